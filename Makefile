@@ -1,0 +1,52 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing else is touched.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# `make demo PYTHON=/path/to/python3.12` picks another interpreter for a new .venv.
+PYTHON ?=
+# `make test ARGS="-k masks -x"` passes options on to pytest.
+ARGS ?=
+# At most eight test processes, each with one thread: more only get in each other's way.
+WORKERS ?= auto --maxprocesses=8
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## create .venv and install lth-bench into it
+
+demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the leaderboard
+	$(BIN)/lth-bench run quickstart
+
+test: $(STAMP) ## run the tests
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(STAMP) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## measure speed (tests/benchmarks); one process, nothing else should be running
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
+
+clean: ## remove caches and build products; .venv and results stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find harness plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Reinstalled when a dependency changes. hatchling goes first so that the editable build needs no
+# environment of its own, and so no network once everything is here.
+$(STAMP): pyproject.toml constraints.txt
+	@.ci/venv $(VENV) $(PYTHON)
+	@echo "installing lth-bench and what it needs into $(VENV); the first time this downloads PyTorch"
+	@{ $(BIN)/python -m pip install -q -c constraints.txt hatchling && \
+	   $(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e ".[dev]"; } || { \
+	  echo "error: the installation into $(VENV) failed (see above); it needs the network once" >&2; \
+	  exit 1; \
+	}
+	@touch $@

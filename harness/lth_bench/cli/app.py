@@ -1,0 +1,88 @@
+"""The application: its commands, and how a failure reaches the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from lth_bench.cli.db import app as db_app
+from lth_bench.cli.leaderboard import leaderboard
+from lth_bench.cli.ls import app as ls_app
+from lth_bench.cli.plan import plan
+from lth_bench.cli.query import query
+from lth_bench.cli.run import run
+from lth_bench.cli.schema import schema
+from lth_bench.cli.show import show
+from lth_bench.cli.validate import validate
+from lth_bench.errors import INTERNAL, INTERRUPTED, UserError
+
+app = typer.Typer(
+    name="lth-bench",
+    help="Compare lottery-ticket methods: faithful, paired, with their costs, in one database.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, plan, validate, leaderboard, show, query, schema):
+    app.command()(command)
+app.add_typer(ls_app, name="ls")
+app.add_typer(db_app, name="db")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from lth_bench import __version__
+
+        typer.echo(f"lth-bench {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Compare lottery-ticket methods: faithful, paired, with their costs, in one database."""
+
+
+def main() -> NoReturn:
+    """Run the command line. Exit codes: 0 ok, 1 some experiments failed, 2 interrupted, 3 a fault
+    of lth-bench, 4 usage or suite error, 5 nothing selected.
+    """
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except UserError as error:
+        _say(f"error: {error.message}")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is not None:  # typer's own: an unknown option, a missing argument
+            context = getattr(error, "ctx", None)
+            where = f" (see `{context.command_path} --help`)" if context is not None else ""
+            _say(f"error: {usage()}{where}")
+            sys.exit(UserError.exit_code)
+        if os.environ.get("LTH_BENCH_DEBUG"):
+            traceback.print_exc()
+        _say(
+            f"internal error: {type(error).__name__}: {error}\n"
+            f"This is a fault of lth-bench. Set LTH_BENCH_DEBUG=1 to see where it is from."
+        )
+        sys.exit(INTERNAL)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,35 @@
+"""The end of a run: what became of it, the leaderboard, where the results are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lth_bench.report.progress import duration
+
+if TYPE_CHECKING:
+    from lth_bench.runner import Summary
+
+
+def conclude(summary: Summary, results: Path) -> None:
+    """The leaderboard on stdout, the rest on stderr."""
+    from lth_bench.report.leaderboard import print_leaderboard
+    from lth_bench.store.paths import Paths
+
+    if not summary.interrupted:
+        print_leaderboard(Paths(results), suite=summary.suite)
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
+    _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
+    for note in summary.notes:
+        _say(note)
+    if summary.interrupted:
+        _say("interrupted; what is finished is kept, and the same command goes on from there")
+        return
+    if summary.exit_code:
+        _say(f'why: lth-bench query "FROM failures" --results {results}')
+    _say(f'results: {results} (lth-bench leaderboard, lth-bench query "FROM tickets_flat")')
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

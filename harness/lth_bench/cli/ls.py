@@ -1,0 +1,174 @@
+"""`lth-bench ls`: the strategies, models, datasets and suites at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lth_bench.cli.options import JsonOption, PluginsOption
+
+if TYPE_CHECKING:
+    from lth_bench.params import Param
+    from lth_bench.plugins import Entry
+
+
+app = typer.Typer(
+    help="List strategies, models, datasets or suites.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command("strategies")
+def strategies(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+    """List the strategies: parameters with defaults and ranges, and where each is from."""
+    _list("strategies", plugin, json_)
+
+
+@app.command("models")
+def models(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+    """List the models: parameters with defaults and ranges, and where each is from."""
+    _list("models", plugin, json_)
+
+
+@app.command("datasets")
+def datasets(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+    """List the datasets: parameters with defaults and ranges, and where each is from."""
+    _list("datasets", plugin, json_)
+
+
+@app.command("suites")
+def suites(json_: JsonOption = False) -> None:
+    """List the suites that come with lth-bench."""
+    from lth_bench.cli.output import print_json
+
+    rows = shipped_suites()
+    if json_:
+        print_json({"suites": rows})
+    else:
+        _print_suites(rows)
+
+
+def _list(group: str, files: list[Path] | None, json_: bool) -> None:
+    from lth_bench.cli.output import print_json
+
+    rows = plugins(group, files or [])
+    if json_:
+        print_json({group: rows})
+    else:
+        _print_plugins(rows)
+
+
+def plugins(group: str, files: list[Path]) -> list[dict[str, Any]]:
+    """Every plugin of a group; one that cannot be loaded has its reason under `error`."""
+    from lth_bench.plugins import load_registry
+
+    return [describe(entry) for _, entry in sorted(load_registry(files).groups[group].items())]
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """One plugin, JSON-able."""
+    from lth_bench.errors import UserError
+    from lth_bench.params import parameters
+    from lth_bench.suite.schema import first_paragraph
+
+    row: dict[str, Any] = {
+        "name": entry.name,
+        "summary": "",
+        "origin": entry.origin,
+        "version": entry.version,
+        "parameters": [],
+        "error": None,
+    }
+    try:
+        cls = entry.load()
+        row["summary"] = first_paragraph(cls)
+        row["parameters"] = [_parameter(param) for param in parameters(cls)]
+    except UserError as error:
+        row["error"] = entry.error or error.message
+    return row
+
+
+def _parameter(param: Param) -> dict[str, Any]:
+    from lth_bench.params import plain
+
+    return {
+        "name": param.name,
+        "type": param.type_name,
+        "required": param.required,
+        "default": plain(param.default, param.type),
+        "range": str(param.range) if param.range is not None else None,
+        "choices": list(param.choices),
+        "doc": param.doc,
+    }
+
+
+def shipped_suites() -> list[dict[str, Any]]:
+    """The shipped suites; one that cannot be read has its reason under `error`."""
+    from lth_bench.errors import UserError
+    from lth_bench.suite import load_suite
+    from lth_bench.suite.shipped import shipped
+    from lth_bench.suite.summary import summary
+
+    rows = []
+    for name, path in shipped().items():
+        try:
+            rows.append({"name": name, "error": None, **summary(load_suite(path))})
+        except UserError as error:
+            rows.append({"name": name, "error": error.message, "path": str(path)})
+    return rows
+
+
+def _print_plugins(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
+    from lth_bench.cli.output import console, table
+
+    listing = table("name", "what it is, and its parameters", "origin")
+    for row in rows:
+        if row["error"] is not None:
+            text = f"[red]cannot be loaded:[/] {escape(row['error'])}"
+        else:
+            text = "\n".join([escape(row["summary"]), *map(_line, row["parameters"])])
+        listing.add_row(row["name"], text, escape(f"{row['origin']} {row['version']}".strip()))
+    console().print(listing)
+
+
+def _line(parameter: dict[str, Any]) -> str:
+    from rich.markup import escape
+
+    limits = f" {parameter['range']}" if parameter["range"] else ""
+    value = "required" if parameter["required"] else f"= {_short(parameter['default'])}"
+    head = escape(f"{parameter['name']}: {parameter['type']}{limits} {value}")
+    return f"  [cyan]{head}[/]  {escape(parameter['doc'])}".rstrip()
+
+
+def _short(value: object) -> str:
+    """A default as TOML writes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_short(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_short, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "none"
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
+
+
+def _print_suites(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
+    from lth_bench.cli.output import console, table
+
+    listing = table("name", "what it asks", "tasks", "strategies", "seeds", "experiments")
+    for row in rows:
+        if row["error"] is not None:
+            listing.add_row(row["name"], f"[red]cannot be read:[/] {escape(row['error'])}")
+            continue
+        counts = [len(row[key]) for key in ("tasks", "strategies", "seeds")]
+        numbers = [f"{number:,}" for number in (*counts, row["experiments"])]
+        listing.add_row(row["name"], escape(row["description"]), *numbers)
+    console().print(listing)

@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteArgument = Annotated[
+    str, typer.Argument(metavar="SUITE", help="Path of a suite (.toml), or a shipped suite's name.")
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        metavar="PATH",
+        help="DuckDB file; by default LTH_BENCH_RESULTS, or reports/results.duckdb.",
+    ),
+]
+SeedsOption = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="N|LIST", help="How many seeds (3), or which (0,4,7)."),
+]
+StrategiesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy", "-s", metavar="NAME", help="Only this strategy, by label or name; repeatable."
+    ),
+]
+ModelsOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", metavar="NAME", help="Only this model; repeatable."),
+]
+DatasetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", "-d", metavar="NAME", help="Only this dataset; repeatable."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change the suite: recipes.paper.lr=0.05; repeatable."
+    ),
+]
+PluginsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="Load a one-file plugin (.py); repeatable."),
+]
+SmokeOption = Annotated[
+    bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -1,0 +1,34 @@
+"""Printing to stdout: tables for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPED_WIDTH = 160
+"""Columns where the output is no terminal, so that tables in a log are not folded at 80."""
+
+
+def console() -> Console:
+    """Where data goes: stdout."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def table(*columns: str) -> Table:
+    """An empty table in the style of all commands."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object; what is not a number in JSON (NaN, infinity) is an error of ours."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")

@@ -1,0 +1,154 @@
+"""`lth-bench plan`: what a run would do, and how long it would take here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from lth_bench.cli.options import (
+    DatasetsOption,
+    JsonOption,
+    ModelsOption,
+    PluginsOption,
+    ResultsOption,
+    SeedsOption,
+    SetOption,
+    SmokeOption,
+    StrategiesOption,
+    SuiteArgument,
+)
+
+
+def plan(
+    suite: SuiteArgument,
+    results: ResultsOption = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …", metavar="D")
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Worker processes.", metavar="N")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option(help="Time a few steps of each task on this device.")
+    ] = True,
+    seeds: SeedsOption = None,
+    strategy: StrategiesOption = None,
+    model: ModelsOption = None,
+    dataset: DatasetsOption = None,
+    set_: SetOption = None,
+    plugin: PluginsOption = None,
+    smoke: SmokeOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Show the experiments of a suite, what is done, what is shared, and an estimate."""
+    import json
+    import shlex
+    import sys
+
+    from lth_bench import devices
+    from lth_bench.cli.load import load
+    from lth_bench.data.root import data_root
+    from lth_bench.estimate import estimate_plan
+    from lth_bench.plan import plan_suite
+    from lth_bench.runner import DONE
+    from lth_bench.store.journal import finished
+    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.suite.check import check
+
+    command = shlex.join(["lth-bench", *sys.argv[1:]])
+    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, smoke, command)
+    names = devices.resolve(device)
+    check(loaded, registry)
+    planned = plan_suite(loaded, registry, data_root())
+    statuses = finished(Paths(results or default_results()))
+    done = {
+        p.experiment.experiment_id
+        for p in planned.experiments
+        if statuses.get(p.experiment.experiment_id) in DONE
+    }
+    outlook = None
+    if estimate:
+        worker_devices = devices.workers_for(names, workers)
+        outlook = estimate_plan(planned, done, registry, data_root(), worker_devices)
+    document = _document(planned, done, outlook)
+    if json_:
+        typer.echo(json.dumps(document))
+    else:
+        _print(document)
+
+
+def _document(planned: Any, done: set[str], outlook: Any) -> dict[str, Any]:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for item in planned.experiments:
+        e = item.experiment
+        row = rows.setdefault(
+            (" ".join(e.task), e.label),
+            {
+                "model": e.model_label,
+                "dataset": e.dataset_label,
+                "recipe": e.recipe_name,
+                "strategy": e.label,
+                "experiments": 0,
+                "done": 0,
+                "trainings": 0,
+                "steps": 0,
+            },
+        )
+        row["experiments"] += 1
+        row["done"] += e.experiment_id in done
+        row["trainings"] += len(item.fits)
+        row["steps"] += sum(item.fits)
+    suite = planned.suite
+    return {
+        "suite": suite.name,
+        "experiments": len(planned.experiments),
+        "done": len(done),
+        "seeds": list(suite.seeds),
+        "trainings": planned.trainings,
+        "dense_runs": len(planned.dense_runs),
+        "trainings_saved_by_sharing": planned.unshared_trainings - planned.trainings,
+        "rows": list(rows.values()),
+        "estimate": outlook.as_dict() if outlook is not None else None,
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from lth_bench.report.progress import duration
+
+    console = Console()
+    table = Table(title=f"{document['suite']}: {document['experiments']} experiments")
+    for name in ("task", "strategy"):
+        table.add_column(name, overflow="fold")
+    for name in ("experiments", "done", "trainings", "steps"):
+        table.add_column(name, justify="right")
+    last = None
+    for row in document["rows"]:
+        task = f"{row['model']} / {row['dataset']} / {row['recipe']}"
+        if last is not None and task != last:
+            table.add_section()
+        table.add_row(
+            task if task != last else "",
+            row["strategy"],
+            *(f"{row[c]:,}" for c in ("experiments", "done", "trainings", "steps")),
+        )
+        last = task
+    console.print(table)
+    print(
+        f"about {document['trainings']:,} trainings, {document['dense_runs']} of them dense runs "
+        f"that all strategies share (saves {document['trainings_saved_by_sharing']:,}); "
+        f"{document['done']} experiments are done already"
+    )
+    outlook = document["estimate"]
+    if outlook is None:
+        return
+    if outlook["seconds"] is None:
+        print(f"no estimate of time: {outlook['reason']}")
+    else:
+        print(
+            f"about {duration(outlook['seconds'])} on {outlook['workers']} x {outlook['device']}, "
+            f"and {outlook['bytes'] / 1e9:.2f} GB of disk for what is left"
+        )

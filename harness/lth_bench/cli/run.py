@@ -1,0 +1,78 @@
+"""`lth-bench run`: train what is left of a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lth_bench.cli.options import (
+    DatasetsOption,
+    JsonOption,
+    ModelsOption,
+    PluginsOption,
+    ResultsOption,
+    SeedsOption,
+    SetOption,
+    SmokeOption,
+    StrategiesOption,
+    SuiteArgument,
+)
+
+
+def run(
+    suite: SuiteArgument,
+    results: ResultsOption = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …", metavar="D")
+    ] = "auto",
+    executor: Annotated[str, typer.Option("--executor", help="local", metavar="NAME")] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Worker processes (one a GPU, or one a core).", metavar="N"),
+    ] = None,
+    seeds: SeedsOption = None,
+    strategy: StrategiesOption = None,
+    model: ModelsOption = None,
+    dataset: DatasetsOption = None,
+    set_: SetOption = None,
+    plugin: PluginsOption = None,
+    smoke: SmokeOption = False,
+    json_: JsonOption = False,
+) -> int:
+    """Run a suite: what is finished already is kept, everything else is trained."""
+    import json
+    import shlex
+    import sys
+
+    from lth_bench.cli.conclusion import conclude
+    from lth_bench.cli.load import load
+    from lth_bench.report.progress import make_progress
+    from lth_bench.errors import UserError
+    from lth_bench.runner import Settings, require_writable, run_suite
+    from lth_bench.store.paths import default_results
+
+    if executor != "local":
+        raise UserError(f"unknown executor {executor!r}; choose from: local")
+    path: Path = results or default_results()
+    command = shlex.join(["lth-bench", *sys.argv[1:]])
+    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, smoke, command)
+    require_writable(path)
+    settings = Settings(path, device, workers, tuple(plugin or ()), True, command)
+    summary = run_suite(loaded, registry, settings, make_progress())
+    if json_:
+        document = {
+            "run_id": summary.run_id,
+            "suite": summary.suite,
+            "planned": summary.planned,
+            "reused": summary.reused,
+            "statuses": dict(summary.statuses),
+            "seconds": summary.seconds,
+            "results": str(path),
+            "exit_code": summary.exit_code,
+        }
+        typer.echo(json.dumps(document))
+    else:
+        conclude(summary, path)
+    return summary.exit_code

@@ -1,0 +1,32 @@
+"""`lth-bench show`: everything about one experiment or ticket."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption
+
+
+def show(
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Beginning of an experiment's or ticket's id.")
+    ],
+    results: ResultsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, how to repeat it."""
+    from lth_bench.cli.output import print_json
+    from lth_bench.report.account import shown
+    from lth_bench.report.experiment import account
+    from lth_bench.report.terminal import stdout
+    from lth_bench.store.database import reading, to_stderr
+    from lth_bench.store.paths import default_results
+
+    with reading(results or default_results(), to_stderr) as con:
+        found = account(con, identity)
+    if json_:
+        print_json(found)
+    else:
+        stdout().print(shown(found))

@@ -1,0 +1,69 @@
+"""`lth-bench validate`: is this suite right, and what does it ask for?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lth_bench.cli.options import (
+    DatasetsOption,
+    JsonOption,
+    ModelsOption,
+    PluginsOption,
+    SeedsOption,
+    SetOption,
+    StrategiesOption,
+    SuiteArgument,
+)
+
+
+def validate(
+    suite: SuiteArgument,
+    seeds: SeedsOption = None,
+    strategy: StrategiesOption = None,
+    model: ModelsOption = None,
+    dataset: DatasetsOption = None,
+    set_: SetOption = None,
+    plugin: PluginsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Check a suite: its form, every name and every parameter. Trains nothing."""
+    import shlex
+
+    from lth_bench.cli.load import load
+    from lth_bench.cli.output import print_json
+    from lth_bench.suite.check import check
+    from lth_bench.suite.summary import summary
+
+    command = f"lth-bench validate {shlex.quote(suite)}"
+    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, False, command)
+    check(loaded, registry)
+    found = summary(loaded)
+    if json_:
+        print_json({"ok": True, **found})
+    else:
+        _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    from lth_bench.cli.output import console, table
+
+    out = console()
+    out.print(f"[bold]{found['suite']}[/] version {found['version']}, {escape(found['path'])}")
+    if found["description"]:
+        out.print(found["description"], markup=False)
+    tasks = table("model", "dataset", "recipe", "densities")
+    for task in found["tasks"]:
+        densities = " ".join(f"{density:g}" for density in task["densities"])
+        tasks.add_row(escape(task["model"]), escape(task["dataset"]), task["recipe"], densities)
+    out.print(tasks)
+    strategies = table("label", "strategy", "controls", "tasks")
+    for row in found["strategies"]:
+        controls = " ".join(row["controls"]) or "-"
+        strategies.add_row(row["label"], escape(row["use"]), controls, str(row["tasks"]))
+    out.print(strategies)
+    out.print(f"seeds {' '.join(map(str, found['seeds']))}; baseline {found['baseline']}")
+    counts = f"{found['experiments']:,} experiments, {found['tickets']:,} tickets"
+    out.print(f"{counts} (the dense runs included)")
+    out.print("[green]ok[/]")

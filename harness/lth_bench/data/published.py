@@ -1,0 +1,153 @@
+"""Datasets that torchvision downloads: finding their files, fetching them, checking them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from lth_bench.data.arrays import Arrays, DatasetInfo
+from lth_bench.data.cache import ArrayCache, stamp
+from lth_bench.data.root import DataMissing, offline, writable
+from lth_bench.errors import UserError
+
+TIMEOUT = 60.0
+"""Seconds without an answer after which a download fails."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A dataset whose files lie in the data root as torchvision lays them out.
+
+    A subclass names the files and decodes them. They are read by lth-bench's own readers, which
+    run no code that a file holds, with or without a checksum.
+    """
+
+    checksum: bool = True
+    """Whether the files must be the published ones; `false` takes any of the same format."""
+
+    title: ClassVar[str]
+    """The dataset's name in suites."""
+    published: ClassVar[DatasetInfo]
+    """The sizes of the published files."""
+
+    def info(self, root: Path) -> DatasetInfo:
+        """Known without the files, where they are to be the published ones."""
+        return self.published if self.checksum else self.load(root).info
+
+    def load(self, root: Path) -> Arrays:
+        """Both splits. Files that are not there are downloaded, unless `LTH_BENCH_OFFLINE` is set.
+
+        Raises DataMissing where they cannot be had, UserError naming a file that is damaged.
+        """
+        files = self.find(root)
+        if files is None:
+            self._fetch(root)
+            files = self.find(root)
+            assert files is not None, "torchvision has put its files elsewhere"
+        sources = [stamp(file) for file in files]
+        cache = ArrayCache(self.title, root, sources, {"checksum": self.checksum})
+        return cache.get(lambda: self.decode(files))
+
+    def find(self, root: Path) -> list[Path] | None:
+        """The files to read, or None where one is missing."""
+        raise NotImplementedError
+
+    def decode(self, files: Sequence[Path]) -> Arrays:
+        """Read what `find` found. UserError naming the file that is damaged."""
+        raise NotImplementedError
+
+    def download(self, torchvision: Any, folder: str) -> None:
+        """Have torchvision download into a folder and check."""
+        raise NotImplementedError
+
+    def needs(self, root: Path) -> str:
+        """For messages: which files, in which folder, and which of them are missing."""
+        raise NotImplementedError
+
+    def require(self, file: str, data: bytes, md5: str | None) -> None:
+        """UserError where a file's content does not have the published checksum."""
+        got = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if self.checksum and md5 is not None and got != md5:
+            raise UserError(
+                f"dataset {self.title!r}: wrong checksum of {file}: its md5 is {got}, that of the "
+                f"published file {md5}, so it is truncated or altered ({len(data):,} bytes); "
+                f"delete it to have it downloaded again, or set checksum = false on the dataset "
+                f"to take it as it is"
+            )
+
+    def damaged(self, file: str, problem: str) -> UserError:
+        """The error for a file that cannot be read as what it should be."""
+        return UserError(
+            f"dataset {self.title!r}: {file} {problem}; delete it to have it downloaded again, or "
+            f"put a good copy in its place"
+        )
+
+    def arrays(self, files: Sequence[Path], *parts: Tensor) -> Arrays:
+        """`Arrays`, or the error that names the files."""
+        try:
+            train_x, train_y, test_x, test_y = parts
+            return Arrays(train_x, train_y, test_x, test_y, self.published.classes)
+        except ValueError as error:
+            raise self.damaged(
+                ", ".join(map(str, files)), f"do not fit together: {error}"
+            ) from error
+
+    def _fetch(self, root: Path) -> None:
+        missing = f"dataset {self.title!r} is not there: looked for {self.needs(root)}"
+        if offline():
+            raise DataMissing(
+                f"{missing}. LTH_BENCH_OFFLINE forbids the download: unset it, put the files "
+                f"there, or name the folder that holds them in LTH_BENCH_DATA"
+            )
+        if not writable(root):
+            raise DataMissing(
+                f"{missing}. It cannot be downloaded, as {root} is read-only: put the files there, "
+                f"or name another folder in LTH_BENCH_DATA"
+            )
+        print(f"downloading {self.title} to {root}", file=sys.stderr, flush=True)
+        import torchvision  # 4 s
+
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:
+                with _patient(), contextlib.redirect_stdout(sys.stderr):
+                    self.download(torchvision, folder)
+                _move(Path(folder), root)
+        # torchvision raises RuntimeError for a download with a wrong checksum
+        except (OSError, RuntimeError, HTTPException) as error:
+            raise DataMissing(
+                f"{missing}. The download failed ({error}): try again where there is a network, "
+                f"put the files there yourself, or name the folder that holds them in "
+                f"LTH_BENCH_DATA"
+            ) from error
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[None]:
+    """A time limit on sockets; torchvision sets none, and would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Every file below one folder to the same place below another, each at once or not at all."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file():
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, place)

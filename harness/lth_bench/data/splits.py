@@ -1,0 +1,61 @@
+"""Splits that depend on a dataset alone, and the statistics that normalise."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lth_bench.errors import UserError
+
+
+def split(n: int, y: Tensor, val_size: int, fingerprint: str) -> tuple[Tensor, Tensor]:
+    """Indices of the training and the validation part, int64, ascending.
+
+    Classes keep their proportions, and a smaller validation part lies within a larger one. The
+    choice is a function of labels and `fingerprint` alone: neither of a seed nor of a library's
+    generator. `y` is int64 [n]; 0 ≤ `val_size` < n, otherwise UserError.
+    """
+    if not 0 <= val_size < n:
+        raise UserError(
+            f"val_size must leave training examples: it must lie in [0, {n - 1}], but got "
+            f"{val_size}"
+        )
+    order = torch.from_numpy(_stratified(y.cpu().numpy(), fingerprint))
+    return order[val_size:].sort().values, order[:val_size].sort().values
+
+
+def _stratified(labels: np.ndarray, purpose: str) -> np.ndarray:
+    """All indices in an order whose every beginning holds the classes in proportion."""
+    n = len(labels)
+    keys = np.frombuffer(hashlib.shake_256(purpose.encode()).digest(8 * n), dtype="<u8")
+    by_class = np.lexsort((keys, labels))
+    counts = np.bincount(labels)
+    starts = np.cumsum(counts) - counts
+    sizes = counts[labels[by_class]]
+    place = np.arange(n) - starts[labels[by_class]]
+    # the r-th of a class of m stands at (r + ½) / m; classes level with each other by their keys
+    position = np.empty(n)
+    position[by_class] = (place + 0.5) / sizes
+    return np.lexsort((keys, position)).astype(np.int64)
+
+
+def channel_stats(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of uint8 [N, C, H, W], on the scale of [0, 1].
+
+    float32 [C] each. From counts of the 256 values, so exact in any order and without a float copy
+    of the data.
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    counts = torch.stack([_counts(channel) for channel in x.unbind(1)]).double()
+    share = counts / counts.sum(1, keepdim=True)
+    mean = share @ values
+    variance = (share * (values - mean[:, None]).square()).sum(1)
+    return mean.float(), variance.sqrt().float()
+
+
+def _counts(channel: Tensor) -> Tensor:
+    """Occurrences of each value of a uint8 tensor, int64 [256] on the CPU."""
+    return torch.from_numpy(np.bincount(channel.cpu().numpy().ravel(), minlength=256))

@@ -1,0 +1,63 @@
+"""Errors that a user can mend, and the exit code each one ends the command line with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+OK = 0
+SOME_FAILED = 1
+INTERRUPTED = 2
+INTERNAL = 3
+USAGE = 4
+NOTHING_SELECTED = 5
+
+
+class UserError(ValueError):
+    """A mistake the user can mend: what is wrong, the value, what is allowed, what to do next.
+
+    The command line prints it as one message without a traceback and exits with `exit_code`.
+    `path` holds the keys that lead to the offending value, so that a reader of TOML can add the
+    line.
+    """
+
+    exit_code = USAGE
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+class UnknownName(UserError):
+    """A name that is not among the known ones."""
+
+    def __init__(
+        self, kind: str, name: str, choices: Iterable[str], path: tuple[str | int, ...] = ()
+    ) -> None:
+        known = sorted(choices)
+        super().__init__(f"unknown {kind} {name!r}{suggest(name, known)}", path)
+        self.name = name
+
+
+class NothingSelected(UserError):
+    """Filters that leave no experiment."""
+
+    exit_code = NOTHING_SELECTED
+
+
+class Unreachable(Exception):
+    """A target density that a strategy cannot reach; its row is `skipped` with this reason."""
+
+
+class Diverged(Exception):
+    """A training whose loss became NaN or infinite; its experiment ends as `diverged`."""
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """The end of an error message: the nearest name, or all of them when none is near."""
+    known = list(choices)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; choose from: {', '.join(known)}" if known else ""

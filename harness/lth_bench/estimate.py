@@ -1,0 +1,101 @@
+"""How long a plan takes on this device, and how much disk: a few real steps of each task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from lth_bench.lottery import Experiment
+    from lth_bench.plan import Plan
+    from lth_bench.plugins import Registry
+
+PROBE_SECONDS = 0.5
+"""Time spent on the steps of one task, after a first one that warms up."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """An estimate of what is left. `seconds` is None where it cannot be told, with the reason."""
+
+    seconds: float | None
+    bytes: int
+    device: str
+    workers: int
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def estimate_plan(
+    plan: Plan, done: set[str], registry: Registry, root: Path, devices: Sequence[str]
+) -> Outlook:
+    """Sum of the remaining steps at each task's own measured rate, over the workers."""
+    from lth_bench.executors.worker import prepare_process
+
+    device = devices[0]
+    prepare_process(device)
+    rates: dict[tuple[str, str, str], tuple[float, int]] = {}
+    seconds, size, longest = 0.0, 0.0, 0.0
+    reason = None
+    opened = set()
+    for item in plan.experiments:
+        e = item.experiment
+        if e.experiment_id in done:
+            continue
+        if e.task not in rates:
+            try:
+                rates[e.task] = _probe(e, registry, root, device)
+            except UserError as error:
+                reason, rates[e.task] = error.message, (float("nan"), 0)
+        step_seconds, parameters = rates[e.task]
+        steps = sum(item.fits)
+        group = (*e.task, e.seed)
+        if group not in opened:
+            opened.add(group)
+            steps += plan.dense_runs[group]
+            size += 8 * parameters
+        density = sum(e.densities) / len(e.densities)
+        size += len(item.fits) * 8 * parameters * density
+        seconds += steps * step_seconds
+        longest = max(longest, steps * step_seconds)
+    total = None if reason else max(seconds / len(devices), longest)
+    return Outlook(total, int(size), device, len(devices), reason)
+
+
+def _probe(
+    experiment: Experiment, registry: Registry, root: Path, device: str
+) -> tuple[float, int]:
+    """Seconds a step, evaluations on the validation split included, and parameters."""
+    import tempfile
+
+    from lth_bench.executors.worker import Worker, WorkerConfig
+    from lth_bench.training.engine import Training
+    from lth_bench.training.request import FitRequest
+
+    with tempfile.TemporaryDirectory() as folder:
+        worker = Worker(WorkerConfig(device, Path(folder), root), registry)
+        bench, _ = worker.bench(experiment)
+    request = FitRequest(
+        bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
+    )
+    training = Training(bench.network, bench.data, request)
+    training.update()
+    began, steps = time.perf_counter(), 0
+    while time.perf_counter() - began < PROBE_SECONDS and steps < 200:
+        training.update()
+        float(training.running_loss)  # waits for the device
+        steps += 1
+    step_seconds = (time.perf_counter() - began) / steps
+    began = time.perf_counter()
+    training.evaluate(None)
+    evaluation = time.perf_counter() - began
+    parameters = sum(p.numel() for p in bench.network.parameters.values())
+    return step_seconds + evaluation / bench.recipe.eval_every, parameters

@@ -1,0 +1,1 @@
+"""Executors: where experiments run. The coordinator alone writes results."""

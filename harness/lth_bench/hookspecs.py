@@ -1,0 +1,66 @@
+"""Every hook of lth-bench, on one page.
+
+A strategy implements the first four as methods marked `@hookimpl`; what it leaves out, the
+defaults do. An experiment calls its hooks through its own strategy, the defaults and the
+observers, never through another strategy. Fields of `Ticket` are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from lth_bench.masks import Mask
+    from lth_bench.ticket import Ticket
+    from lth_bench.training.state import CurvePoint, RewindPoint, Trained
+
+PROJECT = "lth_bench"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+STRATEGY_HOOKS = ("select_mask", "rewind_point", "train", "score")
+OBSERVER_HOOKS = ("on_round", "on_eval")
+
+
+@hookspec(firstresult=True)
+def select_mask(ticket: Ticket) -> Mask:  # type: ignore[empty-body]  # a specification
+    """Which weights stay. Every strategy implements this one.
+
+    `ticket.mask` is the mask of the round before (all ones at first) and `ticket.trained` the
+    last state of the training behind it (the dense run at first). Return a mask with at least
+    round(target × prunable) weights; more of them means that another round follows.
+    """
+
+
+@hookspec(firstresult=True)
+def rewind_point(ticket: Ticket) -> RewindPoint:  # type: ignore[empty-body]  # a specification
+    """Which values the survivors take, and at which step their training clock starts.
+
+    `ticket.mask` is the new mask. Default: the initial values, at step 0.
+    """
+
+
+@hookspec(firstresult=True)
+def train(ticket: Ticket) -> Trained:  # type: ignore[empty-body]  # a specification
+    """Train the ticket from `ticket.start` under `ticket.mask`. Default: `ticket.fit()`."""
+
+
+@hookspec
+def score(ticket: Ticket, trained: Trained) -> Mapping[str, float]:  # type: ignore[empty-body]
+    """Further metrics of a reported ticket, by name. Every plugin's are merged; names are unique.
+
+    The defaults report test and train accuracy; theirs is the only code that sees the test split.
+    """
+
+
+@hookspec
+def on_round(ticket: Ticket, trained: Trained) -> None:
+    """An observer's: a round is finished. What it returns is ignored."""
+
+
+@hookspec
+def on_eval(ticket: Ticket, point: CurvePoint) -> None:
+    """An observer's: a training was evaluated on the validation split. Its return is ignored."""

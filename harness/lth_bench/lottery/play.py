@@ -1,0 +1,154 @@
+"""The round loop: select a mask, rewind, train, until each density is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lth_bench.errors import Unreachable
+from lth_bench.lottery.checks import check_mask, check_start, check_trained
+from lth_bench.lottery.controls import CONTROLS
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.record import Reporter
+from lth_bench.masks import Mask, count_at
+from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.training.randomness import seeded
+from lth_bench.training.state import Trained
+from lth_bench.training.workbench import Workbench
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Failure(Exception):
+    """An experiment that ended early, with the status and the reason of its row."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Play:
+    """One experiment in progress."""
+
+    def __init__(
+        self, experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit
+    ) -> None:
+        self.experiment, self.strategy, self.bench, self.hooks = experiment, strategy, bench, hooks
+        self.dynamic = bool(getattr(strategy, "dynamic", False))
+        self.structured = bool(getattr(strategy, "structured", False))
+        self.fits = Fits()
+        checkpoints = frozenset(experiment.dense_checkpoints)
+        self.dense = DenseRun(bench, experiment.seed, checkpoints, self.fits)
+        self.report = Reporter(experiment, bench, hooks, emit, self.structured)
+        self.mask: Mask = bench.dense_mask()
+        self.behind: Trained | None = None
+        self.round = 0
+
+    def run(self) -> None:
+        """Every density of the experiment, from dense to sparse."""
+        for density in self.experiment.densities:
+            if density == 1.0:
+                self.report_dense()
+                continue
+            try:
+                self.reach(density)
+            except Unreachable as reason:
+                for control in ("none", *self.experiment.controls):
+                    self.report.skipped(density, self.round, control, str(reason))
+
+    def report_dense(self) -> None:
+        """Density 1.0 is the dense run and no round."""
+        self.fits.role = "train"
+        ticket = self.ticket(1.0)
+        trained = self.dense.trained
+        self.report.ticket(ticket, trained, "none", self.fits)
+        self.fits.retire()
+
+    def reach(self, density: float) -> None:
+        """Rounds until the trained mask is at the density, then the ticket's row and controls."""
+        k = count_at(density, self.mask.total)
+        if not self.experiment.iterative:
+            self.mask, self.behind = self.bench.dense_mask(), None
+        while True:
+            # what a hook draws from torch's global generators is a function of seed and round too
+            with seeded("round", self.experiment.seed, self.round):
+                ticket, trained = self.play_round(density, k)
+            count = trained.mask.count
+            self.hooks.on_round(ticket, trained)
+            if count <= k:
+                break
+            if count >= self.mask.count:
+                raise StrategyError(
+                    self.experiment.label,
+                    "select_mask",
+                    f"no progress: {self.mask.count} weights before the round and {count} after "
+                    f"it, while density {density:g} is {k}",
+                )
+            self.report.intermediate(ticket, trained, self.fits)
+            self.advance(trained)
+        self.report.ticket(ticket, trained, "none", self.fits)
+        for control in self.experiment.controls:
+            point, spoilt = CONTROLS[control](ticket, trained, self.structured)
+            own = Fits(role="train")
+            outcome = self.control_ticket(ticket, spoilt, own).fit(
+                values=point.values, mask=spoilt, start=point.step
+            )
+            changed = self.control_ticket(ticket, spoilt, own).after_rewinding(point)
+            self.report.ticket(changed, outcome, control, own)
+        self.advance(trained)
+
+    def play_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
+        """One pass of select_mask, rewind_point and train, each answer checked."""
+        label = self.experiment.label
+        self.fits.role = "search"
+        ticket = self.ticket(density)
+        mask = self.hooks.select_mask(ticket)
+        mask = check_mask(label, mask, ticket, k, self.dynamic, self.structured)
+        ticket = ticket.after_selection(mask)
+        point = self.hooks.rewind_point(ticket)
+        check_start(label, point, self.bench)
+        ticket = ticket.after_rewinding(point)
+        self.fits.role = "train"
+        trained = self.hooks.train(ticket)
+        self.fits.role = "search"
+        trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
+        return ticket, trained
+
+    def ticket(self, density: float) -> Ticket:
+        """The round's ticket as `select_mask` sees it."""
+        identity = {
+            "strategy": self.experiment.strategy,
+            "source": self.experiment.source_hash,
+            "params": dict(self.experiment.params),
+        }
+        ticket = Ticket(
+            self.bench,
+            self.experiment.seed,
+            density,
+            self.round,
+            self.mask,
+            self.dense,
+            self.fits,
+            identity,
+            self.behind,
+        )
+        ticket.on_eval = lambda point: self.hooks.on_eval(ticket, point)
+        return ticket
+
+    def control_ticket(self, ticket: Ticket, mask: Mask, fits: Fits) -> Ticket:
+        """A ticket of a control: its fits are counted apart."""
+        twin = ticket.after_selection(mask)
+        twin.fits = fits
+        return twin
+
+    def advance(self, trained: Trained) -> None:
+        """The next round continues from this one; its training becomes part of the search."""
+        self.mask, self.behind = trained.mask, trained
+        self.round += 1
+        self.fits.retire()
+
+
+def play(experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit) -> None:
+    """Run one experiment; every finished round goes to `emit` as a journal record."""
+    Play(experiment, strategy, bench, hooks, emit).run()

@@ -1,0 +1,169 @@
+"""A finished round as a journal record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.masks import Mask
+from lth_bench.plugins.dispatch import Hooks
+from lth_bench.structure import effective_density
+from lth_bench.ticket import Fits, Ticket
+from lth_bench.training.randomness import seeded
+from lth_bench.training.state import Cost, Trained
+from lth_bench.training.workbench import Workbench
+
+
+class Reporter:
+    """Makes the records of one experiment."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        bench: Workbench,
+        hooks: Hooks,
+        emit: Callable[[dict[str, Any]], None],
+        structured: bool,
+    ) -> None:
+        self.experiment, self.bench, self.hooks, self.emit = experiment, bench, hooks, emit
+        self.structured = structured
+        self._accounted: list[Trained] = []
+
+    def ticket(self, ticket: Ticket, trained: Trained, control: str, fits: Fits) -> None:
+        """A reported ticket, with all its metrics."""
+        # the defaults score under the trained mask, which RigL's training has changed
+        with seeded("score", ticket.seed, ticket.round):
+            metrics = self.hooks.score(ticket.after_selection(trained.mask), trained)
+        record = self._base(ticket, trained.mask, control, reported=True)
+        record |= {
+            "status": "ok",
+            "reason": None,
+            "metrics": metrics,
+            "cost": self._cost(fits.search, fits.train),
+            "trainings": _trainings(fits),
+            "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],
+        }
+        self.emit(record)
+
+    def intermediate(self, ticket: Ticket, trained: Trained, fits: Fits) -> None:
+        """A round above its density: no test metrics, it only leads on."""
+        record = self._base(ticket, trained.mask, "none", reported=False)
+        record |= {
+            "status": "ok",
+            "reason": None,
+            "metrics": {
+                "val_accuracy": trained.curve[-1].val_accuracy,
+                "early_stop_step": float(trained.early_stop_step),
+            },
+            "cost": self._cost(fits.search, fits.train),
+            "trainings": _trainings(fits),
+            "curve": [],
+        }
+        self.emit(record)
+
+    def skipped(self, density: float, round_: int, control: str, reason: str) -> None:
+        """A density that the strategy cannot reach."""
+        self.emit(
+            {
+                "record": "ticket",
+                "experiment_id": self.experiment.experiment_id,
+                "ticket_id": self._id(round_, control, density),
+                "round": round_,
+                "control": control,
+                "reported": True,
+                "target_density": density,
+                "density": None,
+                "effective_density": None,
+                "unit_density": None,
+                "rewind_step": None,
+                "status": "skipped",
+                "reason": reason,
+                "metrics": {},
+                "layers": [],
+                "cost": self._cost([], []),
+                "trainings": [],
+                "curve": [],
+            }
+        )
+
+    def _cost(self, search: Sequence[Trained], train: Sequence[Trained]) -> dict[str, float]:
+        """Costs as if nothing were shared; `spent_*` is what this experiment added since its
+        record before, trainings that were found already done left out.
+        """
+        own = sum((t.cost for t in train), Cost())
+        found = sum((t.cost for t in search), Cost())
+        new = [t for t in (*search, *train) if not any(t is a for a in self._accounted)]
+        spent = sum((t.cost for t in new if not t.reused), Cost())
+        self._accounted.extend(new)
+        return {
+            "steps": own.steps,
+            "examples": own.examples,
+            "flops_dense": own.flops_dense,
+            "flops_masked_theoretical": own.flops_masked_theoretical,
+            "seconds": own.seconds,
+            "search_steps": found.steps,
+            "search_examples": found.examples,
+            "search_flops_dense": found.flops_dense,
+            "search_flops_masked_theoretical": found.flops_masked_theoretical,
+            "search_seconds": found.seconds,
+            "spent_steps": spent.steps,
+            "spent_seconds": spent.seconds,
+        }
+
+    def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:
+        kept = mask.kept_per_layer()
+        return {
+            "record": "ticket",
+            "experiment_id": self.experiment.experiment_id,
+            "ticket_id": self._id(ticket.round, control, ticket.target),
+            "round": ticket.round,
+            "control": control,
+            "reported": reported,
+            "target_density": ticket.target,
+            "density": mask.density,
+            "effective_density": effective_density(
+                self.bench.network.module, self.bench.data.input_shape, mask
+            ),
+            "unit_density": unit_density(mask) if self.structured else None,
+            "rewind_step": ticket.start.step if ticket.start is not None else 0,
+            "layers": [
+                {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
+                for x in self.bench.layers
+            ],
+        }
+
+    def _id(self, round_: int, control: str, density: float) -> str:
+        text = f"{self.experiment.experiment_id}|{round_}|{control}|{density!r}"
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def unit_density(mask: Mask) -> float:
+    """Kept channels and neurons over all of them, the output layer's apart."""
+    units = [
+        mask.kept[x.name].flatten(1).any(dim=1) for x in mask.layers or () if x.kind != "output"
+    ]
+    total = sum(u.numel() for u in units)
+    return sum(int(u.sum()) for u in units) / total if total else 1.0
+
+
+def _trainings(fits: Fits) -> list[dict[str, Any]]:
+    found = [_training(t, "search") for t in fits.search]
+    return found + [_training(t, "train") for t in fits.train]
+
+
+def _training(trained: Trained, role: str) -> dict[str, Any]:
+    return {
+        "key": trained.key,
+        "role": role,
+        "start": trained.start,
+        "end": trained.step,
+        "steps": trained.cost.steps,
+        "flops_dense": trained.cost.flops_dense,
+        "flops_masked_theoretical": trained.cost.flops_masked_theoretical,
+        "seconds": trained.cost.seconds,
+        "device": trained.device,
+        "width": 1,
+        "reused": trained.reused,
+    }

@@ -1,0 +1,72 @@
+"""How many weights each layer keeps: uniform, Erdős–Rényi kernel, and exact rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lth_bench.masks.layer import Layer
+
+
+def largest_remainder(
+    shares: Sequence[float], total: int, caps: Sequence[int] | None = None
+) -> list[int]:
+    """Integers that follow `shares` and sum to exactly `total` (Hamilton's method).
+
+    `shares` are non-negative and should sum to about `total`; `caps` are upper bounds. Each share
+    is rounded down, and what is missing goes to the largest fractional parts; equal parts go to
+    the earlier entry. Raises ValueError where the caps hold less than `total`.
+    """
+    limits = list(caps) if caps is not None else [total] * len(shares)
+    if sum(limits) < total:
+        raise ValueError(f"cannot place {total} in layers that hold {sum(limits)}")
+    counts = [min(math.floor(s), cap) for s, cap in zip(shares, limits, strict=True)]
+    order = sorted(range(len(shares)), key=lambda i: (math.floor(shares[i]) - shares[i], i))
+    missing = total - sum(counts)
+    while missing != 0:
+        step = 1 if missing > 0 else -1
+        for i in order if step > 0 else reversed(order):
+            if missing == 0:
+                break
+            if 0 <= counts[i] + step <= limits[i]:
+                counts[i] += step
+                missing -= step
+    return counts
+
+
+def uniform(layers: Sequence[Layer], k: int) -> dict[str, int]:
+    """Kept weights a layer, the same density everywhere; they sum to exactly `k`."""
+    sizes = [layer.numel for layer in layers]
+    density = k / sum(sizes)
+    counts = largest_remainder([density * n for n in sizes], k, sizes)
+    return dict(zip([layer.name for layer in layers], counts, strict=True))
+
+
+def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
+    """Erdős–Rényi-kernel densities (Evci et al., 2020, section 3; Mocanu et al., 2018).
+
+    density_l = ε · Σdims / Πdims over the weight's dimensions, [out, in, *kernel], with ε such
+    that the whole network has `density`. A layer that would pass 1 becomes dense, and ε is solved
+    again over the others.
+    """
+    raw = {layer.name: sum(layer.shape) / layer.numel for layer in layers}
+    total = sum(layer.numel for layer in layers)
+    dense: set[str] = set()
+    while True:
+        free = [layer for layer in layers if layer.name not in dense]
+        budget = density * total - sum(x.numel for x in layers if x.name in dense)
+        room = sum(raw[x.name] * x.numel for x in free)
+        epsilon = budget / room if free else 0.0
+        full = {x.name for x in free if epsilon * raw[x.name] > 1}
+        if not full:
+            break
+        dense |= full
+    return {x.name: 1.0 if x.name in dense else epsilon * raw[x.name] for x in layers}
+
+
+def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
+    """Kept weights a layer under ERK; they sum to exactly `k`."""
+    densities = erk_densities(layers, k / sum(layer.numel for layer in layers))
+    sizes = [layer.numel for layer in layers]
+    counts = largest_remainder([densities[x.name] * x.numel for x in layers], k, sizes)
+    return dict(zip([layer.name for layer in layers], counts, strict=True))

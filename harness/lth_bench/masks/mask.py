@@ -1,0 +1,231 @@
+"""The mask: which weights of a network stay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lth_bench.errors import Unreachable
+from lth_bench.masks.allocation import largest_remainder
+from lth_bench.masks.layer import Layer
+from lth_bench.masks.layers import Layers
+from lth_bench.masks.per_kind import PerKind
+from lth_bench.masks.select import top_k_flat
+
+MAX_STRETCH = 1.5
+"""The most a round may prune beyond its rate, as an exponent, in order to land on the target."""
+
+Scope = Literal["layer", "global"]
+
+
+def count_at(density: float, total: int) -> int:
+    """Weights kept at a density: round(density × total), halves up, at least 1."""
+    return max(1, math.floor(density * total + 0.5))
+
+
+class Mask:
+    """Which weights stay, one boolean tensor a prunable layer. Never changed once made.
+
+    `kept[name]` has the shape of the layer's weight. `held[key]` belongs to structured tickets:
+    it covers a one-dimensional parameter (a bias, γ or β) and is False where a removed unit's
+    entry is held at zero. Densities count `kept` only: prunable means conv and linear weights.
+    `layers` tells the kinds of layer, which rates by kind need; a ticket's masks carry them.
+    """
+
+    def __init__(
+        self,
+        kept: Mapping[str, Tensor],
+        held: Mapping[str, Tensor] | None = None,
+        layers: Sequence[Layer] | None = None,
+    ) -> None:
+        for name, tensor in {**kept, **(held or {})}.items():
+            if tensor.dtype != torch.bool:
+                raise ValueError(f"the mask of {name!r} must be boolean, but it is {tensor.dtype}")
+        self.kept = dict(kept)
+        self.held = dict(held or {})
+        self.layers = tuple(layers) if layers is not None else None
+        self._counts: dict[str, int] | None = None
+
+    @classmethod
+    def ones(cls, layers: Sequence[Layer], device: torch.device | str = "cpu") -> Mask:
+        """The mask that keeps everything."""
+        ones = {x.name: torch.ones(x.shape, dtype=torch.bool, device=device) for x in layers}
+        return cls(ones, layers=layers)
+
+    @classmethod
+    def top_k(cls, scores: Layers, k: int, within: Mask | None = None) -> Mask:
+        """The k highest scores of the whole network, ties to the earlier position.
+
+        `within` restricts the choice to a mask's survivors.
+        """
+        flat = torch.cat([_allowed(scores, name, within) for name in scores])
+        if within is not None and k > within.count:
+            raise ValueError(f"cannot keep {k} of {within.count} surviving weights")
+        chosen = torch.split(top_k_flat(flat, k), [t.numel() for t in scores.values()])
+        return cls({n: c.view_as(scores[n]) for n, c in zip(scores, chosen, strict=True)})
+
+    @classmethod
+    def top_k_per_layer(
+        cls, scores: Layers, counts: Mapping[str, int], within: Mask | None = None
+    ) -> Mask:
+        """The `counts[name]` highest scores of each layer, ties to the earlier position."""
+        kept = {}
+        for name, tensor in scores.items():
+            if within is not None and counts[name] > within.kept_per_layer()[name]:
+                raise ValueError(
+                    f"layer {name!r}: cannot keep {counts[name]} of "
+                    f"{within.kept_per_layer()[name]} surviving weights"
+                )
+            allowed = _allowed(scores, name, within)
+            kept[name] = top_k_flat(allowed, counts[name]).view_as(tensor)
+        return cls(kept)
+
+    def shrink(
+        self,
+        scores: Layers,
+        rate: PerKind | float,
+        target: float,
+        scope: Scope = "layer",
+    ) -> Mask:
+        """One round of pruning: the lowest scores among the survivors go.
+
+        Each layer's density is scaled by (1 − rate)^e and the counts are rounded by largest
+        remainder. e = 1; less where that would pass `target` (a density in (0, 1]); or as much
+        more, up to 1.5, as lands on it. So a published ladder takes one round a rung although
+        its rungs are rounded figures. `scope="global"` ranks all layers with a rate above 0
+        together; their rates must then be equal.
+
+        Raises Unreachable where the layers with rate 0 alone hold more than the target.
+        """
+        rates = self._rates(rate)
+        counts = self.kept_per_layer()
+        wanted = next_counts(counts, rates, count_at(target, self.total))
+        if scope == "layer":
+            chosen = Mask.top_k_per_layer(scores, wanted, within=self)
+            return Mask(chosen.kept, layers=self.layers)
+        pruned = [n for n in counts if rates[n] > 0]
+        if len({rates[n] for n in pruned}) > 1:
+            raise ValueError(
+                f"global pruning ranks layers together, so their rates must be equal or 0, "
+                f"but got {rate}"
+            )
+        pool = Layers({n: scores[n] for n in pruned})
+        keep = sum(wanted[n] for n in pruned)
+        chosen = Mask.top_k(pool, keep, within=Mask({n: self.kept[n] for n in pruned}))
+        return Mask({n: chosen.kept.get(n, self.kept[n]) for n in scores}, layers=self.layers)
+
+    def _rates(self, rate: PerKind | float) -> dict[str, float]:
+        if not isinstance(rate, PerKind):
+            return dict.fromkeys(self.kept, float(rate))
+        if self.layers is None:
+            raise ValueError("rates by kind need a mask that knows its layers: Mask(..., layers=…)")
+        return {x.name: rate[x.kind] for x in self.layers}
+
+    def kept_per_layer(self) -> dict[str, int]:
+        """Surviving weights by layer. One device synchronisation, remembered."""
+        if self._counts is None:
+            sums = torch.stack([t.sum() for t in self.kept.values()]).tolist()
+            self._counts = dict(zip(self.kept, map(int, sums), strict=True))
+        return dict(self._counts)
+
+    @property
+    def count(self) -> int:
+        """Surviving weights."""
+        return sum(self.kept_per_layer().values())
+
+    @property
+    def total(self) -> int:
+        """Prunable weights, pruned ones included."""
+        return sum(t.numel() for t in self.kept.values())
+
+    @property
+    def density(self) -> float:
+        """Kept fraction of the prunable weights, in [0, 1]."""
+        return self.count / self.total
+
+    def items_by_key(self) -> dict[str, Tensor]:
+        """State-dict key → boolean tensor, of the weights and of what is held at zero."""
+        return {**{f"{name}.weight": t for name, t in self.kept.items()}, **self.held}
+
+    def apply_(self, values: MutableMapping[str, Tensor]) -> None:
+        """Set every pruned entry of a state dict to zero, in place.
+
+        `masked_fill_` and not a product: 0 · (−1) is −0.0, and NaN · 0 is NaN.
+        """
+        for key, kept in self.items_by_key().items():
+            values[key].masked_fill_(~kept, 0.0)
+
+    def to(self, device: torch.device | str) -> Mask:
+        """The same mask on a device."""
+        moved = Mask(
+            {n: t.to(device) for n, t in self.kept.items()},
+            {n: t.to(device) for n, t in self.held.items()},
+            self.layers,
+        )
+        moved._counts = self._counts
+        return moved
+
+    def __and__(self, other: Mask) -> Mask:
+        held = {**self.held, **other.held}
+        for key in self.held.keys() & other.held.keys():
+            held[key] = self.held[key] & other.held[key]
+        return Mask({n: t & other.kept[n] for n, t in self.kept.items()}, held, self.layers)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        a, b = self.items_by_key(), other.items_by_key()
+        return a.keys() == b.keys() and all(torch.equal(t, b[key]) for key, t in a.items())
+
+    __hash__ = None  # type: ignore[assignment]  # compared by content, which is too large to hash
+
+    def __repr__(self) -> str:
+        return f"Mask({self.count} of {self.total} kept, density {self.density:.4f})"
+
+
+def _allowed(scores: Layers, name: str, within: Mask | None) -> Tensor:
+    """One layer's scores as a vector, −∞ where a weight must not be chosen."""
+    tensor = scores[name].detach()
+    if bool(torch.isnan(tensor).any()):
+        raise ValueError(f"layer {name!r}: a score is NaN; every weight needs a comparable score")
+    if within is None:
+        return tensor.flatten()
+    return tensor.masked_fill(~within.kept[name], -math.inf).flatten()
+
+
+def next_counts(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> dict[str, int]:
+    """Kept weights a layer after one round of `Mask.shrink` towards `k` in all.
+
+    Plain integers, so that a ladder can be planned without a network.
+    """
+    spared = sum(c for n, c in counts.items() if rates[n] == 0)
+    if spared >= k < sum(counts.values()):
+        raise Unreachable(
+            f"{spared} weights lie in layers with pruning rate 0, so {k} weights in all "
+            f"cannot be reached"
+        )
+    pruned = {n: c for n, c in counts.items() if rates[n] > 0}
+    e = _exponent(pruned, rates, k - spared)
+    shares = [c * (1 - rates[n]) ** e for n, c in pruned.items()]
+    keep = max(math.floor(sum(shares) + 0.5), k - spared)
+    sizes = largest_remainder(shares, keep, list(pruned.values()))
+    return {**counts, **dict(zip(pruned, sizes, strict=True))}
+
+
+def _exponent(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> float:
+    """The e of `Mask.shrink`, by bisection: Σ count · (1 − rate)^e is decreasing in e."""
+
+    def left(e: float) -> float:
+        return float(sum(c * (1 - rates[n]) ** e for n, c in counts.items()))
+
+    if left(MAX_STRETCH) > k:
+        return 1.0
+    low, high = 0.0, MAX_STRETCH
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if left(middle) > k else (low, middle)
+    return high

@@ -1,0 +1,8 @@
+"""Networks of the lottery-ticket literature, each a frozen dataclass with a `build`.
+
+    build(input_shape: tuple[int, int, int], classes: int) -> nn.Module
+
+`input_shape` is [C, H, W]. The module maps float [N, C, H, W] to logits [N, classes]. Initial
+values come from torch's global generator, which the caller seeds. UserError where the network
+cannot take such an input.
+"""

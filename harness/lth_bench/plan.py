@@ -1,0 +1,225 @@
+"""A suite as experiments: their identities, their order of length, what they will train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.params import build, canonical
+from lth_bench.plugins.source import source_hash
+from lth_bench.training.keys import digest
+from lth_bench.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+    from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
+
+DENSE = "dense"
+"""The baseline that is added where a suite lists no strategy that only reports the dense run."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An experiment with the steps it is expected to train beyond the dense run."""
+
+    experiment: Experiment
+    fits: tuple[int, ...]
+    """Steps of each training."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run of the suite will do."""
+
+    suite: Suite
+    experiments: tuple[Planned, ...]
+    dense_runs: Mapping[tuple[str, str, str, int], int]
+    """(model, dataset, recipe, seed) → steps of the dense run."""
+
+    @property
+    def trainings(self) -> int:
+        """Trainings with the dense runs shared."""
+        return sum(len(p.fits) for p in self.experiments) + len(self.dense_runs)
+
+    @property
+    def unshared_trainings(self) -> int:
+        """Trainings if every experiment trained its own dense run."""
+        return sum(len(p.fits) for p in self.experiments) + len(self.experiments)
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What the experiments of one task have in common."""
+
+    spec: TaskSpec
+    model: dict[str, Any]
+    dataset: dict[str, Any]
+    recipe: dict[str, Any]
+    model_label: str
+    dataset_label: str
+    total_steps: int
+    source: str
+    layer_counts: Mapping[str, int]
+    layer_kinds: Mapping[str, str]
+
+
+def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
+    """The suite's experiments. Every parameter is checked here, before anything is loaded."""
+    strategies = list(suite.strategies)
+    classes = {s.use: registry.get("strategies", s.use) for s in strategies}
+    if not any(getattr(c, "dense_only", False) for c in classes.values()):
+        strategies.insert(0, _dense_spec())
+        classes[DENSE] = registry.get("strategies", DENSE)
+    tasks = [_task(spec, registry, data_root) for spec in suite.tasks]
+    planned: list[Planned] = []
+    dense_runs: dict[tuple[str, str, str, int], int] = {}
+    for task in tasks:
+        wanted: set[int] = set()
+        drafts = []
+        for spec in strategies:
+            if not spec.applies_to(task.spec):
+                continue
+            params = spec.params_for(task.spec.model)
+            strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
+            drafts.append((spec, strategy))
+            announce = getattr(strategy, "dense_checkpoints", None)
+            if announce is not None:
+                wanted.update(announce(task.total_steps))
+        for spec, strategy in drafts:
+            for densities in _density_groups(strategy, task.spec.densities):
+                planned += _over_seeds(suite, task, spec, strategy, densities, wanted)
+        for seed in suite.seeds:
+            key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
+            dense_runs[key] = task.total_steps
+    return Plan(suite, tuple(planned), dense_runs)
+
+
+def _dense_spec() -> StrategySpec:
+    from lth_bench.suite.spec import StrategySpec
+
+    return StrategySpec(use=DENSE, label=DENSE)
+
+
+def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
+    model = build(
+        registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
+    )
+    dataset = build(
+        registry.get("datasets", spec.dataset.name),
+        spec.dataset.params,
+        f"dataset {spec.dataset.name!r}",
+    )
+    recipe = build(Recipe, spec.recipe, f"recipe {spec.recipe_name!r}")
+    info = dataset.info(data_root)
+    train_size = info.train_size - recipe.val_size
+    if train_size < recipe.batch_size:
+        raise UserError(
+            f"recipe {spec.recipe_name!r}: dataset {spec.dataset.label!r} has {info.train_size} "
+            f"training examples, which leaves {train_size} after val_size = {recipe.val_size}: "
+            f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
+        )
+    counts, kinds = _outline(model, info.input_shape, info.classes)
+    return TaskPlan(
+        spec=spec,
+        model={"name": spec.model.name, "params": canonical(model)},
+        dataset={"name": spec.dataset.name, "params": canonical(dataset)},
+        recipe=canonical(recipe),
+        model_label=spec.model.label,
+        dataset_label=spec.dataset.label,
+        total_steps=recipe.total_steps(train_size),
+        source=source_hash(type(model)) + source_hash(type(dataset)),
+        layer_counts=counts,
+        layer_kinds=kinds,
+    )
+
+
+def _outline(
+    model: Any, input_shape: tuple[int, int, int], classes: int
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
+    from lth_bench.models.prunable import prunable_layers
+    from lth_bench.training.randomness import seeded
+
+    with seeded("shape"):
+        module = model.build(input_shape, classes)
+    layers = prunable_layers(module, input_shape, classes)
+    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
+
+
+def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
+    """The densities of each experiment: a ladder where iterative, otherwise one by one."""
+    if getattr(strategy, "dense_only", False):
+        return [(1.0,)]
+    if getattr(strategy, "iterative", False):
+        return [tuple(densities)]
+    return [(d,) for d in densities]
+
+
+def _over_seeds(
+    suite: Suite,
+    task: TaskPlan,
+    spec: StrategySpec,
+    strategy: Any,
+    densities: tuple[float, ...],
+    wanted: Iterable[int],
+) -> list[Planned]:
+    controls = () if getattr(strategy, "dense_only", False) else spec.controls
+    params = canonical(strategy)
+    source = source_hash(type(strategy))
+    common = {
+        "suite": suite.name,
+        "label": spec.label,
+        "strategy": spec.use,
+        "params": params,
+        "task": [task.model, task.dataset, task.spec.recipe_name, task.recipe, task.source],
+        "controls": list(controls),
+        "source": source,
+    }
+    iterative = bool(getattr(strategy, "iterative", False))
+    config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
+    fits = _expected_fits(strategy, task, densities) + (task.total_steps,) * (
+        len(controls) * len([d for d in densities if d < 1])
+    )
+    planned = []
+    for seed in suite.seeds:
+        identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
+        experiment = Experiment(
+            experiment_id=identity,
+            config_id=config_id,
+            suite=suite.name,
+            label=spec.label,
+            strategy=spec.use,
+            params=params,
+            model=task.model,
+            model_label=task.model_label,
+            dataset=task.dataset,
+            dataset_label=task.dataset_label,
+            recipe_name=task.spec.recipe_name,
+            recipe=task.recipe,
+            seed=seed,
+            densities=densities,
+            controls=tuple(controls),
+            iterative=iterative,
+            source_hash=source,
+            plugin_version=getattr(type(strategy), "__version__", ""),
+            dense_checkpoints=tuple(sorted(wanted)),
+        )
+        planned.append(Planned(experiment, fits))
+    return planned
+
+
+def _expected_fits(strategy: Any, task: TaskPlan, densities: Sequence[float]) -> tuple[int, ...]:
+    """Steps of the trainings beyond the dense run.
+
+    A strategy that trains more or less than once a density says so with a method
+    `planned_fits(counts, kinds, densities, total_steps) -> Iterable[int]`.
+    """
+    sparse = [d for d in densities if d < 1]
+    announce = getattr(strategy, "planned_fits", None)
+    if announce is None:
+        return (task.total_steps,) * len(sparse)
+    return tuple(announce(task.layer_counts, task.layer_kinds, sparse, task.total_steps))

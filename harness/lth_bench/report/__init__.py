@@ -1,0 +1,1 @@
+"""What people read: leaderboards and the account of one experiment."""

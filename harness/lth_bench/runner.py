@@ -1,0 +1,272 @@
+"""A run from suite to leaderboard: plan, journal, executor, database."""
+
+from __future__ import annotations
+
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
+from lth_bench.store.journal import Journal, finished
+from lth_bench.store.paths import Paths
+
+if TYPE_CHECKING:
+    from lth_bench.plan import Plan, Planned
+    from lth_bench.plugins import Registry
+    from lth_bench.suite.spec import Suite
+
+DONE = frozenset({"ok", "skipped", "diverged"})
+"""Outcomes that a rerun does not change; every other one is tried again by the same command."""
+FOLD_EVERY = 5.0
+"""Seconds between foldings of the journal into the database, at least."""
+
+
+class Progress(Protocol):
+    """What shows a person how far a run is."""
+
+    def begin(self, plan: Plan, todo: Sequence[Planned], workers: int) -> None: ...
+    def event(self, record: dict[str, Any]) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass
+class Summary:
+    """How a run ended."""
+
+    run_id: str
+    suite: str
+    planned: int
+    reused: int
+    """Experiments that an earlier run had finished."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all ok, 1 some failed, 2 interrupted."""
+        if self.interrupted:
+            return INTERRUPTED
+        bad = sum(n for s, n in self.statuses.items() if s not in ("ok", "skipped"))
+        return SOME_FAILED if bad else OK
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and on what a run takes place."""
+
+    results: Path
+    device: str = "auto"
+    workers: int | None = None
+    plugin_files: tuple[Path, ...] = ()
+    third_party: bool = True
+    command: str = ""
+
+
+def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Progress) -> Summary:
+    """Run what is left of a suite. Everything that can be refused is refused before training."""
+    from lth_bench import devices, environment
+    from lth_bench.data.root import data_root
+    from lth_bench.executors.local import LocalExecutor
+    from lth_bench.executors.worker import WorkerConfig
+    from lth_bench.plan import plan_suite
+    from lth_bench.suite.check import check
+
+    began = time.monotonic()
+    check(suite, registry)
+    names = devices.resolve(settings.device)
+    for task in suite.tasks:
+        devices.check_dtype(str(task.recipe.get("dtype", "float32")), names, task.recipe_name)
+    root = data_root()
+    plan = plan_suite(suite, registry, root)
+    paths = Paths(settings.results)
+    statuses = finished(paths)
+    todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
+    if todo:
+        _require_data(todo, registry, root)
+    workers = devices.workers_for(names, settings.workers)
+    run_id = uuid.uuid4().hex[:12]
+    summary = Summary(run_id, suite.name, len(plan.experiments), len(plan.experiments) - len(todo))
+    for item in plan.experiments:
+        status = statuses.get(item.experiment.experiment_id)
+        if status in DONE:
+            summary.statuses[str(status)] += 1
+    with Journal(paths) as journal:
+        _write_head(journal, run_id, plan, registry, settings, environment.describe(names))
+        recorder = _Recorder(journal, paths, run_id, summary, progress)
+        config = WorkerConfig(
+            "cpu",
+            paths.artifacts.absolute(),
+            root.absolute(),
+            settings.plugin_files,
+            settings.third_party,
+        )
+        progress.begin(plan, todo, len(workers))
+        try:
+            with _terminate_as_interrupt():
+                if todo:
+                    LocalExecutor(config, workers).run(todo, recorder.handle)
+        except KeyboardInterrupt:
+            summary.interrupted = True
+            recorder.interrupt()
+        finally:
+            progress.end()
+            recorder.fold(final=True)
+    summary.seconds = time.monotonic() - began
+    return summary
+
+
+class _Recorder:
+    """The only writer of results: journal first, then everything else."""
+
+    def __init__(
+        self, journal: Journal, paths: Paths, run_id: str, summary: Summary, progress: Progress
+    ) -> None:
+        self.journal, self.paths, self.run_id = journal, paths, run_id
+        self.summary, self.progress = summary, progress
+        self.running: set[str] = set()
+        self.folded = time.monotonic()
+
+    def handle(self, record: dict[str, Any]) -> None:
+        """A worker's record, or an executor's event."""
+        if record.get("event") == "start":
+            self.running.add(record["experiment"].experiment_id)
+        if "record" in record:
+            self.journal.append({**record, "run_id": self.run_id})
+            if record["record"] == "experiment":
+                self.running.discard(record["experiment_id"])
+                self.summary.statuses[record["status"]] += 1
+                self.fold()
+        self.progress.event(record)
+
+    def interrupt(self) -> None:
+        """Every experiment that was running gets its row."""
+        for identity in sorted(self.running):
+            self.journal.append(
+                {
+                    "record": "experiment",
+                    "run_id": self.run_id,
+                    "experiment_id": identity,
+                    "status": "interrupted",
+                    "reason": "the run was interrupted",
+                    "seconds": None,
+                    "worker": None,
+                }
+            )
+            self.summary.statuses["interrupted"] += 1
+
+    def fold(self, final: bool = False) -> None:
+        """Bring the database up to date. A locked one delays this and loses nothing."""
+        from lth_bench.store.fold import fold
+
+        if not final and time.monotonic() - self.folded < FOLD_EVERY:
+            return
+        report = fold(self.paths, patience=5.0 if final else 0.0)
+        self.folded = time.monotonic()
+        if final and report.delayed:
+            holder = f" by {report.holder}" if report.holder else ""
+            self.summary.notes.append(
+                f"{self.paths.results} is locked{holder}, so this run's results are in the journal "
+                f"only; close it, then: lth-bench db fold --results {self.paths.results}"
+            )
+
+
+def _write_head(
+    journal: Journal,
+    run_id: str,
+    plan: Plan,
+    registry: Registry,
+    settings: Settings,
+    environment: dict[str, Any],
+) -> None:
+    suite = plan.suite
+    used = [
+        ("strategies", p.experiment.strategy, p.experiment.source_hash) for p in plan.experiments
+    ]
+    plugins = []
+    for group, name, source in dict.fromkeys(used):
+        entry = registry.groups[group][name]
+        plugins.append(
+            {
+                "name": name,
+                "group": group,
+                "origin": entry.origin,
+                "version": entry.version,
+                "source_hash": source,
+            }
+        )
+    journal.append(
+        {
+            "record": "run",
+            "run_id": run_id,
+            "suite": suite.name,
+            "suite_version": suite.version,
+            "suite_toml": suite.text,
+            "overrides": list(suite.overrides),
+            "command": settings.command,
+            "environment": environment,
+            "plugins": plugins,
+        }
+    )
+    journal.append(
+        {
+            "record": "planned",
+            "run_id": run_id,
+            "experiments": [p.experiment.planned_record() for p in plan.experiments],
+        }
+    )
+
+
+def _require_data(todo: Sequence[Planned], registry: Registry, root: Path) -> None:
+    """Load every dataset once, here: what is missing is said before anything trains, and workers
+    find the decoded copy.
+    """
+    from lth_bench.params import build
+    from lth_bench.training.keys import digest
+
+    seen = set()
+    for item in todo:
+        config = item.experiment.dataset
+        if digest(config) in seen:
+            continue
+        seen.add(digest(config))
+        cls = registry.get("datasets", config["name"])
+        build(cls, config["params"], f"dataset {config['name']!r}").load(root)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def handler(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, handler)
+    except ValueError:  # not the main thread: a notebook's business
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def require_writable(results: Path) -> None:
+    """UserError where the results' folder cannot be made or written."""
+    paths = Paths(results)
+    paths.make_folder()
+    import os
+
+    if not os.access(paths.results.parent, os.W_OK):
+        raise UserError(
+            f"the folder {paths.results.parent} is read-only; name another file with --results"
+        )

@@ -1,0 +1,22 @@
+"""Results: an append-only journal, which is the truth, and a DuckDB file folded from it.
+
+Nothing here imports torch, and duckdb is imported only where a database is opened.
+"""
+
+from lth_bench.store.database import reading
+from lth_bench.store.fold import FoldReport, fold, rebuild
+from lth_bench.store.frames import Results, results
+from lth_bench.store.journal import Journal, finished
+from lth_bench.store.paths import Paths
+
+__all__ = [
+    "FoldReport",
+    "Journal",
+    "Paths",
+    "Results",
+    "finished",
+    "fold",
+    "reading",
+    "rebuild",
+    "results",
+]

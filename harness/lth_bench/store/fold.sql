@@ -1,0 +1,138 @@
+-- One batch of journal records, `staged` in order, into the tables; run in one transaction.
+-- Of records with one key the last counts, so what a key had before is deleted first.
+
+-- Runs.
+CREATE TEMP TABLE batch_runs AS
+SELECT * FROM staged WHERE record = 'run'
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY journal_order DESC) = 1;
+
+DELETE FROM environments WHERE run_id IN (SELECT run_id FROM batch_runs);
+INSERT INTO environments
+SELECT
+    run_id, suite, suite_version, suite_toml, command,
+    environment ->> 'device', environment ->> 'host', environment ->> 'python',
+    environment ->> 'torch', environment, coalesce(overrides, []), recorded_at, journal_order
+FROM batch_runs;
+
+DELETE FROM plugins WHERE run_id IN (SELECT run_id FROM batch_runs);
+INSERT INTO plugins
+SELECT run_id, p.name, p."group", p.origin, p.version, p.source_hash
+FROM (SELECT run_id, unnest(plugins) AS p FROM batch_runs);
+
+DELETE FROM suites WHERE suite IN (SELECT suite FROM batch_runs);
+INSERT INTO suites
+SELECT
+    suite, suite_version, suite_toml, coalesce(baseline, 'dense'), run_id, recorded_at,
+    journal_order
+FROM batch_runs
+QUALIFY row_number() OVER (PARTITION BY suite ORDER BY journal_order DESC) = 1;
+
+-- Plans.
+CREATE TEMP TABLE batch_plans AS
+SELECT
+    e.experiment_id, e.config_id, e.suite, e.strategy, e.label, e.params,
+    e.model, e.dataset, e.recipe,
+    coalesce(e.source_model, e.model) AS source_model,
+    coalesce(e.source_dataset, e.dataset) AS source_dataset,
+    coalesce(e.source_recipe, e.recipe) AS source_recipe,
+    e.seed, e.densities, coalesce(e.controls, []) AS controls, e.iterative,
+    e.plugin_version, e.source_hash, e.config, run_id, recorded_at, journal_order
+FROM (
+    SELECT unnest(experiments) AS e, run_id, recorded_at, journal_order
+    FROM staged WHERE record = 'planned'
+)
+QUALIFY row_number() OVER (
+    PARTITION BY e.suite, e.experiment_id ORDER BY journal_order DESC
+) = 1;
+
+DELETE FROM plans p USING batch_plans b
+WHERE p.suite = b.suite AND p.experiment_id = b.experiment_id;
+INSERT INTO plans BY NAME SELECT * FROM batch_plans;
+
+-- Outcomes.
+CREATE TEMP TABLE batch_outcomes AS
+SELECT
+    experiment_id, status, reason, seconds, worker, run_id, recorded_at, journal_order
+FROM staged WHERE record = 'experiment'
+QUALIFY row_number() OVER (PARTITION BY experiment_id ORDER BY journal_order DESC) = 1;
+
+DELETE FROM outcomes WHERE experiment_id IN (SELECT experiment_id FROM batch_outcomes);
+INSERT INTO outcomes BY NAME SELECT * FROM batch_outcomes;
+
+-- Tickets. A reported one also replaces what was reported in its place under another ticket_id.
+CREATE TEMP TABLE batch_tickets AS
+SELECT * FROM staged WHERE record = 'ticket'
+QUALIFY row_number() OVER (PARTITION BY ticket_id ORDER BY journal_order DESC) = 1;
+
+DELETE FROM batch_tickets WHERE ticket_id IN (
+    SELECT ticket_id FROM batch_tickets WHERE reported
+    QUALIFY row_number() OVER (
+        PARTITION BY experiment_id, target_density, control ORDER BY journal_order DESC
+    ) > 1
+);
+
+CREATE TEMP TABLE replaced AS
+SELECT t.ticket_id FROM tickets t SEMI JOIN batch_tickets b ON b.ticket_id = t.ticket_id
+UNION
+SELECT t.ticket_id
+FROM (SELECT * FROM tickets WHERE reported) t
+SEMI JOIN (SELECT * FROM batch_tickets WHERE reported) b
+    ON b.experiment_id = t.experiment_id AND b.target_density = t.target_density
+    AND b.control = t.control;
+
+DELETE FROM tickets WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM metrics WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM ticket_trainings WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+
+INSERT INTO tickets
+SELECT
+    ticket_id, experiment_id, run_id, round, coalesce(control, 'none'), reported,
+    target_density, density, effective_density, unit_density, rewind_step, status, reason,
+    metrics['test_accuracy'], metrics['test_loss'], metrics['val_accuracy'],
+    metrics['train_accuracy'], metrics['early_stop_step'], metrics['early_stop_accuracy'],
+    cost.steps, cost.examples, cost.flops_dense, cost.flops_masked_theoretical, cost.seconds,
+    cost.search_steps, cost.search_examples, cost.search_flops_dense,
+    cost.search_flops_masked_theoretical, cost.search_seconds,
+    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order
+FROM batch_tickets;
+
+INSERT INTO metrics
+SELECT ticket_id, m.key, m.value
+FROM (SELECT ticket_id, unnest(map_entries(metrics)) AS m FROM batch_tickets);
+
+INSERT INTO layers
+SELECT ticket_id, position - 1, x.layer, x.kind, x.total, x.kept
+FROM (
+    SELECT ticket_id, unnest(layers) AS x, generate_subscripts(layers, 1) AS position
+    FROM batch_tickets
+);
+
+INSERT INTO curves
+SELECT ticket_id, c[1], c[2], c[3], c[4]
+FROM (SELECT ticket_id, unnest(curve) AS c FROM batch_tickets);
+
+-- Trainings. Where a key comes more than once, the record of its execution is worth most.
+CREATE TEMP TABLE batch_trainings AS
+SELECT ticket_id, u.*
+FROM (SELECT ticket_id, unnest(trainings) AS u FROM batch_tickets);
+
+INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trainings;
+
+INSERT INTO trainings
+SELECT
+    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width
+FROM batch_trainings b
+ANTI JOIN trainings t ON t.key = b.key
+QUALIFY row_number() OVER (PARTITION BY b.key ORDER BY reused, ticket_id) = 1;
+
+CREATE TEMP TABLE touched AS
+SELECT experiment_id FROM batch_tickets UNION SELECT experiment_id FROM batch_outcomes;
+
+DROP TABLE batch_runs;
+DROP TABLE batch_plans;
+DROP TABLE batch_outcomes;
+DROP TABLE batch_tickets;
+DROP TABLE batch_trainings;
+DROP TABLE replaced;

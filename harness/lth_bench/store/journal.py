@@ -1,0 +1,253 @@
+"""The journal: one JSON record a line, on disk before anything else learns of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.store.paths import Paths, disk_error
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+class Journal:
+    """Reads the journal of a set of results, and writes it between `open` and `close`.
+
+    One process writes at a time: `open` takes a lock that dies with the process. Workers must
+    not be forked while it is held, because a child would keep it.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self._fd: int | None = None
+        self._lock: BaseFileLock | None = None
+        self._thread = threading.Lock()
+
+    def open(self) -> Journal:
+        """Begin to write. A last line torn by a crash is moved to the `.torn` file first.
+
+        UserError if another run writes to these results, or if the folder cannot be written.
+        """
+        if self._fd is not None:
+            return self
+        self.paths.make_folder()
+        self._take_lock()
+        try:
+            fresh = not self.paths.journal.exists()
+            self._fd = os.open(self.paths.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._set_torn_aside(self._fd)
+            if fresh:
+                _sync_folder(self.paths.journal.parent)
+        except OSError as error:
+            self.close()
+            raise disk_error(error, self.paths.journal, "write the journal") from error
+        return self
+
+    def close(self) -> None:
+        """Stop writing and let others write."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Journal:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record (see `store.records`) and flush it to the disk before returning.
+
+        `at` is added where it is absent. Numbers that are not finite become null. A record that
+        does not fit on the disk leaves no trace, and a UserError says what to do.
+        """
+        line = encode(record)
+        with self._thread:
+            self.open()
+            assert self._fd is not None
+            end = os.lseek(self._fd, 0, os.SEEK_END)
+            try:
+                _write_all(self._fd, line)
+                os.fsync(self._fd)
+            except OSError as error:
+                _truncate(self._fd, end)
+                raise disk_error(error, self.paths.journal, "write the journal") from error
+
+    def read(self, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+        """Every whole record from a byte offset on, each with the offset that follows it.
+
+        A torn last line is passed over. A missing journal has no records. UserError for a line
+        that is no record, with its position.
+        """
+        if not self.paths.journal.exists():
+            return
+        with self.paths.journal.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                offset += len(line)
+                if not line.endswith(b"\n"):
+                    return
+                if line.strip():
+                    yield decode(line, self.paths.journal, offset - len(line)), offset
+
+    def _take_lock(self) -> None:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.paths.lock, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise UserError(
+                f"another run is writing to {self.paths.results}{_holder(self.paths.lock)}; wait "
+                f"for it to end, or give this run its own file with --results"
+            ) from None
+        except OSError as error:
+            raise disk_error(error, self.paths.lock, "lock") from error
+        self._lock = lock
+        try:
+            me = {"pid": os.getpid(), "host": socket.gethostname()}
+            self.paths.lock.write_text(json.dumps(me) + "\n", encoding="utf-8")
+        except OSError as error:
+            self.close()
+            raise disk_error(error, self.paths.lock, "write") from error
+
+    def _set_torn_aside(self, fd: int) -> None:
+        """Cut off what follows the last newline, after a copy of it is on disk."""
+        size = os.lseek(fd, 0, os.SEEK_END)
+        whole = end_of_lines(self.paths.journal, size)
+        if whole == size:
+            return
+        with self.paths.journal.open("rb") as file, self.paths.torn.open("ab") as torn:
+            file.seek(whole)
+            torn.write(file.read() + b"\n")
+            torn.flush()
+            os.fsync(torn.fileno())
+        os.ftruncate(fd, whole)
+        os.fsync(fd)
+
+
+def finished(paths: Paths) -> dict[str, str]:
+    """experiment_id → its last status, straight from the journal, whatever the database knows."""
+    statuses: dict[str, str] = {}
+    if not paths.journal.exists():
+        return statuses
+    with paths.journal.open("rb") as file:
+        offset = 0
+        for line in file:
+            # `encode` puts the kind first; tickets are most of the bytes and need no parsing.
+            whole = line.endswith(b"\n") and line.strip()
+            if whole and not line.startswith(b'{"record":"ticket"'):
+                record = decode(line, paths.journal, offset)
+                if record["record"] == "experiment":
+                    statuses[str(record["experiment_id"])] = str(record["status"])
+            offset += len(line)
+    return statuses
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """One line of the journal: compact JSON, `record` and `at` first, no NaN, no lone surrogate."""
+    head = {"record": record["record"], "at": record.get("at") or now()}
+    whole = {**head, **{k: v for k, v in record.items() if k not in head}}
+    try:
+        text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(whole), separators=(",", ":"), ensure_ascii=False)
+    # A file name in a reason may hold bytes that are no UTF-8; DuckDB reads only UTF-8.
+    return text.encode("utf-8", "replace") + b"\n"
+
+
+def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
+    """The record of a whole line. UserError if it is none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _not_a_record(journal, offset, str(error)) from error
+    if not isinstance(record, dict) or not isinstance(record.get("record"), str):
+        raise _not_a_record(journal, offset, "an object with the key 'record' is expected")
+    return record
+
+
+def end_of_lines(journal: Path, size: int) -> int:
+    """The offset just after the last newline within the first `size` bytes."""
+    with journal.open("rb") as file:
+        end = size
+        while end > 0:
+            start = max(0, end - (1 << 16))
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _not_a_record(journal: Path, offset: int, why: str) -> UserError:
+    with journal.open("rb") as file:
+        number = sum(file.read(1 << 20).count(b"\n") for _ in range(offset >> 20))
+        number += file.read(offset % (1 << 20)).count(b"\n") + 1
+    return UserError(
+        f"{journal}, line {number} is not a record of the journal ({why}). Delete that line; "
+        f"every other line counts by itself"
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _write_all(fd: int, line: bytes) -> None:
+    view = memoryview(line)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _truncate(fd: int, size: int) -> None:
+    # Where even that fails, the torn line is set aside when the journal is next opened.
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, size)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file's name is on disk only when its folder is."""
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _holder(lock: Path) -> str:
+    try:
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+        return f" (process {holder['pid']} on {holder['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,174 @@
+"""The records of the journal: what each line holds.
+
+Fields are only ever added. A reader takes an absent field for null and ignores fields and
+records that it does not know. Accuracies and densities are fractions in [0, 1], steps are
+optimiser updates, times are ISO 8601 in UTC, seconds are wall-clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
+"""What became of an experiment. `skipped`: the strategy cannot reach the density."""
+
+
+class PluginUse(TypedDict):
+    """A plugin that a run had loaded."""
+
+    name: str
+    group: str
+    """strategies, models, datasets or observers."""
+    origin: str
+    """The distribution or the file it came from."""
+    version: str | None
+    source_hash: str | None
+
+
+class RunRecord(TypedDict):
+    """A command that trains has begun."""
+
+    record: Literal["run"]
+    at: NotRequired[str]
+    run_id: str
+    suite: str
+    suite_version: int | str
+    suite_toml: str
+    """The suite as it was run, in full."""
+    baseline: NotRequired[str]
+    """Label that the suite compares against; `dense` when absent."""
+    overrides: NotRequired[list[str]]
+    """`--set` and filters, as they were given."""
+    command: str
+    environment: dict[str, Any]
+    """python, torch, device, host, cpu, threads, git, …"""
+    plugins: list[PluginUse]
+
+
+class PlannedExperiment(TypedDict):
+    """An experiment the run means to end with."""
+
+    experiment_id: str
+    """Hash of everything that decides its results."""
+    config_id: str
+    """Hash of the label's configuration on this task: no seed, density or control in it. Rows
+    of a label's older configurations leave the views when a newer one is planned."""
+    suite: str
+    strategy: str
+    label: str
+    params: dict[str, Any]
+    model: str
+    dataset: str
+    recipe: str
+    source_model: str
+    source_dataset: str
+    source_recipe: str
+    seed: int
+    densities: list[float]
+    """Target densities it reports; [1.0] for the dense baseline."""
+    controls: list[str]
+    """`reinit`, `shuffle`: each adds a row to every density."""
+    iterative: bool
+    plugin_version: str | None
+    source_hash: str | None
+    config: dict[str, Any]
+
+
+class PlannedRecord(TypedDict):
+    """What a run will do. Planning an experiment again makes its configuration the newest."""
+
+    record: Literal["planned"]
+    at: NotRequired[str]
+    run_id: str
+    experiments: list[PlannedExperiment]
+
+
+class LayerKept(TypedDict):
+    """Survivors of one prunable layer."""
+
+    layer: str
+    kind: Literal["conv", "linear", "output"]
+    total: int
+    kept: int
+
+
+class TicketCost(TypedDict):
+    """Cost of a ticket: as if nothing were shared, then as actually spent.
+
+    Training is the fits of the reported round's `train`; all others are search. FLOPs count
+    2 a multiply-add; `masked_theoretical` integrates the mask over the steps.
+    """
+
+    steps: int
+    examples: int
+    flops_dense: float
+    flops_masked_theoretical: float
+    seconds: float
+    search_steps: int
+    search_examples: int
+    search_flops_dense: float
+    search_flops_masked_theoretical: float
+    search_seconds: float
+    spent_steps: int
+    spent_seconds: float
+
+
+class TrainingUse(TypedDict):
+    """A training that a ticket used."""
+
+    key: str
+    """Hash of what decides its result; no key is trained twice."""
+    role: Literal["train", "search"]
+    start: int
+    end: int
+    """Positions on the schedule, in steps."""
+    steps: int
+    flops_dense: float
+    flops_masked_theoretical: float
+    seconds: float
+    device: str
+    width: int
+    """Trainings stacked into one computation with it; 1 is the plain path."""
+    reused: bool
+    """Whether the result was there already."""
+
+
+class TicketRecord(TypedDict):
+    """A round has ended. The last record of a ticket_id counts."""
+
+    record: Literal["ticket"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_id: str
+    ticket_id: str
+    round: int
+    control: str
+    """`none`, or the control that spoilt it."""
+    reported: bool
+    """False for an intermediate round."""
+    target_density: float
+    density: float
+    effective_density: float | None
+    unit_density: float | None
+    rewind_step: int | None
+    status: Status
+    reason: str | None
+    metrics: dict[str, float | None]
+    layers: list[LayerKept]
+    cost: TicketCost
+    trainings: list[TrainingUse]
+    curve: list[list[float | None]]
+    """[step, train_loss, val_loss, val_accuracy] a row."""
+
+
+class ExperimentRecord(TypedDict):
+    """An experiment has ended, one way or another. The last record of an experiment_id counts."""
+
+    record: Literal["experiment"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_id: str
+    status: Status
+    reason: str | None
+    seconds: float | None
+    worker: str | None

@@ -1,0 +1,57 @@
+"""The tables and views of results.duckdb, and the version they are known by."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from lth_bench.store.glossary import COLUMNS, VIEWS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SCHEMA_VERSION = 1
+"""Raised with every change to tables.sql, views.sql or the glossary; older files are rebuilt."""
+
+STORAGE_VERSION = "v1.0.0"
+"""Oldest DuckDB whose clients can read the file."""
+
+MAX_SEEDS = 1001
+"""Seeds up to which the views give intervals."""
+
+LEVEL = 0.95
+"""Level of the views' intervals."""
+
+
+def create(con: DuckDBPyConnection) -> None:
+    """Make tables, views and their comments in an empty database, within a transaction."""
+    con.execute(sql("tables.sql"))
+    con.execute(sql("views.sql"))
+    for view, comment in VIEWS.items():
+        con.execute(f"COMMENT ON VIEW {view} IS {_quoted(comment)}")
+        for (column,) in con.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [view]
+        ).fetchall():
+            con.execute(f'COMMENT ON COLUMN {view}."{column}" IS {_quoted(COLUMNS[column])}')
+    con.execute(f"INSERT INTO t_quantiles VALUES {_quantiles()}")
+    con.execute(
+        "INSERT INTO meta VALUES ('schema_version', ?), ('journal_offset', '0'), ('records', '0')",
+        [str(SCHEMA_VERSION)],
+    )
+
+
+def _quantiles() -> str:
+    # scipy.special and not scipy.stats: the same numbers for a tenth of the import.
+    from scipy.special import stdtrit
+
+    upper = (1 + LEVEL) / 2
+    return ", ".join(f"({df}, {float(stdtrit(df, upper))!r})" for df in range(1, MAX_SEEDS))
+
+
+def sql(name: str) -> str:
+    """One of the SQL files beside this module."""
+    return files("lth_bench.store").joinpath(name).read_text(encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

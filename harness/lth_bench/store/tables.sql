@@ -1,0 +1,127 @@
+-- The tables of results.duckdb, folded from the journal. `store/records.py` says what the fields
+-- mean; `reports/README.md` is the users' page. A change here or in views.sql needs a new
+-- SCHEMA_VERSION in schema.py.
+--
+-- No table has a primary key: the fold is the only writer, deletes a key before it inserts it,
+-- and DuckDB's key indexes cost 90 ms for one insert into 100,000 rows.
+
+CREATE TABLE meta (key VARCHAR, value VARCHAR);
+
+-- Two-sided 95% quantiles of Student's t, filled from scipy.
+CREATE TABLE t_quantiles (df BIGINT, t DOUBLE);
+
+CREATE TABLE suites (
+    suite VARCHAR, suite_version VARCHAR, suite_toml VARCHAR, baseline VARCHAR,
+    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+CREATE TABLE environments (
+    run_id VARCHAR, suite VARCHAR, suite_version VARCHAR, suite_toml VARCHAR, command VARCHAR,
+    device VARCHAR, host VARCHAR, python VARCHAR, torch VARCHAR, environment JSON,
+    overrides VARCHAR[],
+    recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+CREATE TABLE plugins (
+    run_id VARCHAR, plugin VARCHAR, plugin_group VARCHAR, origin VARCHAR, version VARCHAR,
+    source_hash VARCHAR
+);
+
+-- One row per (suite, experiment) ever planned; the view `experiments` adds what became of it.
+CREATE TABLE plans (
+    experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, label VARCHAR,
+    params JSON, model VARCHAR, dataset VARCHAR, recipe VARCHAR,
+    source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT,
+    densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN,
+    plugin_version VARCHAR, source_hash VARCHAR, config JSON,
+    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+-- What the leaderboard groups by, numbered: grouping a million rows by one integer takes a fifth
+-- of the time that grouping by ten strings takes. The numbers hold until something is planned.
+CREATE TABLE tasks (
+    task INTEGER, suite VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR
+);
+CREATE TABLE cells (
+    cell INTEGER, task INTEGER, source_model VARCHAR, source_dataset VARCHAR,
+    source_recipe VARCHAR, target_density DOUBLE, strategy VARCHAR, label VARCHAR,
+    control VARCHAR
+);
+
+-- One row per (suite, experiment, target density, control) that counts: of each label's task and
+-- seed, the configuration planned last. Refilled whenever something is planned.
+CREATE TABLE slots (
+    cell INTEGER, task INTEGER, suite VARCHAR, experiment_id VARCHAR, seed BIGINT,
+    target_density DOUBLE, control VARCHAR
+);
+
+-- The slots with what is known of them: the view `tickets_flat`, joined beforehand.
+CREATE TABLE flat (
+    cell INTEGER, task INTEGER,
+    experiment_id VARCHAR, suite VARCHAR, strategy VARCHAR, label VARCHAR, params JSON,
+    control VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR,
+    source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT,
+    target_density DOUBLE, density DOUBLE, effective_density DOUBLE, unit_density DOUBLE,
+    test_accuracy DOUBLE, test_loss DOUBLE, val_accuracy DOUBLE, train_accuracy DOUBLE,
+    early_stop_step BIGINT, early_stop_accuracy DOUBLE,
+    steps BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE,
+    search_seconds DOUBLE, status VARCHAR, reason VARCHAR,
+    ticket_id VARCHAR, round BIGINT, rewind_step BIGINT, examples BIGINT,
+    search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
+    search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
+    config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP
+);
+
+CREATE TABLE outcomes (
+    experiment_id VARCHAR, status VARCHAR, reason VARCHAR, seconds DOUBLE, worker VARCHAR,
+    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+CREATE TABLE tickets (
+    ticket_id VARCHAR, experiment_id VARCHAR, run_id VARCHAR, round BIGINT, control VARCHAR,
+    reported BOOLEAN, target_density DOUBLE, density DOUBLE, effective_density DOUBLE,
+    unit_density DOUBLE, rewind_step BIGINT, status VARCHAR, reason VARCHAR,
+    test_accuracy DOUBLE, test_loss DOUBLE, val_accuracy DOUBLE, train_accuracy DOUBLE,
+    early_stop_step BIGINT, early_stop_accuracy DOUBLE,
+    steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE,
+    seconds DOUBLE,
+    search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
+    search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
+    spent_steps BIGINT, spent_seconds DOUBLE,
+    recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
+
+CREATE TABLE layers (
+    ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT
+);
+
+CREATE TABLE curves (
+    ticket_id VARCHAR, step BIGINT, train_loss DOUBLE, val_loss DOUBLE, val_accuracy DOUBLE
+);
+
+CREATE TABLE trainings (
+    key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
+    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT
+);
+
+CREATE TABLE ticket_trainings (ticket_id VARCHAR, key VARCHAR, role VARCHAR, reused BOOLEAN);
+
+COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
+COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
+COMMENT ON TABLE suites IS 'Suites as last run: name, version, TOML, baseline.';
+COMMENT ON TABLE environments IS 'Runs: command, device, host, versions; details as JSON.';
+COMMENT ON TABLE plugins IS 'Plugins that each run had loaded, with version and source hash.';
+COMMENT ON TABLE plans IS 'Every experiment ever planned, superseded ones too.';
+COMMENT ON TABLE tasks IS 'Numbers of the (suite, model, dataset, recipe).';
+COMMENT ON TABLE cells IS 'Numbers of the rows of the leaderboard.';
+COMMENT ON TABLE flat IS 'What tickets_flat shows.';
+COMMENT ON TABLE slots IS 'The rows of tickets_flat: planned (experiment, density, control).';
+COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
+COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
+COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
+COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
+COMMENT ON TABLE curves IS 'Losses and validation accuracy at the evaluations of each ticket.';
+COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
+COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';

@@ -1,0 +1,226 @@
+-- The views: the stable interface of results.duckdb. Columns are only ever added, at the end.
+-- Every view and every column has a comment, which a test demands.
+
+CREATE VIEW experiments AS
+SELECT
+    p.experiment_id, p.config_id, p.suite, p.strategy, p.label, p.params,
+    p.model, p.dataset, p.recipe, p.source_model, p.source_dataset, p.source_recipe, p.seed,
+    p.densities, p.controls, p.iterative, p.plugin_version, p.source_hash, p.config,
+    coalesce(o.status, 'planned') AS status, o.reason, o.seconds, o.worker,
+    s.experiment_id IS NOT NULL AS current,
+    p.run_id, p.recorded_at
+FROM plans p
+LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
+LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s
+    ON s.suite = p.suite AND s.experiment_id = p.experiment_id;
+
+CREATE VIEW tickets_flat AS SELECT * EXCLUDE (cell, task) FROM flat;
+
+-- The dense run of each task and seed; where several labels use `dense`, the one of that name.
+CREATE VIEW dense_runs AS
+SELECT
+    suite, model, dataset, recipe, seed,
+    arg_min(experiment_id, (label <> 'dense', label)) AS experiment_id,
+    arg_min(test_accuracy, (label <> 'dense', label)) AS test_accuracy,
+    arg_min(early_stop_step, (label <> 'dense', label)) AS early_stop_step,
+    arg_min(early_stop_accuracy, (label <> 'dense', label)) AS early_stop_accuracy,
+    arg_min(steps, (label <> 'dense', label)) AS steps,
+    arg_min(flops_dense, (label <> 'dense', label)) AS flops_dense,
+    arg_min(seconds, (label <> 'dense', label)) AS seconds,
+    task
+FROM flat
+WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
+GROUP BY task, suite, model, dataset, recipe, seed;
+
+CREATE VIEW leaderboard AS
+WITH grouped AS (
+    SELECT
+        f.cell,
+        count(f.test_accuracy) AS n,
+        avg(f.test_accuracy) AS mean,
+        stddev_samp(f.test_accuracy) AS deviation,
+        count(f.test_accuracy - d.test_accuracy) AS delta_n,
+        avg(f.test_accuracy - d.test_accuracy) AS delta_dense,
+        stddev_samp(f.test_accuracy - d.test_accuracy) AS delta_deviation,
+        avg(f.early_stop_accuracy) AS early_stop_accuracy,
+        avg(f.early_stop_step) AS early_stop_step,
+        avg(f.density) AS density,
+        avg(f.effective_density) AS effective_density,
+        avg(f.unit_density) AS unit_density,
+        avg(f.steps) AS steps,
+        avg(f.search_steps) AS search_steps,
+        avg(f.flops_dense) AS flops_dense,
+        avg(f.flops_masked_theoretical) AS flops_masked_theoretical,
+        avg(f.search_flops_dense) AS search_flops_dense,
+        avg(f.search_flops_masked_theoretical) AS search_flops_masked_theoretical,
+        avg(f.seconds) AS seconds,
+        avg(f.search_seconds) AS search_seconds,
+        avg((f.flops_dense + f.search_flops_dense) / nullif(d.flops_dense, 0)) AS flops_ratio,
+        avg(
+            (f.flops_masked_theoretical + f.search_flops_masked_theoretical)
+            / nullif(d.flops_dense, 0)
+        ) AS flops_masked_ratio
+    FROM flat f
+    LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
+    WHERE f.status = 'ok'
+    GROUP BY f.cell
+),
+counted AS (
+    SELECT
+        cell, count(*) AS planned,
+        count(*) FILTER (status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+        count(*) FILTER (status = 'skipped') AS skipped
+    FROM flat
+    GROUP BY cell
+)
+SELECT
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density, c.strategy, c.label, c.control,
+    coalesce(g.n, 0) AS n, g.mean,
+    g.mean - q.t * g.deviation / sqrt(g.n) AS low,
+    g.mean + q.t * g.deviation / sqrt(g.n) AS high,
+    g.delta_dense,
+    CASE WHEN c.control = 'none' AND g.mean IS NOT NULL THEN rank() OVER (
+        PARTITION BY c.task, c.target_density, c.control = 'none'
+        ORDER BY g.mean DESC NULLS LAST
+    ) END AS rank,
+    g.delta_dense - dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_low,
+    g.delta_dense + dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_high,
+    coalesce(g.delta_n, 0) AS delta_n,
+    g.early_stop_step, g.early_stop_accuracy, g.density, g.effective_density, g.unit_density,
+    g.steps, g.search_steps, g.flops_dense, g.flops_masked_theoretical,
+    g.search_flops_dense, g.search_flops_masked_theoretical, g.flops_ratio,
+    g.flops_masked_ratio, g.seconds, g.search_seconds,
+    k.planned, k.failed, k.skipped,
+    k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending
+FROM counted k
+JOIN cells c ON c.cell = k.cell
+JOIN tasks t ON t.task = c.task
+LEFT JOIN grouped g ON g.cell = k.cell
+LEFT JOIN t_quantiles q ON q.df = g.n - 1
+LEFT JOIN t_quantiles dq ON dq.df = g.delta_n - 1;
+
+-- A control is compared with its own ticket too, which is what a control is for.
+CREATE VIEW paired AS
+WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
+pairs AS (
+    SELECT
+        f, 'dense' AS versus, d.test_accuracy, d.early_stop_accuracy, d.early_stop_step
+    FROM ok f
+    JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
+    WHERE f.strategy <> 'dense'
+    UNION ALL
+    SELECT f, 'ticket', o.test_accuracy, o.early_stop_accuracy, o.early_stop_step
+    FROM ok f
+    JOIN ok o
+        ON o.suite = f.suite AND o.experiment_id = f.experiment_id
+        AND o.target_density = f.target_density AND o.control = 'none'
+    WHERE f.control <> 'none'
+    UNION ALL
+    SELECT f, 'baseline', b.test_accuracy, b.early_stop_accuracy, b.early_stop_step
+    FROM ok f
+    JOIN suites s ON s.suite = f.suite
+    JOIN ok b
+        ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
+        AND b.label = s.baseline AND b.control = 'none'
+    WHERE b.strategy <> 'dense' AND f.label <> b.label
+)
+SELECT
+    f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,
+    f.target_density, f.strategy, f.label, f.control, f.seed, versus,
+    f.test_accuracy, test_accuracy AS versus_accuracy,
+    f.test_accuracy - test_accuracy AS difference,
+    f.early_stop_accuracy - early_stop_accuracy AS early_stop_difference,
+    f.early_stop_step / nullif(early_stop_step, 0) AS early_stop_step_ratio,
+    f.experiment_id
+FROM pairs;
+
+CREATE VIEW cost AS
+SELECT
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+    target_density, strategy, label, control,
+    count(*) AS n,
+    avg(steps) AS steps, avg(search_steps) AS search_steps,
+    avg(steps + search_steps) AS total_steps,
+    avg(examples + search_examples) AS total_examples,
+    avg(flops_dense + search_flops_dense) AS total_flops_dense,
+    avg(flops_masked_theoretical + search_flops_masked_theoretical)
+        AS total_flops_masked_theoretical,
+    avg(seconds + search_seconds) AS total_seconds,
+    avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
+FROM tickets_flat
+WHERE status = 'ok'
+GROUP BY ALL;
+
+CREATE VIEW failures AS
+SELECT
+    suite, model, dataset, recipe, label, seed, target_density, control, status, reason,
+    strategy, experiment_id, ticket_id
+FROM tickets_flat
+WHERE status NOT IN ('ok', 'planned');
+
+CREATE VIEW matching AS
+SELECT
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+    strategy, label, control,
+    min(target_density) FILTER (delta_dense >= 0) AS matching_density,
+    min(target_density) FILTER (coalesce(delta_high, delta_dense) >= 0) AS compatible_density,
+    min(delta_n) AS n
+FROM leaderboard
+WHERE strategy <> 'dense' AND delta_n > 0
+GROUP BY ALL;
+
+CREATE VIEW convergence AS
+WITH grouped AS (
+    SELECT
+        f.suite, f.model, f.dataset, f.recipe,
+        f.source_model, f.source_dataset, f.source_recipe,
+        f.target_density, f.strategy, f.label, f.control,
+        count(f.early_stop_step) AS n,
+        avg(f.early_stop_step) AS early_stop_step,
+        stddev_samp(f.early_stop_step) AS deviation,
+        avg(f.early_stop_accuracy) AS early_stop_accuracy,
+        avg(d.early_stop_step) AS dense_step
+    FROM tickets_flat f
+    LEFT JOIN dense_runs d USING (suite, model, dataset, recipe, seed)
+    WHERE f.status = 'ok'
+    GROUP BY ALL
+)
+SELECT
+    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
+    g.target_density, g.strategy, g.label, g.control,
+    g.n, g.early_stop_step,
+    g.early_stop_step - q.t * g.deviation / sqrt(g.n) AS low,
+    g.early_stop_step + q.t * g.deviation / sqrt(g.n) AS high,
+    g.early_stop_accuracy,
+    g.early_stop_step / nullif(g.dense_step, 0) AS step_ratio_dense,
+    g.early_stop_step / nullif(own.early_stop_step, 0) AS step_ratio_ticket
+FROM grouped g
+LEFT JOIN grouped own
+    ON own.suite = g.suite AND own.model = g.model AND own.dataset = g.dataset
+    AND own.recipe = g.recipe AND own.source_model = g.source_model
+    AND own.source_dataset = g.source_dataset AND own.source_recipe = g.source_recipe
+    AND own.target_density = g.target_density AND own.label = g.label
+    AND own.control = 'none' AND g.control <> 'none'
+LEFT JOIN t_quantiles q ON q.df = g.n - 1;
+
+CREATE VIEW pareto AS
+WITH points AS (SELECT * FROM leaderboard WHERE control = 'none' AND n > 0)
+SELECT
+    a.suite, a.model, a.dataset, a.recipe, a.source_model, a.source_dataset, a.source_recipe,
+    a.strategy, a.label, a.target_density, a.density,
+    a.mean, a.n, a.flops_ratio, a.flops_masked_ratio,
+    NOT EXISTS (
+        SELECT 1 FROM points b
+        WHERE b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
+            AND b.recipe = a.recipe AND b.mean >= a.mean AND b.density <= a.density
+            AND (b.mean > a.mean OR b.density < a.density)
+    ) AS on_density_front,
+    NOT EXISTS (
+        SELECT 1 FROM points b
+        WHERE b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
+            AND b.recipe = a.recipe AND b.mean >= a.mean
+            AND b.flops_masked_ratio <= a.flops_masked_ratio
+            AND (b.mean > a.mean OR b.flops_masked_ratio < a.flops_masked_ratio)
+    ) AS on_cost_front
+FROM points a;

@@ -1,0 +1,92 @@
+"""The physically small network of a structured ticket, and what it costs to run."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from lth_bench.masks import Mask
+from lth_bench.structure.groups import UnitGroup
+from lth_bench.structure.trace import cut, refusal
+from lth_bench.structure.unit_masks import removed_units
+from lth_bench.structure.units import unit_groups
+from lth_bench.structure.verify import outputs, same
+
+WARM_UP = 3
+"""Runs before the timing starts."""
+
+
+def shrink(
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    mask: Mask,
+    groups: Sequence[UnitGroup] | None = None,
+) -> nn.Module:
+    """A copy of the network without the units that `mask` removes, on the same device.
+
+    Its outputs equal the masked network's. Pruned weights of surviving units are zeros in it, and
+    a mask that removes no whole unit gives a network of the old size. `module` keeps its values;
+    copy and original agree in training mode and in which parameters require gradients. `groups`
+    are `unit_groups(module, input_shape)`, where known already.
+
+    Raises UserError for a network whose units cannot be removed, and for a mask that removes all
+    units of a layer.
+    """
+    if groups is None:
+        groups = unit_groups(module, input_shape)
+    removed = removed_units(groups, mask)
+    small = copy.deepcopy(module)
+    small.zero_grad(set_to_none=True)
+    device = next(module.parameters()).device
+    mask.to(device).apply_(small.state_dict())
+    masked = copy.deepcopy(small).double().eval()
+    cut(small, input_shape, groups, removed)
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(2, *input_shape, generator=draws, dtype=torch.float64)
+    x = x.to(device)
+    if not same(outputs(masked, x), outputs(copy.deepcopy(small).double().eval(), x)):
+        raise refusal(module, "cut to this mask it computes something else than the masked network")
+    # tracing leaves eval mode and gradients everywhere
+    for name, part in module.named_modules():
+        small.get_submodule(name).training = part.training
+    for name, parameter in module.named_parameters():
+        small.get_parameter(name).requires_grad_(parameter.requires_grad)
+    return small
+
+
+def measure(
+    small: nn.Module, input_shape: tuple[int, ...], batch: int = 1, repeats: int = 30
+) -> dict[str, float]:
+    """What a network costs: a forward pass in eval mode, on its device and in its dtype.
+
+    `parameters`: number of them, biases and batch norm included. `flops`: of one example,
+    2 a multiply-add, by torch's FlopCounterMode. `latency_seconds`: median time of a batch of
+    `batch` examples over `repeats` runs, after a warm-up. The network is left as it was.
+    """
+    if batch < 1 or repeats < 1:
+        raise ValueError(f"batch and repeats must be at least 1, but got {batch} and {repeats}")
+    like = next(small.parameters())
+    twin = copy.deepcopy(small).eval()
+    counter = FlopCounterMode(display=False)
+    with counter:
+        one = torch.zeros(1, *input_shape, dtype=like.dtype, device="meta")
+        outputs(copy.deepcopy(twin).to("meta"), one)
+    x = torch.zeros(batch, *input_shape, dtype=like.dtype, device=like.device)
+    seconds = []
+    for _ in range(WARM_UP + repeats):
+        begin = time.perf_counter()
+        outputs(twin, x)
+        if like.is_cuda:
+            torch.cuda.synchronize(like.device)
+        seconds.append(time.perf_counter() - begin)
+    return {
+        "parameters": float(sum(p.numel() for p in small.parameters())),
+        "flops": float(counter.get_total_flops()),
+        "latency_seconds": statistics.median(seconds[WARM_UP:]),
+    }

@@ -1,0 +1,61 @@
+"""The two things asked of torch-pruning: the graph of dependencies, and cutting units out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lth_bench.errors import UserError
+from lth_bench.structure.groups import UnitGroup
+
+
+def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
+    """torch-pruning's DependencyGraph of a network that reads [N, *input_shape].
+
+    It works through autograd, so `module` is left in eval mode with every parameter requiring
+    gradients: pass a copy. Raises UserError where torch-pruning cannot follow the network.
+    """
+    import torch_pruning as tp  # here because it takes 2.4 s
+
+    like = next(module.parameters())
+    module.requires_grad_(True)
+    example = torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device)
+    try:
+        with torch.enable_grad():
+            return tp.DependencyGraph().build_dependency(
+                module, example, forward_fn=lambda network, x: network(x), verbose=False
+            )
+    except Exception as error:  # torch-pruning raises whatever it trips over
+        raise refusal(module, f"torch-pruning cannot trace it ({error!r})") from error
+
+
+def coupled(graph: Any, layer: nn.Module, units: Sequence[int]) -> Any:
+    """torch-pruning's group of everything that goes when these outputs of `layer` go."""
+    fn = graph.get_pruner_of_module(layer).prune_out_channels
+    return graph.get_pruning_group(layer, fn, list(units))
+
+
+def cut(
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    groups: Sequence[UnitGroup],
+    removed: Sequence[Tensor],
+) -> None:
+    """Cut units out of `module` in place. `removed` holds a bool [size] for each group."""
+    graph = trace(module, input_shape)
+    for group, gone in zip(groups, removed, strict=True):
+        if bool(gone.any()):
+            units = torch.nonzero(gone.cpu()).flatten().tolist()
+            coupled(graph, module.get_submodule(group.layers[0]), units).prune(record_history=False)
+
+
+def refusal(module: nn.Module, why: str) -> UserError:
+    """The error for a network whose units cannot be removed."""
+    return UserError(
+        f"{type(module).__name__} cannot be pruned by units: {why}. Structured strategies need "
+        f"plain convolutions (or depthwise ones), linear layers and batch norm, with convolutions "
+        f"on shortcuts; choose another model, or an unstructured strategy"
+    )

@@ -1,0 +1,131 @@
+"""Which units a network has, and what vanishes with each of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from lth_bench.structure.groups import Slots, UnitGroup
+from lth_bench.structure.trace import coupled, refusal, trace
+from lth_bench.structure.verify import verify
+
+Pairs = list[tuple[int, int]]
+"""(position, unit) of one dimension."""
+
+
+def unit_groups(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
+    """Every group of units, in the network's order; the output layer's units are not among them.
+
+    `input_shape` is [C, H, W] of one example. The answer depends on the architecture and not on
+    the values, so it is worth keeping: one CPU core takes 0.1 s for ResNet-20 and 0.7 s for
+    VGG-16, beside 2.4 s to import torch-pruning. `module` is not changed. Raises UserError for a network whose units cannot be removed one by one; the
+    answer is checked numerically before it is given (`verify`).
+    """
+    twin = copy.deepcopy(module).to("cpu", torch.float64)
+    graph = trace(twin, input_shape)
+    groups: list[UnitGroup] = []
+    seen: set[str] = set()
+    for name, layer in twin.named_modules():
+        if _is_layer(layer) and name not in seen and layer in graph.module2node:
+            group = _group(twin, graph, layer)
+            seen.update(group.layers)
+            # nobody reads the units of the output layer
+            if group.columns:
+                groups.append(group)
+    verify(twin, input_shape, groups)
+    return tuple(groups)
+
+
+def _group(module: nn.Module, graph: Any, root: nn.Linear | _ConvNd) -> UnitGroup:
+    """The group of `root`'s outputs, from torch-pruning's."""
+    names = {m: n for n, m in module.named_modules()}
+    order = {n: i for i, n in enumerate(names.values())}
+    size = root.weight.shape[0]
+    rows: dict[str, Pairs] = {}
+    columns: dict[str, Pairs] = {}
+    norms: dict[str, Pairs] = {}
+    for item in coupled(graph, root, range(size)):
+        target = item.dep.target.module
+        if not isinstance(target, nn.Module) or target not in names:
+            if isinstance(target, nn.Parameter):
+                raise refusal(module, "a parameter outside the standard layers depends on units")
+            continue  # an operation without parameters
+        # positions and units correspond entry by entry, in an order that is not always ascending
+        pairs = list(zip(item.idxs, item.root_idxs, strict=True))
+        name = names[target]
+        if _is_layer(target):
+            outputs = graph.is_out_channel_pruning_fn(item.dep.handler)
+            (rows if outputs else columns).setdefault(name, []).extend(pairs)
+        elif isinstance(target, (_NormBase, nn.PReLU)):
+            norms.setdefault(name, []).extend(pairs)
+        else:
+            raise refusal(module, f"{name!r} ({type(target).__name__}) mixes units")
+    for name in (*rows, *columns):
+        layer = module.get_submodule(name)
+        if isinstance(layer, _ConvTransposeNd) or (
+            isinstance(layer, _ConvNd) and layer.groups > 1 and not _is_depthwise(layer)
+        ):
+            raise refusal(module, f"{name!r} is a grouped or transposed convolution")
+    for name, pairs in rows.items():
+        width = module.get_parameter(f"{name}.weight").shape[0]
+        if sorted(p for p, _ in pairs) != list(range(width)):
+            raise refusal(module, f"only some outputs of {name!r} are coupled to other layers")
+    by_order = sorted(rows, key=order.__getitem__)
+    normed = sorted(norms, key=order.__getitem__)
+    return UnitGroup(
+        size=size,
+        layers=tuple(by_order),
+        norms=tuple(
+            n for n in normed
+            if isinstance(module.get_submodule(n), _NormBase)
+            and module.get_submodule(n).weight is not None
+        ),
+        rows=tuple(s for n in by_order for s in _slots(module, n, ("weight",), 0, rows[n])),
+        columns=tuple(
+            s
+            for n in sorted(columns, key=order.__getitem__)
+            for s in _slots(module, n, ("weight",), 1, columns[n])
+        ),
+        vectors=tuple(s for n in by_order for s in _slots(module, n, ("bias",), 0, rows[n]))
+        + tuple(s for n in normed for s in _slots(module, n, ("weight", "bias"), 0, norms[n])),
+        buffers=tuple(
+            s
+            for n in normed
+            for s in _slots(module, n, ("running_mean", "running_var"), 0, norms[n])
+        ),
+    )
+
+
+def _slots(
+    module: nn.Module, name: str, attributes: Sequence[str], dim: int, pairs: Pairs
+) -> list[Slots]:
+    """Slots in those of the module's tensors that exist and have a place for each unit."""
+    found = []
+    for attribute in attributes:
+        tensor = getattr(module.get_submodule(name), attribute, None)
+        # one PReLU slope may serve all units
+        if tensor is None or tensor.shape[dim] <= max(p for p, _ in pairs):
+            continue
+        ordered = torch.tensor(sorted((unit, position) for position, unit in pairs))
+        found.append(
+            Slots(
+                f"{name}.{attribute}", dim, tensor.shape[dim],
+                index=ordered[:, 1].contiguous(), unit=ordered[:, 0].contiguous(),
+            )
+        )
+    return found
+
+
+def _is_layer(module: nn.Module) -> TypeGuard[nn.Linear | _ConvNd]:
+    return isinstance(module, (nn.Linear, _ConvNd))
+
+
+def _is_depthwise(layer: _ConvNd) -> bool:
+    """Each output reads its own input only, so that rows go and there are no columns."""
+    return layer.groups == layer.out_channels == layer.in_channels

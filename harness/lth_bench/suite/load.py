@@ -1,0 +1,220 @@
+"""From a suite's TOML to the grid it describes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lth_bench.errors import UnknownName, UserError, suggest
+from lth_bench.params import build, dotted, show
+from lth_bench.suite import overrides as set_option
+from lth_bench.suite.document import (
+    SCHEMA_VERSION,
+    Densities,
+    Document,
+    Ladder,
+    StrategyTable,
+    TaskTable,
+)
+from lth_bench.suite.select import select
+from lth_bench.suite.shipped import find
+from lth_bench.suite.source import Source, parse, read
+from lth_bench.suite.spec import Component, Keys, StrategySpec, Suite, TaskSpec
+
+
+def load_suite(
+    suite: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    seeds: str | Sequence[int] | None = None,
+    strategies: Sequence[str] = (),
+    models: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+) -> Suite:
+    """The suite at a path, or the shipped suite of that name.
+
+    `overrides` are the texts after `--set`; `seeds` is a list, or as on the command line a count
+    or numbers with commas; the others keep only what they name, by name or label. Raises
+    UserError with file, line and key for whatever is wrong in it, and NothingSelected where the
+    filters leave nothing. Names of plugins and their parameters are left to `check`.
+    """
+    path = find(suite)
+    text = read(path)
+    document = parse(text, path)
+    places = set_option.apply(document, overrides)
+    source = Source(path, text, places)
+    try:
+        whole = _assemble(document, source, overrides)
+    except UserError as error:
+        raise source.locate(error) from error.__cause__
+    return select(whole, seeds, strategies, models, datasets)
+
+
+def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]) -> Suite:
+    _check_version(document)
+    _check_integers(document, ())
+    read = build(Document, copy.deepcopy(document))
+    tasks = [task for i, table in enumerate(read.tasks) for task in _tasks(i, table, read)]
+    _distinct_tasks(tasks)
+    strategies = [
+        _strategy(i, table, read.suite.controls, tasks) for i, table in enumerate(read.strategies)
+    ]
+    _check_labels(strategies, read.suite.baseline)
+    return Suite(
+        name=read.suite.name,
+        version=read.suite.version,
+        description=read.suite.description,
+        densities=_sorted(read.suite.densities) or tasks[0].densities,
+        seeds=_seeds(read.suite.seeds),
+        controls=tuple(read.suite.controls),
+        baseline=read.suite.baseline,
+        tasks=tuple(tasks),
+        strategies=tuple(strategies),
+        plugins=read.plugins,
+        text=source.text,
+        path=source.path,
+        overrides=tuple(overrides),
+        overridden=tuple(source.overrides),
+    )
+
+
+def _check_version(document: Mapping[str, Any]) -> None:
+    version = document.get("schema_version")
+    if version is None:
+        raise UserError(
+            f"schema_version is missing; begin the file with `schema_version = {SCHEMA_VERSION}`"
+        )
+    at = ("schema_version",)
+    if type(version) is not int or version < 1:
+        raise UserError(f"schema_version must be {SCHEMA_VERSION}, but got {show(version)}", at)
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"schema_version {show(version)} is newer than this lth-bench reads"
+            f" ({SCHEMA_VERSION}); upgrade lth-bench",
+            at,
+        )
+
+
+def _check_integers(value: object, path: Keys) -> None:
+    """TOML's integers have 64 bits; Python's reader takes any."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise UserError(f"{dotted(path)} is an integer of more than 64 bits", path)
+    if isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in items:
+            _check_integers(inner, (*path, key))
+
+
+def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else seeds
+    if not chosen:
+        raise UserError("suite.seeds is empty; it needs at least one seed", ("suite", "seeds"))
+    return chosen
+
+
+def _sorted(densities: Densities | None) -> tuple[float, ...]:
+    if densities is None:
+        return ()
+    rungs = densities.rungs() if isinstance(densities, Ladder) else densities
+    return tuple(sorted(rungs, reverse=True))
+
+
+def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
+    at: Keys = ("tasks", i)
+    densities = _sorted(table.densities) or _sorted(document.suite.densities)
+    if not densities:
+        raise UserError(f"{dotted(at)} has no densities; give them in [suite] or in every task", at)
+    models = _components(table.model, (*at, "model"))
+    datasets = _components(table.dataset, (*at, "dataset"))
+    recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
+    return [
+        TaskSpec(model, dataset, recipe, document.recipes[recipe], densities, at)
+        for model, dataset, recipe in itertools.product(models, datasets, recipes)
+    ]
+
+
+def _recipes(given: str | tuple[str, ...], at: Keys, known: Mapping[str, Any]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not names:
+        raise UserError(f"{dotted(at)} is an empty list; name a recipe", at)
+    for j, name in enumerate(names):
+        here = at if isinstance(given, str) else (*at, j)
+        if name not in known:
+            hint = suggest(name, known) or "; this suite has none, write [recipes.NAME]"
+            raise UserError(f"{dotted(here)}: unknown recipe {show(name)}{hint}", here)
+    return names
+
+
+def _components(given: Any, at: Keys) -> list[Component]:
+    if not isinstance(given, tuple):
+        return [component(given, at)]
+    if not given:
+        raise UserError(f"{dotted(at)} is an empty list; it needs at least one name", at)
+    return [component(item, (*at, j)) for j, item in enumerate(given)]
+
+
+def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
+    """`"conv2"`, `"torchvision:resnet50"` or `{name = "mlp", hidden = [300, 100]}`."""
+    params: dict[str, Any] = {}
+    name: object = given
+    if isinstance(given, Mapping):
+        params = {key: value for key, value in given.items() if key != "name"}
+        name = given.get("name")
+        if name is None:
+            raise UserError(f"{dotted(at)} has no name; write {{name = '...', ...}}", at)
+    here = (*at, "name") if isinstance(given, Mapping) else at
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{dotted(here)} must be a name, but got {show(name)}", here)
+    plugin, colon, variant = name.partition(":")
+    if colon:
+        if not plugin or not variant:
+            raise UserError(f"{dotted(here)} must be PLUGIN:NAME, but got {show(name)}", here)
+        params = {"name": variant, **params}
+    return Component(plugin, params, at)
+
+
+def _distinct_tasks(tasks: Sequence[TaskSpec]) -> None:
+    seen: set[str] = set()
+    for task in tasks:
+        if task.label in seen:
+            raise UserError(f"{dotted(task.at)}: the task {task.label} is listed twice", task.at)
+        seen.add(task.label)
+
+
+def _strategy(
+    i: int, table: StrategyTable, controls: Sequence[str], tasks: Sequence[TaskSpec]
+) -> StrategySpec:
+    at: Keys = ("strategies", i)
+    known = {name for task in tasks for name in (task.model.name, task.model.label)}
+    named: list[tuple[Keys, str]] = [(("per_model", key), key) for key in table.per_model]
+    named += [(("models", j), key) for j, key in enumerate(table.models)]
+    for place, key in named:
+        if key not in known:
+            where = dotted((*at, *place[:1]))
+            hint = suggest(key, sorted(known))
+            raise UserError(f"{where}: no task has a model {show(key)}{hint}", (*at, *place))
+    return StrategySpec(
+        use=table.use,
+        label=table.label if table.label is not None else table.use,
+        params=table.params,
+        per_model=table.per_model,
+        controls=tuple(controls if table.controls is None else table.controls),
+        models=table.models,
+        at=at,
+    )
+
+
+def _check_labels(strategies: Sequence[StrategySpec], baseline: str) -> None:
+    labels = [strategy.label for strategy in strategies]
+    for i, strategy in enumerate(strategies):
+        if strategy.label in labels[:i]:
+            raise UserError(
+                f"{dotted(strategy.at)}: the label {show(strategy.label)} is taken by"
+                f" strategies[{labels.index(strategy.label)}]; give one of them another `label`",
+                strategy.at,
+            )
+    if baseline not in (*labels, "dense"):
+        unknown = UnknownName("label", baseline, {*labels, "dense"})
+        raise UserError(f"suite.baseline: {unknown.message}", ("suite", "baseline"))

@@ -1,0 +1,108 @@
+"""A JSON Schema of suites, draft-07, from the plugins at hand: editors complete and check by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.params.json_schema import Schema, table_schema
+from lth_bench.suite.document import SAFE_NAME, SCHEMA_VERSION, Document, StrategyTable, TaskTable
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+
+
+def json_schema(registry: Registry) -> Schema:
+    """The schema of a whole suite file. A plugin that cannot be loaded is left out."""
+    from lth_bench.training.recipe import Recipe
+
+    schema = table_schema(Document)
+    properties = schema["properties"]
+    properties["schema_version"] = {
+        "const": SCHEMA_VERSION,
+        "description": properties["schema_version"]["description"],
+    }
+    properties["suite"]["required"] = ["name", "seeds"]
+    properties["suite"]["properties"]["name"]["pattern"] = f"^{SAFE_NAME.pattern}$"
+    # Recipes may be completed by --set, so nothing in them is required.
+    properties["recipes"]["additionalProperties"] = table_schema(Recipe, required=False)
+    properties["tasks"].update(minItems=1, items=_tasks())
+    properties["strategies"].update(minItems=1, items=_strategies(registry))
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "lth-bench suite",
+        **schema,
+        "definitions": {
+            "model": _component(registry, "models"),
+            "dataset": _component(registry, "datasets"),
+        },
+    }
+
+
+def _classes(registry: Registry, group: str) -> dict[str, type[Any]]:
+    """Name → class of the plugins that load and whose parameters can be read."""
+    found = {}
+    for name, entry in sorted(registry.groups[group].items()):
+        try:
+            cls = entry.load()
+            table_schema(cls)
+        except UserError:
+            continue
+        found[name] = cls
+    return found
+
+
+def _tasks() -> Schema:
+    schema = table_schema(TaskTable)
+    for kind in ("model", "dataset"):
+        one = {"$ref": f"#/definitions/{kind}"}
+        schema["properties"][kind] = {
+            "description": schema["properties"][kind]["description"],
+            "anyOf": [one, {"type": "array", "items": one, "minItems": 1}],
+        }
+    return schema
+
+
+def _component(registry: Registry, group: str) -> Schema:
+    """A name, a name with a variant (torchvision:resnet50), or a table of name and parameters."""
+    options: list[Schema] = []
+    for name, cls in _classes(registry, group).items():
+        table = table_schema(cls)
+        properties = dict(table["properties"])
+        variant = {"type": "string", "pattern": f"^{name}:.+$"} if "name" in properties else None
+        spelt = variant or {"const": name}
+        properties["name"] = spelt
+        required = [key for key in table.get("required", []) if key != "name"]
+        doc = {"description": first_paragraph(cls)}
+        options.append({**table, **doc, "properties": properties, "required": ["name", *required]})
+        if not required:
+            options.append({**spelt, **doc})
+    return {"anyOf": options}
+
+
+def _strategies(registry: Registry) -> Schema:
+    schema = table_schema(StrategyTable)
+    classes = _classes(registry, "strategies")
+    use = schema["properties"]["use"]
+    use["enum"] = list(classes)
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
+            "then": {
+                "properties": {
+                    "params": table_schema(cls, required=False),
+                    "per_model": {"additionalProperties": table_schema(cls, required=False)},
+                }
+            },
+        }
+        for name, cls in classes.items()
+    ]
+    return schema
+
+
+def first_paragraph(cls: type[Any]) -> str:
+    """The first paragraph of a class's own documentation, on one line."""
+    doc = cls.__dict__.get("__doc__") or ""
+    if doc.startswith(f"{cls.__name__}("):  # the signature that @dataclass writes without one
+        return ""
+    return " ".join(doc.strip().partition("\n\n")[0].split())

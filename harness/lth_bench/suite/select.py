@@ -1,0 +1,96 @@
+"""Filters: the part of a suite that the command line asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from lth_bench.errors import NothingSelected, UserError, suggest
+from lth_bench.params import show
+from lth_bench.suite.document import distinct
+from lth_bench.suite.spec import Suite
+
+MAX_SEED = 2**31 - 1
+
+
+def select(
+    suite: Suite,
+    seeds: str | Sequence[int] | None = None,
+    strategies: Sequence[str] = (),
+    models: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+) -> Suite:
+    """The suite with only these strategies, models and datasets, by name or label, and seeds.
+
+    Raises NothingSelected for a name that the suite does not have, and where nothing is left.
+    """
+    if seeds is not None:
+        suite = dataclasses.replace(suite, seeds=parse_seeds(seeds))
+    _known(suite, "strategy", strategies, (n for s in suite.strategies for n in (s.label, s.use)))
+    for kind, names in (("model", models), ("dataset", datasets)):
+        parts = [getattr(task, kind) for task in suite.tasks]
+        _known(suite, kind, names, (n for part in parts for n in (part.label, part.name)))
+    kept = dataclasses.replace(
+        suite,
+        strategies=tuple(
+            s for s in suite.strategies if not strategies or {s.label, s.use} & set(strategies)
+        ),
+        tasks=tuple(
+            task
+            for task in suite.tasks
+            if (not models or task.model.answers_to(models))
+            and (not datasets or task.dataset.answers_to(datasets))
+        ),
+    )
+    if not kept.pairs():
+        raise NothingSelected(
+            f"nothing selected: suite {suite.name!r} has no experiment for"
+            f" {_filters(strategies, models, datasets)}; its tasks are"
+            f" {', '.join(task.label for task in suite.tasks)}"
+        )
+    return kept
+
+
+def _known(suite: Suite, kind: str, names: Sequence[str], choices: Iterable[str]) -> None:
+    known = list(dict.fromkeys(choices))
+    for name in names:
+        if name not in known:
+            raise NothingSelected(
+                f"nothing selected: suite {suite.name!r} has no {kind} {show(name)}"
+                f"{suggest(name, known)}"
+            )
+
+
+def _filters(strategies: Sequence[str], models: Sequence[str], datasets: Sequence[str]) -> str:
+    options = (("-s", strategies), ("-m", models), ("-d", datasets))
+    return " ".join(f"{option} {name}" for option, names in options for name in names) or "any task"
+
+
+def parse_seeds(seeds: str | Sequence[int]) -> tuple[int, ...]:
+    """`"3"` is 0, 1, 2; `"0,4,7"` and `"4,"` are those seeds; a sequence is itself."""
+    if not isinstance(seeds, str):
+        numbers = list(seeds)
+        if any(type(n) is not int for n in numbers):
+            raise UserError(f"seeds must be integers, but got {show(numbers)}")
+    else:
+        parts = [part.strip() for part in seeds.split(",")]
+        parts = parts[:-1] if len(parts) > 1 and not parts[-1] else parts
+        if not all(part.isascii() and part.isdecimal() and len(part) <= 10 for part in parts):
+            raise UserError(
+                f"--seeds takes a count (3) or a list (0,1,4), of whole numbers from 0 to"
+                f" {MAX_SEED}, but got {show(seeds)}"
+            )
+        numbers = [int(part) for part in parts]
+        if "," not in seeds:
+            if not 1 <= numbers[0] <= 10_000:
+                raise UserError(
+                    f"--seeds takes a count from 1 to 10000, but got {show(seeds)}; for the one"
+                    f" seed {numbers[0]} write '{numbers[0]},'"
+                )
+            return tuple(range(numbers[0]))
+    if not numbers:
+        raise UserError("--seeds is empty; it needs at least one seed")
+    if not all(0 <= number <= MAX_SEED for number in numbers):
+        raise UserError(f"seeds must lie in [0, {MAX_SEED}], but got {show(seeds)}")
+    distinct(numbers, "seeds")
+    return tuple(numbers)

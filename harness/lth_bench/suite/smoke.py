@@ -1,0 +1,52 @@
+"""The same grid at a few steps, to see that everything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from lth_bench.suite.spec import Suite
+
+STEPS = 20
+BATCH_SIZE = 32
+VAL_SIZE = 100
+DENSITIES = 2
+
+
+def smoke(suite: Suite) -> Suite:
+    """Every strategy on every task, but 20 steps, one seed and the two densest targets below 1.
+
+    Its name ends in -smoke, so its results never mix with the suite's own. Takes a suite that
+    `check` has passed.
+    """
+    return dataclasses.replace(
+        suite,
+        name=f"{suite.name}-smoke",
+        seeds=suite.seeds[:1],
+        densities=_few(suite.densities),
+        tasks=tuple(
+            dataclasses.replace(task, recipe=short(task.recipe), densities=_few(task.densities))
+            for task in suite.tasks
+        ),
+    )
+
+
+def _few(densities: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(d for d in densities if d < 1)[:DENSITIES] or densities[:1]
+
+
+def short(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe at 20 steps, its milestones and warm-up moved in proportion."""
+    length = recipe.get("steps", recipe.get("epochs", STEPS))
+    out = {key: value for key, value in recipe.items() if key != "epochs"}
+    scale = STEPS / length
+    if "milestones" in out:
+        out["milestones"] = [milestone * scale for milestone in out["milestones"]]
+    if "warmup" in out:
+        out["warmup"] = out["warmup"] * scale
+    out["steps"] = STEPS
+    out["eval_every"] = STEPS // 2
+    out["val_size"] = min(VAL_SIZE, recipe.get("val_size", VAL_SIZE))
+    out["batch_size"] = min(BATCH_SIZE, recipe.get("batch_size", BATCH_SIZE))
+    return out

@@ -1,0 +1,147 @@
+"""A suite's text: reading it, and finding the line of a key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lth_bench.errors import UserError
+from lth_bench.params import show
+from lth_bench.suite.spec import Keys
+
+MAX_BYTES = 1_000_000
+"""No suite is longer; what is, is another file given by mistake."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A suite's file, its text, and what `--set` changed in it."""
+
+    path: Path
+    text: str
+    overrides: Mapping[Keys, str] = field(default_factory=dict)
+    """Where a value was set on the command line → the text after --set."""
+
+    def locate(self, error: UserError) -> UserError:
+        """The same error, its message opened by the file and line (or the --set) of its path."""
+        for place, text in self.overrides.items():
+            within = error.path[: len(place)] == place
+            # A table that the option made: the file has no line for it.
+            made = place[: len(error.path)] == error.path and not self._says(error.path)
+            if within or made:
+                error.message = f"--set {text}: {error.message}"
+                break
+        else:
+            error.message = f"{self.path}:{line_of(self.text, error.path)}: {error.message}"
+        error.args = (error.message,)
+        return error
+
+    def _says(self, path: Keys) -> bool:
+        document = _document(self.text)
+        return document is not None and holds(document, path)
+
+
+def read(path: Path) -> str:
+    """A file's text. UserError where there is none, or it is no text."""
+    try:
+        if path.is_dir():
+            raise UserError(f"{path} is a directory, not a suite; give a .toml file")
+        if not path.exists():
+            raise UserError(f"no suite file {show(str(path))}")
+        if not path.is_file():
+            raise UserError(f"{path} is not a regular file; give a .toml file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"suite file {show(str(path))} cannot be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{path} is longer than {MAX_BYTES:,} bytes; that is no suite")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save it as UTF-8"
+        ) from error
+    if not text.strip():
+        raise UserError(f"{path} is empty; a suite begins with `schema_version = 1`")
+    return text
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """The document. UserError with the line where it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise UserError(f"{path}: nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
+        found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", str(error))
+        line = int(found[1]) if found else _first_bad_line(text, str(error))
+        reason = str(error)[: found.start()] if found else str(error)
+        column = f", column {found[2]}" if found else ""
+        raise UserError(f"{path}:{line}: not valid TOML: {reason}{column}") from error
+
+
+def _first_bad_line(text: str, message: str) -> int:
+    lines = text.split("\n")
+    if message.endswith("(at end of document)"):
+        return len(text.rstrip().split("\n"))
+    for number in range(1, len(lines) + 1):
+        try:
+            tomllib.loads("\n".join(lines[:number]))
+        except tomllib.TOMLDecodeError:
+            continue  # a value that goes on below
+        except ValueError:
+            return number
+    return len(lines)
+
+
+def line_of(text: str, path: Keys) -> int:
+    """The line (from 1) where the key at `path` stands, or the nearest table around it.
+
+    Parses growing prefixes of the text until the path appears. Within a list over several lines
+    the prefix is closed with brackets first, so that an element has its own line.
+    """
+    lines = text.split("\n")
+
+    def present(number: int, path: Keys) -> bool:
+        # A prefix that ends within a value says nothing; what stands before it does.
+        for last in range(number, 0, -1):
+            document = _document("\n".join(lines[:last]))
+            if document is not None:
+                return holds(document, path)
+        return False
+
+    numbers = range(1, len(lines) + 1)
+    for length in range(len(path), 0, -1):
+        if present(len(lines), path[:length]):
+            # Documents only grow with their prefix, so the first line can be bisected.
+            return numbers[bisect_left(numbers, True, key=lambda n: present(n, path[:length]))]
+    return 1
+
+
+def _document(prefix: str) -> dict[str, Any] | None:
+    for text in (prefix, prefix + "\n]", prefix + "\n]]", prefix + "\n}]"):
+        try:
+            return tomllib.loads(text)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def holds(document: Any, path: Keys) -> bool:
+    """Whether the path leads somewhere in these tables and lists."""
+    for key in path:
+        try:
+            document = document[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True

@@ -1,0 +1,131 @@
+"""What a suite says, once read: tasks, strategies, seeds and densities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Keys = tuple[str | int, ...]
+"""Where something stands in the TOML document: `("tasks", 0, "model")`."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A model or a dataset: a plugin's name and its parameters."""
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    at: Keys = field(default=(), compare=False)
+
+    @property
+    def label(self) -> str:
+        """`conv2`, `wide_resnet(depth=22,width=2)`, `torchvision:resnet50`."""
+        params = dict(self.params)
+        variant = params.get("name")
+        # What follows a colon is the parameter `name`: torchvision:resnet50.
+        head = self.name
+        if isinstance(variant, str):
+            head, _ = f"{self.name}:{variant}", params.pop("name")
+        if not params:
+            return head
+        return f"{head}({','.join(f'{k}={compact(params[k])}' for k in sorted(params))})"
+
+    def answers_to(self, names: Iterable[str]) -> bool:
+        """Whether one of these is its name or its label."""
+        return not {self.name, self.label}.isdisjoint(names)
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A model on a dataset under a training recipe, and the densities asked of it."""
+
+    model: Component
+    dataset: Component
+    recipe_name: str
+    recipe: Mapping[str, Any]
+    """The fields of `training.recipe.Recipe` that the suite sets."""
+    densities: tuple[float, ...]
+    """Kept fractions in (0, 1], from dense to sparse."""
+    at: Keys = field(default=(), compare=False)
+
+    @property
+    def label(self) -> str:
+        """`conv2/cifar10/paper`."""
+        return f"{self.model.label}/{self.dataset.label}/{self.recipe_name}"
+
+
+@dataclass(frozen=True)
+class StrategySpec:
+    """A strategy under its label and parameters."""
+
+    use: str
+    """The plugin's name."""
+    label: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By a model's name or label: parameters laid over `params`."""
+    controls: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    """Only for these models, by name or label; for all when empty."""
+    at: Keys = field(default=(), compare=False)
+
+    def applies_to(self, task: TaskSpec) -> bool:
+        """Whether the suite asks for this strategy on this task."""
+        return not self.models or task.model.answers_to(self.models)
+
+    def params_for(self, model: Component) -> dict[str, Any]:
+        """The parameters on this model; what is said of its label wins over its name."""
+        params = dict(self.params)
+        for key in dict.fromkeys((model.name, model.label)):
+            params = merged(params, self.per_model.get(key, {}))
+        return params
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A grid of experiments: every strategy on every task it applies to, at every seed."""
+
+    name: str
+    version: int
+    description: str
+    densities: tuple[float, ...]
+    """The suite's own, from dense to sparse; a task's may differ."""
+    seeds: tuple[int, ...]
+    controls: tuple[str, ...]
+    baseline: str
+    """The label that others are compared to."""
+    tasks: tuple[TaskSpec, ...]
+    strategies: tuple[StrategySpec, ...]
+    plugins: tuple[str, ...]
+    """One-file plugins it needs, relative to its own folder."""
+    text: str
+    """The TOML as it stands in the file."""
+    path: Path
+    overrides: tuple[str, ...] = ()
+    """What `--set` changed, in the order given."""
+    overridden: tuple[Keys, ...] = field(default=(), compare=False)
+    """Where `overrides` took effect, one for one."""
+
+    def pairs(self) -> list[tuple[StrategySpec, TaskSpec]]:
+        """Every strategy with every task it applies to; each is an experiment at each seed."""
+        return [(s, t) for t in self.tasks for s in self.strategies if s.applies_to(t)]
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`, tables within tables included."""
+    out = dict(under)
+    for key, value in over.items():
+        below = out.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        out[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return out
+
+
+def compact(value: object) -> str:
+    """A value within a label: without spaces, strings without quotes."""
+    return (
+        value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+    )

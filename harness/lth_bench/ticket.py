@@ -1,0 +1,278 @@
+"""The ticket: what a hook receives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lth_bench.masks import Layer, Mask, count_at
+from lth_bench.structure import UnitGroup
+from lth_bench.training.engine import OnEval
+from lth_bench.training.randomness import generator
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
+from lth_bench.training.state import RewindPoint, State, Trained
+from lth_bench.training.workbench import Workbench
+
+Role = Literal["search", "train"]
+
+
+@dataclass
+class Fits:
+    """The trainings an experiment has asked for, with what each was for."""
+
+    search: list[Trained] = field(default_factory=list)
+    train: list[Trained] = field(default_factory=list)
+    role: Role = "search"
+    calls: int = 0
+
+    def add(self, trained: Trained) -> None:
+        """Count a training once under the role of the running hook."""
+        known = any(t.key == trained.key for t in (*self.search, *self.train))
+        if not known:
+            (self.search if self.role == "search" else self.train).append(trained)
+
+    def retire(self) -> None:
+        """A round is over: what trained it becomes part of the search for the next."""
+        self.search.extend(self.train)
+        self.train.clear()
+
+
+class DenseRun:
+    """The task's unpruned training at this seed, trained when first asked for."""
+
+    def __init__(
+        self, bench: Workbench, seed: int, checkpoints: frozenset[int], fits: Fits
+    ) -> None:
+        self._bench, self._seed, self._checkpoints, self._fits = bench, seed, checkpoints, fits
+        self._trained: Trained | None = None
+
+    def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
+        bench = self._bench
+        return FitRequest(
+            bench.initial(self._seed).values,
+            bench.dense_mask(),
+            0,
+            end,
+            self._seed,
+            bench.recipe,
+            checkpoints=checkpoints,
+        )
+
+    @property
+    def trained(self) -> Trained:
+        """The whole run."""
+        if self._trained is None:
+            request = self._request(self._bench.total_steps, self._checkpoints)
+            self._trained = self._bench.fit(request)
+        self._fits.add(self._trained)
+        return self._trained
+
+    @property
+    def values(self) -> Mapping[str, Tensor]:
+        """Parameters and buffers at the end of the run."""
+        return self.trained.values
+
+    def at(self, step: int) -> State:
+        """The run's state after `step` updates, 0 ≤ step ≤ the length of training.
+
+        Step 0 costs nothing. A step that the plan did not announce is trained up to there.
+        """
+        total = self._bench.total_steps
+        if not 0 <= step <= total:
+            raise ValueError(f"the dense run has steps 0 to {total}, but got {step}")
+        if step == 0:
+            return self._bench.initial(self._seed)
+        if step == total:
+            return self.trained
+        if self._trained is None:
+            # who needs no more of the dense run than this pays for no more, whatever others need
+            prefix = self._bench.fit(self._request(step, frozenset()))
+            self._fits.add(prefix)
+            return prefix
+        if step in self._checkpoints:
+            kept = self._bench.checkpoint(self._trained.key, step)
+            if kept is not None:
+                return kept
+        # part of a run that is counted already
+        return self._bench.fit(self._request(step, frozenset()))
+
+
+@dataclass
+class Ticket:
+    """A round's facts, data and trainings, as its hooks see them.
+
+    In `select_mask`, `mask` is the round before's final mask (ones at first) and `trained` the
+    last state of the training behind it (the dense run at first). The later hooks see the new
+    mask; `train` and `score` also see `start`. The test split cannot be reached from here.
+    """
+
+    bench: Workbench = field(repr=False)
+    seed: int
+    """The experiment's seed."""
+    target: float
+    """The density to reach, in (0, 1]."""
+    round: int
+    """Rounds finished before this one."""
+    mask: Mask
+    """Which weights stay."""
+    dense: DenseRun = field(repr=False)
+    """The unpruned training of this task and seed: `.values`, `.trained`, `.at(step)`."""
+    fits: Fits = field(repr=False)
+    callback_identity: Mapping[str, object] = field(repr=False)
+    before: Trained | None = field(default=None, repr=False)
+    start: RewindPoint | None = field(default=None, repr=False)
+    """From where this ticket is trained; set once `rewind_point` has answered."""
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Passes data between one round's hooks."""
+    on_eval: OnEval | None = field(default=None, repr=False)
+
+    @property
+    def trained(self) -> Trained:
+        """The training behind `mask`, at its last step: the round before's, or the dense run."""
+        return self.before if self.before is not None else self.dense.trained
+
+    @property
+    def initial(self) -> State:
+        """Parameters and buffers before any training: a function of model and seed."""
+        return self.bench.initial(self.seed)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The prunable layers in the network's order; kind is conv, linear or output."""
+        return self.bench.layers
+
+    @property
+    def recipe(self) -> Recipe:
+        """The task's training recipe."""
+        return self.bench.recipe
+
+    @property
+    def device(self) -> torch.device:
+        """Where values and masks live."""
+        return self.bench.device
+
+    @property
+    def prunable(self) -> int:
+        """Number of prunable weights, pruned ones included."""
+        return sum(layer.numel for layer in self.layers)
+
+    @property
+    def target_count(self) -> int:
+        """Weights at the target: round(target × prunable)."""
+        return count_at(self.target, self.prunable)
+
+    @property
+    def total_steps(self) -> int:
+        """Length of the recipe's schedule in steps."""
+        return self.bench.total_steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass over the training split."""
+        return self.recipe.steps_per_epoch(len(self.bench.data.train))
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """[C, H, W] of one example."""
+        return self.bench.data.input_shape
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.bench.data.classes
+
+    @property
+    def units(self) -> tuple[UnitGroup, ...]:
+        """The network's groups of coupled channels and neurons, the output layer's apart."""
+        return self.bench.units
+
+    def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """A live network of one's own, in training mode, with these values (initial ones)."""
+        return self.bench.network.twin(self.initial.values if values is None else values)
+
+    def batches(self, size: int, purpose: str = "batches") -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of the training split: normalised float [N, C, H, W] and labels [N].
+
+        Unaugmented, each example once, in an order of their own: a function of (seed, purpose).
+        """
+        data = self.bench.data
+        n = len(data.train)
+        if not 1 <= size <= n:
+            raise ValueError(f"a batch has 1 to {n} examples here, but got {size}")
+        order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
+        for i in range(0, n - size + 1, size):
+            index = order[i : i + size]
+            x = data.normalise(data.train.x[index]).to(self.bench.network.dtype)
+            yield x, data.train.y[index]
+
+    def stream(self, purpose: str) -> torch.Generator:
+        """A CPU random generator for one purpose, the same for every strategy at this seed."""
+        return generator("ticket", purpose, self.seed)
+
+    def fit(
+        self,
+        values: Mapping[str, Tensor] | None = None,
+        mask: Mask | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        recipe: Recipe | None = None,
+        penalty: Penalty | None = None,
+        parametrize: Parametrize | None = None,
+        on_step: OnStep | None = None,
+        every: int = 1,
+        until: Until | None = None,
+    ) -> Trained:
+        """Train. Everything defaults to the ticket's own.
+
+        `start` and `end` are absolute steps of the schedule; beyond its end the last learning
+        rate holds. Every `every` steps `on_step` runs between backward and update and may answer
+        with a `Change`, and `until` may stop the training. `penalty` adds a term to the loss;
+        `parametrize` maps trainables and mask to the weights that the network uses.
+
+        Trainings are content-addressed: what was trained before, by whatever strategy, is
+        returned at once.
+        """
+        point = self.start
+        if values is None:
+            values = point.values if point is not None else self.initial.values
+        if start is None:
+            start = point.step if point is not None else 0
+        end = self.total_steps if end is None else end
+        if not 0 <= start <= end:
+            raise ValueError(f"a training runs from 0 ≤ start ≤ end, but got {start} and {end}")
+        if every < 1:
+            raise ValueError(f"every must be at least 1 step, but got {every}")
+        request = FitRequest(
+            values,
+            self.mask if mask is None else mask,
+            start,
+            end,
+            self.seed,
+            self.recipe if recipe is None else recipe,
+            penalty,
+            parametrize,
+            on_step,
+            until,
+            every,
+        )
+        private = any(f is not None for f in (penalty, parametrize, on_step))
+        identity: dict[str, object] | None = None
+        if private:
+            identity = {**self.callback_identity, "call": self.fits.calls, "every": every}
+            self.fits.calls += 1
+        trained = self.bench.fit(request, identity, self.on_eval)
+        self.fits.add(trained)
+        return trained
+
+    def after_selection(self, mask: Mask) -> Ticket:
+        """This ticket with the mask that `select_mask` chose."""
+        return replace(self, mask=mask)
+
+    def after_rewinding(self, start: RewindPoint) -> Ticket:
+        """This ticket with the point that `rewind_point` chose."""
+        return replace(self, start=start)

@@ -1,0 +1,167 @@
+"""Finished trainings on disk, found by their content address. Never a pickle.
+
+`<artifacts>/trainings/<key>/` holds `training.json` (curve, cost, each file's digest) and one
+safetensors file a state. Of a pruned weight nothing is stored: it is zero. A training appears
+whole or not at all (written aside, then renamed), and a lock file guards each key, so that no key
+is trained twice by processes that share the folder; the lock is the operating system's, so it dies
+with its holder. A file that is damaged in any way counts as absent, and the training is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load, save
+from torch import Tensor
+
+from lth_bench.masks import Layer, Mask
+from lth_bench.masks.pack import pack, unpack
+from lth_bench.training.engine import Outcome
+from lth_bench.training.state import Cost, CurvePoint
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class TrainingCache:
+    """The trainings below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, key: str) -> Path:
+        """Where a training lies, or will."""
+        return self.root / key
+
+    @contextmanager
+    def lease(self, key: str) -> Iterator[None]:
+        """Hold a key while it is trained; others who want it wait."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / f"{key}.lock"):
+            yield
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep a finished training, with all of its checkpoints."""
+        target = self.folder(key)
+        aside = self.root / f".{key}.{uuid.uuid4().hex}"
+        aside.mkdir(parents=True)
+        try:
+            # in mid-training the network may have been under another mask, which is not kept:
+            # a weight that is outside the final one and not zero makes its tensor be stored whole
+            states = {"final": outcome.values, "best": outcome.best}
+            states |= {f"step-{step}": values for step, values in outcome.checkpoints.items()}
+            packed = {name: _sparse(values, outcome.mask) for name, values in states.items()}
+            packed["mask"] = pack(outcome.mask)
+            digests = {}
+            for name, tensors in packed.items():
+                content = save(tensors)
+                digests[name] = _digest(content)
+                (aside / f"{name}.safetensors").write_bytes(content)
+            facts = {
+                "step": outcome.step,
+                "best_step": outcome.best_step,
+                "stopped": outcome.stopped,
+                "curve": [asdict(p) for p in outcome.curve],
+                "cost": asdict(outcome.cost),
+                "checkpoints": sorted(outcome.checkpoints),
+                "digests": digests,
+            }
+            (aside / "training.json").write_text(json.dumps(facts))
+            if target.exists():  # an entry that lacked a checkpoint is replaced
+                old = self.root / f".{key}.{uuid.uuid4().hex}"
+                os.replace(target, old)
+                os.replace(aside, target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.replace(aside, target)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+    def kept(self, key: str) -> frozenset[int]:
+        """The steps whose checkpoints a finished training has; none where there is no training."""
+        try:
+            return frozenset(map(int, self._facts(key)["checkpoints"]))
+        except Exception:  # no such training, or a damaged one
+            return frozenset()
+
+    def get(
+        self, key: str, layers: Sequence[Layer], shapes: Shapes, checkpoints: frozenset[int]
+    ) -> Outcome | None:
+        """A finished training with at least these checkpoints, on the CPU, or None."""
+        if not checkpoints <= self.kept(key):
+            return None
+        by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
+        try:
+            facts = self._facts(key)
+            mask = unpack(self._tensors(key, "mask", facts), by_name)
+            mask = Mask(mask.kept, mask.held, layers)
+
+            def state(name: str) -> dict[str, Tensor]:
+                return _whole(self._tensors(key, name, facts), mask, shapes)
+
+            return Outcome(
+                values=state("final"),
+                mask=mask,
+                step=int(facts["step"]),
+                curve=tuple(CurvePoint(**p) for p in facts["curve"]),
+                best=state("best"),
+                best_step=int(facts["best_step"]),
+                checkpoints={s: state(f"step-{s}") for s in checkpoints},
+                cost=Cost(**facts["cost"]),
+                stopped=bool(facts["stopped"]),
+            )
+        except Exception:  # whatever a missing or damaged file raises: train again
+            return None
+
+    def _facts(self, key: str) -> dict[str, Any]:
+        facts: dict[str, Any] = json.loads((self.folder(key) / "training.json").read_bytes())
+        return facts
+
+    def _tensors(self, key: str, name: str, facts: Mapping[str, Any]) -> dict[str, Tensor]:
+        content = (self.folder(key) / f"{name}.safetensors").read_bytes()
+        if _digest(content) != facts["digests"][name]:
+            raise ValueError(f"{name}.safetensors of {key} is damaged")
+        return load(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _sparse(values: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
+    """The values on the CPU; of a tensor that is zero outside the mask, the survivors only."""
+    kept = mask.items_by_key()
+    tensors = {}
+    for key, value in values.items():
+        tensor = value.detach()
+        if key in kept and not bool(kept[key].all()) and not bool(tensor[~kept[key]].any()):
+            tensor = tensor[kept[key]]
+        tensors[key] = tensor.cpu().contiguous()
+    return tensors
+
+
+def _whole(
+    tensors: Mapping[str, Tensor], mask: Mask, shapes: Shapes
+) -> dict[str, Tensor]:
+    """What `_sparse` was given, keyed in the network's order."""
+    kept = mask.items_by_key()
+    values = {}
+    for key, shape in shapes.items():
+        tensor = tensors[key]
+        if tensor.shape != torch.Size(shape):
+            whole = torch.zeros(shape, dtype=tensor.dtype)
+            whole[kept[key]] = tensor
+            tensor = whole
+        values[key] = tensor
+    return values

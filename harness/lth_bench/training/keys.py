@@ -1,0 +1,52 @@
+"""Content addresses: everything that decides a training's result, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Mask
+
+ENGINE_REVISION = 1
+"""Raised whenever the engine gives other numbers for the same request."""
+
+
+def digest(document: object) -> str:
+    """160 bits over a JSON document, keys sorted."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """160 bits over names, types, shapes and bytes. −0.0 counts as 0.0: they are equal values."""
+    h = hashlib.blake2b(digest_size=20)
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        if tensor.is_floating_point():
+            tensor = tensor + 0.0
+        h.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        h.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return h.hexdigest()
+
+
+def hash_mask(mask: Mask) -> str:
+    """160 bits over a mask's content."""
+    return hash_tensors(mask.items_by_key())
+
+
+def numerics(device: torch.device, dtype: str) -> dict[str, object]:
+    """What decides the last bits: device, precision, threads, torch, width, engine."""
+    cuda = device.type == "cuda"
+    return {
+        "engine": ENGINE_REVISION,
+        "variant": "plain",
+        "width": 1,
+        "device": torch.cuda.get_device_name(device) if cuda else device.type,
+        "threads": 0 if cuda else torch.get_num_threads(),
+        "dtype": dtype,
+        "torch": torch.__version__,
+    }

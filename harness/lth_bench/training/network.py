@@ -1,0 +1,101 @@
+"""A task's network on its device: its layers, its values, its forward pass, its evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lth_bench.data.resident import ResidentData, Split
+from lth_bench.masks import Mask
+from lth_bench.models.prunable import prunable_layers
+from lth_bench.training.flops import count_flops
+from lth_bench.training.request import Parametrize
+
+EVAL_BATCH = 1000
+"""Examples an evaluation batch. Fixed: another size gives other last bits."""
+
+
+class Network:
+    """One module, reused for every training of a task on this device."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        device: torch.device,
+        dtype: str,
+    ) -> None:
+        self.layers = prunable_layers(module, input_shape, classes)
+        self.flops = count_flops(module, self.layers, input_shape)
+        self.input_shape = input_shape
+        self.device = device
+        self.dtype = torch.float64 if dtype == "float64" else torch.float32
+        self._autocast = dtype == "bfloat16"
+        self.module = module.to(device=device, dtype=self.dtype)
+        self.parameters = dict(self.module.named_parameters())
+
+    def load(self, values: Mapping[str, Tensor]) -> None:
+        """Copy values into the module, converting device and dtype."""
+        self.module.load_state_dict(values)
+
+    def values(self) -> dict[str, Tensor]:
+        """Copies of the module's parameters and buffers."""
+        return {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+
+    def twin(self, values: Mapping[str, Tensor]) -> nn.Module:
+        """A module of its own with these values, in training mode, on the device."""
+        module = copy.deepcopy(self.module)
+        module.zero_grad(set_to_none=True)
+        module.load_state_dict(values)
+        return module.train()
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """bfloat16 where the recipe asks for it; master weights stay float32."""
+        if self._autocast:
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:
+        """Logits [N, classes] in float32 (float64 under that dtype)."""
+        with self.autocast():
+            x = x.to(self.dtype)
+            if parametrize is None:
+                out: Tensor = self.module(x)
+            else:
+                out = torch.func.functional_call(
+                    self.module, parametrized(self.parameters, mask, parametrize), (x,)
+                )
+        return out.to(self.dtype)
+
+    @torch.no_grad()
+    def evaluate(
+        self, split: Split, data: ResidentData, mask: Mask, parametrize: Parametrize | None = None
+    ) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy over a split, in eval mode."""
+        self.module.eval()
+        loss = torch.zeros((), device=self.device, dtype=torch.float64)
+        right = torch.zeros((), device=self.device, dtype=torch.int64)
+        for i in range(0, len(split), EVAL_BATCH):
+            x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
+            logits = self.forward(x, mask, parametrize)
+            loss += F.cross_entropy(logits, y, reduction="sum")
+            right += (logits.argmax(1) == y).sum()
+        self.module.train()
+        return float(loss) / len(split), int(right) / len(split)
+
+
+def parametrized(
+    trainables: Mapping[str, Tensor], mask: Mask, parametrize: Parametrize
+) -> dict[str, Tensor]:
+    """The weights that `parametrize` makes of the trainables, with the mask applied."""
+    # what it leaves out is used as it is
+    weights = {**trainables, **parametrize(dict(trainables), mask)}
+    for key, kept in mask.items_by_key().items():
+        weights[key] = weights[key] * kept
+    return weights

@@ -1,0 +1,103 @@
+"""A training recipe: the optimiser, the schedule, the data, the evaluations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from lth_bench.params import Range
+
+Positive = Annotated[float, Range(0, math.inf, open_low=True)]
+NonNegative = Annotated[float, Range(0, math.inf)]
+Fraction = Annotated[float, Range(0, 1, open_high=True)]
+Count = Annotated[int, Range(1, math.inf)]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Lengths are in `steps` or in `epochs`; give exactly one.
+
+    `milestones` and `warmup` are in that same unit. One step is one optimiser update.
+    """
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    """`sgd`, `adam` (L2 in the gradient) or `adamw` (decoupled weight decay)."""
+    lr: Positive = 0.1
+    """Peak learning rate."""
+    steps: Count | None = None
+    """Length of training in optimiser updates."""
+    epochs: Positive | None = None
+    """Length of training in passes over the training split (its short last batch is dropped)."""
+    batch_size: Count = 128
+    """Examples a step."""
+    momentum: Fraction = 0.0
+    """Momentum of `sgd`."""
+    nesterov: bool = False
+    """Nesterov's form of momentum (`sgd`)."""
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    """Decay rates of Adam's moments."""
+    weight_decay: NonNegative = 0.0
+    """Weight decay, on every parameter."""
+    schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
+    """Learning rate after warm-up; `cosine` and `linear` fall to 0 at the end."""
+    milestones: tuple[NonNegative, ...] = ()
+    """Where `step` multiplies the rate by `gamma`."""
+    gamma: Annotated[float, Range(0, 1, open_low=True)] = 0.1
+    """Factor at each milestone."""
+    warmup: NonNegative = 0.0
+    """Linear warm-up from 0: update number i (from 1) has the rate lr · i / warmup."""
+    label_smoothing: Fraction = 0.0
+    """Probability spread evenly over the classes in the training loss."""
+    crop: Annotated[int, Range(0, 64)] = 0
+    """Random crop after padding this many zero pixels on each side."""
+    flip: bool = False
+    """Random horizontal flip."""
+    val_size: Count = 5000
+    """Training examples held out for validation; the choice depends on the dataset alone."""
+    eval_every: Count = 100
+    """Steps between evaluations on the validation split."""
+    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    """`bfloat16` is autocast over float32 weights, on devices that have it."""
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError(
+                f"a recipe needs exactly one of steps and epochs, but got steps={self.steps}, "
+                f"epochs={self.epochs}"
+            )
+        length = self.steps if self.steps is not None else self.epochs
+        assert length is not None
+        if any(b <= a for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
+            raise ValueError(f"milestones must increase, but got {list(self.milestones)}")
+        if self.milestones and self.schedule != "step":
+            raise ValueError(f"milestones belong to schedule 'step', but it is {self.schedule!r}")
+        if self.warmup > length:
+            raise ValueError(f"warmup ({self.warmup:g}) is longer than the training ({length:g})")
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise ValueError("nesterov needs optimizer 'sgd' with momentum above 0")
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f"momentum belongs to 'sgd'; {self.optimizer!r} has betas={list(self.betas)}"
+            )
+
+    def steps_per_epoch(self, train_size: int) -> int:
+        """Updates in one pass over `train_size` training examples."""
+        if train_size < self.batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the training split "
+                f"({train_size} examples)"
+            )
+        return train_size // self.batch_size
+
+    def total_steps(self, train_size: int) -> int:
+        """The length of training, in steps."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, round(self.epochs * self.steps_per_epoch(train_size)))
+
+    def in_steps(self, length: float, train_size: int) -> int:
+        """A length in the recipe's own unit, as steps."""
+        unit = 1 if self.steps is not None else self.steps_per_epoch(train_size)
+        return round(length * unit)

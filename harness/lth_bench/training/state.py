@@ -1,0 +1,100 @@
+"""What a training starts from and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from lth_bench.masks import Layer, Layers, Mask
+
+
+@dataclass(frozen=True)
+class State:
+    """A network's parameters and buffers at one step of training."""
+
+    values: Mapping[str, Tensor]
+    """All parameters and buffers, keyed as in the state dict. Do not change them in place."""
+    step: int
+    """Optimiser updates since the start of the schedule."""
+    layers: tuple[Layer, ...] = field(repr=False)
+    """The prunable layers."""
+
+    @property
+    def weights(self) -> Layers:
+        """The prunable weights, by layer."""
+        return Layers({layer.name: self.values[layer.key] for layer in self.layers})
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One evaluation on the validation split."""
+
+    step: int
+    train_loss: float
+    """Mean training loss of the steps since the evaluation before."""
+    val_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training costs. FLOPs count 2 a multiply-add, forward and backward."""
+
+    steps: int = 0
+    examples: int = 0
+    flops_dense: float = 0.0
+    flops_masked_theoretical: float = 0.0
+    """If multiplications by pruned weights cost nothing; the mask is integrated over the steps."""
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.steps + other.steps,
+            self.examples + other.examples,
+            self.flops_dense + other.flops_dense,
+            self.flops_masked_theoretical + other.flops_masked_theoretical,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Trained(State):
+    """The outcome of one `fit`."""
+
+    mask: Mask = field(kw_only=True)
+    """The mask at the end; `fit` keeps every weight outside it at exactly zero."""
+    start: int = field(kw_only=True)
+    """The step it started from; `step` is where it ended."""
+    curve: tuple[CurvePoint, ...] = field(kw_only=True, repr=False)
+    """The evaluations, by step."""
+    best: State = field(kw_only=True, repr=False)
+    """The state at the minimum of the validation loss (ties to the earliest)."""
+    cost: Cost = field(kw_only=True)
+    stopped: bool = field(default=False, kw_only=True)
+    """Whether `until` ended it before its end."""
+    key: str = field(default="", kw_only=True)
+    """The content address of the training."""
+    reused: bool = field(default=False, kw_only=True)
+    """Whether it was found already trained."""
+    device: str = field(default="cpu", kw_only=True)
+
+    @property
+    def early_stop_step(self) -> int:
+        """The step of the minimum validation loss, the paper's early-stop iteration."""
+        return self.best.step
+
+
+@dataclass(frozen=True)
+class RewindPoint:
+    """The values the survivors take, and the step at which their training clock starts."""
+
+    values: Mapping[str, Tensor]
+    """All parameters and buffers, unmasked."""
+    step: int = 0
+
+    @classmethod
+    def at(cls, state: State) -> RewindPoint:
+        """The values and the clock of a state."""
+        return cls(state.values, state.step)

@@ -1,0 +1,1 @@
+"""The built-in strategies, one file a method, found through entry points like anybody's."""

@@ -1,0 +1,44 @@
+"""IMP with late rewinding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from lth_bench import Range, RewindPoint, Ticket, hookimpl
+from lth_strategies.imp import IMP
+
+
+@dataclass(frozen=True, eq=False)
+class LateRewind(IMP):
+    """IMP whose survivors return to their values at step k of the dense run (Frankle et al., 2020,
+    "Linear mode connectivity"; 2019, "Stabilizing the lottery ticket hypothesis").
+
+    Schedule and data continue from step k, as if the first k steps had been pre-training; the
+    optimiser starts fresh. Batch-norm buffers are rewound with the weights.
+    """
+
+    rewind_step: Annotated[int, Range(0, 10**9)] | None = None
+    """Step k. Published: 500 of 63,000 for ResNet-20, 1,000 for VGG-16. Overrides the fraction."""
+    rewind_fraction: Annotated[float, Range(0, 1, open_high=True)] = 0.01
+    """Step k as a fraction of training, where `rewind_step` is not given."""
+
+    def k(self, total_steps: int) -> int:
+        """The step that is rewound to."""
+        if self.rewind_step is None:
+            return round(self.rewind_fraction * total_steps)
+        return min(self.rewind_step, total_steps)
+
+    @hookimpl
+    def rewind_point(self, ticket: Ticket) -> RewindPoint:
+        """The dense run's values and clock at step k."""
+        return RewindPoint.at(ticket.dense.at(self.k(ticket.total_steps)))
+
+    def dense_checkpoints(self, total_steps: int) -> Iterable[int]:
+        """Steps at which the dense run's state is needed; it is kept while the run is trained."""
+        return [self.k(total_steps)]
+
+    def steps_a_round(self, total_steps: int) -> int:
+        """Steps of a round's training; for planning only."""
+        return total_steps - self.k(total_steps)

@@ -1,0 +1,60 @@
+"""One-shot magnitude pruning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lth_bench import Layers, Mask, PerKind, Ticket, hookimpl
+from lth_bench.errors import Unreachable
+from lth_bench.masks import largest_remainder
+
+
+@dataclass(frozen=True, eq=False)
+class OneShot:
+    """Magnitude pruning of the dense run in a single step, survivors rewound to initialisation
+    (Frankle & Carbin, 2019, section 2 and figure 4).
+
+    A layer of relative rate s loses the fraction s · p of its weights; p is solved so that the
+    density is met. The paper prunes the output layer at half the rate.
+    """
+
+    relative_rate: PerKind = PerKind(conv=1.0, linear=1.0, output=0.5)
+    """Pruning rate of each kind of layer relative to the others; 0 spares it."""
+    scope: Literal["layer", "global"] = "layer"
+    """Rank magnitudes within each layer, or over all layers whose relative rate is above 0."""
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        """The smallest magnitudes of the dense run go."""
+        scores = abs(ticket.dense.trained.weights)
+        sizes = {x.name: x.numel for x in ticket.layers}
+        shares = {x.name: self.relative_rate[x.kind] for x in ticket.layers}
+        counts = one_shot_counts(sizes, shares, ticket.target_count)
+        if self.scope == "layer":
+            return Mask.top_k_per_layer(scores, counts)
+        pool = Layers({n: t for n, t in scores.items() if shares[n] > 0})
+        chosen = Mask.top_k(pool, sum(counts[n] for n in pool))
+        return Mask({n: chosen.kept.get(n, ticket.mask.kept[n]) for n in scores})
+
+
+def one_shot_counts(sizes: dict[str, int], shares: dict[str, float], k: int) -> dict[str, int]:
+    """Kept weights a layer: n · (1 − s · p), with p such that the counts sum to exactly k.
+
+    Raises Unreachable where even p = 1 / max(s), which empties a layer, keeps more than k.
+    """
+
+    def left(p: float) -> float:
+        return sum(n * (1 - shares[name] * p) for name, n in sizes.items())
+
+    most = max(shares.values())
+    total = sum(sizes.values())
+    if most == 0 or left(1 / most) >= k:
+        least = 1.0 if most == 0 else left(1 / most) / total
+        raise Unreachable(
+            f"at these relative rates a density of {k / total:.4g} cannot be reached in one step: "
+            f"emptying the layers of the highest rate leaves {least:.4g}"
+        )
+    p = (total - k) / sum(shares[name] * n for name, n in sizes.items())
+    kept = [n * (1 - shares[name] * p) for name, n in sizes.items()]
+    return dict(zip(sizes, largest_remainder(kept, k, list(sizes.values())), strict=True))

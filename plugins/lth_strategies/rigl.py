@@ -1,0 +1,85 @@
+"""RigL: a sparse network that rewires itself while it trains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+
+from lth_bench import (
+    Change,
+    Mask,
+    Range,
+    StepView,
+    Ticket,
+    Trained,
+    erk,
+    hookimpl,
+    uniform,
+)
+from lth_bench.masks.select import top_k_flat
+
+
+@dataclass(frozen=True, eq=False)
+class RigL:
+    """Rigging the lottery (Evci et al., 2020, algorithm 1).
+
+    A random sparse network trains; every ΔT steps each layer drops the fraction
+    α_t = α/2 · (1 + cos(π t / T_end)) of its connections with the smallest |θ| and grows as many
+    with the largest |dense gradient| among those not kept. The rewiring replaces the optimiser's
+    step. A connection that is dropped and grown again keeps its value; new ones start at zero,
+    with zero momentum. Counts per layer never change.
+
+    Deviation: allocation gives exactly the target's count over all layers, the first included
+    (the authors' CIFAR script keeps the first layer dense).
+    """
+
+    drop_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.3
+    """α: fraction of a layer's connections that the first rewiring replaces."""
+    update_every: Annotated[int, Range(1, 10**9)] = 100
+    """ΔT: steps between rewirings."""
+    stop_fraction: Annotated[float, Range(0, 1, open_low=True)] = 0.75
+    """T_end as a fraction of training; no rewiring from there on."""
+    allocation: Literal["erk", "uniform"] = "erk"
+    """Layer densities: Erdős–Rényi-kernel, or the same everywhere."""
+
+    dynamic = True  # the trained mask differs from the selected one
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        """Random connections, allocated over the layers."""
+        allocate = erk if self.allocation == "erk" else uniform
+        counts = allocate(ticket.layers, ticket.target_count)
+        draws = ticket.stream("rigl mask")
+        kept = {}
+        for layer in ticket.layers:
+            scores = torch.rand(layer.numel, generator=draws)
+            kept[layer.name] = top_k_flat(scores, counts[layer.name]).view(layer.shape)
+        return Mask(kept)
+
+    @hookimpl
+    def train(self, ticket: Ticket) -> Trained:
+        """The task's recipe, with rewiring."""
+        return ticket.fit(on_step=self.rewire, every=self.update_every)
+
+    def rewire(self, view: StepView) -> Change | None:
+        """Drop by magnitude, grow by gradient, layer by layer."""
+        t, t_end = view.step, self.stop_fraction * view.end
+        if t == 0 or t >= t_end:
+            return None
+        alpha = self.drop_fraction / 2 * (1 + math.cos(math.pi * t / t_end))
+        kept, revived, values = {}, {}, {}
+        for name, before in view.mask.kept.items():
+            weight = view.values[f"{name}.weight"]
+            survivors = int(before.sum())
+            n = int(alpha * survivors)
+            magnitude = weight.abs().masked_fill(~before, -math.inf).flatten()
+            stay = top_k_flat(magnitude, survivors - n).view_as(before)
+            gradient = view.gradients[name].abs().masked_fill(stay, -math.inf).flatten()
+            grown = top_k_flat(gradient, n).view_as(before)
+            kept[name] = stay | grown
+            revived[name] = grown & ~before
+            values[f"{name}.weight"] = weight.masked_fill(revived[name] | ~kept[name], 0.0)
+        return Change(Mask(kept), values=values, reset_momentum=revived, replace_update=True)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+from typer.testing import CliRunner
+
+import lth_bench.plugins
+from lth_bench.cli.ls import app
+from lth_bench.params import Range
+from lth_bench.plugins import Entry, Registry
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Prune [something].
+
+    More of it.
+    """
+
+    rate: Annotated[float, Range(0, 1, open_low=True)] = 0.2
+    """Fraction removed."""
+    sizes: tuple[int, ...] = (3, 4)
+    kind: Literal["a", "b"] = "a"
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: str
+    """Where the files are."""
+
+
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch):
+    entries = [
+        Entry("prune", "strategies", "mine", "1.2", _loaded=Prune),
+        Entry("broken", "strategies", "theirs", "0.1", error="ImportError: no [such] module"),
+        Entry("plain", "strategies", "theirs", "0.1", _loaded=int),
+        Entry("folder", "datasets", "mine", "1.2", _loaded=Folder),
+    ]
+    monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.exception
+    return result.stdout
+
+
+def test_parameters_origin_and_broken_plugins():
+    text = run("strategies")
+    assert "Prune [something]." in text
+    assert "rate: float (0, 1] = 0.2  Fraction removed." in text
+    assert "sizes: tuple[int, ...] = [3, 4]" in text
+    assert "kind: 'a' | 'b' = \"a\"" in text
+    assert "steps: int | None = none" in text
+    assert "mine 1.2" in text
+    assert "cannot be loaded: ImportError: no [such] module" in text
+    assert "must be a frozen dataclass" in text
+
+
+def test_json():
+    broken, _, prune = json.loads(run("strategies", "--json"))["strategies"]
+    assert broken["error"] == "ImportError: no [such] module"
+    assert prune["error"] is None
+    assert prune["summary"] == "Prune [something]."
+    assert prune["parameters"][0] == {
+        "name": "rate",
+        "type": "float",
+        "required": False,
+        "default": 0.2,
+        "range": "(0, 1]",
+        "choices": [],
+        "doc": "Fraction removed.",
+    }
+
+
+def test_required_parameters():
+    assert "path: str required  Where the files are." in run("datasets")
+    assert json.loads(run("models", "--json")) == {"models": []}
+
+
+def test_suites():
+    assert "quickstart" in run("suites")
+    rows = {row["name"]: row for row in json.loads(run("suites", "--json"))["suites"]}
+    assert rows["quickstart"]["seeds"] == [0, 1, 2]
+    assert rows["quickstart"]["error"] is None

@@ -1,0 +1,188 @@
+"""`lth-bench run` as a user runs it: whole, resumed, interrupted, killed, with bad input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import duckdb
+import pytest
+
+COMPARED = """
+    SELECT label, control, seed, target_density, density, effective_density, test_accuracy,
+           test_loss, val_accuracy, train_accuracy, early_stop_step, early_stop_accuracy, steps,
+           flops_dense, flops_masked_theoretical, status
+    FROM tickets_flat ORDER BY ALL
+"""
+"""Everything that a rerun must reproduce to the bit: no times, no hosts."""
+
+BROKEN = """
+from dataclasses import dataclass
+import os
+from lth_bench import hookimpl
+
+@dataclass(frozen=True, eq=False)
+class Raises:
+    @hookimpl
+    def select_mask(self, ticket):
+        raise RuntimeError("no idea")
+
+@dataclass(frozen=True, eq=False)
+class Dies:
+    @hookimpl
+    def select_mask(self, ticket):
+        os._exit(7)
+"""
+
+
+def rows(lth, sql=COMPARED):
+    with duckdb.connect(str(lth.results), read_only=True) as con:
+        return con.execute(sql).fetchall()
+
+
+def test_every_planned_experiment_ends_with_its_row(finished):
+    statuses = rows(finished, "SELECT label, control, count(*), any_value(status) FROM tickets_flat"
+                              " GROUP BY ALL ORDER BY ALL")  # fmt: skip
+    assert statuses == [
+        ("dense", "none", 2, "ok"),
+        ("imp", "none", 4, "ok"),
+        ("imp", "reinit", 4, "ok"),
+        ("imp", "shuffle", 4, "ok"),
+        ("snip", "none", 4, "ok"),
+    ]
+    assert rows(finished, "SELECT DISTINCT density FROM tickets_flat WHERE target_density = 0.2")
+    assert {r[0] for r in rows(finished, "SELECT status FROM experiments")} == {"ok"}
+
+
+def test_the_dense_run_is_trained_once_a_seed(finished):
+    found = rows(
+        finished,
+        """SELECT e.seed, count(DISTINCT t.key), count(*) FILTER (NOT t.reused)
+           FROM ticket_trainings t JOIN tickets k USING (ticket_id)
+           JOIN experiments e USING (experiment_id)
+           WHERE t.key IN (SELECT key FROM ticket_trainings JOIN tickets USING (ticket_id)
+                           JOIN experiments USING (experiment_id) WHERE label = 'dense')
+           GROUP BY ALL ORDER BY ALL""",
+    )
+    assert found == [(0, 1, 1), (1, 1, 1)]
+
+
+def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished, tiny, tmp_path):
+    again = finished("run", finished.folder / "tiny.toml")
+    assert "all 10 experiments are done already" in again.stderr
+    assert "imp" in again.stdout  # the leaderboard
+    other = finished.write("other.toml", tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3"))
+    finished("run", other, "-s", "snip")
+    spent = rows(finished, "SELECT sum(spent_steps) FROM cost WHERE suite = 'other' AND label = 'dense'")
+    assert spent == [(0,)]
+
+
+def test_a_rerun_elsewhere_is_bit_identical(finished, lth, tiny):
+    lth("run", lth.write("tiny.toml", tiny))
+    assert rows(lth) == [r for r in rows(finished, COMPARED.replace("ORDER", "WHERE suite = 'tiny' ORDER"))]
+
+
+def test_failures_leave_their_row_and_the_others_go_on(lth, tiny):
+    lth.write("broken.py", BROKEN)
+    suite = lth.write(
+        "bad.toml",
+        'plugins = ["broken.py"]\n' + tiny.replace("[0, 1]", "[0]").replace("[0.5, 0.2]", "[0.5]")
+        + '[[strategies]]\nuse = "raises"\n[[strategies]]\nuse = "dies"\n',
+    )  # fmt: skip
+    refused = lth("run", suite, code=4)
+    assert "--plugin broken.py" in refused.stderr
+    assert not lth.results.exists()
+    done = lth("run", suite, "--plugin", "broken.py", code=1)
+    assert "raises.select_mask: raised RuntimeError: no idea" in done.stderr
+    found = dict(rows(lth, "SELECT label, status FROM tickets_flat WHERE control = 'none'"))
+    assert found == {"dense": "ok", "imp": "ok", "snip": "ok", "raises": "failed", "dies": "failed"}
+    reasons = dict(rows(lth, "SELECT label, reason FROM failures"))
+    assert reasons["raises"] == "raises.select_mask: raised RuntimeError: no idea"
+    assert reasons["dies"] == "the worker process died 2 times: exit code 7"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_at_any_moment_the_same_command_goes_on(finished, lth, tiny, how):
+    suite = lth.write("tiny.toml", tiny)
+    process = lth.start("run", suite)
+    journal = lth.folder / "results.journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_bytes().count(b'"record":"ticket"') >= 3):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    if how != signal.SIGKILL:
+        assert process.returncode == 2
+        assert "the same command goes on from there" in err
+    time.sleep(1)  # workers notice that their coordinator is gone
+    lth("run", suite)
+    assert rows(lth) == rows(finished, COMPARED.replace("ORDER", "WHERE suite = 'tiny' ORDER"))
+
+
+def test_json_filters_and_set(lth, tiny):
+    suite = lth.write("tiny.toml", tiny)
+    done = lth("run", suite, "-s", "snip", "--seeds", "1", "--set", "recipes.short.steps=5", "--json")
+    document = json.loads(done.stdout)
+    assert document["statuses"] == {"ok": 3} and document["exit_code"] == 0  # dense and two densities
+    assert rows(lth, "SELECT DISTINCT steps FROM tickets_flat") == [(5,)]
+
+
+def test_smoke_runs_the_whole_grid_at_a_few_steps(lth, tiny):
+    lth("run", lth.write("tiny.toml", tiny), "--smoke")
+    labels = rows(lth, "SELECT DISTINCT suite, label FROM tickets_flat ORDER BY ALL")
+    assert labels == [("tiny-smoke", "dense"), ("tiny-smoke", "imp"), ("tiny-smoke", "snip")]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code", "says"),
+    [
+        (("imp", "impp"), [], 4, "did you mean 'imp'"),
+        (("prune_rate = 0.5", "prune_rate = 1.5"), [], 4, "1.5"),
+        (("prune_rate", "prunerate"), [], 4, "did you mean 'prune_rate'"),
+        (("[0.5, 0.2]", "[0.5, 1.2]"), [], 4, "(0, 1]"),
+        (('"digits"', '"digit"'), [], 4, "did you mean 'digits'"),
+        (('"mlp"', '"mpl"'), [], 4, "did you mean 'mlp'"),
+        (("eval_every", "evalevery"), [], 4, "did you mean 'eval_every'"),
+        (("val_size = 97", "val_size = 1290"), [], 4, "lower val_size"),
+        (("", ""), ["--device", "cuda:9"], 4, "no device 'cuda:9'"),
+        (("", ""), ["--workers", "0"], 4, "at least 1"),
+        (("", ""), ["--executor", "slurm"], 4, "unknown executor 'slurm'"),
+        (("", ""), ["-s", "nobody"], 5, "nobody"),
+        (("", ""), ["--set", "recipes.short.lr=fast"], 4, "lr"),
+        (("", ""), ["--nonsense"], 4, "No such option"),
+    ],
+)
+def test_bad_input_is_one_message_before_anything_trains(lth, tiny, change, arguments, code, says):
+    suite = lth.write("tiny.toml", tiny.replace(*change))
+    done = lth("run", suite, *arguments, code=code)
+    assert says in done.stderr
+    assert done.stdout == ""
+    assert len([x for x in done.stderr.splitlines() if x.startswith("error:")]) == 1
+    assert not lth.results.exists() and not (lth.folder / "results.journal.jsonl").exists()
+
+
+def test_a_missing_an_empty_and_an_unreadable_suite(lth, tmp_path):
+    assert "no suite" in lth("run", "nothing.toml", code=4).stderr
+    assert "error:" in lth("run", lth.write("empty.toml", ""), code=4).stderr
+    (lth.folder / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    assert "error:" in lth("run", "bytes.toml", code=4).stderr
+
+
+def test_no_space_is_said_and_nothing_is_lost(lth, tiny):
+    suite = lth.write("tiny.toml", tiny)
+    lth.env["LTH_BENCH_RESULTS"] = "/dev/full/results.duckdb"
+    assert "error:" in lth("run", suite, code=4).stderr
+
+
+def test_plan_counts_and_estimates(finished):
+    plan = json.loads(finished("plan", finished.folder / "tiny.toml", "--json").stdout)
+    assert plan["experiments"] == 10 and plan["done"] == 10
+    assert plan["dense_runs"] == 2
+    # imp: 2 rounds at 0.5 and 3 controls… one round to .5, two to .2, and 2 controls a density
+    imp = next(r for r in plan["rows"] if r["strategy"] == "imp")
+    assert imp["trainings"] == 2 * (1 + 2 + 4)
+    fresh = finished("plan", finished.folder / "tiny.toml", "--results", finished.folder / "no.duckdb")
+    assert "about" in fresh.stdout and "of disk" in fresh.stdout

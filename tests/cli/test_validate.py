@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import lth_bench.plugins
+from lth_bench.cli.validate import validate
+from lth_bench.errors import NothingSelected, UserError
+from lth_bench.plugins import Entry, Registry
+
+TEXT = """\
+schema_version = 1
+suite = { name = "demo", densities = [0.5, 0.2], seeds = 2, description = "[red]a test" }
+recipes.fast = { steps = 10 }
+tasks = [{ model = "net", dataset = "toy", recipe = "fast" }]
+strategies = [{ use = "prune", controls = ["reinit"] }]
+"""
+
+
+@dataclass(frozen=True)
+class Plain:
+    size: int = 3
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch) -> str:
+    entries = [
+        Entry(name, group, "test", "1", _loaded=Plain)
+        for name, group in (("prune", "strategies"), ("net", "models"), ("toy", "datasets"))
+    ]
+    monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
+    path = tmp_path / "demo.toml"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def invoke(*arguments: str):
+    app = typer.Typer()
+    app.command()(validate)
+    return CliRunner().invoke(app, arguments)
+
+
+def test_says_what_it_found(suite):
+    result = invoke(suite)
+    assert result.exit_code == 0, result.exception
+    assert "[red]a test" in result.stdout
+    assert "0.5 0.2" in result.stdout
+    assert "4 experiments, 10 tickets" in result.stdout
+    assert result.stdout.endswith("ok\n")
+
+
+def test_json(suite):
+    found = json.loads(invoke(suite, "--json", "--seeds", "7,").stdout)
+    assert found["ok"] is True
+    assert found["seeds"] == [7]
+    assert found["tasks"] == [
+        {"model": "net", "dataset": "toy", "recipe": "fast", "densities": [0.5, 0.2]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (["--set", "strategies.prune.params.sise=4"], UserError, "did you mean 'size'"),
+        (["--set", "suite.seeds=0"], UserError, "must be an integer"),
+        (["-s", "prone"], NothingSelected, "did you mean 'prune'"),
+        (["-m", "x"], NothingSelected, "choose from: net"),
+        (["-d", "x"], NothingSelected, "choose from: toy"),
+        (["--seeds", "x"], UserError, "--seeds takes"),
+        (["--set", "plugins=['a.py']"], UserError, "--plugin"),
+    ],
+)
+def test_what_is_wrong_comes_as_one_error(suite, arguments, kind, message):
+    result = invoke(suite, *arguments)
+    assert type(result.exception) is kind
+    assert message in str(result.exception)

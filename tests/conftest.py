@@ -1,0 +1,77 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported: results must not depend on the number of cores, and pytest's processes
+# share them.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+
+# A loaded machine is no failure.
+settings.register_profile("lth-bench", deadline=None)
+settings.load_profile("lth-bench")
+
+
+@pytest.fixture(autouse=True)
+def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the results of whoever runs the tests."""
+    monkeypatch.delenv("LTH_BENCH_RESULTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def requires_shared_data() -> Path:
+    """The data root with the real MNIST in it; tests that use this are skipped where it is not."""
+    root = os.environ.get("LTH_BENCH_DATA")
+    if not root or not (Path(root) / "MNIST" / "raw").is_dir():
+        pytest.skip("LTH_BENCH_DATA names no folder that holds MNIST/raw")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def blobs() -> Any:
+    """Arrays of 6×6 one-channel images in three classes that a small network learns: 260 to train
+    on (60 of them held out by the recipes of tests), 90 to test on.
+    """
+    import torch
+
+    from lth_bench.data.arrays import Arrays
+
+    draws = torch.Generator().manual_seed(11)
+    shapes = torch.rand(3, 1, 6, 6, generator=draws)
+
+    def images(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.randint(0, 3, (n,), generator=draws)
+        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=draws)
+        return x.to(torch.uint8), y
+
+    return Arrays(*images(260), *images(90), classes=3)
+
+
+@pytest.fixture
+def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
+    """`make_bench(model, recipe, arrays=blobs, root=…)`: a workbench on the CPU.
+
+    Its model's configuration is the dataclass's `repr`; trainings lie in `root`.
+    """
+    import torch
+
+    from lth_bench.data.resident import ResidentData
+    from lth_bench.training.cache import TrainingCache
+    from lth_bench.training.workbench import Workbench
+
+    def make(model: Any, recipe: Any, arrays: Any = blobs, root: Path = tmp_path / "kept") -> Any:
+        cpu = torch.device("cpu")
+        data = ResidentData(arrays, recipe.val_size, cpu)
+        config = {"fingerprint": arrays.fingerprint(), "val_size": recipe.val_size}
+        name = {"name": repr(model)}
+        return Workbench(model, name, data, config, recipe, cpu, TrainingCache(root))
+
+    return make

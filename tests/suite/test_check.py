@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.plugins import Entry
+from lth_bench.suite import load_suite
+from lth_bench.suite.check import check
+
+
+def test_a_right_suite_passes(write, registry):
+    check(load_suite(write()), registry)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "parts"),
+    [
+        ('use = "imp"', 'use = "ipm"', 19, ["strategies[0].use", "strategy 'ipm'", "'imp'"]),
+        ('use = "imp"', 'use = "broken"', 19, ["strategies[0].use", "ImportError", "'broken'"]),
+        ('["conv", {', '["cnov", "conv", {', 14, ["tasks[0].model[0]", "model 'cnov'", "'conv'"]),
+        ('"digits"', '"digit"', 15, ["tasks[0].dataset", "dataset 'digit'", "'digits'"]),
+        ("hidden = [30]", "hiden = [30]", 14, ["model 'mlp': unknown key hiden", "'hidden'"]),
+        ("hidden = [30]", "hidden = [30, 0]", 14, ["model 'mlp': hidden[1]", ">= 1", "got 0"]),
+        ('"conv", {', '"zoo", "conv", {', 14, ["model 'zoo': missing key name", "a string"]),
+        ('"digits"', '{ name = "folder" }', 15, ["dataset 'folder': missing key path"]),
+        ("lr = 1e-3", "lr = 0", 10, ["recipe 'fast': lr must be a number > 0", "got 0"]),
+        ("lr = 1e-3", "rl = 1e-3", 10, ["recipe 'fast': unknown key rl"]),
+        ("steps = 100", "", 8, ["recipe 'fast'", "exactly one of steps and epochs"]),
+        ('"adam"', '"adma"', 9, ["recipe 'fast': optimizer must be one of", "'adam'"]),
+        ("{ conv = 0.1 }", "{ cov = 0.1 }", 21, ["strategy 'imp'", "unknown key rate.cov"]),
+        ("{ conv = 0.1 }", "1.5", 21, ["strategy 'imp'", "rate must be a number in [0, 1]"]),
+        ("output = 0.3", "output = 3", 23, ["strategy 'imp' on conv: rate.output", "got 3"]),
+        ("batch = 64", "batch = 63", 28, ["strategy 'snip-big': batch must be even", "63"]),
+        ("batch = 64", "batch = 'x'", 28, ["strategy 'snip-big': batch must be an integer"]),
+    ],
+)
+def test_one_message_with_file_line_and_key(write, registry, old, new, line, parts):
+    suite = load_suite(write(old, new))
+    with pytest.raises(UserError) as caught:
+        check(suite, registry)
+    message = str(caught.value)
+    assert message.startswith(f"{suite.path}:{line}: "), message
+    for part in parts:
+        assert part in message
+    assert len(message.splitlines()) == 1
+
+
+def test_an_override_is_named_instead_of_a_line(write, registry):
+    suite = load_suite(write(), ["strategies.imp.params.rat=0.5"])
+    with pytest.raises(UserError, match=r"--set strategies.imp.params.rat=0.5: .*'rate'"):
+        check(suite, registry)
+
+
+def test_whatever_a_plugin_raises_is_one_message(write, registry):
+    @dataclass(frozen=True)
+    class Rude:
+        def __post_init__(self) -> None:
+            raise KeyError("oh")
+
+    registry.add(Entry("rude", "datasets", "test", "1", _loaded=Rude))
+    suite = load_suite(write('"digits"', '"rude"'))
+    with pytest.raises(UserError, match="15: dataset 'rude': KeyError: 'oh'"):
+        check(suite, registry)

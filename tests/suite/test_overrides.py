@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lth_bench.errors import UserError
+from lth_bench.suite import Suite, load_suite
+
+
+def load(write, *overrides):
+    return load_suite(write(), overrides)
+
+
+def test_values_are_toml(write):
+    suite = load(
+        write,
+        "suite.seeds=[4, 5]",
+        "recipes.fast.lr = 0.05",
+        "recipes.fast.optimizer=sgd",
+        "recipes.fast.schedule='step'",
+        "tasks.0.densities={rate = 0.5, rounds = 2}",
+        "strategies.imp.params.rate=0.3",
+        "strategies.snip-big.params.batch=32",
+        "strategies.1.label=other",
+    )
+    assert suite.seeds == (4, 5)
+    assert suite.tasks[0].recipe == {
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "steps": 100,
+        "schedule": "step",
+    }
+    assert suite.tasks[0].densities == (0.5, 0.25)
+    assert suite.strategies[0].params == {"rate": 0.3}
+    assert (suite.strategies[1].label, suite.strategies[1].params) == ("other", {"batch": 32})
+    assert suite.overrides[0] == "suite.seeds=[4, 5]"
+
+
+def test_what_is_missing_is_made(write):
+    suite = load(write, "strategies.snip-big.per_model.mlp.batch=8")
+    assert suite.strategies[1].per_model == {"mlp": {"batch": 8}}
+
+
+def test_the_text_stays_what_the_file_says(write, text):
+    assert load(write, "suite.seeds=7").text == text
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("suite.seeds", ["KEY=VALUE", "--set recipes.paper.lr=0.05"]),
+        ("=3", ["KEY=VALUE"]),
+        ("suite.seeds=", ["not a TOML value"]),
+        ("suite.seeds=3 4", ["'3 4' is not a TOML value"]),
+        ("suite.seeds=3\nname='x'", ["more than one TOML value"]),
+        ("suite..seeds=3", ["not a dotted key"]),
+        ("suite.sedes=3", ["unknown key suite.sedes", "'seeds'"]),
+        ("siute.seeds=3", ["unknown key siute", "'suite'"]),
+        ("suite.seeds=0", ["suite.seeds must be an integer in [1, 10000]", "got 0"]),
+        ("suite.seeds=3.5", ["got 3.5"]),
+        ("suite.densities=[2]", ["suite.densities[0]", "(0, 1]"]),
+        ("recipes.fats.lr=1", ["no recipe 'fats'", "'fast'"]),
+        ("strategies.ipm.params.rate=1", ["no element 'ipm'", "'imp'"]),
+        ("tasks.1.model=conv", ["tasks has no element '1' (0 to 0)"]),
+        ("tasks.0.model.1.hidden.x=1", ["tasks[0].model[1].hidden", "no element 'x'"]),
+        ("suite.name.x=1", ["suite.name is 'demo', not a table"]),
+        ("schema_version=9", ["schema_version 9 is newer"]),
+    ],
+)
+def test_errors_name_the_option(write, override, parts):
+    with pytest.raises(UserError) as caught:
+        load(write, override)
+    assert str(caught.value).startswith(("--set ", "--set takes"))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    key=st.sampled_from(["suite", "suite.seeds", "tasks.0.model", "strategies.imp", "a", "recipes"])
+    | st.text(max_size=6),
+    value=st.sampled_from(["1", "[]", "{}", "x", "'y'", "[1]", "nan"]) | st.text(max_size=6),
+)
+def test_any_override(write, key, value):
+    try:
+        suite = load_suite(write(), [f"{key}={value}"])
+    except UserError as error:
+        message = str(error)
+    else:
+        assert isinstance(suite, Suite)
+        return
+    assert "--set" in message or "demo.toml" in message

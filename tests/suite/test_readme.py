@@ -1,0 +1,44 @@
+"""The suites in suites/README.md are right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lth_bench.params import build
+from lth_bench.suite import load_suite
+from lth_bench.suite.document import Header, StrategyTable, TaskTable
+from lth_bench.suite.shipped import FOLDER, shipped
+from lth_bench.training.recipe import Recipe
+
+README = FOLDER / "README.md"
+pytestmark = pytest.mark.skipif(not README.is_file(), reason="suites/README.md is not here")
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_smallest_suite(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(blocks()[0])
+    suite = load_suite(path)
+    assert (suite.name, len(suite.pairs())) == ("mine", 2)
+    build(Recipe, suite.tasks[0].recipe)
+
+
+def test_the_excerpts():
+    tasks, recipe, strategies, _ = (tomllib.loads(block) for block in blocks()[1:])
+    build(TaskTable, tasks["tasks"][0])
+    found = build(Recipe, recipe["recipes"]["sgd"])
+    assert set(recipe["recipes"]["sgd"]) | {"steps", "betas"} == set(found.__dataclass_fields__)
+    build(StrategyTable, strategies["strategies"][0])
+
+
+def test_every_key_and_every_shipped_suite_is_listed():
+    text = README.read_text(encoding="utf-8")
+    for name in [*shipped(), *Header.__dataclass_fields__]:
+        assert f"| `{name}` |" in text

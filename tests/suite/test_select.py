@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from lth_bench.errors import NothingSelected, UserError
+from lth_bench.suite import load_suite
+from lth_bench.suite.select import parse_seeds
+
+
+def names(suite):
+    return [(s.label, t.model.name) for s, t in suite.pairs()]
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ({"strategies": ["imp"]}, [("imp", "conv"), ("imp", "mlp")]),
+        ({"strategies": ["snip"]}, [("snip-big", "mlp")]),
+        ({"strategies": ["snip-big", "imp"], "models": ["conv"]}, [("imp", "conv")]),
+        ({"models": ["mlp(hidden=[30])"]}, [("imp", "mlp"), ("snip-big", "mlp")]),
+        ({"datasets": ["digits"], "models": ["conv"]}, [("imp", "conv")]),
+    ],
+)
+def test_filters_keep_names_and_labels(write, filters, left):
+    assert names(load_suite(write(), **filters)) == left
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"strategies": ["ipm"]}, "no strategy 'ipm'; did you mean 'imp'"),
+        ({"models": ["mlp", "mpl"]}, "no model 'mpl'; did you mean 'mlp'"),
+        ({"datasets": ["cifar10"]}, "no dataset 'cifar10'; choose from: digits"),
+        ({"strategies": ["snip"], "models": ["conv"]}, "no experiment for -s snip -m conv"),
+    ],
+)
+def test_nothing_left_has_an_exit_code_of_its_own(write, filters, message):
+    with pytest.raises(NothingSelected, match=message) as caught:
+        load_suite(write(), **filters)
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ("3", (0, 1, 2)),
+        ("0,4, 7", (0, 4, 7)),
+        ("5,", (5,)),
+        ([9, 2], (9, 2)),
+    ],
+)
+def test_seeds(write, given, seeds):
+    assert parse_seeds(given) == seeds
+    assert load_suite(write(), seeds=given).seeds == seeds
+
+
+@pytest.mark.parametrize(
+    "given", ["", "0", "-1", "a", "1,a", "1.5", "1,1", ",", "2147483648,", "99999", "²", [], [1.5]]
+)
+def test_seeds_refused(given):
+    with pytest.raises(UserError, match="seeds"):
+        parse_seeds(given)
