@@ -63,8 +63,8 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     """
     import torch
 
-    from lth_bench.data.resident import ResidentData
     from lth_bench.training.cache import TrainingCache
+    from lth_bench.training.resident import ResidentData
     from lth_bench.training.workbench import Workbench
 
     def make(model: Any, recipe: Any, arrays: Any = blobs, root: Path = tmp_path / "kept") -> Any:

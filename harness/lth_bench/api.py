@@ -30,8 +30,8 @@ def run(
     before anything trains where something is wrong. Workers are spawned processes: in a script,
     call this below `if __name__ == "__main__":`.
     """
-    from lth_bench.report.progress import make_progress
     from lth_bench.plugins import load_registry
+    from lth_bench.report.progress import make_progress
     from lth_bench.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
     from lth_bench.suite.consent import require_plugins

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import torch
 
-from lth_bench.data.resident import Split
 from lth_bench.hookspecs import hookimpl
 from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator
+from lth_bench.training.resident import Split
 from lth_bench.training.state import RewindPoint, State, Trained
 
 TRAIN_SAMPLE = 10_000

@@ -50,6 +50,10 @@ class Unreachable(Exception):
     """A target density that a strategy cannot reach; its row is `skipped` with this reason."""
 
 
+class DiskError(Exception):
+    """A training could not be kept on disk. Not the method's fault: it ends the run."""
+
+
 class Diverged(Exception):
     """A training whose loss became NaN or infinite; its experiment ends as `diverged`."""
 

@@ -42,8 +42,8 @@ def estimate_plan(
 
     device = devices[0]
     prepare_process(device)
-    rates: dict[tuple[str, str, str], tuple[float, int]] = {}
-    seconds, size, longest = 0.0, 0.0, 0.0
+    rates: dict[tuple[str, str, str], float] = {}
+    seconds, size, longest = 0.0, 0, 0.0
     reason = None
     opened = set()
     for item in plan.experiments:
@@ -54,26 +54,23 @@ def estimate_plan(
             try:
                 rates[e.task] = _probe(e, registry, root, device)
             except UserError as error:
-                reason, rates[e.task] = error.message, (float("nan"), 0)
-        step_seconds, parameters = rates[e.task]
+                reason, rates[e.task] = error.message, float("nan")
+        step_seconds = rates[e.task]
         steps = sum(item.fits)
         group = (*e.task, e.seed)
         if group not in opened:
             opened.add(group)
             steps += plan.dense_runs[group]
-            size += 8 * parameters
-        density = sum(e.densities) / len(e.densities)
-        size += len(item.fits) * 8 * parameters * density
+            size += plan.dense_bytes
+        size += item.bytes
         seconds += steps * step_seconds
         longest = max(longest, steps * step_seconds)
     total = None if reason else max(seconds / len(devices), longest)
-    return Outlook(total, int(size), device, len(devices), reason)
+    return Outlook(total, size, device, len(devices), reason)
 
 
-def _probe(
-    experiment: Experiment, registry: Registry, root: Path, device: str
-) -> tuple[float, int]:
-    """Seconds a step, evaluations on the validation split included, and parameters."""
+def _probe(experiment: Experiment, registry: Registry, root: Path, device: str) -> float:
+    """Seconds a step, evaluations on the validation split included."""
     import tempfile
 
     from lth_bench.executors.worker import Worker, WorkerConfig
@@ -97,5 +94,4 @@ def _probe(
     began = time.perf_counter()
     training.evaluate(None)
     evaluation = time.perf_counter() - began
-    parameters = sum(p.numel() for p in bench.network.parameters.values())
-    return step_seconds + evaluation / bench.recipe.eval_every, parameters
+    return step_seconds + evaluation / bench.recipe.eval_every

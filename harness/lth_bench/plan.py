@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DENSE = "dense"
 """The baseline that is added where a suite lists no strategy that only reports the dense run."""
 
+STATE_BYTES = 2 * 4
+"""A weight's bytes in a kept training: float32, at the end and at the best validation loss."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -29,6 +32,8 @@ class Planned:
     experiment: Experiment
     fits: tuple[int, ...]
     """Steps of each training."""
+    bytes: int
+    """What it leaves on disk, about: final and best values of each training, survivors only."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Plan:
     experiments: tuple[Planned, ...]
     dense_runs: Mapping[tuple[str, str, str, int], int]
     """(model, dataset, recipe, seed) → steps of the dense run."""
+    dense_bytes: int
+    """What one task's dense run leaves on disk, the largest of them."""
 
     @property
     def trainings(self) -> int:
@@ -95,7 +102,8 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         for seed in suite.seeds:
             key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
             dense_runs[key] = task.total_steps
-    return Plan(suite, tuple(planned), dense_runs)
+    largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
+    return Plan(suite, tuple(planned), dense_runs, largest)
 
 
 def _dense_spec() -> StrategySpec:
@@ -184,6 +192,8 @@ def _over_seeds(
     fits = _expected_fits(strategy, task, densities) + (task.total_steps,) * (
         len(controls) * len([d for d in densities if d < 1])
     )
+    weights = sum(task.layer_counts.values()) * sum(densities) / len(densities)
+    size = round(len(fits) * STATE_BYTES * weights)
     planned = []
     for seed in suite.seeds:
         identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
@@ -208,7 +218,7 @@ def _over_seeds(
             plugin_version=getattr(type(strategy), "__version__", ""),
             dense_checkpoints=tuple(sorted(wanted)),
         )
-        planned.append(Planned(experiment, fits))
+        planned.append(Planned(experiment, fits, size))
     return planned
 
 

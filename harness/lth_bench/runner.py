@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 import uuid
@@ -92,6 +93,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
     if todo:
         _require_data(todo, registry, root)
+        _require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
     workers = devices.workers_for(names, settings.workers)
     run_id = uuid.uuid4().hex[:12]
     summary = Summary(run_id, suite.name, len(plan.experiments), len(plan.experiments) - len(todo))
@@ -137,6 +139,8 @@ class _Recorder:
 
     def handle(self, record: dict[str, Any]) -> None:
         """A worker's record, or an executor's event."""
+        if record.get("event") == "disk":
+            raise UserError(record["message"])
         if record.get("event") == "start":
             self.running.add(record["experiment"].experiment_id)
         if "record" in record:
@@ -240,6 +244,19 @@ def _require_data(todo: Sequence[Planned], registry: Registry, root: Path) -> No
         seen.add(digest(config))
         cls = registry.get("datasets", config["name"])
         build(cls, config["params"], f"dataset {config['name']!r}").load(root)
+
+
+def _require_space(paths: Paths, needed: int) -> None:
+    """UserError where the disk holds less than the trainings that are left will write."""
+    folder = paths.results.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{paths.artifacts} will need about {needed / 1e9:.2f} GB, but its disk has "
+            f"{free / 1e9:.2f} GB free; free some space or name another place with --results"
+        )
 
 
 @contextmanager

@@ -17,8 +17,7 @@ import duckdb
 from lth_bench.report.leaderboard import render, rows
 from lth_bench.store import Journal, Paths, fold, rebuild
 from lth_bench.store.database import open_safe
-from lth_bench.store.schema import sql
-from lth_bench.store.schema import create
+from lth_bench.store.schema import create, sql
 
 TICKETS = 1_000_000
 TASKS, LABELS, DENSITIES, SEEDS = 20, 10, 20, 5
@@ -51,7 +50,7 @@ def test_leaderboard_of_a_million_tickets(tmp_path: Path) -> None:
                 's' || s || 't' || t || 'l' || l AS config_id, 0 AS journal_order
             FROM made
         """)
-        
+
         con.execute("""
             INSERT INTO outcomes BY NAME SELECT id AS experiment_id, 'ok' AS status FROM made
         """)

@@ -45,7 +45,7 @@ def test_paper_nets_are_gaussian_glorot(cls: Any) -> None:
         if isinstance(part, nn.Conv2d | nn.Linear):
             assert part.bias is not None
             assert not part.bias.any()
-    weight = module.get_submodule("fc1").weight
+    weight = module.get_submodule("fc1").weight.detach()
     expected = math.sqrt(2 / (weight.shape[0] + weight.shape[1]))
     assert deviation(weight) == pytest.approx(expected, rel=0.01)
     # a uniform draw of this deviation ends at 1.73 of it
@@ -60,7 +60,7 @@ def test_kaiming_normal() -> None:
 def test_torch_leaves_the_constructors_draw() -> None:
     module = MLP(hidden=(300,), init="torch").build(CIFAR, 10)
     layer = module.get_submodule("fc1")
-    assert float(layer.weight.abs().max()) <= 1 / math.sqrt(3072)
+    assert float(layer.weight.detach().abs().max()) <= 1 / math.sqrt(3072)
     assert layer.bias.any()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
 from lth_bench.masks.layer import Layer
@@ -43,7 +44,7 @@ def layers_of(model: Any, shape: tuple[int, int, int], classes: int = 10) -> tup
         (VGG16BN(), CIFAR, 14_715_584, 14_710_464),
         (VGG19BN(), CIFAR, 20_024_000, 20_018_880),
         (WideResNet(depth=22, width=2), CIFAR, 1_076_912, 1_075_632),
-        (WideResNet(depth=28, width=10), CIFAR, 36_478_640, 36_472_240),
+        (WideResNet(depth=28, width=10), CIFAR, 36_461_232, 36_454_832),
     ],
     ids=lambda x: type(x).__name__ if hasattr(x, "build") else None,
 )
@@ -97,3 +98,12 @@ def test_mlp_sizes() -> None:
 def test_wide_resnet_depths() -> None:
     with pytest.raises(ValueError, match=r"depth must be 6n \+ 4.*but got 20; .* 16 and 22"):
         WideResNet(depth=20)
+
+
+def test_resnet20_has_the_published_flops() -> None:
+    with torch.device("meta"):
+        module = ResNet20().build(CIFAR, 10)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module.eval()(torch.zeros(1, *CIFAR))
+    # 2 a multiply-add, convolutions on shortcuts included
+    assert counter.get_total_flops() == 81_626_368

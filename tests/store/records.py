@@ -1,6 +1,6 @@
 """Journal records as a run writes them, from a seeded generator: no training needed.
 
-Loaded by path from other folders' conftests: `runpy.run_path(...)`.
+Test files load it by its path, since tests are no package: `runpy.run_path(...)`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from lth_bench.store.journal import Journal, encode
+from lth_bench.store.paths import Paths
 
 LAYERS = (("conv1", "conv", 432), ("fc1", "linear", 8192), ("fc2", "output", 640))
 TOTAL = sum(total for _, _, total in LAYERS)
@@ -129,7 +135,11 @@ class Scenario:
             + 0.002 * seed + chance.gauss(0, 0.002)
         )  # fmt: skip
         stop = int(600 * (1 + 2 * spoilt) * (0.6 + 0.4 * target)) // 20 * 20
-        search = 0 if control != "none" else {"dense": 0, "snip": 1, "random": 0, "rigl": 0}.get(label, 1000 * round_)
+        search = (
+            0
+            if control != "none"
+            else {"dense": 0, "snip": 1, "random": 0, "rigl": 0}.get(label, 1000 * round_)
+        )
         metrics: dict[str, float | None] = {
             "val_accuracy": accuracy - 0.01, "train_accuracy": min(1.0, accuracy + 0.02),
             "early_stop_step": stop,
@@ -190,3 +200,31 @@ def training(reused: bool) -> dict[str, Any]:
 
 def digest(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def write(results: Path, *scenarios: Scenario) -> Paths:
+    """Journals of scenarios in turn, as one after another was run.
+
+    Without the flush to the disk of each record, which takes most of the time of small tests.
+    """
+    paths = Paths(results)
+    with Journal(paths), paths.journal.open("ab") as file:
+        for scenario in scenarios:
+            file.writelines(map(encode, scenario.records()))
+    return paths
+
+
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    """The command line in this process: exit code, stdout, stderr."""
+    from lth_bench.cli import main
+
+    monkeypatch.setattr("sys.argv", ["lth-bench", *map(str, arguments)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err

@@ -48,9 +48,15 @@ class ConvBN(nn.Module):
 def conv_flat() -> nn.Module:
     """As conv2: convolutions, max-pooling, flattening, two linear layers."""
     return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(4, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(3 * 3 * 3, 7), nn.ReLU(), nn.Linear(7, 10),
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(3 * 3 * 3, 7),
+        nn.ReLU(),
+        nn.Linear(7, 10),
     )
 
 
@@ -63,9 +69,7 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(b)
         self.shortcut = nn.Sequential()
         if stride > 1 or a != b:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(a, b, 1, stride, bias=False), nn.BatchNorm2d(b)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(a, b, 1, stride, bias=False), nn.BatchNorm2d(b))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
@@ -132,9 +136,17 @@ class Concat(nn.Module):
 def depthwise() -> nn.Module:
     """As a MobileNet: a depthwise convolution couples its inputs to its outputs."""
     return nn.Sequential(
-        nn.Conv2d(2, 6, 1), nn.BatchNorm2d(6), nn.ReLU(),
-        nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.BatchNorm2d(6), nn.ReLU6(),
-        nn.Conv2d(6, 4, 1), nn.PReLU(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10),
+        nn.Conv2d(2, 6, 1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, padding=1, groups=6),
+        nn.BatchNorm2d(6),
+        nn.ReLU6(),
+        nn.Conv2d(6, 4, 1),
+        nn.PReLU(4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 10),
     )
 
 
@@ -143,7 +155,9 @@ def vgg_bn(*widths: int) -> nn.Module:
     before = 3
     for width in widths:
         parts += [
-            nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
+            nn.Conv2d(before, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
         ]
         before = width

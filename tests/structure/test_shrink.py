@@ -13,8 +13,17 @@ from lth_bench.masks import Layer, Mask
 from lth_bench.structure import largest_below, mask_of, measure, shrink, unit_groups
 
 ALL = [
-    "mlp", "conv_bn", "conv_flat", "resnet", "pre_activation", "concat", "depthwise", "vgg_bn",
-    "lenet_300_100", "resnet20", "vgg_bn_wide",
+    "mlp",
+    "conv_bn",
+    "conv_flat",
+    "resnet",
+    "pre_activation",
+    "concat",
+    "depthwise",
+    "vgg_bn",
+    "lenet_300_100",
+    "resnet20",
+    "vgg_bn_wide",
 ]
 
 
@@ -120,7 +129,10 @@ def test_what_computes_something_else_is_not_returned(make_net):
 
 def test_measure_by_hand():
     module = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
         nn.Linear(64, 10),
     )
     module.train()
@@ -152,9 +164,7 @@ def test_layers_follow_from_the_small_network(make_net):
     net = make_net("conv_flat")
     groups, mask = structured(net, 0.5)
     small = shrink(net.module, net.shape, mask, groups)
-    layers = [
-        Layer(x.name, x.kind, tuple(small.get_parameter(x.key).shape)) for x in net.layers
-    ]
+    layers = [Layer(x.name, x.kind, tuple(small.get_parameter(x.key).shape)) for x in net.layers]
     assert {x.name: x.numel for x in layers} == mask.kept_per_layer()
     # and it can be cut again
     assert len(unit_groups(small, net.shape)) == len(groups)

@@ -59,7 +59,9 @@ def test_mask_by_hand(known):
     assert not mask.kept["6"][:, :9].any()
     assert not mask.kept["2"][:, 1].any()
     assert {k: v.tolist() for k, v in mask.held.items()} == {
-        "0.bias": kept[0].tolist(), "2.bias": kept[1].tolist(), "6.bias": kept[2].tolist()
+        "0.bias": kept[0].tolist(),
+        "2.bias": kept[1].tolist(),
+        "6.bias": kept[2].tolist(),
     }
     assert mask.layers == net.layers
 
@@ -100,9 +102,7 @@ def by_hand(groups, layers, scores: list[Tensor], k: int) -> Mask | None:
     """The first mask at or below k when units go one by one; None where there is none."""
     kept = [torch.ones(g.size, dtype=torch.bool) for g in groups]
     # later units go first among equals
-    order = sorted(
-        ((float(s[i]), -g, -i) for g, s in enumerate(scores) for i in range(len(s)))
-    )
+    order = sorted(((float(s[i]), -g, -i) for g, s in enumerate(scores) for i in range(len(s))))
     best = [max(range(len(s)), key=lambda i, s=s: (float(s[i]), -i)) for s in scores]
     mask = mask_of(groups, layers, kept)
     for score, g, i in order:
@@ -144,7 +144,8 @@ def test_ties_keep_the_earlier_unit(known):
     total = 16 * 8 + 8 * 6 + 6 * 10
     mask = largest_below(groups, net.layers, scores, total - 1)
     assert [gone.tolist() for gone in removed_units(groups, mask)] == [
-        [False] * 8, [False] * 5 + [True]
+        [False] * 8,
+        [False] * 5 + [True],
     ]
 
 

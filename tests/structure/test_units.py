@@ -13,7 +13,14 @@ from lth_bench.errors import UserError
 from lth_bench.structure import Slots, unit_groups
 
 SMALL = [
-    "mlp", "conv_bn", "conv_flat", "resnet", "pre_activation", "concat", "depthwise", "vgg_bn",
+    "mlp",
+    "conv_bn",
+    "conv_flat",
+    "resnet",
+    "pre_activation",
+    "concat",
+    "depthwise",
+    "vgg_bn",
 ]
 
 
@@ -58,27 +65,33 @@ def test_coupled_layers_by_hand(make_net):
         (("blocks.0.conv1",), 4, ("blocks.0.bn1",)),
         (("blocks.1.conv1",), 5, ("blocks.1.bn1",)),
         (
-            ("blocks.1.conv2", "blocks.1.shortcut.0"), 5,
+            ("blocks.1.conv2", "blocks.1.shortcut.0"),
+            5,
             ("blocks.1.bn2", "blocks.1.shortcut.1"),
         ),
         (("blocks.2.conv1",), 6, ("blocks.2.bn1",)),
         (
-            ("blocks.2.conv2", "blocks.2.shortcut.0"), 6,
+            ("blocks.2.conv2", "blocks.2.shortcut.0"),
+            6,
             ("blocks.2.bn2", "blocks.2.shortcut.1"),
         ),
     ]
     assert facts(make_net("pre_activation")) == [
-        (("conv", "conv2"), 4, ("bn1", "bn3")), (("conv1",), 5, ("bn2",))
+        (("conv", "conv2"), 4, ("bn1", "bn3")),
+        (("conv1",), 5, ("bn2",)),
     ]
     # the depthwise layer's channels are its inputs' channels; a PReLU is no norm
     assert facts(make_net("depthwise")) == [(("0", "3"), 6, ("1", "4")), (("6",), 4, ())]
     # a norm after a concatenation serves both groups, each with its own part
     a, b, _ = unit_groups(*(lambda n: (n.module, n.shape))(make_net("concat")))
     assert {s.key: s.index.tolist() for s in a.columns} == {
-        "b.weight": [0, 1, 2], "c.weight": [0, 1, 2]
+        "b.weight": [0, 1, 2],
+        "c.weight": [0, 1, 2],
     }
     assert {s.key: s.index.tolist() for s in b.vectors} == {
-        "b.bias": [0, 1, 2, 3], "bn.weight": [3, 4, 5, 6], "bn.bias": [3, 4, 5, 6]
+        "b.bias": [0, 1, 2, 3],
+        "bn.weight": [3, 4, 5, 6],
+        "bn.bias": [3, 4, 5, 6],
     }
 
 
@@ -112,9 +125,7 @@ def test_each_unit_by_brute_force(make_net, name):
         for unit in range(group.size):
             masked = outputs((made, False), (group.columns, False), unit=unit)
             # whatever the removed unit computes, nobody reads it
-            other = outputs(
-                (made, True), (group.buffers, True), (group.columns, False), unit=unit
-            )
+            other = outputs((made, True), (group.buffers, True), (group.columns, False), unit=unit)
             assert torch.equal(masked, other)
             # and its readers lose nothing but that unit: ReLU networks pass zeros on
             silent = outputs((made, False), unit=unit)
@@ -234,11 +245,13 @@ class Reversed(nn.Module):
             nn.Sequential(
                 nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 3, groups=2), nn.Flatten(), nn.Linear(8, 10)
             ),
-            (1, 5, 5), "'1' is a grouped or transposed convolution",
+            (1, 5, 5),
+            "'1' is a grouped or transposed convolution",
         ),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, 10)),
-            (1, 2, 2), r"'2' \(LayerNorm\) mixes units",
+            (1, 2, 2),
+            r"'2' \(LayerNorm\) mixes units",
         ),
     ],
     ids=["padded", "padded-behind", "sum-with-data", "reversed", "grouped", "layer-norm"],

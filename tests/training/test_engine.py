@@ -30,7 +30,10 @@ class Tiny:
 
     def build(self, input_shape, classes):
         return nn.Sequential(
-            nn.Conv2d(input_shape[0], 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(input_shape[0], 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Flatten(),
             nn.Linear(64, classes),
         )
 
@@ -99,7 +102,8 @@ HAND = {
     "weight decay": (dict(lr=0.2, weight_decay=0.02), momentum_sgd(0.0)),
     "momentum": (dict(lr=0.05, momentum=0.9, weight_decay=0.01), momentum_sgd(0.9)),
     "nesterov": (
-        dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01), momentum_sgd(0.9, True),
+        dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+        momentum_sgd(0.9, True),
     ),
     "adam": (dict(optimizer="adam", lr=0.01, weight_decay=0.01), adam),
 }
@@ -110,7 +114,12 @@ HAND = {
 def test_forty_steps_equal_a_loop_by_hand(case, masked, make_bench, half_mask, request_of):
     fields, update = HAND[case]
     recipe = dataclasses.replace(
-        DOUBLE, **fields, schedule="step", milestones=(20, 30), gamma=0.5, warmup=4,
+        DOUBLE,
+        **fields,
+        schedule="step",
+        milestones=(20, 30),
+        gamma=0.5,
+        warmup=4,
         label_smoothing=0.1,
     )
     bench = make_bench(NET, recipe)
@@ -372,7 +381,9 @@ def test_momentum_is_zeroed_exactly_where_asked(make_bench, request_of):
             for name, entry in state.items()
         }
         seen[view.step] = entries
-        return Change(reset_momentum={"fc1": where}, replace_update=True) if view.step == 5 else None
+        return (
+            Change(reset_momentum={"fc1": where}, replace_update=True) if view.step == 5 else None
+        )
 
     bench.fit(request_of(bench, on_step=on_step, end=7), {"strategy": "test"})
     assert seen[0] == {}
@@ -451,7 +462,10 @@ def test_parametrize_trains_what_stands_behind_the_weights(make_bench, half_mask
     double = {k: 2 * v for k, v in bench.initial(3).values.items()}
     halved = bench.fit(
         request_of(
-            bench, values=double, mask=mask, recipe=dataclasses.replace(DOUBLE, lr=0.8),
+            bench,
+            values=double,
+            mask=mask,
+            recipe=dataclasses.replace(DOUBLE, lr=0.8),
             parametrize=lambda theta, _: {k: v / 2 for k, v in theta.items()},
         ),
         {"strategy": "test"},
@@ -490,7 +504,11 @@ def test_a_supermask_of_signed_constants_obeys_the_mask(make_bench, half_mask, r
     loss = F.cross_entropy(module(bench.data.normalise(val.x)), val.y)
     assert trained.curve[-1].val_loss == pytest.approx(loss.item(), abs=1e-6)
     initial = bench.initial(3).values
-    assert bool((trained.values["fc1.weight"].sign() != initial["fc1.weight"].sign())[mask.kept["fc1"]].any())
+    assert bool(
+        (trained.values["fc1.weight"].sign() != initial["fc1.weight"].sign())[
+            mask.kept["fc1"]
+        ].any()
+    )
     assert not torch.equal(trained.values["fc1.bias"], initial["fc1.bias"])
 
 
@@ -561,12 +579,12 @@ def test_the_cost_counts_steps_examples_and_flops(make_bench, half_mask, request
     # 36·7 and 7·3 weights; the first layer needs no gradient by its input
     assert cost.flops_dense == 600 * 2 * (2 * 252 + 3 * 21)
     kept = mask.kept_per_layer()
-    assert cost.flops_masked_theoretical == pytest.approx(600 * 2 * (2 * kept["fc1"] + 3 * kept["fc2"]))
+    assert cost.flops_masked_theoretical == pytest.approx(
+        600 * 2 * (2 * kept["fc1"] + 3 * kept["fc2"])
+    )
 
 
-def test_dense_gradients_count_only_where_the_network_is_rewired(
-    make_bench, half_mask, request_of
-):
+def test_dense_gradients_count_only_where_the_network_is_rewired(make_bench, half_mask, request_of):
     bench = make_bench(NET, SHORT)
     before, after = half_mask(bench), half_mask(bench, 1)
 

@@ -42,20 +42,21 @@ def trained_steps(monkeypatch):
 
 def equal(a, b):
     """Everything about two trainings but where they come from."""
+
     def same(x, y):
         return x.keys() == y.keys() and all(torch.equal(v, y[k]) for k, v in x.items())
 
     return (
-        same(a.values, b.values) and same(a.best.values, b.best.values) and a.mask == b.mask
+        same(a.values, b.values)
+        and same(a.best.values, b.best.values)
+        and a.mask == b.mask
         and (a.step, a.best.step, a.curve, a.cost, a.stopped, a.key)
         == (b.step, b.best.step, b.curve, b.cost, b.stopped, b.key)
     )
 
 
 @pytest.mark.parametrize("model", [NET, ConvBN()])
-def test_the_same_request_is_trained_once(
-    model, make_bench, half_mask, request_of, trained_steps
-):
+def test_the_same_request_is_trained_once(model, make_bench, half_mask, request_of, trained_steps):
     bench = make_bench(model, RECIPE)
     request = request_of(bench, mask=half_mask(bench))
     first = bench.fit(request)
@@ -91,9 +92,19 @@ def test_what_changes_the_result_changes_the_key(make_bench, half_mask, request_
         "model": make_bench(MLP(hidden=(7,), dropout=0.1), RECIPE).key(base, None),
     }
     for name, value in {
-        "lr": 0.1, "steps": 31, "batch_size": 21, "momentum": 0.5, "weight_decay": 0.1,
-        "schedule": "cosine", "warmup": 2.0, "label_smoothing": 0.1, "crop": 1, "flip": True,
-        "eval_every": 11, "dtype": "float64", "optimizer": "adam",
+        "lr": 0.1,
+        "steps": 31,
+        "batch_size": 21,
+        "momentum": 0.5,
+        "weight_decay": 0.1,
+        "schedule": "cosine",
+        "warmup": 2.0,
+        "label_smoothing": 0.1,
+        "crop": 1,
+        "flip": True,
+        "eval_every": 11,
+        "dtype": "float64",
+        "optimizer": "adam",
     }.items():
         changed = dataclasses.replace(RECIPE, **{name: value})
         keys[name] = bench.key(request_of(bench, recipe=changed), None)
@@ -192,9 +203,7 @@ def rewired(bench, half_mask, request_of):
     return request_of(bench, mask=half_mask(bench), on_step=on_step, every=5, recipe=recipe)
 
 
-def test_the_best_state_of_a_rewired_training_comes_back_whole(
-    make_bench, half_mask, request_of
-):
+def test_the_best_state_of_a_rewired_training_comes_back_whole(make_bench, half_mask, request_of):
     bench = make_bench(NET, RECIPE)
     request = rewired(bench, half_mask, request_of)
     trained = bench.fit(request, CALLBACKS)
@@ -237,14 +246,25 @@ def flip(path):
 
 @pytest.mark.parametrize(
     "harm",
-    [truncate, flip, os.remove, lambda p: p.write_bytes(b""), lambda p: p.write_text("{}"),
-     lambda p: p.write_text("[1, 2]")],
+    [
+        truncate,
+        flip,
+        os.remove,
+        lambda p: p.write_bytes(b""),
+        lambda p: p.write_text("{}"),
+        lambda p: p.write_text("[1, 2]"),
+    ],
     ids=["truncated", "a bit flipped", "gone", "empty", "{}", "a list"],
 )
 @pytest.mark.parametrize(
     "name",
-    ["training.json", "final.safetensors", "best.safetensors", "mask.safetensors",
-     "step-10.safetensors"],
+    [
+        "training.json",
+        "final.safetensors",
+        "best.safetensors",
+        "mask.safetensors",
+        "step-10.safetensors",
+    ],
 )
 def test_a_damaged_training_is_trained_again(
     name, harm, make_bench, half_mask, request_of, trained_steps, tmp_path
@@ -323,7 +343,7 @@ import sys, time
 from pathlib import Path
 import torch
 from lth_bench.data.arrays import Arrays
-from lth_bench.data.resident import ResidentData
+from lth_bench.training.resident import ResidentData
 from lth_bench.models.mlp import MLP
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.recipe import Recipe

@@ -48,8 +48,8 @@ def run(
 
     from lth_bench.cli.conclusion import conclude
     from lth_bench.cli.load import load
-    from lth_bench.report.progress import make_progress
     from lth_bench.errors import UserError
+    from lth_bench.report.progress import make_progress
     from lth_bench.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
 

@@ -89,10 +89,10 @@ class ArrayCache:
         return None
 
     def _keep(self, folder: Path, arrays: Arrays) -> Arrays:
-        from safetensors.torch import save_file
+        from safetensors.numpy import save_file  # torch's refuses parts of one tensor
 
         about = {"classes": str(arrays.classes), "fingerprint": arrays.fingerprint()}
-        tensors = {part: getattr(arrays, part).contiguous() for part in PARTS}
+        tensors = {part: getattr(arrays, part).contiguous().numpy() for part in PARTS}
         part = folder / f"{self.file}.part"  # one writer: the lock is held
         try:
             save_file(tensors, part, about)

@@ -17,6 +17,7 @@ from lth_bench.data.splits import split
 from lth_bench.errors import UserError
 
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"))
+SPLITS = ("train", "test")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
@@ -88,7 +89,7 @@ def arrange(names: Sequence[str], test_fraction: float, where: Path) -> Tree:
     lies in are passed over, and so is what lies beside train and test.
     """
     paths = {name: _inner(PurePosixPath(name).parts) for name in names}
-    while len({p[0] for p in paths.values()}) == 1 and min(map(len, paths.values())) > 2:
+    while _wrapped(paths):
         paths = {name: p[1:] for name, p in paths.items()}
     if not paths:
         raise UserError(f"{where} holds no image ({', '.join(sorted(IMAGES))})")
@@ -104,17 +105,21 @@ def arrange(names: Sequence[str], test_fraction: float, where: Path) -> Tree:
     return _divided(paths, test_fraction, where)
 
 
+def _wrapped(paths: dict[str, tuple[str, ...]]) -> bool:
+    """Whether everything lies in one folder that is neither a class nor a split."""
+    tops = {p[0] for p in paths.values()}
+    return len(tops) == 1 and tops.isdisjoint(SPLITS) and min(map(len, paths.values())) > 2
+
+
 def _given(paths: dict[str, tuple[str, ...]], where: Path) -> Tree:
-    parts = {
-        part: {n: p[1:] for n, p in paths.items() if p[0] == part} for part in ("train", "test")
-    }
+    parts = {part: {n: p[1:] for n, p in paths.items() if p[0] == part} for part in SPLITS}
     classes = _classes(parts["train"], where)
     strange = sorted({p[0] for p in parts["test"].values()} - set(classes))
     if strange:
         raise UserError(
             f"{where}: test/ holds a class that train/ does not: {', '.join(strange[:5])}"
         )
-    train, test = (sorted(parts[part], key=parts[part].__getitem__) for part in ("train", "test"))
+    train, test = (sorted(parts[part], key=parts[part].__getitem__) for part in SPLITS)
     return Tree(
         classes, tuple(train), tuple(test),
         tuple(classes.index(parts["train"][n][0]) for n in train),

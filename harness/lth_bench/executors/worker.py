@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from lth_bench.data.resident import ResidentData, Split
 from lth_bench.defaults import Defaults
-from lth_bench.errors import Diverged, UserError
+from lth_bench.errors import DiskError, Diverged, UserError
 from lth_bench.lottery import Experiment, play
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
@@ -20,6 +19,7 @@ from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.resident import ResidentData, Split
 from lth_bench.training.workbench import Workbench
 
 Emit = Callable[[dict[str, Any]], None]
@@ -82,6 +82,10 @@ class Worker:
             play(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
             return "diverged", str(error)
+        except DiskError as error:
+            # nobody else could keep a result either, so the coordinator ends the run
+            emit({"event": "disk", "message": str(error)})
+            return "interrupted", str(error)
         except (torch.OutOfMemoryError, MemoryError) as error:
             return "oom", f"out of memory: {error}"
         except (StrategyError, UserError) as error:

@@ -37,7 +37,8 @@ def check_mask(
 def check_start(label: str, point: RewindPoint, bench: Workbench) -> None:
     """The rewind point: all values, of the network's shapes, at a step of the schedule."""
     _check_values(label, "rewind_point", point.values, bench)
-    if not isinstance(point.step, int) or not 0 <= point.step <= bench.total_steps:
+    step: object = point.step  # whatever somebody put there
+    if not isinstance(step, int) or not 0 <= step <= bench.total_steps:
         raise StrategyError(
             label,
             "rewind_point",

@@ -18,7 +18,7 @@ from lth_bench.training.state import RewindPoint, Trained
 Control = Callable[[Ticket, Trained, bool], tuple[RewindPoint, Mask]]
 
 
-def reinit(ticket: Ticket, trained: Trained, structured: bool) -> tuple[RewindPoint, Mask]:
+def reinit(ticket: Ticket, trained: Trained, _: bool) -> tuple[RewindPoint, Mask]:
     """Fresh values, step 0, the full schedule (Frankle & Carbin, 2019, section 2)."""
     fresh = ticket.bench.initial(ticket.seed, purpose="reinit")
     return RewindPoint.at(fresh), trained.mask

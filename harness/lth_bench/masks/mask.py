@@ -159,6 +159,20 @@ class Mask:
         for key, kept in self.items_by_key().items():
             values[key].masked_fill_(~kept, 0.0)
 
+    def require(self, layers: Sequence[Layer]) -> None:
+        """ValueError unless the mask has exactly these layers, in their shapes."""
+        for layer in layers:
+            kept = self.kept.get(layer.name)
+            if kept is None or tuple(kept.shape) != layer.shape:
+                got = "nothing" if kept is None else f"shape {list(kept.shape)}"
+                raise ValueError(
+                    f"the mask has {got} for layer {layer.name!r}, whose weight has shape "
+                    f"{list(layer.shape)}"
+                )
+        if len(self.kept) != len(layers):
+            odd = sorted(set(self.kept) - {layer.name for layer in layers})
+            raise ValueError(f"the mask has layers that the network has not: {odd}")
+
     def to(self, device: torch.device | str) -> Mask:
         """The same mask on a device."""
         moved = Mask(

@@ -6,13 +6,13 @@ another strategy cannot run here by accident.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from lth_bench import hookspecs
-from lth_bench.errors import Diverged, Unreachable, UserError
+from lth_bench.errors import DiskError, Diverged, Unreachable, UserError
 
 if TYPE_CHECKING:
     from lth_bench.masks import Mask
@@ -105,11 +105,7 @@ class Hooks:
         """Every plugin's metrics; two of one name are an error that names both."""
         merged: dict[str, float] = {}
         source: dict[str, str] = {}
-        for name, plugin in self._manager.list_name_plugin():
-            if plugin is None or "score" not in self._hooks_of(plugin):
-                continue
-            others = [p for _, p in self._manager.list_name_plugin() if p not in (None, plugin)]
-            caller = self._manager.subset_hook_caller("score", remove_plugins=others)
+        for name, caller in self._each("score"):
             answers: Sequence[Any] = self._guarded(
                 name, "score", caller, {"ticket": ticket, "trained": trained}
             )
@@ -125,18 +121,29 @@ class Hooks:
 
     def on_round(self, ticket: Ticket, trained: Trained) -> None:
         """Tell the observers that a round is finished."""
-        arguments = {"ticket": ticket, "trained": trained}
-        self._guarded("observer", "on_round", self._manager.hook.on_round, arguments)
+        self._tell("on_round", {"ticket": ticket, "trained": trained})
 
     def on_eval(self, ticket: Ticket, point: CurvePoint) -> None:
         """Tell the observers of an evaluation."""
-        arguments = {"ticket": ticket, "point": point}
-        self._guarded("observer", "on_eval", self._manager.hook.on_eval, arguments)
+        self._tell("on_eval", {"ticket": ticket, "point": point})
+
+    def _tell(self, hook: str, arguments: dict[str, Any]) -> None:
+        """Call each plugin apart, so that the one that raises can be named."""
+        for name, caller in self._each(hook):
+            self._guarded(name, hook, caller, arguments)
+
+    def _each(self, hook: str) -> Iterator[tuple[str, Any]]:
+        """The plugins that implement a hook, each with a caller of its implementation alone."""
+        plugins = [(n, p) for n, p in self._manager.list_name_plugin() if p is not None]
+        for name, plugin in plugins:
+            if hook in self._hooks_of(plugin):
+                others = [p for _, p in plugins if p is not plugin]
+                yield name, self._manager.subset_hook_caller(hook, remove_plugins=others)
 
     def _guarded(self, plugin: str, hook: str, caller: Any, arguments: dict[str, Any]) -> Any:
         try:
             return caller(**arguments)
-        except (Unreachable, Diverged, StrategyError, MemoryError, KeyboardInterrupt):
+        except (Unreachable, Diverged, DiskError, StrategyError, MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
             if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported for its name

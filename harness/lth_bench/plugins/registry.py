@@ -119,16 +119,20 @@ def _file_entries(file: Path) -> list[Entry]:
         raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
     content = file.read_bytes()
     version = hashlib.blake2b(content, digest_size=6).hexdigest()
-    # the name is stable over processes, so that workers can unpickle what the file defines
-    module_name = f"lth_bench_plugin_{file.stem}"
+    # stable over processes, so that workers can unpickle what the file defines, and not shared by
+    # two files of one name
+    place = hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()
+    module_name = f"lth_bench_plugin_{file.stem}_{place}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise UserError(f"plugin file {str(file)!r} must be a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        # not through the loader: an edit within the same second would find the old bytecode
+        exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:  # whatever somebody's module raises
+        del sys.modules[module_name]
         raise UserError(
             f"plugin file {str(file)!r} fails to import: {type(error).__name__}: {error}"
         ) from error

@@ -314,7 +314,7 @@ def _is_unborn(results: Path) -> bool:
     """
     try:
         with results.open("rb") as file:
-            start = file.read(12)
-            return os.fstat(file.fileno()).st_size < 3 * 4096 and start[8:12] in (b"", b"DUCK")
+            size = os.fstat(file.fileno()).st_size
+            return size == 0 or (size < 3 * 4096 and file.read(12)[8:] == b"DUCK")
     except OSError:
         return False

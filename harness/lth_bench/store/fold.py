@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 import uuid
@@ -23,7 +24,7 @@ from lth_bench.store.database import (
     write_mark,
 )
 from lth_bench.store.journal import decode
-from lth_bench.store.paths import Paths, disk_error
+from lth_bench.store.paths import DiskError, Paths, disk_error
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -142,7 +143,7 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
         elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
             records = _replace(paths)
             return FoldReport("rebuilt", records, time.monotonic() - started)
-        records = _fold_rest(con, mark, paths.journal)
+        records = _fold_rest(con, mark, paths.journal, paths.results)
     state: Literal["current", "folded"] = "folded" if records else "current"
     return FoldReport(state, records, time.monotonic() - started)
 
@@ -181,7 +182,7 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
 def build(paths: Paths, journal: Path) -> int:
     """Make a new database at `paths` from a journal elsewhere. Returns the records folded."""
     with open_writable(paths) as con:
-        return _fold_rest(con, _create(con, paths), journal)
+        return _fold_rest(con, _create(con, paths), journal, paths.results)
 
 
 def _replace(paths: Paths) -> int:
@@ -213,8 +214,8 @@ def _create(con: DuckDBPyConnection, paths: Paths) -> Mark:
     return Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
-def _fold_rest(con: DuckDBPyConnection, mark: Mark, journal: Path) -> int:
-    """Fold everything after the mark, batch by batch. Returns the records folded."""
+def _fold_rest(con: DuckDBPyConnection, mark: Mark, journal: Path, path: Path) -> int:
+    """Fold everything after the mark, batch by batch, into the database at `path`."""
     before = mark.records
     with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
         batch = Path(folder) / "batch.jsonl"
@@ -234,7 +235,7 @@ def _fold_rest(con: DuckDBPyConnection, mark: Mark, journal: Path) -> int:
                 write_mark(con, mark)
                 con.execute("COMMIT")
             except BaseException as error:
-                raise _written(error, journal) from error
+                raise _written(error, path) from error
             con.execute("DROP VIEW staged; DROP TABLE lines")
 
 
@@ -307,10 +308,11 @@ def _name_bad_line(batch: Path, mark: Mark, journal: Path) -> None:
 
 
 def _written(error: BaseException, path: Path) -> BaseException:
-    """DuckDB's error in the user's words where the disk is full; otherwise as it is."""
-    if "No space left" in str(error):
-        return UserError(
-            f"cannot write {path}: no space left. Every result is in the journal; free some "
-            f"space and run `lth-bench db fold`"
-        )
-    return error
+    """DuckDB's error in the user's words where the disk refuses; otherwise as it is."""
+    if not re.search("no space|too large|quota|could not write|read-only file", str(error), re.I):
+        return error
+    why = str(error).splitlines()[0].rsplit(": ", 1)[-1]
+    return DiskError(
+        f"cannot write {path}: {why}. Every result is in the journal; free some space and run "
+        f"`lth-bench db fold --results {path}`"
+    )

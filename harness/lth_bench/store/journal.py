@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -83,6 +84,8 @@ class Journal:
             assert self._fd is not None
             end = os.lseek(self._fd, 0, os.SEEK_END)
             try:
+                if os.fstat(self._fd).st_nlink == 0:  # what is written now could not be read again
+                    raise FileNotFoundError(errno.ENOENT, "it was removed while in use")
                 _write_all(self._fd, line)
                 os.fsync(self._fd)
             except OSError as error:

@@ -27,25 +27,34 @@ def create(con: DuckDBPyConnection) -> None:
     """Make tables, views and their comments in an empty database, within a transaction."""
     con.execute(sql("tables.sql"))
     con.execute(sql("views.sql"))
-    for view, comment in VIEWS.items():
-        con.execute(f"COMMENT ON VIEW {view} IS {_quoted(comment)}")
-        for (column,) in con.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [view]
-        ).fetchall():
-            con.execute(f'COMMENT ON COLUMN {view}."{column}" IS {_quoted(COLUMNS[column])}')
-    con.execute(f"INSERT INTO t_quantiles VALUES {_quantiles()}")
+    con.execute(_comments(con))
+    con.execute("INSERT INTO t_quantiles SELECT unnest(?), unnest(?)", list(_quantiles()))
     con.execute(
         "INSERT INTO meta VALUES ('schema_version', ?), ('journal_offset', '0'), ('records', '0')",
         [str(SCHEMA_VERSION)],
     )
 
 
-def _quantiles() -> str:
+def _comments(con: DuckDBPyConnection) -> str:
+    statements = [f"COMMENT ON VIEW {name} IS {_quoted(text)}" for name, text in VIEWS.items()]
+    columns = con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)"
+    ).fetchall()
+    statements += [
+        f'COMMENT ON COLUMN {view}."{column}" IS {_quoted(COLUMNS[column])}'
+        for view, column in columns
+    ]
+    return ";\n".join(statements)
+
+
+def _quantiles() -> tuple[list[int], list[float]]:
+    """Degrees of freedom, and the quantile of each."""
     # scipy.special and not scipy.stats: the same numbers for a tenth of the import.
     from scipy.special import stdtrit
 
-    upper = (1 + LEVEL) / 2
-    return ", ".join(f"({df}, {float(stdtrit(df, upper))!r})" for df in range(1, MAX_SEEDS))
+    degrees = list(range(1, MAX_SEEDS))
+    return degrees, [float(stdtrit(df, (1 + LEVEL) / 2)) for df in degrees]
 
 
 def sql(name: str) -> str:

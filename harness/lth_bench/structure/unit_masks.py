@@ -15,9 +15,7 @@ from lth_bench.structure.groups import UnitGroup
 from lth_bench.structure.units import unit_groups
 
 
-def mask_of(
-    groups: Sequence[UnitGroup], layers: Sequence[Layer], kept: Sequence[Tensor]
-) -> Mask:
+def mask_of(groups: Sequence[UnitGroup], layers: Sequence[Layer], kept: Sequence[Tensor]) -> Mask:
     """The structured mask that keeps these units, on the CPU.
 
     `kept` holds a bool [size] for each group. The mask's `held` covers every bias, γ and β that
@@ -152,7 +150,6 @@ def _axes(groups: Sequence[UnitGroup], kept: Sequence[Tensor]) -> dict[tuple[str
 def _of_layer(axes: dict[tuple[str, int], Tensor], layer: Layer) -> tuple[Tensor, Tensor]:
     """Which rows and which columns of a layer's weight stay."""
     rows, columns = (
-        axes.get((layer.key, dim), torch.ones(layer.shape[dim], dtype=torch.bool))
-        for dim in (0, 1)
+        axes.get((layer.key, dim), torch.ones(layer.shape[dim], dtype=torch.bool)) for dim in (0, 1)
     )
     return rows, columns

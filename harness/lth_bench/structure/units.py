@@ -82,7 +82,8 @@ def _group(module: nn.Module, graph: Any, root: nn.Linear | _ConvNd) -> UnitGrou
         size=size,
         layers=tuple(by_order),
         norms=tuple(
-            n for n in normed
+            n
+            for n in normed
             if isinstance(module.get_submodule(n), _NormBase)
             and module.get_submodule(n).weight is not None
         ),
@@ -115,8 +116,11 @@ def _slots(
         ordered = torch.tensor(sorted((unit, position) for position, unit in pairs))
         found.append(
             Slots(
-                f"{name}.{attribute}", dim, tensor.shape[dim],
-                index=ordered[:, 1].contiguous(), unit=ordered[:, 0].contiguous(),
+                f"{name}.{attribute}",
+                dim,
+                tensor.shape[dim],
+                index=ordered[:, 1].contiguous(),
+                unit=ordered[:, 0].contiguous(),
             )
         )
     return found

@@ -25,6 +25,7 @@ from filelock import FileLock
 from safetensors.torch import load, save
 from torch import Tensor
 
+from lth_bench.errors import DiskError
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
 from lth_bench.training.engine import Outcome
@@ -46,47 +47,52 @@ class TrainingCache:
     @contextmanager
     def lease(self, key: str) -> Iterator[None]:
         """Hold a key while it is trained; others who want it wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / f"{key}.lock"):
+        with _disk_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / f"{key}.lock")
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a finished training, with all of its checkpoints."""
+        """Keep a finished training, with all of its checkpoints. DiskError where that fails."""
         target = self.folder(key)
         aside = self.root / f".{key}.{uuid.uuid4().hex}"
-        aside.mkdir(parents=True)
-        try:
-            # in mid-training the network may have been under another mask, which is not kept:
-            # a weight that is outside the final one and not zero makes its tensor be stored whole
-            states = {"final": outcome.values, "best": outcome.best}
-            states |= {f"step-{step}": values for step, values in outcome.checkpoints.items()}
-            packed = {name: _sparse(values, outcome.mask) for name, values in states.items()}
-            packed["mask"] = pack(outcome.mask)
-            digests = {}
-            for name, tensors in packed.items():
-                content = save(tensors)
-                digests[name] = _digest(content)
-                (aside / f"{name}.safetensors").write_bytes(content)
-            facts = {
-                "step": outcome.step,
-                "best_step": outcome.best_step,
-                "stopped": outcome.stopped,
-                "curve": [asdict(p) for p in outcome.curve],
-                "cost": asdict(outcome.cost),
-                "checkpoints": sorted(outcome.checkpoints),
-                "digests": digests,
-            }
-            (aside / "training.json").write_text(json.dumps(facts))
-            if target.exists():  # an entry that lacked a checkpoint is replaced
-                old = self.root / f".{key}.{uuid.uuid4().hex}"
-                os.replace(target, old)
+        with _disk_errors(self.root):
+            try:
+                aside.mkdir(parents=True)
+                self._write(aside, outcome)
+                if target.exists():  # an entry that lacked a checkpoint is replaced
+                    shutil.rmtree(target)
                 os.replace(aside, target)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                os.replace(aside, target)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    @staticmethod
+    def _write(folder: Path, outcome: Outcome) -> None:
+        # in mid-training the network may have been under another mask, which is not kept:
+        # a weight that is outside the final one and not zero makes its tensor be stored whole
+        states = {"final": outcome.values, "best": outcome.best}
+        states |= {f"step-{step}": values for step, values in outcome.checkpoints.items()}
+        packed = {name: _sparse(values, outcome.mask) for name, values in states.items()}
+        packed["mask"] = pack(outcome.mask)
+        digests = {}
+        for name, tensors in packed.items():
+            content = save(tensors)
+            digests[name] = _digest(content)
+            (folder / f"{name}.safetensors").write_bytes(content)
+        facts = {
+            "step": outcome.step,
+            "best_step": outcome.best_step,
+            "stopped": outcome.stopped,
+            "curve": [asdict(p) for p in outcome.curve],
+            "cost": asdict(outcome.cost),
+            "checkpoints": sorted(outcome.checkpoints),
+            "digests": digests,
+        }
+        (folder / "training.json").write_text(json.dumps(facts))
 
     def kept(self, key: str) -> frozenset[int]:
         """The steps whose checkpoints a finished training has; none where there is no training."""
@@ -135,6 +141,19 @@ class TrainingCache:
         return load(content)
 
 
+@contextmanager
+def _disk_errors(root: Path) -> Iterator[None]:
+    """What the disk refuses, as a DiskError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(
+            f"cannot keep a training in {root}: {error}. What was recorded before is kept. Free "
+            f"some space or make the folder writable, then give the same command again; it goes "
+            f"on from there"
+        ) from error
+
+
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
@@ -151,9 +170,7 @@ def _sparse(values: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
     return tensors
 
 
-def _whole(
-    tensors: Mapping[str, Tensor], mask: Mask, shapes: Shapes
-) -> dict[str, Tensor]:
+def _whole(tensors: Mapping[str, Tensor], mask: Mask, shapes: Shapes) -> dict[str, Tensor]:
     """What `_sparse` was given, keyed in the network's order."""
     kept = mask.items_by_key()
     values = {}

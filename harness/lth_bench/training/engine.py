@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_bench.data.resident import ResidentData
 from lth_bench.errors import Diverged
 from lth_bench.masks import Layers, Mask
 from lth_bench.training.network import Network, parametrized
 from lth_bench.training.optimizers import make_optimizer
 from lth_bench.training.randomness import device_generator, seed_of
 from lth_bench.training.request import Change, FitRequest, StepView, Values, Watch
+from lth_bench.training.resident import ResidentData
 from lth_bench.training.schedule import Schedule
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -195,6 +195,7 @@ class Training:
                 if isinstance(entry, Tensor) and entry.shape == where.shape:
                     entry.masked_fill_(where.to(entry.device), 0.0)
         if change.mask is not None:
+            change.mask.require(self.network.layers)
             self.set_mask(change.mask.to(self.network.device))
 
     def evaluate(self, on_eval: OnEval | None) -> None:

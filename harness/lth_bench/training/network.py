@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.data.resident import ResidentData, Split
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.training.flops import count_flops
 from lth_bench.training.request import Parametrize
+from lth_bench.training.resident import ResidentData, Split
 
 EVAL_BATCH = 1000
 """Examples an evaluation batch. Fixed: another size gives other last bits."""

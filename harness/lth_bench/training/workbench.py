@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lth_bench.data.resident import ResidentData
 from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
@@ -20,6 +19,7 @@ from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
+from lth_bench.training.resident import ResidentData
 from lth_bench.training.state import State, Trained
 
 MEMORY = 8
@@ -99,6 +99,7 @@ class Workbench:
         if self._training:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
         values = {k: v.detach().clone().to(self.device) for k, v in request.values.items()}
+        request.mask.require(self.layers)
         mask = request.mask.to(self.device)
         mask.apply_(values)
         request = dataclasses.replace(request, values=values, mask=mask)

@@ -1,0 +1,87 @@
+"""What the tests of the round loop share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+
+from lth_bench.defaults import Defaults
+from lth_bench.lottery import Experiment, play
+from lth_bench.plugins.dispatch import Hooks
+from lth_bench.training.engine import Training
+from lth_bench.training.request import FitRequest
+from lth_bench.training.resident import Split
+
+
+@dataclass
+class Story:
+    """What came of an experiment."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[FitRequest] = field(default_factory=list)
+    """Trainings that really ran, in order."""
+
+    def reported(self, control: str = "none") -> list[dict[str, Any]]:
+        """The reported tickets' records under one control."""
+        return [r for r in self.records if r["reported"] and r["control"] == control]
+
+
+@pytest.fixture
+def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story]:
+    """`run_play(bench, strategy, densities, controls=(), …)`: play one experiment."""
+
+    def run(
+        bench: Any,
+        strategy: Any,
+        densities: Sequence[float],
+        controls: Sequence[str] = (),
+        *,
+        seed: int = 0,
+        checkpoints: Sequence[int] = (),
+        observers: dict[str, Any] | None = None,
+        arrays: Any = blobs,
+    ) -> Story:
+        story = Story()
+        original = Training.run
+
+        def watched(self: Training, *arguments: Any) -> Any:
+            request = self.request
+            story.requests.append(request)
+            return original(self, *arguments)
+
+        experiment = Experiment(
+            experiment_id="e", config_id="c", suite="s", label="mine", strategy="mine", params={},
+            model={}, model_label="m", dataset={}, dataset_label="d", recipe_name="r", recipe={},
+            seed=seed, densities=tuple(densities), controls=tuple(controls),
+            iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
+            plugin_version="1", dense_checkpoints=tuple(checkpoints),
+        )  # fmt: skip
+        test = Split(arrays.test_x, arrays.test_y)
+        hooks = Hooks("mine", strategy, Defaults(test), observers or {})
+        with monkeypatch.context() as patch:
+            patch.setattr(Training, "run", watched)
+            play(experiment, strategy, bench, hooks, story.records.append)
+        return story
+
+    return run
+
+
+@pytest.fixture
+def lenet_bench(make_bench: Callable[..., Any]) -> tuple[Any, Any]:
+    """LeNet-300-100 with its published 266,200 weights, trained for a few steps on noise; and
+    the noise.
+    """
+    from lth_bench.data.arrays import Arrays
+    from lth_bench.models.mlp import LeNet300100
+    from lth_bench.training.recipe import Recipe
+
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (60, 1, 28, 28), generator=draws).to(torch.uint8)
+    y = torch.arange(60) % 10
+    recipe = Recipe(optimizer="adam", lr=1.2e-3, steps=3, batch_size=10, val_size=20)
+    arrays = Arrays(x, y, x[:10], y[:10], classes=10)
+    return make_bench(LeNet300100(), recipe, arrays=arrays), arrays

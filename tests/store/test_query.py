@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.store import Paths, fold, reading
+from lth_bench.store.query import plain, query
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def paths(make_scenario: Make, write: Make) -> Paths:
+    found: Paths = write(make_scenario(strategies=("dense", "imp"), seeds=(0, 1)))
+    fold(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT 1 AS one", [(1,)]),
+        ("FROM (VALUES (1), (2)) v(x)", [(1,), (2,)]),
+        ("-- a comment\nSELECT count(*) FROM tickets_flat;", [(6,)]),
+        ("WITH a AS (SELECT 3 AS x) FROM a", [(3,)]),
+        ("PIVOT (SELECT 'a' AS k, 2 AS v) ON k USING sum(v)", [(2,)]),
+    ],
+)
+def test_what_reads_is_answered(paths: Paths, sql: str, rows: list[tuple[Any, ...]]) -> None:
+    with reading(paths.results) as con:
+        assert list(query(con, sql).rows) == rows
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES", "DESCRIBE leaderboard", "SUMMARIZE tickets",
+                                 "EXPLAIN FROM leaderboard"])  # fmt: skip
+def test_the_database_explains_itself(paths: Paths, sql: str) -> None:
+    with reading(paths.results) as con:
+        assert list(query(con, sql).rows)
+
+
+FORBIDDEN = [
+    "DROP TABLE tickets",
+    "DELETE FROM tickets",
+    "UPDATE tickets SET density = 1",
+    "INSERT INTO metrics VALUES ('a', 'b', 1)",
+    "CREATE TABLE mine (x INT)",
+    "CREATE TEMP TABLE mine AS SELECT 1",
+    "CREATE OR REPLACE VIEW leaderboard AS SELECT 1",
+    "COPY tickets TO 'FOLDER/out.csv'",
+    "COPY tickets FROM 'FOLDER/secret.csv'",
+    "EXPORT DATABASE 'FOLDER/out'",
+    "ATTACH 'FOLDER/other.duckdb'",
+    "FROM read_csv('FOLDER/secret.csv')",
+    "FROM read_text('FOLDER/secret.csv')",
+    "FROM 'FOLDER/secret.csv'",
+    "FROM glob('FOLDER/*')",
+    "SELECT getenv('HOME')",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "SET memory_limit = '100GB'",
+    "RESET lock_configuration",
+    "PRAGMA enable_profiling",
+    "PREPARE p AS SELECT 1",
+    "BEGIN",
+    "CHECKPOINT",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE tickets",
+    "",
+    "-- nothing",
+    "SELEC 1",
+    "SELECT nothing FROM nowhere",
+    "FROM paths",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_what_does_not_read_this_database_is_refused(
+    paths: Paths, tmp_path: Path, sql: str
+) -> None:
+    (tmp_path / "secret.csv").write_text("secret\n1\n")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with reading(paths.results) as con, pytest.raises(UserError) as error:
+        list(query(con, sql.replace("FOLDER", str(tmp_path))).rows)
+    assert "secret\n1" not in error.value.message
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_an_error_late_in_the_rows_is_clean_too(paths: Paths) -> None:
+    with reading(paths.results) as con:
+        answer = query(con, "SELECT CASE WHEN range = 50000 THEN error('late') ELSE range END "
+                            "FROM range(100000)")  # fmt: skip
+        with pytest.raises(UserError, match="late"):
+            list(answer.rows)
+
+
+def test_a_greedy_query_is_refused_and_spills_nothing(paths: Paths, tmp_path: Path) -> None:
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with reading(paths.results) as con, pytest.raises(UserError, match="more memory"):
+        list(query(con, "SELECT list(repeat('x', 1000) || range) FROM range(100000000)").rows)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
+    code = f"""
+        import sys
+        from pathlib import Path
+        from lth_bench.store import reading
+        from lth_bench.store.query import query
+        with reading(Path({str(paths.results)!r})) as con:
+            print("begun", flush=True)
+            try:
+                list(query(con, "SELECT sum(a.range * b.range) "
+                                "FROM range(10000000) a, range(10000000) b").rows)
+            except KeyboardInterrupt:
+                print("interrupted")
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.5)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("1::HUGEINT << 70", 1 << 70),
+        ("1.5::DECIMAL(5, 2)", 1.5),
+        ("'NaN'::DOUBLE", None),
+        ("'-inf'::FLOAT", None),
+        ("TIMESTAMP '2026-01-02 03:04:05'", "2026-01-02T03:04:05"),
+        ("DATE '2026-01-02'", "2026-01-02"),
+        ("INTERVAL 90 SECOND", "0:01:30"),
+        ("'\\xAA'::BLOB", "aa"),
+        ("{'a': [1, NULL], 'b': MAP {'x': 2.0}}", {"a": [1, None], "b": {"x": 2.0}}),
+        ("'8d2e4f5e-5f3b-4b6e-9a4e-0e6f3f7b9c1d'::UUID", "8d2e4f5e-5f3b-4b6e-9a4e-0e6f3f7b9c1d"),
+        ("true", True),
+        ("NULL", None),
+    ],
+)
+def test_every_type_becomes_json(paths: Paths, sql: str, value: object) -> None:
+    with reading(paths.results) as con:
+        ((found,),) = query(con, f"SELECT {sql}").rows
+    assert plain(found) == value
+    json.dumps(plain(found), allow_nan=False)
