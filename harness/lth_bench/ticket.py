@@ -23,7 +23,7 @@ Role = Literal["search", "train"]
 
 @dataclass
 class Fits:
-    """The trainings an experiment has asked for, with what each was for."""
+    """Receipts of the trainings an experiment has asked for, with what each was for."""
 
     search: list[Trained] = field(default_factory=list)
     train: list[Trained] = field(default_factory=list)
@@ -34,7 +34,10 @@ class Fits:
         """Count a training once under the role of the running hook."""
         known = any(t.key == trained.key for t in (*self.search, *self.train))
         if not known:
-            (self.search if self.role == "search" else self.train).append(trained)
+            # accounts need no tensors: those of a long ladder would fill the device
+            best = State({}, trained.best.step, trained.layers)
+            receipt = replace(trained, values={}, best=best, mask=Mask({}))
+            (self.search if self.role == "search" else self.train).append(receipt)
 
     def retire(self) -> None:
         """A round is over: what trained it becomes part of the search for the next."""

@@ -23,8 +23,8 @@ class EarlyBird:
     pruning at the target would give is put into a FIFO; when the newest mask differs from every
     other one in the queue by at most `threshold` of its bits, the ticket is drawn. Training goes
     on from the drawn epoch's weights and schedule with a fresh optimiser, without the penalty.
-    Units rank globally by |γ| (coupled channels by their mean); a mask made before any training,
-    when all γ are equal, does not enter the queue.
+    Units rank globally by |γ| (coupled channels by their mean). A mask made while all γ are equal,
+    as they are before any training, does not enter the queue.
 
     Networks without batch norm: units rank by the L1 norm of their incoming weights within their
     layer, and every layer loses the same fraction of its units (Li et al., 2017): norms of layers
@@ -56,8 +56,8 @@ class EarlyBird:
 
         def settled(view: Watch) -> bool:
             scores = unit_scores(groups, view.values)
-            if view.step == 0 and has_norms(groups):
-                return False  # all γ are equal: this mask would be the tie rule's, not the net's
+            if all_equal(scores):
+                return False  # as γ are at the start: this mask would be the tie rule's choice
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
             bits = unit_bits(groups, mask)
             queue = view.memo.setdefault("queue", deque(maxlen=self.window))
@@ -138,6 +138,12 @@ def unit_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> li
     return [rank_within(g.scores_from_weights(values)) for g in groups]
 
 
+def all_equal(scores: Sequence[Tensor]) -> bool:
+    """Whether no unit's score differs from another's, spared units apart."""
+    ranked = torch.cat([s[torch.isfinite(s)] for s in scores])
+    return bool((ranked == ranked[:1]).all())
+
+
 def rank_within(scores: Tensor) -> Tensor:
     """Each unit's rank in its layer as a fraction in (0, 1], 1 the best; ties to the earlier."""
     order = torch.argsort(scores, descending=True, stable=True)
@@ -160,5 +166,6 @@ def has_settled(queue: deque[Tensor], window: int, threshold: float) -> bool:
     if len(queue) < window:
         return False
     newest = queue[0]
-    distances = [float((newest ^ older).float().mean()) for older in islice(queue, 1, None)]
+    # divided as Python's floats, so that one bit of ten is not above 0.1
+    distances = [int((newest ^ older).sum()) / len(newest) for older in islice(queue, 1, None)]
     return max(distances) <= threshold

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lth_bench import Mask, PerKind, Ticket, count_at, hookimpl, next_counts
+from lth_bench.errors import Unreachable
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,12 @@ class IMP:
         for density in densities:
             k = count_at(density, total)
             while True:
-                before, left = sum(left.values()), next_counts(left, rates, k)
+                try:
+                    left = next_counts(left, rates, k)
+                except Unreachable:
+                    break  # this density's row will be skipped
                 fits.append(self.steps_a_round(total_steps))
-                if sum(left.values()) <= k or sum(left.values()) == before:
+                if sum(left.values()) <= k:
                     break
         return fits
 

@@ -32,6 +32,9 @@ class RigL:
     step. A connection that is dropped and grown again keeps its value; new ones start at zero,
     with zero momentum. Counts per layer never change.
 
+    The first rewiring is at step ΔT, and a rewiring counts as a step. (The authors' code rewires
+    at step 0 as well, where its begin_step is 0, and does not count rewirings as steps.)
+
     Deviation: allocation gives exactly the target's count over all layers, the first included
     (the authors' CIFAR script keeps the first layer dense).
     """

@@ -36,7 +36,7 @@ class SNIP:
         """|θ · ∂L/∂θ| of every prunable weight."""
         module = ticket.module(ticket.initial.values)
         x, y = next(ticket.batches(self.batch_size, purpose="snip"))
-        weights = {n: p for n, p in module.named_parameters()}
+        weights = dict(module.named_parameters())
         scored = [weights[layer.key] for layer in ticket.layers]
         loss = F.cross_entropy(module(x), y)
         gradients = torch.autograd.grad(loss, scored)

@@ -118,7 +118,7 @@ def measure(action: object, times: int = 5) -> float:
     seconds = []
     for _ in range(times):
         begun = time.perf_counter()
-        action()  # type: ignore[operator]
+        action()
         seconds.append(time.perf_counter() - begun)
     return median(seconds)
 

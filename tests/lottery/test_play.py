@@ -1,4 +1,4 @@
-"""The round loop: which values tickets start from, which masks they have, what they cost."""
+"""The round loop: which values tickets start from, which masks they have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
 
-from lth_bench import Layers, Mask, PerKind, RewindPoint, hookimpl
+from lth_bench import Layers, Mask, PerKind, hookimpl
 from lth_bench.errors import Unreachable
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
@@ -40,7 +39,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
 
 
-# ---- start values ---------------------------------------------------------------------------
+# ---- start values ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", [NET, ConvBN()])
@@ -123,7 +122,7 @@ def blobs_deviation(bench):
     return (bench.data.train.x.double() / 255).std(unbiased=False).float()
 
 
-# ---- densities and masks --------------------------------------------------------------------
+# ---- densities and masks ---------------------------------------------------------------------
 
 LADDER = (
     0.8004, 0.6406, 0.5128, 0.4105, 0.3287, 0.2632, 0.2107, 0.1688, 0.1352, 0.1083, 0.0868,
@@ -221,178 +220,7 @@ def test_the_same_experiment_again_trains_nothing_and_says_the_same(make_bench, 
         assert len(again.requests) == int(searched)  # what `until` watches runs again
 
 
-# ---- controls -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Biggest:
-    """A third party's: the largest initial weights, rewound to step 5."""
-
-    @hookimpl
-    def select_mask(self, ticket):
-        return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
-
-    @hookimpl
-    def rewind_point(self, ticket):
-        return RewindPoint.at(ticket.dense.at(5))
-
-    @hookimpl
-    def score(self, ticket, trained):
-        return {"largest": max(float(w.max()) for w in trained.weights.values())}
-
-
-@pytest.mark.parametrize("strategy", [HALVE, Biggest(), RigL(update_every=5)])
-def test_controls_of_any_strategy(strategy, make_bench, run_play):
-    bench = make_bench(NET, ADAM)
-    story = run_play(bench, strategy, (0.5,), ["reinit", "shuffle"])
-    (ticket,), (reinit,), (shuffle,) = (story.reported(c) for c in ("none", "reinit", "shuffle"))
-    assert ticket["layers"] == reinit["layers"] == shuffle["layers"]
-    by_reinit, by_shuffle = story.requests[-2:]
-    own = bench._find(ticket["trainings"][-1]["key"], frozenset())
-    # reinit: the ticket's final mask, fresh values, the whole schedule
-    assert by_reinit.mask == own.mask
-    assert by_reinit.start == 0
-    initial = bench.initial(0).values
-    for layer in bench.layers:
-        kept = own.mask.kept[layer.name]
-        assert not bool((by_reinit.values[layer.key] == initial[layer.key])[kept].any())
-    assert reinit["rewind_step"] == 0
-    # shuffle: as many in each layer at other places, with the rewind point's values there
-    start = 5 if isinstance(strategy, Biggest) else 0
-    assert by_shuffle.start == shuffle["rewind_step"] == ticket["rewind_step"] == start
-    assert by_shuffle.mask != own.mask
-    assert by_shuffle.mask.kept_per_layer() == own.mask.kept_per_layer()
-    rewound = bench.network.values() if start else initial
-    if start:
-        rewound = next(r for r in story.requests if r.end == 5 and r.start == 0)
-        rewound = bench.fit(rewound).values
-    assert same(by_shuffle.values, masked(rewound, by_shuffle.mask))
-    for record, steps in ((reinit, 20), (shuffle, 20 - start)):
-        cost = record["cost"]
-        assert (cost["steps"], cost["spent_steps"]) == (steps, steps)
-        assert cost["search_steps"] == cost["search_seconds"] == cost["search_flops_dense"] == 0
-        assert [t["role"] for t in record["trainings"]] == ["train"]
-        assert record["metrics"].keys() == ticket["metrics"].keys()
-    # a control trains plainly, whatever the strategy does
-    assert by_reinit.on_step is None
-    assert by_shuffle.on_step is None
-
-
-def test_controls_never_feed_a_later_round(make_bench, run_play, tmp_path):
-    bench = make_bench(NET, ADAM)
-    plain = run_play(bench, HALVE, (0.5, 0.25))
-    other = make_bench(NET, ADAM, root=tmp_path / "other")
-    spoilt = run_play(other, HALVE, (0.5, 0.25), ["reinit", "shuffle"])
-    for a, b in zip(plain.reported(), spoilt.reported(), strict=True):
-        assert a["metrics"] == b["metrics"]
-        assert [t["key"] for t in a["trainings"]] == [t["key"] for t in b["trainings"]]
-        for name in ("steps", "search_steps", "spent_steps"):
-            assert a["cost"][name] == b["cost"][name]
-
-
-@dataclass(frozen=True)
-class NoBias:
-    """Layers without biases, so that a structured mask holds nothing else."""
-
-    def build(self, input_shape, classes):
-        return nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(36, 10, bias=False),
-            nn.ReLU(),
-            nn.Linear(10, classes, bias=False),
-        )
-
-
-@pytest.mark.parametrize("model", [ConvBN(gamma_init=0.5), NoBias()])
-def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_play):
-    bench = make_bench(model, RECIPE)
-    story = run_play(bench, EarlyBird(), (0.3,), ["shuffle"])
-    (record,), (shuffled,) = story.reported(), story.reported("shuffle")
-    assert record["layers"] == shuffled["layers"]
-    assert record["unit_density"] == shuffled["unit_density"] < 1
-    before, after = story.requests[-2].mask, story.requests[-1].mask
-    assert before != after
-    for mask in (before, after):
-        for kept in mask.kept.values():
-            # whole rows and columns: an outer product
-            rows = kept.flatten(2).any(2).any(1) if kept.ndim > 2 else kept.any(1)
-            columns = kept.flatten(2).any(2).any(0) if kept.ndim > 2 else kept.any(0)
-            grid = rows[:, None] & columns[None, :]
-            assert torch.equal(kept, grid.view(*grid.shape, *[1] * (kept.ndim - 2)).expand_as(kept))
-    rows = {n: k.flatten(1).any(1) for n, k in after.kept.items()}
-    for key, held in after.held.items():
-        name = key.split(".")[0].replace("bn", "conv")
-        assert torch.equal(held, rows[name])
-
-
-# ---- cost -----------------------------------------------------------------------------------
-
-
-def costs(record):
-    return {k: record["cost"][k] for k in ("steps", "search_steps", "spent_steps")}
-
-
-def test_what_imp_costs(make_bench, run_play):
-    story = run_play(make_bench(NET, RECIPE), IMP(PerKind(0.3, 0.3, 0.3)), (0.5, 0.25), ["reinit"])
-    first, second, third, fourth = (r for r in story.records if r["control"] == "none")
-    assert [r["reported"] for r in (first, second, third, fourth)] == [False, True, False, True]
-    # search: the dense run and every earlier round; spent: what is new since the row before
-    assert costs(first) == {"steps": 20, "search_steps": 20, "spent_steps": 40}
-    assert costs(second) == {"steps": 20, "search_steps": 40, "spent_steps": 20}
-    assert costs(third) == {"steps": 20, "search_steps": 60, "spent_steps": 20}
-    assert costs(fourth) == {"steps": 20, "search_steps": 80, "spent_steps": 20}
-    assert first["cost"]["examples"] == 400
-    dense = 400 * 2 * (2 * 432 + 3 * 96 + 3 * 24)
-    assert first["cost"]["flops_dense"] == first["cost"]["search_flops_dense"] == dense
-    kept = {x["layer"]: x["kept"] for x in second["layers"]}
-    sparse = 400 * 2 * (2 * kept["fc1"] + 3 * kept["fc2"] + 3 * kept["fc3"])
-    assert second["cost"]["flops_masked_theoretical"] == pytest.approx(sparse)
-    assert second["cost"]["search_flops_masked_theoretical"] == pytest.approx(
-        dense + first["cost"]["flops_masked_theoretical"]
-    )
-    assert [t["role"] for t in fourth["trainings"]] == ["search"] * 4 + ["train"]
-    total = sum(r["cost"]["spent_steps"] for r in story.records)
-    assert total == sum(r.end - r.start for r in story.requests) == 7 * 20
-
-
-@pytest.mark.parametrize(
-    ("strategy", "expected"),
-    [
-        (OneShot(), {"steps": 20, "search_steps": 20, "spent_steps": 40}),
-        (SNIP(100), {"steps": 20, "search_steps": 0, "spent_steps": 20}),
-        (RigL(update_every=5), {"steps": 20, "search_steps": 0, "spent_steps": 20}),
-        (LateRewind(rewind_step=6), {"steps": 14, "search_steps": 20, "spent_steps": 34}),
-        (Biggest(), {"steps": 15, "search_steps": 5, "spent_steps": 20}),
-    ],
-    ids=lambda v: type(v).__name__,
-)
-def test_what_a_ticket_costs_is_the_same_whatever_others_need(
-    strategy, expected, make_bench, run_play, tmp_path
-):
-    for i, checkpoints in enumerate(((6,), (5, 6), (5, 6, 11))):
-        bench = make_bench(NET, RECIPE, root=tmp_path / str(i))
-        (record,) = run_play(bench, strategy, (0.85,), checkpoints=checkpoints).reported()
-        assert costs(record) == expected
-    # as if nothing were shared stays; what is spent is nothing the second time
-    again = make_bench(NET, RECIPE, root=tmp_path / "0")
-    (record,) = run_play(again, strategy, (0.85,), checkpoints=(6,)).reported()
-    assert costs(record) == {**expected, "spent_steps": 0}
-
-
-def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_play):
-    recipe = Recipe(lr=0.1, steps=40, batch_size=20, val_size=60, eval_every=10)
-    strategy = EarlyBird(window=2, threshold=0.9, interval=0.5)  # every 5 steps, soon content
-    (record,) = run_play(make_bench(ConvBN(gamma_init=0.5), recipe), strategy, (0.3,)).reported()
-    assert record["metrics"]["drawn"] == 1
-    assert record["metrics"]["draw_step"] == record["rewind_step"] == 10
-    assert costs(record) == {"steps": 30, "search_steps": 10, "spent_steps": 40}
-    assert [(t["role"], t["start"], t["end"]) for t in record["trainings"]] == [
-        ("search", 0, 10),
-        ("train", 10, 40),
-    ]
-
-
-# ---- what cannot be reached -----------------------------------------------------------------
+# ---- what cannot be reached ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -436,7 +264,7 @@ def test_a_spared_layer_limits_one_shot(make_bench, run_play):
     assert "cannot be reached" in record["reason"]
 
 
-# ---- other ----------------------------------------------------------------------------------
+# ---- other -----------------------------------------------------------------------------------
 
 
 def test_observers_hear_of_every_round_and_every_evaluation(make_bench, run_play):

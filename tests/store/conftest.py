@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lth_bench.store import Paths
+from lth_bench.store import FoldReport, Paths
+from lth_bench.store.database import open_safe
 
 RECORDS = runpy.run_path(str(Path(__file__).with_name("records.py")))
 
@@ -15,10 +16,46 @@ RECORDS = runpy.run_path(str(Path(__file__).with_name("records.py")))
 @pytest.fixture
 def make_scenario() -> Callable[..., Any]:
     """`Scenario(...)` of records.py."""
-    return RECORDS["Scenario"]  # type: ignore[no-any-return]
+    return RECORDS["Scenario"]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Paths]:
     """`write(*scenarios)`: their journal, nothing folded yet."""
     return lambda *scenarios: RECORDS["write"](tmp_path / "results.duckdb", *scenarios)
+
+
+_TABLES = (
+    "suites", "environments", "plugins", "experiments", "tickets", "metrics", "layers", "curves",
+    "trainings", "ticket_trainings", "tickets_flat", "leaderboard",
+)  # fmt: skip
+
+
+def _contents(paths: Paths) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, sorted; means to 12 digits, for their sums depend on the order."""
+
+    def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(round(x, 12) if isinstance(x, float) else x for x in row)
+
+    with open_safe(paths) as con:
+        found = {name: con.execute(f"FROM {name}").fetchall() for name in _TABLES}
+    found["leaderboard"] = [rounded(row) for row in found["leaderboard"]]
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
+
+
+@pytest.fixture
+def contents() -> Callable[[Paths], Any]:
+    """`contents(paths)`: every row of every table."""
+    return _contents
+
+
+@pytest.fixture
+def lines() -> Callable[[Paths], list[bytes]]:
+    """`lines(paths)`: the journal's."""
+    return lambda paths: paths.journal.read_bytes().splitlines(keepends=True)
+
+
+@pytest.fixture
+def state() -> Callable[[FoldReport], tuple[str, int]]:
+    """`state(report)`: what was done, with how many records."""
+    return lambda report: (report.state, report.records)

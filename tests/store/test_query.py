@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ from lth_bench.errors import UserError
 from lth_bench.store import Paths, fold, reading
 from lth_bench.store.query import plain, query
 
-Make = Callable[..., Any]
 
-
-@pytest.fixture
-def paths(make_scenario: Make, write: Make) -> Paths:
-    found: Paths = write(make_scenario(strategies=("dense", "imp"), seeds=(0, 1)))
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    records = runpy.run_path(str(Path(__file__).with_name("records.py")))
+    scenario = records["Scenario"](strategies=("dense", "imp"), seeds=(0, 1))
+    found: Paths = records["write"](tmp_path_factory.mktemp("query") / "results.duckdb", scenario)
     fold(found)
     return found
 
@@ -86,15 +86,14 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize("sql", FORBIDDEN)
-def test_what_does_not_read_this_database_is_refused(
-    paths: Paths, tmp_path: Path, sql: str
-) -> None:
-    (tmp_path / "secret.csv").write_text("secret\n1\n")
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+def test_what_does_not_read_this_database_is_refused(paths: Paths, sql: str) -> None:
+    folder = paths.results.parent
+    (folder / "secret.csv").write_text("secret\n1\n")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
     with reading(paths.results) as con, pytest.raises(UserError) as error:
-        list(query(con, sql.replace("FOLDER", str(tmp_path))).rows)
+        list(query(con, sql.replace("FOLDER", str(folder))).rows)
     assert "secret\n1" not in error.value.message
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
 def test_an_error_late_in_the_rows_is_clean_too(paths: Paths) -> None:
@@ -105,11 +104,12 @@ def test_an_error_late_in_the_rows_is_clean_too(paths: Paths) -> None:
             list(answer.rows)
 
 
-def test_a_greedy_query_is_refused_and_spills_nothing(paths: Paths, tmp_path: Path) -> None:
-    before = sorted(p.name for p in tmp_path.iterdir())
+def test_a_greedy_query_is_refused_and_spills_nothing(paths: Paths) -> None:
+    folder = paths.results.parent
+    before = sorted(p.name for p in folder.iterdir())
     with reading(paths.results) as con, pytest.raises(UserError, match="more memory"):
         list(query(con, "SELECT list(repeat('x', 1000) || range) FROM range(100000000)").rows)
-    assert sorted(p.name for p in tmp_path.iterdir()) == before
+    assert sorted(p.name for p in folder.iterdir()) == before
 
 
 def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
@@ -133,7 +133,11 @@ def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
         process.stdout.readline()
         time.sleep(0.5)
         os.kill(process.pid, signal.SIGINT)
-        assert process.stdout.read() == "interrupted\n"
+        try:
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert out == "interrupted\n"
 
 
 @pytest.mark.parametrize(

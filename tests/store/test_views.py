@@ -41,14 +41,14 @@ class Database:
 
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Two tasks, four labels, four seeds, two densities, a control; snip fails at one seed."""
+    """Two tasks, four labels, four seeds, three densities, a control; snip fails at one seed."""
     import runpy
 
     records = runpy.run_path(str(Path(__file__).with_name("records.py")))
     scenario = records["Scenario"](
         tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")),
         strategies=("dense", "imp", "one_shot", "snip"),
-        seeds=(0, 1, 2, 5), controls=("reinit",),
+        seeds=(0, 1, 2, 5), densities=(0.9, 0.5, 0.2), controls=("reinit",),
         outcomes={("snip", 1): ("failed", "ValueError: boom")},
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("views")
@@ -116,7 +116,7 @@ def test_the_file_is_of_the_old_storage_version(db: Database) -> None:
 
 def test_one_row_a_cell_and_nothing_lost(db: Database) -> None:
     rows = db("FROM leaderboard")
-    assert len(rows) == 2 * (1 + 3 * 2 * 2)
+    assert len(rows) == 2 * (1 + 3 * 3 * 2)
     assert (
         sum(r["planned"] for r in rows) == single(db("SELECT count(*) AS n FROM tickets_flat"))["n"]
     )
@@ -175,14 +175,14 @@ def test_cost_counts_search_and_training(db: Database) -> None:
         db("FROM leaderboard WHERE model = 'mlp' AND label = 'imp' AND target_density = 0.2 "
            "AND control = 'none'")
     )  # fmt: skip
-    assert (row["steps"], row["search_steps"]) == (1000, 3000)
-    assert row["flops_ratio"] == pytest.approx(4.0)
-    assert row["flops_masked_ratio"] == pytest.approx(0.2 + 3 * 0.7)
+    assert (row["steps"], row["search_steps"]) == (1000, 4000)
+    assert row["flops_ratio"] == pytest.approx(5.0)
+    assert row["flops_masked_ratio"] == pytest.approx(0.2 + 4 * 0.7)
     cost = single(
         db("FROM cost WHERE model = 'mlp' AND label = 'imp' AND target_density = 0.2 "
            "AND control = 'none'")
     )  # fmt: skip
-    assert (cost["total_steps"], cost["total_seconds"], cost["n"]) == (4000, 6.0, 4)
+    assert (cost["total_steps"], cost["total_seconds"], cost["n"]) == (5000, 7.5, 4)
 
 
 def results_of(make_scenario: Make, write: Make, **options: Any) -> Database:

@@ -17,7 +17,7 @@ def test_the_same_grid_at_a_few_steps(write):
     assert [(s.label, t.label) for s, t in small.pairs()] == [
         (s.label, t.label) for s, t in full.pairs()
     ]
-    assert small.tasks[0].recipe["steps"] == 20
+    assert small.tasks[0].recipe["steps"] == 8
 
 
 def test_the_two_densest_targets_below_one(write):
@@ -29,16 +29,16 @@ def test_lengths_shrink_in_proportion():
     recipe = {"epochs": 160, "schedule": "step", "milestones": [80, 120], "warmup": 16.0}
     assert short(recipe) == {
         "schedule": "step",
-        "milestones": [10.0, 15.0],
-        "warmup": 2.0,
-        "steps": 20,
-        "eval_every": 10,
-        "val_size": 100,
-        "batch_size": 32,
+        "milestones": [4.0, 6.0],
+        "warmup": 0.8,
+        "steps": 8,
+        "eval_every": 4,
+        "val_size": 32,
+        "batch_size": 16,
     }
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_recipe_stays_one(name):
     for task in smoke(load_suite(name)).tasks:
-        assert build(Recipe, task.recipe, name).total_steps(1000) == 20
+        assert build(Recipe, task.recipe, name).total_steps(1000) == 8

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.training.request import FitRequest
@@ -40,3 +43,91 @@ def request_of() -> Callable[..., FitRequest]:
         return FitRequest(**{**fields, **changes})
 
     return make
+
+
+def train_by_hand(
+    bench: Any,
+    request: FitRequest,
+    rates: Callable[[int], float],
+    update: Callable[..., Tensor],
+    *,
+    l2: float = 0.0,
+    smoothing: float = 0.0,
+    rewire: Callable[..., Any] | None = None,
+) -> dict[str, Tensor]:
+    """A one-hidden-layer network trained without the engine, torch.nn or torch.optim.
+
+    Masks multiply the weights in the forward pass. `update` maps (key, θ, gradient, rate, number
+    of the update from 1, state) to the new θ; `rewire` maps (step, θ, dense gradients, state) to
+    new masks, at the steps that it knows.
+    """
+    theta = {k: v.double().clone() for k, v in request.values.items()}
+    masks = {k: m.double() for k, m in request.mask.items_by_key().items()}
+    state = {k: {} for k in theta}
+    for step in range(request.start, request.end):
+        x, y = bench.data.batch(step, request.seed, request.recipe)
+        leaves = {k: v.clone().requires_grad_() for k, v in theta.items()}
+        used = {k: v * masks[k] if k in masks else v for k, v in leaves.items()}
+        for v in used.values():
+            v.retain_grad()
+        h = (x.double().flatten(1) @ used["fc1.weight"].T + used["fc1.bias"]).clamp(min=0)
+        logits = h @ used["fc2.weight"].T + used["fc2.bias"]
+        log_p = logits - logits.exp().sum(1, keepdim=True).log()
+        classes = logits.shape[1]
+        wanted = (1 - smoothing) * F.one_hot(y, classes).double() + smoothing / classes
+        (-(wanted * log_p).sum(1).mean()).backward()
+        dense = {k: v.grad for k, v in used.items()}
+        answer = rewire(step, theta, dense, state, masks) if rewire is not None else None
+        if answer is None or not answer["skip"]:
+            for k, v in leaves.items():
+                gradient = v.grad + l2 * theta[k]
+                theta[k] = update(k, theta[k], gradient, rates(step), step + 1, state[k])
+        if answer is not None:
+            masks = answer["masks"]
+            theta |= answer["values"]
+        theta = {k: v * masks[k] if k in masks else v for k, v in theta.items()}
+    return theta
+
+
+def momentum_sgd(mu, nesterov=False):
+    def update(key, theta, gradient, lr, number, state):
+        state["v"] = mu * state.get("v", torch.zeros_like(theta)) + gradient
+        return theta - lr * (gradient + mu * state["v"] if nesterov else state["v"])
+
+    return update
+
+
+def adam(key, theta, gradient, lr, number, state):
+    m = state["m"] = 0.9 * state.get("m", torch.zeros_like(theta)) + 0.1 * gradient
+    v = state["v"] = 0.999 * state.get("v", torch.zeros_like(theta)) + 0.001 * gradient**2
+    return theta - lr * (m / (1 - 0.9**number)) / ((v / (1 - 0.999**number)).sqrt() + 1e-8)
+
+
+def far(values, expected):
+    """The largest difference of two state dicts with the same keys."""
+    assert values.keys() == expected.keys()
+    return max(float((values[k].double() - expected[k]).abs().max()) for k in values)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
+
+
+CASES = {
+    "sgd": (dict(lr=0.2), momentum_sgd(0.0)),
+    "weight decay": (dict(lr=0.2, weight_decay=0.02), momentum_sgd(0.0)),
+    "momentum": (dict(lr=0.05, momentum=0.9, weight_decay=0.01), momentum_sgd(0.9)),
+    "nesterov": (
+        dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+        momentum_sgd(0.9, True),
+    ),
+    "adam": (dict(optimizer="adam", lr=0.01, weight_decay=0.01), adam),
+}
+
+
+@pytest.fixture
+def hand() -> SimpleNamespace:
+    """Training without the engine: `train`, its update rules, and comparisons."""
+    return SimpleNamespace(
+        train=train_by_hand, momentum_sgd=momentum_sgd, adam=adam, far=far, same=same, cases=CASES
+    )

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.errors import Diverged
+from lth_bench.errors import DiskError, Diverged
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
@@ -183,6 +183,7 @@ def test_a_stopped_training_is_the_prefix_that_it_is(make_bench, request_of, tra
     assert stopped.key == bench.key(request_of(bench, end=12), None)
     prefix = bench.fit(request_of(bench, end=12))
     assert prefix.reused
+    assert (stopped.stopped, prefix.stopped) == (True, False)
     assert len(trained_steps) == 1
     whole = bench.fit(request_of(bench))
     assert (whole.reused, whole.step, whole.stopped) == (False, 30, False)
@@ -293,7 +294,7 @@ def test_an_interrupted_training_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr("lth_bench.training.cache.save", full_disk)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(DiskError, match="No space"):
             bench.fit(request_of(bench))
     assert [p for p in (tmp_path / "kept").iterdir() if p.is_dir()] == []
     with pytest.raises(ZeroDivisionError):

@@ -23,10 +23,10 @@ def info(results: ResultsOption = None, json_: JsonOption = False) -> None:
     """Say what is in the results, how large they are and whether the database is up to date."""
     from lth_bench.cli.output import print_json
     from lth_bench.report.answer import show
-    from lth_bench.store.database import to_stderr
     from lth_bench.store.info import describe
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.query import Answer
+    from lth_bench.store.reading import to_stderr
 
     found = describe(Paths(results or default_results()), to_stderr)
     if json_:
@@ -48,7 +48,7 @@ def fold(results: ResultsOption = None, json_: JsonOption = False) -> None:
     from lth_bench.store.fold import fold as fold_
     from lth_bench.store.paths import Paths, default_results
 
-    _tell(fold_(Paths(results or default_results()), patience=5.0), json_)
+    _tell(fold_(Paths(results or default_results()), patience=2.0), json_)
 
 
 @app.command("rebuild")
@@ -57,7 +57,7 @@ def rebuild(results: ResultsOption = None, json_: JsonOption = False) -> None:
     from lth_bench.store.fold import rebuild as rebuild_
     from lth_bench.store.paths import Paths, default_results
 
-    _tell(rebuild_(Paths(results or default_results()), patience=5.0), json_)
+    _tell(rebuild_(Paths(results or default_results()), patience=2.0), json_)
 
 
 def _tell(report: FoldReport, json_: bool) -> None:

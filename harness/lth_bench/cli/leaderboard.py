@@ -46,8 +46,8 @@ def leaderboard(
 ) -> None:
     """Rank the strategies of every task and density: mean, interval, difference to dense, cost."""
     from lth_bench.report.leaderboard import require_format, rows, show
-    from lth_bench.store.database import reading, to_stderr
     from lth_bench.store.paths import default_results
+    from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
     require_format(format)

@@ -24,9 +24,9 @@ def query(
 
     from lth_bench.report.answer import require_format, show
     from lth_bench.report.terminal import stdout
-    from lth_bench.store.database import reading, to_stderr
     from lth_bench.store.paths import default_results
     from lth_bench.store.query import query as ask
+    from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
     require_format(format)

@@ -21,8 +21,8 @@ def show(
     from lth_bench.report.account import shown
     from lth_bench.report.experiment import account
     from lth_bench.report.terminal import stdout
-    from lth_bench.store.database import reading, to_stderr
     from lth_bench.store.paths import default_results
+    from lth_bench.store.reading import reading, to_stderr
 
     with reading(results or default_results(), to_stderr) as con:
         found = account(con, identity)

@@ -35,7 +35,7 @@ def shuffle(ticket: Ticket, trained: Trained, structured: bool) -> tuple[RewindP
         from lth_bench.structure import shuffle_units
 
         mask = shuffle_units(
-            ticket.module(), ticket.input_shape, ticket.layers, trained.mask, draws
+            ticket.module(), ticket.input_shape, ticket.layers, trained.mask, draws, ticket.units
         )
         return ticket.start, mask.to(ticket.device)
     kept = {}

@@ -225,7 +225,11 @@ def next_counts(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -
     pruned = {n: c for n, c in counts.items() if rates[n] > 0}
     e = _exponent(pruned, rates, k - spared)
     shares = [c * (1 - rates[n]) ** e for n, c in pruned.items()]
-    keep = max(math.floor(sum(shares) + 0.5), k - spared)
+    keep = math.floor(sum(shares) + 0.5)
+    if sum(counts.values()) > k:
+        # a rate that rounds to nothing would never get there
+        keep = min(keep, sum(pruned.values()) - 1)
+    keep = max(keep, k - spared)
     sizes = largest_remainder(shares, keep, list(pruned.values()))
     return {**counts, **dict(zip(pruned, sizes, strict=True))}
 

@@ -107,7 +107,7 @@ def _tickets(tickets: list[Record]) -> Table:
         left={0, 4, 11},
     )
     for t in tickets:
-        status = t["status"] if t["reported"] else "intermediate"
+        status = t["status"] if t["reported"] else "interim"
         if t["reason"]:
             status += f": {t['reason']}"
         _add(

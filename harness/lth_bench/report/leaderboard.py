@@ -9,8 +9,8 @@ from lth_bench.errors import UserError, suggest
 from lth_bench.report import formats, terminal
 from lth_bench.report.rows import Row, rows
 from lth_bench.report.sheet import sheets
-from lth_bench.store.database import reading
 from lth_bench.store.paths import Paths
+from lth_bench.store.reading import reading
 
 __all__ = ["FORMATS", "print_leaderboard", "render", "require_format", "rows", "show"]
 

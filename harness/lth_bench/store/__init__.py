@@ -3,11 +3,11 @@
 Nothing here imports torch, and duckdb is imported only where a database is opened.
 """
 
-from lth_bench.store.database import reading
 from lth_bench.store.fold import FoldReport, fold, rebuild
 from lth_bench.store.frames import Results, results
 from lth_bench.store.journal import Journal, finished
 from lth_bench.store.paths import Paths
+from lth_bench.store.reading import reading
 
 __all__ = [
     "FoldReport",

@@ -2,93 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
-from lth_bench.store.database import (
-    Corrupt,
-    Locked,
-    Mark,
-    digests,
-    naming_damage,
-    open_writable,
-    read_mark,
-    write_mark,
-)
-from lth_bench.store.journal import decode
+from lth_bench.store.database import Corrupt, Locked, naming_damage, open_writable
+from lth_bench.store.mark import Mark, read_mark, write_mark
 from lth_bench.store.paths import DiskError, Paths, disk_error
+from lth_bench.store.staging import copy_lines, stage, unstage
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-BATCH_BYTES = 64 << 20
-"""Journal bytes folded in one transaction: bounds the memory of a rebuild to some 500 MB."""
-
-_LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
-_COST = (
-    "STRUCT(steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, "
-    "seconds DOUBLE, search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE, "
-    "search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE, spent_steps BIGINT, "
-    "spent_seconds DOUBLE)"
-)
-_TRAINING = (
-    'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
-    "flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, "
-    "width BIGINT, reused BOOLEAN)[]"
-)
-_EXPERIMENT = (
-    "STRUCT(experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, "
-    "label VARCHAR, params JSON, model VARCHAR, dataset VARCHAR, recipe VARCHAR, "
-    "source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT, "
-    "densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN, plugin_version VARCHAR, "
-    "source_hash VARCHAR, config JSON)[]"
-)
-_PLUGIN = (
-    'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
-)
-
-COLUMNS = {
-    "record": "VARCHAR",
-    "at": "VARCHAR",
-    "run_id": "VARCHAR",
-    "suite": "VARCHAR",
-    "suite_version": "VARCHAR",
-    "suite_toml": "VARCHAR",
-    "baseline": "VARCHAR",
-    "command": "VARCHAR",
-    "environment": "JSON",
-    "overrides": "VARCHAR[]",
-    "plugins": _PLUGIN,
-    "experiments": _EXPERIMENT,
-    "experiment_id": "VARCHAR",
-    "ticket_id": "VARCHAR",
-    "round": "BIGINT",
-    "control": "VARCHAR",
-    "reported": "BOOLEAN",
-    "target_density": "DOUBLE",
-    "density": "DOUBLE",
-    "effective_density": "DOUBLE",
-    "unit_density": "DOUBLE",
-    "rewind_step": "BIGINT",
-    "status": "VARCHAR",
-    "reason": "VARCHAR",
-    "seconds": "DOUBLE",
-    "worker": "VARCHAR",
-    "metrics": "MAP(VARCHAR, DOUBLE)",
-    "layers": _LAYER,
-    "cost": _COST,
-    "trainings": _TRAINING,
-    "curve": "DOUBLE[][]",
-}
-"""Keys of all records and the types DuckDB reads them as; unknown keys are passed over."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +75,7 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
         if mark is None:
             mark = _create(con, paths)
         elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
-            records = _replace(paths)
+            records = _replace(paths, con)
             return FoldReport("rebuilt", records, time.monotonic() - started)
         records = _fold_rest(con, mark, paths.journal, paths.results)
     state: Literal["current", "folded"] = "folded" if records else "current"
@@ -165,17 +99,12 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
     except Locked as error:
         return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
     except Corrupt:
-        # The write-ahead log belongs to the damaged file and would be replayed into the new.
-        _log(paths.results).unlink(missing_ok=True)
-        records = _replace(paths)
+        records = _replace(paths, None)
     else:
         with con:
-            try:
-                with naming_damage(paths):
-                    read_mark(con, paths)
-            except Corrupt:
-                pass
-            records = _replace(paths)
+            with contextlib.suppress(Corrupt), naming_damage(paths):
+                read_mark(con, paths)
+            records = _replace(paths, con)
     return FoldReport("rebuilt", records, time.monotonic() - started)
 
 
@@ -185,11 +114,19 @@ def build(paths: Paths, journal: Path) -> int:
         return _fold_rest(con, _create(con, paths), journal, paths.results)
 
 
-def _replace(paths: Paths) -> int:
-    """Build beside the old file and move over it; the caller holds the old one's lock."""
+def _replace(paths: Paths, con: DuckDBPyConnection | None) -> int:
+    """Build beside the old file and move over it. `con` holds the old one's lock, if it opens."""
+    if con is not None:  # nobody else replaces it now, so what lies here is from a killed process
+        for leftover in paths.results.parent.glob(f".{glob.escape(paths.results.name)}.*.rebuild*"):
+            leftover.unlink(missing_ok=True)
     fresh = Paths(paths.results.with_name(f".{paths.results.name}.{uuid.uuid4().hex}.rebuild"))
     try:
         records = build(fresh, paths.journal)
+        # The old file's write-ahead log must not be replayed into the new one.
+        if con is not None:
+            with contextlib.suppress(Corrupt), naming_damage(paths):
+                con.execute("CHECKPOINT")
+        _log(paths.results).unlink(missing_ok=True)
         os.replace(fresh.results, paths.results)
     except OSError as error:
         raise disk_error(error, paths.results, "write") from error
@@ -205,38 +142,24 @@ def _log(results: Path) -> Path:
 
 
 def _create(con: DuckDBPyConnection, paths: Paths) -> Mark:
-    con.execute("BEGIN")
-    try:
+    with _transaction(con, paths.results):
         schema.create(con)
-        con.execute("COMMIT")
-    except BaseException as error:
-        raise _written(error, paths.results) from error
     return Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 def _fold_rest(con: DuckDBPyConnection, mark: Mark, journal: Path, path: Path) -> int:
-    """Fold everything after the mark, batch by batch, into the database at `path`."""
+    """Fold what follows the mark into the database at `path`. Returns the records folded."""
     before = mark.records
     with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
-        batch = Path(folder) / "batch.jsonl"
-        while True:
-            try:
-                end, lines, longest = _copy_lines(journal, mark.offset, batch)
-            except OSError as error:
-                raise disk_error(error, batch, "copy the journal to") from error
-            if end == mark.offset:
-                return mark.records - before
-            _stage(con, batch, longest, mark, journal)
-            head, tail = digests(journal, end)
-            mark = Mark(mark.schema_version, end, mark.records + lines, head, tail)
-            con.execute("BEGIN")
-            try:
+        file = Path(folder) / "batch.jsonl"
+        while (batch := copy_lines(journal, mark, file)) is not None:
+            stage(con, batch)
+            mark = batch.after()
+            with _transaction(con, path):
                 _fold_batch(con)
                 write_mark(con, mark)
-                con.execute("COMMIT")
-            except BaseException as error:
-                raise _written(error, path) from error
-            con.execute("DROP VIEW staged; DROP TABLE lines")
+            unstage(con)
+    return mark.records - before
 
 
 def _fold_batch(con: DuckDBPyConnection) -> None:
@@ -250,69 +173,21 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
     con.execute("DROP VIEW stale; DROP TABLE touched")
 
 
-def _copy_lines(journal: Path, offset: int, batch: Path) -> tuple[int, int, int]:
-    """Copy whole lines from an offset on: (offset reached, lines, bytes of the longest).
-
-    A copy, because DuckDB reads files from the start, and because the journal may grow.
-    """
-    lines = longest = 0
-    end = offset
-    with journal.open("rb") as source, batch.open("wb") as target:
-        source.seek(offset)
-        for line in source:
-            if not line.endswith(b"\n"):
-                break
-            target.write(line)
-            end += len(line)
-            lines += 1
-            longest = max(longest, len(line))
-            if end - offset >= BATCH_BYTES:
-                break
-    return end, lines, longest
-
-
-def _stage(con: DuckDBPyConnection, batch: Path, longest: int, mark: Mark, journal: Path) -> None:
-    """The batch as the temporary view `staged`, in the journal's order."""
+@contextlib.contextmanager
+def _transaction(con: DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """All or nothing. DiskError where the disk refuses to take it."""
     import duckdb
 
-    types = ", ".join(f"\"{name}\": '{kind}'" for name, kind in COLUMNS.items())
-    size = max(longest + 1, 1 << 20)
+    con.execute("BEGIN")
     try:
-        con.execute(
-            f"CREATE TEMP TABLE lines AS SELECT * FROM read_ndjson(?, columns = {{{types}}}, "
-            f"maximum_object_size = {size})",
-            [str(batch)],
-        )
+        yield
+        con.execute("COMMIT")
     except duckdb.Error as error:
-        _name_bad_line(batch, mark, journal)
-        raise UserError(
-            f"{journal}, after line {mark.records}: a record has a field of the wrong type "
-            f"({str(error).splitlines()[0]}); mend or delete that line"
-        ) from error
-    if con.execute("SELECT 1 FROM lines WHERE record IS NULL LIMIT 1").fetchone():
-        _name_bad_line(batch, mark, journal)
-    con.execute(
-        f'CREATE TEMP VIEW staged AS SELECT *, TRY_CAST("at" AS TIMESTAMP) AS recorded_at, '
-        f"rowid + {mark.records} AS journal_order FROM lines"
-    )
-
-
-def _name_bad_line(batch: Path, mark: Mark, journal: Path) -> None:
-    """UserError with the line's number, if a line of the batch is no record."""
-    offset = mark.offset
-    with batch.open("rb") as file:
-        for line in file:
-            if line.strip():
-                decode(line, journal, offset)
-            offset += len(line)
-
-
-def _written(error: BaseException, path: Path) -> BaseException:
-    """DuckDB's error in the user's words where the disk refuses; otherwise as it is."""
-    if not re.search("no space|too large|quota|could not write|read-only file", str(error), re.I):
-        return error
-    why = str(error).splitlines()[0].rsplit(": ", 1)[-1]
-    return DiskError(
-        f"cannot write {path}: {why}. Every result is in the journal; free some space and run "
-        f"`lth-bench db fold --results {path}`"
-    )
+        text = str(error)
+        if re.search("no space|too large|quota|could not write|read-only file", text, re.I):
+            why = text.splitlines()[0].rsplit(": ", 1)[-1]
+            raise DiskError(
+                f"cannot write {path}: {why}. Every result is in the journal; free some space and "
+                f"run `lth-bench db fold --results {path}`"
+            ) from error
+        raise

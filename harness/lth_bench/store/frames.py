@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UnknownName
-from lth_bench.store.database import reading, to_stderr
 from lth_bench.store.paths import DEFAULT_RESULTS, Paths
+from lth_bench.store.reading import reading, to_stderr
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lth_bench.store.database import is_current, reading
 from lth_bench.store.paths import Paths
+from lth_bench.store.reading import is_current, reading
 from lth_bench.store.schema import SCHEMA_VERSION, STORAGE_VERSION
 
 COUNTED = ("suites", "environments", "experiments", "tickets", "trainings", "metrics", "curves")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from lth_bench.errors import UserError
@@ -15,7 +16,9 @@ from lth_bench.errors import UserError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-READS = {"SELECT", "EXPLAIN", "PRAGMA", "CALL", "MULTI"}
+T = TypeVar("T")
+
+READS = {"SELECT", "EXPLAIN", "PRAGMA", "MULTI"}
 """DuckDB's kinds of statement that only read; PIVOT is of the kind MULTI."""
 
 
@@ -50,7 +53,7 @@ def one_statement(con: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
                 f"a query can only read, but this is a statement of the kind {kind}; "
                 f"try `SELECT … FROM leaderboard`, `SHOW TABLES` or `DESCRIBE tickets_flat`"
             )
-        return con.execute(statements[0])
+        return _interruptibly(con, lambda: con.execute(statements[0]))
     except duckdb.Error as error:
         raise UserError(_explained(error)) from error
 
@@ -80,10 +83,21 @@ def _rows(result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     import duckdb
 
     try:
-        while batch := result.fetchmany(10_000):
+        while batch := _interruptibly(result, lambda: result.fetchmany(10_000)):
             yield from batch
     except duckdb.Error as error:
         raise UserError(_explained(error)) from error
+
+
+def _interruptibly(con: DuckDBPyConnection, action: Callable[[], T]) -> T:
+    """Do it in a thread, for DuckDB does not hear Ctrl-C while it works."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(action)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            con.interrupt()
+            raise
 
 
 def _explained(error: Exception) -> str:

@@ -1,7 +1,4 @@
-"""Networks by their units and paths: coupled channels, shrinking, what is connected.
-
-torch-pruning takes seconds to import, so it is imported where a graph is built and not here.
-"""
+"""Networks by their units and paths: coupled channels, shrinking, what is connected."""
 
 from lth_bench.structure.effective import effective_density, effective_mask
 from lth_bench.structure.groups import Slots, UnitGroup

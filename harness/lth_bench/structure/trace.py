@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch_pruning as tp
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
@@ -18,8 +19,6 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
     It works through autograd, so `module` is left in eval mode with every parameter requiring
     gradients: pass a copy. Raises UserError where torch-pruning cannot follow the network.
     """
-    import torch_pruning as tp  # here because it takes 2.4 s
-
     like = next(module.parameters())
     module.requires_grad_(True)
     example = torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device)

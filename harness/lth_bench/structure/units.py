@@ -24,8 +24,8 @@ def unit_groups(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGr
 
     `input_shape` is [C, H, W] of one example. The answer depends on the architecture and not on
     the values, so it is worth keeping: one CPU core takes 0.1 s for ResNet-20 and 0.7 s for
-    VGG-16, beside 2.4 s to import torch-pruning. `module` is not changed. Raises UserError for a network whose units cannot be removed one by one; the
-    answer is checked numerically before it is given (`verify`).
+    VGG-16. `module` is not changed. Raises UserError for a network whose units cannot be removed
+    one by one; the answer is checked numerically before it is given (`verify`).
     """
     twin = copy.deepcopy(module).to("cpu", torch.float64)
     graph = trace(twin, input_shape)

@@ -8,14 +8,14 @@ from typing import Any
 
 from lth_bench.suite.spec import Suite
 
-STEPS = 20
-BATCH_SIZE = 32
-VAL_SIZE = 100
+STEPS = 8
+BATCH_SIZE = 16
+VAL_SIZE = 32
 DENSITIES = 2
 
 
 def smoke(suite: Suite) -> Suite:
-    """Every strategy on every task, but 20 steps, one seed and the two densest targets below 1.
+    """Every strategy on every task, but 8 steps, one seed and the two densest targets below 1.
 
     Its name ends in -smoke, so its results never mix with the suite's own. Takes a suite that
     `check` has passed.
@@ -37,7 +37,7 @@ def _few(densities: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def short(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe at 20 steps, its milestones and warm-up moved in proportion."""
+    """The recipe at 8 steps, its milestones and warm-up moved in proportion."""
     length = recipe.get("steps", recipe.get("epochs", STEPS))
     out = {key: value for key, value in recipe.items() if key != "epochs"}
     scale = STEPS / length

@@ -108,7 +108,7 @@ class Workbench:
             outcome = self._train(request, on_eval)
             key = self.key(dataclasses.replace(request, end=outcome.step), callbacks)
             if callbacks is None:  # otherwise nobody would ask for it again
-                self._keep(key, outcome)
+                self._keep(key, dataclasses.replace(outcome, stopped=False))
             return self._trained(key, request, outcome)
         key = self.key(request, callbacks)
         found = self._find(key, request.checkpoints)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import duckdb
+import pytest
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+call = RECORDS["call"]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    path = tmp_path / "results.duckdb"
+    RECORDS["write"](path, RECORDS["Scenario"](strategies=("dense", "imp")))
+    return path
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, results):
+    monkeypatch.setenv("LTH_BENCH_RESULTS", str(results))
+    return lambda *arguments: call(capsys, monkeypatch, "db", *arguments)
+
+
+def test_fold_then_nothing_to_do_then_rebuild(run) -> None:
+    code, out, _ = run("fold")
+    assert (code, out.split(" in ")[0]) == (0, "folded: 20 records")
+    assert run("fold")[1] == "the database holds all of the journal already\n"
+    code, out, _ = run("rebuild", "--json")
+    document = json.loads(out)
+    assert (code, document["state"], document["records"]) == (0, "rebuilt", 20)
+
+
+def test_info_says_what_there_is(run, results: Path) -> None:
+    code, out, err = run("info", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["up_to_date"] is False
+    assert document["suites"] == ["quickstart"]
+    assert document["experiments"] == {"ok": 6}
+    assert document["rows"]["tickets"] == 12
+    assert document["bytes"]["journal"] == results.with_suffix(".journal.jsonl").stat().st_size
+    code, out, _ = run("info")
+    assert code == 0
+    assert "up_to_date" in out
+    assert "experiments: ok" in out
+
+
+def test_a_damaged_file_is_mended_by_the_command_that_is_named(run, results: Path) -> None:
+    run("fold")
+    results.write_bytes(b"\0" * 50_000)
+    code, out, err = run("fold")
+    assert (code, out) == (4, "")
+    command = err.split("`")[1].split()
+    assert command[:3] == ["lth-bench", "db", "rebuild"]
+    assert run(*command[2:])[0] == 0
+    assert run("info")[0] == 0
+
+
+def test_a_locked_file_is_said_with_its_holder(run, results: Path) -> None:
+    run("fold")
+    with duckdb.connect(str(results), read_only=True):
+        code, out, err = run("rebuild")
+    assert (code, out) == (4, "")
+    assert "open in this process" in err

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from lth_bench.store import Journal, Paths
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+call = RECORDS["call"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("query") / "results.duckdb"
+    RECORDS["write"](path, RECORDS["Scenario"](strategies=("dense", "imp")))
+    return path
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, results):
+    monkeypatch.setenv("LTH_BENCH_RESULTS", str(results))
+    return lambda *arguments: call(capsys, monkeypatch, "query", *arguments)
+
+
+def test_a_table_by_default(run) -> None:
+    code, out, err = run("SELECT label, n FROM leaderboard ORDER BY ALL")
+    assert (code, err) == (0, "")
+    assert out == "label  n\n─────  ─\ndense  3\nimp    3\nimp    3\n(3 rows)\n"
+
+
+def test_other_formats(run) -> None:
+    sql = "SELECT label, avg(mean) AS mean FROM leaderboard GROUP BY label ORDER BY label"
+    _, out, _ = run(sql, "--json")
+    document = json.loads(out)
+    assert document["columns"] == ["label", "mean"]
+    assert [r["label"] for r in document["rows"]] == ["dense", "imp"]
+    _, again, _ = run(sql, "--format", "json")
+    assert again == out
+    _, out, _ = run(sql, "--format", "csv")
+    assert [float(r["mean"]) for r in csv.DictReader(io.StringIO(out))] == [
+        r["mean"] for r in document["rows"]
+    ]
+    _, out, _ = run(sql, "--format", "markdown")
+    assert out.startswith("| label | mean |\n| --- | --- |\n| dense |")
+
+
+def test_what_the_journal_has_by_now_is_seen(run, results: Path) -> None:
+    sql = "SELECT count(*) AS n FROM outcomes WHERE experiment_id = 'new'"
+    assert json.loads(run(sql, "--json")[1])["rows"] == [{"n": 0}]
+    with Journal(Paths(results)) as journal:
+        journal.append({"record": "experiment", "experiment_id": "new", "status": "ok"})
+    assert json.loads(run(sql, "--json")[1])["rows"] == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["SELEC 1"], 'syntax error at or near "SELEC"'),
+        (["FROM leaderbord"], "leaderbord does not exist"),
+        (["DROP TABLE tickets"], "a query can only read"),
+        (["FROM read_csv('/etc/passwd')"], "can read this database only"),
+        (["SELECT 1; SELECT 2"], "one SQL statement is expected, but got 2"),
+        (["SELECT 1", "--format", "xml"], "unknown format 'xml'"),
+        ([], "Missing"),
+    ],
+)
+def test_mistakes_are_one_message(run, arguments: list[str], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (4, "")
+    assert err.startswith("error: ")
+    assert message in err

@@ -1,0 +1,134 @@
+"""Controls: the ticket with one ingredient spoilt, for any strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from lth_bench import Mask, PerKind, RewindPoint, hookimpl
+from lth_bench.models.conv_bn import ConvBN
+from lth_bench.models.mlp import MLP
+from lth_bench.training.recipe import Recipe
+from lth_strategies.early_bird import EarlyBird
+from lth_strategies.imp import IMP
+from lth_strategies.rigl import RigL
+
+NET = MLP(hidden=(12, 8))  # 36·12 + 12·8 + 8·3 = 552 weights
+RECIPE = Recipe(lr=0.1, steps=20, batch_size=20, val_size=60, eval_every=10)
+ADAM = Recipe(optimizer="adam", lr=0.01, steps=20, batch_size=20, val_size=60, eval_every=10)
+HALVE = IMP(PerKind(0.5, 0.5, 0.5))
+
+
+def masked(values, mask):
+    out = {k: v.clone() for k, v in values.items()}
+    for key, kept in mask.items_by_key().items():
+        out[key][~kept] = 0
+    return out
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
+
+
+@dataclass(frozen=True, eq=False)
+class Biggest:
+    """A third party's: the largest initial weights, rewound to step 5."""
+
+    @hookimpl
+    def select_mask(self, ticket):
+        return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
+
+    @hookimpl
+    def rewind_point(self, ticket):
+        return RewindPoint.at(ticket.dense.at(5))
+
+    @hookimpl
+    def score(self, ticket, trained):
+        return {"largest": max(float(w.max()) for w in trained.weights.values())}
+
+
+@pytest.mark.parametrize("strategy", [HALVE, Biggest(), RigL(update_every=5)])
+def test_controls_of_any_strategy(strategy, make_bench, run_play):
+    bench = make_bench(NET, ADAM)
+    story = run_play(bench, strategy, (0.5,), ["reinit", "shuffle"])
+    (ticket,), (reinit,), (shuffle,) = (story.reported(c) for c in ("none", "reinit", "shuffle"))
+    assert ticket["layers"] == reinit["layers"] == shuffle["layers"]
+    by_reinit, by_shuffle = story.requests[-2:]
+    own = bench._find(ticket["trainings"][-1]["key"], frozenset())
+    # reinit: the ticket's final mask, fresh values, the whole schedule
+    assert by_reinit.mask == own.mask
+    assert by_reinit.start == 0
+    initial = bench.initial(0).values
+    for layer in bench.layers:
+        kept = own.mask.kept[layer.name]
+        assert not bool((by_reinit.values[layer.key] == initial[layer.key])[kept].any())
+    assert reinit["rewind_step"] == 0
+    # shuffle: as many in each layer at other places, with the rewind point's values there
+    start = 5 if isinstance(strategy, Biggest) else 0
+    assert by_shuffle.start == shuffle["rewind_step"] == ticket["rewind_step"] == start
+    assert by_shuffle.mask != own.mask
+    assert by_shuffle.mask.kept_per_layer() == own.mask.kept_per_layer()
+    rewound = bench.network.values() if start else initial
+    if start:
+        rewound = next(r for r in story.requests if r.end == 5 and r.start == 0)
+        rewound = bench.fit(rewound).values
+    assert same(by_shuffle.values, masked(rewound, by_shuffle.mask))
+    for record, steps in ((reinit, 20), (shuffle, 20 - start)):
+        cost = record["cost"]
+        assert (cost["steps"], cost["spent_steps"]) == (steps, steps)
+        assert cost["search_steps"] == cost["search_seconds"] == cost["search_flops_dense"] == 0
+        assert [t["role"] for t in record["trainings"]] == ["train"]
+        assert record["metrics"].keys() == ticket["metrics"].keys()
+    # a control trains plainly, whatever the strategy does
+    assert by_reinit.on_step is None
+    assert by_shuffle.on_step is None
+
+
+def test_controls_never_feed_a_later_round(make_bench, run_play, tmp_path):
+    bench = make_bench(NET, ADAM)
+    plain = run_play(bench, HALVE, (0.5, 0.25))
+    other = make_bench(NET, ADAM, root=tmp_path / "other")
+    spoilt = run_play(other, HALVE, (0.5, 0.25), ["reinit", "shuffle"])
+    for a, b in zip(plain.reported(), spoilt.reported(), strict=True):
+        assert a["metrics"] == b["metrics"]
+        assert [t["key"] for t in a["trainings"]] == [t["key"] for t in b["trainings"]]
+        for name in ("steps", "search_steps", "spent_steps"):
+            assert a["cost"][name] == b["cost"][name]
+
+
+@dataclass(frozen=True)
+class NoBias:
+    """Layers without biases, so that a structured mask holds nothing else."""
+
+    def build(self, input_shape, classes):
+        return nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(36, 10, bias=False),
+            nn.ReLU(),
+            nn.Linear(10, classes, bias=False),
+        )
+
+
+@pytest.mark.parametrize("model", [ConvBN(gamma_init=0.5), NoBias()])
+def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_play):
+    bench = make_bench(model, RECIPE)
+    story = run_play(bench, EarlyBird(), (0.3,), ["shuffle"])
+    (record,), (shuffled,) = story.reported(), story.reported("shuffle")
+    assert record["layers"] == shuffled["layers"]
+    assert record["unit_density"] == shuffled["unit_density"] < 1
+    before, after = story.requests[-2].mask, story.requests[-1].mask
+    assert before != after
+    for mask in (before, after):
+        for kept in mask.kept.values():
+            # whole rows and columns: an outer product
+            rows = kept.flatten(2).any(2).any(1) if kept.ndim > 2 else kept.any(1)
+            columns = kept.flatten(2).any(2).any(0) if kept.ndim > 2 else kept.any(0)
+            grid = rows[:, None] & columns[None, :]
+            assert torch.equal(kept, grid.view(*grid.shape, *[1] * (kept.ndim - 2)).expand_as(kept))
+    rows = {n: k.flatten(1).any(1) for n, k in after.kept.items()}
+    for key, held in after.held.items():
+        name = key.split(".")[0].replace("bn", "conv")
+        assert torch.equal(held, rows[name])

@@ -1,0 +1,35 @@
+"""What the tests of strategies share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lth_bench.masks import Layer
+from lth_bench.ticket import DenseRun, Fits, Ticket
+
+LENET = (
+    Layer("fc1", "linear", (300, 784)),
+    Layer("fc2", "linear", (100, 300)),
+    Layer("fc3", "output", (10, 100)),
+)
+
+
+@pytest.fixture
+def make_ticket() -> Callable[..., Ticket]:
+    """`make_ticket(bench, target=0.5, seed=0)`: the ticket of a first `select_mask`."""
+
+    def make(bench: Any, target: float = 0.5, seed: int = 0) -> Ticket:
+        fits = Fits()
+        dense = DenseRun(bench, seed, frozenset(), fits)
+        return Ticket(bench, seed, target, 0, bench.dense_mask(), dense, fits, {})
+
+    return make
+
+
+@pytest.fixture
+def lenet() -> tuple[Layer, ...]:
+    """LeNet-300-100's layers on MNIST: 266,200 weights."""
+    return LENET

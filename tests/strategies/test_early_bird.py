@@ -1,0 +1,202 @@
+"""Early-Bird: distances and ranks by hand, the penalty's gradient, the small network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+import pytest
+import torch
+
+from lth_bench.models.conv_bn import ConvBN
+from lth_bench.models.mlp import MLP
+from lth_bench.training.recipe import Recipe
+from lth_strategies.early_bird import EarlyBird, has_settled, rank_within, unit_scores
+
+
+def bits(text):
+    return torch.tensor([c == "1" for c in text])
+
+
+A, TWO_OFF, TWO_OTHERS, THREE_OFF = map(
+    bits, ("1111100000", "1111001000", "0011100000", "1100000000")
+)
+
+
+@pytest.mark.parametrize(
+    ("masks", "window", "threshold", "settled"),
+    [
+        ([A, TWO_OFF, TWO_OFF], 3, 0.2, True),
+        ([A, TWO_OFF, THREE_OFF], 3, 0.2, False),
+        ([A, TWO_OFF, THREE_OFF], 3, 0.3, True),
+        # only distances to the newest count: these two others are 4 apart
+        ([A, TWO_OFF, TWO_OTHERS], 3, 0.2, True),
+        ([TWO_OFF, A, TWO_OTHERS], 3, 0.2, False),
+        # a queue that is not full never triggers
+        ([A, A], 3, 0.2, False),
+        ([A], 2, 1.0, False),
+        ([], 2, 1.0, False),
+        ([A, A, A, A, A], 5, 1e-9, True),
+    ],
+)
+def test_distances_by_hand(masks, window, threshold, settled):
+    """Of ten bits two differ: distance .2; three: .3."""
+    assert has_settled(deque(masks, maxlen=window), window, threshold) is settled
+
+
+def test_ranks_within_a_layer():
+    assert rank_within(torch.tensor([3.0, 1.0, 2.0, 9.0])).tolist() == [0.75, 0.25, 0.5, 1.0]
+    # among equals the earlier unit stands higher
+    assert rank_within(torch.tensor([2.0, 2.0, 1.0, 2.0])).tolist() == [1.0, 0.75, 0.25, 0.5]
+
+
+RECIPE = Recipe(lr=0.05, momentum=0.9, steps=60, batch_size=20, val_size=60, eval_every=20)
+
+
+@pytest.fixture
+def normed(make_bench):
+    return make_bench(ConvBN(gamma_init=0.5), RECIPE)
+
+
+def test_a_network_with_batch_norm_ranks_by_gamma(normed, make_ticket):
+    values = {k: v.clone() for k, v in normed.initial(0).values.items()}
+    draws = torch.Generator().manual_seed(1)
+    for i in (1, 2, 3):
+        values[f"bn{i}.weight"] = torch.randn(len(values[f"bn{i}.weight"]), generator=draws)
+    scores = unit_scores(make_ticket(normed).units, values)
+    for i, score in enumerate(scores, start=1):
+        assert torch.equal(score, values[f"bn{i}.weight"].abs().double())
+
+
+def test_a_network_without_ranks_by_the_incoming_l1_norm(make_bench, make_ticket):
+    bench = make_bench(MLP(hidden=(4, 2)), RECIPE)
+    values = {k: v.clone() for k, v in bench.initial(0).values.items()}
+    values["fc1.weight"] = torch.tensor([[-2.0], [1.0], [3.0], [-0.5]]).expand(4, 36).clone()
+    values["fc2.weight"] = torch.tensor([[1.0, -1, 0, 0], [0.5, 0.5, 0.5, -0.7]])
+    values["fc1.bias"] = torch.tensor([0.0, 99, 0, 0])  # biases do not count
+    first, second = unit_scores(make_ticket(bench).units, values)
+    assert first.tolist() == [0.75, 0.5, 1.0, 0.25]
+    assert second.tolist() == [0.5, 1.0]  # 2.0 and 2.2
+
+
+def test_layers_of_any_width_keep_about_the_same_share(make_bench, make_ticket):
+    """Norms of layers of different fan-in do not compare: raw, or over their layer's mean, they
+    would leave one layer with a single unit.
+    """
+    bench = make_bench(MLP(hidden=(120, 40)), RECIPE)
+    for target in (0.3, 0.1, 0.05):
+        mask = EarlyBird().select_mask(make_ticket(bench, target))
+        units = {n: int(k.any(1).sum()) for n, k in mask.kept.items()}
+        assert units["fc1"] / 120 == pytest.approx(units["fc2"] / 40, abs=1 / 40)
+        assert 0.8 * target <= mask.density <= target
+
+
+def test_the_penalty_adds_l1_times_the_sign_of_gamma(normed, make_ticket):
+    ticket = make_ticket(normed)
+    penalty = EarlyBird(l1=0.01)._penalty(ticket.units)
+    leaves = {
+        k: torch.randn_like(v).requires_grad_()
+        for k, v in ticket.initial.values.items()
+        if v.is_floating_point() and "running" not in k
+    }
+    value = penalty(leaves)
+    gammas = [f"bn{i}.weight" for i in (1, 2, 3)]
+    assert float(value.detach()) == pytest.approx(
+        0.01 * sum(float(leaves[k].detach().abs().sum()) for k in gammas)
+    )
+    value.backward()
+    value = float(value.detach())
+    for key, leaf in leaves.items():
+        if key in gammas:
+            assert torch.allclose(leaf.grad, 0.01 * leaf.detach().sign())
+            # and by differences
+            moved = {k: v.detach().clone() for k, v in leaves.items()}
+            moved[key][0] += 1e-3
+            step = (float(penalty(moved)) - value) / 1e-3
+            assert step == pytest.approx(float(leaf.grad[0]), rel=0.02)
+        else:
+            assert leaf.grad is None
+    assert EarlyBird(l1=0)._penalty(ticket.units) is None
+
+
+def test_the_search_trains_with_the_penalty_and_the_ticket_without(normed, make_ticket):
+    """A strong penalty drives γ towards zero during the search."""
+    strong, none = EarlyBird(l1=0.5, threshold=1e-9), EarlyBird(l1=0.0, threshold=1e-9)
+    sums = {}
+    for strategy in (strong, none):
+        ticket = make_ticket(normed, 0.3)
+        strategy.select_mask(ticket)
+        search = ticket.memo["search"]
+        sums[strategy.l1] = sum(
+            float(search.values[f"bn{i}.weight"].abs().sum()) for i in (1, 2, 3)
+        )
+    assert sums[0.5] < 0.5 * sums[0.0]
+
+
+class Watcher:
+    """Collects the steps at which masks entered the queue."""
+
+    def __init__(self, monkeypatch):
+        self.lengths = []
+        import lth_strategies.early_bird as module
+
+        real = module.has_settled
+
+        def watched(queue, *arguments):
+            self.lengths.append(len(queue))
+            return real(queue, *arguments)
+
+        monkeypatch.setattr(module, "has_settled", watched)
+
+
+def test_equal_gammas_at_the_start_trigger_nothing(normed, make_ticket, monkeypatch):
+    """Masks at 5, 10, …: with the first one, at step 0, a queue of 3 would be full at 10."""
+    watcher = Watcher(monkeypatch)
+    ticket = make_ticket(normed, 0.3)
+    EarlyBird(window=3, threshold=1.0, interval=0.5).select_mask(ticket)
+    assert ticket.memo["search"].step == 15
+    assert watcher.lengths == [1, 2, 3]
+
+
+def test_gammas_that_stay_equal_never_trigger(make_bench, make_ticket, monkeypatch):
+    # at this rate a γ of 0.5 does not move in float32
+    bench = make_bench(ConvBN(gamma_init=0.5), dataclasses.replace(RECIPE, lr=1e-12, momentum=0.0))
+    watcher = Watcher(monkeypatch)
+    ticket = make_ticket(bench, 0.3)
+    EarlyBird(window=2, threshold=1.0, interval=0.5).select_mask(ticket)
+    assert watcher.lengths == []
+    assert not ticket.memo["search"].stopped
+
+
+def test_masks_that_do_not_settle_are_taken_at_the_latest(normed, make_ticket):
+    ticket = make_ticket(normed, 0.3)
+    strategy = EarlyBird(window=100, interval=0.5, latest=0.4)
+    mask = strategy.select_mask(ticket)
+    search = ticket.memo["search"]
+    assert (search.step, search.stopped) == (24, False)
+    point = strategy.rewind_point(ticket)
+    assert point.step == 24
+    assert point.values is search.values
+    # at or below the target, and as large as it can be: one more unit would be above
+    assert mask.density <= 0.3
+    # the drawn weights are unmasked
+    assert bool((point.values["conv2.weight"] != 0).all())
+
+
+def test_the_small_network_is_measured(normed, make_ticket):
+    ticket = make_ticket(normed, 0.3)
+    strategy = EarlyBird(window=2, threshold=1.0, interval=0.5)
+    mask = strategy.select_mask(ticket)
+    ticket = ticket.after_selection(mask)
+    ticket = ticket.after_rewinding(strategy.rewind_point(ticket))
+    metrics = strategy.score(ticket, ticket.fit())
+    a, b, c = (int(mask.kept[f"conv{i}"].flatten(1).any(1).sum()) for i in (1, 2, 3))
+    weights = 9 * a + 9 * a * b + 9 * b * c + 3 * c
+    assert weights == mask.count
+    # γ and β of each unit, and three biases
+    assert metrics["shrunk_parameters"] == weights + 2 * (a + b + c) + 3
+    # 6×6 positions before the pooling, 3×3 after it
+    assert metrics["shrunk_flops"] == 2 * (9 * a * 36 + (9 * a * b + 9 * b * c) * 9 + 3 * c)
+    assert metrics["shrunk_latency_seconds"] > 0
+    assert metrics["dense_latency_seconds"] > 0
+    assert (metrics["draw_step"], metrics["drawn"]) == (10, 1)

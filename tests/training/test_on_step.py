@@ -1,0 +1,188 @@
+"""Callbacks of a training: rewiring, `until`, memo."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import pytest
+import torch
+
+from lth_bench.models.mlp import MLP
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import Change
+
+NET = MLP(hidden=(7,))
+SHORT = Recipe(lr=0.2, steps=40, batch_size=20, val_size=60, eval_every=10)
+DOUBLE = dataclasses.replace(SHORT, dtype="float64")
+
+OTHER = {10: 1, 25: 2}  # step → seed of the mask that comes in there
+
+
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("case", ["momentum", "nesterov", "adam"])
+def test_rewiring_equals_a_loop_by_hand(case, skip, make_bench, half_mask, request_of, hand):
+    fields, update = hand.cases[case]
+    fields = {**fields, "weight_decay": 0.0}
+    bench = make_bench(NET, dataclasses.replace(DOUBLE, **fields))
+    checked = []
+
+    def on_step(view):
+        if view.step not in OTHER:
+            return None
+        mask = half_mask(bench, OTHER[view.step])
+        revived = {n: m & ~view.mask.kept[n] for n, m in mask.kept.items()}
+        checked.append({n: g.clone() for n, g in view.gradients.items()})
+        return Change(mask, reset_momentum=revived, replace_update=skip)
+
+    request = request_of(bench, mask=half_mask(bench), on_step=on_step, every=5)
+    trained = bench.fit(request, {"strategy": "test"})
+    dense_seen = []
+
+    def rewire(step, theta, dense, state, masks):
+        if step not in OTHER:
+            return None
+        dense_seen.append(dense)
+        new = {k: m.double() for k, m in half_mask(bench, OTHER[step]).items_by_key().items()}
+        fresh = {k: (m == 1) & (masks[k] == 0) for k, m in new.items()}
+        values = {}
+        if not skip:  # the update comes before the change, under the mask before
+            for k in theta:
+                gradient = dense[k] * masks[k] if k in masks else dense[k]
+                theta[k] = update(k, theta[k], gradient, fields["lr"], step + 1, state[k])
+        for k, where in fresh.items():
+            values[k] = theta[k].masked_fill(where, 0.0)
+            for name, entry in state[k].items():
+                state[k][name] = entry.masked_fill(where, 0.0)
+        return {"masks": new, "values": values, "skip": True}
+
+    if case == "adam" and skip:
+        update = adam_that_counts_its_own_updates(hand)
+    expected = hand.train(bench, request, lambda step: fields["lr"], update, rewire=rewire)
+    assert hand.far(trained.values, expected) <= 1e-12
+    # dense gradients, pruned weights included
+    for got, dense in zip(checked, dense_seen, strict=True):
+        assert max(float((got[n] - dense[f"{n}.weight"]).abs().max()) for n in got) <= 1e-12
+    assert trained.mask == half_mask(bench, 2)
+
+
+def adam_that_counts_its_own_updates(hand):
+    """A skipped update does not advance Adam's bias correction."""
+
+    counts = Counter()
+
+    def update(key, theta, gradient, lr, number, state):
+        counts[key] += 1
+        return hand.adam(key, theta, gradient, lr, counts[key], state)
+
+    return update
+
+
+def test_a_skipped_update_leaves_everything_but_what_is_given(make_bench, request_of, hand):
+    bench = make_bench(NET, dataclasses.replace(SHORT, momentum=0.9))
+    before, after = {}, {}
+
+    def on_step(view):
+        if view.step == 6:
+            before.update({k: v.clone() for k, v in view.values.items()})
+            before["momentum"] = view.optimizer_state["fc1.weight"]["momentum_buffer"].clone()
+            given = torch.full_like(view.values["fc2.bias"], 0.25)
+            return Change(values={"fc2.bias": given}, replace_update=True)
+        if view.step == 7:
+            after.update({k: v.clone() for k, v in view.values.items()})
+            after["momentum"] = view.optimizer_state["fc1.weight"]["momentum_buffer"].clone()
+        return None
+
+    bench.fit(request_of(bench, on_step=on_step, end=8), {"strategy": "test"})
+    assert torch.equal(after.pop("fc2.bias"), torch.full((3,), 0.25))
+    before.pop("fc2.bias")
+    assert hand.same(before, after)
+
+
+def test_momentum_is_zeroed_exactly_where_asked(make_bench, request_of):
+    bench = make_bench(NET, dataclasses.replace(SHORT, optimizer="adam", lr=0.01))
+    where = torch.zeros(7, 36, dtype=torch.bool)
+    where[2, 5] = where[6, 35] = True
+    seen = {}
+
+    def on_step(view):
+        entries = {
+            f"{key} {name}": entry.clone()
+            for key, state in view.optimizer_state.items()
+            for name, entry in state.items()
+        }
+        seen[view.step] = entries
+        return (
+            Change(reset_momentum={"fc1": where}, replace_update=True) if view.step == 5 else None
+        )
+
+    bench.fit(request_of(bench, on_step=on_step, end=7), {"strategy": "test"})
+    assert seen[0] == {}
+    changed = set()
+    for name, entry in seen[5].items():
+        now = seen[6][name]
+        if not torch.equal(entry, now):
+            changed.add(name)
+            assert torch.equal(now, entry.masked_fill(where, 0.0))
+    assert changed == {"fc1.weight exp_avg", "fc1.weight exp_avg_sq"}
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_revived_weights_start_at_zero_unless_given(skip, make_bench, half_mask, request_of):
+    bench = make_bench(NET, SHORT)
+    mask, everything = half_mask(bench), bench.dense_mask()
+    seen = {}
+
+    def on_step(view):
+        if view.step == 4:
+            given = torch.full_like(view.values["fc2.weight"], 0.5)
+            return Change(everything, values={"fc2.weight": given}, replace_update=skip)
+        if view.step == 5:
+            seen.update({k: v.clone() for k, v in view.values.items()})
+        return None
+
+    bench.fit(request_of(bench, mask=mask, on_step=on_step, end=6), {"strategy": "test"})
+    assert bool((seen["fc1.weight"][~mask.kept["fc1"]] == 0).all())
+    assert bool((seen["fc2.weight"] == 0.5).all())
+
+
+def test_memo_lasts_from_call_to_call_and_calls_come_every_n_steps(make_bench, request_of):
+    bench = make_bench(NET, SHORT)
+    steps = []
+
+    def on_step(view):
+        view.memo["calls"] = view.memo.get("calls", 0) + 1
+        steps.append((view.step, view.memo["calls"], view.end))
+
+    request = request_of(bench, on_step=on_step, every=7, start=5, end=30)
+    bench.fit(request, {"strategy": "test"})
+    assert steps == [(7, 1, 30), (14, 2, 30), (21, 3, 30), (28, 4, 30)]
+
+
+def test_until_stops_before_the_step_it_is_asked_at(make_bench, request_of, hand):
+    bench = make_bench(NET, SHORT)
+    stopped = bench.fit(request_of(bench, until=lambda view: view.step >= 18, every=6))
+    assert (stopped.step, stopped.stopped) == (18, True)
+    assert hand.same(stopped.values, bench.fit(request_of(bench, end=18)).values)
+    never = bench.fit(request_of(bench, until=lambda view: False))
+    assert (never.step, never.stopped) == (40, False)
+
+
+def test_dense_gradients_count_only_where_the_network_is_rewired(make_bench, half_mask, request_of):
+    bench = make_bench(NET, SHORT)
+    before, after = half_mask(bench), half_mask(bench, 1)
+
+    def on_step(view):
+        return Change(after, replace_update=True) if view.step == 20 else None
+
+    request = request_of(bench, mask=before, on_step=on_step, every=10)
+    cost = bench.fit(request, {"strategy": "test"}).cost
+    a, b = before.kept_per_layer(), after.kept_per_layer()
+
+    def step(kept):
+        return 2 * (2 * kept["fc1"] + 3 * kept["fc2"])
+
+    rewiring = 2 * (a["fc1"] + 252 + 2 * a["fc2"] + 21)
+    assert cost.flops_masked_theoretical == pytest.approx(
+        20 * (20 * step(a) + rewiring + 19 * step(b)), rel=0.05
+    )
