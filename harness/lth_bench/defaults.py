@@ -42,7 +42,9 @@ class Defaults:
         minimum validation loss. `train_accuracy` is over at most 10,000 training examples.
         """
         loss, accuracy = self._evaluate(ticket, trained, self._test)
-        _, early = self._evaluate(ticket, trained.best, self._test)
+        early = accuracy
+        if trained.best.step != trained.step:  # otherwise it is the same state
+            _, early = self._evaluate(ticket, trained.best, self._test)
         _, train = self._evaluate(ticket, trained, _train_sample(ticket))
         return {
             "test_accuracy": accuracy,
