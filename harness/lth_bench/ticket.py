@@ -250,6 +250,12 @@ class Ticket:
             raise ValueError(f"a training runs from 0 ≤ start ≤ end, but got {start} and {end}")
         if every < 1:
             raise ValueError(f"every must be at least 1 step, but got {every}")
+        for name in ("dtype", "val_size"):
+            if recipe is not None and getattr(recipe, name) != getattr(self.recipe, name):
+                raise ValueError(
+                    f"{name} belongs to the task: a training has the task's own, "
+                    f"{getattr(self.recipe, name)!r}, but got {getattr(recipe, name)!r}"
+                )
         request = FitRequest(
             values,
             self.mask if mask is None else mask,

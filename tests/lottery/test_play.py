@@ -98,10 +98,14 @@ def request_of_dense():
 
 def test_the_reported_ticket_can_be_trained_again_from_its_parts(make_bench, run_play, blobs):
     """`test_accuracy` and `early_stop_accuracy`, worked out from the training's own values."""
-    bench = make_bench(NET, ADAM)
+    # a rate at which the network gets worse again
+    recipe = Recipe(lr=6.0, steps=20, batch_size=20, val_size=60, eval_every=2)
+    bench = make_bench(NET, recipe)
     (record,) = run_play(bench, SNIP(batch_size=100), (0.3,)).reported()
     key = record["trainings"][-1]["key"]
     outcome = bench._find(key, frozenset())
+    assert outcome.best_step < 20
+    assert record["metrics"]["test_accuracy"] != record["metrics"]["early_stop_accuracy"]
     for values, metric in (
         (outcome.values, "test_accuracy"),
         (outcome.best, "early_stop_accuracy"),
@@ -218,6 +222,22 @@ def test_the_same_experiment_again_trains_nothing_and_says_the_same(make_bench, 
             assert [t["key"] for t in a["trainings"]] == [t["key"] for t in b["trainings"]]
         searched = isinstance(strategy, EarlyBird)
         assert len(again.requests) == int(searched)  # what `until` watches runs again
+
+
+def test_without_iterative_every_density_starts_from_the_dense_run(make_bench, run_play):
+    seen = []
+
+    class Looks:
+        @hookimpl
+        def select_mask(self, ticket):
+            seen.append((ticket.mask.density, ticket.trained.key == ticket.dense.trained.key))
+            return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
+
+    run_play(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
+    assert seen == [(1.0, True), (1.0, True)]
+    Looks.iterative = True
+    run_play(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
+    assert seen[2:] == [(1.0, True), (0.5, False)]
 
 
 # ---- what cannot be reached ------------------------------------------------------------------

@@ -104,7 +104,10 @@ def test_an_error_late_in_the_rows_is_clean_too(paths: Paths) -> None:
             list(answer.rows)
 
 
-def test_a_greedy_query_is_refused_and_spills_nothing(paths: Paths) -> None:
+def test_a_greedy_query_is_refused_and_spills_nothing(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lth_bench.store.database.MEMORY_LIMIT", "200MB")
     folder = paths.results.parent
     before = sorted(p.name for p in folder.iterdir())
     with reading(paths.results) as con, pytest.raises(UserError, match="more memory"):

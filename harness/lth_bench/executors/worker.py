@@ -135,6 +135,8 @@ def prepare_process(device: str) -> None:
         torch.set_flush_denormal(True)
     else:
         torch.cuda.set_device(device)
+        # an operation without a deterministic form warns; it does not fail
+        torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False

@@ -46,8 +46,7 @@ def show(rows: Sequence[Row], format: str) -> None:
     if format != "table":
         sys.stdout.write(render(rows, format))
         return
-    console = terminal.stdout()
-    console.print(terminal.leaderboard(sheets(rows), console))
+    terminal.show(sheets(rows), terminal.stdout())
 
 
 def print_leaderboard(paths: Paths, suite: str | None = None) -> None:

@@ -91,7 +91,8 @@ SELECT
     ticket_id, experiment_id, run_id, round, coalesce(control, 'none'), reported,
     target_density, density, effective_density, unit_density, rewind_step, status, reason,
     metrics['test_accuracy'], metrics['test_loss'], metrics['val_accuracy'],
-    metrics['train_accuracy'], metrics['early_stop_step'], metrics['early_stop_accuracy'],
+    metrics['train_accuracy'], TRY_CAST(metrics['early_stop_step'] AS BIGINT),
+    metrics['early_stop_accuracy'],
     cost.steps, cost.examples, cost.flops_dense, cost.flops_masked_theoretical, cost.seconds,
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
@@ -110,7 +111,7 @@ FROM (
 );
 
 INSERT INTO curves
-SELECT ticket_id, c[1], c[2], c[3], c[4]
+SELECT ticket_id, TRY_CAST(c[1] AS BIGINT), c[2], c[3], c[4]
 FROM (SELECT ticket_id, unnest(curve) AS c FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.

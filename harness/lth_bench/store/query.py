@@ -54,7 +54,7 @@ def one_statement(con: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
                 f"try `SELECT … FROM leaderboard`, `SHOW TABLES` or `DESCRIBE tickets_flat`"
             )
         return _interruptibly(con, lambda: con.execute(statements[0]))
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
         raise UserError(_explained(error)) from error
 
 
@@ -85,7 +85,7 @@ def _rows(result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     try:
         while batch := _interruptibly(result, lambda: result.fetchmany(10_000)):
             yield from batch
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
         raise UserError(_explained(error)) from error
 
 

@@ -137,7 +137,7 @@ def stage(con: DuckDBPyConnection, batch: Batch) -> None:
             f"maximum_object_size = {size})",
             [str(batch.file)],
         )
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
         _name_bad_line(batch)
         raise UserError(
             f"{batch.journal}, after line {batch.before.records}: a record has a field of the "

@@ -17,29 +17,16 @@ from lth_bench.training.recipe import Recipe
 def make_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser, with fresh state. The rate is set before every step."""
     params = list(parameters)
-    match recipe.optimizer:
-        case "sgd":
-            return torch.optim.SGD(
-                params,
-                lr=recipe.lr,
-                momentum=recipe.momentum,
-                nesterov=recipe.nesterov,
-                weight_decay=recipe.weight_decay,
-                fused=True,
-            )
-        case "adam":
-            return torch.optim.Adam(
-                params,
-                lr=recipe.lr,
-                betas=recipe.betas,
-                weight_decay=recipe.weight_decay,
-                fused=True,
-            )
-        case "adamw":
-            return torch.optim.AdamW(
-                params,
-                lr=recipe.lr,
-                betas=recipe.betas,
-                weight_decay=recipe.weight_decay,
-                fused=True,
-            )
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            params,
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(
+        params, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
+    )

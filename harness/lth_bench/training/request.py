@@ -35,7 +35,11 @@ class StepView:
 
 @dataclass(frozen=True)
 class Change:
-    """What `on_step` may alter. Weights that the new mask revives start at zero unless given."""
+    """What `on_step` may alter. Weights that the new mask revives start at zero unless given.
+
+    The optimiser's state of a pruned weight goes on gathering dense gradients; `reset_momentum`
+    clears it for a weight that comes back.
+    """
 
     mask: Mask | None = None
     values: Values | None = None

@@ -166,7 +166,8 @@ class Workbench:
 
     def _trained(self, key: str, request: FitRequest, outcome: Outcome) -> Trained:
         def on_device(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {k: v.to(self.device) for k, v in values.items()}
+            # copies: a strategy that changes them must not change what others are given
+            return {k: v.to(self.device, copy=True) for k, v in values.items()}
 
         return Trained(
             values=on_device(outcome.values),
