@@ -173,13 +173,15 @@ class _Recorder:
 
         if not final and time.monotonic() - self.folded < FOLD_EVERY:
             return
-        report = fold(self.paths, patience=5.0 if final else 0.0)
+        try:
+            report = fold(self.paths, patience=5.0 if final else 0.0)
+            trouble = report.message if report.delayed else None
+        except UserError as error:  # a damaged or unwritable database; the journal has everything
+            trouble = error.message
         self.folded = time.monotonic()
-        if final and report.delayed:
-            holder = f" by {report.holder}" if report.holder else ""
+        if final and trouble:
             self.summary.notes.append(
-                f"{self.paths.results} is locked{holder}, so this run's results are in the journal "
-                f"only; close it, then: lth-bench db fold --results {self.paths.results}"
+                f"{trouble}. This run's results are all in {self.paths.journal}"
             )
 
 
@@ -215,6 +217,7 @@ def _write_head(
             "suite_version": suite.version,
             "suite_toml": suite.text,
             "overrides": list(suite.overrides),
+            "baseline": suite.baseline,
             "command": settings.command,
             "environment": environment,
             "plugins": plugins,

@@ -89,7 +89,7 @@ class Hooks:
         return self._first("train", Trained, ticket=ticket)  # type: ignore[no-any-return]
 
     def _first(self, hook: str, expected: type, **arguments: Any) -> Any:
-        """A first-result hook: the strategy's where it has one (None is an error), or the default."""
+        """A first-result hook: the strategy's own (None is an error), else the default."""
         own = hook in self._hooks_of(self._strategy)
         others = [self._defaults] if own else []
         caller = self._manager.subset_hook_caller(hook, remove_plugins=others)

@@ -10,7 +10,7 @@ from lth_bench.report import formats, terminal
 from lth_bench.report.rows import Row, rows
 from lth_bench.report.sheet import sheets
 from lth_bench.store.paths import Paths
-from lth_bench.store.reading import reading
+from lth_bench.store.reading import reading, to_stderr
 
 __all__ = ["FORMATS", "print_leaderboard", "render", "require_format", "rows", "show"]
 
@@ -51,7 +51,7 @@ def show(rows: Sequence[Row], format: str) -> None:
 
 def print_leaderboard(paths: Paths, suite: str | None = None) -> None:
     """The leaderboard of a suite (or of all) as a table on stdout, as a run ends with it."""
-    with reading(paths.results) as con:
+    with reading(paths.results, to_stderr) as con:
         show(rows(con, suites=[suite] if suite else ()), "table")
 
 

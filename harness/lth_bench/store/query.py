@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-READS = {"SELECT", "EXPLAIN", "PRAGMA", "MULTI"}
+READS = {"SELECT", "EXPLAIN", "MULTI"}
 """DuckDB's kinds of statement that only read; PIVOT is of the kind MULTI."""
 
 
