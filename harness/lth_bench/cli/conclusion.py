@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lth_bench.errors import UserError
 from lth_bench.report.progress import duration
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ def conclude(summary: Summary, results: Path) -> None:
     from lth_bench.store.paths import Paths
 
     if not summary.interrupted:
-        print_leaderboard(Paths(results), suite=summary.suite)
+        try:
+            print_leaderboard(Paths(results), suite=summary.suite)
+        except UserError as error:  # the run itself is fine, so it keeps its own exit code
+            _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
     _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
     for note in summary.notes:
