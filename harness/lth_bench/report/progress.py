@@ -69,7 +69,7 @@ class _Meter:
     def left(self) -> float | None:
         """Seconds left at the rate so far, or None while that would be a guess."""
         elapsed = time.monotonic() - self.began
-        if self.done_steps < 0.02 * self.total or elapsed < 3:
+        if self.done_steps < 0.1 * self.total or elapsed < 3:
             return None
         return elapsed * (self.total - self.done_steps) / max(1, self.done_steps)
 
