@@ -87,5 +87,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 
 @pytest.fixture(scope="session")
+def longer() -> str:
+    """The tiny suite at more steps, so that there is time to stop it in."""
+    return TINY.replace("steps = 30", "steps = 300")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, longer: str) -> CommandLine:
+    """A finished run of the longer suite. Read it, don't change it."""
+    lth = CommandLine(tmp_path_factory.mktemp("undisturbed"))
+    lth("run", lth.write("tiny.toml", longer))
+    return lth
+
+
+@pytest.fixture(scope="session")
 def tiny() -> str:
     return TINY

@@ -142,10 +142,10 @@ def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
         time.sleep(0.5)
         os.kill(process.pid, signal.SIGINT)
         try:
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=120)
         finally:
             process.kill()
-    assert out == "interrupted\n"
+    assert out.endswith("interrupted\n")  # DuckDB may have begun a progress bar
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -96,7 +96,10 @@ def _interruptibly(con: DuckDBPyConnection, action: Callable[[], T]) -> T:
         try:
             return future.result()
         except KeyboardInterrupt:
-            con.interrupt()
+            # an interruption that comes before the work has begun is lost, hence again
+            while not future.done():
+                con.interrupt()
+                wait([future], timeout=0.1)
             raise
 
 
