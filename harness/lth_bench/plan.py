@@ -162,9 +162,10 @@ def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[flo
     """The densities of each experiment: a ladder where iterative, otherwise one by one."""
     if getattr(strategy, "dense_only", False):
         return [(1.0,)]
+    sparse = tuple(d for d in densities if d < 1)  # density 1.0 is the dense run, and no ticket
     if getattr(strategy, "iterative", False):
-        return [tuple(densities)]
-    return [(d,) for d in densities]
+        return [sparse] if sparse else []
+    return [(d,) for d in sparse]
 
 
 def _over_seeds(

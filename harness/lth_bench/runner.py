@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.store.journal import Journal, finished
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, looks_like_duckdb
 
 if TYPE_CHECKING:
     from lth_bench.plan import Plan, Planned
@@ -79,6 +80,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench.executors.local import LocalExecutor
     from lth_bench.executors.worker import WorkerConfig
     from lth_bench.plan import plan_suite
+    from lth_bench.plugins.preflight import preflight
     from lth_bench.suite.check import check
 
     began = time.monotonic()
@@ -91,6 +93,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     paths = Paths(settings.results)
     statuses = finished(paths)
     todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
+    preflight((p.experiment for p in todo), registry)
     if todo:
         _require_data(todo, registry, root)
         _require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
@@ -281,12 +284,14 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def require_writable(results: Path) -> None:
-    """UserError where the results' folder cannot be made or written."""
+    """UserError where results cannot be written, or the file is something else's."""
     paths = Paths(results)
     paths.make_folder()
-    import os
-
     if not os.access(paths.results.parent, os.W_OK):
         raise UserError(
             f"the folder {paths.results.parent} is read-only; name another file with --results"
+        )
+    if not paths.journal.exists() and not looks_like_duckdb(paths.results):
+        raise UserError(
+            f"{paths.results} exists and is no DuckDB database; name another file with --results"
         )

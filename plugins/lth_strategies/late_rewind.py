@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from lth_bench import Range, RewindPoint, Ticket, hookimpl
+from lth_bench.errors import UserError
 from lth_strategies.imp import IMP
 
 
@@ -28,7 +29,12 @@ class LateRewind(IMP):
         """The step that is rewound to."""
         if self.rewind_step is None:
             return round(self.rewind_fraction * total_steps)
-        return min(self.rewind_step, total_steps)
+        if self.rewind_step >= total_steps:
+            raise UserError(
+                f"rewind_step = {self.rewind_step} is not before the end of training, which has "
+                f"{total_steps} steps; lower it, or give rewind_fraction instead"
+            )
+        return self.rewind_step
 
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:

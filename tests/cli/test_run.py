@@ -220,3 +220,48 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, lth, tiny):
         subprocess.run(["umount", artifacts], check=True)
     lth("run", suite)
     assert rows(lth) == rows(finished)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("def select_mask(self, ticket): ...", "lacks @hookimpl"),
+        ("@hookimpl\n    def select_mask(self, tickett): ...", "tickett"),
+        (
+            (
+                "@hookimpl\n    def select_mask(self, ticket): ...\n"
+                "    @hookimpl\n    def rewind_pont(self, ticket): ..."
+            ),
+            "rewind_pont",
+        ),
+        (
+            (
+                "@hookimpl\n    def select_mask(self, ticket): ...\n"
+                "    def rewind_point(self, ticket): ..."
+            ),
+            "rewind_point is a hook's name, but the method lacks @hookimpl",
+        ),
+    ],
+)
+def test_hooks_that_cannot_be_called_are_named_before_anything_trains(lth, tiny, body, says):
+    lth.write(
+        "wrong.py",
+        "from dataclasses import dataclass\nfrom lth_bench import hookimpl\n"
+        f"@dataclass(frozen=True, eq=False)\nclass Wrong:\n    {body}\n",
+    )
+    suite = lth.write("s.toml", tiny + '[[strategies]]\nuse = "wrong"\n')
+    done = lth("run", suite, "--plugin", "wrong.py", code=4)
+    assert says in done.stderr
+    assert not (lth.folder / "results.journal.jsonl").exists()
+
+
+def test_a_file_that_is_no_database_is_not_taken_for_results(lth, tiny):
+    suite = lth.write("tiny.toml", tiny)
+    assert "no DuckDB database" in lth("run", suite, "--results", suite, code=4).stderr
+    assert suite.read_text() == tiny
+
+
+def test_a_rewind_step_beyond_the_training_is_refused(lth, tiny):
+    more = '[[strategies]]\nuse = "late_rewind"\nparams = { rewind_step = 30 }\n'
+    done = lth("run", lth.write("late.toml", tiny + more), code=4)
+    assert "rewind_step = 30 is not before the end of training" in done.stderr

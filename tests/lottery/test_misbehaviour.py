@@ -64,12 +64,13 @@ def test_without_select_mask(fails):
     fails(Empty(), "select_mask", "missing; a strategy needs")
 
 
-def test_select_mask_without_its_marker(fails):
-    class Unmarked:
-        def select_mask(self, ticket):
-            return ticket.mask
+def test_a_hook_without_its_marker(make_bench, run_play):
+    class Unmarked(Good):
+        def rewind_point(self, ticket):
+            return None
 
-    fails(Unmarked(), "select_mask", "missing; .*@hookimpl")
+    with pytest.raises(UserError, match=r"'mine': rewind_point .* lacks @hookimpl"):
+        run_play(make_bench(NET, RECIPE), Unmarked(), (0.5,))
 
 
 def test_a_misspelt_hook(make_bench, run_play):

@@ -16,7 +16,7 @@ from lth_strategies.late_rewind import LateRewind
         (LateRewind(), 63_000, 630),
         (LateRewind(rewind_step=500), 63_000, 500),
         (LateRewind(rewind_step=500, rewind_fraction=0.5), 63_000, 500),
-        (LateRewind(rewind_step=500), 100, 100),
+        (LateRewind(rewind_step=99), 100, 99),
         (LateRewind(rewind_fraction=0.0), 100, 0),
         (LateRewind(rewind_step=0), 100, 0),
         (LateRewind(rewind_fraction=0.034), 100, 3),

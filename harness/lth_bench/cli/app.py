@@ -73,7 +73,8 @@ def main() -> NoReturn:
         if usage is not None:  # typer's own: an unknown option, a missing argument
             context = getattr(error, "ctx", None)
             where = f" (see `{context.command_path} --help`)" if context is not None else ""
-            _say(f"error: {usage()}{where}")
+            if usage():  # empty where the help was asked for by saying nothing
+                _say(f"error: {usage()}{where}")
             sys.exit(UserError.exit_code)
         if os.environ.get("LTH_BENCH_DEBUG"):
             traceback.print_exc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def conclude(summary: Summary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
     from lth_bench.report.leaderboard import print_leaderboard
-    from lth_bench.store.paths import Paths
+    from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
         try:
@@ -32,7 +33,8 @@ def conclude(summary: Summary, results: Path) -> None:
         return
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {results}')
-    _say(f'results: {results} (lth-bench leaderboard, lth-bench query "FROM tickets_flat")')
+    where = "" if results == default_results() else f" --results {shlex.quote(str(results))}"
+    _say(f"results: {results} (lth-bench leaderboard{where})")
 
 
 def _say(text: str) -> None:

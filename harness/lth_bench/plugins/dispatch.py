@@ -57,6 +57,12 @@ class Hooks:
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise UserError(f"plugin {name!r}: {error}") from error
+        own = self._hooks_of(plugin)
+        for hook in (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS):
+            if hook not in own and callable(getattr(plugin, hook, None)):
+                raise UserError(
+                    f"plugin {name!r}: {hook} is a hook's name, but the method lacks @hookimpl"
+                )
 
     def _hooks_of(self, plugin: object) -> set[str]:
         callers = self._manager.get_hookcallers(plugin) or []

@@ -18,7 +18,7 @@ from lth_bench.errors import UserError
 from lth_bench.store import schema
 from lth_bench.store.database import Corrupt, Locked, naming_damage, open_writable
 from lth_bench.store.mark import Mark, read_mark, write_mark
-from lth_bench.store.paths import DiskError, Paths, disk_error
+from lth_bench.store.paths import DiskError, Paths, disk_error, looks_like_duckdb
 from lth_bench.store.staging import copy_lines, stage, unstage
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def _replace(paths: Paths, con: DuckDBPyConnection | None) -> int:
             with contextlib.suppress(Corrupt), naming_damage(paths):
                 con.execute("CHECKPOINT")
         _log(paths.results).unlink(missing_ok=True)
+        if not looks_like_duckdb(paths.results):  # somebody's file, named by mistake: keep it
+            os.replace(paths.results, paths.results.with_name(f"{paths.results.name}.replaced"))
         os.replace(fresh.results, paths.results)
     except OSError as error:
         raise disk_error(error, paths.results, "write") from error

@@ -74,6 +74,16 @@ class Paths:
             )
 
 
+def looks_like_duckdb(file: Path) -> bool:
+    """Whether a file is missing, empty, or begins as DuckDB's files do."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(12)
+    except FileNotFoundError:
+        return True
+    return not head or head[8:12] == b"DUCK"
+
+
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
     """A refusal of the operating system in the user's words: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
