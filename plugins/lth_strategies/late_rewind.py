@@ -21,7 +21,8 @@ class LateRewind(IMP):
     """
 
     rewind_step: Annotated[int, Range(0, 10**9)] | None = None
-    """Step k. Published: 500 of 63,000 for ResNet-20, 1,000 for VGG-16. Overrides the fraction."""
+    """Step k. Published: 500 of 63,000 for ResNet-20, 1,000 for VGG-16. Overrides the
+    fraction; must lie before the end of training, a smoke run's included."""
     rewind_fraction: Annotated[float, Range(0, 1, open_high=True)] = 0.01
     """Step k as a fraction of training, where `rewind_step` is not given."""
 

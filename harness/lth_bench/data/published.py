@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -26,7 +27,7 @@ TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
-class Published:
+class Published(ABC):
     """A dataset whose files lie in the data root as torchvision lays them out.
 
     A subclass names the files and decodes them. They are read by lth-bench's own readers, which
@@ -59,21 +60,21 @@ class Published:
         cache = ArrayCache(self.title, root, sources, {"checksum": self.checksum})
         return cache.get(lambda: self.decode(files))
 
+    @abstractmethod
     def find(self, root: Path) -> list[Path] | None:
         """The files to read, or None where one is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, files: Sequence[Path]) -> Arrays:
         """Read what `find` found. UserError naming the file that is damaged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def download(self, torchvision: Any, folder: str) -> None:
         """Have torchvision download into a folder and check."""
-        raise NotImplementedError
 
+    @abstractmethod
     def needs(self, root: Path) -> str:
         """For messages: which files, in which folder, and which of them are missing."""
-        raise NotImplementedError
 
     def require(self, file: str, data: bytes, md5: str | None) -> None:
         """UserError where a file's content does not have the published checksum."""
