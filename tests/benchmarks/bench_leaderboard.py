@@ -14,7 +14,9 @@ from statistics import median
 
 import duckdb
 
-from lth_bench.report.leaderboard import render, rows
+from lth_bench.report.rendering import render
+from lth_bench.report.rows import rows
+from lth_bench.report.sheet import board
 from lth_bench.store import Journal, Paths, fold, rebuild
 from lth_bench.store.database import open_safe
 from lth_bench.store.schema import create, sql
@@ -79,7 +81,7 @@ def test_leaderboard_of_a_million_tickets(tmp_path: Path) -> None:
         frame = measure(lambda: con.execute("FROM leaderboard").df())
         view = measure(lambda: con.execute("FROM leaderboard").fetchall())
         one = measure(lambda: con.execute("FROM leaderboard WHERE suite = 'suite3'").fetchall())
-        table = measure(lambda: render(rows(con, suites=["suite3"]), "table"))
+        table = measure(lambda: render(board(rows(con, suites=["suite3"])), "table"))
     report(
         tickets=tickets, rows=SUITES * TASKS * ((LABELS - 1) * DENSITIES + 1),
         ranked_seconds=ranked, data_frame_seconds=frame, python_rows_seconds=view,

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.report.leaderboard import print_leaderboard, render, rows
-from lth_bench.report.sheet import count, sheets
+from lth_bench.report.leaderboard import print_leaderboard
+from lth_bench.report.rendering import render as render_board
+from lth_bench.report.rows import rows
+from lth_bench.report.sheet import board, count, sheets
 from lth_bench.store import Paths
 
 Results = Callable[..., Any]
@@ -37,7 +39,11 @@ NONE = {**NOTHING, "n": 0}
 
 def line(**changes: Any) -> tuple[str, ...]:
     ((block,),) = [s.blocks for s in sheets([{**ROW, **changes}])]
-    return block[0].cells()
+    return tuple(cell.text for cell in block[0].cells())
+
+
+def render(rows: list[dict[str, Any]], *arguments: Any) -> str:
+    return render_board(board(rows), *arguments)
 
 
 def test_a_row_is_read_at_a_glance() -> None:

@@ -45,7 +45,9 @@ def leaderboard(
     json_: JsonOption = False,
 ) -> None:
     """Rank the strategies of every task and density: mean, interval, difference to dense, cost."""
-    from lth_bench.report.leaderboard import require_format, rows, show
+    from lth_bench.report.rendering import require_format, show
+    from lth_bench.report.rows import rows
+    from lth_bench.report.sheet import board
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
@@ -55,4 +57,4 @@ def leaderboard(
         found = rows(
             con, suite or (), task or (), model or (), dataset or (), density or (), control
         )
-    show(found, format)
+    show(board(found), format)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
 from lth_bench.report.printable import printable
 from lth_bench.report.rows import Row
+from lth_bench.report.table import Board, Cell, Style, Table
 
 HEADER = (
     "left %", "#", "strategy", "accuracy %", "Δ dense", "n", "stop", "train", "search", "FLOPs",
@@ -21,12 +22,15 @@ LEGEND = (
     "both, if pruned weights cost nothing, as a multiple of the dense run's."
 )
 
+Kind = Literal["dense", "ranked", "control"]
+LINE_STYLE: dict[Kind, Style] = {"dense": "dense", "ranked": "", "control": "dim"}
+
 
 @dataclass(frozen=True)
 class Line:
     """One row of a sheet."""
 
-    kind: Literal["dense", "ranked", "control"]
+    kind: Kind
     density: str
     rank: str
     strategy: str
@@ -45,14 +49,23 @@ class Line:
     missing: bool = False
     """Whether there is no result at all."""
 
-    def cells(self, intervals: bool = True) -> tuple[str, ...]:
-        """Text by column of HEADER."""
-        delta = f"{self.delta} ± {self.delta_interval}" if self.delta_interval else self.delta
+    def cells(self) -> tuple[Cell, ...]:
+        """By column of HEADER."""
+        whole = LINE_STYLE[self.kind]
+        name: Style = "best" if self.best else whole
+        delta: Style = whole
+        if self.sign and self.kind != "control":
+            delta = "good" if self.sign > 0 else "bad"
+        long = f"{self.delta} ± {self.delta_interval}" if self.delta_interval else self.delta
         return (
-            self.density, self.rank, self.strategy, self.accuracy,
-            delta if intervals else self.delta, self.n, self.stop, self.train, self.search,
-            self.flops,
-        )  # fmt: skip
+            Cell(self.density, "strong"),
+            Cell(self.rank, name),
+            Cell(self.strategy, name),
+            Cell(self.accuracy, "warn" if self.missing else name),
+            Cell(long, delta, short=self.delta),
+            *(Cell(text, whole) for text in (self.n, self.stop, self.train, self.search)),
+            Cell(self.flops, whole),
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,22 @@ class Sheet:
     def title(self) -> str:
         """The task."""
         return printable(f"{self.model} · {self.dataset} · {self.recipe}")
+
+    def table(self) -> Table:
+        """The sheet as it is printed."""
+        return Table(
+            header=HEADER,
+            blocks=[[line.cells() for line in block] for block in self.blocks],
+            title=self.title,
+            group=self.suite,
+            left=frozenset({HEADER.index("strategy")}),
+            notes=tuple(self.notes),
+        )
+
+
+def board(rows: Sequence[Row]) -> Board:
+    """The leaderboard by accuracy."""
+    return Board("leaderboard", rows, [sheet.table() for sheet in sheets(rows)], LEGEND)
 
 
 def sheets(rows: Iterable[Row]) -> list[Sheet]:
@@ -117,7 +146,7 @@ def _ticket_key(row: Row) -> tuple[str, ...]:
 
 
 def _line(row: Row, first: bool) -> Line:
-    kind: Literal["dense", "ranked", "control"] = "ranked"
+    kind: Kind = "ranked"
     if row["control"] != "none":
         kind = "control"
     elif row["strategy"] == "dense":

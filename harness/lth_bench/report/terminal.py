@@ -1,4 +1,4 @@
-"""The leaderboard on a terminal."""
+"""Boards on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from lth_bench.report.printable import printable
-from lth_bench.report.sheet import HEADER, LEGEND, Line, Sheet
+from lth_bench.report.table import Board, Line, Style, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +18,11 @@ PIPED_WIDTH = 100
 """Columns where the output is no terminal."""
 
 GAP = "  "
-LEFT = HEADER.index("strategy")
-"""The one column that is aligned to the left."""
+
+LOOKS: dict[Style, str] = {
+    "": "", "best": "bold green", "good": "green", "bad": "red", "strong": "bold", "dim": "dim",
+    "dense": "cyan", "warn": "yellow",
+}  # fmt: skip
 
 
 def stdout() -> Console:
@@ -29,86 +32,86 @@ def stdout() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
-def as_text(sheets: Sequence[Sheet], width: int = PIPED_WIDTH) -> str:
-    """The leaderboard as plain text, made for `width` columns."""
+def as_text(board: Board, width: int = PIPED_WIDTH) -> str:
+    """The board as plain text, made for `width` columns."""
     from rich.console import Console
 
     console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as captured:
-        show(sheets, console)
+        show(board, console)
     return captured.get()
 
 
-def show(sheets: Sequence[Sheet], console: Console) -> None:
-    """All sheets under the headings of their suites, notes and legend below.
+def show(board: Board, console: Console) -> None:
+    """All tables under the headings of their groups, with their notes, and the legend below.
 
-    Differences come with their intervals where the console is wide enough. Lines are made here
-    and not by rich's Table, which takes a millisecond a row: 4,000 rows took 5 s, now 0.4 s.
+    Cells take their short form where a table is too wide. Lines are made here and not by rich's
+    Table, which takes a millisecond a row: 4,000 rows took 5 s, now 0.4 s.
     """
     from rich.text import Text
 
-    suite = None
-    for sheet in sheets:
-        if sheet.suite != suite:
-            suite = sheet.suite
-            name = printable(suite)
+    group = None
+    for table in board.tables:
+        if table.group and table.group != group:
+            group = table.group
+            name = printable(group)
             rule = "─" * max(0, console.width - len(name) - 1)
             console.print(Text.assemble((name, "bold"), " ", (rule, "dim")))
-        console.print(Text(sheet.title, style="bold cyan"))
-        for text in _lines(sheet, console.width):
+        if table.title:
+            console.print(Text(table.title, style="bold cyan"))
+        for text in _lines(table, console.width):
             # what does not fit even so is left to the terminal to wrap
             console.print(text, no_wrap=True, overflow="ignore", crop=False)
-        for note in sheet.notes:
+        for note in table.notes:
             console.print(Text(note, style="yellow"))
         console.print()
-    console.print(Text(LEGEND, style="dim"))
+    if board.legend:
+        console.print(Text(board.legend, style="dim"))
 
 
-def _lines(sheet: Sheet, width: int) -> Iterator[Text]:
+def _lines(table: Table, width: int) -> Iterator[Text]:
     from rich.text import Text
 
-    widths = _widths(sheet, intervals=True)
-    intervals = sum(widths) + len(GAP) * (len(widths) - 1) <= width
-    if not intervals:
-        widths = _widths(sheet, intervals=False)
+    short = False
+    widths = _widths(table, short)
+    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        short = True
+        widths = _widths(table, short)
     yield Text("")
-    header = GAP.join(_aligned(HEADER, widths))
+    header = GAP.join(_aligned(table, table.header, widths))
     yield Text(header, style="dim")
     yield Text("─" * len(header), style="dim")
-    for number, block in enumerate(sheet.blocks):
+    for number, block in enumerate(table.blocks):
         if number:
             yield Text("")
         for line in block:
-            yield _styled(line, _aligned(line.cells(intervals), widths))
+            yield _styled(line, _aligned(table, _texts(line, short), widths))
     yield Text("")
 
 
-def _widths(sheet: Sheet, intervals: bool) -> list[int]:
-    cells = [line.cells(intervals) for block in sheet.blocks for line in block]
-    return [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
+def _texts(line: Line, short: bool) -> list[str]:
+    return [cell.short if short and cell.short is not None else cell.text for cell in line]
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _widths(table: Table, short: bool) -> list[int]:
+    texts = [_texts(line, short) for line in table.lines()]
+    return [max(map(len, column)) for column in zip(table.header, *texts, strict=True)]
+
+
+def _aligned(table: Table, texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [
-        cell.ljust(width) if index == LEFT else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        text.ljust(width) if index in table.left else text.rjust(width)
+        for index, (text, width) in enumerate(zip(texts, widths, strict=True))
     ]
 
 
-def _styled(line: Line, cells: Sequence[str]) -> Text:
+def _styled(line: Line, texts: Sequence[str]) -> Text:
     from rich.text import Text
 
-    whole = {"control": "dim", "dense": "cyan", "ranked": ""}[line.kind]
-    styles = ["bold", *[whole] * (len(cells) - 1)]
-    if line.best:
-        styles[1:4] = ["bold green"] * 3
-    if line.missing:
-        styles[3] = "yellow"
-    if line.sign and line.kind != "control":
-        styles[4] = "green" if line.sign > 0 else "red"
     parts: list[str | tuple[str, str]] = []
-    for cell, style in zip(cells, styles, strict=True):
-        parts += [GAP, (cell, style)] if parts else [(cell, style)]
-    text = Text.assemble(*parts)
-    text.rstrip()
-    return text
+    for text, cell in zip(texts, line, strict=True):
+        part = (text, LOOKS[cell.style])
+        parts += [GAP, part] if parts else [part]
+    found = Text.assemble(*parts)
+    found.rstrip()
+    return found

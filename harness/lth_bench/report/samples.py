@@ -1,0 +1,135 @@
+"""What the seeds of one cell gave: the values that statistics are made of, failures included.
+
+A cell is a (suite, task, target density, label, control). How failures count is one policy:
+`failed` and `diverged` seeds are lost by the method, `skipped` ones cannot be reached by it, all
+others without a result (out of memory or time, interrupted, still planned) are owed by the machine
+and say nothing of the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LOST = ("failed", "diverged")
+"""Statuses by which a method loses a seed."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of one cell, seed by seed."""
+
+    suite: str
+    model: str
+    dataset: str
+    recipe: str
+    target_density: float
+    """Kept fraction asked for, in (0, 1]; 1 is the dense run."""
+    strategy: str
+    label: str
+    control: str
+    """`none` for the ticket itself."""
+    source: str
+    """Task the ticket was found on, MODEL/DATASET/RECIPE; its own unless transferred."""
+    values: Mapping[int, float]
+    """By seed: the metric of the rows that ended ok."""
+    lost: frozenset[int]
+    """Seeds that the method failed or diverged on."""
+    skipped: frozenset[int]
+    """Seeds on which the method cannot reach the density."""
+    missing: frozenset[int]
+    """Seeds still owed."""
+
+    @property
+    def task(self) -> str:
+        """MODEL/DATASET/RECIPE."""
+        return f"{self.model}/{self.dataset}/{self.recipe}"
+
+    @property
+    def name(self) -> str:
+        """The label, or LABEL/CONTROL."""
+        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+
+    @property
+    def planned(self) -> int:
+        """Seeds planned."""
+        return len(self.values) + len(self.lost) + len(self.skipped) + len(self.missing)
+
+
+def samples(
+    con: DuckDBPyConnection,
+    metric: str = "test_accuracy",
+    suites: Sequence[str] = (),
+    labels: Sequence[str] = (),
+) -> list[Sample]:
+    """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
+
+    `metric` is a numeric column of `tickets_flat` or a name in the table `metrics`. A row that
+    ended ok without that metric (as where only some strategies report it) counts as missing.
+    UnknownName for a metric that is neither.
+    """
+    value, join = _source(con, metric)
+    where, parameters = ["true"], []
+    for column, asked in (("suite", suites), ("label", labels)):
+        if asked:
+            where.append(f"list_contains(?, f.{column})")
+            parameters.append(list(asked))
+    ok = "f.status = 'ok' AND v IS NOT NULL AND isfinite(v)"
+    lost = ", ".join(f"'{status}'" for status in LOST)
+    rows = con.execute(
+        f"""
+        WITH f AS (
+            SELECT f.*, CAST({value} AS DOUBLE) AS v
+            FROM flat f {join} WHERE {" AND ".join(where)}
+        )
+        SELECT
+            suite, model, dataset, recipe, target_density, strategy, label, control,
+            concat_ws('/', source_model, source_dataset, source_recipe),
+            list(seed ORDER BY seed) FILTER ({ok}),
+            list(v ORDER BY seed) FILTER ({ok}),
+            list(seed) FILTER (status IN ({lost})),
+            list(seed) FILTER (status = 'skipped'),
+            list(seed) FILTER (NOT coalesce({ok}, false) AND status NOT IN ({lost}, 'skipped'))
+        FROM f
+        GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
+            source_model, source_dataset, source_recipe
+        ORDER BY suite, model, dataset, recipe, target_density DESC, label, control <> 'none',
+            control, 9
+        """,
+        parameters,
+    ).fetchall()
+    return [_sample(row) for row in rows]
+
+
+def _sample(row: tuple[Any, ...]) -> Sample:
+    suite, model, dataset, recipe, density, strategy, label, control, source, *found = row
+    seeds, values, lost, skipped, missing = (x or [] for x in found)
+    by_seed = dict(zip(seeds, values, strict=True))
+    seedless = map(frozenset, (lost, skipped, missing))
+    return Sample(
+        suite, model, dataset, recipe, density, strategy, label, control, source, by_seed, *seedless
+    )
+
+
+def _source(con: DuckDBPyConnection, metric: str) -> tuple[str, str]:
+    """SQL for the metric's value, and the join that it needs."""
+    columns = {
+        name
+        for name, kind in con.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'flat'"
+        ).fetchall()
+        if kind in ("DOUBLE", "BIGINT") and name not in ("cell", "task", "seed", "round")
+    }
+    if metric in columns:
+        return f'f."{metric}"', ""
+    named = {name for (name,) in con.execute("SELECT DISTINCT metric FROM metrics").fetchall()}
+    if metric not in named:
+        raise UnknownName("metric", metric, columns | named)
+    quoted = metric.replace("'", "''")
+    return "m.value", f"LEFT JOIN metrics m ON m.ticket_id = f.ticket_id AND m.metric = '{quoted}'"
