@@ -115,3 +115,11 @@ def test_accounts_hold_no_tensors(ticket):
     assert not receipt.values
     assert not receipt.best.values
     assert len(trained.values) > 0
+
+
+@pytest.mark.parametrize(
+    "values", [torch.zeros(2, 3), torch.zeros(3), torch.tensor([[0.0, torch.nan], [0, 0]])]
+)
+def test_a_matrix_needs_a_finite_value_for_every_pair(ticket, values):
+    with pytest.raises(ValueError, match="every pair"):
+        ticket.keep_matrix("x", [0, 1], values)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,15 @@ class DenseRun:
         return self._bench.fit(self._request(step, frozenset()))
 
 
+class StepMatrix(NamedTuple):
+    """A value for every pair of moments of a search."""
+
+    steps: tuple[int, ...]
+    """The n moments, as steps of training."""
+    values: list[list[float]]
+    """n rows of n."""
+
+
 @dataclass
 class Ticket:
     """A round's facts, data and trainings, as its hooks see them.
@@ -133,6 +142,8 @@ class Ticket:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
     """Passes data between one round's hooks."""
     on_eval: OnEval | None = field(default=None, repr=False)
+    matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
+    """What `keep_matrix` was given in this round."""
 
     @property
     def trained(self) -> Trained:
@@ -277,6 +288,23 @@ class Ticket:
         trained = self.bench.fit(request, identity, self.on_eval)
         self.fits.add(trained)
         return trained
+
+    def keep_matrix(self, name: str, steps: Sequence[int], values: Tensor) -> None:
+        """Record a value for every pair of moments in the search, for the report to draw.
+
+        `values` is [n, n] for the n `steps` of training at which something was looked at, such as
+        the distances between the masks at these steps. At most 256 moments; kept to six decimals.
+        Call it in `select_mask`; the reported tickets' matrices go into the table `matrices`.
+        ValueError for another shape, and for values that are not finite.
+        """
+        n = len(steps)
+        if n > 256 or values.shape != (n, n) or not bool(torch.isfinite(values).all()):
+            raise ValueError(
+                f"a matrix has one finite value for every pair of at most 256 steps, but got "
+                f"{n} steps and values of shape {list(values.shape)}"
+            )
+        rows = [[round(x, 6) for x in row] for row in values.tolist()]
+        self.matrices[name] = StepMatrix(tuple(map(int, steps)), rows)
 
     def after_selection(self, mask: Mask) -> Ticket:
         """This ticket with the mask that `select_mask` chose."""

@@ -53,6 +53,7 @@ class EarlyBird:
     def select_mask(self, ticket: Ticket) -> Mask:
         """Search by a dense training that stops when the masks settle."""
         groups = ticket.units
+        history: dict[int, Tensor] = {}  # step → mask bits, for the picture of their distances
 
         def settled(view: Watch) -> bool:
             scores = unit_scores(groups, view.values)
@@ -60,6 +61,7 @@ class EarlyBird:
                 return False  # as γ are at the start: this mask would be the tie rule's choice
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
             bits = unit_bits(groups, mask)
+            history[view.step] = bits
             queue = view.memo.setdefault("queue", deque(maxlen=self.window))
             queue.appendleft(bits)
             return has_settled(queue, self.window, self.threshold)
@@ -71,6 +73,10 @@ class EarlyBird:
             every=max(1, round(self.interval * ticket.steps_per_epoch)),
         )
         ticket.memo["search"] = search
+        if history:
+            steps = thinned(list(history), 256)
+            bits = torch.stack([history[step] for step in steps])
+            ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
         scores = unit_scores(groups, search.values)
         return largest_below(groups, ticket.layers, scores, ticket.target_count)
 
@@ -155,6 +161,18 @@ def rank_within(scores: Tensor) -> Tensor:
 def unit_bits(groups: Sequence[UnitGroup], mask: Mask) -> Tensor:
     """One bit a unit, all groups in a row: whether the mask keeps it."""
     return ~torch.cat(removed_units(groups, mask))
+
+
+def thinned(steps: list[int], most: int) -> list[int]:
+    """At most `most` of the steps, evenly spread, first and last included."""
+    if len(steps) <= most:
+        return steps
+    return [steps[i * (len(steps) - 1) // (most - 1)] for i in range(most)]
+
+
+def mask_distances(bits: Tensor) -> Tensor:
+    """Fraction of differing bits between each two of the masks [n, units], as [n, n]."""
+    return torch.stack([(bits != mask).double().mean(dim=1) for mask in bits])
 
 
 def has_settled(queue: deque[Tensor], window: int, threshold: float) -> bool:

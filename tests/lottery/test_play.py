@@ -347,3 +347,30 @@ def test_strategies_at_one_seed_share_the_dense_run_and_seeds_do_not(make_bench,
     assert c["trainings"][0]["key"] != dense["key"]
     assert len(second.requests) == 1
     assert len(other.requests) == 2
+
+
+class Draws:
+    """Draws a picture of a search that it does not make."""
+
+    @hookimpl
+    def select_mask(self, ticket):
+        ticket.keep_matrix("example", [0, 5], torch.tensor([[0.0, 0.25], [1 / 3, 0.0]]))
+        return ticket.mask.top_k(abs(ticket.initial.weights), ticket.target_count)
+
+
+def test_a_reported_ticket_s_weights_and_matrices_are_recorded(make_bench, run_play):
+    bench = make_bench(NET, RECIPE)
+    story = run_play(bench, Draws(), [0.5, 0.1], controls=("reinit",))
+    for record in story.reported() + story.reported("reinit"):
+        kept = {x["layer"]: x["kept"] for x in record["layers"]}
+        assert {(w["layer"], w["moment"]) for w in record["weights"]} == {
+            (layer, moment) for layer in kept for moment in ("start", "end")
+        }
+        for weights in record["weights"]:
+            assert sum(weights["counts"]) == kept[weights["layer"]]
+    for record in story.reported():
+        assert record["matrices"] == [
+            {"name": "example", "steps": [0, 5], "values": [[0.0, 0.25], [0.333333, 0.0]]}
+        ]
+    for record in story.reported("reinit"):
+        assert record["matrices"] == []  # a control has no search

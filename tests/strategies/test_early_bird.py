@@ -11,7 +11,14 @@ import torch
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.recipe import Recipe
-from lth_strategies.early_bird import EarlyBird, has_settled, rank_within, unit_scores
+from lth_strategies.early_bird import (
+    EarlyBird,
+    has_settled,
+    mask_distances,
+    rank_within,
+    thinned,
+    unit_scores,
+)
 
 
 def bits(text):
@@ -200,3 +207,28 @@ def test_the_small_network_is_measured(normed, make_ticket):
     assert metrics["shrunk_latency_seconds"] > 0
     assert metrics["dense_latency_seconds"] > 0
     assert (metrics["draw_step"], metrics["drawn"]) == (10, 1)
+
+
+def test_distances_between_all_masks_of_the_search() -> None:
+    bits = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1]], dtype=torch.bool)
+    assert mask_distances(bits).tolist() == [[0, 0.25, 1], [0.25, 0, 0.75], [1, 0.75, 0]]
+
+
+def test_long_searches_are_thinned_to_their_ends() -> None:
+    assert thinned(list(range(10)), 10) == list(range(10))
+    assert thinned(list(range(0, 1000, 10)), 4) == [0, 330, 660, 990]
+
+
+def test_the_picture_of_a_search_shows_why_it_stopped(normed, make_ticket):
+    strategy = EarlyBird(window=3, threshold=0.3, latest=0.9)
+    ticket = make_ticket(normed, 0.3)
+    strategy.select_mask(ticket)
+    picture = ticket.matrices["mask_distance"]
+    search = ticket.memo["search"]
+    assert search.stopped
+    assert picture.steps[-1] == search.step
+    distances = torch.tensor(picture.values)
+    assert torch.equal(distances, distances.T)
+    assert not distances.diagonal().any()
+    settled = [float(distances[i, i - 2 : i].max()) <= 0.3 for i in range(2, len(distances))]
+    assert settled == [False] * (len(settled) - 1) + [True]

@@ -140,6 +140,7 @@ class Play:
         """A ticket of a control: its fits are counted apart."""
         twin = ticket.after_selection(mask)
         twin.fits = fits
+        twin.matrices = {}  # they picture the search, which a control has none of
         return twin
 
     def advance(self, trained: Trained) -> None:

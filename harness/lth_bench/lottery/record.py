@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.structure import effective_density
@@ -44,6 +45,16 @@ class Reporter:
             "cost": self._cost(fits.search, fits.train),
             "trainings": _trainings(fits),
             "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],
+            "weights": histograms(
+                self.bench.layers,
+                trained.mask,
+                (ticket.start or ticket.initial).values,
+                trained.values,
+            ),
+            "matrices": [
+                {"name": name, "steps": list(m.steps), "values": m.values}
+                for name, m in ticket.matrices.items()
+            ],
         }
         self.emit(record)
 

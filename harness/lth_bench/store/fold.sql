@@ -84,6 +84,8 @@ DELETE FROM tickets WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM metrics WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM weights WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM matrices WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM ticket_trainings WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 
 INSERT INTO tickets
@@ -113,6 +115,14 @@ FROM (
 INSERT INTO curves
 SELECT ticket_id, TRY_CAST(c[1] AS BIGINT), c[2], c[3], c[4]
 FROM (SELECT ticket_id, unnest(curve) AS c FROM batch_tickets);
+
+INSERT INTO weights
+SELECT ticket_id, w.layer, w.moment, w.reach, w.counts
+FROM (SELECT ticket_id, unnest(weights) AS w FROM batch_tickets);
+
+INSERT INTO matrices
+SELECT ticket_id, m.name, m.steps, flatten(m."values")
+FROM (SELECT ticket_id, unnest(matrices) AS m FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.
 CREATE TEMP TABLE batch_trainings AS

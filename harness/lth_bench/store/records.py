@@ -113,6 +113,29 @@ class TicketCost(TypedDict):
     spent_seconds: float
 
 
+class WeightHistogram(TypedDict):
+    """How many surviving weights of a layer lie where."""
+
+    layer: str
+    moment: Literal["start", "end"]
+    """Before the ticket's training, and after it."""
+    reach: float
+    """A power of two; the 64 equal bins cover [−reach, reach]."""
+    counts: list[int]
+    """Weights by bin."""
+
+
+class MatrixRecord(TypedDict):
+    """A value for every pair of moments in the search for a ticket."""
+
+    name: str
+    """Such as `mask_distance`."""
+    steps: list[int]
+    """The moments, as steps of training; n of them."""
+    values: list[list[float]]
+    """n rows of n."""
+
+
 class TrainingUse(TypedDict):
     """A training that a ticket used."""
 
@@ -159,6 +182,10 @@ class TicketRecord(TypedDict):
     trainings: list[TrainingUse]
     curve: list[list[float | None]]
     """[step, train_loss, val_loss, val_accuracy] a row."""
+    weights: NotRequired[list[WeightHistogram]]
+    """Of reported tickets."""
+    matrices: NotRequired[list[MatrixRecord]]
+    """What the strategy drew of its search."""
 
 
 class ExperimentRecord(TypedDict):

@@ -18,6 +18,8 @@ BATCH_BYTES = 64 << 20
 """Journal bytes folded in one transaction: bounds the memory of a rebuild to some 500 MB."""
 
 _LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
+_WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
+_MATRIX = 'STRUCT(name VARCHAR, steps BIGINT[], "values" DOUBLE[][])[]'
 _COST = (
     "STRUCT(steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, "
     "seconds DOUBLE, search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE, "
@@ -72,6 +74,8 @@ COLUMNS = {
     "cost": _COST,
     "trainings": _TRAINING,
     "curve": "DOUBLE[][]",
+    "weights": _WEIGHTS,
+    "matrices": _MATRIX,
 }
 """Keys of all records and the types DuckDB reads them as; unknown keys are passed over."""
 

@@ -101,6 +101,12 @@ CREATE TABLE curves (
     ticket_id VARCHAR, step BIGINT, train_loss DOUBLE, val_loss DOUBLE, val_accuracy DOUBLE
 );
 
+CREATE TABLE weights (
+    ticket_id VARCHAR, layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[]
+);
+
+CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values" DOUBLE[]);
+
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
     flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT
@@ -123,5 +129,7 @@ COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
 COMMENT ON TABLE curves IS 'Losses and validation accuracy at the evaluations of each ticket.';
+COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and end of training.';
+COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
