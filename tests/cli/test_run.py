@@ -103,11 +103,14 @@ def test_failures_leave_their_row_and_the_others_go_on(lth, tiny):
     assert "--plugin broken.py" in refused.stderr
     assert not lth.results.exists()
     done = lth("run", suite, "--plugin", "broken.py", code=1)
-    assert "raises.select_mask: raised RuntimeError: no idea" in done.stderr
+    assert "raises.select_mask: raised RuntimeError: no idea (broken.py:" in done.stderr
     found = dict(rows(lth, "SELECT label, status FROM tickets_flat WHERE control = 'none'"))
     assert found == {"dense": "ok", "imp": "ok", "snip": "ok", "raises": "failed", "dies": "failed"}
     reasons = dict(rows(lth, "SELECT label, reason FROM failures"))
-    assert reasons["raises"] == "raises.select_mask: raised RuntimeError: no idea"
+    line = 1 + BROKEN.splitlines().index('        raise RuntimeError("no idea")')
+    assert reasons["raises"] == (
+        f"raises.select_mask: raised RuntimeError: no idea (broken.py:{line})"
+    )
     assert reasons["dies"] == "the worker process died 2 times: exit code 7"
 
 

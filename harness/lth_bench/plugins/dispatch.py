@@ -6,7 +6,10 @@ another strategy cannot run here by accident.
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -154,8 +157,19 @@ class Hooks:
         except Exception as error:
             if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported for its name
                 raise
-            message = f"{type(error).__name__}: {error}"
+            message = f"{type(error).__name__}: {error}{self._where(error, plugin, hook)}"
             raise StrategyError(plugin, hook, f"raised {message}") from error
+
+    def _where(self, error: BaseException, plugin: str, hook: str) -> str:
+        """The deepest line of the hook's own file that the error passed through: " (mine.py:12)".
+
+        Without the folder, since the text goes into the results and travels with them.
+        """
+        method = getattr(self._manager.get_plugin(plugin), hook, None)
+        code = getattr(inspect.unwrap(method), "__code__", None) if method is not None else None
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f for f in frames if code is not None and f.filename == code.co_filename]
+        return f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
 
 
 def _numbers(plugin: str, answer: object) -> dict[str, float]:
