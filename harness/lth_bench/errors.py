@@ -11,6 +11,7 @@ INTERRUPTED = 2
 INTERNAL = 3
 USAGE = 4
 NOTHING_SELECTED = 5
+REGRESSION = 6
 
 
 class UserError(ValueError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import typer
@@ -49,8 +50,16 @@ def test_says_what_it_found(suite):
     assert result.exit_code == 0, result.exception
     assert "[red]a test" in result.stdout
     assert "0.5 0.2" in result.stdout
-    assert "4 experiments, 10 tickets" in result.stdout
+    assert "10 tickets" in result.stdout
     assert result.stdout.endswith("ok\n")
+
+
+def test_names_the_claims(suite):
+    claim = 'name = "better", text = "t", source = "s", of = "prune", density = 0.5, at_least = 0'
+    Path(suite).write_text(TEXT + f"claims = [{{ {claim} }}]\n")
+    assert "1 claims: better\n" in invoke(suite).stdout
+    found = json.loads(invoke(suite, "--json").stdout)
+    assert found["claims"] == [{"name": "better", "text": "t"}]
 
 
 def test_json(suite):

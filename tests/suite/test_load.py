@@ -245,6 +245,7 @@ FUZZ = settings(
 KEYS = """
 schema_version suite name version densities seeds controls baseline plugins tasks model dataset
 recipe recipes fast strategies use label params per_model models rate rounds
+claims text source of versus metric density compare at_least within reported published
 """
 keys = st.sampled_from(KEYS.split())
 scalars = (

@@ -10,7 +10,7 @@ import pytest
 
 from lth_bench.params import build
 from lth_bench.suite import load_suite
-from lth_bench.suite.document import Header, StrategyTable, TaskTable
+from lth_bench.suite.document import ClaimTable, Header, StrategyTable, TaskTable
 from lth_bench.suite.shipped import FOLDER, shipped
 from lth_bench.training.recipe import Recipe
 
@@ -31,14 +31,27 @@ def test_the_smallest_suite(tmp_path: Path):
 
 
 def test_the_excerpts():
-    tasks, recipe, strategies, _ = (tomllib.loads(block) for block in blocks()[1:])
+    tasks, recipe, strategies, claims, _ = (tomllib.loads(block) for block in blocks()[1:])
     build(TaskTable, tasks["tasks"][0])
     found = build(Recipe, recipe["recipes"]["sgd"])
     assert set(recipe["recipes"]["sgd"]) | {"steps", "betas"} == set(found.__dataclass_fields__)
     build(StrategyTable, strategies["strategies"][0])
+    assert [build(ClaimTable, claim).name for claim in claims["claims"]] == [
+        "ticket-beats-reinit",
+        "reinit-stops-later",
+    ]
+
+
+def test_the_claims_can_be_copied_into_a_suite(tmp_path: Path) -> None:
+    suite = shipped()["mnist_lenet"].read_text(encoding="utf-8").partition("[[claims]]")[0]
+    path = tmp_path / "mine.toml"
+    path.write_text(suite + blocks()[4])
+    assert [claim.of.densities for claim in load_suite(path).claims] == [(0.1352,), (0.1352,)]
 
 
 def test_every_key_and_every_shipped_suite_is_listed():
     text = README.read_text(encoding="utf-8")
     for name in [*shipped(), *Header.__dataclass_fields__]:
         assert f"| `{name}` |" in text
+    for name in ClaimTable.__dataclass_fields__:
+        assert f"`{name}`" in text

@@ -163,12 +163,12 @@ def _print_suites(rows: list[dict[str, Any]]) -> None:
 
     from lth_bench.cli.output import console, table
 
-    listing = table("name", "what it asks", "tasks", "strategies", "seeds", "experiments")
+    listing = table("name", "what it asks", "tasks", "strategies", "seeds", "tickets")
     for row in rows:
         if row["error"] is not None:
             listing.add_row(row["name"], f"[red]cannot be read:[/] {escape(row['error'])}")
             continue
         counts = [len(row[key]) for key in ("tasks", "strategies", "seeds")]
-        numbers = [f"{number:,}" for number in (*counts, row["experiments"])]
+        numbers = [f"{number:,}" for number in (*counts, row["tickets"])]
         listing.add_row(row["name"], escape(row["description"]), *numbers)
     console().print(listing)

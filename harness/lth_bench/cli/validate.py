@@ -64,6 +64,8 @@ def _print(found: dict[str, Any]) -> None:
         strategies.add_row(row["label"], escape(row["use"]), controls, str(row["tasks"]))
     out.print(strategies)
     out.print(f"seeds {' '.join(map(str, found['seeds']))}; baseline {found['baseline']}")
-    counts = f"{found['experiments']:,} experiments, {found['tickets']:,} tickets"
-    out.print(f"{counts} (the dense runs included)")
+    if found["claims"]:
+        names = ", ".join(claim["name"] for claim in found["claims"])
+        out.print(f"{len(found['claims'])} claims: {names}", markup=False)
+    out.print(f"{found['tickets']:,} tickets, the dense runs included")
     out.print("[green]ok[/]")

@@ -67,26 +67,29 @@ def samples(
     metric: str = "test_accuracy",
     suites: Sequence[str] = (),
     labels: Sequence[str] = (),
+    rows: str = "flat",
+    given: Sequence[object] = (),
 ) -> list[Sample]:
     """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
 
     `metric` is a numeric column of `tickets_flat` or a name in the table `metrics`. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
-    UnknownName for a metric that is neither.
+    `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
+    `given` its parameters. UnknownName for a metric that is neither.
     """
     value, join = _source(con, metric)
-    where, parameters = ["true"], []
+    where, parameters = ["true"], list(given)
     for column, asked in (("suite", suites), ("label", labels)):
         if asked:
             where.append(f"list_contains(?, f.{column})")
             parameters.append(list(asked))
     ok = "f.status = 'ok' AND v IS NOT NULL AND isfinite(v)"
     lost = ", ".join(f"'{status}'" for status in LOST)
-    rows = con.execute(
+    found = con.execute(
         f"""
         WITH f AS (
             SELECT f.*, CAST({value} AS DOUBLE) AS v
-            FROM flat f {join} WHERE {" AND ".join(where)}
+            FROM {rows} f {join} WHERE {" AND ".join(where)}
         )
         SELECT
             suite, model, dataset, recipe, target_density, strategy, label, control,
@@ -104,7 +107,7 @@ def samples(
         """,
         parameters,
     ).fetchall()
-    return [_sample(row) for row in rows]
+    return [_sample(row) for row in found]
 
 
 def _sample(row: tuple[Any, ...]) -> Sample:

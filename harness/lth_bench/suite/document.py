@@ -118,6 +118,98 @@ class StrategyTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaimTable:
+    """One of [[claims]]: something that a paper says, and that this suite's results can decide.
+
+    With none of `at_least`, `at_most` and `within`, it says `reported = true`.
+    """
+
+    name: str
+    """Its name in tables; no two claims of a suite share one."""
+    text: str
+    """The claim in words."""
+    source: str
+    """Where it is from: paper, section, figure or table; and where the threshold is from."""
+    metric: str = "test_accuracy"
+    """A numeric column of `tickets_flat`, or a metric that a plugin reports."""
+    of: str
+    """What the claim is about: LABEL, or LABEL/CONTROL."""
+    versus: str | None = None
+    """What it is compared with, paired by seed; without it the claim is about the value itself."""
+    model: str | None = None
+    """Where the suite has several tasks: the model, by name or label."""
+    dataset: str | None = None
+    """Where the suite has several tasks: the dataset, by name or label."""
+    recipe: str | None = None
+    """Where the suite has several tasks: the recipe's name."""
+    versus_recipe: str | None = None
+    """Recipe of `versus` where it is another one, on the same model and dataset."""
+    density: Density | tuple[Density, ...] | None = None
+    """Kept fraction, one of the task's; of several the mean at each seed. None for dense runs."""
+    compare: Literal["difference", "ratio"] = "difference"
+    """`of` minus `versus`, or `of` divided by `versus` (over the seeds the geometric mean)."""
+    at_least: float | None = None
+    """The true mean is this or more. Accuracies are fractions: 0.002 is 0.2 points."""
+    at_most: float | None = None
+    """The true mean is this or less."""
+    within: Annotated[float, Range(0, open_low=True)] | None = None
+    """The true difference lies within this distance of 0; a ratio, of 1."""
+    reported: bool = False
+    """Print ours beside the published figure and give no verdict."""
+    published: float | tuple[float, float] | None = None
+    """The paper's figure in the unit of the claim, or [low, high]."""
+
+    def __post_init__(self) -> None:
+        safe(self.name, "name")
+        for key in ("text", "source", "metric"):
+            if not getattr(self, key).strip():
+                raise UserError(f"{key} is empty", (key,))
+        if isinstance(self.density, tuple):
+            if not self.density:
+                raise UserError(
+                    "density is an empty list; it needs at least one number", ("density",)
+                )
+            distinct(self.density, "density")
+        self._check_bounds()
+        if self.versus is None:
+            self._check_alone()
+        if isinstance(self.published, tuple) and self.published[0] > self.published[1]:
+            raise UserError(
+                f"published must be [low, high], but got {show(list(self.published))}",
+                ("published",),
+            )
+
+    def _check_bounds(self) -> None:
+        bounds = {key: getattr(self, key) for key in ("at_least", "at_most", "within")}
+        given = [key for key, value in bounds.items() if value is not None]
+        given += ["reported"] * self.reported
+        if len(given) != 1:
+            raise UserError(
+                "a claim has exactly one of at_least, at_most, within and reported = true, but this"
+                f" has {' and '.join(given) or 'none'}",
+                (given[-1],) if given else (),
+            )
+        if self.compare == "ratio" and given[0] != "reported":
+            (key,) = given
+            if bounds[key] <= 0 or (key == "within" and bounds[key] >= 1):
+                allowed = "in (0, 1)" if key == "within" else "> 0"
+                raise UserError(
+                    f"{key} of a ratio must be a number {allowed}, but got {show(bounds[key])}",
+                    (key,),
+                )
+
+    def _check_alone(self) -> None:
+        """What needs something to compare with."""
+        for key, given in (
+            ("compare", self.compare == "ratio"),
+            ("within", self.within is not None),
+            ("versus_recipe", self.versus_recipe is not None),
+        ):
+            if given:
+                raise UserError(f"{key} needs `versus`, what to compare with", (key,))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """A whole suite file."""
 
@@ -133,6 +225,8 @@ class Document:
     """Models, datasets and recipes."""
     strategies: tuple[StrategyTable, ...]
     """The methods to compare."""
+    claims: tuple[ClaimTable, ...] = ()
+    """What the suite's papers claim; `lth-bench claims` holds the results against it."""
 
     def __post_init__(self) -> None:
         for name in self.recipes:

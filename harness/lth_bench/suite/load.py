@@ -6,11 +6,13 @@ import copy
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import build, dotted, show
 from lth_bench.suite import overrides as set_option
+from lth_bench.suite.claims import claims_of
 from lth_bench.suite.document import (
     SCHEMA_VERSION,
     Densities,
@@ -41,15 +43,22 @@ def load_suite(
     filters leave nothing. Names of plugins and their parameters are left to `check`.
     """
     path = find(suite)
-    text = read(path)
+    whole = suite_of(read(path), path, overrides)
+    return select(whole, seeds, strategies, models, datasets)
+
+
+def suite_of(text: str, path: Path, overrides: Sequence[str] = ()) -> Suite:
+    """The suite that a TOML text describes, such as the one a database keeps.
+
+    `path` is what errors name. Raises UserError as `load_suite` does.
+    """
     document = parse(text, path)
     places = set_option.apply(document, overrides)
     source = Source(path, text, places)
     try:
-        whole = _assemble(document, source, overrides)
+        return _assemble(document, source, overrides)
     except UserError as error:
         raise source.locate(error) from error.__cause__
-    return select(whole, seeds, strategies, models, datasets)
 
 
 def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]) -> Suite:
@@ -77,6 +86,7 @@ def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]
         path=source.path,
         overrides=tuple(overrides),
         overridden=tuple(source.overrides),
+        claims=claims_of(read.claims, tasks, strategies, overridden=bool(overrides)),
     )
 
 

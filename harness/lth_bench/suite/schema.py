@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.params.json_schema import Schema, table_schema
-from lth_bench.suite.document import SAFE_NAME, SCHEMA_VERSION, Document, StrategyTable, TaskTable
+from lth_bench.suite.document import (
+    SAFE_NAME,
+    SCHEMA_VERSION,
+    ClaimTable,
+    Document,
+    StrategyTable,
+    TaskTable,
+)
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
@@ -28,6 +35,7 @@ def json_schema(registry: Registry) -> Schema:
     properties["recipes"]["additionalProperties"] = table_schema(Recipe, required=False)
     properties["tasks"].update(minItems=1, items=_tasks())
     properties["strategies"].update(minItems=1, items=_strategies(registry))
+    properties["claims"].update(items=_claims())
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "lth-bench suite",
@@ -97,6 +105,22 @@ def _strategies(registry: Registry) -> Schema:
         }
         for name, cls in classes.items()
     ]
+    return schema
+
+
+def _claims() -> Schema:
+    schema = table_schema(ClaimTable)
+    properties = schema["properties"]
+    properties["name"]["pattern"] = f"^{SAFE_NAME.pattern}$"
+    for key in ("text", "source", "metric"):
+        properties[key]["minLength"] = 1
+    schema["oneOf"] = [
+        *({"required": [key]} for key in ("at_least", "at_most", "within")),
+        {"required": ["reported"], "properties": {"reported": {"const": True}}},
+    ]
+    ratio = {"required": ["compare"], "properties": {"compare": {"const": "ratio"}}}
+    paired = [ratio, {"required": ["within"]}, {"required": ["versus_recipe"]}]
+    schema["anyOf"] = [{"required": ["versus"]}, {"not": {"anyOf": paired}}]
     return schema
 
 

@@ -1,12 +1,13 @@
-"""What a suite says, once read: tasks, strategies, seeds and densities."""
+"""What a suite says, once read: tasks, strategies, seeds, densities and claims."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Keys = tuple[str | int, ...]
 """Where something stands in the TOML document: `("tasks", 0, "model")`."""
@@ -85,6 +86,56 @@ class StrategySpec:
 
 
 @dataclass(frozen=True)
+class Side:
+    """One side of a claim: a label's results on a task."""
+
+    label: str
+    control: str
+    """`none` for the ticket itself."""
+    task: tuple[str, str, str]
+    """Labels of model and dataset, name of the recipe."""
+    densities: tuple[float, ...]
+    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+
+    @property
+    def name(self) -> str:
+        """The label, or LABEL/CONTROL."""
+        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper claims, in terms of this suite. A user writes `document.ClaimTable`."""
+
+    name: str
+    text: str
+    source: str
+    metric: str
+    of: Side
+    versus: Side | None
+    """None where the claim is about the value itself."""
+    compare: Literal["value", "difference", "ratio"]
+    bound: Literal["at_least", "at_most", "within", "reported"]
+    threshold: float | None
+    """In the unit of the claim; None where the figure is only reported."""
+    published: tuple[float, float] | None
+    """Lowest and highest published figure; the same number twice where there is one."""
+    at: Keys = field(default=(), compare=False)
+
+    @property
+    def accepted(self) -> tuple[float, float]:
+        """Smallest and largest true mean with which the claim holds."""
+        if self.threshold is None:
+            return -math.inf, math.inf
+        if self.bound == "at_least":
+            return self.threshold, math.inf
+        if self.bound == "at_most":
+            return -math.inf, self.threshold
+        middle = 1.0 if self.compare == "ratio" else 0.0
+        return middle - self.threshold, middle + self.threshold
+
+
+@dataclass(frozen=True)
 class Suite:
     """A grid of experiments: every strategy on every task it applies to, at every seed."""
 
@@ -108,6 +159,8 @@ class Suite:
     """What `--set` changed, in the order given."""
     overridden: tuple[Keys, ...] = field(default=(), compare=False)
     """Where `overrides` took effect, one for one."""
+    claims: tuple[Claim, ...] = ()
+    """Of the file as it stands: those that `--set` has taken the ground from are left out."""
 
     def pairs(self) -> list[tuple[StrategySpec, TaskSpec]]:
         """Every strategy with every task it applies to; each is an experiment at each seed."""

@@ -8,9 +8,10 @@ from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
 
 
 def summary(suite: Suite) -> dict[str, Any]:
-    """JSON-able: tasks, strategies, seeds, controls, and how many experiments and tickets.
+    """JSON-able: tasks, strategies, seeds, controls, and how many tickets.
 
-    The counts include the dense run of every task, which no suite needs to list.
+    The tickets include the dense run of every task, which no suite needs to list. How many
+    experiments they take, only `plan` can say: it knows which strategies are iterative.
     """
     pairs = suite.pairs()
     dense = {task.label for strategy, task in pairs if strategy.use == "dense"}
@@ -41,8 +42,8 @@ def summary(suite: Suite) -> dict[str, Any]:
             }
             for strategy in suite.strategies
         ],
+        "claims": [{"name": claim.name, "text": claim.text} for claim in suite.claims],
         "plugins": list(suite.plugins),
-        "experiments": (len(pairs) + added) * len(suite.seeds),
         "tickets": tickets * len(suite.seeds),
     }
 

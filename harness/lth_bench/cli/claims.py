@@ -1,0 +1,70 @@
+"""`lth-bench claims`: do the results bear out what the papers say?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption, SuiteArgument
+
+GATES = {
+    "not-reproduced": ("not reproduced",),
+    "insufficient": ("insufficient",),
+    "no-data": ("no data",),
+}
+"""What --fail-on takes, and the verdicts that each one fails on."""
+
+
+def claims(
+    suite: SuiteArgument,
+    results: ResultsOption = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="VERDICT",
+            help="Exit with 6 at a claim that is not-reproduced, insufficient or no-data; "
+            "repeatable.",
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
+    ] = "table",
+    json_: JsonOption = False,
+) -> int:
+    """Hold the results against the suite's [[claims]]: published figure, ours, verdict.
+
+    Exit codes: 0, or 6 where --fail-on says so.
+    """
+    import sys
+
+    from lth_bench.errors import OK, REGRESSION, NothingSelected, UserError, suggest
+    from lth_bench.report.claims.board import sheet
+    from lth_bench.report.claims.finding import findings
+    from lth_bench.report.claims.origin import origin
+    from lth_bench.report.rendering import require_format, show
+    from lth_bench.store.paths import default_results
+    from lth_bench.store.reading import reading, to_stderr
+    from lth_bench.suite.load import load_suite
+
+    format = "json" if json_ else format
+    require_format(format)
+    for gate in fail_on or ():
+        if gate not in GATES:
+            raise UserError(f"--fail-on: unknown verdict {gate!r}{suggest(gate, GATES)}")
+    loaded = load_suite(suite)
+    if not loaded.claims:
+        raise NothingSelected(
+            f"suite {loaded.name!r} claims nothing; suites/README.md says how to write [[claims]]"
+        )
+    with reading(results or default_results(), to_stderr) as con:
+        found = findings(con, loaded.name, loaded.claims)
+        notes = origin(con, loaded)
+    show(sheet(loaded, found, notes, suite, results), format)
+    refused = {kind for gate in fail_on or () for kind in GATES[gate]}
+    failing = [f for f in found if f.kind in refused]
+    for f in failing:
+        print(f"fails: {f.claim.name}: {f.text}", file=sys.stderr)
+    return REGRESSION if failing else OK

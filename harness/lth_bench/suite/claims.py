@@ -1,0 +1,172 @@
+"""From [[claims]] to claims: which task, which rows, which densities each one is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lth_bench.errors import UnknownName, UserError, suggest
+from lth_bench.params import dotted, show
+from lth_bench.suite.document import ClaimTable
+from lth_bench.suite.spec import Claim, Keys, Side, StrategySpec, TaskSpec
+
+DENSITY_TOLERANCE = 0.005
+"""How far, relatively, a claim's density may lie from the task's: .21 is .2107, as in filters."""
+
+
+def claims_of(
+    tables: Sequence[ClaimTable],
+    tasks: Sequence[TaskSpec],
+    strategies: Sequence[StrategySpec],
+    overridden: bool = False,
+) -> tuple[Claim, ...]:
+    """The suite's claims. UserError for one that names what the suite does not have.
+
+    Where `--set` has changed the suite, that is no mistake in the claim: a suite at two of its
+    densities cannot decide what is claimed of the others. It is then left out.
+    """
+    found: list[Claim] = []
+    for i, table in enumerate(tables):
+        at: Keys = ("claims", i)
+        if any(claim.name == table.name for claim in found):
+            raise UserError(
+                f"{dotted((*at, 'name'))}: the name {show(table.name)} is taken by another claim",
+                (*at, "name"),
+            )
+        try:
+            found.append(_claim(table, tasks, strategies, at))
+        except UserError:
+            if not overridden:
+                raise
+    return tuple(found)
+
+
+def _claim(
+    table: ClaimTable, tasks: Sequence[TaskSpec], strategies: Sequence[StrategySpec], at: Keys
+) -> Claim:
+    task = _task(table, tasks, at)
+    of = _side(table.of, (*at, "of"), task, strategies, table.density, at)
+    versus = None
+    if table.versus is not None:
+        here = (*at, "versus")
+        other = task if table.versus_recipe is None else _sibling(table, task, tasks, at)
+        versus = _side(table.versus, here, other, strategies, table.density, at)
+        if versus == of:
+            raise UserError(f"{dotted(here)} is the same as `of`: {show(table.versus)}", here)
+    sides = (of, versus)
+    if table.density is not None and all(s is None or s.densities == (1.0,) for s in sides):
+        raise UserError(
+            f"{dotted((*at, 'density'))}: the dense run has no density to choose; leave it out",
+            (*at, "density"),
+        )
+    thresholds = {key: getattr(table, key) for key in ("at_least", "at_most", "within")}
+    bound = next((key for key, value in thresholds.items() if value is not None), "reported")
+    published = table.published
+    return Claim(
+        name=table.name,
+        text=table.text,
+        source=table.source,
+        metric=table.metric,
+        of=of,
+        versus=versus,
+        compare="value" if versus is None else table.compare,
+        bound=bound,  # type: ignore[arg-type]  # one of the three keys, or reported
+        threshold=thresholds.get(bound),
+        published=(published, published) if isinstance(published, float) else published,
+        at=at,
+    )
+
+
+def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
+    """The one task that the claim's model, dataset and recipe leave."""
+    left = list(tasks)
+    for key in ("model", "dataset", "recipe"):
+        wanted = getattr(table, key)
+        if wanted is None:
+            continue
+        kept = [task for task in left if wanted in _names(task, key)]
+        if not kept:
+            here = (*at, key)
+            names = list(dict.fromkeys(name for task in left for name in _names(task, key)))
+            raise UserError(
+                f"{dotted(here)}: no task has a {key} {show(wanted)}{suggest(wanted, names)}", here
+            )
+        left = kept
+    if len(left) > 1:
+        raise UserError(
+            f"{dotted(at)} is about one task, but fits {len(left)} of them:"
+            f" {', '.join(task.label for task in left)}; give model, dataset or recipe",
+            at,
+        )
+    return left[0]
+
+
+def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
+    if key == "recipe":
+        return (task.recipe_name,)
+    part = task.model if key == "model" else task.dataset
+    return (part.name, part.label)
+
+
+def _sibling(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
+    """The same model and dataset under `versus_recipe`."""
+    siblings = {
+        t.recipe_name: t for t in tasks if (t.model, t.dataset) == (task.model, task.dataset)
+    }
+    recipe, here = str(table.versus_recipe), (*at, "versus_recipe")
+    if recipe not in siblings:
+        raise UserError(
+            f"{dotted(here)}: {task.model.label} on {task.dataset.label} has no recipe"
+            f" {show(recipe)}{suggest(recipe, siblings)}",
+            here,
+        )
+    return siblings[recipe]
+
+
+def _side(
+    name: str,
+    here: Keys,
+    task: TaskSpec,
+    strategies: Sequence[StrategySpec],
+    density: float | tuple[float, ...] | None,
+    at: Keys,
+) -> Side:
+    label, slash, control = name.partition("/")
+    known = {strategy.label: strategy for strategy in strategies}
+    if label not in known and label != "dense":
+        unknown = UnknownName("label", label, {*known, "dense"})
+        raise UserError(f"{dotted(here)}: {unknown.message}", here)
+    strategy = known.get(label)
+    if strategy is not None and not strategy.applies_to(task):
+        raise UserError(f"{dotted(here)}: {show(label)} is not for {task.model.label}", here)
+    dense = strategy is None or strategy.use == "dense"
+    controls = () if strategy is None or dense else strategy.controls
+    if slash and control not in controls:
+        hint = suggest(control, controls) or "; it has none"
+        raise UserError(f"{dotted(here)}: {show(label)} has no control {show(control)}{hint}", here)
+    key = (task.model.label, task.dataset.label, task.recipe_name)
+    densities = (1.0,) if dense else _densities(density, task, at)
+    return Side(label, control or "none", key, densities)
+
+
+def _densities(
+    asked: float | tuple[float, ...] | None, task: TaskSpec, at: Keys
+) -> tuple[float, ...]:
+    """The task's own densities that the claim means."""
+    here = (*at, "density")
+    sparse = [d for d in task.densities if d < 1]
+    there = ", ".join(f"{d:g}" for d in sparse) or "none but 1"
+    if asked is None:
+        raise UserError(f"{dotted(at)} has no density; {task.label} has {there}", at)
+    found: set[float] = set()
+    for i, density in enumerate(asked if isinstance(asked, tuple) else (asked,)):
+        place = (*here, i) if isinstance(asked, tuple) else here
+        near = [d for d in sparse if abs(d - density) <= DENSITY_TOLERANCE * density]
+        if not near:
+            raise UserError(
+                f"{dotted(place)}: {task.label} has no density {density:g}, but {there}", place
+            )
+        nearest = min(near, key=lambda d: abs(d - density))
+        if nearest in found:
+            raise UserError(f"{dotted(place)}: {nearest:g} is meant twice; keep one", place)
+        found.add(nearest)
+    return tuple(sorted(found, reverse=True))
