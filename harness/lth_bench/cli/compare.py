@@ -1,0 +1,118 @@
+"""`lth-bench compare`: is B better than A, and are there enough seeds to say so?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption, StrategiesOption
+
+SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=f"What is compared with: {SIDE}")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is judged, in the same forms.")],
+    results: ResultsOption = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task", metavar="TASK", help="MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with *."
+        ),
+    ] = None,
+    density: Annotated[
+        list[float] | None,
+        typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
+    ] = None,
+    strategy: StrategiesOption = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", metavar="NAME", help="A number in tickets_flat, or a plugin's metric."
+        ),
+    ] = "test_accuracy",
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            metavar="M",
+            help="Difference that does not matter: of accuracies a fraction (0.005, half a point); "
+            "of all else relative to A's mean (0.05, five percent). These are the defaults.",
+        ),
+    ] = None,
+    interval: Annotated[
+        str,
+        typer.Option(
+            "--interval",
+            metavar="KIND",
+            help="t, or bootstrap, which covers 75% at 3 seeds and 89% at 10.",
+        ),
+    ] = "t",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="VERDICT",
+            help="Exit with 6 at any line that is worse, not-better, not-equivalent or "
+            "insufficient; repeatable. worse: or where B lost a seed that A has not.",
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
+    ] = "table",
+    json_: JsonOption = False,
+) -> int:
+    """Compare B with A, paired by seed: difference, interval, verdict a density.
+
+    Two strategies: `compare imp one_shot`, `compare imp/reinit imp`.
+
+    Two databases, label by label: `compare old.duckdb new.duckdb`.
+
+    A strategy with itself as it was: `compare imp@REV imp`. REV begins a run's
+    id, a source hash, a version, a configuration's id or a git commit.
+
+    Exit codes: 0, or 6 where --fail-on says so.
+    """
+    import sys
+
+    from lth_bench.errors import OK, REGRESSION, UserError
+    from lth_bench.report.compare.across import across
+    from lth_bench.report.compare.gate import refused, require_gates
+    from lth_bench.report.compare.lines import Options
+    from lth_bench.report.compare.lines import compare as lines
+    from lth_bench.report.compare.pairs import groups
+    from lth_bench.report.compare.selector import parse
+    from lth_bench.report.compare.sheet import sheet
+    from lth_bench.report.compare.sides import differing, load
+    from lth_bench.report.measures import measure
+    from lth_bench.report.rendering import require_format, show
+    from lth_bench.store.paths import default_results
+
+    format = "json" if json_ else format
+    require_format(format)
+    gates = fail_on or []
+    require_gates(gates)
+    if margin is not None and not 0 < margin < float("inf"):
+        raise UserError(f"--margin must be a number above 0, but got {margin:g}")
+    if interval not in ("t", "bootstrap"):
+        raise UserError(f"--interval is t or bootstrap, but got {interval!r}")
+    one, other = parse(a), parse(b)
+    first, second = load(
+        one, other, results or default_results(), metric, suite or (), strategy or ()
+    )
+    found = groups(first.samples, second.samples, one.label is None, task or (), density or ())
+    options = Options(measure(metric), margin, interval)  # type: ignore[arg-type]  # checked above
+    comparisons = [lines(group, options) for group in found]
+    tasks = across(comparisons, options.measure)
+    notes = differing(first.settings, second.settings)
+    show(sheet(one.name, other.name, comparisons, tasks, options, notes), format)
+    failing = refused(gates, comparisons, tasks)
+    for text in failing:
+        print(f"fails: {text}", file=sys.stderr)
+    return REGRESSION if failing else OK

@@ -1,0 +1,1 @@
+"""Two sides compared: strategies, databases, or revisions of one strategy."""
