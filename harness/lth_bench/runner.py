@@ -291,7 +291,16 @@ def require_writable(results: Path) -> None:
         raise UserError(
             f"the folder {paths.results.parent} is read-only; name another file with --results"
         )
-    if not paths.journal.exists() and not looks_like_duckdb(paths.results):
+    if paths.journal.exists():
+        return
+    if not looks_like_duckdb(paths.results):
         raise UserError(
             f"{paths.results} exists and is no DuckDB database; name another file with --results"
+        )
+    if paths.results.exists() and paths.results.stat().st_size:
+        # the database would be made anew from this run's journal alone
+        raise UserError(
+            f"{paths.results} is a database without its journal, such as a snapshot; bring it into "
+            f"new results with `lth-bench merge {paths.results} --results NEW.duckdb`, or name "
+            f"another file with --results"
         )

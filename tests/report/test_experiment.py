@@ -67,6 +67,14 @@ def test_what_is_shown(con: Any) -> None:
     assert "no ticket" not in text
 
 
+def test_a_training_that_every_round_used_is_shown_once(con: Any) -> None:
+    found = account(con, identity(con, "imp", 0))
+    every = [t["key"] for ticket in found["tickets"] for t in ticket["trainings"]]
+    assert every.count(every[0]) == 5
+    text = printed(found).split("Trainings")[1]
+    assert [text.count(key) for key in dict.fromkeys(every)] == [1] * 6
+
+
 def test_a_ticket_is_found_by_its_id(con: Any) -> None:
     whole = account(con, identity(con, "imp", 0))
     ticket = whole["tickets"][1]["ticket_id"]

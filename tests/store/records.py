@@ -45,6 +45,8 @@ class Scenario:
     outcomes: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     """(label, seed) → (status, reason) of experiments that end otherwise than ok."""
     curve_points: int = 3
+    weights: bool = False
+    """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         """run, planned, then each experiment's tickets and end."""
@@ -187,6 +189,12 @@ class Scenario:
                 [20 * i, 2.0 / (i + 1), 2.1 / (i + 1), accuracy - 0.3 / (i + 1)]
                 for i in range(self.curve_points)
             ],
+            "weights": histograms(density, seed) if self.weights and reported else [],
+            "matrices": (
+                [mask_distances(seed)]
+                if self.weights and label == "early_bird" and control == "none"
+                else []
+            ),
         }  # fmt: skip
 
 
@@ -196,6 +204,34 @@ def training(reused: bool) -> dict[str, Any]:
         "flops_masked_theoretical": DENSE_FLOPS / 2, "seconds": 1.5, "device": "cpu", "width": 1,
         "reused": reused,
     }  # fmt: skip
+
+
+def histograms(density: float, seed: int) -> list[dict[str, Any]]:
+    """All survivors between a half and three quarters of the reach, on both sides of 0.
+
+    They double by training, and lie twice as far out in odd seeds.
+    """
+    found = []
+    for name, _, total in LAYERS:
+        kept = round(density * total)
+        for moment, reach in (("start", 0.5), ("end", 1.0)):
+            counts = [0] * 64
+            for i in range(kept):
+                counts[(8 + i // 2 % 8) if i % 2 else (63 - 8 - i // 2 % 8)] += 1
+            found.append({
+                "layer": name, "moment": moment, "reach": reach * (1 + seed % 2), "counts": counts,
+            })  # fmt: skip
+    return found
+
+
+def mask_distances(seed: int, n: int = 4) -> dict[str, Any]:
+    """Masks that differ by less the later they are: |1/(i+1) − 1/(j+1)|, half of it in seed 1."""
+    at = [1 / (i + 1) / (1 + seed) for i in range(n)]
+    return {
+        "name": "mask_distance",
+        "steps": [30 * (i + 1) for i in range(n)],
+        "values": [[abs(a - b) for b in at] for a in at],
+    }
 
 
 def digest(*parts: object) -> str:

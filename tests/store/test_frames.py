@@ -11,26 +11,78 @@ import pytest
 import lth_bench
 from lth_bench.errors import UserError
 from lth_bench.store import Journal, Paths, fold
+from lth_bench.store.glossary import VIEWS
 
 Make = Callable[..., Any]
 
 
 @pytest.fixture
 def paths(make_scenario: Make, write: Make) -> Paths:
-    found: Paths = write(make_scenario(strategies=("dense", "imp"), controls=("reinit",)))
+    scenario = make_scenario(
+        strategies=("dense", "imp", "early_bird"), seeds=(0, 1), controls=("reinit",), weights=True
+    )
+    found: Paths = write(scenario)
     return found
 
 
 def test_every_view_is_a_data_frame(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
-    assert len(results.tickets()) == 15
-    assert set(results.leaderboard()["label"]) == {"dense", "imp"}
-    for name in ("paired", "experiments", "cost", "matching", "convergence", "pareto", "metrics",
-                 "layers", "curves"):  # fmt: skip
+    assert len(results.tickets()) == 18
+    assert set(results.leaderboard()["label"]) == {"dense", "imp", "early_bird"}
+    for name in VIEWS:
+        if name not in ("tickets_flat", "failures"):
+            assert len(getattr(results, name)()), name
+    for name in ("metrics", "layers", "curves", "weights", "matrices"):
         assert len(getattr(results, name)()), name
     assert len(results.failures()) == 0
     assert results.sql("SELECT 1 AS x")["x"].tolist() == [1]
     assert len(results.table("environments")) == 1
+
+
+def test_rows_are_chosen_by_column(paths: Paths) -> None:
+    results = lth_bench.results(paths.results)
+    one = results.tickets(label="imp", control="none", target_density=0.2, seed=1)
+    assert one[["label", "control", "target_density", "seed"]].values.tolist() == [
+        ["imp", "none", 0.2, 1]
+    ]
+    assert len(results.tickets(label=["imp", "dense"], control="none")) == 2 * 2 + 2
+    frame = results.tickets()
+    assert len(results.tickets(seed=frame["seed"].max())) == 9  # a number of numpy's
+    assert len(results.curves(ticket_id=frame["ticket_id"][:4])) == 4 * 3
+    assert len(results.tickets(reason=None)) == len(frame)
+    assert len(results.tickets(label=[])) == 0
+    assert len(results.tickets(label="' OR true --")) == 0
+    assert len(results.matrices(name="mask_distance")) == 4  # two seeds, two densities; no control
+
+
+def test_a_mistaken_choice_is_one_message(paths: Paths) -> None:
+    results = lth_bench.results(paths.results)
+    with pytest.raises(UserError, match="unknown column of tickets_flat 'sed'; did you mean 'seed"):
+        results.tickets(sed=0)
+    with pytest.raises(UserError, match=r"cannot choose rows of tickets_flat: .*'many'"):
+        results.tickets(seed="many")
+    with pytest.raises(UserError, match="did you mean 'leaderboard'"):
+        results.columns("leaderbord")
+
+
+def test_columns_are_explained(paths: Paths) -> None:
+    columns = lth_bench.results(paths.results).columns("leaderboard")
+    assert columns["column_name"].tolist()[:3] == ["suite", "model", "dataset"]
+    assert columns["comment"].notna().all()
+
+
+def test_a_notebook_shows_what_there_is(paths: Paths, make_scenario: Make, write: Make) -> None:
+    write(make_scenario(suite="x\x1b[2J", config="b", outcomes={("imp", 0): ("failed", "boom")}))
+    results = lth_bench.results(paths.results)
+    text = repr(results)
+    assert text.splitlines()[:3] == [
+        f"Results({str(paths.results)!r})",
+        "  suite 'quickstart', experiments: 6 ok",
+        "  suite 'x\\x1b[2J', experiments: 1 failed, 11 ok",
+    ]
+    paths.journal.unlink()
+    paths.results.write_bytes(b"damaged" * 9000)
+    assert "cannot be read" in repr(results)
 
 
 def test_each_call_sees_what_is_there_by_then(paths: Paths) -> None:

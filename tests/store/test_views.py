@@ -15,7 +15,6 @@ from lth_bench.store.database import open_safe
 from lth_bench.store.glossary import COLUMNS, VIEWS
 
 Make = Callable[..., Any]
-README = Path(__file__).parents[2] / "reports" / "README.md"
 
 FLAT = """experiment_id, suite, strategy, label, params, control, model, dataset, recipe,
 source_model, source_dataset, source_recipe, seed, target_density, density, effective_density,
@@ -82,28 +81,6 @@ def test_every_view_and_column_is_explained(db: Database) -> None:
     assert [c["column_name"] for c in columns if not c["comment"]] == []
     assert {c["column_name"] for c in columns} == set(COLUMNS)
     assert [t["table_name"] for t in db("FROM duckdb_tables()") if not t["comment"]] == []
-
-
-def test_the_readme_has_every_view_table_and_column(db: Database) -> None:
-    named = set(re.findall(r"`([a-z_]+)`", README.read_text()))
-    assert set(VIEWS) <= named
-    assert {t["table_name"] for t in db("FROM duckdb_tables()")} <= named
-    for view in ("tickets_flat", "leaderboard"):
-        assert {c["column_name"] for c in db(f"DESCRIBE {view}")} <= named
-    hidden = {"journal_order"}
-    for table in re.findall(r"^\| `([a-z_]+)` \|", README.read_text().split("## Tables")[1], re.M):
-        if table != "tickets":
-            assert {c["column_name"] for c in db(f"DESCRIBE {table}")} - hidden <= named, table
-
-
-QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(), re.S)
-
-
-@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
-def test_every_query_of_the_readme_runs(db: Database, query: str) -> None:
-    # the first is about digits' own densities, which the made-up results do not have
-    rows = db(query.replace("BETWEEN 0.1 AND 0.2", "BETWEEN 0.1 AND 0.5"))
-    assert rows, query
 
 
 def test_the_file_is_of_the_old_storage_version(db: Database) -> None:

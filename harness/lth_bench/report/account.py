@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.report.experiment import Record
+from lth_bench.report.numbers import count, percent
 from lth_bench.report.printable import printable
-from lth_bench.report.sheet import count, percent
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -170,12 +170,17 @@ def _layers(tickets: list[Record]) -> Table:
 
 
 def _trainings(tickets: list[Record]) -> Table:
+    """Each training once, where it was used first: a ladder's rounds search in all before them."""
     table = _table(
         "Trainings", "training", "round", "role", "steps", "seconds", "width", "device", "",
         left={0, 2, 6, 7},
     )  # fmt: skip
+    seen: set[str] = set()
     for ticket in tickets:
         for t in ticket["trainings"]:
+            if t["key"] in seen:
+                continue
+            seen.add(t["key"])
             _add(
                 table, t["key"][:16], str(ticket["round"]), t["role"],
                 f"{t['start_step']:,} to {t['end_step']:,}", f"{t['seconds']:,.1f}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.store.paths import Paths, disk_error
-from lth_bench.store.schema import STORAGE_VERSION
+from lth_bench.store.schema import STORAGE_VERSION, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,12 +51,16 @@ def open_writable(paths: Paths, patience: float = 0.0) -> DuckDBPyConnection:
         return _connect(paths, False, config)
 
 
-def open_safe(paths: Paths, patience: float = 0.0) -> DuckDBPyConnection:
+def open_safe(
+    paths: Paths, patience: float = 0.0, folder: Path | None = None
+) -> DuckDBPyConnection:
     """A read-only connection on which SQL can touch nothing but this database.
 
-    No file is read or written, nothing is attached, loaded, set or spilled to disk. Raises
-    Locked if a process that may write has the database open.
+    No file is read or written, nothing is attached, loaded, set or spilled to disk; with a
+    `folder`, files in it are. Raises Locked if a process that may write has the database open.
     """
+    if folder is not None:
+        return _patiently(lambda: _open_with_folder(paths, folder.absolute()), patience)
     config = {
         "enable_external_access": "false",
         "lock_configuration": "true",
@@ -64,6 +68,17 @@ def open_safe(paths: Paths, patience: float = 0.0) -> DuckDBPyConnection:
         "memory_limit": MEMORY_LIMIT,
     }
     return _patiently(lambda: _connect(paths, True, config), patience)
+
+
+def _open_with_folder(paths: Paths, folder: Path) -> DuckDBPyConnection:
+    config = {"temp_directory": str(folder / "spilled"), "memory_limit": MEMORY_LIMIT}
+    con = _connect(paths, True, config)
+    # DuckDB takes folders that are allowed only after it has started.
+    con.execute(
+        f"SET allowed_directories = [{quoted(str(folder))}]; SET enable_external_access = false; "
+        f"SET lock_configuration = true"
+    )
+    return con
 
 
 @contextmanager
@@ -79,6 +94,14 @@ def naming_damage(paths: Paths) -> Iterator[None]:
         if isinstance(error, kinds) or re.search("corrupt|checksum|enough bytes", text, re.I):
             raise Corrupt(_corrupt(paths, text)) from error
         raise
+
+
+def disk_trouble(error: Exception) -> str | None:
+    """Why the disk refuses, where that is what DuckDB's error is about."""
+    text = str(error)
+    if re.search("no space|too large|quota|could not write|read-only file", text, re.I):
+        return text.splitlines()[0].rsplit(": ", 1)[-1]
+    return None
 
 
 def _patiently(connect: Callable[[], DuckDBPyConnection], patience: float) -> DuckDBPyConnection:

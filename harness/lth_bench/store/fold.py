@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import re
 import tempfile
 import time
 import uuid
@@ -16,7 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
-from lth_bench.store.database import Corrupt, Locked, naming_damage, open_writable
+from lth_bench.store.database import (
+    Corrupt,
+    Locked,
+    disk_trouble,
+    naming_damage,
+    open_writable,
+)
 from lth_bench.store.mark import Mark, read_mark, write_mark
 from lth_bench.store.paths import DiskError, Paths, disk_error, looks_like_duckdb
 from lth_bench.store.staging import copy_lines, stage, unstage
@@ -185,9 +190,8 @@ def _transaction(con: DuckDBPyConnection, path: Path) -> Iterator[None]:
         yield
         con.execute("COMMIT")
     except duckdb.Error as error:
-        text = str(error)
-        if re.search("no space|too large|quota|could not write|read-only file", text, re.I):
-            why = text.splitlines()[0].rsplit(": ", 1)[-1]
+        why = disk_trouble(error)
+        if why is not None:
             raise DiskError(
                 f"cannot write {path}: {why}. Every result is in the journal; free some space and "
                 f"run `lth-bench db fold --results {path}`"

@@ -2,84 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lth_bench.errors import UnknownName
+from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.paths import DEFAULT_RESULTS, Paths
 from lth_bench.store.reading import reading, to_stderr
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from pandas import DataFrame
+
+Value = str | int | float | bool | None
+Where = Value | Iterable[Value]
+"""What a column is to be: one value, or any of several; None is a missing one."""
 
 
 class Results:
     """One set of results. Every method opens the database, reads, and closes it again.
 
-    So an open notebook never blocks a run, and each call sees what is there by then. Accuracies
-    are fractions in [0, 1]. Columns are explained in reports/README.md and in the database.
+    So an open notebook never blocks a run, each call sees what is there by then, and there is
+    nothing to close. Rows are chosen by column: `leaderboard(suite="quickstart", control="none",
+    label=["imp", "snip"])`. Accuracies are fractions in [0, 1]. Columns are explained in
+    reports/README.md, and by `columns`.
     """
 
     def __init__(self, results: Path) -> None:
         self.path = results
         Paths(results).require()
 
-    def tickets(self) -> DataFrame:
+    def tickets(self, **where: Where) -> DataFrame:
         """View `tickets_flat`: one row per planned (experiment, density, control)."""
-        return self.table("tickets_flat")
+        return self.table("tickets_flat", **where)
 
-    def leaderboard(self) -> DataFrame:
+    def leaderboard(self, **where: Where) -> DataFrame:
         """View `leaderboard`: one row per (suite, task, density, label, control)."""
-        return self.table("leaderboard")
+        return self.table("leaderboard", **where)
 
-    def paired(self) -> DataFrame:
+    def paired(self, **where: Where) -> DataFrame:
         """View `paired`: differences to dense, baseline and own ticket, seed by seed."""
-        return self.table("paired")
+        return self.table("paired", **where)
 
-    def experiments(self) -> DataFrame:
+    def dense_runs(self, **where: Where) -> DataFrame:
+        """View `dense_runs`: the dense run of each task and seed."""
+        return self.table("dense_runs", **where)
+
+    def experiments(self, **where: Where) -> DataFrame:
         """View `experiments`: one row per planned experiment."""
-        return self.table("experiments")
+        return self.table("experiments", **where)
 
-    def cost(self) -> DataFrame:
+    def cost(self, **where: Where) -> DataFrame:
         """View `cost`: steps, FLOPs and seconds, search included."""
-        return self.table("cost")
+        return self.table("cost", **where)
 
-    def failures(self) -> DataFrame:
+    def failures(self, **where: Where) -> DataFrame:
         """View `failures`: planned rows without a result, and why."""
-        return self.table("failures")
+        return self.table("failures", **where)
 
-    def matching(self) -> DataFrame:
+    def matching(self, **where: Where) -> DataFrame:
         """View `matching`: the sparsest density not worse than dense."""
-        return self.table("matching")
+        return self.table("matching", **where)
 
-    def convergence(self) -> DataFrame:
+    def convergence(self, **where: Where) -> DataFrame:
         """View `convergence`: early-stop steps."""
-        return self.table("convergence")
+        return self.table("convergence", **where)
 
-    def pareto(self) -> DataFrame:
+    def pareto(self, **where: Where) -> DataFrame:
         """View `pareto`: accuracy against density and cost."""
-        return self.table("pareto")
+        return self.table("pareto", **where)
 
-    def metrics(self) -> DataFrame:
+    def metrics(self, **where: Where) -> DataFrame:
         """Table `metrics`: every metric of every ticket, one a row."""
-        return self.table("metrics")
+        return self.table("metrics", **where)
 
-    def layers(self) -> DataFrame:
+    def layers(self, **where: Where) -> DataFrame:
         """Table `layers`: weights kept in each layer of each ticket."""
-        return self.table("layers")
+        return self.table("layers", **where)
 
-    def curves(self) -> DataFrame:
+    def curves(self, **where: Where) -> DataFrame:
         """Table `curves`: losses and validation accuracy at each evaluation."""
-        return self.table("curves")
+        return self.table("curves", **where)
 
-    def table(self, name: str) -> DataFrame:
-        """Any table or view by name. UnknownName with the nearest one if there is none."""
+    def weights(self, **where: Where) -> DataFrame:
+        """Table `weights`: histograms of the surviving weights, before and after training."""
+        return self.table("weights", **where)
+
+    def matrices(self, **where: Where) -> DataFrame:
+        """Table `matrices`: such as Early-Bird's distances between masks."""
+        return self.table("matrices", **where)
+
+    def table(self, name: str, /, **where: Where) -> DataFrame:
+        """Any table or view by name, and its rows by column.
+
+        UnknownName with the nearest name where there is no such table or column.
+        """
+        import duckdb
+
         with reading(self.path, to_stderr) as con:
-            found = con.execute("SELECT table_name FROM information_schema.tables").fetchall()
-            known = [table for (table,) in found]
-            if name not in known:
-                raise UnknownName("table or view", name, known)
-            return con.execute(f'FROM "{name}"').df()
+            columns = _columns(con, name)
+            conditions, values = ["true"], []
+            for column, wanted in where.items():
+                if column not in columns:
+                    raise UnknownName(f"column of {name}", column, columns)
+                condition, chosen = _condition(column, wanted)
+                conditions.append(condition)
+                values += chosen
+            try:
+                return con.execute(f'FROM "{name}" WHERE {" AND ".join(conditions)}', values).df()
+            except duckdb.Error as error:  # a value that is none of the column's type
+                raise UserError(f"cannot choose rows of {name}: {error}") from error
+
+    def columns(self, name: str = "tickets_flat") -> DataFrame:
+        """The columns of a table or view: name, type, and what it means."""
+        with reading(self.path, to_stderr) as con:
+            _columns(con, name)
+            return con.execute(
+                "SELECT column_name, data_type, comment FROM duckdb_columns() "
+                "WHERE table_name = ? ORDER BY column_index",
+                [name],
+            ).df()
 
     def sql(self, query: str) -> DataFrame:
         """The rows of a query. It can read this database and nothing else."""
@@ -89,9 +131,49 @@ class Results:
             return one_statement(con, query).df()
 
     def __repr__(self) -> str:
-        return f"Results({str(self.path)!r})"
+        """Where it is, what it holds, and what to ask it."""
+        try:
+            with reading(self.path) as con:
+                rows = con.execute(
+                    "SELECT suite, status, count(*) FROM experiments WHERE current "
+                    "GROUP BY ALL ORDER BY ALL"
+                ).fetchall()
+        except UserError as error:
+            return f"Results({str(self.path)!r}): {error.message}"
+        counts: dict[str, list[str]] = {}
+        for suite, status, n in rows:
+            counts.setdefault(suite, []).append(f"{n:,} {status}")
+        lines = [f"suite {suite!r}, experiments: {', '.join(n)}" for suite, n in counts.items()]
+        lines.append("frames: tickets() leaderboard() paired() matching() cost() curves() …")
+        lines.append("also: table(NAME), columns(NAME), sql(QUERY)")
+        return "\n  ".join([f"Results({str(self.path)!r})", *lines])
 
 
 def results(path: Path | str = DEFAULT_RESULTS) -> Results:
     """The results in a DuckDB file, as data frames. UserError if there are none."""
     return Results(Path(path))
+
+
+def _columns(con: DuckDBPyConnection, name: str) -> list[str]:
+    """The columns of a table or view. UnknownName if there is none of that name."""
+    rows = con.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
+    tables: dict[str, list[str]] = {}
+    for table, column in rows:
+        tables.setdefault(table, []).append(column)
+    if name not in tables:
+        raise UnknownName("table or view", name, tables)
+    return tables[name]
+
+
+def _condition(column: str, wanted: Where) -> tuple[str, list[Value]]:
+    """SQL for a column that is to be one of some values, and the values it asks for."""
+    chosen: list[Value]
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        chosen = [wanted]
+    else:
+        chosen = list(wanted)
+    # numbers taken from another frame are numpy's, which DuckDB does not take
+    known = [v.item() if hasattr(v, "item") else v for v in chosen if v is not None]
+    parts = [f'"{column}" IN ({", ".join("?" * len(known))})'] if known else []
+    parts += [f'"{column}" IS NULL'] if len(known) < len(chosen) else []
+    return f"({' OR '.join(parts or ['false'])})", known

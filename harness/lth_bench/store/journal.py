@@ -9,7 +9,7 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -80,17 +80,40 @@ class Journal:
         """
         line = encode(record)
         with self._thread:
-            self.open()
-            assert self._fd is not None
-            end = os.lseek(self._fd, 0, os.SEEK_END)
+            self._write(self._end(), (line,))
+
+    def extend(self, lines: Iterable[bytes]) -> None:
+        """Write lines as `encode` makes them, and flush them to the disk once, at the end.
+
+        All or none: where the disk refuses, where making a line fails, and on Ctrl-C, none stays.
+        A process that is killed meanwhile leaves a beginning of them, the last perhaps torn.
+        """
+        with self._thread:
+            end = self._end()
             try:
-                if os.fstat(self._fd).st_nlink == 0:  # what is written now could not be read again
-                    raise FileNotFoundError(errno.ENOENT, "it was removed while in use")
-                _write_all(self._fd, line)
-                os.fsync(self._fd)
-            except OSError as error:
+                self._write(end, _chunks(lines))
+            except BaseException:
+                assert self._fd is not None
                 _truncate(self._fd, end)
-                raise disk_error(error, self.paths.journal, "write the journal") from error
+                raise
+
+    def _end(self) -> int:
+        self.open()
+        assert self._fd is not None
+        return os.lseek(self._fd, 0, os.SEEK_END)
+
+    def _write(self, end: int, chunks: Iterable[bytes]) -> None:
+        """Write and flush. Where the disk refuses, cut off what is there after `end`."""
+        assert self._fd is not None
+        try:
+            if os.fstat(self._fd).st_nlink == 0:  # what is written now could not be read again
+                raise FileNotFoundError(errno.ENOENT, "it was removed while in use")
+            for chunk in chunks:
+                _write_all(self._fd, chunk)
+            os.fsync(self._fd)
+        except OSError as error:
+            _truncate(self._fd, end)
+            raise disk_error(error, self.paths.journal, "write the journal") from error
 
     def read(self, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
         """Every whole record from a byte offset on, each with the offset that follows it.
@@ -98,16 +121,8 @@ class Journal:
         A torn last line is passed over. A missing journal has no records. UserError for a line
         that is no record, with its position.
         """
-        if not self.paths.journal.exists():
-            return
-        with self.paths.journal.open("rb") as file:
-            file.seek(offset)
-            for line in file:
-                offset += len(line)
-                if not line.endswith(b"\n"):
-                    return
-                if line.strip():
-                    yield decode(line, self.paths.journal, offset - len(line)), offset
+        for start, line in whole_lines(self.paths.journal, offset):
+            yield decode(line, self.paths.journal, start), start + len(line)
 
     def _take_lock(self) -> None:
         from filelock import FileLock, Timeout
@@ -118,7 +133,7 @@ class Journal:
         except Timeout:
             raise UserError(
                 f"another run is writing to {self.paths.results}{_holder(self.paths.lock)}; wait "
-                f"for it to end, or give this run its own file with --results"
+                f"for it to end, or name another file with --results"
             ) from None
         except OSError as error:
             raise disk_error(error, self.paths.lock, "lock") from error
@@ -148,19 +163,36 @@ class Journal:
 def finished(paths: Paths) -> dict[str, str]:
     """experiment_id → its last status, straight from the journal, whatever the database knows."""
     statuses: dict[str, str] = {}
-    if not paths.journal.exists():
-        return statuses
-    with paths.journal.open("rb") as file:
-        offset = 0
-        for line in file:
-            # `encode` puts the kind first; tickets are most of the bytes and need no parsing.
-            whole = line.endswith(b"\n") and line.strip()
-            if whole and not line.startswith(b'{"record":"ticket"'):
-                record = decode(line, paths.journal, offset)
-                if record["record"] == "experiment":
-                    statuses[str(record["experiment_id"])] = str(record["status"])
-            offset += len(line)
+    for offset, line in whole_lines(paths.journal):
+        if not is_ticket(line):
+            record = decode(line, paths.journal, offset)
+            if record["record"] == "experiment":
+                statuses[str(record["experiment_id"])] = str(record["status"])
     return statuses
+
+
+def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Every whole line from a byte offset on, each with its own offset; empty ones left out.
+
+    A torn last line is passed over. A missing journal has no lines.
+    """
+    if not journal.exists():
+        return
+    with journal.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            if line.strip():
+                yield offset, line
+            offset += len(line)
+
+
+def is_ticket(line: bytes) -> bool:
+    """Whether a line can be told to be a ticket's without parsing it. Tickets are most of the
+    bytes, and `encode` puts the kind first.
+    """
+    return line.startswith(b'{"record":"ticket"')
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -223,6 +255,20 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines joined into pieces of about a megabyte, for fewer calls."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= 1 << 20:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _write_all(fd: int, line: bytes) -> None:

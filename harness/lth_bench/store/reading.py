@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(
-    results: Path, note: Callable[[str], None] | None = None
+    results: Path, note: Callable[[str], None] | None = None, folder: Path | None = None
 ) -> Iterator[DuckDBPyConnection]:
     """A safe connection to everything that the journal holds by now.
 
     Folds first where the journal is ahead. While another process has the database locked, reads
-    a private index made from the journal instead, and tells `note` so.
+    a private index made from the journal instead, and tells `note` so. SQL may touch no file but
+    those in `folder`, where one is named.
     """
     paths = Paths(results)
     paths.require()
     hindrance = None if is_current(paths) else _hindrance(paths)
     if hindrance is None:
         try:
-            con = open_safe(paths, patience=2.0)
+            con = open_safe(paths, patience=2.0, folder=folder)
         except Locked as error:
             hindrance = f"{paths.results} is open in {error.holder}"
             if not paths.journal.exists():
@@ -46,10 +47,10 @@ def reading(
             return
     if note is not None:
         note(f"{hindrance}; reading the journal instead, which takes longer")
-    with tempfile.TemporaryDirectory(prefix="lth-bench-") as folder:
-        private = Paths(Path(folder) / "results.duckdb")
+    with tempfile.TemporaryDirectory(prefix="lth-bench-") as temporary:
+        private = Paths(Path(temporary) / "results.duckdb")
         build(private, paths.journal)
-        with open_safe(private) as con:
+        with open_safe(private, folder=folder) as con:
             yield con
 
 

@@ -36,13 +36,13 @@ def create(con: DuckDBPyConnection) -> None:
 
 
 def _comments(con: DuckDBPyConnection) -> str:
-    statements = [f"COMMENT ON VIEW {name} IS {_quoted(text)}" for name, text in VIEWS.items()]
+    statements = [f"COMMENT ON VIEW {name} IS {quoted(text)}" for name, text in VIEWS.items()]
     columns = con.execute(
         "SELECT table_name, column_name FROM duckdb_columns() "
         "WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)"
     ).fetchall()
     statements += [
-        f'COMMENT ON COLUMN {view}."{column}" IS {_quoted(COLUMNS[column])}'
+        f'COMMENT ON COLUMN {view}."{column}" IS {quoted(COLUMNS[column])}'
         for view, column in columns
     ]
     return ";\n".join(statements)
@@ -62,5 +62,6 @@ def sql(name: str) -> str:
     return files("lth_bench.store").joinpath(name).read_text(encoding="utf-8")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,77 @@
+"""`lth-bench merge`: results of another machine beside these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption
+
+if TYPE_CHECKING:
+    from lth_bench.store.merge import MergeReport
+
+NAMED = 5
+"""Configurations that are named; `--json` has all."""
+
+
+def merge(
+    others: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="OTHER.duckdb…",
+            help="A database with its journal beside it, a snapshot, or a .journal.jsonl.",
+        ),
+    ],
+    results: ResultsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Bring other results into these, as if they had been run here. What is here stays.
+
+    Merging again changes nothing. Checkpoints are not merged.
+    """
+    from dataclasses import asdict
+
+    from lth_bench.cli.output import print_json
+    from lth_bench.store.merge import merge as merge_
+    from lth_bench.store.paths import Paths, default_results
+
+    path = results or default_results()
+    reports, folded = merge_(Paths(path), others)
+    if json_:
+        merged = [asdict(report) for report in reports]
+        print_json({"results": str(path), "merged": merged, "fold": folded.message})
+        return
+    for report in reports:
+        typer.echo("\n".join(_lines(report)))
+    if folded.delayed:
+        typer.echo(f"note: {folded.message}", err=True)
+
+
+def _lines(report: MergeReport) -> list[str]:
+    from lth_bench.report.printable import printable
+
+    experiments = _count(report.experiments_new, "experiment")
+    tickets = _count(report.tickets_new, "ticket")
+    counts = (
+        f"{experiments} new, {report.experiments_known:,} here already; "
+        f"{tickets} new, {report.tickets_known:,} here already"
+    )
+    lines = [f"{report.source}: {counts}"]
+    if report.filled:
+        lines.append(f"  {_count(report.filled, 'experiment')} had no result here, and has now")
+    if report.different:
+        one = report.different == 1
+        lines.append(
+            f"  {_count(report.different, 'experiment')} {'has' if one else 'have'} another result "
+            f"there; {'that' if one else 'those'} here {'is' if one else 'are'} kept"
+        )
+    lines += [f"  two configurations of {text}" for text in report.configurations[:NAMED]]
+    if len(report.configurations) > NAMED:
+        lines.append(f"  … and of {len(report.configurations) - NAMED} more")
+    return [printable(line) for line in lines]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

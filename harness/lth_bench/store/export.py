@@ -1,0 +1,169 @@
+"""Results to hand on: every documented table as a file, or one database that stands alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_bench.errors import UserError
+from lth_bench.store import schema
+from lth_bench.store.database import disk_trouble
+from lth_bench.store.glossary import VIEWS
+from lth_bench.store.paths import DiskError, Paths, looks_like_duckdb
+from lth_bench.store.reading import reading
+from lth_bench.store.snapshot import extract_journal, make_snapshot
+from lth_bench.store.subset import copy_suites
+
+INTERNAL = frozenset(
+    {"meta", "t_quantiles", "plans", "tasks", "cells", "slots", "flat", "outcomes"}
+)
+"""Tables that the views are made of; they may change, and are not exported."""
+
+OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+"""What DuckDB's COPY is told, by format."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    output: Path
+    files: int
+    bytes: int
+
+
+def documented() -> list[str]:
+    """The views, and the tables that users are told of. Ours, and never a name from a database."""
+    tables = re.findall(r"^CREATE TABLE (\w+)", schema.sql("tables.sql"), re.M)
+    return [*VIEWS, *(table for table in tables if table not in INTERNAL)]
+
+
+def export_tables(
+    results: Path,
+    folder: Path,
+    format: str,
+    suites: Sequence[str] = (),
+    force: bool = False,
+    note: Callable[[str], None] | None = None,
+) -> Exported:
+    """Write every documented view and table to a file of its name in `folder`.
+
+    `format` is a key of OPTIONS. Views are sorted, so that the same results give the same rows in
+    the same order. UserError where a file is there already (unless `force`), and for an unknown
+    suite; DiskError where the disk refuses: then nothing is left.
+    """
+    Paths(results).require()
+    names = {name: f"{name}.{format}" for name in documented()}
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder with --output")
+    there = [file for file in names.values() if (folder / file).exists()]
+    if there and not force:
+        raise UserError(
+            f"{folder} has {len(there)} of these files already, such as {there[0]}; name another "
+            f"folder with --output, or overwrite them with --force"
+        )
+    with _aside(folder, inside=folder.exists()) as aside:
+        files = aside / "files"
+        files.mkdir()
+        source = _selected(results, suites, aside) if suites else results
+        with reading(source, note, aside) as con:
+            for name, file in names.items():
+                order = "ORDER BY ALL" if name in VIEWS else ""
+                target = schema.quoted(str((files / file).absolute()))
+                con.execute(f"COPY (FROM {name} {order}) TO {target} ({OPTIONS[format]})")
+        size = sum(file.stat().st_size for file in files.iterdir())
+        if folder.exists():
+            for file in names.values():
+                os.replace(files / file, folder / file)
+        else:
+            files.rename(folder)
+    return Exported(folder, len(names), size)
+
+
+def export_snapshot(
+    results: Path, output: Path, suites: Sequence[str] = (), force: bool = False
+) -> Exported:
+    """Write one database that needs no file beside it, and that `merge` takes.
+
+    It has the journal's records in a table, and is closed, whole and without a write-ahead log.
+    UserError where something is there already (unless `force`), and for an unknown suite;
+    DiskError where the disk refuses: then nothing is left.
+    """
+    own = Paths(results)
+    own.require()
+    _check_target(output, own, force)
+    with _aside(output) as aside:
+        journal = Paths(_selected(results, suites, aside)).journal
+        snapshot = aside / "snapshot.duckdb"
+        make_snapshot(Paths(snapshot), journal)
+        size = snapshot.stat().st_size
+        # an old file's write-ahead log must not be replayed into the new one
+        output.with_name(output.name + ".wal").unlink(missing_ok=True)
+        os.replace(snapshot, output)
+    return Exported(output, 1, size)
+
+
+def _selected(results: Path, suites: Sequence[str], folder: Path) -> Path:
+    """Results in `folder` that consist of the journal of some suites; of all if none is named."""
+    paths, selected = Paths(results), Paths(folder / "selected.duckdb")
+    journal = paths.journal
+    if not journal.exists():
+        journal = folder / "all.jsonl"
+        extract_journal(paths, journal)
+    copy_suites(journal, suites, selected.journal)
+    return selected.results
+
+
+def _check_target(output: Path, own: Paths, force: bool) -> None:
+    """UserError where a snapshot would destroy something, or be taken for something else."""
+    if output.is_dir():
+        raise UserError(f"{output} is a folder; name a file in it with --output")
+    beside = Paths(output).journal
+    if output.exists():
+        ours = (own.results, own.journal, own.lock, own.torn)
+        if any(path.exists() and os.path.samefile(output, path) for path in ours):
+            raise UserError(f"{output} is of these very results; name another file with --output")
+        if not force or not looks_like_duckdb(output):
+            way = ", or overwrite it with --force" if looks_like_duckdb(output) else ""
+            raise UserError(f"{output} is there already; name another file with --output{way}")
+    if beside.exists():
+        raise UserError(
+            f"{output} would be taken for the database of {beside.name}, which lies there; "
+            f"name another file with --output"
+        )
+
+
+@contextmanager
+def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
+    """A folder on the same disk to make something in before it is moved to its place."""
+    import duckdb
+
+    parent = target if inside else target.absolute().parent
+    folder = parent / f".lth-bench-{uuid.uuid4().hex}.partial"
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    except OSError as error:
+        raise _refused(target, error.strerror or str(error)) from error
+    except DiskError as error:  # its advice is about the results themselves
+        raise _refused(target, error.message.split(". ")[0].rsplit(": ", 1)[-1]) from error
+    except duckdb.Error as error:
+        why = disk_trouble(error)
+        if why is not None:
+            raise _refused(target, why) from error
+        raise UserError(f"cannot export to {target}: {str(error).splitlines()[0]}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refused(target: Path, why: str) -> DiskError:
+    return DiskError(
+        f"cannot write {target}: {why}. Nothing is left there; free some space or make it "
+        f"writable, or name another place with --output"
+    )

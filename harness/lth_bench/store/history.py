@@ -1,0 +1,149 @@
+"""What a journal holds, by key, with where each line of it is. Of a key, the last record counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lth_bench.store.journal import decode, whole_lines
+from lth_bench.store.subset import planned
+
+WORTH = {"ok": 3, "skipped": 3, "diverged": 3, "failed": 2, "oom": 1, "timeout": 1}
+"""3: a result, which a rerun does not change. 2: the method's failure. 1: the machine's. Else 0."""
+
+_TASK = (
+    "suite", "label", "model", "dataset", "recipe",
+    "source_model", "source_dataset", "source_recipe",
+)  # fmt: skip
+"""Of what agrees in these, the configuration planned last counts."""
+
+
+_SEPARATOR = "\x1f"
+
+
+class Planned(NamedTuple):
+    """A run of a suite, or an experiment as it was planned last."""
+
+    offset: int
+    group: str
+    """Within it the order counts: a suite, or a suite's label on a task."""
+    at: str
+    run_id: str
+    config_id: str
+
+    @property
+    def when(self) -> tuple[str, str]:
+        """What plans of several journals are put in order by."""
+        return self.at, self.run_id
+
+
+class Result(NamedTuple):
+    """What became of an experiment, or of its place (target density, control)."""
+
+    offset: int
+    experiment: str
+    status: str
+    accuracy: Any
+    """Test accuracy, of a ticket that has one."""
+
+    @property
+    def worth(self) -> int:
+        """Greater is better; see WORTH."""
+        return WORTH.get(self.status, 0)
+
+    @property
+    def final(self) -> bool:
+        """Whether a rerun would leave it as it is."""
+        return self.worth == 3
+
+    @property
+    def outcome(self) -> tuple[str, Any]:
+        """What two results of one place are compared by."""
+        return self.status, self.accuracy
+
+
+@dataclass
+class History:
+    """The last record of every key, in the order of the journal."""
+
+    runs: dict[str, Planned] = field(default_factory=dict)
+    """By run_id."""
+    plans: dict[str, Planned] = field(default_factory=dict)
+    """By suite and experiment_id."""
+    places: dict[str, Result] = field(default_factory=dict)
+    """Reported tickets, by experiment_id, target density and control."""
+    rounds: dict[str, Result] = field(default_factory=dict)
+    """Intermediate tickets, by ticket_id."""
+    outcomes: dict[str, Result] = field(default_factory=dict)
+    """By experiment_id."""
+    others: dict[str, int] = field(default_factory=dict)
+    """Offsets of records of kinds that this version does not know, by a hash of the line."""
+
+    def add(self, record: dict[str, Any], line: bytes, offset: int) -> None:
+        """Take the next record of the journal."""
+        kind = record["record"]
+        experiment = str(record.get("experiment_id"))
+        status = str(record.get("status"))
+        if kind == "run":
+            run = str(record.get("run_id"))
+            place = Planned(offset, str(record.get("suite")), _at(record), run, "")
+            _put(self.runs, run, place)
+        elif kind == "planned":
+            for plan in planned(record):
+                key = plan_key(plan)
+                group = _joined(plan.get(name) for name in _TASK)
+                run, config = str(record.get("run_id")), str(plan.get("config_id"))
+                _put(self.plans, key, Planned(offset, group, _at(record), run, config))
+        elif kind == "ticket":
+            metrics = record.get("metrics")
+            accuracy = metrics.get("test_accuracy") if isinstance(metrics, dict) else None
+            result = Result(offset, experiment, status, accuracy)
+            if record.get("reported"):
+                density, control = record.get("target_density"), record.get("control") or "none"
+                _put(self.places, _joined((experiment, density, control)), result)
+            else:
+                _put(self.rounds, str(record.get("ticket_id")), result)
+        elif kind == "experiment":
+            _put(self.outcomes, experiment, Result(offset, experiment, status, None))
+        else:
+            self.others[hashlib.blake2b(line.strip(), digest_size=16).hexdigest()] = offset
+
+    def experiments(self) -> set[str]:
+        """Every experiment_id that was planned or has a result."""
+        return {key.rpartition(_SEPARATOR)[2] for key in self.plans} | {*self.outcomes}
+
+
+def read_history(journal: Path) -> History:
+    """Go through a journal once. UserError for a line that is no record."""
+    history = History()
+    for offset, line in whole_lines(journal):
+        history.add(decode(line, journal, offset), line, offset)
+    return history
+
+
+def plan_key(plan: dict[str, Any]) -> str:
+    """Suite and experiment_id of an experiment that was planned."""
+    return _joined((plan.get("suite"), plan.get("experiment_id")))
+
+
+def task_of(group: str) -> str:
+    """A plan's group in words."""
+    suite, label, model, dataset, recipe, *_ = group.split(_SEPARATOR)
+    return f"{label} on {model} · {dataset} · {recipe} in suite {suite}"
+
+
+def _joined(parts: Iterable[object]) -> str:
+    return _SEPARATOR.join(map(str, parts))
+
+
+def _at(record: dict[str, Any]) -> str:
+    return str(record.get("at") or "")
+
+
+def _put(found: dict[str, Any], key: str, value: object) -> None:
+    """At the end, for it is the last of its key."""
+    found.pop(key, None)
+    found[key] = value

@@ -1,0 +1,143 @@
+"""Bring results from elsewhere into a journal, as if they had been run here.
+
+What is here stays. Of what is there, a merge takes what is missing here: experiments, tickets of
+densities and controls that have none, and results where there is only a failure or nothing yet.
+Checkpoints are not merged.
+
+A suite's settings, and a label's configuration on a task, are those planned last. So where both
+sides have planned, the plans are put in the order of their times, and what is out of that order
+is written again. That makes a merge the same in either direction, and lets a repetition complete
+one that was killed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lth_bench.errors import UserError
+from lth_bench.store.fold import FoldReport, fold
+from lth_bench.store.history import Planned, Result, read_history, task_of
+from lth_bench.store.journal import Journal
+from lth_bench.store.origin import find_journal
+from lth_bench.store.paths import Paths
+from lth_bench.store.replay import Pick, lines, replay
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """What came from one set of results."""
+
+    source: Path
+    experiments_new: int
+    experiments_known: int
+    tickets_new: int
+    """Finished rounds, intermediate ones included."""
+    tickets_known: int
+    filled: int
+    """Experiments that had failed here, or were not finished, and have a better end now."""
+    different: int
+    """Experiments with another result there where there is one here; the one here is kept."""
+    configurations: tuple[str, ...]
+    """Labels on tasks whose newest configuration there is not the one here, and which counts."""
+    records: int
+    """Records written."""
+
+
+def merge(own: Paths, others: Sequence[Path]) -> tuple[list[MergeReport], FoldReport]:
+    """Merge results from elsewhere into `own`, one after another, and fold them.
+
+    All are checked before anything is written. UserError for results that are missing, damaged,
+    newer, not lth-bench's, or `own` themselves; where a run writes to `own`; and where `own` is a
+    database without its journal.
+    """
+    _check_own(own)
+    with tempfile.TemporaryDirectory(prefix="lth-bench-merge-") as folder:
+        journals = [
+            find_journal(other, own, Path(folder) / f"{number}.jsonl")
+            for number, other in enumerate(others)
+        ]
+        with Journal(own) as journal:
+            reports = [
+                merge_journal(journal, other, theirs)
+                for other, theirs in zip(others, journals, strict=True)
+            ]
+    return reports, fold(own, patience=2.0)
+
+
+def _check_own(own: Paths) -> None:
+    if own.journal.exists():
+        fold(own, patience=0.0)  # says what is wrong with ours, if anything
+    elif own.results.exists() and own.results.stat().st_size:
+        raise UserError(
+            f"{own.results} has no journal beside it to merge into; merge it and the others into "
+            f"new results: `lth-bench merge {own.results} … --results NEW.duckdb`"
+        )
+
+
+def merge_journal(journal: Journal, source: Path, theirs: Path) -> MergeReport:
+    """Append to an open journal what it lacks of the journal `theirs`, in one go.
+
+    `source` is what the user calls it.
+    """
+    ours = journal.paths.journal
+    here, there = read_history(ours), read_history(theirs)
+    known, found = here.experiments(), there.experiments()
+    places = [p for key, p in there.places.items() if _better(p, here.places.get(key))]
+    rounds = [
+        r
+        for key, r in there.rounds.items()
+        if key not in here.rounds and not _is_result(here.outcomes.get(r.experiment))
+    ]
+    ends = [end for key, end in there.outcomes.items() if _better(end, here.outcomes.get(key))]
+    others = [offset for key, offset in there.others.items() if key not in here.others]
+    picks = replay(here.runs, there.runs, ours, theirs)
+    picks += replay(here.plans, there.plans, ours, theirs)
+    # in their order: an experiment's end comes after its tickets
+    results = [*(x.offset for x in (*places, *rounds, *ends)), *others]
+    picks += [Pick(theirs, offset) for offset in sorted(results)]
+    if picks:
+        journal.extend(lines(picks))
+    tickets = len(places) + len(rounds)
+    return MergeReport(
+        source=source,
+        experiments_new=len(found - known),
+        experiments_known=len(found & known),
+        tickets_new=tickets,
+        tickets_known=len(there.places) + len(there.rounds) - tickets,
+        filled=sum(end.experiment in known for end in ends),
+        different=_different(here.places, there.places),
+        configurations=tuple(_configurations(here.plans, there.plans)),
+        records=len(picks),
+    )
+
+
+def _better(theirs: Result, ours: Result | None) -> bool:
+    return ours is None or theirs.worth > ours.worth
+
+
+def _is_result(result: Result | None) -> bool:
+    return result is not None and result.final
+
+
+def _different(here: Mapping[str, Result], there: Mapping[str, Result]) -> int:
+    """Experiments that ended otherwise there at a density where there is a result here."""
+    found = set()
+    for key, theirs in there.items():
+        ours = here.get(key)
+        if ours is not None and ours.final and theirs.final and ours.outcome != theirs.outcome:
+            found.add(theirs.experiment)
+    return len(found)
+
+
+def _configurations(here: Mapping[str, Planned], there: Mapping[str, Planned]) -> Iterator[str]:
+    ours, theirs = (
+        {plan.group: plan for plan in sorted(plans.values(), key=lambda p: p.when)}
+        for plans in (here, there)
+    )
+    for group, plan in theirs.items():
+        if group in ours and ours[group].config_id != plan.config_id:
+            newer = "there" if plan.when >= ours[group].when else "here"
+            yield f"{task_of(group)}: the one planned {newer} is newer, and counts"

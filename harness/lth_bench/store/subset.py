@@ -1,0 +1,59 @@
+"""The part of a journal that concerns some suites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lth_bench.errors import UnknownName
+from lth_bench.store.journal import decode, encode, is_ticket, whole_lines
+
+
+def copy_suites(journal: Path, suites: Sequence[str], target: Path) -> None:
+    """Copy whole records to a file: those of the suites, or all where none is named.
+
+    What an experiment of theirs gave comes along whatever suite it was run for; the runs and
+    plans of other suites do not. UnknownName for a suite that the journal does not have.
+    """
+    wanted = _experiments(journal, suites) if suites else set()
+    with target.open("wb") as file:
+        for offset, line in whole_lines(journal):
+            file.write(
+                _part(decode(line, journal, offset), line, suites, wanted) if suites else line
+            )
+
+
+def _part(record: dict[str, Any], line: bytes, suites: Sequence[str], wanted: set[str]) -> bytes:
+    """What of a line concerns the suites; may be nothing."""
+    if record["record"] == "planned":
+        chosen = [e for e in planned(record) if e.get("suite") in suites]
+        return encode({**record, "experiments": chosen}) if chosen else b""
+    if record["record"] == "run":
+        return line if record.get("suite") in suites else b""
+    return line if str(record.get("experiment_id")) in wanted else b""
+
+
+def planned(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The experiments of a record of the kind `planned`."""
+    found = record.get("experiments")
+    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+
+
+def _experiments(journal: Path, suites: Sequence[str]) -> set[str]:
+    """The experiments that the suites planned."""
+    wanted: set[str] = set()
+    known: set[str] = set()
+    for offset, line in whole_lines(journal):
+        if is_ticket(line):
+            continue
+        record = decode(line, journal, offset)
+        if record["record"] == "planned":
+            for experiment in planned(record):
+                known.add(str(experiment.get("suite")))
+                if experiment.get("suite") in suites:
+                    wanted.add(str(experiment.get("experiment_id")))
+    for suite in suites:
+        if suite not in known:
+            raise UnknownName("suite", suite, known)
+    return wanted

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from lth_bench.store import Journal, Paths
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+call, Scenario, write = RECORDS["call"], RECORDS["Scenario"], RECORDS["write"]
+SMALL = {"strategies": ("dense", "imp"), "densities": (0.5,)}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    path = tmp_path / "results.duckdb"
+    failed = {("imp", 1): ("failed", "boom")}
+    write(path, Scenario(**SMALL, seeds=(0, 1), outcomes=failed))
+    return path
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, results):
+    monkeypatch.setenv("LTH_BENCH_RESULTS", str(results))
+    return lambda *arguments: call(capsys, monkeypatch, "merge", *arguments)
+
+
+def test_it_says_what_came_and_what_not(run, results: Path, tmp_path: Path) -> None:
+    write(tmp_path / "other.duckdb", Scenario(**SMALL, seeds=(1, 2), run_id="b"))
+    changed = Scenario(**SMALL, seeds=(0,), run_id="c", config="\x1b[31mred")
+    write(tmp_path / "third.duckdb", changed)
+    code, out, err = run(tmp_path / "other.duckdb", tmp_path / "third.journal.jsonl")
+    assert (code, err) == (0, "")
+    first, filled, third, dense, imp = out.splitlines()
+    assert first == (
+        f"{tmp_path / 'other.duckdb'}: 2 experiments new, 2 here already; "
+        f"5 tickets new, 1 here already"
+    )
+    assert filled == "  1 experiment had no result here, and has now"
+    assert third.endswith("2 experiments new, 0 here already; 3 tickets new, 0 here already")
+    assert dense == (
+        "  two configurations of dense on mlp · digits · mlp in suite quickstart: the one planned "
+        "there is newer, and counts"
+    )
+    assert imp.startswith("  two configurations of imp on mlp")
+    code, out, err = run(tmp_path / "other.duckdb", tmp_path / "third.duckdb", "--json")
+    document = json.loads(out)
+    assert (code, document["results"]) == (0, str(results))
+    assert [m["records"] for m in document["merged"]] == [0, 0]
+    assert document["merged"][0]["tickets_known"] == 6
+
+
+def test_results_that_differ_are_counted(run, results: Path, tmp_path: Path) -> None:
+    with Journal(Paths(tmp_path / "other.duckdb")) as journal:
+        for record, _ in Journal(Paths(results)).read():
+            if "test_accuracy" in record.get("metrics", {}):
+                record["metrics"]["test_accuracy"] = 0.5
+            journal.append(record)
+    out = run(tmp_path / "other.duckdb")[1]
+    assert "  3 experiments have another result there; those here are kept" in out.splitlines()
+
+
+def test_mistakes_are_one_message(run, results: Path, tmp_path: Path) -> None:
+    before = results.with_suffix(".journal.jsonl").read_bytes()
+    for arguments, message in (
+        ((tmp_path / "none.duckdb",), "there are no results at"),
+        ((results,), "is the very file to merge into"),
+        ((), "Missing argument"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (4, "")
+        assert err.startswith("error: ")
+        assert message in err
+    with Journal(Paths(results)):
+        code, out, err = run(write(tmp_path / "o.duckdb", Scenario(**SMALL)).results)
+    assert (code, out) == (4, "")
+    assert "another run is writing to" in err
+    assert results.with_suffix(".journal.jsonl").read_bytes() == before
