@@ -66,12 +66,45 @@ def test_every_format_is_all_there_is_on_stdout(run, format: str) -> None:
         assert len(list(csv.DictReader(io.StringIO(out)))) == 7
 
 
+@pytest.mark.parametrize("by", ["accuracy", "matching", "area", "cost", "speed"])
+@pytest.mark.parametrize("across", [[], ["--across"]])
+def test_every_kind(run, by: str, across: list[str]) -> None:
+    code, out, err = run("--by", by, *across, "--suite", "quickstart")
+    assert (code, err) == (0, "")
+    assert "quickstart ─" in out
+    assert ("across 2 tasks by" in out) == bool(across)
+    document = json.loads(run("--by", by, *across, "--suite", "quickstart", "--json")[1])
+    assert {row["suite"] for row in document["leaderboard"]} == {"quickstart"}
+
+
+def test_options_of_the_comparison(run) -> None:
+    _, out, _ = run("--baseline", "imp", "--margin", ".02", "--control", "none")
+    assert "Δ imp" in out
+    assert "margin of 2 points" in out
+    assert "reinit" not in out
+    assert "× imp/reinit" in run("--by", "speed", "--baseline", "imp/reinit", "-m", "mlp")[1]
+    assert "to reach 90.00%" in run("--by", "cost", "--reach", ".9")[1]
+
+
+def test_one_suite_without_the_baseline_is_no_error(run, results) -> None:
+    code, out, _ = run("--baseline", "imp/reinit")
+    assert code == 0
+    assert "the suite other has no imp/reinit to compare with" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--suite", "oter"], 4, "unknown suite 'oter'; did you mean 'other'?"),
         (["--format", "html"], 4, "unknown format 'html'"),
         (["--density", "0.3"], 5, "no row with task any and density 0.3"),
+        (["--by", "acuracy"], 4, "unknown leaderboard --by 'acuracy'; did you mean 'accuracy'?"),
+        (["--baseline", "ipm"], 4, "unknown baseline 'ipm'; did you mean 'imp'?"),
+        (["--suite", "other", "--baseline", "imp/reinit"], 4, "unknown baseline 'imp/reinit'"),
+        (["--reach", ".9"], 4, "--reach goes with --by cost, not with --by accuracy"),
+        (["--by", "cost", "--reach", "97"], 4, "but got 97; did you mean 0.97?"),
+        (["--margin", "-1"], 4, "--margin must lie in (0, 1), but got -1"),
+        (["--across", "--suite", "other"], 5, "--across needs two tasks of one suite"),
         (["--density", "much"], 4, "Invalid value for '--density'"),
         (["--results", "/nowhere/r.duckdb"], 4, "no results at /nowhere/r.duckdb"),
     ],

@@ -16,6 +16,28 @@ from lth_bench.cli.options import (
 
 def leaderboard(
     results: ResultsOption = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="KIND",
+            help="accuracy at each density; matching: the sparsest density not worse than dense; "
+            "area under the accuracy-density curve; cost of reaching an accuracy; speed: the "
+            "early-stop step.",
+        ),
+    ] = "accuracy",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="LABEL",
+            help="Compare with this label, or LABEL/CONTROL, seed by seed; by default with the "
+            "suite's baseline, which is dense unless it says otherwise.",
+        ),
+    ] = None,
+    across: Annotated[
+        bool, typer.Option("--across", help="Rank over all tasks of each suite.")
+    ] = False,
     suite: Annotated[
         list[str] | None,
         typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
@@ -38,23 +60,50 @@ def leaderboard(
             "--control", metavar="NAME", help="Only this control (none hides all); repeatable."
         ),
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            metavar="M",
+            help="Difference that does not matter: of accuracies, as a fraction (0.005); with "
+            "--by speed, of steps, relative (0.1).",
+        ),
+    ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(
+            "--reach",
+            metavar="ACCURACY",
+            help="With --by cost: the test accuracy to reach, in (0, 1]; by default the dense "
+            "runs' mean less the margin.",
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
     ] = "table",
     json_: JsonOption = False,
 ) -> None:
-    """Rank the strategies of every task and density: mean, interval, difference to dense, cost."""
+    """Rank the strategies: by accuracy, sparsity, cost or speed, with intervals and verdicts."""
+    from lth_bench.report.boards.scope import Selection
+    from lth_bench.report.leaderboard import Question
+    from lth_bench.report.leaderboard import leaderboard as answer
     from lth_bench.report.rendering import require_format, show
-    from lth_bench.report.rows import rows
-    from lth_bench.report.sheet import board
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
     require_format(format)
+    question = Question(
+        by=by,
+        selection=Selection(
+            suite or (), task or (), model or (), dataset or (), density or (), control
+        ),
+        baseline=baseline,
+        margin=margin,
+        reach=reach,
+        across=across,
+    )
     with reading(results or default_results(), to_stderr) as con:
-        found = rows(
-            con, suite or (), task or (), model or (), dataset or (), density or (), control
-        )
-    show(board(found), format)
+        board = answer(con, question)
+    show(board, format)
