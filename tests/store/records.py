@@ -45,6 +45,8 @@ class Scenario:
     outcomes: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     """(label, seed) → (status, reason) of experiments that end otherwise than ok."""
     curve_points: int = 3
+    toml: str = ""
+    """The suite as it was run, where more of it is needed than its name."""
     weights: bool = False
     """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
 
@@ -61,7 +63,7 @@ class Scenario:
             "run_id": self.run_id,
             "suite": self.suite,
             "suite_version": 1,
-            "suite_toml": f'[suite]\nname = "{self.suite}"\n',
+            "suite_toml": self.toml or f'[suite]\nname = "{self.suite}"\n',
             "command": f"lth-bench run {self.suite} --seeds 3",
             "environment": {
                 "device": "cpu", "host": "lab", "python": "3.11.7", "torch": "2.15.0",

@@ -9,11 +9,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from lth_bench.cli.claims import claims
+from lth_bench.cli.compare import compare
 from lth_bench.cli.db import app as db_app
+from lth_bench.cli.export import app as export_app
 from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
+from lth_bench.cli.merge import merge
 from lth_bench.cli.plan import plan
 from lth_bench.cli.query import query
+from lth_bench.cli.report import report
 from lth_bench.cli.run import run
 from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
@@ -28,9 +33,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, plan, validate, leaderboard, show, query, schema):
+for command in (
+    run,
+    plan,
+    validate,
+    leaderboard,
+    compare,
+    claims,
+    report,
+    show,
+    query,
+    merge,
+    schema,
+):
     app.command()(command)
 app.add_typer(ls_app, name="ls")
+app.add_typer(export_app, name="export")
 app.add_typer(db_app, name="db")
 
 
@@ -54,7 +72,7 @@ def common(
 
 def main() -> NoReturn:
     """Run the command line. Exit codes: 0 ok, 1 some experiments failed, 2 interrupted, 3 a fault
-    of lth-bench, 4 usage or suite error, 5 nothing selected.
+    of lth-bench, 4 usage or suite error, 5 nothing selected, 6 what `--fail-on` was told to refuse.
     """
     try:
         code = app(standalone_mode=False)

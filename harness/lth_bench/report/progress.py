@@ -96,6 +96,8 @@ class Lines:
             _say(self._line(record))
         elif record.get("event") == "retry":
             _say(f"retry    {describe(record['experiment'])}: worker {record['reason']}")
+        elif record.get("event") == "observer":
+            _say(record["message"])
 
     def end(self) -> None:
         pass
@@ -149,6 +151,8 @@ class Live:
         elif record.get("event") == "retry":
             what = describe(record["experiment"])
             self.bar.console.print(f"[yellow]retry[/] {what}: worker {record['reason']}")
+        elif record.get("event") == "observer":
+            self.bar.console.print(record["message"], style="yellow", markup=False)
         elif record.get("record") == "ticket":
             self.meter.ticket(record)
         elif record.get("record") == "experiment":

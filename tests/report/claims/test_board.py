@@ -179,7 +179,7 @@ def test_results_of_another_suite_than_the_one_that_claims(database):
     [
         (TOML.replace("schema_version = 1", "schema_version = 9"), "is newer than this lth-bench"),
         (TOML.replace('of = "snip"', 'of = "\\u001b[31m"'), "unknown label"),
-        ("not toml", "not valid TOML"),
+        ("not toml [[claims]]", "not valid TOML"),
     ],
 )
 def test_claims_that_cannot_be_read(database, toml, note):

@@ -70,6 +70,8 @@ def _level_rows(
     for score in members:
         if level is None or level.densities.get(score.task) == score.density:
             by_label.setdefault(score.label, {})[score.task] = score
+    if not by_label:
+        return []
     labels, tasks = _complete(by_label)
     if len(tasks) < 2:
         return []
@@ -104,7 +106,7 @@ def _level_rows(
 
 def _complete(scores: Mapping[str, Mapping[str, Score]]) -> tuple[list[str], list[str]]:
     """The labels to rank, and the tasks that all of them have a score of."""
-    most = max(map(len, scores.values()), default=0)
+    most = max(map(len, scores.values()))
     labels: list[str] = []
     tasks: list[str] = []
     for least in (most / 2, most):

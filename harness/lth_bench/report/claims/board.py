@@ -47,10 +47,10 @@ def claims_board(con: DuckDBPyConnection, suite: str) -> Board:
     claims is not said of NAME-smoke.
     """
     found = con.execute("SELECT suite_toml FROM suites WHERE suite = ?", [suite]).fetchone()
-    if found is None:
+    if found is None or "[[claims]]" not in (found[0] or ""):
         return Board("claims", [], [])
     try:
-        read = suite_of(found[0] or "", Path(f"{suite}.toml"))
+        read = suite_of(found[0], Path(f"{suite}.toml"))
     except UserError as error:
         # made by another version, or completed by --set
         note = f"the claims of {suite} cannot be read: {error.message}"

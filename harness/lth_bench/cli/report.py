@@ -1,0 +1,58 @@
+"""`lth-bench report`: everything on one page that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption
+
+
+def report(
+    results: ResultsOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="HTML file; report.html beside the results."
+        ),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures", metavar="DIR", help="Also write each figure as SVG, PDF and PNG into DIR."
+        ),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write leaderboards, figures and failures into one HTML file, and print its path.
+
+    It needs no network to be read. `--json` also lists the files of `--figures`.
+    """
+    from lth_bench.cli.output import print_json
+    from lth_bench.report.page import check_output, write_page
+    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.reading import reading, to_stderr
+
+    results = results or default_results()
+    Paths(results).require()
+    output = output or results.with_name("report.html")
+    check_output(output)
+    drawn: list[Path] = []
+    with reading(results, to_stderr) as con:
+        write_page(con, output, suite or ())
+        if figures is not None:
+            from lth_bench.report.figures import write_figures
+
+            drawn = write_figures(con, figures, suite or ())
+    if json_:
+        print_json({"report": str(output), "figures": [str(path) for path in drawn]})
+        return
+    typer.echo(str(output))
+    if figures is not None:
+        typer.echo(str(figures))

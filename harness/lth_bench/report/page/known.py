@@ -1,0 +1,201 @@
+"""What the sections are made from: the evidence of a task, its leaderboard, and its verdicts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lth_bench.errors import UserError
+from lth_bench.report import evidence as proofs
+from lth_bench.report.boards.scope import Selection
+from lth_bench.report.claims import claims_board
+from lth_bench.report.evidence import Evidence, Place, Run
+from lth_bench.report.leaderboard import Question, leaderboard
+from lth_bench.report.page.budget import Budget, budget_of
+from lth_bench.report.rows import Row, rows
+from lth_bench.report.samples import Sample, samples
+from lth_bench.report.table import Board
+from lth_bench.stats import Interval, Summary, Verdict, differences, judge, rank_intervals
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Key = tuple[float, str, str, str]
+"""Target density, label, control, and MODEL/DATASET/RECIPE of where the ticket was found."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the seeds of one cell say of it, beside the leaderboard's row."""
+
+    row: Row
+    sample: Sample
+    name: str
+    """LABEL or LABEL/CONTROL, and where it is from if transferred."""
+    verdict: Verdict | None
+    """Against the dense run of the same seed; None for the dense run, and where there is none."""
+    versus_ticket: Interval | None
+    """A control's difference to its own ticket, seed by seed."""
+    places: tuple[int, int] | None
+    """Best and worst rank it could have among the tickets of its density; None for the others,
+    and where too few seeds ended to tell any apart."""
+
+    @property
+    def density(self) -> float:
+        """The target."""
+        return self.sample.target_density
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether this is the unpruned network."""
+        return self.sample.strategy == "dense"
+
+    @property
+    def is_ticket(self) -> bool:
+        """Whether it is ranked: neither dense nor a control."""
+        return not self.is_dense and self.sample.control == "none"
+
+
+@dataclass(frozen=True)
+class TaskKnown:
+    """One task of one suite."""
+
+    evidence: Evidence
+    standings: Sequence[Standing]
+    """In the leaderboard's order: from dense to sparse, by rank, controls after their ticket."""
+    budget: Budget
+
+    @property
+    def place(self) -> Place:
+        """Suite and task."""
+        return self.evidence.place
+
+    @property
+    def dense(self) -> Standing | None:
+        """The dense run that all are compared with."""
+        found = [s for s in self.standings if s.is_dense]
+        return min(found, key=lambda s: (s.sample.label != "dense", s.sample.label), default=None)
+
+    @property
+    def densities(self) -> list[float]:
+        """Target densities of the tickets, from dense to sparse."""
+        found = {s.density for s in self.standings if not s.is_dense}
+        return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True)
+class SuiteKnown:
+    """One suite."""
+
+    name: str
+    tasks: Sequence[TaskKnown]
+    runs: Sequence[Run]
+    """The newest first."""
+    boards: Mapping[str, Board]
+    """Its other leaderboards that have something to show: matching, area, cost, across."""
+    claims: Board
+    """What it claims, and what came out; without tables where it claims nothing."""
+
+
+def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown]:
+    """Everything about the suites asked for (none: about all). Empty where nothing is planned."""
+    found = proofs.gather(con, suites)
+    if not found:
+        return []
+    by_task: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows(con, suites=suites):
+        by_task[row["suite"], _task(row)].append(row)
+    by_cell: dict[tuple[str, str], dict[Key, Sample]] = defaultdict(dict)
+    for sample in samples(con, suites=suites):
+        key = (sample.target_density, sample.label, sample.control, sample.source)
+        by_cell[sample.suite, sample.task][key] = sample
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for run in proofs.runs(con, suites):
+        runs[run.suite].append(run)
+    budget = budget_of(found)
+    tasks: dict[str, list[TaskKnown]] = defaultdict(list)
+    for evidence in found:
+        place = evidence.place
+        where = (place.suite, "/".join(place.task))
+        tasks[place.suite].append(
+            TaskKnown(evidence, _standings(where[1], by_task[where], by_cell[where]), budget)
+        )
+    return [
+        SuiteKnown(name, known, runs[name], _boards(con, name), claims_board(con, name))
+        for name, known in tasks.items()
+    ]
+
+
+def _boards(con: DuckDBPyConnection, suite: str) -> dict[str, Board]:
+    """The leaderboards of a suite that there are results for."""
+    selection = Selection(suites=[suite], controls=["none"])
+    questions = {by: Question(by=by, selection=selection) for by in ("matching", "area", "cost")}
+    questions["across"] = Question(across=True, selection=selection)
+    found = {}
+    for kind, question in questions.items():
+        try:
+            board = leaderboard(con, question)
+        except UserError:  # nothing to compare, such as no dense run, or a single task
+            continue
+        if any(row["strategy"] != "dense" for row in board.rows):
+            found[kind] = board
+    return found
+
+
+def _standings(
+    task: str, rows: Sequence[Row], samples: Mapping[Key, Sample]
+) -> tuple[Standing, ...]:
+    dense = min(
+        (s for s in samples.values() if s.strategy == "dense"),
+        key=lambda s: (s.label != "dense", s.label),
+        default=None,
+    )
+    found = []
+    places = _places(samples)
+    for row in rows:
+        source = "/".join((row["source_model"], row["source_dataset"], row["source_recipe"]))
+        key = (row["target_density"], row["label"], row["control"], source)
+        sample = samples[key]
+        verdict = versus_ticket = None
+        if dense is not None and sample.strategy != "dense" and (sample.values or sample.lost):
+            pairs = differences(sample.values, dense.values)
+            summary = Summary.of(pairs.values()) if pairs else None
+            verdict = judge(summary, lost=len(sample.lost), planned=sample.planned)
+        ticket = samples.get((key[0], key[1], "none", source))
+        if sample.control != "none" and ticket is not None:
+            pairs = differences(sample.values, ticket.values)
+            versus_ticket = Summary.of(pairs.values()).interval() if pairs else None
+        name = sample.name if source == task else f"{sample.name} from {source}"
+        found.append(Standing(row, sample, name, verdict, versus_ticket, places.get(key)))
+    return _controls_after_tickets(found)
+
+
+def _controls_after_tickets(found: Sequence[Standing]) -> tuple[Standing, ...]:
+    """Rows come by density and rank, all controls of a density last."""
+    own: dict[tuple[float, str, str], list[Standing]] = defaultdict(list)
+    for s in found:
+        ticket = (s.density, s.sample.label, s.sample.source)
+        own[ticket].insert(0 if s.sample.control == "none" else len(own[ticket]), s)
+    return tuple(sorted(
+        (s for group in own.values() for s in group), key=lambda s: -s.density
+    ))  # fmt: skip
+
+
+def _places(samples: Mapping[Key, Sample]) -> dict[Key, tuple[int, int]]:
+    """Rank intervals of the tickets of each density; none where no two can be told apart."""
+    by_density: dict[float, dict[Key, Mapping[int, float | None]]] = defaultdict(dict)
+    for key, sample in samples.items():
+        if sample.control == "none" and sample.strategy != "dense" and sample.values:
+            lost = dict.fromkeys(sample.lost)
+            by_density[sample.target_density][key] = {**sample.values, **lost}
+    found: dict[Key, tuple[int, int]] = {}
+    for values in by_density.values():
+        if len(values) > 1 and max(map(len, values.values())) >= 3:
+            found |= rank_intervals(values)
+    return found
+
+
+def _task(row: Row) -> str:
+    return "/".join((row["model"], row["dataset"], row["recipe"]))

@@ -1,0 +1,87 @@
+// Tables that sort and filter. The headers become buttons, so that Enter and Space work too.
+
+const SUFFIX = { k: 1e3, M: 1e6 };
+function numberOf(text) {
+  // 97.80 ± 0.50, −0.07, 10.0k, 1 (1–4); a text such as "2 failed" is none
+  const found = /^([+−-]?)([\d,]*\.?\d+)([kM])?(?=$| ±| ?[%×(/])/.exec(text.trim());
+  if (!found) return NaN;
+  const size = Number(found[2].replaceAll(',', '')) * (SUFFIX[found[3]] ?? 1);
+  return found[1] === '−' || found[1] === '-' ? -size : size;
+}
+const inOrder = new Intl.Collator('en', { numeric: true });
+
+function sortable(table) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, index) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.append(...head.childNodes);
+    head.append(button);
+    const numeric = !head.classList.contains('text');
+    button.addEventListener('click', () => {
+      const before = head.getAttribute('aria-sort');
+      const first = numeric && !('ascending' in head.dataset) ? 'descending' : 'ascending';
+      const second = first === 'ascending' ? 'descending' : 'ascending';
+      const next = before === null ? first : before === first ? second : null;
+      for (const other of heads) other.removeAttribute('aria-sort');
+      table.classList.toggle('sorted', next !== null);
+      if (next === null) {
+        body.append(...rows);
+        say(`${table.caption.textContent}: in its first order`);
+        return;
+      }
+      head.setAttribute('aria-sort', next);
+      const sign = next === 'ascending' ? 1 : -1;
+      const keyed = rows.map(row => {
+        const text = row.cells[index].textContent;
+        return [numeric ? numberOf(text) : text.trim(), row];
+      });
+      const none = key => key === '' || Number.isNaN(key);
+      keyed.sort(([a], [b]) => {
+        if (none(a) || none(b)) return none(a) - none(b); // what has no value stays last
+        return sign * (numeric ? a - b : inOrder.compare(a, b));
+      });
+      body.append(...keyed.map(([, row]) => row));
+      say(`${table.caption.textContent}: sorted by ${button.textContent}, ${next}`);
+    });
+  });
+}
+
+function filterable(grid) {
+  const rows = [...grid.querySelector('tbody').rows];
+  const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join(' ').toLowerCase());
+  const facets = rows.map(row => (row.dataset.f ?? '').split(' '));
+  const search = grid.querySelector('.filters input');
+  const selects = all('.filters select', grid);
+  const switches = all('.filters .switches button', grid);
+  const output = grid.querySelector('.filters output');
+  const apply = () => {
+    const words = (search?.value ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+    const off = new Set(switches.filter(b => b.getAttribute('aria-pressed') === 'false')
+      .map(b => `${b.parentElement.dataset.facet}:${b.dataset.value}`));
+    let shown = 0;
+    rows.forEach((row, index) => {
+      const own = facets[index];
+      const passes = words.every(word => texts[index].includes(word))
+        && selects.every(s => s.value === '' || own[s.dataset.facet] === '-1' || own[s.dataset.facet] === s.value)
+        && !own.some((value, facet) => off.has(`${facet}:${value}`));
+      row.hidden = !passes;
+      shown += passes;
+    });
+    output.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+  };
+  search?.addEventListener('input', apply);
+  for (const select of selects) select.addEventListener('change', apply);
+  for (const button of switches) {
+    button.addEventListener('click', () => {
+      button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') !== 'true'));
+      apply();
+    });
+  }
+  apply();
+}
+
+for (const table of all('table.sorts')) sortable(table);
+for (const filters of all('.filters')) filterable(filters.closest('.grid'));
