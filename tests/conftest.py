@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,36 @@ settings.load_profile("lth-bench")
 def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the results of whoever runs the tests."""
     monkeypatch.delenv("LTH_BENCH_RESULTS", raising=False)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """`install("lth-bench-mine", {"strategies": {"mine": "mine_x:Mine"}}, mine_x=SOURCE)`: a
+    distribution as pip leaves it, on the path of this process; the folder for those of others.
+    """
+    site = tmp_path / "site"
+    before = set(sys.modules)
+
+    def make(
+        name: str, points: dict[str, dict[str, str]], version: str = "1.0", **modules: str
+    ) -> Path:
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        sections = (
+            "\n".join([f"[lth_bench.{group}]", *(f"{k} = {v}" for k, v in names.items())])
+            for group, names in points.items()
+        )
+        (info / "entry_points.txt").write_text("\n\n".join(sections) + "\n")
+        for module, text in modules.items():
+            (site / f"{module}.py").write_text(textwrap.dedent(text))
+        monkeypatch.syspath_prepend(str(site))
+        return site
+
+    yield make
+    for module in set(sys.modules) - before:
+        if str(getattr(sys.modules[module], "__file__", "")).startswith(str(site)):
+            del sys.modules[module]
 
 
 @pytest.fixture(scope="session")

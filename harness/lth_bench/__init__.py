@@ -13,12 +13,30 @@ from lth_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from lth_bench.api import run
+    from lth_bench.errors import Unreachable
+    from lth_bench.helpers import (
+        balanced_batch,
+        cosine,
+        exponential_density,
+        gradients_of,
+        hessian_vector_product,
+        loss_gradients,
+        norm_scores,
+        polynomial_density,
+        prunable_weights,
+        rank_within,
+        unit_mask,
+        unit_scores,
+    )
     from lth_bench.masks import Layer, Layers, Mask, PerKind, count_at, erk, next_counts, uniform
+    from lth_bench.masks.select import top_k_flat
     from lth_bench.params import Range
     from lth_bench.store.frames import results
+    from lth_bench.structure import UnitGroup, effective_density, effective_mask
     from lth_bench.ticket import Ticket
     from lth_bench.training.request import Change, StepView, Watch
-    from lth_bench.training.state import RewindPoint, State, Trained
+    from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
+    from lth_bench.view import TicketView
 
 __version__ = "0.1.0"
 
@@ -31,12 +49,34 @@ _HOMES = {
         ("Layer", "Layers", "Mask", "PerKind", "count_at", "erk", "next_counts", "uniform"),
         "lth_bench.masks",
     ),
+    "Unreachable": "lth_bench.errors",
+    "top_k_flat": "lth_bench.masks.select",
+    **dict.fromkeys(
+        (
+            "balanced_batch",
+            "cosine",
+            "exponential_density",
+            "gradients_of",
+            "hessian_vector_product",
+            "loss_gradients",
+            "norm_scores",
+            "polynomial_density",
+            "prunable_weights",
+            "rank_within",
+            "unit_mask",
+            "unit_scores",
+        ),
+        "lth_bench.helpers",
+    ),
     **dict.fromkeys(("Change", "StepView", "Watch"), "lth_bench.training.request"),
-    **dict.fromkeys(("RewindPoint", "State", "Trained"), "lth_bench.training.state"),
+    **dict.fromkeys(("CurvePoint", "RewindPoint", "State", "Trained"), "lth_bench.training.state"),
+    **dict.fromkeys(("UnitGroup", "effective_density", "effective_mask"), "lth_bench.structure"),
+    "TicketView": "lth_bench.view",
 }
 
 __all__ = [
     "Change",
+    "CurvePoint",
     "Layer",
     "Layers",
     "Mask",
@@ -46,15 +86,33 @@ __all__ = [
     "State",
     "StepView",
     "Ticket",
+    "TicketView",
     "Trained",
+    "UnitGroup",
+    "Unreachable",
     "Watch",
+    "balanced_batch",
+    "cosine",
     "count_at",
+    "effective_density",
+    "effective_mask",
     "erk",
+    "exponential_density",
+    "gradients_of",
+    "hessian_vector_product",
     "hookimpl",
+    "loss_gradients",
     "next_counts",
+    "norm_scores",
+    "polynomial_density",
+    "prunable_weights",
+    "rank_within",
     "results",
     "run",
+    "top_k_flat",
     "uniform",
+    "unit_mask",
+    "unit_scores",
 ]
 
 

@@ -21,6 +21,8 @@ def run(
     datasets: Sequence[str] = (),
     overrides: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
+    add: Sequence[str] = (),
+    no_plugins: bool = False,
     smoke: bool = False,
 ) -> Summary:
     """Run a suite, as `lth-bench run` does; the arguments are its options.
@@ -30,20 +32,28 @@ def run(
     before anything trains where something is wrong. Workers are spawned processes: in a script,
     call this below `if __name__ == "__main__":`.
     """
-    from lth_bench.plugins import load_registry
+    from lth_bench.prepare import Wish, prepare
     from lth_bench.report.progress import make_progress
     from lth_bench.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
-    from lth_bench.suite.consent import require_plugins
-    from lth_bench.suite.load import load_suite
-    from lth_bench.suite.smoke import smoke as shorten
 
-    loaded = load_suite(suite, overrides, seeds, strategies, models, datasets)
-    files = [Path(p) for p in plugins]
-    require_plugins(loaded, files, f"lth-bench run {suite}")
-    if smoke:
-        loaded = shorten(loaded)
+    files = tuple(map(Path, plugins))
+    wish = Wish(
+        suite=suite,
+        seeds=seeds,
+        strategies=strategies,
+        models=models,
+        datasets=datasets,
+        overrides=overrides,
+        plugins=files,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        command=f"lth-bench run {suite}",
+    )
+    loaded, registry = prepare(wish)
     path = Path(results) if results is not None else default_results()
     require_writable(path)
-    settings = Settings(path, device, workers, tuple(files), True, f"lth_bench.run({str(suite)!r})")
-    return run_suite(loaded, load_registry(files), settings, make_progress())
+    command = f"lth_bench.run({str(suite)!r})"
+    settings = Settings(path, device, workers, files, not no_plugins, command)
+    return run_suite(loaded, registry, settings, make_progress())

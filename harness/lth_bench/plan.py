@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.params import build, canonical
+from lth_bench.plugins.asking import ask_for, ask_for_steps
 from lth_bench.plugins.source import source_hash
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
@@ -95,7 +97,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
             drafts.append((spec, strategy))
             announce = getattr(strategy, "dense_checkpoints", None)
             if announce is not None:
-                wanted.update(announce(task.total_steps))
+                wanted.update(ask_for_steps(_named(spec), announce, task.total_steps))
         for spec, strategy in drafts:
             for densities in _density_groups(strategy, task.spec.densities):
                 planned += _over_seeds(suite, task, spec, strategy, densities, wanted)
@@ -122,7 +124,7 @@ def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         f"dataset {spec.dataset.name!r}",
     )
     recipe = build(Recipe, spec.recipe, f"recipe {spec.recipe_name!r}")
-    info = dataset.info(data_root)
+    info = ask_for(DatasetInfo, f"dataset {spec.dataset.name!r}", dataset.info, data_root)
     train_size = info.train_size - recipe.val_size
     if train_size < recipe.batch_size:
         raise UserError(
@@ -130,7 +132,7 @@ def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"training examples, which leaves {train_size} after val_size = {recipe.val_size}: "
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
-    counts, kinds = _outline(model, info.input_shape, info.classes)
+    counts, kinds = _outline(spec.model.name, model, info.input_shape, info.classes)
     return TaskPlan(
         spec=spec,
         model={"name": spec.model.name, "params": canonical(model)},
@@ -146,14 +148,16 @@ def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
 
 
 def _outline(
-    model: Any, input_shape: tuple[int, int, int], classes: int
+    name: str, model: Any, input_shape: tuple[int, int, int], classes: int
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
+    from torch import nn
+
     from lth_bench.models.prunable import prunable_layers
     from lth_bench.training.randomness import seeded
 
     with seeded("shape"):
-        module = model.build(input_shape, classes)
+        module = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
     layers = prunable_layers(module, input_shape, classes)
     return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
 
@@ -190,7 +194,7 @@ def _over_seeds(
     }
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
-    fits = _expected_fits(strategy, task, densities) + (task.total_steps,) * (
+    fits = _expected_fits(spec, strategy, task, densities) + (task.total_steps,) * (
         len(controls) * len([d for d in densities if d < 1])
     )
     weights = sum(task.layer_counts.values()) * sum(densities) / len(densities)
@@ -223,7 +227,9 @@ def _over_seeds(
     return planned
 
 
-def _expected_fits(strategy: Any, task: TaskPlan, densities: Sequence[float]) -> tuple[int, ...]:
+def _expected_fits(
+    spec: StrategySpec, strategy: Any, task: TaskPlan, densities: Sequence[float]
+) -> tuple[int, ...]:
     """Steps of the trainings beyond the dense run.
 
     A strategy that trains more or less than once a density says so with a method
@@ -233,4 +239,9 @@ def _expected_fits(strategy: Any, task: TaskPlan, densities: Sequence[float]) ->
     announce = getattr(strategy, "planned_fits", None)
     if announce is None:
         return (task.total_steps,) * len(sparse)
-    return tuple(announce(task.layer_counts, task.layer_kinds, sparse, task.total_steps))
+    about = (task.layer_counts, task.layer_kinds, sparse, task.total_steps)
+    return ask_for_steps(_named(spec), announce, *about)
+
+
+def _named(spec: StrategySpec) -> str:
+    return f"strategy {spec.label!r}"

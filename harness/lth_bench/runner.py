@@ -93,13 +93,14 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     paths = Paths(settings.results)
     statuses = finished(paths)
     todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
-    preflight((p.experiment for p in todo), registry)
+    left_out = preflight((p.experiment for p in todo), registry)
     if todo:
         _require_data(todo, registry, root)
         _require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
     workers = devices.workers_for(names, settings.workers)
     run_id = uuid.uuid4().hex[:12]
     summary = Summary(run_id, suite.name, len(plan.experiments), len(plan.experiments) - len(todo))
+    summary.notes += left_out
     for item in plan.experiments:
         status = statuses.get(item.experiment.experiment_id)
         if status in DONE:
@@ -138,12 +139,17 @@ class _Recorder:
         self.journal, self.paths, self.run_id = journal, paths, run_id
         self.summary, self.progress = summary, progress
         self.running: set[str] = set()
+        self.complaints: set[str] = set()
         self.folded = time.monotonic()
 
     def handle(self, record: dict[str, Any]) -> None:
         """A worker's record, or an executor's event."""
         if record.get("event") == "disk":
             raise UserError(record["message"])
+        if record.get("event") == "observer":
+            if record["message"] in self.complaints:
+                return  # every experiment has the same fault to report
+            self.complaints.add(record["message"])
         if record.get("event") == "start":
             self.running.add(record["experiment"].experiment_id)
         if "record" in record:
@@ -240,6 +246,7 @@ def _require_data(todo: Sequence[Planned], registry: Registry, root: Path) -> No
     find the decoded copy.
     """
     from lth_bench.params import build
+    from lth_bench.plugins.asking import ask
     from lth_bench.training.keys import digest
 
     seen = set()
@@ -248,8 +255,8 @@ def _require_data(todo: Sequence[Planned], registry: Registry, root: Path) -> No
         if digest(config) in seen:
             continue
         seen.add(digest(config))
-        cls = registry.get("datasets", config["name"])
-        build(cls, config["params"], f"dataset {config['name']!r}").load(root)
+        cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
+        ask(name, build(cls, config["params"], name).load, root)
 
 
 def _require_space(paths: Paths, needed: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from lth_bench.training.engine import OnEval
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
-from lth_bench.training.state import RewindPoint, State, Trained
+from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
 from lth_bench.training.workbench import Workbench
 
 Role = Literal["search", "train"]
@@ -53,6 +54,7 @@ class DenseRun:
     ) -> None:
         self._bench, self._seed, self._checkpoints, self._fits = bench, seed, checkpoints, fits
         self._trained: Trained | None = None
+        self.on_eval: OnEval | None = None
 
     def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
         bench = self._bench
@@ -71,7 +73,7 @@ class DenseRun:
         """The whole run."""
         if self._trained is None:
             request = self._request(self._bench.total_steps, self._checkpoints)
-            self._trained = self._bench.fit(request)
+            self._trained = self._fit(request)
         self._fits.add(self._trained)
         return self._trained
 
@@ -94,7 +96,7 @@ class DenseRun:
             return self.trained
         if self._trained is None:
             # who needs no more of the dense run than this pays for no more, whatever others need
-            prefix = self._bench.fit(self._request(step, frozenset()))
+            prefix = self._fit(self._request(step, frozenset()))
             self._fits.add(prefix)
             return prefix
         if step in self._checkpoints:
@@ -102,7 +104,10 @@ class DenseRun:
             if kept is not None:
                 return kept
         # part of a run that is counted already
-        return self._bench.fit(self._request(step, frozenset()))
+        return self._fit(self._request(step, frozenset()))
+
+    def _fit(self, request: FitRequest) -> Trained:
+        return self._bench.fit(request, on_eval=self.on_eval)
 
 
 class StepMatrix(NamedTuple):
@@ -141,7 +146,7 @@ class Ticket:
     """From where this ticket is trained; set once `rewind_point` has answered."""
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
     """Passes data between one round's hooks."""
-    on_eval: OnEval | None = field(default=None, repr=False)
+    on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
     matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
     """What `keep_matrix` was given in this round."""
 
@@ -285,7 +290,8 @@ class Ticket:
         if private:
             identity = {**self.callback_identity, "call": self.fits.calls, "every": every}
             self.fits.calls += 1
-        trained = self.bench.fit(request, identity, self.on_eval)
+        heard = partial(self.on_eval, self) if self.on_eval is not None else None
+        trained = self.bench.fit(request, identity, heard)
         self.fits.add(trained)
         return trained
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from lth_bench import Mask, Range, RewindPoint, Ticket, Trained, Watch, hookimpl
+from lth_bench import Mask, Range, RewindPoint, Ticket, Trained, Watch, hookimpl, rank_within
 from lth_bench.structure import UnitGroup, largest_below, measure, removed_units, shrink
 
 
@@ -148,14 +148,6 @@ def all_equal(scores: Sequence[Tensor]) -> bool:
     """Whether no unit's score differs from another's, spared units apart."""
     ranked = torch.cat([s[torch.isfinite(s)] for s in scores])
     return bool((ranked == ranked[:1]).all())
-
-
-def rank_within(scores: Tensor) -> Tensor:
-    """Each unit's rank in its layer as a fraction in (0, 1], 1 the best; ties to the earlier."""
-    order = torch.argsort(scores, descending=True, stable=True)
-    ranks = torch.empty_like(scores)
-    ranks[order] = torch.arange(len(scores), 0, -1, dtype=scores.dtype) / len(scores)
-    return ranks
 
 
 def unit_bits(groups: Sequence[UnitGroup], mask: Mask) -> Tensor:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
-import torch.nn.functional as F
-
-from lth_bench import Layers, Mask, Range, Ticket, hookimpl
+from lth_bench import Layers, Mask, Range, Ticket, hookimpl, loss_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +31,5 @@ class SNIP:
 
     def sensitivity(self, ticket: Ticket) -> Layers:
         """|θ · ∂L/∂θ| of every prunable weight."""
-        module = ticket.module(ticket.initial.values)
-        x, y = next(ticket.batches(self.batch_size, purpose="snip"))
-        weights = dict(module.named_parameters())
-        scored = [weights[layer.key] for layer in ticket.layers]
-        loss = F.cross_entropy(module(x), y)
-        gradients = torch.autograd.grad(loss, scored)
-        return Layers(
-            {
-                layer.name: (theta * g).abs().detach()
-                for layer, theta, g in zip(ticket.layers, scored, gradients, strict=True)
-            }
-        )
+        batch = next(ticket.batches(self.batch_size, purpose="snip"))
+        return abs(ticket.initial.weights * loss_gradients(ticket, batch))

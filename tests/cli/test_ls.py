@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import lth_bench.plugins
+from lth_bench import hookimpl
 from lth_bench.cli.ls import app
 from lth_bench.params import Range
 from lth_bench.plugins import Entry, Registry
@@ -33,12 +34,25 @@ class Folder:
     """Where the files are."""
 
 
+class Curves:
+    """Writes curves."""
+
+    @hookimpl
+    def on_eval(self, ticket, point):
+        pass
+
+    @hookimpl
+    def score(self, ticket, trained):
+        return {}
+
+
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch):
     entries = [
         Entry("prune", "strategies", "mine", "1.2", _loaded=Prune),
         Entry("broken", "strategies", "theirs", "0.1", error="ImportError: no [such] module"),
         Entry("plain", "strategies", "theirs", "0.1", _loaded=int),
+        Entry("curves", "observers", "mine", "1.2", _loaded=Curves),
         Entry("folder", "datasets", "mine", "1.2", _loaded=Folder),
     ]
     monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
@@ -81,6 +95,18 @@ def test_json():
 def test_required_parameters():
     assert "path: str required  Where the files are." in run("datasets")
     assert json.loads(run("models", "--json")) == {"models": []}
+
+
+def test_observers():
+    text = run("observers")
+    assert "Writes curves." in text
+    assert "hears score, on_eval" in text
+    (row,) = json.loads(run("observers", "--json"))["observers"]
+    assert (row["name"], row["hooks"], row["parameters"]) == ("curves", ["score", "on_eval"], [])
+
+
+def test_nothing_installed():
+    assert "no models are installed" in run("models")
 
 
 def test_suites():

@@ -472,21 +472,6 @@ def test_scores_that_are_no_metrics(answer, message, fails):
     fails(Scores(), "score", message)
 
 
-def test_two_plugins_with_one_metric(make_bench, run_play):
-    class Scores(Good):
-        @hookimpl
-        def score(self, ticket, trained):
-            return {"speed": 1.0}
-
-    class Observer:
-        @hookimpl
-        def score(self, ticket, trained):
-            return {"speed": 2.0}
-
-    with pytest.raises(StrategyError, match=r"observer spy\.score: .*'speed' is mine's already"):
-        run_play(make_bench(NET, RECIPE), Scores(), (0.5,), observers={"spy": Observer()})
-
-
 def test_numbers_of_every_kind_are_metrics(make_bench, run_play):
     class Scores(Good):
         @hookimpl
@@ -497,16 +482,6 @@ def test_numbers_of_every_kind_are_metrics(make_bench, run_play):
     metrics = record["metrics"]
     assert (metrics["a"], metrics["b"], metrics["c"]) == (1.0, 1.0, 2.5)
     assert math.isnan(metrics["d"])
-
-
-def test_an_observer_that_raises_is_named(make_bench, run_play):
-    class Observer:
-        @hookimpl
-        def on_round(self, ticket, trained):
-            raise OSError("disk")
-
-    with pytest.raises(StrategyError, match=r"observer spy\.on_round: raised OSError: disk"):
-        run_play(make_bench(NET, RECIPE), Good(), (0.5,), observers={"spy": Observer()})
 
 
 def test_the_test_split_cannot_be_reached_from_a_ticket(make_bench, run_play, blobs):

@@ -287,33 +287,6 @@ def test_a_spared_layer_limits_one_shot(make_bench, run_play):
 # ---- other -----------------------------------------------------------------------------------
 
 
-def test_observers_hear_of_every_round_and_every_evaluation(make_bench, run_play):
-    class Observer:
-        def __init__(self):
-            self.rounds, self.points = [], []
-
-        @hookimpl
-        def on_round(self, ticket, trained):
-            torch.rand(1)  # disturbs nothing
-            self.rounds.append((ticket.round, trained.mask.count))
-            return "ignored"
-
-        @hookimpl
-        def on_eval(self, ticket, point):
-            self.points.append((ticket.round, point.step))
-            return "ignored"
-
-        @hookimpl
-        def score(self, ticket, trained):
-            return {"seen": len(self.rounds)}
-
-    observer = Observer()
-    story = run_play(make_bench(NET, RECIPE), HALVE, (0.5, 0.25), observers={"watcher": observer})
-    assert observer.rounds == [(0, 276), (1, 138)]
-    assert observer.points == [(0, 10), (0, 20), (1, 10), (1, 20)]
-    assert [r["metrics"]["seen"] for r in story.reported()] == [1, 2]
-
-
 def test_what_a_hook_draws_from_global_generators_is_repeatable(make_bench, run_play, tmp_path):
     @dataclass(frozen=True, eq=False)
     class Careless:

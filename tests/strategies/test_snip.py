@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lth_bench.masks import Layer, count_at
+from lth_bench.masks import Layer, Layers, count_at
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.recipe import Recipe
@@ -20,8 +20,9 @@ LN3 = math.log(3)
 
 
 def fake_ticket(module, layers, x, y):
+    weights = Layers({x.name: module.get_parameter(x.key).detach() for x in layers})
     return SimpleNamespace(
-        initial=SimpleNamespace(values=None), module=lambda values: module, layers=layers,
+        initial=SimpleNamespace(weights=weights), module=lambda values: module, layers=layers,
         batches=lambda size, purpose: iter([(x, y)]),
     )  # fmt: skip
 

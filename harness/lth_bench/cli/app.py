@@ -17,6 +17,7 @@ from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
 from lth_bench.cli.merge import merge
 from lth_bench.cli.plan import plan
+from lth_bench.cli.plugin import app as plugin_app
 from lth_bench.cli.query import query
 from lth_bench.cli.report import report
 from lth_bench.cli.run import run
@@ -48,6 +49,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(ls_app, name="ls")
+app.add_typer(plugin_app, name="plugin")
 app.add_typer(export_app, name="export")
 app.add_typer(db_app, name="db")
 

@@ -1,4 +1,4 @@
-"""What `run` and `plan` share: the suite that the options ask for, and the plugins for it."""
+"""What `run`, `plan` and `validate` share: the suite that the options ask for, and its plugins."""
 
 from __future__ import annotations
 
@@ -21,18 +21,24 @@ def load(
     plugins: Sequence[Path] | None,
     smoke: bool,
     command: str,
+    add: Sequence[str] | None = None,
+    no_plugins: bool = False,
 ) -> tuple[Suite, Registry]:
-    """The suite after `--set` and the filters, and the registry with its one-file plugins."""
-    from lth_bench.plugins import load_registry
-    from lth_bench.suite.consent import require_plugins
-    from lth_bench.suite.load import load_suite
-    from lth_bench.suite.smoke import smoke as shorten
+    """The suite after `--add`, `--set` and the filters, and the registry for it."""
+    from lth_bench.prepare import Wish, prepare
 
-    loaded = load_suite(
-        suite, overrides or (), seeds, strategies or (), models or (), datasets or ()
+    return prepare(
+        Wish(
+            suite=suite,
+            seeds=seeds,
+            strategies=strategies or (),
+            models=models or (),
+            datasets=datasets or (),
+            overrides=overrides or (),
+            plugins=plugins or (),
+            add=add or (),
+            no_plugins=no_plugins,
+            smoke=smoke,
+            command=command,
+        )
     )
-    files = list(plugins or ())
-    require_plugins(loaded, files, command)
-    if smoke:
-        loaded = shorten(loaded)
-    return loaded, load_registry(files)

@@ -1,4 +1,4 @@
-"""`lth-bench ls`: the strategies, models, datasets and suites at hand."""
+"""`lth-bench ls`: the strategies, models, datasets, observers and suites at hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lth_bench.cli.options import JsonOption, PluginsOption
+from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
 
 if TYPE_CHECKING:
     from lth_bench.params import Param
@@ -15,28 +15,50 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="List strategies, models, datasets or suites.",
+    help="List strategies, models, datasets, observers or suites.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.command("strategies")
-def strategies(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+def strategies(
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
     """List the strategies: parameters with defaults and ranges, and where each is from."""
-    _list("strategies", plugin, json_)
+    _list("strategies", plugin, no_plugins, json_)
 
 
 @app.command("models")
-def models(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+def models(
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
     """List the models: parameters with defaults and ranges, and where each is from."""
-    _list("models", plugin, json_)
+    _list("models", plugin, no_plugins, json_)
 
 
 @app.command("datasets")
-def datasets(plugin: PluginsOption = None, json_: JsonOption = False) -> None:
+def datasets(
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
     """List the datasets: parameters with defaults and ranges, and where each is from."""
-    _list("datasets", plugin, json_)
+    _list("datasets", plugin, no_plugins, json_)
+
+
+@app.command("observers")
+def observers(
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """List the observers: what each listens to, and where it is from. All of them are active."""
+    _list("observers", plugin, no_plugins, json_)
 
 
 @app.command("suites")
@@ -51,27 +73,31 @@ def suites(json_: JsonOption = False) -> None:
         _print_suites(rows)
 
 
-def _list(group: str, files: list[Path] | None, json_: bool) -> None:
-    from lth_bench.cli.output import print_json
+def _list(group: str, files: list[Path] | None, no_plugins: bool, json_: bool) -> None:
+    from lth_bench.cli.output import console, print_json
 
-    rows = plugins(group, files or [])
+    rows = plugins(group, files or [], no_plugins)
     if json_:
         print_json({group: rows})
-    else:
+    elif rows:
         _print_plugins(rows)
+    else:
+        console().print(f"no {group} are installed")
 
 
-def plugins(group: str, files: list[Path]) -> list[dict[str, Any]]:
+def plugins(group: str, files: list[Path], no_plugins: bool = False) -> list[dict[str, Any]]:
     """Every plugin of a group; one that cannot be loaded has its reason under `error`."""
     from lth_bench.plugins import load_registry
 
-    return [describe(entry) for _, entry in sorted(load_registry(files).groups[group].items())]
+    entries = load_registry(files, not no_plugins).groups[group]
+    return [describe(entry) for _, entry in sorted(entries.items())]
 
 
 def describe(entry: Entry) -> dict[str, Any]:
     """One plugin, JSON-able."""
     from lth_bench.errors import UserError
     from lth_bench.params import parameters
+    from lth_bench.plugins.contract import hooks_of
     from lth_bench.suite.schema import first_paragraph
 
     row: dict[str, Any] = {
@@ -85,7 +111,10 @@ def describe(entry: Entry) -> dict[str, Any]:
     try:
         cls = entry.load()
         row["summary"] = first_paragraph(cls)
-        row["parameters"] = [_parameter(param) for param in parameters(cls)]
+        if entry.group == "observers":
+            row["hooks"] = list(hooks_of(cls))
+        else:
+            row["parameters"] = [_parameter(param) for param in parameters(cls)]
     except UserError as error:
         row["error"] = entry.error or error.message
     return row
@@ -131,7 +160,9 @@ def _print_plugins(rows: list[dict[str, Any]]) -> None:
         if row["error"] is not None:
             text = f"[red]cannot be loaded:[/] {escape(row['error'])}"
         else:
-            text = "\n".join([escape(row["summary"]), *map(_line, row["parameters"])])
+            heard = [f"  [cyan]hears {', '.join(row['hooks'])}[/]"] if "hooks" in row else []
+            lines = [escape(row["summary"]), *map(_line, row["parameters"]), *heard]
+            text = "\n".join(lines)
         listing.add_row(row["name"], text, escape(f"{row['origin']} {row['version']}".strip()))
     console().print(listing)
 

@@ -46,6 +46,22 @@ PluginsOption = Annotated[
     list[Path] | None,
     typer.Option("--plugin", metavar="FILE", help="Load a one-file plugin (.py); repeatable."),
 ]
+AddOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add",
+        metavar="NAME",
+        help="Add this strategy to a suite that does not list it; repeatable.",
+    ),
+]
+NoPluginsOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-plugins",
+        envvar="LTH_BENCH_NO_PLUGINS",
+        help="Leave out what other distributions install; files after --plugin still load.",
+    ),
+]
 SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
 ]

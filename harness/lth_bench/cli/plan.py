@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from lth_bench.cli.options import (
+    AddOption,
     DatasetsOption,
     JsonOption,
     ModelsOption,
+    NoPluginsOption,
     PluginsOption,
     ResultsOption,
     SeedsOption,
@@ -38,6 +40,8 @@ def plan(
     dataset: DatasetsOption = None,
     set_: SetOption = None,
     plugin: PluginsOption = None,
+    add: AddOption = None,
+    no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -57,7 +61,8 @@ def plan(
     from lth_bench.suite.check import check
 
     command = shlex.join(["lth-bench", *sys.argv[1:]])
-    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, smoke, command)
+    filters = (seeds, strategy, model, dataset)
+    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
     names = devices.resolve(device)
     check(loaded, registry)
     planned = plan_suite(loaded, registry, data_root())

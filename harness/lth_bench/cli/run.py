@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from lth_bench.cli.options import (
+    AddOption,
     DatasetsOption,
     JsonOption,
     ModelsOption,
+    NoPluginsOption,
     PluginsOption,
     ResultsOption,
     SeedsOption,
@@ -38,6 +40,8 @@ def run(
     dataset: DatasetsOption = None,
     set_: SetOption = None,
     plugin: PluginsOption = None,
+    add: AddOption = None,
+    no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
     json_: JsonOption = False,
 ) -> int:
@@ -57,9 +61,10 @@ def run(
         raise UserError(f"unknown executor {executor!r}; choose from: local")
     path: Path = results or default_results()
     command = shlex.join(["lth-bench", *sys.argv[1:]])
-    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, smoke, command)
+    filters = (seeds, strategy, model, dataset)
+    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
     require_writable(path)
-    settings = Settings(path, device, workers, tuple(plugin or ()), True, command)
+    settings = Settings(path, device, workers, tuple(plugin or ()), not no_plugins, command)
     summary = run_suite(loaded, registry, settings, make_progress())
     if json_:
         document = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lth_bench.cli.options import PluginsOption
+from lth_bench.cli.options import NoPluginsOption, PluginsOption
 
 
-def schema(plugin: PluginsOption = None) -> None:
+def schema(plugin: PluginsOption = None, no_plugins: NoPluginsOption = False) -> None:
     """Print a JSON Schema (draft-07) of suites, made from the plugins at hand.
 
     Save it, and begin a suite with `#:schema ./suite.schema.json`: editors with a TOML language
@@ -15,4 +15,4 @@ def schema(plugin: PluginsOption = None) -> None:
     from lth_bench.plugins import load_registry
     from lth_bench.suite.schema import json_schema
 
-    print_json(json_schema(load_registry(plugin or ())))
+    print_json(json_schema(load_registry(plugin or (), not no_plugins)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from lth_bench.cli.options import (
+    AddOption,
     DatasetsOption,
     JsonOption,
     ModelsOption,
+    NoPluginsOption,
     PluginsOption,
     SeedsOption,
     SetOption,
@@ -24,6 +26,8 @@ def validate(
     dataset: DatasetsOption = None,
     set_: SetOption = None,
     plugin: PluginsOption = None,
+    add: AddOption = None,
+    no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Check a suite: its form, every name and every parameter. Trains nothing."""
@@ -35,7 +39,8 @@ def validate(
     from lth_bench.suite.summary import summary
 
     command = f"lth-bench validate {shlex.quote(suite)}"
-    loaded, registry = load(suite, seeds, strategy, model, dataset, set_, plugin, False, command)
+    filters = (seeds, strategy, model, dataset)
+    loaded, registry = load(suite, *filters, set_, plugin, False, command, add, no_plugins)
     check(loaded, registry)
     found = summary(loaded)
     if json_:

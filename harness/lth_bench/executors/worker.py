@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lth_bench.lottery import Experiment, play
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.plugins.guard import unchanged
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
@@ -46,7 +48,8 @@ class Worker:
         self.cache = TrainingCache(config.artifacts / "trainings")
         self._datasets: dict[str, Any] = {}
         self._bench: tuple[str, Workbench, Split] | None = None
-        self._observers = {name: entry.load()() for name, entry in self.registry.observers.items()}
+        with unchanged():
+            self._observers = self.registry.make_observers().working
 
     def run(self, experiment: Experiment, emit: Emit) -> None:
         """One experiment. Its records go to `emit`, the last of them its status."""
@@ -78,7 +81,9 @@ class Worker:
                 experiment.params,
                 f"strategy {experiment.label!r}",
             )
-            hooks = Hooks(experiment.label, strategy, Defaults(test), self._observers)
+            hooks = Hooks(
+                experiment.label, strategy, Defaults(test), self._observers, partial(_tell, emit)
+            )
             play(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
             return "diverged", str(error)
@@ -124,6 +129,11 @@ class Worker:
             self._datasets.clear()
             self._datasets[key] = self._build("datasets", config).load(self.config.data_root)
         return self._datasets[key]
+
+
+def _tell(emit: Emit, message: str) -> None:
+    """Pass on that an observer raised; the coordinator says it once a run."""
+    emit({"event": "observer", "message": message})
 
 
 def prepare_process(device: str) -> None:

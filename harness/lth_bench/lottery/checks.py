@@ -28,6 +28,7 @@ def check_mask(
                     "select_mask",
                     f"{revived} weights of layer {name!r} return that an earlier round removed; "
                     f"set dynamic = True on the strategy if that is the method",
+                    contract="nested_masks",
                 )
     if not dynamic:
         _check_count(label, "select_mask", mask, k, structured)
@@ -57,6 +58,7 @@ def check_trained(
             "train",
             "the trained mask differs from the selected one; set dynamic = True on the strategy "
             "if the method rewires while it trains",
+            contract="nested_masks",
         )
     _check_count(label, "train", mask, k, structured)
     _check_values(label, "train", trained.values, ticket.bench)
@@ -65,7 +67,12 @@ def check_trained(
     for key, kept in mask.items_by_key().items():
         alive = int((trained.values[key].masked_fill(kept, 0) != 0).sum())
         if alive:
-            raise StrategyError(label, "train", f"{alive} pruned entries of {key!r} are not zero")
+            raise StrategyError(
+                label,
+                "train",
+                f"{alive} pruned entries of {key!r} are not zero",
+                contract="pruned_zero",
+            )
     return replace(trained, mask=mask)
 
 
@@ -126,6 +133,7 @@ def _check_count(label: str, hook: str, mask: Mask, k: int, structured: bool) ->
             hook,
             f"{mask.count} weights are kept, fewer than the target's {k}; every strategy is "
             f"reported at the same densities (structured = True allows the largest count below)",
+            contract="exact_density",
         )
     if mask.count == 0:
-        raise StrategyError(label, hook, "the mask keeps nothing")
+        raise StrategyError(label, hook, "the mask keeps nothing", contract="exact_density")

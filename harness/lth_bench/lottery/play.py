@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lth_bench.errors import Unreachable
@@ -14,8 +15,9 @@ from lth_bench.masks import Mask, count_at
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.ticket import DenseRun, Fits, Ticket
 from lth_bench.training.randomness import seeded
-from lth_bench.training.state import Trained
+from lth_bench.training.state import CurvePoint, Trained
 from lth_bench.training.workbench import Workbench
+from lth_bench.view import TicketView, Training
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -62,6 +64,7 @@ class Play:
         self.fits.role = "train"
         ticket = self.ticket(1.0)
         trained = self.dense.trained
+        self.hooks.on_round(self.view(ticket), trained)
         self.report.ticket(ticket, trained, "none", self.fits)
         self.fits.retire()
 
@@ -75,7 +78,7 @@ class Play:
             with seeded("round", self.experiment.seed, self.round):
                 ticket, trained = self.play_round(density, k)
             count = trained.mask.count
-            self.hooks.on_round(ticket, trained)
+            self.hooks.on_round(self.view(ticket), trained)
             if count <= k:
                 break
             if count >= self.mask.count:
@@ -84,18 +87,13 @@ class Play:
                     "select_mask",
                     f"no progress: {self.mask.count} weights before the round and {count} after "
                     f"it, while density {density:g} is {k}",
+                    contract="exact_density",
                 )
             self.report.intermediate(ticket, trained, self.fits)
             self.advance(trained)
         self.report.ticket(ticket, trained, "none", self.fits)
         for control in self.experiment.controls:
-            point, spoilt = CONTROLS[control](ticket, trained, self.structured)
-            own = Fits(role="train")
-            outcome = self.control_ticket(ticket, spoilt, own).fit(
-                values=point.values, mask=spoilt, start=point.step
-            )
-            changed = self.control_ticket(ticket, spoilt, own).after_rewinding(point)
-            self.report.ticket(changed, outcome, control, own)
+            self.play_control(control, ticket, trained)
         self.advance(trained)
 
     def play_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
@@ -115,6 +113,14 @@ class Play:
         trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
         return ticket, trained
 
+    def play_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
+        """The reported ticket with one ingredient spoilt, trained and reported beside it."""
+        point, spoilt = CONTROLS[control](ticket, trained, self.structured)
+        twin = self.control_ticket(control, ticket, spoilt).after_rewinding(point)
+        outcome = twin.fit()
+        self.hooks.on_round(self.view(twin, control), outcome)
+        self.report.ticket(twin, outcome, control, twin.fits)
+
     def ticket(self, density: float) -> Ticket:
         """The round's ticket as `select_mask` sees it."""
         identity = {
@@ -133,15 +139,30 @@ class Play:
             identity,
             self.behind,
         )
-        ticket.on_eval = lambda point: self.hooks.on_eval(ticket, point)
+        if self.hooks.listens("on_eval"):
+            ticket.on_eval = self.tell
+            dense = self.view(ticket, training="dense")
+            self.dense.on_eval = lambda point: self.hooks.on_eval(dense, point)
         return ticket
 
-    def control_ticket(self, ticket: Ticket, mask: Mask, fits: Fits) -> Ticket:
+    def control_ticket(self, control: str, ticket: Ticket, mask: Mask) -> Ticket:
         """A ticket of a control: its fits are counted apart."""
         twin = ticket.after_selection(mask)
-        twin.fits = fits
+        twin.fits = Fits(role="train")
         twin.matrices = {}  # they picture the search, which a control has none of
+        if twin.on_eval is not None:
+            twin.on_eval = partial(self.tell, control=control)
         return twin
+
+    def tell(self, ticket: Ticket, point: CurvePoint, control: str = "none") -> None:
+        """Tell the observers of an evaluation in one of a ticket's trainings."""
+        self.hooks.on_eval(self.view(ticket, control, ticket.fits.role), point)
+
+    def view(
+        self, ticket: Ticket, control: str = "none", training: Training = "train"
+    ) -> TicketView:
+        """The ticket as observers see it."""
+        return TicketView(ticket, self.experiment, control, training)
 
     def advance(self, trained: Trained) -> None:
         """The next round continues from this one; its training becomes part of the search."""

@@ -15,6 +15,7 @@ from lth_bench.ticket import Fits, Ticket
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, Trained
 from lth_bench.training.workbench import Workbench
+from lth_bench.view import TicketView
 
 
 class Reporter:
@@ -36,12 +37,16 @@ class Reporter:
         """A reported ticket, with all its metrics."""
         # the defaults score under the trained mask, which RigL's training has changed
         with seeded("score", ticket.seed, ticket.round):
-            metrics = self.hooks.score(ticket.after_selection(trained.mask), trained)
+            scored = ticket.after_selection(trained.mask)
+            metrics = self.hooks.score(scored, trained)
+            view = TicketView(scored, self.experiment, control)
+            more, lost = self.hooks.observers_score(view, trained, metrics)
         record = self._base(ticket, trained.mask, control, reported=True)
         record |= {
             "status": "ok",
-            "reason": None,
-            "metrics": metrics,
+            # a result all the same; the reason tells why a metric of an observer is missing
+            "reason": "; ".join(lost) or None,
+            "metrics": metrics | more,
             "cost": self._cost(fits.search, fits.train),
             "trainings": _trainings(fits),
             "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+import torch
 from torch import Tensor
+
+Operand = Mapping[str, Tensor | float] | Tensor | float
+"""What stands beside `Layers` in a formula: as many layers, one number a layer, or a number."""
 
 
 class Layers(Mapping[str, Tensor]):
     """Layer name → tensor of the weight's shape, in the network's order.
 
     Weights, gradients and scores of all prunable layers travel in this form, so that a score
-    reads like its formula: `abs(weights * gradients)`.
+    reads like its formula: `abs(weights * gradients)`, `weights**2 / (2 * hessian)`.
+
+    `+ - * / **` work elementwise, with `Layers` on either side, or with
+
+    - a mapping of the same layers, such as `mask.kept` (boolean, 1 where kept) or one number a
+      layer: `scores * {"fc1": 2.0, "fc2": 1.0}`;
+    - a number or a tensor without dimensions: `1 / scores`, `scores / scores.sum()`.
+
+    `abs(x)`, `-x` and `x.map(torch.sqrt)` work on each layer; `sum`, `mean`, `norm` and `dot`
+    reduce the whole network to one number, and `flat` lays it out as a vector.
     """
+
+    __array_ufunc__ = None  # numpy's numbers leave the arithmetic to this class
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = dict(tensors)
@@ -26,15 +41,47 @@ class Layers(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._tensors)
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {list(t.shape)}" for name, t in self.items())
+        return f"Layers({shapes})"
+
     def map(self, f: Callable[[Tensor], Tensor]) -> Layers:
         """`f` of each layer's tensor."""
         return Layers({name: f(t) for name, t in self.items()})
 
-    def _with(self, other: Layers | float, f: Callable[[Tensor, Tensor | float], Tensor]) -> Layers:
-        if isinstance(other, Layers):
-            if list(other) != list(self):
+    def sum(self) -> Tensor:
+        """Sum over all weights of the network: a tensor without dimensions, on the device."""
+        return torch.stack([t.sum() for t in self.values()]).sum()
+
+    def mean(self) -> Tensor:
+        """Mean over all weights of the network, every weight counting the same."""
+        return self.flat().mean()
+
+    def norm(self) -> Tensor:
+        """Euclidean norm over all weights of the network."""
+        norm: Tensor = torch.linalg.vector_norm(self.flat())
+        return norm
+
+    def dot(self, other: Mapping[str, Tensor | float]) -> Tensor:
+        """Σ self · other over all weights of the network."""
+        return (self * other).sum()
+
+    def flat(self) -> Tensor:
+        """All layers in a row, in the network's order: [P]."""
+        return torch.cat([t.flatten() for t in self.values()])
+
+    def _with(
+        self, other: Operand, f: Callable[[Tensor, Tensor | float], Tensor], sign: str
+    ) -> Layers:
+        if isinstance(other, Mapping):
+            if set(other) != set(self):
                 raise ValueError(f"layers differ: {list(self)} and {list(other)}")
             return Layers({name: f(t, other[name]) for name, t in self.items()})
+        if isinstance(other, Tensor) and other.dim() > 0:
+            raise ValueError(
+                f"Layers {sign} a tensor of shape {list(other.shape)}: give a number, or a tensor "
+                f"for each layer, as a mapping from {list(self)}"
+            )
         return self.map(lambda t: f(t, other))
 
     def __abs__(self) -> Layers:
@@ -43,17 +90,29 @@ class Layers(Mapping[str, Tensor]):
     def __neg__(self) -> Layers:
         return self.map(lambda t: -t)
 
-    def __mul__(self, other: Layers | float) -> Layers:
-        return self._with(other, lambda a, b: a * b)
+    def __add__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: a + b, "+")
 
-    def __add__(self, other: Layers | float) -> Layers:
-        return self._with(other, lambda a, b: a + b)
+    def __sub__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: a - b, "−")
 
-    def __sub__(self, other: Layers | float) -> Layers:
-        return self._with(other, lambda a, b: a - b)
+    def __rsub__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: b - a, "−")
 
-    def __truediv__(self, other: Layers | float) -> Layers:
-        return self._with(other, lambda a, b: a / b)
+    def __mul__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: a * b, "·")
 
-    __rmul__ = __mul__
+    def __truediv__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: a / b, "/")
+
+    def __rtruediv__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: b / a, "/")
+
+    def __pow__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: a**b, "**")
+
+    def __rpow__(self, other: Operand) -> Layers:
+        return self._with(other, lambda a, b: b**a, "**")
+
     __radd__ = __add__
+    __rmul__ = __mul__

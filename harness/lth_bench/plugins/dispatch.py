@@ -1,5 +1,8 @@
 """One experiment's hooks: its strategy, the defaults, the observers, and nobody else's.
 
+An observer cannot change a result: it sees views and copies (`lth_bench.view`), what it draws and
+switches is put back (`guard`), and where it raises the experiment goes on without it.
+
 A manager of its own for each experiment (1 ms) and not subsets of a common one: then a wrapper in
 another strategy cannot run here by accident.
 """
@@ -7,8 +10,10 @@ another strategy cannot run here by accident.
 from __future__ import annotations
 
 import inspect
+import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,28 +21,42 @@ import pluggy
 
 from lth_bench import hookspecs
 from lth_bench.errors import DiskError, Diverged, Unreachable, UserError
+from lth_bench.plugins.metrics import Metrics
+from lth_bench.plugins.strategy_error import StrategyError, short
 
 if TYPE_CHECKING:
     from lth_bench.masks import Mask
     from lth_bench.ticket import Ticket
     from lth_bench.training.state import CurvePoint, RewindPoint, Trained
+    from lth_bench.view import TicketView
+
+__all__ = ["Hooks", "StrategyError"]
+
+Complain = Callable[[str], None]
+"""Hears once of an observer that raised: who, where, and what follows."""
 
 
-class StrategyError(Exception):
-    """A plugin broke its contract, or raised; names the plugin and the hook."""
-
-    def __init__(self, plugin: str, hook: str, message: str) -> None:
-        super().__init__(f"{plugin}.{hook}: {message}")
-        self.plugin, self.hook = plugin, hook
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 class Hooks:
     """Calls an experiment's hooks and names the plugin in whatever goes wrong."""
 
     def __init__(
-        self, label: str, strategy: object, defaults: object, observers: Mapping[str, object]
+        self,
+        label: str,
+        strategy: object,
+        defaults: object,
+        observers: Mapping[str, object],
+        complain: Complain = _say,
     ) -> None:
         self.label = label
+        self._complain = complain
+        self._observers = {f"observer {name}" for name in observers}
+        self._deaf: set[str] = set()
+        self._owners: dict[str, str] = {}
+        self._cached: dict[str, list[tuple[str, Any]]] = {}
         self._strategy = strategy
         self._defaults = defaults
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -106,43 +125,89 @@ class Hooks:
         result = self._guarded(plugin, hook, caller, arguments)
         if not isinstance(result, expected):
             raise StrategyError(
-                plugin, hook, f"must return a {expected.__name__}, but returned {_short(result)}"
+                plugin, hook, f"must return a {expected.__name__}, but returned {short(result)}"
             )
         return result
 
+    def listens(self, hook: str) -> bool:
+        """Whether any plugin implements a hook."""
+        return bool(self._callers(hook))
+
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """Every plugin's metrics; two of one name are an error that names both."""
-        merged: dict[str, float] = {}
-        source: dict[str, str] = {}
-        for name, caller in self._each("score"):
-            answers: Sequence[Any] = self._guarded(
-                name, "score", caller, {"ticket": ticket, "trained": trained}
-            )
-            if not answers:
-                raise StrategyError(name, "score", "must return a mapping, but returned None")
-            for metric, value in _numbers(name, answers[0]).items():
-                if metric in merged:
-                    raise StrategyError(
-                        name, "score", f"the metric {metric!r} is {source[metric]}'s already"
-                    )
-                merged[metric], source[metric] = value, name
-        return merged
+        """The strategy's and the default metrics; two of one name are an error that names both."""
+        metrics = Metrics()
+        for name, caller in self._callers("score"):
+            if name not in self._observers:
+                answers = self._guarded(
+                    name, "score", caller, {"ticket": ticket, "trained": trained}
+                )
+                metrics.add(name, answers[0] if answers else None)
+        self._owners = metrics.source
+        return metrics.values
 
-    def on_round(self, ticket: Ticket, trained: Trained) -> None:
-        """Tell the observers that a round is finished."""
-        self._tell("on_round", {"ticket": ticket, "trained": trained})
+    def observers_score(
+        self, view: TicketView, trained: Trained, taken: Collection[str]
+    ) -> tuple[dict[str, float], list[str]]:
+        """The observers' metrics, and why those of an observer are missing.
 
-    def on_eval(self, ticket: Ticket, point: CurvePoint) -> None:
+        `taken` are the names that metrics have already. What an observer does wrong here, to take
+        one of them included, costs its own metrics and nothing else.
+        """
+        metrics = Metrics({name: self._owners.get(name, "another plugin") for name in taken})
+        lost = []
+        for name, caller in self._callers("score"):
+            if name in self._observers:
+                from lth_bench.view import observed
+
+                arguments = {"ticket": view, "trained": observed(trained)}
+                wrong = self._heard(name, "score", partial(_add, metrics, name, caller, arguments))
+                if wrong is not None:
+                    lost.append(wrong)
+                    self._complain(f"{wrong}; its metrics are missing")
+        return metrics.values, lost
+
+    def on_round(self, view: TicketView, trained: Trained) -> None:
+        """Tell the observers that a ticket is trained."""
+        if self.listens("on_round"):
+            from lth_bench.view import observed
+
+            self._tell("on_round", {"ticket": view, "trained": observed(trained)})
+
+    def on_eval(self, view: TicketView, point: CurvePoint) -> None:
         """Tell the observers of an evaluation."""
-        self._tell("on_eval", {"ticket": ticket, "point": point})
+        self._tell("on_eval", {"ticket": view, "point": point})
 
     def _tell(self, hook: str, arguments: dict[str, Any]) -> None:
-        """Call each plugin apart, so that the one that raises can be named."""
-        for name, caller in self._each(hook):
-            self._guarded(name, hook, caller, arguments)
+        """Call each observer apart. One that raises is named, and hears no more."""
+        for name, caller in self._callers(hook):
+            if name not in self._deaf:
+                wrong = self._heard(name, hook, partial(caller, **arguments))
+                if wrong is not None:
+                    self._deaf.add(name)
+                    self._complain(f"{wrong}; it hears no more of this experiment")
+
+    def _heard(self, name: str, hook: str, call: Callable[[], object]) -> str | None:
+        """Call an observer so that nothing it does is left behind; what went wrong, if anything."""
+        from lth_bench.plugins.guard import unchanged
+
+        try:
+            with unchanged():
+                call()
+        except StrategyError as error:
+            return str(error)
+        # sys.exit() in somebody's observer is no reason to end a run
+        except (Exception, SystemExit) as error:
+            text = f"{type(error).__name__}: {error}{self._where(error, name, hook)}"
+            return f"{name}.{hook}: raised {text}"
+        return None
+
+    def _callers(self, hook: str) -> list[tuple[str, Any]]:
+        """The plugins that implement a hook, each with a caller of its implementation alone."""
+        if hook not in self._cached:
+            self._cached[hook] = list(self._each(hook))
+        return self._cached[hook]
 
     def _each(self, hook: str) -> Iterator[tuple[str, Any]]:
-        """The plugins that implement a hook, each with a caller of its implementation alone."""
         plugins = [(n, p) for n, p in self._manager.list_name_plugin() if p is not None]
         for name, plugin in plugins:
             if hook in self._hooks_of(plugin):
@@ -158,7 +223,7 @@ class Hooks:
             if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported for its name
                 raise
             message = f"{type(error).__name__}: {error}{self._where(error, plugin, hook)}"
-            raise StrategyError(plugin, hook, f"raised {message}") from error
+            raise StrategyError(plugin, hook, f"raised {message}", contract="") from error
 
     def _where(self, error: BaseException, plugin: str, hook: str) -> str:
         """The deepest line of the hook's own file that the error passed through: " (mine.py:12)".
@@ -172,25 +237,6 @@ class Hooks:
         return f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
 
 
-def _numbers(plugin: str, answer: object) -> dict[str, float]:
-    if not isinstance(answer, Mapping):
-        raise StrategyError(
-            plugin, "score", f"must return a mapping, but returned {_short(answer)}"
-        )
-    numbers = {}
-    for name, value in answer.items():
-        try:
-            if isinstance(value, str):
-                raise TypeError("it is text")
-            numbers[str(name)] = float(value)
-        except Exception as error:  # whatever a tensor or an array raises
-            raise StrategyError(
-                plugin,
-                "score",
-                f"every metric is a number, but {name!r} is {_short(value)}: {error}",
-            ) from error
-    return numbers
-
-
-def _short(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+def _add(metrics: Metrics, plugin: str, caller: Any, arguments: dict[str, Any]) -> None:
+    answers = caller(**arguments)
+    metrics.add(plugin, answers[0] if answers else None)

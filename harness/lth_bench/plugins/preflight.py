@@ -18,23 +18,14 @@ class _NoDefaults:
     """Stands in for the default hooks, which need the data."""
 
 
-def preflight(experiments: Iterable[Experiment], registry: Registry) -> None:
+def preflight(experiments: Iterable[Experiment], registry: Registry) -> list[str]:
     """UserError for a strategy or an observer whose hooks cannot be called as they are.
 
     A misspelt hook, a wrong argument name, a hook's name without @hookimpl, a strategy without
-    `select_mask`, an observer that cannot be made or that meddles.
+    `select_mask`, an observer that meddles. Returns why each observer that cannot be had is left
+    out.
     """
-    observers = {}
-    for name, entry in registry.observers.items():
-        try:
-            observers[name] = entry.load()()
-        except UserError:
-            raise
-        except Exception as error:  # whatever somebody's constructor raises
-            raise UserError(
-                f"observer {name!r} of {entry.origin} cannot be made: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+    observers = registry.make_observers()
     seen = set()
     for experiment in experiments:
         if experiment.label in seen:
@@ -43,6 +34,7 @@ def preflight(experiments: Iterable[Experiment], registry: Registry) -> None:
         cls = registry.get("strategies", experiment.strategy)
         strategy = build(cls, experiment.params, f"strategy {experiment.label!r}")
         try:
-            Hooks(experiment.label, strategy, _NoDefaults(), observers)
+            Hooks(experiment.label, strategy, _NoDefaults(), observers.working)
         except StrategyError as error:
             raise UserError(str(error)) from error
+    return observers.left_out

@@ -1,23 +1,29 @@
 """Discovery: what is installed under the entry-point groups, and one-file plugins by path.
 
-Nothing is imported until it is asked for, and a plugin that fails to import is listed with its
-reason while everything else works.
+Nothing is imported until it is asked for. A plugin that fails to import, that breaks its contract,
+or whose name two distributions claim is listed with the reason, and everything else works.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import importlib.util
-import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lth_bench.errors import UnknownName, UserError
+from lth_bench.plugins.one_file import Found, classes_of
 
 GROUPS = ("strategies", "models", "datasets", "observers")
+SINGULAR = {group: group.removesuffix("s") for group in GROUPS} | {"strategies": "strategy"}
+OWN = "lth-bench"
+"""The distribution that `--no-plugins` leaves."""
+
+
+class ImportFailed(UserError):
+    """A plugin that is not there to be used, through no fault in its hooks."""
 
 
 @dataclass
@@ -33,30 +39,75 @@ class Entry:
     error: str | None = None
     """Why it could not be loaded."""
     _loaded: Any = field(default=None, repr=False)
+    _found: Any = field(default=None, repr=False)
+    """A class that a file defines, not looked at yet."""
+    rivals: tuple[Entry, ...] = field(default=(), repr=False)
+    """Where several distributions claim the name: each one's own entry."""
+    _kind: type[UserError] = field(default=ImportFailed, repr=False)
+    """What `load` raises where there is an error."""
 
     def load(self) -> Any:
-        """The class. UserError, naming the plugin and the reason, where it cannot be imported."""
-        if self._loaded is None and self.error is None and self.point is not None:
-            try:
-                self._loaded = self.point.load()
-            except Exception as error:  # whatever somebody's module raises
-                self.error = f"{type(error).__name__}: {error}"
+        """The class. UserError, naming the plugin and the reason, where it cannot be used."""
+        if self._loaded is None and self.error is None:
+            cls = self._import()
+            self._check(cls)
+            self._loaded = cls
         if self._loaded is None:
-            raise UserError(
-                f"the {self.group} plugin {self.name!r} of {self.origin} {self.version} cannot be "
-                f"loaded: {self.error}"
-            )
+            raise self._kind((self.error or "") if self.rivals else self._refusal())
         return self._loaded
+
+    def _import(self) -> Any:
+        if self.point is None:
+            return self._found
+        try:
+            return self.point.load()
+        except (Exception, SystemExit) as error:  # whatever somebody's module raises
+            self.error = f"{type(error).__name__}: {error}{_where(error)}"
+            raise ImportFailed(self._refusal()) from error
+
+    def _check(self, cls: Any) -> None:
+        from lth_bench.plugins.contract import problems
+
+        if isinstance(cls, type):
+            found = problems(self.group, cls)
+        else:
+            found = [f"a plugin is a class, but {self.name!r} is a {type(cls).__name__}"]
+        if found:
+            self.error, self._kind = "; ".join(found), UserError
+            raise UserError(self._refusal())
+
+    def _refusal(self) -> str:
+        return (
+            f"the {self.group} plugin {self.name!r} of {self.source} cannot be loaded: {self.error}"
+        )
+
+    @property
+    def source(self) -> str:
+        """Origin and version, as messages name them."""
+        return f"{self.origin} {self.version}".strip()
+
+
+class Observers(NamedTuple):
+    """One instance of every observer that can be had."""
+
+    working: dict[str, object]
+    left_out: list[str]
+    """Why each of the others is left out: no result depends on an observer, so a run goes on."""
 
 
 class Registry:
     """Everything that suites can name, by group."""
 
-    def __init__(self, entries: Iterable[Entry] = (), files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[Entry] = (), files: Sequence[Path] = (), third_party: bool = True
+    ) -> None:
         self.groups: dict[str, dict[str, Entry]] = {group: {} for group in GROUPS}
         self.files = tuple(files)
+        self.third_party = third_party
+        """Whether other distributions' plugins are among them."""
         for entry in entries:
-            self.add(entry)
+            known = self.groups[entry.group].get(entry.name)
+            self.groups[entry.group][entry.name] = entry if known is None else _rivals(known, entry)
 
     @property
     def strategies(self) -> dict[str, Entry]:
@@ -75,84 +126,101 @@ class Registry:
         return self.groups["observers"]
 
     def add(self, entry: Entry) -> None:
-        """Add a plugin; two of one name in a group are an error that names both."""
+        """Add a plugin that somebody asked for; a name that is taken is an error naming both."""
         known = self.groups[entry.group].get(entry.name)
         if known is not None:
-            raise UserError(
-                f"two plugins are called {entry.name!r} among the {entry.group}: one of "
-                f"{known.origin} {known.version}, one of {entry.origin} {entry.version}; "
-                f"uninstall one or rename it"
-            )
+            raise UserError(_clash(known, entry))
         self.groups[entry.group][entry.name] = entry
 
     def get(self, group: str, name: str) -> Any:
         """The class of that name. UnknownName with the nearest one, where there is none."""
         entries = self.groups[group]
         if name not in entries:
-            singular = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
-            raise UnknownName(singular, name, entries)
+            unknown = UnknownName(SINGULAR[group], name, entries)
+            if not self.third_party:
+                unknown.message += "; --no-plugins leaves out what other distributions install"
+                unknown.args = (unknown.message,)
+            raise unknown
         return entries[name].load()
+
+    def of_file(self, file: Path) -> tuple[str, ...]:
+        """Names of the strategies that a one-file plugin defines."""
+        origin = str(Path(file).resolve())
+        return tuple(name for name, entry in self.strategies.items() if entry.origin == origin)
+
+    def make_observers(self) -> Observers:
+        """Every observer, made. One that cannot be imported or made is left out, with the reason.
+
+        UserError for one whose hooks are wrong: its author is told, not only its users.
+        """
+        made = Observers({}, [])
+        for name, entry in self.observers.items():
+            try:
+                cls = entry.load()
+            except ImportFailed as error:
+                made.left_out.append(f"observer {name!r} is left out: {error.message}")
+                continue
+            try:
+                made.working[name] = cls()
+            except Exception as error:  # whatever somebody's constructor raises
+                made.left_out.append(
+                    f"observer {name!r} of {entry.source} is left out, it cannot be made: "
+                    f"{type(error).__name__}: {error}"
+                )
+        return made
 
 
 def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Registry:
-    """What is installed, and the one-file plugins at `files`."""
+    """What is installed, and the one-file plugins at `files`.
+
+    Without `third_party` the installed ones are lth-bench's own; files still load, since they
+    were asked for by name.
+    """
     entries = []
     for group in GROUPS:
         for point in importlib.metadata.entry_points(group=f"lth_bench.{group}"):
             origin = point.dist.name if point.dist is not None else "unknown"
             version = point.dist.version if point.dist is not None else ""
-            if third_party or origin == "lth-bench":
+            if third_party or origin == OWN:
                 entries.append(Entry(point.name, group, origin, version, point))
-    registry = Registry(entries, [Path(f).resolve() for f in files])
+    # one file named twice, as a suite and a person may spell it, is one file
+    paths = list(dict.fromkeys(Path(f).resolve() for f in files))
+    registry = Registry(entries, paths, third_party)
     for file in registry.files:
-        for entry in _file_entries(file):
-            registry.add(entry)
+        for found in classes_of(file):
+            registry.add(_of_file(file, found))
     return registry
 
 
-def _file_entries(file: Path) -> list[Entry]:
-    """The strategies of a one-file plugin: every class of its own with a `select_mask` hook.
-
-    A strategy's name in suites is the class attribute `name`, or the class's name in snake case.
-    """
-    if not file.is_file():
-        raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
-    content = file.read_bytes()
-    version = hashlib.blake2b(content, digest_size=6).hexdigest()
-    # stable over processes, so that workers can unpickle what the file defines, and not shared by
-    # two files of one name
-    place = hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()
-    module_name = f"lth_bench_plugin_{file.stem}_{place}"
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    if spec is None or spec.loader is None:
-        raise UserError(f"plugin file {str(file)!r} must be a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        # not through the loader: an edit within the same second would find the old bytecode
-        exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
-    except Exception as error:  # whatever somebody's module raises
-        del sys.modules[module_name]
-        raise UserError(
-            f"plugin file {str(file)!r} fails to import: {type(error).__name__}: {error}"
-        ) from error
-    found = []
-    for value in vars(module).values():
-        own = isinstance(value, type) and value.__module__ == module_name
-        if own and hasattr(value, "select_mask"):
-            name = str(getattr(value, "name", None) or _snake(value.__name__))
-            found.append(Entry(name, "strategies", str(file), version, None, None, value))
-    if not found:
-        raise UserError(
-            f"plugin file {str(file)!r} defines no strategy: a frozen dataclass with a "
-            f"@hookimpl method select_mask(self, ticket)"
-        )
-    return found
+def _of_file(file: Path, found: Found) -> Entry:
+    return Entry(found.name, found.group, str(file), found.version, _found=found.cls)
 
 
-def _snake(name: str) -> str:
-    parts = "".join(
-        f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower()
-        for i, c in enumerate(name)
+def _clash(*entries: Entry) -> str:
+    first, number = entries[0], {2: "two"}.get(len(entries), len(entries))
+    sources = ", ".join(f"one of {entry.source}" for entry in entries)
+    return (
+        f"{number} plugins are called {first.name!r} among the {first.group}: {sources}; "
+        f"uninstall one or rename it"
     )
-    return parts.strip("_")
+
+
+def _rivals(known: Entry, other: Entry) -> Entry:
+    """In the place of two entries of one name: neither is used, whoever came first."""
+    both = (*(known.rivals or (known,)), other)
+    origin = ", ".join(entry.source for entry in both)
+    message = _clash(*both)
+    if OWN in {entry.origin for entry in both}:
+        message += ", or leave other distributions' plugins out with --no-plugins"
+    return Entry(known.name, known.group, origin, "", error=message, rivals=both)
+
+
+def _where(error: BaseException) -> str:
+    """The last line of a file of its own that a failing import came to: " (mine.py:3)"."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and "importlib" not in frame.filename
+    ]
+    own = [frame for frame in own if frame.filename != __file__]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""

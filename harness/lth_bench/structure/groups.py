@@ -85,6 +85,14 @@ class UnitGroup:
         ]
         return self._mean(self.rows, norms)
 
+    def sums(self, scores: Mapping[str, Tensor]) -> Tensor:
+        """Sum of the scores of each unit's incoming weights, mean over the coupled layers.
+
+        `scores` maps layers to tensors of their weights' shapes. Float64 [size] on the CPU.
+        """
+        entries = [scores[s.key.removesuffix(".weight")].detach() for s in self.rows]
+        return self._mean(self.rows, [e.double().flatten(1).sum(1) for e in entries])
+
     def _mean(self, slots: list[Slots] | tuple[Slots, ...], entries: list[Tensor]) -> Tensor:
         """Mean over slots of per-position entries, by unit."""
         total = torch.zeros(self.size, dtype=torch.float64)

@@ -20,10 +20,11 @@ def check(suite: Suite, registry: Registry) -> None:
     Raises UserError with the file, line and key of the first that cannot be.
     """
     overrides = dict(zip(suite.overridden, suite.overrides, strict=True))
+    source = Source(suite.path, suite.text, overrides, suite.added)
     try:
         _check(suite, registry)
     except UserError as error:
-        raise Source(suite.path, suite.text, overrides).locate(error) from error.__cause__
+        raise source.locate(error) from error.__cause__
 
 
 def _check(suite: Suite, registry: Registry) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import build, dotted, show
 from lth_bench.suite import overrides as set_option
+from lth_bench.suite.additions import add_to
 from lth_bench.suite.claims import claims_of
 from lth_bench.suite.document import (
     SCHEMA_VERSION,
@@ -34,27 +35,35 @@ def load_suite(
     strategies: Sequence[str] = (),
     models: Sequence[str] = (),
     datasets: Sequence[str] = (),
+    added: Mapping[str, str] | None = None,
 ) -> Suite:
     """The suite at a path, or the shipped suite of that name.
 
     `overrides` are the texts after `--set`; `seeds` is a list, or as on the command line a count
-    or numbers with commas; the others keep only what they name, by name or label. Raises
+    or numbers with commas; the others keep only what they name, by name or label. `added` are
+    strategies to append, by name, each with the option that asks for it. Raises
     UserError with file, line and key for whatever is wrong in it, and NothingSelected where the
     filters leave nothing. Names of plugins and their parameters are left to `check`.
     """
     path = find(suite)
-    whole = suite_of(read(path), path, overrides)
+    whole = suite_of(read(path), path, overrides, added)
     return select(whole, seeds, strategies, models, datasets)
 
 
-def suite_of(text: str, path: Path, overrides: Sequence[str] = ()) -> Suite:
+def suite_of(
+    text: str,
+    path: Path,
+    overrides: Sequence[str] = (),
+    added: Mapping[str, str] | None = None,
+) -> Suite:
     """The suite that a TOML text describes, such as the one a database keeps.
 
     `path` is what errors name. Raises UserError as `load_suite` does.
     """
     document = parse(text, path)
+    new = add_to(document, added or {})
     places = set_option.apply(document, overrides)
-    source = Source(path, text, places)
+    source = Source(path, text, places, new)
     try:
         return _assemble(document, source, overrides)
     except UserError as error:
@@ -86,6 +95,7 @@ def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]
         path=source.path,
         overrides=tuple(overrides),
         overridden=tuple(source.overrides),
+        added=source.added,
         claims=claims_of(read.claims, tasks, strategies, overridden=bool(overrides)),
     )
 

@@ -26,6 +26,8 @@ class Source:
     text: str
     overrides: Mapping[Keys, str] = field(default_factory=dict)
     """Where a value was set on the command line → the text after --set."""
+    added: Mapping[Keys, str] = field(default_factory=dict)
+    """Where a strategy was added on the command line → the option that did it."""
 
     def locate(self, error: UserError) -> UserError:
         """The same error, its message opened by the file and line (or the --set) of its path."""
@@ -37,7 +39,9 @@ class Source:
                 error.message = f"--set {text}: {error.message}"
                 break
         else:
-            error.message = f"{self.path}:{line_of(self.text, error.path)}: {error.message}"
+            option = self.added.get(error.path[:2])
+            where = option or f"{self.path}:{line_of(self.text, error.path)}"
+            error.message = f"{where}: {error.message}"
         error.args = (error.message,)
         return error
 

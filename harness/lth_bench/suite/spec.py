@@ -159,6 +159,8 @@ class Suite:
     """What `--set` changed, in the order given."""
     overridden: tuple[Keys, ...] = field(default=(), compare=False)
     """Where `overrides` took effect, one for one."""
+    added: Mapping[Keys, str] = field(default_factory=dict, compare=False)
+    """Strategies that the file does not list: where they stand, and the option that adds each."""
     claims: tuple[Claim, ...] = ()
     """Of the file as it stands: those that `--set` has taken the ground from are left out."""
 

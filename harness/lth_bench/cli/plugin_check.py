@@ -1,0 +1,92 @@
+"""`lth-bench plugin check`: does a strategy keep its contracts?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
+
+if TYPE_CHECKING:
+    from lth_bench.testing import Outcome
+
+STYLES = {"ok": "green", "broken": "bold red", "not applicable": "dim"}
+
+
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A strategy, as suites name it.")],
+    plugin: PluginsOption = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A parameter of the strategy: rate=0.5; repeatable."
+        ),
+    ] = None,
+    network: Annotated[
+        str,
+        typer.Option(
+            "--network",
+            metavar="KIND",
+            help="Where most contracts are judged: linear, conv, batch_norm or residual.",
+        ),
+    ] = "batch_norm",
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Judge a strategy by every contract, in a few seconds. Exits with 1 where one is broken."""
+    from typing import cast, get_args
+
+    from lth_bench.cli.output import print_json
+    from lth_bench.errors import SOME_FAILED, UnknownName
+    from lth_bench.plugins import load_registry
+    from lth_bench.suite.overrides import apply
+    from lth_bench.testing import check as judge
+    from lth_bench.testing.networks import Kind
+
+    if network not in get_args(Kind):
+        raise UnknownName("network", network, get_args(Kind))
+    params: dict[str, Any] = {}
+    apply(params, set_ or ())
+    registry = load_registry(plugin or [], not no_plugins)
+    outcomes = judge(name, params, registry, cast("Kind", network))
+    if json_:
+        print_json(document(name, params, outcomes))
+    else:
+        _print(name, outcomes)
+    if any(o.status == "broken" for o in outcomes):
+        raise typer.Exit(SOME_FAILED)
+
+
+def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The outcomes for programs."""
+    from dataclasses import asdict
+
+    return {
+        "strategy": name,
+        "params": params,
+        "ok": all(o.status != "broken" for o in outcomes),
+        "contracts": [asdict(o) for o in outcomes],
+    }
+
+
+def _print(name: str, outcomes: Sequence[Outcome]) -> None:
+    from rich.markup import escape
+
+    from lth_bench.cli.output import console, table
+
+    listing = table("contract", "", "what it is; what happened and how to meet it, or why not")
+    for o in outcomes:
+        text = escape(o.statement)
+        if o.status == "broken":
+            happened = f"[red]what happened:[/] {escape(o.what)}"
+            text = f"{text}\n{happened}\n[bold]how to meet it:[/] {escape(o.meet)}"
+        elif o.what:
+            text = f"{text}\n[dim]{escape(o.what)}[/]"
+        listing.add_row(o.contract, f"[{STYLES[o.status]}]{o.status}[/]", text)
+    out = console()
+    out.print(listing)
+    counts = {status: sum(o.status == status for o in outcomes) for status in STYLES}
+    shown = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    out.print(f"{name}: {shown}", markup=False)

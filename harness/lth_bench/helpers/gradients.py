@@ -1,0 +1,96 @@
+"""Gradients with respect to the prunable weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lth_bench.masks import Layer, Layers, Mask
+from lth_bench.ticket import Ticket
+
+Batch = tuple[Tensor, Tensor]
+"""Images [N, C, H, W] as the network takes them, and labels int64 [N]; from `ticket.batches`."""
+
+
+def loss_gradients(
+    ticket: Ticket,
+    batch: Batch,
+    *,
+    values: Mapping[str, Tensor] | None = None,
+    mask: Mask | None = None,
+    training: bool = True,
+    temperature: float = 1.0,
+) -> Layers:
+    """∂L/∂θ of every prunable weight, each of its weight's shape, for the mean loss of a batch.
+
+    L is the cross-entropy of logits / `temperature`, the mean over the batch in nats; GraSP (Wang
+    et al., 2020) divides by 200. `values` are all parameters and buffers (the initial ones by
+    default). Under a `mask` the pruned weights are zero in the forward pass; they have a gradient
+    all the same, which FORCE and RigL rank by. For the mean over several batches, add the answers
+    up and divide.
+
+    `training` chooses between batch norm by the batch's own statistics, with dropout (SNIP,
+    GraSP), and eval mode. The network is the ticket's own copy: neither values nor running
+    statistics change. A weight that the loss does not depend on has gradient zero. ValueError for
+    a temperature that is not above 0.
+
+        x, y = next(ticket.batches(128, purpose="snip"))
+        sensitivity = abs(ticket.initial.weights * loss_gradients(ticket, (x, y)))
+    """
+    net, weights = network(ticket, values, mask, training)
+    with torch.enable_grad():
+        return gradients_of(batch_loss(net, batch, temperature), weights)
+
+
+def gradients_of(objective: Tensor, weights: Mapping[str, Tensor]) -> Layers:
+    """∂objective/∂weight, layer by layer, for an objective of one's own.
+
+    `objective` is a tensor without dimensions; `weights` are the tensors it was computed from, by
+    layer, as `prunable_weights(module, ticket.layers)` gives them. A weight that the objective
+    does not depend on has gradient zero. The graph is freed.
+    """
+    found = torch.autograd.grad(objective, list(weights.values()), materialize_grads=True)
+    return Layers(dict(zip(weights, found, strict=True)))
+
+
+def prunable_weights(module: nn.Module, layers: Sequence[Layer]) -> Layers:
+    """The live weights of a module, by layer: the parameters themselves, not copies.
+
+    `module` is one's own, from `ticket.module(values)`, and `layers` are `ticket.layers`.
+    """
+    return Layers({layer.name: module.get_parameter(layer.key) for layer in layers})
+
+
+class Own(NamedTuple):
+    """A network of one's own and its live prunable weights."""
+
+    module: nn.Module
+    weights: Layers
+
+
+def network(
+    ticket: Ticket, values: Mapping[str, Tensor] | None, mask: Mask | None, training: bool
+) -> Own:
+    """The ticket's network at these values, under this mask, every prunable weight trainable."""
+    module = ticket.module(values)
+    module.train(training)
+    weights = prunable_weights(module, ticket.layers)
+    for weight in weights.values():
+        weight.requires_grad_(True)
+    if mask is not None:
+        with torch.no_grad():
+            mask.to(ticket.device).apply_(module.state_dict())
+    return Own(module, weights)
+
+
+def batch_loss(module: nn.Module, batch: Batch, temperature: float) -> Tensor:
+    """Mean cross-entropy of logits / temperature over a batch, in nats."""
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, but got {temperature}")
+    x, y = batch
+    logits = module(x)
+    return F.cross_entropy(logits if temperature == 1 else logits / temperature, y)

@@ -1,0 +1,80 @@
+"""Channels and neurons: scores by unit, and the mask that removes whole units.
+
+A unit is a channel or a neuron with all that serves it. Layers joined by a residual sum share
+their units, which can only go together: `ticket.units` has one `UnitGroup` for each set of such
+layers, in the network's order, and scores come as one vector a group. The output layer's units are
+classes and never go. A strategy that removes units declares `structured = True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Mask
+from lth_bench.structure import UnitGroup, largest_below
+from lth_bench.ticket import Ticket
+
+
+def unit_scores(groups: Sequence[UnitGroup], scores: Mapping[str, Tensor]) -> list[Tensor]:
+    """Scores of weights added up to scores of units: float64 [size] for each group, on the CPU.
+
+    `scores` has a tensor of the weight's shape for each layer (`Layers`); a unit's score is the
+    sum over the weights that feed it, the mean of these sums over coupled layers. With
+    `abs(weights)` that is the L1 norm of a filter (Li et al., 2017).
+    """
+    return [group.sums(scores) for group in groups]
+
+
+def norm_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+    """|γ| of each unit's batch norm, the mean over coupled ones: float64 [size] for each group.
+
+    `values` are all parameters and buffers, as in `ticket.trained.values` (Liu et al., 2017,
+    network slimming). Units without a batch norm are spared: their score is infinite. ValueError
+    where no group has one.
+    """
+    if not any(group.norms for group in groups):
+        raise ValueError("the network has no batch norm to score its units by; use unit_scores")
+    return [
+        g.scores_from_norms(values) if g.norms else torch.full((g.size,), torch.inf).double()
+        for g in groups
+    ]
+
+
+def rank_within(scores: Tensor) -> Tensor:
+    """Each unit's rank in its group as a fraction in (0, 1], 1 the best; ties to the earlier.
+
+    `scores` is [size], and so is the answer. Scores of different layers seldom compare: ranked by
+    these fractions, every layer loses the same part of its units.
+    """
+    order = torch.argsort(scores, descending=True, stable=True)
+    ranks = torch.empty_like(scores)
+    ranks[order] = torch.arange(len(scores), 0, -1, dtype=scores.dtype) / len(scores)
+    return ranks
+
+
+def unit_mask(ticket: Ticket, scores: Sequence[Tensor], k: int | None = None) -> Mask:
+    """The largest mask of whole units with at most `k` weights (the target's), best units first.
+
+    `scores` holds a vector [size] for each group of `ticket.units`; all units are ranked together,
+    ties go to the earlier one. Every group keeps its best unit, and units of infinite score are
+    spared. The mask also holds the biases, γ and β of removed units at zero. Raises `Unreachable`
+    (the row is then reported as skipped) where what must stay is more than `k`.
+
+        structured = True
+
+        @hookimpl
+        def select_mask(self, ticket):
+            scores = unit_scores(ticket.units, abs(ticket.trained.weights))
+            return unit_mask(ticket, [rank_within(s) for s in scores])
+    """
+    if len(scores) != len(ticket.units):
+        raise ValueError(
+            f"the network has {len(ticket.units)} groups of units, but there are scores for "
+            f"{len(scores)}"
+        )
+    return largest_below(
+        ticket.units, ticket.layers, scores, ticket.target_count if k is None else k
+    )

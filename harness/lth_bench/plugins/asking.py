@@ -1,0 +1,61 @@
+"""Calling a plugin's methods that are no hooks: whatever goes wrong there names the plugin."""
+
+from __future__ import annotations
+
+import operator
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lth_bench.errors import UserError
+
+HARNESS = str(Path(__file__).parents[1])
+
+
+def ask(plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
+    """What the method answers. UserError, with the plugin's own line, where it raises.
+
+    `plugin` is how messages name it: `strategy 'imp'`.
+    """
+    try:
+        return method(*arguments)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # whatever somebody's method raises
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(HARNESS)] or frames
+        where = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
+        raise UserError(
+            f"{plugin}: {_name(method)} raised {type(error).__name__}: {error} ({where})"
+        ) from error
+
+
+def ask_for(expected: type[Any], plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
+    """The same, for an answer of this type."""
+    answer = ask(plugin, method, *arguments)
+    if not isinstance(answer, expected):
+        raise UserError(
+            f"{plugin}: {_name(method)} must return a {expected.__name__}, but returned "
+            f"{'None' if answer is None else f'a {type(answer).__name__}'}"
+        )
+    return answer
+
+
+def ask_for_steps(plugin: str, method: Callable[..., Any], *arguments: Any) -> tuple[int, ...]:
+    """The same, for an answer that is numbers of steps: whole, and none below 0."""
+    answer = ask(plugin, method, *arguments)
+    try:
+        steps = tuple(operator.index(step) for step in answer)
+    except TypeError:
+        steps = (-1,)
+    if any(step < 0 for step in steps):
+        raise UserError(
+            f"{plugin}: {_name(method)} must return whole numbers of steps, such as [0, 100], but "
+            f"returned {answer!r:.80}"
+        )
+    return steps
+
+
+def _name(method: Callable[..., Any]) -> str:
+    return getattr(method, "__name__", repr(method))

@@ -1,0 +1,176 @@
+"""What is wrong with a plugin's class, seen from the class alone: before one is made or called.
+
+pluggy calls by name: a hook that is misspelt, or an argument that is, would silently not be called
+or not be filled. So what looks like a hook has to be one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from lth_bench import hookspecs
+
+HOOKS = (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS)
+MEDDLING = ("select_mask", "rewind_point", "train")
+"""The hooks that decide a result; no observer has one."""
+FLAGS = ("iterative", "dynamic", "structured", "dense_only", "seedless")
+"""Class attributes that the harness and its contracts read, each True or False."""
+METHODS: dict[str, dict[str, tuple[str, ...]]] = {
+    "strategies": {
+        "dense_checkpoints": ("total_steps",),
+        "planned_fits": ("counts", "kinds", "densities", "total_steps"),
+    },
+    "models": {"build": ("input_shape", "classes")},
+    "datasets": {"info": ("root",), "load": ("root",)},
+    "observers": {},
+}
+"""Methods that are called by position; those of models and datasets are required."""
+NEAR = 0.85
+"""Similarity from which a name is taken for a slip: `rewind_pont`, but not a helper `retrain`."""
+
+
+def problems(group: str, cls: type[Any]) -> list[str]:
+    """Everything that keeps the harness from using this class as it is meant, hook by hook."""
+    return list(_problems(group, cls))
+
+
+def hooks_of(cls: type[Any]) -> tuple[str, ...]:
+    """The hooks that a class implements, in the order in which they are called."""
+    found = marked(cls)
+    return tuple(hook for hook in HOOKS if hook in found)
+
+
+def marked(cls: type[Any]) -> dict[str, Any]:
+    """Name → function of everything that carries @hookimpl, inherited ones included."""
+    found = {}
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name)
+        function = getattr(value, "__func__", value)  # of a static or class method
+        if hasattr(function, f"{hookspecs.PROJECT}_impl"):
+            found[name] = function
+    return found
+
+
+def slip(name: str, value: object, taken: tuple[str, ...] = ()) -> str | None:
+    """The hook that an unmarked method was probably meant to be: nearly its name, its arguments."""
+    if not inspect.isfunction(value) or name.startswith("_") or name in HOOKS:
+        return None
+    free = [hook for hook in HOOKS if hook not in taken]
+    for hook in difflib.get_close_matches(name, free, n=1, cutoff=NEAR):
+        if tuple(inspect.signature(value).parameters)[1:] == _arguments(hook):
+            return hook
+    return None
+
+
+def _problems(group: str, cls: type[Any]) -> Iterator[str]:
+    if group in ("models", "datasets"):
+        for method, arguments in METHODS[group].items():
+            if not callable(getattr(cls, method, None)):
+                yield f"{method} is missing; write {_header(method, arguments)}"
+    if group in ("strategies", "observers"):
+        yield from _hooks(group, cls)
+    for method, arguments in METHODS[group].items():
+        value = inspect.getattr_static(cls, method, None)
+        if inspect.isfunction(value) and not _binds(value, len(arguments)):
+            yield f"{method} is called as {_header(method, arguments)}, but it is {_shown(value)}"
+    if group == "strategies":
+        yield from _flags(cls)
+
+
+def _hooks(group: str, cls: type[Any]) -> Iterator[str]:
+    found = marked(cls)
+    for name, function in found.items():
+        if name not in HOOKS:
+            near = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(HOOKS)}"
+            yield f"{name} is marked @hookimpl, but there is no such hook; {hint}"
+        else:
+            yield from _signature(cls, name, function)
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name)
+        if name in HOOKS and name not in found and callable(getattr(cls, name)):
+            yield f"{name} is a hook's name, but the method lacks @hookimpl"
+        meant = slip(name, value, tuple(found))
+        if meant is not None and name not in found:
+            yield (
+                f"{name} is nearly the hook {meant} and takes its arguments; write "
+                f"@hookimpl def {_header(meant, _arguments(meant))}, or give it another name"
+            )
+    if group == "observers" and (meddling := [hook for hook in MEDDLING if hook in found]):
+        yield (
+            f"an observer cannot change a result, but this one implements {', '.join(meddling)}; "
+            f"it may implement on_round, on_eval and score"
+        )
+    if group == "strategies" and "select_mask" not in dir(cls):
+        yield "select_mask is missing; write @hookimpl def select_mask(self, ticket)"
+
+
+def _signature(cls: type[Any], hook: str, function: Any) -> Iterator[str]:
+    """What pluggy would call wrongly or leave unfilled."""
+    options = getattr(function, f"{hookspecs.PROJECT}_impl")
+    if options.get("wrapper") or options.get("hookwrapper"):
+        yield f"{hook} wraps, but each plugin's hook is called alone and has nothing to wrap"
+        return
+    if not inspect.isfunction(function):
+        return
+    known = _arguments(hook)
+    call = f"@hookimpl def {_header(hook, known)}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        yield f"{hook} is a coroutine or a generator; it has to return its result: {call}"
+        return
+    parameters = list(inspect.signature(function).parameters.values())
+    if not isinstance(inspect.getattr_static(cls, hook), staticmethod):
+        if not parameters or parameters[0].name in known:
+            yield f"{hook} lacks self as its first argument: {call}"
+            return
+        parameters = parameters[1:]
+    for parameter in parameters:
+        if parameter.name not in known or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            yield f"{hook} has an argument {str(parameter)!r} that it is never given: {call}"
+        elif parameter.default is not parameter.empty:
+            yield f"{hook} has a default for {parameter.name}, and so is never given it: {call}"
+
+
+def _flags(cls: type[Any]) -> Iterator[str]:
+    for flag in FLAGS:
+        value = inspect.getattr_static(cls, flag, False)
+        if not isinstance(value, bool | property):
+            yield f"{flag} must be True or False, but got {value!r}"
+    for name in dir(cls):
+        value = inspect.getattr_static(cls, name)
+        if name in FLAGS or name.startswith("_"):
+            continue
+        known: tuple[str, ...] = ()
+        if isinstance(value, bool):
+            known = FLAGS
+        elif inspect.isfunction(value):
+            known = tuple(METHODS["strategies"])
+        near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+        if near and near[0] != name and not hasattr(cls, near[0]):
+            yield f"{name} is nothing that lth-bench reads; did you mean {near[0]}?"
+
+
+@lru_cache
+def _arguments(hook: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
+
+
+def _header(method: str, arguments: tuple[str, ...]) -> str:
+    return f"{method}({', '.join(('self', *arguments))})"
+
+
+def _shown(function: Any) -> str:
+    names = inspect.signature(function).parameters.values()
+    return f"{function.__name__}({', '.join(p.name for p in names)})"
+
+
+def _binds(function: Any, arguments: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(arguments + 1))  # and self
+    except TypeError:
+        return False
+    return True

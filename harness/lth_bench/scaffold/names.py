@@ -1,0 +1,91 @@
+"""Whether a new strategy can have a name: what it becomes, and what has it already."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.metadata
+import importlib.util
+import keyword
+import re
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lth_bench.errors import UserError
+from lth_bench.params import show
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+
+FORM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST = 40
+"""Characters; labels in suites have 64, and a second label needs a few more."""
+TAKEN_CLASSES = {"Annotated", "StrategyConformance", *dir(builtins)}
+
+
+def require_name(name: str, registry: Registry, single_file: bool) -> None:
+    """UserError where `name` is no name for a strategy, or belongs to something else."""
+    if not FORM.fullmatch(name) or len(name) > LONGEST:
+        better = re.sub(r"[^a-z0-9]+", "_", _words(name)).strip("_0123456789")[:LONGEST].strip("_")
+        hint = f"; {better!r} would do" if FORM.fullmatch(better) else ""
+        raise UserError(
+            f"a strategy's name is a Python identifier in lower case, at most {LONGEST} of the"
+            f" letters a-z, digits and single underscores between them, but got {show(name)}{hint}"
+        )
+    known = registry.strategies.get(name)
+    if known is not None:
+        raise UserError(
+            f"the name {name!r} belongs to the strategy {name!r} of {known.source}; choose another"
+        )
+    if keyword.iskeyword(name):
+        raise UserError(f"{name!r} is a keyword of Python; choose another name")
+    if name in sys.stdlib_module_names:
+        raise UserError(
+            f"{name!r} is the name of a module of Python's standard library; choose another name"
+        )
+    if single_file:
+        _require_free_module(name)
+    else:
+        _require_free_distribution(f"lth-bench-{name}")
+        _require_free_module(f"lth_{name}")
+
+
+def class_name(name: str) -> str:
+    """`my_idea` → `MyIdea`; not a name that the strategy's file imports, nor a built-in one."""
+    import lth_bench
+
+    title = "".join(part.capitalize() for part in name.split("_"))
+    taken = title in TAKEN_CLASSES or title in lth_bench.__all__
+    return f"{title}Strategy" if taken else title
+
+
+def _words(name: str) -> str:
+    """In lower case with an underscore where a capital begins a word: `MyIdea` is `my_idea`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _require_free_module(module: str) -> None:
+    spec = importlib.util.find_spec(module)
+    # A folder on the path is a module too; without code it is in nobody's way, and what is in this
+    # folder is refused where the files are written.
+    if spec is not None and spec.origin is not None and not _is_here(spec):
+        raise UserError(
+            f"a module {module!r} is installed already ({spec.origin}), and a file of that name"
+            f" would hide it or be hidden by it; choose another name"
+        )
+
+
+def _is_here(spec: ModuleSpec) -> bool:
+    return spec.origin is not None and Path(spec.origin).parent == Path.cwd()
+
+
+def _require_free_distribution(distribution: str) -> None:
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    raise UserError(
+        f"the distribution {installed.name} {installed.version} is installed already; choose"
+        f" another name for the strategy"
+    )

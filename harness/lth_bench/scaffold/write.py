@@ -1,0 +1,107 @@
+"""Writing a new strategy: everything, or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from lth_bench.errors import UserError
+from lth_bench.scaffold.names import class_name
+
+PACKAGE = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "readme.md",
+    ".gitignore": "gitignore",
+    "src/lth_{name}/__init__.py": "strategy.py",
+    "tests/test_{name}.py": "test.py",
+    "{name}.toml": "suite.toml",
+}
+"""Path in the package's folder → template."""
+SINGLE_FILE = {"{name}.py": "strategy.py", "{name}.toml": "suite.toml"}
+
+
+def package(name: str) -> dict[str, str]:
+    """Path → text of an installable package."""
+    return _rendered(PACKAGE, name, name_line="", plugins_line="")
+
+
+def single_file(name: str) -> dict[str, str]:
+    """Path → text of a one-file plugin, and of the suite that uses it."""
+    return _rendered(
+        SINGLE_FILE,
+        name,
+        name_line=f'    name = "{name}"  # in suites\n\n',
+        plugins_line=f'plugins = ["{name}.py"] # loaded only if --plugin names it too\n',
+    )
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Make the folder with these files in it. UserError where it exists or cannot be made."""
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder} exists already; remove it, or choose another name or --output")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of its own first, and then its name: whoever looks finds all of it or nothing.
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    try:
+        draft.chmod(0o777 & ~_umask())  # mkdtemp's is the owner's alone
+        for name, text in texts.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        draft.rename(folder)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write these files into the folder. UserError where one of them exists; then none is."""
+    made: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                made.append(folder / name)
+                file.write(text)
+    except BaseException as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        if isinstance(error, FileExistsError):
+            raise UserError(
+                f"{error.filename} exists already; remove it, or choose another name or --output"
+            ) from error
+        raise _cannot(folder, error) from error
+
+
+def _rendered(layout: Mapping[str, str], name: str, **lines: str) -> dict[str, str]:
+    from lth_bench import __version__
+
+    words = {"name": name, "class_name": class_name(name), "version": __version__, **lines}
+    templates = files("lth_bench.scaffold") / "templates"
+    return {
+        path.format(name=name): Template(
+            (templates / f"{template}.tmpl").read_text(encoding="utf-8")
+        ).substitute(words)
+        for path, template in layout.items()
+    }
+
+
+def _cannot(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written: {error.strerror or error}")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

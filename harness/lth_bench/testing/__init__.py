@@ -1,0 +1,29 @@
+"""Does a strategy keep its contracts? The tests that every strategy inherits, shipped with the
+harness so that third parties have the same ones as the built-ins.
+
+    from lth_bench.testing import StrategyConformance
+
+    class TestMine(StrategyConformance):
+        strategy = "mine"        # its name under the entry point, or the class itself
+        params = {"rate": 0.2}   # optional: what a suite would write
+
+`contracts.CONTRACTS` lists what is tested, `check` tests it without pytest, and
+`lth-bench plugin check NAME` prints that as a table. README.md says how the pieces fit.
+"""
+
+from lth_bench.testing import contracts
+from lth_bench.testing.case import Case
+from lth_bench.testing.checking import Outcome, check
+from lth_bench.testing.conformance import StrategyConformance
+from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable
+
+__all__ = [
+    "Case",
+    "Contract",
+    "ContractBroken",
+    "NotApplicable",
+    "Outcome",
+    "StrategyConformance",
+    "check",
+    "contracts",
+]

@@ -1,0 +1,177 @@
+"""A workbench for the tiny task, with trainings kept in memory and an eye on what it lends."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lth_bench.masks import Layer, Mask
+from lth_bench.structure import UnitGroup, unit_groups
+from lth_bench.testing import task
+from lth_bench.testing.ledger import Ledger
+from lth_bench.testing.networks import TinyNetwork
+from lth_bench.training.cache import Shapes, TrainingCache
+from lth_bench.training.engine import OnEval, Outcome
+from lth_bench.training.request import Change, FitRequest, StepView, Watch
+from lth_bench.training.resident import ResidentData
+from lth_bench.training.state import State, Trained
+from lth_bench.training.workbench import Workbench
+
+CPU = torch.device("cpu")
+
+
+class MemoryCache(TrainingCache):
+    """Finished trainings in memory. Tests need no disk; the disk's own tests are elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._outcomes: dict[str, Outcome] = {}
+
+    @contextmanager
+    def lease(self, key: str) -> Iterator[None]:
+        """Nobody else is here."""
+        yield
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep a training."""
+        self._outcomes[key] = outcome
+
+    def kept(self, key: str) -> frozenset[int]:
+        """The steps whose state is kept."""
+        known = key in self._outcomes
+        return frozenset(self._outcomes[key].checkpoints) if known else frozenset()
+
+    def get(
+        self, key: str, layers: object, shapes: Shapes, checkpoints: frozenset[int]
+    ) -> Outcome | None:
+        """A training with at least these checkpoints, or None."""
+        found = self._outcomes.get(key) if checkpoints <= self.kept(key) else None
+        if found is None:
+            return None
+        # a mask of its own: whoever writes into it must not write into what others are given
+        kept = {name: tensor.clone() for name, tensor in found.mask.kept.items()}
+        return dataclasses.replace(found, mask=Mask(kept, found.mask.held, found.mask.layers))
+
+    def copy(self) -> MemoryCache:
+        """Another one with the same trainings in it."""
+        other = MemoryCache()
+        other._outcomes.update(self._outcomes)
+        return other
+
+
+class WatchedBench(Workbench):
+    """One tiny network's task.
+
+    `ledger` knows what was lent and finds what was changed. `before_fit` is called before each
+    training, so that experiments can take turns there.
+    """
+
+    ledger: Ledger
+    before_fit: Callable[[], None]
+    _initial: dict[tuple[int, str], State]
+    kept: MemoryCache
+    """The dense runs, on a prototype."""
+
+    @classmethod
+    def fresh(cls, model: TinyNetwork) -> WatchedBench:
+        """A bench on which only the dense runs are done, with a copy of all that can change."""
+        # copied, since building one takes 20 ms, most of it to trace the network
+        bench = copy.copy(_prototype(model))
+        bench.network = copy.deepcopy(bench.network)
+        bench.data = ResidentData(task.arrays(), task.VAL, CPU)
+        bench.cache = _prototype(model).kept.copy()
+        bench.ledger = Ledger()
+        bench.before_fit = lambda: None
+        bench._initial = {}
+        bench._recent = {}
+        return bench
+
+    @property
+    def units(self) -> tuple[UnitGroup, ...]:
+        """Groups of coupled units, traced once a process: they do not depend on values."""
+        return _units(self.model)
+
+    @property
+    def total(self) -> int:
+        """Prunable weights."""
+        return sum(layer.numel for layer in self.layers)
+
+    def initial(self, seed: int, purpose: str = "init") -> State:
+        """One object for all who ask, so that whoever changes it is seen."""
+        key = (seed, purpose)
+        if key not in self._initial:
+            self._initial[key] = super().initial(seed, purpose)
+            self.ledger.lend("the initial values (ticket.initial)", self._initial[key].values)
+        return self._initial[key]
+
+    def checkpoint(self, key: str, step: int) -> State | None:
+        """A kept state of the dense run."""
+        state = super().checkpoint(key, step)
+        if state is not None:
+            self.ledger.lend(f"the dense run's values (ticket.dense.at({step}))", state.values)
+        return state
+
+    def fit(
+        self,
+        request: FitRequest,
+        callbacks: Mapping[str, object] | None = None,
+        on_eval: OnEval | None = None,
+    ) -> Trained:
+        """Train, with the callbacks' views watched."""
+        self.before_fit()
+        if request.on_step is not None:
+            request = dataclasses.replace(request, on_step=self._watched_step(request.on_step))
+        if request.until is not None:
+            request = dataclasses.replace(request, until=self._watched_until(request.until))
+        return super().fit(request, callbacks, on_eval)
+
+    def _watched_step(self, on_step: Any) -> Any:
+        def watched(view: StepView) -> Change | None:
+            with self.ledger.watching(
+                ("the values that on_step views", view.values),
+                ("the gradients that on_step views", view.gradients),
+                ("the mask that on_step views", view.mask.items_by_key()),
+            ):
+                return on_step(view)  # type: ignore[no-any-return]
+
+        return watched
+
+    def _watched_until(self, until: Any) -> Any:
+        def watched(view: Watch) -> bool:
+            with self.ledger.watching(("the values that until views", view.values)):
+                return until(view)  # type: ignore[no-any-return]
+
+        return watched
+
+
+@cache
+def _units(model: TinyNetwork) -> tuple[UnitGroup, ...]:
+    data = task.arrays().info
+    return unit_groups(model.build(data.input_shape, data.classes), data.input_shape)
+
+
+@cache
+def _prototype(model: TinyNetwork) -> WatchedBench:
+    """A bench with the dense runs of seeds 0 and 1, which are no strategy's doing."""
+    data = ResidentData(task.arrays(), task.VAL, CPU)
+    kept = MemoryCache()
+    config = dataclasses.asdict(model)
+    bench = WatchedBench(model, config, data, {"name": "tiny"}, task.RECIPE, CPU, kept)
+    bench.kept = kept
+    for seed in (0, 1):
+        start = Workbench.initial(bench, seed).values
+        request = FitRequest(start, bench.dense_mask(), 0, bench.total_steps, seed, bench.recipe)
+        Workbench.fit(bench, request)
+    return bench
+
+
+def outline(model: TinyNetwork) -> tuple[Layer, ...]:
+    """The prunable layers of a network."""
+    return _prototype(model).layers

@@ -1,0 +1,98 @@
+"""Every contract of one strategy, without pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lth_bench.errors import UnknownName, UserError
+from lth_bench.testing.case import Case
+from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable
+from lth_bench.testing.contracts import CONTRACTS
+from lth_bench.testing.networks import Kind
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+
+Status = Literal["ok", "broken", "not applicable"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a strategy stands to one contract."""
+
+    contract: str
+    status: Status
+    statement: str
+    """What the contract is, in one line."""
+    what: str = ""
+    """What happened where it is broken, or why it says nothing about this strategy."""
+    meet: str = ""
+    """How to meet it, where it is broken."""
+
+
+def check(
+    strategy: str | type[Any],
+    params: Mapping[str, object] | None = None,
+    registry: Registry | None = None,
+    network: Kind = "batch_norm",
+) -> list[Outcome]:
+    """Judge a strategy by every contract, in one to three seconds.
+
+    `strategy` is a class, or a name that `registry` knows (by default what is installed);
+    `params` are what a suite would write; `network` is the tiny network on which most contracts
+    are judged. UserError for an unknown name, and for parameters that the class refuses.
+    """
+    cls = find(strategy, registry)
+    require_parameters(cls, params or {})
+    case = Case(cls, params, network)
+    return [judged(contract, case) for contract in CONTRACTS]
+
+
+def judged(contract: Contract, case: Case) -> Outcome:
+    """The outcome of one contract."""
+    try:
+        contract(case)
+    except ContractBroken as broken:
+        return Outcome(contract.name, "broken", contract.statement, broken.what, broken.meet)
+    except NotApplicable as reason:
+        return Outcome(contract.name, "not applicable", contract.statement, str(reason))
+    return Outcome(contract.name, "ok", contract.statement)
+
+
+def find(strategy: str | type[Any], registry: Registry | None = None) -> type[Any]:
+    """The class; UnknownName for a name that the registry does not have."""
+    if isinstance(strategy, type):
+        return strategy
+    if not strategy:
+        raise UserError(
+            "no strategy is named; set `strategy` on the test's class to a name under the entry "
+            "point lth_bench.strategies, or to a class"
+        )
+    from lth_bench.plugins import load_registry
+    from lth_bench.plugins.registry import ImportFailed
+
+    known = registry or load_registry()
+    try:
+        cls: type[Any] = known.get("strategies", strategy)
+    except (UnknownName, ImportFailed):
+        raise
+    except UserError:
+        # the class is there, but its hooks are wrong: the contract about hooks says how
+        cls = known.strategies[strategy]._import()
+        if not isinstance(cls, type):
+            raise
+    return cls
+
+
+def require_parameters(cls: type[Any], params: Mapping[str, object]) -> None:
+    """UserError where `params` are at fault, and not the class: an unknown key, a wrong value."""
+    from lth_bench.params import build, parameters
+
+    try:
+        parameters(cls)
+    except UserError:
+        return  # the contract about parameters says so
+    if params:
+        build(cls, params, f"strategy {cls.__qualname__!r}")

@@ -1,0 +1,70 @@
+"""What a contract is: a name, a statement, how to meet it, and a function that judges a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lth_bench.testing.case import Case
+
+
+class ContractBroken(AssertionError):
+    """A strategy does what it must not do, or does not what it must."""
+
+    def __init__(self, contract: str, statement: str, what: str, meet: str) -> None:
+        super().__init__(
+            f"{contract}: {statement}\n  what happened: {what}\n  how to meet it: {meet}"
+        )
+        self.contract, self.what, self.meet = contract, what, meet
+
+
+class NotApplicable(Exception):
+    """The contract says nothing about this strategy, or cannot be judged; the text says why."""
+
+
+class Fault(Exception):
+    """A breach that was seen while an experiment ran, and the name of the contract it breaks.
+
+    A run ends at its first fault, so that one mistake is reported once.
+    """
+
+    def __init__(self, contract: str, what: str) -> None:
+        super().__init__(what)
+        self.contract, self.what = contract, what
+
+
+class Broken(Exception):
+    """What a judge raises: what happened, with numbers and layer names."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One thing that every strategy keeps. Called with a case it returns, or raises."""
+
+    name: str
+    statement: str
+    """One line: what holds of every strategy."""
+    meet: str
+    """What an author does to meet it."""
+    judge: Callable[[Case], None]
+    """Raises Broken or NotApplicable."""
+
+    def __call__(self, case: Case) -> None:
+        """ContractBroken, with what happened and how to meet the contract, or NotApplicable."""
+        try:
+            self.judge(case)
+        except Broken as broken:
+            raise ContractBroken(self.name, self.statement, str(broken), self.meet) from None
+
+
+def contract(statement: str, meet: str) -> Callable[[Callable[[Case], None]], Contract]:
+    """Make a function that judges a case a contract of the function's name."""
+
+    def make(judge: Callable[[Case], None]) -> Contract:
+        made = Contract(judge.__name__, statement, meet, judge)
+        object.__setattr__(made, "__doc__", judge.__doc__)
+        return made
+
+    return make

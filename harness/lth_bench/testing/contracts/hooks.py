@@ -1,0 +1,58 @@
+"""Hooks are called by name and answered by type."""
+
+from __future__ import annotations
+
+from lth_bench.plugins.contract import problems
+from lth_bench.testing.bench import outline
+from lth_bench.testing.case import Case
+from lth_bench.testing.contract import Broken, contract
+from lth_bench.testing.networks import TinyNetwork
+from lth_bench.testing.task import RECIPE
+
+
+@contract(
+    "hooks have the names and arguments of lth_bench.hookspecs and return the right types",
+    meet="mark each hook with @hookimpl; return a Mask over all of ticket.layers from select_mask, "
+    "a RewindPoint with every parameter and buffer from rewind_point, what ticket.fit returned "
+    "from train, a mapping of new names to numbers from score, and lists of integers from "
+    "planned_fits and dense_checkpoints",
+)
+def hooks(case: Case) -> None:
+    """A hook that is misspelt would silently not be called, so whatever looks like one is one.
+
+    Looks at the class, at every answer of its hooks, and at `planned_fits` and
+    `dense_checkpoints`, which `lth-bench plan` calls without training.
+    """
+    found = problems("strategies", case.cls)
+    if found:
+        raise Broken("; ".join(found))
+    fault = case.base.fault
+    if fault is not None and fault.contract == "hooks":
+        raise Broken(fault.what)
+    if fault is None or fault.contract != "parameters":
+        _planning(case)
+
+
+def _planning(case: Case) -> None:
+    strategy = case.strategy()
+    layers = outline(TinyNetwork(case.network))
+    counts = {layer.name: layer.numel for layer in layers}
+    kinds = {layer.name: str(layer.kind) for layer in layers}
+    steps = RECIPE.steps
+    assert steps is not None
+    for name, arguments in {
+        "planned_fits": (counts, kinds, list(case.densities), steps),
+        "dense_checkpoints": (steps,),
+    }.items():
+        method = getattr(strategy, name, None)
+        if method is None:
+            continue
+        try:
+            answer = list(method(*arguments))
+        except Exception as error:  # whatever somebody's method raises
+            raise Broken(f"{name} raised {type(error).__name__}: {error}") from error
+        odd = [n for n in answer if type(n) is not int or n < 0]
+        if odd:
+            raise Broken(f"{name} answered {odd[0]!r} among its numbers of steps")
+        if name == "dense_checkpoints" and any(n > steps for n in answer):
+            raise Broken(f"{name} asks for step {max(answer)} of a training of {steps} steps")

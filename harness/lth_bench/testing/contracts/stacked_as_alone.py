@@ -1,0 +1,45 @@
+"""A result is a function of its experiment alone."""
+
+from __future__ import annotations
+
+from lth_bench.testing.case import Case
+from lth_bench.testing.contract import Broken, NotApplicable, contract
+from lth_bench.testing.contracts.same_seed import repeats
+from lth_bench.testing.recording import Recording, differences
+
+
+@contract(
+    "an experiment gives the same result alone, after another, beside another, and when its "
+    "trainings are found already done",
+    meet="keep nothing on the class, in the module or in a cache of your own: a round's hooks pass "
+    "data in ticket.memo, callbacks in their view's memo; what one round needs of the one before "
+    "is ticket.mask and ticket.trained",
+)
+def stacked_as_alone(case: Case) -> None:
+    """Experiments share a process, a network and a cache of trainings, and run in any order.
+
+    Seed 0 is run alone; after seed 1, when all its trainings are found already done; and by turns
+    with seed 1: one of them goes on until it asks for a training, then the other. The engine
+    trains one network at a time today; when it stacks several, the turns are taken by one stacked
+    training and this contract covers its widths.
+    """
+    case.require(case.base)
+    if not repeats(case):
+        raise NotApplicable("not judged: the experiment does not repeat, see 'same_seed'")
+    if case.other_seed.fault is None:  # otherwise 'other_seed' tells
+        what = "alone, and after seed 1 with its own trainings found already done"
+        _same(case.base, case.after, what)
+    for seed, (alone, beside) in enumerate(
+        zip((case.base, case.other_seed), case.side_by_side, strict=True)
+    ):
+        if alone.fault is None:
+            other = 1 - seed
+            _same(alone, beside, f"seed {seed} alone and by turns with seed {other}")
+
+
+def _same(alone: Recording, beside: Recording, what: str) -> None:
+    if beside.fault is not None:
+        raise Broken(f"{what}: the second ended early, {beside.fault.what}")
+    found = differences(alone.facts(), beside.facts())
+    if found:
+        raise Broken(f"{what}: {found}")

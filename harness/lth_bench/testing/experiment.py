@@ -1,0 +1,122 @@
+"""One experiment on the tiny task, played by the real loop, as a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from lth_bench.errors import Diverged, UserError
+from lth_bench.lottery import Experiment
+from lth_bench.lottery.play import Play
+from lth_bench.masks import Mask
+from lth_bench.plugins.dispatch import StrategyError
+from lth_bench.testing import task
+from lth_bench.testing.bench import WatchedBench
+from lth_bench.testing.contract import Fault
+from lth_bench.testing.networks import DEAD
+from lth_bench.testing.recording import Recording
+from lth_bench.testing.watch import LABEL, WatchedDense, WatchedHooks
+from lth_bench.training.request import FitRequest
+
+
+def record(
+    strategy: Any,
+    bench: WatchedBench,
+    densities: Sequence[float],
+    seed: int = 0,
+    owner: str = "",
+    poisoned: bool = False,
+) -> Recording:
+    """Play the experiment to its end or to its first fault.
+
+    A fault that is no other contract's, such as a hook that raises, is `owner`'s. With `poisoned`
+    another test split stands in the place of the usual one.
+    """
+    recording = Recording()
+
+    def emit(row: dict[str, Any]) -> None:
+        if row["status"] == "skipped":
+            recording.skipped[row["target_density"]] = str(row["reason"])
+
+    try:
+        hooks = _hooks(strategy, bench, poisoned, recording)
+        play = Play(_experiment(strategy, bench, densities, seed), strategy, bench, hooks, emit)
+        checkpoints = frozenset(play.experiment.dense_checkpoints)
+        play.dense = WatchedDense(bench, seed, checkpoints, play.fits)
+        if bench.model.dead and play.experiment.iterative:
+            _start_dead(play, bench, seed)
+        play.run()
+    except Fault as fault:
+        recording.fault = fault
+    except StrategyError as error:
+        recording.fault = Fault(error.contract or owner, str(error))
+    except Diverged as error:
+        recording.fault = Fault(owner, f"a training diverged: {error}")
+    except Exception as error:  # whatever a strategy's methods raise
+        recording.fault = Fault(owner, f"{type(error).__name__}: {error}")
+    return recording
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums must not depend on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _hooks(
+    strategy: Any, bench: WatchedBench, poisoned: bool, recording: Recording
+) -> WatchedHooks:
+    try:
+        return WatchedHooks(strategy, bench, task.unseen(poisoned), recording)
+    except (UserError, StrategyError) as error:
+        raise Fault("hooks", str(error)) from error
+
+
+def _experiment(
+    strategy: Any, bench: WatchedBench, densities: Sequence[float], seed: int
+) -> Experiment:
+    announce = getattr(strategy, "dense_checkpoints", None)
+    try:
+        checkpoints = tuple(announce(bench.total_steps)) if announce is not None else ()
+    except Exception as error:  # whatever somebody's method raises
+        what = f"dense_checkpoints raised {type(error).__name__}: {error}"
+        raise Fault("hooks", what) from error
+    return Experiment(
+        experiment_id="conformance",
+        config_id="conformance",
+        suite="conformance",
+        label=LABEL,
+        strategy=LABEL,
+        params={},
+        model={},
+        model_label=bench.model.kind,
+        dataset={},
+        dataset_label="tiny",
+        recipe_name="tiny",
+        recipe={},
+        seed=seed,
+        densities=tuple(densities),
+        controls=(),
+        iterative=bool(getattr(strategy, "iterative", False)),
+        source_hash="",
+        plugin_version="",
+        dense_checkpoints=checkpoints,
+    )
+
+
+def _start_dead(play: Play, bench: WatchedBench, seed: int) -> None:
+    """Let the first round find a layer of which an earlier one has left nothing."""
+    kept = dict(bench.dense_mask().kept)
+    kept[DEAD] = torch.zeros_like(kept[DEAD])
+    mask = Mask(kept, layers=bench.layers)
+    start = bench.initial(seed).values
+    request = FitRequest(start, mask, 0, bench.total_steps, seed, bench.recipe)
+    play.mask, play.behind = mask, bench.fit(request)

@@ -1,0 +1,45 @@
+"""The tiny task that strategies are tried on: three classes of 6×6 images, six steps of training.
+
+Nothing here is meant to be learnt well. It has everything that a strategy may meet: an epoch's
+boundary, evaluations in mid-training, momentum, augmentation, a validation split.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from lth_bench.data.arrays import Arrays
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.resident import Split
+
+TRAIN, VAL, TEST = 144, 36, 48
+"""Examples in each split. A batch of 128, a common default, fits into the training split."""
+
+RECIPE = Recipe(
+    lr=0.05, momentum=0.9, steps=6, batch_size=36, val_size=VAL, eval_every=2, crop=1, flip=True
+)
+"""Six steps, of which four are an epoch."""
+
+
+@cache
+def arrays() -> Arrays:
+    """The images, the same in every process."""
+    draws = torch.Generator().manual_seed(11)
+    shapes = torch.rand(3, 1, 6, 6, generator=draws)
+
+    def images(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.randint(0, 3, (n,), generator=draws)
+        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=draws)
+        return x.to(torch.uint8), y
+
+    return Arrays(*images(TRAIN + VAL), *images(TEST), classes=3)
+
+
+def unseen(poisoned: bool) -> Split:
+    """The test split; poisoned, other images with other labels stand in its place."""
+    data = arrays()
+    if not poisoned:
+        return Split(data.test_x.clone(), data.test_y.clone())
+    return Split(255 - data.test_x, (data.test_y + 1) % data.classes)

@@ -1,0 +1,99 @@
+"""`lth-bench plugin check`, by the function that the command group mounts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lth_bench.cli.plugin_check import check
+from lth_bench.errors import UnknownName, UserError
+from lth_bench.testing.contracts import CONTRACTS
+
+HERE = Path(__file__).parent
+GOOD = HERE.parent / "testing" / "good.py"
+HEAD = """
+from dataclasses import dataclass
+from lth_bench import Mask, hookimpl
+
+
+@dataclass(frozen=True, eq=False)
+class Mine:
+    @hookimpl
+    def select_mask(self, ticket):
+        return Mask.top_k(abs(ticket.initial.weights), ticket.target_count{extra})
+"""
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    app.command()(check)
+    runner = CliRunner()
+
+    def invoke(*arguments):
+        result = runner.invoke(app, [str(a) for a in arguments])
+        if isinstance(result.exception, UserError):
+            raise result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        return result.exit_code, result.stdout
+
+    return invoke
+
+
+def test_every_contract_is_a_row(run):
+    code, out = run("good", "--plugin", GOOD, "--set", "power=2")
+    assert code == 0
+    assert all(c.name in out for c in CONTRACTS)
+    assert "how to meet it:" not in out
+    assert out.rstrip().endswith("good: 17 ok, 1 not applicable")
+
+
+def test_a_broken_contract_says_what_to_do_and_exits_with_1(run, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD.format(extra=" - 1"))
+    code, out = run("mine", "--plugin", file)
+    text = " ".join(out.split())
+    assert code == 1
+    assert "what happened: strategy.select_mask: 134 weights are kept, fewer than the" in text
+    assert "how to meet it: choose with Mask.top_k(scores, ticket.target_count)" in text
+    assert re.search(r"mine: \d+ ok, 1 broken, \d+ not applicable$", text)
+
+
+def test_json(run):
+    code, out = run("dense", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["strategy"] == "dense"
+    assert found["ok"] is True
+    assert [row["contract"] for row in found["contracts"]] == [c.name for c in CONTRACTS]
+    assert set(found["contracts"][0]) == {"contract", "status", "statement", "what", "meet"}
+
+
+def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
+    file = tmp_path / "mine.py"
+    extra = ")\n\n    @hookimpl\n    def trian(self, ticket):\n        return (ticket.fit()"
+    file.write_text(HEAD.format(extra=extra))
+    code, out = run("mine", "--plugin", file, "--json")
+    found = {row["contract"]: row for row in json.loads(out)["contracts"]}
+    assert code == 1
+    assert found["hooks"]["status"] == "broken"
+    assert "did you mean train?" in found["hooks"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["godo", "--plugin", GOOD], UnknownName, "unknown strategy 'godo'; did you mean 'good'"),
+        (["good", "--plugin", GOOD, "--set", "power=9"], UserError, r"power must be .* got 9"),
+        (["good", "--plugin", GOOD, "--set", "powr=1"], UserError, "unknown key powr"),
+        (["good", "--plugin", GOOD, "--network", "vgg"], UnknownName, "choose from: batch_norm"),
+    ],
+)
+def test_mistakes_of_the_user(arguments, error, message, run):
+    with pytest.raises(error, match=message):
+        run(*arguments)

@@ -1,0 +1,51 @@
+"""The built-in strategies keep the contracts that everybody's do, through the same class."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import ClassVar
+
+from lth_bench.testing import StrategyConformance
+
+
+class TestIMP(StrategyConformance):
+    strategy = "imp"
+    params: ClassVar = {"prune_rate": 0.5}
+
+
+class TestOneShot(StrategyConformance):
+    strategy = "one_shot"
+
+
+class TestLateRewind(StrategyConformance):
+    strategy = "late_rewind"
+    params: ClassVar = {"prune_rate": 0.5, "rewind_step": 2}
+
+
+class TestEarlyBird(StrategyConformance):
+    strategy = "early_bird"
+    # a mask every step, and the fourth at the latest
+    params: ClassVar = {"interval": 0.25, "window": 2, "threshold": 0.5, "latest": 0.7}
+
+
+class TestSNIP(StrategyConformance):
+    strategy = "snip"
+
+
+class TestRigL(StrategyConformance):
+    strategy = "rigl"
+    params: ClassVar = {"update_every": 1, "stop_fraction": 1.0}
+
+
+class TestRandom(StrategyConformance):
+    strategy = "random"
+
+
+class TestDense(StrategyConformance):
+    strategy = "dense"
+
+
+def test_every_built_in_is_here():
+    named = {cls.strategy for cls in StrategyConformance.__subclasses__()}
+    installed = entry_points(group="lth_bench.strategies")
+    assert named >= {p.name for p in installed if p.dist.name == "lth-bench"}

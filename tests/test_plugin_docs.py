@@ -1,0 +1,82 @@
+"""plugins/README.md: its code runs, and it leaves out nothing that an author can use."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import lth_bench
+from lth_bench import Ticket, hookspecs
+from lth_bench.testing import contracts
+from lth_bench.testing.bench import WatchedBench
+from lth_bench.testing.experiment import record
+from lth_bench.testing.networks import TinyNetwork
+
+README = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
+TEXT = README.read_text()
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
+LOOP_S_OWN = {"bench", "fits", "on_eval", "callback_identity", "after_selection", "after_rewinding"}
+OTHERS = {"results", "run"}
+"""Names for notebooks, which README.md and reports/README.md explain."""
+
+
+def module_of(snippet: str, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A snippet as a module of its own, which dataclasses look up by name."""
+    module = types.ModuleType("snippet")
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    exec(compile(snippet, "snippet.py", "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def classes(snippet: str) -> list[str]:
+    return [node.name for node in ast.parse(snippet).body if isinstance(node, ast.ClassDef)]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: "-".join(classes(s)) or "lines")
+def test_every_snippet_runs(snippet, monkeypatch) -> None:
+    """A strategy reaches two densities on a small network with batch norm."""
+    module = module_of(snippet, monkeypatch)
+    names = classes(snippet)
+    assert names, "a snippet is a whole file, so that it can be copied"
+    for name in names:
+        made = getattr(module, name)
+        if hasattr(made, "select_mask"):
+            bench = WatchedBench.fresh(TinyNetwork("batch_norm"))
+            recording = record(made(), bench, (0.5, 0.3))
+            assert recording.fault is None
+            assert recording.skipped == {}
+
+
+def test_the_first_strategy_has_twelve_lines() -> None:
+    lines = [line for line in SNIPPETS[0].splitlines() if line.strip()]
+    assert len(lines) <= 12
+
+
+def test_every_hook_has_signature_and_row() -> None:
+    for hook in (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS):
+        arguments = getattr(hookspecs, hook).__code__.co_varnames
+        assert f"| `{hook}(self, {', '.join(arguments)})`" in TEXT
+        assert any(f"def {hook}(self" in snippet for snippet in SNIPPETS), f"no example of {hook}"
+
+
+def test_every_field_of_a_ticket_is_explained() -> None:
+    fields = {f.name for f in dataclasses.fields(Ticket)} | set(vars(Ticket))
+    for name in sorted(n for n in fields if not n.startswith("_")):
+        wanted = f"`{name}`" if name in LOOP_S_OWN | {"before"} else f"`ticket.{name}"
+        assert wanted in TEXT, name
+
+
+def test_every_public_name_is_there() -> None:
+    words = set(re.findall(r"\w+", TEXT))
+    assert set(lth_bench.__all__) - OTHERS <= words
+
+
+def test_every_contract_has_a_row() -> None:
+    table = TEXT[TEXT.index("| contract |") : TEXT.index("## The hooks")]
+    assert {c.name for c in contracts.CONTRACTS} <= set(re.findall(r"`(\w+)`", table))
