@@ -85,11 +85,13 @@ def test_the_readme_s_strategy_runs(tmp_path: Path) -> None:
 
 def test_the_guide_s_strategy_has_the_name_it_says(tmp_path: Path) -> None:
     guide = ROOT / "plugins" / "README.md"
-    (tmp_path / "straw.py").write_text(blocks(guide, "python")[0])
-    command = [LTH_BENCH, "ls", "strategies", "--plugin", "straw.py", "--json"]
+    (tmp_path / "product.py").write_text(blocks(guide, "python")[0])
+    (tmp_path / "blend.py").write_text(blocks(guide, "python")[1])
+    files = ["--plugin", "product.py", "--plugin", "blend.py"]
+    command = [LTH_BENCH, "ls", "strategies", *files, "--json"]
     listed = {row["name"]: row for row in json.loads(output(*command, cwd=tmp_path))["strategies"]}
-    assert listed["smallest_first"]["error"] is None
-    assert [p["name"] for p in listed["smallest_first"]["parameters"]] == ["inverted"]
+    assert listed["product"]["error"] is None
+    assert [p["name"] for p in listed["blend"]["parameters"]] == ["power"]
 
 
 # packaging

@@ -158,3 +158,21 @@ def test_mistakes_are_one_message(compare, arguments, code, message):
     assert (found, out) == (code, "")
     assert err.startswith("error: ")
     assert message in err
+
+
+def test_a_label_that_is_gone_is_said_and_fails(tmp_path, capsys, monkeypatch) -> None:
+    for name, strategies in (("old", ("dense", "imp", "snip")), ("new", ("dense", "imp"))):
+        (tmp_path / name).mkdir()
+        scenario = RECORDS["Scenario"](strategies=strategies)
+        RECORDS["write"](tmp_path / name / "r.duckdb", scenario)
+    sides = [str(tmp_path / name / "r.duckdb") for name in ("old", "new")]
+    code, out, _ = call(capsys, monkeypatch, "compare", *sides)
+    assert code == 0
+    assert "only A has snip on mlp/digits/mlp" in out
+    assert "old/r.duckdb" in out.replace("\n", "")
+    code, _, err = call(capsys, monkeypatch, "compare", *sides, "--fail-on", "worse")
+    assert code == 6
+    assert "fails: snip on mlp/digits/mlp: only A has it (worse)" in err
+    code, out, _ = call(capsys, monkeypatch, "compare", *reversed(sides), "--fail-on", "worse")
+    assert "only B has snip on mlp/digits/mlp" in out
+    assert code == 0

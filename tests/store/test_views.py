@@ -180,16 +180,23 @@ def test_one_seed_has_no_interval(make_scenario: Make, write: Make) -> None:
 
 def test_all_failed_has_rows_and_no_means(make_scenario: Make, write: Make) -> None:
     labels = ("dense", "imp")
-    failed = {(label, seed): ("oom", "out of memory") for label in labels for seed in range(3)}
+    failed = {(label, seed): ("diverged", "out of bounds") for label in labels for seed in range(3)}
     db = results_of(make_scenario, write, strategies=labels, outcomes=failed)
     rows = db("FROM leaderboard")
     assert {(r["n"], r["mean"], r["rank"], r["delta_dense"]) for r in rows} == {
         (0, None, None, None)
     }
     assert {r["failed"] for r in rows} == {3}
-    assert len(db("FROM failures WHERE reason = 'out of memory'")) == 9
+    assert len(db("FROM failures WHERE reason = 'out of bounds'")) == 9
     for view in VIEWS:
         db(f"FROM {view}")
+
+
+def test_what_the_machine_owes_is_pending_and_not_failed(make_scenario: Make, write: Make) -> None:
+    owed = {("imp", 0): ("oom", "x"), ("imp", 1): ("timeout", "x"), ("imp", 2): ("failed", "x")}
+    db = results_of(make_scenario, write, strategies=("dense", "imp"), outcomes=owed)
+    rows = db("FROM leaderboard WHERE label = 'imp'")
+    assert {(r["failed"], r["pending"]) for r in rows} == {(1, 2)}
 
 
 def test_nothing_but_a_plan_is_pending(make_scenario: Make, write: Make) -> None:

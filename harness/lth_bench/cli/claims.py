@@ -34,7 +34,7 @@ def claims(
     ] = "table",
     json_: JsonOption = False,
 ) -> int:
-    """Hold the results against the suite's [[claims]]: published figure, ours, verdict.
+    """Hold the results against the suite's claims: published figure, ours, verdict.
 
     Exit codes: 0, or 6 where --fail-on says so.
     """

@@ -59,7 +59,8 @@ def compare(
             "--fail-on",
             metavar="VERDICT",
             help="Exit with 6 at any line that is worse, not-better, not-equivalent or "
-            "insufficient; repeatable. worse: or where B lost a seed that A has not.",
+            "insufficient; repeatable. worse: or where B lost a seed that A has not. Any: at what "
+            "a new database no longer has.",
         ),
     ] = None,
     format: Annotated[
@@ -86,7 +87,7 @@ def compare(
     from lth_bench.report.compare.gate import refused, require_gates
     from lth_bench.report.compare.lines import Options
     from lth_bench.report.compare.lines import compare as lines
-    from lth_bench.report.compare.pairs import groups
+    from lth_bench.report.compare.pairs import alone, groups
     from lth_bench.report.compare.selector import parse
     from lth_bench.report.compare.sheet import sheet
     from lth_bench.report.compare.sides import differing, load
@@ -111,8 +112,14 @@ def compare(
     comparisons = [lines(group, options) for group in found]
     tasks = across(comparisons, options.measure)
     notes = differing(first.settings, second.settings)
-    show(sheet(one.name, other.name, comparisons, tasks, options, notes), format)
-    failing = refused(gates, comparisons, tasks)
+    gone: tuple[str, ...] = ()
+    if one.label is None:
+        gone = alone(first.samples, second.samples, task or ())
+        more = alone(second.samples, first.samples, task or ())
+        notes += [f"only A has {name}" for name in gone] + [f"only B has {name}" for name in more]
+    names = (one.name, other.name) if one.name != other.name else (one.text, other.text)
+    show(sheet(*names, comparisons, tasks, options, notes), format)
+    failing = refused(gates, comparisons, tasks, gone)
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.report.boards import accuracy, area, cost, matching, speed
+from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.baseline import Baselines, baselines
 from lth_bench.report.boards.scope import Scope, Selection, resolve
 from lth_bench.report.rendering import show
-from lth_bench.report.table import Board
+from lth_bench.report.table import Board, Table
 from lth_bench.store.paths import Paths
 from lth_bench.store.reading import reading, to_stderr
 
@@ -75,10 +77,19 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     else:
         kind = {"accuracy": accuracy, "matching": matching, "area": area, "speed": speed}[q.by]
         board = kind.board(con, scope, against, margin)
+    board = replace(board, tables=_noted(board.tables, unlike(con, scope)))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):
         board = replace(board, legend=f"{board.legend} --across: all tasks of a suite together.")
     return board
+
+
+def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> list[Table]:
+    """The tables with what must be said of their tasks."""
+    return [
+        replace(table, notes=(*table.notes, notes[table.about])) if table.about in notes else table
+        for table in tables
+    ]
 
 
 def print_leaderboard(paths: Paths, suite: str | None = None) -> None:

@@ -42,6 +42,8 @@ class Table:
     """Columns aligned to the left; all others to the right."""
     notes: tuple[str, ...] = ()
     """What must be said of this table, below it."""
+    about: tuple[str, ...] = ()
+    """Suite, model, dataset and recipe, where it is about one task."""
 
     def __post_init__(self) -> None:
         for line in self.lines():

@@ -94,9 +94,9 @@ COLUMNS = {
     "delta_n": "Seeds with both a result and a dense run.",
     "rank": "1 is the best mean of the task and density; NULL for controls.",
     "planned": "Seeds planned.",
-    "failed": "Seeds that failed, diverged, ran out of memory or out of time.",
+    "failed": "Seeds that the method lost: failed or diverged.",
     "skipped": "Seeds whose density the strategy cannot reach.",
-    "pending": "Seeds still to come, interrupted ones included.",
+    "pending": "Seeds still owed: to come, interrupted, out of memory or out of time.",
     # comparisons
     "versus": "What it is compared with at the same task and seed: dense, baseline, or ticket "
     "(a control's own ticket).",

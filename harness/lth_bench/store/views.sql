@@ -68,7 +68,7 @@ WITH grouped AS (
 counted AS (
     SELECT
         cell, count(*) AS planned,
-        count(*) FILTER (status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+        count(*) FILTER (status IN ('failed', 'diverged')) AS failed,
         count(*) FILTER (status = 'skipped') AS skipped
     FROM flat
     GROUP BY cell

@@ -322,7 +322,7 @@ def test_dark_light_and_paper(visit: Visits) -> None:
     assert toggle.get_attribute("aria-pressed") == "true"
     toggle.click()
     assert page.evaluate(colour) != night
-    assert page.evaluate(line) != night_line
+    page.wait_for_function(f"colour => {line} !== colour", arg=night_line)  # plotly redraws later
     assert toggle.get_attribute("aria-pressed") == "false"
     toggle.click()
     page.emulate_media(color_scheme="light")  # what the reader chose stays
@@ -338,7 +338,7 @@ def test_dark_light_and_paper(visit: Visits) -> None:
     )
     assert widest <= 700
     assert page.evaluate(colour) == "rgb(255, 255, 255)"
-    assert page.evaluate(line) not in (night_line, "")
+    page.wait_for_function(f"colour => ![colour, ''].includes({line})", arg=night_line)
     assert not page.locator("nav").is_visible()
     page.emulate_media(media="screen")
     drawn(page)

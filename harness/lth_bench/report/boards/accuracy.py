@@ -66,7 +66,7 @@ SQL = """
     counted AS (
         SELECT
             cell, count(*) AS planned,
-            count(*) FILTER (status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+            count(*) FILTER (status IN ('failed', 'diverged')) AS failed,
             count(*) FILTER (status IN ('failed', 'diverged')) AS lost,
             count(*) FILTER (status = 'skipped') AS skipped
         FROM flat f
@@ -163,7 +163,8 @@ def legend(words: Words, against: str) -> str:
         "places it could truly have, by paired t-tests of all pairs at 95% with Holm's correction. "
         "accuracy: test, mean ± 95% "
         f"t-interval over the seeds. Δ: mean difference to {against}, seed by seed, in points. "
-        f"{words.legend(against)} n: seeds. stop: step of minimum validation loss. steps: of the "
+        f"{words.legend(against)} n: seeds. stop: step of minimum validation loss, "
+        "counted from the schedule's beginning. steps: of the "
         "ticket's training and of the search for it. FLOPs: of both, if pruned weights cost "
         "nothing, as a multiple of the dense run's."
     )

@@ -52,7 +52,7 @@ SQL = """
         SELECT
             entry, task, seed, count(*) FILTER (reached) > 0 AS reached,
             bool_or(status IN ('failed', 'diverged')) AS lost,
-            bool_or(status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+            bool_or(status IN ('failed', 'diverged')) AS failed,
             bool_or(status = 'skipped') AS skipped,
             bool_or(status NOT IN ('ok', 'failed', 'diverged', 'skipped')) AS owed,
             arg_min(

@@ -93,6 +93,7 @@ def tables(
                 group=suite,
                 left=frozenset({head.index("strategy")}),
                 notes=tuple(notes(members)),
+                about=(suite, model, dataset, recipe),
             )
         )
     return found

@@ -53,7 +53,7 @@ SQL = """
         SELECT
             cell,
             count(*) FILTER (status IN ('failed', 'diverged')) AS lost,
-            count(*) FILTER (status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+            count(*) FILTER (status IN ('failed', 'diverged')) AS failed,
             count(*) FILTER (status = 'skipped') AS skipped
         FROM flat WHERE status NOT IN ('ok', 'planned') GROUP BY cell
     ),

@@ -43,7 +43,7 @@ SQL = """
             stddev_samp(f.ratio) AS difference_deviation,
             count(f.own) AS own_n, avg(f.own) AS own, stddev_samp(f.own) AS own_deviation,
             count(*) FILTER (f.status IN ('failed', 'diverged')) AS lost,
-            count(*) FILTER (f.status IN ('failed', 'diverged', 'oom', 'timeout')) AS failed,
+            count(*) FILTER (f.status IN ('failed', 'diverged')) AS failed,
             count(*) FILTER (f.status = 'skipped') AS skipped
         FROM (
             SELECT

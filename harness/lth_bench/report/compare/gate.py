@@ -30,12 +30,13 @@ def refused(
     names: Sequence[str],
     comparisons: Sequence[Sequence[Comparison]],
     tasks: dict[str, TasksVerdict],
+    gone: Sequence[str] = (),
 ) -> list[str]:
-    """Every line that one of the gates refuses, in words.
+    """Every line that one of the gates refuses, in words; every gate refuses what is `gone` from B.
 
     The lines across tasks count for `worse` only: two tasks can never be enough to be better.
     """
-    found = []
+    found = [f"{name}: only A has it ({', '.join(names)})" for name in gone if names]
     for block in comparisons:
         for x in block:
             failing = [name for name in names if GATES[name](x)]

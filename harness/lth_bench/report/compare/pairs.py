@@ -69,6 +69,24 @@ def groups(
     return found
 
 
+def alone(a: Sequence[Sample], b: Sequence[Sample], tasks: Sequence[str] = ()) -> tuple[str, ...]:
+    """What A has and B has not, as `imp/reinit on mlp/digits/short`: gone from the newer database.
+
+    Only of tasks that both have: a database with fewer tasks has not lost a strategy.
+    """
+    shared = {s.task for s in a} & {s.task for s in b}
+    there = {(s.task, s.name) for s in b}
+    gone = [
+        f"{s.name} on {s.task}"
+        for s in a
+        if s.task in shared and (s.task, s.name) not in there
+        and (not tasks or any(
+            fnmatchcase("/".join(s.task.split("/")[:n]), t) for t in tasks for n in (1, 2, 3)
+        ))
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(gone))
+
+
 def _by_task(
     side: Iterable[Sample],
     shared: Collection[str],

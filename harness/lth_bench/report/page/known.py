@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.report import evidence as proofs
-from lth_bench.report.boards.scope import Selection
+from lth_bench.report.boards.alike import unlike
+from lth_bench.report.boards.scope import Selection, resolve
 from lth_bench.report.claims import claims_board
 from lth_bench.report.evidence import Evidence, Place, Run
 from lth_bench.report.leaderboard import Question, leaderboard
@@ -66,6 +67,8 @@ class TaskKnown:
     standings: Sequence[Standing]
     """In the leaderboard's order: from dense to sparse, by rank, controls after their ticket."""
     budget: Budget
+    unlike: str = ""
+    """What its labels were not trained alike in; empty where they were."""
 
     @property
     def place(self) -> Place:
@@ -115,12 +118,18 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
     budget = budget_of(found)
+    notes = unlike(con, resolve(con, Selection(suites=suites)))
     tasks: dict[str, list[TaskKnown]] = defaultdict(list)
     for evidence in found:
         place = evidence.place
         where = (place.suite, "/".join(place.task))
         tasks[place.suite].append(
-            TaskKnown(evidence, _standings(where[1], by_task[where], by_cell[where]), budget)
+            TaskKnown(
+                evidence,
+                _standings(where[1], by_task[where], by_cell[where]),
+                budget,
+                notes.get((place.suite, *place.task), ""),
+            )
         )
     return [
         SuiteKnown(name, known, runs[name], _boards(con, name), claims_board(con, name))

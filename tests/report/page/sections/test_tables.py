@@ -42,9 +42,7 @@ def test_a_clear_case_in_words(task) -> None:
     )
     mean = sum(known.dense.sample.values.values()) / 10
     assert dense.startswith(f"The dense network reaches {100 * mean:.2f}% test accuracy (95% inter")
-    assert matching == (
-        "Shown to keep this accuracy, better or within half a point: imp and random down to 98%."
-    )
+    assert matching == ("Shown to be less than half a point below it: imp and random down to 98%.")
     grid = summary(known).parts[-1]
     assert [(row[0], row[1], row[4], row[5]) for row in cells(grid)][1] == (
         "10", "imp", "worse", "none",
@@ -54,7 +52,7 @@ def test_a_clear_case_in_words(task) -> None:
 def test_too_few_seeds_are_said(task) -> None:
     texts = said(summary(task(seeds=(0, 1), controls=("reinit",))))
     assert texts[0].endswith("on 2 seeds (0, 1), with re-initialised copies as controls.")
-    assert texts[2] == "No ticket is shown to keep this accuracy, within half a point."
+    assert texts[2] == "No ticket is shown to keep this accuracy, less half a point."
     assert texts[3].startswith("6 of 6 comparisons with dense have too few seeds to say better")
 
 

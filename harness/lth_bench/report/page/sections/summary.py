@@ -12,14 +12,15 @@ from lth_bench.report.page.known import Standing, TaskKnown
 from lth_bench.report.page.sections.verdicts import verdict_cell
 from lth_bench.report.page.words import counted, left, listed, named, plus_minus, signed, spans
 from lth_bench.report.table import Cell
-
-HOLDS = ("better", "equivalent")
-"""Verdicts that say a ticket keeps what the dense run reaches."""
+from lth_bench.stats import Verdict, not_worse_p
+from lth_bench.stats.verdict import LEAST
 
 
 def summary(known: TaskKnown) -> Section:
     """Sentences, and the best ticket of each density."""
     parts: list[Part] = [Prose(_compared(known)), *_owed(known)]
+    if known.unlike:
+        parts.append(Prose([f"The rows are {known.unlike}."], "warn"))
     if known.dense is None or not known.dense.row["n"]:
         parts.append(Prose(["There is no result of the dense run to compare with."], "warn"))
     elif any(s.row["n"] for s in known.standings if s.is_ticket):
@@ -82,18 +83,25 @@ def _dense(dense: Standing) -> list[Piece]:
 def _matching(known: TaskKnown) -> list[Part]:
     """The sparsest tickets that hold dense accuracy, as far as the seeds can show it."""
     tickets = [s for s in known.standings if s.is_ticket and s.verdict is not None]
-    holding = [s for s in tickets if s.verdict is not None and s.verdict.kind in HOLDS]
+    holding = [s for s in tickets if s.verdict is not None and _holds(s.verdict)]
     if not holding:
-        return [Prose(["No ticket is shown to keep this accuracy, within half a point."])]
+        return [Prose(["No ticket is shown to keep this accuracy, less half a point."])]
     sparsest: dict[str, Standing] = {}
     for s in holding:  # from dense to sparse, so the last one stays
         sparsest[s.name] = s
-    pieces: list[Piece] = ["Shown to keep this accuracy, better or within half a point: "]
+    pieces: list[Piece] = ["Shown to be less than half a point below it: "]
     order = sorted(sparsest.values(), key=lambda s: (s.density, -s.row["mean"]))
     groups = [(d, [s.name for s in group]) for d, group in groupby(order, lambda s: s.density)]
     for index, (density, names) in enumerate(groups):
         pieces += ["; " if index else "", *named(names), f" down to {left(density)}%"]
     return [Prose([*pieces, "."])]
+
+
+def _holds(verdict: Verdict) -> bool:
+    """As the leaderboard by matching has it: a one-sided t-test at 95%, and no seed lost."""
+    if verdict.lost or verdict.summary is None or verdict.n < LEAST:
+        return False
+    return not_worse_p(verdict.summary, verdict.margin) < 0.05
 
 
 def _seeds(known: TaskKnown) -> list[Part]:
