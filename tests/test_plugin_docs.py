@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.util
 import re
 import sys
 import types
@@ -13,8 +14,9 @@ import pytest
 
 import lth_bench
 from lth_bench import Ticket, hookspecs
-from lth_bench.testing import contracts
+from lth_bench.testing import Case, Outcome, contracts
 from lth_bench.testing.bench import WatchedBench
+from lth_bench.testing.checking import judged
 from lth_bench.testing.experiment import record
 from lth_bench.testing.networks import TinyNetwork
 
@@ -26,12 +28,22 @@ OTHERS = {"results", "run"}
 """Names for notebooks, which README.md and reports/README.md explain."""
 
 
-def module_of(snippet: str, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """A snippet as a module of its own, which dataclasses look up by name."""
-    module = types.ModuleType("snippet")
+def module_of(snippet: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A snippet as a module in a file, where the docstrings of its parameters are found."""
+    file = folder / "snippet.py"
+    file.write_text(snippet)
+    spec = importlib.util.spec_from_file_location("snippet", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "snippet", module)
-    exec(compile(snippet, "snippet.py", "exec", dont_inherit=True), module.__dict__)
+    spec.loader.exec_module(module)
     return module
+
+
+def parameters_of(made: type) -> Outcome:
+    """Whether every parameter has its type, range and docstring."""
+    (contract,) = [c for c in contracts.CONTRACTS if c.name == "parameters"]
+    return judged(contract, Case(made, {}, "batch_norm"))
 
 
 def classes(snippet: str) -> list[str]:
@@ -39,15 +51,16 @@ def classes(snippet: str) -> list[str]:
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: "-".join(classes(s)) or "lines")
-def test_every_snippet_runs(snippet, monkeypatch) -> None:
+def test_every_snippet_runs(snippet, tmp_path, monkeypatch) -> None:
     """A strategy reaches two densities on a small network with batch norm."""
-    module = module_of(snippet, monkeypatch)
+    module = module_of(snippet, tmp_path, monkeypatch)
     names = classes(snippet)
     assert names, "a snippet is a whole file, so that it can be copied"
     for name in names:
         made = getattr(module, name)
         if hasattr(made, "select_mask"):
             bench = WatchedBench.fresh(TinyNetwork("batch_norm"))
+            assert parameters_of(made).status != "broken"
             recording = record(made(), bench, (0.5, 0.3))
             assert recording.fault is None
             assert recording.skipped == {}

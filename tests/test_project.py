@@ -73,7 +73,7 @@ def test_every_folder_has_a_readme() -> None:
 def test_the_readme_s_strategy_runs(tmp_path: Path) -> None:
     readme = ROOT / "README.md"
     strategy = blocks(readme, "python")[0]
-    assert len([line for line in strategy.splitlines() if line.strip()]) == 12
+    assert len([line for line in strategy.splitlines() if line.strip()]) <= 12
     (tmp_path / "grown.py").write_text(strategy)
     (tmp_path / "idea.toml").write_text(blocks(readme, "toml")[0])
     command = [LTH_BENCH, "run", "idea.toml", "--plugin", "grown.py"]

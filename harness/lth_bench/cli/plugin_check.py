@@ -77,7 +77,10 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     from lth_bench.cli.output import console, table
 
     listing = table("contract", "", "what it is; what happened and how to meet it, or why not")
+    unjudged = [o for o in outcomes if "not judged" in o.what]
     for o in outcomes:
+        if o in unjudged:
+            continue  # a wall of them would hide the one that is broken
         text = escape(o.statement)
         if o.status == "broken":
             happened = f"[red]what happened:[/] {escape(o.what)}"
@@ -88,5 +91,7 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     out = console()
     out.print(listing)
     counts = {status: sum(o.status == status for o in outcomes) for status in STYLES}
+    counts["not applicable"] -= len(unjudged)
+    counts["not judged until that is mended"] = len(unjudged)
     shown = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
     out.print(f"{name}: {shown}", markup=False)
