@@ -71,6 +71,17 @@ def test_a_loss_still_falling_at_the_end_is_marked(chosen: Chosen) -> None:
     assert stops["dense"] == "433 ± 143"
 
 
+def test_what_is_cut_off_has_no_verdict_but_later(chosen: Chosen) -> None:
+    # the dense run's spread is too large for a verdict, and more seeds would not help
+    con = chosen(CELLS, stops={**STOPS, ("dense", 1.0): [1000, 300, 1000]})
+    snip = rows(con)["snip"]
+    assert (snip["at_end"], snip["verdict"], snip["needed"]) == (3, None, None)
+    assert snip["verdict_text"] == "cut off by the end of training"
+    words = {line[2].text: line[5].text for line in table(con).lines()}
+    assert words["snip"] == "cut off"
+    assert rows(chosen(CELLS, stops=STOPS))["snip"]["verdict"] == "worse"
+
+
 def test_the_margin_is_relative(chosen: Chosen) -> None:
     stops = {("dense", 1.0): [1000, 1000, 1000], ("imp", 0.5): [950, 960, 940]}
     cells = {key: [0.9] * 3 for key in stops}

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lth_bench.report.boards.baseline import Baselines
-from lth_bench.report.boards.judging import Words, with_verdict
+from lth_bench.report.boards.judging import NO_VERDICT, Words, with_verdict
 from lth_bench.report.boards.layout import outstanding, place, seeds, styles, tables, times
 from lth_bench.report.boards.rows import LABEL, TASK, Row, fetch, name, ranked, versus
 from lth_bench.report.boards.scope import Scope
@@ -101,7 +101,8 @@ def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: floa
     seeds the loss was still falling at the last step, so that the true step lies beyond. `ratio`
     to `baseline`, and for a control `ticket_ratio` to its own ticket, are geometric means of the
     ratios seed by seed, with 95% t-intervals of their logarithms. The verdict is that of the
-    leaderboard by accuracy, on these logarithms: better is sooner; `margin` and `detectable` are
+    leaderboard by accuracy, on these logarithms: better is sooner; there is none where all seeds
+    were `at_end`, unless it is worse; `margin` and `detectable` are
     relative differences.
     """
     sql = SQL.format(
@@ -121,7 +122,8 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
         "left: weights kept; in brackets after a strategy (where space is short: *) those it "
         "really kept, where a structured method lands below the target. stop: step of minimum "
         "validation loss, mean ± 95% t-interval over the seeds; ≥: the loss was still falling at "
-        "the last step of every seed. #: by it. accuracy: test, at that step; a ticket that stops "
+        "the last step of every seed, and the verdict is cut off unless it is later. #: by it. "
+        "accuracy: test, at that step; a ticket that stops "
         f"soon at a low accuracy has not learned faster. × {against.short}: its steps over those "
         f"of {against.word}, geometric mean over the seeds with its 95% interval; × ticket: a "
         "control's over its own ticket's. "
@@ -148,7 +150,7 @@ def header(row: Row, controls: bool) -> tuple[str, ...]:
 def line(row: Row, first: bool, words: Words, controls: bool) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
-    verdict = words.cell(row)
+    verdict = Cell("cut off", whole) if _cut_off(row) else words.cell(row)
     stop, high = row["early_stop_step"], row["high"]
     short = "" if stop is None else ("≥" if row["at_end"] == row["n"] else "") + count(stop)
     wide = short if high is None else f"{short} ± {count(high - stop)}"
@@ -167,6 +169,10 @@ def line(row: Row, first: bool, words: Words, controls: bool) -> Line:
     )
 
 
+def _cut_off(row: Row) -> bool:
+    return row["verdict"] is None and str(row["verdict_text"]).startswith("cut off")
+
+
 def _soonest_first(row: Row) -> tuple[bool, float] | None:
     step = row["early_stop_step"]
     return None if step is None else (row["lost"] > 0, step)
@@ -176,6 +182,9 @@ def _finished(row: Row, against: Baselines, margin: float) -> Row:
     row = with_verdict(row, against, math.log1p(margin), higher=False) | {"margin": margin}
     if against.has(row):
         row |= {"ratio": None, "ratio_low": None, "ratio_high": None, "ratio_n": 0}
+    if row["at_end"] and row["at_end"] == row["n"] and row["verdict"] not in ("worse", "failed"):
+        # where it would have stopped nobody knows; only "later" holds all the more
+        row |= {**NO_VERDICT, "verdict_text": "cut off by the end of training"}
     if row["detectable"] is not None:
         row["detectable"] = math.expm1(row["detectable"])
     # what is judged are logarithms, of which nobody reads anything
