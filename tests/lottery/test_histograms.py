@@ -46,3 +46,15 @@ def test_only_survivors_count() -> None:
     assert [(h["layer"], h["moment"], h["reach"], sum(h["counts"])) for h in found] == [
         ("a", "start", 0.5, 3), ("a", "end", 2.0**-20, 3),
     ]  # fmt: skip
+
+
+def test_weights_that_overflowed_lie_in_no_bin() -> None:
+    layers = (Layer("a", "output", (1, 3)),)
+    mask = Mask({"a": torch.ones(1, 3, dtype=torch.bool)})
+    start = {"a.weight": torch.tensor([[0.1, 0.2, 0.3]])}
+    end = {"a.weight": torch.tensor([[torch.nan, torch.inf, 0.25]])}
+    found = histograms(layers, mask, start, end)
+    assert [(h["moment"], h["reach"], sum(h["counts"])) for h in found] == [
+        ("start", 0.5, 3), ("end", 0.25, 1),
+    ]  # fmt: skip
+    assert len(histograms(layers, mask, start, {"a.weight": torch.full((1, 3), torch.nan)})) == 1

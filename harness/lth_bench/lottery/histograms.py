@@ -27,13 +27,15 @@ def histograms(
 ) -> list[dict[str, Any]]:
     """Two histograms a prunable layer, of the weights that `mask` keeps: at the start, at the end.
 
-    `start` and `end` are state dicts. Layers without survivors are left out.
+    `start` and `end` are state dicts. Layers without (finite) survivors are left out.
     """
     found = []
     for layer in layers:
         kept = mask.kept[layer.name]
         for moment, values in (("start", start), ("end", end)):
             survivors = values[layer.key][kept]
+            # a training may overflow in its last update: such weights lie in no bin
+            survivors = survivors[survivors.isfinite()]
             if survivors.numel():
                 reach, counts = histogram(survivors)
                 found.append(
