@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth_bench.report.progress import Lines
-from lth_bench.runner import Summary, _Recorder
+from lth_bench.runner import Recorder, Summary
 
 
 class Heard:
@@ -16,7 +16,7 @@ class Heard:
 
 def test_an_observer_s_fault_is_said_once_a_run():
     heard = Heard()
-    recorder = _Recorder(None, None, "run", Summary("run", "suite", 3, 0), heard)
+    recorder = Recorder(None, None, "run", Summary("run", "suite", 3, 0), heard)
     messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
     for message in messages:
         recorder.handle({"event": "observer", "message": message})

@@ -9,8 +9,8 @@ import torch
 
 from lth_bench.hookspecs import hookimpl
 from lth_bench.ticket import Ticket
+from lth_bench.training.data import Examples
 from lth_bench.training.randomness import generator
-from lth_bench.training.resident import Split
 from lth_bench.training.state import RewindPoint, State, Trained
 
 TRAIN_SAMPLE = 10_000
@@ -18,9 +18,12 @@ TRAIN_SAMPLE = 10_000
 
 
 class Defaults:
-    """What a strategy leaves out. Holds the task's test split, which tickets do not."""
+    """What a strategy leaves out. Holds the task's test split, which tickets do not.
 
-    def __init__(self, test: Split) -> None:
+    Without one, as in tuning, tickets are scored on the validation split only.
+    """
+
+    def __init__(self, test: Examples | None) -> None:
         self._test = test
 
     @hookimpl(trylast=True)
@@ -40,7 +43,14 @@ class Defaults:
         `test_*`, `val_accuracy` and `train_accuracy` belong to the last step;
         `early_stop_accuracy` is the test accuracy at `early_stop_step`, the absolute step of the
         minimum validation loss. `train_accuracy` is over at most 10,000 training examples.
+        Without a test split only `val_accuracy` and `early_stop_step` are given.
         """
+        seen = {
+            "val_accuracy": trained.curve[-1].val_accuracy,
+            "early_stop_step": float(trained.early_stop_step),
+        }
+        if self._test is None:
+            return seen
         loss, accuracy = self._evaluate(ticket, trained, self._test)
         early = accuracy
         if trained.best.step != trained.step:  # otherwise it is the same state
@@ -50,21 +60,19 @@ class Defaults:
             "test_accuracy": accuracy,
             "test_loss": loss,
             "train_accuracy": train,
-            "val_accuracy": trained.curve[-1].val_accuracy,
-            "early_stop_step": float(trained.early_stop_step),
+            **seen,
             "early_stop_accuracy": early,
         }
 
     @staticmethod
-    def _evaluate(ticket: Ticket, state: State, split: Split) -> tuple[float, float]:
+    def _evaluate(ticket: Ticket, state: State, split: Examples) -> tuple[float, float]:
         ticket.bench.network.load(state.values)
         return ticket.bench.network.evaluate(split, ticket.bench.data, ticket.mask)
 
 
-def _train_sample(ticket: Ticket) -> Split:
+def _train_sample(ticket: Ticket) -> Examples:
     train = ticket.bench.data.train
     if len(train) <= TRAIN_SAMPLE:
         return train
     chosen = torch.randperm(len(train), generator=generator("train sample"))[:TRAIN_SAMPLE]
-    index = chosen.to(train.y.device)
-    return Split(train.x[index], train.y[index])
+    return train.take(chosen.to(train.y.device))

@@ -35,14 +35,19 @@ class Outlook:
 
 
 def estimate_plan(
-    plan: Plan, done: set[str], registry: Registry, root: Path, devices: Sequence[str]
+    plan: Plan,
+    done: set[str],
+    registry: Registry,
+    root: Path,
+    devices: Sequence[str],
+    width: int | None = None,
 ) -> Outlook:
     """Sum of the remaining steps at each task's own measured rate, over the workers."""
-    from lth_bench.executors.worker import prepare_process
+    from lth_bench.devices import prepare_process
 
     device = devices[0]
     prepare_process(device)
-    rates: dict[tuple[str, str, str], float] = {}
+    rates: dict[tuple[str, str, str], tuple[float, float]] = {}
     seconds, size, longest = 0.0, 0, 0.0
     reason = None
     opened = set()
@@ -52,10 +57,11 @@ def estimate_plan(
             continue
         if e.task not in rates:
             try:
-                rates[e.task] = _probe(e, registry, root, device)
+                rates[e.task] = _probe(e, registry, root, device, width)
             except UserError as error:
-                reason, rates[e.task] = error.message, float("nan")
-        step_seconds = rates[e.task]
+                reason = error.message
+                rates[e.task] = (float("nan"), float("nan"))
+        step_seconds, waiting_seconds = rates[e.task]
         steps = sum(item.fits)
         group = (*e.task, e.seed)
         if group not in opened:
@@ -64,34 +70,43 @@ def estimate_plan(
             size += plan.dense_bytes
         size += item.bytes
         seconds += steps * step_seconds
-        longest = max(longest, steps * step_seconds)
+        longest = max(longest, steps * waiting_seconds)
     total = None if reason else max(seconds / len(devices), longest)
     return Outlook(total, size, device, len(devices), reason)
 
 
-def _probe(experiment: Experiment, registry: Registry, root: Path, device: str) -> float:
-    """Seconds a step, evaluations on the validation split included."""
+def _probe(
+    experiment: Experiment, registry: Registry, root: Path, device: str, given: int | None
+) -> tuple[float, float]:
+    """Seconds a step of one training among many, and of one that the others wait for; evaluations
+    on the validation split included.
+    """
     import tempfile
 
     from lth_bench.executors.worker import Worker, WorkerConfig
-    from lth_bench.training.engine import Training
+    from lth_bench.training.cohort import Cohort
+    from lth_bench.training.member import Asked
     from lth_bench.training.request import FitRequest
 
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(WorkerConfig(device, Path(folder), root), registry)
+        worker = Worker(WorkerConfig(device, Path(folder), root, width=given), registry)
         bench, _ = worker.bench(experiment)
+    width = bench.width(bench.recipe)
     request = FitRequest(
         bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
     )
-    training = Training(bench.network, bench.data, request)
-    training.update()
+    layout = bench.layout(bench.recipe, width)
+    cohort = Cohort(layout, [[Asked(request)] for _ in range(width)])
+    cohort.update(cohort.members)
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < PROBE_SECONDS and steps < 200:
-        training.update()
-        float(training.running_loss)  # waits for the device
+        cohort.update(cohort.members)
+        layout.losses.tolist()  # waits for the device
         steps += 1
     step_seconds = (time.perf_counter() - began) / steps
     began = time.perf_counter()
-    training.evaluate(None)
+    layout.evaluate(range(width))
     evaluation = time.perf_counter() - began
-    return step_seconds + evaluation / bench.recipe.eval_every
+    bench.data.close()
+    together = step_seconds + evaluation / bench.recipe.eval_every
+    return together / width, together

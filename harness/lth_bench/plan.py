@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import UserError
@@ -36,6 +36,8 @@ class Planned:
     """Steps of each training."""
     bytes: int
     """What it leaves on disk, about: final and best values of each training, survivors only."""
+    search: str | None = None
+    """Experiments with the same one train the same search, each for its density."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     strategies = list(suite.strategies)
     classes = {s.use: registry.get("strategies", s.use) for s in strategies}
     if not any(getattr(c, "dense_only", False) for c in classes.values()):
-        strategies.insert(0, _dense_spec())
+        strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
-    tasks = [_task(spec, registry, data_root) for spec in suite.tasks]
+    tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
     planned: list[Planned] = []
     dense_runs: dict[tuple[str, str, str, int], int] = {}
     for task in tasks:
@@ -92,15 +94,16 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         for spec in strategies:
             if not spec.applies_to(task.spec):
                 continue
-            params = spec.params_for(task.spec.model)
+            params = spec.params_on(task.spec)
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
-            drafts.append((spec, strategy))
+            own = _own(task, spec, registry, data_root)
+            drafts.append((spec, strategy, own))
             announce = getattr(strategy, "dense_checkpoints", None)
             if announce is not None:
-                wanted.update(ask_for_steps(_named(spec), announce, task.total_steps))
-        for spec, strategy in drafts:
+                wanted.update(ask_for_steps(_named(spec), announce, own.total_steps))
+        for spec, strategy, own in drafts:
             for densities in _density_groups(strategy, task.spec.densities):
-                planned += _over_seeds(suite, task, spec, strategy, densities, wanted)
+                planned += _over_seeds(suite, own, spec, strategy, densities, wanted)
         for seed in suite.seeds:
             key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
             dense_runs[key] = task.total_steps
@@ -108,13 +111,33 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     return Plan(suite, tuple(planned), dense_runs, largest)
 
 
-def _dense_spec() -> StrategySpec:
+def plan_unreported(
+    suite: Suite, task: TaskPlan, spec: StrategySpec, strategy: Any, densities: Sequence[float]
+) -> list[Planned]:
+    """A strategy's experiments on one task at the suite's seeds, none of them for the results.
+
+    They are scored on the validation split and have no controls; tuning's trials are made of them.
+    """
+    announce = getattr(strategy, "dense_checkpoints", None)
+    wanted: set[int] = set()
+    if announce is not None:
+        wanted.update(ask_for_steps(_named(spec), announce, task.total_steps))
+    return [
+        item
+        for group in _density_groups(strategy, densities)
+        for item in _over_seeds(suite, task, spec, strategy, group, wanted, "validation")
+    ]
+
+
+def dense_spec() -> StrategySpec:
+    """The strategy that only reports the dense run, for suites that list none."""
     from lth_bench.suite.spec import StrategySpec
 
     return StrategySpec(use=DENSE, label=DENSE)
 
 
-def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
+def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
+    """What a task's experiments have in common. UserError where its parts do not fit."""
     model = build(
         registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
     )
@@ -145,6 +168,14 @@ def _task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         layer_counts=counts,
         layer_kinds=kinds,
     )
+
+
+def _own(task: TaskPlan, spec: StrategySpec, registry: Registry, data_root: Path) -> TaskPlan:
+    """The task as this strategy trains it: tuning may have found another recipe for it."""
+    recipe = spec.recipe_on(task.spec)
+    if recipe == task.spec.recipe:
+        return task
+    return plan_task(replace(task.spec, recipe=recipe), registry, data_root)
 
 
 def _outline(
@@ -179,8 +210,10 @@ def _over_seeds(
     strategy: Any,
     densities: tuple[float, ...],
     wanted: Iterable[int],
+    scored_on: Literal["test", "validation"] = "test",
 ) -> list[Planned]:
-    controls = () if getattr(strategy, "dense_only", False) else spec.controls
+    reported = scored_on == "test"
+    controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
     params = canonical(strategy)
     source = source_hash(type(strategy))
     common = {
@@ -192,6 +225,8 @@ def _over_seeds(
         "controls": list(controls),
         "source": source,
     }
+    if not reported:
+        common["scored_on"] = scored_on
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
     fits = _expected_fits(spec, strategy, task, densities) + (task.total_steps,) * (
@@ -199,8 +234,12 @@ def _over_seeds(
     )
     weights = sum(task.layer_counts.values()) * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
+    tuned = spec.tuned_on(task.spec)
+    # more trainings than tickets: a search comes before each
+    searches = not iterative and len(fits) > (1 + len(controls)) * len(densities)
     planned = []
     for seed in suite.seeds:
+        search = f"{config_id}/{seed}" if searches else None
         identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
         experiment = Experiment(
             experiment_id=identity,
@@ -222,8 +261,10 @@ def _over_seeds(
             source_hash=source,
             plugin_version=getattr(type(strategy), "__version__", ""),
             dense_checkpoints=tuple(sorted(wanted)),
+            scored_on=scored_on,
+            tuned_from=None if tuned is None else tuned.origin,
         )
-        planned.append(Planned(experiment, fits, size))
+        planned.append(Planned(experiment, fits, size, search))
     return planned
 
 

@@ -20,9 +20,11 @@ from lth_bench.store.journal import Journal, finished
 from lth_bench.store.paths import Paths, looks_like_duckdb
 
 if TYPE_CHECKING:
+    from lth_bench.executors.worker import WorkerConfig
     from lth_bench.plan import Plan, Planned
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Suite
+    from lth_bench.training.placement import Placement
 
 DONE = frozenset({"ok", "skipped", "diverged"})
 """Outcomes that a rerun does not change; every other one is tried again by the same command."""
@@ -71,6 +73,28 @@ class Settings:
     plugin_files: tuple[Path, ...] = ()
     third_party: bool = True
     command: str = ""
+    width: int | None = None
+    """Trainings stacked into one computation; None measures what is fastest."""
+    exact_width: bool = False
+    """Do again what was done at another width."""
+
+
+def worker_config(
+    settings: Settings, paths: Paths, root: Path, workers: Sequence[str]
+) -> WorkerConfig:
+    """What the workers of a run need to know; each is told its own device besides."""
+    from lth_bench.executors.worker import WorkerConfig
+
+    return WorkerConfig(
+        "cpu",
+        paths.artifacts.absolute(),
+        root.absolute(),
+        settings.plugin_files,
+        settings.third_party,
+        processes=len(workers),
+        width=settings.width,
+        exact_width=settings.exact_width,
+    )
 
 
 def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Progress) -> Summary:
@@ -78,7 +102,6 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench import devices, environment
     from lth_bench.data.root import data_root
     from lth_bench.executors.local import LocalExecutor
-    from lth_bench.executors.worker import WorkerConfig
     from lth_bench.plan import plan_suite
     from lth_bench.plugins.preflight import preflight
     from lth_bench.suite.check import check
@@ -91,33 +114,30 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     root = data_root()
     plan = plan_suite(suite, registry, root)
     paths = Paths(settings.results)
-    statuses = finished(paths)
+    if settings.exact_width and settings.width is None:
+        raise UserError("--exact-width needs the width: give --width N too")
+    statuses = finished(paths, settings.width if settings.exact_width else None)
     todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
     left_out = preflight((p.experiment for p in todo), registry)
-    if todo:
-        _require_data(todo, registry, root)
-        _require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
     workers = devices.workers_for(names, settings.workers)
+    streamed = []
+    if todo:
+        streamed = require_data(todo, registry, root, workers)
+        require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
     summary = Summary(run_id, suite.name, len(plan.experiments), len(plan.experiments) - len(todo))
-    summary.notes += left_out
+    summary.notes += [*left_out, *streamed]
     for item in plan.experiments:
         status = statuses.get(item.experiment.experiment_id)
         if status in DONE:
             summary.statuses[str(status)] += 1
     with Journal(paths) as journal:
-        _write_head(journal, run_id, plan, registry, settings, environment.describe(names))
-        recorder = _Recorder(journal, paths, run_id, summary, progress)
-        config = WorkerConfig(
-            "cpu",
-            paths.artifacts.absolute(),
-            root.absolute(),
-            settings.plugin_files,
-            settings.third_party,
-        )
+        write_head(journal, run_id, plan, registry, settings, environment.describe(names))
+        recorder = Recorder(journal, paths, run_id, summary, progress)
+        config = worker_config(settings, paths, root, workers)
         progress.begin(plan, todo, len(workers))
         try:
-            with _terminate_as_interrupt():
+            with terminate_as_interrupt():
                 if todo:
                     LocalExecutor(config, workers).run(todo, recorder.handle)
         except KeyboardInterrupt:
@@ -130,7 +150,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     return summary
 
 
-class _Recorder:
+class Recorder:
     """The only writer of results: journal first, then everything else."""
 
     def __init__(
@@ -194,7 +214,7 @@ class _Recorder:
             )
 
 
-def _write_head(
+def write_head(
     journal: Journal,
     run_id: str,
     plan: Plan,
@@ -202,6 +222,7 @@ def _write_head(
     settings: Settings,
     environment: dict[str, Any],
 ) -> None:
+    """The journal's records of a run that begins: what it is, and what it plans."""
     suite = plan.suite
     used = [
         ("strategies", p.experiment.strategy, p.experiment.source_hash) for p in plan.experiments
@@ -241,25 +262,47 @@ def _write_head(
     )
 
 
-def _require_data(todo: Sequence[Planned], registry: Registry, root: Path) -> None:
-    """Load every dataset once, here: what is missing is said before anything trains, and workers
-    find the decoded copy.
-    """
-    from lth_bench.params import build
-    from lth_bench.plugins.asking import ask
-    from lth_bench.training.keys import digest
+def require_data(
+    todo: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str]
+) -> list[str]:
+    """Open every dataset once, here: what is missing or damaged is said before anything trains, and
+    workers find the decoded copy. `workers` are their devices.
 
+    Returns a sentence for every dataset that does not lie on the device.
+    """
+    from lth_bench.plugins.asking import ask
+
+    notes = []
+    for name, dataset, placement in placements(todo, registry, root, workers):
+        ask(name, placement.opener(dataset), root)
+        notes += [placement.note] if placement.note else []
+    return notes
+
+
+def placements(
+    planned: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str]
+) -> Iterator[tuple[str, Any, Placement]]:
+    """Each dataset's name in messages, the dataset, and where workers on these devices put it."""
+    from lth_bench.data.arrays import DatasetInfo
+    from lth_bench.params import build
+    from lth_bench.plugins.asking import ask_for
+    from lth_bench.training.keys import digest
+    from lth_bench.training.placement import choose, memory_of
+
+    memory = memory_of(workers[0], len(workers))
     seen = set()
-    for item in todo:
+    for item in planned:
         config = item.experiment.dataset
         if digest(config) in seen:
             continue
         seen.add(digest(config))
         cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        ask(name, build(cls, config["params"], name).load, root)
+        dataset = build(cls, config["params"], name)
+        info = ask_for(DatasetInfo, name, dataset.info, root)
+        yield name, dataset, choose(item.experiment.dataset_label, dataset, info, memory)
 
 
-def _require_space(paths: Paths, needed: int) -> None:
+def require_space(paths: Paths, needed: int) -> None:
     """UserError where the disk holds less than the trainings that are left will write."""
     folder = paths.results.absolute().parent
     while not folder.exists():
@@ -273,7 +316,7 @@ def _require_space(paths: Paths, needed: int) -> None:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """SIGTERM ends a run as Ctrl-C does."""
 
     def handler(_: int, __: FrameType | None) -> None:

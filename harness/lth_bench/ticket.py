@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
-from lth_bench.training.engine import OnEval
+from lth_bench.training.outcome import OnEval
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
@@ -245,6 +245,7 @@ class Ticket:
         on_step: OnStep | None = None,
         every: int = 1,
         until: Until | None = None,
+        any_target: bool = False,
     ) -> Trained:
         """Train. Everything defaults to the ticket's own.
 
@@ -252,6 +253,9 @@ class Ticket:
         rate holds. Every `every` steps `on_step` runs between backward and update and may answer
         with a `Change`, and `until` may stop the training. `penalty` adds a term to the loss;
         `parametrize` maps trainables and mask to the weights that the network uses.
+
+        Say `any_target` where `on_step`, `penalty` and `parametrize` do the same whatever the
+        ticket's target, so that the densities of a strategy share the training.
 
         Trainings are content-addressed: what was trained before, by whatever strategy, is
         returned at once.
@@ -289,6 +293,7 @@ class Ticket:
         identity: dict[str, object] | None = None
         if private:
             identity = {**self.callback_identity, "call": self.fits.calls, "every": every}
+            identity["target"] = None if any_target else self.target
             self.fits.calls += 1
         heard = partial(self.on_eval, self) if self.on_eval is not None else None
         trained = self.bench.fit(request, identity, heard)

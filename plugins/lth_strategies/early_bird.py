@@ -11,7 +11,17 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from lth_bench import Mask, Range, RewindPoint, Ticket, Trained, Watch, hookimpl, rank_within
+from lth_bench import (
+    Mask,
+    Range,
+    RewindPoint,
+    Ticket,
+    Trained,
+    Tune,
+    Watch,
+    hookimpl,
+    rank_within,
+)
 from lth_bench.structure import UnitGroup, largest_below, measure, removed_units, shrink
 
 
@@ -36,15 +46,15 @@ class EarlyBird:
     the paper's 8-bit search is not built.
     """
 
-    threshold: Annotated[float, Range(0, 1, open_low=True)] = 0.1
+    threshold: Annotated[float, Range(0, 1, open_low=True), Tune(0.01, 0.5, log=True)] = 0.1
     """Largest distance, as a fraction of differing bits, between settled masks."""
-    window: Annotated[int, Range(2, 100)] = 5
+    window: Annotated[int, Range(2, 100), Tune(2, 10)] = 5
     """Masks in the FIFO: the newest and those that it is compared to."""
-    l1: Annotated[float, Range(0, 1)] = 1e-4
+    l1: Annotated[float, Range(0, 1), Tune(search=False)] = 1e-4
     """Weight of Σ|γ| in the loss while the mask is searched for."""
-    interval: Annotated[float, Range(0, 1000, open_low=True)] = 1.0
+    interval: Annotated[float, Range(0, 1000, open_low=True), Tune(search=False)] = 1.0
     """Epochs between masks."""
-    latest: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.5
+    latest: Annotated[float, Range(0, 1, open_low=True, open_high=True), Tune(search=False)] = 0.5
     """Fraction of training after which the mask of the moment is taken."""
 
     structured = True  # masks remove whole units, the largest count at or below the target
@@ -71,6 +81,7 @@ class EarlyBird:
             penalty=self._penalty(groups),
             until=settled,
             every=max(1, round(self.interval * ticket.steps_per_epoch)),
+            any_target=True,  # each density watches the same training
         )
         ticket.memo["search"] = search
         if history:

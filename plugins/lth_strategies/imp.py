@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from lth_bench import Mask, PerKind, Ticket, count_at, hookimpl, next_counts
+from lth_bench import Mask, PerKind, Ticket, Tune, count_at, hookimpl, next_counts
 from lth_bench.errors import Unreachable
 
 
@@ -21,9 +21,10 @@ class IMP:
     than its rate (`Mask.shrink`); the published ladders take one round a rung.
     """
 
-    prune_rate: PerKind = PerKind(conv=0.2, linear=0.2, output=0.1)
+    prune_rate: Annotated[PerKind, Tune(0.1, 0.7)] = PerKind(conv=0.2, linear=0.2, output=0.1)
     """Fraction of a layer's surviving weights removed each round, by kind of layer."""
-    scope: Literal["layer", "global"] = "layer"
+    # tuned where a suite names it: a global ranking takes one rate for all kinds of layers
+    scope: Annotated[Literal["layer", "global"], Tune(search=False)] = "layer"
     """Rank magnitudes within each layer (the paper's small networks) or over all layers whose
     rate is above 0 (its deep ones)."""
 

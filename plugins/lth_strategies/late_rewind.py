@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from lth_bench import Range, RewindPoint, Ticket, hookimpl
+from lth_bench import Range, RewindPoint, Ticket, Tune, hookimpl
 from lth_bench.errors import UserError
 from lth_strategies.imp import IMP
 
@@ -23,7 +23,9 @@ class LateRewind(IMP):
     rewind_step: Annotated[int, Range(0, 10**9)] | None = None
     """Step k. Published: 500 of 63,000 for ResNet-20, 1,000 for VGG-16. Overrides the
     fraction; must lie before the end of training, a smoke run's included."""
-    rewind_fraction: Annotated[float, Range(0, 1, open_high=True)] = 0.01
+    rewind_fraction: Annotated[float, Range(0, 1, open_high=True), Tune(0.001, 0.2, log=True)] = (
+        0.01
+    )
     """Step k as a fraction of training, where `rewind_step` is not given."""
 
     def k(self, total_steps: int) -> int:

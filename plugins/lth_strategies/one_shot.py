@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from lth_bench import Layers, Mask, PerKind, Ticket, hookimpl
+from lth_bench import Layers, Mask, PerKind, Ticket, Tune, hookimpl
 from lth_bench.errors import Unreachable
 from lth_bench.masks import largest_remainder
 
@@ -19,7 +19,7 @@ class OneShot:
     density is met. The paper prunes the output layer at half the rate.
     """
 
-    relative_rate: PerKind = PerKind(conv=1.0, linear=1.0, output=0.5)
+    relative_rate: Annotated[PerKind, Tune(0.2, 1.0)] = PerKind(conv=1.0, linear=1.0, output=0.5)
     """Pruning rate of each kind of layer relative to the others; 0 spares it."""
     scope: Literal["layer", "global"] = "layer"
     """Rank magnitudes within each layer, or over all layers whose relative rate is above 0."""

@@ -15,6 +15,7 @@ from lth_bench import (
     StepView,
     Ticket,
     Trained,
+    Tune,
     erk,
     hookimpl,
     uniform,
@@ -39,11 +40,13 @@ class RigL:
     (the authors' CIFAR script keeps the first layer dense).
     """
 
-    drop_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.3
+    drop_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True), Tune(0.05, 0.7)] = (
+        0.3
+    )
     """α: fraction of a layer's connections that the first rewiring replaces."""
-    update_every: Annotated[int, Range(1, 10**9)] = 100
+    update_every: Annotated[int, Range(1, 10**9), Tune(5, 1000, log=True)] = 100
     """ΔT: steps between rewirings."""
-    stop_fraction: Annotated[float, Range(0, 1, open_low=True)] = 0.75
+    stop_fraction: Annotated[float, Range(0, 1, open_low=True), Tune(search=False)] = 0.75
     """T_end as a fraction of training; no rewiring from there on."""
     allocation: Literal["erk", "uniform"] = "erk"
     """Layer densities: Erdős–Rényi-kernel, or the same everywhere."""

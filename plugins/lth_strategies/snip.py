@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from lth_bench import Layers, Mask, Range, Ticket, hookimpl, loss_gradients
+from lth_bench import Layers, Mask, Range, Ticket, Tune, hookimpl, loss_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class SNIP:
     normalised by their sum, which does not change their order.
     """
 
-    batch_size: Annotated[int, Range(1, 10**6)] = 128
+    batch_size: Annotated[int, Range(1, 10**6), Tune(16, 512, log=True)] = 128
     """Examples in the scored minibatch; the paper has 100 for MNIST and 128 for CIFAR-10."""
 
     @hookimpl

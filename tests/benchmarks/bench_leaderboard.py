@@ -93,7 +93,8 @@ def make(paths: Paths, suites: int, seeds: int) -> int:
                 'cifar10' AS source_dataset, 'paper' AS source_recipe, e AS seed,
                 CASE WHEN l = 0 THEN 'dense' ELSE 'strategy' || l END AS strategy,
                 strategy AS label, [density] AS densities, [] AS controls,
-                's' || s || 't' || t || 'l' || l AS config_id, 0 AS journal_order
+                's' || s || 't' || t || 'l' || l AS config_id, 'test' AS scored_on,
+                0 AS journal_order
             FROM made
         """)
 

@@ -162,7 +162,11 @@ def test_a_changed_tree_is_decoded_anew(tmp_path: Path) -> None:
         ({"ant/0.png": 1, "bee/0.png": 1, "0.png": 1}, "image '0.png' lies in no class folder"),
         (
             {"train/ant/0.png": 1, "train/bee/0.png": 1, "test/cow/0.png": 1},
-            "a class that train/ does not: cow",
+            "test/ holds a class that train/ does not: cow",
+        ),
+        (
+            {"train/ant/0.png": 1, "train/bee/0.png": 1, "val/cow/0.png": 1},
+            "val/ holds a class that train/ does not: cow",
         ),
         ({"train/0.png": 1, "test/0.png": 1}, "lies in no class folder"),
         ({"ant/0.png": 1, "bee/0.png": 1}, "leaves one of the splits empty"),
@@ -175,6 +179,51 @@ def test_trees_that_cannot_be_read(tmp_path: Path, files: dict[str, int], messag
     for ask in (ImageFolder("t").info, ImageFolder("t").load):
         with pytest.raises(UserError, match=message):
             ask(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ("{}", r"t: the class folder 'cow' holds no image"),
+        ("train/{} test/{}", r"t/train: the class folder 'cow' holds no image"),
+        ("in/train/{} in/test/{}", r"t/train: the class folder 'cow' holds no image"),
+    ],
+)
+def test_an_empty_class_folder_is_named(tmp_path: Path, layout: str, message: str) -> None:
+    for part in layout.split():
+        for name in ("ant", "bee"):
+            for i in range(4):
+                put(tmp_path / "t", f"{part.format(name)}/{i}.png", png(1))
+    before = ImageFolder("t").load(tmp_path).info
+    empty = tmp_path / "t" / layout.split()[0].format("cow")
+    (empty / ".cache").mkdir(parents=True)
+    for ask in (ImageFolder("t").info, ImageFolder("t").load, ImageFolder("t").open):
+        with pytest.raises(UserError, match=message):
+            ask(tmp_path)
+    put(empty, "0.txt", b"no image either")
+    with pytest.raises(UserError, match=message):
+        ImageFolder("t").info(tmp_path)
+    put(empty, "0.png", png(1))
+    assert ImageFolder("t").info(tmp_path).classes == before.classes + 1
+
+
+@pytest.mark.parametrize("held_out", ["val", "validation"])
+def test_a_test_folder_without_classes_leaves_the_validation_images(
+    tmp_path: Path, held_out: str
+) -> None:
+    tree = divided(tmp_path / "animals")
+    tested = ImageFolder("animals").load(tmp_path)
+    (tree / "test").rename(tree / held_out)
+    assert ImageFolder("animals").load(tmp_path).fingerprint() == tested.fingerprint()
+    put(tree, "test/unlabelled_1.png", png(1))
+    assert ImageFolder("animals").load(tmp_path).fingerprint() == tested.fingerprint()
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    tree = divided(tmp_path / "animals")
+    (tree / "train" / "ant" / "gone.png").symlink_to(tmp_path / "elsewhere.png")
+    with pytest.raises(UserError, match=r"No such file or directory: '.*train/ant/gone.png'"):
+        ImageFolder("animals").info(tmp_path)
 
 
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
@@ -207,7 +256,13 @@ def test_absolute_path(tmp_path: Path) -> None:
     assert ImageFolder("any-name", path=str(tree)).info(tmp_path / "root").train_size == 12
 
 
-@pytest.mark.parametrize("values", [{}, {"size": 0}, {"channels": 2}, {"test_fraction": 1.0}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {}, {"size": 0}, {"channels": 2}, {"test_fraction": 1.0}, {"resize": 8},
+        {"size": 8, "resize": 7},
+    ],
+)  # fmt: skip
 def test_parameters_out_of_range(values: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         build(ImageFolder, values and {"name": "x", **values}, "dataset 'image_folder'")

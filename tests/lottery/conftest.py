@@ -12,7 +12,7 @@ import torch
 from lth_bench.defaults import Defaults
 from lth_bench.lottery import Experiment, play
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.training.engine import Training
+from lth_bench.training.cohort import Cohort
 from lth_bench.training.request import FitRequest
 from lth_bench.training.resident import Split
 
@@ -46,12 +46,11 @@ def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story
         arrays: Any = blobs,
     ) -> Story:
         story = Story()
-        original = Training.run
+        original = Cohort.run
 
-        def watched(self: Training, *arguments: Any) -> Any:
-            request = self.request
-            story.requests.append(request)
-            return original(self, *arguments)
+        def watched(self: Cohort) -> None:
+            story.requests.extend(member.asked[0].request for member in self.members)
+            original(self)
 
         experiment = Experiment(
             experiment_id="e", config_id="c", suite="s", label="mine", strategy="mine", params={},
@@ -63,7 +62,7 @@ def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story
         test = Split(arrays.test_x, arrays.test_y)
         hooks = Hooks("mine", strategy, Defaults(test), observers or {})
         with monkeypatch.context() as patch:
-            patch.setattr(Training, "run", watched)
+            patch.setattr(Cohort, "run", watched)
             play(experiment, strategy, bench, hooks, story.records.append)
         return story
 

@@ -57,7 +57,7 @@ def test_controls_of_any_strategy(strategy, make_bench, run_play):
     (ticket,), (reinit,), (shuffle,) = (story.reported(c) for c in ("none", "reinit", "shuffle"))
     assert ticket["layers"] == reinit["layers"] == shuffle["layers"]
     by_reinit, by_shuffle = story.requests[-2:]
-    own = bench._find(ticket["trainings"][-1]["key"], frozenset())
+    own = bench.find(ticket["trainings"][-1]["key"], frozenset())
     # reinit: the ticket's final mask, fresh values, the whole schedule
     assert by_reinit.mask == own.mask
     assert by_reinit.start == 0

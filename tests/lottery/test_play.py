@@ -103,7 +103,7 @@ def test_the_reported_ticket_can_be_trained_again_from_its_parts(make_bench, run
     bench = make_bench(NET, recipe)
     (record,) = run_play(bench, SNIP(batch_size=100), (0.3,)).reported()
     key = record["trainings"][-1]["key"]
-    outcome = bench._find(key, frozenset())
+    outcome = bench.find(key, frozenset())
     assert outcome.best_step < 20
     assert record["metrics"]["test_accuracy"] != record["metrics"]["early_stop_accuracy"]
     for values, metric in (

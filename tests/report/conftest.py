@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py")
 
 @pytest.fixture
 def results(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """`results(**scenario)`: a connection to what a run of that scenario has written."""
+    """`results(**scenario)`: a connection to what a run of that scenario has written.
+
+    `searches` are studies of tuning beside it, as `search` makes them; `alone` leaves the run out.
+    """
     opened = []
 
-    def make(**options: Any) -> Any:
-        scenario = RECORDS["Scenario"](**options)
-        paths = RECORDS["write"](tmp_path / "results.duckdb", scenario)
+    def make(searches: Sequence[Any] = (), alone: bool = False, **options: Any) -> Any:
+        scenarios = [] if alone else [RECORDS["Scenario"](**options)]
+        paths = RECORDS["write"](tmp_path / "results.duckdb", *scenarios, *searches)
         fold(paths)
         opened.append(open_safe(paths))
         return opened[-1]
@@ -28,3 +31,10 @@ def results(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     yield make
     for con in opened:
         con.close()
+
+
+@pytest.fixture
+def search() -> Callable[..., Any]:
+    """`search(**options)`: `Search(...)` of records.py."""
+    made: Callable[..., Any] = RECORDS["Search"]
+    return made

@@ -148,6 +148,7 @@ def test_the_command_is_narrowed_down(command: str, expected: str) -> None:
 
 def test_a_command_that_is_no_shell_s_is_left_alone() -> None:
     assert repeat("lth-bench 'oh", {"label": "a"}) == "lth-bench 'oh"
+    assert repeat("lth-bench tune quickstart", {"label": "imp#t3"}) == "lth-bench tune quickstart"
 
 
 def test_names_cannot_steer_the_terminal(results: Results, tmp_path: Any) -> None:
@@ -167,3 +168,14 @@ def test_names_cannot_steer_the_terminal(results: Results, tmp_path: Any) -> Non
 )
 def test_sparklines(values: list[float | None], line: str) -> None:
     assert sparkline(values) in (line, line.replace("▅", "▄"))
+
+
+def test_what_tuning_tried_and_found_says_so(results: Results, search: Any) -> None:
+    con = results(
+        strategies=("dense", "imp", "imp-tuned"), tuned={"imp-tuned": "imp"}, searches=[search()]
+    )
+    tried = printed(account(con, identity(con, "imp#t3", 100)))
+    assert "quickstart  — tried by tuning, on the validation split" in tried
+    found = printed(account(con, identity(con, "imp-tuned", 0)))
+    assert f"trial {search().best} of study {search().study_id}" in found
+    assert "—" not in printed(account(con, identity(con, "imp", 0))).split("parameters")[0]

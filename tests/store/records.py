@@ -6,6 +6,7 @@ Test files load it by its path, since tests are no package: `runpy.run_path(...)
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ LAYERS = (("conv1", "conv", 432), ("fc1", "linear", 8192), ("fc2", "output", 640
 TOTAL = sum(total for _, _, total in LAYERS)
 LOSS = {
     "dense": 0.0, "imp": 0.02, "late_rewind": 0.015, "one_shot": 0.05, "early_bird": 0.06,
-    "snip": 0.07, "rigl": 0.03, "random": 0.15,
+    "snip": 0.07, "imp-tuned": 0.005, "rigl": 0.03, "random": 0.15,
 }  # fmt: skip
 """Accuracy a strategy loses from dense to empty."""
 
@@ -47,6 +48,8 @@ class Scenario:
     curve_points: int = 3
     toml: str = ""
     """The suite as it was run, where more of it is needed than its name."""
+    tuned: dict[str, str] = field(default_factory=dict)
+    """Label → the strategy's own label, of those whose parameters a search found."""
     weights: bool = False
     """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
 
@@ -90,8 +93,9 @@ class Scenario:
                         "experiment_id": digest(config_id, seed, self.source_hash),
                         "config_id": config_id,
                         "suite": self.suite,
-                        "strategy": label,
+                        "strategy": self.tuned.get(label, label),
                         "label": label,
+                        **self.origin(label, (model, dataset, recipe)),
                         "params": {} if dense else {"prune_rate": {"conv": 0.1}},
                         **task,
                         **{f"source_{key}": value for key, value in task.items()},
@@ -104,6 +108,14 @@ class Scenario:
                         "config": {"lr": 0.1},
                     })  # fmt: skip
         return found
+
+    def origin(self, label: str, task: tuple[str, str, str]) -> dict[str, Any]:
+        if label not in self.tuned:
+            return {}
+        search = Search(suite=self.suite, label=self.tuned[label], task=task)
+        return {
+            "tuned_from": {"study": search.study_id, "trial": search.best, "steps": search.steps}
+        }
 
     def results(self, experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Its tickets, intermediate round included, and its end."""
@@ -200,10 +212,137 @@ class Scenario:
         }  # fmt: skip
 
 
+@dataclass
+class Search:
+    """A study of tuning, with the experiments of its trials."""
+
+    suite: str = "quickstart"
+    label: str = "imp"
+    task: tuple[str, str, str] = ("mlp", "digits", "mlp")
+    trials: int = 12
+    objectives: Sequence[str] = ("accuracy",)
+    seeds: Sequence[int] = (100, 101)
+    density: float = 0.2
+    run_id: str = "tune-1"
+    changes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By number: what is otherwise in that trial's record."""
+
+    @property
+    def study(self) -> str:
+        return "/".join((self.suite, *self.task, self.label))
+
+    @property
+    def study_id(self) -> str:
+        return digest(self.study, *self.objectives)
+
+    @property
+    def steps(self) -> int:
+        return sum(self.trial(number)["steps"] for number in range(self.trials))
+
+    @property
+    def best(self) -> int:
+        """The first of the highest first values."""
+        whole = [t for t in map(self.trial, range(self.trials)) if t["state"] == "complete"]
+        return int(max(whole, key=lambda t: (t["values"][0], -t["number"]))["number"])
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """planned, then each trial's tickets, ends and record."""
+        experiments = {n: self.experiments(n) for n in range(self.trials)}
+        everything = [e for found in experiments.values() for e in found]
+        yield {"record": "planned", "run_id": self.run_id, "experiments": everything}
+        for number, found in experiments.items():
+            trial = self.trial(number)
+            for experiment in found:
+                yield {
+                    "record": "ticket", "run_id": self.run_id,
+                    "experiment_id": experiment["experiment_id"],
+                    "ticket_id": digest(experiment["experiment_id"], "ticket"), "round": 1,
+                    "control": "none", "reported": True, "target_density": self.density,
+                    "density": self.density, "status": "ok", "reason": None,
+                    "metrics": {"val_accuracy": 0.9, "early_stop_step": 300}, "layers": [],
+                    "cost": {"steps": 1000}, "trainings": [], "curve": [],
+                }  # fmt: skip
+                yield {
+                    "record": "experiment", "run_id": self.run_id,
+                    "experiment_id": experiment["experiment_id"], "status": "ok", "reason": None,
+                    "seconds": 1.5, "worker": "cpu-0",
+                }  # fmt: skip
+            yield trial
+
+    def experiments(self, number: int) -> list[dict[str, Any]]:
+        names = ("model", "dataset", "recipe")
+        found = self.drawn(number)["params"]
+        return [
+            {
+                "experiment_id": digest(self.study_id, number, seed), "config_id": digest(number),
+                "suite": self.suite, "strategy": self.label, "label": f"{self.label}#t{number}",
+                "params": {
+                    "prune_rate": {"conv": found.get("prune_rate.conv")}, "scope": "global",
+                },
+                **dict(zip(names, self.task, strict=True)),
+                **{f"source_{k}": v for k, v in zip(names, self.task, strict=True)},
+                "seed": seed, "densities": [self.density], "controls": [], "iterative": True,
+                "plugin_version": "0.1.0", "source_hash": "abc", "scored_on": "validation",
+                "config": {"recipe": {"lr": found.get("recipe.lr")}},
+            }
+            for seed in self.seeds
+        ]  # fmt: skip
+
+    def trial(self, number: int) -> dict[str, Any]:
+        return {**self.drawn(number), **self.changes.get(number, {})}
+
+    def drawn(self, number: int) -> dict[str, Any]:
+        """Accuracy falls with the square of the distance from a rate of .3; every sixth but the
+        first is pruned."""
+        chance = random.Random(digest(self.study_id, number))
+        rate = 0.9 if number == 0 else chance.uniform(0.05, 0.95)
+        lr = 0.0012 if number == 0 else 10 ** chance.uniform(-4, -1)
+        accuracy = 0.97 - 0.2 * (rate - 0.3) ** 2 + chance.gauss(0, 0.001)
+        values = {"accuracy": accuracy, "area": accuracy, "density": 1 - rate, "cost": rate}
+        pruned = number % 6 == 5 and len(self.objectives) == 1
+        model, dataset, recipe = self.task
+        return {
+            "record": "trial", "run_id": self.run_id, "study_id": self.study_id,
+            "study": self.study, "suite": self.suite, "label": self.label,
+            "strategy": self.label, "model": model, "dataset": dataset, "recipe": recipe,
+            "number": number, "state": "pruned" if pruned else "complete",
+            "origin": "sampler" if number else "default",
+            "params": {
+                "prune_rate.conv": rate, "recipe.lr": lr,
+                "scope": chance.choice(["layer", "global"]),
+            },
+            "distributions": {
+                "prune_rate.conv": uniform(0.0, 1.0), "recipe.lr": uniform(1e-4, 0.1, log=True),
+                "scope": json.dumps({
+                    "name": "CategoricalDistribution",
+                    "attributes": {"choices": ["layer", "global"]},
+                }),
+            },
+            "objectives": list(self.objectives),
+            "directions": [
+                "minimize" if o in ("density", "cost") else "maximize" for o in self.objectives
+            ],
+            "values": [] if pruned else [values[o] for o in self.objectives],
+            "intermediate": [[0, accuracy - 0.01]] if len(self.objectives) == 1 else [],
+            "densities": [self.density], "seeds": list(self.seeds),
+            "steps": 1000 if pruned else 4000, "seconds": 1.5,
+            "experiment_ids": [digest(self.study_id, number, seed) for seed in self.seeds],
+            "budget": {"trials": self.trials}, "sampler": "tpe", "pruner": "none",
+            "source_hash": "abc",
+        }  # fmt: skip
+
+
+def uniform(low: float, high: float, log: bool = False) -> str:
+    """A distribution as Optuna writes it."""
+    attributes = {"step": None, "low": low, "high": high, "log": log}
+    return json.dumps({"name": "FloatDistribution", "attributes": attributes})
+
+
 def training(reused: bool) -> dict[str, Any]:
     return {
         "start": 0, "end": 1000, "steps": 1000, "flops_dense": DENSE_FLOPS,
         "flops_masked_theoretical": DENSE_FLOPS / 2, "seconds": 1.5, "device": "cpu", "width": 1,
+        "variant": "plain",
         "reused": reused,
     }  # fmt: skip
 
@@ -240,7 +379,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def write(results: Path, *scenarios: Scenario) -> Paths:
+def write(results: Path, *scenarios: Scenario | Search) -> Paths:
     """Journals of scenarios in turn, as one after another was run.
 
     Without the flush to the disk of each record, which takes most of the time of small tests.

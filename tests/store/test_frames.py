@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from lth_bench.store import Journal, Paths, fold
 from lth_bench.store.glossary import VIEWS
 
 Make = Callable[..., Any]
+RECORDS = runpy.run_path(str(Path(__file__).with_name("records.py")))
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def paths(make_scenario: Make, write: Make) -> Paths:
     scenario = make_scenario(
         strategies=("dense", "imp", "early_bird"), seeds=(0, 1), controls=("reinit",), weights=True
     )
-    found: Paths = write(scenario)
+    found: Paths = write(scenario, RECORDS["Search"](trials=2))
     return found
 
 
@@ -32,7 +34,7 @@ def test_every_view_is_a_data_frame(paths: Paths) -> None:
     for name in VIEWS:
         if name not in ("tickets_flat", "failures"):
             assert len(getattr(results, name)()), name
-    for name in ("metrics", "layers", "curves", "weights", "matrices"):
+    for name in ("metrics", "layers", "curves", "weights", "matrices", "trials"):
         assert len(getattr(results, name)()), name
     assert len(results.failures()) == 0
     assert results.sql("SELECT 1 AS x")["x"].tolist() == [1]

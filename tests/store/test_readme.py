@@ -28,7 +28,8 @@ QUERIES = dict(TITLES)
 
 BASE: dict[str, Any] = {
     "tasks": [("mlp", "digits", "mlp")],
-    "strategies": ("dense", "imp", "one_shot", "early_bird", "late_rewind", "snip"),
+    "strategies": ("dense", "imp", "imp-tuned", "one_shot", "early_bird", "late_rewind", "snip"),
+    "tuned": {"imp-tuned": "imp"},
     "densities": (0.95, 0.36, 0.13, 0.0467),
     "curve_points": 8,
     "outcomes": {("snip", 1): ("failed", "ValueError: boom"), ("one_shot", 2): ("oom", "memory")},
@@ -60,7 +61,7 @@ class Databases:
 
     def made(self, name: str) -> Paths:
         options = {**BASE, **MORE["tasks"], **MORE["controls"]} if name == "full" else BASE
-        runs = [RECORDS["Scenario"](**{**options, **MORE.get(name, {})})]
+        runs = [RECORDS["Scenario"](**{**options, **MORE.get(name, {})}), RECORDS["Search"]()]
         if name in ("full", "smoke"):
             runs.append(RECORDS["Scenario"](**SMOKE))
         paths: Paths = RECORDS["write"](self.folder / name / "reports" / "results.duckdb", *runs)

@@ -24,6 +24,7 @@ from lth_bench.store.records import (
     TicketCost,
     TicketRecord,
     TrainingUse,
+    TrialRecord,
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
@@ -96,7 +97,7 @@ def test_numbers_out_of_range_are_null_and_not_the_end(con: Any) -> None:
 def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
-    for record in (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord):
+    for record in (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord):
         documented |= set(record.__annotations__)
     assert documented == set(COLUMNS)
     for inner, column in (

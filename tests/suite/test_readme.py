@@ -12,6 +12,7 @@ from lth_bench.params import build
 from lth_bench.suite import load_suite
 from lth_bench.suite.document import ClaimTable, Header, StrategyTable, TaskTable
 from lth_bench.suite.shipped import FOLDER, shipped
+from lth_bench.suite.tune import TuneTable
 from lth_bench.training.recipe import Recipe
 
 README = FOLDER / "README.md"
@@ -31,11 +32,14 @@ def test_the_smallest_suite(tmp_path: Path):
 
 
 def test_the_excerpts():
-    tasks, recipe, strategies, claims, _ = (tomllib.loads(block) for block in blocks()[1:])
+    tasks, recipe, strategies, tune, frozen, claims, _ = map(tomllib.loads, blocks()[1:])
     build(TaskTable, tasks["tasks"][0])
     found = build(Recipe, recipe["recipes"]["sgd"])
     assert set(recipe["recipes"]["sgd"]) | {"steps", "betas"} == set(found.__dataclass_fields__)
     build(StrategyTable, strategies["strategies"][0])
+    build(TuneTable, tune["tune"])
+    (tuned,) = build(StrategyTable, frozen["strategies"][0]).tuned
+    assert {*frozen["strategies"][0]["tuned"][0]} == set(tuned.__dataclass_fields__)
     assert [build(ClaimTable, claim).name for claim in claims["claims"]] == [
         "ticket-beats-reinit",
         "reinit-stops-later",
@@ -45,7 +49,7 @@ def test_the_excerpts():
 def test_the_claims_can_be_copied_into_a_suite(tmp_path: Path) -> None:
     suite = shipped()["mnist_lenet"].read_text(encoding="utf-8").partition("[[claims]]")[0]
     path = tmp_path / "mine.toml"
-    path.write_text(suite + blocks()[4])
+    path.write_text(suite + blocks()[6])
     assert [claim.of.densities for claim in load_suite(path).claims] == [(0.1352,), (0.1352,)]
 
 

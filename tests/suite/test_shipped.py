@@ -28,7 +28,8 @@ def test_they_read_and_are_named_after_their_file(name):
     suite = load_suite(name)
     assert suite.name == name
     assert suite.description
-    assert {s.use for s in suite.strategies} >= SIX | {"dense", "random"}
+    if name != "tune_digits":  # which is about tuning, not about all methods
+        assert {s.use for s in suite.strategies} >= SIX | {"dense", "random"}
 
 
 @pytest.mark.parametrize("name", shipped())

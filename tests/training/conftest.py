@@ -12,7 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.masks import Mask
+from lth_bench.training.cohort import Cohort
+from lth_bench.training.layouts import make_layout
+from lth_bench.training.member import Asked
 from lth_bench.training.request import FitRequest
+from lth_bench.training.serving import Waiting
 
 
 @pytest.fixture
@@ -45,6 +49,11 @@ def request_of() -> Callable[..., FitRequest]:
     return make
 
 
+def mlp_by_hand(x: Tensor, used: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+    h = (x.flatten(1) @ used["fc1.weight"].T + used["fc1.bias"]).clamp(min=0)
+    return h @ used["fc2.weight"].T + used["fc2.bias"]
+
+
 def train_by_hand(
     bench: Any,
     request: FitRequest,
@@ -54,14 +63,18 @@ def train_by_hand(
     l2: float = 0.0,
     smoothing: float = 0.0,
     rewire: Callable[..., Any] | None = None,
+    forward: Callable[..., Tensor] = mlp_by_hand,
 ) -> dict[str, Tensor]:
-    """A one-hidden-layer network trained without the engine, torch.nn or torch.optim.
+    """A network trained without the engine, torch.nn or torch.optim; by default one with one
+    hidden layer. `forward` maps (x, weights, buffers) to logits and updates the buffers.
 
     Masks multiply the weights in the forward pass. `update` maps (key, θ, gradient, rate, number
     of the update from 1, state) to the new θ; `rewire` maps (step, θ, dense gradients, state) to
     new masks, at the steps that it knows.
     """
-    theta = {k: v.double().clone() for k, v in request.values.items()}
+    start = {k: v.double().clone() for k, v in request.values.items()}
+    buffers = {k: v for k, v in start.items() if "running" in k or "tracked" in k}
+    theta = {k: v for k, v in start.items() if k not in buffers}
     masks = {k: m.double() for k, m in request.mask.items_by_key().items()}
     state = {k: {} for k in theta}
     for step in range(request.start, request.end):
@@ -70,8 +83,7 @@ def train_by_hand(
         used = {k: v * masks[k] if k in masks else v for k, v in leaves.items()}
         for v in used.values():
             v.retain_grad()
-        h = (x.double().flatten(1) @ used["fc1.weight"].T + used["fc1.bias"]).clamp(min=0)
-        logits = h @ used["fc2.weight"].T + used["fc2.bias"]
+        logits = forward(x.double(), used, buffers)
         log_p = logits - logits.exp().sum(1, keepdim=True).log()
         classes = logits.shape[1]
         wanted = (1 - smoothing) * F.one_hot(y, classes).double() + smoothing / classes
@@ -81,12 +93,14 @@ def train_by_hand(
         if answer is None or not answer["skip"]:
             for k, v in leaves.items():
                 gradient = v.grad + l2 * theta[k]
-                theta[k] = update(k, theta[k], gradient, rates(step), step + 1, state[k])
+                theta[k] = update(
+                    k, theta[k], gradient, rates(step), step - request.start + 1, state[k]
+                )
         if answer is not None:
             masks = answer["masks"]
             theta |= answer["values"]
         theta = {k: v * masks[k] if k in masks else v for k, v in theta.items()}
-    return theta
+    return theta | buffers
 
 
 def momentum_sgd(mu, nesterov=False):
@@ -113,6 +127,24 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
 
 
+def decoupled(decay):
+    def update(key, theta, gradient, lr, number, state):
+        return adam(key, theta, gradient, lr, number, state) - lr * decay * theta
+
+    return update
+
+
+def stack_together(bench, requests, width=None, kind=None, layout=None):
+    """Fits that a cohort has answered, one a member. `kind` is a layout's class."""
+    width = width or len(requests)
+    if layout is None:
+        make = kind or make_layout
+        layout = make(bench.network, bench.data, requests[0].recipe, width)
+    asked = [Asked(r) for r in requests]
+    Cohort(layout, [[one] for one in asked]).run()
+    return asked
+
+
 CASES = {
     "sgd": (dict(lr=0.2), momentum_sgd(0.0)),
     "weight decay": (dict(lr=0.2, weight_decay=0.02), momentum_sgd(0.0)),
@@ -129,5 +161,57 @@ CASES = {
 def hand() -> SimpleNamespace:
     """Training without the engine: `train`, its update rules, and comparisons."""
     return SimpleNamespace(
-        train=train_by_hand, momentum_sgd=momentum_sgd, adam=adam, far=far, same=same, cases=CASES
+        train=train_by_hand,
+        momentum_sgd=momentum_sgd,
+        adam=adam,
+        decoupled=decoupled,
+        far=far,
+        same=same,
+        cases=CASES,
     )
+
+
+@pytest.fixture
+def stack() -> Callable[..., list[Asked]]:
+    """`stack(bench, requests, width=…, kind=…, layout=…)`: the requests answered by one cohort."""
+    return stack_together
+
+
+@pytest.fixture
+def queue() -> Callable[..., list[Waiting]]:
+    """`queue(bench, *requests, callbacks=None)`: fits that wait, as experiments' threads do."""
+
+    class Queued(Exception):
+        pass
+
+    def collect(bench: Any, *requests: FitRequest, callbacks: Any = None) -> list[Waiting]:
+        waiting: list[Waiting] = []
+
+        def wait(one: Waiting) -> None:
+            waiting.append(one)
+            raise Queued
+
+        bench.wait = wait
+        try:
+            for request in requests:
+                with pytest.raises(Queued):
+                    bench.fit(request, callbacks)
+        finally:
+            bench.wait = bench.wait_alone
+        return waiting
+
+    return collect
+
+
+@pytest.fixture
+def cohorts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What ran since: (width, fits of each member) of every cohort."""
+    found: list[Any] = []
+    run = Cohort.run
+
+    def counted(self: Cohort) -> None:
+        found.append((self.layout.width, [len(m.asked) for m in self.members]))
+        run(self)
+
+    monkeypatch.setattr(Cohort, "run", counted)
+    return found

@@ -17,7 +17,7 @@ from lth_bench.errors import DiskError, Diverged
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine import Training
+from lth_bench.training.cohort import Cohort
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 
@@ -30,13 +30,13 @@ CALLBACKS = {"strategy": "test"}
 def trained_steps(monkeypatch):
     """The starts and ends of the trainings that really run."""
     runs = []
-    run = Training.run
+    run = Cohort.run
 
-    def counted(self, *arguments):
-        runs.append((self.request.start, self.request.end))
-        return run(self, *arguments)
+    def counted(self):
+        runs.extend((m.start, m.end) for m in self.members)
+        run(self)
 
-    monkeypatch.setattr(Training, "run", counted)
+    monkeypatch.setattr(Cohort, "run", counted)
     return runs
 
 

@@ -23,6 +23,7 @@ from lth_bench.cli.report import report
 from lth_bench.cli.run import run
 from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
+from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.errors import INTERNAL, INTERRUPTED, UserError
 
@@ -38,6 +39,7 @@ for command in (
     run,
     plan,
     validate,
+    tune,
     leaderboard,
     compare,
     claims,

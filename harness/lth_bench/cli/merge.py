@@ -59,6 +59,8 @@ def _lines(report: MergeReport) -> list[str]:
         f"{tickets} new, {report.tickets_known:,} here already"
     )
     lines = [f"{report.source}: {counts}"]
+    if report.trials_new:
+        lines.append(f"  {_count(report.trials_new, 'trial')} of tuning new")
     if report.filled:
         lines.append(f"  {_count(report.filled, 'experiment')} had no result here, and has now")
     if report.different:

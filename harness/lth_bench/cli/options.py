@@ -65,4 +65,17 @@ NoPluginsOption = Annotated[
 SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
 ]
+WidthOption = Annotated[
+    str,
+    typer.Option(
+        "--width",
+        envvar="LTH_BENCH_WIDTH",
+        metavar="auto|N",
+        help="Trainings stacked into one computation: 1, 2, 4, …; auto measures what is fastest.",
+    ),
+]
+ExactWidthOption = Annotated[
+    bool,
+    typer.Option("--exact-width", help="Train again what was trained at another width."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -19,6 +19,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    WidthOption,
 )
 
 
@@ -43,6 +44,7 @@ def plan(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
+    width: WidthOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Show the experiments of a suite, what is done, what is shared, and an estimate."""
@@ -52,10 +54,11 @@ def plan(
 
     from lth_bench import devices
     from lth_bench.cli.load import load
+    from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
     from lth_bench.estimate import estimate_plan
     from lth_bench.plan import plan_suite
-    from lth_bench.runner import DONE
+    from lth_bench.runner import DONE, placements
     from lth_bench.store.journal import finished
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
@@ -73,10 +76,13 @@ def plan(
         if statuses.get(p.experiment.experiment_id) in DONE
     }
     outlook = None
+    worker_devices = devices.workers_for(names, workers)
+    placed = placements(planned.experiments, registry, data_root(), worker_devices)
+    notes = [placement.note for _, _, placement in placed if placement.note]
     if estimate:
-        worker_devices = devices.workers_for(names, workers)
-        outlook = estimate_plan(planned, done, registry, data_root(), worker_devices)
-    document = _document(planned, done, outlook)
+        places = (data_root(), worker_devices, read_width(width))
+        outlook = estimate_plan(planned, done, registry, *places)
+    document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
         typer.echo(json.dumps(document))
     else:
@@ -147,6 +153,8 @@ def _print(document: dict[str, Any]) -> None:
         f"that all strategies share (saves {document['trainings_saved_by_sharing']:,}); "
         f"{document['done']} experiments are done already"
     )
+    for note in document["notes"]:
+        print(note)
     outlook = document["estimate"]
     if outlook is None:
         return

@@ -10,6 +10,7 @@ import typer
 from lth_bench.cli.options import (
     AddOption,
     DatasetsOption,
+    ExactWidthOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
@@ -20,6 +21,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    WidthOption,
 )
 
 
@@ -43,6 +45,8 @@ def run(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
+    width: WidthOption = "auto",
+    exact_width: ExactWidthOption = False,
     json_: JsonOption = False,
 ) -> int:
     """Run a suite: what is finished already is kept, everything else is trained."""
@@ -52,6 +56,7 @@ def run(
 
     from lth_bench.cli.conclusion import conclude
     from lth_bench.cli.load import load
+    from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
     from lth_bench.report.progress import make_progress
     from lth_bench.runner import Settings, require_writable, run_suite
@@ -64,7 +69,16 @@ def run(
     filters = (seeds, strategy, model, dataset)
     loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
     require_writable(path)
-    settings = Settings(path, device, workers, tuple(plugin or ()), not no_plugins, command)
+    settings = Settings(
+        path,
+        device,
+        workers,
+        tuple(plugin or ()),
+        not no_plugins,
+        command,
+        read_width(width),
+        exact_width,
+    )
     summary = run_suite(loaded, registry, settings, make_progress())
     if json_:
         document = {

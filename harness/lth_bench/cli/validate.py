@@ -42,6 +42,11 @@ def validate(
     filters = (seeds, strategy, model, dataset)
     loaded, registry = load(suite, *filters, set_, plugin, False, command, add, no_plugins)
     check(loaded, registry)
+    if loaded.tune is not None:
+        from lth_bench.data.root import data_root
+        from lth_bench.tuning.goals import goals_of
+
+        goals_of(loaded, registry, data_root())
     found = summary(loaded)
     if json_:
         print_json({"ok": True, **found})

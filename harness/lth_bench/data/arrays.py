@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,8 +75,27 @@ class Arrays:
 
     @cached_property
     def _fingerprint(self) -> str:
-        h = hashlib.blake2b(f"classes {self.classes}".encode(), digest_size=20)
+        marks = Fingerprint(self.classes)
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
-            h.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-            h.update(tensor.contiguous().numpy())  # type: ignore[arg-type]  # its buffer
-        return h.hexdigest()
+            marks.begin(tensor.dtype, tensor.shape)
+            marks.add(tensor)
+        return marks.hexdigest()
+
+
+class Fingerprint:
+    """160 bits over the four tensors of a dataset, which may come in pieces."""
+
+    def __init__(self, classes: int) -> None:
+        self._hash = hashlib.blake2b(f"classes {classes}".encode(), digest_size=20)
+
+    def begin(self, dtype: torch.dtype, shape: Sequence[int]) -> None:
+        """The next tensor: train_x, train_y, test_x, test_y, in this order."""
+        self._hash.update(f"{dtype} {list(shape)}".encode())
+
+    def add(self, piece: Tensor) -> None:
+        """The tensor itself, or its next rows."""
+        self._hash.update(piece.contiguous().numpy())  # type: ignore[arg-type]  # its buffer
+
+    def hexdigest(self) -> str:
+        """After all four."""
+        return self._hash.hexdigest()

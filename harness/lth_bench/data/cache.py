@@ -35,7 +35,8 @@ class ArrayCache:
     ) -> None:
         about = [REVISION, dataset, [str(s) for s in sources], dict(options)]
         key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10)
-        self.file = f"{dataset}-{key.hexdigest()}.safetensors"
+        self.name = f"{dataset}-{key.hexdigest()}"
+        self.file = f"{self.name}.safetensors"
         self.folders = (root / FOLDER, user_cache_path("lth-bench") / "arrays")
 
     def info(self) -> DatasetInfo | None:

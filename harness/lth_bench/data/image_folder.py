@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
-from torch import Tensor
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.cache import ArrayCache, stamp
+from lth_bench.data.image_files import (
+    FileImages,
+    ImageFiles,
+    Summary,
+    decoded,
+    read_all,
+    read_file,
+    summarise,
+)
+from lth_bench.data.pixels import Decoder
 from lth_bench.data.root import DataMissing
-from lth_bench.data.tree import ARCHIVES, Tree, arrange, image_names, read_images
+from lth_bench.data.summary_cache import kept_summary
+from lth_bench.data.tree import ARCHIVES, Tree, archive_names, arrange, list_folder, read_archive
+from lth_bench.devices import cores
 from lth_bench.errors import UserError
 from lth_bench.params import Range
 
@@ -25,8 +33,9 @@ from lth_bench.params import Range
 class ImageFolder:
     """Images in class folders: a tree, or a zip or tar of one; suites write `image_folder:NAME`.
 
-    The tree is train/CLASS/… beside test/CLASS/…, or CLASS/… alone. Images are ordered by class and
-    file name, and decoded once. Other folders beside train and test are not read.
+    The tree is train/CLASS/… beside test/CLASS/… (or val/CLASS/…, as ImageNet's), or CLASS/… alone.
+    Images are ordered by class and file name. They are decoded once, or, where they do not fit into
+    memory, whenever they are wanted. Other folders beside the two splits are not read.
     """
 
     name: str = ""
@@ -37,6 +46,9 @@ class ImageFolder:
     size: Annotated[int, Range(1, 4096)] | None = None
     """Height and width in pixels: others are scaled and cut to the middle. By default the images'
     own, which must all be equal."""
+    resize: Annotated[int, Range(1, 4096)] | None = None
+    """Length in pixels that the shorter side is scaled to before the middle is cut out, at least
+    `size`, which is the default; ImageNet's usual evaluation has size 224 and resize 256."""
     channels: Literal[1, 3] = 3
     """3 for colour, 1 for grey."""
     test_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.2
@@ -48,22 +60,74 @@ class ImageFolder:
                 "image_folder needs the folder or archive: write image_folder:NAME for one in the "
                 "data root, or path = '...'"
             )
+        if self.resize is not None and (self.size is None or self.resize < self.size):
+            raise ValueError(
+                f"resize is the shorter side before size pixels are cut out of the middle, so it "
+                f"needs a size and must not be below it, but got resize = {self.resize} and "
+                f"size = {self.size}"
+            )
 
     def info(self, root: Path) -> DatasetInfo:
         """From the decoded copy where there is one, otherwise from names and the first image."""
-        where = self._where(root)
-        known = self._cache(root, where).info()
+        place = self._place(root)
+        known = place.cache.info()
         if known is not None:
             return known
-        tree = self._arrange(where, image_names(where))
-        height, width = self._shape(where, set(tree.train))
-        shape = (int(self.channels), height, width)
+        tree = self._tree(place)
+        shape = self._shape(place, tree)
         return DatasetInfo(shape, len(tree.classes), len(tree.train), len(tree.test))
 
     def load(self, root: Path) -> Arrays:
         """Raises DataMissing where it is not, UserError naming an image that cannot be used."""
+        place = self._place(root)
+        return place.cache.get(lambda: self._decode(place))
+
+    def open(self, root: Path) -> ImageFiles:
+        """The same images, to be decoded when they are wanted; only those of a folder can be.
+
+        The first time, every image is read once: damaged ones are found before anything trains, and
+        the validation split and the normalisation are the same as from memory. Raises as `load`.
+        """
+        place = self._place(root)
+        if not place.where.is_dir():
+            raise UserError(
+                f"{place.where} is an archive, and only a folder's images can be read one by one; "
+                f"unpack it, and remove the archive or set path to the folder"
+            )
+        tree = self._tree(place)
+        shape = self._shape(place, tree)
+        train, test = (
+            FileImages(place.where, names, self._decoder, shape)
+            for names in (tree.train, tree.test)
+        )
+        labels = torch.tensor(tree.train_labels), torch.tensor(tree.test_labels)
+        parts = (train, labels[0], test, labels[1], len(tree.classes))
+
+        def read_once() -> Summary:
+            count = len(tree.train) + len(tree.test)
+            print(f"reading the {count:,} images of {place.where} once", file=sys.stderr)
+            return summarise(*parts, threads=cores())
+
+        return ImageFiles(*parts, summary=kept_summary(place.cache, read_once))
+
+    @property
+    def _decoder(self) -> Decoder:
+        return Decoder(int(self.channels), self.size, self.resize)
+
+    def _place(self, root: Path) -> _Place:
         where = self._where(root)
-        return self._cache(root, where).get(lambda: self._decode(where))
+        if where.is_dir():
+            listing = list_folder(where)
+            tree = arrange(listing.names, self.test_fraction, where, listing.folders)
+            pairs = zip(listing.names, listing.stamps, strict=True)
+            sources = [f"{name} {stamp}" for name, stamp in pairs]
+        else:
+            tree, sources = None, [stamp(where)]
+        options = {
+            "size": self.size, "channels": self.channels, "test_fraction": self.test_fraction,
+            "resize": self.resize,
+        }  # fmt: skip
+        return _Place(where, tree, ArrayCache("image_folder", root, sources, options))
 
     def _where(self, root: Path) -> Path:
         # an absolute path stays as it is
@@ -79,64 +143,49 @@ class ImageFolder:
             f"archive there, set path, or name the folder that holds it in LTH_BENCH_DATA"
         )
 
-    def _cache(self, root: Path, where: Path) -> ArrayCache:
-        if where.is_dir():
-            sources = [stamp(where / name, name) for name in image_names(where)]
-        else:
-            sources = [stamp(where)]
-        options = {
-            "size": self.size, "channels": self.channels, "test_fraction": self.test_fraction,
-        }  # fmt: skip
-        return ArrayCache("image_folder", root, sources, options)
+    def _tree(self, place: _Place) -> Tree:
+        if place.tree is not None:
+            return place.tree
+        return arrange(archive_names(place.where), self.test_fraction, place.where)
 
-    def _arrange(self, where: Path, names: Sequence[str]) -> Tree:
-        return arrange(names, self.test_fraction, where)
-
-    def _shape(self, where: Path, names: set[str]) -> tuple[int, int]:
-        """Height and width that all images shall have."""
+    def _shape(self, place: _Place, tree: Tree) -> tuple[int, int, int]:
+        """[C, H, W] that all images shall have."""
         if self.size is not None:
-            return self.size, self.size
-        name, content = next((n, c) for n, c in read_images(where) if n in names)
-        pixels = self._pixels(where, name, content)
-        return pixels.shape[0], pixels.shape[1]
+            return int(self.channels), self.size, self.size
+        if place.where.is_dir():
+            name = tree.train[0]
+            content = read_file(place.where, name)
+        else:
+            names = set(tree.train)
+            name, content = next((n, c) for n, c in read_archive(place.where) if n in names)
+        channels, height, width = decoded(place.where, name, content, self._decoder).shape
+        return channels, height, width
 
-    def _decode(self, where: Path) -> Arrays:
-        tree = self._arrange(where, image_names(where))
-        height, width = self._shape(where, set(tree.train))
-        # pixels as they are decoded, [N, H, W, C]
-        train = np.empty((len(tree.train), height, width, self.channels), np.uint8)
-        test = np.empty((len(tree.test), height, width, self.channels), np.uint8)
-        place = {name: train[i] for i, name in enumerate(tree.train)}
-        place.update({name: test[i] for i, name in enumerate(tree.test)})
-        for name, content in read_images(where):
-            if name in place:
-                pixels = self._pixels(where, name, content)
-                if pixels.shape != place[name].shape:
-                    raise UserError(
-                        f"{where}: images must all be of one size, but {name!r} has "
-                        f"{pixels.shape[0]}×{pixels.shape[1]} pixels and another "
-                        f"{height}×{width}; set size to scale them"
-                    )
-                place[name][:] = pixels
+    def _decode(self, place: _Place) -> Arrays:
+        tree = self._tree(place)
+        shape = self._shape(place, tree)
+        train = torch.empty((len(tree.train), *shape), dtype=torch.uint8)
+        test = torch.empty((len(tree.test), *shape), dtype=torch.uint8)
+        if place.where.is_dir():
+            for names, pixels in ((tree.train, train), (tree.test, test)):
+                read_all(FileImages(place.where, names, self._decoder, shape), pixels, cores())
+        else:
+            spot = {name: train[i] for i, name in enumerate(tree.train)}
+            spot.update({name: test[i] for i, name in enumerate(tree.test)})
+            for name, content in read_archive(place.where):
+                if name in spot:
+                    spot[name].copy_(decoded(place.where, name, content, self._decoder, shape))
         return Arrays(
-            _channels_first(train), torch.tensor(tree.train_labels),
-            _channels_first(test), torch.tensor(tree.test_labels), len(tree.classes),
+            train, torch.tensor(tree.train_labels), test, torch.tensor(tree.test_labels),
+            len(tree.classes),
         )  # fmt: skip
 
-    def _pixels(self, where: Path, name: str, content: bytes) -> np.ndarray:
-        """uint8 [H, W, C]."""
-        try:
-            with Image.open(io.BytesIO(content)) as opened:
-                image: Image.Image = opened.convert("RGB" if self.channels == 3 else "L")
-        except Exception as error:  # a damaged image raises anything
-            raise UserError(
-                f"{where}: {name!r} is truncated or no image ({error}); remove or replace it"
-            ) from error
-        if self.size is not None and image.size != (self.size, self.size):
-            image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(image.height, image.width, int(self.channels))
 
+@dataclass(frozen=True)
+class _Place:
+    """What is known of the files before any is opened."""
 
-def _channels_first(images: np.ndarray) -> Tensor:
-    """[N, H, W, C] to [N, C, H, W], contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    where: Path
+    tree: Tree | None
+    """Of a folder; an archive's is worked out where it is needed, since it takes reading it all."""
+    cache: ArrayCache

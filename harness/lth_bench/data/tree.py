@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import torch
 
@@ -18,6 +18,8 @@ from lth_bench.errors import UserError
 
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"))
 SPLITS = ("train", "test")
+HELD_OUT = ("test", "val", "validation")
+"""Folders beside train/ that can be the test split; the first that is there."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
@@ -35,15 +37,11 @@ class Tree:
     test_labels: tuple[int, ...]
 
 
-def read_images(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each image file in a folder, zip or tar; an archive is never unpacked.
+def read_archive(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each image file in a zip or tar, which is never unpacked.
 
-    In the folder's or archive's own order. UserError where the archive is damaged.
+    In the archive's own order. UserError where it is damaged.
     """
-    if path.is_dir():
-        for name in image_names(path):
-            yield name, (path / name).read_bytes()
-        return
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
@@ -61,16 +59,10 @@ def read_images(path: Path) -> Iterator[tuple[str, bytes]]:
         raise _damaged(path, error) from error
 
 
-def image_names(path: Path) -> list[str]:
-    """The image files in a folder, zip or tar, sorted, with / between folders."""
+def archive_names(path: Path) -> list[str]:
+    """The image files in a zip or tar, sorted, with / between folders."""
     try:
-        if path.is_dir():
-            names = [
-                (Path(folder) / file).relative_to(path).as_posix()
-                for folder, _, files in os.walk(path, followlinks=True)
-                for file in files
-            ]
-        elif zipfile.is_zipfile(path):
+        if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
                 names = [entry.filename for entry in packed.infolist() if not entry.is_dir()]
         else:
@@ -81,56 +73,128 @@ def image_names(path: Path) -> list[str]:
     return sorted(filter(_is_image, names))
 
 
-def arrange(names: Sequence[str], test_fraction: float, where: Path) -> Tree:
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder; names are below it, sorted, with / between."""
+
+    names: tuple[str, ...]
+    """The image files."""
+    stamps: tuple[str, ...]
+    """Size in bytes and time of change in nanoseconds of each."""
+    folders: tuple[str, ...]
+    """All folders that are not hidden, empty ones too."""
+
+
+def list_folder(folder: Path) -> Listing:
+    """The images below a folder; links are followed. UserError where it cannot be read.
+
+    Plain strings: a million files take seconds so, and half a minute by way of `Path`.
+    """
+    found, folders, todo = [], [], [("", str(folder))]
+    try:
+        while todo:
+            prefix, place = todo.pop()
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    name = prefix + entry.name
+                    if _is_hidden(entry.name):
+                        continue
+                    if entry.is_dir():
+                        todo.append((f"{name}/", entry.path))
+                        folders.append(name)
+                    elif _is_image(name):
+                        status = entry.stat()  # raises where a link leads nowhere
+                        found.append((name, f"{status.st_size} {status.st_mtime_ns}"))
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read: {error}; put the file there, or remove what names it"
+        ) from error
+    found.sort()
+    return Listing(
+        tuple(name for name, _ in found), tuple(stamp for _, stamp in found),
+        tuple(sorted(folders)),
+    )  # fmt: skip
+
+
+def arrange(
+    names: Sequence[str], test_fraction: float, where: Path, folders: Sequence[str] = ()
+) -> Tree:
     """The split and class of each image, from its name.
 
     Either train/CLASS/… beside test/CLASS/…, or CLASS/… alone, of which `test_fraction`, the same
-    of every class, becomes the test split: a fixed choice for these names. Folders that everything
-    lies in are passed over, and so is what lies beside train and test.
+    of every class, becomes the test split: a fixed choice for these names. Where test/ has no
+    classes, val/ or validation/ is the test split, as in ImageNet, whose test images have no public
+    labels. Folders that everything lies in are passed over, and so is what lies beside the two
+    splits. `folders` are all folders there, so that a class without images is an error: left out
+    quietly, it would be a class less.
     """
-    paths = {name: _inner(PurePosixPath(name).parts) for name in names}
+    paths = {name: _inner(name) for name in names}
+    above: tuple[str, ...] = ()
     while _wrapped(paths):
+        above += next(iter(paths.values()))[:1]
         paths = {name: p[1:] for name, p in paths.items()}
     if not paths:
         raise UserError(f"{where} holds no image ({', '.join(sorted(IMAGES))})")
+    depth = len(above)
+    inside = [f[depth:] for f in map(_inner, folders) if f[:depth] == above and len(f) > depth]
     tops = {p[0] for p in paths.values() if len(p) > 1}
-    if "train" in tops and "test" in tops:
-        return _given(paths, where)
+    held_out = _held_out(paths, tops)
+    if "train" in tops and held_out is not None:
+        return _given(paths, held_out, inside, where)
     if "train" in tops or "test" in tops:
         only = "train" if "train" in tops else "test"
         raise UserError(
             f"{where} holds {only}/ but no {'test' if only == 'train' else 'train'}/ beside it; "
             f"put train/CLASS/… and test/CLASS/… there, or CLASS/… alone"
         )
-    return _divided(paths, test_fraction, where)
+    return _divided(paths, test_fraction, inside, where)
 
 
-def _wrapped(paths: dict[str, tuple[str, ...]]) -> bool:
+Parts = tuple[str, ...]
+"""A name's folders and file."""
+
+
+def _held_out(paths: dict[str, Parts], tops: set[str]) -> str | None:
+    """The folder beside train/ that is the test split."""
+    with_classes = {p[0] for p in paths.values() if len(p) > 2}
+    found = next((name for name in HELD_OUT if name in with_classes), None)
+    # one without classes is left to the error that says so
+    return found or ("test" if "test" in tops else None)
+
+
+def _wrapped(paths: dict[str, Parts]) -> bool:
     """Whether everything lies in one folder that is neither a class nor a split."""
     tops = {p[0] for p in paths.values()}
     return len(tops) == 1 and tops.isdisjoint(SPLITS) and min(map(len, paths.values())) > 2
 
 
-def _given(paths: dict[str, tuple[str, ...]], where: Path) -> Tree:
-    parts = {part: {n: p[1:] for n, p in paths.items() if p[0] == part} for part in SPLITS}
+def _given(paths: dict[str, Parts], held_out: str, folders: Sequence[Parts], where: Path) -> Tree:
+    parts = {part: {n: p[1:] for n, p in paths.items() if p[0] == part}
+             for part in ("train", held_out)}  # fmt: skip
+    for part, held in parts.items():
+        inside = [f[1:] for f in folders if f[0] == part]
+        _require_filled(held, inside, where / part)
     classes = _classes(parts["train"], where)
-    strange = sorted({p[0] for p in parts["test"].values()} - set(classes))
+    strange = sorted({p[0] for p in parts[held_out].values()} - classes.keys())
     if strange:
         raise UserError(
-            f"{where}: test/ holds a class that train/ does not: {', '.join(strange[:5])}"
+            f"{where}: {held_out}/ holds a class that train/ does not: {', '.join(strange[:5])}"
         )
-    train, test = (sorted(parts[part], key=parts[part].__getitem__) for part in SPLITS)
+    train, test = (sorted(held, key=held.__getitem__) for held in parts.values())
     return Tree(
-        classes, tuple(train), tuple(test),
-        tuple(classes.index(parts["train"][n][0]) for n in train),
-        tuple(classes.index(parts["test"][n][0]) for n in test),
+        tuple(classes), tuple(train), tuple(test),
+        tuple(classes[parts["train"][n][0]] for n in train),
+        tuple(classes[parts[held_out][n][0]] for n in test),
     )  # fmt: skip
 
 
-def _divided(paths: dict[str, tuple[str, ...]], test_fraction: float, where: Path) -> Tree:
+def _divided(
+    paths: dict[str, Parts], test_fraction: float, folders: Sequence[Parts], where: Path
+) -> Tree:
+    _require_filled(paths, folders, where)
     classes = _classes(paths, where)
     names = sorted(paths, key=paths.__getitem__)
-    labels = [classes.index(paths[name][0]) for name in names]
+    labels = [classes[paths[name][0]] for name in names]
     size = round(test_fraction * len(names))
     if not 0 < size < len(names):
         raise UserError(
@@ -141,34 +205,50 @@ def _divided(paths: dict[str, tuple[str, ...]], test_fraction: float, where: Pat
     purpose = "\n".join("/".join(paths[name]) for name in names)
     train, test = (i.tolist() for i in split(len(names), torch.tensor(labels), size, purpose))
     return Tree(
-        classes, tuple(names[i] for i in train), tuple(names[i] for i in test),
+        tuple(classes), tuple(names[i] for i in train), tuple(names[i] for i in test),
         tuple(labels[i] for i in train), tuple(labels[i] for i in test),
     )  # fmt: skip
 
 
-def _classes(paths: dict[str, tuple[str, ...]], where: Path) -> tuple[str, ...]:
+def _require_filled(paths: dict[str, Parts], folders: Sequence[Parts], where: Path) -> None:
+    filled = {p[0] for p in paths.values()}
+    empty = sorted({f[0] for f in folders if len(f) == 1} - filled)
+    if empty:
+        raise UserError(
+            f"{where}: the class folder {empty[0]!r} holds no image "
+            f"({', '.join(sorted(IMAGES))}); fill it or remove it"
+        )
+
+
+def _classes(paths: dict[str, Parts], where: Path) -> dict[str, int]:
+    """Each class and its label, in order."""
     stray = sorted(name for name, p in paths.items() if len(p) < 2)
     if stray:
         raise UserError(
             f"{where}: the image {stray[0]!r} lies in no class folder; put train/CLASS/… and "
             f"test/CLASS/… there, or CLASS/… alone"
         )
-    classes = tuple(sorted({p[0] for p in paths.values()}))
+    classes = sorted({p[0] for p in paths.values()})
     if len(classes) < 2:
         raise UserError(f"{where} holds one class only: {classes[0]!r}")
-    return classes
+    return {name: label for label, name in enumerate(classes)}
 
 
-def _inner(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the ./ that some archives begin their names with."""
-    return tuple(part for part in parts if part != ".")
+def _inner(name: str) -> Parts:
+    """A name's parts, without the ./ that some archives begin their names with."""
+    return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
 def _is_image(name: str) -> bool:
-    path = PurePosixPath(name)
-    # what macOS puts beside every file
-    hidden = any(part.startswith(".") and part != "." for part in path.parts)
-    return path.suffix.lower() in IMAGES and not hidden and "__MACOSX" not in path.parts
+    return os.path.splitext(name)[1].lower() in IMAGES and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    """Hidden, or what macOS puts beside every file."""
+    if "/." not in name and not name.startswith(".") and "__MACOSX" not in name:
+        return False
+    parts = _inner(name)
+    return any(part.startswith(".") for part in parts) or "__MACOSX" in parts
 
 
 _DAMAGED = (

@@ -1,62 +1,143 @@
-"""The order of work: dense runs once and first, long chains early, cores full."""
+"""The order of work: dense runs once and first, long chains early, cohorts and cores full."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from lth_bench.lottery.experiment import Experiment
 from lth_bench.plan import Planned
+from lth_bench.training.keys import digest
 
-Group = tuple[str, str, str, int]
+Task = str
+Group = tuple[Task, int]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Experiments that a worker is given at once."""
+
+    items: tuple[Planned, ...] = ()
+    deaths: int = 0
+    """How often a worker died while it ran them all. Above 0 nothing else runs beside them."""
 
 
 class Schedule:
-    """Hands out experiments. The first of each (task, seed) goes alone, so that the dense run is
-    trained once; the others of the group follow, those with the longest chains first.
+    """Hands out experiments. The first of each (task, seed) goes before the others of its group,
+    so that the dense run is trained once; then those with the longest chains come first.
+    Experiments that share a search go together.
     """
 
     def __init__(self, planned: Iterable[Planned]) -> None:
         self._waiting: dict[Group, list[Planned]] = {}
-        for item in planned:
-            self._waiting.setdefault(group_of(item), []).append(item)
-        for items in self._waiting.values():
-            # the dense experiment has no chain of its own, so it opens its group
-            items.sort(key=lambda p: (len(p.fits) > 0, -sum(p.fits), p.experiment.label))
+        self._left: dict[Group, int] = {}
         self._opening: set[Group] = set()
         self._open: set[Group] = set()
+        self._suspects: list[Bundle] = []
+        self._groups: dict[str, Group] = {}
+        self.add(planned)
+
+    def add(self, planned: Iterable[Planned]) -> None:
+        """More work, also while a run is under way."""
+        touched = set()
+        for item in planned:
+            group = self._group(item)
+            touched.add(group)
+            self._waiting.setdefault(group, []).append(item)
+            self._left[group] = self._left.get(group, 0) + sum(item.fits)
+        for group in touched:
+            # the dense experiment has no chain of its own, so it opens its group
+            self._waiting[group].sort(
+                key=lambda p: (len(p.fits) > 0, -sum(p.fits), p.experiment.label)
+            )
 
     def __len__(self) -> int:
-        return sum(len(items) for items in self._waiting.values())
+        suspects = sum(len(bundle.items) for bundle in self._suspects)
+        return suspects + sum(len(items) for items in self._waiting.values())
 
-    def next(self, last_task: tuple[str, str, str] | None) -> Planned | None:
-        """The next experiment, or None while everything left waits for a dense run.
+    def take(self, room: int, workers: int, running: Task | None, last: Task | None) -> Bundle:
+        """Up to `room` experiments for one of `workers` workers, of one task, and those that share
+        a search with the last of them; none while everything left waits for a dense run.
 
-        A worker stays with its task where that costs nothing, since it has its data and network.
+        `running` is the task of the experiments that the worker still runs, which others must
+        share. An idle worker stays with its `last` task where that costs nothing, since it has
+        its data and network.
         """
-        free = [g for g, items in self._waiting.items() if items and g not in self._opening]
-        if not free:
-            return None
+        if running is None and self._suspects:
+            return self._suspects.pop(0)
+        items: list[Planned] = []
+        task = running
+        while len(items) < room:
+            group = self._next_group(task, last)
+            if group is None:
+                break
+            if not items:
+                task = group[0]
+                # the others are to have their part of what is left of this task
+                room = min(room, -(-self._free(task) // workers))
+            items += self._pop(group)
+        return Bundle(tuple(items))
+
+    def _next_group(self, task: Task | None, last: Task | None) -> Group | None:
+        free = [
+            g
+            for g, items in self._waiting.items()
+            if items and g not in self._opening and task in (None, g[0])
+        ]
         # openers first: everything else of their group waits for them
-        group = min(free, key=lambda g: (g in self._open, g[:3] != last_task, -self._left(g)))
+        key = lambda g: (g in self._open, g[0] != last, -self._left[g])  # noqa: E731
+        return min(free, key=key, default=None)
+
+    def _pop(self, group: Group) -> list[Planned]:
+        """The group's next experiment, and those that share a search with it."""
+        first, *others = self._waiting[group]
+        together, rest = [first], others
         if group not in self._open:
             self._opening.add(group)
-        return self._waiting[group].pop(0)
+        elif first.search is not None:
+            together += [p for p in others if p.search == first.search]
+            rest = [p for p in others if p.search != first.search]
+        self._waiting[group] = rest
+        self._left[group] -= sum(sum(p.fits) for p in together)
+        return together
 
     def done(self, item: Planned) -> None:
         """An experiment has ended, in whatever way."""
-        group = group_of(item)
+        group = self._group(item)
         self._opening.discard(group)
         self._open.add(group)
 
-    def again(self, item: Planned) -> None:
-        """An experiment whose worker died goes back to the front of its group."""
-        group = group_of(item)
-        self._opening.discard(group)
-        self._waiting[group].insert(0, item)
+    def again(self, bundle: Bundle) -> list[Planned]:
+        """A worker died of this bundle. It gets another try; one that dies twice is halved until
+        the culprit is alone. Returns what is given up: a single experiment that died twice.
+        """
+        if bundle.deaths < 2:
+            self._suspects.append(bundle)
+            return []
+        if len(bundle.items) == 1:
+            return list(bundle.items)
+        half = len(bundle.items) // 2
+        for part in (bundle.items[:half], bundle.items[half:]):
+            self._suspects.append(Bundle(part, bundle.deaths))
+        return []
 
-    def _left(self, group: Group) -> int:
-        return sum(sum(p.fits) for p in self._waiting[group])
+    def _free(self, task: Task) -> int:
+        """Experiments of a task that could start now."""
+        found = 0
+        for group, items in self._waiting.items():
+            if group[0] == task and group not in self._opening:
+                found += len(items) if group in self._open else min(1, len(items))
+        return found
+
+    def _group(self, item: Planned) -> Group:
+        """Experiments of one group share a dense run."""
+        experiment = item.experiment
+        if experiment.experiment_id not in self._groups:
+            group = (task_of(experiment), experiment.seed)
+            self._groups[experiment.experiment_id] = group
+        return self._groups[experiment.experiment_id]
 
 
-def group_of(item: Planned) -> Group:
-    """Experiments that share a dense run."""
-    return (*item.experiment.task, item.experiment.seed)
+def task_of(experiment: Experiment) -> Task:
+    """What experiments have in common that use one network, one data set and one recipe."""
+    return digest([experiment.model, experiment.dataset, experiment.recipe])

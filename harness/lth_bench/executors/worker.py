@@ -1,4 +1,4 @@
-"""Runs experiments in this process, one after the other, on one device."""
+"""Runs experiments in this process, on one device: one after the other, or side by side."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ import torch
 
 from lth_bench.defaults import Defaults
 from lth_bench.errors import DiskError, Diverged, UserError
+from lth_bench.executors.pool import Pool
+from lth_bench.executors.schedule import task_of
 from lth_bench.lottery import Experiment, play
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.plugins.guard import unchanged
 from lth_bench.training.cache import TrainingCache
+from lth_bench.training.data import Examples
 from lth_bench.training.keys import digest
+from lth_bench.training.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.resident import ResidentData, Split
+from lth_bench.training.widths import Widths, widths_file
 from lth_bench.training.workbench import Workbench
 
 Emit = Callable[[dict[str, Any]], None]
+COMPANY = 3
+"""Experiments side by side for each place in a cohort: some are at another step of their work."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +42,55 @@ class WorkerConfig:
     data_root: Path
     plugin_files: tuple[Path, ...] = ()
     third_party: bool = True
+    processes: int = 1
+    """Worker processes on this machine, which share its memory and its cores."""
+    width: int | None = None
+    """Trainings stacked into one computation; None measures what is fastest."""
+    exact_width: bool = False
+    """Train again what was trained at another width."""
 
 
 class Worker:
     """Keeps the last task's network and data, since experiments of one task follow each other."""
 
-    def __init__(self, config: WorkerConfig, registry: Registry | None = None) -> None:
+    def __init__(
+        self, config: WorkerConfig, registry: Registry | None = None, pool: Pool | None = None
+    ) -> None:
         self.config = config
         self.device = torch.device(config.device)
         self.registry = registry or load_registry(config.plugin_files, config.third_party)
         self.cache = TrainingCache(config.artifacts / "trainings")
-        self._datasets: dict[str, Any] = {}
-        self._bench: tuple[str, Workbench, Split] | None = None
+        self._datasets: dict[str, tuple[Any, Placement]] = {}
+        self._bench: tuple[str, Workbench, Examples] | None = None
+        self.widths = Widths(widths_file(), config.width, config.exact_width)
+        self.pool = pool or Pool()
+        self._alone = pool is None
         with unchanged():
             self._observers = self.registry.make_observers().working
+
+    @property
+    def room(self) -> int:
+        """How many more experiments would keep the cohorts full."""
+        width = self.width
+        return max(0, (1 if width == 1 else COMPANY * width) - len(self.pool))
+
+    @property
+    def width(self) -> int:
+        """Trainings stacked into one computation, for the task at hand."""
+        if self._bench is None:
+            return 1
+        bench = self._bench[1]
+        return bench.width(bench.recipe)
+
+    def begin(self, experiments: Sequence[Experiment], emit: Emit) -> None:
+        """Start experiments of one task beside those that run; each goes to its first training."""
+        for experiment in experiments:
+            self.pool.start(partial(self.run, experiment, emit))
+
+    def serve(self) -> None:
+        """Run some of the trainings that experiments wait for."""
+        if self._bench is not None and len(self.pool):
+            self.pool.serve(self._bench[1])
 
     def run(self, experiment: Experiment, emit: Emit) -> None:
         """One experiment. Its records go to `emit`, the last of them its status."""
@@ -63,6 +104,7 @@ class Worker:
                 "reason": reason,
                 "seconds": time.perf_counter() - began,
                 "worker": self.config.device,
+                "width": self.width,
             }
         )
 
@@ -82,7 +124,11 @@ class Worker:
                 f"strategy {experiment.label!r}",
             )
             hooks = Hooks(
-                experiment.label, strategy, Defaults(test), self._observers, partial(_tell, emit)
+                experiment.label,
+                strategy,
+                Defaults(test if experiment.scored_on == "test" else None),
+                self._observers,
+                partial(_tell, emit),
             )
             play(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
@@ -95,64 +141,52 @@ class Worker:
             return "oom", f"out of memory: {error}"
         except (StrategyError, UserError) as error:
             return "failed", str(error)
-        except Exception as error:  # one experiment's failure is its row, not the run's end
+        # one experiment's failure is its row, not the run's end; sys.exit() in a hook is one too
+        except (Exception, SystemExit) as error:
             return "failed", f"{type(error).__name__}: {error}"
         if reached and all(s == "skipped" for s in reached):
             return "skipped", "no density could be reached"
         return "ok", None
 
-    def bench(self, experiment: Experiment) -> tuple[Workbench, Split]:
+    def bench(self, experiment: Experiment) -> tuple[Workbench, Examples]:
         """The experiment's task on this device, and the test split beside it."""
-        key = digest([experiment.model, experiment.dataset, experiment.recipe])
+        key = task_of(experiment)
         if self._bench is None or self._bench[0] != key:
+            if self._bench is not None:
+                self._bench[1].data.close()
             self._bench = None  # frees the last task's memory first
             recipe = build(Recipe, experiment.recipe, f"recipe {experiment.recipe_name!r}")
             model = self._build("models", experiment.model)
-            arrays = self._arrays(experiment.dataset)
-            data = ResidentData(arrays, recipe.val_size, self.device)
-            config = {**experiment.dataset, "fingerprint": arrays.fingerprint()}
+            opened, placement = self._opened(experiment.dataset_label, experiment.dataset)
+            data, test = make_data(opened, placement, recipe.val_size, self.device)
+            config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
             config["val_size"] = recipe.val_size
-            bench = Workbench(
-                model, experiment.model, data, config, recipe, self.device, self.cache
-            )
-            test = Split(arrays.test_x.to(self.device), arrays.test_y.to(self.device))
+            about = (model, experiment.model, data, config, recipe)
+            bench = Workbench(*about, self.device, self.cache, self.widths)
+            if not self._alone:
+                bench.wait = self.pool.wait
             self._bench = (key, bench, test)
-        return self._bench[1], self._bench[2]
+        _, bench, test = self._bench
+        # a tuning's trials announce different steps, each its own
+        bench.common_starts |= set(experiment.dense_checkpoints)
+        return bench, test
 
     def _build(self, group: str, config: Any) -> Any:
         cls = self.registry.get(group, config["name"])
         return build(cls, config["params"], f"{group.removesuffix('s')} {config['name']!r}")
 
-    def _arrays(self, config: Any) -> Any:
+    def _opened(self, label: str, config: Any) -> tuple[Any, Placement]:
+        """The dataset, and where it lies; the last one stays, since tasks share datasets."""
         key = digest(config)
         if key not in self._datasets:
             self._datasets.clear()
-            self._datasets[key] = self._build("datasets", config).load(self.config.data_root)
+            dataset, root = self._build("datasets", config), self.config.data_root
+            memory = memory_of(self.config.device, self.config.processes)
+            placement = choose(label, dataset, dataset.info(root), memory)
+            self._datasets[key] = placement.opener(dataset)(root), placement
         return self._datasets[key]
 
 
 def _tell(emit: Emit, message: str) -> None:
     """Pass on that an observer raised; the coordinator says it once a run."""
     emit({"event": "observer", "message": message})
-
-
-def prepare_process(device: str) -> None:
-    """Process-wide settings that belong to the recorded numerics."""
-    if device == "cpu":
-        # two single-threaded processes beat one with two threads on networks of this size
-        torch.set_num_threads(1)
-        # dead units and constant pixels decay into subnormals, which cost 5 to 40 times more
-        torch.set_flush_denormal(True)
-    else:
-        torch.cuda.set_device(device)
-        # an operation without a deterministic form warns; it does not fail
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def task_of(experiments: Sequence[Experiment]) -> tuple[str, str, str]:
-    """The task that experiments of one bundle share."""
-    return experiments[0].task

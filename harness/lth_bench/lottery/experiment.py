@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Experiment:
     plugin_version: str
     dense_checkpoints: tuple[int, ...] = ()
     """Steps at which any experiment of this task and seed wants the dense run's state."""
+    scored_on: Literal["test", "validation"] = "test"
+    """The split that its tickets are measured on. What tunes sees the validation split only."""
+    tuned_from: Mapping[str, Any] | None = None
+    """`{"study": …, "trial": …, "steps": …}` where tuning found the parameters."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -45,6 +49,9 @@ class Experiment:
         config = asdict(self)
         for key in ("experiment_id", "config_id", "suite", "label", "seed", "dense_checkpoints"):
             config.pop(key)
+        config.pop("tuned_from")  # says nothing of the result
+        if self.scored_on == "test":
+            config.pop("scored_on")
         return {
             "experiment_id": self.experiment_id,
             "config_id": self.config_id,
@@ -64,5 +71,7 @@ class Experiment:
             "iterative": self.iterative,
             "plugin_version": self.plugin_version,
             "source_hash": self.source_hash,
+            "scored_on": self.scored_on,
+            "tuned_from": None if self.tuned_from is None else dict(self.tuned_from),
             "config": config,
         }

@@ -180,6 +180,7 @@ def _training(trained: Trained, role: str) -> dict[str, Any]:
         "flops_masked_theoretical": trained.cost.flops_masked_theoretical,
         "seconds": trained.cost.seconds,
         "device": trained.device,
-        "width": 1,
+        "width": trained.width,
+        "variant": trained.variant,
         "reused": trained.reused,
     }

@@ -75,12 +75,14 @@ def _facts(account: Record) -> Table:
     source = [e[f"source_{key}"] for key in ("model", "dataset", "recipe")]
     facts: list[tuple[str, str]] = [
         ("experiment", f"{e['experiment_id']}  (configuration {e['config_id']})"),
-        ("suite", e["suite"] + ("" if e["current"] else "  — replaced by a newer configuration")),
+        ("suite", e["suite"] + _standing(e)),
         ("strategy", f"{e['strategy']} {e['plugin_version'] or ''}  source {e['source_hash']}"),
         ("parameters", _settings(e["params"])),
         ("densities", ", ".join(f"{d:.4g}" for d in e["densities"] or ())),
         ("controls", ", ".join(e["controls"] or ()) or "none"),
     ]
+    if e["tuned_from"] is not None:
+        facts.append(("tuned", f"trial {e['tuned_trial']} of study {e['tuned_from']}"))
     if source != [e[key] for key in ("model", "dataset", "recipe")]:
         facts.append(("found on", " · ".join(source)))
     if e["seconds"] is not None:
@@ -213,6 +215,13 @@ def _add(table: Table, *cells: str, style: str = "") -> None:
     from rich.text import Text
 
     table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def _standing(experiment: Record) -> str:
+    """Why its rows do not count, where they do not."""
+    if experiment["scored_on"] == "validation":
+        return "  — tried by tuning, on the validation split"
+    return "" if experiment["current"] else "  — replaced by a newer configuration"
 
 
 def _percent(fraction: float | None) -> str:

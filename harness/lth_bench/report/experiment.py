@@ -54,10 +54,15 @@ def account(con: DuckDBPyConnection, identity: str) -> Record:
 
 
 def repeat(command: str, experiment: Record) -> str:
-    """The run's command, narrowed down to one experiment's task, label and seed."""
+    """The run's command, narrowed down to one experiment's task, label and seed.
+
+    That of tuning as it is, since it makes up labels and seeds itself.
+    """
     try:
         words = shlex.split(command)
     except ValueError:
+        return command
+    if words[1:2] == ["tune"]:
         return command
     narrowed = ("-s", "--strategy", "-m", "--model", "-d", "--dataset", "--seeds")
     kept: list[str] = []

@@ -95,7 +95,7 @@ class Lines:
             self.meter.finished(record)
             _say(self._line(record))
         elif record.get("event") == "retry":
-            _say(f"retry    {describe(record['experiment'])}: worker {record['reason']}")
+            _say(f"retry    {describe_all(record['experiments'])}: worker {record['reason']}")
         elif record.get("event") == "observer":
             _say(record["message"])
 
@@ -149,7 +149,7 @@ class Live:
             e = record["experiment"]
             self.running[e.experiment_id] = describe(e)
         elif record.get("event") == "retry":
-            what = describe(record["experiment"])
+            what = describe_all(record["experiments"])
             self.bar.console.print(f"[yellow]retry[/] {what}: worker {record['reason']}")
         elif record.get("event") == "observer":
             self.bar.console.print(record["message"], style="yellow", markup=False)
@@ -194,6 +194,12 @@ def describe(e: Experiment) -> str:
     """An experiment in a line: `imp conv2/cifar10 seed 0`."""
     only = f" at {e.densities[0]:g}" if len(e.densities) == 1 and e.densities[0] < 1 else ""
     return f"{e.label} {e.model_label}/{e.dataset_label}/{e.recipe_name} seed {e.seed}{only}"
+
+
+def describe_all(experiments: Sequence[Experiment]) -> str:
+    """Experiments of one worker in a line: the first, and how many others."""
+    first, *others = experiments
+    return describe(first) + (f" and {len(others)} beside it" if others else "")
 
 
 def duration(seconds: float) -> str:

@@ -36,7 +36,9 @@ SELECT
     coalesce(e.source_dataset, e.dataset) AS source_dataset,
     coalesce(e.source_recipe, e.recipe) AS source_recipe,
     e.seed, e.densities, coalesce(e.controls, []) AS controls, e.iterative,
-    e.plugin_version, e.source_hash, e.config, run_id, recorded_at, journal_order
+    e.plugin_version, e.source_hash, e.config, coalesce(e.scored_on, 'test') AS scored_on,
+    e.tuned_from.study AS tuned_from, e.tuned_from.trial AS tuned_trial,
+    e.tuned_from.steps AS tuning_steps, run_id, recorded_at, journal_order
 FROM (
     SELECT unnest(experiments) AS e, run_id, recorded_at, journal_order
     FROM staged WHERE record = 'planned'
@@ -52,7 +54,7 @@ INSERT INTO plans BY NAME SELECT * FROM batch_plans;
 -- Outcomes.
 CREATE TEMP TABLE batch_outcomes AS
 SELECT
-    experiment_id, status, reason, seconds, worker, run_id, recorded_at, journal_order
+    experiment_id, status, reason, seconds, worker, width, run_id, recorded_at, journal_order
 FROM staged WHERE record = 'experiment'
 QUALIFY row_number() OVER (PARTITION BY experiment_id ORDER BY journal_order DESC) = 1;
 
@@ -133,10 +135,31 @@ INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trai
 
 INSERT INTO trainings
 SELECT
-    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width
+    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width,
+    variant
 FROM batch_trainings b
 ANTI JOIN trainings t ON t.key = b.key
 QUALIFY row_number() OVER (PARTITION BY b.key ORDER BY reused, ticket_id) = 1;
+
+-- Trials.
+CREATE TEMP TABLE batch_trials AS
+SELECT * FROM staged WHERE record = 'trial' AND study_id IS NOT NULL AND number IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY study_id, number ORDER BY journal_order DESC) = 1;
+
+DELETE FROM trials t USING batch_trials b
+WHERE t.study_id = b.study_id AND t.number = b.number;
+DELETE FROM trial_experiments t USING batch_trials b
+WHERE t.study_id = b.study_id AND t.number = b.number;
+
+INSERT INTO trials
+SELECT
+    study_id, study, suite, model, dataset, recipe, strategy, label, number, state, origin,
+    params, distributions, objectives, directions, "values", intermediate, densities, seeds,
+    steps, seconds, budget, sampler, pruner, source_hash, run_id, recorded_at, journal_order
+FROM batch_trials;
+
+INSERT INTO trial_experiments
+SELECT study_id, number, unnest(experiment_ids) FROM batch_trials;
 
 CREATE TEMP TABLE touched AS
 SELECT experiment_id FROM batch_tickets UNION SELECT experiment_id FROM batch_outcomes;
@@ -146,4 +169,5 @@ DROP TABLE batch_plans;
 DROP TABLE batch_outcomes;
 DROP TABLE batch_tickets;
 DROP TABLE batch_trainings;
+DROP TABLE batch_trials;
 DROP TABLE replaced;

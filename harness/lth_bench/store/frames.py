@@ -72,6 +72,14 @@ class Results:
         """View `pareto`: accuracy against density and cost."""
         return self.table("pareto", **where)
 
+    def tuning(self, **where: Where) -> DataFrame:
+        """View `tuning`: what each search for parameters found, and its cost."""
+        return self.table("tuning", **where)
+
+    def trials(self, **where: Where) -> DataFrame:
+        """Table `trials`: every trial of every search for parameters."""
+        return self.table("trials", **where)
+
     def metrics(self, **where: Where) -> DataFrame:
         """Table `metrics`: every metric of every ticket, one a row."""
         return self.table("metrics", **where)

@@ -17,6 +17,7 @@ VIEWS = {
     "matching": "The sparsest density at which a label is not worse than dense.",
     "convergence": "How soon training reaches its minimum validation loss.",
     "pareto": "Accuracy against density and against cost: which rows nothing beats in both.",
+    "tuning": "One row per study: a search for a label's parameters on a task.",
 }
 
 COLUMNS = {
@@ -43,7 +44,9 @@ COLUMNS = {
     "plugin_version": "Version of the strategy's distribution.",
     "source_hash": "Hash of the strategy's source.",
     "config": "Everything that was hashed into experiment_id, JSON.",
-    "current": "Whether its rows count: false where a newer configuration replaced it.",
+    "current": "Whether its rows count: false where a newer configuration replaced it, and for "
+    "what tuning tried.",
+    "scored_on": "test, or validation for what tuning tried, which is in no other view.",
     # what came out
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",
     "reason": "Why the status is not ok.",
@@ -83,6 +86,27 @@ COLUMNS = {
     "total_seconds": "Seconds of search and training, as if nothing were shared.",
     "flops_ratio": "FLOPs of search and training as executed / FLOPs of the dense run.",
     "flops_masked_ratio": "The same if pruned weights cost nothing.",
+    "tuning_steps": "Optimiser steps of the trials that found the parameters, as if nothing were "
+    "shared; NULL where nothing was tuned.",
+    "tuning_seconds": "Wall-clock seconds of the trials.",
+    # tuning
+    "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
+    "tuned_trial": "Number of the trial that the parameters are from.",
+    "study_id": "Hash of what is searched, for what, and on which task, seeds and densities.",
+    "study": "SUITE/MODEL/DATASET/RECIPE/LABEL.",
+    "objectives": "What is searched for: accuracy, area, matching, density, cost.",
+    "directions": "maximize or minimize, for each objective.",
+    "trials": "Trials of the study.",
+    "trials_complete": "Trials with a value.",
+    "trials_pruned": "Trials given up early.",
+    "trials_failed": "Trials without a value: failed or diverged.",
+    "best_trial": "Number of the best trial, ties to the first; NULL for two objectives.",
+    "best_value": "Its value, on the validation split.",
+    "best_params": "Its parameters, JSON.",
+    "default_value": "Value of the suite's own settings, which are tried first.",
+    "sampler": "What proposed the trials.",
+    "pruner": "What gave trials up early.",
+    "budget": "What each strategy may spend, JSON: trials, steps or minutes.",
     # over the seeds
     "n": "Seeds with a result.",
     "mean": "Mean test accuracy, fraction in [0, 1].",

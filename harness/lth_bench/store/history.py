@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 from lth_bench.store.journal import decode, whole_lines
 from lth_bench.store.subset import planned
 
-WORTH = {"ok": 3, "skipped": 3, "diverged": 3, "failed": 2, "oom": 1, "timeout": 1}
+WORTH = {
+    "ok": 3, "skipped": 3, "diverged": 3, "failed": 2, "oom": 1, "timeout": 1,
+    "complete": 3, "pruned": 3,
+}  # fmt: skip
 """3: a result, which a rerun does not change. 2: the method's failure. 1: the machine's. Else 0."""
 
 _TASK = (
@@ -79,6 +82,8 @@ class History:
     """Intermediate tickets, by ticket_id."""
     outcomes: dict[str, Result] = field(default_factory=dict)
     """By experiment_id."""
+    trials: dict[str, Result] = field(default_factory=dict)
+    """Of tuning, by study_id and number."""
     others: dict[str, int] = field(default_factory=dict)
     """Offsets of records of kinds that this version does not know, by a hash of the line."""
 
@@ -95,6 +100,8 @@ class History:
             for plan in planned(record):
                 key = plan_key(plan)
                 group = _joined(plan.get(name) for name in _TASK)
+                if plan.get("scored_on", "test") != "test":  # a trial's; it replaces no other
+                    group = _joined((group, plan.get("experiment_id")))
                 run, config = str(record.get("run_id")), str(plan.get("config_id"))
                 _put(self.plans, key, Planned(offset, group, _at(record), run, config))
         elif kind == "ticket":
@@ -108,6 +115,10 @@ class History:
                 _put(self.rounds, str(record.get("ticket_id")), result)
         elif kind == "experiment":
             _put(self.outcomes, experiment, Result(offset, experiment, status, None))
+        elif kind == "trial":
+            key = _joined((record.get("study_id"), record.get("number")))
+            state = str(record.get("state"))
+            _put(self.trials, key, Result(offset, "", state, record.get("values")))
         else:
             self.others[hashlib.blake2b(line.strip(), digest_size=16).hexdigest()] = offset
 

@@ -10,7 +10,9 @@ from lth_bench.store.paths import Paths
 from lth_bench.store.reading import is_current, reading
 from lth_bench.store.schema import SCHEMA_VERSION, STORAGE_VERSION
 
-COUNTED = ("suites", "environments", "experiments", "tickets", "trainings", "metrics", "curves")
+COUNTED = (
+    "suites", "environments", "experiments", "tickets", "trainings", "metrics", "curves", "trials",
+)  # fmt: skip
 
 
 def describe(paths: Paths, note: Callable[[str], None] | None = None) -> dict[str, Any]:

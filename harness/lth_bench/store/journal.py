@@ -160,13 +160,16 @@ class Journal:
         os.fsync(fd)
 
 
-def finished(paths: Paths) -> dict[str, str]:
-    """experiment_id → its last status, straight from the journal, whatever the database knows."""
+def finished(paths: Paths, width: int | None = None) -> dict[str, str]:
+    """experiment_id → its last status, straight from the journal, whatever the database knows.
+
+    With `width`, only of experiments that ran at this width.
+    """
     statuses: dict[str, str] = {}
     for offset, line in whole_lines(paths.journal):
         if not is_ticket(line):
             record = decode(line, paths.journal, offset)
-            if record["record"] == "experiment":
+            if record["record"] == "experiment" and width in (None, record.get("width")):
                 statuses[str(record["experiment_id"])] = str(record["status"])
     return statuses
 

@@ -44,6 +44,8 @@ class MergeReport:
     """Labels on tasks whose newest configuration there is not the one here, and which counts."""
     records: int
     """Records written."""
+    trials_new: int = 0
+    """Trials of tuning."""
 
 
 def merge(own: Paths, others: Sequence[Path]) -> tuple[list[MergeReport], FoldReport]:
@@ -92,11 +94,12 @@ def merge_journal(journal: Journal, source: Path, theirs: Path) -> MergeReport:
         if key not in here.rounds and not _is_result(here.outcomes.get(r.experiment))
     ]
     ends = [end for key, end in there.outcomes.items() if _better(end, here.outcomes.get(key))]
+    trials = [trial for key, trial in there.trials.items() if _better(trial, here.trials.get(key))]
     others = [offset for key, offset in there.others.items() if key not in here.others]
     picks = replay(here.runs, there.runs, ours, theirs)
     picks += replay(here.plans, there.plans, ours, theirs)
     # in their order: an experiment's end comes after its tickets
-    results = [*(x.offset for x in (*places, *rounds, *ends)), *others]
+    results = [*(x.offset for x in (*places, *rounds, *ends, *trials)), *others]
     picks += [Pick(theirs, offset) for offset in sorted(results)]
     if picks:
         journal.extend(lines(picks))
@@ -111,6 +114,7 @@ def merge_journal(journal: Journal, source: Path, theirs: Path) -> MergeReport:
         different=_different(here.places, there.places),
         configurations=tuple(_configurations(here.plans, there.plans)),
         records=len(picks),
+        trials_new=len(trials),
     )
 
 

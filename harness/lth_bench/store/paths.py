@@ -57,6 +57,11 @@ class Paths:
         """Folder of checkpoints and masks."""
         return self.results.with_suffix(".artifacts")
 
+    @property
+    def tuning(self) -> Path:
+        """Optuna's store of the studies, where a suite names no other."""
+        return self.results.with_suffix(".tuning.log")
+
     def make_folder(self) -> None:
         """Make the folder that holds the results. UserError where that cannot be."""
         try:

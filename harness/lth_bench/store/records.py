@@ -45,6 +45,16 @@ class RunRecord(TypedDict):
     plugins: list[PluginUse]
 
 
+class TunedFrom(TypedDict):
+    """Where tuned parameters are from."""
+
+    study: str
+    """Its study_id."""
+    trial: int
+    steps: int | None
+    """What the search took, as if nothing were shared."""
+
+
 class PlannedExperiment(TypedDict):
     """An experiment the run means to end with."""
 
@@ -71,6 +81,10 @@ class PlannedExperiment(TypedDict):
     iterative: bool
     plugin_version: str | None
     source_hash: str | None
+    scored_on: NotRequired[Literal["test", "validation"]]
+    """`validation` where it belongs to a tuning; `test` when absent."""
+    tuned_from: NotRequired[TunedFrom | None]
+    """The search that found the parameters, if one did."""
     config: dict[str, Any]
 
 
@@ -152,6 +166,8 @@ class TrainingUse(TypedDict):
     device: str
     width: int
     """Trainings stacked into one computation with it; 1 is the plain path."""
+    variant: str
+    """How the engine computed it: `plain`, `stacked` (layer by layer) or `vmap`."""
     reused: bool
     """Whether the result was there already."""
 
@@ -188,6 +204,49 @@ class TicketRecord(TypedDict):
     """What the strategy drew of its search."""
 
 
+class TrialRecord(TypedDict):
+    """A trial of a search for parameters has ended. The last record of a number counts."""
+
+    record: Literal["trial"]
+    at: NotRequired[str]
+    run_id: str
+    study_id: str
+    """Hash of what is searched, for what, and on which task, seeds and densities."""
+    study: str
+    """SUITE/MODEL/DATASET/RECIPE/LABEL."""
+    suite: str
+    label: str
+    strategy: str
+    model: str
+    dataset: str
+    recipe: str
+    number: int
+    """From 0, which is the suite's own settings."""
+    state: Literal["complete", "pruned", "failed"]
+    origin: Literal["default", "sampler"]
+    params: dict[str, Any]
+    """By dotted name: `prune_rate.conv`; `recipe.lr` for a value of the recipe."""
+    distributions: dict[str, str]
+    """By the same names: Optuna's `distribution_to_json`."""
+    objectives: list[str]
+    directions: list[str]
+    """maximize or minimize."""
+    values: list[float | None]
+    """As many as objectives; empty unless complete."""
+    intermediate: list[list[float | None]]
+    """[position, value] a row."""
+    densities: list[float]
+    seeds: list[int]
+    steps: int
+    """Optimiser steps, as if nothing were shared."""
+    seconds: float
+    experiment_ids: list[str]
+    budget: dict[str, float]
+    sampler: str
+    pruner: str
+    source_hash: str | None
+
+
 class ExperimentRecord(TypedDict):
     """An experiment has ended, one way or another. The last record of an experiment_id counts."""
 
@@ -198,4 +257,7 @@ class ExperimentRecord(TypedDict):
     status: Status
     reason: str | None
     seconds: float | None
+    """From its start to its end; others ran side by side with it."""
     worker: str | None
+    width: NotRequired[int]
+    """Trainings that were stacked into one computation."""

@@ -8,6 +8,7 @@ WITH newest AS (
         suite, label, model, dataset, recipe, source_model, source_dataset, source_recipe,
         arg_max(config_id, journal_order) AS config_id
     FROM plans
+    WHERE scored_on = 'test'
     GROUP BY ALL
 ),
 places AS (
@@ -17,6 +18,7 @@ places AS (
         AND n.dataset = p.dataset AND n.recipe = p.recipe
         AND n.source_model = p.source_model AND n.source_dataset = p.source_dataset
         AND n.source_recipe = p.source_recipe AND n.config_id = p.config_id
+    WHERE p.scored_on = 'test'
 ),
 spread AS (
     SELECT *, unnest(list_distinct(list_prepend('none', controls))) AS control FROM places
@@ -24,7 +26,9 @@ spread AS (
 SELECT
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
     target_density, any_value(strategy) AS strategy, label, control, seed,
-    arg_max(experiment_id, journal_order) AS experiment_id
+    arg_max(experiment_id, journal_order) AS experiment_id,
+    arg_max({'study': tuned_from, 'steps': tuning_steps}, journal_order) AS tuned,
+    max(journal_order) AS planned
 FROM spread
 GROUP BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
@@ -38,11 +42,16 @@ SELECT row_number() OVER (), * FROM (
 
 DELETE FROM cells;
 INSERT INTO cells
-SELECT row_number() OVER (), * FROM (
-    SELECT DISTINCT
+SELECT
+    row_number() OVER (), * EXCLUDE (tuned),
+    CASE WHEN control = 'none' THEN tuned.study END,
+    CASE WHEN control = 'none' THEN tuned.steps END  -- a control carries no cost of a search
+FROM (
+    SELECT
         t.task, p.source_model, p.source_dataset, p.source_recipe, p.target_density,
-        p.strategy, p.label, p.control
+        p.strategy, p.label, p.control, arg_max(p.tuned, p.planned) AS tuned
     FROM planned_rows p JOIN tasks t USING (suite, model, dataset, recipe)
+    GROUP BY ALL
     ORDER BY ALL
 );
 

@@ -29,14 +29,15 @@ _COST = (
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
     "flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, "
-    "width BIGINT, reused BOOLEAN)[]"
+    "width BIGINT, variant VARCHAR, reused BOOLEAN)[]"
 )
 _EXPERIMENT = (
     "STRUCT(experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, "
     "label VARCHAR, params JSON, model VARCHAR, dataset VARCHAR, recipe VARCHAR, "
     "source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT, "
     "densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN, plugin_version VARCHAR, "
-    "source_hash VARCHAR, config JSON)[]"
+    "source_hash VARCHAR, config JSON, scored_on VARCHAR, "
+    "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT))[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
@@ -69,6 +70,7 @@ COLUMNS = {
     "reason": "VARCHAR",
     "seconds": "DOUBLE",
     "worker": "VARCHAR",
+    "width": "BIGINT",
     "metrics": "MAP(VARCHAR, DOUBLE)",
     "layers": _LAYER,
     "cost": _COST,
@@ -76,6 +78,30 @@ COLUMNS = {
     "curve": "DOUBLE[][]",
     "weights": _WEIGHTS,
     "matrices": _MATRIX,
+    "study_id": "VARCHAR",
+    "study": "VARCHAR",
+    "model": "VARCHAR",
+    "dataset": "VARCHAR",
+    "recipe": "VARCHAR",
+    "strategy": "VARCHAR",
+    "label": "VARCHAR",
+    "number": "BIGINT",
+    "state": "VARCHAR",
+    "origin": "VARCHAR",
+    "params": "JSON",
+    "distributions": "JSON",
+    "objectives": "VARCHAR[]",
+    "directions": "VARCHAR[]",
+    "values": "DOUBLE[]",
+    "intermediate": "DOUBLE[][]",
+    "densities": "DOUBLE[]",
+    "seeds": "BIGINT[]",
+    "steps": "BIGINT",
+    "experiment_ids": "VARCHAR[]",
+    "budget": "JSON",
+    "sampler": "VARCHAR",
+    "pruner": "VARCHAR",
+    "source_hash": "VARCHAR",
 }
 """Keys of all records and the types DuckDB reads them as; unknown keys are passed over."""
 

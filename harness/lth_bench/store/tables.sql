@@ -34,6 +34,7 @@ CREATE TABLE plans (
     source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT,
     densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN,
     plugin_version VARCHAR, source_hash VARCHAR, config JSON,
+    scored_on VARCHAR, tuned_from VARCHAR, tuned_trial BIGINT, tuning_steps BIGINT,
     run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
@@ -45,11 +46,12 @@ CREATE TABLE tasks (
 CREATE TABLE cells (
     cell INTEGER, task INTEGER, source_model VARCHAR, source_dataset VARCHAR,
     source_recipe VARCHAR, target_density DOUBLE, strategy VARCHAR, label VARCHAR,
-    control VARCHAR
+    control VARCHAR, tuned_from VARCHAR, tuning_steps BIGINT
 );
 
 -- One row per (suite, experiment, target density, control) that counts: of each label's task and
--- seed, the configuration planned last. Refilled whenever something is planned.
+-- seed, the configuration planned last. Refilled whenever something is planned. What a search for
+-- parameters tries, scored on the validation split, is no result and has no slot.
 CREATE TABLE slots (
     cell INTEGER, task INTEGER, suite VARCHAR, experiment_id VARCHAR, seed BIGINT,
     target_density DOUBLE, control VARCHAR
@@ -74,7 +76,7 @@ CREATE TABLE flat (
 
 CREATE TABLE outcomes (
     experiment_id VARCHAR, status VARCHAR, reason VARCHAR, seconds DOUBLE, worker VARCHAR,
-    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    width BIGINT, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
 CREATE TABLE tickets (
@@ -109,10 +111,22 @@ CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values"
 
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
-    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT
+    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT, variant VARCHAR
 );
 
 CREATE TABLE ticket_trainings (ticket_id VARCHAR, key VARCHAR, role VARCHAR, reused BOOLEAN);
+
+-- One row per trial of a search for parameters.
+CREATE TABLE trials (
+    study_id VARCHAR, study VARCHAR, suite VARCHAR, model VARCHAR, dataset VARCHAR,
+    recipe VARCHAR, strategy VARCHAR, label VARCHAR, number BIGINT, state VARCHAR, origin VARCHAR,
+    params JSON, distributions JSON, objectives VARCHAR[], directions VARCHAR[],
+    "values" DOUBLE[], intermediate DOUBLE[][], densities DOUBLE[], seeds BIGINT[],
+    tuning_steps BIGINT, tuning_seconds DOUBLE, budget JSON, sampler VARCHAR, pruner VARCHAR,
+    source_hash VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+);
+
+CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
 COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
@@ -133,3 +147,5 @@ COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and e
 COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
+COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
+COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';

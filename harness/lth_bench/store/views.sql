@@ -8,7 +8,7 @@ SELECT
     p.densities, p.controls, p.iterative, p.plugin_version, p.source_hash, p.config,
     coalesce(o.status, 'planned') AS status, o.reason, o.seconds, o.worker,
     s.experiment_id IS NOT NULL AS current,
-    p.run_id, p.recorded_at
+    p.run_id, p.recorded_at, p.scored_on, p.tuned_from, p.tuned_trial, p.tuning_steps
 FROM plans p
 LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
 LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s
@@ -92,7 +92,8 @@ SELECT
     g.search_flops_dense, g.search_flops_masked_theoretical, g.flops_ratio,
     g.flops_masked_ratio, g.seconds, g.search_seconds,
     k.planned, k.failed, k.skipped,
-    k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending
+    k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
+    c.tuned_from, c.tuning_steps
 FROM counted k
 JOIN cells c ON c.cell = k.cell
 JOIN tasks t ON t.task = c.task
@@ -169,6 +170,38 @@ SELECT
 FROM leaderboard
 WHERE strategy <> 'dense' AND delta_n > 0
 GROUP BY ALL;
+
+-- A value that is not finite ranks with nothing. Of two objectives no single trial is the best.
+CREATE VIEW tuning AS
+WITH valued AS (
+    SELECT
+        *, CASE WHEN state = 'complete' AND len("values") = 1 AND isfinite("values"[1])
+            THEN "values"[1] END AS value
+    FROM trials
+),
+ranked AS (
+    SELECT
+        *, CASE WHEN directions[1] = 'minimize' THEN -value ELSE value END AS merit
+    FROM valued
+)
+SELECT
+    study_id, any_value(study) AS study, any_value(suite) AS suite, any_value(model) AS model,
+    any_value(dataset) AS dataset, any_value(recipe) AS recipe,
+    any_value(strategy) AS strategy, any_value(label) AS label,
+    any_value(objectives) AS objectives, any_value(directions) AS directions,
+    count(*) AS trials,
+    count(*) FILTER (state = 'complete') AS trials_complete,
+    count(*) FILTER (state = 'pruned') AS trials_pruned,
+    count(*) FILTER (state = 'failed') AS trials_failed,
+    arg_max(number, (merit, -number)) FILTER (merit IS NOT NULL) AS best_trial,
+    arg_max(value, (merit, -number)) FILTER (merit IS NOT NULL) AS best_value,
+    arg_max(params, (merit, -number)) FILTER (merit IS NOT NULL) AS best_params,
+    arg_min(value, number) FILTER (origin = 'default') AS default_value,
+    CAST(sum(tuning_steps) AS BIGINT) AS tuning_steps, sum(tuning_seconds) AS tuning_seconds,
+    any_value(sampler) AS sampler, any_value(pruner) AS pruner,
+    arg_max(budget, journal_order) AS budget, max(recorded_at) AS recorded_at
+FROM ranked
+GROUP BY study_id;
 
 CREATE VIEW convergence AS
 WITH grouped AS (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.params import build, dotted
 from lth_bench.suite.source import Source, holds
-from lth_bench.suite.spec import Component, Keys, StrategySpec, Suite
+from lth_bench.suite.spec import Keys, StrategySpec, Suite, TaskSpec
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
@@ -41,12 +41,16 @@ def _check(suite: Suite, registry: Registry) -> None:
             _build(Recipe, task.recipe, f"recipe {name!r}", [(("recipes", name), task.recipe)])
     for strategy in suite.strategies:
         cls = _plugin(registry, "strategies", strategy.use, (*strategy.at, "use"))
-        models = {t.model.label: t.model for t in suite.tasks if strategy.applies_to(t)}
-        for model in models.values():
-            what = f"strategy {strategy.label!r}" + (
-                f" on {model.label}" if len(models) > 1 else ""
-            )
-            _build(cls, strategy.params_for(model), what, list(_places(strategy, model)))
+        tasks = [t for t in suite.tasks if strategy.applies_to(t)]
+        models = {t.model.label: t for t in tasks if strategy.tuned_on(t) is None}
+        several = len({t.model.label for t in tasks}) > 1
+        for task in (*models.values(), *(t for t in tasks if strategy.tuned_on(t) is not None)):
+            what = f"strategy {strategy.label!r}" + (f" on {task.model.label}" if several else "")
+            _build(cls, strategy.params_on(task), what, list(_places(strategy, task)))
+            tuned = strategy.tuned_on(task)
+            if tuned is not None and tuned.train:
+                at = (*tuned.at, "train")
+                _build(Recipe, strategy.recipe_on(task), f"{what}: train", [(at, tuned.train)])
 
 
 def _plugin(registry: Registry, group: str, name: str, at: Keys) -> type[Any]:
@@ -57,8 +61,11 @@ def _plugin(registry: Registry, group: str, name: str, at: Keys) -> type[Any]:
     return cls
 
 
-def _places(strategy: StrategySpec, model: Component) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
-    """The tables that set a strategy's parameters on this model, the one that wins first."""
+def _places(strategy: StrategySpec, task: TaskSpec) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
+    """The tables that set a strategy's parameters on this task, the one that wins first."""
+    model, tuned = task.model, strategy.tuned_on(task)
+    if tuned is not None:
+        yield (*tuned.at, "params"), tuned.params
     for key in (model.label, model.name):
         if key in strategy.per_model:
             yield (*strategy.at, "per_model", key), strategy.per_model[key]

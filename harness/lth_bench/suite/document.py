@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
+from lth_bench.suite.tune import TuneTable
+from lth_bench.suite.tuned import TunedTable
 
 SCHEMA_VERSION = 1
 """The newest form of suites that this version reads."""
@@ -101,6 +103,8 @@ class StrategyTable:
     """Instead of the suite's."""
     models: tuple[str, ...] = ()
     """Only for these models."""
+    tuned: tuple[TunedTable, ...] = ()
+    """What tuning found, task by task; the strategy then runs on these tasks only."""
 
     def __post_init__(self) -> None:
         if self.label is None:
@@ -227,6 +231,8 @@ class Document:
     """The methods to compare."""
     claims: tuple[ClaimTable, ...] = ()
     """What the suite's papers claim; `lth-bench claims` holds the results against it."""
+    tune: TuneTable | None = None
+    """How `lth-bench tune` looks for the strategies' best parameters."""
 
     def __post_init__(self) -> None:
         for name in self.recipes:

@@ -26,6 +26,8 @@ from lth_bench.suite.select import select
 from lth_bench.suite.shipped import find
 from lth_bench.suite.source import Source, parse, read
 from lth_bench.suite.spec import Component, Keys, StrategySpec, Suite, TaskSpec
+from lth_bench.suite.tune import tune_of
+from lth_bench.suite.tuned import tuned_of
 
 
 def load_suite(
@@ -80,12 +82,13 @@ def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]
         _strategy(i, table, read.suite.controls, tasks) for i, table in enumerate(read.strategies)
     ]
     _check_labels(strategies, read.suite.baseline)
+    seeds = _seeds(read.suite.seeds)
     return Suite(
         name=read.suite.name,
         version=read.suite.version,
         description=read.suite.description,
         densities=_sorted(read.suite.densities) or tasks[0].densities,
-        seeds=_seeds(read.suite.seeds),
+        seeds=seeds,
         controls=tuple(read.suite.controls),
         baseline=read.suite.baseline,
         tasks=tuple(tasks),
@@ -97,6 +100,7 @@ def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]
         overridden=tuple(source.overrides),
         added=source.added,
         claims=claims_of(read.claims, tasks, strategies, overridden=bool(overrides)),
+        tune=tune_of(read.tune, seeds, strategies),
     )
 
 
@@ -223,6 +227,7 @@ def _strategy(
         controls=tuple(controls if table.controls is None else table.controls),
         models=table.models,
         at=at,
+        tuned=tuned_of(table.tuned, tasks, at),
     )
 
 

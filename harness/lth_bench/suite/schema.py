@@ -14,6 +14,7 @@ from lth_bench.suite.document import (
     StrategyTable,
     TaskTable,
 )
+from lth_bench.suite.tuned import TunedTable
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
@@ -91,6 +92,7 @@ def _component(registry: Registry, group: str) -> Schema:
 def _strategies(registry: Registry) -> Schema:
     schema = table_schema(StrategyTable)
     classes = _classes(registry, "strategies")
+    schema["properties"]["tuned"].update(items=_tuned())
     use = schema["properties"]["use"]
     use["enum"] = list(classes)
     schema["allOf"] = [
@@ -98,6 +100,9 @@ def _strategies(registry: Registry) -> Schema:
             "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
             "then": {
                 "properties": {
+                    "tuned": {
+                        "items": {"properties": {"params": table_schema(cls, required=False)}}
+                    },
                     "params": table_schema(cls, required=False),
                     "per_model": {"additionalProperties": table_schema(cls, required=False)},
                 }
@@ -105,6 +110,14 @@ def _strategies(registry: Registry) -> Schema:
         }
         for name, cls in classes.items()
     ]
+    return schema
+
+
+def _tuned() -> Schema:
+    from lth_bench.training.recipe import Recipe
+
+    schema = table_schema(TunedTable)
+    schema["properties"]["train"].update(table_schema(Recipe, required=False))
     return schema
 
 

@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from lth_bench.suite.spec import Suite
+from lth_bench.suite.spec import StrategySpec, Suite
+from lth_bench.suite.tune import smoke_tune
 
 STEPS = 8
 BATCH_SIZE = 16
 VAL_SIZE = 32
 DENSITIES = 2
+OWN = {"steps", "epochs", "milestones", "warmup", "eval_every", "val_size", "batch_size"}
+"""Values of a recipe that a smoke run sets itself."""
 
 
 def smoke(suite: Suite) -> Suite:
@@ -25,9 +28,22 @@ def smoke(suite: Suite) -> Suite:
         name=f"{suite.name}-smoke",
         seeds=suite.seeds[:1],
         densities=_few(suite.densities),
+        strategies=tuple(map(_untrained, suite.strategies)),
+        tune=smoke_tune(suite.tune),
         tasks=tuple(
             dataclasses.replace(task, recipe=short(task.recipe), densities=_few(task.densities))
             for task in suite.tasks
+        ),
+    )
+
+
+def _untrained(strategy: StrategySpec) -> StrategySpec:
+    """Without what tuning found of the recipe's length and batches, which are smoke's own here."""
+    return dataclasses.replace(
+        strategy,
+        tuned=tuple(
+            dataclasses.replace(tuned, train={k: v for k, v in tuned.train.items() if k not in OWN})
+            for tuned in strategy.tuned
         ),
     )
 

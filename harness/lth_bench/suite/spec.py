@@ -7,7 +7,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from lth_bench.suite.tuned import Tuned
+
+if TYPE_CHECKING:
+    from lth_bench.suite.tune import TuneSpec
 
 Keys = tuple[str | int, ...]
 """Where something stands in the TOML document: `("tasks", 0, "model")`."""
@@ -72,10 +77,29 @@ class StrategySpec:
     models: tuple[str, ...] = ()
     """Only for these models, by name or label; for all when empty."""
     at: Keys = field(default=(), compare=False)
+    tuned: tuple[Tuned, ...] = ()
+    """What tuning found; where it is not empty, only for the tasks in it."""
 
     def applies_to(self, task: TaskSpec) -> bool:
         """Whether the suite asks for this strategy on this task."""
+        if self.tuned and self.tuned_on(task) is None:
+            return False
         return not self.models or task.model.answers_to(self.models)
+
+    def tuned_on(self, task: TaskSpec) -> Tuned | None:
+        """What tuning found for this task, if it did."""
+        key = (task.model.label, task.dataset.label, task.recipe_name)
+        return next((tuned for tuned in self.tuned if tuned.task == key), None)
+
+    def params_on(self, task: TaskSpec) -> dict[str, Any]:
+        """The parameters on this task; what tuning found wins."""
+        params, tuned = self.params_for(task.model), self.tuned_on(task)
+        return params if tuned is None else merged(params, tuned.params)
+
+    def recipe_on(self, task: TaskSpec) -> dict[str, Any]:
+        """The task's recipe with what tuning found laid over it."""
+        tuned = self.tuned_on(task)
+        return dict(task.recipe) if tuned is None else with_values(task.recipe, tuned.train)
 
     def params_for(self, model: Component) -> dict[str, Any]:
         """The parameters on this model; what is said of its label wins over its name."""
@@ -163,6 +187,8 @@ class Suite:
     """Strategies that the file does not list: where they stand, and the option that adds each."""
     claims: tuple[Claim, ...] = ()
     """Of the file as it stands: those that `--set` has taken the ground from are left out."""
+    tune: TuneSpec | None = None
+    """How its strategies' parameters are looked for; None without a table [tune]."""
 
     def pairs(self) -> list[tuple[StrategySpec, TaskSpec]]:
         """Every strategy with every task it applies to; each is an experiment at each seed."""
@@ -177,6 +203,13 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         out[key] = merged(below, value) if both else value  # type: ignore[arg-type]
     return out
+
+
+def with_values(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with other values: the length in steps replaces that in epochs, and vice versa."""
+    dropped = {"steps": "epochs", "epochs": "steps"}
+    out = {k: v for k, v in recipe.items() if k not in {dropped.get(key) for key in values}}
+    return out | dict(values)
 
 
 def compact(value: object) -> str:

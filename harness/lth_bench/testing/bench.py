@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,21 @@ from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.testing import task
 from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
-from lth_bench.training.cache import Shapes, TrainingCache
-from lth_bench.training.engine import OnEval, Outcome
+from lth_bench.training.cache import Lease, Shapes, TrainingCache
+from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.request import Change, FitRequest, StepView, Watch
 from lth_bench.training.resident import ResidentData
 from lth_bench.training.state import State, Trained
 from lth_bench.training.workbench import Workbench
 
 CPU = torch.device("cpu")
+
+
+class _Free:
+    """A lease where nobody competes."""
+
+    def release(self) -> None:
+        """Nothing is held."""
 
 
 class MemoryCache(TrainingCache):
@@ -34,10 +40,9 @@ class MemoryCache(TrainingCache):
         super().__init__(Path())
         self._outcomes: dict[str, Outcome] = {}
 
-    @contextmanager
-    def lease(self, key: str) -> Iterator[None]:
+    def lease(self, key: str) -> Lease:
         """Nobody else is here."""
-        yield
+        return _Free()
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep a training."""
@@ -90,7 +95,8 @@ class WatchedBench(Workbench):
         bench.ledger = Ledger()
         bench.before_fit = lambda: None
         bench._initial = {}
-        bench._recent = {}
+        bench.wait = bench.wait_alone
+        bench.forget()
         return bench
 
     @property

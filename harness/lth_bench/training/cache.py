@@ -18,20 +18,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
 from lth_bench.errors import DiskError
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
-from lth_bench.training.engine import Outcome
+from lth_bench.training.outcome import Outcome
 from lth_bench.training.state import Cost, CurvePoint
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Lease(Protocol):
+    """A key that is held."""
+
+    def release(self) -> None: ...
 
 
 class TrainingCache:
@@ -44,17 +50,16 @@ class TrainingCache:
         """Where a training lies, or will."""
         return self.root / key
 
-    @contextmanager
-    def lease(self, key: str) -> Iterator[None]:
-        """Hold a key while it is trained; others who want it wait."""
+    def lease(self, key: str) -> Lease | None:
+        """Hold a key while it is trained, until `release`; None where another process has it."""
         with _disk_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / f"{key}.lock")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return None
+        return lock
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep a finished training, with all of its checkpoints. DiskError where that fails."""
@@ -87,6 +92,8 @@ class TrainingCache:
             "step": outcome.step,
             "best_step": outcome.best_step,
             "stopped": outcome.stopped,
+            "width": outcome.width,
+            "variant": outcome.variant,
             "curve": [asdict(p) for p in outcome.curve],
             "cost": asdict(outcome.cost),
             "checkpoints": sorted(outcome.checkpoints),
@@ -126,6 +133,8 @@ class TrainingCache:
                 checkpoints={s: state(f"step-{s}") for s in checkpoints},
                 cost=Cost(**facts["cost"]),
                 stopped=bool(facts["stopped"]),
+                width=int(facts["width"]),
+                variant=str(facts["variant"]),
             )
         except Exception:  # whatever a missing or damaged file raises: train again
             return None

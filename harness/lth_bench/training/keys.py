@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 
-ENGINE_REVISION = 1
+ENGINE_REVISION = 2
 """Raised whenever the engine gives other numbers for the same request."""
 
 
@@ -39,12 +39,14 @@ def hash_mask(mask: Mask) -> str:
 
 
 def numerics(device: torch.device, dtype: str) -> dict[str, object]:
-    """What decides the last bits: device, precision, threads, torch, width, engine."""
+    """What decides the last bits: device, precision, threads, torch, engine.
+
+    Width and layout decide them too. They are recorded with every training and not in its address:
+    a training that was done at another width serves.
+    """
     cuda = device.type == "cuda"
     return {
         "engine": ENGINE_REVISION,
-        "variant": "plain",
-        "width": 1,
         "device": torch.cuda.get_device_name(device) if cuda else device.type,
         "threads": 0 if cuda else torch.get_num_threads(),
         "dtype": dtype,

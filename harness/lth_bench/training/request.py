@@ -27,7 +27,8 @@ class StepView:
     gradients: Layers
     """Dense gradients of the prunable weights, pruned ones included."""
     optimizer_state: Mapping[str, Mapping[str, Any]]
-    """The optimiser's state by parameter, as torch.optim names it; empty before the first step."""
+    """The optimiser's state by parameter, as torch.optim names it; zeros before the first
+    step. Adam's `step` counts all steps of the training."""
     mask: Mask
     memo: dict[str, Any]
     """The callback's only memory between its calls."""

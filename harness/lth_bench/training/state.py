@@ -79,6 +79,10 @@ class Trained(State):
     reused: bool = field(default=False, kw_only=True)
     """Whether it was found already trained."""
     device: str = field(default="cpu", kw_only=True)
+    width: int = field(default=1, kw_only=True)
+    """Members of the cohort that it was computed in; 1 is a training alone."""
+    variant: str = field(default="plain", kw_only=True)
+    """How it was computed: `plain`, `stacked` (layer by layer) or `vmap`."""
 
     @property
     def early_stop_step(self) -> int:

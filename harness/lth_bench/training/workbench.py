@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,17 +14,22 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
-from lth_bench.training.engine import OnEval, Outcome, Training
+from lth_bench.training.data import TaskData
 from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
+from lth_bench.training.layouts import Layout, make_layout
 from lth_bench.training.network import Network
+from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
+from lth_bench.training.serving import Waiting, serve, width_of
 from lth_bench.training.state import State, Trained
+from lth_bench.training.widths import Widths
 
-MEMORY = 8
-"""Finished trainings kept in memory, for the experiments of one (task, seed)."""
+MEMORY = 2**28
+"""Bytes of finished trainings kept in memory, about."""
+LAYOUTS = 2
+"""Layouts kept on the device, with their captured steps."""
 
 
 class Workbench:
@@ -33,11 +39,12 @@ class Workbench:
         self,
         model: Any,
         model_config: Mapping[str, object],
-        data: ResidentData,
+        data: TaskData,
         data_config: Mapping[str, object],
         recipe: Recipe,
         device: torch.device,
         cache: TrainingCache,
+        widths: Widths | None = None,
     ) -> None:
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
@@ -49,8 +56,51 @@ class Workbench:
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
         self.total_steps = recipe.total_steps(len(data.train))
+        self.widths = widths or Widths(None, given=1)
+        self.common_starts = {0}
+        """Steps that many trainings start from: 0, and where tickets are rewound to."""
+        self.wait: Callable[[Waiting], None] = self.wait_alone
+        """How a fit waits for its answer; experiments that run side by side wait together."""
+        self._serving = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was made: trainings in memory, and layouts."""
         self._recent: dict[str, Outcome] = {}
-        self._training = False
+        self.forget_layouts()
+
+    def forget_layouts(self) -> None:
+        """Free the stacks on the device."""
+        self._layouts: dict[tuple[Recipe, int, bool], Layout] = {}
+
+    def layout(self, recipe: Recipe, width: int, kept_only: bool = False) -> Layout:
+        """What cohorts of this recipe and width are computed in."""
+        key = (recipe, width, kept_only)
+        found = self._layouts.pop(key, None)
+        if found is None:
+            while len(self._layouts) >= LAYOUTS:
+                self._layouts.pop(next(iter(self._layouts)))
+            found = make_layout(self.network, self.data, recipe, width, kept_only)
+        self._layouts[key] = found  # the last used stays longest
+        return found
+
+    def width(self, recipe: Recipe) -> int:
+        """Members of a cohort under this recipe."""
+        return self.widths.of(self._width_key(recipe), self.network, self.data, recipe)
+
+    def narrow(self, recipe: Recipe, width: int) -> None:
+        """The device's memory holds no wider cohorts than this."""
+        self.widths.narrow(self._width_key(recipe), width)
+
+    def _width_key(self, recipe: Recipe) -> str:
+        # what a step costs; its rate and how many there are do not matter
+        step = {
+            f: getattr(recipe, f)
+            for f in ("optimizer", "momentum", "nesterov", "batch_size", "crop", "flip")
+        }
+        shape = [*self.data.input_shape, self.data.classes]
+        device = numerics(self.device, recipe.dtype)
+        return digest([self._config["model"], shape, step, device])
 
     def initial(self, seed: int, purpose: str = "init") -> State:
         """The values before training: a function of the model and the seed alone."""
@@ -71,19 +121,22 @@ class Workbench:
 
     def key(self, request: FitRequest, callbacks: Mapping[str, object] | None) -> str:
         """The content address of a training. Wanted checkpoints and `until` are not in it."""
-        return digest(
-            {
-                "task": self._config,
-                "seed": request.seed,
-                "values": hash_tensors(request.values),
-                "mask": hash_mask(request.mask),
-                "start": request.start,
-                "end": request.end,
-                "recipe": recipe_config(request.recipe),
-                "numerics": numerics(self.device, request.recipe.dtype),
-                "callbacks": dict(callbacks) if callbacks is not None else None,
-            }
-        )
+        return digest([self._address(request, callbacks), request.end])
+
+    def _address(
+        self, request: FitRequest, callbacks: Mapping[str, object] | None
+    ) -> dict[str, object]:
+        """Everything that decides a training, but for how long it goes on."""
+        return {
+            "task": self._config,
+            "seed": request.seed,
+            "values": hash_tensors(request.values),
+            "mask": hash_mask(request.mask),
+            "start": request.start,
+            "recipe": recipe_config(request.recipe),
+            "numerics": numerics(self.device, request.recipe.dtype),
+            "callbacks": dict(callbacks) if callbacks is not None else None,
+        }
 
     def fit(
         self,
@@ -96,75 +149,82 @@ class Workbench:
         `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any. A
         training that `until` stops is a prefix and has the address of a training up to there.
         """
-        if self._training:
+        if self._serving:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
         values = {k: v.detach().clone().to(self.device) for k, v in request.values.items()}
         request.mask.require(self.layers)
         mask = request.mask.to(self.device)
         mask.apply_(values)
         request = dataclasses.replace(request, values=values, mask=mask)
-        if request.until is not None:
-            # where it stops is known only afterwards
-            outcome = self._train(request, on_eval)
-            key = self.key(dataclasses.replace(request, end=outcome.step), callbacks)
-            if callbacks is None:  # otherwise nobody would ask for it again
-                self._keep(key, dataclasses.replace(outcome, stopped=False))
-            return self._trained(key, request, outcome)
-        key = self.key(request, callbacks)
-        found = self._find(key, request.checkpoints)
-        if found is None:
-            with self.cache.lease(key):
-                found = self._find(key, request.checkpoints)
-                if found is None:
-                    # what an earlier run wanted stays, or two suites would undo each other's work
-                    wanted = request.checkpoints | self.cache.kept(key)
-                    request = dataclasses.replace(request, checkpoints=wanted)
-                    outcome = self._train(request, on_eval)
-                    self.cache.put(key, outcome)
-                    self._remember(key, outcome)
-                    return self._trained(key, request, outcome)
-        return dataclasses.replace(self._trained(key, request, found), reused=True)
+        whole = self._address(request, callbacks)
+        one = Waiting(
+            request,
+            on_eval,
+            key="" if request.until is not None else digest([whole, request.end]),
+            training=digest(whole),
+            callbacks=callbacks,
+        )
+        width = width_of(self, request)
+        found = self.find(one.key, request.checkpoints, width) if one.key else None
+        if found is not None:
+            one.outcome, one.reused = found, True
+        else:
+            self.wait(one)
+        if one.error is not None:
+            raise one.error
+        assert one.outcome is not None
+        return self._trained(one.key, request, one.outcome, one.reused)
 
-    def _train(self, request: FitRequest, on_eval: OnEval | None) -> Outcome:
-        # the network is one, so trainings cannot nest; and whether a training runs or is found
-        # must not show in the numbers that a hook draws afterwards
-        self._training = True
+    def wait_alone(self, one: Waiting) -> None:
+        """Train at once, with nobody beside."""
+        while not one.done:
+            self.serve([one])
+
+    def serve(self, waiting: Sequence[Waiting]) -> None:
+        """Answer at least one of the fits that wait, or wait a moment for another process."""
+        self._serving = True  # a callback that calls fit would wait for itself
         try:
-            with seeded("training"):
-                return Training(self.network, self.data, request).run(on_eval)
+            serve(self, waiting)
         finally:
-            self._training = False
-
-    def _keep(self, key: str, outcome: Outcome) -> None:
-        """Keep a training that was not looked for, unless it is known."""
-        with self.cache.lease(key):
-            if self._find(key, frozenset()) is None:
-                self.cache.put(key, outcome)
-                self._remember(key, outcome)
+            self._serving = False
 
     def checkpoint(self, key: str, step: int) -> State | None:
         """A kept state in mid-training, or None."""
-        found = self._find(key, frozenset({step}))
+        found = self.find(key, frozenset({step}))
         if found is None:
             return None
         values = {k: v.to(self.device) for k, v in found.checkpoints[step].items()}
         return State(values, step, self.layers)
 
-    def _find(self, key: str, checkpoints: frozenset[int]) -> Outcome | None:
-        recent = self._recent.get(key)
-        if recent is not None and checkpoints <= recent.checkpoints.keys():
-            return recent
-        found = self.cache.get(key, self.layers, self.shapes, checkpoints)
-        if found is not None:
-            self._remember(key, found)
+    def find(
+        self, key: str, checkpoints: frozenset[int], width: int | None = None
+    ) -> Outcome | None:
+        """A finished training with at least these checkpoints, or None.
+
+        One of another width serves too, unless the widths are to be exact.
+        """
+        found = self._recent.get(key)
+        if found is None or not checkpoints <= found.checkpoints.keys():
+            found = self.cache.get(key, self.layers, self.shapes, checkpoints)
+            if found is not None:
+                self._remember(key, found)
+        if found is not None and self.widths.exact and width not in (None, found.width):
+            return None
         return found
+
+    def keep(self, key: str, outcome: Outcome) -> None:
+        """Keep a finished training, on disk and for a while in memory."""
+        self.cache.put(key, outcome)
+        self._remember(key, outcome)
 
     def _remember(self, key: str, outcome: Outcome) -> None:
         self._recent[key] = outcome
-        while len(self._recent) > MEMORY:
+        size = 4 * sum(math.prod(shape) for shape in self.shapes.values())
+        # the final and the best state, and as many again at a guess
+        while len(self._recent) > max(4, MEMORY // (4 * size)):
             self._recent.pop(next(iter(self._recent)))
 
-    def _trained(self, key: str, request: FitRequest, outcome: Outcome) -> Trained:
+    def _trained(self, key: str, request: FitRequest, outcome: Outcome, reused: bool) -> Trained:
         def on_device(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
             # copies: a strategy that changes them must not change what others are given
             return {k: v.to(self.device, copy=True) for k, v in values.items()}
@@ -180,7 +240,10 @@ class Workbench:
             cost=outcome.cost,
             stopped=outcome.stopped,
             key=key,
+            reused=reused,
             device=str(self.device),
+            width=outcome.width,
+            variant=outcome.variant,
         )
 
 

@@ -92,11 +92,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
     """
     known: dict[str, Any] = {}
 
-    def make(scenario: Any) -> Any:
-        key = repr(scenario)
+    def make(scenario: Any, *searches: Any) -> Any:
+        key = repr((scenario, searches))
         if key not in known:
             folder = tmp_path_factory.mktemp("made")
-            paths = RECORDS["write"](folder / "results.duckdb", scenario)
+            paths = RECORDS["write"](folder / "results.duckdb", scenario, *searches)
             fold(paths)
             known[key] = open_safe(paths)
         return known[key]

@@ -35,7 +35,7 @@ def by_hand(empty) -> Iterator[Callable[..., Any]]:
                 strategy = "dense" if row["label"] == "dense" else "any"
                 source = row.get("source", ("m", "d", "r"))
                 con.execute(
-                    "INSERT INTO cells VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO cells VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                     [len(cells), *source, row["density"], strategy, row["label"], cell[2]],
                 )
             known = {

@@ -44,7 +44,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         densities=(0.5, 0.2, 0.1), controls=("reinit",), weights=True, curve_points=8,
         outcomes={("snip", 1): ("failed", "first line\nsecond <i>line</i>")},
     )  # fmt: skip
-    paths = records["write"](folder / "results.duckdb", scenario)
+    rates = {n: {"params": {HOSTILE: 0.1 * n, "lr": 0.01 * 2**n}, "distributions": {
+        HOSTILE: records["uniform"](0, 2), "lr": records["uniform"](0.001, 99, log=True),
+    }} for n in range(12)}  # fmt: skip
+    search = records["Search"](label=HOSTILE, changes=rates)
+    paths = records["write"](folder / "results.duckdb", scenario, search)
     fold(paths)
     with open_safe(paths) as con:
         return write_page(con, folder / "report.html")
@@ -357,3 +361,24 @@ def test_without_scripts_the_tables_are_there(visit: Visits) -> None:
     assert page.locator("noscript p").is_visible()
     assert not page.locator("figure").first.is_visible()
     assert not page.locator(".filters").first.is_visible()
+
+
+def test_optuna_s_figures_are_drawn_in_the_page_s_colours(visit: Visits) -> None:
+    page = visit(color_scheme="dark")
+    place = page.locator(".plots figure")
+    assert place.count() == 5  # history, importances, two slices, a contour
+    for number in range(5):
+        place.nth(number).scroll_into_view_if_needed()
+        place.nth(number).locator("svg.main-svg").first.wait_for()
+    text = place.nth(1).locator(".ytick text").all_text_contents()
+    assert HOSTILE in text
+    ink = "plot => [plot.layout.font.color, plot.layout.paper_bgcolor, plot.layout.colorway[0]]"
+    plot = place.nth(0).locator(".plot")
+    dark = plot.evaluate(ink)
+    assert dark[1] == "rgba(0,0,0,0)"
+    page.get_by_role("button", name="Dark mode").click()
+    page.wait_for_function(
+        "([plot, before]) => plot.layout.font.color !== before",
+        arg=[plot.element_handle(), dark[0]],
+    )
+    assert plot.evaluate(ink)[2] != dark[2]

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from lth_bench.report.boards.baseline import Baselines
 from lth_bench.report.boards.judging import Words, with_verdict
-from lth_bench.report.boards.layout import difference, outstanding, place, seeds, styles, tables
+from lth_bench.report.boards.layout import (
+    difference,
+    outstanding,
+    place,
+    seeds,
+    styles,
+    tables,
+    tuning_legend,
+)
 from lth_bench.report.boards.places import add_places, few
 from lth_bench.report.boards.rows import LABEL, TASK, Row, fetch, name, versus
 from lth_bench.report.boards.scope import Scope
@@ -93,6 +101,7 @@ SQL = """
         g.flops_masked_ratio, g.seconds, g.search_seconds,
         k.planned, k.failed, k.skipped,
         k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
+        c.tuned_from, c.tuning_steps,
         k.lost,
         g.difference,
         g.difference - bq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_low,
@@ -144,7 +153,7 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
         lambda row, first: line(row, first, words),
         lambda members: [*against.notes(members), *outstanding(members)],
     )
-    return Board("leaderboard", found, shown, legend(words, against.word))
+    return Board("leaderboard", found, shown, legend(words, against.word) + tuning_legend(found))
 
 
 def header(row: Row) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.report.boards.scope import Scope
@@ -30,7 +30,9 @@ SQL = """
         JOIN cells c ON c.cell = s.cell
         GROUP BY c.task, c.label
     )
-    SELECT o.task, o.label, p.config -> 'recipe', p.config -> 'model', p.config -> 'dataset'
+    SELECT
+        o.task, o.label, p.tuned_from IS NOT NULL,
+        p.config -> 'recipe', p.config -> 'model', p.config -> 'dataset'
     FROM one o JOIN plans p ON p.suite = o.suite AND p.experiment_id = o.id
     ORDER BY o.task, o.label
 """
@@ -39,17 +41,26 @@ SQL = """
 def unlike(con: DuckDBPyConnection, scope: Scope) -> dict[tuple[str, ...], str]:
     """By (suite, model, dataset, recipe): what the labels were not trained alike in."""
     labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for task, label, *parts in con.execute(SQL, {"tasks": list(scope.tasks)}).fetchall():
+    tuned: dict[int, set[str]] = defaultdict(set)
+    for task, label, by_tuning, *parts in con.execute(SQL, {"tasks": list(scope.tasks)}).fetchall():
         labels[task][json.dumps([json.loads(part or "null") for part in parts])].append(label)
+        if by_tuning:
+            tuned[task].add(label)
     found: dict[tuple[str, ...], str] = {}
     for task, groups in labels.items():
         if len(groups) > 1:
             told = "; ".join(_told(key, groups) for key in groups)
             found[scope.tasks[task]] = printable(
-                f"not like for like: {told}. Run the suite again for all of them, or under another "
-                f"suite name"
+                f"not like for like: {told}. {_advice(groups.values(), tuned[task])}"
             )
     return found
+
+
+def _advice(groups: Iterable[Collection[str]], tuned: Collection[str]) -> str:
+    """What to do; nothing, where tuning has found recipes of their own for some labels."""
+    if sum(not {*group} <= {*tuned} for group in groups) <= 1:
+        return "Tuning has found these recipes; the dense run has the suite's"
+    return "Run the suite again for all of them, or under another suite name"
 
 
 def _told(key: str, groups: Mapping[str, list[str]]) -> str:
@@ -61,7 +72,9 @@ def _told(key: str, groups: Mapping[str, list[str]]) -> str:
         own = _flat(part)
         for name in sorted({name for variant in variants for name in variant}):
             if len({json.dumps(variant.get(name)) for variant in variants}) > 1:
-                settings.append(f"{name} {own.get(name, 'default')}")
+                value = own.get(name, "default")
+                short = f"{value:.6g}" if isinstance(value, float) else value
+                settings.append(f"{name} {short}")
     return f"{', '.join(settings)}: {', '.join(groups[key])}"
 
 

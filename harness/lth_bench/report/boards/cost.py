@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.report.boards.baseline import Baselines
-from lth_bench.report.boards.layout import outstanding, place, styles, tables, times
+from lth_bench.report.boards.layout import (
+    outstanding,
+    place,
+    styles,
+    tables,
+    times,
+    tuning_legend,
+)
 from lth_bench.report.boards.rows import (
     ENTRIES,
     LABEL,
@@ -95,7 +102,8 @@ SQL = """
         exp(g.log_ratio) AS ratio,
         exp(g.log_ratio - rq.t * g.log_deviation / sqrt(g.ratio_n)) AS ratio_low,
         exp(g.log_ratio + rq.t * g.log_deviation / sqrt(g.ratio_n)) AS ratio_high,
-        g.ratio_n, g.planned, g.failed, g.skipped, g.pending, g.lost
+        g.ratio_n, g.planned, g.failed, g.skipped, g.pending, g.lost,
+        c.tuned_from, c.tuning_steps
     FROM grouped g
     JOIN cells c ON c.cell = g.entry
     JOIN tasks t ON t.task = c.task
@@ -121,7 +129,7 @@ def rows(
     it at fewer of its seeds ranks behind, for a seed that does not costs infinitely much. Seeds
     `pending` have results to come and may reach it yet. `ratio` is the geometric mean of the ratio
     of costs to those of `baseline`, if that is a label, over the `ratio_n` seeds at which both
-    reach it.
+    reach it. `tuning_steps` is what the search for the label's parameters took beside all this.
     """
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
@@ -172,7 +180,7 @@ def board(
         lambda members: notes(members, against),
         _goal,
     )
-    return Board("leaderboard", found, shown, legend)
+    return Board("leaderboard", found, shown, legend + tuning_legend(found))
 
 
 def header(row: Row) -> tuple[str, ...]:

@@ -7,11 +7,15 @@ from itertools import groupby
 from typing import Literal
 
 from lth_bench.report.boards.rows import Row, who
-from lth_bench.report.numbers import half_width, points, ratio
+from lth_bench.report.numbers import count, half_width, points, ratio
 from lth_bench.report.printable import printable
 from lth_bench.report.table import Cell, Line, Style, Table
 
 Kind = Literal["dense", "ranked", "control"]
+TUNING = (
+    " tuning: training steps that the search for a label's parameters took on this task, as if "
+    "nothing were shared, on seeds of its own and the validation split; in no other column."
+)
 LINE_STYLE: dict[Kind, Style] = {"dense": "dense", "ranked": "", "control": "dim"}
 
 
@@ -72,8 +76,11 @@ def tables(
     """One table a suite and task, in the rows' order, a block for each target density.
 
     `header` and `about`, which adds to the title, are given a row of the task, `line` a row and
-    whether it is its block's first.
+    whether it is its block's first. Where any of the rows was tuned, a last column says what that
+    cost, on a board whose rows have it.
     """
+    rows = list(rows)
+    header, line = _with_tuning(rows, header, line)
     found = []
     for (suite, model, dataset, recipe), group in groupby(
         rows, key=lambda r: (r["suite"], r["model"], r["dataset"], r["recipe"])
@@ -97,6 +104,29 @@ def tables(
             )
         )
     return found
+
+
+def tuning_legend(rows: Iterable[Row]) -> str:
+    """What the column `tuning` means, where there is one."""
+    return TUNING if any(row["tuning_steps"] is not None for row in rows) else ""
+
+
+def _with_tuning(
+    rows: Iterable[Row],
+    header: Callable[[Row], Sequence[str]],
+    line: Callable[[Row, bool], Line],
+) -> tuple[Callable[[Row], Sequence[str]], Callable[[Row, bool], Line]]:
+    if all(row.get("tuning_steps") is None for row in rows):
+        return header, line
+
+    def cell(row: Row) -> Cell:
+        steps = row["tuning_steps"]
+        return Cell("" if steps is None else count(steps), styles(row)[1])
+
+    return (
+        lambda row: (*header(row), "tuning"),
+        lambda row, first: (*line(row, first), cell(row)),
+    )
 
 
 def _block(row: Row) -> object:

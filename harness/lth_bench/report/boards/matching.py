@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import NothingSelected
 from lth_bench.report.boards.baseline import Baselines
-from lth_bench.report.boards.layout import difference, outstanding, place, styles, tables
+from lth_bench.report.boards.layout import (
+    difference,
+    outstanding,
+    place,
+    styles,
+    tables,
+    tuning_legend,
+)
 from lth_bench.report.boards.rows import (
     ENTRIES,
     LABEL,
@@ -114,7 +121,7 @@ SQL = """
         o.flops_ratio, o.flops_masked_ratio,
         x.planned, x.failed, x.skipped, x.pending, x.lost,
         u.n AS undecided_n, u.deviation AS undecided_deviation,
-        x.compared
+        x.compared, c.tuned_from, c.tuning_steps
     FROM found x
     JOIN cells c ON c.cell = x.entry
     JOIN tasks t ON t.task = c.task
@@ -183,7 +190,7 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
         lambda row, _: line(row),
         lambda members: [*against.notes(members), *outstanding(members)],
     )
-    return Board("leaderboard", found, shown, legend)
+    return Board("leaderboard", found, shown, legend + tuning_legend(found))
 
 
 def header(row: Row) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 -- of older configurations and sources too. `fold`'s flat.sql is the same for the rows that count.
 (
     WITH places AS (
-        SELECT *, unnest(densities) AS target_density FROM plans WHERE label = ?
+        SELECT *, unnest(densities) AS target_density FROM plans
+        WHERE label = ? AND scored_on = 'test'
     ),
     spread AS (
         SELECT *, unnest(list_distinct(list_prepend('none', controls))) AS control FROM places

@@ -109,7 +109,8 @@ def _side(
 
 
 def _require_label(con: DuckDBPyConnection, side: Selector, path: Path, current: set[str]) -> None:
-    planned = {x for (x,) in con.execute("SELECT DISTINCT label FROM plans").fetchall()}
+    labels = "SELECT DISTINCT label FROM plans WHERE scored_on = 'test'"
+    planned = {x for (x,) in con.execute(labels).fetchall()}
     known = planned if side.revision is not None else current
     if side.label not in known:
         hint = UnknownName("label", str(side.label), known).message

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lth_bench.report.page.figure import Figure
 from lth_bench.report.printable import printable
 from lth_bench.report.table import Cell, Style, Table
+
+if TYPE_CHECKING:
+    from lth_bench.report.studies import Drawn
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,21 @@ class Group:
     """Most figures side by side, where there is space."""
 
 
-Part = Prose | Facts | Code | Grid | Group
+@dataclass(frozen=True)
+class Plots:
+    """Figures that Optuna made for plotly, which the page only gives its colours."""
+
+    kind: ClassVar = "plots"
+    title: str
+    """Names them to those who cannot see them."""
+    plots: Sequence[Drawn]
+    note: str = ""
+    """How to read them, below."""
+    height: int = 270
+    """Pixels of each."""
+
+
+Part = Prose | Facts | Code | Grid | Group | Plots
 
 
 @dataclass(frozen=True)

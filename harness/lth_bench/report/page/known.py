@@ -19,6 +19,7 @@ from lth_bench.report.rows import Row, rows
 from lth_bench.report.samples import Sample, samples
 from lth_bench.report.table import Board
 from lth_bench.stats import Interval, Summary, Verdict, differences, judge, rank_intervals
+from lth_bench.store.trials import Study, read_studies
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -100,13 +101,18 @@ class SuiteKnown:
     """Its other leaderboards that have something to show: matching, area, cost, across."""
     claims: Board
     """What it claims, and what came out; without tables where it claims nothing."""
+    studies: Sequence[Study] = ()
+    """Its searches for parameters."""
 
 
 def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown]:
     """Everything about the suites asked for (none: about all). Empty where nothing is planned."""
     found = proofs.gather(con, suites)
+    studies: dict[str, list[Study]] = defaultdict(list)
+    for study in read_studies(con, suites):
+        studies[study.suite].append(study)
     if not found:
-        return []
+        return _tuned_only(con, studies)
     by_task: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows(con, suites=suites):
         by_task[row["suite"], _task(row)].append(row)
@@ -131,9 +137,33 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
                 notes.get((place.suite, *place.task), ""),
             )
         )
-    return [
-        SuiteKnown(name, known, runs[name], _boards(con, name), claims_board(con, name))
+    reported = [
+        SuiteKnown(
+            name, known, runs[name], _boards(con, name), claims_board(con, name), studies[name]
+        )
         for name, known in tasks.items()
+    ]
+    rest = {name: those for name, those in studies.items() if name not in tasks}
+    return sorted([*reported, *_tuned_only(con, rest)], key=lambda suite: suite.name)
+
+
+def tuned_suites(con: DuckDBPyConnection) -> set[str]:
+    """Suites that have been tuned, also those without a result yet."""
+    rows = con.execute("SELECT DISTINCT suite FROM trials WHERE suite IS NOT NULL").fetchall()
+    return {name for (name,) in rows}
+
+
+def _tuned_only(
+    con: DuckDBPyConnection, studies: Mapping[str, Sequence[Study]]
+) -> list[SuiteKnown]:
+    """Suites of which there is nothing but a search for parameters."""
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for run in proofs.runs(con, sorted(studies)) if studies else ():
+        runs[run.suite].append(run)
+    return [
+        SuiteKnown(name, (), runs[name], {}, Board("claims", [], []), found)
+        for name, found in sorted(studies.items())
+        if found
     ]
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from lth_bench.report.page.content import Choice, Group, clean
 from lth_bench.report.page.figure import Axis, Figure, Heat, Look, Mark
+
+if TYPE_CHECKING:
+    from lth_bench.report.studies import Drawn
 
 DIGITS = 4
 """Significant digits of what has no fixed number of decimals."""
@@ -28,6 +31,7 @@ class Payload:
         self._axes: dict[str, int] = {}
         self._names: dict[tuple[str, str], int] = {}
         self._groups: list[dict[str, Any]] = []
+        self._plots: list[dict[str, Any]] = []
 
     def add(self, group: Group) -> int:
         """The number by which the page's script finds the group."""
@@ -37,6 +41,11 @@ class Payload:
             "figures": [self._figure(figure) for figure in group.figures],
         })  # fmt: skip
         return len(self._groups) - 1
+
+    def plot(self, drawn: Drawn) -> int:
+        """The number by which the page's script finds a figure that Optuna made."""
+        self._plots.append({"data": drawn.data, "layout": drawn.layout})
+        return len(self._plots) - 1
 
     def text(self, series: Mapping[str, Mapping[str, object]]) -> str:
         """JSON that can stand in a script element: no `<`, `>`, `&`, and nothing but ASCII.
@@ -48,6 +57,7 @@ class Payload:
             "looks": LOOKS,
             "series": series,
             "groups": self._groups,
+            "plots": self._plots,
         }
         body = json.dumps(rest, separators=(",", ":"), allow_nan=False)
         body = f'{{"arrays":[{",".join(self._arrays)}],"axes":[{",".join(self._axes)}],{body[1:]}'

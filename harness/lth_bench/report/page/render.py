@@ -11,7 +11,7 @@ from lth_bench.errors import UnknownName
 from lth_bench.report.evidence import places, subjects
 from lth_bench.report.page import security
 from lth_bench.report.page.content import Section, clean, clean_lines
-from lth_bench.report.page.known import SuiteKnown, know
+from lth_bench.report.page.known import SuiteKnown, know, tuned_suites
 from lth_bench.report.page.overview import overview
 from lth_bench.report.page.payload import Payload
 from lth_bench.report.page.sections import OF_SUITES, OF_TASKS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TITLE = "Lottery tickets, compared"
 
-SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js")
+SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
 """One script, in this order."""
 
 
@@ -34,7 +34,7 @@ def render_page(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> str:
     Without `suites` all of them. UnknownName for one that is not there. A database in which nothing
     is planned gives a page that says so.
     """
-    there = {place.suite for place in places(con)}
+    there = {place.suite for place in places(con)} | tuned_suites(con)
     for name in suites:
         if name not in there:
             raise UnknownName("suite", name, there)
@@ -55,6 +55,7 @@ def _html(known: Sequence[SuiteKnown], series: dict[str, dict[str, object]]) -> 
     payload = Payload()
     return _environment().get_template("page.html").render(
         number=payload.add,
+        number_plot=payload.plot,
         title=TITLE,
         tab=" · ".join([*(suite.name for suite in known[:3]), TITLE]),
         facts=_facts(known),

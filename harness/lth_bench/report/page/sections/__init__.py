@@ -22,6 +22,7 @@ from lth_bench.report.page.sections.learning import learning
 from lth_bench.report.page.sections.ranking import ranking
 from lth_bench.report.page.sections.repeat import repeat
 from lth_bench.report.page.sections.summary import summary
+from lth_bench.report.page.sections.tuning import tuning
 from lth_bench.report.page.sections.weights import weights
 
 OF_TASKS: tuple[Callable[[TaskKnown], Section | None], ...] = (
@@ -38,6 +39,7 @@ OF_TASKS: tuple[Callable[[TaskKnown], Section | None], ...] = (
 
 OF_SUITES: tuple[Callable[[SuiteKnown], Section | None], ...] = (
     boards,
+    tuning,
     claims,
     repeat,
 )

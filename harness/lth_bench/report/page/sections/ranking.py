@@ -26,18 +26,29 @@ COLUMNS = (
 )  # fmt: skip
 VERSUS_TICKET = Column("Δ ticket", "a control's difference to its own ticket, in points")
 
+TUNING = Column(
+    "tuning", "steps that the search for its parameters took, as if nothing were shared",
+    ascending=True,
+)  # fmt: skip
+
 
 def ranking(known: TaskKnown) -> Section:
     """One grid."""
     controls = sorted({s.sample.control for s in known.standings} - {"none"})
     densities = known.densities
     columns = list(COLUMNS)
+    tuned = any(s.row["tuning_steps"] is not None for s in known.standings)
+    if tuned:
+        columns.append(TUNING)
     if controls:
         columns.insert(6, VERSUS_TICKET)
     rows = []
     before: float | None = None
     for standing in known.standings:
         cells = _cells(standing, with_controls=bool(controls))
+        if tuned:
+            steps = standing.row["tuning_steps"]
+            cells.append(Cell("" if steps is None else count(steps)))
         density = densities.index(standing.density) if standing.density in densities else -1
         kinds = ["none", *controls]
         facets = (-1 if standing.is_dense else density, kinds.index(standing.sample.control))

@@ -275,6 +275,7 @@ for (const figure of placeOf.keys()) {
 
 function recolour() {
   for (const group of groups) group.touch();
+  touchPlots();
 }
 
 // Paper: every figure, in the colours and the width of paper, and afterwards as before.
@@ -286,6 +287,7 @@ function ontoPaper() {
     for (const place of group.places) group.draw(place, PAPER, width);
     group.legend(PAPER);
   }
+  plotsOntoPaper();
 }
 function backOnScreen() {
   if (!printing || onPaper.matches) return;

@@ -1,0 +1,142 @@
+"""Pixels that are not in memory, read by threads ahead of whoever wants them.
+
+Threads and not processes: neither torchvision's decoder nor torch's resizing holds the GIL (two
+threads decode 1.9 times as fast as one), nothing is copied between processes, nothing is imported
+again, and nothing is left behind when a run is killed.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+CHUNK = 16
+"""Images a task of a thread: small enough that a batch is spread over all threads."""
+
+
+class Images(Protocol):
+    """The pixels of a split, wherever they lie. `read` is called by several threads at once."""
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """[N, C, H, W]."""
+        ...
+
+    def read(self, index: Tensor, out: Tensor) -> None:
+        """Put the images at `index`, int64 [n], into `out`, uint8 [n, C, H, W]."""
+        ...
+
+
+class InMemory:
+    """Images of a tensor uint8 [N, C, H, W] on the CPU."""
+
+    def __init__(self, x: Tensor) -> None:
+        self._x = x
+        n, channels, height, width = x.shape
+        self.shape = (n, channels, height, width)
+
+    def read(self, index: Tensor, out: Tensor) -> None:
+        """Gather them."""
+        torch.index_select(self._x, 0, index, out=out)
+
+
+class Batch:
+    """Images that are being read."""
+
+    def __init__(self, pixels: Tensor, tasks: list[Future[None]]) -> None:
+        self._pixels, self._tasks = pixels, tasks
+
+    def wait(self) -> Tensor:
+        """uint8 [n, C, H, W]. Raises what reading one of them raised."""
+        for task in self._tasks:
+            task.result()
+        return self._pixels
+
+    def cancel(self) -> None:
+        """Leave out what has not begun."""
+        for task in self._tasks:
+            task.cancel()
+
+
+class Reader:
+    """Threads that read images into batches; they end with the reader."""
+
+    def __init__(self, threads: int, pinned: bool = False) -> None:
+        self.threads, self._pinned = threads, pinned
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lth-bench-reader")
+        self.close = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+
+    def begin(self, images: Images, index: Tensor) -> Batch:
+        """Start to read the images at `index`, int64 [n] on the CPU."""
+        # pinned, so that the copy to a GPU goes on while the next batch is read
+        pixels = torch.empty(
+            (len(index), *images.shape[1:]), dtype=torch.uint8, pin_memory=self._pinned
+        )
+        tasks = []
+        for i in range(0, len(index), CHUNK):
+            part = slice(i, i + CHUNK)
+            tasks.append(self._pool.submit(images.read, index[part], pixels[part]))
+        return Batch(pixels, tasks)
+
+    def depth(self, size: int) -> int:
+        """Batches of `size` to read ahead, so that no thread waits for work."""
+        return 1 + -(-2 * self.threads * CHUNK // size)
+
+
+class Stream:
+    """Batches in an order that is known in advance, the next ones always being read."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        images: Images,
+        order: Callable[[int], Tensor | None],
+        start: int,
+        depth: int,
+    ) -> None:
+        """`order` maps a position from `start` on to the images there, or None after the end."""
+        self._reader, self._images, self._order, self._depth = reader, images, order, depth
+        self.position = start
+        """What `take` gives next."""
+        self._ahead: deque[Batch] = deque()
+        self._next = start
+        self._fill()
+
+    def take(self) -> Tensor:
+        """The batch at `position`, which moves on; uint8 [n, C, H, W] on the CPU.
+
+        Where reading it raises, that is raised, and the next call reads it again. IndexError after
+        the end.
+        """
+        self._fill()
+        if not self._ahead:
+            raise IndexError(f"no batch at position {self.position}")
+        try:
+            pixels = self._ahead[0].wait()
+        except BaseException:
+            self.close()
+            self._next = self.position
+            raise
+        self._ahead.popleft()
+        self.position += 1
+        self._fill()
+        return pixels
+
+    def close(self) -> None:
+        """Leave out what has not been read yet."""
+        while self._ahead:
+            self._ahead.pop().cancel()
+
+    def _fill(self) -> None:
+        while len(self._ahead) < self._depth:
+            index = self._order(self._next)
+            if index is None:
+                return
+            self._ahead.append(self._reader.begin(self._images, index))
+            self._next += 1

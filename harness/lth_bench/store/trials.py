@@ -1,0 +1,212 @@
+"""Studies and their trials, as the table `trials` has them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a study."""
+
+    number: int
+    """From 0, which is the suite's own settings."""
+    state: str
+    """complete, pruned or failed."""
+    origin: str
+    """default or sampler."""
+    params: Mapping[str, Any]
+    """By dotted name; a value of the recipe as `recipe.lr`."""
+    distributions: Mapping[str, str]
+    """Optuna's JSON of each parameter's range."""
+    values: tuple[float, ...]
+    """One an objective; empty where the trial has none, or one that is not finite."""
+    intermediate: tuple[tuple[int, float], ...]
+    """(position, value) of what was reported on the way."""
+    steps: int
+    """Optimiser steps, as if nothing were shared."""
+    seconds: float
+    recorded_at: datetime | None
+    """UTC."""
+    settings: Mapping[str, Any] | None
+    """All parameters of its experiments that are not the strategy's defaults; None where its
+    experiments are not in these results."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search for one label's parameters on one task."""
+
+    study_id: str
+    suite: str
+    model: str
+    dataset: str
+    recipe: str
+    strategy: str
+    label: str
+    objectives: tuple[str, ...]
+    directions: tuple[str, ...]
+    """maximize or minimize, one an objective."""
+    densities: tuple[float, ...]
+    """Kept fractions at which it was scored, from dense to sparse."""
+    seeds: tuple[int, ...]
+    budget: Mapping[str, Any]
+    """trials, steps or minutes → the number."""
+    sampler: str
+    pruner: str
+    trials: tuple[Trial, ...]
+    """By number."""
+
+    @property
+    def task(self) -> tuple[str, str, str]:
+        """Model, dataset, recipe."""
+        return self.model, self.dataset, self.recipe
+
+    @property
+    def steps(self) -> int:
+        """What it took, as if nothing were shared."""
+        return sum(trial.steps for trial in self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of its trials."""
+        return sum(trial.seconds for trial in self.trials)
+
+    @property
+    def complete(self) -> tuple[Trial, ...]:
+        """Trials with a value for every objective."""
+        return tuple(
+            t for t in self.trials
+            if t.state == "complete" and len(t.values) == len(self.objectives)
+        )  # fmt: skip
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """Trials that none beats in one objective and equals in the others; by number."""
+        found = self.complete
+        return tuple(t for t in found if not any(self._beats(other, t) for other in found))
+
+    @property
+    def best(self) -> Trial | None:
+        """The first of the highest; of two objectives, the front's best by the first of them."""
+        key = self._merits
+        return max(self.complete, key=lambda t: (key(t), -t.number), default=None)
+
+    @property
+    def default(self) -> Trial | None:
+        """The suite's own settings, if they have a value."""
+        return next((t for t in self.complete if t.origin == "default"), None)
+
+    def _merits(self, trial: Trial) -> tuple[float, ...]:
+        signs = (-1 if d == "minimize" else 1 for d in self.directions)
+        return tuple(sign * value for sign, value in zip(signs, trial.values, strict=False))
+
+    def _beats(self, one: Trial, other: Trial) -> bool:
+        a, b = self._merits(one), self._merits(other)
+        return a != b and all(x >= y for x, y in zip(a, b, strict=True))
+
+
+def read_studies(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Study]:
+    """The studies of these suites (none: of all), by suite, task and label.
+
+    What a record leaves out or has in another form than a run writes it reads as absent: a page
+    about a stranger's results must come about.
+    """
+    rows = con.execute(
+        """
+        WITH settings AS (
+            SELECT x.study_id, x.number, any_value(p.params) AS params
+            FROM trial_experiments x JOIN plans p ON p.experiment_id = x.experiment_id
+            GROUP BY x.study_id, x.number
+        ),
+        facts AS (  -- of a study's trials, the first that says it
+            SELECT
+                study_id, arg_min(suite, number) AS suite, arg_min(model, number) AS model,
+                arg_min(dataset, number) AS dataset, arg_min(recipe, number) AS recipe,
+                arg_min(strategy, number) AS strategy, arg_min(label, number) AS label,
+                arg_min(objectives, number) AS objectives,
+                arg_min(directions, number) AS directions,
+                arg_min(densities, number) AS densities, arg_min(seeds, number) AS seeds,
+                arg_max(budget, number) AS budget, arg_min(sampler, number) AS sampler,
+                arg_min(pruner, number) AS pruner
+            FROM trials
+            GROUP BY study_id
+        )
+        SELECT
+            f.*, t.number, state, origin, t.params, distributions, "values", intermediate,
+            tuning_steps, tuning_seconds, recorded_at, s.params
+        FROM facts f
+        JOIN trials t ON t.study_id = f.study_id
+        LEFT JOIN settings s ON s.study_id = t.study_id AND s.number = t.number
+        WHERE $suites IS NULL OR list_contains($suites::VARCHAR[], f.suite)
+        ORDER BY f.suite, f.model, f.dataset, f.recipe, f.label, f.study_id, t.number
+        """,
+        {"suites": list(suites) or None},
+    ).fetchall()
+    return [_study(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]
+
+
+def _study(rows: Sequence[tuple[Any, ...]]) -> Study:
+    names = [str(name or "") for name in rows[0][:7]]
+    objectives, directions, densities, seeds, budget, sampler, pruner = rows[0][7:14]
+    goals = tuple(str(o) for o in objectives or ())
+    ways = tuple(str(d) for d in directions or ())
+    identity, suite, model, dataset, recipe, strategy, label = names
+    return Study(
+        study_id=identity,
+        suite=suite,
+        model=model,
+        dataset=dataset,
+        recipe=recipe,
+        strategy=strategy,
+        label=label,
+        objectives=goals,
+        directions=(*ways, *("maximize",) * len(goals))[: len(goals)],
+        densities=tuple(sorted((d for d in densities or () if d is not None), reverse=True)),
+        seeds=tuple(s for s in seeds or () if s is not None),
+        budget=_table(budget),
+        sampler=str(sampler or ""),
+        pruner=str(pruner or ""),
+        trials=tuple(_trial(row[14:]) for row in rows),
+    )
+
+
+def _trial(row: tuple[Any, ...]) -> Trial:
+    number, state, origin, params, distributions, values, between, steps, seconds, at, whole = row
+    numbers = tuple(values or ())
+    finite = all(v is not None and math.isfinite(v) for v in numbers)
+    ranges = {
+        name: text if isinstance(text, str) else json.dumps(text)
+        for name, text in _table(distributions).items()
+    }
+    return Trial(
+        number,
+        str(state or ""),
+        str(origin or ""),
+        _table(params),
+        ranges,
+        numbers if finite else (),
+        tuple(
+            (int(pair[0]), pair[1])
+            for pair in between or ()
+            if pair and len(pair) == 2 and None not in pair and all(map(math.isfinite, pair))
+        ),
+        max(0, steps or 0),
+        seconds if seconds and math.isfinite(seconds) else 0.0,
+        at,
+        None if whole is None else _table(whole),
+    )
+
+
+def _table(text: str | None) -> dict[str, Any]:
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,143 @@
+"""Trainings run as one computation. Everything else arranges what it is given and keeps what it
+returns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from lth_bench.training.layouts.base import Layout
+from lth_bench.training.member import Asked, Member, charged_to
+from lth_bench.training.request import Change, Penalty, Values
+from lth_bench.training.schedule import Schedule
+
+
+class Cohort:
+    """Up to `layout.width` trainings, step by step together.
+
+    All have the layout's recipe and the same learning rates, step for step. A member that is done
+    or has diverged stays in its slot and is ignored, and empty slots repeat the first member: a
+    member's numbers depend on the width and on itself, never on its neighbours.
+    """
+
+    def __init__(self, layout: Layout, members: Sequence[Sequence[Asked]]) -> None:
+        if not 1 <= len(members) <= layout.width:
+            raise ValueError(
+                f"a cohort of width {layout.width} has 1 to {layout.width} members, but got "
+                f"{len(members)}"
+            )
+        self.layout = layout
+        self.schedule = Schedule(layout.recipe, len(layout.data.train))
+        firsts = [asked[0].request for asked in members]
+        firsts += firsts[:1] * (layout.width - len(firsts))
+        layout.begin(
+            [r.seed for r in firsts],
+            [r.start for r in firsts],
+            [r.values for r in firsts],
+            [r.mask for r in firsts],
+            {i: self._term(i, p) for i, a in enumerate(members) if (p := a[0].request.penalty)},
+            firsts[0].parametrize,
+        )
+        self.members = [Member(layout, slot, asked) for slot, asked in enumerate(members)]
+        self.first = firsts[0].start
+        self.done = 0
+
+    def run(self) -> None:
+        """Train until everybody who asked has an outcome or an error."""
+        self._clock = time.perf_counter()
+        while live := self._live():
+            self._answer(live)
+            if not (live := self._live()):
+                break
+            self.update(live)
+            every = self.layout.recipe.eval_every
+            if any(m.step % every == 0 for m in live):
+                self._evaluate([m for m in live if m.step % every == 0])
+
+    def _live(self) -> list[Member]:
+        return [m for m in self.members if m.open]
+
+    def _answer(self, live: Sequence[Member]) -> None:
+        """Answer those whose training ends here."""
+        ending: list[tuple[Member, Asked, bool]] = []
+        for member in live:
+            with charged_to(member.open):
+                member.keep_checkpoint()
+                ending += [(member, asked, stopped) for asked, stopped in member.ending()]
+        if not ending:
+            return
+        self._tick(live)
+        last = {}
+        unevaluated = [m for m, _, _ in ending if not m.curve or m.curve[-1].step != m.step]
+        if unevaluated:
+            totals = self.layout.losses.tolist()
+            found = self.layout.evaluate(sorted({m.slot for m in unevaluated}))
+            for member in unevaluated:
+                with charged_to([asked for m, asked, _ in ending if m is member]):
+                    last[member] = member.note(totals[member.slot], *found[member.slot])
+        for member, asked, stopped in ending:
+            if not asked.done:
+                with charged_to([asked]):
+                    member.answer(asked, stopped, last.get(member))
+
+    def update(self, live: Sequence[Member]) -> None:
+        """One step of all members: batch, forward, backward, callbacks, update, masks."""
+        layout = self.layout
+        layout.forward_backward(self.done)
+        changes: dict[Member, Change] = {}
+        put_back: dict[Member, Callable[[], None]] = {}
+        for member in live:
+            if member.due:
+                with charged_to(member.open):
+                    change = member.call_on_step()
+                    if change is not None:
+                        changes[member] = change
+                        if change.replace_update:
+                            put_back[member] = layout.keep(member.slot)
+        layout.update(self.schedule.lr(self.first + self.done))
+        # after the update: what a new mask revives starts at zero, not at the update just made
+        for member, change in changes.items():
+            with charged_to(member.open):
+                if member in put_back:
+                    put_back[member]()
+                member.apply(change)
+        for member in live:
+            member.stepped(dense_gradients=member in changes)
+        self.done += 1
+
+    def _evaluate(self, due: Sequence[Member]) -> None:
+        """A point of the curve for these members. One synchronisation."""
+        self._tick(self._live())
+        totals = self.layout.losses.tolist()
+        found = self.layout.evaluate([m.slot for m in due])
+        for member in due:
+            with charged_to(member.open):
+                total = totals[member.slot]
+                member.regular(member.note(total, *found[member.slot]), total)
+
+    def _tick(self, live: Sequence[Member]) -> None:
+        """Share the time since the last look among the members that are still training."""
+        now = time.perf_counter()
+        for member in live:
+            member.seconds += (now - self._clock) / len(live)
+        self._clock = now
+
+    def _term(self, slot: int, penalty: Penalty) -> Penalty:
+        """A member's penalty; nothing once it is done or where it raises."""
+
+        def term(values: Values) -> Tensor:
+            member = self.members[slot]
+            with charged_to(member.open):
+                if member.open:
+                    found = penalty(values)
+                    if found.numel() != 1:
+                        raise ValueError(
+                            f"a penalty is one number, but got a tensor of {tuple(found.shape)}"
+                        )
+                    return found.reshape(())
+            return next(iter(values.values())).new_zeros(())
+
+        return term

@@ -1,0 +1,135 @@
+"""What training needs of a task's data, wherever the pixels lie."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lth_bench.data.splits import stats_of_counts
+from lth_bench.training.randomness import generator
+from lth_bench.training.recipe import Recipe
+
+
+class Pixels(Protocol):
+    """Images of a split: a tensor uint8 [N, C, H, W] on the device, or what stands in its place."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """[N, C, H, W]."""
+        ...
+
+    def __getitem__(self, index: slice | Tensor, /) -> Tensor:
+        """The images of a slice, or at positions int64 [n]: uint8 [n, C, H, W] on the device."""
+        ...
+
+
+class Examples(Protocol):
+    """One split."""
+
+    @property
+    def x(self) -> Pixels:
+        """The images."""
+        ...
+
+    @property
+    def y(self) -> Tensor:
+        """The labels, int64 [N] on the device."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Examples:
+        """The examples at positions int64 [n], as a split of their own."""
+        ...
+
+
+class TaskData(ABC):
+    """The training and validation splits of a task on a device. The test split is not here."""
+
+    train: Examples
+    val: Examples
+
+    def __init__(
+        self,
+        counts: Tensor,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        device: torch.device,
+    ) -> None:
+        """`counts` are the occurrences of each value in the training split, int64 [C, 256]."""
+        mean, std = stats_of_counts(counts)
+        # (x / 255 − mean) / std as one multiply and one add; a constant channel keeps std 1
+        std = torch.where(std > 0, std, torch.ones_like(std))
+        self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
+        self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
+        self.device = device
+        self.input_shape = input_shape
+        self.classes = classes
+        self.order = lru_cache(maxsize=4)(self._order)
+        self._draws = lru_cache(maxsize=2)(self.draws)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """uint8 pixels [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
+        return x.to(torch.float32).mul_(self._scale).add_(self._shift)
+
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        """The epoch's permutation of the training split, int64 [N] on the device."""
+        return self.host_order(seed, epoch).to(self.device)
+
+    def host_order(self, seed: int, epoch: int) -> Tensor:
+        """The same on the CPU."""
+        return torch.randperm(len(self.train), generator=generator("order", seed, epoch))
+
+    def draws(self, seed: int, epoch: int, recipe: Recipe) -> Tensor:
+        """The epoch's augmentation, int64 [3, N] on the device: rows down, columns right, flipped.
+
+        N runs over the epoch's order, not over the split.
+        """
+        n, random = len(self.train), generator("augment", seed, epoch)
+        flips = torch.rand(n, generator=random) < (0.5 if recipe.flip else 0.0)
+        offsets = torch.randint(0, 2 * recipe.crop + 1, (2, n), generator=random)
+        return torch.cat((offsets, flips[None].long())).to(self.device)
+
+    def batch(self, step: int, seed: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
+        """The batch of the update that leads from `step` to `step + 1`: float [N, C, H, W], [N].
+
+        A pure function of (seed, step) and the batch size, so that a training that starts late
+        continues with the data that the dense run would have seen.
+        """
+        epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
+        part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
+        x = self.pixels(step, seed, recipe)
+        if recipe.crop or recipe.flip:
+            x = augment(x, recipe.crop, *self._draws(seed, epoch, recipe)[:, part])
+        return self.normalise(x), self.train.y[self.order(seed, epoch)[part]]
+
+    @abstractmethod
+    def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
+        """That batch as it was decoded: uint8 [N, C, H, W] on the device, not to be written to."""
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to end
+        """End what reads ahead, if anything does. The data cannot be used any more."""
+
+
+def augment(x: Tensor, crop: int, down: Tensor, right: Tensor, flipped: Tensor) -> Tensor:
+    """Crop and flip uint8 images [N, C, H, W] after padding `crop` black pixels on each side.
+
+    `down` and `right` [N] are offsets into the padded image, 0 to 2 · crop; where `flipped` [N] is
+    not 0 the image is mirrored left to right.
+    """
+    n, channels, height, width = x.shape
+    rows = torch.arange(height, device=x.device).expand(n, -1)
+    columns = torch.arange(width, device=x.device).expand(n, -1)
+    columns = torch.where(flipped[:, None] != 0, width - 1 - columns, columns)
+    if crop:
+        x = F.pad(x, (crop, crop, crop, crop))
+        rows, columns = rows + down[:, None], columns + right[:, None]
+    image = torch.arange(n, device=x.device)[:, None, None, None]
+    channel = torch.arange(channels, device=x.device)[None, :, None, None]
+    return x[image, channel, rows[:, None, :, None], columns[:, None, None, :]]

@@ -1,0 +1,251 @@
+"""What every layout does: load members, step, mask, look into one member, evaluate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Mask
+from lth_bench.training.data import TaskData
+from lth_bench.training.direct import direct_step
+from lth_bench.training.feeds import Feed, make_feed
+from lth_bench.training.graphs import Replayed, captures
+from lth_bench.training.network import Network
+from lth_bench.training.optimizers import make_optimizer, to_start
+from lth_bench.training.randomness import device_generator, seed_of
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import Parametrize, Penalty, Values
+
+
+class Layout(ABC):
+    """The parameters, buffers and optimiser state of `width` members, and their step.
+
+    The step is `forward_backward` and then `update`, both made of operations on tensors that stay
+    where they are, with nothing read back: on a GPU each is captured once as a CUDA graph and
+    replayed, for every later cohort of this layout too. Callbacks come between the two.
+    """
+
+    variant: ClassVar[str]
+    """How the layout computes, as recorded with every training."""
+
+    example_major: ClassVar[bool] = False
+    """Whether a batch's rows go through all members' first example, then their second, …"""
+
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
+        self.network, self.data, self.recipe, self.width = network, data, recipe, width
+        self.device = network.device
+        # a CUDA graph has one list of operations for every mask
+        self.static = captures(network.device)
+        self.feed: Feed = make_feed(data, recipe, width, self.example_major)
+        self.penalties: dict[int, Penalty] = {}
+        self.parametrize: Parametrize | None = None
+        self.masks: dict[int, Mask] = {}
+        self.parameters, self.buffers = self.make_tensors()
+        self.optimizer = make_optimizer(list(self.parameters.values()), recipe, width)
+        to_start(self.optimizer)
+        self._step = direct_step(self.optimizer)
+        self.losses = torch.zeros(width, device=self.device, dtype=torch.float64)
+        """Sum of each member's training losses since `begin`."""
+        self._factors: dict[str, Tensor] = {}
+        self._open: dict[str, list[bool]] = {}
+        self._masked: list[Tensor] = []
+        self._by: list[Tensor] = []
+        self._graphs: tuple[Replayed, Replayed] | None = None
+        self._grads: list[Tensor | None] = []
+        self._draws = device_generator(self.device) if network.draws else None
+        self._seeds: Sequence[int] = ()
+        self._starts: Sequence[int] = ()
+
+    @abstractmethod
+    def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Parameters (leaves that require gradients) and buffers, keyed as in the state dict."""
+
+    @abstractmethod
+    def member(self, tensor: Tensor, slot: int) -> Tensor:
+        """One member's part of a parameter, buffer, gradient or optimiser state: a view."""
+
+    @abstractmethod
+    def backward(self, x: Tensor, y: Tensor) -> None:
+        """Add to `losses`, and leave the gradients of all members in the parameters' `.grad`."""
+
+    @abstractmethod
+    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """Validation loss and accuracy of these slots."""
+
+    def begin(
+        self,
+        seeds: Sequence[int],
+        starts: Sequence[int],
+        values: Sequence[Values],
+        masks: Sequence[Mask],
+        penalties: Mapping[int, Penalty],
+        parametrize: Parametrize | None = None,
+    ) -> None:
+        """Put `width` members into the slots, with a fresh optimiser."""
+        self.penalties, self.parametrize = dict(penalties), parametrize
+        self._seeds, self._starts = seeds, starts
+        if self._can_replay:
+            self.feed.begin(seeds, starts)
+            self.feed.load(0)
+            self.capture()
+            # a cohort that was not replayed has put its own gradients there
+            for parameter, gradient in zip(self.parameters.values(), self._grads, strict=True):
+                parameter.grad = gradient
+        self.feed.begin(seeds, starts)
+        # masks first: those of the members before must not touch the new values
+        for slot, mask in enumerate(masks):
+            self.set_mask(slot, mask)
+        with torch.no_grad():
+            for slot, state in enumerate(values):
+                for key, tensor in self.tensors().items():
+                    self.member(tensor, slot).copy_(state[key])
+        self.enforce()
+        to_start(self.optimizer)
+        self.losses.zero_()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers."""
+        return {**self.parameters, **self.buffers}
+
+    def forward_backward(self, done: int) -> None:
+        """Batch, forward, backward of the step after `done` steps since `begin`."""
+        self.feed.load(done)
+        if self._draws is not None:
+            # a function of (seed, step) too; such a network trains at width 1
+            self._draws.manual_seed(seed_of("forward", self._seeds[0], self._starts[0] + done))
+        if self._replays:
+            assert self._graphs is not None
+            self._graphs[0]()
+        else:
+            self._forward_backward()
+
+    def update(self, lr: float) -> None:
+        """The optimiser's update at this rate, then the masks."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+        if self._replays:
+            assert self._graphs is not None
+            self._graphs[1]()
+        else:
+            self._update()
+
+    @property
+    def _can_replay(self) -> bool:
+        """Whether this cohort's step is one that a captured graph repeats."""
+        plain = not self.penalties and self.parametrize is None and self._draws is None
+        return self.static and self.feed.static and plain
+
+    @property
+    def _replays(self) -> bool:
+        return self._graphs is not None and self._can_replay
+
+    def _forward_backward(self) -> None:
+        x, y = self.feed.batch()
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        self.backward(x, y)
+
+    def _update(self) -> None:
+        self._step()
+        self.enforce()
+
+    def capture(self) -> None:
+        """Capture the step, unless that is done. What the slots held before is lost."""
+        if self._graphs is None:
+            for key, parameter in self.parameters.items():
+                self._factors.setdefault(key, torch.ones_like(parameter))
+            self._masked = list(self.parameters.values())
+            self._by = [self._factors[k] for k in self.parameters]
+            self._graphs = (
+                Replayed(self._forward_backward, self.device),
+                Replayed(self._update, self.device),
+            )
+            self._grads = [p.grad for p in self.parameters.values()]
+
+    def set_mask(self, slot: int, mask: Mask) -> None:
+        """Make `mask` the one that is enforced on a slot, and enforce it."""
+        self.masks[slot] = mask
+        parts = mask.items_by_key()
+        with torch.no_grad():
+            for key in {*parts, *self._factors}:
+                parameter = self.parameters[key]
+                if key not in parts:
+                    self.member(self._factors[key], slot).fill_(1.0)
+                    self._kept_all(key)[slot] = True
+                    continue
+                whole = not self.static and bool(parts[key].all())
+                if whole and key not in self._factors:
+                    continue
+                factor = self._factors.setdefault(key, torch.ones_like(parameter))
+                self.member(factor, slot).copy_(parts[key])
+                self._kept_all(key)[slot] = whole
+        names = [k for k in self.parameters if k in self._factors]
+        names = [k for k in names if self.static or not all(self._kept_all(k))]
+        self._masked = [self.parameters[k] for k in names]
+        self._by = [self._factors[k] for k in names]
+        self.enforce()
+
+    def _kept_all(self, key: str) -> list[bool]:
+        return self._open.setdefault(key, [True] * self.width)
+
+    @torch.no_grad()
+    def enforce(self) -> None:
+        """Pruned weights to zero, in one call for all layers."""
+        if self._masked and self.parametrize is None:
+            torch._foreach_mul_(self._masked, self._by)
+
+    def live(self, slot: int) -> dict[str, Tensor]:
+        """A member's parameters and buffers as they are now: views."""
+        return {k: self.member(t.detach(), slot) for k, t in self.tensors().items()}
+
+    def gradients(self, slot: int) -> dict[str, Tensor]:
+        """A member's dense gradients by parameter; zeros where nothing flowed."""
+        found = {}
+        for key, parameter in self.parameters.items():
+            whole = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            found[key] = self.member(whole, slot)
+        return found
+
+    def optimizer_state(self, slot: int) -> dict[str, dict[str, Any]]:
+        """A member's optimiser state by parameter, as torch.optim names it: views.
+
+        Adam's `step` counts the steps of the training and is common to all members.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for key, parameter in self.parameters.items():
+            state = self.optimizer.state[parameter]
+            found[key] = {
+                name: self.member(value, slot) if value.shape == parameter.shape else value
+                for name, value in state.items()
+            }
+        return found
+
+    @torch.no_grad()
+    def keep(self, slot: int) -> Callable[[], None]:
+        """Note a member's parameters and optimiser state; the function puts them back."""
+        held = [(view, view.clone()) for view in self._everything(slot)]
+
+        def put_back() -> None:
+            with torch.no_grad():
+                for view, before in held:
+                    view.copy_(before)
+
+        return put_back
+
+    def _everything(self, slot: int) -> list[Tensor]:
+        parameters = [self.member(p.detach(), slot) for p in self.parameters.values()]
+        state = self.optimizer_state(slot)
+        shapes = {k: p.shape for k, p in zip(self.parameters, parameters, strict=True)}
+        return parameters + [
+            value
+            for key, entries in state.items()
+            for name, value in entries.items()
+            if name != "step" and value.shape == shapes[key]  # all members have one `step`
+        ]

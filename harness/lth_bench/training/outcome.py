@@ -1,0 +1,31 @@
+"""What a training leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lth_bench.masks import Mask
+from lth_bench.training.request import Values
+from lth_bench.training.state import Cost, CurvePoint
+
+OnEval = Callable[[CurvePoint], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training leaves behind. All values are copies and obey the mask."""
+
+    values: Values
+    mask: Mask
+    step: int
+    curve: tuple[CurvePoint, ...]
+    best: Values
+    best_step: int
+    checkpoints: dict[int, Values]
+    cost: Cost
+    stopped: bool
+    width: int = 1
+    """Members of the stack that it was computed in; 1 is a training alone."""
+    variant: str = "plain"
+    """The layout that computed it."""

@@ -1,0 +1,209 @@
+"""Waiting fits are answered here: from what is kept, or by training them, stacked where they can.
+
+Those that ask for parts of one and the same training share it. Trainings with the same recipe and
+the same learning rates, step for step, form a cohort, whatever their strategy, seed and mask.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from lth_bench.training.cohort import Cohort
+from lth_bench.training.layouts.kept_only import KeptOnly
+from lth_bench.training.member import Asked
+from lth_bench.training.outcome import Outcome
+from lth_bench.training.randomness import seeded
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import FitRequest
+
+if TYPE_CHECKING:
+    from lth_bench.training.workbench import Workbench
+
+POLL = 0.05
+"""Seconds between looks at a training that another process is doing."""
+
+
+@dataclass(eq=False)
+class Waiting(Asked):
+    """A fit that waits, with its address."""
+
+    key: str = ""
+    """The content address; empty where `until` decides the end, and so the address."""
+    training: str = ""
+    """The address without the end: fits that share it are parts of one training."""
+    callbacks: Mapping[str, object] | None = None
+    reused: bool = False
+    """Whether nothing was trained for it alone."""
+
+
+Joined = list[Waiting]
+"""Fits that wait for parts of one training."""
+
+
+def serve(bench: Workbench, waiting: Sequence[Waiting]) -> None:
+    """Answer at least one of the fits that wait, or wait a moment for another process."""
+    known = False
+    for one in waiting:
+        if one.key and (found := _find(bench, one)) is not None:
+            one.outcome, one.reused, known = found, True, True
+    if known:
+        return
+    for width, together in _cohorts(bench, waiting):
+        with ExitStack() as leases:
+            mine = [j for j in together if _lease(bench, j, leases)]
+            if not mine:
+                continue
+            # another process may have finished one between the look and the lease
+            for joined in mine:
+                for one in joined:
+                    if one.key and (found := _find(bench, one)):
+                        one.outcome, one.reused = found, True
+            mine = [rest for j in mine if (rest := [one for one in j if not one.done])]
+            if mine:
+                _train(bench, mine, width)
+            return
+    time.sleep(POLL)
+
+
+def _find(bench: Workbench, one: Waiting) -> Outcome | None:
+    return bench.find(one.key, one.request.checkpoints, width_of(bench, one.request))
+
+
+def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, list[Joined]]]:
+    """Possible cohorts, the fullest first, with their widths."""
+    trainings: dict[str, Joined] = {}
+    for one in waiting:
+        trainings.setdefault(_shared(one), []).append(one)
+    groups: dict[tuple[object, ...], list[Joined]] = {}
+    for joined in trainings.values():
+        groups.setdefault(alike(bench, joined[0].request), []).append(joined)
+    found = []
+    for members in groups.values():
+        width = width_of(bench, members[0][0].request)
+        # those of one length together: who ends early leaves a slot idle
+        members.sort(key=_steps, reverse=True)
+        found += [(width, members[i : i + width]) for i in range(0, len(members), width)]
+    found.sort(key=lambda c: (len(c[1]) / c[0], max(map(_steps, c[1]))), reverse=True)
+    return found
+
+
+def _shared(one: Waiting) -> str:
+    """What fits have in common that are parts of one training."""
+    if one.request.on_step is not None and one.request.until is not None:
+        return f"{one.training} {id(one)}"  # its two callbacks have one memo
+    return one.training
+
+
+def _steps(joined: Joined) -> int:
+    return max(one.request.end for one in joined) - joined[0].request.start
+
+
+def alike(bench: Workbench, request: FitRequest) -> tuple[object, ...]:
+    """What trainings must have in common to stand in one cohort."""
+    start = None if rate_is_constant(request.recipe) else request.start
+    alone = KeptOnly.takes(bench.network, request)
+    return (request.recipe, start, width_of(bench, request), alone)
+
+
+def rate_is_constant(recipe: Recipe) -> bool:
+    """Whether trainings have equal learning rates wherever they start."""
+    return recipe.schedule == "constant" and recipe.warmup == 0
+
+
+def width_of(bench: Workbench, request: FitRequest) -> int:
+    """The width that a training is computed at: a property of the training, never of who waits
+    beside it, so that a run that was interrupted goes on with the same bits.
+
+    A training alone has width 1: with `parametrize`, and from a step that no others start from,
+    such as where an Early-Bird search stopped, unless the learning rate is constant; and where so
+    few weights are left that a CPU is faster without the others.
+    """
+    if KeptOnly.takes(bench.network, request):
+        return 1
+    common = rate_is_constant(request.recipe) or request.start in bench.common_starts
+    if request.parametrize is not None or not common:
+        return 1
+    return bench.width(request.recipe)
+
+
+def _lease(bench: Workbench, joined: Joined, leases: ExitStack) -> bool:
+    """Take the leases of a training's keys; False where another process has one of them."""
+    with ExitStack() as own:
+        for key in {one.key for one in joined if one.key}:
+            lease = bench.cache.lease(key)
+            if lease is None:
+                return False
+            own.callback(lease.release)
+        leases.push(own.pop_all())
+    return True
+
+
+def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
+    # what an earlier run wanted stays, or two suites would undo each other's work
+    for joined in mine:
+        for one in joined:
+            if one.key:
+                wanted = one.request.checkpoints | bench.cache.kept(one.key)
+                one.request = dataclasses.replace(one.request, checkpoints=wanted)
+    # whether a training runs or is found must not show in the numbers that a hook draws later
+    with seeded("training"):
+        try:
+            _run(bench, mine, width)
+        except Exception as error:  # concerns those who were trained, and nobody who waits beside
+            for one in (one for joined in mine for one in joined if not one.done):
+                one.error = error
+    for joined in mine:
+        longest = max(joined, key=lambda one: one.outcome.step if one.outcome else -1)
+        for one in joined:
+            one.reused = one is not longest
+            if one.outcome is None:
+                continue
+            try:
+                _keep(bench, one, one.outcome)
+            except Exception as error:  # such as a full disk: what is not kept is no result
+                one.outcome, one.error = None, error
+
+
+def _run(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
+    """A cohort; where the device's memory is too small for it, two of half the width."""
+    recipe = mine[0][0].request.recipe
+    try:
+        kept_only = KeptOnly.takes(bench.network, mine[0][0].request)
+        Cohort(bench.layout(recipe, width, kept_only), mine).run()
+        return
+    except torch.OutOfMemoryError:
+        bench.forget_layouts()
+        if width == 1:
+            raise
+    bench.narrow(recipe, width // 2)
+    left = [rest for j in mine if (rest := [one for one in j if not one.done])]
+    for joined in left:
+        for one in joined:
+            one.memo.clear()
+    if bench.device.type == "cuda":
+        torch.cuda.empty_cache()
+    for i in range(0, len(left), width // 2):
+        _run(bench, left[i : i + width // 2], width // 2)
+
+
+def _keep(bench: Workbench, one: Waiting, outcome: Outcome) -> None:
+    if one.key:
+        bench.keep(one.key, outcome)
+        return
+    # where `until` stops is known only now: a training up to there has this address
+    stopped_at = dataclasses.replace(one.request, end=outcome.step)
+    one.key = bench.key(stopped_at, one.callbacks)
+    if one.callbacks is None and bench.find(one.key, frozenset()) is None:
+        lease = bench.cache.lease(one.key)
+        if lease is not None:  # whoever has it keeps the same
+            try:
+                bench.keep(one.key, dataclasses.replace(outcome, stopped=False))
+            finally:
+                lease.release()

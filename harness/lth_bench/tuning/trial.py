@@ -1,0 +1,117 @@
+"""A trial's experiments, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.params import build
+from lth_bench.plan import Planned, TaskPlan, dense_spec, plan_task, plan_unreported
+from lth_bench.suite.spec import with_values
+from lth_bench.training.keys import digest
+from lth_bench.tuning.goal import Goal, Settings
+from lth_bench.tuning.study import Proposal
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+
+
+@dataclass
+class Outcome:
+    """What an experiment has come to, from the journal's records."""
+
+    status: str | None = None
+    """None while it runs."""
+    reason: str | None = None
+    accuracies: dict[float, float] = field(default_factory=dict)
+    """Density → accuracy on the validation split, of tickets that are reported."""
+    costs: dict[float, tuple[int, float]] = field(default_factory=dict)
+    """Density → (steps, seconds), search included, as if nothing were shared."""
+    seconds: float = 0.0
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """A record of its journal: a reported ticket, or its end."""
+        if record["record"] == "ticket":
+            if record["reported"] and record["control"] == "none" and record["status"] == "ok":
+                density, cost = float(record["target_density"]), record["cost"]
+                value = record["metrics"].get("val_accuracy")
+                self.accuracies[density] = 0.0 if value is None else float(value)
+                self.costs[density] = (
+                    int(cost["steps"] + cost["search_steps"]),
+                    float(cost["seconds"] + cost["search_seconds"]),
+                )
+        elif record["record"] == "experiment":
+            self.status, self.reason = str(record["status"]), record.get("reason")
+            self.seconds = float(record.get("seconds") or 0.0)
+
+    @property
+    def spent(self) -> tuple[int, float]:
+        """Steps and seconds of the whole experiment: a ladder's last rung has all before it."""
+        return max(self.costs.values(), default=(0, 0.0))
+
+
+@dataclass
+class Running:
+    """A trial under way: its experiments, seed by seed."""
+
+    proposal: Proposal
+    settings: Settings
+    task: TaskPlan
+    """With the trial's own recipe."""
+    by_seed: dict[int, list[Planned]]
+    dense: dict[int, Planned]
+    """The task's dense run at each seed."""
+    stage: int = 0
+    """Seeds that are done."""
+
+    @property
+    def experiments(self) -> Iterator[Planned]:
+        """All of them, the dense runs apart."""
+        for planned in self.by_seed.values():
+            yield from planned
+
+    @property
+    def steps(self) -> int:
+        """Steps that are planned, as if nothing were shared."""
+        return sum(sum(p.fits) + self.task.total_steps for p in self.experiments)
+
+
+def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -> Running:
+    """The experiments of a proposal. UserError where its values go together with nothing."""
+    settings = goal.settings(proposal.params)
+    task = _task(goal, settings, registry, root)
+    suite = replace(goal.suite, seeds=goal.objective.seeds)
+    strategy = build(goal.strategy, settings.params, f"strategy {goal.spec.label!r}")
+    by_seed: dict[int, list[Planned]] = {seed: [] for seed in suite.seeds}
+    for item in plan_unreported(suite, task, goal.spec, strategy, settings.densities):
+        if "density" in goal.objective.names and settings.densities[-1] not in (
+            item.experiment.densities
+        ):
+            continue  # densities that are independent: only the one that is asked for
+        label = f"{goal.spec.label}#{proposal.number}"
+        named = replace(item, experiment=replace(item.experiment, label=label))
+        by_seed[item.experiment.seed].append(named)
+    dense = registry.get("strategies", dense_spec().use)()
+    return Running(
+        proposal,
+        settings,
+        task,
+        by_seed,
+        {
+            item.experiment.seed: item
+            for item in plan_unreported(suite, task, dense_spec(), dense, (1.0,))
+        },
+    )
+
+
+def _task(goal: Goal, settings: Settings, registry: Registry, root: Path) -> TaskPlan:
+    spec = goal.task.spec
+    if not settings.recipe:
+        return goal.task
+    recipe = with_values(spec.recipe, settings.recipe)
+    if recipe == dict(spec.recipe):
+        return goal.task
+    name = f"{spec.recipe_name}#{digest(settings.recipe)[:6]}"
+    return plan_task(replace(spec, recipe=recipe, recipe_name=name), registry, root)

@@ -1,0 +1,102 @@
+"""What tuning costs beyond its trainings, and what it buys on digits at 5% left.
+
+`make bench ARGS="-k tuning"`. Prints numbers and asserts none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from lth_bench.devices import cores
+from lth_bench.plan import Planned
+
+WORKERS = min(2, cores())
+
+
+class Heard:
+    """No display."""
+
+    def begin(self, *_: Any) -> None: ...
+    def event(self, record: Any) -> None: ...
+    def trial(self, *_: Any) -> None: ...
+    def end(self) -> None: ...
+
+
+def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall-clock time of a tuning against that of its experiments planned all at once."""
+    from lth_bench.executors.schedule import Schedule
+    from lth_bench.plugins import load_registry
+    from lth_bench.report.samples import samples
+    from lth_bench.runner import Settings
+    from lth_bench.store.reading import reading
+    from lth_bench.store.trials import read_studies
+    from lth_bench.suite.load import load_suite
+    from lth_bench.suite.select import select
+    from lth_bench.tuning import run
+    from lth_bench.tuning.final import gains, run_final
+
+    made: list[Planned] = []
+
+    class Watched(Schedule):
+        def add(self, planned: Iterable[Planned]) -> None:
+            items = list(planned)
+            made.extend(items)
+            super().add(items)
+
+    monkeypatch.setattr(run, "Schedule", Watched)
+    registry, suite = load_registry(), load_suite("tune_digits")
+    settings = Settings(tmp_path / "tuned.duckdb", "cpu", WORKERS)
+    summary = run.tune_suite(suite, registry, settings, Heard())
+    plain = _at_once(made, tmp_path / "plain.duckdb")
+    print(
+        f"\n{len(made)} experiments of {sum(summary.told.values())} trials on {WORKERS} workers:"
+        f" tuned in {summary.seconds:.1f} s, planned all at once in {plain:.1f} s,"
+        f" overhead {100 * (summary.seconds / plain - 1):+.1f}%"
+    )
+    with reading(settings.results, print) as con:
+        studies = read_studies(con)
+    run_final(suite, studies, registry, settings, Heard())
+    good = select(suite, None, ["imp_good"])
+    from lth_bench.runner import run_suite
+
+    run_suite(good, registry, settings, Heard())
+    with reading(settings.results, print) as con:
+        for study in studies:
+            gain = gains(con, [study])[study.study_id]
+            i, best = gain.interval, study.best
+            assert best is not None
+            print(
+                f"{study.label}: own {100 * gain.own:.2f}%, tuned − own {100 * i.mean:+.2f}"
+                f" [{100 * (i.low or 0):+.2f}, {100 * (i.high or 0):+.2f}] points, n = {i.n},"
+                f" {dict(best.params)}"
+            )
+        for label in ("imp", "imp-tuned", "imp_good"):
+            found = samples(con, "test_accuracy", [suite.name], [label])
+            print(f"{label}: {100 * fmean(v for s in found for v in s.values.values()):.2f}%")
+
+
+def _at_once(planned: list[Planned], results: Path) -> float:
+    """Seconds that the same experiments take where all of them are known from the beginning."""
+    from lth_bench.data.root import data_root
+    from lth_bench.executors.local import LocalExecutor
+    from lth_bench.executors.worker import WorkerConfig
+    from lth_bench.runner import Recorder, Summary
+    from lth_bench.store.journal import Journal
+    from lth_bench.store.paths import Paths
+
+    paths = Paths(results)
+    config = WorkerConfig("cpu", paths.artifacts, data_root().absolute(), processes=WORKERS)
+    began = time.monotonic()
+    with Journal(paths) as journal:
+        records = [p.experiment.planned_record() for p in planned]
+        journal.append({"record": "planned", "run_id": "plain", "experiments": records})
+        recorder = Recorder(journal, paths, "plain", Summary("plain", "plain", 0, 0), Heard())
+        LocalExecutor(config, ["cpu"] * WORKERS).run(planned, recorder.handle)
+        recorder.fold(final=True)
+    return time.monotonic() - began

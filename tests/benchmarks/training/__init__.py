@@ -1,0 +1,1 @@
+"""The training benchmarks: a conventional loop, this package's, and the floor below both."""

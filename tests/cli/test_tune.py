@@ -1,0 +1,61 @@
+"""`lth-bench tune` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+TUNE = """
+[tune]
+budget = { trials = 2 }
+seeds = 1
+strategies = ["snip"]
+"""
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A tuning with its final runs."""
+    from .conftest import TINY, CommandLine
+
+    lth = CommandLine(tmp_path_factory.mktemp("tuned"))
+    suite = lth.write("tiny.toml", TINY + TUNE)
+    lth.outcome = lth("tune", suite, "--device", "cpu", "--json")
+    return lth
+
+
+def test_it_says_what_was_found_and_what_that_bought(tuned):
+    document = json.loads(tuned.outcome.stdout)
+    (study,) = document["studies"]
+    assert (study["label"], study["trials"], study["complete"]) == ("snip", 2, 2)
+    assert study["best"][0] >= study["default"][0]
+    # fresh seeds and the test split: those that the suite reports
+    assert study["gain"]["n"] == 2
+    assert study["gain"]["densities"] == [0.5, 0.2]
+    assert study["gain"]["low"] <= study["gain"]["mean"] <= study["gain"]["high"]
+    assert document["final"]["statuses"] == {"ok": 10}  # dense, snip and snip-tuned
+    assert document["exit_code"] == 0
+
+
+def test_a_second_time_there_is_nothing_to_do_and_a_table_of_it(tuned):
+    again = tuned("tune", tuned.folder / "tiny.toml", "--device", "cpu")
+    assert "tuned − own, test" in again.stdout
+    assert "snip" in again.stdout
+    assert "nothing to search" in again.stderr
+    assert "optuna-dashboard" in again.stderr
+
+
+def test_the_best_so_far_is_a_suite(tuned):
+    file = tuned.folder / "found.toml"
+    tuned("tune", tuned.folder / "tiny.toml", "--best", "--output", file)
+    validated = json.loads(tuned("validate", file, "--json").stdout)
+    assert [s["label"] for s in validated["strategies"]] == ["imp", "snip", "snip-tuned"]
+
+
+def test_a_mistake_is_one_message_before_anything_trains(lth, tiny):
+    suite = lth.write("tiny.toml", tiny)
+    error = lth("tune", suite, "--budget", "trials=0", code=4).stderr
+    assert error.count("\n") == 1
+    assert "tune.budget.trials must be an integer in [1, 100000], but got 0" in error
+    assert not lth.results.exists()

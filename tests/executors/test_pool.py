@@ -1,0 +1,227 @@
+"""Experiments side by side on threads, one at a time."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import traceback
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lth_bench.executors.pool import Pool
+from lth_bench.training.serving import Waiting
+
+
+class Bench:
+    """Answers one or several of those that wait, as `choose` says, with their number."""
+
+    def __init__(self, choose=lambda waiting: waiting):
+        self.choose, self.seen = choose, []
+
+    def serve(self, waiting):
+        self.seen.append([one.request for one in waiting])
+        for one in self.choose(waiting):
+            one.outcome = one.request
+
+
+def fit(pool, number):
+    one = Waiting(number)
+    pool.wait(one)
+    if one.error is not None:
+        raise one.error
+    return one.outcome
+
+
+def play_out(pool, bench):
+    while len(pool):
+        pool.serve(bench)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 4), max_size=8), st.randoms(use_true_random=False))
+def test_exactly_one_runs_at_a_time_and_each_gets_its_own_answers(lengths, draws):
+    """Experiments of 0 to 4 fits, of which any that wait are answered in any order."""
+    pool, running, got = Pool(), [], {}
+
+    def run(name, fits):
+        got[name] = []
+        for i in range(fits):
+            running.append(name)
+            time.sleep(0)  # whoever else could run would run now
+            assert running == [name]
+            running.clear()
+            got[name].append(fit(pool, (name, i)))
+
+    def some(waiting):
+        assert running == []
+        return draws.sample(waiting, draws.randint(1, len(waiting)))
+
+    bench = Bench(some)
+    for name, fits in enumerate(lengths):
+        pool.start(lambda name=name, fits=fits: run(name, fits))
+    # who never waits has ended at once
+    assert len(pool) == sum(n > 0 for n in lengths)
+    play_out(pool, bench)
+    assert got == {name: [(name, i) for i in range(n)] for name, n in enumerate(lengths)}
+    if any(lengths):
+        assert sorted(bench.seen[0]) == [(name, 0) for name, n in enumerate(lengths) if n]
+
+
+def test_what_an_experiment_raises_is_raised_where_it_was_let_run():
+    pool, ended = Pool(), []
+
+    def fails(fits):
+        for i in range(fits):
+            fit(pool, i)
+        raise LookupError(f"after {fits}")
+
+    def goes_on():
+        ended.append(fit(pool, 7))
+
+    with pytest.raises(LookupError, match="after 0") as caught:
+        pool.start(lambda: fails(0))
+    frames = [f.name for f in traceback.extract_tb(caught.value.__traceback__)]
+    assert frames[-1] == "fails"
+    pool.start(lambda: fails(1))
+    pool.start(goes_on)
+    bench = Bench()
+    with pytest.raises(LookupError, match="after 1"):
+        pool.serve(bench)
+    # the other has its answer, was not let run yet, and must not be trained again
+    assert len(pool) == 1
+    assert ended == []
+    play_out(pool, bench)
+    assert ended == [7]
+    assert bench.seen == [[0, 7]]
+
+
+def test_what_training_raises_concerns_those_without_an_answer():
+    pool, story = Pool(), []
+
+    class Breaks(Bench):
+        def serve(self, waiting):
+            waiting[0].outcome = "trained"
+            raise RuntimeError("the cable is loose")
+
+    def run(number):
+        try:
+            story.append(fit(pool, number))
+        except RuntimeError as error:
+            story.append(str(error))
+
+    for number in range(3):
+        pool.start(lambda number=number: run(number))
+    pool.serve(Breaks())
+    assert story == ["trained", "the cable is loose", "the cable is loose"]
+    assert len(pool) == 0
+
+
+def test_only_the_thread_of_the_hook_may_wait():
+    pool, complaints = Pool(), []
+
+    def elsewhere():
+        with pytest.raises(ValueError, match="only in the thread that called the hook"):
+            pool.wait(Waiting(0))
+        complaints.append(threading.current_thread().name)
+
+    def experiment():
+        thread = threading.Thread(target=elsewhere, name="mine")
+        thread.start()
+        thread.join()
+
+    pool.start(experiment)
+    assert complaints == ["mine"]
+    assert len(pool) == 0
+
+
+def everything_global():
+    return SimpleNamespace(
+        torch=torch.get_rng_state().tolist(),
+        numpy=np.random.get_state()[1].tolist(),
+        python=random.getstate(),
+        dtype=torch.get_default_dtype(),
+        matmul=torch.get_float32_matmul_precision(),
+        grad=torch.is_grad_enabled(),
+    )
+
+
+def test_global_state_is_each_experiment_s_own_and_the_trainings_have_theirs():
+    pool, before, seen = Pool(), everything_global(), {}
+
+    def meddles(number):
+        torch.manual_seed(number)
+        np.random.seed(number)  # noqa: NPY002  # what a strategy may well do
+        random.seed(number)
+        torch.set_default_dtype(torch.float64)
+        torch.set_float32_matmul_precision("medium")
+        with torch.no_grad():
+            left = everything_global()
+            fit(pool, number)
+            assert everything_global() == left
+        torch.rand(3)
+        left = everything_global()
+        fit(pool, number)
+        assert everything_global() == left
+        assert torch.is_grad_enabled()
+        seen[number] = left
+
+    class Looks(Bench):
+        def serve(self, waiting):
+            assert everything_global() == before
+            super().serve(waiting)
+
+    for number in (1, 2):
+        pool.start(lambda number=number: meddles(number))
+        assert everything_global() == before
+    play_out(pool, Looks(lambda waiting: waiting[:1]))
+    assert everything_global() == before
+    assert seen.keys() == {1, 2}
+    assert seen[1] != seen[2]
+
+
+def test_ctrl_c_waits_for_the_experiment_that_runs(monkeypatch):
+    """A signal comes between two instructions of the thread that waits for the baton."""
+    pool, story = Pool(), []
+    acquire = pool._back.acquire
+    calls = iter([KeyboardInterrupt])
+
+    def interrupted(*arguments):
+        error = next(calls, None)
+        if error is not None:
+            raise error
+        return acquire(*arguments)
+
+    def experiment():
+        story.append("begins")
+        story.append(fit(pool, 5))
+
+    monkeypatch.setattr(pool._back, "acquire", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.start(experiment)
+    # the baton is back: the experiment waits in its fit, and whoever wants to may go on
+    assert story == ["begins"]
+    assert len(pool) == 1
+    play_out(pool, Bench())
+    assert story == ["begins", 5]
+
+
+def test_two_hundred_experiments_leave_no_thread_behind():
+    pool, count = Pool(), threading.active_count()
+
+    def experiment():
+        for i in range(3):
+            fit(pool, i)
+
+    for _ in range(200):
+        pool.start(experiment)
+    assert threading.active_count() == count + 200
+    bench = Bench()
+    play_out(pool, bench)
+    assert len(bench.seen) == 3
+    assert threading.active_count() == count

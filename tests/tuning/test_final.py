@@ -1,0 +1,75 @@
+"""What tuning bought, on tables made by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from lth_bench.tuning import final
+
+
+@pytest.fixture
+def bought(monkeypatch):
+    """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
+    from lth_bench.report import samples as module
+    from lth_bench.report.samples import Sample
+
+    def make(cells, lost=()):
+        found = [
+            Sample("small", "mlp", "digits", "short", density, "imp", label, "none", "", values,
+                   frozenset(s for where, s in lost if where == (label, density)),
+                   frozenset(), frozenset())
+            for (label, density), values in cells.items()
+        ]  # fmt: skip
+        monkeypatch.setattr(module, "samples", lambda *_: found)
+        study = SimpleNamespace(
+            study_id="x", label="imp", suite="small", task=("mlp", "digits", "short"),
+            densities=(0.4, 0.1),
+        )  # fmt: skip
+        return final.gains(None, [study]).get("x")
+
+    return make
+
+
+def test_it_is_the_mean_paired_difference(bought):
+    gain = bought(
+        {
+            ("imp", 0.4): {0: 0.8, 1: 0.7},
+            ("imp", 0.1): {0: 0.4, 1: 0.3},
+            ("imp-tuned", 0.4): {0: 0.9, 1: 0.9},
+            ("imp-tuned", 0.1): {0: 0.5, 1: 0.5},
+        }
+    )
+    # by seed 0.7 - 0.6 and 0.7 - 0.5
+    assert gain.interval.mean == pytest.approx(0.15)
+    assert gain.interval.n == 2
+    assert gain.interval.low < 0.1 and gain.interval.high > 0.2
+    assert gain.own == pytest.approx(0.55)
+    assert gain.densities == (0.4, 0.1)
+
+
+def test_only_densities_that_were_tuned_at_count(bought):
+    cells = {(label, d): {0: 0.5} for label in ("imp", "imp-tuned") for d in (0.4, 0.02)}
+    gain = bought(cells)
+    assert gain.densities == (0.4,)
+    assert gain.interval == (0.0, None, None, 1)
+
+
+def test_a_lost_seed_counts_as_0_and_one_that_both_lost_not_at_all(bought):
+    cells = {
+        ("imp", 0.4): {0: 0.8}, ("imp", 0.1): {0: 0.4},
+        ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},
+    }  # fmt: skip
+    both = [((label, d), 1) for label in ("imp", "imp-tuned") for d in (0.4, 0.1)]
+    gain = bought(cells, lost=[(("imp-tuned", 0.1), 0), *both])
+    assert gain.interval.n == 1
+    assert gain.interval.mean == pytest.approx(-0.2)
+
+
+def test_an_unfinished_seed_says_nothing(bought):
+    cells = {
+        ("imp", 0.4): {0: 0.8}, ("imp", 0.1): {0: 0.4},
+        ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},
+    }  # fmt: skip
+    assert bought(cells) is None

@@ -1,0 +1,147 @@
+"""Every mistake in a suite's [tune] is one message, with file and line, before training."""
+
+from __future__ import annotations
+
+import pytest
+
+from lth_bench.data.root import data_root
+from lth_bench.errors import UserError
+from lth_bench.plugins import load_registry
+from lth_bench.tuning.goals import goals_of
+
+from .conftest import SUITE
+
+
+@pytest.fixture
+def goals(read):
+    registry = load_registry()
+    return lambda tune, *overrides: goals_of(read(tune, *overrides), registry, data_root())
+
+
+def test_all_that_have_something_to_tune(goals):
+    found = goals("\n[tune]\nbudget = { trials = 2 }\n")
+    assert [g.name for g in found] == [
+        "small/mlp(hidden=[12])/digits/short/imp",
+        "small/mlp(hidden=[12])/digits/short/snip",
+    ]
+    assert found[0].objective.seeds == (1000, 1001, 1002)
+    assert found[0].objective.densities == (0.4, 0.1)
+
+
+def test_a_recipe_s_values_make_even_the_rest_tunable(goals):
+    tune = (
+        "\n[tune]\nbudget = { trials = 2 }\n"
+        "[tune.recipe]\nlr = { low = 1e-3, high = 1e-2, log = true }\n"
+    )
+    for goal in goals(tune):
+        assert goal.dimensions[-1].name == "recipe.lr"
+        settings = goal.settings({**goal.default, "recipe.lr": 0.002})
+        assert settings.recipe == {"lr": 0.002}
+        assert goal.default["recipe.lr"] == 5e-3
+
+
+def test_a_task_takes_the_densities_that_are_its_own(goals):
+    tune = "\n[tune]\nbudget = {{ trials = 2 }}\ndensities = {}\n"
+    assert goals(tune.format([0.1, 0.35]))[0].objective.densities == (0.1,)
+    assert goals(tune.format([0.3, 0.35]))[0].objective.densities == (0.35, 0.3)
+
+
+def test_settings_hold_what_differs_from_the_strategy_s_defaults(goals):
+    imp, snip = goals("\n[tune]\nbudget = { trials = 2 }\n")
+    assert imp.settings({"prune_rate": 0.3}).params == {
+        "prune_rate": {"conv": 0.6, "linear": 0.3, "output": 0.3}
+    }
+    assert snip.settings({"batch_size": 128}).params == {}
+
+
+def test_a_front_against_the_density_chooses_it(goals):
+    tune = "\n[tune]\nbudget = { trials = 2 }\nobjective = ['accuracy', 'density']\n"
+    imp = goals(tune)[0]
+    assert imp.default["task.density"] == 0.1
+    assert imp.settings({"prune_rate": 0.3, "task.density": 0.1}).densities == (0.4, 0.1)
+    assert imp.settings({"prune_rate": 0.3, "task.density": 0.4}).densities == (0.4,)
+
+
+@pytest.mark.parametrize(
+    ("tune", "line", "message"),
+    [
+        ("budget = { trials = 0 }", 2, "tune.budget.trials must be an integer in [1, 100000]"),
+        ("budget = { minutes = 0 }", 2, "tune.budget.minutes must be a number in (0, 1"),
+        ("budget = {}", 2, "exactly one of trials, steps and minutes, but this has none"),
+        ("budget = { trials = 2, steps = 5 }", 2, "but this has trials and steps"),
+        ("seeds = 3", 1, "missing key tune.budget"),
+        (
+            "budget = { trials = 2 }\nseeds = [7, 1]",
+            3,
+            "1 is one of the seeds that the suite reports",
+        ),
+        ("budget = { trials = 2 }\nseeds = []", 3, "needs at least one"),
+        (
+            "budget = { trials = 2 }\nobjective = ['accuracy', 'cost']\npruner = 'hyperband'",
+            4,
+            "two objectives, which Optuna cannot prune by",
+        ),
+        (
+            "budget = { trials = 2 }\nsampler = 'nsga2'\npruner = 'halving'",
+            4,
+            "NSGA-II takes no pruned trial",
+        ),
+        ("budget = { trials = 2 }\nseeds = 1\npruner = 'halving'", 4, "decides after each seed"),
+        ("budget = { trials = 2 }\nobjective = ['cost', 'accuracy']", 3, "a pair is ['accuracy'"),
+        ("budget = { trials = 2 }\nobjective = 'density'", 3, "nothing is left to train"),
+        ("budget = { trials = 2 }\nobjective = 'acuracy'", 3, "must be one of 'accuracy'"),
+        ("budget = { trials = 2 }\nstrategies = ['imq']", 3, "unknown label 'imq'; did you mean"),
+        ("budget = { trials = 2 }\nstrategies = ['dense']", 3, "'dense' has no parameter to tune"),
+        ("budget = { trials = 2 }\ndensities = [1.0]", 3, "in (0, 1)"),
+        (
+            "budget = { trials = 2 }\nobjective = ['accuracy', 'density']\ndensities = [0.4]",
+            3,
+            "at least two densities",
+        ),
+        ("budget = { trials = 2 }\n[tune.space.imp]", 3, "names no parameter to tune"),
+        ("budget = { trials = 2 }\n[tune.space.im]\nx = true", 3, "unknown label 'im'"),
+        (
+            "budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = { low = 0.5, high = 0.2 }",
+            4,
+            "low must be below high",
+        ),
+        (
+            "budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = { low = 0.5, high = 2 }",
+            4,
+            "high = 2 is outside the range of the parameter itself, which must be in [0, 1]",
+        ),
+        (
+            "budget = { trials = 2 }\n[tune.space.imp]\n\nprune_rat = true",
+            5,
+            "unknown parameter 'prune_rat'; did you mean 'prune_rate'?",
+        ),
+        (
+            "budget = { trials = 2 }\n[tune.space.imp]\nprune_rate.conv = { low = 0.1, high = 0.2}",
+            3,
+            "'imp' has no parameter to tune on these tasks",
+        ),
+        ("budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = 0.3", 4, "must be {low, high"),
+        ("budget = { trials = 2 }\n[tune.recipe]\nlr = { low = -1, high = 1 }", 4, "low = -1"),
+        ("budget = { trials = 2 }\n[tune.recipe]\nvale_size = true", 4, "did you mean 'val_size'?"),
+        ("budget = { trials = 2 }\n[tune.recipe]\nval_size = true", 4, "judged on the validation"),
+        ("budget = { trials = 2 }\nbatch = 0", 3, "tune.batch must be an integer in [1, 1000]"),
+    ],
+)
+def test_a_mistake(goals, tune, line, message):
+    with pytest.raises(UserError) as caught:
+        goals(f"[tune]\n{tune}\n")
+    assert message in caught.value.message
+    where = caught.value.message.partition(": ")[0]
+    assert where.endswith(f"small.toml:{line + len(SUITE.splitlines())}")
+    assert "\n" not in caught.value.message
+
+
+def test_without_a_table(goals):
+    with pytest.raises(UserError, match=r"has no \[tune\]; .* --budget trials=20"):
+        goals("")
+    assert goals("", "tune.budget={ trials = 3 }")[0].tune.budget.trials == 3
+
+
+def test_none_has_anything_to_tune(goals):
+    with pytest.raises(UserError, match="none of the strategies has a parameter"):
+        goals("\n[tune]\nbudget = { trials = 2 }\n", 'strategies=[{ use = "dense" }]')

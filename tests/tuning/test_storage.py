@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.store.paths import Paths
+from lth_bench.tuning.storage import open_storage
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return Paths(tmp_path / "results.duckdb")
+
+
+def study(storage, name="one"):
+    return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+
+
+def test_it_lies_beside_the_results(paths):
+    study(open_storage(None, paths)).ask()
+    assert paths.tuning.name == "results.tuning.log"
+    assert len(study(open_storage(None, paths)).trials) == 1
+
+
+def test_a_torn_last_line_is_cut_off(paths):
+    study(open_storage(None, paths)).ask()
+    whole = paths.tuning.read_bytes()
+    paths.tuning.write_bytes(whole + b'{"op_code": 4, "worker')
+    again = study(open_storage(None, paths))
+    again.ask()
+    assert len(study(open_storage(None, paths)).trials) == 2
+    assert paths.tuning.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("damage", [b"not json\n", b'{"op_code": 99}\n', b"[]\n", b"\xff\xfe\n"])
+def test_a_corrupt_store_is_refused(paths, damage):
+    study(open_storage(None, paths)).ask()
+    paths.tuning.write_bytes(damage + paths.tuning.read_bytes())
+    with pytest.raises(UserError, match=r"results\.tuning\.log is damaged .* move it away"):
+        open_storage(None, paths)
+
+
+def test_a_database_by_url(paths, tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    study(open_storage(url, paths)).ask()
+    assert len(study(open_storage(url, paths)).trials) == 1
+    assert not paths.tuning.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("studies.log", "must be a database's URL"),
+        ("nosuch://host/x", "cannot be opened"),
+        ("sqlite:////no/such/folder/x.db", "cannot be opened"),
+    ],
+)
+def test_a_url_that_leads_nowhere(paths, url, message):
+    with pytest.raises(UserError, match=message) as caught:
+        open_storage(url, paths)
+    assert caught.value.path == ("tune", "storage")
+
+
+def test_a_corrupt_database(paths, tmp_path):
+    file = tmp_path / "studies.db"
+    file.write_bytes(b"no database, but text that is long enough to be looked at" * 40)
+    with pytest.raises(UserError, match="cannot be opened, or is damaged"):
+        open_storage(f"sqlite:///{file}", paths)
+
+
+def test_no_password_is_shown(paths):
+    with pytest.raises(UserError) as caught:
+        open_storage("nosuch://me:secret@host/x", paths)
+    assert "secret" not in caught.value.message
+    assert "nosuch://me@host/x" in caught.value.message
