@@ -84,6 +84,8 @@ def prepare_process(device: str) -> None:
         torch.cuda.set_device(device)
         # an operation without a deterministic form warns; it does not fail
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # which would fill every new tensor; nothing here reads what it has not written
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False

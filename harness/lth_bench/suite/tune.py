@@ -106,7 +106,8 @@ class TuneTable:
     pruner: Pruner = "none"
     """Give up settings that look bad after their first seeds; for one objective only."""
     batch: Annotated[int, Range(1, 1000)] | None = None
-    """Trials under way at a time; by default as many as keep the machine full."""
+    """Trials under way at a time; by default as many as keep the machine full, but at most a
+    third of the trials."""
     storage: str | None = None
     """URL of a database that several machines share; by default a file beside the results."""
     space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ def takes_channels_last(module: nn.Module, input_shape: tuple[int, int, int]) ->
     if not any(p.ndim == 4 for p in module.parameters()):
         return False
     parameter = next(module.parameters())
-    module = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    module = copy.deepcopy(module).to(memory_format=torch.channels_last)
     with seeded("channels_last"), torch.no_grad():
         x = torch.randn(EXAMPLES, *input_shape).to(parameter)
         try:

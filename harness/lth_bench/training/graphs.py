@@ -30,7 +30,8 @@ class Replayed:
                 function()
         torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # threads that read data ahead may use the device meanwhile
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             function()
 
     def __call__(self) -> None:

@@ -78,7 +78,8 @@ class Network:
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """bfloat16 where the recipe asks for it; master weights stay float32."""
         if self._autocast:
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+            # each weight is used once a pass; a cache would outlive a captured one
+            return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
         return contextlib.nullcontext()
 
     def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:

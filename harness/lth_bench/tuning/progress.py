@@ -172,5 +172,3 @@ def _params(params: Any) -> str:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-

@@ -219,13 +219,20 @@ class Conductor:
         return any_
 
     def _batch(self, index: int) -> int:
+        """Trials of a study under way at a time: a function of the suite and the machine alone, so
+        that what is proposed does not depend on which study is how far.
+
+        Each study could fill the machine by itself, as the one with the longest trials will in the
+        end have to; but two thirds of a small budget are proposed after something is known.
+        """
         goal = self.studies[index].goal
         if goal.tune.batch is not None:
             return goal.tune.batch
         each = len(goal.objective.seeds)
         if not getattr(goal.strategy, "iterative", False) and "density" not in goal.tune.objectives:
             each *= len(goal.objective.densities)
-        return max(2, math.ceil(self.waiting / (each * len(self.studies))))
+        trials = goal.tune.budget.trials or 3 * self.waiting
+        return max(2, min(math.ceil(self.waiting / each), trials // 3))
 
     def _launch(self, index: int, proposal: Proposal) -> None:
         study = self.studies[index]

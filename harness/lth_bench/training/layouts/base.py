@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -55,8 +56,11 @@ class Layout(ABC):
         self._masked: list[Tensor] = []
         self._by: list[Tensor] = []
         self._graphs: tuple[Replayed, Replayed] | None = None
+        self.capturable = True
+        """False once a capture has failed: then every operation is launched by itself."""
         self._grads: list[Tensor | None] = []
         self._draws = device_generator(self.device) if network.draws else None
+        self._lr = float("nan")
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
@@ -125,11 +129,13 @@ class Layout(ABC):
 
     def update(self, lr: float) -> None:
         """The optimiser's update at this rate, then the masks."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
-            else:
-                group["lr"] = lr
+        if lr != self._lr:
+            for group in self.optimizer.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(lr)
+                else:
+                    group["lr"] = lr
+            self._lr = lr
         if self._replays:
             assert self._graphs is not None
             self._graphs[1]()
@@ -140,7 +146,7 @@ class Layout(ABC):
     def _can_replay(self) -> bool:
         """Whether this cohort's step is one that a captured graph repeats."""
         plain = not self.penalties and self.parametrize is None and self._draws is None
-        return self.static and self.feed.static and plain
+        return self.static and self.capturable and self.feed.static and plain
 
     @property
     def _replays(self) -> bool:
@@ -163,10 +169,16 @@ class Layout(ABC):
                 self._factors.setdefault(key, torch.ones_like(parameter))
             self._masked = list(self.parameters.values())
             self._by = [self._factors[k] for k in self.parameters]
-            self._graphs = (
-                Replayed(self._forward_backward, self.device),
-                Replayed(self._update, self.device),
-            )
+            try:
+                self._graphs = (
+                    Replayed(self._forward_backward, self.device),
+                    Replayed(self._update, self.device),
+                )
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # such as a forward pass that asks the device
+                warnings.warn(f"this network's step runs uncaptured: {error}", stacklevel=2)
+                self.capturable = False
             self._grads = [p.grad for p in self.parameters.values()]
 
     def set_mask(self, slot: int, mask: Mask) -> None:

@@ -1,0 +1,40 @@
+"""The batches of a cohort are those of each member alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lth_bench.models.mlp import MLP
+from lth_bench.training.feeds import make_feed
+from lth_bench.training.layouts.layers import by_member
+from lth_bench.training.recipe import Recipe
+
+RECIPES = {
+    "plain": Recipe(steps=30, batch_size=30, val_size=60),
+    "augmented": Recipe(steps=30, batch_size=30, val_size=60, crop=2, flip=True),
+    "crop": Recipe(steps=30, batch_size=30, val_size=60, crop=1),
+}
+
+
+@pytest.mark.parametrize("stays", [False, True])
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("case", sorted(RECIPES))
+def test_each_member_s_batches_are_its_own(case, across, stays, make_bench, monkeypatch):
+    monkeypatch.setattr("lth_bench.training.feeds.captures", lambda device: stays)
+    recipe = RECIPES[case]
+    data = make_bench(MLP(hidden=(3,)), recipe).data
+    feed = make_feed(data, recipe, 3, across)
+    place = feed._step.data_ptr()
+    # 200 examples: an epoch has 6 steps; members cross its end together, or each by itself
+    for seeds, starts in (([0, 1, 0], [0, 0, 0]), ([5, 5, 1], [4, 0, 17]), ([1, 2, 3], [6, 6, 6])):
+        feed.begin(seeds, starts)
+        for done in (*range(9), 2, 0):
+            feed.load(done)
+            x, y = feed.batch()
+            xs, ys = by_member(x, 3, across), by_member(y, 3, across)
+            for slot, (seed, start) in enumerate(zip(seeds, starts, strict=True)):
+                expected_x, expected_y = data.batch(start + done, seed, recipe)
+                assert torch.equal(xs[slot], expected_x)
+                assert torch.equal(ys[slot], expected_y)
+            assert not stays or feed._step.data_ptr() == place
