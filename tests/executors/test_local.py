@@ -40,7 +40,7 @@ def main(pipe, config):
         try:
             live = pipe.recv()
             while live:
-                if config.room:
+                if config.room > len(live):
                     pipe.send({"event": "room", "room": config.room - len(live)})
                     live += pipe.recv()
                 for job in live:

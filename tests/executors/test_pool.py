@@ -156,7 +156,7 @@ def test_global_state_is_each_experiment_s_own_and_the_trainings_have_theirs():
 
     def meddles(number):
         torch.manual_seed(number)
-        np.random.seed(number)  # noqa: NPY002  # what a strategy may well do
+        np.random.seed(number)  # what a strategy may well do
         random.seed(number)
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")

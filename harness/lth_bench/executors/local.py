@@ -107,18 +107,20 @@ class LocalExecutor:
 
     def _receive(self, worker: _Process, schedule: Schedule, handle: Handle) -> bool:
         """Handle what a worker sent. False where the worker is dead."""
-        try:
-            while worker.pipe.poll():
+        while True:
+            try:
+                if not worker.pipe.poll():
+                    return worker.process.is_alive()
                 record = worker.pipe.recv()
-                if record.get("event") == "room":
-                    worker.asked = record["room"]
-                    continue
-                handle(record)
-                if record.get("record") == "experiment":
-                    schedule.done(worker.live.pop(record["experiment_id"]))
-        except (EOFError, OSError):
-            return False
-        return worker.process.is_alive()
+            except (EOFError, OSError):
+                return False
+            # what `handle` raises is no worker's death
+            if record.get("event") == "room":
+                worker.asked = record["room"]
+                continue
+            handle(record)
+            if record.get("record") == "experiment":
+                schedule.done(worker.live.pop(record["experiment_id"]))
 
     def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
         worker.process.join()

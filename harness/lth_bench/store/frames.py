@@ -56,6 +56,10 @@ class Results:
         """View `cost`: steps, FLOPs and seconds, search included."""
         return self.table("cost", **where)
 
+    def sharing(self, **where: Where) -> DataFrame:
+        """View `sharing`: steps that a suite's strategies asked for, and those trained."""
+        return self.table("sharing", **where)
+
     def failures(self, **where: Where) -> DataFrame:
         """View `failures`: planned rows without a result, and why."""
         return self.table("failures", **where)

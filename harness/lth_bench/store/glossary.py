@@ -13,6 +13,7 @@ VIEWS = {
     "paired": "Differences seed by seed: to dense, to the suite's baseline, and of a control to "
     "its own ticket.",
     "cost": "Mean cost of a ticket, search included: as if nothing were shared, and as spent.",
+    "sharing": "What a suite's strategies asked to be trained, and what of it was trained.",
     "failures": "Planned rows without a result, and why.",
     "matching": "The sparsest density at which a label is not worse than dense.",
     "convergence": "How soon training reaches its minimum validation loss.",
@@ -89,6 +90,13 @@ COLUMNS = {
     "tuning_steps": "Optimiser steps of the trials that found the parameters, as if nothing were "
     "shared; NULL where nothing was tuned.",
     "tuning_seconds": "Wall-clock seconds of the trials.",
+    # sharing
+    "trainings_asked": "Trainings that the strategies asked for: of each strategy, task and seed "
+    "every one once, the dense run included.",
+    "trainings_run": "Trainings done for this suite; the others were shared, or found from before.",
+    "steps_asked": "Optimiser steps of the trainings asked for.",
+    "steps_run": "Optimiser steps of the trainings done.",
+    "steps_share": "steps_run / steps_asked.",
     # tuning
     "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
     "tuned_trial": "Number of the trial that the parameters are from.",

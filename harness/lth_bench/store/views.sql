@@ -153,6 +153,33 @@ FROM tickets_flat
 WHERE status = 'ok'
 GROUP BY ALL;
 
+-- Asked for: each strategy's own chain, whatever others had trained of it. Run: what was trained.
+CREATE VIEW sharing AS
+WITH used AS (
+    SELECT
+        s.suite, s.label, s.model, s.dataset, s.recipe, s.seed, t.key, t.steps,
+        bool_or(NOT k.reused) AS trained
+    FROM (SELECT DISTINCT suite, experiment_id FROM slots) c
+    JOIN plans s ON s.suite = c.suite AND s.experiment_id = c.experiment_id
+    JOIN tickets i ON i.experiment_id = s.experiment_id
+    JOIN ticket_trainings k ON k.ticket_id = i.ticket_id
+    JOIN trainings t ON t.key = k.key
+    GROUP BY ALL
+),
+asked AS (
+    SELECT suite, count(*) AS trainings_asked, sum(steps)::BIGINT AS steps_asked
+    FROM used GROUP BY suite
+),
+run AS (
+    SELECT suite, count(*) AS trainings_run, sum(steps)::BIGINT AS steps_run
+    FROM (SELECT DISTINCT suite, key, steps FROM used WHERE trained) GROUP BY suite
+)
+SELECT
+    suite, trainings_asked, coalesce(trainings_run, 0) AS trainings_run, steps_asked,
+    coalesce(steps_run, 0) AS steps_run,
+    coalesce(steps_run, 0) / nullif(steps_asked, 0) AS steps_share
+FROM asked LEFT JOIN run USING (suite);
+
 CREATE VIEW failures AS
 SELECT
     suite, model, dataset, recipe, label, seed, target_density, control, status, reason,
