@@ -38,6 +38,13 @@ class Planned:
     """What it leaves on disk, about: final and best values of each training, survivors only."""
     search: str | None = None
     """Experiments with the same one train the same search, each for its density."""
+    searching: int = 0
+    """How many of the trainings, the first ones, are that search."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of all its trainings."""
+        return sum(self.fits)
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,34 @@ class Plan:
 
     @property
     def trainings(self) -> int:
-        """Trainings with the dense runs shared."""
-        return sum(len(p.fits) for p in self.experiments) + len(self.dense_runs)
+        """Trainings with the dense runs shared, and searches over their densities."""
+        own = sum(len(p.fits) for p in self.experiments) + len(self.dense_runs)
+        return own - sum(p.searching for p in self._repeated)
 
     @property
     def unshared_trainings(self) -> int:
-        """Trainings if every experiment trained its own dense run."""
+        """Trainings if every experiment did its own search, and its own dense run."""
         return sum(len(p.fits) for p in self.experiments) + len(self.experiments)
+
+    @property
+    def steps(self) -> int:
+        """Steps of `trainings`."""
+        own = sum(p.steps for p in self.experiments) + sum(self.dense_runs.values())
+        return own - sum(sum(p.fits[: p.searching]) for p in self._repeated)
+
+    @property
+    def unshared_steps(self) -> int:
+        """Steps of `unshared_trainings`."""
+        return sum(
+            p.steps + self.dense_runs[(*p.experiment.task, p.experiment.seed)]
+            for p in self.experiments
+        )
+
+    @property
+    def _repeated(self) -> list[Planned]:
+        """Experiments whose search another one does for them."""
+        firsts = {p.search: p for p in reversed(self.experiments) if p.search is not None}
+        return [p for p in self.experiments if p.search is not None and firsts[p.search] is not p]
 
 
 @dataclass(frozen=True)
@@ -236,10 +264,11 @@ def _over_seeds(
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
     # more trainings than tickets: a search comes before each
-    searches = not iterative and len(fits) > (1 + len(controls)) * len(densities)
+    tickets = (1 + len(controls)) * len(densities)
+    searching = 0 if iterative else max(0, len(fits) - tickets)
     planned = []
     for seed in suite.seeds:
-        search = f"{config_id}/{seed}" if searches else None
+        search = f"{config_id}/{seed}" if searching else None
         identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
         experiment = Experiment(
             experiment_id=identity,
@@ -264,7 +293,7 @@ def _over_seeds(
             scored_on=scored_on,
             tuned_from=None if tuned is None else tuned.origin,
         )
-        planned.append(Planned(experiment, fits, size, search))
+        planned.append(Planned(experiment, fits, size, search, searching))
     return planned
 
 

@@ -73,7 +73,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with reading(settings.results, print) as con:
         studies = read_studies(con)
     run_final(suite, studies, registry, settings, Heard())
-    good = select(suite, None, ["imp_good"])
+    good = select(suite, None, ["imp_default"])
     from lth_bench.runner import run_suite
 
     run_suite(good, registry, settings, Heard())
@@ -87,7 +87,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 f" [{100 * (i.low or 0):+.2f}, {100 * (i.high or 0):+.2f}] points, n = {i.n},"
                 f" {dict(best.params)}"
             )
-        for label in ("imp", "imp-tuned", "imp_good"):
+        for label in ("imp", "imp-tuned", "imp_default"):
             found = samples(con, "test_accuracy", [suite.name], [label])
             print(f"{label}: {100 * fmean(v for s in found for v in s.values.values()):.2f}%")
 

@@ -82,6 +82,14 @@ def test_a_dense_run_that_kills_its_worker_holds_nobody_up():
     assert names(schedule.take(5, 1, None, None).items) == ["snip"]
 
 
+def test_where_the_dense_run_is_done_already_nothing_waits():
+    """As in a run that goes on, or in a tuning, which reports no dense run."""
+    schedule = Schedule([planned("snip"), planned("imp", fits=(90, 90)), planned("rigl", seed=1)])
+    assert names(schedule.take(9, 1, None, None).items) == ["imp", "snip", "rigl"]
+    schedule.add([planned("later", fits=(5,))])
+    assert names(schedule.take(9, 1, None, None).items) == ["later"]
+
+
 GRIDS = st.lists(
     st.tuples(
         st.sampled_from(["mlp", "conv"]),
@@ -105,17 +113,20 @@ def test_everything_ends_once_whatever_happens(grid, more, data):
     culprits = {str(i) for i in range(len(made)) if draw(0, 9) == 0}
     schedule = Schedule(made[: len(grid)])
     workers = [{"live": [], "deaths": 0, "last": None} for _ in range(3)]
-    ended, given_up, opened = [], [], set()
+    ended, given_up = [], []
+    opened = without_dense(made[: len(grid)])
     deaths = added = 0
 
     def end(item):
         schedule.done(item)
         ended.append(item.experiment.experiment_id)
-        opened.add((task_of(item.experiment), item.experiment.seed))
+        opened.add(group_of(item))
 
     while len(schedule) or any(w["live"] for w in workers):
         if not added and more and draw(0, 5) == 0:
             schedule.add(made[len(grid) :])
+            begun = {group_of(i) for i in made[: len(grid)]}
+            opened |= without_dense(made[len(grid) :]) - begun
             added = 1
         worker = workers[draw(0, 2)]
         live = worker["live"]
@@ -153,6 +164,14 @@ def test_everything_ends_once_whatever_happens(grid, more, data):
     assert set(given_up) == culprits & set(names(expected))
 
 
+def group_of(item):
+    return task_of(item.experiment), item.experiment.seed
+
+
+def without_dense(items):
+    return {group_of(i) for i in items} - {group_of(i) for i in items if not i.fits}
+
+
 def check(bundle, live, room, opened):
     """What holds of everything that is handed out."""
     assert not (bundle.deaths and live)  # suspects run alone
@@ -163,7 +182,7 @@ def check(bundle, live, room, opened):
     # room, but for those that share a search with the last one
     unlike = [i for i in bundle.items if i.search is None or i.search != bundle.items[-1].search]
     assert len(unlike) < room or len(bundle.items) <= room
-    groups = [(task_of(i.experiment), i.experiment.seed) for i in everyone]
+    groups = [group_of(i) for i in everyone]
     for group in set(groups):
-        # one alone until it has ended
+        # the dense run alone until it has ended
         assert group in opened or groups.count(group) == 1

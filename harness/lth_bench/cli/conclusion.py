@@ -26,6 +26,9 @@ def conclude(summary: Summary, results: Path) -> None:
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
     _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
+    if not summary.interrupted and (shared := sharing(results, summary.suite)):
+        run, asked = shared["steps_run"], shared["steps_asked"]
+        _say(f"trained {run:,} of the {asked:,} steps that the strategies asked for")
     for note in summary.notes:
         _say(note)
     if summary.interrupted:
@@ -35,6 +38,21 @@ def conclude(summary: Summary, results: Path) -> None:
         _say(f'why: lth-bench query "FROM failures" --results {results}')
     where = "" if results == default_results() else f" --results {shlex.quote(str(results))}"
     _say(f"results: {results} (lth-bench leaderboard{where})")
+
+
+def sharing(results: Path, suite: str) -> dict[str, int] | None:
+    """A suite's `steps_asked` and `steps_run`, as the view `sharing` has them; None where nothing
+    was asked for, or the database cannot be read.
+    """
+    from lth_bench.store.reading import reading
+
+    try:
+        with reading(results) as con:
+            sql = "SELECT steps_asked, steps_run FROM sharing WHERE suite = ?"
+            found = con.execute(sql, [suite]).fetchone()
+    except UserError:  # the leaderboard's own reading has said why
+        return None
+    return dict(zip(("steps_asked", "steps_run"), found, strict=True)) if found else None
 
 
 def _say(text: str) -> None:

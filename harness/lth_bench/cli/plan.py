@@ -119,6 +119,8 @@ def _document(planned: Any, done: set[str], outlook: Any) -> dict[str, Any]:
         "trainings": planned.trainings,
         "dense_runs": len(planned.dense_runs),
         "trainings_saved_by_sharing": planned.unshared_trainings - planned.trainings,
+        "steps": planned.steps,
+        "steps_saved_by_sharing": planned.unshared_steps - planned.steps,
         "rows": list(rows.values()),
         "estimate": outlook.as_dict() if outlook is not None else None,
     }
@@ -149,9 +151,14 @@ def _print(document: dict[str, Any]) -> None:
         last = task
     console.print(table)
     print(
-        f"about {document['trainings']:,} trainings, {document['dense_runs']} of them dense runs "
-        f"that all strategies share (saves {document['trainings_saved_by_sharing']:,}); "
+        f"about {document['trainings']:,} trainings of {document['steps']:,} steps, "
+        f"{document['dense_runs']} of them dense runs that all strategies share; "
         f"{document['done']} experiments are done already"
+    )
+    saved, steps = document["trainings_saved_by_sharing"], document["steps_saved_by_sharing"]
+    print(
+        f"if every experiment trained its own dense run and search: {saved:,} trainings and "
+        f"{steps:,} steps more"
     )
     for note in document["notes"]:
         print(note)

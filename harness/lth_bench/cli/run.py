@@ -54,7 +54,7 @@ def run(
     import shlex
     import sys
 
-    from lth_bench.cli.conclusion import conclude
+    from lth_bench.cli.conclusion import conclude, sharing
     from lth_bench.cli.load import load
     from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
@@ -88,6 +88,7 @@ def run(
             "reused": summary.reused,
             "statuses": dict(summary.statuses),
             "seconds": summary.seconds,
+            **(sharing(path, summary.suite) or {}),
             "results": str(path),
             "exit_code": summary.exit_code,
         }

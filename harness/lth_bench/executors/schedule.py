@@ -23,9 +23,9 @@ class Bundle:
 
 
 class Schedule:
-    """Hands out experiments. The first of each (task, seed) goes before the others of its group,
-    so that the dense run is trained once; then those with the longest chains come first.
-    Experiments that share a search go together.
+    """Hands out experiments. The dense one of each (task, seed) goes before the others of its
+    group, which all but few need; then those with the longest chains come first. Experiments that
+    share a search go together.
     """
 
     def __init__(self, planned: Iterable[Planned]) -> None:
@@ -44,12 +44,14 @@ class Schedule:
             group = self._group(item)
             touched.add(group)
             self._waiting.setdefault(group, []).append(item)
-            self._left[group] = self._left.get(group, 0) + sum(item.fits)
+            self._left[group] = self._left.get(group, 0) + item.steps
         for group in touched:
             # the dense experiment has no chain of its own, so it opens its group
-            self._waiting[group].sort(
-                key=lambda p: (len(p.fits) > 0, -sum(p.fits), p.experiment.label)
-            )
+            items = self._waiting[group]
+            items.sort(key=lambda p: (len(p.fits) > 0, -p.steps, p.experiment.label))
+            if items[0].fits and group not in self._opening:
+                # a resumed run has trained it; in a tuning the leases of trainings see to it
+                self._open.add(group)
 
     def __len__(self) -> int:
         suspects = sum(len(bundle.items) for bundle in self._suspects)
@@ -84,9 +86,13 @@ class Schedule:
             for g, items in self._waiting.items()
             if items and g not in self._opening and task in (None, g[0])
         ]
-        # openers first: everything else of their group waits for them
-        key = lambda g: (g in self._open, g[0] != last, -self._left[g])  # noqa: E731
-        return min(free, key=key, default=None)
+
+        def order(group: Group) -> tuple[bool, bool, int, int]:
+            """Openers first: everything else of their group waits for them."""
+            longest = self._waiting[group][0].steps
+            return group in self._open, group[0] != last, -longest, -self._left[group]
+
+        return min(free, key=order, default=None)
 
     def _pop(self, group: Group) -> list[Planned]:
         """The group's next experiment, and those that share a search with it."""
@@ -98,7 +104,7 @@ class Schedule:
             together += [p for p in others if p.search == first.search]
             rest = [p for p in others if p.search != first.search]
         self._waiting[group] = rest
-        self._left[group] -= sum(sum(p.fits) for p in together)
+        self._left[group] -= sum(p.steps for p in together)
         return together
 
     def done(self, item: Planned) -> None:
