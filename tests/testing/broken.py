@@ -402,7 +402,7 @@ class DividesByTens(_Good):
 
 
 class RemembersScores(_Good):
-    breaks = "stacked_as_alone", r"seed 0 alone and by turns with seed 1: round \d"
+    breaks = "stacked_as_alone", r"seed 0 alone and side by side with seed 1: round \d"
 
     iterative = True
     memory: ClassVar[dict[str, Layers]] = {}

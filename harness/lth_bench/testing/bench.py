@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,10 @@ class MemoryCache(TrainingCache):
 class WatchedBench(Workbench):
     """One tiny network's task.
 
-    `ledger` knows what was lent and finds what was changed. `before_fit` is called before each
-    training, so that experiments can take turns there.
+    `ledger` knows what was lent and finds what was changed.
     """
 
     ledger: Ledger
-    before_fit: Callable[[], None]
     _initial: dict[tuple[int, str], State]
     kept: MemoryCache
     """The dense runs, on a prototype."""
@@ -93,7 +91,6 @@ class WatchedBench(Workbench):
         bench.data = ResidentData(task.arrays(), task.VAL, CPU)
         bench.cache = _prototype(model).kept.copy()
         bench.ledger = Ledger()
-        bench.before_fit = lambda: None
         bench._initial = {}
         bench.wait = bench.wait_alone
         bench.forget()
@@ -131,7 +128,6 @@ class WatchedBench(Workbench):
         on_eval: OnEval | None = None,
     ) -> Trained:
         """Train, with the callbacks' views watched."""
-        self.before_fit()
         if request.on_step is not None:
             request = dataclasses.replace(request, on_step=self._watched_step(request.on_step))
         if request.until is not None:
@@ -171,6 +167,7 @@ def _prototype(model: TinyNetwork) -> WatchedBench:
     config = dataclasses.asdict(model)
     bench = WatchedBench(model, config, data, {"name": "tiny"}, task.RECIPE, CPU, kept)
     bench.kept = kept
+    _ = bench.network.stacks  # found out once, and copied with the network
     for seed in (0, 1):
         start = Workbench.initial(bench, seed).values
         request = FitRequest(start, bench.dense_mask(), 0, bench.total_steps, seed, bench.recipe)

@@ -6,12 +6,14 @@ seconds, most of it in six-step trainings.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
 from typing import Any
 
+import torch
+
 from lth_bench.errors import UserError
+from lth_bench.executors.pool import Pool
 from lth_bench.params import build
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault, NotApplicable
@@ -19,12 +21,14 @@ from lth_bench.testing.elsewhere import Report, elsewhere
 from lth_bench.testing.experiment import one_thread, record
 from lth_bench.testing.networks import Kind, TinyNetwork
 from lth_bench.testing.recording import Recording
-from lth_bench.testing.turns import Swap, side_by_side
+from lth_bench.training.widths import Widths
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""
 ONE = (0.3,)
 """What the experiments ask for that only have to work: other networks, a dead layer."""
+STACKED = Widths(None, given=2)
+"""Cohorts of two."""
 HANDFUL = 8
 """Weights that remain at the sparsest density tried."""
 
@@ -108,23 +112,31 @@ class Case:
         return self._play(self._bench)
 
     @cached_property
-    def side_by_side(self) -> list[Recording]:
-        """Seeds 0 and 1 on one bench, taking turns at each training."""
+    def padded(self) -> Recording:
+        """Seed 0 at the width of cohorts, with nobody beside it."""
+        return self._stacked(0)[0]
+
+    @cached_property
+    def beside(self) -> Recording:
+        """Seed 0 at the width of cohorts, side by side with seed 1."""
+        return self._stacked(0, 1)[0]
+
+    def _stacked(self, *seeds: int) -> list[Recording]:
+        """Experiments on one bench as a worker runs them, their trainings in cohorts."""
         _ = self.base
-        bench = self.bench()
+        bench, pool = self.bench(), Pool()
+        bench.widths, bench.wait = STACKED, pool.wait
+        found: dict[int, Recording] = {}
 
-        swaps: dict[int, Swap] = {}
-        bench.before_fit = lambda: swaps[threading.get_ident()]()
+        def job(seed: int) -> None:
+            found[seed] = self._play(bench, seed)
 
-        def job(seed: int) -> Callable[[Swap], Recording]:
-            def play(swap: Swap) -> Recording:
-                swaps[threading.get_ident()] = swap
-                return self._play(bench, seed)
-
-            return play
-
-        with one_thread():
-            return side_by_side([job(0), job(1)])
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            for seed in seeds:
+                pool.start(partial(job, seed))
+            while len(pool):
+                pool.serve(bench)
+        return [found[seed] for seed in seeds]
 
     def on(self, kind: Kind) -> Recording:
         """Seed 0 on a network."""

@@ -16,12 +16,12 @@ from lth_bench.testing.recording import Recording, differences
     "is ticket.mask and ticket.trained",
 )
 def stacked_as_alone(case: Case) -> None:
-    """Experiments share a process, a network and a cache of trainings, and run in any order.
+    """Experiments share a process, a network, a cache of trainings and cohorts, and run in any
+    order.
 
-    Seed 0 is run alone; after seed 1, when all its trainings are found already done; and by turns
-    with seed 1: one of them goes on until it asks for a training, then the other. The engine
-    trains one network at a time today; when it stacks several, the turns are taken by one stacked
-    training and this contract covers its widths.
+    Seed 0 is run alone; after seed 1, when all its trainings are found already done; and in cohorts
+    of two, with nobody and with seed 1 in the other place. The last two are compared with each
+    other: another width gives other last bits.
     """
     case.require(case.base)
     if not repeats(case):
@@ -29,12 +29,8 @@ def stacked_as_alone(case: Case) -> None:
     if case.other_seed.fault is None:  # otherwise 'other_seed' tells
         what = "alone, and after seed 1 with its own trainings found already done"
         _same(case.base, case.after, what)
-    for seed, (alone, beside) in enumerate(
-        zip((case.base, case.other_seed), case.side_by_side, strict=True)
-    ):
-        if alone.fault is None:
-            other = 1 - seed
-            _same(alone, beside, f"seed {seed} alone and by turns with seed {other}")
+    if case.padded.fault is None:
+        _same(case.padded, case.beside, "seed 0 alone and side by side with seed 1")
 
 
 def _same(alone: Recording, beside: Recording, what: str) -> None:
