@@ -14,7 +14,7 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test fuzz lint bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the l
 
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter of an hour or more
+	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
+	  -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .

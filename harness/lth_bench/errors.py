@@ -59,6 +59,23 @@ class Diverged(Exception):
     """A training whose loss became NaN or infinite; its experiment ends as `diverged`."""
 
 
+class OutOfTime(Exception):
+    """An experiment that took longer than `--timeout`; it ends as `timeout`."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(f"took longer than {limit:g} s (--timeout)")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory was too small, the device's or the machine's: torch says it in several ways,
+    and is not imported for that.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
 def suggest(name: str, choices: Iterable[str]) -> str:
     """The end of an error message: the nearest name, or all of them when none is near."""
     known = list(choices)

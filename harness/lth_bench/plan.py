@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DENSE = "dense"
 """The baseline that is added where a suite lists no strategy that only reports the dense run."""
 
+MOST = 100_000
+"""Experiments of a plan."""
+
 STATE_BYTES = 2 * 4
 """A weight's bytes in a kept training: float32, at the end and at the best validation loss."""
 
@@ -114,6 +117,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
     tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
+    _require_countable(suite, classes)
     planned: list[Planned] = []
     dense_runs: dict[tuple[str, str, str, int], int] = {}
     for task in tasks:
@@ -137,6 +141,19 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
             dense_runs[key] = task.total_steps
     largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
     return Plan(suite, tuple(planned), dense_runs, largest)
+
+
+def _require_countable(suite: Suite, classes: Mapping[str, Any]) -> None:
+    """UserError for more experiments than anybody can run; planning them would take minutes."""
+    count = sum(
+        1 if getattr(classes[s.use], "iterative", False) else len(task.densities)
+        for s, task in suite.pairs()
+    ) * len(suite.seeds)
+    if count > MOST:
+        raise UserError(
+            f"suite {suite.name!r} asks for {count:,} experiments ({len(suite.seeds):,} seeds), and"
+            f" a run takes at most {MOST:,}; ask for fewer seeds, densities, tasks or strategies"
+        )
 
 
 def plan_unreported(
@@ -210,13 +227,23 @@ def _outline(
     name: str, model: Any, input_shape: tuple[int, int, int], classes: int
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
+    import torch
     from torch import nn
 
     from lth_bench.models.prunable import prunable_layers
     from lth_bench.training.randomness import seeded
 
+    def built() -> nn.Module:
+        made = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
+        assert isinstance(made, nn.Module)
+        return made
+
     with seeded("shape"):
-        module = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
+        try:
+            with torch.device("meta"):  # without memory, whatever width a suite asks for
+                module = built()
+        except UserError:  # perhaps of a network that looks at its values while it is made
+            module = built()
     layers = prunable_layers(module, input_shape, classes)
     return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
 

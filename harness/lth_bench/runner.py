@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -16,20 +17,24 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
+from lth_bench.outcomes import kept, left_alone
 from lth_bench.store.journal import Journal, finished
 from lth_bench.store.paths import Paths, looks_like_duckdb
 
 if TYPE_CHECKING:
     from lth_bench.executors.worker import WorkerConfig
+    from lth_bench.lottery import Experiment
     from lth_bench.plan import Plan, Planned
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Suite
     from lth_bench.training.placement import Placement
 
-DONE = frozenset({"ok", "skipped", "diverged"})
-"""Outcomes that a rerun does not change; every other one is tried again by the same command."""
+GOOD = ("ok", "skipped")
+"""Statuses of experiments that did not fail."""
 FOLD_EVERY = 5.0
 """Seconds between foldings of the journal into the database, at least."""
+PATIENCE = 5.0
+"""Seconds that the last folding waits for a process that has the database open."""
 
 
 class Progress(Protocol):
@@ -52,6 +57,8 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     interrupted: bool = False
+    stopped_at: str | None = None
+    """The failure at which it stopped, where it was to stop at the first."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -59,7 +66,7 @@ class Summary:
         """0 all ok, 1 some failed, 2 interrupted."""
         if self.interrupted:
             return INTERRUPTED
-        bad = sum(n for s, n in self.statuses.items() if s not in ("ok", "skipped"))
+        bad = sum(n for s, n in self.statuses.items() if s not in GOOD)
         return SOME_FAILED if bad else OK
 
 
@@ -77,6 +84,14 @@ class Settings:
     """Trainings stacked into one computation; None measures what is fastest."""
     exact_width: bool = False
     """Do again what was done at another width."""
+    timeout: float = math.inf
+    """Seconds that an experiment may take, the time in which others run left out."""
+    retry: frozenset[str] = frozenset()
+    """Outcomes to try again, of `outcomes.RETRIED`."""
+    rerun: bool = False
+    """Do everything again, trainings included."""
+    exit_first: bool = False
+    """Stop at the first failure."""
 
 
 def worker_config(
@@ -84,6 +99,7 @@ def worker_config(
 ) -> WorkerConfig:
     """What the workers of a run need to know; each is told its own device besides."""
     from lth_bench.executors.worker import WorkerConfig
+    from lth_bench.training.saving import checkpoint_seconds
 
     return WorkerConfig(
         "cpu",
@@ -94,6 +110,9 @@ def worker_config(
         processes=len(workers),
         width=settings.width,
         exact_width=settings.exact_width,
+        checkpoint_every=checkpoint_seconds(),
+        timeout=settings.timeout,
+        trained_since=time.time() if settings.rerun else None,
     )
 
 
@@ -116,8 +135,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     paths = Paths(settings.results)
     if settings.exact_width and settings.width is None:
         raise UserError("--exact-width needs the width: give --width N too")
-    statuses = finished(paths, settings.width if settings.exact_width else None)
-    todo = [p for p in plan.experiments if statuses.get(p.experiment.experiment_id) not in DONE]
+    todo, _ = _left(plan, paths, settings)
     left_out = preflight((p.experiment for p in todo), registry)
     workers = devices.workers_for(names, settings.workers)
     streamed = []
@@ -125,16 +143,15 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
         streamed = require_data(todo, registry, root, workers)
         require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
-    summary = Summary(run_id, suite.name, len(plan.experiments), len(plan.experiments) - len(todo))
-    summary.notes += [*left_out, *streamed]
-    for item in plan.experiments:
-        status = statuses.get(item.experiment.experiment_id)
-        if status in DONE:
-            summary.statuses[str(status)] += 1
+    config = worker_config(settings, paths, root, workers)
     with Journal(paths) as journal:
+        # another run may have finished some since, which nobody could before this one writes
+        todo, ended = _left(plan, paths, settings)
+        summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
+        note = left_alone(ended)
+        summary.notes += [*left_out, *streamed, *([note] if note else [])]
         write_head(journal, run_id, plan, registry, settings, environment.describe(names))
-        recorder = Recorder(journal, paths, run_id, summary, progress)
-        config = worker_config(settings, paths, root, workers)
+        recorder = Recorder(journal, paths, run_id, summary, progress, settings.exit_first)
         progress.begin(plan, todo, len(workers))
         try:
             with terminate_as_interrupt():
@@ -143,6 +160,9 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()
+        except FirstFailure as failure:
+            summary.stopped_at = str(failure)
+            recorder.interrupt("the run stopped at another experiment's failure")
         finally:
             progress.end()
             recorder.fold(final=True)
@@ -150,16 +170,42 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     return summary
 
 
+def _left(plan: Plan, paths: Paths, settings: Settings) -> tuple[list[Planned], list[str]]:
+    """What a run has to do, and what the others ended as."""
+    statuses = finished(paths, settings.width if settings.exact_width else None)
+    stays = kept(statuses, settings.retry, settings.rerun)
+    todo, ended = [], []
+    for item in plan.experiments:
+        identity = item.experiment.experiment_id
+        if identity in stays:
+            ended.append(statuses[identity])
+        else:
+            todo.append(item)
+    return todo, ended
+
+
+class FirstFailure(Exception):
+    """An experiment failed in a run that is to stop then."""
+
+
 class Recorder:
     """The only writer of results: journal first, then everything else."""
 
     def __init__(
-        self, journal: Journal, paths: Paths, run_id: str, summary: Summary, progress: Progress
+        self,
+        journal: Journal,
+        paths: Paths,
+        run_id: str,
+        summary: Summary,
+        progress: Progress,
+        exit_first: bool = False,
     ) -> None:
         self.journal, self.paths, self.run_id = journal, paths, run_id
         self.summary, self.progress = summary, progress
-        self.running: set[str] = set()
+        self.exit_first = exit_first
+        self.running: dict[str, Experiment] = {}
         self.complaints: set[str] = set()
+        self.delayed = False
         self.folded = time.monotonic()
 
     def handle(self, record: dict[str, Any]) -> None:
@@ -171,16 +217,21 @@ class Recorder:
                 return  # every experiment has the same fault to report
             self.complaints.add(record["message"])
         if record.get("event") == "start":
-            self.running.add(record["experiment"].experiment_id)
+            self.running[record["experiment"].experiment_id] = record["experiment"]
+        ended: Experiment | None = None
         if "record" in record:
             self.journal.append({**record, "run_id": self.run_id})
             if record["record"] == "experiment":
-                self.running.discard(record["experiment_id"])
+                ended = self.running.pop(record["experiment_id"], None)
                 self.summary.statuses[record["status"]] += 1
                 self.fold()
         self.progress.event(record)
+        if self.exit_first and ended is not None and record["status"] not in GOOD:
+            from lth_bench.report.progress import describe
 
-    def interrupt(self) -> None:
+            raise FirstFailure(f"{describe(ended)}: {record['status']}: {record['reason']}")
+
+    def interrupt(self, why: str = "the run was interrupted") -> None:
         """Every experiment that was running gets its row."""
         for identity in sorted(self.running):
             self.journal.append(
@@ -189,7 +240,7 @@ class Recorder:
                     "run_id": self.run_id,
                     "experiment_id": identity,
                     "status": "interrupted",
-                    "reason": "the run was interrupted",
+                    "reason": why,
                     "seconds": None,
                     "worker": None,
                 }
@@ -203,11 +254,19 @@ class Recorder:
         if not final and time.monotonic() - self.folded < FOLD_EVERY:
             return
         try:
-            report = fold(self.paths, patience=5.0 if final else 0.0)
+            waits = final and not self.summary.interrupted
+            report = fold(self.paths, patience=PATIENCE if waits else 0.0)
             trouble = report.message if report.delayed else None
         except UserError as error:  # a damaged or unwritable database; the journal has everything
             trouble = error.message
+        except KeyboardInterrupt:
+            if not final:
+                raise
+            self.summary.interrupted, trouble = True, None
         self.folded = time.monotonic()
+        if trouble and not final and not self.delayed:
+            self.delayed = True
+            self.progress.event({"event": "note", "message": f"{trouble}. The run goes on"})
         if final and trouble:
             self.summary.notes.append(
                 f"{trouble}. This run's results are all in {self.paths.journal}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import multiprocessing
 import signal
 import sys
@@ -10,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lth_bench.executors import local
+from lth_bench.errors import UserError
+from lth_bench.executors import local, turn
 from lth_bench.executors.local import LocalExecutor
 from lth_bench.executors.schedule import Schedule
 from lth_bench.plan import Planned
@@ -23,19 +25,26 @@ from dataclasses import dataclass
 class Config:
     device: str
     room: int = 0
+    timeout: float = float("inf")
 
 @dataclass(frozen=True)
 class Job:
     experiment_id: str
     kills: int = 0
+    says: bool = False
     stays: float = 0.0
+    trains: bool = False
+    needs: int = 0  # out of memory among more than so many
     model: str = "mlp"
     dataset: str = "digits"
     recipe: str = "short"
     seed: int = 0
     label: str = "job"
 
-def main(pipe, config):
+def main(pipe, config, turn):
+    if config.device == "broken":
+        os._exit(3)
+    turn.begin()
     while True:
         try:
             live = pipe.recv()
@@ -45,11 +54,18 @@ def main(pipe, config):
                     live += pipe.recv()
                 for job in live:
                     if job.kills:
+                        turn.begin(job.experiment_id if job.says else "")
                         os.kill(os.getpid(), job.kills)
                     if job.stays:
+                        turn.begin("" if job.trains else job.experiment_id, config.timeout)
                         time.sleep(job.stays)
+                        turn.begin()
                 pipe.send({"event": "side by side", "ids": [j.experiment_id for j in live]})
-                for job in [live.pop(0), *(live.pop() for _ in live[1:2])]:
+                for job in [j for j in live if j.needs and len(live) > j.needs]:
+                    live.remove(job)
+                    pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
+                               "status": "oom", "reason": None})
+                for job in [live.pop(i) for i in (0, -1)[:len(live)]]:
                     pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
                                "status": "ok", "reason": None})
         except EOFError:
@@ -69,10 +85,10 @@ def fake(tmp_path_factory):
 
 @pytest.fixture
 def run(fake, monkeypatch):
-    """`run(jobs, workers=1, room=0, handle=None)`: everything that the coordinator heard."""
+    """`run(jobs, workers=1, room=0, handle=None, timeout=inf)`: all that the coordinator heard."""
     monkeypatch.setattr(local, "worker_main", fake.main)
 
-    def go(jobs, workers=1, room=0, handle=None):
+    def go(jobs, workers=1, room=0, handle=None, timeout=math.inf, device="cpu"):
         heard = []
 
         def keep(record):
@@ -81,7 +97,8 @@ def run(fake, monkeypatch):
                 handle(record)
 
         planned = [Planned(job, (1,), 1) for job in jobs] if isinstance(jobs, list) else jobs
-        LocalExecutor(fake.Config("cpu", room), ["cpu"] * workers).run(planned, keep)
+        config = fake.Config(device, room, timeout)
+        LocalExecutor(config, [device] * workers).run(planned, keep)
         assert multiprocessing.active_children() == []
         return SimpleNamespace(
             heard=heard,
@@ -107,6 +124,17 @@ def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
     )
     assert [len(r["experiments"]) for r in done.retries] == [8, 8, 4, 2]
     assert all(r["reason"] == "killed by SIGKILL (out of memory?)" for r in done.retries)
+
+
+def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
+    jobs = [fake.Job(str(i), kills=signal.SIGKILL * (i == 5), says=True) for i in range(9)]
+    done = run(jobs, room=8)
+    assert {i for i, r in done.ended.items() if r["status"] == "failed"} == {"5"}
+    assert done.ended["5"]["reason"].startswith("the worker process died 2 times")
+    (retry,) = done.retries
+    assert retry["experiments"][0].experiment_id == "5"
+    assert len(retry["experiments"]) == 8
+    assert max(map(len, done.together)) == 8  # the seven, and the one that was left
 
 
 def test_two_workers_and_as_many_culprits(fake, run):
@@ -136,6 +164,81 @@ def test_what_is_heard_may_bring_more_to_do(fake, run):
             schedule.add([Planned(fake.Job(str(number)), (1,), 1)])
 
     assert sorted(run(schedule, room=2, handle=handle).ended) == ["0", "1", "2", "3"]
+
+
+def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
+    jobs = [fake.Job(str(i), needs={2: 1, 4: 3, 5: -1}.get(i, 0)) for i in range(7)]
+    done = run(jobs, room=7)
+    assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {"5": "oom"}
+    assert len([r for r in done.heard if r.get("record")]) == 7
+    assert {e.experiment_id for r in done.retries for e in r["experiments"]} == {"2", "4", "5"}
+    assert all(r["reason"] == "is out of memory; it is tried alone" for r in done.retries)
+    assert [["2"], ["5"]] == sorted(ids for ids in done.together if ids in (["2"], ["5"]))
+
+
+def test_workers_that_cannot_even_start_are_nobody_s_fault_and_end_the_run(fake, run):
+    heard = []
+    with pytest.raises(UserError, match=r"ended before they ran anything \(exit code 3\).*goes on"):
+        run([fake.Job("0"), fake.Job("1")], workers=2, handle=heard.append, device="broken")
+    assert not [r for r in heard if r.get("record") == "experiment"]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Coordinators that wait no longer than they must."""
+    monkeypatch.setattr(turn, "GRACE", 0.1)
+    monkeypatch.setattr(local, "LOOK", 0.05)
+
+
+def test_a_hook_that_never_returns_is_ended_and_its_neighbours_try_again(fake, run, hasty):
+    jobs = [fake.Job(str(i), stays=60.0 * (i == 3), seed=i % 2) for i in range(7)]
+    done = run(jobs, room=8, timeout=0.2)
+    assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {
+        "3": "timeout"
+    }
+    assert done.ended["3"]["reason"] == "took longer than 0.2 s (--timeout)"
+    assert len(done.ended) == len([r for r in done.heard if r.get("record")]) == 7
+    (retry,) = done.retries
+    assert retry["reason"] == "was ended, since an experiment took too long"
+    assert "3" not in [e.experiment_id for e in retry["experiments"]]
+
+
+def test_where_a_training_hangs_the_one_it_is_for_is_found(fake, run, hasty):
+    jobs = [fake.Job(str(i), stays=60.0 * (i == 2), trains=True) for i in range(5)]
+    done = run(jobs, room=4, timeout=0.1)
+    bad = {i: r["reason"] for i, r in done.ended.items() if r["status"] != "ok"}
+    assert bad == {"2": "took longer than 0.1 s (--timeout)"}
+    assert done.ended["2"]["status"] == "timeout"
+    assert [len(r["experiments"]) for r in done.retries] == [4, 4, 2]
+
+
+def test_two_that_take_too_long_and_one_that_dies(fake, run, hasty):
+    jobs = [
+        fake.Job(str(i), stays=60.0 * (i in (1, 4)), kills=signal.SIGKILL * (i == 2), says=True)
+        for i in range(6)
+    ]
+    done = run(jobs, workers=2, room=4, timeout=0.2)
+    assert {i: r["status"] for i, r in done.ended.items()} == {
+        "0": "ok", "1": "timeout", "2": "failed", "3": "ok", "4": "timeout", "5": "ok",
+    }  # fmt: skip
+
+
+def test_without_a_limit_nothing_takes_too_long(fake, run, hasty):
+    assert run([fake.Job("0", stays=0.3)]).ended["0"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError("stderr is closed"), EOFError("also")])
+def test_what_the_coordinator_raises_is_no_worker_s_death(fake, run, error):
+    """As where the progress cannot be written any more: that ends the run, which tried again."""
+
+    def handle(record):
+        if record.get("record") == "experiment":
+            raise error
+
+    with pytest.raises(type(error)):
+        run([fake.Job("0"), fake.Job("1")], handle=handle)
+    assert multiprocessing.active_children() == []
 
 
 def test_ctrl_c_leaves_no_worker_behind(fake, run):

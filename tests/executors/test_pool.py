@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -14,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lth_bench.errors import OutOfTime
 from lth_bench.executors.pool import Pool
 from lth_bench.training.serving import Waiting
 
@@ -209,6 +211,74 @@ def test_ctrl_c_waits_for_the_experiment_that_runs(monkeypatch):
     assert len(pool) == 1
     play_out(pool, Bench())
     assert story == ["begins", 5]
+
+
+class Told:
+    """Keeps what a pool tells of whose turn it is."""
+
+    def __init__(self):
+        self.turns = []
+
+    def __call__(self, name, left):
+        self.turns.append((name, left))
+
+
+def test_who_runs_and_for_how_long_is_told():
+    told = Told()
+    pool = Pool(told, 60.0)
+
+    def experiment():
+        one = Waiting(1)
+        pool.wait(one)
+        pool.wait(Waiting(2))
+
+    class Trains(Bench):
+        def serve(self, waiting):
+            (one,) = waiting
+            one.tell(True)
+            one.tell(False)
+            one.spend(10.0)
+            super().serve(waiting)
+
+    pool.start(experiment, "mine")
+    play_out(pool, Trains())
+    names = [name for name, _ in told.turns]
+    assert names == [
+        "mine", "",
+        "", "mine", "", "",  # a training, a callback in it, the training, its end
+        "mine", "",
+        "", "mine", "", "",
+        "mine", "",
+    ]  # fmt: skip
+    lefts = [round(left) for name, left in told.turns if name]
+    assert lefts == [60, 60, 50, 50, 40]  # callbacks too have what is left
+    assert [left for name, left in told.turns if not name][:2] == [math.inf, 60.0]
+
+
+def test_time_is_counted_while_one_runs_or_is_trained_and_not_while_others_do():
+    pool, ended = Pool(limit=0.2), {}
+
+    def run(name, thinks, trainings):
+        try:
+            for _ in range(trainings):
+                time.sleep(thinks)
+                fit(pool, name)
+            ended[name] = "ok"
+        except OutOfTime as error:
+            ended[name] = str(error)
+
+    class Trains(Bench):
+        def serve(self, waiting):
+            for one in waiting:
+                one.spend(0.06 if one.request == "trains" else 0.0)
+            super().serve([one for one in waiting if not one.done])
+
+    pool.start(lambda: run("trains", 0.0, 9))
+    pool.start(lambda: run("thinks", 0.07, 9))
+    pool.start(lambda: run("patient", 0.0, 9))
+    play_out(pool, Trains())
+    over = "took longer than 0.2 s (--timeout)"
+    assert ended == {"trains": over, "thinks": over, "patient": "ok"}
 
 
 def test_two_hundred_experiments_leave_no_thread_behind():

@@ -110,7 +110,7 @@ class Run:
 
 @pytest.fixture
 def make_run(tasks, tmp_path, monkeypatch):
-    """`make_run(name, side_by_side)`: a worker with a folder of its own, its trainings counted."""
+    """`make_run(folder, side_by_side, width, exact)`: a worker whose trainings are counted."""
     current = []
     run = Cohort.run
 
@@ -121,8 +121,8 @@ def make_run(tasks, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Cohort, "run", counted)
 
-    def make(name, side_by_side=True, width=WIDTH):
-        config = WorkerConfig("cpu", tmp_path / name, data_root(), width=width)
+    def make(name, side_by_side=True, width=WIDTH, exact=False):
+        config = WorkerConfig("cpu", tmp_path / name, data_root(), width=width, exact_width=exact)
         made = Run(Worker(config, tasks[0], Pool() if side_by_side else None))
         current.append(made)
         return made
@@ -175,6 +175,22 @@ def test_one_task_after_the_other_frees_the_first(tasks, make_run):
     trained = made.trained.total()
     made.play(first[:3])
     assert made.trained.total() == trained
+
+
+def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
+    snip = [e for e in tasks[1] if e.label == "snip"][:1]
+    wide = make_run("kept").play(snip)
+    assert wide.trained.total() == 1
+    narrow = make_run("kept", width=2).play(snip)
+    assert narrow.trained.total() == 0
+    assert narrow.rows == wide.rows
+    exact = make_run("kept", width=2, exact=True).play(snip)
+    assert exact.trained.total() == 1
+    widths = [t["width"] for r in exact.records if "trainings" in r for t in r["trainings"]]
+    assert widths == [2]
+    assert [r["width"] for r in exact.records if r["record"] == "experiment"] == [2]
+    # and what it trained is what is kept
+    assert make_run("kept", width=2, exact=True).play(snip).trained.total() == 0
 
 
 def test_room_is_for_one_at_width_one(tasks, make_run):

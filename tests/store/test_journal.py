@@ -267,8 +267,33 @@ def test_a_folder_that_vanishes_is_named(paths: Paths) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
         shutil.rmtree(paths.results.parent)
-        with pytest.raises(DiskError, match=r"removed while in use\. Bring the folder back"):
+        with pytest.raises(DiskError, match=r"removed or replaced while in use\. Bring the folder"):
             journal.append(outcome("b"))
     with Journal(paths) as journal:
         journal.append(outcome("c"))
     assert finished(paths) == {"c": "ok"}
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "moved", "folder moved"])
+def test_a_journal_that_is_taken_away_ends_the_writing(paths: Paths, how: str) -> None:
+    folder = paths.results.parent
+    with Journal(paths) as journal:
+        journal.append(outcome("a"))
+        match how:
+            case "removed":
+                paths.journal.unlink()
+            case "replaced":
+                copy = paths.journal.with_suffix(".copy")
+                copy.write_bytes(paths.journal.read_bytes())
+                os.replace(copy, paths.journal)
+            case "moved":
+                paths.journal.rename(folder / "elsewhere.jsonl")
+            case "folder moved":
+                folder.rename(folder.with_name("elsewhere"))
+        with pytest.raises(DiskError, match="while in use"):
+            journal.append(outcome("b"))
+        with pytest.raises(DiskError, match="while in use"):
+            journal.extend([b"{}\n"])
+    assert how != "folder moved" or not folder.exists()
+    if how == "replaced":
+        assert finished(paths) == {"a": "ok"}

@@ -193,3 +193,24 @@ def test_the_first_record_in_another_form(write: Any) -> None:
     (study,) = studies(write(Search(trials=2, changes={0: whole})))
     assert (study.model, study.label, study.objectives) == ("mlp", "imp", ("accuracy",))
     assert [t.number for t in study.complete] == [1]
+
+
+def test_a_tie_goes_to_the_earlier_trial(write: Any) -> None:
+    """Means of the same accuracies differ by their last bits, which decide nothing."""
+    top = 0.9719416386083052
+    values = {n: {"values": [0.9]} for n in range(12)}
+    values |= {2: {"values": [top]}, 4: {"values": [top + 2e-16]}, 6: {"values": [top - 1e-8]}}
+    paths = write(Search(changes=values))
+    (study,) = studies(paths)
+    assert study.best is not None and study.best.number == 2
+    row = folded(paths, "SELECT best_trial, best_value FROM tuning")
+    assert row == [(2, top)]
+
+
+def test_a_front_with_ties(write: Any) -> None:
+    points = [(0.9, 2.0), (0.9 + 2e-16, 2.0), (0.9 + 2e-16, 1.0), (0.8, 0.5), (0.8, 0.6)]
+    values = {n: {"values": list(point), "state": "complete"} for n, point in enumerate(points)}
+    search = Search(trials=5, objectives=("accuracy", "cost"), changes=values)
+    (study,) = studies(write(search))
+    assert [t.number for t in study.front] == [2, 3]
+    assert study.best is not None and study.best.number == 2

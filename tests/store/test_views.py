@@ -356,3 +356,20 @@ def test_values_that_are_not_numbers_do_not_poison_a_mean(make_scenario: Make, w
     row = single(Database(paths)("FROM leaderboard"))
     assert row["n"] == 1
     assert math.isfinite(row["mean"])
+
+
+def test_sharing_counts_each_chain_once_and_each_training_once(db: Database) -> None:
+    rows = db(
+        """SELECT e.suite, (e.label, e.model, e.dataset, e.recipe, e.seed) AS chain, k.key,
+                  t.steps, k.reused
+           FROM tickets i JOIN experiments e USING (experiment_id)
+           JOIN ticket_trainings k USING (ticket_id) JOIN trainings t USING (key)"""
+    )
+    asked = {(str(r["chain"]), r["key"]): r["steps"] for r in rows}
+    run = {r["key"]: r["steps"] for r in rows if not r["reused"]}
+    found = single(db("FROM sharing"))
+    assert found["suite"] == rows[0]["suite"]
+    assert (found["trainings_asked"], found["steps_asked"]) == (len(asked), sum(asked.values()))
+    assert (found["trainings_run"], found["steps_run"]) == (len(run), sum(run.values()))
+    assert found["steps_share"] == pytest.approx(sum(run.values()) / sum(asked.values()))
+    assert 0 < found["trainings_run"] < found["trainings_asked"]

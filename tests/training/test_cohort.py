@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -414,6 +415,37 @@ def test_a_member_that_diverges_leaves_its_neighbours_alone(
         assert outcomes_equal(asked[i].outcome, expected[i].outcome, hand)
 
 
+def test_who_is_out_of_time_stops_and_callbacks_cost_their_own_member(
+    make_bench, request_of, hand, stack
+):
+    bench = make_bench(NET, SHORT)
+    requests = [request_of(bench, seed=i) for i in range(3)]
+    expected = stack(bench, requests)
+
+    def dawdle(view):
+        time.sleep(0.02)
+
+    spoilt = dataclasses.replace(requests[1], on_step=dawdle)
+    asked = [[Asked(requests[0])], [Asked(spoilt), Asked(spoilt)], [Asked(requests[2])]]
+    for one in (asked[0][0], *asked[1]):
+        one.left = one.limit = 0.1
+    told = []
+    asked[1][0].tell = told.append
+    asked[0][0].left = 60.0
+    cohort = Cohort(make_layout(bench.network, bench.data, SHORT, 3), asked)
+    cohort.run()
+    for i in (0, 2):
+        assert outcomes_equal(asked[i][0].outcome, expected[i].outcome, hand)
+    # it joined two fits, which share what it took; each had 0.1 s
+    for one in asked[1]:
+        assert str(one.error) == "took longer than 0.1 s (--timeout)"
+    steps = cohort.members[1].step
+    assert steps < SHORT.steps
+    assert told == [True, False] * steps
+    assert cohort.members[1].seconds > 0.02 * steps
+    assert cohort.members[0].seconds < cohort.members[1].seconds
+
+
 def test_an_interrupt_and_the_device_s_memory_concern_everybody(make_bench, request_of, stack):
     bench = make_bench(NET, SHORT)
     for error in (KeyboardInterrupt, torch.OutOfMemoryError):
@@ -541,3 +573,19 @@ def test_the_layout_and_the_width_are_recorded(make_bench, request_of, stack):
         outcome = stack(bench, [request_of(bench)], width=width)[0].outcome
         assert (outcome.width, outcome.variant) == (width, variant)
     assert issubclass(Explicit, Layout)
+
+
+def test_a_callback_that_draws_at_random_draws_the_same_in_company(make_bench, request_of, stack):
+    bench, drawn = make_bench(NET, SHORT), {}
+
+    def drawing(seed, every):
+        def on_step(view):
+            drawn.setdefault(seed, []).append(float(torch.rand(())))
+
+        return request_of(bench, seed=seed, on_step=on_step, every=every)
+
+    stack(bench, [drawing(0, 3)], width=2)
+    alone = drawn.pop(0)
+    stack(bench, [drawing(1, 2), drawing(0, 3)], width=2)
+    assert drawn[0] == alone and len(set(alone)) == 4
+    assert not set(alone) & set(drawn[1])

@@ -25,7 +25,7 @@ def bought(monkeypatch):
         monkeypatch.setattr(module, "samples", lambda *_: found)
         study = SimpleNamespace(
             study_id="x", label="imp", suite="small", task=("mlp", "digits", "short"),
-            densities=(0.4, 0.1),
+            densities=(0.4, 0.1), seeds=(1000, 1001),
         )  # fmt: skip
         return final.gains(None, [study]).get("x")
 
@@ -73,3 +73,15 @@ def test_an_unfinished_seed_says_nothing(bought):
         ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},
     }  # fmt: skip
     assert bought(cells) is None
+
+
+def test_seeds_that_the_search_used_are_left_out(bought):
+    cells = {
+        (label, d): {0: value, 1: value, 1000: 0.0 if label == "imp" else 1.0}
+        for label, value in (("imp", 0.5), ("imp-tuned", 0.6))
+        for d in (0.4, 0.1)
+    }
+    gain = bought(cells)
+    assert gain.interval.n == 2
+    assert gain.interval.mean == pytest.approx(0.1)
+    assert bought({cell: {1000: 0.5} for cell in cells}) is None

@@ -20,6 +20,7 @@ from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import StrategySpec, Suite
+from lth_bench.suite.tuned import seen_seeds
 from lth_bench.tuning.freeze import freeze, tuned_label, write_best
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
@@ -193,3 +194,34 @@ def test_it_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
 def test_a_long_label_stays_a_label() -> None:
     assert tuned_label("imp") == "imp-tuned"
     assert len(tuned_label("x" * 64)) == 64
+
+
+def test_it_says_which_seeds_the_search_used(found: Callable[..., list[Study]]) -> None:
+    text = freeze(load_suite("quickstart"), found(Search()))
+    suite = suite_of(text, Path("x.toml"))
+    assert strategies(text)["imp-tuned"].tuned[0].seeds == (100, 101)
+    assert seen_seeds(suite) == []
+    (note,) = seen_seeds(dataclasses.replace(suite, seeds=(0, 101)))
+    assert note.startswith("imp-tuned: its parameters were chosen at seed 101, ")
+
+
+def test_another_trial_than_the_best(found: Callable[..., list[Study]]) -> None:
+    search = Search(objectives=("accuracy", "cost"), trials=15)
+    studies = found(search)
+    (study,) = studies
+    assert study.best is not None
+    other = next(t for t in study.front if t.number != study.best.number)
+    suite = load_suite("quickstart")
+    text = freeze(suite, studies, trial=other.number)
+    (tuned,) = strategies(text)["imp-tuned"].tuned
+    assert tuned.origin is not None and tuned.origin["trial"] == other.number
+    assert "chosen by hand" in text
+    with pytest.raises(UserError, match=r"no trial 99 of imp .*; the front is "):
+        freeze(suite, studies, trial=99)
+    with pytest.raises(UserError, match=r"of which study\? name one with -s LABEL"):
+        freeze(suite, found(Search(), Search(task=CONV)), trial=1)
+
+
+def test_the_suite_is_named_as_it_was_given(found: Callable[..., list[Study]]) -> None:
+    with pytest.raises(UserError, match=r"`lth-bench tune 'my own.toml'` first"):
+        freeze(load_suite("quickstart"), [], given="my own.toml")

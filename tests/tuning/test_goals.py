@@ -7,7 +7,7 @@ import pytest
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
-from lth_bench.tuning.goals import goals_of
+from lth_bench.tuning.goals import goals_of, idle
 
 from .conftest import SUITE
 
@@ -145,3 +145,20 @@ def test_without_a_table(goals):
 def test_none_has_anything_to_tune(goals):
     with pytest.raises(UserError, match="none of the strategies has a parameter"):
         goals("\n[tune]\nbudget = { trials = 2 }\n", 'strategies=[{ use = "dense" }]')
+
+
+def test_a_kind_of_layer_that_no_network_has_is_named(goals):
+    tune = "\n[tune]\nbudget = { trials = 2 }\n[tune.space.imp]\n"
+    rates = "prune_rate.conv = { low = 0.1, high = 0.5 }\nprune_rate.linear = { low = 0.1, high = 0.9 }\n"
+    (note,) = idle(goals(tune + rates))
+    assert "tune.space.imp: 'prune_rate.conv' is not tuned" in note
+    assert idle(goals(tune + rates.splitlines()[1] + "\nscope = true\n")) == []
+    assert idle(goals(tune + "prune_rate = { low = 0.1, high = 0.9 }\nscope = false\n")) == []
+
+
+def test_the_dense_run_of_tuned_recipes_is_a_part_of_the_study_s_identity(goals):
+    recipe = "[tune.recipe]\nlr = { low = 1e-3, high = 1e-2 }\n"
+    for objective, asks in (("area", True), ("matching", True), ("accuracy", False)):
+        tune = f"\n[tune]\nbudget = {{ trials = 2 }}\nobjective = '{objective}'\n"
+        assert ("dense run" in goals(tune + recipe)[0].identity) is asks
+        assert "dense run" not in goals(tune)[0].identity

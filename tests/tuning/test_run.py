@@ -12,6 +12,7 @@ import torch
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
 from lth_bench.store.paths import Paths
+from lth_bench.tuning.objective import area, matching
 
 TUNE = """
 [tune]
@@ -299,3 +300,36 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
     assert "not today" in first["reason"]
     assert {r["state"] for r in trials if r["params"] == {"mood": "good"}} == {"complete"}
     assert summary.exit_code == 1
+
+
+@pytest.mark.parametrize("objective", ["area", "matching"])
+@pytest.mark.parametrize("label", ["imp", "snip"])
+def test_every_trial_is_held_against_the_suite_s_own_dense_run(
+    read, tune, tmp_path, objective, label
+):
+    """Whatever recipe a trial has, and every trial counts what that dense run takes."""
+    text = (
+        f"\n[tune]\nbudget = {{ trials = 3 }}\nseeds = 1\nobjective = '{objective}'\n"
+        f"strategies = ['{label}']\n[tune.recipe]\nlr = {{ low = 1e-5, high = 1e-2, log = true }}\n"
+        f"[tune.space.{label}]\n"
+        + ("scope = true\n" if label == "imp" else "batch_size = { choices = [64, 128] }\n")
+    )
+    results = tmp_path / "r.duckdb"
+    tune(read(text), results)
+    dense = [e for e in planned(results) if e["strategy"] == "dense"]
+    assert [(e["seed"], e["config"]["recipe"]["lr"]) for e in dense] == [(1000, 5e-3)]
+    tickets = {}
+    for r in records(results, "ticket"):
+        if r["reported"]:
+            tickets.setdefault(r["experiment_id"], []).append(r)
+    (top,) = tickets[dense[0]["experiment_id"]]
+    top = top["metrics"]["val_accuracy"]
+    trials = records(results, "trial")
+    assert len({t["params"]["recipe.lr"] for t in trials}) == 3
+    for trial in trials:
+        mine = [t for i in trial["experiment_ids"] for t in tickets[i]]
+        means = {t["target_density"]: t["metrics"]["val_accuracy"] for t in mine}
+        value = area(means, top) if objective == "area" else matching(means, top - 0.005)
+        assert trial["values"] == [pytest.approx(value)]
+    # IMP: a dense run and three rounds; SNIP: two densities; and the dense run of the objective
+    assert {t["steps"] for t in trials} == {{"imp": 5, "snip": 3}[label] * 12}

@@ -74,3 +74,14 @@ def test_no_password_is_shown(paths):
         open_storage("nosuch://me:secret@host/x", paths)
     assert "secret" not in caught.value.message
     assert "nosuch://me@host/x" in caught.value.message
+
+
+@pytest.mark.parametrize("damage", [b"not json\n", b"[]\n", b"\xff\xfe\n", b"\n"])
+def test_a_corrupt_last_line_is_refused(paths, damage):
+    """Optuna reads over one, and fails when the next record stands behind it."""
+    study(open_storage(None, paths)).ask()
+    before = paths.tuning.read_bytes() + damage
+    paths.tuning.write_bytes(before)
+    with pytest.raises(UserError, match=r"results\.tuning\.log is damaged .* move it away"):
+        open_storage(None, paths)
+    assert paths.tuning.read_bytes() == before

@@ -12,7 +12,9 @@ import typer
 from lth_bench.cli.claims import claims
 from lth_bench.cli.compare import compare
 from lth_bench.cli.db import app as db_app
+from lth_bench.cli.doctor import doctor
 from lth_bench.cli.export import app as export_app
+from lth_bench.cli.gc import gc
 from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
 from lth_bench.cli.merge import merge
@@ -25,6 +27,7 @@ from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
+from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, UserError
 
 app = typer.Typer(
@@ -45,8 +48,11 @@ for command in (
     claims,
     report,
     show,
+    why,
     query,
     merge,
+    gc,
+    doctor,
     schema,
 ):
     app.command()(command)
@@ -54,6 +60,9 @@ app.add_typer(ls_app, name="ls")
 app.add_typer(plugin_app, name="plugin")
 app.add_typer(export_app, name="export")
 app.add_typer(db_app, name="db")
+
+CTRL_C = 130
+"""What typer makes of a KeyboardInterrupt."""
 
 
 def _version(asked: bool) -> None:
@@ -80,6 +89,8 @@ def main() -> NoReturn:
     """
     try:
         code = app(standalone_mode=False)
+        if code == CTRL_C:
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         _say(f"error: {error.message}")

@@ -28,12 +28,15 @@ def conclude(summary: Summary, results: Path) -> None:
     _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
     if not summary.interrupted and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
-        _say(f"trained {run:,} of the {asked:,} steps that the strategies asked for")
+        _say(f"its strategies ask for {asked:,} steps; {run:,} were trained, the others shared")
     for note in summary.notes:
         _say(note)
     if summary.interrupted:
         _say("interrupted; what is finished is kept, and the same command goes on from there")
         return
+    if summary.stopped_at is not None:
+        _say(f"stopped at the first failure: {summary.stopped_at}")
+        _say("the same command goes on with the others")
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {results}')
     where = "" if results == default_results() else f" --results {shlex.quote(str(results))}"

@@ -78,4 +78,26 @@ ExactWidthOption = Annotated[
     bool,
     typer.Option("--exact-width", help="Train again what was trained at another width."),
 ]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help="End an experiment that takes longer: 90 (seconds), 10m, 2h.",
+    ),
+]
+RetryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--retry",
+        metavar="STATUS",
+        help="Try again what ended so: failed, oom, timeout, diverged or all; repeatable.",
+    ),
+]
+RerunOption = Annotated[
+    bool, typer.Option("--rerun", help="Do everything again, trainings included.")
+]
+ExitFirstOption = Annotated[
+    bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

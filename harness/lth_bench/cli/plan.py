@@ -57,8 +57,9 @@ def plan(
     from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
     from lth_bench.estimate import estimate_plan
+    from lth_bench.outcomes import ENDED
     from lth_bench.plan import plan_suite
-    from lth_bench.runner import DONE, placements
+    from lth_bench.runner import placements
     from lth_bench.store.journal import finished
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
@@ -73,7 +74,7 @@ def plan(
     done = {
         p.experiment.experiment_id
         for p in planned.experiments
-        if statuses.get(p.experiment.experiment_id) in DONE
+        if statuses.get(p.experiment.experiment_id) in ENDED
     }
     outlook = None
     worker_devices = devices.workers_for(names, workers)

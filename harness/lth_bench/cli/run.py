@@ -11,16 +11,20 @@ from lth_bench.cli.options import (
     AddOption,
     DatasetsOption,
     ExactWidthOption,
+    ExitFirstOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
     PluginsOption,
+    RerunOption,
     ResultsOption,
+    RetryOption,
     SeedsOption,
     SetOption,
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    TimeoutOption,
     WidthOption,
 )
 
@@ -47,23 +51,34 @@ def run(
     smoke: SmokeOption = False,
     width: WidthOption = "auto",
     exact_width: ExactWidthOption = False,
+    timeout: TimeoutOption = None,
+    retry: RetryOption = None,
+    rerun: RerunOption = False,
+    exit_first: ExitFirstOption = False,
     json_: JsonOption = False,
 ) -> int:
-    """Run a suite: what is finished already is kept, everything else is trained."""
+    """Run a suite: what has ended already is kept, everything else is trained."""
     import json
+    import math
     import shlex
     import sys
 
     from lth_bench.cli.conclusion import conclude, sharing
+    from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
     from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
+    from lth_bench.outcomes import read_retry
     from lth_bench.report.progress import make_progress
     from lth_bench.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
+    from lth_bench.suite.tuned import seen_seeds
 
     if executor != "local":
         raise UserError(f"unknown executor {executor!r}; choose from: local")
+    stacked = read_width(width)
+    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
+    again = read_retry(retry or ())
     path: Path = results or default_results()
     command = shlex.join(["lth-bench", *sys.argv[1:]])
     filters = (seeds, strategy, model, dataset)
@@ -76,9 +91,15 @@ def run(
         tuple(plugin or ()),
         not no_plugins,
         command,
-        read_width(width),
+        stacked,
         exact_width,
+        limit,
+        again,
+        rerun,
+        exit_first,
     )
+    for note in seen_seeds(loaded):
+        print(f"note: {note}", file=sys.stderr)
     summary = run_suite(loaded, registry, settings, make_progress())
     if json_:
         document = {
@@ -87,6 +108,7 @@ def run(
             "planned": summary.planned,
             "reused": summary.reused,
             "statuses": dict(summary.statuses),
+            "stopped_at": summary.stopped_at,
             "seconds": summary.seconds,
             **(sharing(path, summary.suite) or {}),
             "results": str(path),

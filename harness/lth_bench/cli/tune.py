@@ -25,11 +25,17 @@ from lth_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from lth_bench.runner import Summary
-    from lth_bench.store.trials import Study
+    from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
     from lth_bench.tuning.final import Gain
     from lth_bench.tuning.run import TuneSummary
+
+FRONT = 8
+"""Trials of a front that are printed, at most."""
 
 
 def tune(
@@ -65,9 +71,26 @@ def tune(
         bool,
         typer.Option("--best", help="Print a suite with what is found so far; search nothing."),
     ] = False,
+    trial: Annotated[
+        int | None,
+        typer.Option(
+            "--trial",
+            metavar="N",
+            min=0,
+            help="With --best and -s LABEL: take this trial, such as another one of a front.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="FILE", help="Write the suite of --best to this file."),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            help="Database of the studies; one that a suite names is opened only with this.",
+        ),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin these studies anew; trainings are kept.")
@@ -77,7 +100,7 @@ def tune(
     exact_width: ExactWidthOption = False,
     json_: JsonOption = False,
 ) -> int:
-    """Tune a suite's strategies with the same budget for each, as its table [tune] says.
+    """Tune a suite's strategies with the same budget for each, as its table `tune` says.
 
     The search sees the validation split and its own seeds only. Then the suite's own and the tuned
     settings are run at the suite's seeds and measured on the test split. The same command goes on
@@ -97,13 +120,17 @@ def tune(
     command = shlex.join(["lth-bench", *sys.argv[1:]])
     filters = (seeds, strategy, model, dataset)
     changes = [*(set_ or ()), *_budget(budget)]
+    if storage is not None:
+        changes.append(f"tune.storage={json.dumps(storage)}")
     loaded, registry = load(
         suite, *filters, changes, plugin, smoke, command, add, no_plugins
     )  # fmt: skip
     if output is not None and not best:
         raise UserError("--output says where --best writes to; give both")
+    if trial is not None and not best:
+        raise UserError("--trial says which trial --best takes; give both")
     if best:
-        return _best(path, loaded, output)
+        return _best(path, loaded, output, trial, suite)
     require_writable(path)
     settings = Settings(
         path,
@@ -131,7 +158,7 @@ def tune(
     if json_:
         typer.echo(json.dumps(_document(loaded, path, summary, final, studies, bought, code)))
     else:
-        _conclude(loaded, path, summary, final, studies, bought)
+        _conclude(loaded, suite, path, summary, final, studies, bought)
     return code
 
 
@@ -155,12 +182,12 @@ def _budget(text: str | None) -> list[str]:
     return [f"tune.budget={{ {unit} = {number} }}"]
 
 
-def _best(path: Path, suite: Suite, output: Path | None) -> int:
+def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, given: str) -> int:
     import sys
 
     from lth_bench.tuning.freeze import write_best
 
-    text = write_best(path, suite, output)
+    text = write_best(path, suite, output, trial, given)
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -240,6 +267,7 @@ def _row(study: Study, gain: Gain | None) -> dict[str, Any]:
 
 def _conclude(
     suite: Suite,
+    given: str,
     path: Path,
     summary: TuneSummary,
     final: Summary | None,
@@ -257,13 +285,17 @@ def _conclude(
     from lth_bench.store.paths import Paths, default_results
 
     out = console()
+    width = out.width
     tune = suite.tune
     assert tune is not None
     names = " and ".join(tune.objectives)
-    shown = table(
-        "task", "strategy", "trials", f"own {names}", f"best {names}", "best settings",
-        "tuned − own, test", "cost",
-    )  # fmt: skip
+    several = len(tune.objectives) > 1
+    tested = bool(bought) or final is not None
+    columns = ["task", "strategy", "trials", f"own {names}"]
+    columns += ["front"] if several else [f"best {names}", "best settings"]
+    columns += [*(["tuned − own, test"] if tested else []), "cost"]
+    shown = table(*columns)
+    shown.columns[0].overflow = "fold"  # a name that is cut off cannot be used
     for study in sorted(studies, key=lambda s: s.task):
         row = _row(study, bought.get(study.study_id))
         lost = ", ".join(f"{row[s]} {s}" for s in ("pruned", "failed") if row[s])
@@ -272,20 +304,37 @@ def _conclude(
             study.label,
             f"{row['trials']}" + (f" ({lost})" if lost else ""),
             _values(row["default"]),
-            _values(row["best"]),
-            escape(_settings(study)),
-            _gain(bought.get(study.study_id)),
+            *([f"{len(study.front)} trials"] if several else [
+                _values(row["best"]), escape(_settings(study.best))
+            ]),
+            *([_gain(bought.get(study.study_id))] if tested else []),
             f"{study.steps:,} steps",
-        )
+        )  # fmt: skip
+    _whole(out, shown)
     out.print(shown)
-    seeds = ", ".join(map(str, suite.seeds))
-    out.print(
-        "own, best: on the validation split at tuning's own seeds. tuned − own: test accuracy in"
-        f" points, mean over the densities with its paired 95% interval, at seeds {seeds}. cost:"
-        " training steps as if nothing were shared.",
-        style="dim",
-        markup=False,
+    out.width = width
+    used = {seed for study in studies for seed in study.seeds}
+    seeds = ", ".join(str(seed) for seed in suite.seeds if seed not in used)
+    legend = (
+        f"own, {'front' if several else 'best'}: on the validation split at tuning's own seeds."
     )
+    if tested:
+        legend += (
+            " tuned − own: test accuracy in points, mean over the densities with its paired 95%"
+            f" interval, at seeds {seeds}."
+        )
+    legend += " cost: training steps as if nothing were shared."
+    out.print(legend, style="dim", markup=False)
+    for study in studies if several else ():
+        for line in _front(study):
+            out.print(line, markup=False, soft_wrap=True)
+    if several:
+        out.print(
+            "tuned, and --best: of each front the best by the first objective, marked *."
+            " --best -s LABEL --trial N takes another.",
+            style="dim",
+            markup=False,
+        )
 
     def say(text: str) -> None:
         print(text, file=sys.stderr)
@@ -299,7 +348,7 @@ def _conclude(
         return
     where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
     store = tune.storage or Paths(path).tuning
-    say(f"a suite with what was found: lth-bench tune {suite.path} --best{where}")
+    say(f"a suite with what was found: lth-bench tune {shlex.quote(given)} --best{where}")
     say(f"studies: {store} (optuna-dashboard {shlex.quote(str(store))})")
 
 
@@ -307,13 +356,42 @@ def _values(values: list[float] | None) -> str:
     return "-" if not values else " / ".join(f"{value:.4g}" for value in values)
 
 
-def _settings(study: Study) -> str:
-    best = study.best
-    if best is None:
+def _whole(out: Console, shown: Table) -> None:
+    """Where a table goes into a pipe: as wide as it takes, so that nothing in it is cut off."""
+    from rich.measure import Measurement
+
+    if not out.is_terminal:
+        wide = out.options.update(max_width=10_000)
+        out.width = max(out.width, Measurement.get(out, wide, shown).maximum)
+
+
+def _front(study: Study) -> list[str]:
+    """A heading, and a line for each trial of the front, or for some of many."""
+    from lth_bench.report.evidence.choice import spread
+
+    members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
+    if not members:
+        return []
+    some = spread(members, FRONT)
+    if study.best is not None and study.best not in some:
+        some = [study.best, *some]
+    more = f", {len(some)} of {len(members)}" if len(some) < len(members) else ""
+    lines = [f"front of {study.label} on {'/'.join(study.task)}{more}:"]
+    for t in some:
+        values = ", ".join(f"{n} {v:.4g}" for n, v in zip(study.objectives, t.values, strict=True))
+        mark = "*" if study.best is not None and t.number == study.best.number else " "
+        lines.append(f" {mark} #{t.number}: {values}: {_settings(t)}")
+    return lines
+
+
+def _settings(trial: Trial | None) -> str:
+    """A trial's parameters; the density of a front is an objective, and none of them."""
+    if trial is None:
         return "none has a value"
-    if best.origin == "default":
+    if trial.origin == "default":
         return "the suite's own"
-    shown = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in best.params.items())
+    params = {k: v for k, v in trial.params.items() if not k.startswith("task.")}
+    shown = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())
     return ", ".join(shown)
 
 

@@ -13,7 +13,7 @@ def read_width(text: str) -> int | None:
     """
     if text == "auto":
         return None
-    width = int(text) if text.isdigit() else 0
+    width = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= width <= WIDEST or width & (width - 1):
         raise UserError(
             f"--width takes auto or a power of two from 1 to {WIDEST}, but got {text!r}; "

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.errors import OutOfTime, UserError
 from lth_bench.executors.schedule import Bundle, Schedule, Task, task_of
+from lth_bench.executors.stopping import (
+    GRACE,
+    StopSignals,
+    children_deaf_to_ctrl_c,
+    die_with_parent,
+    end_as_terminated,
+    heed_signals,
+)
+from lth_bench.executors.turn import Turn
 from lth_bench.plan import Planned
+from lth_bench.training.saving import Preempted, Saving
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -21,6 +35,12 @@ if TYPE_CHECKING:
     from lth_bench.executors.worker import WorkerConfig
 
 Handle = Callable[[dict[str, Any]], None]
+STILLBORN = 4
+"""Workers in a row that end before they run anything, after which the run does: it is no fault of
+the experiments.
+"""
+LOOK = 0.5
+"""Seconds between looks for experiments that take too long, where there is a limit."""
 
 
 @dataclass
@@ -28,6 +48,7 @@ class _Process:
     process: SpawnProcess
     pipe: Connection
     config: WorkerConfig
+    turn: Turn
     live: dict[str, Planned] = field(default_factory=dict)
     """What it runs, by experiment_id."""
     task: Task | None = None
@@ -44,6 +65,7 @@ class LocalExecutor:
     def __init__(self, config: WorkerConfig, devices: Sequence[str]) -> None:
         self._config, self._devices = config, list(devices)
         self._context = multiprocessing.get_context("spawn")
+        self._stillborn = 0
 
     def run(self, planned: Iterable[Planned] | Schedule, handle: Handle) -> None:
         """Run everything. Each record goes to `handle` as soon as it arrives.
@@ -52,35 +74,82 @@ class LocalExecutor:
         """
         schedule = planned if isinstance(planned, Schedule) else Schedule(planned)
         count = min(len(self._devices), max(1, len(schedule)))
-        workers = [self._start(device) for device in self._devices[:count]]
-        try:
-            while len(schedule) or any(w.live for w in workers):
-                for worker in workers:
-                    self._feed(worker, len(workers), schedule, handle)
-                by_handle: dict[Any, _Process] = {}
-                for worker in workers:
-                    by_handle[worker.pipe] = worker
-                    by_handle[worker.process.sentinel] = worker
-                for ready in wait(list(by_handle)):
-                    worker = by_handle[ready]
-                    if not self._receive(worker, schedule, handle):
-                        workers.remove(worker)
-                        self._bury(worker, schedule, handle)
-                        workers.append(self._start(worker.config.device))
-                        break
-        finally:
+        with StopSignals() as stop:
+            workers: list[_Process] = []
+            try:
+                for device in self._devices[:count]:
+                    workers.append(self._start(device))
+                self._work(workers, schedule, handle, stop)
+            except KeyboardInterrupt:
+                if not stop.urgent:
+                    handle({"event": "stopping", "grace": GRACE})
+                    self._stop(workers, lambda worker: self._receive(worker, schedule, handle))
+                raise
+            finally:
+                self._stop(workers, grace=0.0 if stop.urgent else GRACE)
+
+    def _work(
+        self, workers: list[_Process], schedule: Schedule, handle: Handle, stop: StopSignals
+    ) -> None:
+        """Until everything is done; KeyboardInterrupt once somebody wants it to stop."""
+        while len(schedule) or any(w.live for w in workers):
             for worker in workers:
-                worker.process.terminate()
+                self._feed(worker, len(workers), schedule, handle)
+            by_handle: dict[Any, _Process] = {}
             for worker in workers:
-                worker.process.join()
+                by_handle[worker.pipe] = worker
+                by_handle[worker.process.sentinel] = worker
+            timed = math.isfinite(self._config.timeout)
+            found = wait([*by_handle, stop.reader], LOOK if timed else None)
+            stop.look()
+            for ready in found:
+                worker = by_handle[ready]
+                if not self._receive(worker, schedule, handle):
+                    workers.remove(worker)
+                    self._bury(worker, schedule, handle)
+                    workers.append(self._start(worker.config.device))
+                    break
+            for worker in [w for w in workers if w.live and w.turn.overdue]:
+                workers.remove(worker)
+                self._end(worker, schedule, handle)
+                workers.append(self._start(worker.config.device))
 
     def _start(self, device: str) -> _Process:
         ours, theirs = self._context.Pipe()
         config = replace(self._config, device=device)
-        process = self._context.Process(target=worker_main, args=(theirs, config), daemon=True)
-        process.start()
+        turn = RawValue(Turn)
+        process = self._context.Process(
+            target=worker_main, args=(theirs, config, turn), daemon=True
+        )
+        with children_deaf_to_ctrl_c():
+            process.start()
         theirs.close()
-        return _Process(process, ours, config)
+        return _Process(process, ours, config, turn)
+
+    @staticmethod
+    def _stop(
+        workers: Sequence[_Process],
+        hear: Callable[[_Process], bool] | None = None,
+        grace: float = GRACE,
+    ) -> None:
+        """End the workers. They have `grace` seconds to save what is under way, in which `hear`
+        takes what they still send and tells whether they live.
+        """
+        try:
+            if grace:
+                for worker in workers:
+                    worker.process.terminate()
+            end = time.monotonic() + grace
+            alive = list(workers)
+            while alive and (left := end - time.monotonic()) > 0:
+                pipes = [w.pipe for w in alive] if hear is not None else []
+                wait([*pipes, *(w.process.sentinel for w in alive)], left)
+                alive = [w for w in alive if (hear(w) if hear else w.process.is_alive())]
+        finally:
+            for worker in workers:
+                worker.process.kill()
+            for worker in workers:
+                worker.process.join()
 
     def _feed(self, worker: _Process, workers: int, schedule: Schedule, handle: Handle) -> None:
         """Give a worker what it has room for: one experiment where it has none, and whatever
@@ -118,27 +187,86 @@ class LocalExecutor:
             if record.get("event") == "room":
                 worker.asked = record["room"]
                 continue
+            ended = record.get("record") == "experiment"
+            if ended and record["status"] == "oom" and len(worker.live) > 1:
+                # its neighbours' memory is its own when it runs alone
+                item = worker.live.pop(record["experiment_id"])
+                schedule.back(Bundle((item,), deaths=1))
+                reason = "is out of memory; it is tried alone"
+                handle({"event": "retry", "experiments": [item.experiment], "reason": reason})
+                continue
             handle(record)
-            if record.get("record") == "experiment":
+            if ended:
                 schedule.done(worker.live.pop(record["experiment_id"]))
 
     def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
         worker.process.join()
+        how = _how_it_died(worker.process.exitcode)
+        self._stillborn = 0 if worker.turn.used else self._stillborn + 1
+        if self._stillborn >= STILLBORN:
+            raise UserError(
+                f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); what "
+                f"they said is above. Nothing that was recorded is lost: mend that, and the same "
+                f"command goes on from there"
+            )
+        if not worker.turn.used:
+            schedule.back(Bundle(tuple(worker.live.values()), worker.deaths))
+            return
         if not worker.live:
             return
-        how = _how_it_died(worker.process.exitcode)
+        running = worker.live.get(worker.turn.name)
         bundle = Bundle(tuple(worker.live.values()), worker.deaths + 1)
-        given_up = schedule.again(bundle)
+        given_up = schedule.again(bundle, running)
         again = [item.experiment for item in bundle.items if item not in given_up]
+        if running is not None:
+            again.sort(key=lambda e: e is not running.experiment)
         if again:
             handle({"event": "retry", "experiments": again, "reason": how})
-        for item in given_up:
+        reason = f"the worker process died {bundle.deaths} times: {how}"
+        self._give_up(given_up, "failed", reason, worker, schedule, handle)
+
+    def _end(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
+        """End a worker in which something takes too long. Whose code it was is out of time. Where
+        a training hangs, they are tried as after a death. The others try again, uncharged.
+        """
+        worker.process.kill()
+        worker.process.join()
+        self._receive(worker, schedule, handle)
+        live = tuple(worker.live.values())
+        # where it went on in the last moment it was nobody's fault
+        overdue = worker.turn.overdue
+        culprit = worker.live.get(worker.turn.name)
+        given_up: list[Planned] = []
+        if overdue and (culprit is not None or len(live) == 1):
+            given_up = [culprit or live[0]]
+            schedule.back(Bundle(tuple(x for x in live if x is not given_up[0]), worker.deaths))
+        elif overdue:
+            given_up = schedule.again(Bundle(live, worker.deaths + 1))
+        else:
+            schedule.back(Bundle(live, worker.deaths))
+        reason = str(OutOfTime(worker.config.timeout))
+        self._give_up(given_up, "timeout", reason, worker, schedule, handle)
+        if again := [item.experiment for item in live if item not in given_up]:
+            reason = "was ended, since an experiment took too long"
+            handle({"event": "retry", "experiments": again, "reason": reason})
+
+    @staticmethod
+    def _give_up(
+        items: Sequence[Planned],
+        status: str,
+        reason: str,
+        worker: _Process,
+        schedule: Schedule,
+        handle: Handle,
+    ) -> None:
+        """These get their row, and are not tried again."""
+        for item in items:
             handle(
                 {
                     "record": "experiment",
                     "experiment_id": item.experiment.experiment_id,
-                    "status": "failed",
-                    "reason": f"the worker process died {bundle.deaths} times: {how}",
+                    "status": status,
+                    "reason": reason,
                     "seconds": None,
                     "worker": worker.config.device,
                 }
@@ -154,10 +282,11 @@ def _how_it_died(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def worker_main(pipe: Connection, config: WorkerConfig) -> None:
+def worker_main(pipe: Connection, config: WorkerConfig, turn: Turn) -> None:
     """A worker process: experiments in, records out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    saving = Saving(config.checkpoint_every)
+    heed_signals(saving)
+    threading.Thread(target=die_with_parent, daemon=True).start()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from lth_bench.devices import prepare_process
     from lth_bench.executors.pool import Pool
@@ -168,7 +297,7 @@ def worker_main(pipe: Connection, config: WorkerConfig) -> None:
     while True:
         try:
             experiments = pipe.recv()
-            worker = worker or Worker(config, pool=Pool())
+            worker = worker or Worker(config, pool=Pool(turn.begin, config.timeout), saving=saving)
             worker.begin(experiments, pipe.send)
             while len(worker.pool):
                 if worker.room:
@@ -177,11 +306,5 @@ def worker_main(pipe: Connection, config: WorkerConfig) -> None:
                 worker.serve()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone
-
-
-def _die_with_parent() -> None:
-    """A coordinator that was killed leaves nobody to write results: stop at once."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        except Preempted:
+            end_as_terminated()

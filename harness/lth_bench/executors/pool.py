@@ -7,14 +7,17 @@ pool, beside no experiment. So nothing here needs a lock, and nothing depends on
 
 from __future__ import annotations
 
+import math
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from lth_bench.errors import OutOfTime
 from lth_bench.plugins.guard import SETTINGS
 from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench
@@ -25,24 +28,38 @@ class _Seat:
     """An experiment's thread, and what it waits for."""
 
     thread: threading.Thread
+    name: str = ""
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     waits_for: Waiting | None = None
     ended: bool = False
     error: BaseException | None = None
+    spent: float = 0.0
+    """Seconds that it took so far: those it ran for, and its share of the cohorts."""
+    since: float = 0.0
+    """When it was last let run."""
+
+
+def _nobody(name: str, left: float) -> None: ...
 
 
 class Pool:
     """The experiments of one task that are under way in this process."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, tell: Callable[[str, float], None] = _nobody, limit: float = math.inf
+    ) -> None:
+        """`tell` hears the name of the experiment whose own code runs next, and for how long it
+        may: `limit` seconds in all, while others run left out; and "" when it has run.
+        """
         self._seats: list[_Seat] = []
+        self._tell, self._limit = tell, limit
         # one semaphore each: a condition that all share costs 3.4 ms a hand-off at 200 threads
         self._back = threading.Semaphore(0)
 
     def __len__(self) -> int:
         return len(self._seats)
 
-    def start(self, experiment: Callable[[], None]) -> None:
+    def start(self, experiment: Callable[[], None], name: str = "") -> None:
         """Begin an experiment, and run it up to its first training. What it raises is raised here;
         records and statuses are its own business.
         """
@@ -58,7 +75,7 @@ class Pool:
                 seat.ended = True
                 self._back.release()
 
-        seat = _Seat(threading.Thread(target=body, daemon=True, name="experiment"))
+        seat = _Seat(threading.Thread(target=body, daemon=True, name="experiment"), name)
         self._seats.append(seat)
         seat.thread.start()
         self._let_run(seat)
@@ -68,12 +85,16 @@ class Pool:
         # one that has its answer was held up by another's error the last time
         waiting = [s.waits_for for s in self._seats if s.waits_for and not s.waits_for.done]
         if waiting:
+            # by then somebody's share of a cohort is more than there is
+            self._tell("", self._limit * len(waiting))
             try:
                 bench.serve(waiting)
             except Exception as error:  # it concerns whoever has no answer yet
                 for one in waiting:
                     if not one.done:
                         one.error = error
+            finally:
+                self._tell("", math.inf)
         for seat in list(self._seats):
             if seat.waits_for is not None and seat.waits_for.done:
                 self._let_run(seat)
@@ -81,6 +102,10 @@ class Pool:
     def _let_run(self, seat: _Seat) -> None:
         """Pass the baton, and wait until it comes back."""
         state = _GlobalState()
+        if seat.waits_for is not None:
+            seat.spent += seat.waits_for.spent
+        self._tell(seat.name, self._limit - seat.spent)
+        seat.since = time.perf_counter()
         seat.go.release()
         try:
             self._back.acquire()
@@ -88,6 +113,7 @@ class Pool:
             self._back.acquire()  # nobody can stop a thread: it has the baton until it waits
             raise
         finally:
+            self._tell("", math.inf)
             state.put_back()
             if seat.ended:
                 seat.thread.join()
@@ -100,12 +126,29 @@ class Pool:
         seat = next((s for s in self._seats if s.thread is threading.current_thread()), None)
         if seat is None:
             raise ValueError("fit can be called only in the thread that called the hook")
+        seat.spent += time.perf_counter() - seat.since
+        seat.since = time.perf_counter()  # for whoever goes on after the error
+        if seat.spent > self._limit:
+            raise OutOfTime(self._limit)
+        self._lend(one, seat)
         state = _GlobalState()
         seat.waits_for = one
         self._back.release()
         seat.go.acquire()
         seat.waits_for = None
         state.put_back()
+
+    def _lend(self, one: Waiting, seat: _Seat) -> None:
+        """Let a fit know how long it may take, and tell when its callbacks run."""
+        one.limit, one.left = self._limit, self._limit - seat.spent
+
+        def tell(begins: bool) -> None:
+            if begins:
+                self._tell(seat.name, one.left - one.spent)
+            else:
+                self._tell("", self._limit * len(self._seats))
+
+        one.tell = tell
 
 
 class _GlobalState:

@@ -113,10 +113,17 @@ class Schedule:
         self._opening.discard(group)
         self._open.add(group)
 
-    def again(self, bundle: Bundle) -> list[Planned]:
+    def again(self, bundle: Bundle, running: Planned | None = None) -> list[Planned]:
         """A worker died of this bundle. It gets another try; one that dies twice is halved until
         the culprit is alone. Returns what is given up: a single experiment that died twice.
+
+        `running` is the experiment whose own code ran at that moment, rather than a training: it is
+        tried again alone, and the others as if nothing had happened.
         """
+        if running is not None and len(bundle.items) > 1:
+            others = tuple(item for item in bundle.items if item is not running)
+            self._suspects += [Bundle((running,), 1), Bundle(others, bundle.deaths - 1)]
+            return []
         if bundle.deaths < 2:
             self._suspects.append(bundle)
             return []
@@ -126,6 +133,11 @@ class Schedule:
         for part in (bundle.items[:half], bundle.items[half:]):
             self._suspects.append(Bundle(part, bundle.deaths))
         return []
+
+    def back(self, bundle: Bundle) -> None:
+        """A worker that ran these was ended for another's sake: they try again, uncharged."""
+        if bundle.items:
+            self._suspects.append(bundle)
 
     def _free(self, task: Task) -> int:
         """Experiments of a task that could start now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from lth_bench.defaults import Defaults
-from lth_bench.errors import DiskError, Diverged, UserError
+from lth_bench.errors import DiskError, Diverged, OutOfTime, UserError, out_of_memory
 from lth_bench.executors.pool import Pool
 from lth_bench.executors.schedule import task_of
 from lth_bench.lottery import Experiment, play
@@ -25,6 +26,7 @@ from lth_bench.training.data import Examples
 from lth_bench.training.keys import digest
 from lth_bench.training.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.saving import EVERY, Saving
 from lth_bench.training.widths import Widths, widths_file
 from lth_bench.training.workbench import Workbench
 
@@ -48,23 +50,35 @@ class WorkerConfig:
     """Trainings stacked into one computation; None measures what is fastest."""
     exact_width: bool = False
     """Train again what was trained at another width."""
+    checkpoint_every: float = EVERY
+    """Seconds of training between two checkpoints of it."""
+    timeout: float = math.inf
+    """Seconds that an experiment may take, the time in which others run left out."""
+    trained_since: float | None = None
+    """Trainings that were kept before (in seconds since the epoch) are done again."""
 
 
 class Worker:
     """Keeps the last task's network and data, since experiments of one task follow each other."""
 
     def __init__(
-        self, config: WorkerConfig, registry: Registry | None = None, pool: Pool | None = None
+        self,
+        config: WorkerConfig,
+        registry: Registry | None = None,
+        pool: Pool | None = None,
+        saving: Saving | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(config.device)
         self.registry = registry or load_registry(config.plugin_files, config.third_party)
-        self.cache = TrainingCache(config.artifacts / "trainings")
+        config.artifacts.mkdir(parents=True, exist_ok=True)
+        self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
         self.widths = Widths(widths_file(), config.width, config.exact_width)
-        self.pool = pool or Pool()
+        self.pool = Pool() if pool is None else pool
         self._alone = pool is None
+        self._saving = saving or Saving(config.checkpoint_every)
         with unchanged():
             self._observers = self.registry.make_observers().working
 
@@ -85,7 +99,7 @@ class Worker:
     def begin(self, experiments: Sequence[Experiment], emit: Emit) -> None:
         """Start experiments of one task beside those that run; each goes to its first training."""
         for experiment in experiments:
-            self.pool.start(partial(self.run, experiment, emit))
+            self.pool.start(partial(self.run, experiment, emit), experiment.experiment_id)
 
     def serve(self) -> None:
         """Run some of the trainings that experiments wait for."""
@@ -133,16 +147,18 @@ class Worker:
             play(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
             return "diverged", str(error)
+        except OutOfTime as error:
+            return "timeout", str(error)
         except DiskError as error:
             # nobody else could keep a result either, so the coordinator ends the run
             emit({"event": "disk", "message": str(error)})
             return "interrupted", str(error)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            return "oom", f"out of memory: {error}"
         except (StrategyError, UserError) as error:
             return "failed", str(error)
         # one experiment's failure is its row, not the run's end; sys.exit() in a hook is one too
         except (Exception, SystemExit) as error:
+            if out_of_memory(error):
+                return "oom", f"out of memory: {error}"
             return "failed", f"{type(error).__name__}: {error}"
         if reached and all(s == "skipped" for s in reached):
             return "skipped", "no density could be reached"
@@ -163,6 +179,7 @@ class Worker:
             config["val_size"] = recipe.val_size
             about = (model, experiment.model, data, config, recipe)
             bench = Workbench(*about, self.device, self.cache, self.widths)
+            bench.saving = self._saving
             if not self._alone:
                 bench.wait = self.pool.wait
             self._bench = (key, bench, test)

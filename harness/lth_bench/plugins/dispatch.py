@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from lth_bench import hookspecs
-from lth_bench.errors import DiskError, Diverged, Unreachable, UserError
+from lth_bench.errors import DiskError, Diverged, OutOfTime, Unreachable, UserError, out_of_memory
 from lth_bench.plugins.metrics import Metrics
 from lth_bench.plugins.strategy_error import StrategyError, short
 
@@ -217,10 +217,12 @@ class Hooks:
     def _guarded(self, plugin: str, hook: str, caller: Any, arguments: dict[str, Any]) -> Any:
         try:
             return caller(**arguments)
-        except (Unreachable, Diverged, DiskError, StrategyError, MemoryError, KeyboardInterrupt):
+        except (Unreachable, Diverged, OutOfTime, DiskError, StrategyError):
+            raise
+        except KeyboardInterrupt:
             raise
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported for its name
+            if out_of_memory(error):
                 raise
             message = f"{type(error).__name__}: {error}{self._where(error, plugin, hook)}"
             raise StrategyError(plugin, hook, f"raised {message}", contract="") from error

@@ -44,7 +44,8 @@ def classes_of(file: Path) -> list[Found]:
     if not found:
         raise UserError(
             f"plugin file {str(file)!r} defines no strategy: a frozen dataclass with a "
-            f"@hookimpl method select_mask(self, ticket)"
+            f"@hookimpl method select_mask(self, ticket); models and datasets come by the entry "
+            f"points of an installed package, see plugins/README.md"
         )
     return found
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import importlib.metadata
+import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+SHIPPED = "lth_strategies"
+"""The package of the strategies that come with lth-bench: others build on them."""
+
 
 def source_hash(cls: type[Any]) -> str:
-    """160 bits over the source of a class's module and of the modules of its own package that it
-    imports, directly or through others. lth_bench's own files count through the engine's revision
-    instead.
+    """160 bits over the source of a class's module and of the modules it imports, directly or
+    through others: those of its own package or distribution, the strategies that come with
+    lth-bench, and whatever is not installed but lies in a folder of somebody's own. What other
+    distributions install counts by nothing, and lth_bench itself by the engine's revision.
 
     Remembered by class, not by module: a plugin file that is edited and loaded again in one
     process makes another class.
@@ -41,8 +47,41 @@ def _files(module: str) -> set[Path]:
         if path is not None:
             found[name] = path
             if own != "lth_bench":
-                waiting.extend(n for n in _imports(name, path) if n.partition(".")[0] == own)
+                waiting.extend(n for n in _imports(name, path) if _counts(n.partition(".")[0], own))
     return set(found.values())
+
+
+def _counts(top: str, own: str) -> bool:
+    """Whether the modules of a top-level name are part of the code of the one called `own`."""
+    if top in (own, SHIPPED):
+        return True
+    if not top or top == "lth_bench" or top in sys.stdlib_module_names:
+        return False
+    return _is_local(top) or (not _is_local(own) and _distributions(top) == _distributions(own))
+
+
+@lru_cache(maxsize=1024)
+def _is_local(top: str) -> bool:
+    """Whether a module is found, and not where distributions are installed."""
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = [spec.origin] if spec is not None and spec.origin else []
+    if spec is not None and spec.submodule_search_locations:
+        places += list(spec.submodule_search_locations)
+    folders = {part for place in places for part in Path(place).parts}
+    return bool(places) and not folders & {"site-packages", "dist-packages"}
+
+
+def _distributions(top: str) -> frozenset[str]:
+    """Who installs a module; a set of its own where that is unknown."""
+    return frozenset(_installed().get(top) or {top})
+
+
+@lru_cache(maxsize=1)
+def _installed() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def _source(name: str) -> Path | None:

@@ -78,8 +78,8 @@ def _facts(account: Record) -> Table:
         ("suite", e["suite"] + _standing(e)),
         ("strategy", f"{e['strategy']} {e['plugin_version'] or ''}  source {e['source_hash']}"),
         ("parameters", _settings(e["params"])),
-        ("densities", ", ".join(f"{d:.4g}" for d in e["densities"] or ())),
-        ("controls", ", ".join(e["controls"] or ()) or "none"),
+        ("densities", ", ".join(f"{d:.4g}" for d in e["densities"] or () if d is not None)),
+        ("controls", ", ".join(filter(None, e["controls"] or ())) or "none"),
     ]
     if e["tuned_from"] is not None:
         facts.append(("tuned", f"trial {e['tuned_trial']} of study {e['tuned_from']}"))
@@ -163,10 +163,11 @@ def _layers(tickets: list[Record]) -> Table:
     heads = [f"round {t['round']}" for t in columns]
     table = _table("Weights kept in each layer, %", "layer", "kind", "weights", *heads, left={0, 1})
     for position, layer in enumerate(columns[0]["layers"]):
-        kept = [t["layers"][position] for t in columns]
+        kept = [t["layers"][position] for t in columns if position < len(t["layers"])]
         _add(
-            table, layer["layer"], layer["kind"], f"{layer['total']:,}",
-            *(percent(k["kept"] / k["total"]) if k["total"] else "–" for k in kept),
+            table, layer["layer"], layer["kind"], _whole(layer["total"]),
+            *(percent(k["kept"] / k["total"]) if k["kept"] is not None and k["total"] else "–"
+              for k in kept),
         )  # fmt: skip
     return table
 
@@ -185,7 +186,7 @@ def _trainings(tickets: list[Record]) -> Table:
             seen.add(t["key"])
             _add(
                 table, t["key"][:16], str(ticket["round"]), t["role"],
-                f"{t['start_step']:,} to {t['end_step']:,}", f"{t['seconds']:,.1f}",
+                f"{_whole(t['start_step'])} to {_whole(t['end_step'])}", _seconds(t["seconds"]),
                 str(t["width"]), t["device"], "reused" if t["reused"] else "",
             )  # fmt: skip
     return table
@@ -211,10 +212,18 @@ def _table(title: str, *columns: str, left: set[int]) -> Table:
     return table
 
 
-def _add(table: Table, *cells: str, style: str = "") -> None:
+def _add(table: Table, *cells: str | None, style: str = "") -> None:
     from rich.text import Text
 
-    table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+    table.add_row(*(Text(printable(cell or "")) for cell in cells), style=style)
+
+
+def _whole(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
 
 
 def _standing(experiment: Record) -> str:

@@ -148,4 +148,5 @@ def _rows(con: DuckDBPyConnection, sql: str, value: str | None) -> list[Record]:
 
 
 def _parsed(text: str | None) -> Any:
-    return json.loads(text) if text else {}
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from lth_bench.report.boards import accuracy, area, cost, matching, speed
 from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.baseline import Baselines, baselines
 from lth_bench.report.boards.scope import Scope, Selection, resolve
+from lth_bench.report.boards.seen import seen
 from lth_bench.report.rendering import show
 from lth_bench.report.table import Board, Table
 from lth_bench.store.paths import Paths
@@ -77,7 +78,8 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     else:
         kind = {"accuracy": accuracy, "matching": matching, "area": area, "speed": speed}[q.by]
         board = kind.board(con, scope, against, margin)
-    board = replace(board, tables=_noted(board.tables, unlike(con, scope)))
+    for notes in (unlike(con, scope), seen(con, scope)):
+        board = replace(board, tables=_noted(board.tables, notes))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):
         board = replace(board, legend=f"{board.legend} --across: all tasks of a suite together.")

@@ -96,8 +96,10 @@ class Lines:
             _say(self._line(record))
         elif record.get("event") == "retry":
             _say(f"retry    {describe_all(record['experiments'])}: worker {record['reason']}")
-        elif record.get("event") == "observer":
+        elif record.get("event") in ("observer", "note"):
             _say(record["message"])
+        elif record.get("event") == "stopping":
+            _say(stopping(record))
 
     def end(self) -> None:
         pass
@@ -151,8 +153,10 @@ class Live:
         elif record.get("event") == "retry":
             what = describe_all(record["experiments"])
             self.bar.console.print(f"[yellow]retry[/] {what}: worker {record['reason']}")
-        elif record.get("event") == "observer":
+        elif record.get("event") in ("observer", "note"):
             self.bar.console.print(record["message"], style="yellow", markup=False)
+        elif record.get("event") == "stopping":
+            self.bar.console.print(stopping(record), style="yellow", markup=False)
         elif record.get("record") == "ticket":
             self.meter.ticket(record)
         elif record.get("record") == "experiment":
@@ -187,6 +191,14 @@ def opening(plan: Plan, todo: Sequence[Planned], workers: int) -> str:
     return (
         f"{plan.suite.name}: {len(plan.experiments)} experiments{done}, "
         f"about {plan.trainings} trainings, {workers} worker{'s' * (workers != 1)}"
+    )
+
+
+def stopping(record: dict[str, Any]) -> str:
+    """What a first Ctrl-C does."""
+    return (
+        f"stopping: trainings under way are saved, in {record['grace']:.0f} s at most; Ctrl-C again "
+        f"stops at once"
     )
 
 

@@ -17,6 +17,8 @@ from lth_bench.store.schema import STORAGE_VERSION, quoted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_WRITING = {"storage_compatibility_version": STORAGE_VERSION}
+
 MEMORY_LIMIT = "4GB"
 """Most that a query of the user's may take; it may not spill to disk."""
 
@@ -33,22 +35,27 @@ class Corrupt(UserError):
     """A file that DuckDB cannot read."""
 
 
-def open_writable(paths: Paths, patience: float = 0.0) -> DuckDBPyConnection:
+def open_writable(
+    paths: Paths, patience: float = 0.0, folder: Path | None = None
+) -> DuckDBPyConnection:
     """A connection that may write, made if missing, for as short a time as possible.
 
+    Beside the database it reads and writes no file but those in `folder`, and no network: a
+    stranger's database may have macros and views in place of the functions and tables we name.
     Tries for `patience` seconds, then raises Locked. Raises Corrupt, or UserError where the
     folder refuses.
     """
     paths.make_folder()
-    config = {"storage_compatibility_version": STORAGE_VERSION}
     try:
-        return _patiently(lambda: _connect(paths, False, config), patience)
+        con = _patiently(lambda: _connect(paths, False, _WRITING), patience)
     except Corrupt:
         time.sleep(0.2)  # it may be another process that is just about to write the header
         if not _is_unborn(paths.results):
             raise
         paths.results.unlink()
-        return _connect(paths, False, config)
+        con = _connect(paths, False, _WRITING)
+    _shut_in(con, folder)
+    return con
 
 
 def open_safe(
@@ -73,12 +80,18 @@ def open_safe(
 def _open_with_folder(paths: Paths, folder: Path) -> DuckDBPyConnection:
     config = {"temp_directory": str(folder / "spilled"), "memory_limit": MEMORY_LIMIT}
     con = _connect(paths, True, config)
+    _shut_in(con, folder)
+    return con
+
+
+def _shut_in(con: DuckDBPyConnection, folder: Path | None) -> None:
+    """From now on, no file but the database itself and those in `folder`."""
     # DuckDB takes folders that are allowed only after it has started.
+    allowed = "" if folder is None else quoted(str(folder.absolute()))
     con.execute(
-        f"SET allowed_directories = [{quoted(str(folder))}]; SET enable_external_access = false; "
+        f"SET allowed_directories = [{allowed}]; SET enable_external_access = false; "
         f"SET lock_configuration = true"
     )
-    return con
 
 
 @contextmanager
@@ -92,7 +105,7 @@ def naming_damage(paths: Paths) -> Iterator[None]:
         kinds = (duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
         text = str(error)
         if isinstance(error, kinds) or re.search("corrupt|checksum|enough bytes", text, re.I):
-            raise Corrupt(_corrupt(paths, text)) from error
+            raise Corrupt(damaged(paths, text)) from error
         raise
 
 
@@ -133,7 +146,7 @@ def _connect(paths: Paths, read_only: bool, config: Mapping[str, str]) -> DuckDB
         refused = _refusal(paths, read_only)
         if refused is not None:
             raise refused from error
-        raise Corrupt(_corrupt(paths, text)) from error
+        raise Corrupt(damaged(paths, text)) from error
 
 
 def _holder(text: str) -> str:
@@ -153,7 +166,8 @@ def _refusal(paths: Paths, read_only: bool) -> UserError | None:
         return disk_error(error, paths.results, "open")
 
 
-def _corrupt(paths: Paths, text: str) -> str:
+def damaged(paths: Paths, text: str) -> str:
+    """That the database is damaged, by DuckDB's message, and what to do."""
     why = text.splitlines()[0]
     if paths.journal.exists():
         return (

@@ -18,6 +18,7 @@ from lth_bench.store import schema
 from lth_bench.store.database import (
     Corrupt,
     Locked,
+    damaged,
     disk_trouble,
     naming_damage,
     open_writable,
@@ -71,18 +72,19 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
     if not paths.journal.exists():
         paths.require()
         return FoldReport("current", 0, 0.0)
-    try:
-        con = open_writable(paths, patience)
-    except Locked as error:
-        return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
-    with naming_damage(paths), con:
-        mark = read_mark(con, paths)
-        if mark is None:
-            mark = _create(con, paths)
-        elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
-            records = _replace(paths, con)
-            return FoldReport("rebuilt", records, time.monotonic() - started)
-        records = _fold_rest(con, mark, paths.journal, paths.results)
+    with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
+        try:
+            con = open_writable(paths, patience, Path(folder))
+        except Locked as error:
+            return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
+        with naming_damage(paths), con:
+            mark = read_mark(con, paths)
+            if mark is None:
+                mark = _create(con, paths)
+            elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
+                records = _replace(paths, con)
+                return FoldReport("rebuilt", records, time.monotonic() - started)
+            records = _fold_rest(con, mark, paths, paths.journal, Path(folder))
     state: Literal["current", "folded"] = "folded" if records else "current"
     return FoldReport(state, records, time.monotonic() - started)
 
@@ -115,8 +117,11 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
 
 def build(paths: Paths, journal: Path) -> int:
     """Make a new database at `paths` from a journal elsewhere. Returns the records folded."""
-    with open_writable(paths) as con:
-        return _fold_rest(con, _create(con, paths), journal, paths.results)
+    with (
+        tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder,
+        open_writable(paths, folder=Path(folder)) as con,
+    ):
+        return _fold_rest(con, _create(con, paths), paths, journal, Path(folder))
 
 
 def _replace(paths: Paths, con: DuckDBPyConnection | None) -> int:
@@ -149,23 +154,27 @@ def _log(results: Path) -> Path:
 
 
 def _create(con: DuckDBPyConnection, paths: Paths) -> Mark:
-    with _transaction(con, paths.results):
+    with _transaction(con, paths):
         schema.create(con)
     return Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
-def _fold_rest(con: DuckDBPyConnection, mark: Mark, journal: Path, path: Path) -> int:
-    """Fold what follows the mark into the database at `path`. Returns the records folded."""
+def _fold_rest(
+    con: DuckDBPyConnection, mark: Mark, paths: Paths, journal: Path, folder: Path
+) -> int:
+    """Fold what follows the mark in `journal` into the database. Returns the records folded.
+
+    `folder` is where the connection may read files.
+    """
     before = mark.records
-    with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
-        file = Path(folder) / "batch.jsonl"
-        while (batch := copy_lines(journal, mark, file)) is not None:
-            stage(con, batch)
-            mark = batch.after()
-            with _transaction(con, path):
-                _fold_batch(con)
-                write_mark(con, mark)
-            unstage(con)
+    file = folder / "batch.jsonl"
+    while (batch := copy_lines(journal, mark, file)) is not None:
+        stage(con, batch)
+        mark = batch.after()
+        with _transaction(con, paths):
+            _fold_batch(con)
+            write_mark(con, mark)
+        unstage(con)
     return mark.records - before
 
 
@@ -181,8 +190,10 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(con: DuckDBPyConnection, path: Path) -> Iterator[None]:
-    """All or nothing. DiskError where the disk refuses to take it."""
+def _transaction(con: DuckDBPyConnection, paths: Paths) -> Iterator[None]:
+    """All or nothing. DiskError where the disk refuses to take it, Corrupt where the tables are
+    not ours any more.
+    """
     import duckdb
 
     con.execute("BEGIN")
@@ -193,7 +204,9 @@ def _transaction(con: DuckDBPyConnection, path: Path) -> Iterator[None]:
         why = disk_trouble(error)
         if why is not None:
             raise DiskError(
-                f"cannot write {path}: {why}. Every result is in the journal; free some space and "
-                f"run `lth-bench db fold --results {path}`"
+                f"cannot write {paths.results}: {why}. Every result is in the journal; free some "
+                f"space and run `lth-bench db fold --results {paths.results}`"
             ) from error
+        if isinstance(error, duckdb.ProgrammingError | duckdb.PermissionException):
+            raise Corrupt(damaged(paths, str(error))) from error
         raise

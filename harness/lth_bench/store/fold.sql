@@ -1,9 +1,10 @@
 -- One batch of journal records, `staged` in order, into the tables; run in one transaction.
--- Of records with one key the last counts, so what a key had before is deleted first.
+-- Of records with one key the last counts, so what a key had before is deleted first. A record
+-- without its key is nobody's, and is passed over.
 
 -- Runs.
 CREATE TEMP TABLE batch_runs AS
-SELECT * FROM staged WHERE record = 'run'
+SELECT * FROM staged WHERE record = 'run' AND run_id IS NOT NULL AND suite IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY journal_order DESC) = 1;
 
 DELETE FROM environments WHERE run_id IN (SELECT run_id FROM batch_runs);
@@ -43,6 +44,10 @@ FROM (
     SELECT unnest(experiments) AS e, run_id, recorded_at, journal_order
     FROM staged WHERE record = 'planned'
 )
+WHERE
+    e.experiment_id IS NOT NULL AND e.suite IS NOT NULL AND e.strategy IS NOT NULL
+    AND e.label IS NOT NULL AND e.model IS NOT NULL AND e.dataset IS NOT NULL
+    AND e.recipe IS NOT NULL AND e.seed IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY e.suite, e.experiment_id ORDER BY journal_order DESC
 ) = 1;
@@ -55,7 +60,8 @@ INSERT INTO plans BY NAME SELECT * FROM batch_plans;
 CREATE TEMP TABLE batch_outcomes AS
 SELECT
     experiment_id, status, reason, seconds, worker, width, run_id, recorded_at, journal_order
-FROM staged WHERE record = 'experiment'
+FROM staged
+WHERE record = 'experiment' AND experiment_id IS NOT NULL AND status IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY experiment_id ORDER BY journal_order DESC) = 1;
 
 DELETE FROM outcomes WHERE experiment_id IN (SELECT experiment_id FROM batch_outcomes);
@@ -63,7 +69,10 @@ INSERT INTO outcomes BY NAME SELECT * FROM batch_outcomes;
 
 -- Tickets. A reported one also replaces what was reported in its place under another ticket_id.
 CREATE TEMP TABLE batch_tickets AS
-SELECT * FROM staged WHERE record = 'ticket'
+SELECT * FROM staged
+WHERE
+    record = 'ticket' AND ticket_id IS NOT NULL AND experiment_id IS NOT NULL
+    AND status IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY ticket_id ORDER BY journal_order DESC) = 1;
 
 DELETE FROM batch_tickets WHERE ticket_id IN (
@@ -128,10 +137,14 @@ FROM (SELECT ticket_id, unnest(matrices) AS m FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.
 CREATE TEMP TABLE batch_trainings AS
-SELECT ticket_id, u.*
-FROM (SELECT ticket_id, unnest(trainings) AS u FROM batch_tickets);
+SELECT ticket_id, journal_order, u.*
+FROM (SELECT ticket_id, journal_order, unnest(trainings) AS u FROM batch_tickets);
 
 INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trainings;
+
+-- The last execution counts, since --exact-width does a training again; where there is none, as
+-- in results whose trainings came from elsewhere, what was said of it first.
+DELETE FROM trainings WHERE key IN (SELECT key FROM batch_trainings WHERE NOT reused);
 
 INSERT INTO trainings
 SELECT
@@ -139,7 +152,10 @@ SELECT
     variant
 FROM batch_trainings b
 ANTI JOIN trainings t ON t.key = b.key
-QUALIFY row_number() OVER (PARTITION BY b.key ORDER BY reused, ticket_id) = 1;
+QUALIFY row_number() OVER (
+    PARTITION BY b.key
+    ORDER BY reused, CASE WHEN reused THEN journal_order ELSE -journal_order END, ticket_id
+) = 1;
 
 -- Trials.
 CREATE TEMP TABLE batch_trials AS

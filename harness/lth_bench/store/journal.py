@@ -106,14 +106,22 @@ class Journal:
         """Write and flush. Where the disk refuses, cut off what is there after `end`."""
         assert self._fd is not None
         try:
-            if os.fstat(self._fd).st_nlink == 0:  # what is written now could not be read again
-                raise FileNotFoundError(errno.ENOENT, "it was removed while in use")
+            # what is written now could not be read again; two looks take 3 µs, a flush a hundred
+            if not self._still_there():
+                raise FileNotFoundError(errno.ENOENT, "it was removed or replaced while in use")
             for chunk in chunks:
                 _write_all(self._fd, chunk)
             os.fsync(self._fd)
         except OSError as error:
             _truncate(self._fd, end)
             raise disk_error(error, self.paths.journal, "write the journal") from error
+
+    def _still_there(self) -> bool:
+        assert self._fd is not None
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.stat(self.paths.journal))
+        except FileNotFoundError:
+            return False
 
     def read(self, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
         """Every whole record from a byte offset on, each with the offset that follows it.
@@ -170,7 +178,7 @@ def finished(paths: Paths, width: int | None = None) -> dict[str, str]:
         if not is_ticket(line):
             record = decode(line, paths.journal, offset)
             if record["record"] == "experiment" and width in (None, record.get("width")):
-                statuses[str(record["experiment_id"])] = str(record["status"])
+                statuses[str(record.get("experiment_id"))] = str(record.get("status"))
     return statuses
 
 
@@ -215,9 +223,9 @@ def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _not_a_record(journal, offset, str(error)) from error
+        raise bad_record(journal, offset, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("record"), str):
-        raise _not_a_record(journal, offset, "an object with the key 'record' is expected")
+        raise bad_record(journal, offset, "an object with the key 'record' is expected")
     return record
 
 
@@ -240,7 +248,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _not_a_record(journal: Path, offset: int, why: str) -> UserError:
+def bad_record(journal: Path, offset: int, why: str) -> UserError:
+    """The error for a line of the journal, which begins at `offset`, that is no record of it."""
     with journal.open("rb") as file:
         number = sum(file.read(1 << 20).count(b"\n") for _ in range(offset >> 20))
         number += file.read(offset % (1 << 20)).count(b"\n") + 1

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+TIE = 1e-9
+"""Values that differ by no more are equal: means of the same accuracies in another order differ by
+their last bits, and these are not to decide what is best."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One trial of a study."""
@@ -91,15 +96,24 @@ class Study:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """Trials that none beats in one objective and equals in the others; by number."""
+        """Trials that none beats in one objective and equals in the others; by number.
+
+        What differs by `TIE` is equal.
+        """
         found = self.complete
         return tuple(t for t in found if not any(self._beats(other, t) for other in found))
 
     @property
     def best(self) -> Trial | None:
-        """The first of the highest; of two objectives, the front's best by the first of them."""
-        key = self._merits
-        return max(self.complete, key=lambda t: (key(t), -t.number), default=None)
+        """The first of the highest; of two objectives, the front's best by the first of them.
+
+        What differs by `TIE` is equal, so the suite's own settings keep their place in a tie.
+        """
+        found = list(self.complete)
+        for place in range(len(self.objectives)):
+            top = max((self._merits(t)[place] for t in found), default=0.0)
+            found = [t for t in found if self._merits(t)[place] >= top - TIE]
+        return min(found, key=lambda t: t.number, default=None)
 
     @property
     def default(self) -> Trial | None:
@@ -111,8 +125,8 @@ class Study:
         return tuple(sign * value for sign, value in zip(signs, trial.values, strict=False))
 
     def _beats(self, one: Trial, other: Trial) -> bool:
-        a, b = self._merits(one), self._merits(other)
-        return a != b and all(x >= y for x, y in zip(a, b, strict=True))
+        pairs = list(zip(self._merits(one), self._merits(other), strict=True))
+        return all(a >= b - TIE for a, b in pairs) and any(a > b + TIE for a, b in pairs)
 
 
 def read_studies(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Study]:

@@ -208,7 +208,9 @@ WITH valued AS (
 ),
 ranked AS (
     SELECT
-        *, CASE WHEN directions[1] = 'minimize' THEN -value ELSE value END AS merit
+        *, CASE WHEN directions[1] = 'minimize' THEN -value ELSE value END AS merit,
+        -- of those that tie, as `store.trials.TIE` has it, the first is the best
+        merit >= max(merit) OVER (PARTITION BY study_id) - 1e-9 AS tops
     FROM valued
 )
 SELECT
@@ -220,9 +222,9 @@ SELECT
     count(*) FILTER (state = 'complete') AS trials_complete,
     count(*) FILTER (state = 'pruned') AS trials_pruned,
     count(*) FILTER (state = 'failed') AS trials_failed,
-    arg_max(number, (merit, -number)) FILTER (merit IS NOT NULL) AS best_trial,
-    arg_max(value, (merit, -number)) FILTER (merit IS NOT NULL) AS best_value,
-    arg_max(params, (merit, -number)) FILTER (merit IS NOT NULL) AS best_params,
+    min(number) FILTER (tops) AS best_trial,
+    arg_min(value, number) FILTER (tops) AS best_value,
+    arg_min(params, number) FILTER (tops) AS best_params,
     arg_min(value, number) FILTER (origin = 'default') AS default_value,
     CAST(sum(tuning_steps) AS BIGINT) AS tuning_steps, sum(tuning_seconds) AS tuning_seconds,
     any_value(sampler) AS sampler, any_value(pruner) AS pruner,

@@ -19,8 +19,7 @@ def check(suite: Suite, registry: Registry) -> None:
 
     Raises UserError with the file, line and key of the first that cannot be.
     """
-    overrides = dict(zip(suite.overridden, suite.overrides, strict=True))
-    source = Source(suite.path, suite.text, overrides, suite.added)
+    source = Source(suite.path, suite.text, suite.overridden, suite.added)
     try:
         _check(suite, registry)
     except UserError as error:

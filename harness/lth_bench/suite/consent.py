@@ -1,4 +1,6 @@
-"""A suite's one-file plugins are code: they load only if the command line names them too."""
+"""What a suite asks for beyond training, and gets only if the command line asks for it too: code of
+its own, and a database elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,35 @@ def require_plugins(suite: Suite, files: Sequence[Path], command: str) -> None:
         )
 
 
+def require_storage(suite: Suite, command: str) -> None:
+    """Refuse a suite that keeps its studies in a database the command line does not name.
+
+    Its URL may lead to any host and any file. `command` is what was typed, without --storage.
+    """
+    url = suite.tune.storage if suite.tune is not None else None
+    if url is None or any(at == ("tune", "storage")[: len(at)] for at in suite.overridden):
+        return
+    raise UserError(
+        f"suite {suite.name!r} keeps its studies in a database, {without_password(url)}, which is"
+        f" not opened because a file says so. If you trust it, name it yourself:\n"
+        f"  {command} --storage {shlex.quote(without_password(url))}\n"
+        f"or keep them beside the results: remove `storage` from [tune]",
+        ("tune", "storage"),
+    )
+
+
+def without_password(url: str) -> str:
+    """A database's URL as messages show it."""
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    scheme, _, user = head.partition("://")
+    return f"{scheme}://{user.partition(':')[0]}@{tail}"
+
+
 def _short(path: Path) -> str:
+    whole = Path(path).resolve()  # what a link leads to is what would run
     try:
-        return str(Path(path).resolve().relative_to(Path.cwd()))
+        return str(whole.relative_to(Path.cwd()))
     except ValueError:
-        return str(path)
+        return str(whole)

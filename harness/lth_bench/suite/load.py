@@ -29,6 +29,9 @@ from lth_bench.suite.spec import Component, Keys, StrategySpec, Suite, TaskSpec
 from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
 
+MAX_TASKS = 1_000
+"""Tasks of one table, at most: a stranger's lists can ask for any number."""
+
 
 def load_suite(
     suite: str | os.PathLike[str],
@@ -97,7 +100,7 @@ def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]
         text=source.text,
         path=source.path,
         overrides=tuple(overrides),
-        overridden=tuple(source.overrides),
+        overridden=source.overrides,
         added=source.added,
         claims=claims_of(read.claims, tasks, strategies, overridden=bool(overrides)),
         tune=tune_of(read.tune, seeds, strategies),
@@ -153,6 +156,13 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
     models = _components(table.model, (*at, "model"))
     datasets = _components(table.dataset, (*at, "dataset"))
     recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
+    count = len(models) * len(datasets) * len(recipes)
+    if count > MAX_TASKS:
+        raise UserError(
+            f"{dotted(at)}: {len(models)} models × {len(datasets)} datasets × {len(recipes)}"
+            f" recipes are {count:,} tasks, more than {MAX_TASKS:,}; divide the suite",
+            at,
+        )
     return [
         TaskSpec(model, dataset, recipe, document.recipes[recipe], densities, at)
         for model, dataset, recipe in itertools.product(models, datasets, recipes)

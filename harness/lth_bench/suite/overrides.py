@@ -9,6 +9,7 @@ from typing import Any
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import dotted, show
+from lth_bench.suite.source import MAX_DEPTH, depth
 from lth_bench.suite.spec import Keys
 
 EXAMPLE = "such as --set recipes.paper.lr=0.05"
@@ -27,7 +28,10 @@ def apply(document: dict[str, Any], overrides: Sequence[str]) -> dict[Keys, str]
         if not equals or not key.strip():
             raise UserError(f"--set takes KEY=VALUE, {EXAMPLE}, but got {show(text)}")
         try:
-            places[_assign(document, _keys(key.strip()), _value(value))] = text
+            keys, item = _keys(key.strip()), _value(value)
+            if len(keys) + depth(item) > MAX_DEPTH:
+                raise UserError(f"more than {MAX_DEPTH} tables or lists within each other")
+            places[_assign(document, keys, item)] = text
         except UserError as error:
             raise UserError(f"--set {text}: {error.message}") from error
     return places
@@ -65,9 +69,9 @@ def _value(value: str) -> Any:
 def _assign(document: dict[str, Any], keys: list[str], value: Any) -> Keys:
     place: Keys = ()
     here: Any = document
-    for depth, key in enumerate(keys):
+    for number, key in enumerate(keys):
         step = _index(here, key, place) if isinstance(here, list) else key
-        last = depth == len(keys) - 1
+        last = number == len(keys) - 1
         if isinstance(here, dict) and key not in here and not last:
             # Of what has a name of its own, only what exists can be changed.
             if place and place[0] in NAMED and len(place) == 1:

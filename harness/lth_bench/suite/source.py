@@ -16,6 +16,12 @@ from lth_bench.suite.spec import Keys
 
 MAX_BYTES = 1_000_000
 """No suite is longer; what is, is another file given by mistake."""
+MAX_DOTS = 2_000
+"""No line of a suite has more: a key of that many parts would take the reader of TOML minutes."""
+MAX_DEPTH = 60
+"""No suite nests deeper; what does would break Python's limit on recursion further on."""
+SEARCHED = 3_000_000
+"""Characters read in search of a key's line, at most: seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Source:
                 break
         else:
             option = self.added.get(error.path[:2])
-            where = option or f"{self.path}:{line_of(self.text, error.path)}"
+            line = None if option else line_of(self.text, error.path)
+            where = option or (str(self.path) if line is None else f"{self.path}:{line}")
             error.message = f"{where}: {error.message}"
         error.args = (error.message,)
         return error
@@ -82,8 +89,13 @@ def read(path: Path) -> str:
 
 def parse(text: str, path: Path) -> dict[str, Any]:
     """The document. UserError with the line where it is no TOML."""
+    for number, content in enumerate(text.split("\n"), 1):
+        if content.count(".") > MAX_DOTS:
+            raise UserError(
+                f"{path}:{number}: more than {MAX_DOTS:,} dots in a line; no suite is so"
+            )
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except RecursionError as error:
         raise UserError(f"{path}: nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
@@ -92,44 +104,75 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         reason = str(error)[: found.start()] if found else str(error)
         column = f", column {found[2]}" if found else ""
         raise UserError(f"{path}:{line}: not valid TOML: {reason}{column}") from error
+    if depth(document) > MAX_DEPTH:
+        raise UserError(f"{path}: nested too deeply, more than {MAX_DEPTH} tables or lists")
+    return document
 
 
 def _first_bad_line(text: str, message: str) -> int:
     lines = text.split("\n")
     if message.endswith("(at end of document)"):
         return len(text.rstrip().split("\n"))
-    for number in range(1, len(lines) + 1):
+
+    def bad(number: int) -> bool:
         try:
             tomllib.loads("\n".join(lines[:number]))
         except tomllib.TOMLDecodeError:
-            continue  # a value that goes on below
+            return False  # a value that goes on below
         except ValueError:
-            return number
-    return len(lines)
+            return True
+        return False
+
+    # the reader stops at the first fault, so every longer prefix has it too
+    numbers = range(1, len(lines) + 1)
+    return numbers[min(bisect_left(numbers, True, key=bad), len(lines) - 1)]
 
 
-def line_of(text: str, path: Keys) -> int:
+class _LongSearch(Exception):
+    """A key's line is not found within SEARCHED characters."""
+
+
+def line_of(text: str, path: Keys) -> int | None:
     """The line (from 1) where the key at `path` stands, or the nearest table around it.
 
     Parses growing prefixes of the text until the path appears. Within a list over several lines
-    the prefix is closed with brackets first, so that an element has its own line.
+    the prefix is closed with brackets first, so that an element has its own line. None where that
+    takes too long, as in a text of thousands of lines without a key.
     """
     lines = text.split("\n")
+    left = SEARCHED
 
     def present(number: int, path: Keys) -> bool:
+        nonlocal left
         # A prefix that ends within a value says nothing; what stands before it does.
         for last in range(number, 0, -1):
-            document = _document("\n".join(lines[:last]))
+            prefix = "\n".join(lines[:last])
+            left -= len(prefix)
+            if left < 0:
+                raise _LongSearch
+            document = _document(prefix)
             if document is not None:
                 return holds(document, path)
         return False
 
     numbers = range(1, len(lines) + 1)
-    for length in range(len(path), 0, -1):
-        if present(len(lines), path[:length]):
-            # Documents only grow with their prefix, so the first line can be bisected.
-            return numbers[bisect_left(numbers, True, key=lambda n: present(n, path[:length]))]
+    try:
+        for length in range(len(path), 0, -1):
+            if present(len(lines), path[:length]):
+                # Documents only grow with their prefix, so the first line can be bisected.
+                return numbers[bisect_left(numbers, True, key=lambda n: present(n, path[:length]))]
+    except _LongSearch:
+        return None
     return 1
+
+
+def depth(document: object) -> int:
+    """How many tables and lists lie within each other; a dotted key of n parts makes n tables."""
+    found, level = 0, [document]
+    while level := [item for item in level if isinstance(item, Mapping | list)]:
+        found += 1
+        level = [x for y in level for x in (y.values() if isinstance(y, Mapping) else y)]
+    return found
 
 
 def _document(prefix: str) -> dict[str, Any] | None:

@@ -181,8 +181,8 @@ class Suite:
     path: Path
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
-    overridden: tuple[Keys, ...] = field(default=(), compare=False)
-    """Where `overrides` took effect, one for one."""
+    overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)
+    """Where one of `overrides` took effect, and which; of several at one place the last."""
     added: Mapping[Keys, str] = field(default_factory=dict, compare=False)
     """Strategies that the file does not list: where they stand, and the option that adds each."""
     claims: tuple[Claim, ...] = ()

@@ -10,7 +10,7 @@ from lth_bench.errors import UserError
 from lth_bench.params import Range, dotted, show
 
 if TYPE_CHECKING:
-    from lth_bench.suite.spec import Keys, TaskSpec
+    from lth_bench.suite.spec import Keys, Suite, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class TunedTable:
     """Number of the trial they are from; 0 is the suite's own settings."""
     steps: Annotated[int, Range(0)] | None = None
     """Training steps that the study took, as if nothing were shared: what finding them cost."""
+    tuning_seeds: tuple[Annotated[int, Range(0, 2**31 - 1)], ...] = ()
+    """Seeds that the study used: results at these say nothing of what tuning bought."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,23 @@ class Tuned:
     origin: Mapping[str, Any] | None
     """The study's id, the trial's number and the study's steps; None where no study is named."""
     at: Keys = field(default=(), compare=False)
+    seeds: tuple[int, ...] = ()
+    """The study's own seeds."""
+
+
+def seen_seeds(suite: Suite) -> list[str]:
+    """What must be said of each tuned label that is run at seeds that its search used."""
+    said = []
+    for spec in suite.strategies:
+        used = {seed for tuned in spec.tuned for seed in tuned.seeds}
+        seen = [seed for seed in suite.seeds if seed in used]
+        if seen:
+            said.append(
+                f"{spec.label}: its parameters were chosen at seed{'s' * (len(seen) > 1)}"
+                f" {', '.join(map(str, seen))}, so results there favour it; what tuning bought"
+                " leaves them out"
+            )
+    return said
 
 
 def tuned_of(
@@ -80,5 +99,5 @@ def tuned_of(
         origin = None
         if table.study is not None:
             origin = {"study": table.study, "trial": table.trial, "steps": table.steps}
-        found.append(Tuned(key, table.params, table.train, origin, here))
+        found.append(Tuned(key, table.params, table.train, origin, here, table.tuning_seeds))
     return tuple(found)

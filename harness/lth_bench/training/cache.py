@@ -43,8 +43,16 @@ class Lease(Protocol):
 class TrainingCache:
     """The trainings below one folder."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, since: float | None = None) -> None:
+        """With `since` (seconds since the epoch) what was kept before counts as absent."""
+        self.root, self._since = root, since
+
+    def _make_folder(self) -> None:
+        """Where it was removed in mid-run. Not the folder of the results, without which nothing can
+        be recorded.
+        """
+        self.root.parent.mkdir(exist_ok=True)
+        self.root.mkdir(exist_ok=True)
 
     def folder(self, key: str) -> Path:
         """Where a training lies, or will."""
@@ -53,7 +61,7 @@ class TrainingCache:
     def lease(self, key: str) -> Lease | None:
         """Hold a key while it is trained, until `release`; None where another process has it."""
         with _disk_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             lock = FileLock(self.root / f"{key}.lock")
             try:
                 lock.acquire(blocking=False)
@@ -67,7 +75,8 @@ class TrainingCache:
         aside = self.root / f".{key}.{uuid.uuid4().hex}"
         with _disk_errors(self.root):
             try:
-                aside.mkdir(parents=True)
+                self._make_folder()
+                aside.mkdir()
                 self._write(aside, outcome)
                 if target.exists():  # an entry that lacked a checkpoint is replaced
                     shutil.rmtree(target)
@@ -112,7 +121,7 @@ class TrainingCache:
         self, key: str, layers: Sequence[Layer], shapes: Shapes, checkpoints: frozenset[int]
     ) -> Outcome | None:
         """A finished training with at least these checkpoints, on the CPU, or None."""
-        if not checkpoints <= self.kept(key):
+        if not checkpoints <= self.kept(key) or self._too_old(key):
             return None
         by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
         try:
@@ -138,6 +147,14 @@ class TrainingCache:
             )
         except Exception:  # whatever a missing or damaged file raises: train again
             return None
+
+    def _too_old(self, key: str) -> bool:
+        if self._since is None:
+            return False
+        try:
+            return (self.folder(key) / "training.json").stat().st_mtime < self._since
+        except OSError:
+            return True
 
     def _facts(self, key: str) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads((self.folder(key) / "training.json").read_bytes())

@@ -7,12 +7,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from lth_bench.training.layouts.base import Layout
-from lth_bench.training.member import Asked, Member, charged_to
+from lth_bench.training.member import Asked, Member, calling, charged_to
+from lth_bench.training.partial import Partial
 from lth_bench.training.request import Change, Penalty, Values
+from lth_bench.training.saver import Saver
 from lth_bench.training.schedule import Schedule
+
+LOOK = 1.0
+"""Seconds between looks at the clock, at most: whose time is over stops."""
 
 
 class Cohort:
@@ -23,7 +29,16 @@ class Cohort:
     member's numbers depend on the width and on itself, never on its neighbours.
     """
 
-    def __init__(self, layout: Layout, members: Sequence[Sequence[Asked]]) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        members: Sequence[Sequence[Asked]],
+        partials: Sequence[Partial] = (),
+        saver: Saver | None = None,
+    ) -> None:
+        """`partials` are where the members go on from, all after as many steps; all begin at their
+        start where there are none, or where one is not of this layout.
+        """
         if not 1 <= len(members) <= layout.width:
             raise ValueError(
                 f"a cohort of width {layout.width} has 1 to {layout.width} members, but got "
@@ -44,6 +59,20 @@ class Cohort:
         self.members = [Member(layout, slot, asked) for slot, asked in enumerate(members)]
         self.first = firsts[0].start
         self.done = 0
+        self.saver = saver
+        if partials:
+            self._resume(partials)
+
+    def _resume(self, partials: Sequence[Partial]) -> None:
+        pairs = list(zip(self.members, partials, strict=True))
+        (done,) = {p.head.done for p in partials}
+        if not all(self.layout.accepts(m.slot, p.layout) for m, p in pairs):
+            return
+        for member, partial in pairs:
+            with charged_to(member.open):
+                member.resume(partial)
+        self.done = done
+        torch.set_rng_state(partials[0].random)
 
     def run(self) -> None:
         """Train until everybody who asked has an outcome or an error."""
@@ -53,9 +82,14 @@ class Cohort:
             if not (live := self._live()):
                 break
             self.update(live)
+            if time.perf_counter() - self._clock > LOOK:
+                self._tick(live)
             every = self.layout.recipe.eval_every
             if any(m.step % every == 0 for m in live):
                 self._evaluate([m for m in live if m.step % every == 0])
+            if self.saver is not None and self.saver.due:
+                self._tick(self._live())
+                self.saver.save(self.members, self.done)
 
     def _live(self) -> list[Member]:
         return [m for m in self.members if m.open]
@@ -119,10 +153,14 @@ class Cohort:
                 member.regular(member.note(total, *found[member.slot]), total)
 
     def _tick(self, live: Sequence[Member]) -> None:
-        """Share the time since the last look among the members that are still training."""
+        """Share the time since the last look among the members that are still training. What
+        their callbacks took is each one's own.
+        """
         now = time.perf_counter()
+        own = {member: member.own_seconds() for member in self.members}
+        share = max(0.0, now - self._clock - sum(own.values())) / max(1, len(live))
         for member in live:
-            member.seconds += (now - self._clock) / len(live)
+            member.spend(share + own[member])
         self._clock = now
 
     def _term(self, slot: int, penalty: Penalty) -> Penalty:
@@ -132,7 +170,8 @@ class Cohort:
             member = self.members[slot]
             with charged_to(member.open):
                 if member.open:
-                    found = penalty(values)
+                    with calling(member.open[0]):
+                        found = penalty(values)
                     if found.numel() != 1:
                         raise ValueError(
                             f"a penalty is one number, but got a tensor of {tuple(found.shape)}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lth_bench.errors import Diverged
+from lth_bench.errors import Diverged, OutOfTime
 from lth_bench.masks import Layers, Mask
 from lth_bench.training.layouts.base import Layout
 from lth_bench.training.network import parametrized, standard
 from lth_bench.training.outcome import OnEval, Outcome
+from lth_bench.training.partial import Head, Partial
+from lth_bench.training.randomness import device_generator, seed_of
 from lth_bench.training.request import Change, FitRequest, StepView, Values, Watch
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -27,6 +30,22 @@ class Asked:
     memo: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     error: BaseException | None = None
+    left: float = float("inf")
+    """Seconds that it may take; beyond them it is out of time."""
+    spent: float = 0.0
+    """Seconds that it took: its share of the cohorts that it stood in."""
+    limit: float = float("inf")
+    """What its experiment may take in all, as the error says."""
+    tell: Callable[[bool], None] | None = None
+    """Hears when a callback of its own begins, and when that ends."""
+    own: float = 0.0
+    """Seconds of its callbacks, since somebody took note of them."""
+
+    def spend(self, seconds: float) -> None:
+        """Take some time, perhaps more than there is."""
+        self.spent += seconds
+        if self.spent > self.left:
+            self.error = OutOfTime(self.limit)
 
     @property
     def done(self) -> bool:
@@ -48,6 +67,23 @@ class charged_to:
         for asked in self.asked:
             asked.error = error
         return True
+
+
+class calling:
+    """A fit's own code runs inside: its time is its own, and whoever watches knows whose it is."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+
+    def __enter__(self) -> None:
+        if self.asked.tell is not None:
+            self.asked.tell(True)
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.asked.own += time.perf_counter() - self._began
+        if self.asked.tell is not None:
+            self.asked.tell(False)
 
 
 class Member:
@@ -77,6 +113,20 @@ class Member:
     def open(self) -> list[Asked]:
         """Who still waits."""
         return [a for a in self.asked if not a.done]
+
+    def own_seconds(self) -> float:
+        """Seconds of its callbacks since the last call."""
+        found = sum(a.own for a in self.asked)
+        for asked in self.asked:
+            asked.own = 0.0
+        return found
+
+    def spend(self, seconds: float) -> None:
+        """Take some time, which whoever still waits shares."""
+        self.seconds += seconds
+        waiting = self.open
+        for asked in waiting:
+            asked.spend(seconds / len(waiting))
 
     def use(self, mask: Mask) -> None:
         """Count FLOPs under this mask, which the layout enforces."""
@@ -115,7 +165,17 @@ class Member:
         if request.until is None or self.step % request.every:
             return False
         live = self.layout.live(self.slot)
-        return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
+        self._own_draws("until")
+        with calling(asked):
+            return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
+
+    def _own_draws(self, purpose: str) -> None:
+        """A callback that draws from torch's global generators draws the same whoever stands
+        beside it: a function of (seed, step).
+        """
+        seed = seed_of(purpose, self.asked[0].request.seed, self.step)
+        for device in {torch.device("cpu"), self.layout.device}:
+            device_generator(device).manual_seed(seed)
 
     def keep_checkpoint(self) -> None:
         """Keep the state of a step that somebody wants."""
@@ -132,7 +192,8 @@ class Member:
         assert self.on_step is not None
         layout, network = self.layout, self.layout.network
         gradients = layout.gradients(self.slot)
-        with torch.no_grad():
+        self._own_draws("on_step")
+        with torch.no_grad(), calling(self.asked[0]):
             return self.on_step(
                 StepView(
                     self.step,
@@ -188,9 +249,54 @@ class Member:
         self.curve.append(point)
         if point.val_loss < self.best_loss:
             self.best, self.best_step, self.best_loss = self.snapshot(), self.step, point.val_loss
+        self._tell(point)
+
+    def partial(self, done: int) -> Partial:
+        """Everything from which this training can go on, `done` steps after its start."""
+        layout = self.layout
+        return Partial(
+            head=Head(done, layout.width, layout.variant, frozenset(self.checkpoints)),
+            layout=layout.state(self.slot),
+            mask=self.mask,
+            best=self.best,
+            best_step=self.best_step,
+            best_loss=self.best_loss,
+            checkpoints=self.checkpoints,
+            curve=tuple(self.curve),
+            loss_before=self._loss_before,
+            evaluated_at=self._evaluated_at,
+            flops_masked=self.flops_masked,
+            seconds=self.seconds,
+            memo=self.memo,
+            random=torch.get_rng_state(),
+        )
+
+    def resume(self, partial: Partial) -> None:
+        """Go on from there. Whoever listens hears of the evaluations that lie before."""
+        layout, device = self.layout, self.layout.device
+
+        def on_device(values: Values) -> dict[str, Tensor]:
+            return {k: v.to(device) for k, v in values.items()}
+
+        mask = partial.mask.to(device)
+        layout.set_mask(self.slot, mask)
+        layout.restore(self.slot, partial.layout)
+        self.use(mask)
+        self.step = self.start + partial.head.done
+        self.best = on_device(partial.best)
+        self.best_step, self.best_loss = partial.best_step, partial.best_loss
+        self.checkpoints = {s: on_device(v) for s, v in partial.checkpoints.items()}
+        self.curve = list(partial.curve)
+        self._loss_before, self._evaluated_at = partial.loss_before, partial.evaluated_at
+        self.flops_masked, self.seconds = partial.flops_masked, partial.seconds
+        self.memo.update(partial.memo)
+        for point in self.curve:
+            self._tell(point)
+
+    def _tell(self, point: CurvePoint) -> None:
         for asked in self.open:
             if asked.on_eval is not None:
-                with charged_to([asked]):
+                with charged_to([asked]), calling(asked):
                     asked.on_eval(point)
 
     def answer(self, asked: Asked, stopped: bool, last: CurvePoint | None) -> None:
@@ -205,7 +311,8 @@ class Member:
             if last.val_loss < self.best_loss:
                 best, best_step = values, self.step
             if asked.on_eval is not None:
-                asked.on_eval(last)
+                with calling(asked):
+                    asked.on_eval(last)
         steps = self.step - self.start
         examples = steps * layout.recipe.batch_size
         flops = float(examples * layout.network.flops.step)

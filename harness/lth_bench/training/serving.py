@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.training.cohort import Cohort
+from lth_bench.training.layouts import kind_of
 from lth_bench.training.layouts.kept_only import KeptOnly
 from lth_bench.training.member import Asked
 from lth_bench.training.outcome import Outcome
+from lth_bench.training.partial import Head, Partial
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
+from lth_bench.training.saver import Saver
 
 if TYPE_CHECKING:
     from lth_bench.training.workbench import Workbench
@@ -41,6 +45,10 @@ class Waiting(Asked):
     callbacks: Mapping[str, object] | None = None
     reused: bool = False
     """Whether nothing was trained for it alone."""
+    begun: int = 0
+    """Steps that an earlier run has done of it, and has kept."""
+    partial: str = ""
+    """The address under which they are kept."""
 
 
 Joined = list[Waiting]
@@ -81,9 +89,16 @@ def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, li
     trainings: dict[str, Joined] = {}
     for one in waiting:
         trainings.setdefault(_shared(one), []).append(one)
+    for joined in trainings.values():
+        _look_for_partial(bench, joined)
+    trainings, whole = {}, trainings
+    for name, joined in whole.items():
+        for one in joined:  # who cannot go on from there begins anew, alone
+            trainings.setdefault(f"{name} {one.partial}", []).append(one)
     groups: dict[tuple[object, ...], list[Joined]] = {}
     for joined in trainings.values():
-        groups.setdefault(alike(bench, joined[0].request), []).append(joined)
+        kind = (*alike(bench, joined[0].request), joined[0].begun)
+        groups.setdefault(kind, []).append(joined)
     found = []
     for members in groups.values():
         width = width_of(bench, members[0][0].request)
@@ -102,7 +117,38 @@ def _shared(one: Waiting) -> str:
 
 
 def _steps(joined: Joined) -> int:
-    return max(one.request.end for one in joined) - joined[0].request.start
+    return max(one.request.end for one in joined) - joined[0].request.start - joined[0].begun
+
+
+def _look_for_partial(bench: Workbench, joined: Joined) -> None:
+    """Set `begun` and `partial`: the furthest that a run which was stopped has come."""
+    heads = {one.key: bench.partials.head(one.key) for one in joined if one.key}
+    found = [(key, head) for key, head in heads.items() if head is not None]
+    found.sort(key=lambda item: item[1].done, reverse=True)
+    for one in joined:
+        one.begun, one.partial = 0, ""
+        for key, head in found:
+            if goes_on(bench, one.request, head):
+                one.begun, one.partial = head.done, key
+                break
+
+
+def goes_on(bench: Workbench, request: FitRequest, head: Head) -> bool:
+    """Whether a training can go on from there with the bits that it would have had anyway.
+
+    What `until` has seen is not kept, so a search begins anew.
+    """
+    width = width_of(bench, request)
+    kept_only = KeptOnly.takes(bench.network, request)
+    step = request.start + head.done
+    return (
+        request.until is None
+        and head.done > 0
+        and step <= request.end
+        and {s for s in request.checkpoints if s < step} <= head.checkpoints
+        and head.width == width
+        and head.variant == kind_of(bench.network, request.recipe, width, kept_only).variant
+    )
 
 
 def alike(bench: Workbench, request: FitRequest) -> tuple[object, ...]:
@@ -153,12 +199,38 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
                 wanted = one.request.checkpoints | bench.cache.kept(one.key)
                 one.request = dataclasses.replace(one.request, checkpoints=wanted)
     # whether a training runs or is found must not show in the numbers that a hook draws later
-    with seeded("training"):
-        try:
-            _run(bench, mine, width)
-        except Exception as error:  # concerns those who were trained, and nobody who waits beside
-            for one in (one for joined in mine for one in joined if not one.done):
-                one.error = error
+    with bench.saving.training():
+        for done, (together, partials) in _by_progress(bench, mine).items():
+            with seeded("training"):
+                try:
+                    _run(bench, together, width, partials if done else ())
+                except Exception as error:  # concerns them, and nobody who waits beside
+                    for one in (one for j in together for one in j if not one.done):
+                        one.error = error
+        _keep_all(bench, mine)
+
+
+def _by_progress(
+    bench: Workbench, mine: Sequence[Joined]
+) -> dict[int, tuple[list[Joined], list[Partial]]]:
+    """Steps done → the trainings that go on from there, with their states. Those of a cohort have
+    done as many, unless a state turns out to be damaged.
+    """
+    found: dict[int, tuple[list[Joined], list[Partial]]] = {}
+    for joined in mine:
+        partial = None
+        if key := joined[0].partial:
+            partial = bench.partials.get(key, bench.layers, bench.shapes, bench.device)
+        if partial is not None and not all(goes_on(bench, x.request, partial.head) for x in joined):
+            partial = None
+        together, partials = found.setdefault(partial.head.done if partial else 0, ([], []))
+        together.append(joined)
+        partials += [partial] if partial else []
+    return found
+
+
+def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
+    """Keep what was trained, and forget what it went on from."""
     for joined in mine:
         longest = max(joined, key=lambda one: one.outcome.step if one.outcome else -1)
         for one in joined:
@@ -169,16 +241,24 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
                 _keep(bench, one, one.outcome)
             except Exception as error:  # such as a full disk: what is not kept is no result
                 one.outcome, one.error = None, error
+        for one in joined:
+            if one.key and (one.outcome is not None or isinstance(one.error, Diverged)):
+                bench.partials.drop(one.key)
 
 
-def _run(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
+def _run(
+    bench: Workbench, mine: Sequence[Joined], width: int, partials: Sequence[Partial] = ()
+) -> None:
     """A cohort; where the device's memory is too small for it, two of half the width."""
     recipe = mine[0][0].request.recipe
     try:
         kept_only = KeptOnly.takes(bench.network, mine[0][0].request)
-        Cohort(bench.layout(recipe, width, kept_only), mine).run()
+        saver = Saver(bench.saving, bench.partials, mine)
+        Cohort(bench.layout(recipe, width, kept_only), mine, partials, saver).run()
         return
-    except torch.OutOfMemoryError:
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
         bench.forget_layouts()
         if width == 1:
             raise

@@ -19,9 +19,11 @@ from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Layout, make_layout
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
+from lth_bench.training.partial import Partials
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
+from lth_bench.training.saving import Saving
 from lth_bench.training.serving import Waiting, serve, width_of
 from lth_bench.training.state import State, Trained
 from lth_bench.training.widths import Widths
@@ -61,6 +63,10 @@ class Workbench:
         """Steps that many trainings start from: 0, and where tickets are rewound to."""
         self.wait: Callable[[Waiting], None] = self.wait_alone
         """How a fit waits for its answer; experiments that run side by side wait together."""
+        self.partials = Partials(cache.root)
+        """Trainings in mid-way, from earlier runs and from workers that died."""
+        self.saving = Saving()
+        """When trainings save themselves; all benches of a process share it."""
         self._serving = False
         self.forget()
 

@@ -67,7 +67,8 @@ def run_final(
 def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:
     """study_id → gain, of the studies whose default and tuned settings share a finished seed.
 
-    A density that a method lost or cannot reach counts as accuracy 0, as on the leaderboards.
+    Seeds that the search itself used are left out: it chose by them. A density that a method lost
+    or cannot reach counts as accuracy 0, as on the leaderboards.
     """
     from lth_bench.report.samples import samples
 
@@ -87,7 +88,8 @@ def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:
         densities = {d for d in study.densities if d in common} or common
         own, tuned = (_by_seed(by_label[name], densities) for name in labels)
         # a seed that both have lost everywhere says nothing of either
-        seeds = {s for s in own.keys() & tuned.keys() if own[s] or tuned[s]}
+        fresh = (own.keys() & tuned.keys()) - {*study.seeds}
+        seeds = {s for s in fresh if own[s] or tuned[s]}
         if seeds:
             interval = paired_interval({s: tuned[s] for s in sorted(seeds)}, own)
             mean = fmean(own[seed] for seed in seeds)

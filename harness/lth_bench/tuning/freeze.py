@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -36,17 +37,23 @@ def tuned_label(label: str) -> str:
     return label[: _LONGEST - len(_SUFFIX)] + _SUFFIX
 
 
-def write_best(results: Path, suite: Suite, path: Path | None) -> str:
+def write_best(
+    results: Path,
+    suite: Suite,
+    path: Path | None,
+    trial: int | None = None,
+    given: str | None = None,
+) -> str:
     """The frozen suite of what the studies of `suite` in these results have found so far.
 
-    Written to `path`, where one is given. UserError where nothing is found yet, and where the
-    file cannot be written.
+    Written to `path`, where one is given. `trial` is as in `freeze`; `given` is what the user calls
+    the suite. UserError where nothing is found yet, and where the file cannot be written.
     """
     from lth_bench.store.reading import reading, to_stderr
 
     with reading(results, to_stderr) as con:
         studies = read_studies(con, [suite.name])
-    text = freeze(suite, studies, path.parent if path is not None else None)
+    text = freeze(suite, studies, path.parent if path is not None else None, trial, given)
     if path is not None:
         try:
             path.write_text(text, encoding="utf-8", newline="\n")
@@ -55,20 +62,29 @@ def write_best(results: Path, suite: Suite, path: Path | None) -> str:
     return text
 
 
-def freeze(suite: Suite, studies: Sequence[Study], folder: Path | None = None) -> str:
+def freeze(
+    suite: Suite,
+    studies: Sequence[Study],
+    folder: Path | None = None,
+    trial: int | None = None,
+    given: str | None = None,
+) -> str:
     """A suite file with every tuned label beside the suite's own, and without [tune].
 
     `folder` is where it will lie, for the paths of one-file plugins; by default the suite's own.
     What `--set` and `--add` changed is in it. Of two objectives it takes the front's best by the
-    first. UserError where no study of the suite has found anything, and where one does not fit
-    the suite any more.
+    first. `trial` is the number of another one to take, of the suite's only study. `given` is the
+    suite's path or name as the user has it. UserError where no study of the suite has found
+    anything, where one does not fit the suite any more, and where no such trial has a value.
     """
     chosen = _chosen(suite, studies)
     if not chosen:
         raise UserError(
             f"no trial of suite {suite.name!r} has ended with a value, so there is nothing to "
-            f"freeze; run `lth-bench tune {suite.name}` first"
+            f"freeze; run `lth-bench tune {shlex.quote(given or suite.name)}` first"
         )
+    if trial is not None:
+        chosen = _other(chosen, trial)
     document = _document(suite, folder)
     again = {tuned_label(label) for label in chosen}
     document["strategies"] = [  # what an earlier tuning found
@@ -101,6 +117,30 @@ def _chosen(suite: Suite, studies: Sequence[Study]) -> dict[str, list[tuple[Stud
             if study_ is not None and study_.best is not None:
                 found[label].append((study_, study_.best))
     return found
+
+
+def _other(
+    chosen: Mapping[str, list[tuple[Study, Trial]]], number: int
+) -> dict[str, list[tuple[Study, Trial]]]:
+    """That trial in place of the best. UserError unless there is one study, which has it."""
+    found = [study for pairs in chosen.values() for study, _ in pairs]
+    if len(found) > 1:
+        names = "; ".join(f"{study.label} on {'/'.join(study.task)}" for study in found)
+        raise UserError(
+            f"trial {number} of which study? name one with -s LABEL, and with -m and -d where it is"
+            f" on several tasks: {names}"
+        )
+    (study,) = found
+    trial = next((t for t in study.complete if t.number == number), None)
+    if trial is None:
+        some = study.front if len(study.objectives) > 1 else study.complete
+        known = ", ".join(str(t.number) for t in some[:20])
+        what = "the front is" if len(study.objectives) > 1 else "those that have one are"
+        raise UserError(
+            f"no trial {number} of {study.label} on {'/'.join(study.task)} has ended with a value;"
+            f" {what} {known}{', …' if len(some) > 20 else ''}"
+        )
+    return {study.label: [(study, trial)]}
 
 
 def _last(study: Study) -> tuple[str, str]:
@@ -169,6 +209,7 @@ def _tuned(
         table: dict[str, Any] = {
             "model": study.model, "dataset": study.dataset, "recipe": study.recipe,
             "study": study.study_id, "trial": trial.number, "steps": study.steps,
+            "tuning_seeds": list(study.seeds),
         }  # fmt: skip
         lines += ["", *toml.comment(_origin(study, trial)), "[[strategies.tuned]]"]
         lines += toml.entries(table)
@@ -222,8 +263,11 @@ def _origin(study: Study, trial: Trial) -> str:
     )  # fmt: skip
     day = "" if trial.recorded_at is None else f", {trial.recorded_at:%Y-%m-%d}"
     where = ", ".join(f"{density:.4g}" for density in study.densities)
+    asked = study.best is None or trial.number != study.best.number
     best = "of the front the best by the first objective, " if len(study.objectives) > 1 else ""
-    same = "the suite's own settings, which no trial beat: " if trial.origin == "default" else ""
+    best = "chosen by hand, " if asked else best
+    beat = "" if asked or len(study.objectives) > 1 else ", which no trial beat"
+    same = f"the suite's own settings{beat}: " if trial.origin == "default" else ""
     return (
         f"{same}trial {trial.number} of {len(study.trials)}, {best}by {study.sampler or 'unknown'}"
         f" on the validation split at {where} left: {what}{beside}{day}, "

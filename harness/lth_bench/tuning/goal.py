@@ -78,7 +78,16 @@ class Goal:
             "margin": self.objective.margin if "matching" in self.objective.names else None,
             "densities": list(self.objective.densities),
             "seeds": list(self.objective.seeds),
+            **self._dense_run,
         }
+
+    @property
+    def _dense_run(self) -> dict[str, str]:
+        """What trials with recipes of their own are held against, where that is a question."""
+        asks = self.objective.needs_dense or "cost" in self.objective.names
+        if asks and any(d.of == "recipe" for d in self.dimensions):
+            return {"dense run": "of the suite's recipe"}
+        return {}
 
     @cached_property
     def study_id(self) -> str:

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 def goals_of(suite: Suite, registry: Registry, root: Path) -> list[Goal]:
     """The suite's studies, tasks first. UserError, with file and line, for what cannot be tuned."""
-    overrides = dict(zip(suite.overridden, suite.overrides, strict=True))
-    source = Source(suite.path, suite.text, overrides, suite.added)
+    source = Source(suite.path, suite.text, suite.overridden, suite.added)
     try:
         return _goals(suite, registry, root)
     except UserError as error:
@@ -68,6 +67,27 @@ def _goals(suite: Suite, registry: Registry, root: Path) -> list[Goal]:
             ("tune",),
         )
     return found
+
+
+def idle(goals: Sequence[Goal]) -> list[str]:
+    """What must be said of parameters that the suite asks for, and that no network here has.
+
+    A rate of convolutions may be named for a suite of several networks, so it is no mistake.
+    """
+    said = []
+    for label, space in goals[0].tune.space.items():
+        mine = [goal for goal in goals if goal.spec.label == label]
+        tuned = {
+            path for g in mine for d in g.dimensions if d.of == "strategy" for path in d.places
+        }
+        for name in (name for name, wish in space.items() if wish is not False and mine):
+            path = tuple(name.split("."))
+            if not any(known[: len(path)] == path for known in tuned):
+                said.append(
+                    f"{dotted(('tune', 'space', label))}: {show(name)} is not tuned, since no"
+                    " network here has such layers"
+                )
+    return said
 
 
 def _wanted(spec: StrategySpec, tune: TuneSpec) -> bool:

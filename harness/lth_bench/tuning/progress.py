@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lth_bench.report.progress import describe_all
+from lth_bench.report.progress import describe_all, stopping
+from lth_bench.store.trials import TIE
 from lth_bench.tuning.study import Study, Told
 
 
@@ -32,7 +33,7 @@ class _Score:
     """The best of each study so far."""
 
     def __init__(self, studies: Sequence[Study]) -> None:
-        self.best: dict[str, tuple[int, float]] = {}
+        self.values: dict[str, dict[int, float]] = {}
         self.done: dict[str, int] = {}
         for study in studies:
             key = study.goal.name
@@ -43,10 +44,7 @@ class _Score:
                     self.see(study, trial.number, trial.values[0])
 
     def see(self, study: Study, number: int, value: float) -> None:
-        sign = 1 if study.goal.objective.directions[0] == "maximize" else -1
-        known = self.best.get(study.goal.name)
-        if known is None or sign * value > sign * known[1]:
-            self.best[study.goal.name] = number, value
+        self.values.setdefault(study.goal.name, {})[number] = value
 
     def ended(self, study: Study, number: int, told: Told) -> None:
         self.done[study.goal.name] += 1
@@ -54,8 +52,13 @@ class _Score:
             self.see(study, number, told.values[0])
 
     def so_far(self, study: Study) -> str:
-        best = self.best.get(study.goal.name)
-        return "" if best is None else f"best {best[1]:.4g} at #{best[0]}"
+        values = self.values.get(study.goal.name)
+        if not values or len(study.goal.objective.names) > 1:
+            return ""  # of two objectives there is a front, and no best
+        highest = study.goal.objective.directions[0] == "maximize"
+        top = max(values.values()) if highest else min(values.values())
+        number = min(n for n, value in values.items() if abs(value - top) <= TIE)
+        return f"best {values[number]:.4g} at #{number}"
 
 
 class Lines:
@@ -73,10 +76,11 @@ class Lines:
     def trial(self, study: Study, number: int, told: Told) -> None:
         self.score.ended(study, number, told)
         values = " ".join(f"{v:.4g}" for v in told.values) or told.reason or ""
-        count = _count(study, self.score)
+        count, best = _count(study, self.score), self.score.so_far(study)
+        best = f" ({best})" if best else ""
         _say(
-            f"[{count}] {told.state:<8} {_name(study)} #{number} {values}"
-            f" ({self.score.so_far(study)}): {_params(study.running[number].params)}"
+            f"[{count}] {told.state:<8} {_name(study)} #{number} {values}{best}:"
+            f" {_params(study.running[number].params)}"
         )
 
     def end(self) -> None:
@@ -148,6 +152,8 @@ def _trouble(record: dict[str, Any]) -> str:
         return f"retry    {describe_all(record['experiments'])}: worker {record['reason']}"
     if record.get("event") == "observer":
         return str(record["message"])
+    if record.get("event") == "stopping":
+        return stopping(record)
     return ""
 
 

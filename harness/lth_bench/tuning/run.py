@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.executors.schedule import Schedule
+from lth_bench.outcomes import DONE
 from lth_bench.plan import Plan, Planned
 from lth_bench.runner import (
-    DONE,
     Recorder,
     Settings,
     Summary,
@@ -31,7 +31,7 @@ from lth_bench.runner import (
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 from lth_bench.tuning.earlier import earlier_outcomes
-from lth_bench.tuning.goals import goals_of
+from lth_bench.tuning.goals import goals_of, idle
 from lth_bench.tuning.record import trial_record
 from lth_bench.tuning.study import Proposal, State, Study, Told, require_store
 from lth_bench.tuning.trial import Outcome, Running, plan_trial
@@ -86,9 +86,11 @@ def tune_suite(
     from lth_bench.executors.local import LocalExecutor
     from lth_bench.plugins.preflight import preflight
     from lth_bench.suite.check import check
+    from lth_bench.suite.consent import require_storage
     from lth_bench.tuning.storage import open_storage
 
     began = time.monotonic()
+    require_storage(suite, settings.command)
     check(suite, registry)
     names = devices.resolve(settings.device)
     for task in suite.tasks:
@@ -103,6 +105,7 @@ def tune_suite(
     paths = Paths(settings.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
+    config = worker_config(settings, paths, root, workers)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
         where = suite.tune.storage if suite.tune and suite.tune.storage else str(paths.tuning)
@@ -124,8 +127,9 @@ def tune_suite(
             studies, registry, root, recorder, progress, outcomes, waiting, summary
         )
         conductor.announced.update(p.experiment.experiment_id for p in planned)
-        config = worker_config(settings, paths, root, workers)
         progress.begin(studies, len(workers))
+        for note in idle(goals):
+            progress.event({"event": "observer", "message": note})
         try:
             with terminate_as_interrupt():
                 conductor.begin()
@@ -354,7 +358,11 @@ class Conductor:
                 continue
             spent = outcome.spent
             steps, seconds = steps + spent[0], seconds + max(spent[1], 1e-3)
-            ratios += [s / running.task.total_steps for s, _ in outcome.costs.values()]
+            # like the accuracy of the dense run, its length is that of the suite's own recipe
+            ratios += [s / study.goal.task.total_steps for s, _ in outcome.costs.values()]
+        for seed in objective.seeds[: running.stage] if objective.needs_dense else ():
+            spent = self.outcomes[running.dense[seed].experiment.experiment_id].spent
+            steps, seconds = steps + spent[0], seconds + spent[1]
         values: tuple[float, ...] = ()
         if state == "complete":
             accuracies = self._accuracies(running)

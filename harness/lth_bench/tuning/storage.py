@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from lth_bench.errors import UserError
 from lth_bench.params import show
 from lth_bench.store.paths import Paths, disk_error
+from lth_bench.suite.consent import without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -36,6 +38,7 @@ def _journal(file: Path) -> BaseStorage:
     try:
         storage = JournalStorage(JournalFileBackend(str(file)))
         storage.get_all_studies()
+        _require_readable_end(file)  # Optuna minds a bad last line only when another follows it
         return storage
     except OSError:
         raise
@@ -45,6 +48,13 @@ def _journal(file: Path) -> BaseStorage:
             " away and run the same command again: the search begins anew, and what it has"
             " trained is not trained again"
         ) from error
+
+
+def _require_readable_end(file: Path) -> None:
+    """ValueError where the last line is no record; the store is a few megabytes at most."""
+    lines = file.read_bytes().splitlines()
+    if lines and not isinstance(json.loads(lines[-1]), dict):
+        raise ValueError("the last line is no record")
 
 
 def _mend(file: Path) -> None:
@@ -86,21 +96,13 @@ def _database(url: str) -> BaseStorage:
         return storage
     except ImportError as error:
         raise UserError(
-            f"tune.storage: {_without_password(url)} needs a driver that is not installed: {error}",
+            f"tune.storage: {without_password(url)} needs a driver that is not installed: {error}",
             ("tune", "storage"),
         ) from error
     except Exception as error:  # SQLAlchemy's, the driver's or Optuna's
         reason = str(error).split("\n")[0]
         raise UserError(
-            f"tune.storage: the store of studies {_without_password(url)} cannot be opened, or is"
+            f"tune.storage: the store of studies {without_password(url)} cannot be opened, or is"
             f" damaged ({type(error).__name__}: {reason}); mend that, or name another one",
             ("tune", "storage"),
         ) from error
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}"

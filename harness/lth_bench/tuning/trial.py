@@ -62,7 +62,11 @@ class Running:
     """With the trial's own recipe."""
     by_seed: dict[int, list[Planned]]
     dense: dict[int, Planned]
-    """The task's dense run at each seed."""
+    """The dense run of the suite's own recipe at each seed, whatever recipe the trial has: all
+    trials are held against the same."""
+    dense_steps: int = 0
+    """Steps of all of these where the objective looks at them, which makes them a part of what a
+    trial takes; 0 elsewhere."""
     stage: int = 0
     """Seeds that are done."""
 
@@ -75,7 +79,8 @@ class Running:
     @property
     def steps(self) -> int:
         """Steps that are planned, as if nothing were shared."""
-        return sum(sum(p.fits) + self.task.total_steps for p in self.experiments)
+        own = sum(sum(p.fits) + self.task.total_steps for p in self.experiments)
+        return own + self.dense_steps
 
 
 def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -> Running:
@@ -101,8 +106,9 @@ def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -
         by_seed,
         {
             item.experiment.seed: item
-            for item in plan_unreported(suite, task, dense_spec(), dense, (1.0,))
+            for item in plan_unreported(suite, goal.task, dense_spec(), dense, (1.0,))
         },
+        goal.task.total_steps * len(suite.seeds) * goal.objective.needs_dense,
     )
 
 

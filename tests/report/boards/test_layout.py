@@ -169,6 +169,9 @@ def test_what_is_outstanding_is_counted(results: Callable[..., Any]) -> None:
     rows = [{**ROW, "failed": 2, "skipped": 1, "pending": 0}, {**ROW, "pending": 2}]
     assert outstanding(rows) == [
         '2 of 6 rows failed and 1 were skipped; why: lth-bench query "FROM failures"',
-        "2 rows are still to come; run the suite again to go on",
+        (
+            "2 rows are still to come; run the suite again to go on, with --retry oom,timeout where "
+            "memory or time was short"
+        ),
     ]
     assert outstanding([ROW]) == []

@@ -34,3 +34,13 @@ def test_where_nothing_was_tuned_there_is_no_such_column(made: Callable[..., Any
     board = leaderboard(made(Scenario(), Search()), Question(by=by))
     assert all("tuning" not in table.header for table in board.tables)
     assert "tuning:" not in board.legend
+
+
+def test_rows_at_seeds_of_the_search_are_named(made: Callable[..., Any]) -> None:
+    def notes(seeds: tuple[int, ...]) -> list[str]:
+        (table,) = leaderboard(made(Scenario(**TUNED), Search(seeds=seeds))).tables
+        return [note for note in table.notes if "favours them" in note]
+
+    assert notes((100, 101)) == []
+    (note,) = notes((1, 2, 100))
+    assert note.endswith(": imp-tuned (seeds 1, 2)")

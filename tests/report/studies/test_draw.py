@@ -115,3 +115,36 @@ def test_whatever_the_trials_are_it_comes_about(
     assert "<b>%" not in text
     assert all(isinstance(note, str) for note in notes)
     assert bool(figures) is (changes is not NONE)
+
+
+def test_every_member_of_a_front_is_drawn_as_one(study: Make) -> None:
+    """Also those that tie, and where trials before them have no value."""
+    points = [(0.9, 2.0), (0.9 + 2e-16, 2.0), (0.5, 3.0), (0.8, 0.5), (0.8, 0.5)]
+    changes: dict[int, dict[str, Any]] = {
+        n + 1: {"values": list(point), "state": "complete"} for n, point in enumerate(points)
+    }
+    changes[0] = {"state": "failed", "values": []}
+    own = study(trials=6, objectives=("accuracy", "cost"), changes=changes)
+    assert [t.number for t in own.front] == [1, 2, 4, 5]
+    others, front = next(f for f in draw(own)[0] if f.title == "Front").data
+    assert list(zip(front["x"], front["y"], strict=True)) == [
+        (0.9, 2),
+        (0.9, 2),
+        (0.8, 0.5),
+        (0.8, 0.5),
+    ]
+    assert (others["x"], others["y"]) == ([0.5], [3])
+    # one colour for all: by number, early trials would be as pale as the page
+    assert isinstance(front["marker"]["color"], str)
+    assert front["marker"]["color"] != others["marker"]["color"]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_contours_are_shaded_alike_with_one_objective_and_two(study: Make, direction: str) -> None:
+    def shading(objectives: tuple[str, ...]) -> set[bool]:
+        ways = [direction, "minimize"][: len(objectives)]
+        changes = {n: {"directions": ways} for n in range(20)}
+        found = draw(study(trials=20, objectives=objectives, changes=changes))[0]
+        return {t["reversescale"] for f in found for t in f.data if t["type"] == "contour"}
+
+    assert shading(("accuracy",)) == shading(("accuracy", "cost")) == {direction == "minimize"}

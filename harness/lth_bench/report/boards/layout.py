@@ -155,5 +155,8 @@ def outstanding(rows: Sequence[Row], what: str = "rows") -> list[str]:
             f'{totals["skipped"]} were skipped; why: lth-bench query "FROM failures"'
         )
     if totals["pending"]:
-        notes.append(f"{totals['pending']} {what} are still to come; run the suite again to go on")
+        notes.append(
+            f"{totals['pending']} {what} are still to come; run the suite again to go on, with "
+            f"--retry oom,timeout where memory or time was short"
+        )
     return notes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,6 +35,8 @@ _BEST_LEAST = 5  # trials; with fewer PED-ANOVA tells chance from importance no 
 _PARAMS = 4  # drawn in slices
 _PAIRED = 3  # of which contours are drawn
 _DIGITS = 5
+MEMBERS, OTHERS = "#cb181d", "#6baed6"
+"""Of a front, and of what is not on it: the middle of Optuna's two scales."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,20 @@ def draw(study: Study, most: int = MOST) -> tuple[list[Drawn], list[str]]:
     """
     with _quiet():
         whole = rebuild(study)
-        some = rebuild(_spread(study, most)) if len(study.complete) > most else whole
+        thin = len(study.complete) > most
+        first = _first(study) if len(study.objectives) > 1 else study
+        # by the first objective alone, whose direction Optuna knows then: of a target it thinks
+        # that lower is better, and shades the contours so
+        some = whole if first is study and not thin else rebuild(_spread(first, most))
         notes = []
         if whole.left_out:
             notes.append(f"{whole.left_out} trials have parameters outside of their own ranges")
-        if some is not whole:
+        if thin:
             notes.append(
                 f"slices and contours show {most} of {len(study.complete)} trials, evenly from the "
                 "best to the worst"
             )
-        found = [_made(*plan) for plan in _plans(whole, some, notes)]
+        found = [_made(*plan) for plan in _plans(study, whole, some, notes)]
     drawn = [figure for figure in found if figure is not None]
     if len(drawn) < len(found):
         notes.append(f"{len(found) - len(drawn)} figures cannot be drawn of these trials")
@@ -76,7 +82,7 @@ def draw(study: Study, most: int = MOST) -> tuple[list[Drawn], list[str]]:
 Plan = tuple[str, str, Callable[[], Any]]
 
 
-def _plans(whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
+def _plans(study: Study, whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
     """Title, description, and what makes the figure."""
     from optuna import visualization as plot
 
@@ -86,7 +92,8 @@ def _plans(whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
     for index, name in enumerate(whole.objectives):
         yield (
             f"History: {name}" if several else "History",
-            "Value of every trial in the order of the trials, and the best so far.",
+            "Value of every trial in the order of the trials"
+            + ("." if several else ", and the best so far."),
             partial(
                 plot.plot_optimization_history,
                 whole.study,
@@ -97,7 +104,7 @@ def _plans(whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
     if several:
         yield (
             "Front", "The objectives against each other; what nothing beats in all is marked.",
-            partial(plot.plot_pareto_front, whole.study, target_names=list(whole.objectives[:3])),
+            partial(_front, whole, {t.number for t in study.front}),
         )  # fmt: skip
     important = _important(whole, notes)
     if important is not None:
@@ -114,21 +121,43 @@ def _plans(whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
                 ),
             )
     params = list(important or whole.params)[:_PARAMS]
-    goal, target = whole.objectives[0], some.target(0)
+    goal = whole.objectives[0]
     for param in params:
         yield (
             f"{param}", f"Value of the trials against {param}; darker is later.",
             partial(
-                plot.plot_slice, some.study, params=[param], target=target, target_name=goal
+                plot.plot_slice, some.study, params=[param], target_name=goal
             ),
         )  # fmt: skip
     for one, other in combinations(params[:_PAIRED], 2):
         yield (
             f"{one} and {other}", f"Value of the trials over {one} and {other}, as a contour map.",
             partial(
-                plot.plot_contour, some.study, params=[one, other], target=target, target_name=goal
+                plot.plot_contour, some.study, params=[one, other], target_name=goal
             ),
         )  # fmt: skip
+
+
+def _front(rebuilt: Rebuilt, members: Collection[int]) -> Any:
+    """Optuna's plot of the objectives, every member of the front drawn as one.
+
+    Optuna's front knows no ties, and its colours are the trials' numbers: of an early trial so
+    pale that it is hard to tell from the others.
+    """
+    from optuna import visualization as plot
+
+    figure = plot.plot_pareto_front(rebuilt.study, target_names=list(rebuilt.objectives[:3]))
+    points = sorted(
+        (number, *point)
+        for trace in figure.data
+        for number, *point in zip(trace.marker.color, trace.x, trace.y, trace.text, strict=True)
+    )
+    looks = ({"color": OTHERS, "size": 6}, {"color": MEMBERS, "size": 9, "symbol": "diamond"})
+    for trace, look, within in zip(figure.data, looks, (False, True), strict=True):
+        mine = [p for number, *p in points if (rebuilt.numbers[number] in members) is within]
+        trace.x, trace.y, trace.text = ([point[i] for point in mine] for i in range(3))
+        trace.marker = look
+    return figure
 
 
 def _important(rebuilt: Rebuilt, notes: list[str]) -> list[str] | None:
@@ -173,6 +202,16 @@ def _loss(rebuilt: Rebuilt, objective: int) -> Callable[[FrozenTrial], float] | 
         return None
     up = rebuilt.study.directions[objective] == StudyDirection.MAXIMIZE
     return lambda trial: -trial.values[objective] if up else trial.values[objective]
+
+
+def _first(study: Study) -> Study:
+    """The study of its first objective alone."""
+    return replace(
+        study,
+        objectives=study.objectives[:1],
+        directions=study.directions[:1],
+        trials=tuple(replace(trial, values=trial.values[:1]) for trial in study.complete),
+    )
 
 
 def _spread(study: Study, most: int) -> Study:

@@ -31,6 +31,8 @@ class Rebuilt:
     """The same of every parameter that a complete trial has."""
     left_out: int
     """Trials that have values and that Optuna does not take: their parameters lie in no range."""
+    numbers: Sequence[int] = ()
+    """The study's own number of each of Optuna's trials, which it counts anew."""
 
     def target(self, objective: int) -> Any:
         """What Optuna's plots take as the value of a trial; None where there is one anyway."""
@@ -49,7 +51,7 @@ def rebuild(study: Study) -> Rebuilt:
         storage=optuna.storages.InMemoryStorage(),
         directions=["minimize" if d == "minimize" else "maximize" for d in study.directions],
     )
-    left_out = 0
+    left_out, numbers = 0, list[int]()
     whole = {trial.number for trial in study.complete}
     for trial in study.trials:
         complete = trial.number in whole
@@ -60,9 +62,11 @@ def rebuild(study: Study) -> Rebuilt:
         except (ValueError, TypeError, KeyError, AttributeError):
             # what Optuna says of a parameter outside of its range, or of a range that is none
             left_out += complete
+        else:
+            numbers.append(trial.number)
     present = {name for trial in study.complete for name in trial.params}
     shown = [names[name] for name in names if name in present]
-    return Rebuilt(made, [text_of(o) for o in study.objectives], shown, left_out)
+    return Rebuilt(made, [text_of(o) for o in study.objectives], shown, left_out, numbers)
 
 
 def text_of(name: object) -> str:

@@ -230,6 +230,9 @@ class Layout(ABC):
 
         Adam's `step` counts the steps of the training and is common to all members.
         """
+        return self._optimizer_state(slot)
+
+    def _optimizer_state(self, slot: int) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for key, parameter in self.parameters.items():
             state = self.optimizer.state[parameter]
@@ -238,6 +241,33 @@ class Layout(ABC):
                 for name, value in state.items()
             }
         return found
+
+    @torch.no_grad()
+    def state(self, slot: int) -> dict[str, Tensor]:
+        """Everything of a member that goes on from step to step, but for its mask: copies on the
+        CPU of parameters, buffers, the optimiser's state and the sum of its losses.
+        """
+        views = self._whole(slot)
+        return {k: v.detach().to("cpu", copy=True).contiguous() for k, v in views.items()}
+
+    def accepts(self, slot: int, state: Mapping[str, Tensor]) -> bool:
+        """Whether a state is one of a member in this slot, under the mask that it has now."""
+        views = self._whole(slot)
+        return views.keys() == state.keys() and all(
+            v.shape == state[k].shape and v.dtype == state[k].dtype for k, v in views.items()
+        )
+
+    @torch.no_grad()
+    def restore(self, slot: int, state: Mapping[str, Tensor]) -> None:
+        """Put a state back, after its mask. All members must have done as many steps."""
+        for key, view in self._whole(slot).items():
+            view.copy_(state[key])
+
+    def _whole(self, slot: int) -> dict[str, Tensor]:
+        found = {f"value/{k}": self.member(t.detach(), slot) for k, t in self.tensors().items()}
+        for key, entries in self._optimizer_state(slot).items():
+            found |= {f"{n}/{key}": v for n, v in entries.items() if isinstance(v, Tensor)}
+        return {**found, "loss": self.losses[slot]}
 
     @torch.no_grad()
     def keep(self, slot: int) -> Callable[[], None]:

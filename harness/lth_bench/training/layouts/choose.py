@@ -30,13 +30,18 @@ def make_layout(
 
     `kept_only` is for a training that `KeptOnly` takes.
     """
+    return kind_of(network, recipe, width, kept_only)(network, data, recipe, width)
+
+
+def kind_of(
+    network: Network, recipe: Recipe, width: int, kept_only: bool = False
+) -> type[KeptOnly | Plain | Explicit | Vmapped]:
+    """The kind of layout that `make_layout` makes."""
     if kept_only:
-        return KeptOnly(network, data, recipe, 1)
+        return KeptOnly
     if width == 1:
-        alone = ByHand if ByHand.takes(network, recipe) else Plain
-        return alone(network, data, recipe, 1)
-    kind = Explicit if network.stacks == "explicit" else Vmapped
-    return kind(network, data, recipe, width)
+        return ByHand if ByHand.takes(network, recipe) else Plain
+    return Explicit if network.stacks == "explicit" else Vmapped
 
 
 def how_it_stacks(module: nn.Module, input_shape: tuple[int, int, int]) -> str | None:

@@ -120,3 +120,18 @@ def test_values_that_are_none(page: Any, search: Any, values: Any) -> None:
     found = page(alone=True, searches=[search(changes=dict.fromkeys(range(12), change))])
     assert found.numbers["plots"] == []
     assert found.section("tuning").all("table")
+
+
+def test_seeds_that_the_search_used_are_left_out(results: Any, search: Any) -> None:
+    con = results(**TUNED, searches=[search(seeds=(2, 100))])
+    bought, *_ = grids(tuning(know(con)[0]))
+    found = con.execute(
+        "SELECT avg(t.test_accuracy), avg(t.test_accuracy - o.test_accuracy) FROM tickets_flat t "
+        "JOIN tickets_flat o USING (target_density, seed) "
+        "WHERE t.label = 'imp-tuned' AND o.label = 'imp' AND seed <> 2 "
+        "GROUP BY target_density ORDER BY target_density DESC"
+    ).fetchall()
+    for row, (tuned, mean) in zip(cells(bought), found, strict=True):
+        assert row[7] == "2"
+        assert row[4].startswith(f"{100 * tuned:.2f}")
+        assert row[5].startswith(f"{100 * mean:+.2f}".replace("-", "−"))

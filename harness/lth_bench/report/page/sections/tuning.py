@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isqrt
 from typing import Any
 
@@ -23,6 +24,7 @@ from lth_bench.report.page.content import (
 from lth_bench.report.page.known import Standing, SuiteKnown, TaskKnown
 from lth_bench.report.page.sections.verdicts import verdict_cell
 from lth_bench.report.page.words import counted, left, listed, plus_minus, signed
+from lth_bench.report.samples import Sample
 from lth_bench.report.studies import MOST, draw
 from lth_bench.report.table import Cell
 from lth_bench.stats import Summary, Verdict, differences, judge
@@ -88,7 +90,8 @@ def _bought(known: SuiteKnown) -> Grid | None:
                 continue
             default = own.get((study.label, standing.density))
             if default is not None:
-                rows.append(Row(_difference(task, default, standing), first=first))
+                seen = {*study.seeds}
+                rows.append(Row(_difference(task, default, standing, seen), first=first))
                 first = False
     columns = (
         Column("task", numeric=False),
@@ -101,24 +104,26 @@ def _bought(known: SuiteKnown) -> Grid | None:
         Column("n", "pairs of seeds"),
         Column("tuning", "training steps of the search"),
     )
-    caption = "What tuning bought: test accuracy on seeds that it never saw"
+    caption = "What tuning bought: test accuracy on seeds that no trial used"
     return Grid(caption, columns, rows, head=1) if rows else None
 
 
-def _difference(task: TaskKnown, own: Standing, tuned: Standing) -> list[Cell]:
-    pairs = differences(tuned.sample.values, own.sample.values)
+def _difference(task: TaskKnown, own: Standing, tuned: Standing, seen: set[int]) -> list[Cell]:
+    """A row, without the seeds that the search used."""
+    mine, theirs = (_fresh(s.sample, seen) for s in (tuned, own))
+    pairs = differences(mine.values, theirs.values)
     summary = Summary.of(pairs.values()) if pairs else None
-    lost = len(tuned.sample.lost | own.sample.lost)
+    lost = len(mine.lost | theirs.lost)
     verdict: Verdict | None = None
     if summary is not None or lost:
-        verdict = judge(summary, lost=lost, planned=tuned.sample.planned)
+        verdict = judge(summary, lost=lost, planned=mine.planned)
     interval = None if summary is None else summary.interval()
     steps = tuned.row["tuning_steps"]
     return [
         Cell(task.place.task.title),
         Cell(tuned.name),
         Cell(left(tuned.density)),
-        *(Cell(_accuracy(s)) for s in (own, tuned)),
+        *(Cell(_accuracy(sample)) for sample in (theirs, mine)),
         Cell("" if interval is None else signed(interval.mean, interval.half_width)),
         verdict_cell(verdict),
         Cell(str(len(pairs))),
@@ -126,9 +131,22 @@ def _difference(task: TaskKnown, own: Standing, tuned: Standing) -> list[Cell]:
     ]
 
 
-def _accuracy(standing: Standing) -> str:
-    mean, high = standing.row["mean"], standing.row["high"]
-    return "" if mean is None else plus_minus(mean, None if high is None else high - mean)
+def _fresh(sample: Sample, seen: set[int]) -> Sample:
+    """The sample without these seeds."""
+    return replace(
+        sample,
+        values={seed: value for seed, value in sample.values.items() if seed not in seen},
+        lost=sample.lost - seen,
+        skipped=sample.skipped - seen,
+        missing=sample.missing - seen,
+    )
+
+
+def _accuracy(sample: Sample) -> str:
+    if not sample.values:
+        return ""
+    interval = Summary.of(sample.values.values()).interval()
+    return plus_minus(interval.mean, interval.half_width)
 
 
 def _studies(studies: Sequence[Study]) -> Grid:
@@ -210,8 +228,10 @@ def _trials(study: Study) -> Grid:
     """The front of two objectives and the best by the first."""
     front = {t.number for t in study.front} if len(study.objectives) > 1 else set()
     sign = 1 if study.directions[0] == "minimize" else -1
+    best = study.best  # of equal trials the first, which their last bits may put behind
     order = sorted(
-        study.complete, key=lambda t: (t.number not in front, sign * t.values[0], t.number)
+        study.complete,
+        key=lambda t: (t is not best, t.number not in front, sign * t.values[0], t.number),
     )
     names = sorted({name for trial in study.complete for name in trial.params})[:12]
     columns = [

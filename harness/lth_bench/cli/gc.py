@@ -1,0 +1,96 @@
+"""`lth-bench gc`: artifacts that no result needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lth_bench.cli.options import JsonOption, ResultsOption
+
+if TYPE_CHECKING:
+    from lth_bench.upkeep.gc import Sorted
+
+
+def gc(
+    results: ResultsOption = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove them; without it they are only shown.")
+    ] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Show the kept trainings that no current result used, and remove them with --remove.
+
+    Results themselves are never touched. Removing a training that is wanted again costs only the
+    time to train it.
+    """
+    from lth_bench.cli.output import print_json
+    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.reading import reading, to_stderr
+    from lth_bench.upkeep import gc as collecting
+
+    paths = Paths(results or default_results())
+    paths.require()
+    with collecting.no_run(paths) as running:
+        with reading(paths.results, to_stderr) as con:
+            needs = collecting.read_needs(con)
+        found = collecting.sort_artifacts(paths, needs, running)
+        removed = collecting.remove(found.waste) if remove else None
+    if json_:
+        print_json(_document(paths.artifacts, found, removed))
+    else:
+        _tell(str(paths.artifacts), found, removed)
+
+
+def _document(folder: object, found: Sorted, removed: tuple[int, int] | None) -> dict[str, Any]:
+    return {
+        "artifacts": str(folder),
+        "waste": [
+            {
+                "path": str(w.artifact.path),
+                "kind": w.artifact.kind,
+                "bytes": w.artifact.bytes,
+                "reason": w.reason,
+            }
+            for w in found.waste
+        ],
+        "bytes": found.bytes,
+        "kept": found.kept,
+        "kept_bytes": found.kept_bytes,
+        "foreign": list(found.foreign),
+        "run_under_way": found.running,
+        "unfinished": found.unfinished,
+        "removed": None if removed is None else {"count": removed[0], "bytes": removed[1]},
+    }
+
+
+def _tell(folder: str, found: Sorted, removed: tuple[int, int] | None) -> None:
+    from collections import Counter
+
+    from lth_bench.report.printable import printable
+
+    count: Counter[tuple[str, str]] = Counter()
+    size: Counter[tuple[str, str]] = Counter()
+    for w in found.waste:
+        count[w.artifact.kind, w.reason] += 1
+        size[w.artifact.kind, w.reason] += w.artifact.bytes
+    for (kind, reason), number in count.items():
+        typer.echo(f"{number:>6} × {kind:<9} {_mb(size[kind, reason])}  {reason}")
+    typer.echo(f"{found.kept:>6} kept       {_mb(found.kept_bytes)}  in {folder}")
+    if found.foreign:
+        names = printable(", ".join(found.foreign[:5])) + (", …" if found.foreign[5:] else "")
+        typer.echo(f"not lth-bench's, left alone: {names}")
+    if found.running:
+        typer.echo("a run is under way: what it may use or is writing stays")
+    elif found.unfinished:
+        typer.echo(f"{found.unfinished} experiments are unfinished: what they may take up stays")
+    if removed is not None:
+        typer.echo(f"removed {removed[0]}, {_mb(removed[1]).strip()}")
+    elif found.waste:
+        typer.echo(f"nothing is removed yet; --remove frees {_mb(found.bytes).strip()}")
+    else:
+        typer.echo("nothing to remove")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:>9,.1f} MB"

@@ -1,0 +1,62 @@
+"""Writes a cohort's members to disk in mid-training, so that a rerun goes on from there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lth_bench.training.memo import Unwritable
+from lth_bench.training.partial import Partials
+from lth_bench.training.saving import Preempted, Saving
+
+if TYPE_CHECKING:
+    from lth_bench.training.member import Member
+    from lth_bench.training.serving import Waiting
+
+COST = 0.01
+"""The most that checkpoints take of the time: large networks save themselves less often."""
+
+
+class Saver:
+    """A cohort's checkpoints. A disk that refuses one ends them, and nothing else: the training
+    may still fit when it is finished.
+    """
+
+    def __init__(
+        self, saving: Saving, partials: Partials, trainings: Sequence[Sequence[Waiting]]
+    ) -> None:
+        """`trainings` are the fits that wait for each member."""
+        self._saving, self._partials, self._trainings = saving, partials, trainings
+        self._next = time.perf_counter() + saving.every
+        self._unwritable: set[str] = set()
+
+    @property
+    def due(self) -> bool:
+        """Whether to save now."""
+        return self._saving.preempted or time.perf_counter() >= self._next
+
+    def save(self, members: Sequence[Member], done: int) -> None:
+        """Write every member that somebody waits for. Preempted where the process is to end."""
+        began = time.perf_counter()
+        try:
+            for member, fits in zip(members, self._trainings, strict=True):
+                # where `until` decides the end there is no address
+                addressed = [one for one in fits if one.key and not one.done]
+                if addressed:
+                    longest = max(addressed, key=lambda one: one.request.end)
+                    self._write(longest.key, member, done)
+        except OSError:
+            self._next = math.inf
+        if self._saving.preempted:
+            raise Preempted
+        now, every = time.perf_counter(), self._saving.every
+        self._next = max(self._next, now + (every and max(every, (now - began) / COST)))
+
+    def _write(self, key: str, member: Member, done: int) -> None:
+        if key not in self._unwritable:
+            try:
+                self._partials.put(key, member.partial(done))
+            except Unwritable:  # it trains anew if it must
+                self._unwritable.add(key)

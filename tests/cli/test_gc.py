@@ -1,0 +1,168 @@
+"""What `gc` finds, removes, and leaves alone."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from lth_bench.cli.app import app
+from lth_bench.errors import UserError
+from lth_bench.store import Journal, Paths, fold, reading
+from lth_bench.upkeep.gc import Sorted, no_run, read_needs, remove, sort_artifacts
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+OLD, NEW, UNNAMED, BUSY = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
+
+
+def make(folder: Path, name: str, size: int = 1000) -> Path:
+    place = folder / name
+    place.mkdir(parents=True)
+    (place / "training.json").write_bytes(b"x" * size)
+    return place
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Callable[..., Paths]:
+    """Two runs of IMP, the second with another source; each used one training."""
+
+    def written(unfinished: bool = False) -> Paths:
+        scenarios = []
+        for run, source, key in (("run-1", "x", OLD), ("run-2", "y", NEW)):
+            scenario = RECORDS["Scenario"](
+                strategies=("imp",), seeds=(0,), run_id=run, source_hash=source
+            )
+            records = list(scenario.records())
+            for record in records:
+                for use in record.get("trainings", ()):
+                    use["key"] = key
+            scenarios.append(records)
+        if unfinished:
+            scenarios[1] = [r for r in scenarios[1] if r["record"] != "experiment"]
+        paths = Paths(tmp_path / "results.duckdb")
+        with Journal(paths) as journal:
+            for record in (r for records in scenarios for r in records):
+                journal.append(record)
+        fold(paths)
+        folder = paths.artifacts / "trainings"
+        for key in (OLD, NEW, UNNAMED):
+            make(folder, key)
+        make(folder, f"{BUSY}.partial")
+        make(folder, f".{BUSY}.{'0' * 32}")
+        (folder / f"{OLD}.lock").touch()
+        return paths
+
+    return written
+
+
+def look(paths: Paths, running: bool = False) -> Sorted:
+    with reading(paths.results) as con:
+        return sort_artifacts(paths, read_needs(con), running)
+
+
+def names(found: Sorted) -> set[str]:
+    return {w.artifact.path.name for w in found.waste}
+
+
+def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
+    paths = results()
+    found = look(paths)
+    assert names(found) == {
+        OLD, UNNAMED, f"{BUSY}.partial", f".{BUSY}.{'0' * 32}", f"{OLD}.lock",
+    }  # fmt: skip
+    assert (found.kept, found.kept_bytes, found.bytes) == (1, 1000, 4000)
+    count, size = remove(found.waste)
+    assert (count, size) == (5, 4000)
+    assert [p.name for p in (paths.artifacts / "trainings").iterdir()] == [NEW]
+    assert look(paths).waste == ()
+
+
+def test_what_unfinished_experiments_may_take_up_stays(results: Callable[..., Paths]) -> None:
+    found = look(results(unfinished=True))
+    assert found.unfinished == 1
+    assert names(found) == {OLD, f".{BUSY}.{'0' * 32}", f"{OLD}.lock"}
+
+
+def test_while_a_run_is_under_way_only_the_replaced_goes(results: Callable[..., Paths]) -> None:
+    paths = results()
+    with Journal(paths), no_run(paths) as running:
+        assert running
+        assert names(look(paths, running)) == {OLD}
+    with no_run(paths) as running:
+        assert not running
+        with pytest.raises(UserError, match="another run"):
+            Journal(paths).open()
+
+
+def test_what_somebody_holds_stays(results: Callable[..., Paths]) -> None:
+    paths = results()
+    found = look(paths)
+    with FileLock(paths.artifacts / "trainings" / f"{OLD}.lock"):
+        remove(found.waste)
+        assert (paths.artifacts / "trainings" / OLD).is_dir()
+    assert not (paths.artifacts / "trainings" / UNNAMED).exists()
+
+
+def test_it_follows_no_link_and_touches_nothing_of_others(
+    results: Callable[..., Paths], tmp_path: Path
+) -> None:
+    paths = results()
+    folder = paths.artifacts / "trainings"
+    precious = make(tmp_path, "precious")
+    (folder / ("e" * 40)).symlink_to(precious, target_is_directory=True)  # as a key
+    (folder / f"{'e' * 40}.lock").symlink_to(precious / "training.json")
+    (folder / UNNAMED / "link").symlink_to(precious, target_is_directory=True)  # within one
+    (folder / "notes.txt").write_text("mine")
+    make(folder, "A" * 40)
+    found = look(paths)
+    assert set(found.foreign) == {"e" * 40, f"{'e' * 40}.lock", "notes.txt", "A" * 40}
+    remove(found.waste)
+    assert (precious / "training.json").read_bytes() == b"x" * 1000
+    assert (folder / "notes.txt").exists()
+    assert not (folder / UNNAMED).exists()
+
+
+@pytest.mark.parametrize("which", ["artifacts", "trainings"])
+def test_folders_that_are_links_are_refused(
+    results: Callable[..., Paths], tmp_path: Path, which: str
+) -> None:
+    paths = results()
+    place = paths.artifacts if which == "artifacts" else paths.artifacts / "trainings"
+    elsewhere = place.rename(tmp_path / "elsewhere")
+    place.symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(UserError, match="is a link to"):
+        look(paths)
+
+
+def invoke(paths: Paths, *options: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, ["gc", "--results", str(paths.results), "--json", *options])
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.output)
+    return found
+
+
+def test_it_shows_first_and_removes_when_told(results: Callable[..., Paths]) -> None:
+    paths = results()
+    before = paths.journal.read_bytes()
+    shown = invoke(paths)
+    assert shown["removed"] is None
+    assert len(shown["waste"]) == 5
+    assert (paths.artifacts / "trainings" / OLD).is_dir()
+    text = CliRunner().invoke(app, ["gc", "--results", str(paths.results)]).output
+    assert "nothing is removed yet; --remove frees" in text
+    assert invoke(paths, "--remove")["removed"] == {"count": 5, "bytes": 4000}
+    assert paths.journal.read_bytes() == before
+
+
+def test_a_database_alone_gets_no_journal(results: Callable[..., Paths]) -> None:
+    paths = results()
+    paths.journal.unlink()
+    paths.lock.unlink(missing_ok=True)
+    invoke(paths, "--remove")
+    assert not paths.journal.exists()
