@@ -14,7 +14,7 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz lint bench clean
+.PHONY: help install demo test fuzz lint bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ lint: $(STAMP) ## check style and types
 
 bench: $(STAMP) ## measure speed (tests/benchmarks); one process, nothing else should be running
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
+
+soak: $(STAMP) ## kill runs sixty times and see that nothing is lost (tests/soak); ten minutes
+	$(BIN)/python tests/soak/soak.py $(ARGS)
 
 clean: ## remove caches and build products; .venv and results stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

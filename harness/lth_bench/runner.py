@@ -135,7 +135,8 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     paths = Paths(settings.results)
     if settings.exact_width and settings.width is None:
         raise UserError("--exact-width needs the width: give --width N too")
-    todo, _ = _left(plan, paths, settings)
+    seen = _size(paths.journal)
+    todo, ended = _left(plan, paths, settings)
     left_out = preflight((p.experiment for p in todo), registry)
     workers = devices.workers_for(names, settings.workers)
     streamed = []
@@ -145,8 +146,8 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(settings, paths, root, workers)
     with Journal(paths) as journal:
-        # another run may have finished some since, which nobody could before this one writes
-        todo, ended = _left(plan, paths, settings)
+        if _size(paths.journal) != seen:  # another run has ended since, and nobody writes now
+            todo, ended = _left(plan, paths, settings)
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
         note = left_alone(ended)
         summary.notes += [*left_out, *streamed, *([note] if note else [])]
@@ -168,6 +169,13 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
             recorder.fold(final=True)
     summary.seconds = time.monotonic() - began
     return summary
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _left(plan: Plan, paths: Paths, settings: Settings) -> tuple[list[Planned], list[str]]:

@@ -42,14 +42,14 @@ def more(paths: Paths) -> None:
             journal.append(record)
 
 
+READ = "content FROM read_text('SECRET')"
+AS_VIEW = "DROP TABLE {0}; CREATE VIEW {0} AS SELECT "
 MACROS = [
-    "CREATE MACRO list_prepend(a, b) AS (SELECT [content] FROM read_text('SECRET'))",
-    "CREATE MACRO arg_max(a, b) AS (SELECT content FROM read_text('SECRET'))",
-    "DROP TABLE outcomes; CREATE VIEW outcomes AS SELECT content AS experiment_id, "
-    "content AS status FROM read_text('SECRET')",
-    "DROP TABLE meta; CREATE VIEW meta AS SELECT 'schema_version' AS key, content AS value "
-    "FROM read_text('SECRET')",
-    "CREATE MACRO duckdb_tables() AS TABLE SELECT content AS table_name FROM read_text('SECRET')",
+    f"CREATE MACRO list_prepend(a, b) AS (SELECT [content] {READ.removeprefix('content ')})",
+    f"CREATE MACRO arg_max(a, b) AS (SELECT {READ})",
+    AS_VIEW.format("outcomes") + f"content AS experiment_id, content AS status, {READ}",
+    AS_VIEW.format("meta") + f"'schema_version' AS key, content AS value, {READ}",
+    f"CREATE MACRO duckdb_tables() AS TABLE SELECT content AS table_name, {READ}",
 ]
 
 
@@ -107,7 +107,7 @@ WRITES = [
     "ATTACH ':memory:' AS m", "DETACH results", "USE memory", "EXPORT DATABASE 'x'",
     "IMPORT DATABASE 'x'", "PRAGMA database_list", "SET threads = 1", "CALL pragma_version()",
     "PREPARE a AS SELECT 1", "EXECUTE a", "CREATE TEMP VIEW v AS SELECT 1",
-    "CREATE MACRO f() AS 1", "CREATE SECRET (TYPE s3)", "SELECT * FROM query('FROM ''secret.txt''')",
+    "CREATE MACRO f() AS 1", "CREATE SECRET (TYPE s3)", "FROM query('FROM ''secret.txt''')",
     "VACUUM", "FORCE CHECKPOINT", "BEGIN", "FROM duckdb_secrets()", "SELECT getvariable('x'); DROP",
     "EXPLAIN ANALYZE COPY tickets TO 'out.csv'", "FROM read_duckdb('x.duckdb')",
 ]  # fmt: skip

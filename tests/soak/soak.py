@@ -134,7 +134,8 @@ def soak(kills: int, seed: int, folder: Path) -> int:
         expected[width], alone[width] = undisturbed.rows(), undisturbed.trained()
         print(
             f"undisturbed at width {width}: {len(expected[width])} rows, "
-            f"{alone[width][0]:,} steps, {alone[width][1]:.1f} s of training, {seconds:.0f} s in all",
+            f"{alone[width][0]:,} steps, {alone[width][1]:.1f} s of training, "
+            f"{seconds:.0f} s in all",
             flush=True,
         )
     survived: Counter[tuple[str, str]] = Counter()

@@ -149,7 +149,9 @@ def test_none_has_anything_to_tune(goals):
 
 def test_a_kind_of_layer_that_no_network_has_is_named(goals):
     tune = "\n[tune]\nbudget = { trials = 2 }\n[tune.space.imp]\n"
-    rates = "prune_rate.conv = { low = 0.1, high = 0.5 }\nprune_rate.linear = { low = 0.1, high = 0.9 }\n"
+    rates = "".join(
+        f"prune_rate.{kind} = {{ low = 0.1, high = 0.9 }}\n" for kind in ("conv", "linear")
+    )
     (note,) = idle(goals(tune + rates))
     assert "tune.space.imp: 'prune_rate.conv' is not tuned" in note
     assert idle(goals(tune + rates.splitlines()[1] + "\nscope = true\n")) == []

@@ -302,8 +302,7 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
     assert summary.exit_code == 1
 
 
-@pytest.mark.parametrize("objective", ["area", "matching"])
-@pytest.mark.parametrize("label", ["imp", "snip"])
+@pytest.mark.parametrize(("objective", "label"), [("area", "imp"), ("matching", "snip")])
 def test_every_trial_is_held_against_the_suite_s_own_dense_run(
     read, tune, tmp_path, objective, label
 ):

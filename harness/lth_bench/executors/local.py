@@ -205,8 +205,8 @@ class LocalExecutor:
         self._stillborn = 0 if worker.turn.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:
             raise UserError(
-                f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); what "
-                f"they said is above. Nothing that was recorded is lost: mend that, and the same "
+                f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); "
+                f"what they said is above. What was recorded is kept: mend that, and the same "
                 f"command goes on from there"
             )
         if not worker.turn.used:

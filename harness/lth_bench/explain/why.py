@@ -100,12 +100,11 @@ def _notes(
 
 
 def _torch_version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
-        return version("torch")
-    except PackageNotFoundError:
+        import torch  # its own version names the build too, as the journal does
+    except ImportError:
         return None
+    return str(torch.__version__)
 
 
 def _planned_order(con: DuckDBPyConnection, identity: str) -> int:

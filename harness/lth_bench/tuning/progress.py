@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lth_bench.report.progress import describe_all, stopping
 from lth_bench.store.trials import TIE
+from lth_bench.tuning.goal import DENSITY
 from lth_bench.tuning.study import Study, Told
 
 
@@ -172,7 +173,8 @@ def _count(study: Study, score: _Score) -> str:
 
 
 def _params(params: Any) -> str:
-    shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in params.items())
+    own = {k: v for k, v in params.items() if k != DENSITY}  # which is among the values
+    shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items())
     return " ".join(shown)
 
 

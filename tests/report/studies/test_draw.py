@@ -143,8 +143,8 @@ def test_every_member_of_a_front_is_drawn_as_one(study: Make) -> None:
 def test_contours_are_shaded_alike_with_one_objective_and_two(study: Make, direction: str) -> None:
     def shading(objectives: tuple[str, ...]) -> set[bool]:
         ways = [direction, "minimize"][: len(objectives)]
-        changes = {n: {"directions": ways} for n in range(20)}
-        found = draw(study(trials=20, objectives=objectives, changes=changes))[0]
+        changes = {n: {"directions": ways} for n in range(7)}
+        found = draw(study(trials=7, objectives=objectives, changes=changes))[0]
         return {t["reversescale"] for f in found for t in f.data if t["type"] == "contour"}
 
     assert shading(("accuracy",)) == shading(("accuracy", "cost")) == {direction == "minimize"}
