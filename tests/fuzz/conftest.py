@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-CASES = int(os.environ.get("LTH_BENCH_FUZZ", "300"))
+CASES = int(os.environ.get("LTH_BENCH_FUZZ", "200"))
 """Of each fuzzer. `make fuzz` sets 10,000."""
 
 settings.register_profile(

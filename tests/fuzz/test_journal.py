@@ -217,7 +217,7 @@ def test_any_journal_is_read_or_refused(
             unstage(con)
 
 
-@settings(FUZZ, max_examples=max(5, FUZZ.max_examples // 50))
+@settings(FUZZ, max_examples=max(3, FUZZ.max_examples // 50))
 @given(content=journals())
 def test_no_journal_leaves_half_a_database(
     tmp_path_factory: pytest.TempPathFactory,

@@ -197,8 +197,8 @@ def opening(plan: Plan, todo: Sequence[Planned], workers: int) -> str:
 def stopping(record: dict[str, Any]) -> str:
     """What a first Ctrl-C does."""
     return (
-        f"stopping: trainings under way are saved, in {record['grace']:.0f} s at most; Ctrl-C again "
-        f"stops at once"
+        f"stopping: trainings under way are saved, in {record['grace']:.0f} s at most; Ctrl-C "
+        f"again stops at once"
     )
 
 

@@ -170,8 +170,8 @@ def test_what_is_outstanding_is_counted(results: Callable[..., Any]) -> None:
     assert outstanding(rows) == [
         '2 of 6 rows failed and 1 were skipped; why: lth-bench query "FROM failures"',
         (
-            "2 rows are still to come; run the suite again to go on, with --retry oom,timeout where "
-            "memory or time was short"
+            "2 rows are still to come; run the suite again to go on, with --retry oom,timeout "
+            "where memory or time was short"
         ),
     ]
     assert outstanding([ROW]) == []
