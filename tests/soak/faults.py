@@ -34,7 +34,7 @@ def victims(who):
     if who == "all":
         return [0]  # the whole group
     if IN_WORKER:
-        return [os.getpid() if who == "worker" else os.getppid()]
+        return [os.getpid() if who == "worker" else multiprocessing.parent_process().pid]
     workers = [p.pid for p in multiprocessing.active_children()]
     return [os.getpid()] if who == "coordinator" else workers[:1]
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor
 
 from lth_bench.masks import Layer, Mask
@@ -89,6 +88,8 @@ class Partials:
         """Keep the state of a training in place of an earlier one. OSError from the disk;
         `memo.Unwritable` where its callback keeps what cannot be written.
         """
+        from safetensors.torch import save  # not there where the engine alone is measured
+
         folder = self.folder(key)
         kept: dict[str, Tensor] = {}
         tensors = {f"layout/{k}": v for k, v in partial.layout.items()}
@@ -139,6 +140,8 @@ class Partials:
         device: torch.device,
     ) -> Partial | None:
         """A training in mid-way, or None. `device` is where the callback's memory goes."""
+        from safetensors.torch import load
+
         by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
         try:
             facts = self._facts(key)
