@@ -28,12 +28,12 @@ def write_cifar10(root: Path, a_batch: int) -> None:
     (folder / "batches.meta").write_bytes(pickle.dumps(meta, protocol=2))
 
 
-def test_every_strategy_on_every_network_ends_with_its_rows(lth):
+def test_every_strategy_on_small_and_large_networks_ends_with_its_rows(lth):
     write_cifar10(lth.folder / "data", a_batch=40)
     lth.env["LTH_BENCH_DATA"] = str(lth.folder / "data")
     unpublished = '{ name = "cifar10", checksum = false }'
     changes = [f"--set=tasks.{i}.dataset={unpublished}" for i in range(3)]
-    lth("run", "cifar_conv", "--smoke", *changes)
+    lth("run", "cifar_conv", "--smoke", "-m", "conv2", "-m", "conv6", *changes)
     with duckdb.connect(str(lth.results), read_only=True) as con:
         found = con.execute(
             "SELECT model, list_sort(list(DISTINCT label)), list(DISTINCT status), count(*) "
@@ -41,5 +41,5 @@ def test_every_strategy_on_every_network_ends_with_its_rows(lth):
         ).fetchall()
     # two densities of seven methods, and the dense run
     assert [(m, set(labels), s, n) for m, labels, s, n in found] == [
-        (model, STRATEGIES, ["ok"], 15) for model in ("conv2", "conv4", "conv6")
+        (model, STRATEGIES, ["ok"], 15) for model in ("conv2", "conv6")
     ]

@@ -118,7 +118,7 @@ def test_failures_leave_their_row_and_the_others_go_on(lth, tiny):
     assert reasons["dies"] == "the worker process died 2 times: exit code 7"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: tests/executors/test_stopping.py
 def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, longer, how):
     suite = lth.write("tiny.toml", longer)
     process = lth.start("run", suite)

@@ -44,7 +44,7 @@ def test_measure_times_every_loop(
         assert row["images_per_second"] == pytest.approx(32 * row["model_steps_per_second"])
         assert row["seconds_per_model_epoch"] == pytest.approx(100 / row["model_steps_per_second"])
     assert found[3]["engine_width"] == 2
-    assert found[4]["percent_of_floor"] == 100
+    assert found[4]["percent_of_floor"] == pytest.approx(100)
     table.write(tmp_path / "found.json", {"steps": found})
     assert json.loads((tmp_path / "found.json").read_text())["steps"] == found
     assert len(table.text(table.HEADINGS, [table.cells(r) for r in found]).splitlines()) == 7
