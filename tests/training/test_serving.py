@@ -355,3 +355,14 @@ def test_a_rewired_training_is_its_own(wide, half_mask, request_of, queue, cohor
     assert cohorts == [(4, [1, 2])] or cohorts == [(4, [2, 1])]
     assert a.mask == first and b.mask == c.mask == second
     assert hand.same(b.values, c.values) and not hand.same(a.values, b.values)
+
+
+def test_what_on_step_sees_of_the_end_is_its_own(make_bench, request_of, queue):
+    """Fits of other lengths are another training where a callback sees the end."""
+    bench, ends = make_bench(NET, RECIPE), []
+    fits = [request_of(bench, end=e, on_step=lambda v: ends.append(v.end)) for e in (4, 6)]
+    waiting = queue(bench, *fits, callbacks=CALLBACKS)
+    assert waiting[0].training != waiting[1].training
+    for one in waiting:
+        bench.wait_alone(one)
+    assert ends == [4] * 4 + [6] * 6

@@ -167,7 +167,8 @@ class Workbench:
             request,
             on_eval,
             key="" if request.until is not None else digest([whole, request.end]),
-            training=digest(whole),
+            # `on_step` sees the end, so only fits of the same length have the same training
+            training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
         )
         width = width_of(self, request)
