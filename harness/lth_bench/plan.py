@@ -227,10 +227,10 @@ def _outline(
     name: str, model: Any, input_shape: tuple[int, int, int], classes: int
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
-    import torch
     from torch import nn
 
     from lth_bench.models.prunable import prunable_layers
+    from lth_bench.models.tracing import shapes_only
     from lth_bench.training.randomness import seeded
 
     def built() -> nn.Module:
@@ -240,7 +240,7 @@ def _outline(
 
     with seeded("shape"):
         try:
-            with torch.device("meta"):  # without memory, whatever width a suite asks for
+            with shapes_only():  # whatever width a suite asks for
                 module = built()
         except UserError:  # perhaps of a network that looks at its values while it is made
             module = built()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lth_bench.training.direct import direct_step
-from lth_bench.training.optimizers import make_optimizer, to_start
+from lth_bench.training.optimizers import Adam, make_optimizer, to_start
 from lth_bench.training.recipe import Recipe
 
 RECIPES = {
@@ -67,8 +67,8 @@ def test_a_parameter_without_gradient_stays():
 @pytest.mark.parametrize("started", [True, False])
 def test_what_it_does_not_know_is_left_to_torch_optim(started):
     ours = parameters(torch.float32)
-    plain = torch.optim.Adam(ours, foreach=True)
+    plain = Adam(ours, foreach=True)
     assert direct_step(plain) == plain.step
     if not started:  # no state to work on yet
-        fused = torch.optim.Adam(ours, fused=True)
+        fused = Adam(ours, fused=True)
         assert direct_step(fused) == fused.step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from lth_bench.errors import UserError
 from lth_bench.masks.layer import Kind, Layer
+from lth_bench.models.tracing import to_trace
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -54,8 +54,8 @@ def _layers(module: nn.Module) -> dict[str, Tensor]:
 def _executed(
     module: nn.Module, found: dict[str, Tensor], input_shape: tuple[int, ...], classes: int
 ) -> list[str]:
-    """The layers' names as a forward pass calls them, on a copy that holds no values."""
-    twin = copy.deepcopy(module).to("meta").eval()
+    """The layers' names as a forward pass calls them."""
+    twin, examples = to_trace(module, input_shape)
     executed: list[str] = []
 
     def record(name: str) -> Callable[..., None]:
@@ -63,11 +63,9 @@ def _executed(
 
     for name in found:
         twin.get_submodule(name).register_forward_hook(record(name))
-    # two examples: batch norm and squeezes treat a batch of one apart
-    example = torch.zeros(2, *input_shape, device="meta", dtype=next(iter(found.values())).dtype)
     try:
         with torch.no_grad():
-            logits: Any = twin(example)
+            logits: Any = twin(examples)
     except Exception as error:  # whatever somebody's network raises
         raise UserError(
             f"{_title(module)} cannot take an input of shape {list(input_shape)}: {error}; choose "

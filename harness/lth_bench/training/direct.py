@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import torch
 
+from lth_bench.training.optimizers import SGD, Adam, AdamW
+
 
 def direct_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     """A function that does what `optimizer.step` does, at the groups' present rates.
@@ -18,9 +20,8 @@ def direct_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     It needs SGD, Adam or AdamW in fused form on a CPU, with its state in place (zeros before the
     first step); otherwise, and while a gradient is missing, it is `optimizer.step` itself.
     """
-    kinds = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
     groups = optimizer.param_groups
-    if type(optimizer) not in kinds or len(groups) != 1 or not groups[0]["fused"]:
+    if type(optimizer) not in (SGD, Adam, AdamW) or len(groups) != 1 or not groups[0]["fused"]:
         return optimizer.step
     group = groups[0]
     parameters = group["params"]

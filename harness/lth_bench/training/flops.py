@@ -6,7 +6,6 @@ convolutions and linear layers count; normalisation, activations and the optimis
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from lth_bench.masks import Layer
+from lth_bench.models.tracing import to_trace
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Flops:
 
 def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[int, ...]) -> Flops:
     """FLOPs of `layers` for one example of `input_shape` [C, H, W]; the module is not changed."""
-    twin = copy.deepcopy(module).to("meta").eval()
+    twin, examples = to_trace(module, input_shape)
     modules = dict(twin.named_modules())
     found: dict[str, LayerFlops] = {}
 
@@ -76,6 +76,6 @@ def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[i
 
     for layer in layers:
         watch(layer)
-    twin(torch.zeros(2, *input_shape, device="meta"))
+    twin(examples)
     zero = LayerFlops(0, 0, 0)
     return Flops({layer.name: found.get(layer.name, zero) for layer in layers})

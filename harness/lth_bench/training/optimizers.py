@@ -6,6 +6,7 @@ loop 1.57 (2-core AVX2 machine, 400 steps each in one run).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +16,29 @@ from lth_bench.training.recipe import Recipe
 
 LANES = 16
 """float32 numbers in a CPU's widest vector (AVX-512)."""
+
+
+_ADD_GROUP = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+"""Without torch's wrapper for compiled code, which costs each process a second: it imports the
+compiler."""
+
+
+class SGD(torch.optim.SGD):
+    """torch.optim's own, made without its compiler."""
+
+    add_param_group = _ADD_GROUP
+
+
+class Adam(torch.optim.Adam):
+    """torch.optim's own, made without its compiler."""
+
+    add_param_group = _ADD_GROUP
+
+
+class AdamW(torch.optim.AdamW):
+    """torch.optim's own, made without its compiler."""
+
+    add_param_group = _ADD_GROUP
 
 
 def make_optimizer(
@@ -29,7 +53,7 @@ def make_optimizer(
     fused = cuda or width == 1 or all(p.numel() % LANES == 0 for p in parameters)
     how = {"fused": True} if fused else {"foreach": True}
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
+        return SGD(
             parameters,
             lr=lr,
             momentum=recipe.momentum,
@@ -37,7 +61,7 @@ def make_optimizer(
             weight_decay=recipe.weight_decay,
             **how,
         )
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    kind = Adam if recipe.optimizer == "adam" else AdamW
     return kind(
         parameters,
         lr=lr,

@@ -1,0 +1,75 @@
+"""Networks without values: to be made and run once, for their shapes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+SMALL = 30_000_000
+"""Parameters and buffers up to which a copy is made of real numbers."""
+PIXELS = 64 * 64
+"""Pixels of an image up to which it is."""
+
+
+def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    """A copy in eval mode, and two examples of `input_shape` [C, H, W] for it: [2, C, H, W].
+
+    Two, since batch norm and squeezes treat a batch of one apart. Both lie on the CPU where that
+    costs little, and otherwise on the meta device, which takes no memory. There the first
+    operation costs a second, since torch imports its compiler for it.
+    """
+    tensors = list(chain(module.parameters(), module.buffers()))
+    dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
+    small = sum(t.numel() for t in tensors) <= SMALL
+    if not small or input_shape[-1] * input_shape[-2] > PIXELS:
+        twin = copy.deepcopy(module).to("meta")
+        return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype, device="meta")
+    blanks: dict[int, Any] = {id(t): _blank(t) for t in tensors if t.is_meta}
+    twin = copy.deepcopy(module, blanks).to("cpu")
+    return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype)
+
+
+def _blank(tensor: Tensor) -> Tensor:
+    """Zeros on the CPU in a meta tensor's place. Module.to_empty would import the compiler."""
+    zeros = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(zeros, requires_grad=tensor.requires_grad)
+    return zeros
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Networks made here take no memory, however large, and draw no values."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of initial values. On the meta device there is nothing to draw, and
+    the attempt costs a second: torch imports its compiler for it.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        drawn = args[0] if args else kwargs.get("tensor")
+        draws = func in (Tensor.normal_, Tensor.uniform_) or _module_of(func) == nn.init.__name__
+        if draws and isinstance(drawn, Tensor) and drawn.is_meta:
+            return drawn
+        return func(*args, **kwargs)
+
+
+def _module_of(func: Callable[..., Any]) -> str | None:
+    return getattr(func, "__module__", None)  # getters of attributes have none
