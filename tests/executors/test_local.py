@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import signal
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +27,7 @@ class Config:
     device: str
     room: int = 0
     timeout: float = float("inf")
+    done: str = ""  # a folder with a file a finished training
 
 @dataclass(frozen=True)
 class Job:
@@ -34,12 +36,41 @@ class Job:
     says: bool = False
     stays: float = 0.0
     trains: bool = False
+    chain: int = 0  # trainings, one after the other, 20 ms each
     needs: int = 0  # out of memory among more than so many
     model: str = "mlp"
     dataset: str = "digits"
     recipe: str = "short"
     seed: int = 0
     label: str = "job"
+
+def play_chains(pipe, config, live):
+    # a training of each in turn; what was trained before is found
+    live = list(live)
+    while live:
+        while pipe.poll():
+            said = pipe.recv()
+            if said == "give back":
+                given = [live.pop() for _ in range(len(live) // 2)]
+                ids = [job.experiment_id for job in given]
+                pipe.send({"event": "given", "experiments": ids})
+            else:
+                live += said
+        job = live.pop(0)
+        for number in range(job.chain):
+            try:
+                open(f"{config.done}/{job.experiment_id}-{number}", "x").close()
+            except FileExistsError:
+                continue
+            time.sleep(0.02)
+            pipe.send({"record": "ticket", "by": os.getpid(), "round": number,
+                       "experiment_id": job.experiment_id})
+            live.append(job)
+            break
+        else:
+            pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
+                       "status": "ok", "reason": None})
+    return live
 
 def main(pipe, config, turn):
     if config.device == "broken":
@@ -49,6 +80,9 @@ def main(pipe, config, turn):
         try:
             live = pipe.recv()
             while live:
+                if any(job.chain for job in live):
+                    live = play_chains(pipe, config, live)
+                    continue
                 if config.room > len(live):
                     pipe.send({"event": "room", "room": config.room - len(live)})
                     live += pipe.recv()
@@ -88,7 +122,7 @@ def run(fake, monkeypatch):
     """`run(jobs, workers=1, room=0, handle=None, timeout=inf)`: all that the coordinator heard."""
     monkeypatch.setattr(local, "worker_main", fake.main)
 
-    def go(jobs, workers=1, room=0, handle=None, timeout=math.inf, device="cpu"):
+    def go(jobs, workers=1, room=0, handle=None, timeout=math.inf, device="cpu", done=""):
         heard = []
 
         def keep(record):
@@ -96,9 +130,10 @@ def run(fake, monkeypatch):
             if handle is not None:
                 handle(record)
 
-        planned = [Planned(job, (1,), 1) for job in jobs] if isinstance(jobs, list) else jobs
-        config = fake.Config(device, room, timeout)
-        LocalExecutor(config, [device] * workers).run(planned, keep)
+        if isinstance(jobs, list):
+            jobs = [Planned(job, (1,) * max(1, job.chain), 1) for job in jobs]
+        config = fake.Config(device, room, timeout, str(done))
+        LocalExecutor(config, [device] * workers).run(jobs, keep)
         assert multiprocessing.active_children() == []
         return SimpleNamespace(
             heard=heard,
@@ -153,6 +188,23 @@ def test_a_worker_with_room_is_given_company_of_its_own_task(fake, run):
         assert len({int(i) < 6 for i in ids}) == 1
     # without room, one after the other
     assert {len(ids) for ids in run(jobs).together} == {1}
+
+
+@pytest.mark.parametrize(("chains", "workers"), [(5, 2), (3, 2), (5, 3), (2, 2)])
+def test_the_last_chains_are_shared_among_all_workers(fake, run, tmp_path, chains, workers):
+    """Trainings are sequential within a chain, and yet no worker is idle for long."""
+    jobs = [fake.Job(str(i), chain=10) for i in range(chains)]
+    done = run(jobs, workers=workers, done=tmp_path)
+    assert {r["status"] for r in done.ended.values()} == {"ok"}
+    assert len(done.ended) == chains
+    tickets = [r for r in done.heard if r.get("record") == "ticket"]
+    assert len(tickets) == 10 * chains  # none twice
+    by_worker = Counter(r["by"] for r in tickets)
+    assert len(by_worker) == workers
+    # whole chains would be a third or a half more for one of two
+    assert max(by_worker.values()) <= 10 * chains / workers + 4
+    moved = Counter(r["experiment"].experiment_id for r in done.heard if r.get("event") == "start")
+    assert (max(moved.values()) > 1) == (chains % workers > 0)
 
 
 def test_what_is_heard_may_bring_more_to_do(fake, run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import threading
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lth_bench.errors import OutOfTime
-from lth_bench.executors.pool import Pool
+from lth_bench.executors.pool import GivenBack, Pool
 from lth_bench.training.serving import Waiting
 
 
@@ -295,3 +296,87 @@ def test_two_hundred_experiments_leave_no_thread_behind():
     play_out(pool, bench)
     assert len(bench.seen) == 3
     assert threading.active_count() == count
+
+
+def keyed_fit(pool, number, key="somewhere"):
+    one = Waiting(number, key=key)
+    pool.wait(one)
+    return one.outcome
+
+
+def test_who_has_waited_longest_is_served_first():
+    """One training at a time: all get on alike."""
+    pool, order = Pool(), []
+
+    def run(name):
+        for i in range(3):
+            fit(pool, (name, i))
+            order.append((name, i))
+
+    for name in "abc":
+        pool.start(lambda name=name: run(name), name)
+    play_out(pool, Bench(lambda waiting: waiting[:1]))
+    assert order == [(name, i) for i in range(3) for name in "abc"]
+
+
+def test_who_is_given_back_unwinds_and_the_others_go_on():
+    pool, story = Pool(), []
+
+    def run(name):
+        try:
+            with torch.no_grad():
+                for i in range(3):
+                    keyed_fit(pool, (name, i))
+                    story.append((name, i))
+        except GivenBack:
+            story.append((name, "given"))
+            raise
+
+    def goes(name):
+        with contextlib.suppress(GivenBack):
+            run(name)
+
+    for name in "abc":
+        pool.start(lambda name=name: goes(name), name)
+    bench = Bench(lambda waiting: waiting[:1])
+    pool.serve(bench)  # a goes to the end of the line
+    assert pool.give_back(1) == ["a"]
+    assert story == [("a", 0), ("a", "given")]
+    assert len(pool) == 2
+    assert pool.give_back(0) == pool.give_back(-1) == []
+    play_out(pool, bench)
+    assert [x for x in story if x[0] != "a"] == [(n, i) for i in range(3) for n in "bc"]
+
+
+def test_whose_trainings_nobody_could_find_stays():
+    pool, ended = Pool(), []
+
+    def run(name, keys):
+        for key in keys:
+            keyed_fit(pool, name, key)
+        ended.append(name)
+
+    pool.start(lambda: run("search", ["", "x"]), "search")
+    pool.start(lambda: run("ladder", ["x", "y"]), "ladder")
+    pool.serve(Bench())
+    with pytest.raises(GivenBack):  # no worker catches it here
+        pool.give_back(2)
+    assert len(pool) == 1
+    play_out(pool, Bench())
+    assert ended == ["search"]
+
+
+def test_a_strategy_that_catches_everything_is_given_back_all_the_same():
+    pool, tries = Pool(), []
+
+    def stubborn():
+        for _ in range(5):
+            try:
+                keyed_fit(pool, 0)
+            except BaseException as error:
+                tries.append(type(error))
+
+    pool.start(stubborn, "stubborn")
+    pool.give_back(1)
+    assert tries == [GivenBack] * 5
+    assert len(pool) == 0

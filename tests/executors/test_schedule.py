@@ -52,6 +52,23 @@ def test_dense_runs_open_their_groups_and_long_chains_come_first():
     assert len(schedule) == 0
 
 
+def test_a_chain_is_what_can_change_its_worker():
+    task = task_of(planned("x").experiment)
+    others = [planned("bird", fits=(70, 80), search="bird"), planned("one shot", fits=(90,))]
+    schedule = Schedule([planned("ladder", fits=(60, 60, 60)), *others])
+    assert schedule.chain(task_of(planned("x", task="conv").experiment)).items == ()
+    assert names(schedule.chain(task).items) == ["ladder"]
+    assert schedule.chain(task).items == ()  # a search has no address before its end
+    assert names(schedule.take(1, 1, task, task).items) == ["bird"]
+    assert schedule.chain(task).items == ()
+    assert len(schedule) == 1
+    # while its dense run is under way, nobody else's of the seed begins
+    schedule = Schedule([planned("dense", fits=()), planned("ladder", fits=(50, 50))])
+    assert schedule.chain(task).items == ()
+    schedule.take(1, 1, None, None)
+    assert schedule.chain(task).items == ()
+
+
 def test_what_shares_a_search_goes_to_one_worker():
     items = [planned("dense", fits=())]
     items += [planned(f"early {i}", fits=(25, 75), search="bird") for i in range(3)]

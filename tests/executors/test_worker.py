@@ -202,6 +202,37 @@ def test_room_is_for_one_at_width_one(tasks, make_run):
     assert made.worker.room == 0
 
 
+def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_run):
+    """Three ladders, a training of each in turn; two of them end in another worker."""
+    ladders = [e for e in tasks[1] if e.label in ("imp", "late_rewind")][:3]
+    alone = make_run("alone", side_by_side=False, width=1).play(ladders)
+    here, there = make_run("moved", width=1), make_run("moved", width=1)
+    here.worker.begin(ladders, here.records.append)
+    by_id = {e.experiment_id: e for e in ladders}
+    moves = 0
+    while len(here.worker.pool):
+        for _ in range(3):  # a training each
+            here.worker.serve()
+        for identity in here.worker.give_back():
+            moves += 1
+            assert {r["experiment_id"] for r in here.records if r["record"] == "experiment"} <= (
+                by_id.keys() - {identity}
+            )
+            there.play([by_id[identity]])
+            assert there.trained.total() > 0
+    assert moves == 2  # one of three, and one of the two that are left
+    last = {r["ticket_id"]: r for r in here.records if r["record"] == "ticket"}
+    both = make_run("unused", width=1)
+    both.records = here.records + there.records
+    assert both.rows == alone.rows
+    last |= {r["ticket_id"]: r for r in there.records if r["record"] == "ticket"}
+    ended = Counter(r["experiment_id"] for r in both.records if r["record"] == "experiment")
+    assert ended == Counter(by_id.keys())
+    spent = sum(r["cost"]["spent_steps"] for r in last.values())
+    trained = here.trained + there.trained
+    assert spent == sum((end - start) * n for (start, end), n in trained.items()) == alone.spent
+
+
 def test_what_only_one_wants_fails_alone(tasks, make_run, monkeypatch):
     """A hook that calls sys.exit() is an experiment's failure, and no worker's end."""
     from lth_strategies.snip import SNIP

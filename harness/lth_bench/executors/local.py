@@ -39,6 +39,8 @@ STILLBORN = 4
 """Workers in a row that end before they run anything, after which the run does: it is no fault of
 the experiments.
 """
+GIVE_BACK = "give back"
+"""What a worker is told that is to give some of its experiments to an idle one."""
 LOOK = 0.5
 """Seconds between looks for experiments that take too long, where there is a limit."""
 
@@ -57,6 +59,8 @@ class _Process:
     """Experiments that it has room for, and waits to hear about."""
     deaths: int = 0
     """Of the bundle that it runs."""
+    giving: bool = False
+    """Whether it was asked to give some of it back, and has not answered; or has none to give."""
 
 
 class LocalExecutor:
@@ -95,6 +99,7 @@ class LocalExecutor:
         while len(schedule) or any(w.live for w in workers):
             for worker in workers:
                 self._feed(worker, len(workers), schedule, handle)
+            self._share_the_rest(workers, schedule, handle)
             by_handle: dict[Any, _Process] = {}
             for worker in workers:
                 by_handle[worker.pipe] = worker
@@ -163,6 +168,32 @@ class LocalExecutor:
             bundle = schedule.take(max(1, worker.asked), workers, running, worker.task)
         if not bundle.items and not worker.asked:
             return
+        self._send(worker, bundle, handle)
+
+    def _share_the_rest(
+        self, workers: Sequence[_Process], schedule: Schedule, handle: Handle
+    ) -> None:
+        """Keep all workers busy to the end.
+
+        What is left for fewer than all begins beside what they run, a training of each in turn, so
+        that who comes to be idle can take one over. Five chains on two workers end after two and a
+        half chains' time, not three.
+        """
+        idle = [w for w in workers if not w.live]
+        for worker in sorted(workers, key=lambda w: len(w.live)):
+            if not idle and 0 < len(schedule) < len(workers) and not worker.deaths:
+                assert worker.task is not None
+                if (bundle := schedule.chain(worker.task)).items:
+                    self._send(worker, bundle, handle)
+        if idle and not len(schedule):
+            donors = [w for w in workers if len(w.live) > 1 and not w.giving]
+            for worker in sorted(donors, key=lambda w: -len(w.live))[: len(idle)]:
+                worker.giving = True
+                with contextlib.suppress(OSError):
+                    worker.pipe.send(GIVE_BACK)
+
+    def _send(self, worker: _Process, bundle: Bundle, handle: Handle) -> None:
+        """Give a bundle to a worker that listens."""
         if not worker.live:
             worker.deaths = bundle.deaths
         worker.asked = 0
@@ -187,6 +218,12 @@ class LocalExecutor:
             if record.get("event") == "room":
                 worker.asked = record["room"]
                 continue
+            if record.get("event") == "given":
+                for identity in record["experiments"]:
+                    schedule.back(Bundle((worker.live.pop(identity),)))
+                worker.giving = not record["experiments"]
+                continue
+            worker.giving = False  # it has got on since
             ended = record.get("record") == "experiment"
             if ended and record["status"] == "oom" and len(worker.live) > 1:
                 # its neighbours' memory is its own when it runs alone
@@ -294,15 +331,26 @@ def worker_main(pipe: Connection, config: WorkerConfig, turn: Turn) -> None:
 
     prepare_process(config.device)
     worker: Worker | None = None
+
+    def hear() -> None:
+        """Do what the coordinator says next: begin experiments, or give some back."""
+        nonlocal worker
+        said = pipe.recv()
+        worker = worker or Worker(config, pool=Pool(turn.begin, config.timeout), saving=saving)
+        if said == GIVE_BACK:
+            pipe.send({"event": "given", "experiments": worker.give_back()})
+        else:
+            worker.begin(said, pipe.send)
+
     while True:
         try:
-            experiments = pipe.recv()
-            worker = worker or Worker(config, pool=Pool(turn.begin, config.timeout), saving=saving)
-            worker.begin(experiments, pipe.send)
-            while len(worker.pool):
+            hear()
+            while worker is not None and len(worker.pool):
                 if worker.room:
                     pipe.send({"event": "room", "room": worker.room})
-                    worker.begin(pipe.recv(), pipe.send)
+                    hear()
+                while pipe.poll():
+                    hear()
                 worker.serve()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone

@@ -2,11 +2,13 @@
 
 Strategies are plain sequential code. An experiment runs until it waits in `fit` or ends; then the
 next one runs. When all wait, some of their trainings are run together, on the thread that owns the
-pool, beside no experiment. So nothing here needs a lock, and nothing depends on timing.
+pool, beside no experiment. So nothing here needs a lock, and nothing depends on timing. Who has
+waited longest is served first, so that all get on alike.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -23,6 +25,10 @@ from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench
 
 
+class GivenBack(BaseException):
+    """Unwinds an experiment that another process goes on with. Strategies catch no such thing."""
+
+
 @dataclass(eq=False)
 class _Seat:
     """An experiment's thread, and what it waits for."""
@@ -37,6 +43,10 @@ class _Seat:
     """Seconds that it took so far: those it ran for, and its share of the cohorts."""
     since: float = 0.0
     """When it was last let run."""
+    place: int = 0
+    """In the line of those that wait."""
+    found_again: bool = True
+    """Whether all that was trained for it has an address under which others find it."""
 
 
 def _nobody(name: str, left: float) -> None: ...
@@ -53,6 +63,11 @@ class Pool:
         """
         self._seats: list[_Seat] = []
         self._tell, self._limit = tell, limit
+        self.whose = ""
+        """The name of the experiment whose own code runs."""
+        self.given: set[str] = set()
+        """Names of experiments that were given back."""
+        self._places = itertools.count()
         # one semaphore each: a condition that all share costs 3.4 ms a hand-off at 200 threads
         self._back = threading.Semaphore(0)
 
@@ -83,7 +98,8 @@ class Pool:
     def serve(self, bench: Workbench) -> None:
         """Answer some of the trainings that are waited for, and let their experiments go on."""
         # one that has its answer was held up by another's error the last time
-        waiting = [s.waits_for for s in self._seats if s.waits_for and not s.waits_for.done]
+        line = sorted(self._seats, key=lambda s: s.place)
+        waiting = [s.waits_for for s in line if s.waits_for and not s.waits_for.done]
         if waiting:
             # by then somebody's share of a cohort is more than there is
             self._tell("", self._limit * len(waiting))
@@ -105,6 +121,7 @@ class Pool:
         if seat.waits_for is not None:
             seat.spent += seat.waits_for.spent
         self._tell(seat.name, self._limit - seat.spent)
+        self.whose = seat.name
         seat.since = time.perf_counter()
         seat.go.release()
         try:
@@ -114,12 +131,27 @@ class Pool:
             raise
         finally:
             self._tell("", math.inf)
+            self.whose = ""
             state.put_back()
             if seat.ended:
                 seat.thread.join()
                 self._seats.remove(seat)
         if seat.error is not None:
             raise seat.error
+
+    def give_back(self, number: int) -> list[str]:
+        """Unwind up to `number` experiments, those that would wait longest, and return their names.
+
+        Elsewhere they begin anew, and find their finished trainings; one whose trainings have no
+        address stays.
+        """
+        line = sorted(self._seats, key=lambda s: s.place, reverse=True)
+        found = [s for s in line if s.found_again and s.waits_for and not s.waits_for.done]
+        given = found[: max(0, number)]
+        for seat in given:
+            self.given.add(seat.name)
+            self._let_run(seat)
+        return [seat.name for seat in given]
 
     def wait(self, one: Waiting) -> None:
         """Called in an experiment's thread, by `fit`."""
@@ -128,8 +160,12 @@ class Pool:
             raise ValueError("fit can be called only in the thread that called the hook")
         seat.spent += time.perf_counter() - seat.since
         seat.since = time.perf_counter()  # for whoever goes on after the error
+        if seat.name in self.given:
+            raise GivenBack
         if seat.spent > self._limit:
             raise OutOfTime(self._limit)
+        seat.place = next(self._places)
+        seat.found_again &= bool(one.key)
         self._lend(one, seat)
         state = _GlobalState()
         seat.waits_for = one
@@ -137,6 +173,8 @@ class Pool:
         seat.go.acquire()
         seat.waits_for = None
         state.put_back()
+        if seat.name in self.given:
+            raise GivenBack
 
     def _lend(self, one: Waiting, seat: _Seat) -> None:
         """Let a fit know how long it may take, and tell when its callbacks run."""

@@ -80,6 +80,18 @@ class Schedule:
             items += self._pop(group)
         return Bundle(tuple(items))
 
+    def chain(self, task: Task) -> Bundle:
+        """The task's next experiment, if it is a chain of trainings: begun beside another, it can
+        change the worker between two of them.
+        """
+        group = self._next_group(task, task)
+        if group is None:
+            return Bundle()
+        first = self._waiting[group][0]
+        if len(first.fits) < 2 or first.search is not None:
+            return Bundle()
+        return Bundle(tuple(self._pop(group)))
+
     def _next_group(self, task: Task | None, last: Task | None) -> Group | None:
         free = [
             g
@@ -135,7 +147,9 @@ class Schedule:
         return []
 
     def back(self, bundle: Bundle) -> None:
-        """A worker that ran these was ended for another's sake: they try again, uncharged."""
+        """A worker was ended for another's sake, or gave these back: they go on elsewhere,
+        uncharged.
+        """
         if bundle.items:
             self._suspects.append(bundle)
 

@@ -14,7 +14,7 @@ import torch
 
 from lth_bench.defaults import Defaults
 from lth_bench.errors import DiskError, Diverged, OutOfTime, UserError, out_of_memory
-from lth_bench.executors.pool import Pool
+from lth_bench.executors.pool import GivenBack, Pool
 from lth_bench.executors.schedule import task_of
 from lth_bench.lottery import Experiment, play
 from lth_bench.params import build
@@ -99,6 +99,7 @@ class Worker:
     def begin(self, experiments: Sequence[Experiment], emit: Emit) -> None:
         """Start experiments of one task beside those that run; each goes to its first training."""
         for experiment in experiments:
+            self.pool.given.discard(experiment.experiment_id)
             self.pool.start(partial(self.run, experiment, emit), experiment.experiment_id)
 
     def serve(self) -> None:
@@ -106,11 +107,28 @@ class Worker:
         if self._bench is not None and len(self.pool):
             self.pool.serve(self._bench[1])
 
+    def give_back(self) -> list[str]:
+        """Up to half of the experiments, those left out that fill a cohort: another worker is idle.
+        Returns their ids. They begin anew there, and find what was trained for them.
+        """
+        live = len(self.pool)
+        return self.pool.give_back(min(live // 2, live - self.width))
+
     def run(self, experiment: Experiment, emit: Emit) -> None:
-        """One experiment. Its records go to `emit`, the last of them its status."""
+        """One experiment. Its records go to `emit`, the last of them its status; none once it was
+        given back.
+        """
         began = time.perf_counter()
-        status, reason = self._outcome(experiment, emit)
-        emit(
+
+        def unless_given(record: dict[str, Any]) -> None:
+            if experiment.experiment_id not in self.pool.given:
+                emit(record)
+
+        try:
+            status, reason = self._outcome(experiment, unless_given)
+        except GivenBack:
+            return
+        unless_given(
             {
                 "record": "experiment",
                 "experiment_id": experiment.experiment_id,
@@ -182,6 +200,7 @@ class Worker:
             bench.saving = self._saving
             if not self._alone:
                 bench.wait = self.pool.wait
+                bench.whose = lambda: self.pool.whose
             self._bench = (key, bench, test)
         _, bench, test = self._bench
         # a tuning's trials announce different steps, each its own

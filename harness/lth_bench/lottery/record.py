@@ -31,7 +31,8 @@ class Reporter:
     ) -> None:
         self.experiment, self.bench, self.hooks, self.emit = experiment, bench, hooks, emit
         self.structured = structured
-        self._accounted: list[Trained] = []
+        self._accounted: set[str] = set()
+        """Keys of trainings that a record has counted."""
 
     def ticket(self, ticket: Ticket, trained: Trained, control: str, fits: Fits) -> None:
         """A reported ticket, with all its metrics."""
@@ -106,13 +107,13 @@ class Reporter:
 
     def _cost(self, search: Sequence[Trained], train: Sequence[Trained]) -> dict[str, float]:
         """Costs as if nothing were shared; `spent_*` is what this experiment added since its
-        record before, trainings that were found already done left out.
+        record before, trainings that others pay for left out.
         """
         own = sum((t.cost for t in train), Cost())
         found = sum((t.cost for t in search), Cost())
-        new = [t for t in (*search, *train) if not any(t is a for a in self._accounted)]
-        spent = sum((t.cost for t in new if not t.reused), Cost())
-        self._accounted.extend(new)
+        new = {t.key: t for t in (*search, *train) if t.key not in self._accounted}
+        spent = sum((t.cost for t in new.values() if not t.reused), Cost())
+        self._accounted |= new.keys()
         return {
             "steps": own.steps,
             "examples": own.examples,

@@ -103,6 +103,7 @@ class TrainingCache:
             "stopped": outcome.stopped,
             "width": outcome.width,
             "variant": outcome.variant,
+            "owner": outcome.owner,
             "curve": [asdict(p) for p in outcome.curve],
             "cost": asdict(outcome.cost),
             "checkpoints": sorted(outcome.checkpoints),
@@ -144,6 +145,7 @@ class TrainingCache:
                 stopped=bool(facts["stopped"]),
                 width=int(facts["width"]),
                 variant=str(facts["variant"]),
+                owner=str(facts.get("owner", "")),
             )
         except Exception:  # whatever a missing or damaged file raises: train again
             return None

@@ -29,3 +29,5 @@ class Outcome:
     """Members of the stack that it was computed in; 1 is a training alone."""
     variant: str = "plain"
     """The layout that computed it."""
+    owner: str = ""
+    """The experiment that it was trained for, which pays for it; "" where that is not known."""

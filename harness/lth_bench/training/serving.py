@@ -45,10 +45,16 @@ class Waiting(Asked):
     callbacks: Mapping[str, object] | None = None
     reused: bool = False
     """Whether nothing was trained for it alone."""
+    owner: str = ""
+    """The experiment that asks; "" where that is not known."""
     begun: int = 0
     """Steps that an earlier run has done of it, and has kept."""
     partial: str = ""
     """The address under which they are kept."""
+
+    def found(self, outcome: Outcome) -> None:
+        """It is trained already; where that was for this experiment, it pays."""
+        self.outcome, self.reused = outcome, not self.owner or outcome.owner != self.owner
 
 
 Joined = list[Waiting]
@@ -60,7 +66,8 @@ def serve(bench: Workbench, waiting: Sequence[Waiting]) -> None:
     known = False
     for one in waiting:
         if one.key and (found := _find(bench, one)) is not None:
-            one.outcome, one.reused, known = found, True, True
+            one.found(found)
+            known = True
     if known:
         return
     for width, together in _cohorts(bench, waiting):
@@ -72,7 +79,7 @@ def serve(bench: Workbench, waiting: Sequence[Waiting]) -> None:
             for joined in mine:
                 for one in joined:
                     if one.key and (found := _find(bench, one)):
-                        one.outcome, one.reused = found, True
+                        one.found(found)
             mine = [rest for j in mine if (rest := [one for one in j if not one.done])]
             if mine:
                 _train(bench, mine, width)
@@ -237,6 +244,7 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
             one.reused = one is not longest
             if one.outcome is None:
                 continue
+            one.outcome = dataclasses.replace(one.outcome, owner=longest.owner)
             try:
                 _keep(bench, one, one.outcome)
             except Exception as error:  # such as a full disk: what is not kept is no result

@@ -77,7 +77,8 @@ class Trained(State):
     key: str = field(default="", kw_only=True)
     """The content address of the training."""
     reused: bool = field(default=False, kw_only=True)
-    """Whether it was found already trained."""
+    """Whether another experiment pays for it. An experiment that was stopped, or moved to another
+    worker, and goes on, pays for what it finds of its own."""
     device: str = field(default="cpu", kw_only=True)
     width: int = field(default=1, kw_only=True)
     """Members of the cohort that it was computed in; 1 is a training alone."""

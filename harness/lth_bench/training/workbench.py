@@ -63,6 +63,8 @@ class Workbench:
         """Steps that many trainings start from: 0, and where tickets are rewound to."""
         self.wait: Callable[[Waiting], None] = self.wait_alone
         """How a fit waits for its answer; experiments that run side by side wait together."""
+        self.whose: Callable[[], str] = str
+        """Names the experiment that asks for a training; "" where that does not matter."""
         self.partials = Partials(cache.root)
         """Trainings in mid-way, from earlier runs and from workers that died."""
         self.saving = Saving()
@@ -170,11 +172,12 @@ class Workbench:
             # `on_step` sees the end, so only fits of the same length have the same training
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
+            owner=self.whose(),
         )
         width = width_of(self, request)
         found = self.find(one.key, request.checkpoints, width) if one.key else None
         if found is not None:
-            one.outcome, one.reused = found, True
+            one.found(found)
         else:
             self.wait(one)
         if one.error is not None:
