@@ -72,7 +72,7 @@ def play_chains(pipe, config, live):
                        "status": "ok", "reason": None})
     return live
 
-def main(pipe, config, turn):
+def main(pipe, config, turn, environment):
     if config.device == "broken":
         os._exit(3)
     turn.begin()

@@ -37,7 +37,7 @@ class Job:
     seed: int = 0
     label: str = "job"
 
-def main(pipe, config, turn):
+def main(pipe, config, turn, environment):
     (job,) = pipe.recv()
 
     def save(*_):

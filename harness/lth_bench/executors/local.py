@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import OutOfTime, UserError
+from lth_bench.executors.processes import (
+    children_deaf_to_ctrl_c,
+    take_over_environment,
+    worker_context,
+)
 from lth_bench.executors.schedule import Bundle, Schedule, Task, task_of
 from lth_bench.executors.stopping import (
     GRACE,
     StopSignals,
-    children_deaf_to_ctrl_c,
     die_with_parent,
     end_as_terminated,
     heed_signals,
@@ -30,7 +33,7 @@ from lth_bench.plan import Planned
 from lth_bench.training.saving import Preempted, Saving
 
 if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.process import BaseProcess
 
     from lth_bench.executors.worker import WorkerConfig
 
@@ -47,7 +50,7 @@ LOOK = 0.5
 
 @dataclass
 class _Process:
-    process: SpawnProcess
+    process: BaseProcess
     pipe: Connection
     config: WorkerConfig
     turn: Turn
@@ -68,7 +71,7 @@ class LocalExecutor:
 
     def __init__(self, config: WorkerConfig, devices: Sequence[str]) -> None:
         self._config, self._devices = config, list(devices)
-        self._context = multiprocessing.get_context("spawn")
+        self._context = worker_context()
         self._stillborn = 0
 
     def run(self, planned: Iterable[Planned] | Schedule, handle: Handle) -> None:
@@ -124,7 +127,7 @@ class LocalExecutor:
         config = replace(self._config, device=device)
         turn = RawValue(Turn)
         process = self._context.Process(
-            target=worker_main, args=(theirs, config, turn), daemon=True
+            target=worker_main, args=(theirs, config, turn, dict(os.environ)), daemon=True
         )
         with children_deaf_to_ctrl_c():
             process.start()
@@ -319,8 +322,11 @@ def _how_it_died(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def worker_main(pipe: Connection, config: WorkerConfig, turn: Turn) -> None:
+def worker_main(
+    pipe: Connection, config: WorkerConfig, turn: Turn, environment: Mapping[str, str]
+) -> None:
     """A worker process: experiments in, records out, until the pipe closes."""
+    take_over_environment(environment)
     saving = Saving(config.checkpoint_every)
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()

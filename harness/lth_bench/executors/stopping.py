@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 from multiprocessing import Pipe
 from types import FrameType, TracebackType
 
@@ -61,24 +60,6 @@ class StopSignals:
         elif now - self._first > ECHO:
             self.urgent = True
             raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def children_deaf_to_ctrl_c() -> Iterator[None]:
-    """A process that is started here does not get the terminal's Ctrl-C, from its first moment
-    until it unblocks it; this process gets it afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    from multiprocessing.resource_tracker import ensure_running
-
-    ensure_running()  # or starting the first child would start it, which unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def heed_signals(saving: Saving) -> None:

@@ -1,0 +1,74 @@
+"""How worker processes are started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lth_bench.executors import processes
+from lth_bench.executors.processes import get_ready, worker_context
+
+ON_LINUX = pytest.mark.skipif(processes.METHOD != "forkserver", reason="workers are spawned here")
+COORDINATOR = """
+import os, signal, sys, threading, time
+from lth_bench.executors import processes
+from lth_bench.executors.stopping import die_with_parent
+
+def work(name):
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    print("worker", os.getpid(), os.getppid(), signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    processes.IMPORTED = []
+    processes.get_ready()
+    with processes.children_deaf_to_ctrl_c():
+        processes.worker_context().Process(target=work, args=("a",), daemon=True).start()
+    time.sleep(60)
+"""
+
+
+def variable(pipe, environment):
+    processes.take_over_environment(environment)
+    pipe.send(os.environ.get("LTH_BENCH_TEST_VARIABLE"))
+
+
+@pytest.mark.parametrize("value", ["first", "second"])
+def test_a_worker_has_the_environment_of_its_start(monkeypatch, value):
+    monkeypatch.setattr(processes, "IMPORTED", [])
+    get_ready()
+    monkeypatch.setenv("LTH_BENCH_TEST_VARIABLE", value)  # the server may have begun before
+    context = worker_context()
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=variable, args=(theirs, dict(os.environ)), daemon=True)
+    worker.start()
+    assert ours.recv() == value
+    worker.join()
+
+
+@ON_LINUX
+def test_a_coordinator_that_is_killed_leaves_no_process_behind(tmp_path):
+    script = tmp_path / "coordinator.py"
+    script.write_text(COORDINATOR)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        _, worker, server, *blocked = process.stdout.readline().split(maxsplit=3)
+        assert int(server) != process.pid
+        assert "SIGINT" in blocked[0]  # until the worker says what is to happen
+        process.send_signal(signal.SIGKILL)
+        end = time.monotonic() + 20
+        while alive := [p for p in (worker, server) if is_alive(int(p))]:
+            assert time.monotonic() < end, alive
+            time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
