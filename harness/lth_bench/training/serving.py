@@ -7,6 +7,7 @@ the same learning rates, step for step, form a cohort, whatever their strategy, 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -261,7 +262,9 @@ def _run(
     recipe = mine[0][0].request.recipe
     try:
         kept_only = KeptOnly.takes(bench.network, mine[0][0].request)
-        saver = Saver(bench.saving, bench.partials, mine)
+        # values, the best ones, and two averages of an optimiser's
+        size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
+        saver = Saver(bench.saving, bench.partials, mine, size)
         Cohort(bench.layout(recipe, width, kept_only), mine, partials, saver).run()
         return
     except Exception as error:
