@@ -56,7 +56,7 @@ def test_small_networks_save_themselves_as_often_as_asked(clock):
     one.save([MEMBER], done=1)
     clock.seconds += 59.9
     assert not one.due
-    clock.seconds += 0.1
+    clock.seconds += 0.2
     assert one.due
 
 
@@ -73,5 +73,5 @@ def test_the_first_is_held_back_by_what_it_may_cost(clock):
     one = Saver(Saving(1.0), slow_disk(clock, 1.0), [[WAITING]], size=int(SLOWEST))
     clock.seconds = 1 / COST - 0.1
     assert not one.due
-    clock.seconds += 0.1
+    clock.seconds += 0.2
     assert one.due
