@@ -25,7 +25,7 @@ def describe(devices: Sequence[str]) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "torch": torch.__version__,
         "cuda": torch.version.cuda if cuda else None,
-        "device": torch.cuda.get_device_name(cuda[0]) if cuda else "cpu",
+        "device": device_name(devices),
         "devices": list(devices),
         "host": socket.gethostname(),
         "cpu": _cpu(),
@@ -33,6 +33,14 @@ def describe(devices: Sequence[str]) -> dict[str, Any]:
         "threads": 1,
         "git": _git(),
     }
+
+
+def device_name(devices: Sequence[str]) -> str:
+    """What the devices are: the name of the first GPU, or `cpu`."""
+    import torch
+
+    cuda = [d for d in devices if d.startswith("cuda")]
+    return torch.cuda.get_device_name(cuda[0]) if cuda else "cpu"
 
 
 def _version(name: str) -> str | None:

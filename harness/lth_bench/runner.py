@@ -9,25 +9,24 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
-from lth_bench.outcomes import kept, left_alone
-from lth_bench.store.journal import Journal, finished
+from lth_bench.store.journal import Journal, encode
 from lth_bench.store.paths import Paths, looks_like_duckdb
 
 if TYPE_CHECKING:
+    from lth_bench.basis import Basis
     from lth_bench.executors.worker import WorkerConfig
     from lth_bench.lottery import Experiment
     from lth_bench.plan import Plan, Planned
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Suite
-    from lth_bench.training.placement import Placement
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -118,15 +117,21 @@ def worker_config(
 
 def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Progress) -> Summary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
-    from lth_bench import devices, environment
-    from lth_bench.data.root import data_root
-    from lth_bench.executors.local import LocalExecutor
-    from lth_bench.plan import plan_suite
-    from lth_bench.plugins.preflight import preflight
+    from lth_bench.executors.processes import get_ready
     from lth_bench.suite.check import check
 
     began = time.monotonic()
     check(suite, registry)
+    get_ready()  # workers import while this process does
+
+    from lth_bench import devices, environment
+    from lth_bench.basis import Basis, require_data
+    from lth_bench.data.root import data_root
+    from lth_bench.executors.local import LocalExecutor
+    from lth_bench.plan import plan_suite
+    from lth_bench.plugins.preflight import preflight
+    from lth_bench.remaining import Again, Remaining, remaining
+
     names = devices.resolve(settings.device)
     for task in suite.tasks:
         devices.check_dtype(str(task.recipe.get("dtype", "float32")), names, task.recipe_name)
@@ -135,24 +140,36 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     paths = Paths(settings.results)
     if settings.exact_width and settings.width is None:
         raise UserError("--exact-width needs the width: give --width N too")
-    seen = _size(paths.journal)
-    todo, ended = _left(plan, paths, settings)
-    left_out = preflight((p.experiment for p in todo), registry)
     workers = devices.workers_for(names, settings.workers)
+    about = environment.describe(names)
+    basis = Basis.of(about["device"])
+    width = settings.width if settings.exact_width else None
+    again = Again(settings.retry, settings.rerun, width)
+
+    def look() -> Remaining:
+        return remaining(plan, paths, registry, root, workers, basis, again)
+
+    seen = _size(paths.journal)
+    left = look()
+    left_out = preflight((p.experiment for p in left.todo), registry)
     streamed = []
-    if todo:
-        streamed = require_data(todo, registry, root, workers)
-        require_space(paths, sum(p.bytes for p in todo) + plan.dense_bytes)
+    if left.todo:
+        streamed = require_data(left.todo, registry, root, workers, basis)
+        require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(settings, paths, root, workers)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since, and nobody writes now
-            todo, ended = _left(plan, paths, settings)
+            left = look()
+        todo, ended = left.todo, left.ended.values()
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
-        note = left_alone(ended)
-        summary.notes += [*left_out, *streamed, *([note] if note else [])]
-        write_head(journal, run_id, plan, registry, settings, environment.describe(names))
-        recorder = Recorder(journal, paths, run_id, summary, progress, settings.exit_first)
+        summary.notes += [*left_out, *streamed, *left.notes]
+        write_head(journal, run_id, plan, registry, settings, about)
+        recorder = Recorder(
+            journal, paths, run_id, summary, progress, settings.exit_first, basis, left.replaced
+        )
+        planned = (p.experiment for p in todo)
+        recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
         progress.begin(plan, todo, len(workers))
         try:
             with terminate_as_interrupt():
@@ -178,20 +195,6 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _left(plan: Plan, paths: Paths, settings: Settings) -> tuple[list[Planned], list[str]]:
-    """What a run has to do, and what the others ended as."""
-    statuses = finished(paths, settings.width if settings.exact_width else None)
-    stays = kept(statuses, settings.retry, settings.rerun)
-    todo, ended = [], []
-    for item in plan.experiments:
-        identity = item.experiment.experiment_id
-        if identity in stays:
-            ended.append(statuses[identity])
-        else:
-            todo.append(item)
-    return todo, ended
-
-
 class FirstFailure(Exception):
     """An experiment failed in a run that is to stop then."""
 
@@ -207,10 +210,15 @@ class Recorder:
         summary: Summary,
         progress: Progress,
         exit_first: bool = False,
+        basis: Basis | None = None,
+        replaced: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`basis` is what the results will rest on; `replaced` are the experiments, by id, that are
+        done again on other data, with the fingerprint of the data they were done on before.
+        """
         self.journal, self.paths, self.run_id = journal, paths, run_id
         self.summary, self.progress = summary, progress
-        self.exit_first = exit_first
+        self.exit_first, self.basis, self.replaced = exit_first, basis, replaced
         self.running: dict[str, Experiment] = {}
         self.complaints: set[str] = set()
         self.delayed = False
@@ -228,7 +236,7 @@ class Recorder:
             self.running[record["experiment"].experiment_id] = record["experiment"]
         ended: Experiment | None = None
         if "record" in record:
-            self.journal.append({**record, "run_id": self.run_id})
+            self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
             if record["record"] == "experiment":
                 ended = self.running.pop(record["experiment_id"], None)
                 self.summary.statuses[record["status"]] += 1
@@ -239,21 +247,50 @@ class Recorder:
 
             raise FirstFailure(f"{describe(ended)}: {record['status']}: {record['reason']}")
 
+    def _rests_on(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What a record says of the data and the numerics that a result rests on."""
+        experiment = self.running.get(str(record.get("experiment_id")))
+        if self.basis is None or experiment is None:
+            return {}
+        found: dict[str, Any] = {"fingerprint": self.basis.fingerprint(experiment)}
+        if record["record"] == "experiment":
+            found["numerics"] = self.basis.numerics
+            if experiment.experiment_id in self.replaced:
+                found["replaces"] = self.replaced[experiment.experiment_id]
+        return found
+
+    def give_up(self, experiments: Sequence[Experiment]) -> None:
+        """Say of these that their results count no more: they are done again on other data."""
+        if not experiments:
+            return
+        assert self.basis is not None
+        records = [
+            {
+                **self._interrupted(e.experiment_id, "the data has changed since it was trained"),
+                "fingerprint": self.basis.fingerprint(e),
+                "replaces": self.replaced[e.experiment_id],
+            }
+            for e in experiments
+        ]
+        self.journal.extend(map(encode, records))
+
     def interrupt(self, why: str = "the run was interrupted") -> None:
         """Every experiment that was running gets its row."""
         for identity in sorted(self.running):
-            self.journal.append(
-                {
-                    "record": "experiment",
-                    "run_id": self.run_id,
-                    "experiment_id": identity,
-                    "status": "interrupted",
-                    "reason": why,
-                    "seconds": None,
-                    "worker": None,
-                }
-            )
+            record = self._interrupted(identity, why)
+            self.journal.append({**record, **self._rests_on(record)})
             self.summary.statuses["interrupted"] += 1
+
+    def _interrupted(self, identity: str, why: str) -> dict[str, Any]:
+        return {
+            "record": "experiment",
+            "run_id": self.run_id,
+            "experiment_id": identity,
+            "status": "interrupted",
+            "reason": why,
+            "seconds": None,
+            "worker": None,
+        }
 
     def fold(self, final: bool = False) -> None:
         """Bring the database up to date. A locked one delays this and loses nothing."""
@@ -327,46 +364,6 @@ def write_head(
             "experiments": [p.experiment.planned_record() for p in plan.experiments],
         }
     )
-
-
-def require_data(
-    todo: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str]
-) -> list[str]:
-    """Open every dataset once, here: what is missing or damaged is said before anything trains, and
-    workers find the decoded copy. `workers` are their devices.
-
-    Returns a sentence for every dataset that does not lie on the device.
-    """
-    from lth_bench.plugins.asking import ask
-
-    notes = []
-    for name, dataset, placement in placements(todo, registry, root, workers):
-        ask(name, placement.opener(dataset), root)
-        notes += [placement.note] if placement.note else []
-    return notes
-
-
-def placements(
-    planned: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str]
-) -> Iterator[tuple[str, Any, Placement]]:
-    """Each dataset's name in messages, the dataset, and where workers on these devices put it."""
-    from lth_bench.data.arrays import DatasetInfo
-    from lth_bench.params import build
-    from lth_bench.plugins.asking import ask_for
-    from lth_bench.training.keys import digest
-    from lth_bench.training.placement import choose, memory_of
-
-    memory = memory_of(workers[0], len(workers))
-    seen = set()
-    for item in planned:
-        config = item.experiment.dataset
-        if digest(config) in seen:
-            continue
-        seen.add(digest(config))
-        cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        dataset = build(cls, config["params"], name)
-        info = ask_for(DatasetInfo, name, dataset.info, root)
-        yield name, dataset, choose(item.experiment.dataset_label, dataset, info, memory)
 
 
 def require_space(paths: Paths, needed: int) -> None:

@@ -28,11 +28,12 @@ class Decoder:
 def test_decodes_once(tmp_path: Path) -> None:
     decode = Decoder()
     cache = ArrayCache("d", tmp_path, ["f 1 2"], {"size": 3})
-    assert cache.info() is None
+    assert cache.info() is None and cache.fingerprint() is None
     first = cache.get(decode)
     again = ArrayCache("d", tmp_path, ["f 1 2"], {"size": 3})
     assert again.get(decode).fingerprint() == first.fingerprint() == arrays().fingerprint()
     assert again.info() == DatasetInfo((1, 2, 2), 2, 4, 2)
+    assert again.fingerprint() == first.fingerprint()
     assert decode.calls == 1
     kept = [path.name for path in (tmp_path / FOLDER).glob("*.safetensors")]
     assert kept == [cache.file]

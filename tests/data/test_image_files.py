@@ -85,6 +85,15 @@ def test_every_image_is_read_once_and_no_more_until_one_changes(
     assert len(times) == 3
 
 
+def test_a_fingerprint_that_is_known_needs_no_image(photographs: Path) -> None:
+    dataset = ImageFolder("photographs", size=16)
+    assert dataset.fingerprint(photographs.parent) is None
+    opened = dataset.open(photographs.parent).fingerprint()
+    assert dataset.fingerprint(photographs.parent) == opened
+    next(p for p in photographs.rglob("*.*") if p.is_file()).touch()  # perhaps another image now
+    assert dataset.fingerprint(photographs.parent) is None
+
+
 def test_a_damaged_summary_is_made_again(photographs: Path) -> None:
     dataset = ImageFolder("photographs", size=16)
     first = dataset.open(photographs.parent).summary

@@ -135,6 +135,8 @@ class Scenario:
             "reason": reason,
             "seconds": 12.5,
             "worker": "cpu-0",
+            "fingerprint": digest("data"),
+            "numerics": {"torch": "2.15.0", "engine": 2, "device": "cpu"},
         }
 
     def ticket(
@@ -178,6 +180,7 @@ class Scenario:
             "effective_density": density * 0.98,
             "unit_density": density if label == "early_bird" else None,
             "rewind_step": 100 if label == "late_rewind" else 0,
+            "fingerprint": digest("data"),
             "status": "ok",
             "reason": None,
             "metrics": metrics,

@@ -422,6 +422,21 @@ class LooksWhetherItWasTrainedBefore(_Good):
         return {"news": float(not trained.reused)}
 
 
+class CountsBesideTheMemo(_Good):
+    breaks = "resumes_as_undisturbed", r"stopped 4 times in mid-training: round 0 towards density"
+
+    @hookimpl
+    def train(self, ticket):
+        seen = []
+
+        def shrink_once(view):
+            seen.append(view.step)
+            late = len(seen) == 5
+            return Change(values={"fc.bias": view.values["fc.bias"] / 2}) if late else None
+
+        return ticket.fit(on_step=shrink_once)
+
+
 @dataclass(frozen=True, eq=False)
 class HoldsAFunction(_Good):
     breaks = "picklable", r"<lambda>"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lth_bench.testing
-from lth_bench import Mask, hookimpl
+from lth_bench import Change, Mask, hookimpl
 from lth_bench.errors import UnknownName, Unreachable, UserError
 from lth_bench.testing import (
     Case,
@@ -19,6 +19,7 @@ from lth_bench.testing import (
     check,
     contracts,
 )
+from lth_bench.testing.checking import find
 from lth_bench.testing.contracts import CONTRACTS
 
 
@@ -78,6 +79,36 @@ class RaisesEverywhere:
     @hookimpl
     def select_mask(self, ticket):
         return ticket.no_such_thing
+
+
+@dataclass(frozen=True, eq=False)
+class CountsInTheMemo:
+    """Halves a bias in the fifth step."""
+
+    @hookimpl
+    def select_mask(self, ticket):
+        return Mask.top_k(abs(ticket.dense.trained.weights), ticket.target_count)
+
+    @hookimpl
+    def train(self, ticket):
+        def shrink_once(view):
+            view.memo["seen"] = view.memo.get("seen", 0) + 1
+            late = view.memo["seen"] == 5
+            return Change(values={"fc.bias": view.values["fc.bias"] / 2}) if late else None
+
+        return ticket.fit(on_step=shrink_once)
+
+
+def test_what_the_memo_holds_survives_a_stop():
+    """And the stops are real: each of two trainings goes on from a checkpoint, twice."""
+    case = Case(CountsInTheMemo)
+    contracts.resumes_as_undisturbed(case)
+    assert case.resumed[1] == 4
+
+
+def test_nothing_trained_is_nothing_to_go_on_with():
+    with pytest.raises(NotApplicable, match="trains nothing that is saved"):
+        contracts.resumes_as_undisturbed(Case(find("dense")))
 
 
 def test_what_no_contract_claims_is_not_lost():

@@ -53,14 +53,14 @@ def plan(
     import sys
 
     from lth_bench import devices
+    from lth_bench.basis import Basis, placements
     from lth_bench.cli.load import load
     from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
+    from lth_bench.environment import device_name
     from lth_bench.estimate import estimate_plan
-    from lth_bench.outcomes import ENDED
     from lth_bench.plan import plan_suite
-    from lth_bench.runner import placements
-    from lth_bench.store.journal import finished
+    from lth_bench.remaining import Again, remaining
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
 
@@ -70,16 +70,13 @@ def plan(
     names = devices.resolve(device)
     check(loaded, registry)
     planned = plan_suite(loaded, registry, data_root())
-    statuses = finished(Paths(results or default_results()))
-    done = {
-        p.experiment.experiment_id
-        for p in planned.experiments
-        if statuses.get(p.experiment.experiment_id) in ENDED
-    }
-    outlook = None
     worker_devices = devices.workers_for(names, workers)
+    basis, paths = Basis.of(device_name(names)), Paths(results or default_results())
+    left = remaining(planned, paths, registry, data_root(), worker_devices, basis, Again())
+    done = set(left.ended)
+    outlook = None
     placed = placements(planned.experiments, registry, data_root(), worker_devices)
-    notes = [placement.note for _, _, placement in placed if placement.note]
+    notes = [p.placement.note for p in placed if p.placement.note] + left.notes
     if estimate:
         places = (data_root(), worker_devices, read_width(width))
         outlook = estimate_plan(planned, done, registry, *places)

@@ -110,6 +110,7 @@ def run(
             "statuses": dict(summary.statuses),
             "stopped_at": summary.stopped_at,
             "seconds": summary.seconds,
+            "notes": summary.notes,
             **(sharing(path, summary.suite) or {}),
             "results": str(path),
             "exit_code": summary.exit_code,

@@ -21,6 +21,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    TimeoutOption,
     WidthOption,
 )
 
@@ -98,6 +99,7 @@ def tune(
     smoke: SmokeOption = False,
     width: WidthOption = "auto",
     exact_width: ExactWidthOption = False,
+    timeout: TimeoutOption = None,
     json_: JsonOption = False,
 ) -> int:
     """Tune a suite's strategies with the same budget for each, as its table `tune` says.
@@ -107,9 +109,11 @@ def tune(
     where it stopped.
     """
     import json
+    import math
     import shlex
     import sys
 
+    from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
     from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
@@ -118,6 +122,7 @@ def tune(
 
     path: Path = results or default_results()
     command = shlex.join(["lth-bench", *sys.argv[1:]])
+    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
     filters = (seeds, strategy, model, dataset)
     changes = [*(set_ or ()), *_budget(budget)]
     if storage is not None:
@@ -141,6 +146,7 @@ def tune(
         command,
         read_width(width),
         exact_width,
+        limit,
     )
     from lth_bench.report.progress import make_progress as run_progress
     from lth_bench.tuning.final import run_final

@@ -26,8 +26,10 @@ def why(
     experiments"`.
     """
     from lth_bench.cli.output import print_json
+    from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
     from lth_bench.explain import why as why_
+    from lth_bench.explain.data import looker
     from lth_bench.explain.words import worded
     from lth_bench.plugins import load_registry
     from lth_bench.plugins.source import source_hash
@@ -44,7 +46,8 @@ def why(
 
     paths = Paths(results or default_results())
     with reading(paths.results, to_stderr) as con:
-        found = why_(con, identity, paths.artifacts, source_now)
+        data_now = looker(registry, data_root())
+        found = why_(con, identity, paths.artifacts, source_now, data_now)
     if json_:
         print_json(found)
     else:

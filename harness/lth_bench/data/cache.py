@@ -49,6 +49,16 @@ class ArrayCache:
                 return DatasetInfo((train[1], train[2], train[3]), classes, train[0], test[0])
         return None
 
+    def fingerprint(self) -> str | None:
+        """The content's fingerprint by the header of a decoded copy; None without one."""
+        for path in self._existing():
+            with (
+                contextlib.suppress(SafetensorError, OSError, KeyError, ValueError),
+                safe_open(path, framework="pt") as opened,
+            ):
+                return str(opened.metadata()["fingerprint"])
+        return None
+
     def get(self, decode: Callable[[], Arrays]) -> Arrays:
         """The decoded copy, or what `decode` returns, which is then kept.
 

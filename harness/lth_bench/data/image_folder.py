@@ -22,7 +22,7 @@ from lth_bench.data.image_files import (
 )
 from lth_bench.data.pixels import Decoder
 from lth_bench.data.root import DataMissing
-from lth_bench.data.summary_cache import kept_summary
+from lth_bench.data.summary_cache import kept_summary, known_fingerprint
 from lth_bench.data.tree import ARCHIVES, Tree, archive_names, arrange, list_folder, read_archive
 from lth_bench.devices import cores
 from lth_bench.errors import UserError
@@ -109,6 +109,11 @@ class ImageFolder:
             return summarise(*parts, threads=cores())
 
         return ImageFiles(*parts, summary=kept_summary(place.cache, read_once))
+
+    def fingerprint(self, root: Path) -> str | None:
+        """Of the content, where a decoded copy or a summary of the files tells it."""
+        cache = self._place(root).cache
+        return cache.fingerprint() or known_fingerprint(cache)
 
     @property
     def _decoder(self) -> Decoder:

@@ -56,9 +56,20 @@ class Published(ABC):
             self._fetch(root)
             files = self.find(root)
             assert files is not None, "torchvision has put its files elsewhere"
+        return self._cache(root, files).get(lambda: self.decode(files))
+
+    def fingerprint(self, root: Path) -> str | None:
+        """Of the content, where a decoded copy of the files tells it. DataMissing without files:
+        nothing is downloaded for this.
+        """
+        files = self.find(root)
+        if files is None:
+            raise DataMissing(f"dataset {self.title!r} is not there: looked for {self.needs(root)}")
+        return self._cache(root, files).fingerprint()
+
+    def _cache(self, root: Path, files: Sequence[Path]) -> ArrayCache:
         sources = [stamp(file) for file in files]
-        cache = ArrayCache(self.title, root, sources, {"checksum": self.checksum})
-        return cache.get(lambda: self.decode(files))
+        return ArrayCache(self.title, root, sources, {"checksum": self.checksum})
 
     @abstractmethod
     def find(self, root: Path) -> list[Path] | None:

@@ -23,7 +23,7 @@ def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
     It belongs to the same files and options. Processes that ask at the same time make it once.
     Where nothing can be written, a warning says so and the next process makes it again.
     """
-    files = [folder / f"{cache.name}.summary.json" for folder in cache.folders]
+    files = _files(cache)
     found = _read(files)
     if found is not None:
         return found
@@ -40,6 +40,16 @@ def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
         return _read(files) or _keep(place, make())
     finally:
         lock.release()
+
+
+def known_fingerprint(cache: ArrayCache) -> str | None:
+    """The fingerprint in a kept summary, or None."""
+    found = _read(_files(cache))
+    return None if found is None else found.fingerprint
+
+
+def _files(cache: ArrayCache) -> list[Path]:
+    return [folder / f"{cache.name}.summary.json" for folder in cache.folders]
 
 
 def _read(files: list[Path]) -> Summary | None:

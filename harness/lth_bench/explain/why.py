@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,27 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
+def _unknown(_: Mapping[str, Any]) -> None:
+    return None
+
+
 def why(
-    con: DuckDBPyConnection, identity: str, artifacts: Path, source_now: Callable[[str], str | None]
+    con: DuckDBPyConnection,
+    identity: str,
+    artifacts: Path,
+    source_now: Callable[[str], str | None],
+    data_now: Callable[[Mapping[str, Any]], str | None] = _unknown,
 ) -> Record:
     """Why the experiment whose id begins with `identity` was trained or reused, JSON-able.
 
     `artifacts` is the folder of the trainings; `source_now` gives the hash of a strategy as it is
-    installed, or None. UserError where no id or more than one begins so.
+    installed, `data_now` the fingerprint of a dataset (`{"name": …, "params": …}`) as it lies
+    there, each None where that is unknown. UserError where no id or more than one begins so.
 
     Keys: `experiment` (id, label, model, dataset, recipe, seed), `status`, `reason`, `current`,
     `planned_by` and `ended_by` (runs), `earlier` (the nearest experiment planned before, and what
-    `changed` since; or None), `later` (the one that has replaced it, likewise), `trainings` (key,
+    `changed` since; or None), `later` (the one that has replaced it, likewise), `data` (its
+    fingerprint, that of `now`, and of the data of results that were `replaced`), `trainings` (key,
     steps, trained here or by whom, whether it is on disk), `now` (what a run would do, in a
     sentence) and `notes`.
     """
@@ -35,7 +45,11 @@ def why(
     e = found["experiment"]
     me = str(e["experiment_id"])
     for key in ("torch", "device"):
-        e[key] = found["run"][key] if found["run"] is not None else None
+        e[key] = e[key] or (found["run"][key] if found["run"] is not None else None)
+    ended_by, replaced = _ended_by(con, me)
+    dataset = e["config"].get("dataset")
+    today = data_now(dataset) if e["fingerprint"] and isinstance(dataset, dict) else None
+    data = {"fingerprint": e["fingerprint"], "now": today, "replaced": replaced}
     order = _planned_order(con, me)
     siblings = _siblings(con, e)
     earlier = _nearest([s for s in siblings if s["journal_order"] < order], e, forwards=False)
@@ -52,16 +66,17 @@ def why(
         "reason": e["reason"],
         "current": current,
         "planned_by": found["run"] and _run(found["run"]),
-        "ended_by": _ended_by(con, me),
+        "ended_by": ended_by,
         "earlier": earlier,
         "later": None if current else later,
+        "data": data,
         "trainings": trainings,
-        "now": _now(e, current, source),
-        "notes": _notes(found["run"], trainings, source, str(e["source_hash"])),
+        "now": _now(e, current, source, today),
+        "notes": _notes(e["torch"], trainings, source, str(e["source_hash"])),
     }
 
 
-def _now(e: Record, current: bool, source: str | None) -> str:
+def _now(e: Record, current: bool, source: str | None, data: str | None) -> str:
     """What the same command would do with it now."""
     if source is not None and source != e["source_hash"]:
         return (
@@ -71,27 +86,31 @@ def _now(e: Record, current: bool, source: str | None) -> str:
     if not current:
         return "nothing: the suite has changed since, and another experiment has its place"
     status = e["status"]
+    if status in ENDED and data is not None and data != e["fingerprint"]:
+        return (
+            f"trained again: the data of {e['dataset']} has changed since ({e['fingerprint'][:12]} "
+            f"then, {data[:12]} now)"
+        )
     if status in ("ok", "skipped"):
-        return "reused: it is finished; --rerun would do it again, from trainings that are kept"
+        return "reused: it is finished; --rerun would do it again, its trainings too"
     if status in ENDED:
         return f"left as it is: it ended as {status}; --retry {status} tries it again"
     return "trained: it has not ended yet"
 
 
 def _notes(
-    run: Record | None, trainings: list[Record], source: str | None, recorded: str
+    torch: str | None, trainings: list[Record], source: str | None, recorded: str
 ) -> list[str]:
     notes = []
     if source is None:
         notes.append("the strategy is not installed here, so whether its source changed is unknown")
     elif source != recorded:
         notes.append(f"source of the strategy: {recorded[:12]} then, {source[:12]} now")
-    then = run["torch"] if run is not None else None
     now = _torch_version()
-    if then and now and then != now:
+    if torch and now and torch != now:
         notes.append(
-            f"planned with torch {then}, now it is {now}: what is trained from here on has other "
-            f"addresses, so none of these trainings would be found"
+            f"trained with torch {torch}, now it is {now}: its results stay, but what is trained "
+            f"from here on has other addresses, so none of these trainings would be found"
         )
     lost = sum(not t["kept"] for t in trainings)
     if lost:
@@ -123,7 +142,7 @@ def _siblings(con: DuckDBPyConnection, e: Record) -> list[Record]:
         """
         SELECT p.experiment_id, p.config, p.journal_order, p.run_id, p.recorded_at,
             coalesce(o.status, 'planned'), p.strategy, p.params, p.source_hash, p.densities,
-            p.controls, v.torch, v.device
+            p.controls, coalesce(o.torch, v.torch), coalesce(o.device, v.device)
         FROM plans p
         LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
         LEFT JOIN environments v ON v.run_id = p.run_id
@@ -203,13 +222,15 @@ def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[
     return found
 
 
-def _ended_by(con: DuckDBPyConnection, identity: str) -> Record | None:
+def _ended_by(con: DuckDBPyConnection, identity: str) -> tuple[Record | None, str | None]:
+    """The run in which it ended, and the fingerprint of the data of results that it replaced."""
     row = con.execute(
-        "SELECT run_id, recorded_at FROM outcomes WHERE experiment_id = ?", [identity]
+        "SELECT run_id, recorded_at, replaces FROM outcomes WHERE experiment_id = ?", [identity]
     ).fetchone()
     if row is None:
-        return None
-    return {"run_id": row[0], "at": None if row[1] is None else row[1].isoformat(" ", "seconds")}
+        return None, None
+    at = None if row[1] is None else row[1].isoformat(" ", "seconds")
+    return {"run_id": row[0], "at": at}, row[2]
 
 
 def _run(run: Record) -> Record:

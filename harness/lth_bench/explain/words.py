@@ -30,7 +30,13 @@ def _lines(found: Record) -> Iterator[str]:
         yield f"planned   by run {run['run_id']}, {_when(run['recorded_at'])}: {run['command']}"
     if found["ended_by"] is not None:
         yield f"ended     in run {found['ended_by']['run_id']}, {_when(found['ended_by']['at'])}"
-    yield from _compared("because", found["earlier"])
+    if found["data"]["replaced"] is not None:
+        yield (
+            f"because   the data of {e['dataset']} had changed: its results before were from other "
+            f"data ({found['data']['replaced'][:12]} then)"
+        )
+    else:
+        yield from _compared("because", found["earlier"])
     yield from _compared("replaced", found["later"])
     yield from _shared(found["trainings"])
     yield f"now       {found['now']}"

@@ -2,7 +2,8 @@
 --
 -- An experiment that ended well without a ticket at a density (because the density or the
 -- control was added to the suite since) has that row still ahead of it. A control of a ticket
--- that did not come about shares its fate.
+-- that did not come about shares its fate. A ticket from other data than its experiment is said to
+-- be done on counts no more: it waits to be replaced.
 
 DELETE FROM flat WHERE experiment_id IN (SELECT experiment_id FROM stale);
 
@@ -28,9 +29,11 @@ SELECT
 FROM stale s
 JOIN cells c ON c.cell = s.cell
 JOIN plans p ON p.suite = s.suite AND p.experiment_id = s.experiment_id
+LEFT JOIN outcomes o ON o.experiment_id = s.experiment_id
 LEFT JOIN (SELECT * FROM tickets WHERE reported) t
     ON t.experiment_id = s.experiment_id AND t.target_density = s.target_density
     AND t.control = s.control
+    AND coalesce(t.fingerprint = o.fingerprint, true)
 LEFT JOIN (SELECT * FROM tickets WHERE reported AND control = 'none' AND status <> 'ok') own
     ON own.experiment_id = s.experiment_id AND own.target_density = s.target_density
-LEFT JOIN outcomes o ON o.experiment_id = s.experiment_id;
+    AND coalesce(own.fingerprint = o.fingerprint, true);

@@ -59,7 +59,9 @@ INSERT INTO plans BY NAME SELECT * FROM batch_plans;
 -- Outcomes.
 CREATE TEMP TABLE batch_outcomes AS
 SELECT
-    experiment_id, status, reason, seconds, worker, width, run_id, recorded_at, journal_order
+    experiment_id, status, reason, seconds, worker, width, fingerprint, replaces,
+    numerics.torch AS torch, numerics.engine AS engine, numerics.device AS device,
+    run_id, recorded_at, journal_order
 FROM staged
 WHERE record = 'experiment' AND experiment_id IS NOT NULL AND status IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY experiment_id ORDER BY journal_order DESC) = 1;
@@ -109,7 +111,7 @@ SELECT
     cost.steps, cost.examples, cost.flops_dense, cost.flops_masked_theoretical, cost.seconds,
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
-    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order
+    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint
 FROM batch_tickets;
 
 INSERT INTO metrics

@@ -23,7 +23,8 @@ VIEWS = {
 
 COLUMNS = {
     # what was planned
-    "experiment_id": "Hash of everything that decides the experiment's results.",
+    "experiment_id": "Hash of what decides the experiment's results, but for the data's content "
+    "and the numerics.",
     "config_id": "Hash of the label's configuration on the task, without seed and density.",
     "suite": "Name of the suite.",
     "strategy": "Registered name of the strategy.",
@@ -52,6 +53,11 @@ COLUMNS = {
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",
     "reason": "Why the status is not ok.",
     "worker": "Worker that ran it.",
+    "fingerprint": "Hash of the content of the data it was trained on; NULL where an old version "
+    "did not record it.",
+    "torch": "Version of torch it was trained with.",
+    "engine": "Revision of the training engine.",
+    "device": "Name of the GPU it was trained on, or cpu.",
     "ticket_id": "The ticket, as `show` takes it.",
     "round": "Pass of the hooks that made the ticket.",
     "rewind_step": "Step of training the survivors' values were taken from.",

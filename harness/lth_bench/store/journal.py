@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.errors import UserError
 from lth_bench.store.paths import Paths, disk_error
@@ -168,18 +168,49 @@ class Journal:
         os.fsync(fd)
 
 
-def finished(paths: Paths, width: int | None = None) -> dict[str, str]:
-    """experiment_id → its last status, straight from the journal, whatever the database knows.
+class Ending(NamedTuple):
+    """How an experiment has ended, and what its results rest on, as far as that was recorded."""
+
+    status: str
+    fingerprint: str | None = None
+    """Of the content of its data."""
+    replaces: str | None = None
+    """Of the data that its earlier results were from, where they were given up for this."""
+    numerics: Mapping[str, Any] = MappingProxyType({})
+    """`torch`, `engine`, `device`."""
+
+
+def endings(paths: Paths, width: int | None = None) -> dict[str, Ending]:
+    """experiment_id → how it last ended, straight from the journal, whatever the database knows.
 
     With `width`, only of experiments that ran at this width.
     """
-    statuses: dict[str, str] = {}
+    found: dict[str, Ending] = {}
     for offset, line in whole_lines(paths.journal):
         if not is_ticket(line):
             record = decode(line, paths.journal, offset)
             if record["record"] == "experiment" and width in (None, record.get("width")):
-                statuses[str(record.get("experiment_id"))] = str(record.get("status"))
-    return statuses
+                found[str(record.get("experiment_id"))] = _ending(record)
+    return found
+
+
+def _ending(record: Mapping[str, Any]) -> Ending:
+    numerics = record.get("numerics")
+    return Ending(
+        str(record.get("status")),
+        _text(record.get("fingerprint")),
+        _text(record.get("replaces")),
+        numerics if isinstance(numerics, Mapping) else {},
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def finished(paths: Paths, width: int | None = None) -> dict[str, str]:
+    """experiment_id → its last status, as `endings` has it."""
+    return {identity: ending.status for identity, ending in endings(paths, width).items()}
 
 
 def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:

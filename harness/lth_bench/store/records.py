@@ -59,7 +59,7 @@ class PlannedExperiment(TypedDict):
     """An experiment the run means to end with."""
 
     experiment_id: str
-    """Hash of everything that decides its results."""
+    """Hash of what decides its results, but for the data's content and the numerics."""
     config_id: str
     """Hash of the label's configuration on this task: no seed, density or control in it. Rows
     of a label's older configurations leave the views when a newer one is planned."""
@@ -196,6 +196,8 @@ class TicketRecord(TypedDict):
     layers: list[LayerKept]
     cost: TicketCost
     trainings: list[TrainingUse]
+    fingerprint: NotRequired[str | None]
+    """Of the content of the data: hexadecimal, as its trainings' keys have it."""
     curve: list[list[float | None]]
     """[step, train_loss, val_loss, val_accuracy] a row."""
     weights: NotRequired[list[WeightHistogram]]
@@ -247,6 +249,16 @@ class TrialRecord(TypedDict):
     source_hash: str | None
 
 
+class Numerics(TypedDict):
+    """What the last bits of a result depend on, and its experiment's id does not hold."""
+
+    torch: str
+    engine: int
+    """Revision of the training engine."""
+    device: str
+    """Name of the GPU, or `cpu`."""
+
+
 class ExperimentRecord(TypedDict):
     """An experiment has ended, one way or another. The last record of an experiment_id counts."""
 
@@ -261,3 +273,9 @@ class ExperimentRecord(TypedDict):
     worker: str | None
     width: NotRequired[int]
     """Trainings that were stacked into one computation."""
+    fingerprint: NotRequired[str | None]
+    """Of the content of the data it was trained on, which its id does not hold."""
+    replaces: NotRequired[str]
+    """Fingerprint of the data of earlier results, where those were given up because the data
+    had changed."""
+    numerics: NotRequired[Numerics]

@@ -76,7 +76,8 @@ CREATE TABLE flat (
 
 CREATE TABLE outcomes (
     experiment_id VARCHAR, status VARCHAR, reason VARCHAR, seconds DOUBLE, worker VARCHAR,
-    width BIGINT, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    width BIGINT, fingerprint VARCHAR, replaces VARCHAR, torch VARCHAR, engine BIGINT,
+    device VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
 CREATE TABLE tickets (
@@ -90,7 +91,7 @@ CREATE TABLE tickets (
     search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
     search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
     spent_steps BIGINT, spent_seconds DOUBLE,
-    recorded_at TIMESTAMP, journal_order BIGINT
+    recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);

@@ -8,7 +8,8 @@ SELECT
     p.densities, p.controls, p.iterative, p.plugin_version, p.source_hash, p.config,
     coalesce(o.status, 'planned') AS status, o.reason, o.seconds, o.worker,
     s.experiment_id IS NOT NULL AS current,
-    p.run_id, p.recorded_at, p.scored_on, p.tuned_from, p.tuned_trial, p.tuning_steps
+    p.run_id, p.recorded_at, p.scored_on, p.tuned_from, p.tuned_trial, p.tuning_steps,
+    o.fingerprint, o.torch, o.engine, o.device
 FROM plans p
 LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
 LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s

@@ -6,8 +6,10 @@ seconds, most of it in six-step trainings.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +23,8 @@ from lth_bench.testing.elsewhere import Report, elsewhere
 from lth_bench.testing.experiment import one_thread, record
 from lth_bench.testing.networks import Kind, TinyNetwork
 from lth_bench.testing.recording import Recording
+from lth_bench.testing.stopping import Stopped, Stopping
+from lth_bench.training.saving import Saving
 from lth_bench.training.widths import Widths
 
 DENSITIES = (0.5, 0.2)
@@ -137,6 +141,23 @@ class Case:
             while len(pool):
                 pool.serve(bench)
         return [found[seed] for seed in seeds]
+
+    @cached_property
+    def resumed(self) -> tuple[Recording, int]:
+        """Seed 0 with each of its trainings stopped in mid-way, each time gone on with by a new
+        instance on a new bench, as a worker would after a crash; and how often that was.
+        """
+        _ = self.base
+        finished = self.bench().cache
+        with tempfile.TemporaryDirectory(prefix="lth-bench-conformance-") as folder:
+            partials = Stopping(Path(folder))
+            while True:
+                bench = self.bench()
+                bench.cache, bench.partials, bench.saving = finished, partials, Saving(every=0.0)
+                try:
+                    return self._play(bench), partials.stops
+                except Stopped:
+                    continue
 
     def on(self, kind: Kind) -> Recording:
         """Seed 0 on a network."""

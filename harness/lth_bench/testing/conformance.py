@@ -98,6 +98,10 @@ class StrategyConformance:
         """A result does not depend on what else runs beside or ran before."""
         self._meets(contracts.stacked_as_alone)
 
+    def test_resumes_as_undisturbed(self) -> None:
+        """A training that was stopped in mid-way goes on as if it had not been."""
+        self._meets(contracts.resumes_as_undisturbed)
+
     def test_picklable(self) -> None:
         """Class and parameters reach a worker process unchanged."""
         self._meets(contracts.picklable)

@@ -7,6 +7,7 @@ from typing import Any
 
 from lth_bench.store.journal import bad_record, decode, is_ticket, whole_lines
 from lth_bench.store.paths import Paths
+from lth_bench.training.keys import digest
 from lth_bench.tuning.trial import Outcome
 
 _ID = re.compile(rb'"experiment_id":"([0-9a-f]+)"')
@@ -37,6 +38,7 @@ def _take(found: dict[str, Outcome], record: dict[str, Any]) -> None:
     if record["record"] == "planned":
         for item in record["experiments"]:
             if item.get("scored_on") == "validation":
-                found.setdefault(item["experiment_id"], Outcome())
+                dataset = digest((item.get("config") or {}).get("dataset"))
+                found.setdefault(item["experiment_id"], Outcome(dataset=dataset))
     elif record["record"] in ("ticket", "experiment") and record["experiment_id"] in found:
         found[record["experiment_id"]].take(record)

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.basis import Basis, require_data
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.executors.schedule import Schedule
 from lth_bench.outcomes import DONE
@@ -22,7 +23,6 @@ from lth_bench.runner import (
     Recorder,
     Settings,
     Summary,
-    require_data,
     require_space,
     terminate_as_interrupt,
     worker_config,
@@ -32,6 +32,7 @@ from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 from lth_bench.tuning.earlier import earlier_outcomes
 from lth_bench.tuning.goals import goals_of, idle
+from lth_bench.tuning.outdated import require_same_data, split_outdated
 from lth_bench.tuning.record import trial_record
 from lth_bench.tuning.study import Proposal, State, Study, Told, require_store
 from lth_bench.tuning.trial import Outcome, Running, plan_trial
@@ -101,7 +102,9 @@ def tune_suite(
     firsts = [plan_trial(g, Proposal(0, g.default, "default"), registry, root) for g in goals]
     planned = [p for first in firsts for p in first.experiments]
     left_out = preflight((p.experiment for p in planned), registry)
-    streamed = require_data(planned, registry, root, workers)
+    about = environment.describe(names)
+    basis = Basis.of(about["device"])
+    streamed = require_data(planned, registry, root, workers, basis)
     paths = Paths(settings.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
@@ -113,15 +116,17 @@ def tune_suite(
         if restart:
             _forget(storage, {goal.name for goal in goals})
         studies = [Study(storage, where, goal, _token(paths)) for goal in goals]
-        outcomes = earlier_outcomes(paths, DONE)
+        earlier = earlier_outcomes(paths, DONE)
+        outcomes, outdated = split_outdated(earlier, basis.fingerprints)
+        require_same_data(studies, outdated, registry, root)
         summary = TuneSummary(run_id, studies, workers=len(workers))
         summary.notes += [*left_out, *streamed]
         plan = Plan(suite, tuple(planned), {}, 0)
-        write_head(journal, run_id, plan, registry, settings, environment.describe(names))
+        write_head(journal, run_id, plan, registry, settings, about)
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
         silent = Summary(run_id, suite.name, 0, 0)
-        recorder = Recorder(journal, paths, run_id, silent, _Silent())
+        recorder = Recorder(journal, paths, run_id, silent, _Silent(), basis=basis)
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
         conductor = Conductor(
             studies, registry, root, recorder, progress, outcomes, waiting, summary

@@ -30,6 +30,10 @@ class Outcome:
     costs: dict[float, tuple[int, float]] = field(default_factory=dict)
     """Density → (steps, seconds), search included, as if nothing were shared."""
     seconds: float = 0.0
+    dataset: str = ""
+    """Digest of the dataset's configuration."""
+    fingerprint: str | None = None
+    """Of its content; None where that was not recorded."""
 
     def take(self, record: Mapping[str, Any]) -> None:
         """A record of its journal: a reported ticket, or its end."""
@@ -45,6 +49,7 @@ class Outcome:
         elif record["record"] == "experiment":
             self.status, self.reason = str(record["status"]), record.get("reason")
             self.seconds = float(record.get("seconds") or 0.0)
+            self.fingerprint = record.get("fingerprint")
 
     @property
     def spent(self) -> tuple[int, float]:

@@ -12,6 +12,7 @@ from lth_bench.testing.contracts.other_seed import other_seed
 from lth_bench.testing.contracts.parameters import parameters
 from lth_bench.testing.contracts.picklable import picklable
 from lth_bench.testing.contracts.pruned_zero import pruned_zero
+from lth_bench.testing.contracts.resumes_as_undisturbed import resumes_as_undisturbed
 from lth_bench.testing.contracts.same_seed import same_seed
 from lth_bench.testing.contracts.stacked_as_alone import stacked_as_alone
 from lth_bench.testing.contracts.untouched_test_split import untouched_test_split
@@ -33,6 +34,7 @@ CONTRACTS = (
     dead_layer,
     extreme_densities,
     stacked_as_alone,
+    resumes_as_undisturbed,
     picklable,
     importable,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "picklable",
     "pruned_zero",
     "residual",
+    "resumes_as_undisturbed",
     "same_seed",
     "stacked_as_alone",
     "untouched_test_split",
