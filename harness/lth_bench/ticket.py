@@ -37,7 +37,7 @@ class Fits:
         if not known:
             # accounts need no tensors: those of a long ladder would fill the device
             best = State({}, trained.best.step, trained.layers)
-            receipt = replace(trained, values={}, best=best, mask=Mask({}))
+            receipt = replace(trained, values={}, best=best, mask=Mask({}), memo={})
             (self.search if self.role == "search" else self.train).append(receipt)
 
     def retire(self) -> None:
@@ -251,7 +251,8 @@ class Ticket:
 
         `start` and `end` are absolute steps of the schedule; beyond its end the last learning
         rate holds. Every `every` steps `on_step` runs between backward and update and may answer
-        with a `Change`, and `until` may stop the training. `penalty` adds a term to the loss;
+        with a `Change`, and `until` may stop the training. What they remember they keep in
+        their view's `memo`; `until`'s is the answer's `memo`. `penalty` adds a term to the loss;
         `parametrize` maps trainables and mask to the weights that the network uses.
 
         Say `any_target` where `on_step`, `penalty` and `parametrize` do the same whatever the
@@ -291,9 +292,12 @@ class Ticket:
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None
+        mine = {**self.callback_identity, "call": self.fits.calls, "every": every}
         if private:
-            identity = {**self.callback_identity, "call": self.fits.calls, "every": every}
-            identity["target"] = None if any_target else self.target
+            identity = {**mine, "target": None if any_target else self.target}
+        if until is not None:  # it may end each density's search at another step
+            request = replace(request, search={**mine, "target": self.target})
+        if private or until is not None:
             self.fits.calls += 1
         heard = partial(self.on_eval, self) if self.on_eval is not None else None
         trained = self.bench.fit(request, identity, heard)

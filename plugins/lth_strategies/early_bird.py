@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -63,17 +62,16 @@ class EarlyBird:
     def select_mask(self, ticket: Ticket) -> Mask:
         """Search by a dense training that stops when the masks settle."""
         groups = ticket.units
-        history: dict[int, Tensor] = {}  # step → mask bits, for the picture of their distances
 
         def settled(view: Watch) -> bool:
             scores = unit_scores(groups, view.values)
             if all_equal(scores):
                 return False  # as γ are at the start: this mask would be the tie rule's choice
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
-            bits = unit_bits(groups, mask)
-            history[view.step] = bits
-            queue = view.memo.setdefault("queue", deque(maxlen=self.window))
-            queue.appendleft(bits)
+            # step → mask bits: the queue, and what came before it for the picture of distances
+            history = view.memo.setdefault("history", {})
+            history[view.step] = unit_bits(groups, mask)
+            queue = list(reversed(history.values()))[: self.window]
             return has_settled(queue, self.window, self.threshold)
 
         search = ticket.fit(
@@ -84,7 +82,7 @@ class EarlyBird:
             any_target=True,  # each density watches the same training
         )
         ticket.memo["search"] = search
-        if history:
+        if history := search.memo.get("history"):
             steps = thinned(list(history), 256)
             bits = torch.stack([history[step] for step in steps])
             ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
@@ -178,7 +176,7 @@ def mask_distances(bits: Tensor) -> Tensor:
     return torch.stack([(bits != mask).double().mean(dim=1) for mask in bits])
 
 
-def has_settled(queue: deque[Tensor], window: int, threshold: float) -> bool:
+def has_settled(queue: Sequence[Tensor], window: int, threshold: float) -> bool:
     """Whether a full queue's newest mask is within `threshold` of each of the others.
 
     The distance is the fraction of differing bits (You et al., 2020, section 3.3). The newest

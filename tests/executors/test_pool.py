@@ -298,8 +298,8 @@ def test_two_hundred_experiments_leave_no_thread_behind():
     assert threading.active_count() == count
 
 
-def keyed_fit(pool, number, key="somewhere"):
-    one = Waiting(number, key=key)
+def keyed_fit(pool, number, key="somewhere", until=None):
+    one = Waiting(SimpleNamespace(number=number, until=until), key=key)
     pool.wait(one)
     return one.outcome
 
@@ -348,22 +348,23 @@ def test_who_is_given_back_unwinds_and_the_others_go_on():
     assert [x for x in story if x[0] != "a"] == [(n, i) for i in range(3) for n in "bc"]
 
 
-def test_whose_trainings_nobody_could_find_stays():
+def test_whose_trainings_nobody_could_find_or_share_stays():
     pool, ended = Pool(), []
 
-    def run(name, keys):
+    def run(name, keys, until=None):
         for key in keys:
-            keyed_fit(pool, name, key)
+            keyed_fit(pool, name, key, until)
         ended.append(name)
 
-    pool.start(lambda: run("search", ["", "x"]), "search")
+    pool.start(lambda: run("no address", ["", "x"]), "no address")
+    pool.start(lambda: run("search", ["u", "v"], until=bool), "search")
     pool.start(lambda: run("ladder", ["x", "y"]), "ladder")
     pool.serve(Bench())
     with pytest.raises(GivenBack):  # no worker catches it here
-        pool.give_back(2)
-    assert len(pool) == 1
+        pool.give_back(3)
+    assert len(pool) == 2
     play_out(pool, Bench())
-    assert ended == ["search"]
+    assert ended == ["no address", "search"]
 
 
 def test_a_strategy_that_catches_everything_is_given_back_all_the_same():

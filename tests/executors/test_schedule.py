@@ -58,7 +58,7 @@ def test_a_chain_is_what_can_change_its_worker():
     schedule = Schedule([planned("ladder", fits=(60, 60, 60)), *others])
     assert schedule.chain(task_of(planned("x", task="conv").experiment)).items == ()
     assert names(schedule.chain(task).items) == ["ladder"]
-    assert schedule.chain(task).items == ()  # a search has no address before its end
+    assert schedule.chain(task).items == ()  # what shares a search stays together
     assert names(schedule.take(1, 1, task, task).items) == ["bird"]
     assert schedule.chain(task).items == ()
     assert len(schedule) == 1

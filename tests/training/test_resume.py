@@ -291,6 +291,90 @@ def test_parts_of_one_training_go_on_where_they_can(bench_at, request_of, queue,
     assert partials(bench) == []
 
 
+def watcher(stop, calls=None, keeps=tuple):
+    """Ends a search at step `stop`, by what it has seen."""
+
+    def until(view):
+        seen = view.memo.setdefault("seen", [])
+        seen.append((view.step, view.values["fc1.bias"].clone()))
+        view.memo["odd"] = keeps(range(2))
+        if calls is not None:
+            calls.append(view.step)
+        return len(seen) * 3 > stop
+
+    return until
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("penalised", [False, True])
+def test_searches_go_on_with_what_they_have_seen(
+    width, penalised, bench_at, request_of, queue, steps, hand
+):
+    """Two that watch the same training, of which the first ends before the kill."""
+    callbacks = {"strategy": "test"} if penalised else None
+    how = dict(penalty=lambda v: (v["fc2.weight"] ** 2).sum()) if penalised else {}
+    calls = []
+
+    def ask(bench):
+        return queue(
+            bench,
+            *(
+                request_of(bench, until=watcher(stop, calls), every=3, search={"t": stop}, **how)
+                for stop in (6, 15)
+            ),
+            callbacks=callbacks,
+        )
+
+    bench = bench_at("undisturbed", NET, ADAM, width)
+    waiting = ask(bench)
+    expected = answers(bench, waiting)
+    assert [e.step for e in expected] == [6, 15] and all(e.stopped for e in expected)
+    whole = sorted(calls)
+    calls.clear()
+    bench = bench_at("killed", NET, ADAM, width)
+    steps.kill_at(12)
+    with pytest.raises(Killed):
+        answers(bench, ask(bench))
+    steps.kill_at(None)
+    bench = bench_at("killed", NET, ADAM, width)
+    found = answers(bench, ask(bench))
+    assert all(equal(a, b, hand) for a, b in zip(found, expected, strict=True))
+    # the first had no step left to do, and only looks once more
+    assert steps.done == 15 - 11
+    assert sorted(calls) == sorted([*whole, 6])
+    assert partials(bench) == []
+    # and what is finished is found, with its memory, as often as it is asked for
+    for _ in range(2):
+        bench, calls[:] = bench_at("killed", NET, ADAM, width), []
+        request = request_of(bench, until=watcher(15, calls), every=3, search={"t": 15}, **how)
+        trained = bench.fit(request, callbacks)
+        assert (trained.step, trained.stopped, trained.reused, calls) == (15, True, True, [])
+        assert [step for step, _ in trained.memo["seen"]] == [0, 3, 6, 9, 12, 15]
+        assert trained.memo["odd"] == (0, 1)
+        trained.memo["seen"].clear()  # its own copy
+    # a training up to there has the address that the search's answer has
+    end = request_of(bench, end=15, **how)
+    assert trained.key == bench.key(end, callbacks)
+    assert bench.fit(end, callbacks).reused is not penalised
+
+
+def test_a_search_that_cannot_be_written_or_has_no_name_is_done_again(
+    bench_at, request_of, hand, steps
+):
+    class Mine:
+        def __init__(self, _):
+            pass
+
+    bench = bench_at("here")
+    for again in range(2):
+        for search, keeps in (({"t": 6}, Mine), (None, tuple)):
+            steps.done = 0
+            until = watcher(6, keeps=keeps)
+            trained = bench.fit(request_of(bench, until=until, every=3, search=search))
+            assert (steps.done, trained.step, trained.stopped) == (6, 6, True), again
+            assert [step for step, _ in trained.memo["seen"]] == [0, 3, 6]
+
+
 def test_another_width_or_variant_begins_anew(bench_at, request_of, queue, steps, hand):
     bench = bench_at("killed", width=3)
     steps.kill_at(12)

@@ -142,11 +142,12 @@ class Pool:
     def give_back(self, number: int) -> list[str]:
         """Unwind up to `number` experiments, those that would wait longest, and return their names.
 
-        Elsewhere they begin anew, and find their finished trainings; one whose trainings have no
-        address stays.
+        Elsewhere they begin anew, and find their finished trainings. One whose trainings have no
+        address stays, and one in a search, which others may share.
         """
         line = sorted(self._seats, key=lambda s: s.place, reverse=True)
-        found = [s for s in line if s.found_again and s.waits_for and not s.waits_for.done]
+        waiting = [(s, s.waits_for) for s in line if s.found_again and s.waits_for]
+        found = [s for s, one in waiting if not one.done and not one.searches]
         given = found[: max(0, number)]
         for seat in given:
             self.given.add(seat.name)

@@ -28,6 +28,7 @@ from torch import Tensor
 from lth_bench.errors import DiskError
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
+from lth_bench.training.memo import Flat
 from lth_bench.training.outcome import Outcome
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -92,6 +93,8 @@ class TrainingCache:
         states |= {f"step-{step}": values for step, values in outcome.checkpoints.items()}
         packed = {name: _sparse(values, outcome.mask) for name, values in states.items()}
         packed["mask"] = pack(outcome.mask)
+        if outcome.memo is not None:
+            packed["memo"] = outcome.memo.tensors
         digests = {}
         for name, tensors in packed.items():
             content = save(tensors)
@@ -108,6 +111,7 @@ class TrainingCache:
             "cost": asdict(outcome.cost),
             "checkpoints": sorted(outcome.checkpoints),
             "digests": digests,
+            "memo": outcome.memo.document if outcome.memo is not None else None,
         }
         (folder / "training.json").write_text(json.dumps(facts))
 
@@ -146,9 +150,15 @@ class TrainingCache:
                 width=int(facts["width"]),
                 variant=str(facts["variant"]),
                 owner=str(facts.get("owner", "")),
+                memo=self._memo(key, facts),
             )
         except Exception:  # whatever a missing or damaged file raises: train again
             return None
+
+    def _memo(self, key: str, facts: Mapping[str, Any]) -> Flat | None:
+        if facts.get("memo") is None:
+            return None
+        return Flat(facts["memo"], self._tensors(key, "memo", facts))
 
     def _too_old(self, key: str) -> bool:
         if self._since is None:

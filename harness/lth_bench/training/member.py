@@ -13,6 +13,7 @@ from torch import Tensor
 from lth_bench.errors import Diverged, OutOfTime
 from lth_bench.masks import Layers, Mask
 from lth_bench.training.layouts.base import Layout
+from lth_bench.training.memo import flat
 from lth_bench.training.network import parametrized, standard
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Head, Partial
@@ -27,6 +28,8 @@ class Asked:
 
     request: FitRequest
     on_eval: OnEval | None = None
+    key: str = ""
+    """Its content address; "" where it has none."""
     memo: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     error: BaseException | None = None
@@ -254,8 +257,10 @@ class Member:
     def partial(self, done: int) -> Partial:
         """Everything from which this training can go on, `done` steps after its start."""
         layout = self.layout
+        searches = {a.key: a.memo for a in self.open if a.request.until is not None and a.key}
+        checkpoints = frozenset(self.checkpoints)
         return Partial(
-            head=Head(done, layout.width, layout.variant, frozenset(self.checkpoints)),
+            head=Head(done, layout.width, layout.variant, checkpoints, frozenset(searches)),
             layout=layout.state(self.slot),
             mask=self.mask,
             best=self.best,
@@ -267,7 +272,8 @@ class Member:
             evaluated_at=self._evaluated_at,
             flops_masked=self.flops_masked,
             seconds=self.seconds,
-            memo=self.memo,
+            memo=self.memo if self.on_step is not None else {},
+            memos=searches,
             random=torch.get_rng_state(),
         )
 
@@ -290,6 +296,8 @@ class Member:
         self._loss_before, self._evaluated_at = partial.loss_before, partial.evaluated_at
         self.flops_masked, self.seconds = partial.flops_masked, partial.seconds
         self.memo.update(partial.memo)
+        for asked in self.asked:
+            asked.memo.update(partial.memos.get(asked.key, {}))
         for point in self.curve:
             self._tell(point)
 
@@ -328,6 +336,7 @@ class Member:
             stopped=stopped,
             width=layout.width,
             variant=layout.variant,
+            memo=flat(asked.memo) if asked.request.until is not None else None,
         )
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lth_bench.masks import Layer, Layers, Mask
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A memory as it is written."""
+
+    document: Any
+    tensors: dict[str, Tensor]
+
+    def restored(self, device: torch.device, layers: Sequence[Layer]) -> Any:
+        """A copy of what it was made of."""
+        return restore(self.document, self.tensors, device, layers)
+
 
 PLAIN = (type(None), bool, int, str)
 
@@ -44,10 +58,19 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     raise Unwritable(f"a {kind.__name__} in a callback's memo cannot be written to disk")
 
 
+def flat(value: Any) -> Flat | None:
+    """A memory in the form that is written; None where it cannot be."""
+    tensors: dict[str, Tensor] = {}
+    try:
+        return Flat(flatten(value, tensors), tensors)
+    except Unwritable:
+        return None
+
+
 def restore(
     document: Any, tensors: Mapping[str, Tensor], device: torch.device, layers: Sequence[Layer]
 ) -> Any:
-    """What `flatten` was given; what was on a GPU goes to `device`."""
+    """A copy of what `flatten` was given; what was on a GPU goes to `device`."""
     if not isinstance(document, dict):
         return document
     ((kind, content), *more) = document.items()
@@ -60,7 +83,7 @@ def restore(
             return float.fromhex(content)
         case "tensor":
             on_cpu = more == [("device", "cpu")]
-            return tensors[content].to(torch.device("cpu") if on_cpu else device)
+            return tensors[content].to(torch.device("cpu") if on_cpu else device, copy=True)
         case "list":
             return [inner(v) for v in content]
         case "tuple":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth_bench.masks import Mask
+from lth_bench.training.memo import Flat
 from lth_bench.training.request import Values
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -31,3 +32,5 @@ class Outcome:
     """The layout that computed it."""
     owner: str = ""
     """The experiment that it was trained for, which pays for it; "" where that is not known."""
+    memo: Flat | None = None
+    """What `until` kept; None without one, or where that cannot be written."""

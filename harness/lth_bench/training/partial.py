@@ -43,6 +43,8 @@ class Head:
     width: int
     variant: str
     checkpoints: frozenset[int]
+    searches: frozenset[str] = frozenset()
+    """The addresses of the searches whose memory is there."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Partial:
     flops_masked: float
     seconds: float
     memo: dict[str, Any]
+    """What `on_step` remembers."""
+    memos: dict[str, dict[str, Any]]
+    """What each search's `until` remembers, by its address."""
     random: Tensor
     """The state of torch's generator on the CPU, from which a callback may draw."""
 
@@ -99,6 +104,7 @@ class Partials:
         tensors |= {f"mask/{k}": v for k, v in pack(partial.mask).items()}
         tensors["random"] = partial.random
         memory = memo.flatten(partial.memo, kept)
+        memories = {key: memo.flatten(m, kept) for key, m in partial.memos.items()}
         tensors |= {f"memo/{k}": v for k, v in kept.items()}
         content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
         name = f"{partial.head.done}.safetensors"
@@ -107,6 +113,7 @@ class Partials:
             "digest": _digest(content),
             **asdict(partial.head),
             "checkpoints": sorted(partial.head.checkpoints),
+            "searches": sorted(partial.head.searches),
             "best_step": partial.best_step,
             "best_loss": partial.best_loss.hex(),
             "curve": [asdict(p) for p in partial.curve],
@@ -115,6 +122,7 @@ class Partials:
             "flops_masked": partial.flops_masked.hex(),
             "seconds": partial.seconds,
             "memo": memory,
+            "memos": memories,
         }
         aside = folder / f".{FACTS}"
         try:
@@ -184,6 +192,10 @@ class Partials:
                 flops_masked=float.fromhex(facts["flops_masked"]),
                 seconds=float(facts["seconds"]),
                 memo=memo.restore(facts["memo"], part("memo"), device, layers),
+                memos={
+                    key: memo.restore(facts["memos"][key], part("memo"), device, layers)
+                    for key in head.searches
+                },
                 random=random,
             )
         except Exception:  # whatever a missing or damaged file raises: begin anew
@@ -207,6 +219,7 @@ def _head(facts: Mapping[str, Any]) -> Head:
         int(facts["width"]),
         str(facts["variant"]),
         frozenset(map(int, facts["checkpoints"])),
+        frozenset(facts["searches"]),
     )
 
 

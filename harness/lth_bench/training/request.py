@@ -60,7 +60,8 @@ class Watch:
     """Live parameters and buffers: copy what must outlive the call."""
     mask: Mask
     memo: dict[str, Any]
-    """The callback's only memory between its calls."""
+    """The callback's only memory between its calls; afterwards it is `Trained.memo`. A search that
+    is finished is not run again, so nothing else tells what was seen."""
 
 
 OnStep = Callable[[StepView], Change | None]
@@ -86,3 +87,5 @@ class FitRequest:
     every: int = 1
     checkpoints: frozenset[int] = field(default_factory=frozenset)
     """Steps whose state is wanted besides the end's."""
+    search: Mapping[str, object] | None = None
+    """Identifies `until`; without it, what it ended is not found again."""

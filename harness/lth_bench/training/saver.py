@@ -52,7 +52,7 @@ class Saver:
         began = time.perf_counter()
         try:
             for member, fits in zip(members, self._trainings, strict=True):
-                # where `until` decides the end there is no address
+                # a search without a name has no address
                 addressed = [one for one in fits if one.key and not one.done]
                 if addressed:
                     longest = max(addressed, key=lambda one: one.request.end)

@@ -39,8 +39,6 @@ POLL = 0.05
 class Waiting(Asked):
     """A fit that waits, with its address."""
 
-    key: str = ""
-    """The content address; empty where `until` decides the end, and so the address."""
     training: str = ""
     """The address without the end: fits that share it are parts of one training."""
     callbacks: Mapping[str, object] | None = None
@@ -52,6 +50,11 @@ class Waiting(Asked):
     """Steps that an earlier run has done of it, and has kept."""
     partial: str = ""
     """The address under which they are kept."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether others may wait for parts of the same training, each until it has seen enough."""
+        return self.request.until is not None
 
     def found(self, outcome: Outcome) -> None:
         """It is trained already; where that was for this experiment, it pays."""
@@ -136,21 +139,21 @@ def _look_for_partial(bench: Workbench, joined: Joined) -> None:
     for one in joined:
         one.begun, one.partial = 0, ""
         for key, head in found:
-            if goes_on(bench, one.request, head):
+            if goes_on(bench, one, head):
                 one.begun, one.partial = head.done, key
                 break
 
 
-def goes_on(bench: Workbench, request: FitRequest, head: Head) -> bool:
-    """Whether a training can go on from there with the bits that it would have had anyway.
-
-    What `until` has seen is not kept, so a search begins anew.
+def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
+    """Whether a training can go on from there with the bits that it would have had anyway, and a
+    search with what it has seen.
     """
+    request = one.request
     width = width_of(bench, request)
     kept_only = KeptOnly.takes(bench.network, request)
     step = request.start + head.done
     return (
-        request.until is None
+        (request.until is None or one.key in head.searches)
         and head.done > 0
         and step <= request.end
         and {s for s in request.checkpoints if s < step} <= head.checkpoints
@@ -229,7 +232,7 @@ def _by_progress(
         partial = None
         if key := joined[0].partial:
             partial = bench.partials.get(key, bench.layers, bench.shapes, bench.device)
-        if partial is not None and not all(goes_on(bench, x.request, partial.head) for x in joined):
+        if partial is not None and not all(goes_on(bench, x, partial.head) for x in joined):
             partial = None
         together, partials = found.setdefault(partial.head.done if partial else 0, ([], []))
         together.append(joined)
@@ -285,16 +288,17 @@ def _run(
 
 
 def _keep(bench: Workbench, one: Waiting, outcome: Outcome) -> None:
-    if one.key:
+    searches = one.request.until is not None
+    if one.key and not (searches and outcome.memo is None):
         bench.keep(one.key, outcome)
+    if not searches or one.callbacks is not None:
         return
-    # where `until` stops is known only now: a training up to there has this address
-    stopped_at = dataclasses.replace(one.request, end=outcome.step)
-    one.key = bench.key(stopped_at, one.callbacks)
-    if one.callbacks is None and bench.find(one.key, frozenset()) is None:
-        lease = bench.cache.lease(one.key)
+    # where `until` stops is known only now: a training up to there is somebody else's prefix
+    key = bench.key(dataclasses.replace(one.request, end=outcome.step), None)
+    if bench.find(key, frozenset()) is None:
+        lease = bench.cache.lease(key)
         if lease is not None:  # whoever has it keeps the same
             try:
-                bench.keep(one.key, dataclasses.replace(outcome, stopped=False))
+                bench.keep(key, dataclasses.replace(outcome, stopped=False, memo=None))
             finally:
                 lease.release()

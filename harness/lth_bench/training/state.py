@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -82,6 +83,8 @@ class Trained(State):
     device: str = field(default="cpu", kw_only=True)
     width: int = field(default=1, kw_only=True)
     """Members of the cohort that it was computed in; 1 is a training alone."""
+    memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
+    """What `until` kept in its view's memo; empty without one."""
     variant: str = field(default="plain", kw_only=True)
     """How it was computed: `plain`, `stacked` (layer by layer) or `vmap`."""
 

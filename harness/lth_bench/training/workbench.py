@@ -155,7 +155,8 @@ class Workbench:
         """Train, or return what was trained already under the same key.
 
         `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any. A
-        training that `until` stops is a prefix and has the address of a training up to there.
+        training that `until` stops is a prefix, and what is returned has the address of a training
+        up to there. It is kept under that of the search besides, where `request.search` is given.
         """
         if self._serving:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
@@ -168,7 +169,7 @@ class Workbench:
         one = Waiting(
             request,
             on_eval,
-            key="" if request.until is not None else digest([whole, request.end]),
+            key=_key(whole, request),
             # `on_step` sees the end, so only fits of the same length have the same training
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
@@ -182,8 +183,7 @@ class Workbench:
             self.wait(one)
         if one.error is not None:
             raise one.error
-        assert one.outcome is not None
-        return self._trained(one.key, request, one.outcome, one.reused)
+        return self._trained(one)
 
     def wait_alone(self, one: Waiting) -> None:
         """Train at once, with nobody beside."""
@@ -234,7 +234,14 @@ class Workbench:
         while len(self._recent) > max(4, MEMORY // (4 * size)):
             self._recent.pop(next(iter(self._recent)))
 
-    def _trained(self, key: str, request: FitRequest, outcome: Outcome, reused: bool) -> Trained:
+    def _trained(self, one: Waiting) -> Trained:
+        request, outcome, key, memo = one.request, one.outcome, one.key, one.memo
+        assert outcome is not None
+        if request.until is not None:
+            key = self.key(dataclasses.replace(request, end=outcome.step), one.callbacks)
+        if outcome.memo is not None:  # the same, and as new, whether it was trained or found
+            memo = outcome.memo.restored(self.device, self.layers)
+
         def on_device(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
             # copies: a strategy that changes them must not change what others are given
             return {k: v.to(self.device, copy=True) for k, v in values.items()}
@@ -250,11 +257,19 @@ class Workbench:
             cost=outcome.cost,
             stopped=outcome.stopped,
             key=key,
-            reused=reused,
+            reused=one.reused,
+            memo=memo if request.until is not None else {},
             device=str(self.device),
             width=outcome.width,
             variant=outcome.variant,
         )
+
+
+def _key(whole: Mapping[str, object], request: FitRequest) -> str:
+    """The content address of what a request asks for; "" for a search that has no name."""
+    if request.until is None:
+        return digest([whole, request.end])
+    return digest([whole, request.end, dict(request.search)]) if request.search else ""
 
 
 def recipe_config(recipe: Recipe) -> dict[str, object]:
