@@ -70,6 +70,10 @@ params = { update_every = 20 }
 [[strategies]]
 use = "late_rewind"
 params = { rewind_step = 50, prune_rate = 0.5 }
+
+[[strategies]]
+use = "early_bird"
+params = { threshold = 0.05, window = 3, interval = 4.0 }
 """
 
 
