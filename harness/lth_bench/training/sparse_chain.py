@@ -15,7 +15,10 @@ of 20 steps):
 
 Leaving out whole pixels and units instead gains next to nothing: in IMP's ladder on MNIST hardly a
 pixel or unit is without weights above a density of 0.05, and at 0.036 only 6 to 9% of the products
-would fall away (three ladders of 18 rounds; Adam for 2 and 8 epochs a round, SGD for 2).
+would fall away (three ladders of 18 rounds; Adam for 2 and 8 epochs a round, SGD for 2). MNIST's 67
+constant pixels are 8% of LeNet-300-100's first layer; without them, and with a bias and a gradient
+in their stead, its two products take 1.17 ms for 1.25 (medians of 25 blocks of 100), 4% of a step:
+not enough for a storage of its own.
 """
 
 from __future__ import annotations
