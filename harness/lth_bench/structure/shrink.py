@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.masks import Mask
 from lth_bench.structure.groups import UnitGroup
@@ -69,6 +68,8 @@ def measure(
     2 a multiply-add, by torch's FlopCounterMode. `latency_seconds`: median time of a batch of
     `batch` examples over `repeats` runs, after a warm-up. The network is left as it was.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes .2 s
+
     if batch < 1 or repeats < 1:
         raise ValueError(f"batch and repeats must be at least 1, but got {batch} and {repeats}")
     like = next(small.parameters())
