@@ -357,7 +357,9 @@ def worker_main(
                     hear()
                 while pipe.poll():
                     hear()
-                worker.serve()
+                work = worker.serve()
+                if work.steps:
+                    pipe.send({"event": "trained", "steps": work.steps, "seconds": work.seconds})
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone
         except Preempted:

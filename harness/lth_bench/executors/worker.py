@@ -28,7 +28,7 @@ from lth_bench.training.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.saving import EVERY, Saving
 from lth_bench.training.widths import Widths, widths_file
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.workbench import Work, Workbench
 
 Emit = Callable[[dict[str, Any]], None]
 COMPANY = 3
@@ -102,10 +102,14 @@ class Worker:
             self.pool.given.discard(experiment.experiment_id)
             self.pool.start(partial(self.run, experiment, emit), experiment.experiment_id)
 
-    def serve(self) -> None:
-        """Run some of the trainings that experiments wait for."""
-        if self._bench is not None and len(self.pool):
-            self.pool.serve(self._bench[1])
+    def serve(self) -> Work:
+        """Run some of the trainings that experiments wait for. Returns what was really trained."""
+        if self._bench is None or not len(self.pool):
+            return Work()
+        bench = self._bench[1]
+        bench.trained = Work()
+        self.pool.serve(bench)
+        return bench.trained
 
     def give_back(self) -> list[str]:
         """Up to half of the experiments, those left out that fill a cohort: another worker is idle.

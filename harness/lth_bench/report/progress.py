@@ -32,7 +32,8 @@ class _Meter:
         self.done_steps = 0
         self.done = 0
         self.failed = 0
-        self.spent_steps = 0
+        self.trained_steps = 0
+        self._tickets: set[str] = set()
         self.began = time.monotonic()
 
     def plan(self, plan: Plan, todo: Sequence[Planned]) -> None:
@@ -50,13 +51,15 @@ class _Meter:
         return sum(self.weights.values())
 
     def ticket(self, record: dict[str, Any]) -> None:
-        """A finished round moves its experiment on."""
+        """A finished round moves its experiment on, once: who changes the worker says it again."""
+        if record["ticket_id"] in self._tickets:
+            return
+        self._tickets.add(record["ticket_id"])
         identity = record["experiment_id"]
         weight, before = self.weights.get(identity, 0), self.partial.get(identity, 0)
         step = min(int(record["cost"]["steps"]), weight - before)
         self.partial[identity] = before + step
         self.done_steps += step
-        self.spent_steps += int(record["cost"]["spent_steps"])
 
     def finished(self, record: dict[str, Any]) -> None:
         """An experiment's end: whatever was left of its weight is done too."""
@@ -75,7 +78,7 @@ class _Meter:
 
     def rate(self) -> float:
         """Steps a second that were really trained."""
-        return self.spent_steps / max(1e-9, time.monotonic() - self.began)
+        return self.trained_steps / max(1e-9, time.monotonic() - self.began)
 
 
 class Lines:
@@ -157,6 +160,8 @@ class Live:
             self.bar.console.print(record["message"], style="yellow", markup=False)
         elif record.get("event") == "stopping":
             self.bar.console.print(stopping(record), style="yellow", markup=False)
+        elif record.get("event") == "trained":
+            self.meter.trained_steps += record["steps"]
         elif record.get("record") == "ticket":
             self.meter.ticket(record)
         elif record.get("record") == "experiment":

@@ -268,7 +268,10 @@ def _run(
         # values, the best ones, and two averages of an optimiser's
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
         saver = Saver(bench.saving, bench.partials, mine, size)
-        Cohort(bench.layout(recipe, width, kept_only), mine, partials, saver).run()
+        cohort = Cohort(bench.layout(recipe, width, kept_only), mine, partials, saver)
+        before, began = cohort.done, time.perf_counter()
+        cohort.run()
+        bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
         return
     except Exception as error:
         if not out_of_memory(error):

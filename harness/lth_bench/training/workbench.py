@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,20 @@ MEMORY = 2**28
 """Bytes of finished trainings kept in memory, about."""
 LAYOUTS = 2
 """Layouts kept on the device, with their captured steps."""
+
+
+@dataclass
+class Work:
+    """An amount of training."""
+
+    steps: int = 0
+    """Of all members of the cohorts."""
+    seconds: float = 0.0
+
+    def add(self, steps: int, seconds: float) -> None:
+        """More of it."""
+        self.steps += steps
+        self.seconds += seconds
 
 
 class Workbench:
@@ -65,6 +80,8 @@ class Workbench:
         """How a fit waits for its answer; experiments that run side by side wait together."""
         self.whose: Callable[[], str] = str
         """Names the experiment that asks for a training; "" where that does not matter."""
+        self.trained = Work()
+        """What really ran here, whoever pays for it."""
         self.partials = Partials(cache.root)
         """Trainings in mid-way, from earlier runs and from workers that died."""
         self.saving = Saving()

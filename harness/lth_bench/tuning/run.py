@@ -196,8 +196,8 @@ class Conductor:
         """A worker's record, or an executor's event: to the journal first."""
         self.recorder.handle(record)
         self.progress.event(record)
-        if record.get("record") == "ticket":
-            self.summary.training_seconds += record["cost"]["spent_seconds"]
+        if record.get("event") == "trained":
+            self.summary.training_seconds += record["seconds"]
         if record.get("record") in ("ticket", "experiment"):
             self.outcomes[record["experiment_id"]].take(record)
         if record.get("record") == "experiment":
