@@ -21,7 +21,8 @@ from lth_bench.executors.stopping import die_with_parent
 
 def work(name):
     threading.Thread(target=die_with_parent, daemon=True).start()
-    print("worker", os.getpid(), os.getppid(), signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    print("worker", os.getpid(), os.getppid(), blocked, flush=True)
     time.sleep(60)
 
 if __name__ == "__main__":
@@ -64,6 +65,23 @@ def test_a_coordinator_that_is_killed_leaves_no_process_behind(tmp_path):
         while alive := [p for p in (worker, server) if is_alive(int(p))]:
             assert time.monotonic() < end, alive
             time.sleep(0.05)
+
+
+@ON_LINUX
+def test_where_its_socket_has_no_place_workers_are_spawned(tmp_path):
+    """A socket's path has 107 characters at most."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    script = (
+        "from lth_bench.executors.processes import get_ready, worker_context\n"
+        "print(get_ready(), worker_context().get_start_method())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(folder)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "spawn"]
+    assert done.stderr == ""
 
 
 def is_alive(pid: int) -> bool:

@@ -24,21 +24,26 @@ IMPORTED = ["lth_bench.executors.local", "lth_bench.executors.worker", "numpy.ct
 
 def worker_context() -> ForkServerContext | SpawnContext:
     """The context that worker processes and their pipes are made in."""
-    if METHOD == "spawn":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
-    return context
+    if get_ready():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
-def get_ready() -> None:
-    """Start the server now, so that it imports while this process does. It ends with it."""
-    if METHOD == "forkserver":
-        from multiprocessing.forkserver import ensure_running
+def get_ready() -> bool:
+    """Start the server, if it does not run, so that it imports while this process does. It ends
+    with this process. False where there is none, and workers are spawned.
+    """
+    if METHOD != "forkserver":
+        return False
+    from multiprocessing.forkserver import ensure_running
 
-        worker_context()
+    multiprocessing.set_forkserver_preload(IMPORTED)
+    try:
         with children_deaf_to_ctrl_c():
             ensure_running()
+    except OSError:  # its socket has no place: a temporary folder of a long name, or a full one
+        return False
+    return True
 
 
 def take_over_environment(environment: Mapping[str, str]) -> None:

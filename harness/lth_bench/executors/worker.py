@@ -132,6 +132,7 @@ class Worker:
             status, reason = self._outcome(experiment, unless_given)
         except GivenBack:
             return
+        self._tell_width(experiment, unless_given)
         unless_given(
             {
                 "record": "experiment",
@@ -143,6 +144,17 @@ class Worker:
                 "width": self.width,
             }
         )
+
+    def _tell_width(self, experiment: Experiment, emit: Emit) -> None:
+        """Where the width that was asked for does not suit the network."""
+        asked = self.config.width or 1
+        if self._bench is None or self.width >= asked:
+            return
+        stacks = self._bench[1].network.stacks
+        why = "more do not fit or disagree" if stacks else "its network cannot be stacked"
+        what = f"{experiment.model_label} with recipe {experiment.recipe_name!r}"
+        message = f"{what} is trained {self.width} at a time, not {asked}: {why}"
+        emit({"event": "note", "message": message})
 
     def _outcome(self, experiment: Experiment, emit: Emit) -> tuple[str, str | None]:
         reached: list[str] = []
