@@ -8,7 +8,8 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 # `make test ARGS="-k masks -x"` passes options on to pytest.
 ARGS ?=
-# At most eight test processes, each with one thread: more only get in each other's way.
+# At most eight test processes, each with one thread: more only get in each other's way. Neighbours
+# stay in one process, whose fixtures they share, until another has nothing left (worksteal).
 WORKERS ?= auto --maxprocesses=8
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,7 +26,7 @@ demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the l
 	$(BIN)/lth-bench run quickstart
 
 test: $(STAMP) ## run the tests
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter of an hour or more
 	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \

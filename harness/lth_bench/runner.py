@@ -228,9 +228,9 @@ class Recorder:
         """A worker's record, or an executor's event."""
         if record.get("event") == "disk":
             raise UserError(record["message"])
-        if record.get("event") == "observer":
+        if record.get("event") in ("observer", "note"):
             if record["message"] in self.complaints:
-                return  # every experiment has the same fault to report
+                return  # every experiment has the same to report
             self.complaints.add(record["message"])
         if record.get("event") == "start":
             self.running[record["experiment"].experiment_id] = record["experiment"]

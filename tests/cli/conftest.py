@@ -1,13 +1,18 @@
-"""The command line as a user meets it: a process of its own."""
+"""The command line as a user meets it: a process of its own; and the same in this process."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 TINY = """
 schema_version = 1
@@ -40,6 +45,8 @@ controls = ["reinit", "shuffle"]
 use = "snip"
 """
 
+LONGER = TINY.replace("steps = 30", "steps = 300")
+
 
 class CommandLine:
     """Runs `lth-bench` in a folder of its own, with results in it."""
@@ -68,9 +75,86 @@ class CommandLine:
     def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=300)
-        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return _checked(process.args, process.returncode, code, out, err)
+
+
+class Here(CommandLine):
+    """The same in this process, whose torch is loaded already. Its experiments run in it too,
+    unless `workers`.
+    """
+
+    workers = False
+
+    def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        from lth_bench.cli import main
+        from lth_bench.executors import local
+
+        out, err = io.StringIO(), io.StringIO()
+        command = ["lth-bench", *map(str, arguments)]
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - self.env.keys():
+                patch.delenv(name)
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr("sys.argv", command)
+            if not self.workers:
+                patch.setattr(local, "LocalExecutor", SideBySide)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    main()
+                except SystemExit as ended:
+                    found = ended.code
+        return _checked(command, found, code, out.getvalue(), err.getvalue())
+
+
+def _checked(
+    command: Any, found: Any, code: int, out: str, err: str
+) -> subprocess.CompletedProcess[str]:
+    assert found == code, f"exit {found}\n{out}\n{err}"
+    assert "Traceback" not in err
+    return subprocess.CompletedProcess(command, found, out, err)
+
+
+class SideBySide:
+    """An executor whose only worker is this process."""
+
+    def __init__(self, config: Any, _: Any) -> None:
+        from lth_bench.executors.pool import Pool
+        from lth_bench.executors.worker import Worker
+
+        self.worker = Worker(config, pool=Pool(limit=config.timeout))
+
+    def run(self, planned: Any, handle: Callable[[dict[str, Any]], None]) -> None:
+        import torch
+
+        from lth_bench.devices import prepare_process
+        from lth_bench.executors.schedule import Schedule
+
+        prepare_process("cpu")
+        try:
+            self._run(planned if isinstance(planned, Schedule) else Schedule(planned), handle)
+        finally:
+            torch.set_flush_denormal(False)
+
+    def _run(self, schedule: Any, handle: Callable[[dict[str, Any]], None]) -> None:
+        from lth_bench.executors.schedule import task_of
+
+        live: dict[str, Any] = {}
+        sent: list[dict[str, Any]] = []  # as through a pipe: what `handle` raises is its own
+        while len(schedule) or live:
+            task = task_of(next(iter(live.values())).experiment) if live else None
+            room = self.worker.room if live else max(1, self.worker.room)
+            for item in schedule.take(room, 1, task, None).items:
+                live[item.experiment.experiment_id] = item
+                handle({"event": "start", "experiment": item.experiment})
+                self.worker.begin([item.experiment], sent.append)
+            self.worker.serve()
+            while sent:
+                record = sent.pop(0)
+                handle(record)
+                if record.get("record") == "experiment":
+                    schedule.done(live.pop(record["experiment_id"]))
 
 
 @pytest.fixture
@@ -78,26 +162,40 @@ def lth(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """For what is no matter of processes."""
+    return Here(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A finished run of the tiny suite. Read it, don't change it."""
-    lth = CommandLine(tmp_path_factory.mktemp("finished"))
-    lth("run", lth.write("tiny.toml", TINY))
+    """A finished run of the tiny suite, as a user runs it. Read it, don't change it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # all of pytest's processes share it
+    lth = CommandLine(root / "finished")
+    with FileLock(root / "finished.lock"):
+        if not lth.folder.exists():
+            lth.folder.mkdir()
+            lth("run", lth.write("tiny.toml", TINY))
+            lth.write("done", "")
+    assert (lth.folder / "done").exists(), "the tiny suite failed in another of pytest's processes"
     return lth
 
 
 @pytest.fixture(scope="session")
 def longer() -> str:
     """The tiny suite at more steps, so that there is time to stop it in."""
-    return TINY.replace("steps = 30", "steps = 300")
+    return LONGER
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, longer: str) -> CommandLine:
-    """A finished run of the longer suite. Read it, don't change it."""
-    lth = CommandLine(tmp_path_factory.mktemp("undisturbed"))
-    lth("run", lth.write("tiny.toml", longer))
-    return lth
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A finished run of the longer suite, in one process. Read it, don't change it."""
+    here = Here(tmp_path_factory.mktemp("undisturbed"))
+    here("run", here.write("tiny.toml", LONGER))
+    return here
 
 
 @pytest.fixture(scope="session")

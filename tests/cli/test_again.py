@@ -61,10 +61,11 @@ params = { batch_size = 100 }
 
 MOODY = """
 import os
+import resource
 import time
 from dataclasses import dataclass
 import torch
-from lth_bench import Mask, hookimpl
+from lth_bench import Layers, Mask, hookimpl
 
 @dataclass(frozen=True, eq=False)
 class Moody:
@@ -79,6 +80,15 @@ class Moody:
             torch.empty(2**50)
         if self.mood == "is too wide":
             raise torch.OutOfMemoryError("the device is full")
+        if self.mood == "is starved":  # for good: the neighbours have little left, too
+            pages = int(open("/proc/self/statm").read().split()[0])
+            used, (_, hard) = pages * resource.getpagesize(), resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, hard))
+            torch.ones(2**28)
+        if self.mood == "is dead":
+            hidden, output = (abs(w) for w in ticket.initial.weights.values())
+            weights = dict(zip(ticket.initial.weights, (hidden, 0 * output), strict=True))
+            return Mask.top_k(Layers(weights), ticket.target_count)
         return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
 
     @hookimpl
@@ -218,14 +228,27 @@ def test_who_takes_too_long_is_out_of_time_and_its_neighbours_are_not(run, undis
     assert rows(made.paths) == undisturbed
 
 
-def test_a_callback_that_never_returns_costs_a_worker_and_its_neighbours_nothing(
+def test_no_memory_left_and_a_callback_that_never_returns_cost_the_neighbours_nothing(
     run, monkeypatch, undisturbed
 ):
-    """With a real worker: nobody else can end what does not come back."""
+    """With a real worker: the system refuses it memory, and nobody else can end what does not come
+    back.
+    """
     monkeypatch.setattr(local, "LocalExecutor", REAL_EXECUTOR)
-    made = run("lingers", timeout=6)
-    assert made.statuses == {"ok": 4, "timeout": 1}
+    made = run("lingers", "is starved", timeout=6)
+    assert made.statuses == {"ok": 3, "timeout": 1, "oom": 1}
     assert reason_of(made.paths, "first") == "took longer than 6 s (--timeout)"
+    assert reason_of(made.paths, "second").startswith("out of memory: ")
+    assert without(rows(made.paths), "first", "second") == without(undisturbed, "first", "second")
+
+
+def test_a_dead_network_is_a_result_like_any_other(run, undisturbed):
+    """No path leads from its inputs to its outputs, so it learns nothing but biases."""
+    made = run("is dead")
+    assert made.exit_code == 0 and set(status_of(made.paths).values()) == {"ok"}
+    sql = "SELECT density, effective_density, test_accuracy FROM tickets_flat WHERE label = 'first'"
+    ((density, effective, accuracy),) = rows(made.paths, sql)
+    assert density == pytest.approx(0.5, abs=1e-3) and effective == 0 and 0 < accuracy < 0.25
     assert without(rows(made.paths), "first") == without(undisturbed, "first")
 
 
@@ -365,6 +388,32 @@ def test_a_disk_too_full_for_the_journal_ends_the_run_and_then_it_goes_on(
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(UserError, match="read-only"):
         run(results=results)
+
+
+def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
+    run, small_disk, tmp_path, undisturbed, monkeypatch
+):
+    """The trainings' own. The journal's cannot: its file is open, and the system sees to it."""
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    results = tmp_path / "results.duckdb"
+    results.with_suffix(".artifacts").symlink_to(small_disk)
+    served = []
+
+    def serve(pool, bench):
+        served.append(1)
+        if len(served) == 2:
+            subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        REAL(pool, bench)
+
+    monkeypatch.setattr(Pool, "serve", serve)
+    with pytest.raises(UserError, match=r"(?i)read-only file system.*same command again"):
+        run(results=results)
+    journal = Paths(results).journal.read_bytes()
+    assert all(json.loads(line) for line in journal.splitlines()) and journal.endswith(b"\n")
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    made = run(results=results)
+    assert made.exit_code == 0
+    assert rows(made.paths) == undisturbed
 
 
 def test_what_another_run_has_finished_meanwhile_is_not_done_again(run, monkeypatch):

@@ -1,6 +1,6 @@
 """Data that changed under finished results: what is trained again, what stays, and who says so.
 
-The experiments run one after the other in this process, on a few images in MNIST's format.
+The experiments run in this process, on a few images in MNIST's format.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from lth_bench.cli.app import app
 from lth_bench.data.mnist import MNIST
 from lth_bench.errors import UserError
 from lth_bench.executors import local
-from lth_bench.executors.worker import Worker
 from lth_bench.store.paths import Paths
 from lth_bench.training.cohort import Cohort
+
+from .conftest import SideBySide
 
 SUITE = """
 schema_version = 1
@@ -48,18 +49,6 @@ ROWS = """
 AGAIN = "3 finished experiments are trained again: the data of mnist(checksum=false) has changed"
 
 
-class InThisProcess:
-    """An executor without workers."""
-
-    def __init__(self, config, devices):
-        self.worker = Worker(config)
-
-    def run(self, planned, handle):
-        for item in planned:
-            handle({"event": "start", "experiment": item.experiment})
-            self.worker.run(item.experiment, handle)
-
-
 @pytest.fixture
 def put(tmp_path):
     """`put(seed)`: other pixels in the data root, as many as before."""
@@ -84,7 +73,7 @@ def put(tmp_path):
 @pytest.fixture
 def run(tmp_path, monkeypatch, put):
     """`run(results)`: a summary, with its `paths`, its `rows` and the `steps` that were trained."""
-    monkeypatch.setattr(local, "LocalExecutor", InThisProcess)
+    monkeypatch.setattr(local, "LocalExecutor", SideBySide)
     monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     suite = tmp_path / "tiny.toml"
@@ -160,7 +149,7 @@ def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypa
     first = run()
     put(2)
 
-    class Stopped(InThisProcess):
+    class Stopped(SideBySide):
         def run(self, planned, handle):
             super().run(list(planned)[:1], handle)
             raise KeyboardInterrupt
@@ -173,7 +162,7 @@ def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypa
     assert not set(stopped.rows) & set(first.rows)
     reasons = query(first.paths, "SELECT DISTINCT reason FROM failures")
     assert reasons == [("the data has changed since it was trained",)]
-    monkeypatch.setattr(local, "LocalExecutor", InThisProcess)
+    monkeypatch.setattr(local, "LocalExecutor", SideBySide)
     resumed = run()
     assert resumed.reused == 1 and resumed.rows == run("fresh.duckdb").rows
     said = cli("why", identity(first.paths), "--results", first.paths.results)

@@ -75,15 +75,15 @@ def test_the_dense_run_is_trained_once_a_seed(finished):
     assert found == [(0, 1, 1), (1, 1, 1)]
 
 
-def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished, lth, tiny):
-    shutil.copytree(finished.folder, lth.folder, dirs_exist_ok=True)
-    again = lth("run", "tiny.toml")
+def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished, here, tiny):
+    shutil.copytree(finished.folder, here.folder, dirs_exist_ok=True)
+    again = here("run", "tiny.toml")
     assert "all 8 experiments are done already" in again.stderr
     assert "imp" in again.stdout  # the leaderboard
     other = tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3")
-    lth("run", lth.write("other.toml", other), "-s", "snip")
+    here("run", here.write("other.toml", other), "-s", "snip")
     trained = rows(
-        lth,
+        here,
         """SELECT label, count(*) FILTER (NOT reused) FROM ticket_trainings
            JOIN tickets USING (ticket_id) JOIN experiments USING (experiment_id)
            WHERE suite = 'other' GROUP BY ALL""",
@@ -91,26 +91,28 @@ def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished,
     assert dict(trained) == {"dense": 0, "snip": 2}
 
 
-def test_a_rerun_elsewhere_is_bit_identical(finished, lth, tiny):
-    lth("run", lth.write("tiny.toml", tiny))
-    assert rows(lth) == rows(finished)
+def test_a_rerun_elsewhere_is_bit_identical(finished, here, tiny):
+    """In another folder, and in one process instead of a coordinator and its workers."""
+    here("run", here.write("tiny.toml", tiny))
+    assert rows(here) == rows(finished)
 
 
-def test_failures_leave_their_row_and_the_others_go_on(lth, tiny):
-    lth.write("broken.py", BROKEN)
-    suite = lth.write(
+def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
+    here.workers = True
+    here.write("broken.py", BROKEN)
+    suite = here.write(
         "bad.toml",
         'plugins = ["broken.py"]\n' + tiny.replace("[0, 1]", "[0]").replace("[0.5, 0.2]", "[0.5]")
         + '[[strategies]]\nuse = "raises"\n[[strategies]]\nuse = "dies"\n',
     )  # fmt: skip
-    refused = lth("run", suite, code=4)
+    refused = here("run", suite, code=4)
     assert "--plugin broken.py" in refused.stderr
-    assert not lth.results.exists()
-    done = lth("run", suite, "--plugin", "broken.py", code=1)
+    assert not here.results.exists()
+    done = here("run", suite, "--plugin", "broken.py", code=1)
     assert "raises.select_mask: raised RuntimeError: no idea (broken.py:" in done.stderr
-    found = dict(rows(lth, "SELECT label, status FROM tickets_flat WHERE control = 'none'"))
+    found = dict(rows(here, "SELECT label, status FROM tickets_flat WHERE control = 'none'"))
     assert found == {"dense": "ok", "imp": "ok", "snip": "ok", "raises": "failed", "dies": "failed"}
-    reasons = dict(rows(lth, "SELECT label, reason FROM failures"))
+    reasons = dict(rows(here, "SELECT label, reason FROM failures"))
     line = 1 + BROKEN.splitlines().index('        raise RuntimeError("no idea")')
     assert reasons["raises"] == (
         f"raises.select_mask: raised RuntimeError: no idea (broken.py:{line})"
@@ -119,7 +121,7 @@ def test_failures_leave_their_row_and_the_others_go_on(lth, tiny):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: tests/executors/test_stopping.py
-def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, longer, how):
+def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, longer, how):
     suite = lth.write("tiny.toml", longer)
     process = lth.start("run", suite)
     journal = lth.folder / "results.journal.jsonl"
@@ -133,7 +135,7 @@ def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, longer
     assert process.returncode == 2 and "Traceback" not in err
     assert err.count("Ctrl-C again stops at once") == 1
     assert "the same command goes on from there" in err
-    lth("run", suite)
+    here("run", suite)  # the same folder
     assert rows(lth) == rows(undisturbed)
 
 
@@ -143,7 +145,7 @@ def test_killed_in_turn_everywhere_nothing_is_lost_or_done_twice(undisturbed, lt
     trainings = lth.folder / "results.artifacts" / "trainings"
     kills = [
         ("all training 400", -9),
-        ("coordinator append 4", -9),
+        ("all append 4", -9),
         ("coordinator fold 5", -9),
         ("worker hooks 3", 0),  # whose experiments are tried again
     ]
@@ -157,7 +159,7 @@ def test_killed_in_turn_everywhere_nothing_is_lost_or_done_twice(undisturbed, lt
         )  # fmt: skip
         assert done.returncode == code, done.stderr
         assert Path(f"{diary}.fired").exists()
-        if fault.startswith("all"):
+        if fault.startswith("all training"):
             assert list(trainings.glob("*.partial"))
     assert "retry" in done.stderr and not list(trainings.glob("*.partial"))
     assert rows(lth) == rows(undisturbed)
@@ -165,21 +167,20 @@ def test_killed_in_turn_everywhere_nothing_is_lost_or_done_twice(undisturbed, lt
     assert max(Counter(note["trained"] for note in notes if "trained" in note).values()) == 1
 
 
-def test_json_filters_and_set(lth, tiny):
-    suite = lth.write("tiny.toml", tiny)
-    done = lth(
+def test_json_filters_and_set(here, tiny):
+    suite = here.write("tiny.toml", tiny)
+    done = here(
         "run", suite, "-s", "snip", "--seeds", "1", "--set", "recipes.short.steps=5", "--json"
     )
     document = json.loads(done.stdout)
-    assert (
-        document["statuses"] == {"ok": 3} and document["exit_code"] == 0
-    )  # dense and two densities
-    assert rows(lth, "SELECT DISTINCT steps FROM tickets_flat") == [(5,)]
+    assert document["statuses"] == {"ok": 3}  # dense and two densities
+    assert document["exit_code"] == 0
+    assert rows(here, "SELECT DISTINCT steps FROM tickets_flat") == [(5,)]
 
 
-def test_smoke_runs_the_whole_grid_at_a_few_steps(lth, tiny):
-    lth("run", lth.write("tiny.toml", tiny), "--smoke")
-    labels = rows(lth, "SELECT DISTINCT suite, label FROM tickets_flat ORDER BY ALL")
+def test_smoke_runs_the_whole_grid_at_a_few_steps(here, tiny):
+    here("run", here.write("tiny.toml", tiny), "--smoke")
+    labels = rows(here, "SELECT DISTINCT suite, label FROM tickets_flat ORDER BY ALL")
     assert labels == [("tiny-smoke", "dense"), ("tiny-smoke", "imp"), ("tiny-smoke", "snip")]
 
 
@@ -204,58 +205,73 @@ def test_smoke_runs_the_whole_grid_at_a_few_steps(lth, tiny):
         (("", ""), ["--retry", "oom,ok"], 4, "--retry takes failed, oom, timeout, diverged or all"),
     ],
 )
-def test_bad_input_is_one_message_before_anything_trains(lth, tiny, change, arguments, code, says):
-    suite = lth.write("tiny.toml", tiny.replace(*change))
-    done = lth("run", suite, *arguments, code=code)
+def test_bad_input_is_one_message_before_anything_trains(here, tiny, change, arguments, code, says):
+    suite = here.write("tiny.toml", tiny.replace(*change))
+    done = here("run", suite, *arguments, code=code)
     assert says in done.stderr
     assert done.stdout == ""
     assert len([x for x in done.stderr.splitlines() if x.startswith("error:")]) == 1
-    assert not lth.results.exists() and not (lth.folder / "results.journal.jsonl").exists()
+    assert not here.results.exists() and not (here.folder / "results.journal.jsonl").exists()
 
 
-def test_a_missing_an_empty_and_an_unreadable_suite(lth, tmp_path):
-    assert "no suite" in lth("run", "nothing.toml", code=4).stderr
-    assert "error:" in lth("run", lth.write("empty.toml", ""), code=4).stderr
-    (lth.folder / "bytes.toml").write_bytes(b"\xff\xfe\x00")
-    assert "error:" in lth("run", "bytes.toml", code=4).stderr
+@pytest.mark.parametrize(
+    ("change", "arguments", "says"),
+    [
+        (("imp", "impp"), [], "did you mean 'imp'"),
+        (("", ""), ["--nonsense"], "No such option: --nonsense"),
+    ],
+)
+def test_bad_input_as_a_process(lth, tiny, change, arguments, says):
+    done = lth("run", lth.write("tiny.toml", tiny.replace(*change)), *arguments, code=4)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and says in line
+    assert done.stdout == ""
 
 
-def test_no_space_is_said_and_nothing_is_lost(lth, tiny):
-    suite = lth.write("tiny.toml", tiny)
-    lth.env["LTH_BENCH_RESULTS"] = "/dev/full/results.duckdb"
-    assert "error:" in lth("run", suite, code=4).stderr
+def test_a_missing_an_empty_and_an_unreadable_suite(here):
+    assert "no suite" in here("run", "nothing.toml", code=4).stderr
+    assert "error:" in here("run", here.write("empty.toml", ""), code=4).stderr
+    (here.folder / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    assert "error:" in here("run", "bytes.toml", code=4).stderr
 
 
-def test_plan_counts_and_estimates(finished):
-    plan = json.loads(finished("plan", finished.folder / "tiny.toml", "--json").stdout)
+def test_no_space_is_said_and_nothing_is_lost(here, tiny):
+    suite = here.write("tiny.toml", tiny)
+    here.env["LTH_BENCH_RESULTS"] = "/dev/full/results.duckdb"
+    assert "error:" in here("run", suite, code=4).stderr
+
+
+def test_plan_counts_and_estimates(finished, here):
+    suite = finished.folder / "tiny.toml"
+    plan = json.loads(here("plan", suite, "--results", finished.results, "--json").stdout)
     assert plan["experiments"] == 8 and plan["done"] == 8
     assert plan["dense_runs"] == 2
     # one round to .5, one more (stretched, as rounds may be) to .2, and two controls at each
     imp = next(r for r in plan["rows"] if r["strategy"] == "imp")
     assert imp["trainings"] == 2 * (1 + 1 + 4)
-    fresh = finished(
-        "plan", finished.folder / "tiny.toml", "--results", finished.folder / "no.duckdb"
-    )
+    fresh = here("plan", suite)
     assert "about" in fresh.stdout and "of disk" in fresh.stdout
 
 
-def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, lth, tiny):
+def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
     """The trainings' folder sits on a file system that fills up."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
-    suite = lth.write("tiny.toml", tiny)
-    artifacts = lth.folder / "results.artifacts"
+    suite = here.write("tiny.toml", tiny)
+    artifacts = here.folder / "results.artifacts"
     artifacts.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", artifacts]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us mount a small file system")
+    here.workers = True
     try:
-        done = lth("run", suite, code=4)
+        done = here("run", suite, "--workers", "1", code=4)
         assert "cannot keep a training" in done.stderr and "same command again" in done.stderr
     finally:
         subprocess.run(["umount", artifacts], check=True)
-    lth("run", suite)
-    assert rows(lth) == rows(finished)
+    here.workers = False
+    here("run", suite)
+    assert rows(here) == rows(finished)
 
 
 @pytest.mark.parametrize(
@@ -279,25 +295,25 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, lth, tiny):
         ),
     ],
 )
-def test_hooks_that_cannot_be_called_are_named_before_anything_trains(lth, tiny, body, says):
-    lth.write(
+def test_hooks_that_cannot_be_called_are_named_before_anything_trains(here, tiny, body, says):
+    here.write(
         "wrong.py",
         "from dataclasses import dataclass\nfrom lth_bench import hookimpl\n"
         f"@dataclass(frozen=True, eq=False)\nclass Wrong:\n    {body}\n",
     )
-    suite = lth.write("s.toml", tiny + '[[strategies]]\nuse = "wrong"\n')
-    done = lth("run", suite, "--plugin", "wrong.py", code=4)
+    suite = here.write("s.toml", tiny + '[[strategies]]\nuse = "wrong"\n')
+    done = here("run", suite, "--plugin", "wrong.py", code=4)
     assert says in done.stderr
-    assert not (lth.folder / "results.journal.jsonl").exists()
+    assert not (here.folder / "results.journal.jsonl").exists()
 
 
-def test_a_file_that_is_no_database_is_not_taken_for_results(lth, tiny):
-    suite = lth.write("tiny.toml", tiny)
-    assert "no DuckDB database" in lth("run", suite, "--results", suite, code=4).stderr
+def test_a_file_that_is_no_database_is_not_taken_for_results(here, tiny):
+    suite = here.write("tiny.toml", tiny)
+    assert "no DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
     assert suite.read_text() == tiny
 
 
-def test_a_rewind_step_beyond_the_training_is_refused(lth, tiny):
+def test_a_rewind_step_beyond_the_training_is_refused(here, tiny):
     more = '[[strategies]]\nuse = "late_rewind"\nparams = { rewind_step = 30 }\n'
-    done = lth("run", lth.write("late.toml", tiny + more), code=4)
+    done = here("run", here.write("late.toml", tiny + more), code=4)
     assert "rewind_step = 30 is not before the end of training" in done.stderr

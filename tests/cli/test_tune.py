@@ -17,12 +17,12 @@ strategies = ["snip"]
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
     """A tuning with its final runs."""
-    from .conftest import TINY, CommandLine
+    from .conftest import TINY, Here
 
-    lth = CommandLine(tmp_path_factory.mktemp("tuned"))
-    suite = lth.write("tiny.toml", TINY + TUNE)
-    lth.outcome = lth("tune", suite, "--device", "cpu", "--json")
-    return lth
+    here = Here(tmp_path_factory.mktemp("tuned"))
+    suite = here.write("tiny.toml", TINY + TUNE)
+    here.outcome = here("tune", suite, "--device", "cpu", "--json")
+    return here
 
 
 def test_it_says_what_was_found_and_what_that_bought(tuned):
@@ -53,9 +53,9 @@ def test_the_best_so_far_is_a_suite(tuned):
     assert [s["label"] for s in validated["strategies"]] == ["imp", "snip", "snip-tuned"]
 
 
-def test_a_mistake_is_one_message_before_anything_trains(lth, tiny):
-    suite = lth.write("tiny.toml", tiny)
-    error = lth("tune", suite, "--budget", "trials=0", code=4).stderr
+def test_a_mistake_is_one_message_before_anything_trains(here, tiny):
+    suite = here.write("tiny.toml", tiny)
+    error = here("tune", suite, "--budget", "trials=0", code=4).stderr
     assert error.count("\n") == 1
     assert "tune.budget.trials must be an integer in [1, 100000], but got 0" in error
-    assert not lth.results.exists()
+    assert not here.results.exists()

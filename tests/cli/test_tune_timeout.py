@@ -10,10 +10,9 @@ from typer.testing import CliRunner
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
 from lth_bench.executors import local
-from lth_bench.executors.pool import Pool
-from lth_bench.executors.schedule import Schedule
-from lth_bench.executors.worker import Worker
 from lth_bench.store.paths import Paths
+
+from .conftest import SideBySide
 
 SUITE = """
 schema_version = 1
@@ -60,29 +59,9 @@ class Sleepy:
 """
 
 
-class InThisProcess:
-    """An executor whose worker is this process, with its clock."""
-
-    def __init__(self, config, devices):
-        self.worker = Worker(config, pool=Pool(limit=config.timeout))
-
-    def run(self, schedule, handle):
-        schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
-        while items := schedule.take(1, 1, None, None).items:
-            for item in items:
-                handle({"event": "start", "experiment": item.experiment})
-                sent = []
-                self.worker.begin([item.experiment], sent.append)
-                while len(self.worker.pool):
-                    self.worker.serve()
-                for record in sent:
-                    handle(record)
-                schedule.done(item)
-
-
 @pytest.fixture
 def tune(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "LocalExecutor", InThisProcess)
+    monkeypatch.setattr(local, "LocalExecutor", SideBySide)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(SUITE)
     (tmp_path / "sleepy.py").write_text(SLEEPY)

@@ -13,10 +13,13 @@ import pytest
 import lth_bench
 from lth_bench.cli.width import WIDEST, read_width
 from lth_bench.errors import UserError
+from lth_bench.executors import local
 from lth_bench.prepare import Wish, prepare
 from lth_bench.runner import Settings, run_suite
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import Paths
+
+from .conftest import SideBySide
 
 SUITE = """
 schema_version = 1
@@ -90,7 +93,9 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "tiny.toml").write_text(SUITE)
     results = folder / "results.duckdb"
-    summary = lth_bench.run(folder / "tiny.toml", results, "cpu", workers=1, width=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "LocalExecutor", SideBySide)
+        summary = lth_bench.run(folder / "tiny.toml", results, "cpu", workers=1, width=8)
     assert summary.exit_code == 0
     return results
 
@@ -179,6 +184,15 @@ def test_another_width_serves_and_exact_width_needs_one(undisturbed, tmp_path):
     with pytest.raises(UserError, match="--exact-width needs the width: give --width N too"):
         run_suite(*loaded, settings, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_stacked_is_said_once(here):
+    suite = SUITE.replace("hidden = [16]", "hidden = [16], dropout = 0.1")
+    suite = suite.replace("steps = 200", "steps = 20").replace("eval_every = 50", "eval_every = 10")
+    ran = ["run", here.write("tiny.toml", suite), "-s", "snip", "--device", "cpu", "--width"]
+    said = here(*ran, "8").stderr
+    assert said.count("is trained 1 at a time, not 8: its network cannot be stacked") == 1
+    assert "at a time" not in here(*ran, "1", "--rerun").stderr
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "3", "12", "512", "1e1", "fast", "", "4.0", "²"])

@@ -27,8 +27,12 @@ def call(*command, cwd: Path, site: Path | None = None) -> str:
 SMOKE = ["-s", "my_idea", "-m", "mlp", "--smoke", "--device", "cpu", "--workers", "1", "--json"]
 
 
-def test_a_package(tmp_path: Path) -> None:
+def test_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("hatchling", reason="the package `hatchling` is not installed")
+    from typer.testing import CliRunner
+
+    from lth_bench.cli.app import app
+
     call("lth_bench", "plugin", "new", "my_idea", cwd=tmp_path)
     folder = tmp_path / "lth-bench-my_idea"
     # what `pip install --no-build-isolation --no-deps .` does, without a pip of a second
@@ -39,8 +43,13 @@ def test_a_package(tmp_path: Path) -> None:
     tested = call("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
     assert "passed" in tested
     assert "failed" not in tested
-    outcome = call("lth_bench", "run", "my_idea.toml", *SMOKE, cwd=folder, site=site)
-    assert json.loads(outcome)["statuses"] == {"ok": 3}  # dense, and two densities
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(site))
+    outcome = CliRunner().invoke(app, ["run", "my_idea.toml", *SMOKE])
+    assert outcome.exception is None, outcome.exception
+    assert json.loads(outcome.stdout)["statuses"] == {"ok": 3}  # dense, and two densities
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lth_my_idea"]:
+        del sys.modules[name]
 
 
 def test_a_single_file_with_its_suite_and_with_a_shipped_one(tmp_path, monkeypatch) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from lth_bench.cli.ctrl_c import quiet_ctrl_c
+
 
 def main() -> NoReturn:
     """The console script."""
-    from lth_bench.cli.app import main as run_app
+    with quiet_ctrl_c():
+        from lth_bench.cli.app import main as run_app
 
-    run_app()
+        run_app()

@@ -1,0 +1,72 @@
+"""Ctrl-C among the imports, which a user who has mistyped meets first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lth_bench.cli.ctrl_c import quiet_ctrl_c
+
+SWALLOWS = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000): pass
+except BaseException:
+    pass
+raise RuntimeError("half of a module")
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "torch"])  # what comes first, and what takes longest
+def test_it_ends_quietly_though_a_library_swallows_it(tmp_path, module):
+    (tmp_path / f"{module}.py").write_text(SWALLOWS)
+    command = [sys.executable, "-m", "lth_bench", "run", "quickstart", "--results", "r.duckdb"]
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    *_, last = done.stderr.splitlines()
+    assert last == "interrupted"
+    assert "Traceback" not in done.stderr
+
+
+def test_elsewhere_it_is_what_it_always_is():
+    with pytest.raises(KeyboardInterrupt), quiet_ctrl_c():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+EVALUATES = """
+import signal, sys
+from lth_bench.cli.ctrl_c import quiet_ctrl_c
+with quiet_ctrl_c():
+    try:
+        eval("signal.raise_signal(signal.SIGINT)")
+    except KeyboardInterrupt:
+        sys.exit(2)
+"""
+
+
+def test_the_exit_code_is_ours_wherever_it_came(tmp_path):
+    (tmp_path / "evaluates.py").write_text(EVALUATES)
+    done = subprocess.run(  # as a module: as a file Python does not do this
+        [sys.executable, "-m", "evaluates"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, b"")
+
+
+def test_who_ignores_it_goes_on_ignoring_it():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with quiet_ctrl_c():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
