@@ -43,25 +43,6 @@ def test_elsewhere_it_is_what_it_always_is():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-EVALUATES = """
-import signal, sys
-from lth_bench.cli.ctrl_c import quiet_ctrl_c
-with quiet_ctrl_c():
-    try:
-        eval("signal.raise_signal(signal.SIGINT)")
-    except KeyboardInterrupt:
-        sys.exit(2)
-"""
-
-
-def test_the_exit_code_is_ours_wherever_it_came(tmp_path):
-    (tmp_path / "evaluates.py").write_text(EVALUATES)
-    done = subprocess.run(  # as a module: as a file Python does not do this
-        [sys.executable, "-m", "evaluates"], cwd=tmp_path, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (2, b"")
-
-
 def test_who_ignores_it_goes_on_ignoring_it():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

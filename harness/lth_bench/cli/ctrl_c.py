@@ -29,9 +29,6 @@ def quiet_ctrl_c() -> Iterator[None]:
     try:
         yield
     finally:
-        # `python -m` ends by the signal, whatever the exit code, after a KeyboardInterrupt has gone
-        # through the evaluation of a text (of an annotation, say), until a text is evaluated again
-        exec("")
         signal.signal(signal.SIGINT, before)
 
 
