@@ -319,6 +319,24 @@ def test_who_has_waited_longest_is_served_first():
     assert order == [(name, i) for i in range(3) for name in "abc"]
 
 
+def test_level_lets_who_came_later_catch_up():
+    pool, order = Pool(), []
+
+    def run(name):
+        for i in range(4):
+            fit(pool, (name, i))
+            order.append(name)
+
+    one = Bench(lambda waiting: waiting[:1])
+    pool.start(lambda: run("a"), "a")
+    pool.serve(one, level=True)
+    pool.serve(one, level=True)
+    pool.start(lambda: run("b"), "b")
+    while len(pool):
+        pool.serve(one, level=True)
+    assert "".join(order) == "aa" + "bb" + "abab"
+
+
 def test_who_is_given_back_unwinds_and_the_others_go_on():
     pool, story = Pool(), []
 

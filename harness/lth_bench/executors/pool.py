@@ -45,6 +45,8 @@ class _Seat:
     """When it was last let run."""
     place: int = 0
     """In the line of those that wait."""
+    fits: int = 0
+    """How often it has waited."""
     found_again: bool = True
     """Whether all that was trained for it has an address under which others find it."""
 
@@ -95,10 +97,14 @@ class Pool:
         seat.thread.start()
         self._let_run(seat)
 
-    def serve(self, bench: Workbench) -> None:
-        """Answer some of the trainings that are waited for, and let their experiments go on."""
+    def serve(self, bench: Workbench, level: bool = False) -> None:
+        """Answer some of the trainings that are waited for, and let their experiments go on.
+
+        With `level`, whoever has come least far goes first, so that the last ones end together.
+        Where new experiments keep coming, that would keep the long ones waiting.
+        """
         # one that has its answer was held up by another's error the last time
-        line = sorted(self._seats, key=lambda s: s.place)
+        line = sorted(self._seats, key=lambda s: (s.fits if level else 0, s.place))
         waiting = [s.waits_for for s in line if s.waits_for and not s.waits_for.done]
         if waiting:
             # by then somebody's share of a cohort is more than there is
@@ -166,6 +172,7 @@ class Pool:
         if seat.spent > self._limit:
             raise OutOfTime(self._limit)
         seat.place = next(self._places)
+        seat.fits += 1
         seat.found_again &= bool(one.key)
         self._lend(one, seat)
         state = _GlobalState()

@@ -108,7 +108,8 @@ class Worker:
             return Work()
         bench = self._bench[1]
         bench.trained = Work()
-        self.pool.serve(bench)
+        # at width 1 only the last experiments of a run have company
+        self.pool.serve(bench, level=self.width == 1)
         return bench.trained
 
     def give_back(self) -> list[str]:
