@@ -15,6 +15,7 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.executors import local, turn
 from lth_bench.executors.local import LocalExecutor
+from lth_bench.executors.processes import METHOD
 from lth_bench.executors.schedule import Schedule
 from lth_bench.plan import Planned
 
@@ -36,6 +37,7 @@ class Job:
     says: bool = False
     stays: float = 0.0
     trains: bool = False
+    orphans: bool = False  # the first time it kills its parent, the server that workers are from
     chain: int = 0  # trainings, one after the other, 20 ms each
     needs: int = 0  # out of memory among more than so many
     model: str = "mlp"
@@ -73,6 +75,7 @@ def play_chains(pipe, config, live):
     return live
 
 def main(pipe, config, turn, environment):
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if config.device == "broken":
         os._exit(3)
     turn.begin()
@@ -87,6 +90,13 @@ def main(pipe, config, turn, environment):
                     pipe.send({"event": "room", "room": config.room - len(live)})
                     live += pipe.recv()
                 for job in live:
+                    if job.orphans:
+                        try:
+                            open(f"{config.done}/orphaned", "x").close()
+                            os.kill(os.getppid(), signal.SIGKILL)
+                            time.sleep(0.5)
+                        except FileExistsError:
+                            pass
                     if job.kills:
                         turn.begin(job.experiment_id if job.says else "")
                         os.kill(os.getpid(), job.kills)
@@ -170,6 +180,18 @@ def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
     assert retry["experiments"][0].experiment_id == "5"
     assert len(retry["experiments"]) == 8
     assert max(map(len, done.together)) == 8  # the seven, and the one that was left
+
+
+@pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
+def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake, run, tmp_path):
+    jobs = [fake.Job(str(i), orphans=i == 1) for i in range(5)]
+    done = run(jobs, workers=2, done=tmp_path)
+    assert (tmp_path / "orphaned").exists()
+    assert {i: r["status"] for i, r in done.ended.items()} == dict.fromkeys("01234", "ok")
+    records = [r for r in done.heard if r.get("record") == "experiment"]
+    assert len(records) == 5
+    assert done.retries
+    assert {r["reason"] for r in done.retries} == {"was lost with the process that starts workers"}
 
 
 def test_two_workers_and_as_many_culprits(fake, run):

@@ -28,7 +28,7 @@ def work(name):
 if __name__ == "__main__":
     processes.IMPORTED = []
     processes.get_ready()
-    with processes.children_deaf_to_ctrl_c():
+    with processes.deaf_children():
         processes.worker_context().Process(target=work, args=("a",), daemon=True).start()
     time.sleep(60)
 """

@@ -45,7 +45,8 @@ def main(pipe, config, turn, environment):
         os._exit(0)
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN if job.stubborn else save)
-    deaf = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    deaf = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
     pipe.send({"event": "ready", "deaf": deaf, "pid": os.getpid()})
     time.sleep(60)
 """
@@ -88,7 +89,7 @@ def stop(fake, monkeypatch):
     return go
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
     heard, seconds = stop(False, number)
     assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "last words"]

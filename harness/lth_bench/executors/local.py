@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import OutOfTime, UserError
 from lth_bench.executors.processes import (
-    children_deaf_to_ctrl_c,
+    SERVER_LOST,
+    deaf_children,
     take_over_environment,
     worker_context,
 )
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from lth_bench.executors.worker import WorkerConfig
 
 Handle = Callable[[dict[str, Any]], None]
+SERVERS = 16
+"""Workers that may be lost with their server, before that is charged as a death."""
 STILLBORN = 4
 """Workers in a row that end before they run anything, after which the run does: it is no fault of
 the experiments.
@@ -73,6 +76,7 @@ class LocalExecutor:
         self._config, self._devices = config, list(devices)
         self._context = worker_context()
         self._stillborn = 0
+        self._servers_lost = 0
 
     def run(self, planned: Iterable[Planned] | Schedule, handle: Handle) -> None:
         """Run everything. Each record goes to `handle` as soon as it arrives.
@@ -126,13 +130,20 @@ class LocalExecutor:
         ours, theirs = self._context.Pipe()
         config = replace(self._config, device=device)
         turn = RawValue(Turn)
-        process = self._context.Process(
-            target=worker_main, args=(theirs, config, turn, dict(os.environ)), daemon=True
-        )
-        with children_deaf_to_ctrl_c():
-            process.start()
+        process = self._started((theirs, config, turn, dict(os.environ)))
         theirs.close()
         return _Process(process, ours, config, turn)
+
+    def _started(self, arguments: tuple[object, ...], tries: int = 3) -> BaseProcess:
+        process = self._context.Process(target=worker_main, args=arguments, daemon=True)
+        try:
+            with deaf_children():
+                process.start()
+        except (EOFError, OSError):  # the server has just ended; the next start begins another
+            if tries > 1:
+                return self._started(arguments, tries - 1)
+            raise
+        return process
 
     @staticmethod
     def _stop(
@@ -241,6 +252,14 @@ class LocalExecutor:
 
     def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
         worker.process.join()
+        worker.pipe.close()  # if it lives, since only its server has ended, it ends now
+        if worker.process.exitcode == SERVER_LOST and self._servers_lost < SERVERS:
+            self._servers_lost += 1
+            schedule.back(Bundle(tuple(worker.live.values()), worker.deaths))
+            if again := [item.experiment for item in worker.live.values()]:
+                reason = "was lost with the process that starts workers"
+                handle({"event": "retry", "experiments": again, "reason": reason})
+            return
         how = _how_it_died(worker.process.exitcode)
         self._stillborn = 0 if worker.turn.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:

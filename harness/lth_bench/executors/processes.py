@@ -1,4 +1,4 @@
-"""How worker processes are started: quickly, and deaf to the terminal's Ctrl-C."""
+"""How worker processes are started: quickly, and deaf to what is sent to the whole group."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 comes 1.5 s sooner, and whoever replaces a dead one starts at once. It never uses a GPU or a thread,
 so there is nothing that a fork could break. Elsewhere a fork is not safe, or does not exist.
 """
+SERVER_LOST = 255
+"""The exit code of a process whose server has ended, which alone could have told the true one."""
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What ends a run: Ctrl-C, a preemption, a terminal that closes. The coordinator's to handle."""
 IMPORTED = ["lth_bench.executors.local", "lth_bench.executors.worker", "numpy.ctypeslib"]
 """What workers need, and the server imports."""
 
@@ -39,7 +45,7 @@ def get_ready() -> bool:
 
     multiprocessing.set_forkserver_preload(IMPORTED)
     try:
-        with children_deaf_to_ctrl_c():
+        with deaf_children():
             ensure_running()
     except OSError:  # its socket has no place: a temporary folder of a long name, or a full one
         return False
@@ -53,17 +59,17 @@ def take_over_environment(environment: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def children_deaf_to_ctrl_c() -> Iterator[None]:
-    """A process that is started here does not get the terminal's Ctrl-C, from its first moment
-    until it unblocks it; this process gets it afterwards.
+def deaf_children() -> Iterator[None]:
+    """A process that is started here does not get `SIGNALS`, from its first moment until it
+    unblocks them; this process gets them afterwards.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     from multiprocessing.resource_tracker import ensure_running
 
-    ensure_running()  # or starting the first child would start it, which unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    ensure_running()  # or starting the first child would start it, which unblocks signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

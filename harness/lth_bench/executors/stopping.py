@@ -1,4 +1,4 @@
-"""How a run is stopped: Ctrl-C and SIGTERM in the coordinator, SIGTERM in a worker."""
+"""How a run is stopped: Ctrl-C, SIGTERM and SIGHUP in the coordinator, SIGTERM in a worker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from multiprocessing import Pipe
 from types import FrameType, TracebackType
 
+from lth_bench.executors.processes import SIGNALS
 from lth_bench.training.saving import Saving
 
 GRACE = 10.0
@@ -17,12 +18,12 @@ ECHO = 0.2
 """Seconds within which a further signal is the same one: launchers pass on what the terminal has
 sent to the whole group already.
 """
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """The first Ctrl-C or SIGTERM waits until it is looked for; the second raises
-    KeyboardInterrupt at once. Outside the main thread signals stay whose they are.
+    """The first signal waits until it is looked for; the second raises KeyboardInterrupt at once.
+    Those that are ignored, as SIGHUP is after `nohup`, stay so. Outside the main thread signals
+    stay whose they are.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,8 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         with contextlib.suppress(ValueError):
             for number in SIGNALS:
-                self._before[number] = signal.signal(number, self._hear)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(
@@ -63,18 +65,19 @@ class StopSignals:
 
 
 def heed_signals(saving: Saving) -> None:
-    """In a worker: Ctrl-C is the coordinator's to handle; SIGTERM lets trainings under way save
-    themselves, and ends the process at once where there are none.
+    """In a worker: Ctrl-C and a terminal that closes are the coordinator's to handle; SIGTERM lets
+    trainings under way save themselves, and ends the process at once where there are none.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
     def terminated(_: int, __: FrameType | None) -> None:
         if not saving.preempt():
             end_as_terminated()
 
     signal.signal(signal.SIGTERM, terminated)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def end_as_terminated() -> None:
