@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lth_bench.report.progress import Lines
 from lth_bench.runner import Recorder, Summary
+from lth_bench.store.paths import Paths
 
 
 class Heard:
@@ -28,3 +31,33 @@ def test_and_goes_to_stderr(capsys):
     captured = capsys.readouterr()
     assert captured.err == "observer a.on_eval: raised [x]\n"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
+def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
+    """DuckDB makes a RuntimeError of it."""
+    from importlib import import_module
+
+    def interrupted(*_, **__):
+        raise error
+
+    monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", interrupted)
+    summary = Summary("run", "suite", 3, 0)
+    recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", summary, Heard())
+    recorder.folded -= 100
+    with pytest.raises(KeyboardInterrupt):
+        recorder.fold()
+    recorder.fold(final=True)
+    assert summary.interrupted
+
+
+def test_any_other_fault_of_the_fold_is_one(monkeypatch, tmp_path):
+    from importlib import import_module
+
+    def broken(*_, **__):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", broken)
+    recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", Summary("r", "s", 3, 0), Heard())
+    with pytest.raises(RuntimeError, match="something else"):
+        recorder.fold(final=True)

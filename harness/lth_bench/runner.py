@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -9,7 +10,7 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,11 +303,17 @@ class Recorder:
             waits = final and not self.summary.interrupted
             report = fold(self.paths, patience=PATIENCE if waits else 0.0)
             trouble = report.message if report.delayed else None
+            if report.loss:
+                self.summary.notes.append(report.loss)
         except UserError as error:  # a damaged or unwritable database; the journal has everything
             trouble = error.message
-        except KeyboardInterrupt:
-            if not final:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # DuckDB makes a RuntimeError of a Ctrl-C within a query
+            stopped = isinstance(error, KeyboardInterrupt) or "interrupted" in str(error).lower()
+            if not stopped:
                 raise
+            if not final:
+                raise KeyboardInterrupt from error
             self.summary.interrupted, trouble = True, None
         self.folded = time.monotonic()
         if trouble and not final and not self.delayed:
@@ -381,20 +388,22 @@ def require_space(paths: Paths, needed: int) -> None:
 
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """SIGTERM and SIGHUP end a run as Ctrl-C does."""
+    from lth_bench.executors.processes import SIGNALS
 
     def handler(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, handler)
-    except ValueError:  # not the main thread: a notebook's business
-        yield
-        return
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread: a notebook's business
+        for number in SIGNALS:
+            if number != signal.SIGINT and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handled in before.items():
+            signal.signal(number, handled)
 
 
 def require_writable(results: Path) -> None:

@@ -84,6 +84,27 @@ def test_where_its_socket_has_no_place_workers_are_spawned(tmp_path):
     assert done.stderr == ""
 
 
+WORKER = """
+import os
+from types import SimpleNamespace
+from lth_bench.executors import local
+
+def prints(saving):
+    print("thinking aloud", flush=True)
+    raise SystemExit
+
+local.heed_signals = prints
+local.worker_main(None, SimpleNamespace(checkpoint_every=60.0), None, dict(os.environ))
+"""
+
+
+def test_what_a_worker_prints_is_no_part_of_the_command_s_output():
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "thinking aloud\n")
+
+
 def is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as stat:

@@ -143,6 +143,32 @@ def test_a_shorter_journal_is_another_journal(
     assert state(fold(paths)) == ("current", 0)
 
 
+@pytest.mark.parametrize("left", [0, 5])
+@pytest.mark.parametrize("how", ["fold", "rebuild", "read"])
+def test_what_the_journal_has_lost_stays_in_the_old_database(
+    make_scenario: Make, write: Make, lines: Make, left: int, how: str, contents: Make
+) -> None:
+    paths = write(make_scenario())
+    fold(paths)
+    before, known = contents(paths), len(lines(paths))
+    paths.journal.write_bytes(b"".join(lines(paths)[:left]))
+    said: list[str] = []
+    if how == "read":
+        with reading(paths.results, said.append) as con:
+            assert con.execute("SELECT count(*) FROM experiments").fetchone() is not None
+    else:
+        report = fold(paths) if how == "fold" else rebuild(paths)
+        said.append(report.loss or "")
+    aside = paths.results.with_name(f"results.of-{known}-records.duckdb")
+    (message,) = said
+    assert f"kept as {aside}" in message
+    assert contents(Paths(aside)) == before
+    # once is enough, and a second time harms nothing
+    assert fold(paths).loss is None
+    assert rebuild(paths).loss is None
+    assert contents(Paths(aside)) == before
+
+
 def test_a_replaced_journal_is_noticed_even_if_longer(
     make_scenario: Make, write: Make, tmp_path: Path
 ) -> None:

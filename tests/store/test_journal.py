@@ -274,6 +274,19 @@ def test_a_folder_that_vanishes_is_named(paths: Paths) -> None:
     assert finished(paths) == {"c": "ok"}
 
 
+@pytest.mark.parametrize("size", [0, 20])
+def test_a_journal_that_is_cut_short_in_place_ends_the_writing(paths: Paths, size: int) -> None:
+    with Journal(paths) as journal:
+        journal.append(outcome("a"))
+        os.truncate(paths.journal, size)
+        for _ in range(2):
+            with pytest.raises(DiskError, match="what was written before is missing"):
+                journal.append(outcome("b"))
+        with pytest.raises(DiskError, match="what was written before is missing"):
+            journal.extend([b"{}\n"])
+    assert paths.journal.stat().st_size == size
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced", "moved", "folder moved"])
 def test_a_journal_that_is_taken_away_ends_the_writing(paths: Paths, how: str) -> None:
     folder = paths.results.parent

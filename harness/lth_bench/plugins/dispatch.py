@@ -221,7 +221,7 @@ class Hooks:
             raise
         except KeyboardInterrupt:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if out_of_memory(error):
                 raise
             message = f"{type(error).__name__}: {error}{self._where(error, plugin, hook)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import os
 import tempfile
 import time
@@ -42,6 +43,8 @@ class FoldReport:
     seconds: float
     holder: str | None = None
     """The process that has the database open, as in `python3.11 (PID 123)`."""
+    aside: Path | None = None
+    """Where the old database is kept, which knew more records than the journal has."""
 
     @property
     def delayed(self) -> bool:
@@ -58,7 +61,19 @@ class FoldReport:
             )
         if self.state == "current":
             return "the database holds all of the journal already"
-        return f"{self.state}: {self.records} records in {self.seconds:.2f} s"
+        text = f"{self.state}: {self.records} records in {self.seconds:.2f} s"
+        return f"{text}; {self.loss}" if self.loss else text
+
+    @property
+    def loss(self) -> str | None:
+        """What to say where the journal has lost records."""
+        if self.aside is None:
+            return None
+        return (
+            f"the journal has fewer records than the database was made of, so the old database is "
+            f"kept as {self.aside}; bring the whole journal back, or merge that file with "
+            f"`lth-bench merge`"
+        )
 
 
 def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
@@ -82,8 +97,9 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
             if mark is None:
                 mark = _create(con, paths)
             elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
-                records = _replace(paths, con)
-                return FoldReport("rebuilt", records, time.monotonic() - started)
+                records, aside = _replace(paths, con, mark.records)
+                seconds = time.monotonic() - started
+                return FoldReport("rebuilt", records, seconds, aside=aside)
             records = _fold_rest(con, mark, paths, paths.journal, Path(folder))
     state: Literal["current", "folded"] = "folded" if records else "current"
     return FoldReport(state, records, time.monotonic() - started)
@@ -106,13 +122,14 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
     except Locked as error:
         return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
     except Corrupt:
-        records = _replace(paths, None)
+        records, aside = _replace(paths, None)
     else:
         with con:
+            mark = None
             with contextlib.suppress(Corrupt), naming_damage(paths):
-                read_mark(con, paths)
-            records = _replace(paths, con)
-    return FoldReport("rebuilt", records, time.monotonic() - started)
+                mark = read_mark(con, paths)
+            records, aside = _replace(paths, con, mark.records if mark is not None else 0)
+    return FoldReport("rebuilt", records, time.monotonic() - started, aside=aside)
 
 
 def build(paths: Paths, journal: Path) -> int:
@@ -124,8 +141,14 @@ def build(paths: Paths, journal: Path) -> int:
         return _fold_rest(con, _create(con, paths), paths, journal, Path(folder))
 
 
-def _replace(paths: Paths, con: DuckDBPyConnection | None) -> int:
-    """Build beside the old file and move over it. `con` holds the old one's lock, if it opens."""
+def _replace(
+    paths: Paths, con: DuckDBPyConnection | None, known: int = 0
+) -> tuple[int, Path | None]:
+    """Build beside the old file and move over it. `con` holds the old one's lock, if it opens, and
+    `known` is how many records that was made of: if the journal has fewer, it is kept.
+
+    Returns the records, and where the old file is kept.
+    """
     if con is not None:  # nobody else replaces it now, so what lies here is from a killed process
         for leftover in paths.results.parent.glob(f".{glob.escape(paths.results.name)}.*.rebuild*"):
             leftover.unlink(missing_ok=True)
@@ -137,15 +160,28 @@ def _replace(paths: Paths, con: DuckDBPyConnection | None) -> int:
             with contextlib.suppress(Corrupt), naming_damage(paths):
                 con.execute("CHECKPOINT")
         _log(paths.results).unlink(missing_ok=True)
+        aside = None
         if not looks_like_duckdb(paths.results):  # somebody's file, named by mistake: keep it
             os.replace(paths.results, paths.results.with_name(f"{paths.results.name}.replaced"))
+        elif records < known:  # the last copy of what the journal has lost
+            aside = _unused(paths.results, f"of-{known}-records")
+            os.replace(paths.results, aside)
         os.replace(fresh.results, paths.results)
     except OSError as error:
         raise disk_error(error, paths.results, "write") from error
     finally:
         fresh.results.unlink(missing_ok=True)
         _log(fresh.results).unlink(missing_ok=True)
-    return records
+    return records, aside
+
+
+def _unused(results: Path, why: str) -> Path:
+    """A name beside the results that nothing has."""
+    numbers = itertools.count(2)
+    found = results.with_name(f"{results.stem}.{why}{results.suffix}")
+    while found.exists():
+        found = results.with_name(f"{results.stem}.{why}-{next(numbers)}{results.suffix}")
+    return found
 
 
 def _log(results: Path) -> Path:

@@ -32,6 +32,7 @@ class Journal:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self._fd: int | None = None
+        self._written = 0
         self._lock: BaseFileLock | None = None
         self._thread = threading.Lock()
 
@@ -48,6 +49,7 @@ class Journal:
             fresh = not self.paths.journal.exists()
             self._fd = os.open(self.paths.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             self._set_torn_aside(self._fd)
+            self._written = os.fstat(self._fd).st_size
             if fresh:
                 _sync_folder(self.paths.journal.parent)
         except OSError as error:
@@ -109,9 +111,12 @@ class Journal:
             # what is written now could not be read again; two looks take 3 µs, a flush a hundred
             if not self._still_there():
                 raise FileNotFoundError(errno.ENOENT, "it was removed or replaced while in use")
+            if end < self._written:
+                raise FileNotFoundError(errno.ENOENT, "what was written before is missing from it")
             for chunk in chunks:
                 _write_all(self._fd, chunk)
             os.fsync(self._fd)
+            self._written = os.lseek(self._fd, 0, os.SEEK_CUR)
         except OSError as error:
             _truncate(self._fd, end)
             raise disk_error(error, self.paths.journal, "write the journal") from error

@@ -33,7 +33,7 @@ def reading(
     """
     paths = Paths(results)
     paths.require()
-    hindrance = None if is_current(paths) else _hindrance(paths)
+    hindrance = None if is_current(paths) else _hindrance(paths, note)
     if hindrance is None:
         try:
             con = open_safe(paths, patience=2.0, folder=folder)
@@ -54,12 +54,14 @@ def reading(
             yield con
 
 
-def _hindrance(paths: Paths) -> str | None:
+def _hindrance(paths: Paths, note: Callable[[str], None] | None) -> str | None:
     """Fold; what kept it from being done, if anything."""
     try:
         report = fold(paths)
     except DiskError as error:
         return error.message
+    if report.loss:
+        (note or to_stderr)(report.loss)
     return f"{paths.results} is open in {report.holder}" if report.delayed else None
 
 
