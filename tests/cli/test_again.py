@@ -306,7 +306,7 @@ def test_results_that_vanish_in_mid_run_end_it(run, monkeypatch, tmp_path):
     """The folder with everything in it; nothing is made in its place."""
     folder = tmp_path / "r"
 
-    def serve(pool, bench):
+    def serve(pool, bench, level=False):
         shutil.rmtree(folder)
         monkeypatch.setattr(Pool, "serve", REAL)
         REAL(pool, bench)
@@ -323,7 +323,7 @@ def test_trainings_that_vanish_in_mid_run_are_done_again_where_they_are_needed(
 ):
     looked = []
 
-    def serve(pool, bench):
+    def serve(pool, bench, level=False):
         artifacts = bench.cache.root.parent
         if not looked and any(artifacts.rglob("training.json")):
             looked.append(shutil.rmtree(artifacts))
@@ -339,7 +339,7 @@ def test_a_journal_that_is_replaced_in_mid_run_ends_it(run, monkeypatch, undistu
     paths = run(strategies=["snip"]).paths
     whole = paths.journal.read_bytes()
 
-    def serve(pool, bench):
+    def serve(pool, bench, level=False):
         paths.journal.unlink()
         paths.journal.write_bytes(whole)
         monkeypatch.setattr(Pool, "serve", REAL)
@@ -399,7 +399,7 @@ def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
     results.with_suffix(".artifacts").symlink_to(small_disk)
     served = []
 
-    def serve(pool, bench):
+    def serve(pool, bench, level=False):
         served.append(1)
         if len(served) == 2:
             subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
@@ -433,7 +433,7 @@ def test_what_another_run_has_finished_meanwhile_is_not_done_again(run, monkeypa
 def test_a_second_run_on_the_same_results_is_refused_and_harms_nothing(run, monkeypatch):
     refusals = []
 
-    def serve(pool, bench):
+    def serve(pool, bench, level=False):
         monkeypatch.setattr(Pool, "serve", REAL)
         journal = bench.cache.root.parent.with_suffix(".journal.jsonl")
         before = journal.read_bytes()

@@ -71,7 +71,7 @@ class Worker:
         self.config = config
         self.device = torch.device(config.device)
         self.registry = registry or load_registry(config.plugin_files, config.third_party)
-        config.artifacts.mkdir(parents=True, exist_ok=True)
+        config.artifacts.mkdir(exist_ok=True)
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None

@@ -92,7 +92,9 @@ def _now(e: Record, current: bool, source: str | None, data: str | None) -> str:
             f"then, {data[:12]} now)"
         )
     if status in ("ok", "skipped"):
-        return "reused: it is finished; --rerun would do it again, its trainings too"
+        unseen = e["fingerprint"] is not None and data is None
+        unless = ", unless its data has changed since, which `lth-bench plan` tells" * unseen
+        return f"reused: it is finished{unless}; --rerun would do it again, its trainings too"
     if status in ENDED:
         return f"left as it is: it ended as {status}; --retry {status} tries it again"
     return "trained: it has not ended yet"

@@ -187,8 +187,8 @@ def _disk_errors(root: Path) -> Iterator[None]:
     except OSError as error:
         raise DiskError(
             f"cannot keep a training in {root}: {error}. What was recorded before is kept. Free "
-            f"some space or make the folder writable, then give the same command again; it goes "
-            f"on from there"
+            f"some space, make the folder writable or bring it back, then give the same command "
+            f"again; it goes on from there"
         ) from error
 
 

@@ -128,7 +128,9 @@ class Partials:
         try:
             if folder.is_symlink():  # somebody's trap: nothing is written or removed elsewhere
                 folder.unlink()
-            folder.mkdir(parents=True, exist_ok=True)
+            # the folder of the results is made by nobody but the run: who moved it wants it back
+            for place in (self.root.parent, self.root, folder):
+                place.mkdir(exist_ok=True)
             _write(folder / name, content)
             _write(aside, json.dumps({"facts": facts, "digest": digest(facts)}).encode())
             os.replace(aside, folder / FACTS)
