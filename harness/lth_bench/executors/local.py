@@ -200,7 +200,7 @@ class LocalExecutor:
                 if (bundle := schedule.chain(worker.task)).items:
                     self._send(worker, bundle, handle)
         if idle and not len(schedule):
-            donors = [w for w in workers if len(w.live) > 1 and not w.giving]
+            donors = [w for w in workers if len(w.live) > 1 and not (w.giving or w.deaths)]
             for worker in sorted(donors, key=lambda w: -len(w.live))[: len(idle)]:
                 worker.giving = True
                 with contextlib.suppress(OSError):
