@@ -74,7 +74,7 @@ class Visits:
         """A page in a context of its own: opening one takes half a second or more."""
         viewport = {"width": width, "height": height}
         context = self.browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
