@@ -23,6 +23,7 @@ def work(name):
     threading.Thread(target=die_with_parent, daemon=True).start()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     print("worker", os.getpid(), os.getppid(), blocked, flush=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     time.sleep(60)
 
 if __name__ == "__main__":
