@@ -22,8 +22,8 @@ def require_plugins(suite: Suite, files: Sequence[Path], command: str) -> None:
     named = {Path(file).resolve() for file in files}
     missing = [folder / name for name in suite.plugins if (folder / name).resolve() not in named]
     if missing:
-        named = (f"--plugin {shlex.quote(_short(path))}" for path in [*files, *missing])
-        options = " ".join(dict.fromkeys(named))
+        flags = (f"--plugin {shlex.quote(_short(path))}" for path in [*files, *missing])
+        options = " ".join(dict.fromkeys(flags))
         raise UserError(
             f"suite {suite.name!r} needs code of its own: {', '.join(map(_short, missing))}."
             f" Read it, then allow it with\n  {command} {options}",
