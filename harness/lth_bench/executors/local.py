@@ -346,7 +346,8 @@ def worker_main(
 ) -> None:
     """A worker process: experiments in, records out, until the pipe closes."""
     take_over_environment(environment)
-    os.dup2(2, 1)  # what a strategy prints is no part of the command's output
+    with contextlib.suppress(OSError):  # nobody listens at all
+        os.dup2(2, 1)  # what a strategy prints is no part of the command's output
     saving = Saving(config.checkpoint_every)
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()
