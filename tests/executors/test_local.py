@@ -35,6 +35,7 @@ class Job:
     experiment_id: str
     kills: int = 0
     says: bool = False
+    leaves: int = 0  # an exit code
     stays: float = 0.0
     trains: bool = False
     orphans: bool = False  # the first time it ends with its parent, the server of all workers
@@ -97,6 +98,9 @@ def main(pipe, config, turn, environment):
                             os._exit(0)
                         except FileExistsError:
                             pass
+                    if job.leaves:
+                        turn.begin(job.experiment_id)
+                        os._exit(job.leaves)
                     if job.kills:
                         turn.begin(job.experiment_id if job.says else "")
                         os.kill(os.getpid(), job.kills)
@@ -192,6 +196,13 @@ def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake,
     assert len(records) == 5
     assert "1" in {e.experiment_id for r in done.retries for e in r["experiments"]}
     assert {r["reason"] for r in done.retries} == {"was lost with the process that starts workers"}
+
+
+def test_a_hook_that_exits_as_if_the_server_had_ended_is_found(fake, run):
+    jobs = [fake.Job(str(i), leaves=255 * (i == 1)) for i in range(3)]
+    done = run(jobs, room=3)
+    assert {i: r["status"] for i, r in done.ended.items()} == {"0": "ok", "1": "failed", "2": "ok"}
+    assert done.ended["1"]["reason"] == "the worker process died 2 times: exit code 255"
 
 
 def test_two_workers_and_as_many_culprits(fake, run):

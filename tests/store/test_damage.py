@@ -163,6 +163,8 @@ def test_what_the_journal_has_lost_stays_in_the_old_database(
     (message,) = said
     assert f"kept as {aside}" in message
     assert contents(Paths(aside)) == before
+    with reading(aside) as con:  # as the message says
+        assert con.execute("SELECT count(*) FROM experiments").fetchone() != (0,)
     # once is enough, and a second time harms nothing
     assert fold(paths).loss is None
     assert rebuild(paths).loss is None

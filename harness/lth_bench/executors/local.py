@@ -253,7 +253,9 @@ class LocalExecutor:
     def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
         worker.process.join()
         worker.pipe.close()  # if it lives, since only its server has ended, it ends now
-        if worker.process.exitcode == SERVER_LOST and self._servers_lost < SERVERS:
+        running = worker.live.get(worker.turn.name)
+        lost = worker.process.exitcode == SERVER_LOST and running is None  # a hook may exit so too
+        if lost and self._servers_lost < SERVERS:
             self._servers_lost += 1
             schedule.back(Bundle(tuple(worker.live.values()), worker.deaths))
             if again := [item.experiment for item in worker.live.values()]:
@@ -273,7 +275,6 @@ class LocalExecutor:
             return
         if not worker.live:
             return
-        running = worker.live.get(worker.turn.name)
         bundle = Bundle(tuple(worker.live.values()), worker.deaths + 1)
         given_up = schedule.again(bundle, running)
         again = [item.experiment for item in bundle.items if item not in given_up]

@@ -103,8 +103,8 @@ class Pool:
         With `level`, whoever has come least far goes first, so that the last ones end together.
         Where new experiments keep coming, that would keep the long ones waiting.
         """
-        # one that has its answer was held up by another's error the last time
         line = sorted(self._seats, key=lambda s: (s.fits if level else 0, s.place))
+        # one that has its answer was held up by another's error the last time
         waiting = [s.waits_for for s in line if s.waits_for and not s.waits_for.done]
         if waiting:
             # by then somebody's share of a cohort is more than there is

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""A server imports torch once, and all workers are forked from it: with 2 of them the first step
-comes 1.5 s sooner, and whoever replaces a dead one starts at once. It never uses a GPU or a thread,
-so there is nothing that a fork could break. Elsewhere a fork is not safe, or does not exist.
+"""A server imports torch once, while the coordinator plans, and all workers are forked from it:
+whoever replaces a dead one starts at once. It never uses a GPU or a thread, so there is nothing
+that a fork could break. Elsewhere a fork is not safe, or does not exist.
 """
 SERVER_LOST = 255
 """The exit code of a process whose server has ended, which alone could have told the true one."""

@@ -71,8 +71,8 @@ class FoldReport:
             return None
         return (
             f"the journal has fewer records than the database was made of, so the old database is "
-            f"kept as {self.aside}; bring the whole journal back, or merge that file with "
-            f"`lth-bench merge`"
+            f"kept as {self.aside}, which --results reads; to go on from it, bring the whole "
+            f"journal back"
         )
 
 

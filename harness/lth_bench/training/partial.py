@@ -104,7 +104,7 @@ class Partials:
         tensors |= {f"mask/{k}": v for k, v in pack(partial.mask).items()}
         tensors["random"] = partial.random
         memory = memo.flatten(partial.memo, kept)
-        memories = {key: memo.flatten(m, kept) for key, m in partial.memos.items()}
+        memories = {name: memo.flatten(m, kept) for name, m in partial.memos.items()}
         tensors |= {f"memo/{k}": v for k, v in kept.items()}
         content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
         name = f"{partial.head.done}.safetensors"

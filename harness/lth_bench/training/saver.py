@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 COST = 0.01
 """The most that checkpoints take of the time: large networks save themselves less often."""
-
-
 SLOWEST = 60e6
 """Bytes a second that are assumed for the first one (ResNet-18's took 134 MB in 1.9 s)."""
 
