@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth_bench.runner import Summary
+    from lth_bench.recorder import Summary
 
 
 def run(

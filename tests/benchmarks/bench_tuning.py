@@ -97,7 +97,7 @@ def _at_once(planned: list[Planned], results: Path) -> float:
     from lth_bench.data.root import data_root
     from lth_bench.executors.local import LocalExecutor
     from lth_bench.executors.worker import WorkerConfig
-    from lth_bench.runner import Recorder, Summary
+    from lth_bench.recorder import Recorder, Summary
     from lth_bench.store.journal import Journal
     from lth_bench.store.paths import Paths
 

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 import lth_bench
-from lth_bench import runner
+from lth_bench import recorder, runner
 from lth_bench.errors import UserError
 from lth_bench.executors import local
 from lth_bench.executors.pool import Pool
@@ -283,8 +283,8 @@ def test_a_rerun_trains_everything_again_and_nothing_twice(run, undisturbed):
 
 def test_a_database_that_is_open_elsewhere_for_the_whole_run(run, undisturbed, capfd, monkeypatch):
     paths = run(strategies=["snip"]).paths
-    monkeypatch.setattr(runner, "PATIENCE", 0.1)
-    monkeypatch.setattr(runner, "FOLD_EVERY", 0.0)
+    monkeypatch.setattr(recorder, "PATIENCE", 0.1)
+    monkeypatch.setattr(recorder, "FOLD_EVERY", 0.0)
     hold = "import sys, duckdb; con = duckdb.connect(sys.argv[1]); print(); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", hold, paths.results], stdin=subprocess.PIPE, stdout=subprocess.PIPE

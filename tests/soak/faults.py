@@ -72,11 +72,11 @@ FUSE = Fuse()
 def patch_coordinator():
     from importlib import import_module
 
-    from lth_bench import runner
+    from lth_bench import recorder
     from lth_bench.store import journal
 
     fold = import_module("lth_bench.store.fold")  # the package has a function of this name
-    runner.FOLD_EVERY = 0.2
+    recorder.FOLD_EVERY = 0.2
     write_all, write_mark, stage, unstage = (
         journal._write_all, fold.write_mark, fold.stage, fold.unstage,
     )  # fmt: skip

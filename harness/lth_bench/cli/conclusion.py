@@ -11,7 +11,7 @@ from lth_bench.errors import UserError
 from lth_bench.report.progress import duration
 
 if TYPE_CHECKING:
-    from lth_bench.runner import Summary
+    from lth_bench.recorder import Summary
 
 
 def conclude(summary: Summary, results: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from lth_bench.runner import Summary
+    from lth_bench.recorder import Summary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
     from lth_bench.tuning.final import Gain

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
     from lth_bench.plan import Plan, Planned
-    from lth_bench.runner import Progress as RunProgress
+    from lth_bench.recorder import Progress as RunProgress
 
 
 def make_progress() -> RunProgress:

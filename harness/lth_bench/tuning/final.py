@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lth_bench.runner import Progress, Settings, Summary, run_suite
+from lth_bench.recorder import Progress, Summary
+from lth_bench.runner import Settings, run_suite
 from lth_bench.stats import paired_interval
 from lth_bench.tuning.freeze import freeze, tuned_label
 

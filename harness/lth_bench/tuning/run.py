@@ -19,15 +19,8 @@ from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.executors.schedule import Schedule
 from lth_bench.outcomes import DONE
 from lth_bench.plan import Plan, Planned
-from lth_bench.runner import (
-    Recorder,
-    Settings,
-    Summary,
-    require_space,
-    terminate_as_interrupt,
-    worker_config,
-    write_head,
-)
+from lth_bench.recorder import Recorder, Summary, write_head
+from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths
 from lth_bench.tuning.earlier import earlier_outcomes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lth_bench.recorder import Recorder, Summary
 from lth_bench.report.progress import Lines
-from lth_bench.runner import Recorder, Summary
 from lth_bench.store.paths import Paths
 
 
