@@ -198,6 +198,25 @@ def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake,
     assert {r["reason"] for r in done.retries} == {"was lost with the process that starts workers"}
 
 
+@pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
+def test_a_server_that_still_passes_for_alive_is_waited_for(fake, run, monkeypatch):
+    from multiprocessing import popen_forkserver
+
+    server, refused = popen_forkserver.forkserver, []
+    connect = server.connect_to_new_process
+
+    def refuse(fds):
+        if len(refused) < 3:
+            refused.append(fds)
+            raise ConnectionRefusedError
+        return connect(fds)
+
+    monkeypatch.setattr(server, "connect_to_new_process", refuse)
+    monkeypatch.setattr(local, "PAUSES", (0.01, 0.01, 0.01))
+    done = run([fake.Job("0")])
+    assert done.ended["0"]["status"] == "ok" and len(refused) == 3
+
+
 def test_a_hook_that_exits_as_if_the_server_had_ended_is_found(fake, run):
     jobs = [fake.Job(str(i), leaves=255 * (i == 1)) for i in range(3)]
     done = run(jobs, room=3)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Handle = Callable[[dict[str, Any]], None]
 SERVERS = 16
 """Workers that may be lost with their server, before that is charged as a death."""
+PAUSES = (0.1, 0.5, 2.0)
+"""Seconds before another try to start a worker."""
 STILLBORN = 4
 """Workers in a row that end before they run anything, after which the run does: it is no fault of
 the experiments.
@@ -134,15 +136,18 @@ class LocalExecutor:
         theirs.close()
         return _Process(process, ours, config, turn)
 
-    def _started(self, arguments: tuple[object, ...], tries: int = 3) -> BaseProcess:
-        process = self._context.Process(target=worker_main, args=arguments, daemon=True)
-        try:
-            with deaf_children():
-                process.start()
-        except (EOFError, OSError):  # the server has just ended; the next start begins another
-            if tries > 1:
-                return self._started(arguments, tries - 1)
-            raise
+    def _started(self, arguments: tuple[object, ...]) -> BaseProcess:
+        for pause in (*PAUSES, None):
+            process = self._context.Process(target=worker_main, args=arguments, daemon=True)
+            try:
+                with deaf_children():
+                    process.start()
+                break
+            except (EOFError, OSError):
+                # the server has just ended, and passes for alive until the system has taken note
+                if pause is None:
+                    raise
+                time.sleep(pause)
         return process
 
     @staticmethod
