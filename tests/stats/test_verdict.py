@@ -16,7 +16,9 @@ from lth_bench.stats import (
     seeds_needed,
 )
 
-values = st.lists(st.floats(-0.05, 0.05), min_size=1, max_size=12)
+# their halves are no subnormals either
+numbers = st.floats(-0.05, 0.05).filter(lambda x: x == 0 or abs(x) > 1e-100)
+values = st.lists(numbers, min_size=1, max_size=12)
 TURNED = {"better": "worse", "worse": "better"}
 
 
