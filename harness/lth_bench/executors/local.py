@@ -132,22 +132,21 @@ class LocalExecutor:
         ours, theirs = self._context.Pipe()
         config = replace(self._config, device=device)
         turn = RawValue(Turn)
-        process = self._started((theirs, config, turn, dict(os.environ)))
+        process = self._started((theirs, config, turn, dict(os.environ)), PAUSES)
         theirs.close()
         return _Process(process, ours, config, turn)
 
-    def _started(self, arguments: tuple[object, ...]) -> BaseProcess:
-        for pause in (*PAUSES, None):
-            process = self._context.Process(target=worker_main, args=arguments, daemon=True)
-            try:
-                with deaf_children():
-                    process.start()
-                break
-            except (EOFError, OSError):
-                # the server has just ended, and passes for alive until the system has taken note
-                if pause is None:
-                    raise
-                time.sleep(pause)
+    def _started(self, arguments: tuple[object, ...], pauses: Sequence[float]) -> BaseProcess:
+        process = self._context.Process(target=worker_main, args=arguments, daemon=True)
+        try:
+            with deaf_children():
+                process.start()
+        except (EOFError, OSError):
+            if not pauses:
+                raise
+            # the server has just ended, and passes for alive until the system has taken note
+            time.sleep(pauses[0])
+            return self._started(arguments, pauses[1:])
         return process
 
     @staticmethod
