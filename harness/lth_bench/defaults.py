@@ -5,12 +5,9 @@ Theirs is the only code that sees the test split.
 
 from __future__ import annotations
 
-import torch
-
 from lth_bench.hookspecs import hookimpl
 from lth_bench.ticket import Ticket
 from lth_bench.training.data import Examples
-from lth_bench.training.randomness import generator
 from lth_bench.training.state import RewindPoint, State, Trained
 
 TRAIN_SAMPLE = 10_000
@@ -55,7 +52,7 @@ class Defaults:
         early = accuracy
         if trained.best.step != trained.step:  # otherwise it is the same state
             _, early = self._evaluate(ticket, trained.best, self._test)
-        _, train = self._evaluate(ticket, trained, _train_sample(ticket))
+        _, train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
         return {
             "test_accuracy": accuracy,
             "test_loss": loss,
@@ -68,11 +65,3 @@ class Defaults:
     def _evaluate(ticket: Ticket, state: State, split: Examples) -> tuple[float, float]:
         ticket.bench.network.load(state.values)
         return ticket.bench.network.evaluate(split, ticket.bench.data, ticket.mask)
-
-
-def _train_sample(ticket: Ticket) -> Examples:
-    train = ticket.bench.data.train
-    if len(train) <= TRAIN_SAMPLE:
-        return train
-    chosen = torch.randperm(len(train), generator=generator("train sample"))[:TRAIN_SAMPLE]
-    return train.take(chosen.to(train.y.device))

@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts import make_layout
 from lth_bench.training.member import Asked
-from lth_bench.training.request import FitRequest
+from lth_bench.training.request import Change, FitRequest
 from lth_bench.training.serving import Waiting
+from lth_bench.training.sparse_input import use
 
 
 @pytest.fixture
@@ -29,6 +31,26 @@ def half_mask() -> Callable[..., Mask]:
         return Mask(kept, layers=bench.layers)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def dark(blobs: Any) -> Arrays:
+    """`blobs` on a black background: 3 of 4 pixels, and one pixel in all images."""
+    draws = torch.Generator().manual_seed(5)
+
+    def darkened(x: Tensor) -> Tensor:
+        x = x.clamp(min=1).masked_fill(torch.rand(x.shape, generator=draws) < 0.75, 0)
+        x[:, :, 0, 0] = 0
+        return x
+
+    train, test = darkened(blobs.train_x), darkened(blobs.test_x)
+    return Arrays(train, blobs.train_y, test, blobs.test_y, classes=3)
+
+
+@pytest.fixture
+def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The background is left out of small networks too."""
+    monkeypatch.setattr(use, "LARGEST", 100)
 
 
 @pytest.fixture
@@ -134,6 +156,37 @@ def decoupled(decay):
     return update
 
 
+def rewiring(bench, half_mask):
+    """RigL's move: at steps 7, 14, … other weights, no update, momentum zero where they grew."""
+
+    def answer(step, mask):
+        new = half_mask(bench, step)
+        return new, {n: m & ~mask.kept[n] for n, m in new.kept.items()}
+
+    def on_step(view):
+        if view.step == 0:
+            return None
+        new, grown = answer(view.step, view.mask)
+        return Change(new, reset_momentum=grown, replace_update=True)
+
+    def by_hand(step, theta, dense, state, masks):
+        if step % 7 or step == 0:
+            return None
+        before = Mask({k.removesuffix(".weight"): m.bool() for k, m in masks.items()})
+        new, grown = answer(step, before)
+        for name, where in grown.items():
+            entries = state[f"{name}.weight"]
+            for entry in entries:
+                entries[entry] = entries[entry].masked_fill(where, 0.0)
+        revived = {
+            f"{n}.weight": theta[f"{n}.weight"].masked_fill(w, 0.0) for n, w in grown.items()
+        }
+        masks = {k: m.double() for k, m in new.items_by_key().items()}
+        return {"masks": masks, "values": revived, "skip": True}
+
+    return on_step, by_hand
+
+
 def stack_together(bench, requests, width=None, kind=None, layout=None):
     """Fits that a cohort has answered, one a member. `kind` is a layout's class."""
     width = width or len(requests)
@@ -168,6 +221,7 @@ def hand() -> SimpleNamespace:
         far=far,
         same=same,
         cases=CASES,
+        rewiring=rewiring,
     )
 
 

@@ -24,7 +24,7 @@ def network(sizes, biases=True, dtype=torch.float64, relu=True):
 
 
 def batch(n, sizes, dtype=torch.float64):
-    return torch.randn(n, 1, 1, sizes[0], dtype=dtype), torch.randint(0, sizes[-1], (n,))
+    return torch.randn(n, sizes[0], dtype=dtype), torch.randint(0, sizes[-1], (n,))
 
 
 @settings(max_examples=40)

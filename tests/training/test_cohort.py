@@ -76,37 +76,6 @@ def small_by_hand(x, used, buffers):
 # ---- the same as alone, and as a loop by hand -----------------------------------------------
 
 
-def rewiring(bench, half_mask):
-    """RigL's move: at steps 7, 14, … other weights, no update, momentum zero where they grew."""
-
-    def answer(step, mask):
-        new = half_mask(bench, step)
-        return new, {n: m & ~mask.kept[n] for n, m in new.kept.items()}
-
-    def on_step(view):
-        if view.step == 0:
-            return None
-        new, grown = answer(view.step, view.mask)
-        return Change(new, reset_momentum=grown, replace_update=True)
-
-    def by_hand(step, theta, dense, state, masks):
-        if step % 7 or step == 0:
-            return None
-        before = Mask({k.removesuffix(".weight"): m.bool() for k, m in masks.items()})
-        new, grown = answer(step, before)
-        for name, where in grown.items():
-            entries = state[f"{name}.weight"]
-            for entry in entries:
-                entries[entry] = entries[entry].masked_fill(where, 0.0)
-        revived = {
-            f"{n}.weight": theta[f"{n}.weight"].masked_fill(w, 0.0) for n, w in grown.items()
-        }
-        masks = {k: m.double() for k, m in new.items_by_key().items()}
-        return {"masks": masks, "values": revived, "skip": True}
-
-    return on_step, by_hand
-
-
 OPTIMIZERS = {
     "sgd": (dict(momentum=0.9, nesterov=True, weight_decay=1e-3), 1e-3),
     "adam": (dict(optimizer="adam", lr=0.005, weight_decay=1e-3), 1e-3),
@@ -127,7 +96,7 @@ def test_a_hundred_steps_equal_those_alone_and_by_hand(
         "adam": hand.adam,
         "adamw": hand.decoupled(0.1),
     }[case]
-    on_step, by_hand = rewiring(bench, half_mask)
+    on_step, by_hand = hand.rewiring(bench, half_mask)
     key = bench.layers[0].key
 
     def penalty(values):

@@ -64,8 +64,8 @@ class Odd:
 def bench_at(make_bench, tmp_path):
     """`bench_at(place, net, recipe, width)`: as a process of its own would have it."""
 
-    def make(place, net=NET, recipe=RECIPE, width=1):
-        bench = make_bench(net, recipe, root=tmp_path / place)
+    def make(place, net=NET, recipe=RECIPE, width=1, **arrays):
+        bench = make_bench(net, recipe, root=tmp_path / place, **arrays)
         bench.widths = Widths(None, given=width)
         bench.saving = Saving(0.0)  # after every step
         return bench
@@ -183,6 +183,26 @@ def test_only_kept_weights_go_on_as_well(
         answers(bench, ask(bench))
     steps.kill_at(None)
     (found,) = answers(bench_at("killed", net, ADAM), ask(bench))
+    assert steps.done == 9 and equal(found, expected, hand)
+
+
+def test_without_the_background_as_well(
+    bench_at, request_of, queue, steps, hand, half_mask, dark, any_size
+):
+    net, recipe = MLP(hidden=(40, 12)), dataclasses.replace(ADAM, crop=0, flip=False)
+
+    def ask(bench):
+        return queue(bench, request_of(bench, mask=half_mask(bench)))
+
+    bench = bench_at("undisturbed", net, recipe, arrays=dark)
+    (expected,) = answers(bench, ask(bench))
+    assert expected.variant == "sparse_input"
+    bench = bench_at("killed", net, recipe, arrays=dark)
+    steps.kill_at(12)
+    with pytest.raises(Killed):
+        answers(bench, ask(bench))
+    steps.kill_at(None)
+    (found,) = answers(bench_at("killed", net, recipe, arrays=dark), ask(bench))
     assert steps.done == 9 and equal(found, expected, hand)
 
 

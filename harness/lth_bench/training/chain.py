@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -73,34 +74,82 @@ def cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> tuple[Tensor, 
     return loss, aten._log_softmax_backward_data(by_log_p, log_p, 1, log_p.dtype)
 
 
-class Chain:
-    """Forward and backward of the chain. Gradients lie in the same place at every step."""
+class Linear(Protocol):
+    """A linear layer's forward and backward, of which a `Chain` is made."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
-        self.links = tuple(links)
-        self._gradients = [
-            (p, torch.zeros_like(p)) for link in self.links for p in link.linear.parameters()
-        ]
+    def out(self, h: Any) -> Tensor:
+        """A new tensor [N, out], of its input: [N, in], or what the first layer is given."""
+        ...
+
+    def leave_gradients(self, g: Tensor, h: Any) -> None:
+        """From the gradient [N, out] by its output, and its input, into its parameters' `.grad`."""
+        ...
+
+    def back(self, g: Tensor) -> Tensor:
+        """The gradient [N, in] by its input."""
+        ...
+
+
+class DenseLinear:
+    """With the operations that autograd uses. Gradients lie in the same place at every step."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        """weight [out, in], bias [out]."""
+        self.weight, self.bias = weight, bias
+        self._by_weight = torch.zeros_like(weight)
+        self._by_bias = None if bias is None else torch.zeros_like(bias)
+
+    def out(self, h: Tensor) -> Tensor:
+        """h @ weightᵀ + bias."""
+        return F.linear(h, self.weight, self.bias)
+
+    def leave_gradients(self, g: Tensor, h: Tensor) -> None:
+        """gᵀ @ h, and g summed over the batch."""
+        self.weight.grad = torch.mm(g.t(), h, out=self._by_weight)
+        if self.bias is not None:
+            self.bias.grad = torch.sum(g, 0, out=self._by_bias)
+
+    def back(self, g: Tensor) -> Tensor:
+        """g @ weight."""
+        return torch.mm(g, self.weight)
+
+
+class Chain:
+    """Forward and backward of the chain."""
+
+    def __init__(self, links: Sequence[Link], linears: Sequence[Linear] | None = None) -> None:
+        """`linears` are what the links are computed by: if none are given, dense layers on the
+        module's own parameters.
+        """
+        dense = [DenseLinear(link.linear.weight, link.linear.bias) for link in links]
+        self._linears: Sequence[Linear] = linears or dense
+        self._relu = [link.relu for link in links]
 
     @torch.no_grad()
-    def backward(self, x: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
-        """The loss of a batch, x [N, …] and y [N]; gradients are left in the parameters' `.grad`,
-        and overwritten by the next step.
+    def logits(self, x: Any) -> Tensor:
+        """[N, classes] of a batch, as the first layer takes it."""
+        logits: Tensor = self._activations(x)[-1]
+        return logits
+
+    @torch.no_grad()
+    def backward(self, x: Any, y: Tensor, smoothing: float = 0.0) -> Tensor:
+        """The loss of a batch, x as the first layer takes it ([N, in]) and y [N]; gradients are
+        left in the parameters' `.grad`, and overwritten by the next step.
         """
-        for parameter, gradient in self._gradients:
-            parameter.grad = gradient
-        inputs = [x.flatten(1)]
-        for link in self.links:
-            out = F.linear(inputs[-1], link.linear.weight, link.linear.bias)
-            inputs.append(out.clamp_min_(0) if link.relu else out)
+        inputs = self._activations(x)
         loss, g = cross_entropy(inputs.pop(), y, smoothing)
-        for i in range(len(self.links) - 1, -1, -1):
-            linear = self.links[i].linear
-            torch.mm(g.t(), inputs[i], out=linear.weight.grad)
-            if linear.bias is not None:
-                torch.sum(g, 0, out=linear.bias.grad)
+        for i in range(len(self._linears) - 1, -1, -1):
+            self._linears[i].leave_gradients(g, inputs[i])
             if i:
-                g = torch.mm(g, linear.weight)
-                if self.links[i - 1].relu:
+                g = self._linears[i].back(g)
+                if self._relu[i - 1]:
                     g = torch.ops.aten.threshold_backward(g, inputs[i], 0)
         return loss
+
+    def _activations(self, x: Any) -> list[Any]:
+        """Every layer's input, and the logits."""
+        found = [x]
+        for linear, relu in zip(self._linears, self._relu, strict=True):
+            out = linear.out(found[-1])
+            found.append(out.clamp_min_(0) if relu else out)
+        return found

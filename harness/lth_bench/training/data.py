@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -49,6 +50,18 @@ class Examples(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Background:
+    """The pixel value that most of a split's pixels have."""
+
+    value: int
+    """As it is stored, 0 to 255."""
+    share: float
+    """Of all pixels, 0 to 1."""
+    shades: Tensor
+    """float32 [256]: every pixel value as training sees it."""
+
+
 class TaskData(ABC):
     """The training and validation splits of a task on a device. The test split is not here."""
 
@@ -68,15 +81,31 @@ class TaskData(ABC):
         std = torch.where(std > 0, std, torch.ones_like(std))
         self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
         self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
+        self.background = self._background(counts) if len(counts) == 1 else None
+        """Of the training split; None where images have several channels."""
         self.device = device
         self.input_shape = input_shape
         self.classes = classes
         self.order = lru_cache(maxsize=4)(self._order)
         self._draws = lru_cache(maxsize=2)(self.draws)
+        self.sample = lru_cache(maxsize=1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
         """uint8 pixels [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
         return x.to(torch.float32).mul_(self._scale).add_(self._shift)
+
+    def _background(self, counts: Tensor) -> Background:
+        value = int(counts[0].argmax())
+        every = torch.arange(256, dtype=torch.uint8, device=self._scale.device)
+        shades = self.normalise(every.view(256, 1, 1, 1)).view(256)
+        return Background(value, float(counts[0, value] / counts.sum()), shades)
+
+    def _sample(self, n: int) -> Examples:
+        """`n` training examples, always the same ones; all where there are no more."""
+        if len(self.train) <= n:
+            return self.train
+        chosen = torch.randperm(len(self.train), generator=generator("train sample"))[:n]
+        return self.train.take(chosen.to(self.device))
 
     def _order(self, seed: int, epoch: int) -> Tensor:
         """The epoch's permutation of the training split, int64 [N] on the device."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class Feed(Protocol):
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None: ...
     def load(self, done: int) -> None: ...
-    def batch(self) -> tuple[Tensor, Tensor]: ...
+    def batch(self) -> tuple[Any, Tensor]: ...
 
 
 def make_feed(data: TaskData, recipe: Recipe, width: int, example_major: bool) -> Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -17,6 +17,9 @@ from lth_bench.training.channels_last import takes_channels_last
 from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.flops import count_flops
 from lth_bench.training.request import Parametrize
+from lth_bench.training.resident import Split
+from lth_bench.training.sparse_input.linear import SparseInputChain
+from lth_bench.training.sparse_input.use import sparse_links
 
 EVAL_BATCH = 1000
 """Examples an evaluation batch. Fixed: another size gives other last bits."""
@@ -94,21 +97,58 @@ class Network:
                 )
         return out.to(self.dtype)
 
+    def sparse_chain(self, data: TaskData) -> SparseInputChain | None:
+        """The network as a chain that leaves out the images' background, with values of no
+        meaning; None where that cannot be or does not pay.
+        """
+        links = None if self._autocast else sparse_links(self.module, data, self.device)
+        if links is None or data.background is None:
+            return None
+        return SparseInputChain(links, data.background)
+
     @torch.no_grad()
     def evaluate(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> tuple[float, float]:
         """Mean cross-entropy and accuracy over a split, in eval mode."""
         self.module.eval()
-        loss = torch.zeros((), device=self.device, dtype=torch.float64)
-        right = torch.zeros((), device=self.device, dtype=torch.int64)
+        found = mean_loss_and_accuracy(self._logits(split, data, mask, parametrize))
+        self.module.train()
+        return found
+
+    def _logits(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        chain = self.sparse_chain(data) if parametrize is None else None
+        if chain is not None and isinstance(split, Split):
+            chain.load(self.parameters)
+            yield from self.sparse_logits(chain, split, data)
+            return
         for i in range(0, len(split), EVAL_BATCH):
             x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
-            logits = self.forward(x, mask, parametrize)
-            loss += F.cross_entropy(logits, y, reduction="sum")
-            right += (logits.argmax(1) == y).sum()
-        self.module.train()
-        return float(loss) / len(split), int(right) / len(split)
+            yield self.forward(x, mask, parametrize), y
+
+    def sparse_logits(
+        self, chain: SparseInputChain, split: Split, data: TaskData
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the chain makes of a split: logits [N, classes] and labels [N], batch by batch."""
+        assert data.background is not None
+        images = split.without_background(data.background, self.dtype)
+        labels = torch.split(split.y, EVAL_BATCH)
+        for x, y in zip(images.in_order(EVAL_BATCH), labels, strict=True):
+            yield chain.logits(x), y
+
+
+def mean_loss_and_accuracy(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """Cross-entropy and accuracy over batches of logits [N, classes] and labels [N]. Whatever
+    device they are on is waited for once, at the end.
+    """
+    losses, right, count = [], [], 0
+    for logits, y in batches:
+        losses.append(F.cross_entropy(logits, y, reduction="sum").double())
+        right.append((logits.argmax(1) == y).sum())
+        count += len(y)
+    return float(sum(losses)) / count, int(sum(right)) / count
 
 
 def standard(tensor: Tensor) -> Tensor:

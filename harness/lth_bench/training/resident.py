@@ -7,15 +7,17 @@ than the training step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, split
-from lth_bench.training.data import TaskData
+from lth_bench.training.data import Background, TaskData
 from lth_bench.training.data import augment as augment
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.sparse_input.images import SparseImages
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,17 @@ class Split:
 
     def __len__(self) -> int:
         return self.y.numel()
+
+    def without_background(self, background: Background, dtype: torch.dtype) -> SparseImages:
+        """The images, normalised, less the background; made once."""
+        if dtype not in self._sparse:
+            shades = background.shades.to(dtype)
+            self._sparse[dtype] = SparseImages(self.x, background.value, shades)
+        return self._sparse[dtype]
+
+    @cached_property
+    def _sparse(self) -> dict[torch.dtype, SparseImages]:
+        return {}
 
     def take(self, index: Tensor) -> Split:
         """The examples at positions int64 [n], as a split of their own."""

@@ -150,7 +150,7 @@ def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
     """
     request = one.request
     width = width_of(bench, request)
-    kept_only = KeptOnly.takes(bench.network, request)
+    kind = kind_of(bench.network, bench.data, request, width)
     step = request.start + head.done
     return (
         (request.until is None or one.key in head.searches)
@@ -158,15 +158,15 @@ def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
         and step <= request.end
         and {s for s in request.checkpoints if s < step} <= head.checkpoints
         and head.width == width
-        and head.variant == kind_of(bench.network, request.recipe, width, kept_only).variant
+        and head.variant == kind.variant
     )
 
 
 def alike(bench: Workbench, request: FitRequest) -> tuple[object, ...]:
     """What trainings must have in common to stand in one cohort."""
     start = None if rate_is_constant(request.recipe) else request.start
-    alone = KeptOnly.takes(bench.network, request)
-    return (request.recipe, start, width_of(bench, request), alone)
+    width = width_of(bench, request)
+    return (request.recipe, start, width, kind_of(bench.network, bench.data, request, width))
 
 
 def rate_is_constant(recipe: Recipe) -> bool:
@@ -264,11 +264,11 @@ def _run(
     """A cohort; where the device's memory is too small for it, two of half the width."""
     recipe = mine[0][0].request.recipe
     try:
-        kept_only = KeptOnly.takes(bench.network, mine[0][0].request)
+        kind = kind_of(bench.network, bench.data, mine[0][0].request, width)
         # values, the best ones, and two averages of an optimiser's
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
         saver = Saver(bench.saving, bench.partials, mine, size)
-        cohort = Cohort(bench.layout(recipe, width, kept_only), mine, partials, saver)
+        cohort = Cohort(bench.layout(recipe, width, kind), mine, partials, saver)
         before, began = cohort.done, time.perf_counter()
         cohort.run()
         bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)

@@ -15,10 +15,7 @@ of 20 steps):
 
 Leaving out whole pixels and units instead gains next to nothing: in IMP's ladder on MNIST hardly a
 pixel or unit is without weights above a density of 0.05, and at 0.036 only 6 to 9% of the products
-would fall away (three ladders of 18 rounds; Adam for 2 and 8 epochs a round, SGD for 2). MNIST's 67
-constant pixels are 8% of LeNet-300-100's first layer; without them, and with a bias and a gradient
-in their stead, its two products take 1.17 ms for 1.25 (medians of 25 blocks of 100), 4% of a step:
-not enough for a storage of its own.
+would fall away (three ladders of 18 rounds; Adam for 2 and 8 epochs a round, SGD for 2).
 """
 
 from __future__ import annotations
@@ -41,8 +38,9 @@ LARGEST = 100_000
 64-300-100-10 network, batch 60), break-even is at 0.13 and stacking by 8 gains as much at 0.05."""
 
 
-def sparse_layers(links: Sequence[Link], mask: Mask) -> frozenset[str]:
-    """The layers that are worth storing sparse under a mask; none where the chain is better dense.
+def sparse_layers(links: Sequence[Link], mask: Mask, limit: float = DENSITY) -> frozenset[str]:
+    """The layers that are worth storing sparse under a mask; none where the chain is better dense,
+    as it is where the largest layer's density is above `limit`.
 
     A function of the mask and the network alone, so that a rerun computes the same way.
     """
@@ -51,7 +49,8 @@ def sparse_layers(links: Sequence[Link], mask: Mask) -> frozenset[str]:
     found = {n for n, s in sizes.items() if s >= SMALLEST and kept[n] <= DENSITY * s}
     # everything else follows the largest layer's form of activations, [units, N]
     largest = max(sizes, key=lambda n: sizes[n])
-    return frozenset(found if largest in found and sizes[largest] >= LARGEST else ())
+    worth = sizes[largest] >= LARGEST and kept[largest] <= limit * sizes[largest]
+    return frozenset(found if largest in found and worth else ())
 
 
 class SparseWeight:

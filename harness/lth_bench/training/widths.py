@@ -16,7 +16,7 @@ import torch
 
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.data import TaskData
-from lth_bench.training.layouts import Layout, make_layout
+from lth_bench.training.layouts import Layout, kind_of, make_layout
 from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.recipe import Recipe
@@ -156,7 +156,8 @@ def trial(network: Network, data: TaskData, recipe: Recipe, width: int) -> Cohor
     for kept in half.kept.values():
         kept.view(-1)[::2] = False  # masks cost a little, and are the rule
     request = FitRequest(network.values(), half, 0, 10**9, 0, recipe)
-    layout = make_layout(network, data, recipe, width)
+    kind = kind_of(network, data, request, width)
+    layout = make_layout(network, data, recipe, width, kind)
     return Cohort(layout, [[Asked(request)] for _ in range(width)])
 
 

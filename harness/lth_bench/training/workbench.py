@@ -17,7 +17,8 @@ from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
 from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
-from lth_bench.training.layouts import Layout, make_layout
+from lth_bench.training.layouts import Kind, Layout, for_any, make_layout
+from lth_bench.training.layouts.sparse_input import leaves_out_background
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Partials
@@ -96,16 +97,19 @@ class Workbench:
 
     def forget_layouts(self) -> None:
         """Free the stacks on the device."""
-        self._layouts: dict[tuple[Recipe, int, bool], Layout] = {}
+        self._layouts: dict[tuple[Recipe, int, Kind], Layout] = {}
 
-    def layout(self, recipe: Recipe, width: int, kept_only: bool = False) -> Layout:
-        """What cohorts of this recipe and width are computed in."""
-        key = (recipe, width, kept_only)
+    def layout(self, recipe: Recipe, width: int, kind: Kind | None = None) -> Layout:
+        """What cohorts of this recipe and width are computed in; if `kind` is not given, of the
+        kind that every training can take.
+        """
+        kind = kind or for_any(self.network, recipe, width)
+        key = (recipe, width, kind)
         found = self._layouts.pop(key, None)
         if found is None:
             while len(self._layouts) >= LAYOUTS:
                 self._layouts.pop(next(iter(self._layouts)))
-            found = make_layout(self.network, self.data, recipe, width, kept_only)
+            found = make_layout(self.network, self.data, recipe, width, kind)
         self._layouts[key] = found  # the last used stays longest
         return found
 
@@ -125,7 +129,9 @@ class Workbench:
         }
         shape = [*self.data.input_shape, self.data.classes]
         device = numerics(self.device, recipe.dtype)
-        return digest([self._config["model"], shape, step, device])
+        # what a training alone leaves out makes it faster on some data than on other
+        alone = ["sparse_input"] if leaves_out_background(self.network, self.data, recipe) else []
+        return digest([self._config["model"], shape, step, device, *alone])
 
     def initial(self, seed: int, purpose: str = "init") -> State:
         """The values before training: a function of the model and the seed alone."""

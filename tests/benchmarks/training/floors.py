@@ -1,4 +1,5 @@
-"""The bare matrix products and convolutions of a training step: no step takes less.
+"""The bare matrix products and convolutions of a training step: no step that computes them whole
+takes less. One that leaves out the images' background may.
 
 For every convolution and linear layer the output, the gradient by the weight and, but for the
 layers that read the data, the gradient by the input, in shapes read off the network itself.

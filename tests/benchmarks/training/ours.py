@@ -10,7 +10,7 @@ import torch
 
 from lth_bench.masks import Layers, Mask, count_at
 from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import Layout, make_layout
+from lth_bench.training.layouts import Layout, kind_of, make_layout
 from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
@@ -43,7 +43,9 @@ class Bench:
             chosen = self.auto.width if width == "auto" else int(width)
             made = self._layouts.get(chosen)
             if made is None:
-                made = make_layout(self.network, self.data, self.net.recipe, chosen)
+                (request,) = self.requests(1, 1)
+                kind = kind_of(self.network, self.data, request, chosen)
+                made = make_layout(self.network, self.data, self.net.recipe, chosen, kind)
                 self._layouts[chosen] = made
                 self.run(made, 1)
             self._layouts[width] = made

@@ -41,7 +41,7 @@ class Layout(ABC):
         self.device = network.device
         # a CUDA graph has one list of operations for every mask
         self.static = captures(network.device)
-        self.feed: Feed = make_feed(data, recipe, width, self.example_major)
+        self.feed = self.make_feed()
         self.penalties: dict[int, Penalty] = {}
         self.parametrize: Parametrize | None = None
         self.masks: dict[int, Mask] = {}
@@ -64,6 +64,10 @@ class Layout(ABC):
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
+    def make_feed(self) -> Feed:
+        """What gives `backward` its batches."""
+        return make_feed(self.data, self.recipe, self.width, self.example_major)
+
     @abstractmethod
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters (leaves that require gradients) and buffers, keyed as in the state dict."""
@@ -73,8 +77,10 @@ class Layout(ABC):
         """One member's part of a parameter, buffer, gradient or optimiser state: a view."""
 
     @abstractmethod
-    def backward(self, x: Tensor, y: Tensor) -> None:
-        """Add to `losses`, and leave the gradients of all members in the parameters' `.grad`."""
+    def backward(self, x: Any, y: Tensor) -> None:
+        """From a batch as the feed gives it: add to `losses`, and leave the gradients of all
+        members in the parameters' `.grad`.
+        """
 
     @abstractmethod
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:

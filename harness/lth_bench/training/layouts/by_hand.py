@@ -30,5 +30,5 @@ class ByHand(Plain):
         if self.penalties or self.parametrize is not None:
             super().backward(x, y)
             return
-        x = x.to(self.network.dtype)
+        x = x.to(self.network.dtype).flatten(1)
         self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)

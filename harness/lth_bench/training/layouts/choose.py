@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,32 +14,47 @@ from lth_bench.training.layouts.by_hand import ByHand
 from lth_bench.training.layouts.kept_only import KeptOnly
 from lth_bench.training.layouts.layers import by_member, example_major, stack_layers
 from lth_bench.training.layouts.plain import Plain
+from lth_bench.training.layouts.sparse_input import SparseInput
 from lth_bench.training.layouts.stacked import Explicit, Vmapped, without_slow_warnings
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import FitRequest
+from lth_bench.training.sparse_chain import DENSITY
 
+Kind: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped]
+
+BESIDE_SPARSE_INPUT = 0.1
+"""Density of the largest layer up to which keeping its kept weights alone beats leaving out the
+background, under IMP's masks: LeNet-300-100 takes as long either way at 0.11."""
 MEMBERS, EXAMPLES = 2, 3
 TOLERANCE = 1e-9
 """Of float64 gradients, relative to the largest: a wrong layout is off by about 1."""
 
 
 def make_layout(
-    network: Network, data: TaskData, recipe: Recipe, width: int, kept_only: bool = False
+    network: Network, data: TaskData, recipe: Recipe, width: int, kind: Kind | None = None
 ) -> Layout:
-    """The layout for cohorts of `width` members of this network.
-
-    `kept_only` is for a training that `KeptOnly` takes.
+    """The layout for cohorts of `width` members of this network; if `kind` is not given, of the
+    kind that every training can take.
     """
-    return kind_of(network, recipe, width, kept_only)(network, data, recipe, width)
+    return (kind or for_any(network, recipe, width))(network, data, recipe, width)
 
 
-def kind_of(
-    network: Network, recipe: Recipe, width: int, kept_only: bool = False
-) -> type[KeptOnly | Plain | Explicit | Vmapped]:
-    """The kind of layout that `make_layout` makes."""
-    if kept_only:
+def kind_of(network: Network, data: TaskData, request: FitRequest, width: int) -> Kind:
+    """The kind of layout that a training takes at a width: a property of the training and its data,
+    so that a rerun computes the same way.
+    """
+    sparse_input = width == 1 and SparseInput.takes(network, data, request)
+    if KeptOnly.takes(network, request, BESIDE_SPARSE_INPUT if sparse_input else DENSITY):
         return KeptOnly
+    if sparse_input:
+        return SparseInput
+    return for_any(network, request.recipe, width)
+
+
+def for_any(network: Network, recipe: Recipe, width: int) -> Kind:
+    """The kind of layout that every training of the network can take."""
     if width == 1:
         return ByHand if ByHand.takes(network, recipe) else Plain
     return Explicit if network.stacks == "explicit" else Vmapped

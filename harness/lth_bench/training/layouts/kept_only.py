@@ -18,7 +18,7 @@ from lth_bench.training.network import EVAL_BATCH, Network
 from lth_bench.training.optimizers import make_optimizer, to_start
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, Parametrize, Penalty, Values
-from lth_bench.training.sparse_chain import SparseChain, sparse_layers
+from lth_bench.training.sparse_chain import DENSITY, SparseChain, sparse_layers
 
 
 class KeptOnly(Layout):
@@ -31,13 +31,15 @@ class KeptOnly(Layout):
     variant = "kept_only"
 
     @classmethod
-    def takes(cls, network: Network, request: FitRequest) -> bool:
-        """Whether this training can and should be run so."""
+    def takes(cls, network: Network, request: FitRequest, limit: float = DENSITY) -> bool:
+        """Whether this training can and should be run so: the largest layer has at most this
+        density.
+        """
         callbacks = (request.on_step, request.penalty, request.parametrize)
         if any(c is not None for c in callbacks) or request.recipe.dtype == "bfloat16":
             return False
         links = links_of(network.module) if network.device.type == "cpu" else None
-        return links is not None and bool(sparse_layers(links, request.mask))
+        return links is not None and bool(sparse_layers(links, request.mask, limit))
 
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
         links = links_of(network.module)

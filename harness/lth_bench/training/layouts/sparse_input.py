@@ -1,0 +1,62 @@
+"""Width 1 on a CPU, a chain of linear layers on images that are mostly background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from lth_bench.training.data import TaskData
+from lth_bench.training.feeds import Feed
+from lth_bench.training.layouts.base import Layout
+from lth_bench.training.network import Network, mean_loss_and_accuracy
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import FitRequest
+from lth_bench.training.resident import ResidentData
+from lth_bench.training.sparse_input.feed import SparseFeed
+from lth_bench.training.sparse_input.images import SparseBatch
+from lth_bench.training.sparse_input.use import sparse_links
+
+
+class SparseInput(Layout):
+    """One member, whose first layer leaves out the images' background. The same as `Plain` up to
+    rounding.
+    """
+
+    variant = "sparse_input"
+
+    @classmethod
+    def takes(cls, network: Network, data: TaskData, request: FitRequest) -> bool:
+        """Whether this training can and should be run so."""
+        if request.penalty is not None or request.parametrize is not None:
+            return False  # they want autograd
+        return leaves_out_background(network, data, request.recipe)
+
+    def make_feed(self) -> Feed:
+        assert isinstance(self.data, ResidentData) and self.width == 1
+        return SparseFeed(self.data, self.recipe, self.network.dtype)
+
+    def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        chain = self.network.sparse_chain(self.data)
+        assert chain is not None
+        self._chain = chain
+        return chain.parameters, {}
+
+    def member(self, tensor: Tensor, slot: int) -> Tensor:
+        return self._chain.usual(tensor)
+
+    def backward(self, x: SparseBatch, y: Tensor) -> None:
+        self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
+
+    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+        assert isinstance(self.data, ResidentData)
+        found = self.network.sparse_logits(self._chain, self.data.val, self.data)
+        return {0: mean_loss_and_accuracy(found)}
+
+
+def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:
+    """Whether trainings of this network on these images can and should be run so."""
+    if recipe.crop or recipe.flip or recipe.dtype == "bfloat16":
+        return False
+    resident = isinstance(data, ResidentData)
+    return resident and sparse_links(network.module, data, network.device) is not None
