@@ -124,6 +124,10 @@ def test_a_width_is_measured_once_and_kept(task, rates, tmp_path):
         '{"a": {"width": "8"}}',
         '{"a": {"width": true}}',
         '{"a": {"width": 8.0}}',
+        '{"a": {"model_steps_per_second": {"8": 3000}}}',
+        '{"a": {"model_steps_per_second": {"1": 1000, "128": 9000}}}',
+        '{"a": {"model_steps_per_second": {"1": "x"}}}',
+        '{"a": {"model_steps_per_second": 3}}',
     ],
 )
 def test_a_file_that_says_nothing_sensible_is_measured_anew(content, task, rates, tmp_path):
@@ -132,6 +136,21 @@ def test_a_file_that_says_nothing_sensible_is_measured_anew(content, task, rates
     rates({1: 1000.0, 8: 3000.0, 16: 3900.0})
     assert Widths(path).of("a", *task()) == 16
     assert json.loads(path.read_text())["a"]["width"] == 16
+
+
+def test_what_an_earlier_version_measured_is_judged_by_today_s_rule(task, rates, tmp_path):
+    path = tmp_path / "widths.json"
+    tried = rates({})
+    gains = {"1": 1000.0, "8": 1340.0, "16": 1200.0}
+    path.write_text(json.dumps({"a": {"width": 8, "model_steps_per_second": gains}}))
+    assert Widths(path).of("a", *task()) == 1  # on a CPU that is not enough
+    gains["8"] = 1600.0
+    path.write_text(json.dumps({"a": {"width": 1, "model_steps_per_second": gains}}))
+    assert Widths(path).of("a", *task()) == 8
+    narrowed = {"width": 2, "model_steps_per_second": gains, "out_of_memory": True}
+    path.write_text(json.dumps({"a": narrowed}))
+    assert Widths(path).of("a", *task()) == 2
+    assert tried == []
 
 
 def test_a_home_that_cannot_be_written_to(task, rates, tmp_path):

@@ -79,8 +79,8 @@ class Widths:
             # a home that cannot be written to keeps nothing
             with contextlib.suppress(OSError), _locked(self.path):
                 known = _read(self.path)
-                width = known.get(key, {}).get("width")
-                if type(width) is int and 1 <= width <= max(ON_GPU):
+                width = _kept(known.get(key, {}), network.device.type)
+                if width is not None:
                     return width
                 found = measure(network, data, recipe)
                 known[key] = found.record()
@@ -202,6 +202,19 @@ def _for_a_while(step: Any) -> Iterable[float]:
         yield step()
         if time.perf_counter() > until:
             return
+
+
+def _kept(entry: dict[str, Any], device: str) -> int | None:
+    """The width that an entry of the file says: that of its rates by today's rule, or what the
+    memory held. None where it says nothing that makes sense.
+    """
+    if not entry.get("out_of_memory"):
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            rates = {int(w): float(r) for w, r in entry["model_steps_per_second"].items()}
+            chosen = choose(rates, device)
+            return chosen if chosen <= max(ON_GPU) else None
+    width = entry.get("width")
+    return width if type(width) is int and 1 <= width <= max(ON_GPU) else None
 
 
 def _locked(path: Path) -> FileLock:
