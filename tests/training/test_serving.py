@@ -306,7 +306,7 @@ def test_where_memory_is_full_the_width_is_halved_for_good(
         serve_all(bench, queue(bench, *(request_of(bench, seed=i) for i in (11, 12, 13))))
         assert cohorts == [(2, [1, 1]), (2, [1])]
     # a later run knows
-    assert Widths(tmp_path / "widths.json").of(key, None, None, RECIPE) == 2
+    assert Widths(tmp_path / "widths.json").of(key, bench.network, bench.data, RECIPE) == 2
 
 
 def test_memory_too_small_for_one_is_an_error_of_that_training(
