@@ -50,7 +50,7 @@ def dark(blobs: Any) -> Arrays:
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The background is left out of small networks too."""
-    monkeypatch.setattr(use, "LARGEST", 100)
+    monkeypatch.setattr(use, "SMALLEST", 100)
 
 
 @pytest.fixture

@@ -127,6 +127,7 @@ def test_a_width_is_measured_once_and_kept(task, rates, tmp_path):
         '{"a": {"model_steps_per_second": {"8": 3000}}}',
         '{"a": {"model_steps_per_second": {"1": 1000, "128": 9000}}}',
         '{"a": {"model_steps_per_second": {"1": "x"}}}',
+        '{"a": {"model_steps_per_second": {"1": 1000, "0": 9000}}}',
         '{"a": {"model_steps_per_second": 3}}',
     ],
 )

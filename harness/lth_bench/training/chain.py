@@ -121,8 +121,9 @@ class Chain:
         """`linears` are what the links are computed by: if none are given, dense layers on the
         module's own parameters.
         """
-        dense = [DenseLinear(link.linear.weight, link.linear.bias) for link in links]
-        self._linears: Sequence[Linear] = linears or dense
+        if linears is None:
+            linears = [DenseLinear(link.linear.weight, link.linear.bias) for link in links]
+        self._linears: Sequence[Linear] = linears
         self._relu = [link.relu for link in links]
 
     @torch.no_grad()

@@ -52,12 +52,14 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class Background:
-    """The pixel value that most of a split's pixels have."""
+    """A split's most frequent pixel value."""
 
     value: int
     """As it is stored, 0 to 255."""
     share: float
     """Of all pixels, 0 to 1."""
+    others: int
+    """Pixels that have another value."""
     shades: Tensor
     """float32 [256]: every pixel value as training sees it."""
 
@@ -88,7 +90,8 @@ class TaskData(ABC):
         self.classes = classes
         self.order = lru_cache(maxsize=4)(self._order)
         self._draws = lru_cache(maxsize=2)(self.draws)
-        self.sample = lru_cache(maxsize=1)(self._sample)
+        # on a GPU its memory is for training
+        self.sample = self._sample if device.type == "cuda" else lru_cache(1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
         """uint8 pixels [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
@@ -98,7 +101,8 @@ class TaskData(ABC):
         value = int(counts[0].argmax())
         every = torch.arange(256, dtype=torch.uint8, device=self._scale.device)
         shades = self.normalise(every.view(256, 1, 1, 1)).view(256)
-        return Background(value, float(counts[0, value] / counts.sum()), shades)
+        there, whole = int(counts[0, value]), int(counts.sum())
+        return Background(value, there / whole, whole - there, shades)
 
     def _sample(self, n: int) -> Examples:
         """`n` training examples, always the same ones; all where there are no more."""

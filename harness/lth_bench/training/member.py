@@ -167,7 +167,7 @@ class Member:
         request = asked.request
         if request.until is None or self.step % request.every:
             return False
-        live = self.layout.live(self.slot)
+        live = _contiguous(self.layout.live(self.slot))
         self._own_draws("until")
         with calling(asked):
             return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
@@ -194,16 +194,17 @@ class Member:
         """`on_step`'s answer."""
         assert self.on_step is not None
         layout, network = self.layout, self.layout.network
-        gradients = layout.gradients(self.slot)
+        gradients = _contiguous(layout.gradients(self.slot))
+        state = layout.optimizer_state(self.slot)
         self._own_draws("on_step")
         with torch.no_grad(), calling(self.asked[0]):
             return self.on_step(
                 StepView(
                     self.step,
                     self.end,
-                    layout.live(self.slot),
+                    _contiguous(layout.live(self.slot)),
                     Layers({x.name: gradients[x.key] for x in network.layers}),
-                    layout.optimizer_state(self.slot),
+                    {key: _contiguous(entries) for key, entries in state.items()},
                     self.mask,
                     self.memo,
                 )
@@ -338,6 +339,13 @@ class Member:
             variant=layout.variant,
             memo=flat(asked.memo) if asked.request.until is not None else None,
         )
+
+
+def _contiguous(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of what lies otherwise in the layout, so that a callback meets the same memory, and
+    sums in the same order, whatever computes its training and also after a resume.
+    """
+    return {k: t.contiguous() if isinstance(t, Tensor) else t for k, t in tensors.items()}
 
 
 def _require(what: str, name: str, given: Tensor, shapes: Mapping[str, torch.Size]) -> None:

@@ -18,8 +18,9 @@ from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.flops import count_flops
 from lth_bench.training.request import Parametrize
 from lth_bench.training.resident import Split
+from lth_bench.training.sparse_input.images import Lines, SparseImages
 from lth_bench.training.sparse_input.linear import SparseInputChain
-from lth_bench.training.sparse_input.use import sparse_links
+from lth_bench.training.sparse_input.use import MOST, sparse_links
 
 EVAL_BATCH = 1000
 """Examples an evaluation batch. Fixed: another size gives other last bits."""
@@ -97,6 +98,11 @@ class Network:
                 )
         return out.to(self.dtype)
 
+    @cached_property
+    def first_is_largest(self) -> bool:
+        """Whether no layer has more weights than the first one."""
+        return self.layers[0].numel == max(layer.numel for layer in self.layers)
+
     def sparse_chain(self, data: TaskData) -> SparseInputChain | None:
         """The network as a chain that leaves out the images' background, with values of no
         meaning; None where that cannot be or does not pay.
@@ -120,7 +126,7 @@ class Network:
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         chain = self.sparse_chain(data) if parametrize is None else None
-        if chain is not None and isinstance(split, Split):
+        if chain is not None:
             chain.load(self.parameters)
             yield from self.sparse_logits(chain, split, data)
             return
@@ -129,13 +135,20 @@ class Network:
             yield self.forward(x, mask, parametrize), y
 
     def sparse_logits(
-        self, chain: SparseInputChain, split: Split, data: TaskData
+        self, chain: SparseInputChain, split: Examples, data: TaskData
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """What the chain makes of a split: logits [N, classes] and labels [N], batch by batch."""
-        assert data.background is not None
-        images = split.without_background(data.background, self.dtype)
-        labels = torch.split(split.y, EVAL_BATCH)
-        for x, y in zip(images.in_order(EVAL_BATCH), labels, strict=True):
+        background = data.background
+        assert background is not None
+        images: Iterable[Lines]
+        if isinstance(split, Split) and split.x.numel() <= MOST:
+            images = split.without_background(background, self.dtype).in_order(EVAL_BATCH)
+        else:
+            shades = background.shades.to(self.dtype)
+            starts = range(0, len(split), EVAL_BATCH)
+            parts = (split.x[i : i + EVAL_BATCH] for i in starts)
+            images = (SparseImages(x, background.value, shades).in_order(len(x))[0] for x in parts)
+        for x, y in zip(images, torch.split(split.y, EVAL_BATCH), strict=True):
             yield chain.logits(x), y
 
 

@@ -23,7 +23,7 @@ CHOICES = ("auto", "always", "never")
 SHARE = 0.5
 """Part of a memory that datasets may take; the rest is for networks and for everybody else."""
 KEPT_SHARE = 1 / 16
-"""Part of it that a streamed dataset's validation or test split may take, to be read only once."""
+"""Part of it that may be taken besides, so that work is done only once."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Placement:
     where: Literal["device", "memory", "disk"]
     note: str | None
     keep: int
-    """Most bytes of a validation or test split that stay on the device all the same."""
+    """Bytes that may stay on the device besides: a streamed dataset's validation or test split, or
+    batches prepared for later trainings."""
     threads: int
     """Threads that read ahead, in each process."""
 
@@ -127,7 +128,7 @@ def make_data(
 
     if placement.where == "device":
         test = Split(opened.test_x.to(device), opened.test_y.to(device))
-        return ResidentData(opened, val_size, device), test
+        return ResidentData(opened, val_size, device, placement.keep), test
     source = opened if placement.where == "disk" else HostArrays(opened)
     data = StreamedData(source, val_size, device, placement.threads, placement.keep)
     return data, data.test(placement.keep)

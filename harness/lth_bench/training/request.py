@@ -16,14 +16,16 @@ Values = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class StepView:
-    """What `on_step` sees, between backward and update. Views: copy what must outlive the call."""
+    """What `on_step` sees, between backward and update: contiguous tensors that may be the engine's
+    own. Copy what must outlive the call, and change nothing but by the answer.
+    """
 
     step: int
     """Updates done so far."""
     end: int
     """The step at which this training ends."""
     values: Values
-    """Live parameters and buffers, keyed as in the state dict."""
+    """Parameters and buffers as they are now, keyed as in the state dict."""
     gradients: Layers
     """Dense gradients of the prunable weights, pruned ones included."""
     optimizer_state: Mapping[str, Mapping[str, Any]]
@@ -57,7 +59,7 @@ class Watch:
 
     step: int
     values: Values
-    """Live parameters and buffers: copy what must outlive the call."""
+    """Parameters and buffers as they are now, contiguous: copy what must outlive the call."""
     mask: Mask
     memo: dict[str, Any]
     """The callback's only memory between its calls; afterwards it is `Trained.memo`. A search that

@@ -18,6 +18,7 @@ from lth_bench.training.data import Background, TaskData
 from lth_bench.training.data import augment as augment
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.sparse_input.images import SparseImages
+from lth_bench.training.sparse_input.kept import KEPT, KeptBatches
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,17 @@ class Split:
 
     def without_background(self, background: Background, dtype: torch.dtype) -> SparseImages:
         """The images, normalised, less the background; made once."""
-        if dtype not in self._sparse:
+        known = self._sparse.get(dtype)
+        if known is None or known[0] is not background:
             shades = background.shades.to(dtype)
-            self._sparse[dtype] = SparseImages(self.x, background.value, shades)
-        return self._sparse[dtype]
+            known = self._sparse[dtype] = (
+                background,
+                SparseImages(self.x, background.value, shades),
+            )
+        return known[1]
 
     @cached_property
-    def _sparse(self) -> dict[torch.dtype, SparseImages]:
+    def _sparse(self) -> dict[torch.dtype, tuple[Background, SparseImages]]:
         return {}
 
     def take(self, index: Tensor) -> Split:
@@ -52,11 +57,15 @@ class ResidentData(TaskData):
     train: Split
     val: Split
 
-    def __init__(self, arrays: Arrays, val_size: int, device: torch.device) -> None:
+    def __init__(
+        self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
+    ) -> None:
+        """`keep`: bytes of prepared batches that may be kept for later trainings."""
         train, val = split(len(arrays.train_y), arrays.train_y, val_size, arrays.fingerprint())
         x = arrays.train_x[train]
         self.train = Split(x.to(device), arrays.train_y[train].to(device))
         self.val = Split(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
+        self.kept = KeptBatches(keep)
         super().__init__(count_values(x), arrays.info.input_shape, arrays.classes, device)
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:

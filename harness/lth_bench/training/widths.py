@@ -112,7 +112,7 @@ class Measured:
 
     def record(self) -> dict[str, Any]:
         """As the file keeps it."""
-        rates = {str(w): round(r, 1) for w, r in self.rates.items()}
+        rates = {str(w): r for w, r in self.rates.items()}
         return {"width": self.width, "model_steps_per_second": rates, "layout": self.stacks}
 
 
@@ -137,6 +137,8 @@ def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
             rates[width] = found
             if cuda and found < GAINS * max(r for w, r in rates.items() if w < width):
                 break  # wider ones only take memory
+    # as the file keeps them, from which a rerun chooses
+    rates = {w: float(f"{r:.4g}") for w, r in rates.items()}
     return Measured(choose(rates, network.device.type), rates, network.stacks)
 
 
@@ -212,7 +214,7 @@ def _kept(entry: dict[str, Any], device: str) -> int | None:
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
             rates = {int(w): float(r) for w, r in entry["model_steps_per_second"].items()}
             chosen = choose(rates, device)
-            return chosen if chosen <= max(ON_GPU) else None
+            return chosen if 1 <= chosen <= max(ON_GPU) else None
     width = entry.get("width")
     return width if type(width) is int and 1 <= width <= max(ON_GPU) else None
 

@@ -17,7 +17,7 @@ from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
 from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
-from lth_bench.training.layouts import Kind, Layout, for_any, make_layout
+from lth_bench.training.layouts import Kind, Layout, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
@@ -99,11 +99,8 @@ class Workbench:
         """Free the stacks on the device."""
         self._layouts: dict[tuple[Recipe, int, Kind], Layout] = {}
 
-    def layout(self, recipe: Recipe, width: int, kind: Kind | None = None) -> Layout:
-        """What cohorts of this recipe and width are computed in; if `kind` is not given, of the
-        kind that every training can take.
-        """
-        kind = kind or for_any(self.network, recipe, width)
+    def layout(self, recipe: Recipe, width: int, kind: Kind) -> Layout:
+        """What cohorts of this recipe and width are computed in."""
         key = (recipe, width, kind)
         found = self._layouts.pop(key, None)
         if found is None:

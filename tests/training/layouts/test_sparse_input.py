@@ -17,6 +17,7 @@ from lth_bench.training.layouts.plain import Plain
 from lth_bench.training.layouts.sparse_input import SparseInput
 from lth_bench.training.layouts.stacked import Explicit
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.streaming import HostArrays, StreamedData
 
 pytestmark = pytest.mark.usefixtures("any_size")
 NET, ONE_HIDDEN = MLP(hidden=(40, 12)), MLP(hidden=(40,))
@@ -84,7 +85,7 @@ def test_the_same_bits_whether_batches_were_kept_or_not(
 ):
     bench = make_bench(NET, dataclasses.replace(SHORT, **OPTIMIZERS["adam"][0]), dark)
     layout = SparseInput(bench.network, bench.data, bench.recipe, 1)
-    layout.feed._room = room
+    bench.data.kept.room = room
     request = request_of(bench, mask=half_mask(bench))
     first, second = (stack(bench, [request], layout=layout)[0].outcome for _ in range(2))
     fresh = stack(bench, [request], kind=SparseInput)[0].outcome
@@ -106,6 +107,7 @@ def test_it_is_for_images_as_they_are_and_gradients_by_hand(make_bench, dark, bl
         dict(recipe=dataclasses.replace(SHORT, crop=1)),
         dict(recipe=dataclasses.replace(SHORT, flip=True)),
         dict(recipe=dataclasses.replace(SHORT, dtype="bfloat16")),
+        dict(recipe=dataclasses.replace(SHORT, batch_size=15)),
     ):
         assert not takes(**changes)
     bright = make_bench(NET, SHORT, blobs)
@@ -127,6 +129,9 @@ def test_trainings_take_it_by_their_density(make_bench, dark, request_of, monkey
     assert kind(0.09, on_step=lambda _: None) is SparseInput
     assert kind(1.0, penalty=lambda p: p["fc1.weight"].sum()) is ByHand
     assert kind(1.0, width=4) is Explicit
+    # where another layer is the largest, its weights decide
+    bench = make_bench(MLP(hidden=(40, 60)), SHORT, dark)
+    assert [kind(d) for d in (1.0, 0.2, 0.09)] == [SparseInput, KeptOnly, KeptOnly]
 
 
 def test_tickets_are_measured_without_the_background_too(
@@ -144,3 +149,46 @@ def test_tickets_are_measured_without_the_background_too(
         assert one == pytest.approx(network.evaluate(part, data, mask), abs=1e-12)
     assert len(data.sample(50)) == 50 and data.sample(50) is data.sample(50)
     assert data.sample(10**6) is data.train
+
+
+def test_callbacks_meet_contiguous_tensors(make_bench, dark, half_mask, request_of, stack):
+    bench = make_bench(NET, dataclasses.replace(SHORT, **OPTIMIZERS["adam"][0]), dark)
+    seen = []
+
+    def on_step(view):
+        tensors = [*view.values.values(), *view.gradients.values()]
+        tensors += [t for entries in view.optimizer_state.values() for t in entries.values()]
+        seen.append(all(t.is_contiguous() for t in tensors) and len(tensors) > 9)
+
+    def until(view):
+        seen.append(all(t.is_contiguous() for t in view.values.values()))
+        return False
+
+    request = request_of(bench, mask=half_mask(bench), on_step=on_step, until=until, every=10)
+    (one,) = stack(bench, [request], kind=SparseInput)
+    assert one.error is None and seen == [True] * 9
+
+
+def test_another_data_s_normalisation_is_not_taken_over(make_bench, dark):
+    bench = make_bench(NET, SHORT, dark)
+    split, background = bench.data.train, bench.data.background
+    first = split.without_background(background, torch.float32)
+    assert split.without_background(background, torch.float32) is first
+    other = dataclasses.replace(background, shades=2 * background.shades)
+    again = split.without_background(other, torch.float32)
+    (a,), (b,) = ((x.in_order(300)) for x in (first, again))
+    assert torch.equal(2 * a.values[: a.starts[-2]], b.values[: b.starts[-2]])
+
+
+def test_streamed_data_gives_the_same_bits(make_bench, dark, half_mask, request_of, stack, hand):
+    bench = make_bench(NET, dataclasses.replace(SHORT, **OPTIMIZERS["adam"][0]), dark)
+    request = request_of(bench, mask=half_mask(bench), start=3, end=33)
+    (resident,) = stack(bench, [request], kind=SparseInput)
+    metrics = bench.network.evaluate(bench.data.sample(50), bench.data, request.mask)
+    bench.data = StreamedData(HostArrays(dark), SHORT.val_size, torch.device("cpu"), 1, 0)
+    assert kind_of(bench.network, bench.data, request, 1) is SparseInput
+    (streamed,) = stack(bench, [request], kind=SparseInput)
+    assert streamed.error is None and streamed.outcome.curve == resident.outcome.curve
+    assert hand.same(streamed.outcome.values, resident.outcome.values)
+    assert bench.network.evaluate(bench.data.sample(50), bench.data, request.mask) == metrics
+    bench.data.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from lth_bench.data.arrays import DatasetInfo
 from lth_bench.models.mlp import MLP
+from lth_bench.training.placement import Memory, choose, make_data
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.sparse_input import feed as module
 from lth_bench.training.sparse_input.feed import SparseFeed
@@ -31,7 +35,7 @@ def images(batch, data):
 def test_a_member_s_batches_are_its_own(room, ahead, data, monkeypatch):
     monkeypatch.setattr(module, "AHEAD", ahead)
     feed = SparseFeed(data, RECIPE, DOUBLE)
-    feed._room = room
+    data.kept.room = room
     # an epoch has 6 steps
     for seed, start in ((0, 0), (0, 0), (5, 4), (0, 3), (1, 17), (5, 0)):
         feed.begin([seed], [start])
@@ -41,7 +45,7 @@ def test_a_member_s_batches_are_its_own(room, ahead, data, monkeypatch):
             expected_x, expected_y = data.batch(start + done, seed, RECIPE)
             assert float((images(x, data) - expected_x).abs().max()) <= 1e-12
             assert torch.equal(y, expected_y)
-        assert sum(feed._bytes.values()) <= room
+        assert data.kept.bytes <= room
 
 
 def prepared(feed, monkeypatch):
@@ -73,8 +77,8 @@ def test_a_seed_s_next_training_finds_them(data, monkeypatch):
 def test_the_seed_used_last_keeps_its_room(data, monkeypatch):
     feed = SparseFeed(data, RECIPE, DOUBLE)
     play(feed, 3, 6)
-    one = sum(feed._bytes.values())
-    feed._room = int(2.5 * one)
+    one = data.kept.bytes
+    data.kept.room = int(2.5 * one)
     steps = prepared(feed, monkeypatch)
     play(feed, 4, 6)
     play(feed, 3, 6)
@@ -85,17 +89,33 @@ def test_the_seed_used_last_keeps_its_room(data, monkeypatch):
     play(feed, 4, 6)
     assert steps == [0, 0, 0]
     # what does not fit beside its own is not kept
-    feed._room = one
+    data.kept.room = one
     play(feed, 6, 18)
     play(feed, 6, 18)
     assert steps == [0, 0, 0, 0, 6, 12, 6, 12]
 
 
-def test_machines_with_little_memory_keep_less(data, monkeypatch):
-    monkeypatch.setattr(module, "host_memory", lambda: 8 * 10**9)
-    monkeypatch.setattr(module, "cores", lambda: 8)
-    assert SparseFeed(data, RECIPE, DOUBLE)._room == 125_000_000
-    monkeypatch.setattr(module, "cores", lambda: 1)
-    assert SparseFeed(data, RECIPE, DOUBLE)._room == 10**9
-    monkeypatch.setattr(module, "host_memory", lambda: 10**12)
-    assert SparseFeed(data, RECIPE, DOUBLE)._room == 2**30
+def test_feeds_share_what_is_kept_for_batches_of_their_size_and_type(data, monkeypatch):
+    play(SparseFeed(data, RECIPE, DOUBLE), 3, 6)
+    for recipe, dtype, expected in (
+        (dataclasses.replace(RECIPE, lr=0.5), DOUBLE, []),
+        (RECIPE, torch.float32, [0]),
+        (dataclasses.replace(RECIPE, batch_size=40), DOUBLE, [0]),
+    ):
+        feed = SparseFeed(data, recipe, dtype)
+        steps = prepared(feed, monkeypatch)
+        play(feed, 3, 5)
+        assert steps == expected
+
+
+def test_a_process_keeps_its_part_of_the_memory(dark):
+    for gigabytes, processes, expected in (
+        (8, 8, 62_500_000),
+        (8, 1, 500_000_000),
+        (999, 1, 2**30),
+    ):
+        memory = Memory(gigabytes * 10**9, gigabytes * 10**9, processes, 0)
+        info = DatasetInfo((1, 6, 6), 3, 260, 90)
+        placement = choose("dark", object(), info, memory, {})
+        data, _ = make_data(dark, placement, 60, torch.device("cpu"))
+        assert data.kept.room == expected

@@ -27,7 +27,7 @@ def made(n, sizes, biases=True, dtype=torch.float64, value=3):
     x = torch.randint(0, 256, (n, 1, 1, sizes[0]), dtype=torch.uint8)
     x[torch.rand(x.shape) < 0.8] = value
     shades = torch.randn(256, dtype=dtype)
-    chain = SparseInputChain(links_of(module), Background(value, 0.8, shades))
+    chain = SparseInputChain(links_of(module), Background(value, 0.8, 1, shades))
     chain.load(module.state_dict())
     (batch,) = SparseImages(x, value, shades).batches(torch.arange(n), n)
     y = torch.randint(0, sizes[-1], (n,))

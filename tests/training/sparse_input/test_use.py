@@ -28,7 +28,13 @@ def test_large_chains_on_images_that_are_mostly_background(
     assert links(bench, torch.device("cuda")) is None
     assert links(make_bench(NET, RECIPE, blobs)) is None
     assert links(make_bench(ConvBN(), RECIPE, dark)) is None
-    monkeypatch.setattr(use, "LARGEST", 36 * 40 + 1)
+    others = int((bench.data.train.x != 0).sum())
+    monkeypatch.setattr(use, "MOST", others)
+    assert links(bench) is not None
+    monkeypatch.setattr(use, "MOST", others - 1)
+    assert links(bench) is None
+    monkeypatch.setattr(use, "MOST", others)
+    monkeypatch.setattr(use, "SMALLEST", 36 * 40 + 1)
     assert links(bench) is None
 
 

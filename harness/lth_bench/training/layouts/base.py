@@ -70,7 +70,7 @@ class Layout(ABC):
 
     @abstractmethod
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Parameters (leaves that require gradients) and buffers, keyed as in the state dict."""
+        """Parameters, which are leaves, and buffers, keyed as in the state dict."""
 
     @abstractmethod
     def member(self, tensor: Tensor, slot: int) -> Tensor:

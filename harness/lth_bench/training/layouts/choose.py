@@ -25,8 +25,8 @@ from lth_bench.training.sparse_chain import DENSITY
 Kind: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped]
 
 BESIDE_SPARSE_INPUT = 0.1
-"""Density of the largest layer up to which keeping its kept weights alone beats leaving out the
-background, under IMP's masks: LeNet-300-100 takes as long either way at 0.11."""
+"""Density of the first layer, where it is the largest, up to which keeping its kept weights alone
+beats leaving out the background: LeNet-300-100 takes as long either way at 0.11 (IMP's masks)."""
 MEMBERS, EXAMPLES = 2, 3
 TOLERANCE = 1e-9
 """Of float64 gradients, relative to the largest: a wrong layout is off by about 1."""
@@ -42,11 +42,12 @@ def make_layout(
 
 
 def kind_of(network: Network, data: TaskData, request: FitRequest, width: int) -> Kind:
-    """The kind of layout that a training takes at a width: a property of the training and its data,
-    so that a rerun computes the same way.
+    """The kind of layout that a training takes at a width: a property of the training, its data and
+    the kind of machine, so that a rerun computes the same way.
     """
     sparse_input = width == 1 and SparseInput.takes(network, data, request)
-    if KeptOnly.takes(network, request, BESIDE_SPARSE_INPUT if sparse_input else DENSITY):
+    rivals = sparse_input and network.first_is_largest
+    if KeptOnly.takes(network, request, BESIDE_SPARSE_INPUT if rivals else DENSITY):
         return KeptOnly
     if sparse_input:
         return SparseInput

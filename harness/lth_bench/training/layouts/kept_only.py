@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.training.chain import links_of
-from lth_bench.training.data import TaskData
+from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.direct import direct_step
 from lth_bench.training.layouts.base import Layout
-from lth_bench.training.network import EVAL_BATCH, Network
+from lth_bench.training.network import EVAL_BATCH, Network, mean_loss_and_accuracy
 from lth_bench.training.optimizers import make_optimizer, to_start
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, Parametrize, Penalty, Values
@@ -94,11 +93,9 @@ class KeptOnly(Layout):
 
     @torch.no_grad()
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        split = self.data.val
-        loss, right = 0.0, 0
+        return {0: mean_loss_and_accuracy(self._logits(self.data.val))}
+
+    def _logits(self, split: Examples) -> Iterator[tuple[Tensor, Tensor]]:
         for i in range(0, len(split), EVAL_BATCH):
             x, y = self.data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
-            logits = self._chain.logits(x.to(self.network.dtype))
-            loss += float(F.cross_entropy(logits, y, reduction="sum"))
-            right += int((logits.argmax(1) == y).sum())
-        return {0: (loss / len(split), right / len(split))}
+            yield self._chain.logits(x.to(self.network.dtype)), y

@@ -12,10 +12,9 @@ from lth_bench.training.layouts.base import Layout
 from lth_bench.training.network import Network, mean_loss_and_accuracy
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
 from lth_bench.training.sparse_input.feed import SparseFeed
 from lth_bench.training.sparse_input.images import SparseBatch
-from lth_bench.training.sparse_input.use import sparse_links
+from lth_bench.training.sparse_input.use import sparse_links, trains_so
 
 
 class SparseInput(Layout):
@@ -33,7 +32,7 @@ class SparseInput(Layout):
         return leaves_out_background(network, data, request.recipe)
 
     def make_feed(self) -> Feed:
-        assert isinstance(self.data, ResidentData) and self.width == 1
+        assert self.width == 1
         return SparseFeed(self.data, self.recipe, self.network.dtype)
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -49,14 +48,10 @@ class SparseInput(Layout):
         self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        assert isinstance(self.data, ResidentData)
         found = self.network.sparse_logits(self._chain, self.data.val, self.data)
         return {0: mean_loss_and_accuracy(found)}
 
 
 def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:
     """Whether trainings of this network on these images can and should be run so."""
-    if recipe.crop or recipe.flip or recipe.dtype == "bfloat16":
-        return False
-    resident = isinstance(data, ResidentData)
-    return resident and sparse_links(network.module, data, network.device) is not None
+    return trains_so(recipe) and sparse_links(network.module, data, network.device) is not None
