@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.data.arrays import DatasetInfo
-from lth_bench.devices import cores, host_memory
+from lth_bench.devices import cores
 from lth_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Placement:
 
 def memory_of(device: str, processes: int) -> Memory:
     """The whole memory, not what is free of it just now: every process shall choose alike."""
-    host = host_memory()
+    host = _host_memory()
     if not device.startswith("cuda"):
         return Memory(host, host, processes, 0)
     import torch
@@ -132,6 +133,15 @@ def make_data(
     source = opened if placement.where == "disk" else HostArrays(opened)
     data = StreamedData(source, val_size, device, placement.threads, placement.keep)
     return data, data.test(placement.keep)
+
+
+def _host_memory() -> int:
+    """Bytes of memory that this process may use."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # no such limit, or "max"
+            total = min(total, int(Path(limit).read_text()))
+    return total
 
 
 def _size(size: float) -> str:
