@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -62,18 +63,41 @@ def _cpu() -> str:
 
 
 def _git() -> str | None:
-    """The commit of the folder the run was started in, with `-dirty` where files differ."""
+    """The commit of the folder the run was started in, with `-dirty` where files differ.
+
+    A folder that came as an archive brings a .git/config of its author's, and git runs what that
+    names: to watch files, to filter their content, to fetch what is missing. None of it runs here;
+    where content would be filtered, files are not compared.
+    """
+    commit = _ask_git("describe", "--always", "--abbrev=12")
+    if commit is None or commit.returncode:
+        return None
+    names = _ask_git("config", "--list", "--includes", "--name-only", "--show-scope")
+    filters = re.compile(r"^(local|worktree)\s+filter\.", re.MULTILINE)
+    if names is None or names.returncode or filters.search(names.stdout):
+        return commit.stdout.strip()
+    differ = _ask_git(
+        "diff", "--quiet", "--no-ext-diff", "--no-textconv", "--ignore-submodules", "HEAD"
+    )
+    dirty = differ is not None and differ.returncode == 1
+    return commit.stdout.strip() + ("-dirty" if dirty else "")
+
+
+def _ask_git(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """What git says; None where there is none, or it takes longer than 5 s."""
+    shut = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        return subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", *command],
+            env={**os.environ, **shut},
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=5,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def command() -> str:

@@ -29,7 +29,7 @@ def work(name):
 if __name__ == "__main__":
     processes.IMPORTED = []
     processes.get_ready()
-    with processes.deaf_children():
+    with processes.starting():
         processes.worker_context().Process(target=work, args=("a",), daemon=True).start()
     time.sleep(60)
 """

@@ -95,7 +95,9 @@ def main() -> NoReturn:
     except UserError as error:
         _say(f"error: {error.message}")
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # typer takes every one for an end of the input
+            _fault(error.__cause__)
         _say("interrupted")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
@@ -109,13 +111,18 @@ def main() -> NoReturn:
             if usage():  # empty where the help was asked for by saying nothing
                 _say(f"error: {usage()}{where}")
             sys.exit(UserError.exit_code)
-        if os.environ.get("LTH_BENCH_DEBUG"):
-            traceback.print_exc()
-        _say(
-            f"internal error: {type(error).__name__}: {error}\n"
-            f"This is a fault of lth-bench. Set LTH_BENCH_DEBUG=1 to see where it is from."
-        )
-        sys.exit(INTERNAL)
+        _fault(error)
+
+
+def _fault(error: Exception) -> NoReturn:
+    """An error that should not have come this far."""
+    if os.environ.get("LTH_BENCH_DEBUG"):
+        traceback.print_exception(error)
+    _say(
+        f"internal error: {type(error).__name__}: {error}\n"
+        f"This is a fault of lth-bench. Set LTH_BENCH_DEBUG=1 to see where it is from."
+    )
+    sys.exit(INTERNAL)
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import OutOfTime, UserError
 from lth_bench.executors.processes import (
     SERVER_LOST,
-    deaf_children,
+    starting,
     take_over_environment,
     worker_context,
 )
@@ -139,11 +139,15 @@ class LocalExecutor:
     def _started(self, arguments: tuple[object, ...], pauses: Sequence[float]) -> BaseProcess:
         process = self._context.Process(target=worker_main, args=arguments, daemon=True)
         try:
-            with deaf_children():
+            with starting():
                 process.start()
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             if not pauses:
-                raise
+                why = str(error) or "the process that starts workers ended at once"
+                raise UserError(
+                    f"no worker process can be started ({why}); what it said is above. What was "
+                    f"recorded is kept: fix that and rerun the command to resume"
+                ) from error
             # the server has just ended, and passes for alive until the system has taken note
             time.sleep(pauses[0])
             return self._started(arguments, pauses[1:])

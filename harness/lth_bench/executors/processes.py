@@ -1,4 +1,6 @@
-"""How worker processes are started: quickly, and deaf to what is sent to the whole group."""
+"""How worker processes are started: quickly, deaf to what is sent to the whole group, and without
+the current folder among the places that modules are imported from.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ def get_ready() -> bool:
 
     multiprocessing.set_forkserver_preload(IMPORTED)
     try:
-        with deaf_children():
+        with starting():
             ensure_running()
     except OSError:  # its socket has no place: a temporary folder of a long name, or a full one
         return False
@@ -59,10 +61,34 @@ def take_over_environment(environment: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def deaf_children() -> Iterator[None]:
-    """A process that is started here does not get `SIGNALS`, from its first moment until it
-    unblocks them; this process gets them afterwards.
+def starting() -> Iterator[None]:
+    """Around the start of a process: it does not get `SIGNALS` from its first moment until it
+    unblocks them, and it imports no module that happens to lie in the current folder.
     """
+    with _safe_path(), _deaf():
+        yield
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """multiprocessing starts its processes with `python -c`, which looks for every module in the
+    current folder first: a stranger's random.py there would run. A variable forbids it, since the
+    command is not ours to change; workers are given the coordinator's variables afterwards.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """A process that is started here does not get `SIGNALS`; this process gets them afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

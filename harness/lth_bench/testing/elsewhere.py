@@ -62,7 +62,7 @@ class Elsewhere:
             "PYTHONHASHSEED": hash_seed,
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "lth_bench.testing.worker"],
+            [sys.executable, "-P", "-m", "lth_bench.testing.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
