@@ -372,7 +372,9 @@ def worker_main(
         """Do what the coordinator says next: begin experiments, or give some back."""
         nonlocal worker
         said = pipe.recv()
-        worker = worker or Worker(config, pool=Pool(turn.begin, config.timeout), saving=saving)
+        worker = worker or Worker(
+            config, pool=Pool(turn.begin, config.timeout, config.device), saving=saving
+        )
         if said == GIVE_BACK:
             pipe.send({"event": "given", "experiments": worker.give_back()})
         else:

@@ -21,6 +21,7 @@ import torch
 
 from lth_bench.errors import OutOfTime
 from lth_bench.plugins.guard import SETTINGS
+from lth_bench.training.graphs import current
 from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench
 
@@ -58,13 +59,18 @@ class Pool:
     """The experiments of one task that are under way in this process."""
 
     def __init__(
-        self, tell: Callable[[str, float], None] = _nobody, limit: float = math.inf
+        self,
+        tell: Callable[[str, float], None] = _nobody,
+        limit: float = math.inf,
+        device: torch.device | str = "cpu",
     ) -> None:
-        """`tell` hears the name of the experiment whose own code runs next, and for how long it
-        may: `limit` seconds in all, while others run left out; and "" when it has run.
+        """Experiments run on `device`, which is the current one of their threads. `tell` hears the
+        name of the experiment whose own code runs next, and for how long it may: `limit` seconds
+        in all, while others run left out; and "" when it has run.
         """
         self._seats: list[_Seat] = []
         self._tell, self._limit = tell, limit
+        self._device = torch.device(device)
         self.whose = ""
         """The name of the experiment whose own code runs."""
         self.given: set[str] = set()
@@ -85,7 +91,8 @@ class Pool:
         def body() -> None:
             seat.go.acquire()
             try:
-                experiment()
+                with current(self._device):
+                    experiment()
             except BaseException as error:
                 seat.error = error
             finally:  # an exception and an end are one event
@@ -123,7 +130,7 @@ class Pool:
 
     def _let_run(self, seat: _Seat) -> None:
         """Pass the baton, and wait until it comes back."""
-        state = _GlobalState()
+        state = _GlobalState(self._device)
         if seat.waits_for is not None:
             seat.spent += seat.waits_for.spent
         self._tell(seat.name, self._limit - seat.spent)
@@ -175,7 +182,7 @@ class Pool:
         seat.fits += 1
         seat.found_again &= bool(one.key)
         self._lend(one, seat)
-        state = _GlobalState()
+        state = _GlobalState(self._device)
         seat.waits_for = one
         self._back.release()
         seat.go.acquire()
@@ -203,11 +210,12 @@ class _GlobalState:
     Grad mode is each thread's own. 60 µs to read and 55 to put back, two thirds of it numpy's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._torch, self._python = torch.get_rng_state(), random.getstate()
         self._numpy = np.random.get_state()
-        used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
-        self._cuda = torch.cuda.get_rng_state() if used else None
+        # the device's own: the current device belongs to the thread
+        self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         self._settings = [get() for get, _ in SETTINGS]
 
     def put_back(self) -> None:
@@ -215,7 +223,7 @@ class _GlobalState:
         random.setstate(self._python)
         np.random.set_state(self._numpy)
         if self._cuda is not None:
-            torch.cuda.set_rng_state(self._cuda)
+            torch.cuda.set_rng_state(self._cuda, self._device)
         for before, (get, put) in zip(self._settings, SETTINGS, strict=True):
             if get() != before:
                 put(before)

@@ -76,7 +76,7 @@ class Worker:
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
         self.widths = Widths(widths_file(), config.width, config.exact_width)
-        self.pool = Pool() if pool is None else pool
+        self.pool = Pool(device=config.device) if pool is None else pool
         self._alone = pool is None
         self._saving = saving or Saving(config.checkpoint_every)
         with unchanged():

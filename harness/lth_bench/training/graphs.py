@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 
 import torch
 
 WARM_UP = 3
 """Runs before a capture, in which libraries choose their kernels and allocate workspaces."""
+EMPTY = "The CUDA Graph is empty"
+"""How torch's warning begins where nothing was captured."""
 
 
 def captures(device: torch.device) -> bool:
@@ -15,24 +19,70 @@ def captures(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
+def current(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Make a GPU the thread's current device. CUDA's current device belongs to the thread and is
+    0 in a new one, whatever the process has set elsewhere.
+    """
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def no_host_reads() -> Iterator[None]:
+    """Whatever waits for the device raises RuntimeError, as it would in a capture. A capture that
+    fails can leave torch's allocator damaged; this fails before one begins.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
 class Replayed:
     """A function of tensors that stay where they are, captured as a CUDA graph at once.
 
     The function must read nothing back to the host, draw no random numbers and keep its shapes.
-    Warming up and capturing run it, so what it changes must be set afterwards.
+    Warming up and capturing run it, so what it changes must be set afterwards. Graphs that share
+    a memory `pool` reuse each other's intermediate tensors: what one leaves there and a later one
+    reads (gradients) must stay referenced.
+
+    Raises RuntimeError where the function does what a graph cannot repeat, or nothing at all.
     """
 
-    def __init__(self, function: Callable[[], None], device: torch.device) -> None:
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's stub
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
-                function()
-        torch.cuda.current_stream(device).wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        # threads that read data ahead may use the device meanwhile
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            function()
+    def __init__(
+        self,
+        function: Callable[[], None],
+        device: torch.device,
+        pool: tuple[int, int] | None = None,
+    ) -> None:
+        self._device = device
+        with current(device):
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's stub
+            stream.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP - 1):
+                    function()
+                with no_host_reads():
+                    function()
+            torch.cuda.current_stream(device).wait_stream(stream)
+            self._graph = torch.cuda.CUDAGraph()
+            # The stream is named: torch's default one belongs to whichever device came first.
+            # Threads that read data ahead may use the device meanwhile.
+            how = {"stream": stream, "pool": pool, "capture_error_mode": "thread_local"}
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", EMPTY)
+                try:
+                    with torch.cuda.graph(self._graph, **how):
+                        function()
+                except UserWarning as empty:
+                    raise RuntimeError(f"nothing was captured on {device}") from empty
+
+    @property
+    def pool(self) -> tuple[int, int]:
+        """The memory pool of the captured tensors."""
+        return self._graph.pool()
 
     def __call__(self) -> None:
+        """Launch it on the current stream of its device."""
         self._graph.replay()

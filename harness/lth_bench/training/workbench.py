@@ -16,6 +16,7 @@ from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
+from lth_bench.training.graphs import current
 from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Kind, Layout, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
@@ -214,7 +215,8 @@ class Workbench:
         """Answer at least one of the fits that wait, or wait a moment for another process."""
         self._serving = True  # a callback that calls fit would wait for itself
         try:
-            serve(self, waiting)
+            with current(self.device):
+                serve(self, waiting)
         finally:
             self._serving = False
 

@@ -98,6 +98,10 @@ class Layout(ABC):
         """Put `width` members into the slots, with a fresh optimiser."""
         self.penalties, self.parametrize = dict(penalties), parametrize
         self._seeds, self._starts = seeds, starts
+        # before the capture, whose warm-up computes with them, and before the values, which those
+        # of the members before must not touch
+        for slot, mask in enumerate(masks):
+            self.set_mask(slot, mask)
         if self._can_replay:
             self.feed.begin(seeds, starts)
             self.feed.load(0)
@@ -106,9 +110,6 @@ class Layout(ABC):
             for parameter, gradient in zip(self.parameters.values(), self._grads, strict=True):
                 parameter.grad = gradient
         self.feed.begin(seeds, starts)
-        # masks first: those of the members before must not touch the new values
-        for slot, mask in enumerate(masks):
-            self.set_mask(slot, mask)
         with torch.no_grad():
             for slot, state in enumerate(values):
                 for key, tensor in self.tensors().items():
@@ -176,16 +177,30 @@ class Layout(ABC):
             self._masked = list(self.parameters.values())
             self._by = [self._factors[k] for k in self.parameters]
             try:
-                self._graphs = (
+                graphs = (
                     Replayed(self._forward_backward, self.device),
                     Replayed(self._update, self.device),
                 )
+                self._require_effect(graphs)
+                self._graphs = graphs
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:  # such as a forward pass that asks the device
                 warnings.warn(f"this network's step runs uncaptured: {error}", stacklevel=2)
                 self.capturable = False
             self._grads = [p.grad for p in self.parameters.values()]
+
+    def _require_effect(self, graphs: Sequence[Replayed]) -> None:
+        """RuntimeError unless replaying the step changes something: a capture on another stream
+        than the kernels' succeeds, and does nothing. One synchronisation.
+        """
+        held = [*self.parameters.values(), self.losses]
+        before = [t.detach().clone() for t in held]
+        for graph in graphs:
+            graph()
+        changed = [(t.detach() != b).any() for t, b in zip(held, before, strict=True)]
+        if not bool(torch.stack(changed).any()):
+            raise RuntimeError("replaying the captured step changed nothing")
 
     def set_mask(self, slot: int, mask: Mask) -> None:
         """Make `mask` the one that is enforced on a slot, and enforce it."""
