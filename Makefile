@@ -15,10 +15,10 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz lint bench soak clean
+.PHONY: help install demo test test-slow fuzz lint bench soak clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## create .venv and install lth-bench into it
 
@@ -28,8 +28,13 @@ demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the l
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
+test-slow: $(STAMP) ## the tests marked slow, 500 cases of each fuzzer, and twelve kills of runs
+	LTH_BENCH_FUZZ=500 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
+	  -m "slow or fuzz" -n $(WORKERS) --dist worksteal -o faulthandler_timeout=1200 $(ARGS)
+	$(BIN)/python tests/soak/soak.py --kills 12
+
 fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter of an hour or more
-	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
+	LTH_BENCH_FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
 	  -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(STAMP) ## check style and types

@@ -33,6 +33,7 @@ from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 from lth_bench.store.trials import read_studies
 from lth_bench.tuning.earlier import earlier_outcomes
 
+pytestmark = pytest.mark.fuzz
 # without shrinking: a case says itself what is bad in it
 FUZZ = settings(settings.get_profile("fuzz"), phases=[Phase.generate])
 SECONDS = 60.0

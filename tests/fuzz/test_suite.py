@@ -21,6 +21,7 @@ from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
 from lth_bench.tuning.goals import goals_of
 
+pytestmark = pytest.mark.fuzz
 FUZZ = settings.get_profile("fuzz")
 HALF = settings(FUZZ, max_examples=FUZZ.max_examples // 2)
 SECONDS = 30.0
