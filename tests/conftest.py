@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["pretend_gpu.plugin"]
+
 # Before torch is imported: results must not depend on the number of cores, and pytest's processes
 # share them.
 os.environ["OMP_NUM_THREADS"] = "1"

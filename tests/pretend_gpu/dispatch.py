@@ -1,0 +1,237 @@
+"""What every operation goes through: devices are checked, waits and copies noted, launches counted
+and recorded; the numbers are computed on the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from pretend_gpu import backward, graphs, streams
+from pretend_gpu.graphs import Operation
+from pretend_gpu.machine import Machine
+from pretend_gpu.memory import Block
+from pretend_gpu.tensors import PretendTensor
+
+CPU = torch.device("cpu")
+NO_LAUNCH = frozenset(
+    ("empty", "empty_strided", "empty_like", "empty_permuted", "new_empty", "new_empty_strided",
+     "detach", "lift_fresh", "set_", "resize_", "record_stream", "is_pinned")
+)  # fmt: skip
+READS = frozenset(
+    ("_local_scalar_dense", "nonzero", "masked_select", "equal", "bincount", "is_nonzero",
+     "unique_dim", "unique_consecutive", "_unique", "_unique2")
+)  # fmt: skip
+"""Their result's shape, or a Python number, is read from the device."""
+COPIES = frozenset(("copy_", "_to_copy", "_foreach_copy_"))
+OVERWRITES = frozenset(("copy_", "zero_", "fill_", "_foreach_copy_", "_foreach_zero_"))
+INDEXING = frozenset(["index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"])
+
+
+def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute an operation, wherever its tensors say they are."""
+    machine = streams.machine
+    name = func._schema.name.removeprefix("aten::")
+    flat, spec = pytree.tree_flatten((args, kwargs))
+    ours = [a for a in flat if type(a) is PretendTensor]
+    target = next((torch.device(a) for a in flat if isinstance(a, torch.device)), None)
+    to_gpu = target is not None and target.type == "cuda"
+    if not ours and not to_gpu:
+        return _on_host(func, name, args, kwargs)
+    machine.initialize()
+    device = machine.index(target if to_gpu else ours[0].device)
+    _same_device(name, args, flat, ours)
+    _waits(machine, func, name, args, kwargs, ours, target)
+    launches = name not in NO_LAUNCH and not _is_view(func)
+    draws = torch.Tag.nondeterministic_seeded in func.tags and launches
+    if draws:
+        machine.forbid(f"random draw ({name})")
+    if launches and machine.fault is not None and machine.fault.strikes(machine):
+        machine.run_out(0, device)
+    inner = [_inner(a) for a in flat]
+    inner_args, inner_kwargs = pytree.tree_unflatten(inner, spec)
+    if inner_kwargs.get("pin_memory"):
+        inner_kwargs["pin_memory"] = False
+    with _from_generator(machine, device, draws):
+        out = func(*inner_args, **inner_kwargs)
+    known = {id(a.inner): a for a in ours}
+    gone = target is not None and target.type != "cuda" and name == "_to_copy"
+
+    def outer(x: Any) -> Any:
+        if not isinstance(x, Tensor) or gone:
+            return x
+        return known[id(x)] if id(x) in known else PretendTensor(x, device)
+
+    if name == "copy_" and not isinstance(args[0], PretendTensor):
+        result, gone = args[0], True
+    else:
+        result = pytree.tree_map(outer, out)
+    if launches:
+        made = [r for r in pytree.tree_leaves(result) if type(r) is PretendTensor]
+        _launch(machine, func, name, args, kwargs, inner, spec, out, ours, made, device)
+    return result
+
+
+def _on_host(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if kwargs.get("pin_memory"):  # page-locked memory takes a driver
+        kwargs = {**kwargs, "pin_memory": False}
+    if name == "_pin_memory":
+        return args[0].clone()
+    if name == "is_pinned":
+        return False
+    return func(*args, **kwargs)
+
+
+def _inner(x: Any) -> Any:
+    if type(x) is PretendTensor:
+        return x.inner
+    if isinstance(x, torch.device) and x.type == "cuda":
+        return CPU
+    return x
+
+
+@cache
+def _is_view(func: Any) -> bool:
+    returns = [r.alias_info for r in func._schema.returns]
+    return any(r is not None and not r.is_write for r in returns)
+
+
+def _same_device(
+    name: str, args: tuple[Any, ...], flat: list[Any], ours: list[PretendTensor]
+) -> None:
+    """Raise as torch does for tensors of several devices."""
+    if name in COPIES or not ours:
+        return
+    hosts = [
+        a
+        for a in flat
+        if isinstance(a, Tensor) and type(a) is not PretendTensor and a.device.type != "meta"
+    ]
+    if name in INDEXING and type(args[0]) is PretendTensor:
+        hosts = []  # indices on the host are copied, which is noted as a wait
+    found = {str(a.device) for a in ours} | {str(h.device) for h in hosts if h.ndim}
+    if len(found) > 1:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, "
+            f"{' and '.join(sorted(found))}! (when checking arguments for {name})"
+        )
+
+
+def _waits(
+    machine: Machine,
+    func: Any,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    ours: list[PretendTensor],
+    target: torch.device | None,
+) -> None:
+    """Note where the host waits, or copies."""
+    if name in READS or (name == "repeat_interleave" and func._overloadname == "Tensor"):
+        machine.wait(name)
+    if name in INDEXING and type(args[0]) is PretendTensor:
+        given = [i for i in args[1] if i is not None]
+        booleans = [i for i in given if i.dtype in (torch.bool, torch.uint8)]
+        fills = len(args) > 2 and args[2].numel() == 1 and len(booleans) == len(given)
+        if booleans and not fills:
+            machine.wait(f"{name} by booleans")
+        if any(type(i) is not PretendTensor and i.ndim for i in given):
+            machine.copy(f"{name} by indices on the host", blocking=True)
+    if name == "copy_":
+        there, from_there = (type(a) is PretendTensor for a in args[:2])
+        blocking = not (kwargs.get("non_blocking") or (len(args) > 2 and args[2]))
+        if there != from_there:
+            machine.copy("copy to the device" if there else "copy to the host", blocking)
+    if name == "_to_copy":
+        there = target is not None and target.type == "cuda"
+        if bool(ours) != there and (there or (target is not None and target.type == "cpu")):
+            blocking = not kwargs.get("non_blocking")
+            machine.copy("copy to the device" if there else "copy to the host", blocking)
+
+
+@contextlib.contextmanager
+def _from_generator(machine: Machine, device: int, draws: bool) -> Iterator[None]:
+    """Draw from the device's generator where none is given, as modules do."""
+    if not draws:
+        yield
+        return
+    of_host, of_device = torch.default_generator, machine.generators[device]
+    before = of_host.get_state()
+    of_host.set_state(of_device.get_state())
+    try:
+        yield
+    finally:
+        of_device.set_state(of_host.get_state())
+        of_host.set_state(before)
+
+
+def _launch(
+    machine: Machine,
+    func: Any,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    inner: list[Any],
+    spec: Any,
+    out: Any,
+    ours: list[PretendTensor],
+    made: list[PretendTensor],
+    device: int,
+) -> None:
+    """Count it, put it on its stream, and record it where that is captured."""
+    machine.launches[name] += 1
+    written = _written(func, args, kwargs)
+    blocks = {a.block for a in ours}
+    writes = written | ({m.block for m in made} - blocks)
+    reads = blocks - written if name in OVERWRITES else blocks
+    stream = backward.stream_of_node(machine, device, reads)
+    peers = [streams.current_stream(i) for i in {b.device for b in reads | writes} - {device}]
+    for peer in peers:  # a copy between devices, which torch puts between both
+        stream.wait_stream(peer)
+    stream.tick()
+    for peer in peers:
+        peer.wait_stream(stream)
+    streams.merge(streams.everything.setdefault(device, {}), stream.clock)
+    capture = machine.capture
+    captured = (
+        capture is not None
+        and stream in capture.streams
+        and capture.thread is threading.current_thread()
+    )
+    backward.wrote(machine, stream, writes)
+    table = capture.accesses if captured and capture else graphs.outside
+    streams.check(stream, name, reads, writes, table)  # type: ignore[arg-type]
+    if captured and capture is not None:
+        # numbers from the host are part of the launch: they are what they were
+        host = [a for a in inner if isinstance(a, Tensor)]
+        mine = {id(a.inner) for a in ours}
+        kept = {id(h): h.clone() for h in host if id(h) not in mine}
+        fixed = [kept.get(id(a), a) if isinstance(a, Tensor) else a for a in inner]
+        again_args, again_kwargs = pytree.tree_unflatten(fixed, spec)
+        operation = Operation(
+            name,
+            stream.stream_id,
+            frozenset(reads),
+            frozenset(writes),
+            lambda: func(*again_args, **again_kwargs),
+            out,
+        )
+        capture.operations.append(operation)
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> set[Block]:
+    """Storages of arguments that the operation changes."""
+    found: set[Block] = set()
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        given = args[i] if i < len(args) else kwargs.get(argument.name)
+        found |= {t.block for t in pytree.tree_leaves(given) if type(t) is PretendTensor}
+    return found

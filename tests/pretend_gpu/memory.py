@@ -1,0 +1,69 @@
+"""Storages on pretend devices: counted in bytes, by device, as long as a tensor holds them."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import Tensor
+
+from pretend_gpu.machine import Machine
+
+ROUND = 512
+"""torch's allocator gives multiples of this many bytes."""
+
+machine = Machine(devices=0)
+"""Whose memory this is; `patches` sets it."""
+_known: weakref.WeakValueDictionary[tuple[int, int], Block] = weakref.WeakValueDictionary()
+
+
+class Block:
+    """A storage. Whoever holds one keeps its bytes."""
+
+    def __init__(self, machine: Machine, size: int, device: int) -> None:
+        self.machine, self.device = machine, device
+        self.size = 0
+        size = -(-size // ROUND) * ROUND
+        if machine.allocated[device] + size > machine.memory - machine.taken:
+            machine.run_out(size, device)
+        self.size = size
+        machine.allocated[device] += size
+        machine.peak[device] = max(machine.peak[device], machine.allocated[device])
+
+    def __del__(self) -> None:
+        self.machine.allocated[self.device] -= self.size
+
+
+def block_of(inner: Tensor, device: int) -> Block:
+    """The storage of a tensor's numbers; out of memory where it is new and does not fit."""
+    storage = inner.untyped_storage()
+    key = (storage.data_ptr() or -id(storage), device)
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = Block(machine, storage.nbytes(), device)
+    return found
+
+
+def stats(device: Any = None) -> dict[str, int]:
+    """The part of torch.cuda.memory_stats that is told apart here."""
+    index = machine.index(device)
+    now, peak = machine.allocated[index], machine.peak[index]
+    return {
+        "allocated_bytes.all.current": now,
+        "allocated_bytes.all.peak": peak,
+        "reserved_bytes.all.current": now,
+        "reserved_bytes.all.peak": peak,
+    }
+
+
+def reset_peak(device: Any = None) -> None:
+    """Measure the peak from here."""
+    index = machine.index(device)
+    machine.peak[index] = machine.allocated[index]
+
+
+def free_and_total(device: Any = None) -> tuple[int, int]:
+    """As torch.cuda.mem_get_info."""
+    machine.initialize()
+    index = machine.index(device)
+    return max(0, machine.memory - machine.taken - machine.allocated[index]), machine.memory
