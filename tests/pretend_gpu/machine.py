@@ -180,8 +180,8 @@ class Machine:
         """Raise torch's error as from its allocator."""
         free = max(0, self.memory - self.taken - self.allocated[device])
         raise torch.OutOfMemoryError(
-            f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. GPU {device} has a total "
-            f"capacity of {self.memory / GIB:.2f} GiB of which {free / 2**20:.2f} MiB is free."
+            f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. GPU {device} has "
+            f"a total capacity of {self.memory / GIB:.2f} GiB of which {free / 2**20:.2f} MiB is free"
         )
 
     def note(self, event: str, **about: Any) -> None:

@@ -26,9 +26,7 @@ def test_bytes_are_counted_by_storage_and_device(pretend_gpu):
 @pytest.mark.gpus(memory=16 * MIB)
 def test_a_full_device_raises_as_torch_does(pretend_gpu):
     held = torch.empty(3 * MIB, device="cuda")
-    with pytest.raises(
-        torch.OutOfMemoryError, match=r"CUDA out of memory\. Tried to allocate 8.00"
-    ):
+    with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate 8"):
         torch.empty(2 * MIB, device="cuda")
     del held
     torch.empty(2 * MIB, device="cuda")
