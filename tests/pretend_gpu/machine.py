@@ -178,10 +178,10 @@ class Machine:
 
     def run_out(self, size: int = 0, device: int = 0) -> None:
         """Raise torch's error as from its allocator."""
-        free = max(0, self.memory - self.taken - self.allocated[device])
+        free = max(0, self.memory - self.taken - self.allocated[device]) / 2**20
         raise torch.OutOfMemoryError(
-            f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. GPU {device} has "
-            f"a total capacity of {self.memory / GIB:.2f} GiB of which {free / 2**20:.2f} MiB is free"
+            f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. GPU {device} has a "
+            f"total capacity of {self.memory / GIB:.2f} GiB of which {free:.2f} MiB is free."
         )
 
     def note(self, event: str, **about: Any) -> None:
