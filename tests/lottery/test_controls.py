@@ -1,4 +1,4 @@
-"""Controls: the ticket with one ingredient spoilt, for any strategy."""
+"""Controls: the ticket with one component ablated, for any strategy."""
 
 from __future__ import annotations
 
@@ -132,3 +132,112 @@ def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_pla
     for key, held in after.held.items():
         name = key.split(".")[0].replace("bn", "conv")
         assert torch.equal(held, rows[name])
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A network whose initial values are the same at every seed, or but for its head."""
+
+    head: bool = False
+    constant: bool = False
+
+    def build(self, input_shape, classes):
+        module = MLP(hidden=(12, 8)).build(input_shape, classes)
+        layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
+        pretrained = torch.Generator().manual_seed(7)
+        for layer in layers[: -1 if self.head else None]:
+            nn.init.normal_(layer.weight, 0, 0.3, generator=pretrained)
+            if self.constant:
+                nn.init.constant_(layer.weight, 0.1)
+            nn.init.zeros_(layer.bias)
+        return module
+
+
+@pytest.mark.parametrize("model", [Fixed(), Fixed(constant=True)])
+@pytest.mark.parametrize("strategy", [HALVE, Biggest(), RigL(update_every=5)])
+def test_a_network_with_fixed_values_has_no_reinit(model, strategy, make_bench, run_play):
+    bench = make_bench(model, ADAM)
+    story = run_play(bench, strategy, (0.5, 0.25), ["reinit", "shuffle"])
+    for ticket, reinit in zip(story.reported(), story.reported("reinit"), strict=True):
+        assert (ticket["status"], reinit["status"]) == ("ok", "skipped")
+        assert "redrawn initial values equal the initial ones" in reinit["reason"]
+        assert reinit["target_density"] == ticket["target_density"]
+        assert (reinit["metrics"], reinit["trainings"]) == ({}, [])
+        assert reinit["ticket_id"] != ticket["ticket_id"]
+    # the other control is not concerned
+    assert [r["status"] for r in story.reported("shuffle")] == ["ok", "ok"]
+
+
+def test_a_fixed_body_is_said_and_its_head_redrawn(make_bench, run_play):
+    bench = make_bench(Fixed(head=True), ADAM)
+    story = run_play(bench, HALVE, (0.5,), ["reinit"])
+    (ticket,), (reinit,) = story.reported(), story.reported("reinit")
+    assert (ticket["reason"], reinit["status"]) == (None, "ok")
+    body, head = bench.layers[:-1], bench.layers[-1]
+    kept = {row["layer"]: row["kept"] for row in reinit["layers"]}
+    same = sum(kept[layer.name] for layer in body)
+    assert reinit["reason"] == (
+        f"re-initialised in part: {same} of {sum(kept.values())} surviving weights lie in layers "
+        f"whose initial values are fixed ({', '.join(layer.name for layer in body)})"
+    )
+    initial, mask = bench.initial(0).values, story.requests[-1].mask
+    values = story.requests[-1].values
+    for layer in body:
+        assert torch.equal(values[layer.key], initial[layer.key] * mask.kept[layer.name])
+    redrawn = values[head.key] != initial[head.key]
+    assert bool(redrawn[mask.kept[head.name]].all())
+
+
+def test_constants_that_every_network_begins_with_are_not_fixed_values(make_bench, run_play):
+    story = run_play(make_bench(ConvBN(), RECIPE), HALVE, (0.5,), ["reinit"])
+    assert story.reported("reinit")[0]["reason"] is None
+
+
+@dataclass(frozen=True, eq=False)
+class WholeLayers:
+    """Keeps whole layers, and of the others nothing."""
+
+    names: tuple[str, ...]
+    structured = True  # allows the largest count below a target
+
+    @hookimpl
+    def select_mask(self, ticket):
+        kept = {n: torch.full_like(k, n in self.names) for n, k in ticket.mask.kept.items()}
+        return Mask(kept, layers=ticket.layers)
+
+
+def test_whole_layers_have_no_shuffle(make_bench, run_play):
+    bench = make_bench(NET, ADAM)
+    strategy = WholeLayers((bench.layers[0].name,))
+    (shuffled,) = run_play(bench, strategy, (0.9,), ["shuffle"]).reported("shuffle")
+    assert shuffled["status"] == "skipped"
+    assert "no permutation of its units within the layers changes the mask" in shuffled["reason"]
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """A first layer of two weights, of which a permutation moves one only half of the time."""
+
+    def build(self, input_shape, classes):
+        return nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, classes)
+        )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_shuffle_moves_something_wherever_it_can(seed, make_bench, run_play):
+    story = run_play(make_bench(Narrow(), ADAM), OneOfTwo(), (0.9,), ["shuffle"], seed=seed)
+    before, after = (request.mask for request in story.requests[-2:])
+    assert before != after
+    assert before.kept_per_layer() == after.kept_per_layer()
+
+
+@dataclass(frozen=True, eq=False)
+class OneOfTwo:
+    """Loses the first weight of the network."""
+
+    @hookimpl
+    def select_mask(self, ticket):
+        kept = {n: k.clone() for n, k in ticket.mask.kept.items()}
+        next(iter(kept.values())).view(-1)[0] = False
+        return Mask(kept, layers=ticket.layers)

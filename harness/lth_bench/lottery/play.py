@@ -8,7 +8,7 @@ from typing import Any
 
 from lth_bench.errors import Unreachable
 from lth_bench.lottery.checks import check_mask, check_start, check_trained
-from lth_bench.lottery.controls import CONTROLS
+from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
@@ -114,12 +114,18 @@ class Play:
         return ticket, trained
 
     def play_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
-        """The reported ticket with one ingredient spoilt, trained and reported beside it."""
-        point, spoilt = CONTROLS[control](ticket, trained, self.structured)
-        twin = self.control_ticket(control, ticket, spoilt).after_rewinding(point)
+        """The reported ticket with one component ablated, trained and reported beside it; or its
+        row alone, with the reason, where the ablation changes nothing.
+        """
+        try:
+            point, mask, note = CONTROLS[control](ticket, trained, self.structured)
+        except Unchanged as reason:
+            self.report.skipped(ticket.target, ticket.round, control, str(reason))
+            return
+        twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
         outcome = twin.fit()
         self.hooks.on_round(self.view(twin, control), outcome)
-        self.report.ticket(twin, outcome, control, twin.fits)
+        self.report.ticket(twin, outcome, control, twin.fits, note)
 
     def ticket(self, density: float) -> Ticket:
         """The round's ticket as `select_mask` sees it."""

@@ -34,8 +34,10 @@ class Reporter:
         self._accounted: set[str] = set()
         """Keys of trainings that a record has counted."""
 
-    def ticket(self, ticket: Ticket, trained: Trained, control: str, fits: Fits) -> None:
-        """A reported ticket, with all its metrics."""
+    def ticket(
+        self, ticket: Ticket, trained: Trained, control: str, fits: Fits, note: str = ""
+    ) -> None:
+        """A reported ticket, with all its metrics; `note` is what its reader must know."""
         # the defaults score under the trained mask, which RigL's training has changed
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
@@ -45,8 +47,8 @@ class Reporter:
         record = self._base(ticket, trained.mask, control, reported=True)
         record |= {
             "status": "ok",
-            # a result all the same; the reason tells why a metric of an observer is missing
-            "reason": "; ".join(lost) or None,
+            # a result all the same; the reason tells what it lacks, a metric of an observer too
+            "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
             "cost": self._cost(fits.search, fits.train),
             "trainings": _trainings(fits),
@@ -81,7 +83,7 @@ class Reporter:
         self.emit(record)
 
     def skipped(self, density: float, round_: int, control: str, reason: str) -> None:
-        """A density that the strategy cannot reach."""
+        """A density that the strategy cannot reach, or a control that would be its ticket."""
         self.emit(
             {
                 "record": "ticket",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.report.boards import accuracy, area, cost, matching, speed
+from lth_bench.report.boards.ablations import ablations
 from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.baseline import Baselines, baselines
 from lth_bench.report.boards.scope import Scope, Selection, resolve
@@ -78,7 +79,7 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     else:
         kind = {"accuracy": accuracy, "matching": matching, "area": area, "speed": speed}[q.by]
         board = kind.board(con, scope, against, margin)
-    for notes in (unlike(con, scope), seen(con, scope)):
+    for notes in (unlike(con, scope), seen(con, scope), ablations(con, scope)):
         board = replace(board, tables=_noted(board.tables, notes))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):

@@ -3,7 +3,8 @@
 A cell is a (suite, task, target density, label, control). How failures count is one policy:
 `failed` and `diverged` seeds are lost by the method, `skipped` ones cannot be reached by it, all
 others without a result (out of memory or time, interrupted, still planned) are owed by the machine
-and say nothing of the method.
+and say nothing of the method. A control that was skipped would have been its own ticket, or has
+none: that says nothing of the method either.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Sample:
     lost: frozenset[int]
     """Seeds that the method failed or diverged on."""
     skipped: frozenset[int]
-    """Seeds on which the method cannot reach the density."""
+    """Seeds on which the method cannot reach the density, or whose control there is not."""
     missing: frozenset[int]
     """Seeds still owed."""
 
@@ -55,6 +56,11 @@ class Sample:
     def name(self) -> str:
         """The label, or LABEL/CONTROL."""
         return self.label if self.control == "none" else f"{self.label}/{self.control}"
+
+    @property
+    def unreached(self) -> frozenset[int]:
+        """Seeds on which the method cannot reach the density. A control reaches its ticket's."""
+        return self.skipped if self.control == "none" else frozenset()
 
     @property
     def planned(self) -> int:

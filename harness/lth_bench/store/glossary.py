@@ -30,7 +30,7 @@ COLUMNS = {
     "strategy": "Registered name of the strategy.",
     "label": "The suite's name for the strategy with these parameters; ranked by it.",
     "params": "Parameters of the strategy, JSON, defaults left out.",
-    "control": "none, or the ingredient that was spoilt: reinit, shuffle.",
+    "control": "none, or the component that was ablated: reinit, shuffle.",
     "model": "Network of the task.",
     "dataset": "Data of the task.",
     "recipe": "Training recipe of the task.",
@@ -51,7 +51,7 @@ COLUMNS = {
     "scored_on": "test, or validation for what tuning tried, which is in no other view.",
     # what came out
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",
-    "reason": "Why the status is not ok.",
+    "reason": "Why the status is not ok; of a row that is, what it lacks.",
     "worker": "Worker that ran it.",
     "fingerprint": "Hash of the content of the data it was trained on; NULL where an old version "
     "did not record it.",
@@ -133,7 +133,8 @@ COLUMNS = {
     "rank": "1 is the best mean of the task and density; NULL for controls.",
     "planned": "Seeds planned.",
     "failed": "Seeds that the method lost: failed or diverged.",
-    "skipped": "Seeds whose density the strategy cannot reach.",
+    "skipped": "Seeds whose density the strategy cannot reach; of a control, where it would be "
+    "its own ticket.",
     "pending": "Seeds still owed: to come, interrupted, out of memory or out of time.",
     # comparisons
     "versus": "What it is compared with at the same task and seed: dense, baseline, or ticket "

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
-"""What became of an experiment. `skipped`: the strategy cannot reach the density."""
+"""What became of an experiment. `skipped`: the strategy cannot reach the density, or the control
+would be its own ticket."""
 
 
 class PluginUse(TypedDict):
@@ -182,7 +183,7 @@ class TicketRecord(TypedDict):
     ticket_id: str
     round: int
     control: str
-    """`none`, or the control that spoilt it."""
+    """`none`, or the control whose ablation it had."""
     reported: bool
     """False for an intermediate round."""
     target_density: float

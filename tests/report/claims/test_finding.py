@@ -136,3 +136,13 @@ def test_a_ticket_found_on_another_task_is_another_row(claim, sample, cells):
 def test_numbers_in_words(claim, said, required, published):
     stated = claim("imp", said.pop("versus", "dense"), **said)
     assert (words.required(stated), words.published(stated)) == (required, published)
+
+
+def test_a_control_that_was_skipped_is_no_loss(claim, sample, cells):
+    """Of a network with fixed initial values there is no `reinit`: nothing was refuted."""
+    known = cells(sample("imp", 0.2, IMP), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2]))
+    found = finding(claim("imp", "imp/reinit", at_least=0.0), known)
+    assert (found.kind, found.owed) == ("no data", False)
+    assert found.reason.endswith("imp/reinit was skipped, the view `failures` says why")
+    unreached = cells(sample("imp", 0.2, {}, skipped=[0, 1, 2]), sample("dense", 1.0, DENSE))
+    assert finding(claim("imp", "dense", at_least=0.0), unreached).kind == "not reproduced"

@@ -167,3 +167,12 @@ def test_gates(tasks, gate, failing):
 def test_a_gate_names_the_line(tasks):
     (text,) = refused(["worse", "not-better"], tasks(0.1, lost=[3]), {})
     assert text == "m0/d/r at 50.00% left: B lost 1 of 4 seeds (worse, not-better)"
+
+
+def test_a_control_that_was_skipped_loses_nothing(sample):
+    values = {0: 0.9, 1: 0.91, 2: 0.92}
+    tickets = [sample("imp", 0.5, values), sample("imp", 0.2, values)]
+    twins = [sample("imp/reinit", 0.5, values), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2])]
+    _, line = lines(tickets, twins)
+    assert (line.verdict.kind, line.lost_b) == ("insufficient", frozenset())
+    assert not line.regressed

@@ -68,8 +68,11 @@ SQL = """
                 e.entry, f.task, f.seed, f.strategy, w.below,
                 CASE WHEN f.strategy = 'dense' THEN 1 ELSE w.weight END AS weight,
                 f.status IN ('failed', 'diverged') AS lost, f.status = 'skipped' AS skipped,
-                CASE WHEN f.status = 'ok' THEN f.test_accuracy WHEN lost OR skipped THEN 0 END
-                    AS accuracy
+                -- a control that was skipped is none, and no accuracy of 0
+                CASE
+                    WHEN f.status = 'ok' THEN f.test_accuracy
+                    WHEN lost OR skipped AND f.control = 'none' THEN 0
+                END AS accuracy
             FROM flat f
             JOIN entries e ON e.cell = f.cell
             LEFT JOIN weights w ON w.task = f.task AND w.density = f.target_density
@@ -119,7 +122,7 @@ SQL = """
         g.difference + dq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_high,
         g.difference_n, g.difference_deviation,
         coalesce(v.densities, []) AS densities, g.planned, g.lost, g.skipped,
-        g.planned - g.n AS pending,
+        g.planned - g.n - CASE WHEN c.control = 'none' THEN 0 ELSE g.skipped END AS pending,
         g.seeds, g.areas, g.known, g.entry AS key,
         NULL AS rank, NULL AS rank_low, NULL AS rank_high
     FROM grouped g

@@ -59,7 +59,9 @@ def gaps(con: DuckDBPyConnection, rows: Iterable[Row], worst: str) -> Notes:
             said.append(
                 f"{label} failed at {_seeds(row['lost'])} at {_list(which[0])}: {worst} there"
             )
-        if which[1]:
+        if which[1] and row["control"] != "none":
+            said.append(f"{label} was skipped at {_list(which[1])}: left out")
+        elif which[1]:
             said.append(f"{label} cannot reach {_list(which[1])}: {worst} there")
         if which[2]:
             said.append(

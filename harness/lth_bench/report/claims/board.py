@@ -80,7 +80,7 @@ def sheet(
     in_order = sorted(found, key=lambda f: _place(suite, f.claim))
     for task, group in groupby(in_order, key=lambda f: f.claim.of.task):
         members = list(group)
-        missing = [f for f in members if f.kind == "no data"]
+        missing = [f for f in members if f.kind == "no data" and f.owed]
         below = [] if tables else list(notes)
         if missing:
             below.append(

@@ -25,6 +25,8 @@ class Evidence:
     """In words: which side lost seeds, or cannot reach the density."""
     gap: str
     """Why there is no value at all; "" where there is one."""
+    owed: bool = True
+    """Whether a run could give the values that are not there: not of a control that was skipped."""
 
 
 def cells_of(samples: list[Sample]) -> dict[Cell, Sample]:
@@ -53,7 +55,15 @@ def evidence(claim: Claim, cells: Mapping[Cell, Sample]) -> Evidence:
     common = [seed for seed in by_side[0] if all(seed in values for values in by_side)]
     if not common:
         names = " and ".join(dict.fromkeys(side.name for side in sides))
-        return Evidence({}, len(planned), losses, f"no seed has {claim.metric} of {names}")
+        gap = f"no seed has {claim.metric} of {names}"
+        skipped = [
+            side.name
+            for side, samples in zip(sides, found, strict=True)
+            if side.control != "none" and any(sample.skipped for sample in samples)
+        ]
+        if skipped:
+            gap += f"; {' and '.join(skipped)} was skipped, the view `failures` says why"
+        return Evidence({}, len(planned), losses, gap, owed=not skipped)
     if claim.compare == "ratio":
         flat = [x for values in by_side for seed in common for x in values[seed]]
         if min(flat) <= 0:
@@ -97,10 +107,10 @@ def _losses(side: Side, samples: list[Sample]) -> list[str]:
     if lost:
         words.append(f"{side.name} failed on {len(lost)} of {len(seeds)} seeds")
     for sample in samples:
-        if sample.skipped:
+        if sample.unreached:
             words.append(
                 f"{side.name} cannot reach {sample.target_density:g} "
-                f"on {len(sample.skipped)} of {len(_seeds(sample))} seeds"
+                f"on {len(sample.unreached)} of {len(_seeds(sample))} seeds"
             )
     return words
 

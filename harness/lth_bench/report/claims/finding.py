@@ -40,6 +40,8 @@ class Finding:
     """Seeds that would decide it, where it is insufficient; None: more than 100, or unknown."""
     reason: str = ""
     """Why there are no data, or which seeds were lost."""
+    owed: bool = True
+    """Whether a run could give the data that are not there."""
 
     @property
     def text(self) -> str:
@@ -91,7 +93,7 @@ def finding(claim: Claim, cells: dict[Cell, Sample]) -> Finding:
     n, planned, reason = len(known.values), known.planned, "; ".join(known.losses)
     if not n:
         kind: Kind = "not reproduced" if reason and claim.bound != "reported" else "no data"
-        return Finding(claim, kind, None, 0, planned, reason=reason or known.gap)
+        return Finding(claim, kind, None, 0, planned, reason=reason or known.gap, owed=known.owed)
     summary = Summary.of(known.values.values())
     ratio = claim.compare == "ratio"
     ours = summary.interval()

@@ -114,7 +114,7 @@ def _values(samples: Sequence[Sample]) -> tuple[dict[int, float]]:
 
 
 def _lost(samples: Sequence[Sample]) -> frozenset[int]:
-    return frozenset(seed for s in samples for seed in (*s.lost, *s.skipped))
+    return frozenset(seed for s in samples for seed in (*s.lost, *s.unreached))
 
 
 def _mean(values: Sequence[float]) -> float:

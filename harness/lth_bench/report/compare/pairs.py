@@ -145,7 +145,7 @@ def _asked(found: Iterable[float], asked: Sequence[float]) -> bool:
 
 
 def _lost(sample: Sample) -> bool:
-    return bool(sample.lost or sample.skipped)
+    return bool(sample.lost or sample.unreached)
 
 
 def _inventory(side: Sequence[Sample]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.report import evidence as proofs
+from lth_bench.report.boards.ablations import ablations
 from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.scope import Selection, resolve
 from lth_bench.report.claims import claims_board
@@ -70,6 +71,8 @@ class TaskKnown:
     budget: Budget
     unlike: str = ""
     """What its labels were not trained alike in; empty where they were."""
+    ablations: str = ""
+    """Which controls there are not, or only in part, and why; empty where there is no such one."""
 
     @property
     def place(self) -> Place:
@@ -124,7 +127,8 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
     budget = budget_of(found)
-    notes = unlike(con, resolve(con, Selection(suites=suites)))
+    scope = resolve(con, Selection(suites=suites))
+    notes, controls = unlike(con, scope), ablations(con, scope)
     tasks: dict[str, list[TaskKnown]] = defaultdict(list)
     for evidence in found:
         place = evidence.place
@@ -135,6 +139,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
                 _standings(where[1], by_task[where], by_cell[where]),
                 budget,
                 notes.get((place.suite, *place.task), ""),
+                controls.get((place.suite, *place.task), ""),
             )
         )
     reported = [

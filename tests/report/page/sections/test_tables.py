@@ -63,7 +63,7 @@ def test_what_is_owed_is_said(task) -> None:
     }  # fmt: skip
     known = task(outcomes=outcomes)
     assert said(summary(known))[1] == (
-        "13 of 21 results are there; 2 failed, 2 cannot be reached and 4 are still to come."
+        "13 of 21 results are there; 2 failed, 2 were skipped and 4 are still to come."
     )
     rows = {(row[0], row[2]): row for row in cells(ranking(known).parts[0])}
     assert rows["50", "imp"][5:7] == ["1 of 3 seeds failed", "2/3"]

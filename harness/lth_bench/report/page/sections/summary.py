@@ -21,6 +21,8 @@ def summary(known: TaskKnown) -> Section:
     parts: list[Part] = [Prose(_compared(known)), *_owed(known)]
     if known.unlike:
         parts.append(Prose([f"The rows are {known.unlike}."], "warn"))
+    if known.ablations:
+        parts.append(Prose([f"Controls: {known.ablations}."], "warn"))
     if known.dense is None or not known.dense.row["n"]:
         parts.append(Prose(["There is no result of the dense run to compare with."], "warn"))
     elif any(s.row["n"] for s in known.standings if s.is_ticket):
@@ -64,7 +66,7 @@ def _owed(known: TaskKnown) -> list[Part]:
         return []
     rest = {
         "failed": sum(len(s.sample.lost) for s in known.standings),
-        "cannot be reached": sum(len(s.sample.skipped) for s in known.standings),
+        "were skipped": sum(len(s.sample.skipped) for s in known.standings),
         "are still to come": sum(len(s.sample.missing) for s in known.standings),
     }
     words = listed([f"{number:,} {what}" for what, number in rest.items() if number])
