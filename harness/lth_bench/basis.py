@@ -66,7 +66,7 @@ def placements(
     from lth_bench.training.keys import digest
     from lth_bench.training.placement import choose, memory_of
 
-    memory = memory_of(workers[0], len(workers))
+    memory = memory_of(workers)
     seen = set()
     for item in planned:
         config, label = item.experiment.dataset, item.experiment.dataset_label

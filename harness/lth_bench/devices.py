@@ -1,31 +1,85 @@
-"""Devices by name: `auto`, `cpu`, `cuda`, `cuda:1`."""
+"""Devices by name: `auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,cuda:2`."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from lth_bench import gpus
 from lth_bench.errors import UserError
 
+FORMS = "auto, cpu, cuda (every GPU of one kind), cuda:N, or several such as cuda:0,cuda:2"
 
-def resolve(name: str) -> list[str]:
-    """The devices that a run spreads over: every GPU for `cuda`, or the CPU.
 
-    `auto` takes the GPUs where there are any. UserError where the machine has no such device.
+@dataclass(frozen=True)
+class Devices:
+    """What a run spreads over."""
+
+    names: tuple[str, ...]
+    """`cpu`, or GPUs as torch names them."""
+    notes: tuple[str, ...] = ()
+    """A sentence for every GPU that is left out, and for `auto` without one where that may come
+    as a surprise.
     """
-    import torch
+    named: bool = False
+    """Whether each was asked for by its name: then none may be left out."""
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    here = "cpu" + "".join(f", cuda:{i}" for i in range(count))
-    if name == "auto":
-        return [f"cuda:{i}" for i in range(count)] or ["cpu"]
-    if name == "cpu":
-        return ["cpu"]
-    if name == "cuda" and count:
-        return [f"cuda:{i}" for i in range(count)]
-    if name.startswith("cuda:") and name[5:].isdigit() and int(name[5:]) < count:
-        return [name]
-    raise UserError(f"no device {name!r} on this machine; it has: {here} (or say auto)")
+    def without(self, unusable: dict[str, str]) -> Devices:
+        """Those that are left, with a note for every other. `unusable` has each one's reason."""
+        names = tuple(n for n in self.names if n not in unusable)
+        notes = (f"{name} is left out: {why}" for name, why in unusable.items())
+        return replace(self, names=names, notes=(*self.notes, *notes))
+
+
+def choose(asked: str) -> Devices:
+    """The devices that `--device` asks for. UserError where the machine has none such.
+
+    `auto` takes the GPUs where there are any. Of several kinds `auto` and `cuda` take that of
+    `cuda:0`: the last bits of a result depend on the kind.
+    """
+    if asked == "cpu":
+        return Devices(("cpu",))
+    wanted = asked.split(",")
+    if asked not in ("auto", "cuda") and not all(re.fullmatch(r"cuda:\d+", x) for x in wanted):
+        raise UserError(
+            f"--device takes {FORMS}, but got {asked!r}; this machine has: {gpus.described()}"
+        )
+    count = gpus.count()
+    if not count:
+        return _without_gpu(asked)
+    if asked in ("auto", "cuda"):
+        return _of_one_kind()
+    missing = [x for x in wanted if int(x[5:]) >= count]
+    if missing:
+        visible = os.environ.get(gpus.VISIBLE)
+        hidden = f" (as {gpus.VISIBLE}={visible} leaves it)" if visible is not None else ""
+        raise UserError(
+            f"no device {missing[0]!r} on this machine{hidden}; it has: {gpus.described()}"
+        )
+    return Devices(tuple(dict.fromkeys(f"cuda:{int(x[5:])}" for x in wanted)), named=True)
+
+
+def _without_gpu(asked: str) -> Devices:
+    why, do = gpus.why_none()
+    if asked != "auto":
+        raise UserError(f"no device {asked!r}: {why}; {do}. This machine has: cpu (or say auto)")
+    # nothing to say where nobody can have meant to use a GPU
+    surprising = gpus.driver() and os.environ.get(gpus.VISIBLE, "x").strip() not in ("", "-1")
+    return Devices(("cpu",), (f"on the CPU: {why}; {do}",) if surprising else ())
+
+
+def _of_one_kind() -> Devices:
+    kinds = gpus.names()
+    chosen = tuple(f"cuda:{i}" for i, kind in enumerate(kinds) if kind == kinds[0])
+    notes = tuple(
+        f"cuda:{i} ({kind}) is left out, since cuda:0 is of another kind ({kinds[0]}); name the "
+        f"devices, as in --device cuda:0,cuda:{i}, to use both"
+        for i, kind in enumerate(kinds)
+        if kind != kinds[0]
+    )
+    return Devices(chosen, notes)
 
 
 def workers_for(devices: Sequence[str], asked: int | None) -> list[str]:
@@ -71,6 +125,16 @@ def _cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags or "bf16" in flags.split()
 
 
+def use(device: str) -> None:
+    """Make a device the current one of this thread. CUDA's current device belongs to the thread,
+    and is 0 in every new one: there, work for another device would run on the wrong one.
+    """
+    if device != "cpu":
+        import torch
+
+        torch.cuda.set_device(device)
+
+
 def prepare_process(device: str) -> None:
     """Process-wide settings that belong to the recorded numerics."""
     import torch
@@ -81,7 +145,7 @@ def prepare_process(device: str) -> None:
         # dead units and constant pixels decay into subnormals, which cost 5 to 40 times more
         torch.set_flush_denormal(True)
     else:
-        torch.cuda.set_device(device)
+        use(device)
         # an operation without a deterministic form warns; it does not fail
         torch.use_deterministic_algorithms(True, warn_only=True)
         # which would fill every new tensor; nothing here reads what it has not written

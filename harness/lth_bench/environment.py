@@ -10,13 +10,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.gpus import VISIBLE
+
+if TYPE_CHECKING:
+    from lth_bench.executors.probe import Probed
 
 PACKAGES = ("lth-bench", "torch", "torchvision", "torch-pruning", "pluggy", "duckdb", "numpy")
 
 
-def describe(devices: Sequence[str]) -> dict[str, Any]:
-    """The environment of a run, as JSON."""
+def describe(devices: Sequence[str], probed: Sequence[Probed] = ()) -> dict[str, Any]:
+    """The environment of a run, as JSON; `probed` is what its GPUs have answered."""
     import torch
 
     cuda = [d for d in devices if d.startswith("cuda")]
@@ -28,6 +33,8 @@ def describe(devices: Sequence[str]) -> dict[str, Any]:
         "cuda": torch.version.cuda if cuda else None,
         "device": device_name(devices),
         "devices": list(devices),
+        "gpus": [one.as_dict() for one in probed],
+        "visible": os.environ.get(VISIBLE) if cuda else None,
         "host": socket.gethostname(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),

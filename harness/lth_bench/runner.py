@@ -65,7 +65,7 @@ def worker_config(
         root.absolute(),
         settings.plugin_files,
         settings.third_party,
-        processes=len(workers),
+        devices=tuple(workers),
         width=settings.width,
         exact_width=settings.exact_width,
         checkpoint_every=checkpoint_seconds(),
@@ -87,20 +87,22 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench.basis import Basis, require_data
     from lth_bench.data.root import data_root
     from lth_bench.executors.local import LocalExecutor
+    from lth_bench.executors.probe import usable
     from lth_bench.plan import plan_suite
     from lth_bench.plugins.preflight import preflight
     from lth_bench.remaining import Again, Remaining, remaining
 
-    names = devices.resolve(settings.device)
+    chosen = devices.choose(settings.device)
     for task in suite.tasks:
-        devices.check_dtype(str(task.recipe.get("dtype", "float32")), names, task.recipe_name)
+        dtype = str(task.recipe.get("dtype", "float32"))
+        devices.check_dtype(dtype, chosen.names, task.recipe_name)
     root = data_root()
     plan = plan_suite(suite, registry, root)
     paths = Paths(settings.results)
     if settings.exact_width and settings.width is None:
         raise UserError("--exact-width needs the width: give --width N too")
-    workers = devices.workers_for(names, settings.workers)
-    about = environment.describe(names)
+    workers = devices.workers_for(chosen.names, settings.workers)
+    about = environment.describe(chosen.names)
     basis = Basis.of(about["device"])
     width = settings.width if settings.exact_width else None
     again = Again(settings.retry, settings.rerun, width)
@@ -113,6 +115,9 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     left_out = preflight((p.experiment for p in left.todo), registry)
     streamed = []
     if left.todo:
+        chosen, probed = usable(chosen)
+        workers = devices.workers_for(chosen.names, settings.workers)
+        about = environment.describe(chosen.names, probed)
         streamed = require_data(left.todo, registry, root, workers, basis)
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
@@ -130,6 +135,8 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
         progress.begin(plan, todo, len(workers))
+        for note in chosen.notes if todo else ():
+            progress.event({"event": "note", "message": note})
         try:
             with terminate_as_interrupt():
                 if todo:

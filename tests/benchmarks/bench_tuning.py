@@ -102,7 +102,9 @@ def _at_once(planned: list[Planned], results: Path) -> float:
     from lth_bench.store.paths import Paths
 
     paths = Paths(results)
-    config = WorkerConfig("cpu", paths.artifacts, data_root().absolute(), processes=WORKERS)
+    config = WorkerConfig(
+        "cpu", paths.artifacts, data_root().absolute(), devices=("cpu",) * WORKERS
+    )
     began = time.monotonic()
     with Journal(paths) as journal:
         records = [p.experiment.planned_record() for p in planned]

@@ -56,7 +56,8 @@ def test_fields_arrive_as_they_were_written(make_scenario: Make, write: Make) ->
     for key, value in ticket["cost"].items():
         assert row[key] == value
     assert layers == [tuple(x.values()) for x in ticket["layers"]]
-    assert training[1:] == (0, 1000, 1000, 1e9, 5e8, 1.5, "cpu", 1, "plain")
+    assert training[1:10] == (0, 1000, 1000, 1e9, 5e8, 1.5, "cpu", 1, "plain")
+    assert training[10:] == ("AMD X", 5000, ticket["run_id"])
     assert (command, device) == ("lth-bench run quickstart --seeds 3", "cpu")
 
 

@@ -373,3 +373,36 @@ def test_sharing_counts_each_chain_once_and_each_training_once(db: Database) -> 
     assert (found["trainings_run"], found["steps_run"]) == (len(run), sum(run.values()))
     assert found["steps_share"] == pytest.approx(sum(run.values()) / sum(asked.values()))
     assert 0 < found["trainings_run"] < found["trainings_asked"]
+
+
+def test_devices_count_what_each_of_them_trained(make_scenario: Make, write: Make) -> None:
+    """Seconds, throughput and peak memory by run and device, without trainings that were found."""
+    paths = write()
+    scenario = make_scenario(strategies=("dense", "one_shot"), seeds=(0, 1))
+    used: dict[str, list[dict[str, Any]]] = {"cuda:0": [], "cuda:1": []}
+    with Journal(paths) as journal:
+        for record in scenario.records():
+            if record["record"] == "run":
+                record["environment"]["host"] = "rig"
+            if record["record"] == "ticket":
+                odd = record["trainings"][-1]["key"] > "8"
+                for training in record["trainings"]:
+                    device = "cuda:1" if odd else "cuda:0"
+                    memory = 3_000_000 if odd else 1_000_000 + len(used[device])
+                    about = {"device": device, "device_name": "NVIDIA X", "peak_memory": memory}
+                    training.update(about)
+                    if not training["reused"]:
+                        used[device].append(training)
+            journal.append(record)
+    rows = {r["worker"]: r for r in Database(paths)("FROM devices")}
+    assert set(rows) == {device for device, trainings in used.items() if trainings}
+    assert used["cuda:0"] or used["cuda:1"]
+    for device, row in rows.items():
+        trained = {t["key"]: t for t in used[device]}.values()
+        steps, seconds = sum(t["steps"] for t in trained), sum(t["seconds"] for t in trained)
+        assert (row["run_id"], row["suite"], row["host"]) == ("run-1", scenario.suite, "rig")
+        assert (row["device"], row["width"]) == ("NVIDIA X", 1)
+        assert (row["trainings_run"], row["steps_run"]) == (len(trained), steps)
+        assert row["seconds_run"] == pytest.approx(seconds)
+        assert row["model_steps_per_second"] == pytest.approx(steps / seconds)
+        assert row["peak_memory"] == max(t["peak_memory"] for t in used[device])

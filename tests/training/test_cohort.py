@@ -415,6 +415,26 @@ def test_who_is_out_of_time_stops_and_callbacks_cost_their_own_member(
     assert cohort.members[0].seconds < cohort.members[1].seconds
 
 
+@pytest.mark.parametrize("end", [10, 12])  # with an evaluation of all, and with one of its own
+def test_seconds_include_what_was_queued_on_the_device(end, make_bench, request_of, monkeypatch):
+    """A device computes after the host has said what: reading a loss waits for all of it."""
+    bench = make_bench(NET, SHORT)
+    now, layout = [0.0], make_layout(bench.network, bench.data, SHORT, 2)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    evaluate = layout.evaluate
+
+    def waits(live):
+        now[0] += 3.0
+        return evaluate(live)
+
+    layout.evaluate = waits
+    asked = [[Asked(request_of(bench, seed=seed, end=end))] for seed in range(2)]
+    Cohort(layout, asked).run()
+    evaluations = {10: 2, 12: 3}[end]  # after steps 5 and 10, and at the end
+    for (one,) in asked:
+        assert one.outcome.cost.seconds == pytest.approx(3.0 * evaluations / 2)
+
+
 def test_an_interrupt_and_the_device_s_memory_concern_everybody(make_bench, request_of, stack):
     bench = make_bench(NET, SHORT)
     for error in (KeyboardInterrupt, torch.OutOfMemoryError):

@@ -102,7 +102,7 @@ def test_what_is_opened() -> None:
 
 
 def test_this_machine() -> None:
-    memory = memory_of("cpu", 3)
+    memory = memory_of(["cpu"] * 3)
     assert memory.device == memory.host > GB // 4
     assert memory.sharers == 3
 

@@ -67,16 +67,17 @@ def plan(
     command = shlex.join(["lth-bench", *sys.argv[1:]])
     filters = (seeds, strategy, model, dataset)
     loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
-    names = devices.resolve(device)
+    chosen = devices.choose(device)
     check(loaded, registry)
     planned = plan_suite(loaded, registry, data_root())
-    worker_devices = devices.workers_for(names, workers)
-    basis, paths = Basis.of(device_name(names)), Paths(results or default_results())
+    worker_devices = devices.workers_for(chosen.names, workers)
+    basis, paths = Basis.of(device_name(chosen.names)), Paths(results or default_results())
     left = remaining(planned, paths, registry, data_root(), worker_devices, basis, Again())
     done = set(left.ended)
     outlook = None
     placed = placements(planned.experiments, registry, data_root(), worker_devices)
     notes = [p.placement.note for p in placed if p.placement.note] + left.notes
+    notes += chosen.notes
     if estimate:
         places = (data_root(), worker_devices, read_width(width))
         outlook = estimate_plan(planned, done, registry, *places)

@@ -16,6 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lth_bench.devices import use
+
 CHUNK = 16
 """Images a task of a thread: small enough that a batch is spread over all threads."""
 
@@ -67,9 +69,12 @@ class Batch:
 class Reader:
     """Threads that read images into batches; they end with the reader."""
 
-    def __init__(self, threads: int, pinned: bool = False) -> None:
-        self.threads, self._pinned = threads, pinned
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lth-bench-reader")
+    def __init__(self, threads: int, device: str = "cpu") -> None:
+        """`device` is where the batches go, and the current one of each thread."""
+        self.threads, self._pinned = threads, device != "cpu"
+        self._pool = ThreadPoolExecutor(
+            threads, thread_name_prefix="lth-bench-reader", initializer=use, initargs=(device,)
+        )
         self.close = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
 
     def begin(self, images: Images, index: Tensor) -> Batch:

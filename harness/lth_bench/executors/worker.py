@@ -44,8 +44,9 @@ class WorkerConfig:
     data_root: Path
     plugin_files: tuple[Path, ...] = ()
     third_party: bool = True
-    processes: int = 1
-    """Worker processes on this machine, which share its memory and its cores."""
+    devices: tuple[str, ...] = ()
+    """Of all worker processes on this machine, which share its memory and its cores; `()` where
+    this is the only one."""
     width: int | None = None
     """Trainings stacked into one computation; None measures what is fastest."""
     exact_width: bool = False
@@ -234,7 +235,7 @@ class Worker:
         if key not in self._datasets:
             self._datasets.clear()
             dataset, root = self._build("datasets", config), self.config.data_root
-            memory = memory_of(self.config.device, self.config.processes)
+            memory = memory_of(self.config.devices or [self.config.device])
             placement = choose(label, dataset, dataset.info(root), memory)
             self._datasets[key] = placement.opener(dataset)(root), placement
         return self._datasets[key]

@@ -183,6 +183,8 @@ def _training(trained: Trained, role: str) -> dict[str, Any]:
         "flops_masked_theoretical": trained.cost.flops_masked_theoretical,
         "seconds": trained.cost.seconds,
         "device": trained.device,
+        "device_name": trained.device_name,
+        "peak_memory": trained.peak_memory,
         "width": trained.width,
         "variant": trained.variant,
         "reused": trained.reused,

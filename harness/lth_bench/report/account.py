@@ -175,8 +175,8 @@ def _layers(tickets: list[Record]) -> Table:
 def _trainings(tickets: list[Record]) -> Table:
     """Each training once, where it was used first: a ladder's rounds search in all before them."""
     table = _table(
-        "Trainings", "training", "round", "role", "steps", "seconds", "width", "device", "",
-        left={0, 2, 6, 7},
+        "Trainings", "training", "round", "role", "steps", "seconds", "width", "device", "memory",
+        "", left={0, 2, 6, 8},
     )  # fmt: skip
     seen: set[str] = set()
     for ticket in tickets:
@@ -187,7 +187,8 @@ def _trainings(tickets: list[Record]) -> Table:
             _add(
                 table, t["key"][:16], str(ticket["round"]), t["role"],
                 f"{_whole(t['start_step'])} to {_whole(t['end_step'])}", _seconds(t["seconds"]),
-                str(t["width"]), t["device"], "reused" if t["reused"] else "",
+                str(t["width"]), t["device"], _megabytes(t["peak_memory"]),
+                "reused" if t["reused"] else "",
             )  # fmt: skip
     return table
 
@@ -224,6 +225,10 @@ def _whole(value: int | None) -> str:
 
 def _seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}"
+
+
+def _megabytes(value: int | None) -> str:
+    return "" if value is None else f"{value / 1e6:,.0f} MB"
 
 
 def _standing(experiment: Record) -> str:

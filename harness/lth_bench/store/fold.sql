@@ -139,8 +139,8 @@ FROM (SELECT ticket_id, unnest(matrices) AS m FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.
 CREATE TEMP TABLE batch_trainings AS
-SELECT ticket_id, journal_order, u.*
-FROM (SELECT ticket_id, journal_order, unnest(trainings) AS u FROM batch_tickets);
+SELECT ticket_id, journal_order, run_id, u.*
+FROM (SELECT ticket_id, journal_order, run_id, unnest(trainings) AS u FROM batch_tickets);
 
 INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trainings;
 
@@ -151,7 +151,7 @@ DELETE FROM trainings WHERE key IN (SELECT key FROM batch_trainings WHERE NOT re
 INSERT INTO trainings
 SELECT
     key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width,
-    variant
+    variant, device_name, peak_memory, CASE WHEN NOT reused THEN run_id END
 FROM batch_trainings b
 ANTI JOIN trainings t ON t.key = b.key
 QUALIFY row_number() OVER (

@@ -14,6 +14,7 @@ VIEWS = {
     "its own ticket.",
     "cost": "Mean cost of a ticket, search included: as if nothing were shared, and as spent.",
     "sharing": "What a suite's strategies asked to be trained, and what of it was trained.",
+    "devices": "What each device of a run trained: steps, seconds, throughput, peak memory.",
     "failures": "Planned rows without a result, and why.",
     "matching": "The sparsest density at which a label is not worse than dense.",
     "convergence": "How soon training reaches its minimum validation loss.",
@@ -103,6 +104,14 @@ COLUMNS = {
     "steps_asked": "Optimiser steps of the trainings asked for.",
     "steps_run": "Optimiser steps of the trainings done.",
     "steps_share": "steps_run / steps_asked.",
+    # devices
+    "host": "Name of the machine.",
+    "seconds_run": "Wall-clock seconds of the trainings done, summed over the processes that did "
+    "them; each cohort counts once.",
+    "model_steps_per_second": "steps_run / seconds_run: optimiser steps a second of one worker "
+    "process, those of all trainings in its cohorts added.",
+    "peak_memory": "Bytes that a cohort held on the device at most; NULL on a CPU.",
+    "width": "Trainings stacked into one computation, at most.",
     # tuning
     "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
     "tuned_trial": "Number of the trial that the parameters are from.",

@@ -165,6 +165,11 @@ class TrainingUse(TypedDict):
     flops_masked_theoretical: float
     seconds: float
     device: str
+    """Where it was trained, such as `cuda:1`."""
+    device_name: NotRequired[str]
+    """The device's own name, such as `NVIDIA H200`, or `cpu`."""
+    peak_memory: NotRequired[int | None]
+    """Bytes that its cohort held on the device at most; null on a CPU."""
     width: int
     """Trainings stacked into one computation with it; 1 is the plain path."""
     variant: str

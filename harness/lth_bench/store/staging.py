@@ -29,7 +29,7 @@ _COST = (
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
     "flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, "
-    "width BIGINT, variant VARCHAR, reused BOOLEAN)[]"
+    "width BIGINT, variant VARCHAR, reused BOOLEAN, device_name VARCHAR, peak_memory BIGINT)[]"
 )
 _EXPERIMENT = (
     "STRUCT(experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, "

@@ -112,7 +112,8 @@ CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values"
 
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
-    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT, variant VARCHAR
+    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT,
+    variant VARCHAR, device_name VARCHAR, peak_memory BIGINT, run_id VARCHAR
 );
 
 CREATE TABLE ticket_trainings (ticket_id VARCHAR, key VARCHAR, role VARCHAR, reused BOOLEAN);

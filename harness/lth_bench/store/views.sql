@@ -181,6 +181,20 @@ SELECT
     coalesce(steps_run, 0) / nullif(steps_asked, 0) AS steps_share
 FROM asked LEFT JOIN run USING (suite);
 
+-- What a run found finished counts for the run that trained it.
+CREATE VIEW devices AS
+SELECT
+    t.run_id, any_value(e.suite) AS suite, any_value(e.host) AS host, t.device AS worker,
+    any_value(coalesce(t.device_name, t.device)) AS device,
+    count(*) AS trainings_run, sum(t.steps)::BIGINT AS steps_run,
+    sum(t.seconds) AS seconds_run,
+    sum(t.steps) / nullif(sum(t.seconds), 0) AS model_steps_per_second,
+    max(t.peak_memory) AS peak_memory, max(t.width) AS width
+FROM trainings t
+LEFT JOIN environments e ON e.run_id = t.run_id
+WHERE t.run_id IS NOT NULL
+GROUP BY t.run_id, t.device;
+
 CREATE VIEW failures AS
 SELECT
     suite, model, dataset, recipe, label, seed, target_density, control, status, reason,

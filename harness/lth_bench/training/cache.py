@@ -107,6 +107,9 @@ class TrainingCache:
             "width": outcome.width,
             "variant": outcome.variant,
             "owner": outcome.owner,
+            "device": outcome.device,
+            "device_name": outcome.device_name,
+            "peak_memory": outcome.peak_memory,
             "curve": [asdict(p) for p in outcome.curve],
             "cost": asdict(outcome.cost),
             "checkpoints": sorted(outcome.checkpoints),
@@ -150,6 +153,9 @@ class TrainingCache:
                 width=int(facts["width"]),
                 variant=str(facts["variant"]),
                 owner=str(facts.get("owner", "")),
+                device=str(facts.get("device", "")),
+                device_name=str(facts.get("device_name", "")),
+                peak_memory=facts.get("peak_memory"),
                 memo=self._memo(key, facts),
             )
         except Exception:  # whatever a missing or damaged file raises: train again

@@ -103,15 +103,15 @@ class Cohort:
                 ending += [(member, asked, stopped) for asked, stopped in member.ending()]
         if not ending:
             return
-        self._tick(live)
         last = {}
         unevaluated = [m for m, _, _ in ending if not m.curve or m.curve[-1].step != m.step]
-        if unevaluated:
-            totals = self.layout.losses.tolist()
-            found = self.layout.evaluate(sorted({m.slot for m in unevaluated}))
-            for member in unevaluated:
-                with charged_to([asked for m, asked, _ in ending if m is member]):
-                    last[member] = member.note(totals[member.slot], *found[member.slot])
+        slots = sorted({m.slot for m in unevaluated})
+        totals = self.layout.losses.tolist() if slots else []
+        found = self.layout.evaluate(slots) if slots else {}
+        self._tick(live)  # now that what was queued on the device is done
+        for member in unevaluated:
+            with charged_to([asked for m, asked, _ in ending if m is member]):
+                last[member] = member.note(totals[member.slot], *found[member.slot])
         for member, asked, stopped in ending:
             if not asked.done:
                 with charged_to([asked]):
@@ -144,9 +144,9 @@ class Cohort:
 
     def _evaluate(self, due: Sequence[Member]) -> None:
         """A point of the curve for these members. One synchronisation."""
-        self._tick(self._live())
         totals = self.layout.losses.tolist()
         found = self.layout.evaluate([m.slot for m in due])
+        self._tick(self._live())  # now that what was queued on the device is done
         for member in due:
             with charged_to(member.open):
                 total = totals[member.slot]

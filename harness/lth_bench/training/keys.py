@@ -44,11 +44,15 @@ def numerics(device: torch.device, dtype: str) -> dict[str, object]:
     Width and layout decide them too. They are recorded with every training and not in its address:
     a training that was done at another width serves.
     """
-    cuda = device.type == "cuda"
     return {
         "engine": ENGINE_REVISION,
-        "device": torch.cuda.get_device_name(device) if cuda else device.type,
-        "threads": 0 if cuda else torch.get_num_threads(),
+        "device": device_name(device),
+        "threads": 0 if device.type == "cuda" else torch.get_num_threads(),
         "dtype": dtype,
         "torch": torch.__version__,
     }
+
+
+def device_name(device: torch.device) -> str:
+    """What a device is: the name of a GPU, or `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

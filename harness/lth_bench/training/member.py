@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lth_bench.errors import Diverged, OutOfTime
 from lth_bench.masks import Layers, Mask
+from lth_bench.training.keys import device_name
 from lth_bench.training.layouts.base import Layout
 from lth_bench.training.memo import flat
 from lth_bench.training.network import parametrized, standard
@@ -337,6 +338,8 @@ class Member:
             stopped=stopped,
             width=layout.width,
             variant=layout.variant,
+            device=str(layout.device),
+            device_name=device_name(layout.device),
             memo=flat(asked.memo) if asked.request.until is not None else None,
         )
 

@@ -32,5 +32,11 @@ class Outcome:
     """The layout that computed it."""
     owner: str = ""
     """The experiment that it was trained for, which pays for it; "" where that is not known."""
+    device: str = ""
+    """Where it was trained, such as `cuda:1`; "" where an old version did not keep that."""
+    device_name: str = ""
+    """The device's own name, such as `NVIDIA H200`, or `cpu`."""
+    peak_memory: int | None = None
+    """Bytes that its cohort held on the device at most; None on a CPU."""
     memo: Flat | None = None
     """What `until` kept; None without one, or where that cannot be written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,7 +37,7 @@ class Memory:
     processes: int
     """Worker processes on this machine, which all hold data of their own."""
     devices: int = 1
-    """GPUs they are spread over; 0 on a CPU."""
+    """GPUs that they are spread over; 0 on a CPU."""
 
     @property
     def sharers(self) -> int:
@@ -63,15 +63,17 @@ class Placement:
         return method
 
 
-def memory_of(device: str, processes: int) -> Memory:
-    """The whole memory, not what is free of it just now: every process shall choose alike."""
-    host = _host_memory()
-    if not device.startswith("cuda"):
-        return Memory(host, host, processes, 0)
+def memory_of(devices: Sequence[str]) -> Memory:
+    """Of a run whose worker processes have these devices, one each. The smallest of their
+    memories, and the whole of it, not what is free just now: every process shall choose alike.
+    """
+    host, gpus = _host_memory(), {d for d in devices if d != "cpu"}
+    if not gpus:
+        return Memory(host, host, len(devices), 0)
     import torch
 
-    total = torch.cuda.get_device_properties(device).total_memory
-    return Memory(total, host, processes, torch.cuda.device_count())
+    total = min(torch.cuda.get_device_properties(d).total_memory for d in gpus)
+    return Memory(total, host, len(devices), len(gpus))
 
 
 def choose(

@@ -268,10 +268,12 @@ def _run(
         # values, the best ones, and two averages of an optimiser's
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
         saver = Saver(bench.saving, bench.partials, mine, size)
+        bench.memory.begin()
         cohort = Cohort(bench.layout(recipe, width, kind), mine, partials, saver)
         before, began = cohort.done, time.perf_counter()
         cohort.run()
         bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
+        _note_memory(mine, bench.memory.of(cohort.layout))
         return
     except Exception as error:
         if not out_of_memory(error):
@@ -288,6 +290,11 @@ def _run(
         torch.cuda.empty_cache()
     for i in range(0, len(left), width // 2):
         _run(bench, left[i : i + width // 2], width // 2)
+
+
+def _note_memory(mine: Sequence[Joined], peak: int | None) -> None:
+    for one in (one for joined in mine for one in joined if one.outcome is not None):
+        one.outcome = dataclasses.replace(one.outcome, peak_memory=peak)
 
 
 def _keep(bench: Workbench, one: Waiting, outcome: Outcome) -> None:

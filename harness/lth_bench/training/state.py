@@ -81,6 +81,11 @@ class Trained(State):
     """Whether another experiment pays for it. An experiment that was stopped, or moved to another
     worker, and goes on, pays for what it finds of its own."""
     device: str = field(default="cpu", kw_only=True)
+    """Where it was trained, such as `cuda:1`, whichever device asks for it now."""
+    device_name: str = field(default="cpu", kw_only=True)
+    """The device's own name."""
+    peak_memory: int | None = field(default=None, kw_only=True)
+    """Bytes that its cohort held on the device at most; None on a CPU."""
     width: int = field(default=1, kw_only=True)
     """Members of the cohort that it was computed in; 1 is a training alone."""
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)

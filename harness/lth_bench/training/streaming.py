@@ -141,7 +141,7 @@ class StreamedData(TaskData):
         keep: int = 0,
     ) -> None:
         """`threads` read ahead. A validation split of at most `keep` bytes stays on the device."""
-        self._reader = Reader(threads, pinned=device.type == "cuda")
+        self._reader = Reader(threads, str(device))
         self._source, self.threads, self.device = source, threads, device
         labels = source.train_y
         train, val = split(len(labels), labels, val_size, source.fingerprint())

@@ -16,8 +16,9 @@ from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
+from lth_bench.training.device_memory import PeakMemory
 from lth_bench.training.graphs import current
-from lth_bench.training.keys import digest, hash_mask, hash_tensors, numerics
+from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Kind, Layout, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
 from lth_bench.training.network import Network
@@ -82,6 +83,8 @@ class Workbench:
         """How a fit waits for its answer; experiments that run side by side wait together."""
         self.whose: Callable[[], str] = str
         """Names the experiment that asks for a training; "" where that does not matter."""
+        self.memory = PeakMemory(device)
+        """What cohorts hold on the device."""
         self.trained = Work()
         """What really ran here, whoever pays for it."""
         self.partials = Partials(cache.root)
@@ -281,7 +284,9 @@ class Workbench:
             key=key,
             reused=one.reused,
             memo=memo if request.until is not None else {},
-            device=str(self.device),
+            device=outcome.device or str(self.device),
+            device_name=outcome.device_name or device_name(self.device),
+            peak_memory=outcome.peak_memory,
             width=outcome.width,
             variant=outcome.variant,
         )

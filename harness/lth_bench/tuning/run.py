@@ -78,6 +78,7 @@ def tune_suite(
     from lth_bench import devices, environment
     from lth_bench.data.root import data_root
     from lth_bench.executors.local import LocalExecutor
+    from lth_bench.executors.probe import usable
     from lth_bench.plugins.preflight import preflight
     from lth_bench.suite.check import check
     from lth_bench.suite.consent import require_storage
@@ -86,16 +87,18 @@ def tune_suite(
     began = time.monotonic()
     require_storage(suite, settings.command)
     check(suite, registry)
-    names = devices.resolve(settings.device)
+    chosen = devices.choose(settings.device)
     for task in suite.tasks:
-        devices.check_dtype(str(task.recipe.get("dtype", "float32")), names, task.recipe_name)
+        dtype = str(task.recipe.get("dtype", "float32"))
+        devices.check_dtype(dtype, chosen.names, task.recipe_name)
     root = data_root()
     goals = goals_of(suite, registry, root)
-    workers = devices.workers_for(names, settings.workers)
+    chosen, probed = usable(chosen)
+    workers = devices.workers_for(chosen.names, settings.workers)
     firsts = [plan_trial(g, Proposal(0, g.default, "default"), registry, root) for g in goals]
     planned = [p for first in firsts for p in first.experiments]
     left_out = preflight((p.experiment for p in planned), registry)
-    about = environment.describe(names)
+    about = environment.describe(chosen.names, probed)
     basis = Basis.of(about["device"])
     streamed = require_data(planned, registry, root, workers, basis)
     paths = Paths(settings.results)
@@ -126,7 +129,7 @@ def tune_suite(
         )
         conductor.announced.update(p.experiment.experiment_id for p in planned)
         progress.begin(studies, len(workers))
-        for note in idle(goals):
+        for note in (*chosen.notes, *idle(goals)):
             progress.event({"event": "observer", "message": note})
         try:
             with terminate_as_interrupt():
