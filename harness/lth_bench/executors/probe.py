@@ -17,7 +17,7 @@ from typing import Any
 
 from lth_bench.devices import Devices
 from lth_bench.errors import UserError, out_of_memory
-from lth_bench.executors.processes import deaf_children, take_over_environment, worker_context
+from lth_bench.executors.processes import starting, take_over_environment, worker_context
 
 DEADLINE = 90.0
 """Seconds for all answers: torch is imported in them where there is no server to fork from."""
@@ -79,7 +79,7 @@ def probe(names: Sequence[str], deadline: float = DEADLINE) -> list[Probed]:
     for name in names:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(theirs, name, dict(os.environ)), daemon=True)
-        with deaf_children():
+        with starting():
             process.start()
         theirs.close()
         asked[ours] = (name, process)

@@ -60,6 +60,10 @@ class Results:
         """View `sharing`: steps that a suite's strategies asked for, and those trained."""
         return self.table("sharing", **where)
 
+    def devices(self, **where: Where) -> DataFrame:
+        """View `devices`: what each device of a run trained, how fast, in how much memory."""
+        return self.table("devices", **where)
+
     def failures(self, **where: Where) -> DataFrame:
         """View `failures`: planned rows without a result, and why."""
         return self.table("failures", **where)

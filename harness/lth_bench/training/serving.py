@@ -293,8 +293,9 @@ def _run(
 
 
 def _note_memory(mine: Sequence[Joined], peak: int | None) -> None:
-    for one in (one for joined in mine for one in joined if one.outcome is not None):
-        one.outcome = dataclasses.replace(one.outcome, peak_memory=peak)
+    for one in (one for joined in mine for one in joined):
+        if one.outcome is not None:
+            one.outcome = dataclasses.replace(one.outcome, peak_memory=peak)
 
 
 def _keep(bench: Workbench, one: Waiting, outcome: Outcome) -> None:
