@@ -77,7 +77,8 @@ def network(
 ) -> Own:
     """The ticket's network at these values, under this mask, every prunable weight trainable."""
     module = ticket.module(values)
-    module.train(training)
+    if not training:
+        module.eval()  # it comes in the mode that it trains in, parts held in eval mode included
     weights = prunable_weights(module, ticket.layers)
     for weight in weights.values():
         weight.requires_grad_(True)
@@ -92,5 +93,5 @@ def batch_loss(module: nn.Module, batch: Batch, temperature: float) -> Tensor:
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, but got {temperature}")
     x, y = batch
-    logits = module(x)
+    logits = module(x.clone())  # a network may change its input in place
     return F.cross_entropy(logits if temperature == 1 else logits / temperature, y)

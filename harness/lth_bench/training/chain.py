@@ -17,13 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)
-
+from lth_bench.training.modes import hooked
 
 @dataclass(frozen=True)
 class Link:
@@ -39,11 +33,9 @@ def links_of(module: nn.Module) -> tuple[Link, ...] | None:
     """The links of an `nn.Sequential` of Flatten, Linear and ReLU, or None for other networks.
 
     None also where anything else could see or change what flows: hooks, subclasses of these
-    layers, parametrised, frozen or shared weights.
+    layers, parametrised, frozen or shared weights; and where there are buffers.
     """
-    if type(module) is not nn.Sequential or any(
-        getattr(part, hooks) for part in module.modules() for hooks in HOOKS
-    ):
+    if type(module) is not nn.Sequential or hooked(module) or any(True for _ in module.buffers()):
         return None
     links: list[Link] = []
     for name, part in module._modules.items():  # every use: named_children has a module once

@@ -18,7 +18,7 @@ from lth_bench.training.memo import flat
 from lth_bench.training.network import parametrized, standard
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Head, Partial
-from lth_bench.training.randomness import device_generator, seed_of
+from lth_bench.training.randomness import seed_global, seed_of
 from lth_bench.training.request import Change, FitRequest, StepView, Values, Watch
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -174,12 +174,11 @@ class Member:
             return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
 
     def _own_draws(self, purpose: str) -> None:
-        """A callback that draws from torch's global generators draws the same whoever stands
-        beside it: a function of (seed, step).
+        """A callback that draws from global generators draws the same whoever stands beside it: a
+        function of (seed, step).
         """
         seed = seed_of(purpose, self.asked[0].request.seed, self.step)
-        for device in {torch.device("cpu"), self.layout.device}:
-            device_generator(device).manual_seed(seed)
+        seed_global(seed, self.layout.device)
 
     def keep_checkpoint(self) -> None:
         """Keep the state of a step that somebody wants."""

@@ -15,7 +15,9 @@ from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.training.channels_last import takes_channels_last
 from lth_bench.training.data import Examples, TaskData
+from lth_bench.training.draws import drawn
 from lth_bench.training.flops import count_flops
+from lth_bench.training.modes import evaluating
 from lth_bench.training.request import Parametrize
 from lth_bench.training.resident import Split
 from lth_bench.training.sparse_input.images import Lines, SparseImages
@@ -44,6 +46,8 @@ class Network:
         self.dtype = torch.float64 if dtype == "float64" else torch.float32
         self._autocast = dtype == "bfloat16"
         self.module = module.to(device=device, dtype=self.dtype)
+        if not module.training:
+            module.train()  # as every training loop does; parts alone may be held in eval mode
         if takes_channels_last(self.module, input_shape):
             # convolutions take .77 to .89 of the time on a CPU with AVX-512 (conv_bn, conv2 and
             # resnet20 at 8×8 and 32×32, medians of 5 to 9 blocks)
@@ -53,16 +57,14 @@ class Network:
     @cached_property
     def stacks(self) -> str | None:
         """How members of this network are stacked: `explicit`, `vmap`, or None for not at all."""
-        from lth_bench.training.layouts.choose import how_it_stacks
+        from lth_bench.training.layouts.agree import how_it_stacks
 
         return how_it_stacks(self.module, self.input_shape)
 
     @cached_property
-    def draws(self) -> bool:
-        """Whether a forward pass in training draws random numbers, as dropout does."""
-        from lth_bench.training.layouts.choose import draws_at_random
-
-        return draws_at_random(self.module, self.input_shape)
+    def draws(self) -> frozenset[str]:
+        """The global generators that a forward pass in training draws from."""
+        return drawn(self.module, self.input_shape)
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Copy values into the module, converting device and dtype."""
@@ -73,11 +75,11 @@ class Network:
         return {k: standard(v) for k, v in self.module.state_dict().items()}
 
     def twin(self, values: Mapping[str, Tensor]) -> nn.Module:
-        """A module of its own with these values, in training mode, on the device."""
+        """A module of its own with these values, in the mode that it trains in, on the device."""
         module = copy.deepcopy(self.module).to(memory_format=torch.contiguous_format)
         module.zero_grad(set_to_none=True)
         module.load_state_dict(values)
-        return module.train()
+        return module
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """bfloat16 where the recipe asks for it; master weights stay float32."""
@@ -117,10 +119,8 @@ class Network:
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> tuple[float, float]:
         """Mean cross-entropy and accuracy over a split, in eval mode."""
-        self.module.eval()
-        found = mean_loss_and_accuracy(self._logits(split, data, mask, parametrize))
-        self.module.train()
-        return found
+        with evaluating(self.module):
+            return mean_loss_and_accuracy(self._logits(split, data, mask, parametrize))
 
     def _logits(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None

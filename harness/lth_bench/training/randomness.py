@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import random
+from collections.abc import Collection, Iterator
 
+import numpy as np
 import torch
 
 
@@ -27,14 +29,48 @@ def generator(*purpose: object) -> torch.Generator:
 
 @contextlib.contextmanager
 def seeded(*purpose: object) -> Iterator[None]:
-    """Torch's global generators seeded for one purpose, and put back afterwards.
+    """All global generators seeded for one purpose, and put back afterwards: torch's, numpy's and
+    `random`'s.
 
     For code that draws from the global state: module constructors, dropout.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    states = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed_of(*purpose))
-        yield
+        seed_global(seed_of(*purpose), torch.device("cpu"), ("numpy", "random"))
+        try:
+            yield
+        finally:
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+
+
+KINDS = ("torch", "numpy", "random")
+"""Whose global generators code may draw from."""
+
+
+def seed_global(seed: int, device: torch.device, kinds: Collection[str] = KINDS) -> None:
+    """Seed the global generators of these kinds: torch's on the CPU and on the device (5 µs each),
+    numpy's (30 µs), `random`'s (12 µs).
+    """
+    if "torch" in kinds:
+        for where in {torch.device("cpu"), device}:
+            device_generator(where).manual_seed(seed)
+    if "numpy" in kinds:
+        np.random.seed(seed % 2**32)
+    if "random" in kinds:
+        random.seed(seed)
+
+
+def global_states() -> dict[str, object]:
+    """The state of each kind's global generator on the CPU, to be compared."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (name, keys.tobytes(), *rest),
+        "random": random.getstate(),
+    }
 
 
 def device_generator(device: torch.device) -> torch.Generator:

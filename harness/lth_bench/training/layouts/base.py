@@ -17,7 +17,7 @@ from lth_bench.training.feeds import Feed, make_feed
 from lth_bench.training.graphs import Replayed, captures
 from lth_bench.training.network import Network
 from lth_bench.training.optimizers import make_optimizer, to_start
-from lth_bench.training.randomness import device_generator, seed_of
+from lth_bench.training.randomness import seed_global, seed_of
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Parametrize, Penalty, Values
 
@@ -59,7 +59,6 @@ class Layout(ABC):
         self.capturable = True
         """False once a capture has failed: then every operation is launched by itself."""
         self._grads: list[Tensor | None] = []
-        self._draws = device_generator(self.device) if network.draws else None
         self._lr = float("nan")
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
@@ -125,9 +124,10 @@ class Layout(ABC):
     def forward_backward(self, done: int) -> None:
         """Batch, forward, backward of the step after `done` steps since `begin`."""
         self.feed.load(done)
-        if self._draws is not None:
+        if self.network.draws:
             # a function of (seed, step) too; such a network trains at width 1
-            self._draws.manual_seed(seed_of("forward", self._seeds[0], self._starts[0] + done))
+            seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
+            seed_global(seed, self.device, self.network.draws)
         if self._replays:
             assert self._graphs is not None
             self._graphs[0]()
@@ -152,7 +152,7 @@ class Layout(ABC):
     @property
     def _can_replay(self) -> bool:
         """Whether this cohort's step is one that a captured graph repeats."""
-        plain = not self.penalties and self.parametrize is None and self._draws is None
+        plain = not self.penalties and self.parametrize is None and not self.network.draws
         return self.static and self.capturable and self.feed.static and plain
 
     @property

@@ -36,6 +36,7 @@ def stack_layers(module: nn.Module, width: int, example_major: bool) -> nn.Modul
                 raise NotImplementedError
             if build is not None:
                 made[id(part)] = build(part, width, example_major)
+                made[id(part)].training = part.training
             else:
                 made[id(part)] = shell = copy.copy(part)
                 shell._modules = {
@@ -62,7 +63,7 @@ def stack(tensor: Tensor, width: int) -> Tensor:
 
 
 def _stack(tensor: Tensor, width: int) -> nn.Parameter:
-    return nn.Parameter(stack(tensor, width))
+    return nn.Parameter(stack(tensor, width), tensor.requires_grad)
 
 
 def _stack_if(tensor: Tensor | None, width: int) -> nn.Parameter | None:
@@ -80,10 +81,10 @@ class _Products(torch.autograd.Function):
         return torch.bmm(x, w.transpose(1, 2))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, w = ctx.saved_tensors
         back = torch.bmm(grad, w) if ctx.needs_input_grad[0] else None
-        return back, torch.bmm(grad.transpose(1, 2), x)
+        return back, torch.bmm(grad.transpose(1, 2), x) if ctx.needs_input_grad[1] else None
 
 
 class _ProductsAndBias(torch.autograd.Function):
@@ -95,12 +96,16 @@ class _ProductsAndBias(torch.autograd.Function):
         return torch.baddbmm(b.unsqueeze(1), x, w.transpose(1, 2))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, w = ctx.saved_tensors
-        back = torch.bmm(grad, w) if ctx.needs_input_grad[0] else None
-        # Example-major rows come interleaved, and PyTorch's sum adds the columns after the last
-        # whole vector in another order: a member's bits would depend on its slot.
-        return back, torch.bmm(grad.transpose(1, 2), x), grad.contiguous().sum(1)
+        by_x, by_w, by_b = ctx.needs_input_grad
+        return (
+            torch.bmm(grad, w) if by_x else None,
+            torch.bmm(grad.transpose(1, 2), x) if by_w else None,
+            # Example-major rows come interleaved, and PyTorch's sum adds the columns after the
+            # last whole vector in another order: a member's bits would depend on its slot.
+            grad.contiguous().sum(1) if by_b else None,
+        )
 
 
 class StackedLinear(nn.Module):
