@@ -143,7 +143,7 @@ def adam(key, theta, gradient, lr, number, state):
 def far(values, expected):
     """The largest difference of two state dicts with the same keys."""
     assert values.keys() == expected.keys()
-    return max(float((values[k].double() - expected[k]).abs().max()) for k in values)
+    return max(float((values[k].double() - expected[k].double()).abs().max()) for k in values)
 
 
 def same(a, b):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lth_bench.training.modes import hooked
 
+
 @dataclass(frozen=True)
 class Link:
     """A linear layer, and whether ReLU follows."""

@@ -15,8 +15,8 @@ from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.training.channels_last import takes_channels_last
 from lth_bench.training.data import Examples, TaskData
-from lth_bench.training.draws import drawn
 from lth_bench.training.flops import count_flops
+from lth_bench.training.habits import Habits, habits_of
 from lth_bench.training.modes import evaluating
 from lth_bench.training.request import Parametrize
 from lth_bench.training.resident import Split
@@ -62,9 +62,9 @@ class Network:
         return how_it_stacks(self.module, self.input_shape)
 
     @cached_property
-    def draws(self) -> frozenset[str]:
-        """The global generators that a forward pass in training draws from."""
-        return drawn(self.module, self.input_shape)
+    def habits(self) -> Habits:
+        """What it does in a forward pass beside computing."""
+        return habits_of(self.module, self.input_shape)
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Copy values into the module, converting device and dtype."""
@@ -90,6 +90,7 @@ class Network:
 
     def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:
         """Logits [N, classes] in float32 (float64 under that dtype)."""
+        before = {k: self.module.get_buffer(k) for k in self.habits.rebinds}
         with self.autocast():
             x = x.to(self.dtype)
             if parametrize is None:
@@ -98,7 +99,16 @@ class Network:
                 out = torch.func.functional_call(
                     self.module, parametrized(self.parameters, mask, parametrize), (x,)
                 )
+        for key, tensor in before.items():  # the layout knows the tensors that there were
+            self._put_back(key, tensor)
         return out.to(self.dtype)
+
+    @torch.no_grad()
+    def _put_back(self, key: str, tensor: Tensor) -> None:
+        """Give a buffer its old tensor again, with the new one's values."""
+        owner, _, name = key.rpartition(".")
+        tensor.copy_(self.module.get_buffer(key))
+        setattr(self.module.get_submodule(owner), name, tensor)
 
     @cached_property
     def first_is_largest(self) -> bool:

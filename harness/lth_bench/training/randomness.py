@@ -65,10 +65,9 @@ def seed_global(seed: int, device: torch.device, kinds: Collection[str] = KINDS)
 
 def global_states() -> dict[str, object]:
     """The state of each kind's global generator on the CPU, to be compared."""
-    name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": (name, keys.tobytes(), *rest),
+        "numpy": repr(np.random.get_state(legacy=False)),
         "random": random.getstate(),
     }
 

@@ -18,7 +18,7 @@ from lth_bench.models.mlp import MLP, LeNet300100
 from lth_bench.models.resnet import ResNet18, ResNet20
 from lth_bench.models.vgg import VGG16BN
 from lth_bench.models.wide_resnet import WideResNet
-from lth_bench.training.draws import drawn
+from lth_bench.training.habits import habits_of
 from lth_bench.training.layouts import make_layout
 from lth_bench.training.layouts.agree import how_it_stacks
 from lth_bench.training.layouts.stacked import Explicit, Vmapped
@@ -300,7 +300,7 @@ def test_draws():
     ):
         module = model(3)
         torch.set_rng_state(state)
-        assert drawn(module, (1, 6, 6)) == expected
+        assert habits_of(module, (1, 6, 6)).draws == expected
         how_it_stacks(module, (1, 6, 6))
         # nobody else's draws change
         assert torch.equal(torch.get_rng_state(), state)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.training.draws import EXAMPLES, drawn
+from lth_bench.training.habits import EXAMPLES, habits_of
 from lth_bench.training.layouts.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.modes import evaluating, hooked
 from lth_bench.training.randomness import seeded
@@ -34,7 +34,7 @@ def how_it_stacks(module: nn.Module, input_shape: tuple[int, ...]) -> str | None
     `module` is in the mode that it trains in. Parameters that it holds frozen are frozen here, and
     parts that it holds in eval mode are in eval mode.
     """
-    if hooked(module) or drawn(module, input_shape):
+    if hooked(module) or habits_of(module, input_shape).draws:
         return None
     with seeded("stack"):
         twin = copy.deepcopy(module).to("cpu", torch.float64)
@@ -97,9 +97,8 @@ def _together(stack: Stack, members: list[_Member]) -> list[Seen]:
             tensor.copy_(torch.stack([m.values[key] for m in members]))
     x = torch.stack([m.x for m in members], dim=2 if stack.example_major else 1).flatten(1, 2)
     logits = stack.forward(x[0].clone())
-    torch.stack(
-        [F.cross_entropy(z, m.y[0]) for z, m in zip(logits, members, strict=True)]
-    ).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
+    losses = [F.cross_entropy(z, m.y[0]) for z, m in zip(logits, members, strict=True)]
+    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
     _update(list(stack.parameters.values()))
     found = {k: v.detach().clone() for k, v in stack.tensors.items()}
     found |= {f"gradient of {k}": _gradient(p) for k, p in stack.parameters.items()}

@@ -124,10 +124,10 @@ class Layout(ABC):
     def forward_backward(self, done: int) -> None:
         """Batch, forward, backward of the step after `done` steps since `begin`."""
         self.feed.load(done)
-        if self.network.draws:
+        if draws := self.network.habits.draws:
             # a function of (seed, step) too; such a network trains at width 1
             seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
-            seed_global(seed, self.device, self.network.draws)
+            seed_global(seed, self.device, draws)
         if self._replays:
             assert self._graphs is not None
             self._graphs[0]()
@@ -152,7 +152,7 @@ class Layout(ABC):
     @property
     def _can_replay(self) -> bool:
         """Whether this cohort's step is one that a captured graph repeats."""
-        plain = not self.penalties and self.parametrize is None and not self.network.draws
+        plain = not self.penalties and self.parametrize is None and not self.network.habits.draws
         return self.static and self.capturable and self.feed.static and plain
 
     @property

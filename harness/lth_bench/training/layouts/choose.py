@@ -22,6 +22,7 @@ BESIDE_SPARSE_INPUT = 0.1
 """Density of the first layer, where it is the largest, up to which keeping its kept weights alone
 beats leaving out the background: LeNet-300-100 takes as long either way at 0.11 (IMP's masks)."""
 
+
 def make_layout(
     network: Network, data: TaskData, recipe: Recipe, width: int, kind: Kind | None = None
 ) -> Layout:

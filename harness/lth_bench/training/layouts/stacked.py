@@ -69,7 +69,8 @@ class Stacked(Layout):
                 at = 1 if self.example_major else 0
                 x = x.expand(*(self.width if d == at else n for d, n in enumerate(x.shape)))
                 logits = self._logits(x.reshape(-1, *shape[1:]))
-                found = F.cross_entropy(logits.flatten(0, 1), y.repeat(self.width), reduction="none")
+                repeated = y.repeat(self.width)
+                found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
                 loss += found.view(self.width, -1).sum(1)
                 right += (logits.argmax(2) == y).sum(1)
         losses, rights = loss.tolist(), right.tolist()
