@@ -80,7 +80,7 @@ def _alone(module: nn.Module, member: _Member) -> Seen:
     twin = copy.deepcopy(module)
     twin.load_state_dict(member.values)
     logits = twin(member.x[0].clone())
-    F.cross_entropy(logits, member.y[0]).backward()
+    F.cross_entropy(logits, member.y[0]).backward()  # type: ignore[no-untyped-call]  # torch's stub
     _update(list(twin.parameters()))
     after = {k: v.detach().clone() for k, v in twin.state_dict().items()}
     after |= {f"gradient of {k}": _gradient(p) for k, p in twin.named_parameters()}
