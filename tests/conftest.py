@@ -12,14 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["pretend_gpu.plugin"]
-
-# Before torch is imported: results must not depend on the number of cores, and pytest's processes
-# share them.
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["MKL_NUM_THREADS"] = "1"
-# What is fastest here and now is no test's business; those of stacking say their widths.
-os.environ["LTH_BENCH_WIDTH"] = "1"
+pytest_plugins = ["surroundings", "pretend_gpu.plugin"]
 
 # A loaded machine is no failure.
 settings.register_profile("lth-bench", deadline=None)

@@ -29,7 +29,7 @@ def test_it_ends_quietly_though_a_library_swallows_it(tmp_path, module):
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     *_, last = done.stderr.splitlines()

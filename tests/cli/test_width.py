@@ -111,7 +111,7 @@ def disturbed(tmp_path_factory):
                "--device", "cpu", "--workers", "1", "--width", "8"]  # fmt: skip
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (journal.exists() and b'"record":"ticket"' in journal.read_bytes()):
         assert process.poll() is None
         assert time.monotonic() < deadline

@@ -51,7 +51,7 @@ def test_only_so_much_is_read_ahead() -> None:
 
 
 def test_a_large_batch_is_spread_over_the_threads() -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=240)
 
     class Meeting(Numbered):
         def read(self, index: torch.Tensor, out: torch.Tensor) -> None:

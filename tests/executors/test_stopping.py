@@ -48,8 +48,11 @@ def main(pipe, config, turn, environment):
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     deaf = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
     pipe.send({"event": "ready", "deaf": deaf, "pid": os.getpid()})
-    time.sleep(60)
+    time.sleep(600)
 """
+
+LONG = 500.0
+"""Seconds. No grace and no wait is as long where something else ends them."""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,9 @@ def stop(fake, monkeypatch):
     """
     monkeypatch.setattr(local, "worker_main", fake.main)
     monkeypatch.setattr(stopping, "ECHO", 0.0)
+    monkeypatch.setattr(local, "GRACE", LONG)
+    monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, LONG))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored after `nohup`
 
     def go(stubborn, *signals):
         heard, left = [], list(signals)
@@ -86,7 +92,8 @@ def stop(fake, monkeypatch):
         assert multiprocessing.active_children() == []
         return heard, time.monotonic() - sent[-1]
 
-    return go
+    yield go
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -94,13 +101,13 @@ def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
     heard, seconds = stop(False, number)
     assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "last words"]
     assert heard[1]["deaf"]  # the terminal's Ctrl-C goes to the whole group
-    assert seconds < 5
+    assert seconds < LONG
 
 
 def test_the_second_one_kills_at_once(stop):
     heard, seconds = stop(True, signal.SIGINT, signal.SIGINT)
     assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "sent"]
-    assert seconds < 2
+    assert seconds < LONG
 
 
 def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
@@ -108,7 +115,7 @@ def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
     monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, 0.3))
     heard, seconds = stop(True, signal.SIGTERM)
     assert heard[-1] == {"event": "stopping", "grace": 0.3}
-    assert 0.3 <= seconds < 3
+    assert 0.3 <= seconds < LONG
 
 
 def test_a_launcher_s_copy_of_a_signal_is_no_second_one():
@@ -148,5 +155,5 @@ print("still here")
 @pytest.mark.parametrize("how", ["handled", "by itself"])
 def test_a_worker_s_sigterm_saves_first_and_ends_it_where_nothing_is_trained(how):
     command = [sys.executable, "-c", HANDLERS, how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "saved\n"), done.stderr

@@ -25,6 +25,14 @@ def numbers(of):
     return {name: tensor.flatten().tolist() for name, tensor in of.items()}
 
 
+def close(of, expected):
+    """Processors differ in a power's last bit."""
+    found = numbers(of)
+    return found.keys() == expected.keys() and all(
+        found[name] == pytest.approx(expected[name], rel=1e-14, abs=0) for name in found
+    )
+
+
 @pytest.mark.parametrize("f", OPERATORS)
 @pytest.mark.parametrize(
     "other", [3, 0.5, torch.tensor(3.0), np.float64(3)], ids=["int", "float", "tensor", "numpy"]
@@ -33,16 +41,16 @@ def test_with_a_number_on_either_side(f, other):
     left, right = f(A, other), f(other, A)
     assert type(left) is type(right) is Layers
     n = float(other)
-    assert numbers(left) == {"fc1": [f(1.0, n), f(2.0, n)], "fc2": [f(4.0, n)]}
-    assert numbers(right) == {"fc1": [f(n, 1.0), f(n, 2.0)], "fc2": [f(n, 4.0)]}
+    assert close(left, {"fc1": [f(1.0, n), f(2.0, n)], "fc2": [f(4.0, n)]})
+    assert close(right, {"fc1": [f(n, 1.0), f(n, 2.0)], "fc2": [f(n, 4.0)]})
 
 
 @pytest.mark.parametrize("f", OPERATORS)
 def test_with_layers_and_mappings_of_them(f):
     expected = {"fc1": [f(1.0, 2.0), f(2.0, 3.0)], "fc2": [f(4.0, 0.5)]}
-    assert numbers(f(A, B)) == expected
-    assert numbers(f(A, dict(B))) == expected
-    assert numbers(f(dict(A), B)) == expected
+    assert close(f(A, B), expected)
+    assert close(f(A, dict(B)), expected)
+    assert close(f(dict(A), B), expected)
 
 
 def test_a_mask_s_kept_and_a_number_a_layer():

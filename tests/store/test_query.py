@@ -127,8 +127,8 @@ def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
         from lth_bench.store import reading
         from lth_bench.store.query import query
         with reading(Path({str(paths.results)!r})) as con:
-            print("begun", flush=True)
             try:
+                print("begun", flush=True)
                 list(query(con, "SELECT sum(a.range * b.range) "
                                 "FROM range(10000000) a, range(10000000) b").rows)
             except KeyboardInterrupt:

@@ -64,6 +64,6 @@ def test_a_list_that_opens_on_the_line_of_its_key():
 
 def test_a_long_file_takes_no_noticeable_time():
     text = "\n".join(f"[[rows]]\nx = {i}\ny = [{i}, 2]" for i in range(2000))
-    start = time.perf_counter()
+    start = time.process_time()
     assert line_of(text, ("rows", 1500, "x")) == 4502
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -374,7 +374,7 @@ def test_two_processes_that_want_one_training_do_it_once(tmp_path):
         subprocess.Popen([*command, name, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")
     ]
-    answers = [run.communicate(timeout=120)[0].split() for run in runs]
+    answers = [run.communicate(timeout=240)[0].split() for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
     assert sorted(reused for _, reused, _ in answers) == ["False", "True"]
     assert answers[0][0] == answers[1][0]

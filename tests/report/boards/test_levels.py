@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def test_ladders_of_their_own_are_compared_rung_by_rung() -> None:
     assert [level.rung for level in found] == [1, 2, 3]
     assert found[0].densities == {"conv2": 0.64, "conv4": 0.66, "conv6": 0.68}
     assert found[2].densities == {"conv4": 0.2, "conv6": 0.22}
-    assert found[0].mean == (0.64 + 0.66 + 0.68) / 3
+    assert found[0].mean == pytest.approx((0.64 + 0.66 + 0.68) / 3)
 
 
 def test_one_stray_agreement_does_not_make_a_ladder() -> None:

@@ -30,6 +30,9 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
 
+PATIENCE = 240_000
+"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 300 s."""
+
 HOSTILE = "<b>imp</b>&lt;%{x}'\"</script>"
 
 
@@ -57,7 +60,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        opened = started.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
+        )
         yield opened
         opened.close()
 
@@ -74,7 +79,7 @@ class Visits:
         """A page in a context of its own: opening one takes half a second or more."""
         viewport = {"width": width, "height": height}
         context = self.browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
@@ -326,7 +331,8 @@ def test_dark_light_and_paper(visit: Visits) -> None:
     assert toggle.get_attribute("aria-pressed") == "true"
     toggle.click()
     assert page.evaluate(colour) != night
-    page.wait_for_function(f"colour => {line} !== colour", arg=night_line)  # plotly redraws later
+    drawn(page)  # the button is far above: what is off the screen follows when it is back
+    page.wait_for_function(f"colour => {line} !== colour", arg=night_line)
     assert toggle.get_attribute("aria-pressed") == "false"
     toggle.click()
     page.emulate_media(color_scheme="light")  # what the reader chose stays
@@ -377,6 +383,7 @@ def test_optuna_s_figures_are_drawn_in_the_page_s_colours(visit: Visits) -> None
     dark = plot.evaluate(ink)
     assert dark[1] == "rgba(0,0,0,0)"
     page.get_by_role("button", name="Dark mode").click()
+    place.nth(0).scroll_into_view_if_needed()  # the button is far above
     page.wait_for_function(
         "([plot, before]) => plot.layout.font.color !== before",
         arg=[plot.element_handle(), dark[0]],
