@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from pretend_gpu import backward, graphs, streams
 from pretend_gpu.graphs import Operation
 from pretend_gpu.machine import Machine
-from pretend_gpu.memory import Block
+from pretend_gpu.memory import Region
 from pretend_gpu.tensors import PretendTensor
 
 CPU = torch.device("cpu")
@@ -188,11 +188,13 @@ def _launch(
     """Count it, put it on its stream, and record it where that is captured."""
     machine.launches[name] += 1
     written = _written(func, args, kwargs)
-    blocks = {a.block for a in ours}
-    writes = written | ({m.block for m in made} - blocks)
-    reads = blocks - written if name in OVERWRITES else blocks
-    stream = backward.stream_of_node(machine, device, reads)
-    peers = [streams.current_stream(i) for i in {b.device for b in reads | writes} - {device}]
+    used = {Region.of(a) for a in ours}
+    blocks = {r.block for r in used}
+    writes = written | {Region.of(m) for m in made if m.block not in blocks}
+    reads = used - written if name in OVERWRITES else used
+    stream = backward.stream_of_node(machine, device, {r.block for r in reads})
+    devices = {r.block.device for r in reads | writes} - {device}
+    peers = [streams.current_stream(i) for i in devices]
     for peer in peers:  # a copy between devices, which torch puts between both
         stream.wait_stream(peer)
     stream.tick()
@@ -205,7 +207,7 @@ def _launch(
         and stream in capture.streams
         and capture.thread is threading.current_thread()
     )
-    backward.wrote(machine, stream, writes)
+    backward.wrote(machine, stream, {r.block for r in writes})
     table = capture.accesses if captured and capture else graphs.outside
     streams.check(stream, name, reads, writes, table)  # type: ignore[arg-type]
     if captured and capture is not None:
@@ -226,12 +228,12 @@ def _launch(
         capture.operations.append(operation)
 
 
-def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> set[Block]:
-    """Storages of arguments that the operation changes."""
-    found: set[Block] = set()
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> set[Region]:
+    """What the operation changes of its arguments."""
+    found: set[Region] = set()
     for i, argument in enumerate(func._schema.arguments):
         if argument.alias_info is None or not argument.alias_info.is_write:
             continue
         given = args[i] if i < len(args) else kwargs.get(argument.name)
-        found |= {t.block for t in pytree.tree_leaves(given) if type(t) is PretendTensor}
+        found |= {Region.of(t) for t in pytree.tree_leaves(given) if type(t) is PretendTensor}
     return found

@@ -7,6 +7,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from pretend_gpu import streams
-from pretend_gpu.memory import Block
+from pretend_gpu.memory import Block, Region
 from pretend_gpu.streams import Accesses, Stream
 
 
@@ -26,8 +27,8 @@ class Operation:
     name: str
     stream: int
     """The id of the stream it was launched on."""
-    reads: frozenset[Block]
-    writes: frozenset[Block]
+    reads: frozenset[Region]
+    writes: frozenset[Region]
     run: Callable[[], Any]
     out: Any
 
@@ -111,8 +112,8 @@ class CUDAGraph:
         machine.replays += 1
         stream = streams.current_stream()
         stream.tick()
-        reads = {block for op in self.operations for block in op.reads}
-        writes = {block for op in self.operations for block in op.writes}
+        reads = {region for op in self.operations for region in op.reads}
+        writes = {region for op in self.operations for region in op.writes}
         streams.check(stream, "replay", reads, writes, outside)
         guard = torch._C._DisableTorchDispatch()
         try:
@@ -175,11 +176,12 @@ outside: weakref.WeakKeyDictionary[Block, Accesses] = weakref.WeakKeyDictionary(
 
 
 def shared(some: Iterable[Operation], others: Iterable[Operation]) -> list[tuple[str, str]]:
-    """Pairs of operations (by name) of which one writes a storage that the other uses."""
+    """Pairs of operations (by name) of which one writes bytes that the other uses."""
     found = []
     others = list(others)
     for a in some:
         for b in others:
-            if a.writes & (b.reads | b.writes) or b.writes & a.reads:
+            pairs = [*product(a.writes, b.reads | b.writes), *product(b.writes, a.reads)]
+            if any(one.overlaps(other) for one, other in pairs):
                 found.append((a.name, b.name))
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
 from pretend_gpu.machine import Machine
+
+if TYPE_CHECKING:
+    from pretend_gpu.tensors import PretendTensor
 
 ROUND = 512
 """torch's allocator gives multiples of this many bytes."""
@@ -32,6 +35,27 @@ class Block:
 
     def __del__(self) -> None:
         self.machine.allocated[self.device] -= self.size
+
+
+class Region(NamedTuple):
+    """The bytes of a storage between a tensor's first and last element."""
+
+    block: Block
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, tensor: PretendTensor) -> Region:
+        """A tensor's."""
+        t = tensor.inner
+        reach = sum((n - 1) * abs(s) for n, s in zip(t.shape, t.stride(), strict=True))
+        low = t.storage_offset() * t.element_size()
+        high = low + (reach + 1) * t.element_size() if t.numel() else low
+        return cls(tensor.block, low, high)
+
+    def overlaps(self, other: Region) -> bool:
+        """Whether they share a byte."""
+        return self.block is other.block and self.low < other.high and other.low < self.high
 
 
 def block_of(inner: Tensor, device: int) -> Block:

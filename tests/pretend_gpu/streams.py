@@ -1,11 +1,12 @@
 """Streams and events, as clocks: each knows how far the others had come that it has waited for.
 
-Two accesses to a storage that no clock orders are a race, of which at least one writes.
+Two accesses to the same bytes that no clock orders are a race, of which at least one writes.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ import torch
 from pretend_gpu.machine import Machine
 
 if TYPE_CHECKING:
-    from pretend_gpu.memory import Block
+    from pretend_gpu.memory import Block, Region
 
 Clock = dict[int, int]
 """Stream → how many of its launches are known to be done."""
@@ -149,24 +150,48 @@ everything: dict[int, Clock] = {}
 """All launches of a device."""
 
 
-class Accesses:
-    """Who wrote a storage last, and who has read it since."""
+class Access:
+    """Who wrote some bytes last, and who has read them since."""
 
     def __init__(self) -> None:
         self.written: tuple[int, int] | None = None
         self.read: Clock = {}
 
 
+class Accesses(dict[tuple[int, int], Access]):
+    """A storage's, by the span of bytes: members of a stack are written side by side."""
+
+    def overlapping(self, low: int, high: int) -> list[Access]:
+        """Those of spans that share a byte with this one."""
+        return [access for (a, b), access in self.items() if a < high and low < b]
+
+    def at(self, low: int, high: int) -> Access:
+        """That of the span itself."""
+        return self.setdefault((low, high), Access())
+
+    def forget_within(self, low: int, high: int) -> None:
+        """The span is written as a whole, after all that was done to parts of it."""
+        for a, b in [span for span in self if low <= span[0] and span[1] <= high]:
+            del self[a, b]
+
+
 def check(
-    stream: Stream, name: str, reads: set[Block], writes: set[Block], table: dict[Block, Accesses]
+    stream: Stream,
+    name: str,
+    reads: Iterable[Region],
+    writes: Iterable[Region],
+    table: MutableMapping[Block, Accesses],
 ) -> None:
     """Note a launch's accesses, and the races that they are part of."""
     now = (stream.stream_id, stream.clock[stream.stream_id])
-    for block in reads | writes:
-        known = table.setdefault(block, Accesses())
-        before = dict([known.written]) if known.written else {}
-        if block in writes:
-            before = {**before, **{s: max(t, before.get(s, 0)) for s, t in known.read.items()}}
+    written = set(writes)
+    for region in {*reads, *written}:
+        known = table.setdefault(region.block, Accesses())
+        before: Clock = {}
+        for access in known.overlapping(region.low, region.high):
+            merge(before, dict([access.written]) if access.written else {})
+            if region in written:
+                merge(before, access.read)
         late = [s for s, t in before.items() if stream.clock.get(s, 0) < t]
         if late:
             from pretend_gpu.machine import place
@@ -174,7 +199,8 @@ def check(
             text = f"{place(name)} on stream {stream.stream_id} does not wait for stream {late[0]}"
             machine.races.append(text)
             machine.note("race", what=text)
-        if block in writes:
-            known.written, known.read = now, {}
+        if region in written:
+            known.forget_within(region.low, region.high)
+            known.at(region.low, region.high).written = now
         else:
-            known.read[now[0]] = now[1]
+            known.at(region.low, region.high).read[now[0]] = now[1]
