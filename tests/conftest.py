@@ -86,7 +86,7 @@ def blobs() -> Any:
 
 @pytest.fixture
 def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
-    """`make_bench(model, recipe, arrays=blobs, root=…)`: a workbench on the CPU.
+    """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu")`: a workbench.
 
     Its model's configuration is the dataclass's `repr`; trainings lie in `root`.
     """
@@ -96,11 +96,17 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     from lth_bench.training.resident import ResidentData
     from lth_bench.training.workbench import Workbench
 
-    def make(model: Any, recipe: Any, arrays: Any = blobs, root: Path = tmp_path / "kept") -> Any:
-        cpu = torch.device("cpu")
-        data = ResidentData(arrays, recipe.val_size, cpu)
+    def make(
+        model: Any,
+        recipe: Any,
+        arrays: Any = blobs,
+        root: Path = tmp_path / "kept",
+        device: str = "cpu",
+    ) -> Any:
+        on = torch.device(device)
+        data = ResidentData(arrays, recipe.val_size, on)
         config = {"fingerprint": arrays.fingerprint(), "val_size": recipe.val_size}
         name = {"name": repr(model)}
-        return Workbench(model, name, data, config, recipe, cpu, TrainingCache(root))
+        return Workbench(model, name, data, config, recipe, on, TrainingCache(root))
 
     return make

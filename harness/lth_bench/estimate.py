@@ -85,7 +85,6 @@ def _probe(
 
     from lth_bench.executors.worker import Worker, WorkerConfig
     from lth_bench.training.cohort import Cohort
-    from lth_bench.training.layouts import kind_of
     from lth_bench.training.member import Asked
     from lth_bench.training.request import FitRequest
 
@@ -96,8 +95,7 @@ def _probe(
     request = FitRequest(
         bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
     )
-    kind = kind_of(bench.network, bench.data, request, width)
-    layout = bench.layout(bench.recipe, width, kind)
+    layout = bench.layout(bench.recipe, width, bench.kind(request, width))
     cohort = Cohort(layout, [[Asked(request)] for _ in range(width)])
     cohort.update(cohort.members)
     began, steps = time.perf_counter(), 0

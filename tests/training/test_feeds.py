@@ -25,7 +25,7 @@ def test_each_member_s_batches_are_its_own(case, across, stays, make_bench, monk
     recipe = RECIPES[case]
     data = make_bench(MLP(hidden=(3,)), recipe).data
     feed = make_feed(data, recipe, 3, across)
-    place = feed._step.data_ptr()
+    place = feed._table.data_ptr(), feed._place.data_ptr()
     # 200 examples: an epoch has 6 steps; members cross its end together, or each by itself
     for seeds, starts in (([0, 1, 0], [0, 0, 0]), ([5, 5, 1], [4, 0, 17]), ([1, 2, 3], [6, 6, 6])):
         feed.begin(seeds, starts)
@@ -37,4 +37,26 @@ def test_each_member_s_batches_are_its_own(case, across, stays, make_bench, monk
                 expected_x, expected_y = data.batch(start + done, seed, recipe)
                 assert torch.equal(xs[slot], expected_x)
                 assert torch.equal(ys[slot], expected_y)
-            assert not stays or feed._step.data_ptr() == place
+            assert place == (feed._table.data_ptr(), feed._place.data_ptr())
+
+
+def test_several_batches_are_got_ready_at_once_within_an_epoch(make_bench, monkeypatch):
+    recipe = RECIPES["augmented"]
+    data = make_bench(MLP(hidden=(3,)), recipe).data
+    assert make_feed(data, recipe, 2, False).at_once == 1  # a CPU gains nothing by it
+    monkeypatch.setattr("lth_bench.training.feeds.captures", lambda device: True)
+    feed = make_feed(data, recipe, 2, False)
+    assert feed.at_once == 6
+    feed.begin([3, 4], [0, 2])
+    done = 0
+    for expected in (4, 2, 4, 2):  # until one of the two comes to the end of its epoch
+        steps = feed.ahead(done)
+        assert steps == expected
+        feed.load(done, steps)
+        for step in range(done, done + steps):
+            x, y = feed.batch()
+            for slot, (seed, start) in enumerate([(3, 0), (4, 2)]):
+                expected_x, expected_y = data.batch(start + step, seed, recipe)
+                assert torch.equal(by_member(x, 2, False)[slot], expected_x)
+                assert torch.equal(by_member(y, 2, False)[slot], expected_y)
+        done += steps

@@ -83,16 +83,16 @@ def steps(monkeypatch):
         def kill_at(self, n):
             self.done, self.fatal = 0, n
 
-    steps, update = Steps(), Cohort.update
+    steps, advance = Steps(), Cohort._advance
 
-    def counted(self, live):
-        if self.saver is not None:  # not one that measures a width
-            steps.done += 1
-            if steps.done == steps.fatal:
-                raise Killed
-        update(self, live)
+    def counted(self, live):  # one step where the training saves itself after every one
+        if steps.done + 1 == steps.fatal:
+            raise Killed
+        before = self.done
+        advance(self, live)
+        steps.done += self.done - before
 
-    monkeypatch.setattr(Cohort, "update", counted)
+    monkeypatch.setattr(Cohort, "_advance", counted)
     return steps
 
 

@@ -24,6 +24,7 @@ from lth_bench.plugins.guard import unchanged
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import Examples
 from lth_bench.training.keys import digest
+from lth_bench.training.layouts import ways_to_stack
 from lth_bench.training.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.saving import EVERY, Saving
@@ -152,7 +153,7 @@ class Worker:
         asked = self.config.width or 1
         if self._bench is None or self.width >= asked:
             return
-        stacks = self._bench[1].network.stacks
+        stacks = ways_to_stack(self._bench[1].network)
         why = "more do not fit or disagree" if stacks else "its network cannot be stacked"
         what = f"{experiment.model_label} with recipe {experiment.recipe_name!r}"
         message = f"{what} is trained {self.width} at a time, not {asked}: {why}"

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 SMALL = 30_000_000
 """Parameters and buffers up to which a copy is made of real numbers."""
@@ -49,6 +50,27 @@ def shapes_only() -> Iterator[None]:
     """Networks made here take no memory, however large, and draw no values."""
     with torch.device("meta"), _Undrawn():
         yield
+
+
+class LargestOutput(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+    """Notes the size of the largest tensor that any operation inside makes."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's stub
+        self.elements = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        made = out if isinstance(out, tuple | list) else (out,)
+        sizes = [t.numel() for t in made if isinstance(t, Tensor)]
+        self.elements = max([self.elements, *sizes])
+        return out
 
 
 class _Undrawn(TorchFunctionMode):

@@ -75,47 +75,85 @@ class Cohort:
         torch.set_rng_state(partials[0].random)
 
     def run(self) -> None:
-        """Train until everybody who asked has an outcome or an error."""
+        """Train until all fits have an outcome or an error."""
         self._clock = time.perf_counter()
-        while live := self._live():
-            self._answer(live)
-            if not (live := self._live()):
-                break
-            self.update(live)
-            if time.perf_counter() - self._clock > LOOK:
-                self._tick(live)
-            every = self.layout.recipe.eval_every
-            if any(m.step % every == 0 for m in live):
-                self._evaluate([m for m in live if m.step % every == 0])
-            if self.saver is not None and self.saver.due:
-                self._tick(self._live())
-                self.saver.save(self.members, self.done)
+        try:
+            while live := self._live():
+                self._answer(live)
+                if not (live := self._live()):
+                    break
+                self._advance(live)
+                if time.perf_counter() - self._clock > LOOK:
+                    self._tick(live)
+                every = self.layout.recipe.eval_every
+                if due := [m for m in live if m.step % every == 0]:
+                    self._evaluate(due)
+                if self.saver is not None and self.saver.due:
+                    self._tick(self._live())
+                    self.saver.save(self.members, self.done)
+        finally:
+            self.layout.penalties = {}  # they hold this cohort, and the layout is kept
 
     def _live(self) -> list[Member]:
         return [m for m in self.members if m.open]
 
-    def _answer(self, live: Sequence[Member]) -> None:
-        """Answer those whose training ends here."""
-        ending: list[tuple[Member, Asked, bool]] = []
+    def _advance(self, live: Sequence[Member]) -> None:
+        """The steps up to the next one at which something happens to a member, in a tight loop that
+        touches none; or a single step with callbacks in it.
+        """
+        quiet = min(m.quiet() for m in live)
+        if quiet == 0:  # a callback is due within this step
+            self.update(live)
+            return
+        if self.layout.penalties:
+            quiet = 1  # one that raises ends its training at that step
+        taken = self.layout.advance(self.done, quiet, self._rate, self._looks)
         for member in live:
-            with charged_to(member.open):
-                member.keep_checkpoint()
-                ending += [(member, asked, stopped) for asked, stopped in member.ending()]
+            member.stepped(taken)
+        self.done += taken
+
+    def _rate(self, done: int) -> float:
+        return self.schedule.lr(self.first + done)
+
+    def _looks(self) -> bool:
+        """Whether the tight loop is to be left for a look at the clock."""
+        due = self.saver is not None and self.saver.due
+        return due or time.perf_counter() - self._clock > LOOK
+
+    def _answer(self, live: Sequence[Member]) -> None:
+        """Answer the fits whose training ends here."""
+        if wanted := [m for m in live if m.wants_checkpoint]:
+            for member, values in zip(wanted, self._snapshots(wanted), strict=True):
+                member.checkpoints[member.step] = values
+        ending = [(m, asked, stopped) for m in live for asked, stopped in m.ending()]
         if not ending:
             return
         last = {}
         unevaluated = [m for m, _, _ in ending if not m.curve or m.curve[-1].step != m.step]
-        slots = sorted({m.slot for m in unevaluated})
-        totals = self.layout.losses.tolist() if slots else []
-        found = self.layout.evaluate(slots) if slots else {}
-        self._tick(live)  # now that what was queued on the device is done
-        for member in unevaluated:
-            with charged_to([asked for m, asked, _ in ending if m is member]):
-                last[member] = member.note(totals[member.slot], *found[member.slot])
+        if unevaluated:
+            totals = self.layout.losses.tolist()
+            found = self.layout.evaluate(sorted({m.slot for m in unevaluated}))
+            for member in unevaluated:
+                with charged_to([asked for m, asked, _ in ending if m is member]):
+                    last[member] = member.note(totals[member.slot], *found[member.slot])
+        members = list(dict.fromkeys(m for m, _, _ in ending))
+        now = dict(zip(members, self._snapshots(members), strict=True))
+        best = dict(zip(members, self._best(members), strict=True))
+        self._tick(live)  # the device has been waited for
         for member, asked, stopped in ending:
             if not asked.done:
                 with charged_to([asked]):
-                    member.answer(asked, stopped, last.get(member))
+                    member.answer(asked, stopped, last.get(member), now[member], best[member])
+
+    def _snapshots(self, members: Sequence[Member]) -> list[dict[str, Tensor]]:
+        if self.layout.parametrize is not None:
+            return [m.snapshot() for m in members]
+        return self.layout.snapshots([m.slot for m in members])
+
+    def _best(self, members: Sequence[Member]) -> list[dict[str, Tensor]]:
+        if self.layout.parametrize is not None:
+            return [m.best() for m in members]
+        return self.layout.best.of([m.slot for m in members], [m.best_mask for m in members])
 
     def update(self, live: Sequence[Member]) -> None:
         """One step of all members: batch, forward, backward, callbacks, update, masks."""
@@ -131,7 +169,7 @@ class Cohort:
                         changes[member] = change
                         if change.replace_update:
                             put_back[member] = layout.keep(member.slot)
-        layout.update(self.schedule.lr(self.first + self.done))
+        layout.update(self._rate(self.done))
         # after the update: what a new mask revives starts at zero, not at the update just made
         for member, change in changes.items():
             with charged_to(member.open):
@@ -143,14 +181,18 @@ class Cohort:
         self.done += 1
 
     def _evaluate(self, due: Sequence[Member]) -> None:
-        """A point of the curve for these members. One synchronisation."""
+        """A point of the curve for these members."""
         totals = self.layout.losses.tolist()
         found = self.layout.evaluate([m.slot for m in due])
-        self._tick(self._live())  # now that what was queued on the device is done
+        self._tick(self._live())  # the device has been waited for
+        better = []
         for member in due:
             with charged_to(member.open):
                 total = totals[member.slot]
-                member.regular(member.note(total, *found[member.slot]), total)
+                if member.regular(member.note(total, *found[member.slot]), total):
+                    better.append(member.slot)
+        if better and self.layout.parametrize is None:
+            self.layout.best.keep(better)
 
     def _tick(self, live: Sequence[Member]) -> None:
         """Share the time since the last look among the members that are still training. What

@@ -69,11 +69,16 @@ class Replayed:
             self._graph = torch.cuda.CUDAGraph()
             # The stream is named: torch's default one belongs to whichever device came first.
             # Threads that read data ahead may use the device meanwhile.
-            how = {"stream": stream, "pool": pool, "capture_error_mode": "thread_local"}
+            capture = torch.cuda.graph(
+                self._graph,
+                pool=pool,  # type: ignore[arg-type]  # torch's stub: a tuple is one
+                stream=stream,
+                capture_error_mode="thread_local",
+            )
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", EMPTY)
                 try:
-                    with torch.cuda.graph(self._graph, **how):
+                    with capture:
                         function()
                 except UserWarning as empty:
                     raise RuntimeError(f"nothing was captured on {device}") from empty

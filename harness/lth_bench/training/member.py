@@ -103,15 +103,17 @@ class Member:
         self.on_step, self.every = first.on_step, first.every
         self.memo = asked[0].memo
         self.seconds = 0.0
-        self.flops_masked = 0.0
+        self.flops_masked = 0
+        """Whole numbers, so that no order of adding them changes the sum."""
         self.curve: list[CurvePoint] = []
         self.checkpoints: dict[int, Values] = {}
         self._wanted = frozenset().union(*(a.request.checkpoints for a in asked))
         self._loss_before = 0.0
         self._evaluated_at = first.start
         self.use(first.mask)
-        self.best = self.snapshot()
-        self.best_step, self.best_loss = self.step, float("inf")
+        self.best_step, self.best_loss, self.best_mask = self.step, float("inf"), first.mask
+        # what `parametrize` made of the trainables then; otherwise the layout has the best state
+        self._made = self.snapshot() if layout.parametrize is not None else None
 
     @property
     def open(self) -> list[Asked]:
@@ -138,21 +140,55 @@ class Member:
         network, batch = self.layout.network, self.layout.recipe.batch_size
         sizes = {layer.name: layer.numel for layer in network.layers}
         density = {n: c / sizes[n] for n, c in mask.kept_per_layer().items()}
+        # every weight is used equally often, so the products are whole numbers up to rounding
         self._flops = {
-            dense: network.flops.masked_step(density, dense) * batch for dense in (False, True)
+            dense: round(network.flops.masked_step(density, dense)) * batch
+            for dense in (False, True)
         }
 
-    @torch.no_grad()
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of all values, pruned weights at +0.0."""
+        if self.layout.parametrize is None:
+            return self.layout.snapshots([self.slot])[0]
+        return self._parametrized()
+
+    @torch.no_grad()
+    def _parametrized(self) -> dict[str, Tensor]:
         live = self.layout.live(self.slot)
         values = {k: standard(v) for k, v in live.items()}
-        if self.layout.parametrize is not None:
-            trainables = {k: live[k] for k in self.layout.parameters}
-            made = parametrized(trainables, self.mask, self.layout.parametrize)
-            values.update({k: v.detach().clone() for k, v in made.items()})
+        assert self.layout.parametrize is not None
+        trainables = {k: live[k] for k in self.layout.parameters}
+        made = parametrized(trainables, self.mask, self.layout.parametrize)
+        values.update({k: v.detach().clone() for k, v in made.items()})
         self.mask.apply_(values)
         return values
+
+    def best(self) -> dict[str, Tensor]:
+        """A copy of the values at the lowest validation loss so far, those at the start where there
+        was no evaluation yet.
+        """
+        if self._made is not None:
+            return self._made
+        return self.layout.best.of([self.slot], [self.best_mask])[0]
+
+    def note_best(self, loss: float) -> None:
+        """The state now is the best so far. The layout keeps it."""
+        self.best_step, self.best_loss, self.best_mask = self.step, loss, self.mask
+        if self.layout.parametrize is not None:
+            self._made = self.snapshot()
+
+    def quiet(self) -> int:
+        """Steps from here in which nothing is to be done for this training but to take them."""
+        every = self.layout.recipe.eval_every
+        ahead = [every - self.step % every]
+        ahead += [s - self.step for s in self._wanted if s > self.step]
+        for asked in self.open:
+            ahead.append(asked.request.end - self.step)
+            if asked.request.until is not None:
+                ahead.append(asked.request.every - self.step % asked.request.every)
+        if self.on_step is not None:
+            ahead.append(-self.step % self.every)
+        return min(ahead)
 
     def ending(self) -> list[tuple[Asked, bool]]:
         """Who is to be answered before the next step, and whether `until` stopped it."""
@@ -180,10 +216,10 @@ class Member:
         seed = seed_of(purpose, self.asked[0].request.seed, self.step)
         seed_global(seed, self.layout.device)
 
-    def keep_checkpoint(self) -> None:
-        """Keep the state of a step that somebody wants."""
-        if self.step in self._wanted:
-            self.checkpoints[self.step] = self.snapshot()
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether the state of this step is wanted."""
+        return self.step in self._wanted
 
     @property
     def due(self) -> bool:
@@ -233,10 +269,10 @@ class Member:
         else:
             layout.enforce()
 
-    def stepped(self, dense_gradients: bool) -> None:
-        """One update is done."""
-        self.flops_masked += self._flops[dense_gradients]
-        self.step += 1
+    def stepped(self, steps: int = 1, dense_gradients: bool = False) -> None:
+        """Updates are done; `dense_gradients` where pruned weights' gradients were computed too."""
+        self.flops_masked += steps * self._flops[dense_gradients]
+        self.step += steps
 
     def note(self, total_loss: float, loss: float, accuracy: float) -> CurvePoint:
         """A point of the curve, from the sum of all training losses so far. Diverged where
@@ -247,13 +283,17 @@ class Member:
             raise Diverged(f"the loss became {mean} by step {self.step} (validation {loss})")
         return CurvePoint(self.step, mean, loss, accuracy)
 
-    def regular(self, point: CurvePoint, total_loss: float) -> None:
-        """An evaluation that everybody shares: the best state so far is kept."""
+    def regular(self, point: CurvePoint, total_loss: float) -> bool:
+        """An evaluation that everybody shares. Whether the state is the best so far, which the
+        layout then is to keep.
+        """
         self._loss_before, self._evaluated_at = total_loss, self.step
         self.curve.append(point)
-        if point.val_loss < self.best_loss:
-            self.best, self.best_step, self.best_loss = self.snapshot(), self.step, point.val_loss
+        better = point.val_loss < self.best_loss
+        if better:
+            self.note_best(point.val_loss)
         self._tell(point)
+        return better
 
     def partial(self, done: int) -> Partial:
         """Everything from which this training can go on, `done` steps after its start."""
@@ -264,7 +304,7 @@ class Member:
             head=Head(done, layout.width, layout.variant, checkpoints, frozenset(searches)),
             layout=layout.state(self.slot),
             mask=self.mask,
-            best=self.best,
+            best=self.best(),
             best_step=self.best_step,
             best_loss=self.best_loss,
             checkpoints=self.checkpoints,
@@ -290,7 +330,12 @@ class Member:
         layout.restore(self.slot, partial.layout)
         self.use(mask)
         self.step = self.start + partial.head.done
-        self.best = on_device(partial.best)
+        if layout.parametrize is not None:
+            self._made = on_device(partial.best)
+        else:
+            layout.best.put(self.slot, partial.best)
+        # the values hold the zeros of the mask that they were kept under
+        self.best_mask = Mask({}, layers=layout.network.layers)
         self.best_step, self.best_loss = partial.best_step, partial.best_loss
         self.checkpoints = {s: on_device(v) for s, v in partial.checkpoints.items()}
         self.curve = list(partial.curve)
@@ -308,13 +353,14 @@ class Member:
                 with charged_to([asked]), calling(asked):
                     asked.on_eval(point)
 
-    def answer(self, asked: Asked, stopped: bool, last: CurvePoint | None) -> None:
-        """Give a waiting fit what the training has come to. `last` is its own last evaluation,
-        where the shared ones do not end at this step.
+    def answer(
+        self, asked: Asked, stopped: bool, last: CurvePoint | None, values: Values, best: Values
+    ) -> None:
+        """Give a waiting fit what the training has come to: its values now, and the best. `last` is
+        its own last evaluation, where the shared ones do not end at this step.
         """
         layout = self.layout
-        values, curve = self.snapshot(), tuple(self.curve)
-        best, best_step = self.best, self.best_step
+        curve, best_step = tuple(self.curve), self.best_step
         if last is not None:
             curve = (*curve, last)
             if last.val_loss < self.best_loss:
@@ -333,7 +379,7 @@ class Member:
             best=best,
             best_step=best_step,
             checkpoints={s: v for s, v in self.checkpoints.items() if s <= self.step},
-            cost=Cost(steps, examples, flops, self.flops_masked, self.seconds),
+            cost=Cost(steps, examples, flops, float(self.flops_masked), self.seconds),
             stopped=stopped,
             width=layout.width,
             variant=layout.variant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
+from lth_bench.models.tracing import LargestOutput, to_trace
 from lth_bench.training.channels_last import takes_channels_last
 from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.flops import count_flops
@@ -111,6 +112,14 @@ class Network:
         setattr(self.module.get_submodule(owner), name, tensor)
 
     @cached_property
+    def largest_output(self) -> int:
+        """Elements an example of the largest tensor that an operation of the forward pass makes."""
+        twin, examples = to_trace(self.module, self.input_shape)
+        with torch.no_grad(), LargestOutput() as seen:
+            twin(examples)
+        return int(max(seen.elements, examples.numel())) // len(examples)
+
+    @cached_property
     def first_is_largest(self) -> bool:
         """Whether no layer has more weights than the first one."""
         return self.layers[0].numel == max(layer.numel for layer in self.layers)
@@ -129,8 +138,18 @@ class Network:
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> tuple[float, float]:
         """Mean cross-entropy and accuracy over a split, in eval mode."""
+        loss, right = self.evaluated(split, data, mask, parametrize).flatten().tolist()
+        return loss / len(split), right / len(split)
+
+    @torch.no_grad()
+    def evaluated(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
+    ) -> Tensor:
+        """[2, 1], float64, on the device: sum of the cross-entropies over a split and examples that
+        are right, in eval mode.
+        """
         with evaluating(self.module):
-            return mean_loss_and_accuracy(self._logits(split, data, mask, parametrize))
+            return losses_and_rights(self._logits(split, data, mask, parametrize))
 
     def _logits(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
@@ -162,16 +181,16 @@ class Network:
             yield chain.logits(x), y
 
 
-def mean_loss_and_accuracy(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """Cross-entropy and accuracy over batches of logits [N, classes] and labels [N]. Whatever
-    device they are on is waited for once, at the end.
+def losses_and_rights(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Over batches of logits [N, classes] and labels [N]: sum of the cross-entropies, and examples
+    that are right. [2, 1], float64, on their device, which is not waited for.
     """
-    losses, right, count = [], [], 0
+    losses, right = [], []
     for logits, y in batches:
         losses.append(F.cross_entropy(logits, y, reduction="sum").double())
         right.append((logits.argmax(1) == y).sum())
-        count += len(y)
-    return float(sum(losses)) / count, int(sum(right)) / count
+    # one after the other: another order of summing would give other last bits
+    return torch.stack([reduce(torch.add, losses), reduce(torch.add, right).double()])[:, None]
 
 
 def standard(tensor: Tensor) -> Tensor:

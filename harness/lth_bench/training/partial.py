@@ -62,7 +62,7 @@ class Partial:
     curve: tuple[CurvePoint, ...]
     loss_before: float
     evaluated_at: int
-    flops_masked: float
+    flops_masked: int
     seconds: float
     memo: dict[str, Any]
     """What `on_step` remembers."""
@@ -119,7 +119,7 @@ class Partials:
             "curve": [asdict(p) for p in partial.curve],
             "loss_before": partial.loss_before.hex(),
             "evaluated_at": partial.evaluated_at,
-            "flops_masked": partial.flops_masked.hex(),
+            "flops_masked": partial.flops_masked,
             "seconds": partial.seconds,
             "memo": memory,
             "memos": memories,
@@ -191,7 +191,7 @@ class Partials:
                 curve=tuple(CurvePoint(**p) for p in facts["curve"]),
                 loss_before=float.fromhex(facts["loss_before"]),
                 evaluated_at=int(facts["evaluated_at"]),
-                flops_masked=float.fromhex(facts["flops_masked"]),
+                flops_masked=int(facts["flops_masked"]),
                 seconds=float(facts["seconds"]),
                 memo=memo.restore(facts["memo"], part("memo"), device, layers),
                 memos={

@@ -7,6 +7,7 @@ the same learning rates, step for step, form a cohort, whatever their strategy, 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ import torch
 
 from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import kind_of
 from lth_bench.training.layouts.kept_only import KeptOnly
 from lth_bench.training.member import Asked
 from lth_bench.training.outcome import Outcome
@@ -150,7 +150,7 @@ def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
     """
     request = one.request
     width = width_of(bench, request)
-    kind = kind_of(bench.network, bench.data, request, width)
+    kind = bench.kind(request, width)
     step = request.start + head.done
     return (
         (request.until is None or one.key in head.searches)
@@ -166,7 +166,7 @@ def alike(bench: Workbench, request: FitRequest) -> tuple[object, ...]:
     """What trainings must have in common to stand in one cohort."""
     start = None if rate_is_constant(request.recipe) else request.start
     width = width_of(bench, request)
-    return (request.recipe, start, width, kind_of(bench.network, bench.data, request, width))
+    return (request.recipe, start, width, bench.kind(request, width))
 
 
 def rate_is_constant(recipe: Recipe) -> bool:
@@ -261,10 +261,30 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
 def _run(
     bench: Workbench, mine: Sequence[Joined], width: int, partials: Sequence[Partial] = ()
 ) -> None:
-    """A cohort; where the device's memory is too small for it, two of half the width."""
+    """A cohort; where the device's memory is too small for it, two of half the size."""
+    if _fits(bench, mine, width, partials):
+        return
+    # the cohort and the error that held it are gone, so what is collected now is free
+    bench.forget_layouts()
+    gc.collect()
+    if bench.device.type == "cuda":
+        torch.cuda.empty_cache()
+    bench.narrow(mine[0][0].request.recipe, width // 2)
+    left = [rest for j in mine if (rest := [one for one in j if not one.done])]
+    for joined in left:
+        for one in joined:
+            one.memo.clear()
+    for i in range(0, len(left), width // 2):
+        _run(bench, left[i : i + width // 2], width // 2)
+
+
+def _fits(
+    bench: Workbench, mine: Sequence[Joined], width: int, partials: Sequence[Partial]
+) -> bool:
+    """Train a cohort. False where the device's memory is too small, unless it has one member."""
     recipe = mine[0][0].request.recipe
     try:
-        kind = kind_of(bench.network, bench.data, mine[0][0].request, width)
+        kind = bench.kind(mine[0][0].request, width)
         # values, the best ones, and two averages of an optimiser's
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
         saver = Saver(bench.saving, bench.partials, mine, size)
@@ -272,24 +292,16 @@ def _run(
         cohort = Cohort(bench.layout(recipe, width, kind), mine, partials, saver)
         before, began = cohort.done, time.perf_counter()
         cohort.run()
-        bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
-        _note_memory(mine, bench.memory.of(cohort.layout))
-        return
     except Exception as error:
         if not out_of_memory(error):
             raise
-        bench.forget_layouts()
         if width == 1:
+            bench.forget_layouts()
             raise
-    bench.narrow(recipe, width // 2)
-    left = [rest for j in mine if (rest := [one for one in j if not one.done])]
-    for joined in left:
-        for one in joined:
-            one.memo.clear()
-    if bench.device.type == "cuda":
-        torch.cuda.empty_cache()
-    for i in range(0, len(left), width // 2):
-        _run(bench, left[i : i + width // 2], width // 2)
+        return False
+    bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
+    _note_memory(mine, bench.memory.of(cohort.layout))
+    return True
 
 
 def _note_memory(mine: Sequence[Joined], peak: int | None) -> None:

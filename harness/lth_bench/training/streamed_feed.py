@@ -30,6 +30,7 @@ class StreamedFeed:
     """
 
     static = True
+    at_once = 1
 
     def __init__(self, data: StreamedData, recipe: Recipe, width: int, example_major: bool) -> None:
         self.data, self.recipe, self.width = data, recipe, width
@@ -54,8 +55,13 @@ class StreamedFeed:
         """Each slot's seed and the step that it starts from."""
         self._seeds, self._starts = seeds, starts
 
-    def load(self, done: int) -> None:
+    def ahead(self, done: int) -> int:
+        """One: every batch is prepared by itself."""
+        return 1
+
+    def load(self, done: int, steps: int = 1) -> None:
         """Get the batch of the update after `done` updates ready."""
+        assert steps == 1
         size = self.recipe.batch_size
         used = {}
         for slot, (seed, start) in enumerate(zip(self._seeds, self._starts, strict=True)):

@@ -1,4 +1,6 @@
-"""How many trainings a cohort has: measured once per network, recipe and device, and kept."""
+"""How many trainings a cohort has, and how they are stacked: measured once per network, recipe and
+device, and kept.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lth_bench.errors import out_of_memory
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.data import TaskData
-from lth_bench.training.layouts import Layout, kind_of, make_layout
+from lth_bench.training.layouts import Layout, kind_of, make_layout, ways_to_stack
 from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.recipe import Recipe
@@ -50,107 +53,160 @@ def widths_file() -> Path:
     return user_cache_path("lth-bench") / "widths.json"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """How trainings of a network and recipe are stacked."""
+
+    size: int
+    """Members of a cohort."""
+    stacks: str | None = None
+    """The way of stacking: `explicit`, `vmap` or `branches`; None where trainings run alone."""
+
+
 class Widths:
-    """The widths measured so far, in a file that all runs of a user share."""
+    """The cohort sizes measured so far, in a file that all runs of a user share."""
 
     def __init__(self, path: Path | None, given: int | None = None, exact: bool = False) -> None:
         self.path, self.given, self.exact = path, given, exact
-        self._known: dict[str, int] = {}
+        self._known: dict[str, Choice] = {}
 
-    def of(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> int:
-        """The width for a network and recipe, which `key` identifies together with the device."""
+    def of(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
+        """The choice for a network and recipe, which `key` identifies together with the device."""
         if key not in self._known:
             look_up = self._look_up if self.given is None else self._check
             self._known[key] = look_up(key, network, data, recipe)
         return self._known[key]
 
     def narrow(self, key: str, width: int) -> None:
-        """Never wider than this again: the device's memory was too small."""
-        self._known[key] = width
+        """Never larger than this again: the device's memory was too small."""
+        stacks = self._known[key].stacks if key in self._known else None
+        self._known[key] = Choice(width, stacks)
         if self.path is not None and self.given is None:
             with contextlib.suppress(OSError), _locked(self.path):
                 known = _read(self.path)
                 known[key] = {**known.get(key, {}), "width": width, "out_of_memory": True}
                 _write(self.path, known)
 
-    def _look_up(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> int:
+    def _look_up(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
         found: Measured | None = None
         if self.path is not None:
             # a home that cannot be written to keeps nothing
             with contextlib.suppress(OSError), _locked(self.path):
                 known = _read(self.path)
-                width = _kept(known.get(key, {}), network.device.type)
-                if width is not None:
-                    return width
+                choice = _kept(known.get(key, {}), network)
+                if choice is not None:
+                    return choice
                 found = measure(network, data, recipe)
                 known[key] = found.record()
                 _write(self.path, known)
-        return (found or measure(network, data, recipe)).width
+        return (found or measure(network, data, recipe)).choice
 
-    def _check(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> int:
-        """The given width, or 1 for a network that it does not suit."""
+    def _check(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
+        """The given size and the fastest way to stack it, or 1 for a network that it does not
+        suit.
+        """
         assert self.given is not None
-        if self.given == 1 or network.stacks is None:
-            return 1
-        try:
-            cohort = trial(network, data, recipe, self.given)
-            cohort.update(cohort.members)
-        except torch.OutOfMemoryError:
-            return self.given  # the training will find that out, and halve it
-        return self.given if slots_agree(cohort.layout) else 1
+        ways = ways_to_stack(network) if self.given > 1 else []
+        fit = {}
+        for way in ways:
+            found = _tried(network, data, recipe, self.given, way, race=len(ways) > 1)
+            if found is TOO_LARGE:
+                return Choice(self.given, way)  # the training will find that out, and halve it
+            if found is not None:
+                fit[way] = found
+        if not fit:
+            return Choice(1)
+        return Choice(self.given, max(fit, key=lambda way: fit[way]))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Speeds of the widths that were tried."""
+    """Speeds of the cohort sizes that were tried, for each way of stacking."""
 
-    width: int
+    choice: Choice
     """The one to take."""
-    rates: dict[int, float]
-    """Model-steps a second by width."""
-    stacks: str | None
+    rates: dict[str, dict[int, float]]
+    """Way of stacking → cohort size → model-steps a second. Size 1 is a training alone, which is
+    the whole of it under `alone` where the network cannot be stacked.
+    """
 
     def record(self) -> dict[str, Any]:
         """As the file keeps it."""
-        rates = {str(w): r for w, r in self.rates.items()}
-        return {"width": self.width, "model_steps_per_second": rates, "layout": self.stacks}
+        rates = {way: {str(w): r for w, r in by.items()} for way, by in self.rates.items()}
+        chosen = {"width": self.choice.size, "layout": self.choice.stacks}
+        return {**chosen, "model_steps_per_second": rates}
 
 
 def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
-    """Try the widths in turn."""
+    """Race the ways of stacking, the cohort sizes of each in turn."""
     alone = rate(network, data, recipe, 1)
     assert alone is not None  # a single slot agrees with itself
-    rates = {1: alone}
+    alone = _figures(alone)
     cuda = network.device.type == "cuda"
-    if network.stacks is None or (not cuda and 1 / rates[1] > SLOW_STEP):
-        return Measured(1, rates, network.stacks)
-    for width in ON_GPU if cuda else ON_CPU:
-        try:
-            found = rate(network, data, recipe, width)
-        except torch.OutOfMemoryError:
-            break
-        finally:
-            if cuda:  # a captured step holds its memory until it is collected
-                gc.collect()
-                torch.cuda.empty_cache()
-        if found is not None:
-            rates[width] = found
-            if cuda and found < GAINS * max(r for w, r in rates.items() if w < width):
-                break  # wider ones only take memory
-    # as the file keeps them, from which a rerun chooses
-    rates = {w: float(f"{r:.4g}") for w, r in rates.items()}
-    return Measured(choose(rates, network.device.type), rates, network.stacks)
+    slow = not cuda and 1 / alone > SLOW_STEP
+    rates: dict[str, dict[int, float]] = {}
+    for way in [] if slow else ways_to_stack(network):
+        by = rates[way] = {1: alone}
+        for width in ON_GPU if cuda else ON_CPU:
+            found = _tried(network, data, recipe, width, way)
+            if found is TOO_LARGE:
+                break
+            if found is not None:
+                # as the file keeps them, from which a rerun chooses
+                by[width] = _figures(found)
+                if cuda and found < GAINS * max(r for w, r in by.items() if w < width):
+                    break  # larger ones only take memory
+    rates = rates or {"alone": {1: alone}}
+    return Measured(choose(rates, network.device.type), rates)
 
 
-def choose(rates: dict[int, float], device: str = "cpu") -> int:
-    """The narrowest width that is about as fast as the fastest; 1 where stacking hardly gains."""
-    best = max(rates.values())
-    if best < WORTH[device] * rates[1]:
-        return 1
-    return min(w for w, r in rates.items() if r >= ENOUGH * best)
+TOO_LARGE = float("-inf")
+"""Stands for the speed of a cohort that the device's memory does not hold."""
 
 
-def trial(network: Network, data: TaskData, recipe: Recipe, width: int) -> Cohort:
+def _tried(
+    network: Network, data: TaskData, recipe: Recipe, width: int, way: str, race: bool = True
+) -> float | None:
+    """Model-steps a second; `TOO_LARGE`; or None for a way of stacking that does not suit the
+    network at this size: its slots disagree, or it raises where the network alone does not.
+
+    Without `race` any number stands for a size that suits.
+    """
+    found: float | None = None
+    try:
+        found = rate(network, data, recipe, width, way, seconds=SECONDS if race else 0.0)
+    except RuntimeError as error:
+        if out_of_memory(error):
+            found = TOO_LARGE
+    # the error is gone, and with it what held the cohort
+    if network.device.type == "cuda":  # a captured step holds its memory until it is collected
+        gc.collect()
+        torch.cuda.empty_cache()
+    return found
+
+
+def _figures(rate: float) -> float:
+    return float(f"{rate:.4g}")
+
+
+def choose(rates: dict[str, dict[int, float]], device: str = "cpu") -> Choice:
+    """The smallest cohort size that is about as fast as the fastest, of the way of stacking that is
+    fastest at its own; 1 where stacking hardly gains.
+    """
+    found = Choice(1)
+    fastest = 0.0
+    for way, by in rates.items():
+        best = max(by.values())
+        if best < WORTH[device] * by[1] or best <= fastest:
+            continue
+        fastest = best
+        found = Choice(min(w for w, r in by.items() if r >= ENOUGH * best), way)
+    return found
+
+
+def trial(
+    network: Network, data: TaskData, recipe: Recipe, width: int, stacks: str | None = None
+) -> Cohort:
     """A cohort with one and the same member in every slot."""
     from lth_bench.masks import Mask
 
@@ -158,7 +214,7 @@ def trial(network: Network, data: TaskData, recipe: Recipe, width: int) -> Cohor
     for kept in half.kept.values():
         kept.view(-1)[::2] = False  # masks cost a little, and are the rule
     request = FitRequest(network.values(), half, 0, 10**9, 0, recipe)
-    kind = kind_of(network, data, request, width)
+    kind = kind_of(network, data, request, width, stacks)
     layout = make_layout(network, data, recipe, width, kind)
     return Cohort(layout, [[Asked(request)] for _ in range(width)])
 
@@ -176,11 +232,20 @@ def slots_agree(layout: Layout) -> bool:
     return all(bool(((t == t[:1]) | (t != t)).all()) for t in held)
 
 
-def rate(network: Network, data: TaskData, recipe: Recipe, width: int) -> float | None:
-    """Model-steps a second of a cohort of this width, by the fastest of a few dozen steps: what
+def rate(
+    network: Network,
+    data: TaskData,
+    recipe: Recipe,
+    width: int,
+    stacks: str | None = None,
+    seconds: float = SECONDS,
+) -> float | None:
+    """Model-steps a second of a cohort of this size, by the fastest of a few dozen steps: what
     else the machine does makes steps slower, never faster. None where the slots do not agree.
+
+    An evaluation and a snapshot are tried too, so that what fits here fits in a training.
     """
-    cohort = trial(network, data, recipe, width)
+    cohort = trial(network, data, recipe, width, stacks)
     cuda = network.device.type == "cuda"
     # on a CPU the thread's own time: what else runs on the core does not count
     clock = time.perf_counter if cuda else time.thread_time
@@ -195,28 +260,39 @@ def rate(network: Network, data: TaskData, recipe: Recipe, width: int) -> float 
     step()
     if not slots_agree(cohort.layout):
         return None
-    return width / min(_for_a_while(step))
+    if cuda:
+        cohort.layout.best.keep(range(width))
+        cohort.layout.evaluate(range(width))
+    return width / max(min(_for_a_while(step, seconds)), 1e-9)
 
 
-def _for_a_while(step: Any) -> Iterable[float]:
-    until = time.perf_counter() + SECONDS
+def _for_a_while(step: Any, seconds: float) -> Iterable[float]:
+    until = time.perf_counter() + seconds
     for _ in range(STEPS):
         yield step()
         if time.perf_counter() > until:
             return
 
 
-def _kept(entry: dict[str, Any], device: str) -> int | None:
-    """The width that an entry of the file says: that of its rates by today's rule, or what the
-    memory held. None where it says nothing that makes sense.
+def _kept(entry: dict[str, Any], network: Network) -> Choice | None:
+    """What an entry of the file says: the choice from its rates by today's rule, or what the memory
+    held. None where it says nothing that makes sense for the network.
     """
-    if not entry.get("out_of_memory"):
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-            rates = {int(w): float(r) for w, r in entry["model_steps_per_second"].items()}
-            chosen = choose(rates, device)
-            return chosen if 1 <= chosen <= max(ON_GPU) else None
-    width = entry.get("width")
-    return width if type(width) is int and 1 <= width <= max(ON_GPU) else None
+    ways: list[str | None] = [None, *ways_to_stack(network)]
+    choice = None
+    with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+        if entry.get("out_of_memory"):
+            width = entry["width"]
+            choice = Choice(width, entry.get("layout")) if type(width) is int else None
+        else:
+            rates = {
+                str(way): {int(w): float(r) for w, r in by.items()}
+                for way, by in entry["model_steps_per_second"].items()
+            }
+            choice = choose(rates, network.device.type)
+    if choice is None or choice.stacks not in ways or not 1 <= choice.size <= max(ON_GPU):
+        return None
+    return choice
 
 
 def _locked(path: Path) -> FileLock:

@@ -19,7 +19,7 @@ from lth_bench.training.data import TaskData
 from lth_bench.training.device_memory import PeakMemory
 from lth_bench.training.graphs import current
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
-from lth_bench.training.layouts import Kind, Layout, make_layout
+from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
@@ -30,7 +30,7 @@ from lth_bench.training.request import FitRequest
 from lth_bench.training.saving import Saving
 from lth_bench.training.serving import Waiting, serve, width_of
 from lth_bench.training.state import State, Trained
-from lth_bench.training.widths import Widths
+from lth_bench.training.widths import Choice, Widths
 
 MEMORY = 2**28
 """Bytes of finished trainings kept in memory, about."""
@@ -116,6 +116,14 @@ class Workbench:
 
     def width(self, recipe: Recipe) -> int:
         """Members of a cohort under this recipe."""
+        return self._choice(recipe).size
+
+    def kind(self, request: FitRequest, width: int) -> Kind:
+        """The layout that a training takes in cohorts of this size."""
+        stacks = self._choice(request.recipe).stacks if width > 1 else None
+        return kind_of(self.network, self.data, request, width, stacks)
+
+    def _choice(self, recipe: Recipe) -> Choice:
         return self.widths.of(self._width_key(recipe), self.network, self.data, recipe)
 
     def narrow(self, recipe: Recipe, width: int) -> None:

@@ -14,7 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lth_bench.masks import Mask
 from lth_bench.training.graphs import WARM_UP
-from lth_bench.training.layouts import base, make_layout
+from lth_bench.training.layouts import base, captured, make_layout
+from lth_bench.training.layouts.branches import Branches
+from lth_bench.training.layouts.captured import SEVERAL
 from lth_bench.training.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
@@ -90,7 +92,9 @@ class Twin:
 
     made: list[Twin] = []
 
-    def __init__(self, function, device):
+    pool = None
+
+    def __init__(self, function, device, pool=None):
         for _ in range(WARM_UP):
             function()
         with Log() as log:
@@ -110,7 +114,7 @@ def on_a_gpu(monkeypatch):
     """Steps are captured, as far as a CPU can."""
     monkeypatch.setattr(base, "captures", lambda device: True)
     monkeypatch.setattr("lth_bench.training.feeds.captures", lambda device: True)
-    monkeypatch.setattr(base, "Replayed", Twin)
+    monkeypatch.setattr(captured, "Replayed", Twin)
     monkeypatch.setattr(Twin, "made", [])
 
 
@@ -121,13 +125,15 @@ def places(layout):
     for key, parameter in layout.parameters.items():
         for name, value in layout.optimizer.state[parameter].items():
             tensors[f"{key} {name}"] = value
-    tensors["feed"], tensors["table"] = layout.feed._step, layout.feed._table
+    tensors |= {"place": layout.feed._place, "table": layout.feed._table}
     return {k: (t.data_ptr(), t.shape, t.stride()) for k, t in tensors.items()}
 
 
 @pytest.fixture
 def members(half_mask, request_of):
-    """Two cohorts: seeds, masks, starts, an empty slot; rewiring in the second."""
+    """Three cohorts: seeds, masks, starts, an empty slot; rewiring in the second, and nothing
+    between the steps of the third.
+    """
 
     def make(bench):
         def on_step(view):
@@ -151,28 +157,33 @@ def members(half_mask, request_of):
             request_of(bench, seed=3, mask=mask),
             request_of(bench, seed=4, on_step=on_step, mask=half_mask(bench, 5)),
         ]
-        return first, second
+        third = [request_of(bench, seed=5, mask=half_mask(bench, 6)), request_of(bench, seed=6)]
+        return first, second, third
 
     return make
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("kind", [Explicit, Vmapped])
-@pytest.mark.parametrize("net", [Small(), Linear()], ids=["conv", "mlp"])
+@pytest.mark.parametrize("kind", [Explicit, Vmapped, Branches])
+@pytest.mark.parametrize(
+    ("net", "optimizer"), [(Small(), "sgd"), (Linear(), "adam")], ids=["conv", "mlp"]
+)
 def test_a_step_could_be_captured(
     net, kind, optimizer, on_a_gpu, make_bench, members, stack, hand, monkeypatch
 ):
     fields = {} if optimizer == "sgd" else dict(momentum=0.0, nesterov=False, lr=0.01)
     bench = make_bench(net, dataclasses.replace(RECIPE, optimizer=optimizer, **fields))
     layout = kind(bench.network, bench.data, bench.recipe, 4)
-    first, second = members(bench)
+    first, second, third = members(bench)
     found = [stack(bench, first, layout=layout)]
     before = places(layout)
     assert len(before) > 10
-    found.append(stack(bench, second, layout=layout))
+    found += [stack(bench, second, layout=layout), stack(bench, third, layout=layout)]
     assert places(layout) == before
-    forward, update = Twin.made
-    assert (forward.calls, update.calls) == (49, 49)  # one to see that it has an effect
+    forward, update, several, evaluation = Twin.made
+    assert forward.calls == update.calls
+    # three cohorts of 24 steps, and one to see that a replay has an effect
+    assert forward.calls + SEVERAL * several.calls == 73 and several.calls == 2
+    assert evaluation.calls > 0
     for twin in Twin.made:
         bad = [n for n in twin.names if any(n.split(".")[0].startswith(f) for f in FORBIDDEN)]
         assert not bad
@@ -193,22 +204,23 @@ def test_what_no_graph_repeats_is_computed_beside_it(
 ):
     bench = make_bench(Small(), RECIPE)
     layout = make_layout(bench.network, bench.data, RECIPE, 2)
-    first, _ = members(bench)
+    first, _, third = members(bench)
     pulled = dataclasses.replace(
         first[0], penalty=lambda values: 0.01 * values["0.weight"].square().sum()
     )
-    stack(bench, first[:2], layout=layout)
-    calls = [t.calls for t in Twin.made]
+    stack(bench, third, layout=layout)
+    step = Twin.made[:3]  # the fourth evaluates, which is the same for every cohort
+    calls = [t.calls for t in step]
     captured = [p.grad for p in layout.parameters.values()]
     beside = stack(bench, [pulled], layout=layout)[0].outcome
-    assert [t.calls for t in Twin.made] == calls
-    again = stack(bench, first[:2], layout=layout)
-    assert all(t.calls > c for t, c in zip(Twin.made, calls, strict=True))
+    assert [t.calls for t in step] == calls
+    again = stack(bench, third, layout=layout)
+    assert all(t.calls > c for t, c in zip(step, calls, strict=True))
     assert len(captured) == len(layout.parameters)
     monkeypatch.undo()
     fresh = make_layout(bench.network, bench.data, RECIPE, 2)
     assert hand.same(beside.values, stack(bench, [pulled], layout=fresh)[0].outcome.values)
-    expected = stack(bench, first[:2], layout=fresh)
+    expected = stack(bench, third, layout=fresh)
     for a, b in zip(again, expected, strict=True):
         assert hand.same(a.outcome.values, b.outcome.values)
 

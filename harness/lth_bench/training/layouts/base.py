@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,7 +13,9 @@ from lth_bench.masks import Mask
 from lth_bench.training.data import TaskData
 from lth_bench.training.direct import direct_step
 from lth_bench.training.feeds import Feed, make_feed
-from lth_bench.training.graphs import Replayed, captures
+from lth_bench.training.graphs import captures
+from lth_bench.training.layouts.best import BestStates, copies
+from lth_bench.training.layouts.captured import SEVERAL, Captured
 from lth_bench.training.network import Network
 from lth_bench.training.optimizers import make_optimizer, to_start
 from lth_bench.training.randomness import seed_global, seed_of
@@ -27,7 +28,8 @@ class Layout(ABC):
 
     The step is `forward_backward` and then `update`, both made of operations on tensors that stay
     where they are, with nothing read back: on a GPU each is captured once as a CUDA graph and
-    replayed, for every later cohort of this layout too. Callbacks come between the two.
+    replayed, for every later cohort of this layout too. Callbacks come between the two. `advance`
+    takes the steps between which nothing happens, several of them in one graph.
     """
 
     variant: ClassVar[str]
@@ -51,13 +53,18 @@ class Layout(ABC):
         self._step = direct_step(self.optimizer)
         self.losses = torch.zeros(width, device=self.device, dtype=torch.float64)
         """Sum of each member's training losses since `begin`."""
+        self._evaluated = torch.zeros(2, width, device=self.device, dtype=torch.float64)
+        self.best = BestStates(self)
         self._factors: dict[str, Tensor] = {}
         self._open: dict[str, list[bool]] = {}
         self._masked: list[Tensor] = []
         self._by: list[Tensor] = []
-        self._graphs: tuple[Replayed, Replayed] | None = None
-        self.capturable = True
-        """False once a capture has failed: then every operation is launched by itself."""
+        self.graphs = Captured(
+            self.device,
+            self._forward_backward,
+            self._update,
+            lambda: [*self.parameters.values(), self.losses],
+        )
         self._grads: list[Tensor | None] = []
         self._lr = float("nan")
         self._seeds: Sequence[int] = ()
@@ -82,8 +89,32 @@ class Layout(ABC):
         """
 
     @abstractmethod
+    def evaluated(self) -> Tensor:
+        """[2, width], float64: sum of the validation losses, and examples that are right."""
+
+    def part(self, tensors: Mapping[str, Tensor], slot: int) -> dict[str, Tensor]:
+        """One member's part of tensors that lie as the layout's do, as the state dict has it."""
+        return {k: self.member(t, slot) for k, t in tensors.items()}
+
+    def packed(self, values: Values) -> Values:
+        """A member's values as the layout holds them."""
+        return values
+
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and accuracy of these slots."""
+        """Validation loss and accuracy of these slots. One synchronisation."""
+        if self._evaluates_by_graph:
+            found = self.graphs.evaluation(self.evaluated, self._evaluated)
+        else:
+            found = self.evaluated()
+        losses, rights = found.tolist()
+        n = len(self.data.val)
+        return {slot: (losses[slot] / n, rights[slot] / n) for slot in live}
+
+    @property
+    def _evaluates_by_graph(self) -> bool:
+        # what `parametrize` computes is another function for every cohort
+        resident = isinstance(self.data.val.x, Tensor)
+        return self.static and resident and self.parametrize is None
 
     def begin(
         self,
@@ -99,27 +130,62 @@ class Layout(ABC):
         self._seeds, self._starts = seeds, starts
         # before the capture, whose warm-up computes with them, and before the values, which those
         # of the members before must not touch
-        for slot, mask in enumerate(masks):
-            self.set_mask(slot, mask)
+        self._set_masks(masks)
         if self._can_replay:
             self.feed.begin(seeds, starts)
             self.feed.load(0)
-            self.capture()
+            self._capture()
             # a cohort that was not replayed has put its own gradients there
             for parameter, gradient in zip(self.parameters.values(), self._grads, strict=True):
                 parameter.grad = gradient
         self.feed.begin(seeds, starts)
-        with torch.no_grad():
-            for slot, state in enumerate(values):
-                for key, tensor in self.tensors().items():
-                    self.member(tensor, slot).copy_(state[key])
+        self._load(values)
         self.enforce()
         to_start(self.optimizer)
         self.losses.zero_()
+        self.best.keep(range(self.width))
+
+    @torch.no_grad()
+    def _load(self, values: Sequence[Values]) -> None:
+        packed = [self.packed(v) for v in values]
+        for key, tensor in self.tensors().items():
+            if self.width == 1:
+                self.member(tensor, 0).copy_(packed[0][key])
+            else:
+                tensor.copy_(torch.stack([v[key] for v in packed]))
 
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers."""
         return {**self.parameters, **self.buffers}
+
+    def advance(
+        self, done: int, steps: int, lr: Callable[[int], float], stop: Callable[[], bool]
+    ) -> int:
+        """Up to `steps` whole steps after `done` steps since `begin`, with nothing between them.
+
+        `lr` gives the rate of the n-th step since `begin`; `stop` is asked after every launch.
+        Returns how many steps were taken, at least one.
+        """
+        taken = 0
+        while taken < steps:
+            taken += self._some(done + taken, steps - taken, lr)
+            if stop():
+                break
+        return taken
+
+    def _some(self, done: int, steps: int, lr: Callable[[int], float]) -> int:
+        """One step, or `SEVERAL` in one launch where nothing changes between them."""
+        if steps >= SEVERAL and self._replays and (graph := self.graphs.several) is not None:
+            rate = lr(done)
+            same = self.feed.ahead(done) >= SEVERAL and lr(done + SEVERAL - 1) == rate
+            if same and all(lr(done + i) == rate for i in range(1, SEVERAL - 1)):
+                self.feed.load(done, SEVERAL)
+                self._set_lr(rate)
+                graph()
+                return SEVERAL
+        self.forward_backward(done)
+        self.update(lr(done))
+        return 1
 
     def forward_backward(self, done: int) -> None:
         """Batch, forward, backward of the step after `done` steps since `begin`."""
@@ -129,13 +195,21 @@ class Layout(ABC):
             seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
             seed_global(seed, self.device, draws)
         if self._replays:
-            assert self._graphs is not None
-            self._graphs[0]()
+            assert self.graphs.step is not None
+            self.graphs.step[0]()
         else:
             self._forward_backward()
 
     def update(self, lr: float) -> None:
         """The optimiser's update at this rate, then the masks."""
+        self._set_lr(lr)
+        if self._replays:
+            assert self.graphs.step is not None
+            self.graphs.step[1]()
+        else:
+            self._update()
+
+    def _set_lr(self, lr: float) -> None:
         if lr != self._lr:
             for group in self.optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
@@ -143,21 +217,16 @@ class Layout(ABC):
                 else:
                     group["lr"] = lr
             self._lr = lr
-        if self._replays:
-            assert self._graphs is not None
-            self._graphs[1]()
-        else:
-            self._update()
 
     @property
     def _can_replay(self) -> bool:
         """Whether this cohort's step is one that a captured graph repeats."""
         plain = not self.penalties and self.parametrize is None and not self.network.habits.draws
-        return self.static and self.capturable and self.feed.static and plain
+        return self.static and self.graphs.possible and self.feed.static and plain
 
     @property
     def _replays(self) -> bool:
-        return self._graphs is not None and self._can_replay
+        return self.graphs.step is not None and self._can_replay
 
     def _forward_backward(self) -> None:
         x, y = self.feed.batch()
@@ -169,38 +238,30 @@ class Layout(ABC):
         self._step()
         self.enforce()
 
-    def capture(self) -> None:
+    def _capture(self) -> None:
         """Capture the step, unless that is done. What the slots held before is lost."""
-        if self._graphs is None:
+        if self.graphs.step is None:
             for key, parameter in self.parameters.items():
                 self._factors.setdefault(key, torch.ones_like(parameter))
             self._masked = list(self.parameters.values())
             self._by = [self._factors[k] for k in self.parameters]
-            try:
-                graphs = (
-                    Replayed(self._forward_backward, self.device),
-                    Replayed(self._update, self.device),
-                )
-                self._require_effect(graphs)
-                self._graphs = graphs
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:  # such as a forward pass that asks the device
-                warnings.warn(f"this network's step runs uncaptured: {error}", stacklevel=2)
-                self.capturable = False
+            self.graphs.capture_step(several=self.feed.at_once >= SEVERAL)
             self._grads = [p.grad for p in self.parameters.values()]
 
-    def _require_effect(self, graphs: Sequence[Replayed]) -> None:
-        """RuntimeError unless replaying the step changes something: a capture on another stream
-        than the kernels' succeeds, and does nothing. One synchronisation.
-        """
-        held = [*self.parameters.values(), self.losses]
-        before = [t.detach().clone() for t in held]
-        for graph in graphs:
-            graph()
-        changed = [(t.detach() != b).any() for t, b in zip(held, before, strict=True)]
-        if not bool(torch.stack(changed).any()):
-            raise RuntimeError("replaying the captured step changed nothing")
+    def _set_masks(self, masks: Sequence[Mask]) -> None:
+        """The masks of all slots."""
+        if not self.static or self.width == 1:
+            for slot, mask in enumerate(masks):
+                self.set_mask(slot, mask)
+            return
+        self.masks = dict(enumerate(masks))
+        parts = [mask.items_by_key() for mask in masks]
+        with torch.no_grad():
+            for key in dict.fromkeys([*self._factors, *(k for p in parts for k in p)]):
+                factor = self._factors.setdefault(key, torch.ones_like(self.parameters[key]))
+                whole = torch.ones(factor.shape[1:], dtype=torch.bool, device=self.device)
+                factor.copy_(torch.stack([p.get(key, whole) for p in parts]))
+        self._enforce_all()
 
     def set_mask(self, slot: int, mask: Mask) -> None:
         """Make `mask` the one that is enforced on a slot, and enforce it."""
@@ -219,6 +280,10 @@ class Layout(ABC):
                 factor = self._factors.setdefault(key, torch.ones_like(parameter))
                 self.member(factor, slot).copy_(parts[key])
                 self._kept_all(key)[slot] = whole
+        self._enforce_all()
+
+    def _enforce_all(self) -> None:
+        """Note which parameters a mask touches, and enforce it."""
         names = [k for k in self.parameters if k in self._factors]
         names = [k for k in names if self.static or not all(self._kept_all(k))]
         self._masked = [self.parameters[k] for k in names]
@@ -236,7 +301,11 @@ class Layout(ABC):
 
     def live(self, slot: int) -> dict[str, Tensor]:
         """A member's parameters and buffers as they are now: views."""
-        return {k: self.member(t.detach(), slot) for k, t in self.tensors().items()}
+        return self.part({k: t.detach() for k, t in self.tensors().items()}, slot)
+
+    def snapshots(self, slots: Sequence[int]) -> list[dict[str, Tensor]]:
+        """Copies of these members' values as they are now, pruned weights at +0.0."""
+        return copies(self, self.tensors(), slots, [self.masks[slot] for slot in slots])
 
     def gradients(self, slot: int) -> dict[str, Tensor]:
         """A member's dense gradients by parameter; zeros where nothing flowed."""

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from lth_bench.training.data import TaskData
 from lth_bench.training.layouts.base import Layout
+from lth_bench.training.layouts.branches import Branches
 from lth_bench.training.layouts.by_hand import ByHand
 from lth_bench.training.layouts.kept_only import KeptOnly
 from lth_bench.training.layouts.plain import Plain
@@ -16,7 +17,7 @@ from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 from lth_bench.training.sparse_chain import DENSITY
 
-Kind: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped]
+Kind: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped | Branches]
 
 BESIDE_SPARSE_INPUT = 0.1
 """Density of the first layer, where it is the largest, up to which keeping its kept weights alone
@@ -32,9 +33,16 @@ def make_layout(
     return (kind or for_any(network, recipe, width))(network, data, recipe, width)
 
 
-def kind_of(network: Network, data: TaskData, request: FitRequest, width: int) -> Kind:
+def kind_of(
+    network: Network,
+    data: TaskData,
+    request: FitRequest,
+    width: int,
+    stacks: str | None = None,
+) -> Kind:
     """The kind of layout that a training takes at a width: a property of the training, its data and
-    the kind of machine, so that a rerun computes the same way.
+    the kind of machine, so that a rerun computes the same way. `stacks` is the way of stacking that
+    is fastest for the network; its first one if not given.
     """
     sparse_input = width == 1 and SparseInput.takes(network, data, request)
     rivals = sparse_input and network.first_is_largest
@@ -42,11 +50,22 @@ def kind_of(network: Network, data: TaskData, request: FitRequest, width: int) -
         return KeptOnly
     if sparse_input:
         return SparseInput
-    return for_any(network, request.recipe, width)
+    return for_any(network, request.recipe, width, stacks)
 
 
-def for_any(network: Network, recipe: Recipe, width: int) -> Kind:
+def for_any(network: Network, recipe: Recipe, width: int, stacks: str | None = None) -> Kind:
     """The kind of layout that every training of the network can take."""
     if width == 1:
         return ByHand if ByHand.takes(network, recipe) else Plain
-    return Explicit if network.stacks == "explicit" else Vmapped
+    kinds: dict[str | None, Kind] = {"explicit": Explicit, "branches": Branches}
+    return kinds.get(stacks or network.stacks, Vmapped)
+
+
+def ways_to_stack(network: Network) -> list[str]:
+    """How members of this network can be stacked, to be raced where there are several. On a CPU,
+    which has no idle units for a second member, branches gain nothing.
+    """
+    ways = [network.stacks] if network.stacks is not None else []
+    if network.device.type == "cuda" and Branches.takes(network):
+        ways.append("branches")
+    return ways

@@ -13,7 +13,8 @@ from lth_bench.training.chain import links_of
 from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.direct import direct_step
 from lth_bench.training.layouts.base import Layout
-from lth_bench.training.network import EVAL_BATCH, Network, mean_loss_and_accuracy
+from lth_bench.training.layouts.best import BestStates
+from lth_bench.training.network import EVAL_BATCH, Network, losses_and_rights
 from lth_bench.training.optimizers import make_optimizer, to_start
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, Parametrize, Penalty, Values
@@ -70,16 +71,19 @@ class KeptOnly(Layout):
         to_start(self.optimizer)
         self._step = direct_step(self.optimizer)
         self._factors, self._open = {}, {}
-        packed = [self._chain.pack(v) for v in values]
-        super().begin(seeds, starts, packed, masks, penalties, parametrize)
+        self.best = BestStates(self)  # of other shapes
+        super().begin(seeds, starts, values, masks, penalties, parametrize)
+
+    def packed(self, values: Values) -> Values:
+        return self._chain.pack(values)
+
+    def part(self, tensors: Mapping[str, Tensor], slot: int) -> dict[str, Tensor]:
+        return self._chain.unpack(tensors)
 
     def set_mask(self, slot: int, mask: Mask) -> None:
         dense = {n: kept for n, kept in mask.kept.items() if n not in self._chain.sparse}
         super().set_mask(slot, Mask(dense, mask.held, mask.layers))
         self.masks[slot] = mask
-
-    def live(self, slot: int) -> dict[str, Tensor]:
-        return self._chain.unpack(self.parameters)
 
     def gradients(self, slot: int) -> dict[str, Tensor]:
         raise AssertionError("a training with on_step has dense gradients")
@@ -92,8 +96,8 @@ class KeptOnly(Layout):
         self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
 
     @torch.no_grad()
-    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        return {0: mean_loss_and_accuracy(self._logits(self.data.val))}
+    def evaluated(self) -> Tensor:
+        return losses_and_rights(self._logits(self.data.val))
 
     def _logits(self, split: Examples) -> Iterator[tuple[Tensor, Tensor]]:
         for i in range(0, len(split), EVAL_BATCH):

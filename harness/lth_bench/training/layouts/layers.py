@@ -27,27 +27,30 @@ def stack_layers(module: nn.Module, width: int, example_major: bool) -> nn.Modul
 
     Parameters and buffers keep their names and gain a first dimension of `width`.
     """
-    made: dict[int, nn.Module] = {}
-
-    def convert(part: nn.Module) -> nn.Module:
-        if id(part) not in made:
-            build = LAYERS.get(type(part))
-            if build is None and _own(part):
-                raise NotImplementedError
-            if build is not None:
-                made[id(part)] = build(part, width, example_major)
-                made[id(part)].training = part.training
-            else:
-                made[id(part)] = shell = copy.copy(part)
-                shell._modules = {
-                    n: convert(m) if m is not None else None for n, m in part._modules.items()
-                }
-        return made[id(part)]
-
     try:
-        return convert(copy.deepcopy(module))
+        return _stacked(copy.deepcopy(module), width, example_major, {})
     except NotImplementedError:
         return None
+
+
+def _stacked(
+    part: nn.Module, width: int, example_major: bool, made: dict[int, nn.Module]
+) -> nn.Module:
+    """The stacked form of a part; `made` has those of parts that were met before, by id."""
+    if id(part) not in made:
+        build = LAYERS.get(type(part))
+        if build is None and _own(part):
+            raise NotImplementedError
+        if build is not None:
+            made[id(part)] = build(part, width, example_major)
+            made[id(part)].training = part.training
+        else:
+            made[id(part)] = shell = copy.copy(part)
+            shell._modules = {
+                n: _stacked(m, width, example_major, made) if m is not None else None
+                for n, m in part._modules.items()
+            }
+    return made[id(part)]
 
 
 def _own(module: nn.Module) -> bool:

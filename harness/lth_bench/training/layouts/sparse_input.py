@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from lth_bench.training.data import TaskData
 from lth_bench.training.feeds import Feed
 from lth_bench.training.layouts.base import Layout
-from lth_bench.training.network import Network, mean_loss_and_accuracy
+from lth_bench.training.network import Network, losses_and_rights
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 from lth_bench.training.sparse_input.feed import SparseFeed
@@ -47,9 +45,9 @@ class SparseInput(Layout):
     def backward(self, x: SparseBatch, y: Tensor) -> None:
         self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
 
-    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+    def evaluated(self) -> Tensor:
         found = self.network.sparse_logits(self._chain, self.data.val, self.data)
-        return {0: mean_loss_and_accuracy(found)}
+        return losses_and_rights(found)
 
 
 def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:

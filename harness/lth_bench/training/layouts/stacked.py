@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -15,6 +14,10 @@ from lth_bench.training.layouts.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.modes import evaluating
 from lth_bench.training.network import EVAL_BATCH, Network
 from lth_bench.training.recipe import Recipe
+
+LARGEST = 2**28
+"""Elements of an operation's output in an evaluation, at most: 1 GB in float32. Conv-2's first
+convolution has 65,536 an example, so 64 members at 1,000 examples would have 4.2e9."""
 
 
 class Stacked(Layout):
@@ -55,12 +58,11 @@ class Stacked(Layout):
         total.backward()  # type: ignore[no-untyped-call]  # torch's stub
 
     @torch.no_grad()
-    def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+    def evaluated(self) -> Tensor:
         data, split = self.data, self.data.val
         loss = torch.zeros(self.width, device=self.device, dtype=torch.float64)
         right = torch.zeros(self.width, device=self.device, dtype=torch.int64)
-        # on a CPU the stack's activations should stay in the caches
-        size = EVAL_BATCH if self.static else max(1, EVAL_BATCH // self.width)
+        size = self._evaluation_batch()
         with evaluating(self.stack.module):
             for i in range(0, len(split), size):
                 x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
@@ -73,8 +75,16 @@ class Stacked(Layout):
                 found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
                 loss += found.view(self.width, -1).sum(1)
                 right += (logits.argmax(2) == y).sum(1)
-        losses, rights = loss.tolist(), right.tolist()
-        return {slot: (losses[slot] / len(split), rights[slot] / len(split)) for slot in live}
+        return torch.stack([loss, right.double()])
+
+    def _evaluation_batch(self) -> int:
+        """Examples of an evaluation batch: on a CPU so many that the stack's activations stay in
+        the caches, on a GPU so many that its memory holds them.
+        """
+        if not self.static:
+            return max(1, EVAL_BATCH // self.width)
+        most = LARGEST // (self.width * self.network.largest_output)
+        return max(1, min(EVAL_BATCH, most))
 
 
 class Explicit(Stacked):

@@ -6,8 +6,9 @@ import contextlib
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -78,24 +79,75 @@ class ByVmap(Stack):
     def __init__(self, module: nn.Module, width: int) -> None:
         super().__init__(module, width)
         self.module = copy.deepcopy(module)
-        made: dict[int, Tensor] = {}  # shared tensors stay shared
-        self.tensors = {}
-        for key, tensor in self.module.state_dict(keep_vars=True).items():
-            if id(tensor) not in made:
-                made[id(tensor)] = stack(tensor, width).requires_grad_(tensor.requires_grad)
-            self.tensors[key] = made[id(tensor)]
-        # each tensor under one name: torch.func gives it to the others that share it
-        self._once = {id(t): k for k, t in reversed(self.tensors.items())}
+        self.tensors = _stacked(self.module, width, stack)
+        self._once = _names(self.tensors)
 
     def forward(self, x: Tensor) -> Tensor:
         def one(values: dict[str, Tensor], x: Tensor) -> Tensor:
             out: Tensor = functional_call(self.module, values, (x,))
             return out
 
-        values = {k: self.tensors[k] for k in self._once.values()}
+        values = {k: self.tensors[k] for k in self._once}
         with _without_slow_warnings():
             logits: Tensor = vmap(one)(values, self.by_member(x))
         return logits
+
+
+class ByMember(Stack):
+    """Any network: one member after the other, each as alone and in the same memory format."""
+
+    def __init__(self, module: nn.Module, width: int) -> None:
+        super().__init__(module, width)
+        self.module = copy.deepcopy(module)
+        self.tensors = _stacked(self.module, width, _side_by_side)
+        self._once = _names(self.tensors)
+
+    def one(self, slot: int, leaves: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """Logits [N, classes] of a member; `leaves` stand for its parameters in the graph of a
+        backward pass.
+        """
+        held = {k: self.tensors[k].detach()[slot] for k in self._once if k not in leaves}
+        out: Tensor = functional_call(self.module, {**held, **leaves}, (x,))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.by_member(x)
+        names = [k for k in self._once if self.tensors[k].requires_grad]
+        return torch.stack(
+            [
+                self.one(slot, {k: self.tensors[k][slot] for k in names}, part)
+                for slot, part in enumerate(rows)
+            ]
+        )
+
+
+def _stacked(
+    module: nn.Module, width: int, make: Callable[[Tensor, int], Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of the state dict, each `width` times; shared ones stay shared."""
+    made: dict[int, Tensor] = {}
+    found = {}
+    for key, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in made:
+            made[id(tensor)] = make(tensor, width).requires_grad_(tensor.requires_grad)
+        found[key] = made[id(tensor)]
+    return found
+
+
+def _names(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Each tensor under its first name: torch.func gives it to the others that share it."""
+    return list({id(t): k for k, t in reversed(list(tensors.items()))}.values())
+
+
+def _side_by_side(tensor: Tensor, width: int) -> Tensor:
+    """`width` copies along a new first dimension; each lies in memory as the tensor does."""
+    made = torch.empty_strided(
+        (width, *tensor.shape),
+        (tensor.numel(), *tensor.stride()),
+        dtype=tensor.dtype,
+        device=tensor.device,
+    )
+    return made.copy_(tensor.detach())
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ class SparseFeed:
     """
 
     static = False
+    at_once = 1
 
     def __init__(self, data: TaskData, recipe: Recipe, dtype: torch.dtype) -> None:
         assert data.background is not None
@@ -44,8 +45,13 @@ class SparseFeed:
     def _name(self) -> tuple[int, int, torch.dtype]:
         return self._seed, self._size, self._dtype
 
-    def load(self, done: int) -> None:
+    def ahead(self, done: int) -> int:
+        """One: every batch is prepared by itself."""
+        return 1
+
+    def load(self, done: int, steps: int = 1) -> None:
         """Get the batch of the update after `done` updates ready."""
+        assert steps == 1
         step = self._start + done
         found = self._kept.get(step) or self._ready.get(step)
         self._now = found or self._prepare(step)
