@@ -146,11 +146,13 @@ def prepare_process(device: str) -> None:
         torch.set_flush_denormal(True)
     else:
         use(device)
-        # an operation without a deterministic form warns; it does not fail
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # an operation without a deterministic form warns; it does not fail (and without torch's
+        # wrapper, which imports the compiler: 1.3 s a worker)
+        torch._C._set_deterministic_algorithms(True, warn_only=True)
         # which would fill every new tensor; nothing here reads what it has not written
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False

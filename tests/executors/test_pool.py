@@ -151,6 +151,9 @@ def everything_global():
         dtype=torch.get_default_dtype(),
         matmul=torch.get_float32_matmul_precision(),
         grad=torch.is_grad_enabled(),
+        tf32=torch.backends.cudnn.allow_tf32,
+        reduced=torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
     )
 
 
@@ -163,6 +166,9 @@ def test_global_state_is_each_experiment_s_own_and_the_trainings_have_theirs():
         random.seed(number)
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.allow_tf32 = not before.tf32
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = not before.reduced
+        torch.use_deterministic_algorithms(True)
         with torch.no_grad():
             left = everything_global()
             fit(pool, number)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 import time
+import weakref
 
 import pytest
 import torch
@@ -370,3 +371,24 @@ def test_what_on_step_sees_of_the_end_is_its_own(make_bench, request_of, queue):
     for one in waiting:
         bench.wait_alone(one)
     assert ends == [4] * 4 + [6] * 6
+
+
+def test_a_cohort_that_found_no_memory_is_gone_before_its_halves_run(
+    wide, request_of, queue, monkeypatch
+):
+    """Otherwise its tensors would take the room that the halves need."""
+    begin, made, alive = Layout.begin, [], []
+
+    def begin_or_not(self, *given, **how):
+        begin(self, *given, **how)
+        alive.append(sum(layout() is not None for layout in made))
+        made.append(weakref.ref(self))
+        if self.width > 2:
+            raise torch.OutOfMemoryError("full")
+
+    bench = wide(4)
+    _ = bench.width(RECIPE)
+    monkeypatch.setattr(Layout, "begin", begin_or_not)
+    serve_all(bench, queue(bench, *(request_of(bench, seed=i) for i in range(4))))
+    assert [layout() is None for layout in made[:1]] == [True]
+    assert alive == [0, 0, 1]  # the second half finds the layout of the first

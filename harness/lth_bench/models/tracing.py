@@ -52,12 +52,15 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-class LargestOutput(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
-    """Notes the size of the largest tensor that any operation inside makes."""
+class Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+    """Counts the operations inside, and notes the size of the largest tensor that one makes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's stub
         self.elements = 0
+        """Of the largest tensor."""
+        self.operations = 0
+        """Views too."""
 
     def __torch_dispatch__(
         self,
@@ -70,6 +73,7 @@ class LargestOutput(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
         made = out if isinstance(out, tuple | list) else (out,)
         sizes = [t.numel() for t in made if isinstance(t, Tensor)]
         self.elements = max([self.elements, *sizes])
+        self.operations += 1
         return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,13 @@ from torch.backends import cudnn
 
 
 def _deterministic(value: tuple[bool, bool]) -> None:
-    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+    # what torch.use_deterministic_algorithms does besides is to import its compiler, in 1.3 s
+    torch._C._set_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _of(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+    """How a switch of a torch backend is read and set."""
+    return partial(getattr, owner, name), partial(setattr, owner, name)
 
 
 def _default_device(device: torch.device) -> None:
@@ -39,8 +46,11 @@ SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     ),
     (lambda: torch.is_autocast_enabled("cpu"), lambda on: _autocast("cpu", on)),
     (lambda: torch.is_autocast_enabled("cuda"), lambda on: _autocast("cuda", on)),
-    (lambda: cudnn.benchmark, lambda on: setattr(cudnn, "benchmark", on)),
-    (lambda: cudnn.deterministic, lambda on: setattr(cudnn, "deterministic", on)),
+    _of(cudnn, "benchmark"),
+    _of(cudnn, "deterministic"),
+    _of(cudnn, "allow_tf32"),
+    _of(torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction"),
+    _of(torch.backends.cuda.matmul, "allow_fp16_reduced_precision_reduction"),
     # no getter: a subnormal number survives a product, or does not
     (lambda: not bool(torch.tensor([1e-310], dtype=torch.float64) * 1), torch.set_flush_denormal),
 )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
-from lth_bench.models.tracing import LargestOutput, to_trace
+from lth_bench.models.tracing import Outputs, to_trace
 from lth_bench.training.channels_last import takes_channels_last
 from lth_bench.training.data import Examples, TaskData
 from lth_bench.training.flops import count_flops
@@ -115,7 +115,7 @@ class Network:
     def largest_output(self) -> int:
         """Elements an example of the largest tensor that an operation of the forward pass makes."""
         twin, examples = to_trace(self.module, self.input_shape)
-        with torch.no_grad(), LargestOutput() as seen:
+        with torch.no_grad(), Outputs() as seen:
             twin(examples)
         return int(max(seen.elements, examples.numel())) // len(examples)
 

@@ -78,11 +78,12 @@ def to_start(optimizer: torch.optim.Optimizer) -> None:
 
     Zero momentum gives torch.optim.SGD's first step too: its buffer becomes the gradient.
     """
+    # in one launch, where an operation costs its launch
+    if there := [v for state in optimizer.state.values() for v in state.values()]:
+        torch._foreach_zero_(there)
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             state = optimizer.state[parameter]
-            for value in state.values():
-                value.zero_()
             if state:
                 continue
             if isinstance(optimizer, torch.optim.SGD):

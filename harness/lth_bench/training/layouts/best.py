@@ -36,8 +36,7 @@ class BestStates:
             self._tensors = {k: torch.empty_like(t) for k, t in live.items()}
         kept = self._tensors
         if len(set(slots)) == layout.width:
-            for key, tensor in live.items():
-                kept[key].copy_(tensor)
+            torch._foreach_copy_(list(kept.values()), list(live.values()))
         elif layout.static:
             chosen = [slot in slots for slot in range(layout.width)]
             which = torch.tensor(chosen, device=layout.device)

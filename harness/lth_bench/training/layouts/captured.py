@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lth_bench.models.tracing import Outputs
 from lth_bench.training.graphs import Replayed
 
 SEVERAL = 10
 """Steps in the graph for stretches in which nothing happens between two steps. A launch costs the
 host about 10 µs whatever the graph holds, of which a step then has a tenth."""
+SMALL = 200
+"""Operations of a step, views counted, up to which that pays: at about 3 µs each the device takes
+longer than the host anyway, and a graph of ten thousand operations takes seconds to capture."""
 
 
 class Captured:
@@ -52,7 +56,7 @@ class Captured:
             step = (self._replayed(self._forward_backward), self._replayed(self._update))
             self._require_effect(step)
             self.step = step
-            if several:
+            if several and self._operations() <= SMALL:
                 self.several = self._replayed(self._several_steps, step[0].pool)
         except torch.OutOfMemoryError:
             raise
@@ -84,6 +88,12 @@ class Captured:
         self, function: Callable[[], None], pool: tuple[int, int] | None = None
     ) -> Replayed:
         return Replayed(function, self._device, pool)
+
+    def _operations(self) -> int:
+        with Outputs() as seen:
+            self._forward_backward()
+            self._update()
+        return seen.operations
 
     def _several_steps(self) -> None:
         for _ in range(SEVERAL):
