@@ -40,11 +40,12 @@ class Bench:
     def layout(self, width: int | str) -> Layout:
         """What a cohort is computed on, warmed up; `auto` is the engine's own choice of width."""
         if width not in self._layouts:
-            chosen = self.auto.width if width == "auto" else int(width)
-            made = self._layouts.get(chosen)
+            stacks = self.auto.choice.stacks if width == "auto" else None
+            chosen = self.auto.choice.size if width == "auto" else int(width)
+            made = self._layouts.get(chosen) if stacks in (None, self.network.stacks) else None
             if made is None:
                 (request,) = self.requests(1, 1)
-                kind = kind_of(self.network, self.data, request, chosen)
+                kind = kind_of(self.network, self.data, request, chosen, stacks)
                 made = make_layout(self.network, self.data, self.net.recipe, chosen, kind)
                 self._layouts[chosen] = made
                 self.run(made, 1)
@@ -120,8 +121,10 @@ def rate(name: str, device: str, width: int | str, seconds: float) -> float:
     return prepared.rate(prepared.layout(width), seconds)
 
 
-def raced(name: str, device: str) -> dict[int, float]:
-    """Model-steps a second of the widths that the engine chose among, as it measured them."""
+def raced(name: str, device: str) -> dict[str, dict[int, float]]:
+    """Model-steps a second by way of stacking and cohort size, as the engine measured them when it
+    chose.
+    """
     return bench(name, device).auto.rates
 
 

@@ -148,6 +148,7 @@ def _graphed(step: Step) -> Step:
     return graph.replay
 
 
-def raced(name: str, device: str) -> dict[str, float]:
+def raced(name: str, device: str) -> dict[str, dict[str, float]]:
     """Model-steps a second of the widths that the engine chose among."""
-    return {str(width): rate for width, rate in ours.raced(name, device).items()}
+    found = ours.raced(name, device)
+    return {way: {str(size): rate for size, rate in by.items()} for way, by in found.items()}
