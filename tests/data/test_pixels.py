@@ -49,7 +49,8 @@ def test_the_pixels_are_pillows(
     assert (ours.permute(1, 2, 0).numpy() == theirs.reshape(47, 61, channels)).all()
 
 
-def test_torchvision_decodes_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_decodes_jpegs_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its other decoders end the process at a damaged image."""
     asked = []
 
     def pillow(content: bytes) -> torch.Tensor:
@@ -57,11 +58,20 @@ def test_torchvision_decodes_what_it_can(monkeypatch: pytest.MonkeyPatch) -> Non
         return torch.zeros(3, 2, 2, dtype=torch.uint8)
 
     monkeypatch.setattr(pixels, "_pillow", pillow)
-    for kind in ("JPEG", "PNG", "WEBP"):
-        Decoder(3)(encoded("RGB", kind))
+    Decoder(3)(encoded("RGB", "JPEG"))
     assert not asked
-    Decoder(3)(encoded("RGB", "BMP"))
-    assert len(asked) == 1
+    for kind in ("PNG", "WEBP", "GIF", "BMP"):
+        Decoder(3)(encoded("RGB", kind))
+    assert len(asked) == 4
+
+
+def test_without_torchvisions_decoder_the_pixels_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = encoded("RGB", "JPEG", progressive=True)
+    theirs = Decoder(3)(content)
+    monkeypatch.setattr(pixels, "_torchvision", lambda: None)
+    assert torch.equal(Decoder(3)(content), theirs)
 
 
 @pytest.mark.parametrize(("size", "resize"), [(32, None), (32, 40), (64, None), (47, 60)])

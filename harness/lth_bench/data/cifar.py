@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth_bench.data.archives import BadArchive, contents
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.pickles import read_pickle
-from lth_bench.data.published import Published
+from lth_bench.data.published import MAX_BYTES, Published
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,20 @@ class CIFAR10(Published):
     def _contents(self, files: Sequence[Path]) -> dict[str, tuple[str, bytes]]:
         """Batch name → where it lies and what it holds."""
         if len(files) > 1:
-            return {file.name: (str(file), file.read_bytes()) for file in files}
+            return {file.name: (str(file), self.read(file)) for file in files}
         (archive,) = files
-        contents = {}
+        wanted = {f"{self.folder}/{name}": name for name in (*self.train, *self.test)}
         try:
-            with tarfile.open(archive) as opened:
-                for name in (*self.train, *self.test):
-                    member = opened.extractfile(f"{self.folder}/{name}")
-                    if member is None:
-                        raise KeyError(f"{name} is no file")
-                    contents[name] = (f"{self.folder}/{name} in {archive}", member.read())
-        except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
-            raise self.damaged(str(archive), f"is truncated or damaged ({error})") from error
-        return contents
+            held = {
+                wanted[name]: (f"{name} in {archive}", content)
+                for name, content in contents(archive, wanted.__contains__, MAX_BYTES)
+            }
+        except BadArchive as error:
+            raise self.damaged(str(archive), error.why) from error
+        if len(held) < len(wanted):
+            missing = ", ".join(sorted(wanted.values() - held.keys()))
+            raise self.damaged(str(archive), f"is truncated or another archive: it lacks {missing}")
+        return held
 
     def _batch(self, file: str, data: bytes, md5: str | None) -> tuple[Tensor, Tensor]:
         self.require(file, data, md5)
@@ -94,7 +94,7 @@ class CIFAR10(Published):
             raise self.damaged(file, str(error)) from error
         if not isinstance(batch, dict) or not {"data", self.labels} <= batch.keys():
             raise self.damaged(file, f"must hold 'data' and {self.labels!r}")
-        x, y = np.asarray(batch["data"]), np.asarray(batch[self.labels])
+        x, y = _array(batch["data"]), _array(batch[self.labels])
         if x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3072:
             raise self.damaged(
                 file,
@@ -109,6 +109,16 @@ class CIFAR10(Published):
             )
         images = np.ascontiguousarray(x).reshape(-1, 3, 32, 32)
         return torch.from_numpy(images), torch.from_numpy(y.astype(np.int64))
+
+
+def _array(held: Any) -> np.ndarray:
+    """An array, or a list of numbers as one. Of anything else an empty one of objects: lists that
+    hold each other may be some bytes long, and the array that is made of them fill the memory.
+    """
+    if isinstance(held, np.ndarray):
+        return held
+    flat = isinstance(held, list) and all(type(item) is int for item in held)
+    return np.asarray(held) if flat else np.empty(0, object)
 
 
 @dataclass(frozen=True)

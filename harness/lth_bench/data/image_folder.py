@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 
 import torch
 
+from lth_bench.data import archives
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.cache import ArrayCache, stamp
+from lth_bench.data.headers import MAX_BYTES
 from lth_bench.data.image_files import (
     FileImages,
     ImageFiles,
@@ -23,7 +25,7 @@ from lth_bench.data.image_files import (
 from lth_bench.data.pixels import Decoder
 from lth_bench.data.root import DataMissing
 from lth_bench.data.summary_cache import kept_summary, known_fingerprint
-from lth_bench.data.tree import ARCHIVES, Tree, archive_names, arrange, list_folder, read_archive
+from lth_bench.data.tree import ARCHIVES, Tree, arrange, is_image, list_folder
 from lth_bench.devices import cores
 from lth_bench.errors import UserError
 from lth_bench.params import Range
@@ -151,7 +153,8 @@ class ImageFolder:
     def _tree(self, place: _Place) -> Tree:
         if place.tree is not None:
             return place.tree
-        return arrange(archive_names(place.where), self.test_fraction, place.where)
+        names = archives.names(place.where, is_image, MAX_BYTES)
+        return arrange(names, self.test_fraction, place.where)
 
     def _shape(self, place: _Place, tree: Tree) -> tuple[int, int, int]:
         """[C, H, W] that all images shall have."""
@@ -162,7 +165,7 @@ class ImageFolder:
             content = read_file(place.where, name)
         else:
             names = set(tree.train)
-            name, content = next((n, c) for n, c in read_archive(place.where) if n in names)
+            name, content = next(archives.contents(place.where, names.__contains__, MAX_BYTES))
         channels, height, width = decoded(place.where, name, content, self._decoder).shape
         return channels, height, width
 
@@ -177,9 +180,8 @@ class ImageFolder:
         else:
             spot = {name: train[i] for i, name in enumerate(tree.train)}
             spot.update({name: test[i] for i, name in enumerate(tree.test)})
-            for name, content in read_archive(place.where):
-                if name in spot:
-                    spot[name].copy_(decoded(place.where, name, content, self._decoder, shape))
+            for name, content in archives.contents(place.where, spot.__contains__, MAX_BYTES):
+                spot[name].copy_(decoded(place.where, name, content, self._decoder, shape))
         return Arrays(
             train, torch.tensor(tree.train_labels), test, torch.tensor(tree.test_labels),
             len(tree.classes),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,10 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+SMALL = 1 << 26
+"""Bytes of an unpacked file that are read whatever its packed form takes."""
+MOST_PACKED = 100
+"""Beyond these, times that its packed form may grow; the published images' grows to five times."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +100,10 @@ class MNIST(Published):
             )
 
     def _read(self, file: Path, md5: str | None) -> np.ndarray:
-        data = file.read_bytes()
+        data = self.read(file)
         self.require(str(file), data, md5)
-        if file.suffix == ".gz":
-            try:
-                data = gzip.decompress(data)
-            except (OSError, EOFError, zlib.error) as error:
-                raise self.damaged(str(file), f"is truncated or damaged ({error})") from error
         try:
-            return idx(data)
+            return idx(_unpacked(data) if file.suffix == ".gz" else data)
         except ValueError as error:
             raise self.damaged(str(file), str(error)) from error
 
@@ -125,20 +126,45 @@ class KMNIST(MNIST):
     unpacked: ClassVar[Mapping[str, str]] = {}
 
 
+def _unpacked(packed: bytes) -> bytes:
+    """What its first bytes promise, and one byte more where it has more. ValueError where that is
+    damaged, or far more than so few bytes can hold.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as opened:
+            head = opened.read(4)
+            head += opened.read(4 * head[3]) if len(head) == 4 else b""
+            rest = math.prod(_shape(head))
+            if rest > max(SMALL, MOST_PACKED * len(packed)):
+                raise ValueError(
+                    f"promises {rest:,} bytes in {len(packed):,}; real images pack to a tenth"
+                )
+            return head + opened.read(rest + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"is truncated or damaged ({error})") from error
+
+
 def idx(data: bytes) -> np.ndarray:
     """The uint8 array in an idx file. ValueError for another format and for a wrong length.
 
     The header is two zero bytes, the type (8 is uint8), the number of dimensions, and each
     dimension as a big-endian 32-bit integer.
     """
-    if len(data) < 4 or data[:3] != b"\x00\x00\x08" or len(data) < 4 + 4 * data[3]:
-        raise ValueError(f"is no idx file of bytes: it begins with {data[:4]!r}")
-    shape = [int(n) for n in np.frombuffer(data, ">u4", count=data[3], offset=4)]
+    shape = _shape(data)
     body = np.frombuffer(data, np.uint8, offset=4 + 4 * data[3])
-    if body.size != int(np.prod(shape, dtype=object)):
-        state = "truncated" if body.size < np.prod(shape, dtype=object) else "too long"
+    if body.size != math.prod(shape):
+        state, follow = "too long", "more"
+        if body.size < math.prod(shape):
+            state, follow = "truncated", f"{body.size:,}"
         raise ValueError(
-            f"is {state}: its header promises {' × '.join(map(str, shape))} bytes, but "
-            f"{body.size:,} follow"
+            f"is {state}: its header promises {' × '.join(map(str, shape))} bytes, but {follow} "
+            f"follow"
         )
     return body.reshape(shape).copy()
+
+
+def _shape(head: bytes) -> list[int]:
+    """The dimensions in a header. ValueError where it is none of bytes."""
+    if len(head) < 4 or head[:3] != b"\x00\x00\x08" or len(head) < 4 + 4 * head[3]:
+        raise ValueError(f"is no idx file of bytes: it begins with {head[:4]!r}")
+    return [int(n) for n in np.frombuffer(head, ">u4", count=head[3], offset=4)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,33 +27,39 @@ class _Type:
             self.dtype = self.dtype.newbyteorder(state[1])
 
 
+Spend = Callable[[int], None]
+"""Called with the bytes that are made room for; raises where these are more than a pickle holds."""
+
+
 class _Array:
     """Stands for numpy.ndarray, until the whole pickle is read."""
 
     array: np.ndarray | None = None
 
-    def __init__(self, *_: object) -> None:
-        pass
+    def __init__(self, spend: Spend, *_: object) -> None:
+        self._spend = spend
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, by_columns, data = state
-        self.array = _frombuffer(data, kind, shape, "F" if by_columns else "C")
+        self.array = _frombuffer(self._spend, data, kind, shape, "F" if by_columns else "C")
 
 
-def _frombuffer(data: Any, kind: _Type, shape: Any, order: Any) -> np.ndarray:
+def _frombuffer(spend: Spend, data: Any, kind: _Type, shape: Any, order: Any) -> np.ndarray:
+    spend(len(data))
     if isinstance(data, str):  # bytes of Python 2
         data = data.encode("latin1")
     return np.frombuffer(bytearray(data), kind.dtype).reshape(shape, order=order)
 
 
-def _scalar(kind: _Type, data: Any) -> Any:
-    return _frombuffer(data, kind, (), "C")[()]
+def _scalar(spend: Spend, kind: _Type, data: Any) -> Any:
+    return _frombuffer(spend, data, kind, (), "C")[()]
 
 
-def _encode(text: str, encoding: str) -> bytes:
+def _encode(spend: Spend, text: str, encoding: str) -> bytes:
     """How Python 3 writes bytes for Python 2: as text that is encoded when it is read."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+    spend(len(text))
     return text.encode(encoding)
 
 
@@ -73,10 +81,21 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _ArraysOnly(pickle.Unpickler):
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        # text is encoded, then copied; but ten bytes can ask for that again and again
+        self._left = 4 * len(data)
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
-        return _ALLOWED[module, name]
+        made = _ALLOWED[module, name]
+        return made if made is _Type else partial(made, self._spend)
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise pickle.UnpicklingError("it asks for more bytes than it has")
 
 
 def read_pickle(data: bytes) -> Any:
@@ -86,7 +105,7 @@ def read_pickle(data: bytes) -> Any:
     text. ValueError for anything else, and for a damaged pickle.
     """
     try:
-        found = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+        found = _ArraysOnly(data).load()
         if isinstance(found, dict):
             return {key: _finished(value) for key, value in found.items()}
         return _finished(found)

@@ -21,7 +21,10 @@ from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.cache import ArrayCache, stamp
 from lth_bench.data.root import DataMissing, offline, writable
 from lth_bench.errors import UserError
+from lth_bench.files import read_regular
 
+MAX_BYTES = 1 << 31
+"""Of a file, unpacked; none of the published ones has a tenth of it."""
 TIMEOUT = 60.0
 """Seconds without an answer after which a download fails."""
 
@@ -51,7 +54,7 @@ class Published(ABC):
 
         Raises DataMissing where they cannot be had, UserError naming a file that is damaged.
         """
-        files = self.find(root)
+        files = self._find(root)
         if files is None:
             self._fetch(root)
             files = self.find(root)
@@ -62,7 +65,7 @@ class Published(ABC):
         """Of the content, where a decoded copy of the files tells it. DataMissing without files:
         nothing is downloaded for this.
         """
-        files = self.find(root)
+        files = self._find(root)
         if files is None:
             raise DataMissing(f"dataset {self.title!r} is not there: looked for {self.needs(root)}")
         return self._cache(root, files).fingerprint()
@@ -70,6 +73,27 @@ class Published(ABC):
     def _cache(self, root: Path, files: Sequence[Path]) -> ArrayCache:
         sources = [stamp(file) for file in files]
         return ArrayCache(self.title, root, sources, {"checksum": self.checksum})
+
+    def read(self, file: Path) -> bytes:
+        """A file's content. UserError where it cannot be read, or is longer than any."""
+        try:
+            return read_regular(file, MAX_BYTES)
+        except OSError as error:
+            raise UserError(
+                f"dataset {self.title!r}: {file} cannot be read ({error.strerror or error}); make "
+                f"it readable, or put a good copy in its place"
+            ) from error
+
+    def _find(self, root: Path) -> list[Path] | None:
+        """`find`, or the error for a folder that may not be looked into."""
+        try:
+            return self.find(root)
+        except OSError as error:
+            raise UserError(
+                f"dataset {self.title!r}: {error.filename or root} cannot be looked at "
+                f"({error.strerror or error}); make it readable, or name another folder in "
+                f"LTH_BENCH_DATA"
+            ) from error
 
     @abstractmethod
     def find(self, root: Path) -> list[Path] | None:

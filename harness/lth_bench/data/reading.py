@@ -1,6 +1,6 @@
 """Pixels that are not in memory, read by threads ahead of whoever wants them.
 
-Threads and not processes: neither torchvision's decoder nor torch's resizing holds the GIL (two
+Threads and not processes: neither Pillow's decoders nor torch's resizing holds the GIL (two
 threads decode 1.9 times as fast as one), nothing is copied between processes, nothing is imported
 again, and nothing is left behind when a run is killed.
 """

@@ -30,7 +30,9 @@ def split(n: int, y: Tensor, val_size: int, fingerprint: str) -> tuple[Tensor, T
 def _stratified(labels: np.ndarray, purpose: str) -> np.ndarray:
     """All indices in an order whose every beginning holds the classes in proportion."""
     n = len(labels)
-    keys = np.frombuffer(hashlib.shake_256(purpose.encode()).digest(8 * n), dtype="<u8")
+    # names of files may hold bytes that are no UTF-8
+    encoded = purpose.encode("utf-8", "surrogatepass")
+    keys = np.frombuffer(hashlib.shake_256(encoded).digest(8 * n), dtype="<u8")
     by_class = np.lexsort((keys, labels))
     counts = np.bincount(labels)
     starts = np.cumsum(counts) - counts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,16 @@ from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.published import Published
 
 FILES = ("train_32x32.mat", "test_32x32.mat")
+NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
+           "single", "double")  # fmt: skip
+"""MATLAB's names of the kinds of arrays that are no lists of others."""
+COMPRESSED = 15
+"""MATLAB's number of the kind."""
+MOST_PACKED = 100
+"""Times that a packed variable may grow; the published images' grows to the 1.3-fold."""
+SMALL = 1 << 24
+"""Bytes of a variable that are read whatever its packed form takes."""
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,13 +64,10 @@ class SVHN(Published):
         return self.arrays(files, *parts)
 
     def _read(self, file: Path, md5: str | None) -> tuple[Tensor, Tensor]:
-        from scipy.io import loadmat
-
-        data = file.read_bytes()
+        data = self.read(file)
         self.require(str(file), data, md5)
         try:
-            held = loadmat(io.BytesIO(data), variable_names=["X", "y"])
-            x, y = held["X"], held["y"].reshape(-1).astype(np.int64)
+            x, y = read_mat(data)
         except Exception as error:  # a damaged file raises anything
             raise self.damaged(str(file), f"is truncated or no file of SVHN's ({error})") from error
         if x.dtype != np.uint8 or x.shape != (32, 32, 3, len(y)):
@@ -69,3 +78,38 @@ class SVHN(Published):
             )
         images = np.ascontiguousarray(x.transpose(3, 2, 0, 1))
         return torch.from_numpy(images), torch.from_numpy(np.where(y == 10, 0, y))
+
+
+def read_mat(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """X and y of a MATLAB file of version 5. ValueError, or whatever SciPy raises.
+
+    What its headers say is looked at before anything is read, since room is made for that.
+    """
+    from scipy.io import loadmat, whosmat
+
+    _require_moderate(data)
+    held = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
+    for name in ("X", "y"):
+        shape, kind = held.get(name, ((), "not there"))
+        if kind not in NUMBERS:
+            raise ValueError(f"{name} must be an array of numbers, but is {kind}")
+        if math.prod(shape) > SMALL + len(data) * MOST_PACKED:
+            raise ValueError(f"{name} is said to be {list(shape)} in {len(data):,} bytes")
+    found = loadmat(io.BytesIO(data), variable_names=["X", "y"])
+    return found["X"], found["y"].reshape(-1).astype(np.int64)
+
+
+def _require_moderate(data: bytes) -> None:
+    """ValueError where a packed variable is more than such images pack to."""
+    order: Any = "<" if data[126:128] == b"IM" else ">"
+    here = 128
+    while here + 8 <= len(data):
+        kind, size = (int(n) for n in np.frombuffer(data, f"{order}u4", 2, here))
+        packed = memoryview(data)[here + 8 : here + 8 + size]
+        here += 8 + size
+        unpack, unpacked = zlib.decompressobj(), 0
+        while kind == COMPRESSED and packed and not unpack.eof:
+            unpacked += len(unpack.decompress(packed, PIECE))
+            packed = memoryview(unpack.unconsumed_tail)
+            if unpacked > SMALL + MOST_PACKED * size:
+                raise ValueError(f"a variable of more than {unpacked:,} bytes in {size:,}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +12,16 @@ import torch
 
 from lth_bench.data.splits import split
 from lth_bench.errors import UserError
+from lth_bench.files import require_regular
 
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"))
 SPLITS = ("train", "test")
 HELD_OUT = ("test", "val", "validation")
 """Folders beside train/ that can be the test split; the first that is there."""
+MOST_LINKS = 30
+"""Ways to one folder through links; Linux follows at most 40 links of a path."""
+MOST_FOLDERS = 100
+"""Within each other; an archive could name thousands, each of which takes a pass over all names."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
@@ -35,42 +37,6 @@ class Tree:
     train_labels: tuple[int, ...]
     """Index into `classes`."""
     test_labels: tuple[int, ...]
-
-
-def read_archive(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each image file in a zip or tar, which is never unpacked.
-
-    In the archive's own order. UserError where it is damaged.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as packed:
-                for entry in packed.infolist():
-                    if not entry.is_dir() and _is_image(entry.filename):
-                        yield entry.filename, packed.read(entry)
-        else:
-            # as a stream: a compressed tar has no other order than its own
-            with tarfile.open(path, "r|*") as opened:
-                for member in opened:
-                    content = opened.extractfile(member) if _is_image(member.name) else None
-                    if content is not None:
-                        yield member.name, content.read()
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-
-
-def archive_names(path: Path) -> list[str]:
-    """The image files in a zip or tar, sorted, with / between folders."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as packed:
-                names = [entry.filename for entry in packed.infolist() if not entry.is_dir()]
-        else:
-            with tarfile.open(path, "r|*") as opened:
-                names = [member.name for member in opened if member.isfile()]
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-    return sorted(filter(_is_image, names))
 
 
 @dataclass(frozen=True)
@@ -91,9 +57,11 @@ def list_folder(folder: Path) -> Listing:
     Plain strings: a million files take seconds so, and half a minute by way of `Path`.
     """
     found, folders, todo = [], [], [("", str(folder))]
+    seen: Counter[tuple[int, int]] = Counter()
     try:
         while todo:
             prefix, place = todo.pop()
+            _require_end(seen, place, folder)
             with os.scandir(place) as entries:
                 for entry in entries:
                     name = prefix + entry.name
@@ -102,8 +70,9 @@ def list_folder(folder: Path) -> Listing:
                     if entry.is_dir():
                         todo.append((f"{name}/", entry.path))
                         folders.append(name)
-                    elif _is_image(name):
+                    elif is_image(name):
                         status = entry.stat()  # raises where a link leads nowhere
+                        require_regular(entry.path, status)
                         found.append((name, f"{status.st_size} {status.st_mtime_ns}"))
     except OSError as error:
         raise UserError(
@@ -114,6 +83,18 @@ def list_folder(folder: Path) -> Listing:
         tuple(name for name, _ in found), tuple(stamp for _, stamp in found),
         tuple(sorted(folders)),
     )  # fmt: skip
+
+
+def _require_end(seen: Counter[tuple[int, int]], place: str, folder: Path) -> None:
+    """UserError where links to folders lead to one of them again and again."""
+    status = os.stat(place)
+    one = (status.st_dev, status.st_ino)
+    seen[one] += 1
+    if seen[one] > MOST_LINKS:
+        raise UserError(
+            f"{folder}: links lead to the folder {place!r} more than {MOST_LINKS} times; remove "
+            f"those that lead back to a folder they lie in"
+        )
 
 
 def arrange(
@@ -129,6 +110,12 @@ def arrange(
     quietly, it would be a class less.
     """
     paths = {name: _inner(name) for name in names}
+    deepest = max(paths, key=lambda name: len(paths[name]), default="")
+    if deepest and len(paths[deepest]) > MOST_FOLDERS:
+        raise UserError(
+            f"{where}: {deepest[:200]!r} lies in {len(paths[deepest]) - 1:,} folders within each "
+            f"other; put train/CLASS/… and test/CLASS/… there, or CLASS/… alone"
+        )
     above: tuple[str, ...] = ()
     while _wrapped(paths):
         above += next(iter(paths.values()))[:1]
@@ -239,7 +226,8 @@ def _inner(name: str) -> Parts:
     return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file's name, with / between folders, is that of an image."""
     return os.path.splitext(name)[1].lower() in IMAGES and not _is_hidden(name)
 
 
@@ -249,17 +237,3 @@ def _is_hidden(name: str) -> bool:
         return False
     parts = _inner(name)
     return any(part.startswith(".") for part in parts) or "__MACOSX" in parts
-
-
-_DAMAGED = (
-    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
-    NotImplementedError, RuntimeError,
-)  # fmt: skip
-"""What reading a damaged or encrypted archive raises."""
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{path} cannot be read as a folder, zip or tar of images: it is truncated, damaged or "
-        f"something else ({error})"
-    )
