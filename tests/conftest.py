@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,11 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = ["surroundings", "pretend_gpu.plugin"]
+
+# Decoded data is kept for the session, and not among the user's own; all processes share it.
+if "LTH_BENCH_CACHE" not in os.environ:
+    os.environ["LTH_BENCH_CACHE"] = tempfile.mkdtemp(prefix="lth-bench-tests-")
+    atexit.register(shutil.rmtree, os.environ["LTH_BENCH_CACHE"], ignore_errors=True)
 
 # A loaded machine is no failure.
 settings.register_profile("lth-bench", deadline=None)

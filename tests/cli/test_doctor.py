@@ -136,7 +136,7 @@ def test_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path)
+    monkeypatch.setenv("LTH_BENCH_CACHE", str(tmp_path))
     assert "none measured" in found(check_cache(), "widths").found
     (tmp_path / "widths.json").write_text('{"a": {"width": 8}}')
     assert found(check_cache(), "widths").found.startswith("1 measured")

@@ -13,11 +13,7 @@ import pytest
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("user-cache")
 
-    def user_cache_path(name: str) -> Path:
-        return folder / name
-
-    for module in ("cache", "root"):
-        monkeypatch.setattr(f"lth_bench.data.{module}.user_cache_path", user_cache_path)
+    monkeypatch.setenv("LTH_BENCH_CACHE", str(folder))
     for name in ("LTH_BENCH_DATA", "LTH_BENCH_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 import zipfile
@@ -273,3 +274,24 @@ def test_the_jpeg_copy_of_cifar10(requires_shared_data: Path) -> None:
         pytest.skip("LTH_BENCH_DATA holds no cifar10_jpeg.tar.xz")
     info = ImageFolder("cifar10_jpeg").info(requires_shared_data)
     assert info == DatasetInfo((3, 32, 32), 10, 50_000, 10_000)
+
+
+def test_nothing_is_written_where_the_data_lies(tmp_path: Path, own_cache: Path) -> None:
+    """It is often a folder of many people's."""
+    divided(tmp_path / "root" / "animals")
+    before = sorted(tmp_path.rglob("*"))
+    dataset = ImageFolder("animals")
+    dataset.load(tmp_path / "root")
+    dataset.open(tmp_path / "root")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(list((own_cache / "arrays").glob("*.safetensors"))) == 1
+
+
+def test_folders_of_the_same_names_sizes_and_times_are_two(tmp_path: Path) -> None:
+    """What is unpacked from an archive often has one time of change."""
+    for root, value in (("one", 1), ("other", 2)):
+        for name in ("train/a/1.png", "train/b/1.png", "test/a/1.png"):
+            put(tmp_path / root / "animals", name, png(value))
+            os.utime(tmp_path / root / "animals" / name, (5, 5))
+    for root, value in (("one", 1), ("other", 2)):
+        assert int(ImageFolder("animals").load(tmp_path / root).train_x.max()) == value

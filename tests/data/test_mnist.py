@@ -144,7 +144,7 @@ def test_downloads_through_torchvision(tmp_path: Path, monkeypatch: pytest.Monke
     here = tmp_path / "here"
     monkeypatch.setattr(sys, "stdout", None)  # standard output is for results
     assert len(MNIST(checksum=False).load(here).train_y) == 30
-    assert {path.name for path in here.iterdir()} == {"MNIST", ".lth_bench_cache"}
+    assert {path.name for path in here.iterdir()} == {"MNIST"}
 
 
 def test_idx_of_any_shape() -> None:

@@ -10,7 +10,7 @@ from lth_bench.errors import UserError
 
 def test_where_data_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert data_root() == own_cache / "lth-bench" / "data"
+    assert data_root() == own_cache / "data"
     (tmp_path / "data").mkdir()
     assert data_root() == Path("data")
     monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path / "elsewhere"))

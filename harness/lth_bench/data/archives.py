@@ -26,8 +26,10 @@ from lth_bench.files import open_regular
 
 HEADERS = 1 << 18
 """Bytes that a tar may put between two entries: names and attributes, at most."""
-BYTES_AN_ENTRY = 4
-"""Of a packed tar there are more for every entry, by far, unless it repeats one header."""
+BYTES_AN_ENTRY = 16
+"""A packed tar has more for every entry, by far, unless it repeats one header."""
+FEW = 1000
+"""Entries that may be that small."""
 PIECE = 1 << 16
 """Bytes unpacked at a time, at most."""
 DICTIONARY = 1 << 28
@@ -98,7 +100,7 @@ def _in_tar(path: Path, file: BinaryIO, wanted: Callable[[str], bool], limit: in
             opened.members.clear()  # it would keep every one
             meter.left = member.size + HEADERS
             count += 1
-            if count * BYTES_AN_ENTRY > size + (1 << 20):
+            if count > FEW + size / BYTES_AN_ENTRY:
                 raise _damaged(path, f"{count:,} entries in {size:,} bytes")
             if member.isdir() or not wanted(member.name):
                 continue

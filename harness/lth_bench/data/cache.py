@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -11,52 +12,51 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
-from lth_bench.data.root import writable
+from lth_bench.data.root import user_cache, writable
 
-FOLDER = ".lth_bench_cache"
 REVISION = 1
 """Raised whenever a reader decodes the same files to other arrays."""
 PARTS = ("train_x", "train_y", "test_x", "test_y")
+_DAMAGED = (SafetensorError, OSError, KeyError, ValueError, TypeError)
+"""What reading a file raises that is missing, or is no copy."""
 
 
 class ArrayCache:
-    """The decoded copy of one dataset: below the data root, or in the user's cache folder.
+    """The decoded copy of one dataset, in the user's cache folder: the data itself may lie in a
+    folder of many people's.
 
-    The second where the root is read-only. The copy belongs to the files it was made from, by
-    name, size and time of change, and to the options that it was decoded with.
+    The copy belongs to the files it was made from, by place, size and time of change, and to the
+    options that it was decoded with.
     """
 
     def __init__(
-        self, dataset: str, root: Path, sources: Iterable[object], options: Mapping[str, object]
+        self, dataset: str, sources: Iterable[object], options: Mapping[str, object]
     ) -> None:
         about = [REVISION, dataset, [str(s) for s in sources], dict(options)]
         key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10)
         self.name = f"{dataset}-{key.hexdigest()}"
         self.file = f"{self.name}.safetensors"
-        self.folders = (root / FOLDER, user_cache_path("lth-bench") / "arrays")
+        self.folder = user_cache() / "arrays"
 
     def info(self) -> DatasetInfo | None:
         """The sizes of a decoded copy, from its header; None without one."""
-        for path in self._existing():
-            with contextlib.suppress(SafetensorError, OSError, KeyError, ValueError):
-                with safe_open(path, framework="pt") as opened:
-                    train, test = (opened.get_slice(x).get_shape() for x in ("train_x", "test_x"))
-                    classes = int(opened.metadata()["classes"])
-                return DatasetInfo((train[1], train[2], train[3]), classes, train[0], test[0])
+        with contextlib.suppress(*_DAMAGED):
+            with safe_open(self.path, framework="pt") as opened:
+                train, test = (opened.get_slice(x).get_shape() for x in ("train_x", "test_x"))
+                classes = int(opened.metadata()["classes"])
+            return DatasetInfo((train[1], train[2], train[3]), classes, train[0], test[0])
         return None
 
     def fingerprint(self) -> str | None:
         """The content's fingerprint by the header of a decoded copy; None without one."""
-        for path in self._existing():
-            with (
-                contextlib.suppress(SafetensorError, OSError, KeyError, ValueError),
-                safe_open(path, framework="pt") as opened,
-            ):
-                return str(opened.metadata()["fingerprint"])
+        with (
+            contextlib.suppress(*_DAMAGED),
+            safe_open(self.path, framework="pt") as opened,
+        ):
+            return str(opened.metadata()["fingerprint"])
         return None
 
     def get(self, decode: Callable[[], Arrays]) -> Arrays:
@@ -68,55 +68,61 @@ class ArrayCache:
         found = self._read()
         if found is not None:
             return found
-        folder = next(filter(writable, self.folders), None)
-        if folder is None:
-            return self._unkept(decode(), f"neither {' nor '.join(map(str, self.folders))} can be")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{self.file}.lock")
-            lock.acquire()
+            lock = self.lock(self.file)
         except OSError as error:
-            return self._unkept(decode(), f"{folder}: {error}")
+            return self._unkept(decode(), error)
         try:
             found = self._read()
-            return found if found is not None else self._keep(folder, decode())
+            return found if found is not None else self._keep(decode())
         finally:
             lock.release()
 
-    def _existing(self) -> list[Path]:
-        return [folder / self.file for folder in self.folders if (folder / self.file).is_file()]
+    @property
+    def path(self) -> Path:
+        """The copy's file, which need not be there."""
+        return self.folder / self.file
+
+    def lock(self, file: str) -> FileLock:
+        """A lock on a file of the folder, which is made; it is held. OSError where that fails."""
+        if not writable(self.folder):
+            raise PermissionError(errno.EACCES, f"{self.folder} cannot be written to")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f"{file}.lock")
+        lock.acquire()
+        return lock
 
     def _read(self) -> Arrays | None:
         """A copy whose content still has the fingerprint it was written with."""
-        for path in self._existing():
-            # a damaged copy can be made again: it counts as absent, and is overwritten
-            with contextlib.suppress(SafetensorError, OSError, KeyError, ValueError):
-                with safe_open(path, framework="pt") as opened:
-                    about = opened.metadata()
-                    train_x, train_y, test_x, test_y = map(opened.get_tensor, PARTS)
-                arrays = Arrays(train_x, train_y, test_x, test_y, int(about["classes"]))
-                if arrays.fingerprint() == about["fingerprint"]:
-                    return arrays
+        # a damaged copy can be made again: it counts as absent, and is overwritten
+        with contextlib.suppress(*_DAMAGED):
+            with safe_open(self.path, framework="pt") as opened:
+                about = opened.metadata()
+                train_x, train_y, test_x, test_y = map(opened.get_tensor, PARTS)
+            arrays = Arrays(train_x, train_y, test_x, test_y, int(about["classes"]))
+            if arrays.fingerprint() == about["fingerprint"]:
+                return arrays
         return None
 
-    def _keep(self, folder: Path, arrays: Arrays) -> Arrays:
+    def _keep(self, arrays: Arrays) -> Arrays:
         from safetensors.numpy import save_file  # torch's refuses parts of one tensor
 
         about = {"classes": str(arrays.classes), "fingerprint": arrays.fingerprint()}
         tensors = {part: getattr(arrays, part).contiguous().numpy() for part in PARTS}
-        part = folder / f"{self.file}.part"  # one writer: the lock is held
+        part = self.folder / f"{self.file}.part"  # one writer: the lock is held
         try:
             save_file(tensors, part, about)
-            os.replace(part, folder / self.file)
+            os.replace(part, self.path)
         except (SafetensorError, OSError) as error:
             part.unlink(missing_ok=True)
-            return self._unkept(arrays, f"{folder}: {error}")
+            return self._unkept(arrays, error)
         return arrays
 
-    def _unkept(self, arrays: Arrays, reason: str) -> Arrays:
+    def _unkept(self, arrays: Arrays, error: Exception) -> Arrays:
         warnings.warn(
-            f"the decoded copy of a dataset could not be kept, so every run decodes it anew: "
-            f"{reason}; it takes {_gigabytes(arrays):.2f} GB",
+            f"the decoded copy of a dataset could not be kept in {self.folder}, so every run "
+            f"decodes it again: {getattr(error, 'strerror', None) or error}. It takes "
+            f"{_gigabytes(arrays):.2f} GB; LTH_BENCH_CACHE names another place",
             stacklevel=2,
         )
         return arrays
@@ -126,7 +132,7 @@ def _gigabytes(arrays: Arrays) -> float:
     return sum(int(getattr(arrays, part).nbytes) for part in PARTS) / 1e9
 
 
-def stamp(path: Path, name: str | None = None) -> str:
-    """What a decoded copy remembers of a source file: name, size and time of change."""
+def stamp(path: Path) -> str:
+    """What a decoded copy remembers of a source file: place, size and time of change."""
     status = path.stat()
-    return f"{name or path.name} {status.st_size} {status.st_mtime_ns}"
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

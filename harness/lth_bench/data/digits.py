@@ -25,15 +25,15 @@ class Digits:
 
     def load(self, root: Path) -> Arrays:
         """Pixel values 0 to 16 are scaled to 0 to 255. The split is fixed and keeps proportions."""
-        return _cache(root).get(_decode)
+        return _cache().get(_decode)
 
     def fingerprint(self, root: Path) -> str | None:
         """Of the content, where a decoded copy tells it."""
-        return _cache(root).fingerprint()
+        return _cache().fingerprint()
 
 
-def _cache(root: Path) -> ArrayCache:
-    return ArrayCache("digits", root, [f"scikit-learn {version('scikit-learn')}"], {})
+def _cache() -> ArrayCache:
+    return ArrayCache("digits", [f"scikit-learn {version('scikit-learn')}"], {})
 
 
 def _decode() -> Arrays:

@@ -127,14 +127,15 @@ class ImageFolder:
             listing = list_folder(where)
             tree = arrange(listing.names, self.test_fraction, where, listing.folders)
             pairs = zip(listing.names, listing.stamps, strict=True)
-            sources = [f"{name} {stamp}" for name, stamp in pairs]
+            sources = [str(where.resolve()), *(f"{name} {stamp}" for name, stamp in pairs)]
         else:
             tree, sources = None, [stamp(where)]
         options = {
             "size": self.size, "channels": self.channels, "test_fraction": self.test_fraction,
             "resize": self.resize,
         }  # fmt: skip
-        return _Place(where, tree, ArrayCache("image_folder", root, sources, options))
+        cache = ArrayCache("image_folder", sources, options)
+        return _Place(where, tree, cache)
 
     def _where(self, root: Path) -> Path:
         # an absolute path stays as it is
@@ -142,8 +143,15 @@ class ImageFolder:
         endings = ("",) if self.path else ("", *ARCHIVES)
         for ending in endings:
             place = base.with_name(base.name + ending)
-            if place.exists():
-                return place
+            try:
+                if place.exists():
+                    return place
+            except OSError as error:
+                raise UserError(
+                    f"dataset 'image_folder': {place} cannot be looked at "
+                    f"({error.strerror or error}); make it readable, or name another folder in "
+                    f"LTH_BENCH_DATA"
+                ) from error
         also = f", also with the endings {' '.join(ARCHIVES)}" if not self.path else ""
         raise DataMissing(
             f"dataset 'image_folder' is not there: looked for {base}{also}. Put the folder or "

@@ -59,7 +59,7 @@ class Published(ABC):
             self._fetch(root)
             files = self.find(root)
             assert files is not None, "torchvision has put its files elsewhere"
-        return self._cache(root, files).get(lambda: self.decode(files))
+        return self._cache(files).get(lambda: self.decode(files))
 
     def fingerprint(self, root: Path) -> str | None:
         """Of the content, where a decoded copy of the files tells it. DataMissing without files:
@@ -68,11 +68,11 @@ class Published(ABC):
         files = self._find(root)
         if files is None:
             raise DataMissing(f"dataset {self.title!r} is not there: looked for {self.needs(root)}")
-        return self._cache(root, files).fingerprint()
+        return self._cache(files).fingerprint()
 
-    def _cache(self, root: Path, files: Sequence[Path]) -> ArrayCache:
+    def _cache(self, files: Sequence[Path]) -> ArrayCache:
         sources = [stamp(file) for file in files]
-        return ArrayCache(self.title, root, sources, {"checksum": self.checksum})
+        return ArrayCache(self.title, sources, {"checksum": self.checksum})
 
     def read(self, file: Path) -> bytes:
         """A file's content. UserError where it cannot be read, or is longer than any."""

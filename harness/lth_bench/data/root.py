@@ -23,14 +23,30 @@ def data_root() -> Path:
     named = os.environ.get("LTH_BENCH_DATA")
     if named:
         root = Path(named).expanduser()
-        if root.exists() and not root.is_dir():
+        try:
+            is_file = root.exists() and not root.is_dir()
+        except OSError as error:
+            raise UserError(
+                f"LTH_BENCH_DATA names {named!r}, which cannot be looked at "
+                f"({error.strerror or error}); make it readable, or name another folder"
+            ) from error
+        if is_file:
             raise UserError(
                 f"LTH_BENCH_DATA must name a folder, but {named!r} is a file; set it to the folder "
                 f"that holds it"
             )
         return root
     local = Path("data")
-    return local if local.is_dir() else user_cache_path("lth-bench") / "data"
+    return local if local.is_dir() else user_cache() / "data"
+
+
+def user_cache() -> Path:
+    """Where a user's decoded data, measured widths and, by default, datasets are kept.
+
+    `LTH_BENCH_CACHE`, or the system's place for caches. It need not exist.
+    """
+    named = os.environ.get("LTH_BENCH_CACHE")
+    return Path(named).expanduser().absolute() if named else user_cache_path("lth-bench")
 
 
 def offline(environment: Mapping[str, str] = os.environ) -> bool:
@@ -43,6 +59,9 @@ def writable(folder: Path) -> bool:
 
     A folder without any write permission is meant to be left alone, by root too.
     """
-    while not folder.exists():
-        folder = folder.parent
-    return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    except OSError:  # one that may not even be looked into
+        return False

@@ -10,11 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from filelock import FileLock
-
 from lth_bench.data.cache import ArrayCache
 from lth_bench.data.image_files import Summary
-from lth_bench.data.root import writable
 
 
 def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
@@ -23,40 +20,34 @@ def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
     It belongs to the same files and options. Processes that ask at the same time make it once.
     Where nothing can be written, a warning says so and the next process makes it again.
     """
-    files = _files(cache)
-    found = _read(files)
+    file = _file(cache)
+    found = _read(file)
     if found is not None:
         return found
-    place = next((file for file in files if writable(file.parent)), None)
-    if place is None:
-        return _unkept(make(), f"neither {' nor '.join(str(f.parent) for f in files)} can be")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_suffix(".lock"))
-        lock.acquire()
+        lock = cache.lock(file.stem)
     except OSError as error:
-        return _unkept(make(), f"{place.parent}: {error}")
+        return _unkept(make(), file, error)
     try:
-        return _read(files) or _keep(place, make())
+        return _read(file) or _keep(file, make())
     finally:
         lock.release()
 
 
 def known_fingerprint(cache: ArrayCache) -> str | None:
     """The fingerprint in a kept summary, or None."""
-    found = _read(_files(cache))
+    found = _read(_file(cache))
     return None if found is None else found.fingerprint
 
 
-def _files(cache: ArrayCache) -> list[Path]:
-    return [folder / f"{cache.name}.summary.json" for folder in cache.folders]
+def _file(cache: ArrayCache) -> Path:
+    return cache.folder / f"{cache.name}.summary.json"
 
 
-def _read(files: list[Path]) -> Summary | None:
-    for file in files:
-        # a damaged one can be made again
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return Summary(**json.loads(file.read_text()))
+def _read(file: Path) -> Summary | None:
+    # a damaged one can be made again
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Summary(**json.loads(file.read_text()))
     return None
 
 
@@ -67,14 +58,15 @@ def _keep(file: Path, summary: Summary) -> Summary:
         os.replace(part, file)
     except OSError as error:
         part.unlink(missing_ok=True)
-        return _unkept(summary, f"{file.parent}: {error}")
+        return _unkept(summary, file, error)
     return summary
 
 
-def _unkept(summary: Summary, reason: str) -> Summary:
+def _unkept(summary: Summary, file: Path, error: OSError) -> Summary:
     warnings.warn(
-        f"what was learnt by reading every image could not be kept, so every process reads them "
-        f"all again: {reason} written to",
+        f"what was learnt by reading every image could not be kept in {file.parent}, so every "
+        f"process reads them all again: {error.strerror or error}; LTH_BENCH_CACHE names another "
+        f"place",
         stacklevel=2,
     )
     return summary

@@ -48,9 +48,9 @@ SECONDS, STEPS = 0.15, 30
 
 def widths_file() -> Path:
     """Where a user's measured widths are kept, for all results: a rerun takes the same ones."""
-    from platformdirs import user_cache_path
+    from lth_bench.data.root import user_cache
 
-    return user_cache_path("lth-bench") / "widths.json"
+    return user_cache() / "widths.json"
 
 
 @dataclass(frozen=True)

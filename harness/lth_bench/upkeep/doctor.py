@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lth_bench.data.root import data_root, offline, writable
+from lth_bench.data.root import data_root, offline, user_cache, writable
 from lth_bench.errors import UserError
 from lth_bench.store.paths import Paths
 from lth_bench.upkeep.finding import Finding
@@ -115,9 +115,7 @@ def check_plugins(files: Sequence[Path], third_party: bool) -> Iterator[Finding]
 
 def check_cache() -> Iterator[Finding]:
     """Where a user's measured widths and decoded data are kept."""
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("lth-bench")
+    folder = user_cache()
     try:
         fine = writable(folder)
     except OSError:
@@ -126,8 +124,9 @@ def check_cache() -> Iterator[Finding]:
         yield Finding(
             "warning",
             "cache",
-            f"{folder} cannot be written to, so that every run measures the widths anew",
-            "make it writable, or set XDG_CACHE_HOME",
+            f"{folder} cannot be written to, so that every run measures the widths and decodes "
+            f"the data again",
+            "make it writable, or name another place in LTH_BENCH_CACHE",
         )
         return
     yield Finding("ok", "cache", str(folder))
