@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Protocol
 
 from lth_bench.errors import UserError
 from lth_bench.files import open_regular
@@ -118,10 +118,14 @@ def _in_tar(path: Path, file: BinaryIO, wanted: Callable[[str], bool], limit: in
             yield member.name, read
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Meter:
     """What a tar is read from: it ends where more is asked for than an entry and its headers."""
 
-    def __init__(self, file: IO[bytes] | _Xz, path: Path) -> None:
+    def __init__(self, file: _Readable, path: Path) -> None:
         self._file, self._path = file, path
         self.left = HEADERS
 
@@ -134,7 +138,7 @@ class _Meter:
         return content
 
 
-def _unpacked(file: BinaryIO) -> IO[bytes] | _Xz:
+def _unpacked(file: BinaryIO) -> _Readable:
     """The tar in a packed file, told by its first bytes; nothing is unpacked before it is read."""
     head = file.read(6)
     file.seek(0)
