@@ -50,6 +50,8 @@ class Scenario:
     """The suite as it was run, where more of it is needed than its name."""
     tuned: dict[str, str] = field(default_factory=dict)
     """Label → the strategy's own label, of those whose parameters a search found."""
+    test_examples: int | None = None
+    """Size of the test split, as records say it since it is recorded."""
     weights: bool = False
     """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
 
@@ -181,6 +183,7 @@ class Scenario:
             "unit_density": density if label == "early_bird" else None,
             "rewind_step": 100 if label == "late_rewind" else 0,
             "fingerprint": digest("data"),
+            **({} if self.test_examples is None else {"test_examples": self.test_examples}),
             "status": "ok",
             "reason": None,
             "metrics": metrics,

@@ -10,7 +10,7 @@ from lth_bench.cli.options import JsonOption, ResultsOption, SuiteArgument
 
 GATES = {
     "not-reproduced": ("not reproduced",),
-    "insufficient": ("insufficient",),
+    "insufficient": ("insufficient", "open"),
     "no-data": ("no data",),
 }
 """What --fail-on takes, and the verdicts that each one fails on."""
@@ -24,8 +24,8 @@ def claims(
         typer.Option(
             "--fail-on",
             metavar="VERDICT",
-            help="Exit with 6 at a claim that is not-reproduced, insufficient or no-data; "
-            "repeatable.",
+            help="Exit with 6 at a claim that is not-reproduced, insufficient (open, or fewer than "
+            "three seeds) or no-data; repeatable.",
         ),
     ] = None,
     format: Annotated[

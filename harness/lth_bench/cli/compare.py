@@ -59,8 +59,8 @@ def compare(
             "--fail-on",
             metavar="VERDICT",
             help="Exit with 6 at any line that is worse, not-better, not-equivalent or "
-            "insufficient; repeatable. worse: or where B lost a seed that A has not. Any: at what "
-            "a new database no longer has.",
+            "insufficient (open, or fewer than three seeds); repeatable. worse: or where B lost a "
+            "seed that A has not. Any: at what a new database no longer has.",
         ),
     ] = None,
     format: Annotated[

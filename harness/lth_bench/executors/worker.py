@@ -165,6 +165,8 @@ class Worker:
         def watch(record: dict[str, Any]) -> None:
             if record["reported"]:
                 reached.append(record["status"])
+            if experiment.scored_on == "test":
+                record = {**record, "test_examples": len(test)}
             emit(record)
 
         try:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOST = ("failed", "diverged")
 """Statuses by which a method loses a seed."""
+STEPPED = ("test_accuracy", "early_stop_accuracy")
+"""Metrics that are fractions of the test examples."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Sample:
     """Seeds on which the method cannot reach the density, or whose control there is not."""
     missing: frozenset[int]
     """Seeds still owed."""
+    step: float = 0.0
+    """The distance of two values: of accuracies on N test examples 1/N; 0 where it is not known,
+    and of all other metrics."""
 
     @property
     def task(self) -> str:
@@ -104,7 +109,8 @@ def samples(
             list(v ORDER BY seed) FILTER ({ok}),
             list(seed) FILTER (status IN ({lost})),
             list(seed) FILTER (status = 'skipped'),
-            list(seed) FILTER (NOT coalesce({ok}, false) AND status NOT IN ({lost}, 'skipped'))
+            list(seed) FILTER (NOT coalesce({ok}, false) AND status NOT IN ({lost}, 'skipped')),
+            {"1.0 / min(test_examples)" if metric in STEPPED else "NULL"}
         FROM f
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
             source_model, source_dataset, source_recipe
@@ -117,13 +123,13 @@ def samples(
 
 
 def _sample(row: tuple[Any, ...]) -> Sample:
-    suite, model, dataset, recipe, density, strategy, label, control, source, *found = row
+    suite, model, dataset, recipe, density, strategy, label, control, source, *found, step = row
     seeds, values, lost, skipped, missing = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
-    seedless = map(frozenset, (lost, skipped, missing))
     return Sample(
-        suite, model, dataset, recipe, density, strategy, label, control, source, by_seed, *seedless
-    )
+        suite, model, dataset, recipe, density, strategy, label, control, source, by_seed,
+        frozenset(lost), frozenset(skipped), frozenset(missing), step or 0.0,
+    )  # fmt: skip
 
 
 def _source(con: DuckDBPyConnection, metric: str) -> tuple[str, str]:

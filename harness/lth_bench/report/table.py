@@ -42,6 +42,8 @@ class Table:
     """Columns aligned to the left; all others to the right."""
     notes: tuple[str, ...] = ()
     """What must be said of this table, below it."""
+    optional: frozenset[int] = frozenset()
+    """Columns that a terminal leaves out where even the short cells do not fit."""
     about: tuple[str, ...] = ()
     """Suite, model, dataset and recipe, where it is about one task."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,11 @@ def _lines(table: Table, width: int) -> Iterator[Text]:
 
     short = False
     widths = _widths(table, short)
-    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    if _whole(widths) > width:
         short = True
+        widths = _widths(table, short)
+    if _whole(widths) > width and table.optional:
+        table = _without(table, table.optional)
         widths = _widths(table, short)
     yield Text("")
     header = GAP.join(_aligned(table, table.header, widths))
@@ -87,6 +91,22 @@ def _lines(table: Table, width: int) -> Iterator[Text]:
         for line in block:
             yield _styled(line, _aligned(table, _texts(line, short), widths))
     yield Text("")
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _without(table: Table, columns: frozenset[int]) -> Table:
+    """The table without these columns."""
+    stay = [i for i in range(len(table.header)) if i not in columns]
+    return replace(
+        table,
+        header=tuple(table.header[i] for i in stay),
+        blocks=[[tuple(line[i] for i in stay) for line in block] for block in table.blocks],
+        left=frozenset(place for place, i in enumerate(stay) if i in table.left),
+        optional=frozenset(),
+    )
 
 
 def _texts(line: Line, short: bool) -> list[str]:

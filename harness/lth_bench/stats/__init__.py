@@ -6,6 +6,7 @@ from lth_bench.stats.equivalence import equivalence_p, not_worse_p
 from lth_bench.stats.interval import Interval, bootstrap_interval, t_interval
 from lth_bench.stats.paired import differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
+from lth_bench.stats.predictive import Forecast, chance_settled, forecast
 from lth_bench.stats.profile import performance_profile
 from lth_bench.stats.rank_interval import rank_intervals
 from lth_bench.stats.ranks import ranks
@@ -17,15 +18,18 @@ from lth_bench.stats.verdict import Kind, Verdict, judge
 
 __all__ = [
     "CriticalDifference",
+    "Forecast",
     "Interval",
     "Kind",
     "Summary",
     "TasksVerdict",
     "Verdict",
     "bootstrap_interval",
+    "chance_settled",
     "critical_groups",
     "differences",
     "equivalence_p",
+    "forecast",
     "holm",
     "interquartile_mean",
     "judge",

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Literal, TypeVar
 
-from lth_bench.stats.interval import Interval, bootstrap_interval, t_interval
+from lth_bench.stats.interval import Interval, bootstrap_interval
+from lth_bench.stats.summary import Summary
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -22,12 +23,16 @@ def differences(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, flo
 
 
 def paired_interval(
-    a: Mapping[Key, float], b: Mapping[Key, float], level: float = 0.95, method: Method = "t"
+    a: Mapping[Key, float],
+    b: Mapping[Key, float],
+    level: float = 0.95,
+    method: Method = "t",
+    step: float = 0.0,
 ) -> Interval:
     """Mean difference a − b over the common keys, with its t-interval or its bootstrap interval.
 
-    The bootstrap is far too narrow below some 20 keys: see `bootstrap_interval`. ValueError where
-    no key is common.
+    `step` is that of `Summary.floored`, for the t-interval. The bootstrap is far too narrow below
+    some 20 keys: see `bootstrap_interval`. ValueError where no key is common.
     """
     if method not in ("t", "bootstrap"):
         raise ValueError(f"an interval's method is 't' or 'bootstrap', but got {method!r}")
@@ -36,4 +41,4 @@ def paired_interval(
         raise ValueError(f"no common seed: one side has {list(a)}, the other {list(b)}")
     if method == "bootstrap":
         return bootstrap_interval(common.values(), level)
-    return t_interval(common.values(), level)
+    return Summary.of(common.values()).floored(step).interval(level)

@@ -17,7 +17,10 @@ Seed = TypeVar("Seed", bound=Hashable)
 
 
 def rank_intervals(
-    samples: Mapping[Label, Mapping[Seed, float | None]], level: float = 0.95, higher: bool = True
+    samples: Mapping[Label, Mapping[Seed, float | None]],
+    level: float = 0.95,
+    higher: bool = True,
+    step: float = 0.0,
 ) -> dict[Label, tuple[int, int]]:
     """The best and the worst place that each label could truly have.
 
@@ -31,6 +34,7 @@ def rank_intervals(
             to be better than no other. A seed that is absent says nothing.
         level: In (0, 1).
         higher: Whether larger values are better.
+        step: The smallest difference that the measurement can show: see `Summary.floored`.
     """
     require_fraction("level", level)
     ok = {label: {s: v for s, v in x.items() if v is not None} for label, x in samples.items()}
@@ -39,7 +43,7 @@ def rank_intervals(
     for a, b in combinations(samples, 2):
         common = differences(ok[a], ok[b])
         if len(common) >= LEAST and (a in whole or b in whole):
-            found[a, b] = Summary.of(common.values())
+            found[a, b] = Summary.of(common.values()).floored(step)
     above, below = dict.fromkeys(samples, 0), dict.fromkeys(samples, 0)
     for pair, p in holm({pair: paired_t(summary) for pair, summary in found.items()}).items():
         if p >= 1 - level:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from lth_bench.stats.interval import Interval, interval_of
@@ -44,6 +44,19 @@ class Summary:
     def error(self) -> float | None:
         """Standard error of the mean, s / √n; None at n = 1."""
         return None if self.deviation is None else self.deviation / math.sqrt(self.n)
+
+    def floored(self, step: float) -> Self:
+        """With a deviation of half a `step` at least: the largest of a value between two steps.
+
+        Accuracies on N test examples lie 1/N apart, so three seeds can agree to the image without
+        their true values doing so; a deviation of 0 would call any difference certain. ValueError
+        for a step below 0 or not finite.
+        """
+        if not 0 <= step < math.inf:
+            raise ValueError(f"a step is finite and at least 0, but got {step}")
+        if self.deviation is None or self.deviation >= step / 2:
+            return self
+        return replace(self, deviation=step / 2)
 
     def interval(self, level: float = 0.95) -> Interval:
         """The same as `t_interval` of the values."""

@@ -1,4 +1,4 @@
-"""What paired differences allow one to say, and what more seeds would be needed to say."""
+"""What paired differences allow one to say, and by how many seeds the rest may be settled."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Literal
 
 from lth_bench.stats.equivalence import equivalence_p, require_margin
 from lth_bench.stats.moments import require_fraction
-from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
+from lth_bench.stats.power import minimum_detectable_effect
+from lth_bench.stats.predictive import MOST, Forecast, verdict_forecast
 from lth_bench.stats.significance import paired_t
 from lth_bench.stats.summary import Summary
+from lth_bench.stats.units import Unit, span, told
 
-Kind = Literal["better", "worse", "equivalent", "undecided", "insufficient", "failed"]
+Kind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
 LEAST = 3
 """Seeds below which there is no verdict: two differences have a spread with one degree of freedom,
 and their t-interval is 13 standard errors wide on either side."""
-
-MOST = 1000
-"""Seeds beyond which "needs more than" is all that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +26,14 @@ class Verdict:
 
     kind: Kind
     summary: Summary | None
-    """Of the differences A − B; None where no seed is common."""
+    """Of the differences A − B, with the deviation that was judged by; None where no seed is
+    common."""
     p: float | None
     """Two-sided, of the paired t-test; None below two pairs."""
     margin: float
     """Differences this small do not matter; in the unit of the differences."""
     detectable: float | None
     """The true difference that n seeds show with the stated power; None below two pairs."""
-    needed: int | None
-    """Seeds that show a difference as small as the margin, at least 3; None if the spread is
-    unknown or if more than 1,000."""
     lost: int
     """Seeds that the method lost: failed or diverged."""
     planned: int
@@ -45,8 +42,9 @@ class Verdict:
     """Of the two one-sided tests against the margin; None below two pairs."""
     within: bool = False
     """Shown to lie within the margin, even if also shown to be better or worse."""
-    unit: str = "points"
-    """"points": differences are of fractions and told in percent; otherwise told as they are."""
+    level: float = 0.95
+    unit: Unit = "points"
+    """How differences are told: see `stats.units`."""
 
     @property
     def n(self) -> int:
@@ -54,23 +52,30 @@ class Verdict:
         return 0 if self.summary is None else self.summary.n
 
     @property
+    def forecast(self) -> Forecast | None:
+        """By how many seeds an open verdict is likely to be settled; None of any other."""
+        if self.kind != "open" or self.summary is None or not self.summary.deviation:
+            return None
+        deviation = self.summary.deviation
+        effect, margin = abs(self.summary.mean) / deviation, self.margin / deviation
+        # three digits are more than the draws can tell, and let a leaderboard's rows share
+        return verdict_forecast(self.n, _digits(effect), _digits(margin), self.level)
+
+    @property
     def text(self) -> str:
-        """Such as "insufficient seeds (n=3, needs about 8)"."""
-        size = _size(self.margin, self.unit)
+        """Such as "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
+        size = told(self.margin, self.unit)
         if self.kind == "failed":
             return f"{self.lost} of {self.planned} seeds failed"
         if self.kind == "equivalent":
             return f"equivalent (within ±{size})"
-        if self.kind == "undecided":
-            return "no difference found"
         if self.kind == "insufficient":
-            return f"insufficient seeds (n={self.n}, needs {self._needs()})"
+            return f"needs {LEAST}+"
+        if self.kind == "open":
+            assert self.summary is not None
+            interval = self.summary.interval(self.level)
+            return f"open: {span(interval, self.unit)}; {outlook(self.n, self.forecast)}"
         return f"{self.kind} (by less than {size})" if self.within else self.kind
-
-    def _needs(self) -> str:
-        if self.summary is None or self.summary.deviation is None or self.needed == LEAST:
-            return f"at least {LEAST}"
-        return f"more than {MOST}" if self.needed is None else f"about {self.needed}"
 
 
 def judge(
@@ -81,8 +86,9 @@ def judge(
     lost: int = 0,
     planned: int | None = None,
     *,
+    step: float = 0.0,
     higher: bool = True,
-    unit: str = "points",
+    unit: Unit = "points",
 ) -> Verdict:
     """The verdict on A from its differences A − B, paired by seed. The first that holds:
 
@@ -90,8 +96,8 @@ def judge(
     2. Fewer than three pairs: insufficient.
     3. paired t-test p < 1 − level: better or worse.
     4. TOST p < 1 − level: equivalent within the margin.
-    5. n < the seeds that a difference of the margin needs at this spread: insufficient.
-    6. Otherwise undecided: enough seeds to find a difference of the margin, and none found.
+    5. Otherwise open: its interval says what the difference may be, `forecast` by how many seeds it
+       is likely to be settled.
 
     One verdict is wrong with probability 1 − level at most. Nothing is corrected for the number of
     verdicts asked for: of 20 true ties one is called better or worse.
@@ -100,11 +106,13 @@ def judge(
         summary: Of the differences; None where no seed is common.
         margin: Above 0, in the unit of the differences: 0.005 is half a percentage point.
         level: 1 − α, in (0, 1).
-        power: Of `needed` and `detectable`.
+        power: Of `detectable`.
         lost: Seeds that the method failed or diverged at.
         planned: All seeds planned; by default those paired and those lost.
+        step: The smallest difference that the measurement can show: of accuracies on N test
+            examples 1/N. The deviation counts as half of it at least (`Summary.floored`).
         higher: Whether larger values are better.
-        unit: How `text` tells the margin: "points" times 100, any other as it is.
+        unit: How `text` tells the margin and the interval.
     """
     require_margin(margin)
     require_fraction("level", level)
@@ -112,12 +120,12 @@ def judge(
     planned = n + lost if planned is None else planned
     if not 0 <= lost <= planned:
         raise ValueError(f"lost seeds lie in [0, {planned}], the planned ones, but got {lost}")
-    p = p_equivalent = detectable = needed = None
+    p = p_equivalent = detectable = None
+    if summary is not None:
+        summary = summary.floored(step)
     if summary is not None and summary.deviation is not None:
         p, p_equivalent = paired_t(summary), equivalence_p(summary, margin)
         detectable = minimum_detectable_effect(summary.deviation, n, power, level)
-        needed = seeds_needed(margin, summary.deviation, power, level, MOST)
-        needed = None if needed is None else max(LEAST, needed)
     alpha = 1 - level
     within = p_equivalent is not None and p_equivalent < alpha
     kind: Kind
@@ -129,24 +137,40 @@ def judge(
         kind = "better" if (summary.mean > 0) == higher else "worse"
     elif within:
         kind = "equivalent"
-    elif needed is None or n < needed:
-        kind = "insufficient"
     else:
-        kind = "undecided"
+        kind = "open"
     return Verdict(
         kind=kind,
         summary=summary,
         p=p,
         margin=margin,
         detectable=detectable,
-        needed=needed,
         lost=lost,
         planned=planned,
         p_equivalent=p_equivalent,
         within=within,
+        level=level,
         unit=unit,
     )
 
 
-def _size(margin: float, unit: str) -> str:
-    return f"{100 * margin:.6g} points" if unit == "points" else f"{margin:.6g} {unit}".rstrip()
+def outlook(n: int, found: Forecast | None) -> str:
+    """A forecast from n seeds in words: "settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
+    if n >= MOST:
+        return f"not settled by {n} seeds"
+    if found is None or found.n80 is None:
+        return f"unlikely to settle below {MOST} seeds"
+    if found.n50 == found.n80:
+        return f"settled by {found.n80} seeds in 4 of 5 cases"
+    return f"settled by {found.n50} seeds in 1 of 2 cases, by {found.n80} in 4 of 5"
+
+
+def short_outlook(n: int, found: Forecast | None) -> str:
+    """The same for a narrow cell: "~4–7", ">100"."""
+    if found is None or found.n80 is None:
+        return f">{max(n, MOST)}"
+    return f"~{found.n80}" if found.n50 == found.n80 else f"~{found.n50}–{found.n80}"
+
+
+def _digits(x: float) -> float:
+    return float(f"{x:.3g}")

@@ -111,7 +111,7 @@ SELECT
     cost.steps, cost.examples, cost.flops_dense, cost.flops_masked_theoretical, cost.seconds,
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
-    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint
+    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples
 FROM batch_tickets;
 
 INSERT INTO metrics

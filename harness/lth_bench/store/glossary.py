@@ -66,6 +66,8 @@ COLUMNS = {
     "effective_density": "Fraction of the prunable weights on some path from input to output.",
     "unit_density": "Kept fraction of channels and neurons; structured tickets only.",
     "test_accuracy": "Test accuracy after the last step, fraction in [0, 1].",
+    "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "
+    "deviation in their intervals counts as half of that at least. NULL where not recorded.",
     "test_loss": "Test loss after the last step.",
     "val_accuracy": "Validation accuracy after the last step, fraction in [0, 1].",
     "train_accuracy": "Accuracy on the training split after the last step, fraction in [0, 1].",
@@ -139,7 +141,9 @@ COLUMNS = {
     "delta_low": "Lower end of delta_dense's 95% t-interval; NULL at one pair.",
     "delta_high": "Upper end of delta_dense's 95% t-interval; NULL at one pair.",
     "delta_n": "Seeds with both a result and a dense run.",
-    "rank": "1 is the best mean of the task and density; NULL for controls.",
+    "rank": "1 is the best of the task and density: by the mean over the seeds that ended ok and "
+    "those that the method lost, at which its accuracy counts as 0. NULL for controls, and where "
+    "no seed ended ok.",
     "planned": "Seeds planned.",
     "failed": "Seeds that the method lost: failed or diverged.",
     "skipped": "Seeds whose density the strategy cannot reach; of a control, where it would be "
@@ -152,10 +156,13 @@ COLUMNS = {
     "difference": "test_accuracy − versus_accuracy.",
     "early_stop_difference": "Difference of the test accuracies at early stopping.",
     "early_stop_step_ratio": "early_stop_step / that of what it is compared with.",
-    "matching_density": "Sparsest target density with delta_dense ≥ 0.",
-    "compatible_density": "Sparsest target density whose interval of delta_dense reaches 0.",
+    "matching_density": "Sparsest target density with delta_dense ≥ 0, of those at which the "
+    "method lost or skipped no seed.",
+    "compatible_density": "Sparsest target density whose interval of delta_dense reaches 0, of the "
+    "same.",
     "step_ratio_dense": "Mean early-stop step / that of the dense runs of the same seeds.",
     "step_ratio_ticket": "Mean early-stop step of a control / that of its own tickets.",
-    "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better.",
-    "on_cost_front": "The same of accuracy and flops_masked_ratio.",
+    "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better; a "
+    "row that lost a seed neither is on the front nor keeps others off.",
+    "on_cost_front": "The same of accuracy and flops_masked_ratio; false where there is no ratio.",
 }

@@ -204,6 +204,8 @@ class TicketRecord(TypedDict):
     trainings: list[TrainingUse]
     fingerprint: NotRequired[str | None]
     """Of the content of the data: hexadecimal, as its trainings' keys have it."""
+    test_examples: NotRequired[int]
+    """Examples that its test metrics are means over: accuracies are multiples of 1 / so many."""
     curve: list[list[float | None]]
     """[step, train_loss, val_loss, val_accuracy] a row."""
     weights: NotRequired[list[WeightHistogram]]

@@ -72,6 +72,7 @@ COLUMNS = {
     "worker": "VARCHAR",
     "width": "BIGINT",
     "fingerprint": "VARCHAR",
+    "test_examples": "BIGINT",
     "replaces": "VARCHAR",
     "numerics": "STRUCT(torch VARCHAR, engine BIGINT, device VARCHAR)",
     "metrics": "MAP(VARCHAR, DOUBLE)",

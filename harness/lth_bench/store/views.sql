@@ -33,6 +33,8 @@ FROM flat
 WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
 GROUP BY task, suite, model, dataset, recipe, seed;
 
+-- A deviation counts as half the distance of two accuracies at least: `stats.Summary.floored`.
+-- Ranks as in `report/boards/accuracy.py`; a test holds the two together.
 CREATE VIEW leaderboard AS
 WITH grouped AS (
     SELECT
@@ -40,6 +42,7 @@ WITH grouped AS (
         count(f.test_accuracy) AS n,
         avg(f.test_accuracy) AS mean,
         stddev_samp(f.test_accuracy) AS deviation,
+        min(f.test_examples) AS test_examples,
         count(f.test_accuracy - d.test_accuracy) AS delta_n,
         avg(f.test_accuracy - d.test_accuracy) AS delta_dense,
         stddev_samp(f.test_accuracy - d.test_accuracy) AS delta_deviation,
@@ -78,15 +81,18 @@ SELECT
     t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
     c.target_density, c.strategy, c.label, c.control,
     coalesce(g.n, 0) AS n, g.mean,
-    g.mean - q.t * g.deviation / sqrt(g.n) AS low,
-    g.mean + q.t * g.deviation / sqrt(g.n) AS high,
+    g.mean - q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS low,
+    g.mean + q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS high,
     g.delta_dense,
     CASE WHEN c.control = 'none' AND g.mean IS NOT NULL THEN rank() OVER (
         PARTITION BY c.task, c.target_density, c.control = 'none'
-        ORDER BY g.mean DESC NULLS LAST
+        -- a seed that the method lost counts as accuracy 0; roundoff decides nothing
+        ORDER BY round(g.mean * g.n / (g.n + k.failed), 12) DESC NULLS LAST
     ) END AS rank,
-    g.delta_dense - dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_low,
-    g.delta_dense + dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_high,
+    g.delta_dense - dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples) / sqrt(g.delta_n)
+        AS delta_low,
+    g.delta_dense + dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples) / sqrt(g.delta_n)
+        AS delta_high,
     coalesce(g.delta_n, 0) AS delta_n,
     g.early_stop_step, g.early_stop_accuracy, g.density, g.effective_density, g.unit_density,
     g.steps, g.search_steps, g.flops_dense, g.flops_masked_theoretical,
@@ -94,7 +100,7 @@ SELECT
     g.flops_masked_ratio, g.seconds, g.search_seconds,
     k.planned, k.failed, k.skipped,
     k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
-    c.tuned_from, c.tuning_steps
+    c.tuned_from, c.tuning_steps, g.test_examples
 FROM counted k
 JOIN cells c ON c.cell = k.cell
 JOIN tasks t ON t.task = c.task
@@ -206,10 +212,12 @@ CREATE VIEW matching AS
 SELECT
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
     strategy, label, control,
-    min(target_density) FILTER (delta_dense >= 0) AS matching_density,
-    min(target_density) FILTER (coalesce(delta_high, delta_dense) >= 0) AS compatible_density,
+    -- a mean of differences that cancel out may come out a little below 0
+    min(target_density) FILTER (whole AND delta_dense >= -1e-12) AS matching_density,
+    min(target_density) FILTER (whole AND coalesce(delta_high, delta_dense) >= -1e-12)
+        AS compatible_density,
     min(delta_n) AS n
-FROM leaderboard
+FROM (SELECT *, failed = 0 AND skipped = 0 AS whole FROM leaderboard)
 WHERE strategy <> 'dense' AND delta_n > 0
 GROUP BY ALL;
 
@@ -287,15 +295,15 @@ SELECT
     a.suite, a.model, a.dataset, a.recipe, a.source_model, a.source_dataset, a.source_recipe,
     a.strategy, a.label, a.target_density, a.density,
     a.mean, a.n, a.flops_ratio, a.flops_masked_ratio,
-    NOT EXISTS (
+    a.failed = 0 AND NOT EXISTS (
         SELECT 1 FROM points b
-        WHERE b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
+        WHERE b.failed = 0 AND b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
             AND b.recipe = a.recipe AND b.mean >= a.mean AND b.density <= a.density
             AND (b.mean > a.mean OR b.density < a.density)
     ) AS on_density_front,
-    NOT EXISTS (
+    a.failed = 0 AND a.flops_masked_ratio IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM points b
-        WHERE b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
+        WHERE b.failed = 0 AND b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
             AND b.recipe = a.recipe AND b.mean >= a.mean
             AND b.flops_masked_ratio <= a.flops_masked_ratio
             AND (b.mean > a.mean OR b.flops_masked_ratio < a.flops_masked_ratio)

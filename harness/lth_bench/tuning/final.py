@@ -92,7 +92,9 @@ def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:
         fresh = (own.keys() & tuned.keys()) - {*study.seeds}
         seeds = {s for s in fresh if own[s] or tuned[s]}
         if seeds:
-            interval = paired_interval({s: tuned[s] for s in sorted(seeds)}, own)
+            # a mean over densities moves by so much less than an accuracy
+            step = max(s.step for s in mine) / len(densities)
+            interval = paired_interval({s: tuned[s] for s in sorted(seeds)}, own, step=step)
             mean = fmean(own[seed] for seed in seeds)
             found[study.study_id] = Gain(interval, mean, tuple(sorted(densities, reverse=True)))
     return found

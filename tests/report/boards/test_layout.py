@@ -27,12 +27,12 @@ ROW: dict[str, Any] = {
     "flops_masked_ratio": 4.256, "planned": 3, "failed": 0, "skipped": 0, "pending": 0, "lost": 0,
     "difference": -0.00412, "difference_low": -0.01, "difference_high": 0.00176,
     "difference_n": 3, "difference_deviation": 0.0024, "baseline": "dense", "margin": 0.005,
-    "verdict": "insufficient", "needed": 8, "within_margin": False,
+    "verdict": "open", "n50": 4, "n80": 8, "detectable": 0.0123, "within_margin": False,
     "rank_low": None, "rank_high": None,
 }  # fmt: skip
 NONE = {
     **dict.fromkeys(("mean", "low", "high", "rank", "density", "flops_masked_ratio", "verdict",
-                     "difference", "difference_low", "difference_high")),
+                     "difference", "difference_low", "difference_high", "detectable")),
     "n": 0,
 }  # fmt: skip
 WORDS = Words("0.5", " points")
@@ -49,8 +49,8 @@ def board(rows: list[dict[str, Any]]) -> Board:
 
 def test_a_row_is_read_at_a_glance() -> None:
     assert texts() == (
-        "20.00", "1", "imp", "97.12 ± 0.40", "−0.41 ± 0.59", "needs ~8", "3", "640", "1.27M",
-        "4.26",
+        "20.00", "1", "imp", "97.12 ± 0.40", "−0.41 ± 0.59", "open ~4–8", "1.23", "3", "640",
+        "1.27M", "4.26",
     )  # fmt: skip
 
 
@@ -60,10 +60,10 @@ def test_a_row_is_read_at_a_glance() -> None:
         ({"difference": 0.004, "difference_high": 0.005}, 4, "+0.40 ± 0.10"),
         ({"high": None}, 3, "97.12"),
         ({"difference_high": None}, 4, "−0.41"),
-        ({"n": 2, "failed": 1}, 6, "2/3"),
+        ({"n": 2, "failed": 1}, 7, "2/3"),
         ({**NONE, "failed": 2, "skipped": 1}, 3, "2 failed, 1 skipped"),
         ({**NONE, "pending": 3}, 3, "3 to come"),
-        ({**NONE, "pending": 3}, 9, ""),
+        ({**NONE, "pending": 3}, 10, ""),
         ({"strategy": "early_bird", "label": "eb", "density": 0.1731}, 2, "eb (17.31%)"),
         ({"density": 0.2001}, 2, "imp"),
         ({"target_density": 0.00012, "density": 0.0001}, 2, "imp (0.010%)"),
@@ -73,7 +73,8 @@ def test_a_row_is_read_at_a_glance() -> None:
         ({"label": "[red]\x1b[31m\n"}, 2, "[red]�[31m�"),
         ({"rank_low": 1, "rank_high": 3}, 1, "1–3"),
         ({"rank_low": 1, "rank_high": 1}, 1, "1"),
-        ({"flops_masked_ratio": 0.0123}, 9, "0.012"),
+        ({"flops_masked_ratio": 0.0123}, 10, "0.012"),
+        ({"detectable": None}, 6, ""),
     ],
 )  # fmt: skip
 def test_each_special_case_is_said(changes: dict[str, Any], column: int, text: str) -> None:
@@ -87,11 +88,11 @@ def test_each_special_case_is_said(changes: dict[str, Any], column: int, text: s
         ({"verdict": "worse", "within_margin": True}, "worse <0.5", "bad"),
         ({"verdict": "equivalent"}, "≈ dense", ""),
         ({"verdict": "equivalent", "baseline": "a_longer_label"}, "≈ equal", ""),
-        ({"verdict": "undecided"}, "undecided", ""),
-        ({"verdict": "insufficient"}, "needs ~8", ""),
-        ({"verdict": "insufficient", "needed": 3}, "needs 3+", ""),
-        ({"verdict": "insufficient", "needed": None}, "needs >1000", ""),
-        ({"verdict": "insufficient", "needed": None, "difference_deviation": None}, "needs 3+", ""),
+        ({"verdict": "open"}, "open ~4–8", ""),
+        ({"verdict": "open", "n50": 8}, "open ~8", ""),
+        ({"verdict": "open", "n80": None}, "open >100", ""),
+        ({"verdict": "open", "n80": None, "difference_n": 250}, "open >250", ""),
+        ({"verdict": "insufficient"}, "needs 3+", ""),
         ({"verdict": "failed", "lost": 2}, "2 failed", "warn"),
         ({"verdict": None}, "", ""),
     ],
@@ -125,7 +126,7 @@ def test_markdown_is_a_table_whatever_the_names() -> None:
     lines = text.splitlines()
     assert lines[0].startswith("### my\\|suite: mlp")
     assert "**a\\|b\\_c\\***" in lines[-1]
-    assert {len(re.findall(r"(?<!\\)\|", x)) for x in lines[2:]} == {11}
+    assert {len(re.findall(r"(?<!\\)\|", x)) for x in lines[2:]} == {12}
 
 
 def test_latex_is_escaped_and_balanced() -> None:
@@ -133,7 +134,7 @@ def test_latex_is_escaped_and_balanced() -> None:
     assert r"\textbf{50\%\_\{x\}\&\$\textbackslash{}y}" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
     body = text.split(r"\midrule")[1]
-    assert len(re.findall(r"(?<!\\)&", body)) == 9
+    assert len(re.findall(r"(?<!\\)&", body)) == 10
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 4)), max_size=12))

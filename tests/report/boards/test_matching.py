@@ -12,7 +12,8 @@ from lth_bench.report.boards.baseline import baselines
 from lth_bench.report.boards.rows import Row
 from lth_bench.report.boards.scope import Selection, resolve
 from lth_bench.report.table import Table
-from lth_bench.stats import Summary, not_worse_p, seeds_needed
+from lth_bench.stats import Summary, forecast, not_worse_p
+from lth_bench.stats.predictive import beyond
 
 Chosen = Callable[..., Any]
 DENSE = {("dense", 1.0): [0.90, 0.91, 0.92]}
@@ -45,7 +46,8 @@ def test_three_ways_to_match_by_hand(chosen: Chosen) -> None:
     assert (row["at_density"], row["sparsest_density"], row["difference_n"]) == (0.8, 0.1, 3)
     assert row["difference"] == pytest.approx(0.004 / 3)
     assert row["undecided"]
-    assert row["needed"] == seeds_needed(0.005, Summary.of([0.02, -0.01, 0]).deviation or 0)
+    ahead = forecast(Summary.of([0.02, -0.01, 0]), beyond(-0.005))
+    assert (row["n50"], row["n80"], row["even_n"]) == (*ahead, 3)
     assert row["rank"] == 1
 
 
@@ -106,7 +108,7 @@ def test_two_seeds_show_nothing(chosen: Chosen) -> None:
     assert densities(row) == (None, 0.5, 0.5)
     (row,) = rows(chosen({("dense", 1.0): [0.9], ("imp", 0.5): [0.9]}))
     assert densities(row) == (None, 0.5, 0.5)
-    assert (row["undecided"], row["needed"]) == (True, 3)
+    assert (row["undecided"], row["even_n"], row["n50"]) == (True, 1, None)
 
 
 def test_against_a_label(chosen: Chosen) -> None:

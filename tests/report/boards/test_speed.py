@@ -75,7 +75,7 @@ def test_what_is_cut_off_has_no_verdict_but_later(chosen: Chosen) -> None:
     # the dense run's spread is too large for a verdict, and more seeds would not help
     con = chosen(CELLS, stops={**STOPS, ("dense", 1.0): [1000, 300, 1000]})
     snip = rows(con)["snip"]
-    assert (snip["at_end"], snip["verdict"], snip["needed"]) == (3, None, None)
+    assert (snip["at_end"], snip["verdict"], snip["n80"]) == (3, None, None)
     assert snip["verdict_text"] == "cut off by the end of training"
     words = {line[2].text: line[5].text for line in table(con).lines()}
     assert words["snip"] == "cut off"

@@ -164,7 +164,7 @@ def test_a_seed_that_the_machine_owes(database):
     con = database({"outcomes": {("snip", 1): ("oom", "no memory")}})
     row = claims_board(con, "quickstart").rows[1]
     assert (row["verdict"], row["n"], row["planned"]) == ("insufficient", 2, 3)
-    assert row["verdict_text"] == "insufficient seeds (n=2, needs at least 3)"
+    assert row["verdict_text"] == "needs 3+"
 
 
 def test_results_of_another_suite_than_the_one_that_claims(database):

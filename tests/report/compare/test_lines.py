@@ -30,7 +30,7 @@ def test_by_hand(sample):
     assert found.interval == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
     # t = 0.02 / (0.01 / √3) = 3.4641 with 2 degrees of freedom
     assert found.verdict.p == pytest.approx(0.0741799, abs=1e-6)
-    assert (found.density, found.verdict.kind) == (0.5, "insufficient")
+    assert (found.density, found.verdict.kind) == (0.5, "open")
 
 
 def test_only_the_seeds_that_both_have(sample):

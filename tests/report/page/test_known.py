@@ -69,4 +69,6 @@ def test_ranks_that_could_be(known) -> None:
 
 def test_two_seeds_tell_no_ranks_apart(known) -> None:
     (suite,) = known(seeds=(0, 1))
-    assert {s.places for s in suite.tasks[0].standings} == {None}
+    # as the leaderboard has it: a pair with fewer than three common seeds is not tested
+    assert {s.places for s in suite.tasks[0].standings if s.is_ticket} == {(1, 3)}
+    assert {s.places for s in suite.tasks[0].standings if not s.is_ticket} == {None}

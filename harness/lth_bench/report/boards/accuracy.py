@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lth_bench.report.boards.baseline import Baselines
-from lth_bench.report.boards.judging import Words, with_verdict
+from lth_bench.report.boards.judging import Words, images, step_of, with_verdict
 from lth_bench.report.boards.layout import (
+    detects,
     difference,
     outstanding,
     place,
@@ -40,6 +41,7 @@ SQL = """
             count(f.test_accuracy) AS n,
             avg(f.test_accuracy) AS mean,
             stddev_samp(f.test_accuracy) AS deviation,
+            min(f.test_examples) AS test_examples,
             count(f.test_accuracy - d.test_accuracy) AS delta_n,
             avg(f.test_accuracy - d.test_accuracy) AS delta_dense,
             stddev_samp(f.test_accuracy - d.test_accuracy) AS delta_deviation,
@@ -84,16 +86,18 @@ SQL = """
     SELECT
         {task}, c.target_density, {label},
         coalesce(g.n, 0) AS n, g.mean,
-        g.mean - q.t * g.deviation / sqrt(g.n) AS low,
-        g.mean + q.t * g.deviation / sqrt(g.n) AS high,
+        g.mean - q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS low,
+        g.mean + q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS high,
         g.delta_dense,
         CASE WHEN c.control = 'none' AND g.mean IS NOT NULL THEN rank() OVER (
             PARTITION BY c.task, c.target_density, c.control = 'none'
-            -- a seed that the method lost counts as accuracy 0
-            ORDER BY g.mean * g.n / (g.n + k.lost) DESC NULLS LAST
+            -- a seed that the method lost counts as accuracy 0; roundoff decides nothing
+            ORDER BY round(g.mean * g.n / (g.n + k.failed), 12) DESC NULLS LAST
         ) END AS rank,
-        g.delta_dense - dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_low,
-        g.delta_dense + dq.t * g.delta_deviation / sqrt(g.delta_n) AS delta_high,
+        g.delta_dense - dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples)
+            / sqrt(g.delta_n) AS delta_low,
+        g.delta_dense + dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples)
+            / sqrt(g.delta_n) AS delta_high,
         coalesce(g.delta_n, 0) AS delta_n,
         g.early_stop_step, g.early_stop_accuracy, g.density, g.effective_density, g.unit_density,
         g.steps, g.search_steps, g.flops_dense, g.flops_masked_theoretical,
@@ -101,11 +105,13 @@ SQL = """
         g.flops_masked_ratio, g.seconds, g.search_seconds,
         k.planned, k.failed, k.skipped,
         k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
-        c.tuned_from, c.tuning_steps,
+        c.tuned_from, c.tuning_steps, g.test_examples,
         k.lost,
         g.difference,
-        g.difference - bq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_low,
-        g.difference + bq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_high,
+        g.difference - bq.t * greatest(g.difference_deviation, 0.5 / g.test_examples)
+            / sqrt(g.difference_n) AS difference_low,
+        g.difference + bq.t * greatest(g.difference_deviation, 0.5 / g.test_examples)
+            / sqrt(g.difference_n) AS difference_high,
         coalesce(g.difference_n, 0) AS difference_n, g.difference_deviation,
         k.cell AS key, NULL AS rank_low, NULL AS rank_high
     FROM counted k
@@ -125,12 +131,12 @@ def rows(
 ) -> list[Row]:
     """One row a task, target density, label and control, best first within a density.
 
-    The columns of the view `leaderboard`, in which `rank` counts a lost seed as accuracy 0, then:
-    `lost` (seeds that failed or diverged); `baseline` and the mean `difference` to it, with its
-    95% t-interval `difference_low`, `difference_high` and its `difference_n` pairs; `margin`,
-    `verdict`, `verdict_text`, `p` (paired t), `within_margin` (p of the equivalence test),
-    `detectable` (difference that so many seeds show with 80% power) and `needed` (seeds to show
-    the margin); `rank_low` and `rank_high`, the places the label could truly have.
+    The columns of the view `leaderboard`, then: `lost` (seeds that failed or diverged); `baseline`
+    and the mean `difference` to it, with its 95% t-interval `difference_low`, `difference_high` and
+    its `difference_n` pairs; `margin`, `verdict`, `verdict_text`, `p` (paired t), `within_margin`,
+    `detectable` (difference that so many seeds show with 80% power), `n50` and `n80` (seeds by
+    which an open verdict is likely to be settled); `rank_low` and `rank_high`, the places the label
+    could truly have. A deviation counts as half of 1 / `test_examples` at least.
     """
     sql = SQL.format(
         base=against.sql, tasks=scope.where("d", "tasks"), where=scope.where("f"),
@@ -139,8 +145,8 @@ def rows(
     found = fetch(con, sql, {**scope.parameters, **against.parameters})
     against.require_common(found, "difference_n")
     if few(found, BLOCK):
-        add_places(found, BLOCK, _values(con, found))
-    return [with_verdict(row, against, margin) for row in found]
+        add_places(found, BLOCK, _values(con, found), step_of)
+    return [with_verdict(row, against, margin, step=step_of(row)) for row in found]
 
 
 def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float) -> Board:
@@ -153,25 +159,27 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
         lambda row, first: line(row, first, words),
         lambda members: [*against.notes(members), *outstanding(members)],
     )
-    return Board("leaderboard", found, shown, legend(words, against.word) + tuning_legend(found))
+    said = legend(words, against.word, images(found)) + tuning_legend(found)
+    return Board("leaderboard", found, shown, said)
 
 
 def header(row: Row) -> tuple[str, ...]:
     """Of the table of a row's task."""
     return (
-        "left %", "#", "strategy", "accuracy %", f"Δ {versus(row)}", "verdict", "n",
+        "left %", "#", "strategy", "accuracy %", f"Δ {versus(row)}", "verdict", "detects", "n",
         "stop", "steps", "FLOPs",
     )  # fmt: skip
 
 
-def legend(words: Words, against: str) -> str:
-    """What the columns mean."""
+def legend(words: Words, against: str, tested: str) -> str:
+    """What the columns mean; `tested` is what the accuracies are measured on."""
     return (
         "left: weights kept; in brackets after a strategy (where space is short: *) those it "
         "really kept, where a structured method lands below the target. #: by accuracy; 1–3: the "
         "places it could truly have, by paired t-tests of all pairs at 95% with Holm's correction. "
         "accuracy: test, mean ± 95% "
-        f"t-interval over the seeds. Δ: mean difference to {against}, seed by seed, in points. "
+        f"t-interval over the seeds, on {tested}: what other seeds would give there, not what "
+        f"other test data would. Δ: mean difference to {against}, seed by seed, in points. "
         f"{words.legend(against)} n: seeds. stop: step of minimum validation loss, "
         "counted from the schedule's beginning. steps: of the "
         "ticket's training and of the search for it. FLOPs: of both, if pruned weights cost "
@@ -191,6 +199,7 @@ def line(row: Row, first: bool, words: Words) -> Line:
         _accuracy(row, mine),
         difference(row, verdict.style or whole),
         verdict,
+        detects(row, whole),
         Cell(seeds(row), whole),
         *(Cell(count(x) if row["n"] else "", whole) for x in (row["early_stop_step"], steps)),
         Cell("" if (x := row["flops_masked_ratio"]) is None else ratio(x), whole),

@@ -8,7 +8,7 @@ from lth_bench.errors import NothingSelected
 from lth_bench.report.boards.baseline import Baselines
 from lth_bench.report.boards.gaps import gaps
 from lth_bench.report.boards.judging import Words, with_verdict
-from lth_bench.report.boards.layout import difference, place, seeds, styles, tables
+from lth_bench.report.boards.layout import detects, difference, place, seeds, styles, tables
 from lth_bench.report.boards.places import add_places, few
 from lth_bench.report.boards.rows import (
     ENTRIES,
@@ -192,7 +192,7 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
 
 def header(row: Row) -> tuple[str, ...]:
     """Of the table of a row's task."""
-    return ("#", "strategy", "area %", f"Δ {versus(row)}", "verdict", "n")
+    return ("#", "strategy", "area %", f"Δ {versus(row)}", "verdict", "detects", "n")
 
 
 def line(row: Row, words: Words) -> Line:
@@ -207,6 +207,7 @@ def line(row: Row, words: Words) -> Line:
         Cell(f"{area} ± {half}" if half else area, mine),
         difference(row, verdict.style or whole),
         verdict,
+        detects(row, whole),
         Cell(seeds(row), whole),
     )
 

@@ -43,10 +43,11 @@ SQL = """
     counted AS (
         SELECT
             f.cell, count(*) AS planned, count(*) FILTER (f.ok) AS ok, count(f.difference) AS n,
-            avg(f.difference) AS mean, stddev_samp(f.difference) AS deviation
+            avg(f.difference) AS mean,
+            greatest(stddev_samp(f.difference), 0.5 / min(f.test_examples)) AS deviation
         FROM (
             SELECT
-                f.cell, f.status = 'ok' AS ok,
+                f.cell, f.status = 'ok' AS ok, f.test_examples,
                 CASE WHEN ok THEN f.test_accuracy - b.accuracy END AS difference
             FROM flat f
             LEFT JOIN base b
@@ -120,7 +121,8 @@ SQL = """
         coalesce(a.n, 0) AS difference_n,
         o.flops_ratio, o.flops_masked_ratio,
         x.planned, x.failed, x.skipped, x.pending, x.lost,
-        u.n AS undecided_n, u.deviation AS undecided_deviation,
+        u.n AS undecided_n, u.mean AS undecided_mean,
+        CASE WHEN u.n > 1 THEN u.deviation END AS undecided_deviation,
         x.compared, c.tuned_from, c.tuning_steps
     FROM found x
     JOIN cells c ON c.cell = x.entry
@@ -146,7 +148,9 @@ def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: floa
     diverged or was skipped. `sparsest_density` is the sparsest planned. At `at_density`, the first
     of the three that there is: `difference` with its interval and its `difference_n` pairs,
     `flops_ratio` and `flops_masked_ratio`. `undecided`: whether more seeds could show
-    `even_density`; `needed`: about how many, None if more than 1,000. `planned`, `failed`,
+    `even_density`, sparser than the one shown, from its `even_n` pairs; `n50` and `n80`: by how
+    many that is likely to be settled, in one and in four of five cases, None for more than 100.
+    `planned`, `failed`,
     `skipped`, `pending` and `lost` are counts over all densities; `compared`, the seeds that can
     be compared at most at one.
     """
@@ -182,7 +186,8 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
         "the sparsest density planned, so that the true one may lie below. #: by these three in "
         "turn. Δ, n, FLOPs: at the first of the three that there is; Δ in points, n in pairs of "
         "seeds, FLOPs of search and training, if pruned weights cost nothing, as a multiple of "
-        "the dense run's. needs: seeds about needed to decide about the even density."
+        "the dense run's. settles: seeds by which the even density is likely to be decided, in 1 "
+        "of 2 and in 4 of 5 cases."
     )
     shown = tables(
         found,
@@ -197,7 +202,7 @@ def header(row: Row) -> tuple[str, ...]:
     """Of the table of a row's task."""
     return (
         "#", "strategy", "shown %", "even %", "possible %", f"Δ {versus(row)}", "n",
-        "needs", "FLOPs",
+        "settles", "FLOPs",
     )  # fmt: skip
 
 
@@ -213,7 +218,7 @@ def line(row: Row) -> Line:
         ),
         difference(row, whole),
         Cell(str(row["difference_n"]), whole),
-        Cell(_needs(row), whole),
+        Cell(_settles(row), whole),
         Cell("" if (x := row["flops_masked_ratio"]) is None else ratio(x), whole),
     )
 
@@ -223,14 +228,15 @@ def _sparsest_first(row: Row) -> tuple[float, ...] | None:
     return None if not any(densities) else tuple(d or math.inf for d in densities)
 
 
-def _needs(row: Row) -> str:
-    from lth_bench.stats.verdict import LEAST, MOST
+def _settles(row: Row) -> str:
+    from lth_bench.stats import Forecast
+    from lth_bench.stats.verdict import LEAST, short_outlook
 
     if not row["undecided"]:
         return ""
-    if row["needed"] is None:
-        return f">{MOST}"
-    return f"{LEAST}+" if row["needed"] == LEAST else f"~{row['needed']}"
+    if row["even_n"] < LEAST:
+        return f"{LEAST}+"
+    return short_outlook(row["even_n"], Forecast(row["n50"], row["n80"]))
 
 
 def _limit(density: float | None, sparsest: float) -> str:
@@ -240,17 +246,16 @@ def _limit(density: float | None, sparsest: float) -> str:
 
 
 def _finished(row: Row, against: Baselines, margin: float) -> Row:
-    from lth_bench.stats import seeds_needed
+    from lth_bench.stats import Forecast, Summary, forecast
+    from lth_bench.stats.predictive import beyond
     from lth_bench.stats.verdict import LEAST
 
     row["compared"] = row["compared"] or 0
-    n, deviation = row.pop("undecided_n"), row.pop("undecided_deviation")
-    needed: int | None = LEAST
-    if deviation is not None:
-        needed = seeds_needed(margin, deviation)
-        needed = None if needed is None else max(LEAST, needed)
-    undecided = n is not None and (needed is None or n < needed)
+    n, mean, deviation = (row.pop(f"undecided_{key}") for key in ("n", "mean", "deviation"))
+    found = Forecast(None, None)
+    if deviation and n >= LEAST:
+        found = forecast(Summary(n, mean, deviation), beyond(-margin))
     return row | {
         "baseline": against.name(row["suite"]), "margin": margin,
-        "undecided": undecided, "needed": needed if undecided else None,
+        "undecided": n is not None, "even_n": n, "n50": found.n50, "n80": found.n80,
     }  # fmt: skip

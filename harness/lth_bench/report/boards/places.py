@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,17 +14,22 @@ MOST_PAIRS = 10_000
 
 
 def add_places(
-    rows: list[Row], block: Iterable[str], values: Mapping[int, Mapping[int, float | None]]
+    rows: list[Row],
+    block: Iterable[str],
+    values: Mapping[int, Mapping[int, float | None]],
+    step: Callable[[Row], float] = lambda _: 0.0,
 ) -> None:
     """Set `rank_low` and `rank_high` of the ranked rows, within the columns of `block`.
 
     `values` are each row's by seed, under the row's `key`; None is a seed that the method lost.
+    `step` is the distance of two values of a row.
     """
     from lth_bench.stats import rank_intervals
 
     for _, group in groupby(_ranked(rows), key=itemgetter(*block)):
         members = list(group)
-        found = rank_intervals({row["key"]: values[row["key"]] for row in members})
+        by_row = {row["key"]: values[row["key"]] for row in members}
+        found = rank_intervals(by_row, step=max(map(step, members)))
         for row in members:
             row["rank_low"], row["rank_high"] = found[row["key"]]
 

@@ -142,7 +142,7 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
 def header(row: Row, controls: bool) -> tuple[str, ...]:
     """Of the table of a row's task, with controls or without."""
     return (
-        "left %", "#", "strategy", "stop", f"× {versus(row)}", "verdict",
+        "left %", "#", "strategy", "stop", f"× {versus(row)}", "verdict", "detects",
         *(("× ticket",) if controls else ()), "accuracy %", "n",
     )  # fmt: skip
 
@@ -163,6 +163,7 @@ def line(row: Row, first: bool, words: Words, controls: bool) -> Line:
         Cell(wide, mine, short=short),
         times(row, verdict.style or whole),
         verdict,
+        Cell("" if row["detectable"] is None else f"{100 * row['detectable']:.0f}%", whole),
         *((times(own, whole),) if controls else ()),
         Cell("" if accuracy is None else percent(accuracy), whole),
         Cell(seeds(row), whole),
@@ -179,7 +180,8 @@ def _soonest_first(row: Row) -> tuple[bool, float] | None:
 
 
 def _finished(row: Row, against: Baselines, margin: float) -> Row:
-    row = with_verdict(row, against, math.log1p(margin), higher=False) | {"margin": margin}
+    row = with_verdict(row, against, math.log1p(margin), higher=False, unit="ratio")
+    row |= {"margin": margin}
     if against.has(row):
         row |= {"ratio": None, "ratio_low": None, "ratio_high": None, "ratio_n": 0}
     if row["at_end"] and row["at_end"] == row["n"] and row["verdict"] not in ("worse", "failed"):

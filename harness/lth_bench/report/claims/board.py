@@ -26,6 +26,7 @@ HEADER = ("claim", "required", "published", "ours", "95% interval", "n", "verdic
 STYLES: dict[str, Style] = {
     "reproduced": "good",
     "not reproduced": "bad",
+    "open": "warn",
     "insufficient": "warn",
     "no data": "dim",
     "reported": "",
@@ -34,9 +35,10 @@ STYLES: dict[str, Style] = {
 LEGEND = (
     "ours: mean over the seeds with its 95% t-interval, paired by seed; a ratio is the geometric "
     "mean. n: seeds. reproduced: the whole interval meets what is required; not reproduced: none "
-    "of it does, or a seed was lost; insufficient seeds: it lies on both sides, or n < 3; needs: "
-    "seeds at which an interval with the same mean and spread would decide. Accuracies are in "
-    "percent, their differences in percentage points (pt)."
+    "of it does, or a seed was lost; open: it lies on both sides, with the seeds by which it is "
+    "likely to be settled if those to come are like those that there are (~4–7: 4 in 1 of 2 cases, "
+    "7 in 4 of 5); needs 3+: no verdict on fewer than three seeds. Accuracies are in percent, "
+    "their differences in percentage points (pt)."
 )
 
 
@@ -100,7 +102,7 @@ def sheet(
             )
         )
     counts = Counter(f.kind for f in found)
-    names = {"insufficient": "insufficient seeds"}
+    names = {"insufficient": "with fewer than three seeds"}
     total = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in sorted(counts.items()))
     said = [f"{f.claim.name}: {f.claim.text}. {f.claim.source}." for f in in_order]
     legend = "\n".join([f"{len(found)} claims: {total}.", LEGEND, "", *said])
@@ -134,7 +136,7 @@ def _place(suite: Suite, claim: Claim) -> int:
 def _line(found: Finding) -> Line:
     claim = found.claim
     n = str(found.n) if found.n == found.planned else f"{found.n}/{found.planned}"
-    verdict = found.text if found.kind == "insufficient" else found.kind
+    verdict = found.text if found.kind in ("open", "insufficient") else found.kind
     numbers = (
         words.required(claim),
         words.published(claim),
@@ -150,7 +152,7 @@ def _line(found: Finding) -> Line:
 
 
 def _row(found: Finding, suite: Suite) -> dict[str, Any]:
-    claim = found.claim
+    claim, ahead = found.claim, found.forecast
     low, high = claim.published or (None, None)
     model, dataset, recipe = claim.of.task
     other = claim.versus
@@ -182,6 +184,7 @@ def _row(found: Finding, suite: Suite) -> dict[str, Any]:
         "planned": found.planned,
         "verdict": found.kind,
         "verdict_text": found.text,
-        "needed": found.needed,
+        "n50": ahead and ahead.n50,
+        "n80": ahead and ahead.n80,
         "reason": found.reason,
     }

@@ -1,27 +1,21 @@
-"""Does an interval lie on a claim's side of its threshold, and if it cannot say, how many seeds
-would?
-"""
+"""Does an interval lie on a claim's side of its threshold, and if not yet, by how many seeds?"""
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-from lth_bench.stats import Summary
-from lth_bench.stats.interval import interval_of
+from lth_bench.stats import Forecast, Summary, forecast
+from lth_bench.stats.predictive import inside_or_outside
 from lth_bench.stats.verdict import LEAST
 
-MOST = 100
-"""Seeds beyond which "more than" is all that is said: the claim lies at its threshold."""
-
-Decision = Literal["reproduced", "not reproduced", "insufficient"]
+Decision = Literal["reproduced", "not reproduced", "open", "insufficient"]
 
 
 def decide(summary: Summary, accepted: tuple[float, float], level: float = 0.95) -> Decision:
     """What the t-interval of the true mean says of "the true mean lies within `accepted`".
 
     Reproduced where the whole interval lies within, its ends included; not reproduced where all
-    of it lies outside; below three seeds, and otherwise, insufficient.
+    of it lies outside; below three seeds insufficient, and otherwise open.
     """
     low, high = accepted
     interval = summary.interval(level)
@@ -31,22 +25,16 @@ def decide(summary: Summary, accepted: tuple[float, float], level: float = 0.95)
         return "reproduced"
     if interval.high < low or high < interval.low:
         return "not reproduced"
-    return "insufficient"
+    return "open"
 
 
-def seeds_to_decide(
+def outlook_of(
     summary: Summary, accepted: tuple[float, float], level: float = 0.95
-) -> int | None:
-    """Seeds at which the interval, with this mean and deviation, would leave the threshold out.
+) -> Forecast | None:
+    """By how many seeds the interval is likely to leave the threshold out, on either side.
 
-    At least 3; None if more than 100, and where one seed tells no deviation. It is a guess from
-    the observed mean and says how far the question is from being decided, not that it will be.
+    None below three seeds, and where there is no spread to predict from.
     """
-    if summary.deviation is None:
+    if summary.n < LEAST or not summary.deviation:
         return None
-    distance = min(abs(summary.mean - end) for end in accepted if math.isfinite(end))
-    for n in range(LEAST, MOST + 1):
-        reach = interval_of(n, 0.0, summary.deviation, level).high
-        if reach is not None and reach < distance:
-            return n
-    return None
+    return forecast(summary, inside_or_outside(*accepted, level))

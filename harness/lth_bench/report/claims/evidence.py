@@ -25,6 +25,8 @@ class Evidence:
     """In words: which side lost seeds, or cannot reach the density."""
     gap: str
     """Why there is no value at all; "" where there is one."""
+    step: float = 0.0
+    """The distance of two such numbers, where they are means of accuracies; 0 otherwise."""
     owed: bool = True
     """Whether a run could give the values that are not there: not of a control that was skipped."""
 
@@ -74,7 +76,11 @@ def evidence(claim: Claim, cells: Mapping[Cell, Sample]) -> Evidence:
     values = {seed: _mean(by_side[0][seed]) for seed in common}
     if claim.versus is not None:
         values = {seed: x - _mean(by_side[1][seed]) for seed, x in values.items()}
-    return Evidence(values, len(planned), losses, "")
+    # a mean over densities moves by so much less; a logarithm has no fixed step
+    step = max(sample.step for samples in found for sample in samples) / max(map(len, found))
+    return Evidence(
+        values, len(planned), losses, "", step=0.0 if claim.compare == "ratio" else step
+    )
 
 
 def _cells(side: Side, cells: Mapping[Cell, Sample]) -> list[Sample]:

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.errors import UnknownName
-from lth_bench.report.claims.decide import MOST, decide, seeds_to_decide
+from lth_bench.report.claims.decide import decide, outlook_of
 from lth_bench.report.claims.evidence import Cell, cells_of, evidence
 from lth_bench.report.samples import Sample, samples
-from lth_bench.stats import Interval, Summary
-from lth_bench.stats.verdict import LEAST
+from lth_bench.stats import Forecast, Interval, Summary
+from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 from lth_bench.suite.spec import Claim
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Kind = Literal["reproduced", "not reproduced", "insufficient", "no data", "reported"]
+Kind = Literal["reproduced", "not reproduced", "open", "insufficient", "no data", "reported"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Finding:
     n: int
     """Seeds it is made from."""
     planned: int
-    needed: int | None = None
-    """Seeds that would decide it, where it is insufficient; None: more than 100, or unknown."""
+    forecast: Forecast | None = None
+    """By how many seeds it is likely to be decided, where it is open."""
     reason: str = ""
     """Why there are no data, or which seeds were lost."""
     owed: bool = True
@@ -45,26 +45,19 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """The verdict in words: "insufficient seeds (n=3, needs about 8)"."""
+        """In words: "open: settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
         if self.kind == "insufficient":
-            return f"insufficient seeds (n={self.n}, needs {self.needs})"
+            return f"needs {LEAST}+"
+        if self.kind == "open":
+            return f"open: {outlook(self.n, self.forecast)}"
         return f"{self.kind}: {self.reason}" if self.reason else self.kind
 
     @property
     def short(self) -> str:
-        """The verdict for a narrow table: "insufficient (~8)"."""
-        if self.kind != "insufficient":
-            return self.kind
-        words = {"at least": "≥", "more than": ">", "about": "~"}
-        sign, _, number = self.needs.rpartition(" ")
-        return f"insufficient ({words[sign]}{number})"
-
-    @property
-    def needs(self) -> str:
-        """How many seeds would decide it, in words."""
-        if self.n < LEAST and (self.n == 1 or self.needed == LEAST):
-            return f"at least {LEAST}"
-        return f"more than {MOST}" if self.needed is None else f"about {self.needed}"
+        """The verdict for a narrow table: "open ~4–7"."""
+        if self.kind == "insufficient":
+            return f"needs {LEAST}+"
+        return f"open {short_outlook(self.n, self.forecast)}" if self.kind == "open" else self.kind
 
 
 def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> list[Finding]:
@@ -94,7 +87,7 @@ def finding(claim: Claim, cells: dict[Cell, Sample]) -> Finding:
     if not n:
         kind: Kind = "not reproduced" if reason and claim.bound != "reported" else "no data"
         return Finding(claim, kind, None, 0, planned, reason=reason or known.gap, owed=known.owed)
-    summary = Summary.of(known.values.values())
+    summary = Summary.of(known.values.values()).floored(known.step)
     ratio = claim.compare == "ratio"
     ours = summary.interval()
     if ratio:
@@ -106,8 +99,8 @@ def finding(claim: Claim, cells: dict[Cell, Sample]) -> Finding:
     low, high = claim.accepted
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
     decision = decide(summary, accepted)
-    needed = seeds_to_decide(summary, accepted) if decision == "insufficient" else None
-    return Finding(claim, decision, ours, n, planned, needed)
+    ahead = outlook_of(summary, accepted) if decision == "open" else None
+    return Finding(claim, decision, ours, n, planned, ahead)
 
 
 def _labels(claims: Iterable[Claim]) -> list[str]:

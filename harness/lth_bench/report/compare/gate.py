@@ -13,10 +13,11 @@ GATES: dict[str, Callable[[Comparison], bool]] = {
     "worse": lambda x: x.regressed,
     "not-better": lambda x: x.verdict.kind != "better",
     "not-equivalent": lambda x: bool(x.lost_a | x.lost_b) or not x.verdict.within,
-    "insufficient": lambda x: x.verdict.kind == "insufficient",
+    "insufficient": lambda x: x.verdict.kind in ("insufficient", "open"),
 }
 """What --fail-on takes, and the lines that each one refuses. `worse` also refuses a line where B
-lost a seed that A has not; `not-equivalent` asks for the margin to be kept, even by the better."""
+lost a seed that A has not; `not-equivalent` asks for the margin to be kept, even by the better;
+`insufficient` refuses what is open, and what has fewer than three seeds."""
 
 
 def require_gates(names: Sequence[str]) -> None:

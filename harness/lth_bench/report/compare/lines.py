@@ -11,6 +11,7 @@ from lth_bench.report.measures import Measure
 from lth_bench.report.samples import Sample
 from lth_bench.stats import Interval, Summary, Verdict, judge, paired_interval
 from lth_bench.stats.paired import Method
+from lth_bench.stats.verdict import short_outlook
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Comparison:
     def regressed(self) -> bool:
         """Whether B is worse, or has lost a seed that A has not."""
         return self.verdict.kind == "worse" or bool(self.lost_b - self.lost_a)
+
+    @property
+    def short(self) -> str | None:
+        """The verdict for a narrow table, where it has a shorter form: "open ~4–7"."""
+        if self.verdict.kind != "open":
+            return None
+        return f"open {short_outlook(self.verdict.n, self.verdict.forecast)}"
 
     @property
     def text(self) -> str:
@@ -86,11 +94,14 @@ def _line(
     everything = [*samples_a, *samples_b]
     planned = {x for s in everything for x in (*s.values, *s.lost, *s.skipped, *s.missing)}
     mean_a = _mean([a[seed] for seed in seeds]) if seeds else None
+    # a mean over densities moves by so much less
+    step = max(s.step for s in everything) / len(samples_a)
     verdict = judge(
         Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None,
         options.measure.margin(options.margin, mean_a or 0.0),
         lost=len(lost_a | lost_b),
         planned=len(planned),
+        step=step,
         higher=options.measure.higher,
         unit=options.measure.unit,
     )
@@ -99,7 +110,7 @@ def _line(
         density,
         mean_a,
         _mean([b[seed] for seed in seeds]) if seeds else None,
-        paired_interval(b, a, method=options.interval) if seeds else None,
+        paired_interval(b, a, method=options.interval, step=step) if seeds else None,
         verdict,
         lost_a,
         lost_b,

@@ -18,7 +18,7 @@ STYLES: dict[str, Style] = {
     "better": "good",
     "worse": "bad",
     "equivalent": "",
-    "undecided": "",
+    "open": "",
     "insufficient": "warn",
     "failed": "bad",
 }
@@ -55,6 +55,7 @@ def sheet(
                 title=printable(f"{suite}: {' · '.join(names)}"),
                 group=printable(heading),
                 left=frozenset({1, 6} if blocks[0][0].group.name else {5}),
+                optional=frozenset({7 if blocks[0][0].group.name else 6}),
                 notes=tuple(
                     printable(text)
                     for text in (*_in_words(blocks, measure), *(() if tables else notes))
@@ -71,7 +72,17 @@ def sheet(
 
 
 def _header(named: bool) -> tuple[str, ...]:
-    return ("left %", *(["strategy"] if named else []), "A", "B", "B − A", "p", "verdict", "n")
+    return (
+        "left %",
+        *(["strategy"] if named else []),
+        "A",
+        "B",
+        "B − A",
+        "p",
+        "verdict",
+        "detects",
+        "n",
+    )
 
 
 def _line(x: Comparison, first: bool, measure: Measure) -> Line:
@@ -89,7 +100,8 @@ def _line(x: Comparison, first: bool, measure: Measure) -> Line:
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
         Cell(difference, style if style in ("good", "bad") else "", short=short),
         Cell(p_value(x.verdict.p)),
-        Cell(x.text, style),
+        Cell(x.text, style, short=x.short),
+        Cell("–" if x.verdict.detectable is None else measure.value(x.verdict.detectable)),
         Cell(str(n) if n == planned else f"{n}/{planned}"),
     )
 
@@ -127,7 +139,7 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
 def _counted(lines: Sequence[Comparison]) -> str:
     """`1 better, 4 insufficient seeds`."""
     counts = Counter[str](x.verdict.kind for x in lines)
-    names = {"undecided": "no difference found", "insufficient": "insufficient seeds"}
+    names = {"insufficient": "with fewer than three seeds"}
     return ", ".join(f"{counts[kind]} {names.get(kind, kind)}" for kind in STYLES if counts[kind])
 
 
@@ -165,16 +177,17 @@ def _legend(options: Options, tasks: bool) -> str:
         f"A, B: means over the seeds that both have. B − A: their mean difference, ± 95% "
         f"{'t' if options.interval == 't' else 'bootstrap'}-interval; {better} is better{taken}. "
         f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
-        f"by less than {measure.margin_words(options.margin)}; insufficient seeds: too few to "
-        f"find a difference of that size in 8 of 10 cases. Each line is tested by itself: of 20 "
-        f"without a difference about one will show one. "
+        f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
+        f"interval, and the seeds that would settle it if those to come are like those that there "
+        f"are. detects: the true difference that so many seeds show in 4 of 5 cases. Each line is "
+        f"tested by itself: of 20 without a difference about one will show one. "
         + (BOOTSTRAP if options.interval == "bootstrap" else "")
         + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
     ).rstrip()
 
 
 def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
-    group, verdict = x.group, x.verdict
+    group, verdict, ahead = x.group, x.verdict, x.verdict.forecast
     return {
         "line": "all densities" if x.density is None else "density",
         "a": a,
@@ -198,11 +211,13 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "p_equivalent": verdict.p_equivalent,
         "margin": verdict.margin,
         "detectable": verdict.detectable,
-        "needed": verdict.needed,
+        "needed": None,
         "a_lost": len(x.lost_a),
         "b_lost": len(x.lost_b),
         "verdict": verdict.kind,
         "verdict_text": x.text,
+        "n50": ahead and ahead.n50,
+        "n80": ahead and ahead.n80,
     }
 
 
@@ -229,6 +244,6 @@ COLUMNS = (
     "line", "a", "b", "suite", "model", "dataset", "recipe", "strategy", "target_density",
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
-    "verdict_text",
+    "verdict_text", "n50", "n80",
 )  # fmt: skip
 """Keys of every row."""

@@ -50,13 +50,14 @@ def density_series(
         {WHO},
         found AS (
             SELECT
-                cell, density, status,
+                cell, density, status, test_examples,
                 CASE WHEN status = 'ok' AND isfinite(v) THEN v END AS v
             FROM (SELECT *, CAST({_VALUE[metric]} AS DOUBLE) AS v FROM flat)
         ),
         grouped AS (
             SELECT
-                cell, count(v) AS n, avg(v) AS mean, stddev_samp(v) AS deviation,
+                cell, count(v) AS n, avg(v) AS mean,
+                greatest(stddev_samp(v), {_FLOOR[metric]}) AS deviation,
                 avg(density) FILTER (v IS NOT NULL) AS density, count(*) AS planned,
                 count(*) FILTER (list_contains(?, status)) AS lost
             FROM found GROUP BY cell
@@ -86,6 +87,14 @@ def density_series(
     ).fetchall()
     return by_place(con, rows, Series)
 
+
+_FLOOR: dict[Metric, str] = {
+    "test_accuracy": "0.5 / min(test_examples)",
+    "early_stop_accuracy": "0.5 / min(test_examples)",
+    "early_stop_step": "0",
+    "generalisation_gap": "0",
+}
+"""Half the distance of two values: the least that a deviation counts as."""
 
 _VALUE: dict[Metric, str] = {
     "test_accuracy": "test_accuracy",

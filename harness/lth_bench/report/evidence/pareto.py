@@ -43,7 +43,9 @@ def pareto_points(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[P
                     / nullif(d.flops_dense, 0)
                 ) FILTER (f.ok) AS x,
                 avg(f.test_accuracy) FILTER (f.ok) AS mean,
-                stddev_samp(f.test_accuracy) FILTER (f.ok) AS deviation,
+                greatest(
+                    stddev_samp(f.test_accuracy) FILTER (f.ok), 0.5 / min(f.test_examples)
+                ) AS deviation,
                 count(f.test_accuracy) FILTER (f.ok) AS n,
                 count(*) FILTER (list_contains(?, f.status)) AS lost
             FROM (SELECT *, status = 'ok' AND isfinite(test_accuracy) AS ok FROM flat) f

@@ -19,7 +19,7 @@ from lth_bench.report.page.budget import Budget, budget_of
 from lth_bench.report.rows import Row, rows
 from lth_bench.report.samples import Sample, samples
 from lth_bench.report.table import Board
-from lth_bench.stats import Interval, Summary, Verdict, differences, judge, rank_intervals
+from lth_bench.stats import Interval, Summary, Verdict, differences, judge
 from lth_bench.store.trials import Study, read_studies
 
 if TYPE_CHECKING:
@@ -41,14 +41,19 @@ class Standing:
     """Against the dense run of the same seed; None for the dense run, and where there is none."""
     versus_ticket: Interval | None
     """A control's difference to its own ticket, seed by seed."""
-    places: tuple[int, int] | None
-    """Best and worst rank it could have among the tickets of its density; None for the others,
-    and where too few seeds ended to tell any apart."""
 
     @property
     def density(self) -> float:
         """The target."""
         return self.sample.target_density
+
+    @property
+    def places(self) -> tuple[int, int] | None:
+        """Best and worst rank it could have among the tickets of its density; None for what is not
+        ranked, and where there are too many pairs to test.
+        """
+        low, high = self.row["rank_low"], self.row["rank_high"]
+        return None if low is None or high is None else (low, high)
 
     @property
     def is_dense(self) -> bool:
@@ -197,22 +202,24 @@ def _standings(
         default=None,
     )
     found = []
-    places = _places(samples)
     for row in rows:
         source = "/".join((row["source_model"], row["source_dataset"], row["source_recipe"]))
         key = (row["target_density"], row["label"], row["control"], source)
         sample = samples[key]
         verdict = versus_ticket = None
-        if dense is not None and sample.strategy != "dense" and (sample.values or sample.lost):
+        if dense is not None and sample.strategy != "dense":
             pairs = differences(sample.values, dense.values)
             summary = Summary.of(pairs.values()) if pairs else None
-            verdict = judge(summary, lost=len(sample.lost), planned=sample.planned)
+            lost = len(sample.lost)
+            if pairs or lost:
+                verdict = judge(summary, lost=lost, planned=sample.planned, step=sample.step)
         ticket = samples.get((key[0], key[1], "none", source))
         if sample.control != "none" and ticket is not None:
             pairs = differences(sample.values, ticket.values)
-            versus_ticket = Summary.of(pairs.values()).interval() if pairs else None
+            if pairs:
+                versus_ticket = Summary.of(pairs.values()).floored(sample.step).interval()
         name = sample.name if source == task else f"{sample.name} from {source}"
-        found.append(Standing(row, sample, name, verdict, versus_ticket, places.get(key)))
+        found.append(Standing(row, sample, name, verdict, versus_ticket))
     return _controls_after_tickets(found)
 
 
@@ -225,20 +232,6 @@ def _controls_after_tickets(found: Sequence[Standing]) -> tuple[Standing, ...]:
     return tuple(sorted(
         (s for group in own.values() for s in group), key=lambda s: -s.density
     ))  # fmt: skip
-
-
-def _places(samples: Mapping[Key, Sample]) -> dict[Key, tuple[int, int]]:
-    """Rank intervals of the tickets of each density; none where no two can be told apart."""
-    by_density: dict[float, dict[Key, Mapping[int, float | None]]] = defaultdict(dict)
-    for key, sample in samples.items():
-        if sample.control == "none" and sample.strategy != "dense" and sample.values:
-            lost = dict.fromkeys(sample.lost)
-            by_density[sample.target_density][key] = {**sample.values, **lost}
-    found: dict[Key, tuple[int, int]] = {}
-    for values in by_density.values():
-        if len(values) > 1 and max(map(len, values.values())) >= 3:
-            found |= rank_intervals(values)
-    return found
 
 
 def _task(row: Row) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lth_bench.report.page.known import know
@@ -53,7 +55,14 @@ def test_too_few_seeds_are_said(task) -> None:
     texts = said(summary(task(seeds=(0, 1), controls=("reinit",))))
     assert texts[0].endswith("on 2 seeds (0, 1), with re-initialised copies as controls.")
     assert texts[2] == "No ticket is shown to keep this accuracy, less half a point."
-    assert texts[3].startswith("6 of 6 comparisons with dense have too few seeds to say better")
+    assert texts[3] == (
+        "6 of 6 comparisons with dense are open: neither better, worse nor equivalent is shown."
+    )
+
+
+def test_what_would_settle_open_comparisons_is_said(task) -> None:
+    text = next(text for text in said(summary(task())) if "comparisons with dense" in text)
+    assert re.search(r"; in the median of these .* seeds would settle it in 4 of 5 cases\.$", text)
 
 
 def test_what_is_owed_is_said(task) -> None:
@@ -66,18 +75,18 @@ def test_what_is_owed_is_said(task) -> None:
         "13 of 21 results are there; 2 failed, 2 were skipped and 4 are still to come."
     )
     rows = {(row[0], row[2]): row for row in cells(ranking(known).parts[0])}
-    assert rows["50", "imp"][5:7] == ["1 of 3 seeds failed", "2/3"]
+    assert rows["50", "imp"][5:8:2] == ["1 of 3 seeds failed", "2/3"]
 
 
 def test_the_leaderboard_row_by_row(task) -> None:
     known = task(strategies=("dense", "imp", "snip"), controls=("reinit",))
     grid = ranking(known).parts[0]
     assert [column.title for column in grid.columns] == [
-        "left %", "#", "method", "accuracy %", "Δ dense", "verdict", "Δ ticket", "n", "stop",
-        "there %", "train", "search", "FLOPs",
+        "left %", "#", "method", "accuracy %", "Δ dense", "verdict", "detects", "Δ ticket", "n",
+        "stop", "there %", "train", "search", "FLOPs",
     ]  # fmt: skip
     first = cells(grid)[0]
-    assert [first[0], first[2], *first[7:9], *first[10:]] == [
+    assert [first[0], first[2], *first[8:10], *first[11:]] == [
         "100", "dense", "3", "600", "1,000", "0", "1.00",
     ]  # fmt: skip
     row, control = grid.rows[1], grid.rows[2]
@@ -86,8 +95,9 @@ def test_the_leaderboard_row_by_row(task) -> None:
     assert (row.style, control.style, grid.rows[0].style) == ("", "dim", "dense")
     assert row.cells[3].style == "best"
     assert control.cells[2].text == f"{row.cells[2].text}/reinit"
-    assert (row.cells[6].text, control.cells[1].text) == ("", "")
-    assert control.cells[6].text.startswith("−")
+    assert (row.cells[7].text, control.cells[1].text) == ("", "")
+    assert control.cells[7].text.startswith("−")
+    assert float(row.cells[6].text) > 0
     assert [facet.title for facet in grid.facets] == ["left %", "show"]
 
 

@@ -13,8 +13,10 @@ from lth_bench.stats import Summary, judge
         (Summary(3, -0.02, 0.001), 0, "worse", "worse", "bad"),
         (Summary(5, 0.0001, 0.001), 0, "equivalent (within ±0.5 points)", "equivalent (±0.5)",
          "good"),
-        (Summary(2, 0.0, 0.001), 0, "insufficient seeds (n=2, needs at least 3)",
-         "insufficient (needs at least 3)", "dim"),
+        (Summary(2, 0.0, 0.001), 0, "needs 3+", "needs 3+", "dim"),
+        (Summary(3, 0.0973, 0.05219), 0,
+         "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5", "open ~4–7",
+         ""),
         (Summary(3, 0.0, 0.02), 1, "1 of 4 seeds failed", "1 of 4 seeds failed", "warn"),
     ],
 )  # fmt: skip

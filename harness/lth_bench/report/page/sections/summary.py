@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from statistics import median
@@ -13,6 +14,7 @@ from lth_bench.report.page.sections.verdicts import verdict_cell
 from lth_bench.report.page.words import counted, left, listed, named, plus_minus, signed, spans
 from lth_bench.report.table import Cell
 from lth_bench.stats import Verdict, not_worse_p
+from lth_bench.stats.predictive import MOST
 from lth_bench.stats.verdict import LEAST
 
 
@@ -109,22 +111,19 @@ def _holds(verdict: Verdict) -> bool:
 def _seeds(known: TaskKnown) -> list[Part]:
     """Whether there are enough of them."""
     verdicts = [s.verdict for s in known.standings if s.is_ticket and s.verdict is not None]
-    short = [v for v in verdicts if v.kind == "insufficient"]
+    short = [v for v in verdicts if v.kind in ("insufficient", "open")]
     if not short:
         return []
     text = (
         f"{len(short)} of {counted(len(verdicts), 'comparison')} with dense "
-        f"{'has' if len(short) == 1 else 'have'} too few seeds to say better, worse or equivalent"
+        f"{'is' if len(short) == 1 else 'are'} open: neither better, worse nor equivalent is shown"
     )
-    needed = [v.needed for v in short if v.needed is not None and v.n >= 2]
-    if needed:
-        text += f"; half a point takes about {_round(median(needed))} seeds in the median of these"
+    ahead = [v.forecast.n80 or math.inf for v in short if v.forecast is not None]
+    if ahead:
+        middle = median(ahead)
+        likely = f"{middle:.0f} seeds" if math.isfinite(middle) else f"more than {MOST} seeds"
+        text += f"; in the median of these {likely} would settle it in 4 of 5 cases"
     return [Prose([f"{text}."])]
-
-
-def _round(number: float) -> int:
-    """Two digits are more than such an estimate deserves."""
-    return int(float(f"{number:.2g}"))
 
 
 def _best(known: TaskKnown) -> Grid:
@@ -166,8 +165,8 @@ def _best(known: TaskKnown) -> Grid:
 
 def _rivals(best: Standing, block: Iterable[Standing]) -> str:
     """Who else could hold the first place."""
-    if best.places is None:
-        return "not tested: too few seeds" if best.row["n"] < 3 else ""
+    if best.row["n"] < LEAST:
+        return "not tested: too few seeds"
     rivals = [s.name for s in block if s is not best and s.places and s.places[0] == 1]
     return listed(rivals, 5) if rivals else "none"
 

@@ -116,8 +116,8 @@ def _difference(task: TaskKnown, own: Standing, tuned: Standing, seen: set[int])
     lost = len(mine.lost | theirs.lost)
     verdict: Verdict | None = None
     if summary is not None or lost:
-        verdict = judge(summary, lost=lost, planned=mine.planned)
-    interval = None if summary is None else summary.interval()
+        verdict = judge(summary, lost=lost, planned=mine.planned, step=mine.step)
+    interval = None if summary is None else summary.floored(mine.step).interval()
     steps = tuned.row["tuning_steps"]
     return [
         Cell(task.place.task.title),

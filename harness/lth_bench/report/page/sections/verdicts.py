@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from lth_bench.report.numbers import percent
 from lth_bench.report.table import Cell, Style
 from lth_bench.stats import Kind, Verdict
+from lth_bench.stats.verdict import short_outlook
 
 STYLES: dict[Kind, Style] = {
     "better": "good", "equivalent": "good", "worse": "bad", "failed": "warn",
-    "insufficient": "dim", "undecided": "",
+    "insufficient": "dim", "open": "",
 }  # fmt: skip
 
 
@@ -19,11 +21,17 @@ def verdict_cell(verdict: Verdict | None) -> Cell:
 
 
 def short_cell(verdict: Verdict | None) -> Cell:
-    """The same for narrow columns with n beside it: insufficient (needs 8), equivalent (±0.5)."""
+    """The same for narrow columns: open ~4–7, equivalent (±0.5)."""
     cell = verdict_cell(verdict)
     text = cell.text
-    if verdict is not None:
-        text = text.replace(f" seeds (n={verdict.n}, ", " (")
-        for word in ("about ", "within ", " points"):
-            text = text.replace(word, "")
+    if verdict is not None and verdict.kind == "open":
+        text = f"open {short_outlook(verdict.n, verdict.forecast)}"
+    for word in ("within ", " points"):
+        text = text.replace(word, "")
     return Cell(text, cell.style)
+
+
+def detects_cell(verdict: Verdict | None) -> Cell:
+    """The true difference that so many seeds show in 4 of 5 cases, in points."""
+    size = None if verdict is None else verdict.detectable
+    return Cell("" if size is None else percent(size))
