@@ -73,7 +73,7 @@ def forecast(summary: Summary, settled: Settled) -> Forecast:
     if summary.n >= MOST:
         return OPEN_END
     to_come = [*range(summary.n + 1, 61), *range(65, MOST + 1, 5)]
-    ahead = [n for n in to_come if n > summary.n]
+    ahead: list[int] = [n for n in to_come if n > summary.n]
 
     @cache
     def chance(n: int) -> float:
@@ -84,11 +84,10 @@ def forecast(summary: Summary, settled: Settled) -> Forecast:
             return chance(n) >= least
 
         near, far = ahead[:10], ahead[10:]
-        found = next(filter(enough, near), None)
+        found: int | None = next(filter(enough, near), None)
         if found is not None or not enough(MOST):
             return found
-        place: int = bisect_left(far, True, key=enough)
-        return far[place]
+        return far[bisect_left(far, True, key=enough)]
 
     return Forecast(first(0.5), first(0.8))
 
