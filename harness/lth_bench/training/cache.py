@@ -204,13 +204,13 @@ def _digest(content: bytes) -> str:
 
 def _sparse(values: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
     """The values on the CPU; of a tensor that is zero outside the mask, the survivors only."""
-    kept = mask.items_by_key()
+    kept = mask.to(torch.device("cpu")).items_by_key()
     tensors = {}
     for key, value in values.items():
-        tensor = value.detach()
+        tensor = value.detach().cpu()  # a GPU's snapshots are in the host's memory already
         if key in kept and not bool(kept[key].all()) and not bool(tensor[~kept[key]].any()):
             tensor = tensor[kept[key]]
-        tensors[key] = tensor.cpu().contiguous()
+        tensors[key] = tensor.contiguous()
     return tensors
 
 
