@@ -109,6 +109,7 @@ class Machine:
         self.queue: list[Callable[[], object]] = []
         self.allocated = [0] * self.devices
         self.peak = [0] * self.devices
+        self.fraction = [1.0] * self.devices
         self.generators = tuple(torch.Generator().manual_seed(0) for _ in range(self.devices))
 
     @property
@@ -176,9 +177,14 @@ class Machine:
                 f"CUDA error: operation not permitted when stream is capturing ({place(what)})"
             )
 
+    def room(self, device: int) -> int:
+        """Bytes that this process can still allocate."""
+        most = min(self.memory - self.taken, int(self.fraction[device] * self.memory))
+        return max(0, most - self.allocated[device])
+
     def run_out(self, size: int = 0, device: int = 0) -> None:
         """Raise torch's error as from its allocator."""
-        free = max(0, self.memory - self.taken - self.allocated[device]) / 2**20
+        free = self.room(device) / 2**20
         raise torch.OutOfMemoryError(
             f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. GPU {device} has a "
             f"total capacity of {self.memory / GIB:.2f} GiB of which {free:.2f} MiB is free."

@@ -27,7 +27,7 @@ class Block:
         self.machine, self.device = machine, device
         self.size = 0
         size = -(-size // ROUND) * ROUND
-        if machine.allocated[device] + size > machine.memory - machine.taken:
+        if size > machine.room(device):
             machine.run_out(size, device)
         self.size = size
         machine.allocated[device] += size
@@ -91,3 +91,8 @@ def free_and_total(device: Any = None) -> tuple[int, int]:
     machine.initialize()
     index = machine.index(device)
     return max(0, machine.memory - machine.taken - machine.allocated[index]), machine.memory
+
+
+def set_fraction(fraction: float, device: Any = None) -> None:
+    """As torch.cuda.set_per_process_memory_fraction."""
+    machine.fraction[machine.index(device)] = fraction

@@ -192,6 +192,7 @@ def _cuda(machine: Machine) -> dict[str, Any]:
         "memory_reserved": lambda d=None: memory.stats(d)["reserved_bytes.all.current"],
         "max_memory_reserved": lambda d=None: memory.stats(d)["reserved_bytes.all.peak"],
         "reset_peak_memory_stats": memory.reset_peak,
+        "set_per_process_memory_fraction": memory.set_fraction,
     }
 
 

@@ -1,0 +1,77 @@
+"""What becomes of a training whose cohort does not fit: the engine halves it until it does."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lth_bench.selftest.bench import Bench
+from lth_bench.selftest.checks import apart, strict
+from lth_bench.selftest.net import ADAM, MNIST, Net, made
+
+SIZE = 8
+"""Members of the cohort that does not fit."""
+STEPS = 5
+ROOM = 0.5
+"""Of what a cohort of `SIZE` takes, what is left for it."""
+
+
+def halving(device: str) -> dict[str, Any]:
+    """Train with all of the memory and with half of what that took, by the engine's own halving.
+
+    The limit is torch's own on this process, which leaves other processes' memory alone. Returns
+    the cohort sizes and how far the results are apart, as a share of what training changes.
+    """
+    from lth_bench.models.mlp import MLP
+
+    recipe = replace(ADAM, eval_every=STEPS, steps=STEPS)
+    # weights take most of it, so that half as many members take about half
+    net = Net("wide", MLP(hidden=(1024, 1024)), MNIST, recipe)
+    with strict() as noted, tempfile.TemporaryDirectory() as folder:
+        where = torch.device(device)
+        free = _trained(net, device, Path(folder) / "free")
+        needed = free["peak"] - free["before"]
+        total = torch.cuda.get_device_properties(where).total_memory
+        limit = free["before"] + ROOM * needed
+        torch.cuda.set_per_process_memory_fraction(limit / total, where)
+        try:
+            tight = _trained(net, device, Path(folder) / "tight")
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0, where)
+    return {
+        "size": free["size"],
+        "halved": tight["size"],
+        "apart": apart([tight["values"]], [free["values"]], [free["start"]]),
+        "needed": needed,
+        "limit": int(limit),
+        "warnings": noted,
+    }
+
+
+def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
+    from lth_bench.training.cache import TrainingCache
+    from lth_bench.training.widths import Widths
+    from lth_bench.training.workbench import Workbench
+
+    where = torch.device(device)
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(where)
+    before = torch.cuda.memory_reserved(where)
+    bench = Bench(net, device, made(net.shape, 1000 + net.recipe.val_size, 10))
+    about = (net.model, {"name": net.name}, bench.data, {"name": "made"}, net.recipe, where)
+    work = Workbench(*about, TrainingCache(root), Widths(None, given=SIZE))
+    (request,) = bench.requests(1, STEPS)
+    trained = work.fit(request)
+    return {
+        "size": trained.width,
+        "values": {k: v.cpu() for k, v in trained.values.items()},
+        "start": dict(request.values),
+        "before": before,
+        "peak": torch.cuda.max_memory_reserved(where),
+    }
