@@ -2,40 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, ResultsOption
+
+if TYPE_CHECKING:
+    from lth_bench.upkeep.finding import Finding
 
 
 def doctor(
     results: ResultsOption = None,
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Try this device instead, in twenty seconds or so: cuda, cuda:1, cpu, auto.",
+            metavar="D",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> int:
     """Look for what is wrong: Python, torch, GPUs, memory, disks, results, data, plugins.
 
     Each line is ok, a warning, or a problem with what to do about it. Exits with 1 where there is
-    a problem. Changes nothing.
+    a problem. Changes nothing. With --device, trains small networks on a device: whether captures
+    have an effect, whether it agrees with the CPU, what a full memory does, how fast it is.
     """
     from dataclasses import asdict
 
     from lth_bench.cli.output import print_json
     from lth_bench.errors import OK, SOME_FAILED
-    from lth_bench.report.printable import printable
     from lth_bench.store.paths import Paths, default_results
+
+    if device is not None:
+        return _try(device, json_)
     from lth_bench.upkeep.doctor import examine
 
+    paths = Paths(results or default_results())
+    found = _told(examine(paths, tuple(plugin or ()), third_party=not no_plugins), quiet=json_)
+    code = SOME_FAILED if any(f.level == "problem" for f in found) else OK
+    if json_:
+        print_json({"findings": [asdict(f) for f in found], "exit_code": code})
+    return code
+
+
+def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
+    """All of them, each printed as it is made unless `quiet`."""
+    from lth_bench.report.printable import printable
+
     marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
-    findings = []
-    for finding in examine(
-        Paths(results or default_results()), tuple(plugin or ()), third_party=not no_plugins
-    ):
-        findings.append(finding)
-        if not json_:
+    found = []
+    for finding in findings:
+        found.append(finding)
+        if not quiet:
             line = f"{marks[finding.level]} {finding.what}: {finding.found}"
             typer.echo(printable(line + (f". {finding.do}" if finding.do else "")))
-    code = SOME_FAILED if any(f.level == "problem" for f in findings) else OK
+    return found
+
+
+def _try(asked: str, json_: bool) -> int:
+    from dataclasses import asdict
+
+    from lth_bench.cli.output import print_json
+    from lth_bench.devices import choose
+    from lth_bench.errors import OK, SOME_FAILED
+    from lth_bench.selftest.table import text
+    from lth_bench.upkeep.device import HEADINGS, findings, speeds, try_all
+
+    results = try_all(choose(asked).names)
+    found = [f for name, done in results.items() for f in _told(findings(name, done), quiet=json_)]
+    code = SOME_FAILED if any(f.level == "problem" for f in found) else OK
     if json_:
-        print_json({"findings": [asdict(f) for f in findings], "exit_code": code})
+        document = {name: [r.as_dict() for r in done] for name, done in results.items()}
+        listed = [asdict(f) for f in found]
+        print_json({"findings": listed, "devices": document, "exit_code": code})
+        return code
+    lines = [line for name, done in results.items() for line in speeds(name, done)]
+    if lines:
+        typer.echo("")
+        typer.echo(text(HEADINGS, lines))
     return code

@@ -37,7 +37,8 @@ def halving(device: str) -> dict[str, Any]:
         free = _trained(net, device, Path(folder) / "free")
         needed = free["peak"] - free["before"]
         total = torch.cuda.get_device_properties(where).total_memory
-        limit = free["before"] + ROOM * needed
+        held = _held(where)
+        limit = held + ROOM * needed
         torch.cuda.set_per_process_memory_fraction(limit / total, where)
         try:
             tight = _trained(net, device, Path(folder) / "tight")
@@ -49,6 +50,7 @@ def halving(device: str) -> dict[str, Any]:
         "apart": apart([tight["values"]], [free["values"]], [free["start"]]),
         "needed": needed,
         "limit": int(limit),
+        "still_held": held - free["before"],
         "warnings": noted,
     }
 
@@ -59,10 +61,8 @@ def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
     from lth_bench.training.workbench import Workbench
 
     where = torch.device(device)
-    gc.collect()
-    torch.cuda.empty_cache()
+    before = _held(where)
     torch.cuda.reset_peak_memory_stats(where)
-    before = torch.cuda.memory_reserved(where)
     bench = Bench(net, device, made(net.shape, 1000 + net.recipe.val_size, 10))
     about = (net.model, {"name": net.name}, bench.data, {"name": "made"}, net.recipe, where)
     work = Workbench(*about, TrainingCache(root), Widths(None, given=SIZE))
@@ -71,7 +71,14 @@ def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
     return {
         "size": trained.width,
         "values": {k: v.cpu() for k, v in trained.values.items()},
-        "start": dict(request.values),
+        "start": {k: v.cpu() for k, v in request.values.items()},
         "before": before,
         "peak": torch.cuda.max_memory_reserved(where),
     }
+
+
+def _held(device: torch.device) -> int:
+    """Bytes that this process has of the device once what is not used is given back."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_reserved(device)

@@ -72,7 +72,7 @@ SGD = Recipe(
 MADE: dict[str, Callable[[], Net]] = {
     "lenet_300_100": lambda: Net("lenet_300_100", LeNet300100(), MNIST, ADAM, 60_000),
     "resnet20": lambda: Net("resnet20", ResNet20(), CIFAR, SGD, 50_000),
-    "conv_bn": lambda: Net("conv_bn", ConvBN(), CIFAR, SGD, 50_000),
+    "conv_bn": lambda: Net("conv_bn", ConvBN(), CIFAR, SGD, 50_000, cpu_batch=32),
 }
 """A fully connected network, a convolutional one, and a small one with batch norm, for which
 rounding grows slowly.

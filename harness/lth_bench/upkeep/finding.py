@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+UNMEASURED = (
+    "lth-bench's CUDA path is tested on a simulated GPU, and has not been measured on hardware yet"
+)
 Level = Literal["ok", "warning", "problem"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lth_bench.data.root import writable
-from lth_bench.upkeep.finding import Finding
+from lth_bench.upkeep.finding import UNMEASURED, Finding
 
 LITTLE_MEMORY, LITTLE_SPACE = 2e9, 2e9
 """Bytes below which runs of the shipped suites may not end."""
@@ -67,6 +67,7 @@ def _gpus(torch: Any) -> Iterator[Finding]:
         else:
             yield Finding("ok", "GPU", "none; runs take place on the CPU")
         return
+    yield Finding("warning", "CUDA", UNMEASURED, "try yours: lth-bench doctor --device cuda")
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         bfloat16 = "bfloat16" if (about.major, about.minor) >= (8, 0) else "no bfloat16"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from lth_bench.selftest.table import text
+
+__all__ = ["text"]
 
 HEADINGS = (
     "network",
@@ -58,20 +62,6 @@ def number(value: float | None) -> str:
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def text(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Columns in line; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
-    ruler = ["─" * width for width in widths]
-    shown = []
-    for line in (headings, ruler, *lines):
-        padded = (
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        shown.append("  ".join(padded).rstrip())
-    return "\n".join(shown)
 
 
 def write(path: Path, results: Mapping[str, Any]) -> None:

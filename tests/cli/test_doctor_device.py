@@ -1,0 +1,143 @@
+"""`doctor --device`: what is said of a device, whatever its self-test comes to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lth_bench.cli.app import app
+from lth_bench.selftest.steps import plan
+from lth_bench.selftest.supervised import Result
+from lth_bench.upkeep import device as module
+from lth_bench.upkeep.device import findings, speeds
+
+SPEED = {
+    "model_steps_per_second": 85_000.4, "steps": 4000, "size": 16, "variant": "stacked",
+    "host_micros": 31.2, "step_micros": 190.0, "peak_memory": 250_000_000, "first_seconds": 0.71,
+}  # fmt: skip
+GOOD = {
+    "about": {
+        "torch": "2.15.0", "name": "NVIDIA X", "capability": "9.0", "free": 8e9, "total": 9e9,
+        "runtime": "13.2", "driver": "12.8", "cudnn": 92600,
+    },
+    "capture": {"captured": True, "loss": 2.3, "warnings": []},
+    "agreement": {
+        "steps": 20, "eager": 0.0, "cpu": 2e-6, "stacked": {"explicit": 1e-7, "branches": 0.0},
+        "pruned_zero": True, "warnings": [],
+    },
+    "halving": {"size": 8, "halved": 4, "apart": 1e-7, "needed": 4e8, "limit": 2e8, "warnings": []},
+    "speed": SPEED,
+}  # fmt: skip
+
+
+def results(**changes: Any) -> list[Result]:
+    """Of a device on which all is well, but for `changes` to what functions return."""
+    found = []
+    for step in plan("cuda:1"):
+        value = changes.get(step.function, GOOD[step.function])
+        if isinstance(value, Result):
+            found.append(Result(step.name, value.status, error=value.error))
+        else:
+            found.append(Result(step.name, "ok", 1.0, value))
+    return found
+
+
+def levels(made: list[Result]) -> dict[str, str]:
+    return {f.what: f.level for f in findings("cuda:1", made)}
+
+
+def test_all_is_well() -> None:
+    found = levels(results())
+    assert found.pop("CUDA") == "warning"  # that nobody has measured it on hardware
+    assert set(found.values()) == {"ok"}
+    assert len(found) == len(plan("cuda:1"))
+    table = speeds("cuda:1", results())
+    assert table[0] == [
+        "cuda:1", "lenet_300_100", "16", "stacked", "85,000", "31", "190", "250", "0.7",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "change", "said"),
+    [
+        ("agreement", {"eager": 0.3}, "is 3.0e-01 apart from eager"),
+        ("agreement", {"cpu": 0.9}, "is 9.0e-01 apart from the CPU"),
+        ("agreement", {"cpu": float("nan")}, "is nan apart from the CPU"),
+        ("agreement", {"stacked": {"branches": 1.1}}, "apart from stacked (branches)"),
+        ("agreement", {"pruned_zero": False}, "a pruned weight is not zero"),
+        ("halving", {"halved": 8}, "the cohort was not made smaller"),
+        ("halving", {"apart": 1.0}, "its result is 1.0e+00 apart"),
+    ],
+)
+def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said: str) -> None:
+    made = results(**{function: {**GOOD[function], **change}})
+    found = [f for f in findings("cuda:1", made) if f.level == "problem"]
+    assert found
+    assert all(said in f.found and f.do for f in found)
+
+
+def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
+    late = Result("", "late", error="took longer than 60 s")
+    found = list(findings("cuda:1", results(halving=late)))
+    (bad,) = [f for f in found if f.level == "problem"]
+    assert (bad.what, bad.found) == ("cuda:1 halving", "late: took longer than 60 s")
+    assert levels(results(halving=late))["cuda:1 speed resnet20 4"] == "ok"
+
+
+def test_warnings_of_torch_are_passed_on() -> None:
+    made = results(capture={**GOOD["capture"], "warnings": ["adaptive_max is not deterministic"]})
+    assert [f.found for f in findings("cuda:1", made) if f.level == "warning"][1:] == [
+        "adaptive_max is not deterministic"
+    ]
+
+
+CHILD = """
+import os
+from lth_bench.selftest.child import serve
+def dies(device, **_):
+    os.abort()
+def raises(device, **_):
+    raise ValueError("no " + device)
+serve({"about": lambda device: {"torch": "2.15"}, "capture": dies, "agreement": raises,
+       "speed": raises})
+"""
+
+
+def test_the_command_never_ends_otherwise_than_by_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, str(script)))
+    command = ["doctor", "--device", "cpu"]
+    done = CliRunner().invoke(app, command, standalone_mode=False)
+    assert done.return_value == 1
+    assert "ok      cpu about: torch 2.15 on the CPU" in done.output
+    assert "PROBLEM cpu capture: died: its process was killed by SIGABRT" in done.output
+    assert "PROBLEM cpu agreement conv_bn: failed: ValueError: no cpu" in done.output
+    done = CliRunner().invoke(app, [*command, "--json"], standalone_mode=False)
+    document = json.loads(done.output)
+    assert document["exit_code"] == 1
+    assert [r["status"] for r in document["devices"]["cpu"]][:3] == ["ok", "died", "failed"]
+
+
+def test_a_device_that_is_not_there_is_a_mistake_in_the_command(lth: Any) -> None:
+    done = lth("doctor", "--device", "cuda:99", code=4)
+    assert "no device 'cuda:99'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_pretend_gpu_passes(lth: Any, gpu_env: Any) -> None:
+    """The real steps in real processes; on a busy machine a simulation may be late."""
+    lth.env |= gpu_env(devices=2)
+    out, _ = lth.start("doctor", "--device", "cuda:1", "--json").communicate(timeout=900)
+    document = json.loads(out)
+    found = {r["name"]: r for r in document["devices"]["cuda:1"]}
+    for name in ("about", "capture", "agreement lenet_300_100", "agreement conv_bn", "halving"):
+        assert found[name]["status"] in ("ok", "late"), found[name]
+    assert found["capture"]["value"]["captured"]
