@@ -59,6 +59,16 @@ class Diverged(Exception):
     """A training whose loss became NaN or infinite; its experiment ends as `diverged`."""
 
 
+class TrainingError(Exception):
+    """What ended a training and is no strategy's doing: an error of the user's network, of its
+    data, or of the engine. The text says whose, and where.
+    """
+
+
+class Ending(BaseException):
+    """Unwinds whatever runs; nothing on the way may take it for an error."""
+
+
 class OutOfTime(Exception):
     """An experiment that took longer than `--timeout`; it ends as `timeout`."""
 
@@ -73,7 +83,26 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    return isinstance(error, RuntimeError) and any(sign in told(error) for sign in signs)
+
+
+LONGEST = 2000
+"""Characters of an error's own text that are told."""
+
+
+def told(error: BaseException) -> str:
+    """`IndexError: index 7 is out of range`, whatever somebody's error has for a text: one that
+    cannot be made, or written, or read by a person.
+    """
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as other:
+        text = f"its text raises {type(other).__name__}"
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} … ({len(text):,} characters)"
+    return f"{kind}: {text}"
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:

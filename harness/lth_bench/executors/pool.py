@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from lth_bench.errors import OutOfTime
+from lth_bench.errors import Ending, OutOfTime
 from lth_bench.plugins.guard import SETTINGS
 from lth_bench.training.graphs import current
 from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench
 
 
-class GivenBack(BaseException):
+class GivenBack(Ending):
     """Unwinds an experiment that another process goes on with. Strategies catch no such thing."""
 
 
@@ -93,7 +93,7 @@ class Pool:
             try:
                 with current(self._device):
                     experiment()
-            except BaseException as error:
+            except BaseException as error:  # raised again in the pool's thread
                 seat.error = error
             finally:  # an exception and an end are one event
                 seat.ended = True
@@ -118,10 +118,6 @@ class Pool:
             self._tell("", self._limit * len(waiting))
             try:
                 bench.serve(waiting)
-            except Exception as error:  # it concerns whoever has no answer yet
-                for one in waiting:
-                    if not one.done:
-                        one.error = error
             finally:
                 self._tell("", math.inf)
         for seat in list(self._seats):

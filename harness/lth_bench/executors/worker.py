@@ -12,8 +12,17 @@ from typing import Any
 
 import torch
 
+from lth_bench.blame import ends_the_run, where
 from lth_bench.defaults import Defaults
-from lth_bench.errors import DiskError, Diverged, OutOfTime, UserError, out_of_memory
+from lth_bench.errors import (
+    DiskError,
+    Diverged,
+    OutOfTime,
+    TrainingError,
+    UserError,
+    out_of_memory,
+    told,
+)
 from lth_bench.executors.pool import GivenBack, Pool
 from lth_bench.executors.schedule import task_of
 from lth_bench.lottery import Experiment, play
@@ -192,13 +201,15 @@ class Worker:
             # nobody else could keep a result either, so the coordinator ends the run
             emit({"event": "disk", "message": str(error)})
             return "interrupted", str(error)
-        except (StrategyError, UserError) as error:
+        except (StrategyError, TrainingError, UserError) as error:
             return "failed", str(error)
-        # one experiment's failure is its row, not the run's end; sys.exit() in a hook is one too
-        except (Exception, SystemExit) as error:
+        # one experiment's failure is its row, not the run's end; sys.exit() is one too
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
             if out_of_memory(error):
                 return "oom", f"out of memory: {error}"
-            return "failed", f"{type(error).__name__}: {error}"
+            return "failed", f"{told(error)}{where(error)}"
         if reached and all(s == "skipped" for s in reached):
             return "skipped", "no density could be reached"
         return "ok", None

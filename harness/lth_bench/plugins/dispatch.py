@@ -20,7 +20,17 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from lth_bench import hookspecs
-from lth_bench.errors import DiskError, Diverged, OutOfTime, Unreachable, UserError, out_of_memory
+from lth_bench.blame import ends_the_run, network_error
+from lth_bench.errors import (
+    DiskError,
+    Diverged,
+    OutOfTime,
+    TrainingError,
+    Unreachable,
+    UserError,
+    out_of_memory,
+    told,
+)
 from lth_bench.plugins.metrics import Metrics
 from lth_bench.plugins.strategy_error import StrategyError, short
 
@@ -196,9 +206,10 @@ class Hooks:
         except StrategyError as error:
             return str(error)
         # sys.exit() in somebody's observer is no reason to end a run
-        except (Exception, SystemExit) as error:
-            text = f"{type(error).__name__}: {error}{self._where(error, name, hook)}"
-            return f"{name}.{hook}: raised {text}"
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            return f"{name}.{hook}: raised {told(error)}{self._where(error, name, hook)}"
         return None
 
     def _callers(self, hook: str) -> list[tuple[str, Any]]:
@@ -217,15 +228,15 @@ class Hooks:
     def _guarded(self, plugin: str, hook: str, caller: Any, arguments: dict[str, Any]) -> Any:
         try:
             return caller(**arguments)
-        except (Unreachable, Diverged, OutOfTime, DiskError, StrategyError):
+        except (Unreachable, Diverged, OutOfTime, DiskError, StrategyError, TrainingError):
             raise
-        except KeyboardInterrupt:
-            raise
-        except (Exception, SystemExit) as error:
-            if out_of_memory(error):
+        except BaseException as error:
+            if ends_the_run(error) or out_of_memory(error):
                 raise
-            message = f"{type(error).__name__}: {error}{self._where(error, plugin, hook)}"
-            raise StrategyError(plugin, hook, f"raised {message}", contract="") from error
+            if (of_network := network_error(error)) is not None:
+                raise of_network from error
+            message = f"raised {told(error)}{self._where(error, plugin, hook)}"
+            raise StrategyError(plugin, hook, message, contract="") from error
 
     def _where(self, error: BaseException, plugin: str, hook: str) -> str:
         """The deepest line of the hook's own file that the error passed through: " (mine.py:12)".

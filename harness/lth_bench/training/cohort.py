@@ -214,11 +214,13 @@ class Cohort:
                 if member.open:
                     with calling(member.open[0]):
                         found = penalty(values)
-                    if found.numel() != 1:
-                        raise ValueError(
-                            f"a penalty is one number, but got a tensor of {tuple(found.shape)}"
-                        )
+                    if not isinstance(found, Tensor) or found.numel() != 1:
+                        raise ValueError(f"a penalty is one number, but got {_short(found)}")
                     return found.reshape(())
             return next(iter(values.values())).new_zeros(())
 
         return term
+
+
+def _short(value: object) -> str:
+    return f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)

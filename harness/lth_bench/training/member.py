@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lth_bench.blame import ends_the_run
 from lth_bench.errors import Diverged, OutOfTime
 from lth_bench.masks import Layers, Mask
 from lth_bench.training.keys import device_name
@@ -66,7 +67,7 @@ class charged_to:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, torch.OutOfMemoryError):
+        if error is None or isinstance(error, torch.OutOfMemoryError) or ends_the_run(error):
             return False  # an interrupt and the device's memory are everybody's
         for asked in self.asked:
             asked.error = error

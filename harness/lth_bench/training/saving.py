@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from lth_bench.errors import UserError
+from lth_bench.errors import Ending, UserError
 
 EVERY = 60.0
 """Seconds of training between two checkpoints."""
@@ -30,7 +30,7 @@ def checkpoint_seconds() -> float:
     return seconds
 
 
-class Preempted(BaseException):
+class Preempted(Ending):
     """The process was told to end, and its trainings have saved themselves."""
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from lth_bench.blame import ends_the_run
 from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts.kept_only import KeptOnly
@@ -215,9 +216,10 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
             with seeded("training"):
                 try:
                     _run(bench, together, width, partials if done else ())
-                except Exception as error:  # concerns them, and nobody who waits beside
-                    for one in (one for j in together for one in j if not one.done):
-                        one.error = error
+                except BaseException as error:  # concerns them, and nobody who waits beside
+                    if ends_the_run(error):
+                        raise
+                    bench.blame((one for j in together for one in j), error)
         _keep_all(bench, mine)
 
 

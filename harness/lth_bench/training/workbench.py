@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lth_bench.blame import build_error, ends_the_run, place_of, training_error
 from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.training.cache import TrainingCache
@@ -21,6 +23,7 @@ from lth_bench.training.graphs import current
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
+from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Partials
@@ -70,9 +73,9 @@ class Workbench:
         self.cache = cache
         self._config = {"model": dict(model_config), "data": dict(data_config)}
         shape = data.input_shape
-        with seeded("shape"):
+        with self._building(), seeded("shape"):
             module = model.build(shape, data.classes)
-        self.network = Network(module, shape, data.classes, device, recipe.dtype)
+            self.network = Network(module, shape, data.classes, device, recipe.dtype)
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
         self.total_steps = recipe.total_steps(len(data.train))
@@ -144,9 +147,9 @@ class Workbench:
 
     def initial(self, seed: int, purpose: str = "init") -> State:
         """The values before training: a function of the model and the seed alone."""
-        with seeded(purpose, digest(self._config["model"]), seed):
+        with seeded(purpose, digest(self._config["model"]), seed), self._building():
             module = self.model.build(self.data.input_shape, self.data.classes)
-        state = module.to(self.network.dtype).state_dict()
+            state = module.to(self.network.dtype).state_dict()
         values = {k: v.detach().to(self.device) for k, v in state.items()}
         return State(values, 0, self.layers)
 
@@ -223,13 +226,40 @@ class Workbench:
             self.serve([one])
 
     def serve(self, waiting: Sequence[Waiting]) -> None:
-        """Answer at least one of the fits that wait, or wait a moment for another process."""
+        """Answer at least one of the fits that wait, or wait a moment for another process. What
+        goes wrong for all of them becomes their error.
+        """
         self._serving = True  # a callback that calls fit would wait for itself
         try:
             with current(self.device):
                 serve(self, waiting)
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            self.blame(waiting, error)
         finally:
             self._serving = False
+
+    def blame(self, fits: Iterable[Asked], error: BaseException) -> None:
+        """An error that ended trainings becomes that of the fits which still wait."""
+        found = training_error(error, self._built)
+        for one in fits:
+            if not one.done:
+                one.error = found
+
+    @property
+    def _built(self) -> str:
+        return place_of(type(self.model).build)
+
+    @contextlib.contextmanager
+    def _building(self) -> Iterator[None]:
+        """Somebody's code makes a network inside."""
+        try:
+            yield
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            raise build_error(error, self._built) from error
 
     def checkpoint(self, key: str, step: int) -> State | None:
         """A kept state in mid-training, or None."""
