@@ -94,14 +94,16 @@ def blobs() -> Any:
 
 @pytest.fixture
 def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
-    """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu")`: a workbench.
+    """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu", streamed=False)`: a workbench.
 
-    Its model's configuration is the dataclass's `repr`; trainings lie in `root`.
+    Its model's configuration is the dataclass's `repr`; trainings lie in `root`. On the CPU, or on
+    a pretend GPU where the test has one.
     """
     import torch
 
     from lth_bench.training.cache import TrainingCache
     from lth_bench.training.resident import ResidentData
+    from lth_bench.training.streaming import HostArrays, StreamedData
     from lth_bench.training.workbench import Workbench
 
     def make(
@@ -110,11 +112,15 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
         arrays: Any = blobs,
         root: Path = tmp_path / "kept",
         device: str = "cpu",
+        streamed: bool = False,
     ) -> Any:
-        on = torch.device(device)
-        data = ResidentData(arrays, recipe.val_size, on)
+        where = torch.device(device)
+        if streamed:
+            data: Any = StreamedData(HostArrays(arrays), recipe.val_size, where)
+        else:
+            data = ResidentData(arrays, recipe.val_size, where)
         config = {"fingerprint": arrays.fingerprint(), "val_size": recipe.val_size}
         name = {"name": repr(model)}
-        return Workbench(model, name, data, config, recipe, on, TrainingCache(root))
+        return Workbench(model, name, data, config, recipe, where, TrainingCache(root))
 
     return make

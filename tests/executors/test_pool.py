@@ -104,27 +104,6 @@ def test_what_an_experiment_raises_is_raised_where_it_was_let_run():
     assert bench.seen == [[0, 7]]
 
 
-def test_what_training_raises_concerns_those_without_an_answer():
-    pool, story = Pool(), []
-
-    class Breaks(Bench):
-        def serve(self, waiting):
-            waiting[0].outcome = "trained"
-            raise RuntimeError("the cable is loose")
-
-    def run(number):
-        try:
-            story.append(fit(pool, number))
-        except RuntimeError as error:
-            story.append(str(error))
-
-    for number in range(3):
-        pool.start(lambda number=number: run(number))
-    pool.serve(Breaks())
-    assert story == ["trained", "the cable is loose", "the cable is loose"]
-    assert len(pool) == 0
-
-
 def test_only_the_thread_of_the_hook_may_wait():
     pool, complaints = Pool(), []
 

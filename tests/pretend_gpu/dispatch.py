@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from pretend_gpu import backward, graphs, streams
 from pretend_gpu.graphs import Operation
+from pretend_gpu.kernels import kernel
 from pretend_gpu.machine import Machine
 from pretend_gpu.memory import Region
 from pretend_gpu.tensors import PretendTensor
@@ -39,7 +39,7 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute an operation, wherever its tensors say they are."""
     machine = streams.machine
     name = func._schema.name.removeprefix("aten::")
-    flat, spec = pytree.tree_flatten((args, kwargs))
+    flat = list(_leaves(args, kwargs))
     ours = [a for a in flat if type(a) is PretendTensor]
     target = next((torch.device(a) for a in flat if isinstance(a, torch.device)), None)
     to_gpu = target is not None and target.type == "cuda"
@@ -55,12 +55,13 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         machine.forbid(f"random draw ({name})")
     if launches and machine.fault is not None and machine.fault.strikes(machine):
         machine.run_out(0, device)
-    inner = [_inner(a) for a in flat]
-    inner_args, inner_kwargs = pytree.tree_unflatten(inner, spec)
+    inner_args = _mapped(_inner, args)
+    inner_kwargs = {k: _mapped(_inner, v) for k, v in kwargs.items()}
     if inner_kwargs.get("pin_memory"):
         inner_kwargs["pin_memory"] = False
+    computed = kernel(func, name, inner_args)
     with _from_generator(machine, device, draws):
-        out = func(*inner_args, **inner_kwargs)
+        out = computed(*inner_args, **inner_kwargs)
     known = {id(a.inner): a for a in ours}
     gone = target is not None and target.type != "cuda" and name == "_to_copy"
 
@@ -72,11 +73,39 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if name == "copy_" and not isinstance(args[0], PretendTensor):
         result, gone = args[0], True
     else:
-        result = pytree.tree_map(outer, out)
+        result = _mapped(outer, out)
     if launches:
-        made = [r for r in pytree.tree_leaves(result) if type(r) is PretendTensor]
-        _launch(machine, func, name, args, kwargs, inner, spec, out, ours, made, device)
+        made = [r for r in _leaves((result,)) if type(r) is PretendTensor]
+        call = Call(func, computed, args, kwargs, inner_args, inner_kwargs, out)
+        _launch(machine, name, call, ours, made, device)
     return result
+
+
+class Call(NamedTuple):
+    """An operation as it was called, and as it was computed."""
+
+    func: Any
+    computed: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inner_args: tuple[Any, ...]
+    inner_kwargs: dict[str, Any]
+    out: Any
+
+
+def _leaves(args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """All arguments, those in lists one by one: operations nest them no further."""
+    for value in (*args, *(kwargs or {}).values()):
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)([_mapped(change, v) for v in value])
+    return change(value)
 
 
 def _on_host(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -174,20 +203,15 @@ def _from_generator(machine: Machine, device: int, draws: bool) -> Iterator[None
 
 def _launch(
     machine: Machine,
-    func: Any,
     name: str,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    inner: list[Any],
-    spec: Any,
-    out: Any,
+    call: Call,
     ours: list[PretendTensor],
     made: list[PretendTensor],
     device: int,
 ) -> None:
     """Count it, put it on its stream, and record it where that is captured."""
     machine.launches[name] += 1
-    written = _written(func, args, kwargs)
+    written = _written(call)
     used = {Region.of(a) for a in ours}
     blocks = {r.block for r in used}
     writes = written | {Region.of(m) for m in made if m.block not in blocks}
@@ -211,29 +235,41 @@ def _launch(
     table = capture.accesses if captured and capture else graphs.outside
     streams.check(stream, name, reads, writes, table)  # type: ignore[arg-type]
     if captured and capture is not None:
-        # numbers from the host are part of the launch: they are what they were
-        host = [a for a in inner if isinstance(a, Tensor)]
-        mine = {id(a.inner) for a in ours}
-        kept = {id(h): h.clone() for h in host if id(h) not in mine}
-        fixed = [kept.get(id(a), a) if isinstance(a, Tensor) else a for a in inner]
-        again_args, again_kwargs = pytree.tree_unflatten(fixed, spec)
+        run = _again(call, ours)
         operation = Operation(
-            name,
-            stream.stream_id,
-            frozenset(reads),
-            frozenset(writes),
-            lambda: func(*again_args, **again_kwargs),
-            out,
+            name, stream.stream_id, frozenset(reads), frozenset(writes), run, call.out
         )
         capture.operations.append(operation)
 
 
-def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> set[Region]:
+def _again(call: Call, ours: list[PretendTensor]) -> Callable[[], Any]:
+    """The operation as a replay does it: numbers from the host are part of the launch, and stay
+    what they were.
+    """
+    mine = {id(a.inner) for a in ours}
+
+    def fixed(x: Any) -> Any:
+        return x.clone() if isinstance(x, Tensor) and id(x) not in mine else x
+
+    args = _mapped(fixed, call.inner_args)
+    kwargs = {k: _mapped(fixed, v) for k, v in call.inner_kwargs.items()}
+    return lambda: call.computed(*args, **kwargs)
+
+
+@cache
+def _arguments_written(func: Any) -> list[tuple[int, str]]:
+    """Place and name of the arguments that an operation changes."""
+    return [
+        (i, a.name)
+        for i, a in enumerate(func._schema.arguments)
+        if a.alias_info is not None and a.alias_info.is_write
+    ]
+
+
+def _written(call: Call) -> set[Region]:
     """What the operation changes of its arguments."""
     found: set[Region] = set()
-    for i, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is None or not argument.alias_info.is_write:
-            continue
-        given = args[i] if i < len(args) else kwargs.get(argument.name)
-        found |= {Region.of(t) for t in pytree.tree_leaves(given) if type(t) is PretendTensor}
+    for i, name in _arguments_written(call.func):
+        given = call.args[i] if i < len(call.args) else call.kwargs.get(name)
+        found |= {Region.of(t) for t in _leaves((given,)) if type(t) is PretendTensor}
     return found

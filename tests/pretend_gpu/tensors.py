@@ -12,6 +12,24 @@ from pretend_gpu import memory, streams
 from pretend_gpu.memory import Block
 
 
+def unseen(function: Any) -> Any:
+    """A function that a traceback shows as no file's, as torch's C++ shows in none."""
+    function.__code__ = function.__code__.replace(co_filename="<pretend GPU>")
+    return function
+
+
+@unseen
+def compute(func: Any, args: Any, kwargs: Any) -> Any:
+    """An operation; what it raises has no frames of `dispatch` in its traceback."""
+    from pretend_gpu.dispatch import dispatch
+
+    try:
+        return dispatch(func, args, kwargs or {})
+    except BaseException as error:
+        error.__traceback__ = None
+        raise
+
+
 class PretendTensor(Tensor):
     """A wrapper: autograd, shapes and devices are its own, the numbers are those of `inner`."""
 
@@ -37,10 +55,9 @@ class PretendTensor(Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
+    @unseen
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        from pretend_gpu.dispatch import dispatch
-
-        return dispatch(func, args, kwargs or {})
+        return compute(func, args, kwargs)
 
     # with these two, `Module.to` swaps parameters in place, as it sets their data on a real GPU
     def __tensor_flatten__(self) -> tuple[list[str], int]:
@@ -91,7 +108,6 @@ class Mode(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         return False  # else the first operation would import the compiler, for 2 s
 
+    @unseen
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        from pretend_gpu.dispatch import dispatch
-
-        return dispatch(func, args, kwargs or {})
+        return compute(func, args, kwargs)

@@ -11,6 +11,7 @@ import weakref
 import pytest
 import torch
 
+from lth_bench.errors import TrainingError
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.cache import TrainingCache
@@ -338,7 +339,8 @@ def test_an_error_concerns_only_those_who_were_trained(wide, request_of, queue, 
     with monkeypatch.context() as patch:
         patch.setattr("lth_bench.training.layouts.stacked.Stacked.backward", fails)
         bench.serve(waiting)
-    assert [type(one.error) for one in waiting] == [RuntimeError, RuntimeError, type(None)]
+    assert [type(one.error) for one in waiting] == [TrainingError, TrainingError, type(None)]
+    assert "the training raised RuntimeError: a kernel (test_serving.py:" in str(waiting[0].error)
     bench.serve(waiting[2:])
     assert waiting[2].outcome is not None
     # nothing of it was kept, and its leases are free

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lth_bench.errors import Ending
 from lth_bench.training.partial import Partial, Partials
 
 AFTER = (2, 4)
@@ -12,7 +13,7 @@ MOST = 8
 """Stops of an experiment: it is played once more after each."""
 
 
-class Stopped(BaseException):
+class Stopped(Ending):
     """The process has ended. Strategies catch no such thing."""
 
 

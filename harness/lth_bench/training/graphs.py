@@ -60,12 +60,14 @@ class Replayed:
         with current(device):
             stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's stub
             stream.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(stream):
-                for _ in range(WARM_UP - 1):
-                    function()
-                with no_host_reads():
-                    function()
-            torch.cuda.current_stream(device).wait_stream(stream)
+            try:
+                with torch.cuda.stream(stream):
+                    for _ in range(WARM_UP - 1):
+                        function()
+                    with no_host_reads():
+                        function()
+            finally:  # also where it raises: what it wrote so far is read again
+                torch.cuda.current_stream(device).wait_stream(stream)
             self._graph = torch.cuda.CUDAGraph()
             # The stream is named: torch's default one belongs to whichever device came first.
             # Threads that read data ahead may use the device meanwhile.

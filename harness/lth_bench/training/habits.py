@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lth_bench.blame import ends_the_run
 from lth_bench.training.randomness import global_states, seeded
 
 EXAMPLES = 3
@@ -24,7 +25,9 @@ class Habits:
 
 
 def habits_of(module: nn.Module, input_shape: tuple[int, ...]) -> Habits:
-    """From a forward pass of a copy on the CPU; `module` is in the mode that it trains in."""
+    """From a forward pass of a copy on the CPU; `module` is in the mode that it trains in. One that
+    raises here is taken to draw: so it trains alone, where it is said whose error that is.
+    """
     with seeded("habits"):
         # in its own precision, which the network's code may count on
         kinds = {p.dtype for p in module.parameters() if p.is_floating_point()}
@@ -32,7 +35,12 @@ def habits_of(module: nn.Module, input_shape: tuple[int, ...]) -> Habits:
         twin = copy.deepcopy(module).to("cpu", dtype)
         x = torch.randn(EXAMPLES, *input_shape, dtype=dtype)
         buffers, before = dict(twin.named_buffers()), global_states()
-        twin(x)
+        try:
+            twin(x)
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            return Habits(frozenset(before), ())
         after = global_states()
         return Habits(
             frozenset(kind for kind, state in before.items() if after[kind] != state),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lth_bench.blame import ends_the_run
 from lth_bench.errors import out_of_memory
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.data import TaskData
@@ -74,7 +75,13 @@ class Widths:
         """The choice for a network and recipe, which `key` identifies together with the device."""
         if key not in self._known:
             look_up = self._look_up if self.given is None else self._check
-            self._known[key] = look_up(key, network, data, recipe)
+            try:
+                self._known[key] = look_up(key, network, data, recipe)
+            except BaseException as error:
+                if ends_the_run(error):
+                    raise
+                # the training alone meets it too, and says whose error it is
+                self._known[key] = Choice(1)
         return self._known[key]
 
     def narrow(self, key: str, width: int) -> None:
