@@ -213,7 +213,7 @@ class Cohort:
             with charged_to(member.open):
                 if member.open:
                     with calling(member.open[0]):
-                        found = penalty(values)
+                        found: object = penalty(values)
                     if not isinstance(found, Tensor) or found.numel() != 1:
                         raise ValueError(f"a penalty is one number, but got {_short(found)}")
                     return found.reshape(())
