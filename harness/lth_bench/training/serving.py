@@ -254,7 +254,8 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
             try:
                 _keep(bench, one, one.outcome)
             except Exception as error:  # such as a full disk: what is not kept is no result
-                one.outcome, one.error = None, error
+                one.outcome = None
+                bench.blame([one], error)
         for one in joined:
             if one.key and (one.outcome is not None or isinstance(one.error, Diverged)):
                 bench.partials.drop(one.key)

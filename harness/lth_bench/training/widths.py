@@ -182,7 +182,9 @@ def _tried(
     found: float | None = None
     try:
         found = rate(network, data, recipe, width, way, seconds=SECONDS if race else 0.0)
-    except RuntimeError as error:
+    except BaseException as error:  # whatever the network's own code raises
+        if ends_the_run(error):
+            raise
         if out_of_memory(error):
             found = TOO_LARGE
     # the error is gone, and with it what held the cohort

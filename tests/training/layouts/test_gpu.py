@@ -13,7 +13,7 @@ from torch import nn
 
 from lth_bench.masks import Mask
 from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import choose
+from lth_bench.training.layouts import base, captured, choose
 from lth_bench.training.layouts.by_hand import ByHand
 from lth_bench.training.layouts.choose import kind_of
 from lth_bench.training.layouts.kept_only import KeptOnly
@@ -113,46 +113,69 @@ def cohort(bench, kind, size, half_mask, changes, request_of):
     return [one.outcome for one in asked], layout
 
 
-def equal(on_gpu, on_cpu, limit):
+def on_cpu(values):
+    return {k: v.cpu() for k, v in values.items()}
+
+
+def equal(there, here, limit):
     """The same numbers, but for rounding; what is pruned is zero."""
-    for one, other in zip(on_gpu, on_cpu, strict=True):
-        assert one.best_step == other.best_step and one.step == other.step
+    for one, other in zip(there, here, strict=True):
+        assert (one.best_step, one.step) == (other.best_step, other.step)
         for found, expected in ((one.values, other.values), (one.best, other.best)):
             assert found.keys() == expected.keys()
-            for key, value in found.items():
-                off = (value.cpu().double() - expected[key].double()).abs().max()
+            for key, value in on_cpu(found).items():
+                off = (value.double() - expected[key].double()).abs().max()
                 assert off <= limit * max(1.0, float(expected[key].abs().max())), key
-        for key, kept in one.mask.items_by_key().items():
-            assert not one.values[key][~kept].any()
-            assert torch.equal(kept.cpu(), other.mask.items_by_key()[key])
+        masks, values = on_cpu(one.mask.items_by_key()), on_cpu(one.values)
+        for key, kept in masks.items():
+            assert not values[key][~kept].any()
+            assert torch.equal(kept, other.mask.items_by_key()[key])
         for p, q in zip(one.curve, other.curve, strict=True):
             assert p.step == q.step and abs(p.val_loss - q.val_loss) < 50 * limit
         assert one.cost == dataclasses.replace(other.cost, seconds=one.cost.seconds)
 
 
-@pytest.mark.parametrize("dtype", CLOSE)
-@pytest.mark.parametrize(
-    ("model", "feature"),
-    [*((Conv(), f) for f in FEATURES), (Dense(), "masks")],
-    ids=[*FEATURES, "mlp"],
-)
-@pytest.mark.parametrize("kind", ON_GPU)
+def cases():
+    """Layout, network, feature and type: the whole product, of which a few are fast enough for
+    every run.
+    """
+    often = {("rewiring", "float32"), ("rewiring", "bfloat16"), ("penalty", "float32")}
+    for kind in ON_GPU:
+        for model, name in ((Conv(), "conv"), (Dense(), "mlp")):
+            for feature in FEATURES:
+                if feature == "parametrize" and kind is not Plain:
+                    continue  # trains alone
+                for dtype in CLOSE:
+                    fast = name == "conv" and (feature, dtype) in often
+                    fast |= (kind, feature, dtype, name) == (Plain, "parametrize", "float32", "mlp")
+                    yield pytest.param(
+                        kind, model, feature, dtype,
+                        id=f"{kind.variant}-{name}-{feature}-{dtype}",
+                        marks=[] if fast else pytest.mark.slow,
+                    )  # fmt: skip
+
+
+@pytest.fixture
+def few_steps_a_graph(monkeypatch):
+    """Two and not ten, which take five times as long to capture."""
+    for module in (base, captured):
+        monkeypatch.setattr(module, "SEVERAL", 2)
+
+
+@pytest.mark.usefixtures("few_steps_a_graph")
+@pytest.mark.parametrize(("kind", "model", "feature", "dtype"), list(cases()))
 def test_a_layout_on_a_gpu_has_the_cpus_numbers(
     kind, model, feature, dtype, pretend_gpu, make_bench, half_mask, request_of
 ):
-    if feature == "parametrize" and kind is not Plain:
-        pytest.skip("a parametrize trains alone")
     recipe = dataclasses.replace(RECIPE, dtype=dtype)
     size = 1 if kind is Plain else 4
     changes = FEATURES[feature]
     here = make_bench(model, recipe)
     expected, _ = cohort(here, kind, size, half_mask, changes, request_of)
     there = make_bench(model, recipe, device="cuda")
-    before = pretend_gpu.replays
     found, layout = cohort(there, kind, size, half_mask, changes, request_of)
     equal(found, expected, CLOSE[dtype])
-    replayed = feature in ("masks", "rewiring")
-    assert (pretend_gpu.replays > before) == replayed
+    assert (layout.graphs.step is not None) == (feature in ("masks", "rewiring"))
     assert not pretend_gpu.failed_captures
     assert all(p.device.type == "cuda" for p in layout.parameters.values())
 
@@ -166,11 +189,12 @@ def test_dropout_draws_from_the_devices_generator(
     here, there = make_bench(model, recipe), make_bench(model, recipe, device="cuda")
     assert there.network.habits.draws
     expected, _ = cohort(here, Plain, 1, half_mask, {}, request_of)
-    found, _ = cohort(there, Plain, 1, half_mask, {}, request_of)
+    found, layout = cohort(there, Plain, 1, half_mask, {}, request_of)
     equal(found, expected, CLOSE[dtype])
-    assert not pretend_gpu.captures and not pretend_gpu.failed_captures
+    assert layout.graphs.step is None and not pretend_gpu.failed_captures
 
 
+@pytest.mark.usefixtures("few_steps_a_graph")
 @pytest.mark.parametrize("kind", ON_GPU)
 def test_streamed_data_have_the_same_numbers(kind, pretend_gpu, make_bench, half_mask, request_of):
     size = 1 if kind is Plain else 4
@@ -179,13 +203,15 @@ def test_streamed_data_have_the_same_numbers(kind, pretend_gpu, make_bench, half
     expected, _ = cohort(resident, kind, size, half_mask, {}, request_of)
     found, _ = cohort(streamed, kind, size, half_mask, {}, request_of)
     for one, other in zip(found, expected, strict=True):
-        assert all(torch.equal(v, other.values[k]) for k, v in one.values.items())
+        values = on_cpu(other.values)
+        assert all(torch.equal(v, values[k]) for k, v in on_cpu(one.values).items())
 
 
+@pytest.mark.usefixtures("few_steps_a_graph")
 def test_a_step_does_not_wait_for_the_device(pretend_gpu, make_bench, half_mask, request_of):
     """Waits are those of evaluations and answers, however many steps lie between them."""
     counted = []
-    for steps in (20, 40):
+    for steps in (10, 20):
         recipe = dataclasses.replace(RECIPE, steps=steps, eval_every=steps)
         bench = make_bench(Conv(), recipe, device="cuda")
         layout = Explicit(bench.network, bench.data, recipe, 2)
@@ -261,6 +287,7 @@ def test_a_network_that_reads_its_output_trains_uncaptured(
     assert not pretend_gpu.failed_captures
 
 
+@pytest.mark.usefixtures("few_steps_a_graph")
 def test_members_of_a_branch_are_each_on_a_stream_of_their_own(
     pretend_gpu, make_bench, half_mask, request_of
 ):
