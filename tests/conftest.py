@@ -93,6 +93,15 @@ def blobs() -> Any:
 
 
 @pytest.fixture
+def few_steps_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two and not ten in the longest graph, which takes a pretend GPU as long to capture."""
+    from lth_bench.training.layouts import base, captured
+
+    for module in (base, captured):
+        monkeypatch.setattr(module, "SEVERAL", 2)
+
+
+@pytest.fixture
 def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu", streamed=False)`: a workbench.
 

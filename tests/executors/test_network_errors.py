@@ -130,11 +130,23 @@ def play(install, tmp_path, monkeypatch):
     return run
 
 
-@pytest.fixture(params=["cpu", "cuda:0"])
+@pytest.fixture
 def device(request):
     if request.param != "cpu":
-        request.getfixturevalue("pretend_gpu")
+        for fixture in ("pretend_gpu", "few_steps_a_graph"):
+            request.getfixturevalue(fixture)
     return request.param
+
+
+def each(names, often):
+    """Cases on both devices; on the pretend GPU, which is slow, those that are not `often` among
+    the slow tests.
+    """
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), where, marks=marks)
+        for case in names
+        for where, marks in (("cpu", []), ("cuda:0", [] if case in often else pytest.mark.slow))
+    ]
 
 
 def check(ended, file, line, what):
@@ -149,7 +161,11 @@ def check(ended, file, line, what):
         assert re.match(r"the network raised \w+: ", end["reason"]), end["reason"]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "device"),
+    each(CASES, ("in training", "in evaluation", "an index", "in backward", "sys.exit")),
+    indirect=["device"],
+)
 def test_it_is_the_networks_error(case, device, play):
     line, what = CASES[case]
     ended, file, number = play(line, device)
@@ -160,8 +176,18 @@ def test_it_is_the_networks_error(case, device, play):
         assert all(LAYER in e["reason"] for (m, _), e in ended.items() if m == "flaky")
 
 
-@pytest.mark.parametrize("width", [4, None])
-@pytest.mark.parametrize("case", ["in training", "in evaluation", "sys.exit", "in backward"])
+@pytest.mark.parametrize(
+    ("case", "width", "device"),
+    each(
+        [
+            (case, width)
+            for case in ("in training", "in evaluation", "sys.exit", "in backward")
+            for width in (4, None)
+        ],
+        [("in training", 4), ("in training", None)],
+    ),
+    indirect=["device"],
+)
 def test_whatever_the_cohort_size_and_while_it_is_measured(case, width, device, play):
     line, what = CASES[case]
     ended, file, _ = play(line, device, width)

@@ -13,7 +13,7 @@ from torch import nn
 
 from lth_bench.masks import Mask
 from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import base, captured, choose
+from lth_bench.training.layouts import choose
 from lth_bench.training.layouts.by_hand import ByHand
 from lth_bench.training.layouts.choose import kind_of
 from lth_bench.training.layouts.kept_only import KeptOnly
@@ -153,13 +153,6 @@ def cases():
                         id=f"{kind.variant}-{name}-{feature}-{dtype}",
                         marks=[] if fast else pytest.mark.slow,
                     )  # fmt: skip
-
-
-@pytest.fixture
-def few_steps_a_graph(monkeypatch):
-    """Two and not ten, which take five times as long to capture."""
-    for module in (base, captured):
-        monkeypatch.setattr(module, "SEVERAL", 2)
 
 
 @pytest.mark.usefixtures("few_steps_a_graph")
