@@ -56,6 +56,8 @@ def rate(
     own = taken - none
     if own < taken / 2:  # it was something else that took so long
         own = taken
+    if not own > 0:
+        raise RuntimeError(f"by the clock, {steps} steps took {taken} s")
     return steps * layout.width / own, steps
 
 

@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from torch import nn
-
 from lth_bench.models.conv import Conv2, Conv4, Conv6
 from lth_bench.models.mlp import LeNet300100
 from lth_bench.models.resnet import ResNet18, ResNet20
+from lth_bench.selftest.net import CIFAR, MNIST, Net
 from lth_bench.training.recipe import Recipe
 
-MNIST = (1, 28, 28)
-CIFAR = (3, 32, 32)
-
-
-@dataclass(frozen=True)
-class Net:
-    """One network, its data's shape and its recipe."""
-
-    name: str
-    model: LeNet300100 | Conv2 | Conv4 | Conv6 | ResNet20 | ResNet18
-    shape: tuple[int, int, int]
-    """[C, H, W] of an image."""
-    recipe: Recipe
-    epoch: int
-    """Training images of an epoch, where the time of an epoch is quoted."""
-    evaluated: bool = False
-    """Whether the evaluations on the validation split are timed with the steps."""
-    cpu_batch: int = 128
-    """Examples a step where a CPU measures; smaller where a step would take seconds."""
-    classes: int = 10
-
-    def build(self) -> nn.Module:
-        """The module, with initial values from torch's global generator."""
-        return self.model.build(self.shape, self.classes)
-
-    def on(self, device: str) -> Net:
-        """The same as it is trained there: on a GPU, convolutional networks by autocast to
-        bfloat16; on a CPU, in its batch size.
-        """
-        recipe = self.recipe
-        if device == "cpu":
-            recipe = replace(recipe, batch_size=min(recipe.batch_size, self.cpu_batch))
-        elif self.shape == CIFAR:
-            recipe = replace(recipe, dtype="bfloat16")
-        return replace(self, recipe=recipe)
-
+__all__ = ["CIFAR", "MNIST", "NETS", "SIDE_BY_SIDE", "Net", "net_on"]
 
 # a validation split of ten images and no regular evaluation: what is timed is steps
 _ADAM = dict(optimizer="adam", steps=1_000_000, val_size=10, eval_every=1_000_000)

@@ -10,6 +10,9 @@ from pathlib import Path
 import torch
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.selftest.net import made
+
+__all__ = ["Sample", "made", "sample"]
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,3 @@ def _mnist(folder: Path) -> Arrays:
     train_x, train_y, test_x, test_y = parts
     shape = (-1, 1, 28, 28)
     return Arrays(train_x.view(shape), train_y.long(), test_x.view(shape), test_y.long(), 10)
-
-
-def made(shape: tuple[int, int, int], size: int, test_size: int = 10_000) -> Arrays:
-    """Images that can be told apart: ten smooth patterns, one a class, under noise."""
-    draws = torch.Generator().manual_seed(0)
-    coarse = torch.rand(10, shape[0], 4, 4, generator=draws)
-    patterns = torch.nn.functional.interpolate(coarse, shape[1:], mode="bilinear")
-    splits = []
-    for n in (size, test_size):
-        y = torch.randint(10, (n,), generator=draws)
-        noise = torch.randint(0, 128, (n, *shape), generator=draws, dtype=torch.uint8)
-        splits += [(127 * patterns).to(torch.uint8)[y] + noise, y]
-    return Arrays(*splits, classes=10)

@@ -111,7 +111,7 @@ def rows(plan: Plan, variants: Sequence[Variant]) -> list[dict[str, Any]]:
     """
     net = net_on(plan.net, plan.device)
     batch = net.recipe.batch_size
-    floor = max(v.rate for v in variants if v.loop == "floor")
+    floor = max((v.rate for v in variants if v.loop == "floor"), default=None)
     conventional = [v.rate for v in variants if v.loop == "conventional"]
     paper = None
     if plan.device != "cpu":
@@ -123,7 +123,7 @@ def rows(plan: Plan, variants: Sequence[Variant]) -> list[dict[str, Any]]:
         row["batch"] = batch
         row["dtype"] = "float32" if v.loop == "conventional" else net.recipe.dtype
         row["augmented"] = bool(net.recipe.crop or net.recipe.flip)
-        row["percent_of_floor"] = 100 * v.rate / floor
+        row["percent_of_floor"] = 100 * v.rate / floor if floor else None
         row["percent_of_paper_floor"] = 100 * v.rate * paper.seconds if paper else None
         row["times_conventional_default"] = v.rate / conventional[0] if conventional else None
         row["times_conventional_best"] = v.rate / max(conventional) if conventional else None

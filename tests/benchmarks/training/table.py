@@ -64,10 +64,10 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def write(path: Path, results: Mapping[str, Any]) -> None:
-    """As JSON, whole or not at all."""
+def write(path: Path, results: Mapping[str, Any], allow_nan: bool = False) -> None:
+    """As JSON, whole or not at all; with NaN and infinity where they are to be kept."""
     aside = path.with_name(path.name + ".part")
-    aside.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
+    aside.write_text(json.dumps(results, indent=1, allow_nan=allow_nan) + "\n")
     aside.replace(path)
 
 

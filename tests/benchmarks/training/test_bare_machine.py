@@ -18,13 +18,17 @@ ABSENT = {
 SCRIPT = f"""
 import importlib.util
 assert not [name for name in {sorted(ABSENT)} if importlib.util.find_spec(name)]
+import warnings
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
 import training.gpu
+from training.gpu_child import functions
 from training.images import decoder
 from training.nets import NETS
 from training.ours import Bench
 assert decoder() == "plain"
 bench = Bench(NETS["lenet_300_100"], "cpu")
 assert bench.rate(bench.layout("auto"), 0.01) > 0
+assert functions()["capture"]("cpu")["loss"] > 0
 """
 
 
