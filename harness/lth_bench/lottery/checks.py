@@ -35,8 +35,10 @@ def check_mask(
     return mask
 
 
-def check_start(label: str, point: RewindPoint, bench: Workbench) -> None:
-    """The rewind point: all values, of the network's shapes, at a step of the schedule."""
+def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint:
+    """The rewind point: all values, of the network's shapes, at a step of the schedule. In tensors
+    that the strategy cannot change later.
+    """
     _check_values(label, "rewind_point", point.values, bench)
     step: object = point.step  # whatever somebody put there
     if not isinstance(step, int) or not 0 <= step <= bench.total_steps:
@@ -45,12 +47,15 @@ def check_start(label: str, point: RewindPoint, bench: Workbench) -> None:
             "rewind_point",
             f"step {point.step} is outside the schedule, 0 to {bench.total_steps}",
         )
+    return replace(point, values=_own(point.values))
 
 
 def check_trained(
     label: str, trained: Trained, ticket: Ticket, k: int, dynamic: bool, structured: bool
 ) -> Trained:
-    """The trained ticket: its mask allowed, and every pruned weight exactly zero."""
+    """The trained ticket: its mask allowed, and every pruned weight exactly zero. In tensors that
+    the strategy cannot change later.
+    """
     mask = _check_shapes(label, "train", trained.mask, ticket.layers, ticket.bench)
     if not dynamic and mask != ticket.mask:
         raise StrategyError(
@@ -73,7 +78,23 @@ def check_trained(
                 f"{alive} pruned entries of {key!r} are not zero",
                 contract="pruned_zero",
             )
-    return replace(trained, mask=mask)
+    best = replace(trained.best, values=_own(trained.best.values))
+    return replace(trained, mask=mask, values=_own(trained.values), best=best)
+
+
+def check_untouched(label: str, hook: str, ticket: Ticket, mask: Mask) -> None:
+    """The ticket's mask is still the one that was selected."""
+    if ticket.mask != mask:
+        raise StrategyError(
+            label,
+            hook,
+            "ticket.mask was changed in place; a mask is never changed once made: return another "
+            "one from select_mask, or from train under dynamic = True",
+        )
+
+
+def _own(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in values.items()}
 
 
 def _check_values(label: str, hook: str, values: object, bench: Workbench) -> None:
@@ -123,7 +144,8 @@ def _check_shapes(
                 label, hook, f"held {key!r} does not match a parameter of the network"
             )
     ordered = {name: mask.kept[name] for name in expected}
-    return Mask(ordered, mask.held, layers).to(bench.device)
+    # the strategy may keep its tensors and change them later
+    return Mask(ordered, mask.held, layers).to(bench.device).copy()
 
 
 def _check_count(label: str, hook: str, mask: Mask, k: int, structured: bool) -> None:

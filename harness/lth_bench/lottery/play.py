@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from lth_bench.errors import Unreachable
-from lth_bench.lottery.checks import check_mask, check_start, check_trained
+from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
 from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.record import Reporter
@@ -103,13 +103,14 @@ class Play:
         ticket = self.ticket(density)
         mask = self.hooks.select_mask(ticket)
         mask = check_mask(label, mask, ticket, k, self.dynamic, self.structured)
-        ticket = ticket.after_selection(mask)
+        ticket, selected = ticket.after_selection(mask), mask.copy()
         point = self.hooks.rewind_point(ticket)
-        check_start(label, point, self.bench)
-        ticket = ticket.after_rewinding(point)
+        check_untouched(label, "rewind_point", ticket, selected)
+        ticket = ticket.after_rewinding(check_start(label, point, self.bench))
         self.fits.role = "train"
         trained = self.hooks.train(ticket)
         self.fits.role = "search"
+        check_untouched(label, "train", ticket, selected)
         trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
         return ticket, trained
 

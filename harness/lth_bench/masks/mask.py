@@ -183,6 +183,14 @@ class Mask:
         moved._counts = self._counts
         return moved
 
+    def copy(self) -> Mask:
+        """The same mask in tensors of its own: whoever keeps the old ones cannot change it."""
+        return Mask(
+            {n: t.clone() for n, t in self.kept.items()},
+            {n: t.clone() for n, t in self.held.items()},
+            self.layers,
+        )
+
     def __and__(self, other: Mask) -> Mask:
         held = {**self.held, **other.held}
         for key in self.held.keys() & other.held.keys():

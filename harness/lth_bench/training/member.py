@@ -264,7 +264,7 @@ class Member:
                     entry.masked_fill_(where.to(entry.device), 0.0)
         if change.mask is not None:
             change.mask.require(layout.network.layers)
-            mask = change.mask.to(layout.device)
+            mask = change.mask.to(layout.device).copy()
             layout.set_mask(self.slot, mask)
             self.use(mask)
         else:

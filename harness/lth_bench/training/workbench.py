@@ -197,7 +197,7 @@ class Workbench:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
         values = {k: v.detach().clone().to(self.device) for k, v in request.values.items()}
         request.mask.require(self.layers)
-        mask = request.mask.to(self.device)
+        mask = request.mask.to(self.device).copy()
         mask.apply_(values)
         request = dataclasses.replace(request, values=values, mask=mask)
         whole = self._address(request, callbacks)
