@@ -57,6 +57,13 @@ class Small:
         )
 
 
+def rectified(h):
+    """ReLU, whose derivative at 0 is 0. A filter whose weights are all removed has exactly 0 as its
+    output, and what torch's clamp has there as its derivative depends on its version.
+    """
+    return torch.where(h > 0, h, 0.0)
+
+
 def small_by_hand(x, used, buffers):
     """`Small` in training mode, its batch norm written out."""
 
@@ -67,9 +74,9 @@ def small_by_hand(x, used, buffers):
         buffers[f"1.running_{name}"] = 0.7 * buffers[f"1.running_{name}"] + 0.3 * now.detach()
     buffers["1.num_batches_tracked"] = buffers["1.num_batches_tracked"] + 1
     h = (h - mean.view(1, -1, 1, 1)) / (var.view(1, -1, 1, 1) + 1e-5).sqrt()
-    h = (h * used["1.weight"].view(1, -1, 1, 1) + used["1.bias"].view(1, -1, 1, 1)).clamp(min=0)
+    h = rectified(h * used["1.weight"].view(1, -1, 1, 1) + used["1.bias"].view(1, -1, 1, 1))
     parts = zip(h.chunk(3, 1), used["3.weight"].chunk(3), used["3.bias"].chunk(3), strict=True)
-    h = torch.cat([F.conv2d(p, w, b, stride=2, padding=1) for p, w, b in parts], 1).clamp(min=0)
+    h = rectified(torch.cat([F.conv2d(p, w, b, stride=2, padding=1) for p, w, b in parts], 1))
     return h.flatten(1) @ used["6.weight"].T + used["6.bias"]
 
 
