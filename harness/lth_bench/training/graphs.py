@@ -83,6 +83,8 @@ class Replayed:
                     with capture:
                         function()
                 except UserWarning as empty:
+                    if empty.__context__ is not None:  # such as no memory for the first kernel
+                        raise empty.__context__ from None
                     raise RuntimeError(f"nothing was captured on {device}") from empty
 
     @property

@@ -1,0 +1,32 @@
+"""quickstart on a pretend GPU, by the real command line and its workers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+
+def run(lth, gpu_env, tmp_path, size, *more):
+    """The events that its processes noted."""
+    lth.env |= gpu_env(devices=1) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    lth("run", "quickstart", "--device", "cuda", "--width", size, *more)
+    rows = json.loads(
+        lth("query", "FROM tickets_flat SELECT status, count(*) n GROUP BY ALL", "--format", "json").stdout
+    )
+    assert [r["status"] for r in rows] == ["ok"] and rows[0]["n"] > 0
+    events = [json.loads(line) for line in (tmp_path / "gpu.log").read_text().splitlines()]
+    assert {e["event"] for e in events} == {"capture"}  # none failed, and no race
+    assert all(e["operations"] and e["device"] == 0 for e in events)
+    return events
+
+
+def test_a_smoke_run(lth, gpu_env, tmp_path):
+    run(lth, gpu_env, tmp_path, "1", "--smoke", "-m", "mlp")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["auto", "1", "4"])
+def test_the_whole_of_it(size, lth, gpu_env, tmp_path):
+    run(lth, gpu_env, tmp_path, size)

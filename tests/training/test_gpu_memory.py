@@ -1,0 +1,83 @@
+"""A device without memory, on a pretend GPU: in a capture, in an evaluation, while the cohort size
+is measured. Fewer trainings are stacked, with the results of that size.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pretend_gpu import OutOfMemory
+
+from lth_bench.models.mlp import MLP
+from lth_bench.training import widths
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.widths import Widths
+
+pytestmark = pytest.mark.usefixtures("few_steps_a_graph")
+RECIPE = Recipe(lr=0.05, steps=8, batch_size=20, val_size=60, eval_every=4)
+
+
+@pytest.fixture
+def trained(make_bench, request_of, queue, half_mask, tmp_path):
+    """`trained(size, fault)`: outcomes or errors of four fits, and the sizes of their cohorts."""
+
+    def run(size, fault=None, folder="kept", machine=None):
+        bench = make_bench(MLP(hidden=(8,)), RECIPE, device="cuda", root=tmp_path / folder)
+        bench.widths = Widths(None, given=size)
+        masks = [half_mask(bench, i).to(bench.device) for i in range(4)]
+        waiting = queue(bench, *[request_of(bench, seed=i, mask=m) for i, m in enumerate(masks)])
+        if machine is not None:
+            machine.fault = fault
+        for _ in range(8):
+            if left := [one for one in waiting if not one.done]:
+                bench.serve(left)
+        return waiting
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [OutOfMemory(capturing=True), OutOfMemory(inside="evaluated")],
+    ids=["in a capture", "in the first evaluation"],
+)
+def test_half_as_many_are_trained_together(fault, trained, pretend_gpu):
+    expected = trained(2, folder="expected")
+    found = trained(4, fault, machine=pretend_gpu)
+    assert fault.times == 0  # it has struck
+    for one, other in zip(found, expected, strict=True):
+        assert one.error is None and one.outcome.width == 2
+        assert one.outcome.curve == other.outcome.curve
+        values = other.outcome.values
+        assert all(torch.equal(v, values[k]) for k, v in one.outcome.values.items())
+    assert not pretend_gpu.failed_captures
+
+
+def test_alone_it_is_out_of_memory_and_the_next_one_is_not(trained, pretend_gpu):
+    expected = trained(1, folder="expected")
+    fault = OutOfMemory(inside="evaluated")
+    found = trained(1, fault, machine=pretend_gpu)
+    failed = [isinstance(one.error, torch.OutOfMemoryError) for one in found]
+    assert failed.count(True) == 1
+    for one, other in zip(found, expected, strict=True):
+        if one.outcome is not None:  # in the mode that networks train in, too
+            assert one.outcome.curve == other.outcome.curve
+
+
+def test_a_size_that_does_not_fit_is_not_chosen(make_bench, pretend_gpu, monkeypatch, tmp_path):
+    monkeypatch.setattr(widths, "ON_GPU", (2, 4))
+    monkeypatch.setattr(widths, "SECONDS", 0.0)
+    tried = []
+    usual = widths.trial
+
+    def trial(network, data, recipe, width, stacks=None):
+        tried.append(width)
+        if width == 4:
+            pretend_gpu.run_out()
+        return usual(network, data, recipe, width, stacks)
+
+    monkeypatch.setattr(widths, "trial", trial)
+    bench = make_bench(MLP(hidden=(8,)), RECIPE, device="cuda")
+    bench.widths = Widths(tmp_path / "widths.json")
+    assert bench.width(RECIPE) in (1, 2)
+    assert 4 in tried
