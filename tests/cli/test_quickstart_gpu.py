@@ -7,15 +7,13 @@ import json
 import pytest
 
 
-
 def run(lth, gpu_env, tmp_path, size, *more):
     """The events that its processes noted."""
     lth.env |= gpu_env(devices=1) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     lth("run", "quickstart", "--device", "cuda", "--width", size, *more)
-    rows = json.loads(
-        lth("query", "FROM tickets_flat SELECT status, count(*) n GROUP BY ALL", "--format", "json").stdout
-    )
-    assert [r["status"] for r in rows] == ["ok"] and rows[0]["n"] > 0
+    asked = "FROM tickets_flat SELECT DISTINCT status"
+    rows = lth("query", asked, "--format", "csv").stdout.split()
+    assert rows == ["status", "ok"]
     events = [json.loads(line) for line in (tmp_path / "gpu.log").read_text().splitlines()]
     assert {e["event"] for e in events} == {"capture"}  # none failed, and no race
     assert all(e["operations"] and e["device"] == 0 for e in events)
