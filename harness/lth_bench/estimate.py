@@ -58,8 +58,10 @@ def estimate_plan(
         if e.task not in rates:
             try:
                 rates[e.task] = _probe(e, registry, root, device, width)
-            except UserError as error:
-                reason = error.message
+            except Exception as error:  # a user's network, or a device that is full
+                task = "/".join(e.task)
+                told = error.message if isinstance(error, UserError) else ""
+                reason = told or f"a step of {task} raises {type(error).__name__}: {error}"
                 rates[e.task] = (float("nan"), float("nan"))
         step_seconds, waiting_seconds = rates[e.task]
         steps = sum(item.fits)

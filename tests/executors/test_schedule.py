@@ -223,3 +223,31 @@ def check(bundle, live, room, opened, again):
     for group in set(groups):
         # the dense run alone until it has ended
         assert group in opened or groups.count(group) == 1
+
+
+def test_a_task_stays_on_one_worker_while_there_is_another_for_the_others():
+    """Two workers with cohorts of eight: a cohort of four takes as long as a full one."""
+    items = [planned(f"{t} {i}", task=t, fits=(9,)) for t in ("a", "b") for i in range(8)]
+    schedule = Schedule(items)
+    a, b = task_of(items[0].experiment), task_of(items[-1].experiment)
+    for task in (a, b):  # no dense runs here
+        schedule._open.add((task, 0))
+    schedule._opening.clear()
+    first = schedule.take(1, 2, None, None)
+    mine, other = (a, b) if first.items[0].experiment.model == {"name": "a"} else (b, a)
+    second = schedule.take(1, 2, None, None, busy={mine})
+    assert task_of(second.items[0].experiment) == other
+    # alone it would have half of what is left of the task, for the other's sake
+    assert len(schedule.take(24, 2, mine, mine, places=0, busy={other}).items) == 4
+    assert len(schedule.take(24, 2, other, other, places=7, busy={mine}).items) == 4
+    schedule.add([planned("c", task="c", fits=(9,))])
+    assert len(schedule.take(24, 2, mine, mine, places=7, busy={other}).items) == 3
+
+
+def test_a_task_that_is_the_only_one_left_is_shared():
+    schedule = Schedule([planned(str(i), fits=(9,)) for i in range(8)])
+    task = task_of(planned("x").experiment)
+    schedule._open.add((task, 0))
+    assert len(schedule.take(24, 2, None, None, places=8).items) == 4
+    # a worker that would be idle takes part in what another is busy with
+    assert len(schedule.take(24, 2, None, None, places=8, busy={task}).items) == 2

@@ -18,6 +18,7 @@ from lth_bench.training.cache import TrainingCache
 from lth_bench.training.layouts.base import Layout
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
+from lth_bench.training.serving import last_half
 from lth_bench.training.widths import Widths
 
 NET = MLP(hidden=(7,))
@@ -112,6 +113,22 @@ def test_starts(recipe, expected, wide, request_of, queue, cohorts, hand):
     for request, outcome in zip(requests, outcomes, strict=True):
         (one,) = serve_all(again, queue(again, request))
         assert equal(one, outcome, hand)
+
+
+def test_an_idle_worker_is_given_half_of_the_cohorts_and_no_part_of_one(wide, request_of, queue):
+    """Three with one start and two with another fill no cohort of eight; they are two all the same.
+    A single cohort takes as long with half of its members.
+    """
+    bench = wide(8, FALLING)
+    bench.common_starts.add(6)
+    waiting = queue(
+        bench, *(request_of(bench, seed=i, start=s) for i, s in enumerate([0, 6, 0, 6, 0]))
+    )
+    assert last_half(bench, waiting) == [waiting[1], waiting[3]]
+    assert last_half(bench, [waiting[0], waiting[2]]) == []
+    narrow = wide(2)
+    five = queue(narrow, *(request_of(narrow, seed=i, end=5 + i) for i in range(5)))
+    assert last_half(narrow, five) == [five[0]]  # of three cohorts, the one that would run last
 
 
 def test_parametrize_and_dropout_train_alone(wide, request_of, queue, cohorts):

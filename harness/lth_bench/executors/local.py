@@ -65,6 +65,8 @@ class _Process:
     """Of what it runs, or ran last."""
     asked: int = 0
     """Experiments that it has room for, and waits to hear about."""
+    width: int = 1
+    """Members of its cohorts, as it said last."""
     deaths: int = 0
     """Of the bundle that it runs."""
     giving: bool = False
@@ -107,7 +109,7 @@ class LocalExecutor:
         """Until everything is done; KeyboardInterrupt once somebody wants it to stop."""
         while len(schedule) or any(w.live for w in workers):
             for worker in workers:
-                self._feed(worker, len(workers), schedule, handle)
+                self._feed(worker, workers, schedule, handle)
             self._share_the_rest(workers, schedule, handle)
             by_handle: dict[Any, _Process] = {}
             for worker in workers:
@@ -178,7 +180,9 @@ class LocalExecutor:
             for worker in workers:
                 worker.process.join()
 
-    def _feed(self, worker: _Process, workers: int, schedule: Schedule, handle: Handle) -> None:
+    def _feed(
+        self, worker: _Process, workers: Sequence[_Process], schedule: Schedule, handle: Handle
+    ) -> None:
         """Give a worker what it has room for: one experiment where it has none, and whatever
         number it asked for. Who asked gets an answer, if only that there is nothing.
         """
@@ -187,7 +191,13 @@ class LocalExecutor:
         bundle = Bundle()
         if not (worker.live and worker.deaths):
             running = worker.task if worker.live else None
-            bundle = schedule.take(max(1, worker.asked), workers, running, worker.task)
+            places = worker.width - len(worker.live) if worker.width > 1 else 0
+            # a task on one worker fills its cohorts; on two, both compute empty slots
+            busy = {
+                w.task for w in workers if w is not worker and w.live and w.width > 1 and w.task
+            }
+            room = max(1, worker.asked)
+            bundle = schedule.take(room, len(workers), running, worker.task, places, busy)
         if not bundle.items and not worker.asked:
             return
         self._send(worker, bundle, handle)
@@ -238,7 +248,7 @@ class LocalExecutor:
                 return False
             # what `handle` raises is no worker's death
             if record.get("event") == "room":
-                worker.asked = record["room"]
+                worker.asked, worker.width = record["room"], record.get("width", 1)
                 continue
             if record.get("event") == "given":
                 for identity in record["experiments"]:
@@ -385,7 +395,7 @@ def worker_main(
             hear()
             while worker is not None and len(worker.pool):
                 if worker.room:
-                    pipe.send({"event": "room", "room": worker.room})
+                    pipe.send({"event": "room", "room": worker.room, "width": worker.width})
                     hear()
                 while pipe.poll():
                     hear()

@@ -13,7 +13,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -148,8 +148,14 @@ class Pool:
         if seat.error is not None:
             raise seat.error
 
-    def give_back(self, number: int) -> list[str]:
-        """Unwind up to `number` experiments, those that would wait longest, and return their names.
+    @property
+    def waiting(self) -> list[Waiting]:
+        """The fits that wait for an answer."""
+        return [s.waits_for for s in self._seats if s.waits_for and not s.waits_for.done]
+
+    def give_back(self, number: int, among: Collection[Waiting] | None = None) -> list[str]:
+        """Unwind up to `number` experiments, those that would wait longest, and return their names;
+        of those whose fit is `among` these, where they are given.
 
         Elsewhere they begin anew, and find their finished trainings. One whose trainings have no
         address stays, and one in a search, which others may share.
@@ -157,6 +163,8 @@ class Pool:
         line = sorted(self._seats, key=lambda s: s.place, reverse=True)
         waiting = [(s, s.waits_for) for s in line if s.found_again and s.waits_for]
         found = [s for s, one in waiting if not one.done and not one.searches]
+        if among is not None:
+            found = [s for s in found if s.waits_for in among]
         given = found[: max(0, number)]
         for seat in given:
             self.given.add(seat.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lth_bench.lottery.experiment import Experiment
@@ -57,26 +57,39 @@ class Schedule:
         suspects = sum(len(bundle.items) for bundle in self._suspects)
         return suspects + sum(len(items) for items in self._waiting.values())
 
-    def take(self, room: int, workers: int, running: Task | None, last: Task | None) -> Bundle:
+    def take(
+        self,
+        room: int,
+        workers: int,
+        running: Task | None,
+        last: Task | None,
+        places: int = 0,
+        busy: Collection[Task] = (),
+    ) -> Bundle:
         """Up to `room` experiments for one of `workers` workers, of one task, and those that share
         a search with the last of them; none while everything left waits for a dense run.
 
         `running` is the task of the experiments that the worker still runs, which others must
         share. An idle worker stays with its `last` task where that costs nothing, since it has
-        its data and network.
+        its data and network, and leaves alone those that others are `busy` with while there are
+        any besides. `places` are left in the worker's cohort: as long as there is other work for
+        the others, they are filled, since a cohort takes as long however many its members.
         """
         if running is None and self._suspects:
             return self._suspects.pop(0)
         items: list[Planned] = []
         task = running
         while len(items) < room:
-            group = self._next_group(task, last)
+            group = self._next_group(task, last, busy)
             if group is None:
                 break
             if not items:
                 task = group[0]
                 # the others are to have their part of what is left of this task
-                room = min(room, -(-self._free(task) // workers))
+                part = -(-self._free(task) // workers)
+                if any(self._free(t) for t in self._tasks() if t != task and t not in busy):
+                    part = max(part, places)
+                room = min(room, part)
             items += self._pop(group)
         return Bundle(tuple(items))
 
@@ -92,17 +105,23 @@ class Schedule:
             return Bundle()
         return Bundle(tuple(self._pop(group)))
 
-    def _next_group(self, task: Task | None, last: Task | None) -> Group | None:
+    def _tasks(self) -> set[Task]:
+        return {task for task, _ in self._waiting}
+
+    def _next_group(
+        self, task: Task | None, last: Task | None, busy: Collection[Task] = ()
+    ) -> Group | None:
         free = [
             g
             for g, items in self._waiting.items()
             if items and g not in self._opening and task in (None, g[0])
         ]
 
-        def order(group: Group) -> tuple[bool, bool, int, int]:
+        def order(group: Group) -> tuple[bool, bool, bool, int, int]:
             """Openers first: everything else of their group waits for them."""
             longest = self._waiting[group][0].steps
-            return group in self._open, group[0] != last, -longest, -self._left[group]
+            others = group[0] in busy
+            return others, group in self._open, group[0] != last, -longest, -self._left[group]
 
         return min(free, key=order, default=None)
 

@@ -37,6 +37,7 @@ from lth_bench.training.layouts import ways_to_stack
 from lth_bench.training.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.saving import EVERY, Saving
+from lth_bench.training.serving import last_half
 from lth_bench.training.widths import Widths, widths_file
 from lth_bench.training.workbench import Work, Workbench
 
@@ -124,11 +125,13 @@ class Worker:
         return bench.trained
 
     def give_back(self) -> list[str]:
-        """Up to half of the experiments, those left out that fill a cohort: another worker is idle.
-        Returns their ids. They begin anew there, and find what was trained for them.
+        """Up to half of the experiments, in whole cohorts: another worker is idle. Returns their
+        ids. They begin again there, and find what was trained for them.
         """
         live = len(self.pool)
-        return self.pool.give_back(min(live // 2, live - self.width))
+        if self.width == 1 or self._bench is None:
+            return self.pool.give_back(min(live // 2, live - 1))
+        return self.pool.give_back(live - 1, last_half(self._bench[1], self.pool.waiting))
 
     def run(self, experiment: Experiment, emit: Emit) -> None:
         """One experiment. Its records go to `emit`, the last of them its status; none once it was

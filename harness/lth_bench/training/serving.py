@@ -121,6 +121,16 @@ def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, li
     return found
 
 
+def last_half(bench: Workbench, waiting: Sequence[Waiting]) -> list[Waiting]:
+    """Of fits that wait, those that another worker should train: half of the cohorts that they
+    make, the ones that would run last. A cohort is not split, since its empty slots cost as much
+    as full ones.
+    """
+    cohorts = _cohorts(bench, waiting)
+    last = cohorts[len(cohorts) - len(cohorts) // 2 :]
+    return [one for _, together in last for joined in together for one in joined]
+
+
 def _shared(one: Waiting) -> str:
     """What fits have in common that are parts of one training."""
     if one.request.on_step is not None and one.request.until is not None:
