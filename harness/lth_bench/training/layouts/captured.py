@@ -90,7 +90,8 @@ class Captured:
         return Replayed(function, self._device, pool)
 
     def _operations(self) -> int:
-        with Outputs() as seen:
+        seen = Outputs()
+        with seen:
             self._forward_backward()
             self._update()
         return seen.operations
