@@ -19,13 +19,13 @@ from lth_bench.errors import (
     Diverged,
     Ending,
     OutOfTime,
+    StrategyError,
     TrainingError,
     Unreachable,
     UserError,
     out_of_memory,
     told,
 )
-from lth_bench.plugins.strategy_error import StrategyError
 
 EXPECTED = (DiskError, Diverged, OutOfTime, StrategyError, TrainingError, Unreachable, UserError)
 """Errors that say themselves whose they are."""

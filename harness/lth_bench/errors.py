@@ -69,6 +69,17 @@ class Ending(BaseException):
     """Unwinds whatever runs; nothing on the way may take it for an error."""
 
 
+class StrategyError(Exception):
+    """A plugin broke its contract, or raised; names the plugin and the hook.
+
+    `contract` is the one of `lth_bench.testing` that was broken, "" where the plugin raised.
+    """
+
+    def __init__(self, plugin: str, hook: str, message: str, contract: str = "hooks") -> None:
+        super().__init__(f"{plugin}.{hook}: {message}")
+        self.plugin, self.hook, self.contract = plugin, hook, contract
+
+
 class OutOfTime(Exception):
     """An experiment that took longer than `--timeout`; it ends as `timeout`."""
 

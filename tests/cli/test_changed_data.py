@@ -78,18 +78,19 @@ def run(tmp_path, monkeypatch, put):
     monkeypatch.chdir(tmp_path)
     suite = tmp_path / "tiny.toml"
     suite.write_text(SUITE)
-    steps, update = [], Cohort.update
+    steps, advance = [], Cohort._advance
 
     def counted(self, live):
-        steps.append(1)
-        update(self, live)
+        before = self.done
+        advance(self, live)
+        steps.append(self.done - before)
 
-    monkeypatch.setattr(Cohort, "update", counted)
+    monkeypatch.setattr(Cohort, "_advance", counted)
 
     def go(results="r.duckdb", **options):
         steps.clear()
         made = lth_bench.run(suite, tmp_path / results, "cpu", workers=1, **options)
-        made.paths, made.steps = Paths(tmp_path / results), len(steps)
+        made.paths, made.steps = Paths(tmp_path / results), sum(steps)
         made.rows = query(made.paths, ROWS)
         return made
 

@@ -107,30 +107,44 @@ def patch_worker():
     from lth_bench.plugins.dispatch import Hooks
     from lth_bench.training.cache import TrainingCache
     from lth_bench.training.cohort import Cohort
+    from lth_bench.training.layouts.base import Layout
 
     file = DIARY.with_name(f"{DIARY.name}.{os.getpid()}.progress")
     file.write_bytes(bytes(PROGRESS.size))
     with file.open("r+b") as opened:
         page = mmap.mmap(opened.fileno(), PROGRESS.size)  # outlives the process
     totals = [0, 0.0]
-    update, put = Cohort.update, TrainingCache.put
+    run, put = Cohort.run, TrainingCache.put
+    forward_backward, update = Layout.forward_backward, Layout.update
+    under_way = []  # the cohort that trains: none while a cohort size is measured
 
-    def one_step(self, live):
-        counts = self.saver is not None  # or a width is being measured
-        if counts and FUSE.burn("training"):
-            FUSE.kill()
-        began = time.perf_counter()
-        update(self, live)
-        if counts:
-            totals[0] += len(live)
-            totals[1] += time.perf_counter() - began
+    def watched(self):
+        under_way.append(self)
+        try:
+            run(self)
+        finally:
+            under_way.pop()
+
+    def half_a_step(self, done):
+        if under_way:
+            if FUSE.burn("training"):
+                FUSE.kill()
+            totals[1] -= time.perf_counter()
+        forward_backward(self, done)
+
+    def whole_step(self, lr):
+        update(self, lr)
+        if under_way:
+            totals[0] += sum(bool(m.open) for m in under_way[-1].members)
+            totals[1] += time.perf_counter()
             page[:] = PROGRESS.pack(*totals)
 
     def kept(self, key, outcome):
         put(self, key, outcome)
         note(trained=key)
 
-    Cohort.update, TrainingCache.put = one_step, kept
+    Cohort.run, TrainingCache.put = watched, kept
+    Layout.forward_backward, Layout.update = half_a_step, whole_step
     first = Hooks._first
 
     def between(self, hook, *arguments, **more):

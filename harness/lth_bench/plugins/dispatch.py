@@ -25,14 +25,15 @@ from lth_bench.errors import (
     DiskError,
     Diverged,
     OutOfTime,
+    StrategyError,
     TrainingError,
     Unreachable,
     UserError,
     out_of_memory,
     told,
 )
+from lth_bench.plugins.answers import short
 from lth_bench.plugins.metrics import Metrics
-from lth_bench.plugins.strategy_error import StrategyError, short
 
 if TYPE_CHECKING:
     from lth_bench.masks import Mask

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lth_bench.plugins.strategy_error import StrategyError, short
+from lth_bench.errors import StrategyError
+from lth_bench.plugins.answers import short
 
 
 @dataclass
