@@ -67,7 +67,8 @@ def _level_rows(
     suite: str, level: Level | None, members: list[Score], scores: Scores, against: Baselines
 ) -> list[Row]:
     by_label: dict[str, dict[str, Score]] = {}
-    for score in members:
+    # by name, so that those who tie have an order which no database decides
+    for score in sorted(members, key=lambda score: score.label):
         if level is None or level.densities.get(score.task) == score.density:
             by_label.setdefault(score.label, {})[score.task] = score
     if not by_label:
