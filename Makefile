@@ -15,10 +15,10 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow fuzz lint bench soak clean
+.PHONY: help install demo test test-slow test-lowest fuzz lint bench soak clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## create .venv and install lth-bench into it
 
@@ -33,8 +33,22 @@ test-slow: $(STAMP) ## the tests marked slow, 500 cases of each fuzzer, and twel
 	  -m "slow or fuzz" -n $(WORKERS) --dist worksteal -o faulthandler_timeout=1200 $(ARGS)
 	$(BIN)/python tests/soak/soak.py --kills 12
 
+# What each dependency is used for, without the tests that take longest.
+FAST := $(addprefix tests/,helpers masks models params plugins stats strategies structure \
+  suite/test_load.py suite/test_overrides.py tuning/test_study.py tuning/test_storage.py \
+  data/test_image_folder.py data/test_mnist.py data/test_cifar.py \
+  store/test_export.py store/test_fold.py store/test_frames.py store/test_journal.py \
+  store/test_query.py store/test_views.py report/boards report/figures \
+  training/test_cohort.py training/test_engine.py training/test_chain.py \
+  cli/test_ls.py cli/test_plan.py cli/test_schema.py cli/test_ctrl_c.py test_project.py)
+
+test-lowest: $(STAMP) ## the fast tests with the lowest versions that pyproject.toml allows
+	@.ci/lowest .venv-lowest $(BIN)/python; code=$$?; [ $$code != 3 ] || exit 0; \
+	[ $$code = 0 ] || exit $$code; OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+	  .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(FAST) $(ARGS)
+
 fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter of an hour or more
-	LTH_BENCH_FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
+	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
 	  -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(STAMP) ## check style and types
@@ -49,7 +63,7 @@ soak: $(STAMP) ## kill runs sixty times and see that nothing is lost (tests/soak
 	$(BIN)/python tests/soak/soak.py $(ARGS)
 
 clean: ## remove caches and build products; .venv and results stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv-lowest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find harness plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Reinstalled when a dependency changes. hatchling goes first so that the editable build needs no

@@ -21,7 +21,7 @@ import lth_bench
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness" / "lth_bench"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if ".venv" not in p.parts)
+DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not {".venv", ".venv-lowest"} & {*p.parts})
 LOCAL = {"build", "data", "dist"}
 """Folders that git ignores."""
 
