@@ -89,7 +89,7 @@ def test_hostile_names_stay_text(page) -> None:
         {"type": "application/json", "id": "numbers"}, {}, {},
     ]  # fmt: skip
     bold = {b.text for b in found.root.all("b")}
-    assert bold == {"Better", "worse", "Equivalent", "Insufficient", "No difference found"}
+    assert bold == {"Better", "worse", "Equivalent", "Needs 3+", "Open ~4–7"}
     shown = HOSTILE.replace("\u001b", "�").replace("\u202e", "�")
     assert found.root.all("h2")[0].text == f"Suite suite {shown}"
     assert any(row[2] == f"imp {shown}" for row in found.rows("ranking"))
