@@ -184,7 +184,7 @@ class Mask:
         return moved
 
     def copy(self) -> Mask:
-        """The same mask in tensors of its own: whoever keeps the old ones cannot change it."""
+        """The same mask in tensors of its own, which changes to the old ones do not reach."""
         return Mask(
             {n: t.clone() for n, t in self.kept.items()},
             {n: t.clone() for n, t in self.held.items()},

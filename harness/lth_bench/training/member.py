@@ -211,7 +211,7 @@ class Member:
             return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
 
     def _own_draws(self, purpose: str) -> None:
-        """A callback that draws from global generators draws the same whoever stands beside it: a
+        """A callback that draws from global generators draws the same whatever its neighbours: a
         function of (seed, step).
         """
         seed = seed_of(purpose, self.asked[0].request.seed, self.step)

@@ -68,8 +68,8 @@ def copies(
 ) -> list[dict[str, Tensor]]:
     """Copies of some members' parts of tensors that lie as the layout's do, pruned weights at +0.0.
 
-    Off a GPU the whole stack is read at once, whatever the number of members, and the copies are
-    in the host's memory.
+    From a GPU the whole stack is read at once, whatever the number of members, and the copies
+    are in the host's memory.
     """
     tensors = {k: t.detach() for k, t in tensors.items()}
     if layout.static:
