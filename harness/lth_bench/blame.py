@@ -68,7 +68,7 @@ class Frame(NamedTuple):
 
 def ends_the_run(error: BaseException) -> bool:
     """Whether an error must reach the top. Ctrl-C comes to the main thread alone, and to none where
-    it is ignored: elsewhere a KeyboardInterrupt is somebody's code, which raised it.
+    it is ignored: elsewhere a KeyboardInterrupt was raised by user code.
     """
     if isinstance(error, KeyboardInterrupt):
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN

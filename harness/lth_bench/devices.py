@@ -65,7 +65,7 @@ def _without_gpu(asked: str) -> Devices:
     why, do = gpus.why_none()
     if asked != "auto":
         raise UserError(f"no device {asked!r}: {why}; {do}. This machine has: cpu (or say auto)")
-    # nothing to say where nobody can have meant to use a GPU
+    # silent where no GPU can have been meant
     surprising = gpus.driver() and os.environ.get(gpus.VISIBLE, "x").strip() not in ("", "-1")
     return Devices(("cpu",), (f"on the CPU: {why}; {do}",) if surprising else ())
 

@@ -102,7 +102,7 @@ LONGEST = 2000
 
 
 def told(error: BaseException) -> str:
-    """`IndexError: index 7 is out of range`, whatever somebody's error has for a text: one that
+    """`IndexError: index 7 is out of range`, whatever a user's error has for a text: one that
     cannot be made, or written, or read by a person.
     """
     kind = type(error).__name__

@@ -59,7 +59,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 def _descriptor(path: str | Path) -> tuple[int, int]:
     """Of the opened file, and its size."""
     # looked at first, since to open some devices is to make them do something; opened without
-    # waiting, since a FIFO waits for somebody to write, and the two may have been exchanged since
+    # waiting, since opening a FIFO waits for a writer, and the two may have been exchanged since
     require_regular(path, os.stat(path))
     descriptor = os.open(path, FLAGS)
     try:

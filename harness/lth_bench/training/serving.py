@@ -226,7 +226,7 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
             with seeded("training"):
                 try:
                     _run(bench, together, width, partials if done else ())
-                except BaseException as error:  # concerns them, and nobody who waits beside
+                except BaseException as error:  # concerns these fits alone
                     if ends_the_run(error):
                         raise
                     bench.blame((one for j in together for one in j), error)

@@ -253,7 +253,7 @@ class Workbench:
 
     @contextlib.contextmanager
     def _building(self) -> Iterator[None]:
-        """Somebody's code makes a network inside."""
+        """User code builds a network inside."""
         try:
             yield
         except BaseException as error:
