@@ -86,8 +86,8 @@ def _probe(
     import tempfile
 
     from lth_bench.executors.worker import Worker, WorkerConfig
+    from lth_bench.training.asked import Asked
     from lth_bench.training.cohort import Cohort
-    from lth_bench.training.member import Asked
     from lth_bench.training.request import FitRequest
 
     with tempfile.TemporaryDirectory() as folder:

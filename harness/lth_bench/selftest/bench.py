@@ -11,9 +11,9 @@ import torch
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Layers, Mask, count_at
 from lth_bench.selftest.net import Net
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts import Layout, kind_of, make_layout
-from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
 from lth_bench.training.request import FitRequest

@@ -116,8 +116,8 @@ def small(name: str, device: str) -> Bench:
 
 def _alone(bench: Bench, layout: Layout, steps: int) -> Values:
     """The members of the stacked cohort, one after the other."""
+    from lth_bench.training.asked import Asked
     from lth_bench.training.cohort import Cohort
-    from lth_bench.training.member import Asked
 
     found = []
     for request in bench.requests(COMPANY, steps):

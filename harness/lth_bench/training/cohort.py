@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lth_bench.training.asked import Asked, calling, charged_to
 from lth_bench.training.layouts.base import Layout
-from lth_bench.training.member import Asked, Member, calling, charged_to
+from lth_bench.training.member import Member
 from lth_bench.training.partial import Partial
 from lth_bench.training.request import Change, Penalty, Values
 from lth_bench.training.saver import Saver

@@ -19,9 +19,9 @@ import torch
 
 from lth_bench.blame import ends_the_run
 from lth_bench.errors import Diverged, out_of_memory
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts.kept_only import KeptOnly
-from lth_bench.training.member import Asked
 from lth_bench.training.outcome import Outcome
 from lth_bench.training.partial import Head, Partial
 from lth_bench.training.randomness import seeded

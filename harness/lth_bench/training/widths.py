@@ -18,10 +18,10 @@ import torch
 
 from lth_bench.blame import ends_the_run
 from lth_bench.errors import out_of_memory
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.data import TaskData
 from lth_bench.training.layouts import Layout, kind_of, make_layout, ways_to_stack
-from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest

@@ -16,6 +16,7 @@ from torch import Tensor
 from lth_bench.blame import build_error, ends_the_run, place_of, training_error
 from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
+from lth_bench.training.asked import Asked
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
 from lth_bench.training.device_memory import PeakMemory
@@ -23,7 +24,6 @@ from lth_bench.training.graphs import current
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
-from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Partials

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.feeds import Feed
 from lth_bench.training.layouts.stacked import Explicit
-from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe

@@ -10,9 +10,9 @@ import torch
 
 from lth_bench.data.splits import channel_stats
 from lth_bench.masks import Mask
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts import make_layout
-from lth_bench.training.member import Asked
 from lth_bench.training.network import Network
 from lth_bench.training.request import FitRequest
 from lth_bench.training.resident import ResidentData

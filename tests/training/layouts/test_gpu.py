@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lth_bench.masks import Mask
+from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts import choose
 from lth_bench.training.layouts.by_hand import ByHand
@@ -20,7 +21,6 @@ from lth_bench.training.layouts.kept_only import KeptOnly
 from lth_bench.training.layouts.plain import Plain
 from lth_bench.training.layouts.sparse_input import SparseInput
 from lth_bench.training.layouts.stacked import Explicit, Vmapped
-from lth_bench.training.member import Asked
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 
