@@ -180,4 +180,5 @@ def test_a_pretend_gpu_passes(tmp_path: Path, gpu_env: Any) -> None:
 
 
 def test_a_time_limit_without_a_device_is_refused(lth: Any) -> None:
-    assert "--timeout is for the tests of --device" in lth("doctor", "--timeout", "5m", code=4).stderr
+    done = lth("doctor", "--timeout", "5m", code=4)
+    assert "--timeout is for the tests of --device" in done.stderr
