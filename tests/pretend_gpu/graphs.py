@@ -91,8 +91,7 @@ class CUDAGraph:
                 else "CUDA error: capturing stream has unjoined work"
             )
         self.operations, self.origin = capture.operations, capture.origin.stream_id
-        if machine.keeps_captures:
-            machine.captures.append(self)
+        machine.captures.append(self)
         machine.note(
             "capture",
             operations=len(self.operations),

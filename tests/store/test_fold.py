@@ -187,7 +187,7 @@ def test_a_field_of_the_wrong_type_is_a_clean_error(make_scenario: Make, write: 
     paths = write(make_scenario(strategies=("dense",)))
     with paths.journal.open("a") as file:
         file.write('{"record":"ticket","ticket_id":"x","cost":{"steps":"many"}}\n')
-    with pytest.raises(UserError, match=r"wrong type .*many.*mend or delete that line"):
+    with pytest.raises(UserError, match=r"line 9 is not .*wrong type: .*many.*Delete that line"):
         fold(paths)
 
 

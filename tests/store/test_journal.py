@@ -236,14 +236,6 @@ def test_no_space_leaves_no_trace_of_the_record(tmp_path: Path) -> None:
     assert Paths(results).journal.read_bytes().endswith(b"\n")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_device_says_so(paths: Paths) -> None:
-    paths.make_folder()
-    paths.journal.symlink_to("/dev/full")
-    with pytest.raises(DiskError, match=r"No space left on device.*Free some space"):
-        Journal(paths).append(outcome("a"))
-
-
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     results = tmp_path / "file" / "sub" / "results.duckdb"

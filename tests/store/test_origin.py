@@ -93,7 +93,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda f: edit(
             f / "theirs.journal.jsonl", lambda data: data + b'{"record":"ticket","curve":5}\n'
         ),
-        "theirs.duckdb", "theirs.journal.jsonl, .*field of the wrong type",
+        "theirs.duckdb", r"theirs.journal.jsonl, line \d+ .*a field is of the wrong type",
     ),
     "lines of something else": (
         lambda f: (f / "log.jsonl").write_text('{"level": "info"}\n'),

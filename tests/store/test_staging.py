@@ -44,10 +44,10 @@ def take(con: duckdb.DuckDBPyConnection, content: bytes) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "journal.jsonl"
         journal.write_bytes(content)
-        batch = copy_lines(journal, START, Path(folder) / "batch.jsonl")
-        if batch is None:
-            return True
         try:
+            batch = copy_lines(journal, START, Path(folder) / "batch.jsonl")
+            if batch is None:
+                return True
             stage(con, batch)
         except UserError:
             con.execute("DROP TABLE IF EXISTS lines")

@@ -134,7 +134,7 @@ def _connect(paths: Paths, read_only: bool, config: Mapping[str, str]) -> DuckDB
     import duckdb
 
     try:
-        return duckdb.connect(str(paths.results), read_only=read_only, config={**config})
+        return duckdb.connect(_name(paths.results), read_only=read_only, config={**config})
     except duckdb.ConnectionException as error:
         if "different configuration" in str(error):
             raise Locked("this process") from error
@@ -147,6 +147,13 @@ def _connect(paths: Paths, read_only: bool, config: Mapping[str, str]) -> DuckDB
         if refused is not None:
             raise refused from error
         raise Corrupt(damaged(paths, text)) from error
+
+
+def _name(results: Path) -> str:
+    """The file's name, where nothing can be taken for a service's, as md: of md:results, nor for
+    the home folder, as the ~ of ~/results.
+    """
+    return str(results) if results.is_absolute() else os.path.join(".", results)
 
 
 def _holder(text: str) -> str:

@@ -11,15 +11,19 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lth_bench.errors import UserError
-from lth_bench.store.paths import Paths, disk_error
+from lth_bench.store.paths import Paths, disk_error, open_to_read
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+LONGEST = 1 << 28
+"""Bytes of a line, at most. A plan of 100,000 experiments, the most that is run, takes a third."""
 
 
 class Journal:
@@ -225,14 +229,26 @@ def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
     """
     if not journal.exists():
         return
-    with journal.open("rb") as file:
+    with open_to_read(journal, "journal") as file:
         file.seek(offset)
-        for line in file:
+        for line in lines_of(file):
             if not line.endswith(b"\n"):
+                require_short(line, journal, offset)
                 return
             if line.strip():
                 yield offset, line
             offset += len(line)
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Its lines; of one that is longer than any, the pieces."""
+    return iter(partial(file.readline, LONGEST), b"")
+
+
+def require_short(line: bytes, journal: Path, offset: int) -> None:
+    """UserError for a piece of a line that is longer than any record."""
+    if len(line) >= LONGEST:
+        raise bad_record(journal, offset, f"it is longer than {LONGEST:,} bytes")
 
 
 def is_ticket(line: bytes) -> bool:
@@ -257,7 +273,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
     """The record of a whole line. UserError if it is none."""
     try:
-        record = json.loads(line)
+        record = _STRICT.decode(line.decode())
     except (ValueError, RecursionError) as error:
         raise bad_record(journal, offset, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("record"), str):
@@ -267,7 +283,7 @@ def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
 
 def end_of_lines(journal: Path, size: int) -> int:
     """The offset just after the last newline within the first `size` bytes."""
-    with journal.open("rb") as file:
+    with open_to_read(journal, "journal") as file:
         end = size
         while end > 0:
             start = max(0, end - (1 << 16))
@@ -286,13 +302,31 @@ def now() -> str:
 
 def bad_record(journal: Path, offset: int, why: str) -> UserError:
     """The error for a line of the journal, which begins at `offset`, that is no record of it."""
-    with journal.open("rb") as file:
+    with open_to_read(journal, "journal") as file:
         number = sum(file.read(1 << 20).count(b"\n") for _ in range(offset >> 20))
         number += file.read(offset % (1 << 20)).count(b"\n") + 1
     return UserError(
         f"{journal}, line {number} is not a record of the journal ({why}). Delete that line; "
         f"every other line counts by itself"
     )
+
+
+def _float(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> int | None:
+    """None for one that no float can be made of: tables and pages are of floats."""
+    return int(text) if len(text) < 308 else None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+_STRICT = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_no_number)
+"""Numbers that are too large are null; what JSON does not have as a number is an error."""
 
 
 def _finite(value: Any) -> Any:

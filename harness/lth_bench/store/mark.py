@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def digests(journal: Path, offset: int) -> tuple[str, str]:
 
     They tell a journal that has grown from one that was replaced.
     """
-    with journal.open("rb") as file:
+    with open_to_read(journal, "journal") as file:
         head = file.read(min(_WINDOW, offset))
         file.seek(max(0, offset - _WINDOW))
         tail = file.read(min(_WINDOW, offset))

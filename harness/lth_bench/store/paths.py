@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from lth_bench.errors import UserError
+from lth_bench.files import open_regular
 
 DEFAULT_RESULTS = Path("reports/results.duckdb")
 """Where results go when neither `--results` nor LTH_BENCH_RESULTS says otherwise."""
+
+MISREAD = ("?",) if os.name == "nt" else ("?", "\\")
+"""To DuckDB a ? begins options, and a backslash separates folders, whatever the system says."""
 
 
 class DiskError(UserError):
@@ -30,12 +36,17 @@ class Paths:
     """The DuckDB file: an index, which `lth-bench db rebuild` makes anew from the journal."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "results", Path(self.results))
-        if self.results.is_dir():
+        named = Path(self.results)
+        _require_openable(named)
+        object.__setattr__(self, "results", _behind_link(named))
+        if _kind(self.results) == stat.S_IFDIR:
             raise UserError(
                 f"--results names a folder, {self.results}; name a file in it, "
                 f"such as {self.results / 'results.duckdb'}"
             )
+        for file in (self.results, self.journal, self.torn, self.lock, self.tuning):
+            if _kind(file) not in (None, stat.S_IFREG):
+                raise UserError(f"{file} is not a regular file; name other results with --results")
 
     @property
     def journal(self) -> Path:
@@ -79,14 +90,78 @@ class Paths:
             )
 
 
+def open_to_read(file: Path, what: str) -> BinaryIO:
+    """A file of the results. FileNotFoundError where there is none, else DiskError."""
+    try:
+        return open_regular(file)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DiskError(
+            f"cannot read the {what} {file}: {error.strerror or error}. Make it readable, or name "
+            f"other results with --results"
+        ) from error
+
+
 def looks_like_duckdb(file: Path) -> bool:
     """Whether a file is missing, empty, or begins as DuckDB's files do."""
     try:
-        with file.open("rb") as opened:
+        with open_to_read(file, "database") as opened:
             head = opened.read(12)
     except FileNotFoundError:
         return True
     return not head or head[8:12] == b"DUCK"
+
+
+def _require_openable(results: Path) -> None:
+    """UserError for a name that DuckDB takes for another file's, or for none."""
+    name = str(results)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"--results {name!r} has bytes that are not UTF-8, which DuckDB cannot open; name "
+            f"another file"
+        ) from None
+    if "\0" in name:
+        raise UserError(f"--results {name!r} has a NUL in it, which no file's name may have")
+    for sign in MISREAD:
+        if sign in name:
+            raise UserError(
+                f"--results {name!r} has a {sign} in it, which DuckDB does not take for a part of "
+                f"the name; name another file or folder"
+            )
+
+
+def _behind_link(results: Path) -> Path:
+    """The file that is meant: what belongs to the results lies beside it, not beside a link."""
+    try:
+        if not results.is_symlink():
+            return results
+        target = results.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--results {results} cannot be followed: {error}; name another") from error
+    # an earlier version wrote the journal beside the link, and the database behind it
+    journal = results.with_suffix(".journal.jsonl")
+    if journal.exists() and not target.with_suffix(".journal.jsonl").exists():
+        raise UserError(
+            f"{results} is a link to {target}, but its journal {journal} lies beside the link; "
+            f"move {journal.name} and {results.with_suffix('.artifacts').name} to "
+            f"{target.parent} under the name {target.stem}, or replace the link by the file"
+        )
+    return target
+
+
+def _kind(file: Path) -> int | None:
+    """What there is, as `stat.S_IFMT` gives it; None for nothing."""
+    try:
+        return stat.S_IFMT(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DiskError(
+            f"cannot look at {file}: {error.strerror or error}; name other results with --results"
+        ) from error
 
 
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:

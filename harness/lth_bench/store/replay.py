@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 from lth_bench.errors import UserError
 from lth_bench.store.history import Planned, plan_key
 from lth_bench.store.journal import decode, encode
+from lth_bench.store.paths import open_to_read
 from lth_bench.store.subset import planned
 
 
@@ -64,7 +65,7 @@ def lines(picks: Iterable[Pick]) -> Iterator[bytes]:
         for journal, offset, keys in picks:
             try:
                 if journal not in files:
-                    files[journal] = stack.enter_context(journal.open("rb"))
+                    files[journal] = stack.enter_context(open_to_read(journal, "journal"))
                 files[journal].seek(offset)
                 line = files[journal].readline()
             except OSError as error:

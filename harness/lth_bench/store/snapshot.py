@@ -10,7 +10,7 @@ from lth_bench.errors import UserError
 from lth_bench.store.database import Locked, naming_damage, open_safe, open_writable
 from lth_bench.store.fold import build
 from lth_bench.store.mark import read_mark
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, open_to_read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +30,11 @@ def make_snapshot(paths: Paths, journal: Path) -> None:
     It is closed, without a write-ahead log, when this returns.
     """
     build(paths, journal)
-    with naming_damage(paths), open_writable(paths) as con, journal.open("rb") as file:
+    with (
+        naming_damage(paths),
+        open_writable(paths) as con,
+        open_to_read(journal, "journal") as file,
+    ):
         con.execute("BEGIN")
         con.execute(f"CREATE TABLE {TABLE} (part BIGINT, content BLOB)")
         con.execute(f"COMMENT ON TABLE {TABLE} IS 'The records all else is made of, by zlib.'")

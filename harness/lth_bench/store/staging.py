@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
-from lth_bench.store.journal import decode
+from lth_bench.store.finite import finite
+from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
 from lth_bench.store.mark import Mark, digests
-from lth_bench.store.paths import disk_error
+from lth_bench.store.paths import disk_error, open_to_read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -109,6 +114,15 @@ COLUMNS = {
 }
 """Keys of all records and the types DuckDB reads them as; unknown keys are passed over."""
 
+_TYPES = ", ".join(f"\"{name}\": '{kind}'" for name, kind in COLUMNS.items())
+_FINITE = ", ".join(
+    f'{sql} AS "{name}"'
+    for name, kind in COLUMNS.items()
+    if (sql := finite(f'"{name}"', kind)) is not None
+)
+_LARGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{308}")
+"""What a number beyond every float has in it, and some that are none."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -139,12 +153,13 @@ def copy_lines(journal: Path, before: Mark, file: Path) -> Batch | None:
     lines = longest = 0
     end = before.offset
     try:
-        with journal.open("rb") as source, file.open("wb") as target:
+        with open_to_read(journal, "journal") as source, file.open("wb") as target:
             source.seek(end)
-            for line in source:
+            for line in lines_of(source):
                 if not line.endswith(b"\n"):
+                    require_short(line, journal, end)
                     break
-                target.write(line)
+                target.write(_readable(line, journal, end))
                 end += len(line)
                 lines += 1
                 longest = max(longest, len(line))
@@ -163,20 +178,11 @@ def stage(con: DuckDBPyConnection, batch: Batch) -> None:
     """
     import duckdb
 
-    types = ", ".join(f"\"{name}\": '{kind}'" for name, kind in COLUMNS.items())
-    size = max(batch.longest + 1, 1 << 20)
     try:
-        con.execute(
-            f"CREATE TEMP TABLE lines AS SELECT * FROM read_ndjson(?, columns = {{{types}}}, "
-            f"maximum_object_size = {size})",
-            [str(batch.file)],
-        )
+        _read(con, "lines", batch.file, batch.longest)
     except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
         _name_bad_line(batch)
-        raise UserError(
-            f"{batch.journal}, after line {batch.before.records}: a record has a field of the "
-            f"wrong type ({str(error).splitlines()[0]}); mend or delete that line"
-        ) from error
+        raise _wrong_type(con, batch, error) from error
     if con.execute("SELECT 1 FROM lines WHERE record IS NULL LIMIT 1").fetchone():
         _name_bad_line(batch)
     con.execute(
@@ -185,9 +191,67 @@ def stage(con: DuckDBPyConnection, batch: Batch) -> None:
     )
 
 
+def _read(con: DuckDBPyConnection, table: str, file: Path, longest: int) -> None:
+    """Read lines into a new temporary table, with null for numbers that are not finite."""
+    con.execute(
+        f"CREATE TEMP TABLE {table} AS SELECT * REPLACE ({_FINITE}) "
+        f"FROM read_ndjson(?, columns = {{{_TYPES}}}, maximum_object_size = {longest + (1 << 20)})",
+        [str(file)],
+    )
+
+
 def unstage(con: DuckDBPyConnection) -> None:
     """Drop what `stage` made."""
     con.execute("DROP VIEW staged; DROP TABLE lines")
+
+
+def _readable(line: bytes, journal: Path, offset: int) -> bytes:
+    """The line as DuckDB and whoever reads the tables can read it.
+
+    Of a record that is no ticket, with null for numbers beyond every float: its parameters are kept
+    as they are written. UserError for one with what JSON does not have as a number.
+    """
+    if is_ticket(line) and not (b"NaN" in line or b"Infinity" in line):
+        return line
+    if not line.strip():
+        return line
+    record = decode(line, journal, offset)
+    large = not is_ticket(line) and _LARGE.search(line)
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n" if large else line
+
+
+def _wrong_type(con: DuckDBPyConnection, batch: Batch, error: Exception) -> UserError:
+    """The error for the first line with a field of the wrong type, found by halving."""
+    with batch.file.open("rb") as file:
+        lines = file.readlines()
+    first, last = 0, len(lines)  # it is one of these
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _complaint(con, batch, lines[first:middle]) is None:
+            first = middle
+        else:
+            last = middle
+    found = _complaint(con, batch, lines[first:last]) or error
+    offset = batch.before.offset
+    with open_to_read(batch.journal, "journal") as file:
+        file.seek(offset)
+        offset += sum(len(line) for line in islice(lines_of(file), first))
+    why = re.sub(r".*in line \d+: ", "", str(found).splitlines()[0])
+    return bad_record(batch.journal, offset, f"a field is of the wrong type: {why}")
+
+
+def _complaint(con: DuckDBPyConnection, batch: Batch, lines: Sequence[bytes]) -> Exception | None:
+    """What DuckDB says to these lines."""
+    import duckdb
+
+    piece = batch.file.with_suffix(".piece")
+    piece.write_bytes(b"".join(lines))
+    try:
+        _read(con, "piece", piece, batch.longest)
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        return error
+    con.execute("DROP TABLE piece")
+    return None
 
 
 def _name_bad_line(batch: Batch) -> None:

@@ -22,7 +22,7 @@ from lth_bench.plan import Plan, Planned
 from lth_bench.recorder import Recorder, Summary, write_head
 from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
-from lth_bench.store.paths import Paths
+from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.tuning.earlier import earlier_outcomes
 from lth_bench.tuning.goals import goals_of, idle
 from lth_bench.tuning.outdated import require_same_data, split_outdated
@@ -414,7 +414,7 @@ def _forget(storage: Any, names: set[str]) -> None:
 def _token(paths: Paths) -> str:
     """An id of these results: their journal's first line is no other's."""
     try:
-        with paths.journal.open("rb") as file:
+        with open_to_read(paths.journal, "journal") as file:
             return hashlib.blake2b(file.readline(), digest_size=8).hexdigest()
     except FileNotFoundError:
         return f"new {os.getpid()}"

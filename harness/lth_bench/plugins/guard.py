@@ -1,4 +1,4 @@
-"""User code may draw, switch and set what it likes; afterwards all is as it was."""
+"""Somebody else's code may draw, switch and set what it likes; afterwards all is as it was."""
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""SQL that makes null of numbers that are none: infinite ones, and those that are not a number.
+
+No run writes them, but a stranger's journal may have them: JSON's 1e999 is infinite to DuckDB, and
+the text "nan" is a number to it. Sums, intervals and pages that meet one end in an error.
+"""
+
+from __future__ import annotations
+
+
+def finite(value: str, kind: str, depth: int = 0) -> str | None:
+    """The SQL expression `value`, of the DuckDB type `kind`, with null for what is not finite.
+
+    None where a type has no place for such a number. Lists, structs, and maps from text are looked
+    into.
+    """
+    name = f"x{depth}"
+    if kind == "DOUBLE":
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    if kind.endswith("[]"):
+        inner = finite(name, kind.removesuffix("[]"), depth + 1)
+        return inner and f"list_transform({value}, lambda {name}: {inner})"
+    if kind.startswith("MAP(VARCHAR, "):
+        inner = finite(f"{name}.value", kind.removeprefix("MAP(VARCHAR, ")[:-1], depth + 1)
+        entry = f"lambda {name}: {{'key': {name}.key, 'value': {inner}}}"
+        return inner and f"map_from_entries(list_transform(map_entries({value}), {entry}))"
+    if kind.startswith("STRUCT("):
+        fields = _fields(kind)
+        looked = {n: finite(f'{value}."{n}"', k, depth + 1) for n, k in fields.items()}
+        if any(looked.values()):
+            parts = (f"'{n}': " + (looked[n] or f'{value}."{n}"') for n in fields)
+            return f"CASE WHEN {value} IS NOT NULL THEN {{{', '.join(parts)}}} END"
+    return None
+
+
+def _fields(struct: str) -> dict[str, str]:
+    """Name and type of each field of `STRUCT(name type, …)`."""
+    parts, depth = [""], 0
+    for letter in struct.removeprefix("STRUCT(")[:-1]:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    pairs = (part.strip().split(" ", 1) for part in parts)
+    return {name.strip('"'): kind for name, kind in pairs}
