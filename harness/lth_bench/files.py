@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 KINDS = {
@@ -16,6 +17,9 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFDIR: "a folder",
 }
+
+MOST_JSON = 1 << 27
+"""Bytes of a file of ours that is JSON, at most."""
 
 
 class NotRegular(OSError):
@@ -54,6 +58,14 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     if max(size, length) > limit:
         raise TooLong(errno.EINVAL, f"it is longer than {limit:,} bytes", str(path))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def read_json(path: str | Path, limit: int = MOST_JSON) -> Any:
+    """A JSON file's document. OSError as `read_regular`, ValueError for what is no JSON."""
+    try:
+        return json.loads(read_regular(path, limit))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _descriptor(path: str | Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -20,7 +21,10 @@ from lth_bench.masks import Mask
 from lth_bench.report.page import render_page
 from lth_bench.store import Journal, Paths, fold, reading, rebuild
 from lth_bench.store.database import open_safe, open_writable
+from lth_bench.store.journal import finished
 from lth_bench.store.query import query
+from lth_bench.training.keys import digest
+from lth_bench.training.partial import Partials
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</script></style>"
@@ -204,6 +208,27 @@ def long_header(folder: Path) -> None:
     (folder / "final.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
 
 
+def in_its_place(name: str, make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).unlink()
+        make(folder / name)
+
+    return change
+
+
+def terabyte(path: Path) -> None:
+    """Of zeros, of which the disk has none."""
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+SPECIAL = [device, terabyte, *([os.mkfifo] if hasattr(os, "mkfifo") else [])]
+
+
 def other_shapes(folder: Path) -> None:
     (folder / "final.safetensors").write_bytes(save({"fc1.weight": torch.zeros(3)}))
 
@@ -221,6 +246,8 @@ def facts(**changes: Any) -> Callable[[Path], None]:
     "damage",
     [
         huge, long_header, other_shapes,
+        *(in_its_place(name, make) for name in ("training.json", "final.safetensors",
+          "mask.safetensors") for make in SPECIAL),
         facts(step="x"), facts(curve=[[1]]), facts(cost=[]), facts(digests=None), facts(width=None),
         facts(checkpoints={"a": 1}), facts(best_step=1e400), facts(digests={"final": 3}),
         lambda folder: (folder / "training.json").write_text("[]"),
@@ -245,10 +272,12 @@ def test_a_training_of_a_stranger_that_is_not_right_counts_as_absent(
     folder = bench.cache.folder(bench.key(request, None))
     assert whole(bench, request) is not None
     damage(folder)
-    if resigned:  # the stranger makes the digest fit
+    final = folder / "final.safetensors"
+    small = (f.is_file() and f.stat().st_size < 1 << 20 for f in folder.glob("*"))
+    if resigned and all(small):  # the stranger makes the digest fit
         try:
             known = json.loads((folder / "training.json").read_text())
-            content = (folder / "final.safetensors").read_bytes()
+            content = final.read_bytes()
             known["digests"]["final"] = hashlib.blake2b(content, digest_size=16).hexdigest()
             (folder / "training.json").write_text(json.dumps(known))
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -257,3 +286,65 @@ def test_a_training_of_a_stranger_that_is_not_right_counts_as_absent(
     assert found is None or all(
         tuple(found.values[k].shape) == tuple(v) for k, v in bench.shapes.items()
     )
+
+
+@pytest.mark.parametrize("make", SPECIAL)
+@pytest.mark.parametrize("name", ["partial.json", "5.safetensors"])
+def test_a_training_in_mid_way_that_is_no_file_counts_as_absent(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    partials = Partials(tmp_path)
+    folder = partials.folder(KEY)
+    folder.mkdir()
+    known = {"file": "5.safetensors", "digest": "", "done": 5, "width": 1, "variant": "",
+             "checkpoints": [], "searches": []}  # fmt: skip
+    (folder / "partial.json").write_text(json.dumps({"facts": known, "digest": digest(known)}))
+    assert partials.head(KEY) is not None
+    (folder / name).unlink(missing_ok=True)
+    make(folder / name)
+    assert (partials.head(KEY) is None) == (name == "partial.json")
+    assert partials.get(KEY, (), {}, torch.device("cpu")) is None
+
+
+JOURNAL_PLACES = ["results.duckdb", "results.journal.jsonl", "results.journal.lock",
+                  "results.journal.jsonl.torn", "results.tuning.log"]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [make for make in SPECIAL if make is not terabyte])
+@pytest.mark.parametrize("name", JOURNAL_PLACES)
+def test_what_is_no_file_among_the_results_is_named(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=f"({name}|/dev/zero) is not a regular file; name other"):
+        Paths(tmp_path / "results.duckdb")
+
+
+@pytest.mark.parametrize("make", [make for make in SPECIAL if make is not terabyte])
+def test_a_journal_that_becomes_something_else_is_named(
+    paths: Paths, make: Callable[[Path], object]
+) -> None:
+    """After the look that the paths take at it."""
+    paths.journal.unlink()
+    make(paths.journal)
+    readers: list[Callable[[], object]] = [
+        lambda: fold(paths), lambda: list(Journal(paths).read()), lambda: finished(paths),
+        lambda: Journal(paths).open(), lambda: reading(paths.results).__enter__(),
+    ]  # fmt: skip
+    for reader in readers:
+        with pytest.raises(UserError, match=r"(FIFO|device), not a regular file|not a regular"):
+            reader()
+
+
+def test_a_line_without_end_is_named(paths: Paths, peak: Callable[..., float]) -> None:
+    """A terabyte of zeros, of which the disk has none."""
+    at = paths.journal.read_bytes().count(b"\n") + 1
+    with paths.journal.open("r+b") as file:
+        file.truncate(1 << 40)
+
+    def read() -> None:
+        for reader in (fold, finished):
+            with pytest.raises(UserError, match=rf"line {at} is not a record.* is longer than"):
+                reader(paths)
+
+    assert peak(read) < 1200

@@ -144,6 +144,9 @@ def test_a_width_is_measured_once_and_kept(task, rates, tmp_path):
         '{"a": {"model_steps_per_second": {"folded": {"1": 1000, "8": 9000}}}}',
         '{"a": {"width": 2, "layout": "folded", "out_of_memory": true}}',
         '{"a": {"model_steps_per_second": 3}}',
+        '{"a": {"model_steps_per_second": {"explicit": {"1": 1' + "0" * 400 + "}}}}",
+        '{"a": ' + "[" * 100_000,
+        "\xff\0",
     ],
 )
 def test_a_file_that_says_nothing_sensible_is_measured_anew(content, task, rates, tmp_path):

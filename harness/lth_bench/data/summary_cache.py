@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lth_bench.data.cache import ArrayCache
 from lth_bench.data.image_files import Summary
+from lth_bench.files import read_json
 
 
 def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
@@ -47,7 +48,7 @@ def _file(cache: ArrayCache) -> Path:
 def _read(file: Path) -> Summary | None:
     # a damaged one can be made again
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return Summary(**json.loads(file.read_text()))
+        return Summary(**read_json(file))
     return None
 
 

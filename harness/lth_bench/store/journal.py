@@ -17,6 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lth_bench.errors import UserError
+from lth_bench.files import require_regular
 from lth_bench.store.paths import Paths, disk_error, open_to_read
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Journal:
         try:
             fresh = not self.paths.journal.exists()
             self._fd = os.open(self.paths.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            require_regular(self.paths.journal, os.fstat(self._fd))
             self._set_torn_aside(self._fd)
             self._written = os.fstat(self._fd).st_size
             if fresh:

@@ -140,7 +140,10 @@ def _behind_link(results: Path) -> Path:
             return results
         target = results.resolve()
     except (OSError, RuntimeError) as error:
-        raise UserError(f"--results {results} cannot be followed: {error}; name another") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"--results {results} cannot be followed: {reason}; name another"
+        ) from error
     # an earlier version wrote the journal beside the link, and the database behind it
     journal = results.with_suffix(".journal.jsonl")
     if journal.exists() and not target.with_suffix(".journal.jsonl").exists():

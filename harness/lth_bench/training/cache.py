@@ -26,10 +26,12 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lth_bench.errors import DiskError
+from lth_bench.files import read_json, read_regular
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
 from lth_bench.training.memo import Flat
 from lth_bench.training.outcome import Outcome
+from lth_bench.training.partial import MEMORY, most_bytes
 from lth_bench.training.state import Cost, CurvePoint
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -134,11 +136,12 @@ class TrainingCache:
         by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
         try:
             facts = self._facts(key)
-            mask = unpack(self._tensors(key, "mask", facts), by_name)
+            most = most_bytes(by_name, copies=1)
+            mask = unpack(self._tensors(key, "mask", facts, most), by_name)
             mask = Mask(mask.kept, mask.held, layers)
 
             def state(name: str) -> dict[str, Tensor]:
-                return _whole(self._tensors(key, name, facts), mask, shapes)
+                return _whole(self._tensors(key, name, facts, most), mask, shapes)
 
             return Outcome(
                 values=state("final"),
@@ -156,15 +159,15 @@ class TrainingCache:
                 device=str(facts.get("device", "")),
                 device_name=str(facts.get("device_name", "")),
                 peak_memory=facts.get("peak_memory"),
-                memo=self._memo(key, facts),
+                memo=self._memo(key, facts, most_bytes(by_name, MEMORY)),
             )
         except Exception:  # whatever a missing or damaged file raises: train again
             return None
 
-    def _memo(self, key: str, facts: Mapping[str, Any]) -> Flat | None:
+    def _memo(self, key: str, facts: Mapping[str, Any], limit: int) -> Flat | None:
         if facts.get("memo") is None:
             return None
-        return Flat(facts["memo"], self._tensors(key, "memo", facts))
+        return Flat(facts["memo"], self._tensors(key, "memo", facts, limit))
 
     def _too_old(self, key: str) -> bool:
         if self._since is None:
@@ -175,11 +178,13 @@ class TrainingCache:
             return True
 
     def _facts(self, key: str) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads((self.folder(key) / "training.json").read_bytes())
+        facts: dict[str, Any] = read_json(self.folder(key) / "training.json")
         return facts
 
-    def _tensors(self, key: str, name: str, facts: Mapping[str, Any]) -> dict[str, Tensor]:
-        content = (self.folder(key) / f"{name}.safetensors").read_bytes()
+    def _tensors(
+        self, key: str, name: str, facts: Mapping[str, Any], limit: int
+    ) -> dict[str, Tensor]:
+        content = read_regular(self.folder(key) / f"{name}.safetensors", limit)
         if _digest(content) != facts["digests"][name]:
             raise ValueError(f"{name}.safetensors of {key} is damaged")
         return load(content)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lth_bench.files import read_json, read_regular
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
 from lth_bench.training import memo
@@ -32,6 +34,8 @@ from lth_bench.training.state import CurvePoint
 
 SUFFIX = ".partial"
 FACTS = "partial.json"
+MEMORY = 256
+"""What a callback remembers, and a training in mid-way, in copies of the network, at most."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Partials:
             name = facts["file"]
             if os.path.basename(name) != name:
                 return None
-            content = (self.folder(key) / name).read_bytes()
+            content = read_regular(self.folder(key) / name, most_bytes(by_name, MEMORY))
             if _digest(content) != facts["digest"]:
                 return None
             tensors = load(content)
@@ -208,7 +212,7 @@ class Partials:
         shutil.rmtree(self.folder(key), ignore_errors=True)
 
     def _facts(self, key: str) -> dict[str, Any]:
-        document = json.loads((self.folder(key) / FACTS).read_bytes())
+        document = read_json(self.folder(key) / FACTS)
         facts: dict[str, Any] = document["facts"]
         if digest(facts) != document["digest"]:
             raise ValueError(f"the facts of {key} are damaged")
@@ -230,6 +234,11 @@ def _write(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(content)
+
+
+def most_bytes(shapes: Mapping[str, tuple[int, ...]], copies: int) -> int:
+    """Of a file with so many copies of a network's numbers: no more of it is read."""
+    return (1 << 26) + copies * 16 * sum(math.prod(shape) for shape in shapes.values())
 
 
 def _digest(content: bytes) -> str:

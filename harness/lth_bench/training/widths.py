@@ -18,6 +18,7 @@ import torch
 
 from lth_bench.blame import ends_the_run
 from lth_bench.errors import out_of_memory
+from lth_bench.files import read_json
 from lth_bench.training.asked import Asked
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.data import TaskData
@@ -289,7 +290,7 @@ def _kept(entry: dict[str, Any], network: Network) -> Choice | None:
     """
     ways: list[str | None] = [None, *ways_to_stack(network)]
     choice = None
-    with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+    with contextlib.suppress(AttributeError, KeyError, OverflowError, TypeError, ValueError):
         if entry.get("out_of_memory"):
             width = entry["width"]
             choice = Choice(width, entry.get("layout")) if type(width) is int else None
@@ -313,7 +314,7 @@ def _locked(path: Path) -> FileLock:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        known = json.loads(path.read_bytes())
+        known = read_json(path)
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

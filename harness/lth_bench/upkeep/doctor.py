@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from lth_bench.data.root import data_root, offline, user_cache, writable
 from lth_bench.errors import UserError
+from lth_bench.files import read_json
 from lth_bench.store.paths import Paths
 from lth_bench.upkeep.finding import Finding
 from lth_bench.upkeep.machine import check_folder, check_memory, check_torch
@@ -135,7 +135,7 @@ def check_cache() -> Iterator[Finding]:
         yield Finding("ok", "widths", "none measured yet; the first run measures them")
         return
     try:
-        known = json.loads(file.read_bytes())
+        known = read_json(file)
         count = len(known) if isinstance(known, dict) else None
     except (OSError, ValueError):
         count = None
