@@ -24,8 +24,7 @@ def test_a_smoke_run(lth, gpu_env, tmp_path):
     run(lth, gpu_env, tmp_path, "1", "--smoke", "-m", "mlp")
 
 
-@pytest.mark.skip(reason="has not been seen to pass yet")
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["auto", "1", "4"])
-def test_the_whole_of_it(size, lth, gpu_env, tmp_path):
-    run(lth, gpu_env, tmp_path, size)
+def test_every_strategy_and_network(size, lth, gpu_env, tmp_path):
+    run(lth, gpu_env, tmp_path, size, "--smoke")

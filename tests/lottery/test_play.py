@@ -346,3 +346,30 @@ def test_a_reported_ticket_s_weights_and_matrices_are_recorded(make_bench, run_p
         ]
     for record in story.reported("reinit"):
         assert record["matrices"] == []  # a control has no search
+
+
+class Transformed(torch.nn.Module):
+    """Mixes its tokens by a Fourier transform, which effective density does not follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.out = torch.nn.Linear(6, 5), torch.nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.out(torch.fft.fft(self.a(x.squeeze(1)), dim=1).real.relu().mean(1))
+
+
+class OfTransforms:
+    def build(self, input_shape, classes):
+        return Transformed()
+
+
+def test_a_row_without_effective_density_says_why(make_bench, run_play):
+    story = run_play(make_bench(OfTransforms(), RECIPE), OneShot(), (0.5,), ["reinit"])
+    (row,), (reinit,) = story.reported(), story.reported("reinit")
+    assert row["status"] == "ok" and row["density"] == pytest.approx(0.5, abs=0.02)
+    assert row["effective_density"] is None and reinit["effective_density"] is None
+    assert row["reason"].startswith("no effective density: memory is read as numbers of another")
+    assert reinit["reason"] is None
+    (known,) = run_play(make_bench(NET, RECIPE), OneShot(), (0.5,)).reported()
+    assert 0 < known["effective_density"] <= known["density"] and known["reason"] is None

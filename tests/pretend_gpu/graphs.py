@@ -91,7 +91,8 @@ class CUDAGraph:
                 else "CUDA error: capturing stream has unjoined work"
             )
         self.operations, self.origin = capture.operations, capture.origin.stream_id
-        machine.captures.append(self)
+        if machine.keeps_captures:
+            machine.captures.append(self)
         machine.note(
             "capture",
             operations=len(self.operations),

@@ -91,7 +91,9 @@ class Machine:
     copies: Counter[Place] = field(default_factory=Counter)
     """Between host and device, blocking or not."""
     captures: list[CUDAGraph] = field(default_factory=list)
-    """Those that ended well."""
+    """Those that ended well, kept for the test to look at, and their memory with them."""
+    keeps_captures: bool = True
+    """Not in a child process, where nothing looks at them."""
     failed_captures: list[str] = field(default_factory=list)
     """Why a capture broke off. On a real GPU torch's allocator may be left in capture state."""
     races: list[str] = field(default_factory=list)
@@ -220,7 +222,7 @@ class Machine:
         if visible is not None:
             named = [v for v in visible.split(",") if v.strip()]
             about["devices"] = min(about["devices"], len(named))
-        return Machine(**about)
+        return Machine(**about, keeps_captures=False)
 
 
 def frames() -> Iterator[Any]:

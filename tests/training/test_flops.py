@@ -62,6 +62,73 @@ def test_torch_counts_the_same(model):
     assert 2 * flops.step == step.get_total_flops()
 
 
+class ViT(nn.Module):
+    """As people write it by hand: 8×8 images, patches of 2×2, one block of width 32."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Conv2d(1, 32, 2, stride=2)
+        self.cls = nn.Parameter(torch.zeros(1, 1, 32))
+        self.position = nn.Parameter(torch.zeros(1, 17, 32))
+        self.norm1, self.norm2 = nn.LayerNorm(32), nn.LayerNorm(32)
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+        self.fc1, self.fc2 = nn.Linear(32, 64), nn.Linear(64, 32)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(len(x), -1, -1), x], 1) + self.position
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        x = x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+        return self.head(x[:, 0])
+
+
+def test_a_layer_that_is_not_called_counts():
+    """Attention uses its output layer's weight without calling the layer."""
+    flops = count_flops(ViT(), prunable_layers(ViT(), (1, 8, 8), 10), (1, 8, 8))
+    patch, tokens = 2 * 16 * 32 * 4, 2 * 17
+    assert flops.layers["attention.out_proj"].forward == tokens * 32 * 32
+    expected = 2 * patch + 3 * (tokens * (32 * 32 + 2 * 32 * 64) + 2 * 320)
+    assert flops.step == expected == 532_352
+
+
+class Functional(nn.Module):
+    """Weights used by hand: transposed, sliced, side by side, tied, frozen, without gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 4), nn.Linear(6, 4)
+        self.tied, self.frozen = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.frozen.requires_grad_(False)
+        self.out = nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        both = torch.cat([self.first.weight, self.second.weight])
+        h = F.linear(x, both).relu()
+        h = torch.einsum("nd,de->ne", h, self.tied.weight)
+        h = h + h @ self.tied.weight.t()
+        with torch.no_grad():
+            more = self.frozen(h)
+        h = h + more
+        h = F.linear(h, self.frozen.weight[:, :]).relu()
+        return self.out(h)
+
+
+def test_weights_used_by_hand():
+    module = Functional()
+    flops = count_flops(module, prunable_layers(module, (1, 2, 3), 10), (1, 2, 3)).layers
+    costs = {n: (x.forward, x.by_input, x.by_weight) for n, x in flops.items()}
+    assert costs == {
+        "first": (48, 0, 48),
+        "second": (48, 0, 48),
+        "tied": (2 * 128, 2 * 128, 2 * 128),
+        "frozen": (2 * 128, 128, 0),
+        "out": (160, 160, 160),
+    }
+
+
 class Twice(nn.Module):
     """A layer that is used twice."""
 

@@ -25,6 +25,14 @@ def doctor(
             metavar="D",
         ),
     ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            help="With --device: how long one of its tests may take, such as 5m. Default: 60s.",
+            metavar="T",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> int:
     """Look for what is wrong: Python, torch, GPUs, memory, disks, results, data, plugins.
@@ -36,11 +44,13 @@ def doctor(
     from dataclasses import asdict
 
     from lth_bench.cli.output import print_json
-    from lth_bench.errors import OK, SOME_FAILED
+    from lth_bench.errors import OK, SOME_FAILED, UserError
     from lth_bench.store.paths import Paths, default_results
 
     if device is not None:
-        return _try(device, json_)
+        return _try(device, timeout, json_)
+    if timeout is not None:
+        raise UserError("--timeout is for the tests of --device; name one, such as --device cuda")
     from lth_bench.upkeep.doctor import examine
 
     paths = Paths(results or default_results())
@@ -65,16 +75,19 @@ def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
     return found
 
 
-def _try(asked: str, json_: bool) -> int:
+def _try(asked: str, timeout: str | None, json_: bool) -> int:
     from dataclasses import asdict
 
+    from lth_bench.cli.durations import read_duration
     from lth_bench.cli.output import print_json
     from lth_bench.devices import choose
     from lth_bench.errors import OK, SOME_FAILED
+    from lth_bench.selftest.steps import LIMIT
     from lth_bench.selftest.table import text
     from lth_bench.upkeep.device import HEADINGS, findings, speeds, try_all
 
-    results = try_all(choose(asked).names)
+    limit = LIMIT if timeout is None else read_duration("--timeout", timeout)
+    results = try_all(choose(asked).names, limit)
     found = [f for name, done in results.items() for f in _told(findings(name, done), quiet=json_)]
     code = SOME_FAILED if any(f.level == "problem" for f in found) else OK
     if json_:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lth_bench.errors import Ending, OutOfTime
-from lth_bench.plugins.guard import SETTINGS
+from lth_bench.guard import SETTINGS
 from lth_bench.training.graphs import current
 from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench

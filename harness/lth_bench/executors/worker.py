@@ -25,11 +25,11 @@ from lth_bench.errors import (
 )
 from lth_bench.executors.pool import GivenBack, Pool
 from lth_bench.executors.schedule import task_of
+from lth_bench.guard import unchanged
 from lth_bench.lottery import Experiment, play
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.plugins.guard import unchanged
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import Examples
 from lth_bench.training.keys import digest
@@ -148,6 +148,7 @@ class Worker:
         except GivenBack:
             return
         self._tell_width(experiment, unless_given)
+        self._tell_connections(experiment, unless_given)
         unless_given(
             {
                 "record": "experiment",
@@ -169,6 +170,22 @@ class Worker:
         why = "more do not fit or disagree" if stacks else "its network cannot be stacked"
         what = f"{experiment.model_label} with recipe {experiment.recipe_name!r}"
         message = f"{what} is trained {self.width} at a time, not {asked}: {why}"
+        emit({"event": "note", "message": message})
+
+    def _tell_connections(self, experiment: Experiment, emit: Emit) -> None:
+        """Where the dense network's own effective density is not 1, or not known."""
+        known = self._bench[1].connections_if_known if self._bench is not None else None
+        if known is None:
+            return
+        if isinstance(known, str):
+            message = f"{experiment.model_label}: {known}"
+        elif known.unused:
+            message = (
+                f"{experiment.model_label}: weights of {', '.join(known.unused)} reach no output, "
+                f"so the dense network's effective density is {known.dense:.3g}"
+            )
+        else:
+            return
         emit({"event": "note", "message": message})
 
     def _outcome(self, experiment: Experiment, emit: Emit) -> tuple[str, str | None]:

@@ -10,7 +10,6 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.structure import effective_density
 from lth_bench.ticket import Fits, Ticket
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, Trained
@@ -44,6 +43,8 @@ class Reporter:
             metrics = self.hooks.score(scored, trained)
             view = TicketView(scored, self.experiment, control)
             more, lost = self.hooks.observers_score(view, trained, metrics)
+        if control == "none" and isinstance(self.bench.connections, str):
+            lost.append(self.bench.connections)
         record = self._base(ticket, trained.mask, control, reported=True)
         record |= {
             "status": "ok",
@@ -142,9 +143,7 @@ class Reporter:
             "reported": reported,
             "target_density": ticket.target,
             "density": mask.density,
-            "effective_density": effective_density(
-                self.bench.network.module, self.bench.data.input_shape, mask
-            ),
+            "effective_density": self.bench.effective_density(mask),
             "unit_density": unit_density(mask) if self.structured else None,
             "rewind_step": ticket.start.step if ticket.start is not None else 0,
             "layers": [

@@ -199,7 +199,7 @@ class Hooks:
 
     def _heard(self, name: str, hook: str, call: Callable[[], object]) -> str | None:
         """Call an observer so that nothing it does is left behind; what went wrong, if anything."""
-        from lth_bench.plugins.guard import unchanged
+        from lth_bench.guard import unchanged
 
         try:
             with unchanged():

@@ -21,8 +21,9 @@ ROOM = 0.5
 """Of what a cohort of `SIZE` takes, what is left for it."""
 
 
-def halving(device: str) -> dict[str, Any]:
+def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
     """Train with all of the memory and with half of what that took, by the engine's own halving.
+    The network has two layers of `hidden` units.
 
     The limit is torch's own on this process, which leaves other processes' memory alone. Returns
     the cohort sizes and how far the results are apart, as a share of what training changes.
@@ -31,7 +32,7 @@ def halving(device: str) -> dict[str, Any]:
 
     recipe = replace(ADAM, eval_every=STEPS, steps=STEPS)
     # weights take most of it, so that half as many members take about half
-    net = Net("wide", MLP(hidden=(1024, 1024)), MNIST, recipe)
+    net = Net("wide", MLP(hidden=(hidden, hidden)), MNIST, recipe)
     with strict() as noted, tempfile.TemporaryDirectory() as folder:
         where = torch.device(device)
         free = _trained(net, device, Path(folder) / "free")

@@ -17,17 +17,19 @@ LIMIT = 60.0
 """Seconds after which a step is late; the slowest is expected to take five."""
 
 
-def plan(device: str) -> list[Step]:
-    """What is asked of a device, about twenty seconds' worth on a GPU."""
+def plan(device: str, limit: float = LIMIT) -> list[Step]:
+    """What is asked of a device, about twenty seconds' worth on a GPU. A step is late after
+    `limit` seconds.
+    """
     where = {"device": device}
-    steps = [Step("about", "about", where, LIMIT), Step("capture", "capture", where, LIMIT)]
+    steps = [Step("about", "about", where, limit), Step("capture", "capture", where, limit)]
     for name in ("lenet_300_100", "conv_bn"):
-        steps.append(Step(f"agreement {name}", "agreement", {**where, "name": name}, LIMIT))
+        steps.append(Step(f"agreement {name}", "agreement", {**where, "name": name}, limit))
     if device != "cpu":
-        steps.append(Step("halving", "halving", where, LIMIT))
+        steps.append(Step("halving", "halving", where, limit))
     for name, size in ON_CPU if device == "cpu" else SPEEDS:
         asked = {**where, "name": name, "size": size, "seconds": SECONDS}
-        steps.append(Step(f"speed {name} {size}", "speed", asked, LIMIT))
+        steps.append(Step(f"speed {name} {size}", "speed", asked, limit))
     return steps
 
 

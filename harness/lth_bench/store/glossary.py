@@ -63,7 +63,8 @@ COLUMNS = {
     "round": "Pass of the hooks that made the ticket.",
     "rewind_step": "Step of training the survivors' values were taken from.",
     "density": "Kept fraction of the prunable weights, in (0, 1].",
-    "effective_density": "Fraction of the prunable weights on some path from input to output.",
+    "effective_density": "Fraction of the prunable weights on some path from input to output; NULL "
+    "where the network has an operation whose connections are not known.",
     "unit_density": "Kept fraction of channels and neurons; structured tickets only.",
     "test_accuracy": "Test accuracy after the last step, fraction in [0, 1].",
     "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "

@@ -167,7 +167,7 @@ def _prototype(model: TinyNetwork) -> WatchedBench:
     config = dataclasses.asdict(model)
     bench = WatchedBench(model, config, data, {"name": "tiny"}, task.RECIPE, CPU, kept)
     bench.kept = kept
-    _ = bench.network.stacks  # found out once, and copied with the network
+    _ = bench.network.stacks, bench.connections  # found out once, and copied with the network
     for seed in (0, 1):
         start = Workbench.initial(bench, seed).values
         request = FitRequest(start, bench.dense_mask(), 0, bench.total_steps, seed, bench.recipe)

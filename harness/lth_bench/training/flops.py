@@ -1,7 +1,8 @@
 """FLOPs of the prunable layers, dense and under a mask. 2 FLOPs a multiply-add.
 
-Counted from the layers' own shapes, and checked against torch's FlopCounterMode by test. Only
-convolutions and linear layers count; normalisation, activations and the optimiser do not.
+Counted over the products that the prunable weights take part in, whoever computes them: a layer
+that is called, `F.linear` on its weight, or torch's attention. Checked against torch's
+FlopCounterMode by test. Other weights, normalisation, activations and the optimiser do not count.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth_bench.masks import Layer
+from lth_bench.models.operations import record
+from lth_bench.models.products import product_of
 from lth_bench.models.tracing import to_trace
 
 
@@ -55,27 +58,56 @@ class Flops:
 
 
 def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[int, ...]) -> Flops:
-    """FLOPs of `layers` for one example of `input_shape` [C, H, W]; the module is not changed."""
-    twin, examples = to_trace(module, input_shape)
-    modules = dict(twin.named_modules())
-    found: dict[str, LayerFlops] = {}
+    """FLOPs of `layers` for one example of `input_shape` [C, H, W]; the module is not changed.
 
-    def watch(layer: Layer) -> None:
-        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-            # [2, out, *positions] or [2, ..., out]; a weight is used once a position
-            positions = out.numel() // (out.shape[0] * layer.shape[0])
-            flops = 2 * layer.numel * positions
-            # the layer that reads the data needs no gradient by its input
-            by_input = flops if inputs[0].requires_grad else 0
-            before = found.get(layer.name, LayerFlops(0, 0, 0))
-            found[layer.name] = LayerFlops(
-                before.forward + flops, before.by_input + by_input, before.by_weight + flops
+    They are what a third example costs beside two, so that products of weights alone, which a
+    batch needs once, are left out. A gradient counts where there is one: the layer that reads the
+    data needs none by its input, and a frozen weight none.
+    """
+    twin, two = to_trace(module, input_shape)
+    watched = {layer.name: twin.get_parameter(layer.key) for layer in layers}
+    sizes = {layer.name: layer.numel for layer in layers}
+    few, more = (_counted(twin, x, watched, sizes) for x in (two, torch.cat([two, two[:1]])))
+    for name in _cut_off(twin, two, watched):  # no gradient gets there, nor to what lies before
+        few[name], more[name] = (few[name][0], 0.0, 0.0), (more[name][0], 0.0, 0.0)
+    return Flops(
+        {n: LayerFlops(*(int(b - a) for a, b in zip(few[n], more[n], strict=True))) for n in sizes}
+    )
+
+
+def _counted(
+    module: nn.Module, x: Tensor, watched: Mapping[str, Tensor], sizes: Mapping[str, int]
+) -> dict[str, tuple[float, float, float]]:
+    """Layer → FLOPs of a batch: forward, gradient by input, gradient by weight."""
+    found = dict.fromkeys(sizes, (0.0, 0.0, 0.0))
+    for operation in record(module, x, watched).operations:
+        product = product_of(operation)
+        if product is None:
+            continue
+        weight, other = product.a, product.b
+        if not weight.weights:
+            weight, other = other, weight
+        for name in weight.weights:
+            # of several layers' weights side by side, each has its part
+            part = sizes[name] / sum(sizes[n] for n in weight.weights)
+            flops = 2 * product.multiplications * part
+            before = found[name]
+            found[name] = (
+                before[0] + flops,
+                before[1] + flops * other.has_gradient,
+                before[2] + flops * weight.has_gradient,
             )
+    return found
 
-        modules[layer.name].register_forward_hook(hook)
 
-    for layer in layers:
-        watch(layer)
-    twin(examples)
-    zero = LayerFlops(0, 0, 0)
-    return Flops({layer.name: found.get(layer.name, zero) for layer in layers})
+def _cut_off(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> list[str]:
+    """Weights that would train and get no gradient: behind a `detach`, say."""
+    trained = {name: weight for name, weight in watched.items() if weight.requires_grad}
+    with torch.enable_grad():
+        out = module(x)
+        if not out.requires_grad or not trained:
+            return list(trained)
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            out.sum(), list(trained.values()), allow_unused=True
+        )
+    return [name for name, gradient in zip(trained, found, strict=True) if gradient is None]

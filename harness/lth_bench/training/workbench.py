@@ -16,6 +16,7 @@ from torch import Tensor
 from lth_bench.blame import build_error, ends_the_run, place_of, training_error
 from lth_bench.masks import Mask
 from lth_bench.structure import UnitGroup, unit_groups
+from lth_bench.structure.connections import Connections, Unsupported
 from lth_bench.training.asked import Asked
 from lth_bench.training.cache import TrainingCache
 from lth_bench.training.data import TaskData
@@ -94,6 +95,8 @@ class Workbench:
         """Trainings in mid-way, from earlier runs and from workers that died."""
         self.saving = Saving()
         """When trainings save themselves; all benches of a process share it."""
+        self.connections_if_known: Connections | str | None = None
+        """None until `connections` was asked for."""
         self._serving = False
         self.forget()
 
@@ -157,6 +160,25 @@ class Workbench:
     def units(self) -> tuple[UnitGroup, ...]:
         """Groups of coupled units; UserError for a network whose units cannot be removed."""
         return unit_groups(self.network.module, self.data.input_shape)
+
+    def effective_density(self, mask: Mask) -> float | None:
+        """Fraction of the prunable weights that are kept and lie on a path; None where the
+        network's connections are not known.
+        """
+        found = self.connections
+        return None if isinstance(found, str) else found.effective(mask).density
+
+    @property
+    def connections(self) -> Connections | str:
+        """What leads from the input to the output, or why that is not known."""
+        if self.connections_if_known is None:
+            try:
+                found: Connections | str
+                found = Connections(self.network.module, self.data.input_shape, self.layers)
+            except Unsupported as reason:
+                found = f"no effective density: {reason}"
+            self.connections_if_known = found
+        return self.connections_if_known
 
     def dense_mask(self) -> Mask:
         """The mask that keeps everything."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lth_bench.selftest.steps import plan
+from lth_bench.selftest.steps import LIMIT, plan
 from lth_bench.selftest.supervised import Result, run
 from lth_bench.upkeep.finding import UNMEASURED, Finding
 
@@ -22,10 +22,10 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def try_all(names: Sequence[str]) -> dict[str, list[Result]]:
-    """The self-tests of some devices, side by side."""
+def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[Result]]:
+    """The self-tests of some devices, side by side. A step is late after `limit` seconds."""
     with ThreadPoolExecutor(max(1, len(names))) as pool:
-        found = pool.map(lambda name: run(COMMAND, plan(name)), names)
+        found = pool.map(lambda name: run(COMMAND, plan(name, limit)), names)
         return dict(zip(names, found, strict=True))
 
 

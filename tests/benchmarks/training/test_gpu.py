@@ -135,7 +135,6 @@ def test_one_that_hangs_ends_with_the_time(script: Script) -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.skip(reason="has not been seen to pass yet")
 @pytest.mark.slow
 def test_on_a_pretend_gpu(script: Script, gpu_env: Any) -> None:
     """Captures included; the smoke test's own networks take a CPU minutes."""

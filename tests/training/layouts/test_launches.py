@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lth_bench.models.conv_bn import ConvBN
-from lth_bench.models.mlp import MLP
+from lth_bench.models.mlp import MLP, LeNet300100
+from lth_bench.models.resnet import ResNet20
 from lth_bench.training.layouts.branches import Branches
+from lth_bench.training.layouts.plain import Plain
 from lth_bench.training.layouts.stacked import Explicit
 from lth_bench.training.recipe import Recipe
 
@@ -36,7 +38,7 @@ def launches(pretend_gpu, make_bench, half_mask, request_of):
 
             found = [
                 measured(lambda: layout.begin(seeds, [0] * size, values, masks, {})),
-                measured(lambda: layout.best.keep(range(size - 1))),
+                measured(lambda: layout.best.keep(range(max(1, size - 1)))),
                 measured(lambda: layout.snapshots(range(size))),
             ]
         tensors = len(layout.tensors())
@@ -59,3 +61,24 @@ def test_starts_and_snapshots_take_as_many_at_any_size(net, kind, launches):
     assert begin <= 6 * tensors
     assert best <= tensors + 1
     assert read <= 2 * tensors and reads == tensors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("net", "kind"),
+    [(LeNet300100(), Explicit), (ResNet20(), Explicit), (ResNet20(), Branches)],
+    ids=["lenet_300_100", "resnet20-stacked", "resnet20-branches"],
+)
+def test_at_full_size_too(net, kind, launches):
+    few, tensors = launches(net, kind, 16)
+    many, _ = launches(net, kind, 64)
+    print(f"tensors {tensors}; launches and waits of begin, best, read: {many}")
+    assert few == many
+
+
+@pytest.mark.parametrize("net", [LeNet300100(), ResNet20()], ids=["lenet_300_100", "resnet20"])
+def test_a_training_alone_takes_no_more_than_a_cohort(net, launches):
+    alone, _ = launches(net, Plain, 1)
+    several, _ = launches(net, Explicit, 2)
+    print(f"launches and waits of begin, best, read: alone {alone}, two {several}")
+    assert all(one[0] <= two[0] for one, two in zip(alone, several, strict=True))

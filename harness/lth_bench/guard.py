@@ -1,4 +1,4 @@
-"""Somebody else's code may draw, switch and set what it likes; afterwards all is as it was."""
+"""User code may draw, switch and set what it likes; afterwards all is as it was."""
 
 from __future__ import annotations
 

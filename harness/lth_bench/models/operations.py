@@ -1,0 +1,298 @@
+"""What a network computes, operation by operation, and which memory each one reads and writes.
+
+Modules and autograd are left behind here: `F.linear` on a weight, attention's own products and a
+layer are all matrix products of memory that a parameter lies in. Views need no record: a view of
+a weight is the weight's memory, seen otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+Origin = Literal["data", "weights", "constant"]
+"""`data`: computed from the examples; `weights`: from watched weights, and no examples;
+`constant`: from neither."""
+
+
+PRODUCTS = frozenset(
+    (
+        "mm",
+        "bmm",
+        "mv",
+        "dot",
+        "vdot",
+        "addmm",
+        "addmm_",
+        "_addmm_activation",
+        "baddbmm",
+        "baddbmm_",
+        "addbmm",
+        "addmv",
+        "linear",
+        "convolution",
+    )
+)
+"""The operations that are sums of products; `models.products` knows of what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A tensor: a piece of a numbered memory, in elements."""
+
+    memory: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    origin: Origin
+    weights: frozenset[str]
+    """The watched weights that it is: seen otherwise, scaled, side by side; not multiplied."""
+    has_gradient: bool
+    """Whether a gradient flows back to it in training."""
+    value: Tensor | None = None
+    """Of whole numbers and truth values: they may say which elements are meant."""
+
+    @cached_property
+    def is_in_order(self) -> bool:
+        """Whether its elements lie in the usual order, without gaps."""
+        step = 1
+        for size, stride in zip(reversed(self.size), reversed(self.stride), strict=True):
+            if size != 1:
+                if stride != step:
+                    return False
+                step *= size
+        return True
+
+    @cached_property
+    def overlaps(self) -> bool:
+        """Whether some of its elements may be one and the same, as in an expanded tensor."""
+        steps = sorted((t, s) for s, t in zip(self.size, self.stride, strict=True) if s != 1)
+        reach = 0
+        for stride, size in steps:
+            if stride <= reach:
+                return True
+            reach += stride * (size - 1)
+        return False
+
+    @property
+    def numel(self) -> int:
+        """Its elements."""
+        return math.prod(self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One call of an aten operation that examples or watched weights take part in."""
+
+    func: Any
+    """The `torch.ops.aten` overload."""
+    args: tuple[Any, ...]
+    """As it was called, with a `Piece` for each tensor."""
+    kwargs: Mapping[str, Any]
+    outs: tuple[Piece, ...]
+    """What it wrote: new tensors, or those that it changed in place."""
+
+    @cached_property
+    def aten(self) -> str:
+        """Its name without overload: `mm`, say; with its library, where that is another."""
+        name: str = self.func._schema.name
+        return name.removeprefix("aten::")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of its arguments, in order."""
+        return tuple(argument.name for argument in self.func._schema.arguments)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A forward pass."""
+
+    operations: tuple[Operation, ...]
+    sizes: Mapping[int, int]
+    """Memory → its elements."""
+    inputs: Piece
+    outputs: Piece
+    weights: Mapping[str, Piece]
+    """The watched weights, by name."""
+    element_sizes: Mapping[int, frozenset[int]] = field(repr=False)
+    """Memory → bytes an element, as it was read; more than one where it was reinterpreted."""
+
+
+def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> Record:
+    """A forward pass of `module` on `x`, in its present mode; `watched` are some of its parameters.
+
+    Whatever kernels a device or a fast path would fuse is recorded in its parts.
+    """
+    with _in_parts(), torch.enable_grad(), _Recorder(x, watched) as recorder:
+        out = module(x)
+    found: Record = recorder.finish(out)
+    return found
+
+
+@contextmanager
+def _in_parts() -> Iterator[None]:
+    """Attention by plain products, and no fused recurrent layers or encoder layers."""
+    sdp: Any = torch.backends.cuda  # torch's stubs know no types here
+    mha, mkldnn = torch.backends.mha, torch.backends.mkldnn
+    fused = {
+        sdp.enable_flash_sdp: sdp.flash_sdp_enabled(),
+        sdp.enable_mem_efficient_sdp: sdp.mem_efficient_sdp_enabled(),
+        sdp.enable_cudnn_sdp: sdp.cudnn_sdp_enabled(),
+        mha.set_fastpath_enabled: mha.get_fastpath_enabled(),
+    }
+    math, kernels = sdp.math_sdp_enabled(), mkldnn.enabled
+    try:
+        for switch in fused:
+            switch(False)
+        sdp.enable_math_sdp(True)
+        mkldnn.enabled = False  # type: ignore[assignment]  # a property of the module
+        yield
+    finally:
+        for switch, before in fused.items():
+            switch(before)
+        sdp.enable_math_sdp(math)
+        mkldnn.enabled = kernels
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+    def __init__(self, x: Tensor, watched: Mapping[str, Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # memory that is freed would be given out again
+        self._sizes: dict[int, int] = {}
+        self._element_sizes: dict[int, set[int]] = {}
+        self._data: set[int] = set()
+        self._weights: dict[int, frozenset[str]] = {}
+        """Memory that was computed from weights → the ones that it still is."""
+        self._operations: list[Operation] = []
+        self._x = x
+        self._data.add(self._memory(x))
+        for name, weight in watched.items():
+            memory = self._memory(weight)
+            self._weights[memory] = self._weights.get(memory, frozenset()) | {name}
+        self._inputs = self._piece(x)
+        self._watched = {name: self._piece(weight) for name, weight in watched.items()}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise torch imports its compiler, which costs each process a second."""
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        flat, shape = tree_flatten((args, kwargs))
+        tensors = [a for a in flat if isinstance(a, Tensor)]
+        memories = {self._memory(t) for t in tensors}
+        matters = any(m in self._data or m in self._weights for m in memories)
+        # before it runs, since it may write over what it reads
+        before = [self._piece(a) if isinstance(a, Tensor) else a for a in flat] if matters else []
+        out = func(*args, **kwargs)
+        if not matters or torch.Tag.inplace_view in func.tags or _is_fresh(func):
+            return out
+        written = _written(func, args, kwargs)
+        if not written:
+            results = [t for t in tree_flatten(out)[0] if isinstance(t, Tensor)]
+            written = [t for t in results if self._memory(t) not in memories]
+        if not written:
+            return out  # a view
+        from_data = any(m in self._data for m in memories)
+        from_weights = [self._weights[m] for m in memories if m in self._weights]
+        names = frozenset().union(*from_weights)
+        if func._schema.name.removeprefix("aten::") in PRODUCTS:
+            names = frozenset()
+        for tensor in written:
+            memory = self._memory(tensor)
+            if from_data:
+                self._data.add(memory)
+            if from_weights:
+                self._weights[memory] = self._weights.get(memory, frozenset()) | names
+        new_args, new_kwargs = tree_unflatten(before, shape)
+        outs = tuple(self._piece(t) for t in written)
+        self._operations.append(Operation(func, tuple(new_args), new_kwargs, outs))
+        return out
+
+    def _memory(self, tensor: Tensor) -> int:
+        storage = tensor.untyped_storage()
+        number = self._numbers.get(storage._cdata)
+        if number is None:
+            number = self._numbers[storage._cdata] = len(self._numbers)
+            self._kept.append(storage)
+            self._sizes[number] = storage.nbytes() // tensor.element_size()
+            self._element_sizes[number] = set()
+        self._element_sizes[number].add(tensor.element_size())
+        return number
+
+    def _piece(self, tensor: Tensor) -> Piece:
+        memory = self._memory(tensor)
+        weights = self._weights.get(memory)
+        origin: Origin = "constant"
+        if memory in self._data:
+            origin = "data"
+        elif weights is not None:
+            origin = "weights"
+        whole = not tensor.is_floating_point() and not tensor.is_complex()
+        return Piece(
+            memory,
+            tuple(tensor.shape),
+            tuple(tensor.stride()),
+            int(tensor.storage_offset()),
+            origin,
+            weights if weights is not None and origin == "weights" else frozenset(),
+            tensor.requires_grad and torch.is_grad_enabled(),
+            tensor.detach().clone() if whole and not tensor.is_meta else None,
+        )
+
+    def finish(self, out: Tensor) -> Record:
+        return Record(
+            tuple(self._operations),
+            dict(self._sizes),
+            self._inputs,
+            self._piece(out),
+            self._watched,
+            {m: frozenset(sizes) for m, sizes in self._element_sizes.items()},
+        )
+
+
+FRESH = re.compile(r"aten::(new_\w+|\w+_like)")
+"""Operations that take a shape from a tensor, and nothing else."""
+
+
+def _is_fresh(func: Any) -> bool:
+    return FRESH.fullmatch(func._schema.name) is not None
+
+
+def mapped(function: Callable[[Any], Any], x: Any) -> Any:
+    """An operation's arguments, lists and tuples in them too, each put through a function."""
+    if isinstance(x, list | tuple):
+        return type(x)([mapped(function, part) for part in x])
+    if isinstance(x, dict):
+        return {name: mapped(function, part) for name, part in x.items()}
+    return function(x)
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """The arguments that an operation changes in place."""
+    found: list[Tensor] = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = kwargs.get(argument.name, args[i] if i < len(args) else None)
+            values = value if isinstance(value, list | tuple) else [value]
+            found += [v for v in values if isinstance(v, Tensor)]
+    return found

@@ -1,0 +1,67 @@
+"""One mark for each element of memory: 1 where something is so, else 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lth_bench.models.operations import Piece
+
+
+class Marks:
+    """float32 marks of numbered memories. A tensor that was read stays as it is."""
+
+    def __init__(self, sizes: Mapping[int, int], device: torch.device) -> None:
+        self._sizes, self._device = sizes, device
+        self._of: dict[int, Tensor] = {}
+
+    def read(self, piece: Piece) -> Tensor:
+        """Of the piece's size; not to be written to."""
+        whole = self._of.get(piece.memory)
+        if whole is None:
+            return torch.zeros(piece.size, device=self._device)
+        return whole.as_strided(piece.size, piece.stride, piece.offset)
+
+    def write(self, piece: Piece, marks: Tensor) -> None:
+        """Set a piece's marks; those of the rest of its memory stay."""
+        if self._is_whole(piece):
+            self._of[piece.memory] = marks.reshape(-1)
+            return
+        whole = self._copy(piece)
+        whole.as_strided(piece.size, piece.stride, piece.offset).copy_(marks)
+        self._of[piece.memory] = whole
+
+    def add(self, piece: Piece, marks: Tensor) -> None:
+        """Set marks, leave those that are there."""
+        if self._is_whole(piece):
+            before = self._of.get(piece.memory)
+            flat = marks.reshape(-1)
+            self._of[piece.memory] = flat if before is None else torch.maximum(before, flat)
+            return
+        whole = self._copy(piece)
+        if piece.overlaps:  # elements of an expanded tensor are one in memory
+            places = torch.arange(len(whole), device=self._device)
+            places = places.as_strided(piece.size, piece.stride, piece.offset)
+            whole.index_add_(0, places.reshape(-1), marks.reshape(-1))
+        else:
+            whole.as_strided(piece.size, piece.stride, piece.offset).add_(marks)
+        self._of[piece.memory] = whole.clamp_(max=1)
+
+    def clear(self, piece: Piece) -> None:
+        """Remove a piece's marks."""
+        if self._is_whole(piece):
+            self._of.pop(piece.memory, None)
+        elif piece.memory in self._of:
+            self.write(piece, torch.zeros(piece.size, device=self._device))
+
+    def _copy(self, piece: Piece) -> Tensor:
+        whole = self._of.get(piece.memory)
+        if whole is None:
+            return torch.zeros(self._sizes[piece.memory], device=self._device)
+        return whole.clone()
+
+    def _is_whole(self, piece: Piece) -> bool:
+        """Whether it is all of its memory, in the usual order."""
+        return piece.is_in_order and piece.numel == self._sizes[piece.memory]
