@@ -63,7 +63,8 @@ def score(ticket: Ticket, trained: Trained) -> Mapping[str, float]:  # type: ign
     For reported tickets and their controls, and for the dense run. `ticket.mask` is the trained
     mask. The defaults report test and train accuracy; theirs is the only code that sees the test
     split. An observer that implements this is a metric plugin; its metrics are in the table
-    `metrics` beside the others.
+    `metrics` beside the others. Where a strategy's raises, or answers with no mapping of numbers or
+    with a name that is taken, its metrics are left out and the row says why; the ticket stands.
     """
 
 

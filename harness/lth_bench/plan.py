@@ -244,7 +244,10 @@ def _outline(
                 module = built()
         except UserError:  # perhaps of a network that looks at its values while it is made
             module = built()
-    layers = prunable_layers(module, input_shape, classes)
+    try:
+        layers = prunable_layers(module, input_shape, classes)
+    except UserError as refusal:
+        raise UserError(f"model {name!r}: {refusal.message}") from refusal
     return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
 
 

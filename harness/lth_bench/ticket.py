@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
 from lth_bench.training.outcome import OnEval
@@ -207,8 +208,22 @@ class Ticket:
 
     @property
     def units(self) -> tuple[UnitGroup, ...]:
-        """The network's groups of coupled channels and neurons, the output layer's apart."""
-        return self.bench.units
+        """The network's groups of coupled channels and neurons, the output layer's apart.
+
+        Raises Unreachable for a network that has none, or whose units cannot be removed one by
+        one: the strategy's rows are then skipped with this reason.
+        """
+        try:
+            groups = self.bench.units
+        except UserError as refusal:
+            raise Unreachable(refusal.message) from refusal
+        if not groups:
+            name = type(self.bench.network.module).__name__
+            raise Unreachable(
+                f"{name} has no channel or neuron to remove: no layer called in its forward pass "
+                f"reads another one's outputs"
+            )
+        return groups
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
         """A live network of one's own, in training mode, with these values (initial ones)."""

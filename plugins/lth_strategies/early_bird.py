@@ -32,8 +32,9 @@ class EarlyBird:
     pruning at the target would give is put into a FIFO; when the newest mask differs from every
     other one in the queue by at most `threshold` of its bits, the ticket is drawn. Training goes
     on from the drawn epoch's weights and schedule with a fresh optimiser, without the penalty.
-    Units rank globally by |γ| (coupled channels by their mean). A mask made while all γ are equal,
-    as they are before any training, does not enter the queue.
+    Units rank globally by |γ| (coupled channels by their mean); those without batch norm are
+    spared, and a mask's bits are those of the ranked units alone, as in the authors' code. A mask
+    made while all γ are equal, as they are before any training, does not enter the queue.
 
     Networks without batch norm: units rank by the L1 norm of their incoming weights within their
     layer, and every layer loses the same fraction of its units (Li et al., 2017): norms of layers
@@ -70,7 +71,7 @@ class EarlyBird:
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
             # step → mask bits: the queue, and what came before it for the picture of distances
             history = view.memo.setdefault("history", {})
-            history[view.step] = unit_bits(groups, mask)
+            history[view.step] = ranked_bits(groups, mask, scores)
             queue = list(reversed(history.values()))[: self.window]
             return has_settled(queue, self.window, self.threshold)
 
@@ -159,9 +160,12 @@ def all_equal(scores: Sequence[Tensor]) -> bool:
     return bool((ranked == ranked[:1]).all())
 
 
-def unit_bits(groups: Sequence[UnitGroup], mask: Mask) -> Tensor:
-    """One bit a unit, all groups in a row: whether the mask keeps it."""
-    return ~torch.cat(removed_units(groups, mask))
+def ranked_bits(groups: Sequence[UnitGroup], mask: Mask, scores: Sequence[Tensor]) -> Tensor:
+    """One bit a ranked unit, all groups in a row: whether the mask keeps it. Spared units, which
+    every mask keeps, would only thin out the distances.
+    """
+    ranked = torch.isfinite(torch.cat(list(scores)))
+    return ~torch.cat(removed_units(groups, mask))[ranked.cpu()]
 
 
 def thinned(steps: list[int], most: int) -> list[int]:

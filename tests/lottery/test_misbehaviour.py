@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
@@ -127,7 +128,7 @@ def test_an_answer_of_the_wrong_type(hook, answer, fails):
     fails(strategy, hook, f"must return a {HOOKS[hook]}, but returned {kind}$")
 
 
-@pytest.mark.parametrize("hook", [*HOOKS, "score"])
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_that_raises(hook, fails):
     @hookimpl
     def method(self, ticket):
@@ -463,13 +464,54 @@ def test_a_fit_inside_a_fit(fails):
         ({"test_accuracy": 1.0}, "'test_accuracy' is defaults's already"),
     ],
 )
-def test_scores_that_are_no_metrics(answer, message, fails):
+def test_scores_that_are_no_metrics_cost_the_metrics_and_not_the_ticket(
+    answer, message, make_bench, run_play, capsys
+):
     class Scores(Good):
         @hookimpl
         def score(self, ticket, trained):
             return answer
 
-    fails(Scores(), "score", message)
+    (record,) = run_play(make_bench(NET, RECIPE), Scores(), (0.5,)).records
+    assert record["status"] == "ok"
+    assert record["reason"].startswith("mine.score: ") and message in record["reason"]
+    assert "m" not in record["metrics"] and 0 <= record["metrics"]["test_accuracy"] <= 1
+    assert "its metrics are missing" in capsys.readouterr().err
+
+
+def broken_network(ticket):
+    ticket.module()(torch.zeros(2, 1, 5, 5))
+
+
+def unreachable(ticket):
+    raise Unreachable("no channel left")
+
+
+def diverges(ticket):
+    ticket.fit(penalty=lambda values: values["fc1.weight"].sum() * math.nan)
+
+
+@pytest.mark.parametrize(
+    ("goes_wrong", "message"),
+    [
+        (lambda ticket: 1 / 0, r"raised ZeroDivisionError: .*zero \(test_misbehaviour.py:\d+\)$"),
+        (broken_network, "shapes"),
+        (unreachable, "no channel left$"),
+        (diverges, "nan"),
+    ],
+)
+def test_a_score_that_raises_costs_the_metrics_and_not_the_ticket(
+    goes_wrong, message, make_bench, run_play
+):
+    class Scores(Good):
+        @hookimpl
+        def score(self, ticket, trained):
+            goes_wrong(ticket)
+            return {"m": 1.0}
+
+    (record,) = run_play(make_bench(NET, RECIPE), Scores(), (0.5,)).records
+    assert record["status"] == "ok" and "test_accuracy" in record["metrics"]
+    assert re.match(f"mine.score: .*{message}", record["reason"]), record["reason"]
 
 
 def test_numbers_of_every_kind_are_metrics(make_bench, run_play):

@@ -6,6 +6,7 @@ import torch
 from lth_bench.errors import UserError
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.torchvision import Torchvision
+from lth_bench.structure import unit_groups
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,12 @@ def test_unknown_name() -> None:
 def test_inputs_that_do_not_fit(name: str, shape: tuple[int, int, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Torchvision(name).build(shape, 10)
+
+
+def test_windows_of_attention_have_no_units() -> None:
+    """Looking for them took ever more memory, without an end."""
+    from torchvision.models import SwinTransformer
+
+    swin = SwinTransformer([4, 4], 6, [2], [2], [4, 4], mlp_ratio=2.0, num_classes=3)
+    with pytest.raises(UserError, match=r"SwinTransformer cannot be pruned by units: .* reshapes"):
+        unit_groups(swin, (3, 32, 32))

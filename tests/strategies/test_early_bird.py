@@ -7,15 +7,20 @@ from collections import deque
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
+from lth_bench.models.prunable import prunable_layers
+from lth_bench.structure import mask_of, unit_groups
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import (
     EarlyBird,
     has_settled,
     mask_distances,
     rank_within,
+    ranked_bits,
     thinned,
     unit_scores,
 )
@@ -49,6 +54,48 @@ A, TWO_OFF, TWO_OTHERS, THREE_OFF = map(
 def test_distances_by_hand(masks, window, threshold, settled):
     """Of ten bits two differ: distance .2; three: .3."""
     assert has_settled(deque(masks, maxlen=window), window, threshold) is settled
+
+
+class HalfNormed(nn.Module):
+    """48 channels with batch norm, and 128 hidden neurons without, which are never ranked."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 48, 1), nn.BatchNorm2d(48)
+        self.hidden, self.out = nn.Linear(48, 128), nn.Linear(128, 3)
+
+    def forward(self, x):
+        h = F.relu(self.norm(self.conv(x))).mean((2, 3))
+        return self.out(F.relu(self.hidden(h)))
+
+
+def test_units_that_are_never_ranked_do_not_dilute_the_distance():
+    """24 of 48 bits differ: half, and not 24 of 176."""
+    module = HalfNormed()
+    groups = unit_groups(module, (1, 6, 6))
+    layers = prunable_layers(module, (1, 6, 6), 3)
+    assert [g.size for g in groups] == [48, 128]
+    every = torch.ones(128, dtype=torch.bool)
+    scores = [torch.rand(48), torch.full((128,), torch.inf)]
+    first, second = (
+        ranked_bits(groups, mask_of(groups, layers, [kept, every]), scores)
+        for kept in (torch.arange(48) < 12, (torch.arange(48) >= 12) & (torch.arange(48) < 24))
+    )
+    assert first.shape == second.shape == (48,)
+    assert int(first.sum()) == int(second.sum()) == 12
+    assert mask_distances(torch.stack([first, second]))[0, 1] == 0.5
+    assert has_settled([second, first], 2, 0.5) and not has_settled([second, first], 2, 0.49)
+
+
+def test_the_search_compares_ranked_channels_alone(make_bench, make_ticket):
+    class Model:
+        def build(self, input_shape, classes):
+            return HalfNormed()
+
+    ticket = make_ticket(make_bench(Model(), RECIPE), 0.5)
+    EarlyBird(threshold=1e-9, interval=0.2).select_mask(ticket)
+    history = ticket.memo["search"].memo["history"]
+    assert len(history) >= 2 and {len(bits) for bits in history.values()} == {48}
 
 
 def test_ranks_within_a_layer():

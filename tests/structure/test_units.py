@@ -234,9 +234,21 @@ class Reversed(nn.Module):
         return self.b(F.relu(self.a(x.flatten(1))).flip(1))
 
 
+class FirstHalf(nn.Module):
+    """Uses the first half of its neurons: cut to a balanced half of them it works by chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Linear(9, 8), nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.relu(self.a(x.flatten(1))).chunk(2, 1)[0])
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "why"),
     [
+        (FirstHalf(), (1, 3, 3), "with some units cut out it does not run"),
         (OptionA(both=True), (1, 4, 4), "OptionA cannot be pruned by units"),
         (OptionA(both=False), (1, 4, 4), "OptionA cannot be pruned by units"),
         (FromInput(), (3, 4, 4), "FromInput cannot be pruned by units"),
@@ -254,7 +266,15 @@ class Reversed(nn.Module):
             r"'2' \(LayerNorm\) mixes units",
         ),
     ],
-    ids=["padded", "padded-behind", "sum-with-data", "reversed", "grouped", "layer-norm"],
+    ids=[
+        "first-half",
+        "padded",
+        "padded-behind",
+        "sum-with-data",
+        "reversed",
+        "grouped",
+        "layer-norm",
+    ],
 )
 def test_refuses_what_it_cannot_prune(module, shape, why):
     with pytest.raises(UserError, match=why):

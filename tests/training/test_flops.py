@@ -129,6 +129,17 @@ def test_weights_used_by_hand():
     }
 
 
+def test_a_network_that_takes_no_three_examples():
+    class Two(nn.Sequential):
+        def forward(self, x):
+            assert len(x) == 2
+            return super().forward(x)
+
+    module = Two(nn.Flatten(), nn.Linear(6, 4), nn.Linear(4, 10))
+    flops = count_flops(module, prunable_layers(module, (1, 2, 3), 10), (1, 2, 3))
+    assert {n: x.forward for n, x in flops.layers.items()} == {"1": 48, "2": 80}
+
+
 class Twice(nn.Module):
     """A layer that is used twice."""
 

@@ -42,7 +42,8 @@ class Reporter:
             scored = ticket.after_selection(trained.mask)
             metrics = self.hooks.score(scored, trained)
             view = TicketView(scored, self.experiment, control)
-            more, lost = self.hooks.observers_score(view, trained, metrics)
+            more, missing = self.hooks.observers_score(view, trained, metrics)
+        lost = [*self.hooks.lost, *missing]
         if control == "none" and isinstance(self.bench.connections, str):
             lost.append(self.bench.connections)
         record = self._base(ticket, trained.mask, control, reported=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -142,7 +143,7 @@ def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> Recor
 
 @contextmanager
 def _in_parts() -> Iterator[None]:
-    """Attention by plain products, and no fused recurrent layers or encoder layers."""
+    """Attention by plain products, no fused recurrent or encoder layers, nothing compiled."""
     sdp: Any = torch.backends.cuda  # torch's stubs know no types here
     mha, mkldnn = torch.backends.mha, torch.backends.mkldnn
     fused = {
@@ -157,7 +158,10 @@ def _in_parts() -> Iterator[None]:
             switch(False)
         sdp.enable_math_sdp(True)
         mkldnn.enabled = False  # type: ignore[assignment]  # a property of the module
-        yield
+        # to ask for it imports the compiler, which nothing is compiled without
+        compiles = "torch._dynamo" in sys.modules
+        with torch.compiler.set_stance("force_eager") if compiles else nullcontext():
+            yield
     finally:
         for switch, before in fused.items():
             switch(before)

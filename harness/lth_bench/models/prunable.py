@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError
+from lth_bench.guard import unchanged
 from lth_bench.masks.layer import Kind, Layer
+from lth_bench.models.operations import record
+from lth_bench.models.products import product_of
+from lth_bench.models.refusals import (
+    attempt,
+    require_complete,
+    require_logits,
+    require_own_weight,
+    require_trainable,
+    title,
+)
 from lth_bench.models.tracing import to_trace
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -21,16 +30,20 @@ def prunable_layers(
     """Every convolution's and linear layer's weight, in the order of registration.
 
     A layer registered under several names appears once, under the first. The `output` layer is
-    the last one executed whose outputs are as many as the classes. `module` is not changed.
+    the last one whose weight is used and whose outputs are as many as the classes. `module` is not
+    changed.
 
     Raises UserError where the network cannot take an input of `input_shape` [C, H, W], or does
-    not answer with logits [N, classes], or has nothing to prune.
+    not answer with logits [N, classes] in both modes, or has nothing to prune or to train, or a
+    layer whose weight is not a parameter.
     """
+    require_complete(module)
     found = _layers(module)
     if not found:
-        raise UserError(f"{_title(module)} has no convolution and no linear layer to prune")
-    executed = _executed(module, found, input_shape, classes)
-    output = next((n for n in reversed(executed) if found[n].shape[0] == classes), None)
+        raise UserError(f"{title(module)} has no convolution and no linear layer to prune")
+    require_trainable(module)
+    used = _used(module, found, input_shape, classes)
+    output = next((n for n in reversed(used) if found[n].shape[0] == classes), None)
 
     def kind(name: str, weight: Tensor) -> Kind:
         if name == output:
@@ -45,40 +58,39 @@ def _layers(module: nn.Module) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, part in module.named_modules():
-        if isinstance(part, (*CONVOLUTIONS, nn.Linear)) and id(part.weight) not in seen:
-            seen.add(id(part.weight))
-            found[name] = part.weight
+        if isinstance(part, (*CONVOLUTIONS, nn.Linear)):
+            require_own_weight(module, name)
+            if id(part.weight) not in seen:
+                seen.add(id(part.weight))
+                found[name] = part.weight
     return found
 
 
-def _executed(
+def _used(
     module: nn.Module, found: dict[str, Tensor], input_shape: tuple[int, ...], classes: int
 ) -> list[str]:
-    """The layers' names as a forward pass calls them."""
+    """The layers' names as a forward pass uses their weights."""
     twin, examples = to_trace(module, input_shape)
-    executed: list[str] = []
-
-    def record(name: str) -> Callable[..., None]:
-        return lambda *_: executed.append(name)
-
-    for name in found:
-        twin.get_submodule(name).register_forward_hook(record(name))
-    try:
-        with torch.no_grad():
-            logits: Any = twin(examples)
-    except Exception as error:  # whatever somebody's network raises
-        raise UserError(
-            f"{_title(module)} cannot take an input of shape {list(input_shape)}: {error}; choose "
-            f"another model, or images of another size"
-        ) from error
-    if not isinstance(logits, Tensor) or logits.shape != (2, classes):
-        got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise UserError(
-            f"{_title(module)} must answer two examples with logits of shape [2, {classes}], but "
-            f"answers with {got}"
-        )
-    return executed
+    with unchanged():
+        answer = attempt(module, twin, examples)
+        require_logits(module, answer, classes, "in eval mode")
+        watched = {name: twin.get_parameter(f"{name}.weight") for name in found}
+        recorded = record(twin, examples, watched)
+        _to_training(twin, module)
+        try:
+            with torch.no_grad():
+                answer = twin(examples.clone())
+        except BaseException as error:  # two examples may be too few; training will tell the line
+            if ends_the_run(error):
+                raise
+        else:
+            require_logits(module, answer, classes, "in training mode")
+    products = [product_of(operation) for operation in recorded.operations]
+    pieces = [piece for p in products if p is not None for piece in (p.a, p.b)]
+    return [name for piece in pieces for name in sorted(piece.weights)]
 
 
-def _title(module: nn.Module) -> str:
-    return f"the network {type(module).__name__}"
+def _to_training(twin: nn.Module, module: nn.Module) -> None:
+    """Training mode, parts that the network as it was built holds in eval mode apart."""
+    for name, part in module.named_modules():
+        twin.get_submodule(name).training = part.training or not module.training

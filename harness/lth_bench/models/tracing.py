@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -12,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from lth_bench.models.refusals import copied
 
 SMALL = 30_000_000
 """Parameters and buffers up to which a copy is made of real numbers."""
@@ -30,10 +31,10 @@ def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
     small = sum(t.numel() for t in tensors) <= SMALL
     if not small or input_shape[-1] * input_shape[-2] > PIXELS:
-        twin = copy.deepcopy(module).to("meta")
+        twin = copied(module).to("meta")
         return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype, device="meta")
     blanks: dict[int, Any] = {id(t): _blank(t) for t in tensors if t.is_meta}
-    twin = copy.deepcopy(module, blanks).to("cpu")
+    twin = copied(module, blanks).to("cpu")
     return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype)
 
 
@@ -61,6 +62,11 @@ class Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's st
         """Of the largest tensor."""
         self.operations = 0
         """Views too."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise torch imports its compiler, which costs each process a second."""
+        return False
 
     def __torch_dispatch__(
         self,

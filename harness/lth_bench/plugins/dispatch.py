@@ -67,6 +67,8 @@ class Hooks:
         self._observers = {f"observer {name}" for name in observers}
         self._deaf: set[str] = set()
         self._owners: dict[str, str] = {}
+        self.lost: list[str] = []
+        """Why the strategy's metrics of the last ticket are missing."""
         self._cached: dict[str, list[tuple[str, Any]]] = {}
         self._strategy = strategy
         self._defaults = defaults
@@ -145,16 +147,33 @@ class Hooks:
         return bool(self._callers(hook))
 
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """The strategy's and the default metrics; two of one name are an error that names both."""
+        """The strategy's and the default metrics. The ticket is trained, so whatever goes wrong in
+        the strategy's own `score` costs its metrics and nothing else; `lost` then says why.
+        """
         metrics = Metrics()
+        self.lost = []
         for name, caller in self._callers("score"):
-            if name not in self._observers:
-                answers = self._guarded(
-                    name, "score", caller, {"ticket": ticket, "trained": trained}
-                )
+            if name in self._observers:
+                continue
+            arguments = {"ticket": ticket, "trained": trained}
+            try:
+                answers = self._guarded(name, "score", caller, arguments)
                 metrics.add(name, answers[0] if answers else None)
+            except (StrategyError, TrainingError, Unreachable, Diverged) as error:
+                if name != self.label:
+                    raise
+                self.miss(error)
         self._owners = metrics.source
         return metrics.values
+
+    def miss(self, error: Exception) -> None:
+        """Go on without the strategy's own metrics."""
+        if isinstance(error, StrategyError):
+            why = str(error)
+        else:
+            why = f"{self.label}.score: {error or type(error).__name__}"
+        self.lost.append(why)
+        self._complain(f"{why}; its metrics are missing")
 
     def observers_score(
         self, view: TicketView, trained: Trained, taken: Collection[str]

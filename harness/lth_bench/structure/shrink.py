@@ -75,9 +75,8 @@ def measure(
     like = next(small.parameters())
     twin = copy.deepcopy(small).eval()
     counter = FlopCounterMode(display=False)
-    with counter:
-        one = torch.zeros(1, *input_shape, dtype=like.dtype, device="meta")
-        outputs(copy.deepcopy(twin).to("meta"), one)
+    with counter:  # with values, since what a network does may depend on them
+        outputs(twin, torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device))
     x = torch.zeros(batch, *input_shape, dtype=like.dtype, device=like.device)
     seconds = []
     for _ in range(WARM_UP + repeats):

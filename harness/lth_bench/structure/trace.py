@@ -10,6 +10,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
+from lth_bench.models.tracing import Outputs
 from lth_bench.structure.groups import UnitGroup
 
 
@@ -23,18 +24,39 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
     module.requires_grad_(True)
     example = torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device)
     try:
-        with torch.enable_grad():
-            return tp.DependencyGraph().build_dependency(
+        with torch.enable_grad(), Outputs() as seen:
+            graph = tp.DependencyGraph().build_dependency(
                 module, example, forward_fn=lambda network, x: network(x), verbose=False
             )
     except Exception as error:  # torch-pruning raises whatever it trips over
         raise refusal(module, f"torch-pruning cannot trace it ({error!r})") from error
+    graph.network, graph.most = module, seen.elements // len(example)
+    return graph
 
 
 def coupled(graph: Any, layer: nn.Module, units: Sequence[int]) -> Any:
-    """torch-pruning's group of everything that goes when these outputs of `layer` go."""
+    """torch-pruning's group of everything that goes when these outputs of `layer` go.
+
+    UserError where it follows the units to more places than any tensor has: reshapes that split
+    them, as windows of attention do, make it list ever more, without an end.
+    """
     fn = graph.get_pruner_of_module(layer).prune_out_channels
-    return graph.get_pruning_group(layer, fn, list(units))
+    names = tp.DependencyGraph.get_pruning_group.__globals__
+    group: Any = names["Group"]
+
+    class Bounded(group):  # type: ignore[misc]  # torch-pruning has no types
+        def add_dep(self, dep: Any, idxs: Any) -> Any:
+            if len(idxs) > graph.most:
+                raise refusal(
+                    graph.network, "torch-pruning cannot follow units through its reshapes"
+                )
+            return super().add_dep(dep, idxs)
+
+    names["Group"] = Bounded  # its search has no limit of its own
+    try:
+        return graph.get_pruning_group(layer, fn, list(units))
+    finally:
+        names["Group"] = group
 
 
 def cut(

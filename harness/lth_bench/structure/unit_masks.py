@@ -46,6 +46,8 @@ def largest_below(
     earlier unit stays. The best unit of each group is never removed, nor is one with an infinite
     score. Raises Unreachable where these alone hold more than `k`, ValueError for a NaN score.
     """
+    if not groups:
+        raise Unreachable("the network has no units that could be removed")
     sizes = [g.size for g in groups]
     flat = torch.cat([s.detach().double().cpu() for s in scores])
     # the best unit of each group, by the same tie rule

@@ -27,14 +27,28 @@ Right networks differ by about 1e-15, wrong ones by more than 1e-3.
 def verify(module: nn.Module, input_shape: tuple[int, ...], groups: Sequence[UnitGroup]) -> None:
     """Remove random units from a float64 network; raise UserError where the groups are wrong.
 
-    `module` is a copy on the CPU: its values are overwritten. With half of each group removed,
-    the network with the units cut out must give the same outputs as the one with zeros in their
-    place, and those outputs must not depend on what the removed units compute.
+    `module` is a copy on the CPU: its values are overwritten. With half of each group removed at
+    random, and with all but the first quarter removed, the network with the units cut out must give
+    the same outputs as the one with zeros in their place, and those outputs must not depend on what
+    the removed units compute. (The half left by chance may suit a network that takes the first half
+    of its channels; the first quarter does not.)
     """
     draws = torch.Generator().manual_seed(0)
     module.eval()
+    halves = [torch.randperm(g.size, generator=draws) < (g.size + 1) // 2 for g in groups]
+    quarters = [torch.arange(g.size) < (g.size + 3) // 4 for g in groups]
+    for kept in (halves, quarters):
+        _require_removable(module, input_shape, groups, kept, draws)
+
+
+def _require_removable(
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    groups: Sequence[UnitGroup],
+    kept: Sequence[Tensor],
+    draws: torch.Generator,
+) -> None:
     _randomise(module, draws)
-    kept = [torch.randperm(g.size, generator=draws) < (g.size + 1) // 2 for g in groups]
     pairs = list(zip(groups, kept, strict=True))
     x = torch.randn(2, *input_shape, generator=draws, dtype=torch.float64)
     small = copy.deepcopy(module)

@@ -112,6 +112,10 @@ class WatchedHooks(Hooks):
         self.recording.tickets.append(Reported(ticket.target, trained, metrics))
         return metrics
 
+    def miss(self, error: Exception) -> None:
+        """A strategy whose metrics are missing breaks its contract."""
+        raise error
+
     def on_round(self, ticket: TicketView, trained: Trained) -> None:
         """A round that the loop has accepted."""
         if ticket.start is None or ticket.control != "none":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lth_bench.blame import ends_the_run
 from lth_bench.masks import Layer
 from lth_bench.models.operations import record
 from lth_bench.models.products import product_of
@@ -61,18 +62,25 @@ def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[i
     """FLOPs of `layers` for one example of `input_shape` [C, H, W]; the module is not changed.
 
     They are what a third example costs beside two, so that products of weights alone, which a
-    batch needs once, are left out. A gradient counts where there is one: the layer that reads the
+    batch needs once, are left out; of a network that takes no three, half of what two cost. A
+    gradient counts where there is one: the layer that reads the
     data needs none by its input, and a frozen weight none.
     """
     twin, two = to_trace(module, input_shape)
     watched = {layer.name: twin.get_parameter(layer.key) for layer in layers}
     sizes = {layer.name: layer.numel for layer in layers}
-    few, more = (_counted(twin, x, watched, sizes) for x in (two, torch.cat([two, two[:1]])))
+    few = _counted(twin, two, watched, sizes)
+    try:
+        more = _counted(twin, torch.cat([two, two[:1]]), watched, sizes)
+    except BaseException as error:  # whatever the user's network raises
+        if ends_the_run(error):
+            raise
+        one = {n: tuple(cost / 2 for cost in costs) for n, costs in few.items()}
+    else:
+        one = {n: tuple(b - a for a, b in zip(few[n], more[n], strict=True)) for n in sizes}
     for name in _cut_off(twin, two, watched):  # no gradient gets there, nor to what lies before
-        few[name], more[name] = (few[name][0], 0.0, 0.0), (more[name][0], 0.0, 0.0)
-    return Flops(
-        {n: LayerFlops(*(int(b - a) for a, b in zip(few[n], more[n], strict=True))) for n in sizes}
-    )
+        one[name] = (one[name][0], 0.0, 0.0)
+    return Flops({n: LayerFlops(*(int(cost) for cost in costs)) for n, costs in one.items()})
 
 
 def _counted(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from lth_bench.blame import ends_the_run
 from lth_bench.guard import unchanged
 from lth_bench.masks import Layer, Mask
 from lth_bench.models.operations import Operation, Piece, mapped, record
@@ -44,7 +45,9 @@ class Connections:
         try:
             with unchanged():
                 self._record = record(twin, _fewest(twin, x), watched)
-        except Exception as error:  # whatever the user's network raises
+        except BaseException as error:  # whatever the user's network raises
+            if ends_the_run(error):
+                raise
             raise rules.Unsupported(f"its operations cannot be recorded ({error})") from error
         _require_simple_memory(self._record.element_sizes)
         self._sources: dict[int, tuple[Piece, Tensor]] = {}
@@ -203,7 +206,9 @@ def _fewest(module: nn.Module, x: Tensor) -> Tensor:
     both = module(x.clone())
     try:
         one = module(x[:1].clone())
-    except Exception:  # whatever a network does with a batch of one
+    except BaseException as error:  # whatever a network does with a batch of one
+        if ends_the_run(error):
+            raise
         return x
     same = one.shape == both[:1].shape and torch.allclose(one, both[:1], 1e-3, 1e-3, equal_nan=True)
     return x[:1] if same else x
