@@ -15,13 +15,13 @@ def run(
     results: str | Path | None = None,
     device: str = "auto",
     workers: int | None = None,
-    seeds: str | Sequence[int] | None = None,
-    strategies: Sequence[str] = (),
-    models: Sequence[str] = (),
-    datasets: Sequence[str] = (),
-    overrides: Sequence[str] = (),
-    plugins: Sequence[str | Path] = (),
-    add: Sequence[str] = (),
+    seeds: int | str | Sequence[int] | None = None,
+    strategies: str | Sequence[str] = (),
+    models: str | Sequence[str] = (),
+    datasets: str | Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
+    plugins: str | Path | Sequence[str | Path] = (),
+    add: str | Sequence[str] = (),
     no_plugins: bool = False,
     smoke: bool = False,
     width: int | str | None = None,
@@ -32,8 +32,9 @@ def run(
 ) -> Summary:
     """Run a suite, as `lth-bench run` does; the arguments are its options.
 
-    `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. Results
-    go to `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `width` is how many
+    `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. What takes
+    several takes one by itself, too: `strategies="imp"`; `seeds=3` is three of them. Results go to
+    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `width` is how many
     trainings are stacked into one computation (a power of two; "auto": what is fastest here), by
     default LTH_BENCH_WIDTH or "auto". `timeout` is in seconds, or a text such as "10m"; `retry`
     names outcomes to try again ("failed", "oom", "timeout", "diverged", "all"). Raises UserError
@@ -43,6 +44,7 @@ def run(
     import math
     import os
 
+    from lth_bench import arguments as given
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.width import read_width
     from lth_bench.outcomes import read_retry
@@ -51,38 +53,44 @@ def run(
     from lth_bench.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
 
-    stacked = read_width(str(os.environ.get("LTH_BENCH_WIDTH", "auto") if width is None else width))
-    limit = math.inf if timeout is None else read_duration("timeout", str(timeout))
-    again = read_retry([retry] if isinstance(retry, str) else retry)
-    files = tuple(map(Path, plugins))
+    given.path("suite", suite)
+    if width is None:
+        width = os.environ.get("LTH_BENCH_WIDTH", "auto")
+    stacked = read_width(given.number_or_text("width", width))
+    limit = math.inf
+    if timeout is not None:
+        limit = read_duration("timeout", given.number_or_text("timeout", timeout))
+    again = read_retry(given.names("retry", retry))
+    files = given.paths("plugins", plugins)
+    external = not given.switch("no_plugins", no_plugins)
     wish = Wish(
         suite=suite,
-        seeds=seeds,
-        strategies=strategies,
-        models=models,
-        datasets=datasets,
-        overrides=overrides,
+        seeds=given.seeds(seeds),
+        strategies=given.names("strategies", strategies),
+        models=given.names("models", models),
+        datasets=given.names("datasets", datasets),
+        overrides=given.names("overrides", overrides),
         plugins=files,
-        add=add,
-        no_plugins=no_plugins,
-        smoke=smoke,
+        add=given.names("add", add),
+        no_plugins=not external,
+        smoke=given.switch("smoke", smoke),
         command=f"lth-bench run {suite}",
     )
     loaded, registry = prepare(wish)
-    path = Path(results) if results is not None else default_results()
+    path = given.path("results", results) if results is not None else default_results()
     require_writable(path)
     command = f"lth_bench.run({str(suite)!r})"
     settings = Settings(
         path,
-        device,
-        workers,
+        given.text("device", device),
+        given.count("workers", workers),
         files,
-        not no_plugins,
+        external,
         command,
         stacked,
         timeout=limit,
         retry=again,
-        rerun=rerun,
-        exit_first=exit_first,
+        rerun=given.switch("rerun", rerun),
+        exit_first=given.switch("exit_first", exit_first),
     )
     return run_suite(loaded, registry, settings, make_progress())

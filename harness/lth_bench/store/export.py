@@ -54,9 +54,10 @@ def export_tables(
 ) -> Exported:
     """Write every documented view and table to a file of its name in `folder`.
 
-    `format` is a key of OPTIONS. Views are sorted, so that the same results give the same rows in
-    the same order. UserError where a file is there already (unless `force`), and for an unknown
-    suite; DiskError where the disk refuses: then nothing is left.
+    `format` is a key of OPTIONS. Rows are in the order that their view states, those of tables
+    sorted by all columns: the same results give the same files. UserError where a file is there
+    already (unless `force`), and for an unknown suite; DiskError where the disk refuses: then
+    nothing is left.
     """
     Paths(results).require()
     names = {name: f"{name}.{format}" for name in documented()}
@@ -74,7 +75,7 @@ def export_tables(
         source = _selected(results, suites, aside) if suites else results
         with reading(source, note, aside) as con:
             for name, file in names.items():
-                order = "ORDER BY ALL" if name in VIEWS else ""
+                order = "" if name in VIEWS else "ORDER BY ALL"  # views have their own
                 target = schema.quoted(str((files / file).absolute()))
                 con.execute(f"COPY (FROM {name} {order}) TO {target} ({OPTIONS[format]})")
         size = sum(file.stat().st_size for file in files.iterdir())

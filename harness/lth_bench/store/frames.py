@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UnknownName, UserError
+from lth_bench.store.glossary import VIEWS
 from lth_bench.store.paths import DEFAULT_RESULTS, Paths
 from lth_bench.store.reading import reading, to_stderr
 
@@ -25,7 +26,8 @@ class Results:
     So an open notebook never blocks a run, each call sees what is there by then, and there is
     nothing to close. Rows are chosen by column: `leaderboard(suite="quickstart", control="none",
     label=["imp", "snip"])`. Accuracies are fractions in [0, 1]. Columns are explained in
-    reports/README.md, and by `columns`.
+    reports/README.md, and by `columns`. Rows come in their view's order, those of tables sorted by
+    all columns; types are the column's own, whatever the rows hold: Int64, boolean, float64, text.
     """
 
     def __init__(self, results: Path) -> None:
@@ -124,8 +126,10 @@ class Results:
                 condition, chosen = _condition(column, wanted)
                 conditions.append(condition)
                 values += chosen
+            order = "" if name in VIEWS else "ORDER BY ALL"  # views have their own
+            query = f'FROM "{name}" WHERE {" AND ".join(conditions)} {order}'
             try:
-                return con.execute(f'FROM "{name}" WHERE {" AND ".join(conditions)}', values).df()
+                return _frame(con.execute(query, values))
             except duckdb.Error as error:  # a value that is none of the column's type
                 raise UserError(f"cannot choose rows of {name}: {error}") from error
 
@@ -133,18 +137,19 @@ class Results:
         """The columns of a table or view: name, type, and what it means."""
         with reading(self.path, to_stderr) as con:
             _columns(con, name)
-            return con.execute(
+            found = con.execute(
                 "SELECT column_name, data_type, comment FROM duckdb_columns() "
                 "WHERE table_name = ? ORDER BY column_index",
                 [name],
-            ).df()
+            )
+            return _frame(found)
 
     def sql(self, query: str) -> DataFrame:
         """The rows of a query. It can read this database and nothing else."""
         from lth_bench.store.query import one_statement
 
         with reading(self.path, to_stderr) as con:
-            return one_statement(con, query).df()
+            return _frame(one_statement(con, query))
 
     def __repr__(self) -> str:
         """Where it is, what it holds, and what to ask it."""
@@ -168,6 +173,28 @@ class Results:
 def results(path: Path | str = DEFAULT_RESULTS) -> Results:
     """The results in a DuckDB file, as data frames. UserError if there are none."""
     return Results(Path(path))
+
+
+NULLABLE = {
+    "BOOLEAN": "boolean", "TINYINT": "Int8", "SMALLINT": "Int16", "INTEGER": "Int32",
+    "BIGINT": "Int64", "UTINYINT": "UInt8", "USMALLINT": "UInt16", "UINTEGER": "UInt32",
+    "UBIGINT": "UInt64",
+}  # fmt: skip
+"""The pandas types that have missing values, by DuckDB's."""
+
+
+def _frame(found: Any) -> DataFrame:
+    """A result as a frame whose types are those of the columns, whatever their rows hold: DuckDB
+    gives `int64` to a column without a missing value, `Int64` to one with, `object` to no text.
+    """
+    import pandas
+
+    kinds = [str(column[1]) for column in found.description]
+    frame: DataFrame = found.df()
+    text = pandas.Series(["text"]).dtype
+    types = {**NULLABLE, "VARCHAR": text, "JSON": text}
+    wanted = {n: types[k] for n, k in zip(frame.columns, kinds, strict=True) if k in types}
+    return frame.astype(wanted)
 
 
 def _columns(con: DuckDBPyConnection, name: str) -> list[str]:

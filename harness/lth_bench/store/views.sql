@@ -1,5 +1,9 @@
 -- The views: the stable interface of results.duckdb. Columns are only ever added, at the end.
 -- Every view and every column has a comment, which a test demands.
+--
+-- Every view has an order that its rows alone decide, whatever was recorded when and however many
+-- threads read: by task, sparser rows later, tickets before their controls. Views are made from the
+-- table `flat` rather than from each other where that would sort a whole table in between.
 
 CREATE VIEW experiments AS
 SELECT
@@ -13,9 +17,16 @@ SELECT
 FROM plans p
 LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
 LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s
-    ON s.suite = p.suite AND s.experiment_id = p.experiment_id;
+    ON s.suite = p.suite AND s.experiment_id = p.experiment_id
+ORDER BY
+    p.suite, p.model, p.dataset, p.recipe, p.label, p.seed, current DESC, p.recorded_at,
+    p.experiment_id;
 
-CREATE VIEW tickets_flat AS SELECT * EXCLUDE (cell, task) FROM flat;
+CREATE VIEW tickets_flat AS
+SELECT * EXCLUDE (cell, task) FROM flat
+ORDER BY
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe, label,
+    control <> 'none', control, seed, target_density DESC, experiment_id;
 
 -- The dense run of each task and seed; where several labels use `dense`, the one of that name.
 CREATE VIEW dense_runs AS
@@ -31,7 +42,8 @@ SELECT
     task
 FROM flat
 WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
-GROUP BY task, suite, model, dataset, recipe, seed;
+GROUP BY task, suite, model, dataset, recipe, seed
+ORDER BY suite, model, dataset, recipe, seed, task;
 
 -- A deviation counts as half the distance of two accuracies at least: `stats.Summary.floored`.
 -- Ranks as in `report/boards/accuracy.py`; a test holds the two together.
@@ -106,7 +118,10 @@ JOIN cells c ON c.cell = k.cell
 JOIN tasks t ON t.task = c.task
 LEFT JOIN grouped g ON g.cell = k.cell
 LEFT JOIN t_quantiles q ON q.df = g.n - 1
-LEFT JOIN t_quantiles dq ON dq.df = g.delta_n - 1;
+LEFT JOIN t_quantiles dq ON dq.df = g.delta_n - 1
+ORDER BY
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density DESC, c.control <> 'none', c.control, rank NULLS LAST, c.label, c.cell;
 
 -- A control is compared with its own ticket too, which is what a control is for.
 CREATE VIEW paired AS
@@ -141,24 +156,34 @@ SELECT
     f.early_stop_accuracy - early_stop_accuracy AS early_stop_difference,
     f.early_stop_step / nullif(early_stop_step, 0) AS early_stop_step_ratio,
     f.experiment_id
-FROM pairs;
+FROM pairs
+ORDER BY
+    f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,
+    f.target_density DESC, f.control <> 'none', f.control, f.label, versus, f.seed,
+    f.experiment_id;
 
 CREATE VIEW cost AS
-SELECT
+SELECT *
+FROM (
+    SELECT
+        suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+        target_density, strategy, label, control,
+        count(*) AS n,
+        avg(steps) AS steps, avg(search_steps) AS search_steps,
+        avg(steps + search_steps) AS total_steps,
+        avg(examples + search_examples) AS total_examples,
+        avg(flops_dense + search_flops_dense) AS total_flops_dense,
+        avg(flops_masked_theoretical + search_flops_masked_theoretical)
+            AS total_flops_masked_theoretical,
+        avg(seconds + search_seconds) AS total_seconds,
+        avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
+    FROM flat
+    WHERE status = 'ok'
+    GROUP BY ALL
+)
+ORDER BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
-    target_density, strategy, label, control,
-    count(*) AS n,
-    avg(steps) AS steps, avg(search_steps) AS search_steps,
-    avg(steps + search_steps) AS total_steps,
-    avg(examples + search_examples) AS total_examples,
-    avg(flops_dense + search_flops_dense) AS total_flops_dense,
-    avg(flops_masked_theoretical + search_flops_masked_theoretical)
-        AS total_flops_masked_theoretical,
-    avg(seconds + search_seconds) AS total_seconds,
-    avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
-FROM tickets_flat
-WHERE status = 'ok'
-GROUP BY ALL;
+    target_density DESC, control <> 'none', control, label, strategy;
 
 -- Asked for: each strategy's own chain, whatever others had trained of it. Run: what was trained.
 CREATE VIEW sharing AS
@@ -185,7 +210,8 @@ SELECT
     suite, trainings_asked, coalesce(trainings_run, 0) AS trainings_run, steps_asked,
     coalesce(steps_run, 0) AS steps_run,
     coalesce(steps_run, 0) / nullif(steps_asked, 0) AS steps_share
-FROM asked LEFT JOIN run USING (suite);
+FROM asked LEFT JOIN run USING (suite)
+ORDER BY suite;
 
 -- What a run found finished counts for the run that trained it.
 CREATE VIEW devices AS
@@ -199,27 +225,37 @@ SELECT
 FROM trainings t
 LEFT JOIN environments e ON e.run_id = t.run_id
 WHERE t.run_id IS NOT NULL
-GROUP BY t.run_id, t.device;
+GROUP BY t.run_id, t.device
+ORDER BY suite, t.run_id, t.device;
 
 CREATE VIEW failures AS
 SELECT
     suite, model, dataset, recipe, label, seed, target_density, control, status, reason,
     strategy, experiment_id, ticket_id
-FROM tickets_flat
-WHERE status NOT IN ('ok', 'planned');
+FROM flat
+WHERE status NOT IN ('ok', 'planned')
+ORDER BY
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe, label,
+    control <> 'none', control, seed, target_density DESC, experiment_id;
 
 CREATE VIEW matching AS
-SELECT
+SELECT *
+FROM (
+    SELECT
+        suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+        strategy, label, control,
+        -- a mean of differences that cancel out may come out a little below 0
+        min(target_density) FILTER (whole AND delta_dense >= -1e-12) AS matching_density,
+        min(target_density) FILTER (whole AND coalesce(delta_high, delta_dense) >= -1e-12)
+            AS compatible_density,
+        min(delta_n) AS n
+    FROM (SELECT *, failed = 0 AND skipped = 0 AS whole FROM leaderboard)
+    WHERE strategy <> 'dense' AND delta_n > 0
+    GROUP BY ALL
+)
+ORDER BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
-    strategy, label, control,
-    -- a mean of differences that cancel out may come out a little below 0
-    min(target_density) FILTER (whole AND delta_dense >= -1e-12) AS matching_density,
-    min(target_density) FILTER (whole AND coalesce(delta_high, delta_dense) >= -1e-12)
-        AS compatible_density,
-    min(delta_n) AS n
-FROM (SELECT *, failed = 0 AND skipped = 0 AS whole FROM leaderboard)
-WHERE strategy <> 'dense' AND delta_n > 0
-GROUP BY ALL;
+    control <> 'none', control, label, strategy;
 
 -- A value that is not finite ranks with nothing. Of two objectives no single trial is the best.
 CREATE VIEW tuning AS
@@ -253,7 +289,8 @@ SELECT
     any_value(sampler) AS sampler, any_value(pruner) AS pruner,
     arg_max(budget, journal_order) AS budget, max(recorded_at) AS recorded_at
 FROM ranked
-GROUP BY study_id;
+GROUP BY study_id
+ORDER BY suite, model, dataset, recipe, label, study_id;
 
 CREATE VIEW convergence AS
 WITH grouped AS (
@@ -266,7 +303,7 @@ WITH grouped AS (
         stddev_samp(f.early_stop_step) AS deviation,
         avg(f.early_stop_accuracy) AS early_stop_accuracy,
         avg(d.early_stop_step) AS dense_step
-    FROM tickets_flat f
+    FROM flat f
     LEFT JOIN dense_runs d USING (suite, model, dataset, recipe, seed)
     WHERE f.status = 'ok'
     GROUP BY ALL
@@ -287,7 +324,10 @@ LEFT JOIN grouped own
     AND own.source_dataset = g.source_dataset AND own.source_recipe = g.source_recipe
     AND own.target_density = g.target_density AND own.label = g.label
     AND own.control = 'none' AND g.control <> 'none'
-LEFT JOIN t_quantiles q ON q.df = g.n - 1;
+LEFT JOIN t_quantiles q ON q.df = g.n - 1
+ORDER BY
+    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
+    g.target_density DESC, g.control <> 'none', g.control, g.label, g.strategy;
 
 CREATE VIEW pareto AS
 WITH points AS (SELECT * FROM leaderboard WHERE control = 'none' AND n > 0)
@@ -308,4 +348,7 @@ SELECT
             AND b.flops_masked_ratio <= a.flops_masked_ratio
             AND (b.mean > a.mean OR b.flops_masked_ratio < a.flops_masked_ratio)
     ) AS on_cost_front
-FROM points a;
+FROM points a
+ORDER BY
+    a.suite, a.model, a.dataset, a.recipe, a.source_model, a.source_dataset, a.source_recipe,
+    a.label, a.target_density DESC, a.strategy;
