@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib.util
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_every_snippet_runs(snippet, tmp_path, monkeypatch) -> None:
             recording = record(made(), bench, (0.5, 0.3))
             assert recording.fault is None
             assert recording.skipped == {}
+
+
+@pytest.mark.slow
+def test_every_snippet_passes_mypy_strict(tmp_path: Path) -> None:
+    """As they are written, so that whoever copies one into a typed project changes nothing."""
+    pytest.importorskip("mypy")
+    for number, snippet in enumerate(SNIPPETS):
+        (tmp_path / f"snippet_{number}.py").write_text(snippet)
+    root = README.parents[1]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", root / "pyproject.toml"]
+    done = subprocess.run(
+        [*map(str, command), *map(str, sorted(tmp_path.glob("*.py")))],
+        capture_output=True, text=True, cwd=root,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_first_strategy_has_twelve_lines() -> None:

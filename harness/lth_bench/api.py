@@ -38,8 +38,8 @@ def run(
     trainings are stacked into one computation (a power of two; "auto": what is fastest here), by
     default LTH_BENCH_WIDTH or "auto". `timeout` is in seconds, or a text such as "10m"; `retry`
     names outcomes to try again ("failed", "oom", "timeout", "diverged", "all"). Raises UserError
-    before anything trains where something is wrong. Workers are spawned processes: in a script,
-    call this below `if __name__ == "__main__":`.
+    before anything trains where something is wrong. Workers are processes of their own, which do
+    not run the calling script again: it needs no `if __name__ == "__main__":`.
     """
     import math
     import os

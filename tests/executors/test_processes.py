@@ -14,9 +14,8 @@ from lth_bench.executors import processes
 from lth_bench.executors.processes import get_ready, worker_context
 
 ON_LINUX = pytest.mark.skipif(processes.METHOD != "forkserver", reason="workers are spawned here")
-COORDINATOR = """
-import os, signal, sys, threading, time
-from lth_bench.executors import processes
+WORK = """
+import os, signal, threading, time
 from lth_bench.executors.stopping import die_with_parent
 
 def work(name):
@@ -25,14 +24,39 @@ def work(name):
     print("worker", os.getpid(), os.getppid(), blocked, flush=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     time.sleep(60)
-
-if __name__ == "__main__":
-    processes.IMPORTED = []
-    processes.get_ready()
-    with processes.starting():
-        processes.worker_context().Process(target=work, args=("a",), daemon=True).start()
-    time.sleep(60)
 """
+COORDINATOR = """
+import time
+from lth_bench.executors import processes
+from work import work
+
+processes.IMPORTED = []
+processes.get_ready()
+with processes.starting():
+    processes.worker_context().Process(target=work, args=("a",), daemon=True).start()
+time.sleep(60)
+"""
+SCRIPT = """
+print("script", flush=True)
+from lth_bench.executors import processes
+
+processes.METHOD, processes.IMPORTED = METHOD, []
+context = processes.worker_context()
+with processes.starting():
+    worker = context.Process(target=print, args=("worker",))
+    worker.start()
+worker.join()
+print("ended with", worker.exitcode)
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", pytest.param("forkserver", marks=ON_LINUX)])
+def test_a_worker_does_not_run_the_script_again(tmp_path, method):
+    """No `if __name__ == "__main__":` is needed."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("METHOD, []", f"{method!r}, []"))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.stdout.split("\n") == ["script", "worker", "ended with 0", ""], done.stderr
 
 
 def variable(pipe, environment):
@@ -57,6 +81,7 @@ def test_a_worker_has_the_environment_of_its_start(monkeypatch, value):
 def test_a_coordinator_that_is_killed_leaves_no_process_behind(tmp_path):
     script = tmp_path / "coordinator.py"
     script.write_text(COORDINATOR)
+    (tmp_path / "work.py").write_text(WORK)
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
         _, worker, server, *blocked = process.stdout.readline().split(maxsplit=3)
         assert int(server) != process.pid

@@ -26,9 +26,10 @@ def conclude(summary: Summary, results: Path) -> None:
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
     _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
-    if not summary.interrupted and (shared := sharing(results, summary.suite)):
+    worked = summary.statuses and not summary.interrupted  # a rerun of finished work trains nothing
+    if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
-        _say(f"its strategies ask for {asked:,} steps; {run:,} were trained, the others shared")
+        _say(f"its strategies ask for {asked:,} steps; {run:,} trained in all, the others shared")
     for note in summary.notes:
         _say(note)
     if summary.interrupted:

@@ -1,5 +1,5 @@
 """How worker processes are started: quickly, deaf to what is sent to the whole group, and without
-the current folder among the places that modules are imported from.
+the current folder among the places that modules are imported from, or the script that runs.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from multiprocessing import spawn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
@@ -26,6 +28,8 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 """What ends a run: Ctrl-C, a preemption, a terminal that closes. The coordinator's to handle."""
+ONE = threading.RLock()
+"""Held while a process is started: what `starting` changes is the whole process's."""
 IMPORTED = ["lth_bench.executors.local", "lth_bench.executors.worker", "numpy.ctypeslib"]
 """What workers need, and the server imports."""
 
@@ -63,10 +67,29 @@ def take_over_environment(environment: Mapping[str, str]) -> None:
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
     """Around the start of a process: it does not get `SIGNALS` from its first moment until it
-    unblocks them, and it imports no module that happens to lie in the current folder.
+    unblocks them, it imports no module that happens to lie in the current folder, and it does not
+    run the script that is running here.
     """
-    with _safe_path(), _deaf():
+    with ONE, _safe_path(), _without_main(), _deaf():
         yield
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """multiprocessing runs the main module's file again in every process that it starts, for
+    classes that are defined there. A worker needs none of them, plugins being files of their own;
+    and a script that calls `lth_bench.run` at its top level would begin its run again in each.
+    """
+    usual = spawn.get_preparation_data
+
+    def prepared(name: str) -> dict[str, Any]:
+        return {k: v for k, v in usual(name).items() if not k.startswith("init_main_from_")}
+
+    spawn.get_preparation_data = prepared
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = usual
 
 
 @contextlib.contextmanager
