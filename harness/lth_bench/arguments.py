@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,24 @@ def seeds(value: Any) -> str | tuple[int, ...] | None:
     if value is None or isinstance(value, str):
         return value
     what = "a count (3), a list of seeds ([0, 1, 4]), or a text as after --seeds"
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return str(int(value))
-    found = _items("seeds", value, what)
-    if not all(isinstance(n, Integral) and not isinstance(n, bool) for n in found):
+    count = _whole(value)
+    if count is not None:
+        return str(count)
+    found = [_whole(item) for item in _items("seeds", value, what)]
+    numbers = tuple(n for n in found if n is not None)
+    if len(numbers) < len(found):
         raise _refused("seeds", what, value)
-    return tuple(int(n) for n in found)
+    return numbers
 
 
 def count(argument: str, value: Any) -> int | None:
     """A whole number of at least 1; None as it is."""
     if value is None:
         return None
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+    found = _whole(value)
+    if found is None or found < 1:
         raise _refused(argument, "a whole number of at least 1", value)
-    return int(value)
+    return found
 
 
 def switch(argument: str, value: Any) -> bool:
@@ -81,6 +85,14 @@ def number_or_text(argument: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | Real):
         raise _refused(argument, "a number or a text", value)
     return value if isinstance(value, str) else f"{value}"
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number of Python's or numpy's, and None for anything else, True among it."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _items(argument: str, value: Any, allowed: str) -> tuple[Any, ...]:

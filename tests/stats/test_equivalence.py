@@ -32,6 +32,8 @@ def test_a_published_example() -> None:
 @given(values, margins)
 def test_equals_scipy_s_two_one_sided_tests(x: list[float], margin: float) -> None:
     assume(np.std(x) > 1e-6)
+    # scipy before 1.16 divides by the mean, only to warn of lost precision; it may be subnormal
+    assume(abs(np.mean(x)) > 1e-300)
     low = scipy.stats.ttest_1samp(x, -margin, alternative="greater").pvalue
     high = scipy.stats.ttest_1samp(x, margin, alternative="less").pvalue
     assert equivalence_p(Summary.of(x), margin) == pytest.approx(max(low, high), abs=1e-12)
