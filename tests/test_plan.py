@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench import plan
+from lth_bench import plan, task_plan
 from lth_bench.plugins import load_registry
 from lth_bench.suite.load import suite_of
 
@@ -77,12 +77,14 @@ def test_the_source_of_strategy_model_and_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str
 ) -> None:
     before = ids(tmp_path)
-    monkeypatch.setattr(plan, "source_hash", lambda cls: f"{cls.__name__} as ever")
+    for module in (plan, task_plan):
+        monkeypatch.setattr(module, "source_hash", lambda cls: f"{cls.__name__} as ever")
     same = ids(tmp_path)
-    monkeypatch.setattr(
-        plan, "source_hash",
-        lambda cls: f"{cls.__name__} {'edited' if cls.__name__ == edited else 'as ever'}",
-    )  # fmt: skip
+    for module in (plan, task_plan):
+        monkeypatch.setattr(
+            module, "source_hash",
+            lambda cls: f"{cls.__name__} {'edited' if cls.__name__ == edited else 'as ever'}",
+        )  # fmt: skip
     assert len(before) == len(same) == 1
     assert ids(tmp_path).isdisjoint(same)
 

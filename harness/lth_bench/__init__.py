@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lth_bench.params import Range, Tune
     from lth_bench.store.frames import results
     from lth_bench.structure import UnitGroup, effective_density, effective_mask
+    from lth_bench.task_plan import TaskFacts
     from lth_bench.ticket import Ticket
     from lth_bench.training.request import Change, StepView, Watch
     from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
@@ -77,6 +78,7 @@ _HOMES = {
     **dict.fromkeys(("Change", "StepView", "Watch"), "lth_bench.training.request"),
     **dict.fromkeys(("CurvePoint", "RewindPoint", "State", "Trained"), "lth_bench.training.state"),
     **dict.fromkeys(("UnitGroup", "effective_density", "effective_mask"), "lth_bench.structure"),
+    "TaskFacts": "lth_bench.task_plan",
     "TicketView": "lth_bench.view",
 }
 
@@ -91,6 +93,7 @@ __all__ = [
     "RewindPoint",
     "State",
     "StepView",
+    "TaskFacts",
     "Ticket",
     "TicketView",
     "Trained",

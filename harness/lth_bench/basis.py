@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lth_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from lth_bench.data.arrays import DatasetInfo
     from lth_bench.lottery import Experiment
     from lth_bench.plan import Planned
     from lth_bench.plugins import Registry
-    from lth_bench.training.placement import Placement
+    from lth_bench.training.placement import Memory, Placement
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Basis:
         return self.fingerprints.get(digest(experiment.dataset))
 
 
-class Placed(NamedTuple):
+class Dataset(NamedTuple):
     """A dataset of a plan."""
 
     key: str
@@ -52,21 +53,27 @@ class Placed(NamedTuple):
     name: str
     """What messages call it: `dataset 'mnist'`."""
     dataset: Any
-    placement: Placement
-    """Where workers put it."""
+
+    def info(self, root: Path) -> DatasetInfo:
+        """Its sizes. UserError where they cannot be told."""
+        from lth_bench.data.arrays import DatasetInfo
+        from lth_bench.plugins.asking import ask_for
+
+        found: DatasetInfo = ask_for(DatasetInfo, self.name, self.dataset.info, root)
+        return found
+
+    def placement(self, root: Path, memory: Memory) -> Placement:
+        """Where workers put it. UserError where its sizes cannot be told, or fit nowhere."""
+        from lth_bench.training.placement import choose
+
+        return choose(self.label, self.dataset, self.info(root), memory)
 
 
-def placements(
-    planned: Iterable[Planned], registry: Registry, root: Path, workers: Sequence[str]
-) -> Iterator[Placed]:
-    """Each dataset once. `workers` are their devices."""
-    from lth_bench.data.arrays import DatasetInfo
+def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset]:
+    """Each dataset once."""
     from lth_bench.params import build
-    from lth_bench.plugins.asking import ask_for
     from lth_bench.training.keys import digest
-    from lth_bench.training.placement import choose, memory_of
 
-    memory = memory_of(workers)
     seen = set()
     for item in planned:
         config, label = item.experiment.dataset, item.experiment.dataset_label
@@ -75,27 +82,64 @@ def placements(
             continue
         seen.add(key)
         cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        dataset = build(cls, config["params"], name)
-        info = ask_for(DatasetInfo, name, dataset.info, root)
-        yield Placed(key, label, name, dataset, choose(label, dataset, info, memory))
+        yield Dataset(key, label, name, build(cls, config["params"], name))
 
 
-def require_data(
+class Opened(NamedTuple):
+    """What came of opening the datasets of a plan."""
+
+    notes: list[str]
+    """A sentence for every dataset that does not lie on the device."""
+    faults: dict[str, str]
+    """Digest of a dataset's configuration → why it cannot be used."""
+
+    def fault(self, item: Planned) -> str | None:
+        """Why an experiment cannot run: for its task's sake, or for its data's."""
+        from lth_bench.training.keys import digest
+
+        return item.fault or self.faults.get(digest(item.experiment.dataset))
+
+
+def open_data(
     todo: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str], basis: Basis
-) -> list[str]:
+) -> Opened:
     """Open every dataset once, here: what is missing or damaged is said before anything trains, and
     workers find the decoded copy. `basis` learns the fingerprints.
-
-    Returns a sentence for every dataset that does not lie on the device.
     """
     from lth_bench.plugins.asking import ask
+    from lth_bench.training.placement import memory_of
 
-    notes = []
-    for key, _, name, dataset, placement in placements(todo, registry, root, workers):
-        opened = ask(name, placement.opener(dataset), root)
-        basis.fingerprints[key] = str(ask(name, opened.fingerprint))
-        notes += [placement.note] if placement.note else []
-    return notes
+    opened = Opened([], {})
+    sound = [item for item in todo if item.fault is None]
+    memory = memory_of(workers)
+    for one in datasets(sound, registry):
+        try:
+            placement = one.placement(root, memory)
+            data = _opened(one, placement, root)
+            basis.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
+        except UserError as error:
+            opened.faults[one.key] = error.message
+        except MemoryError:
+            opened.faults[one.key] = f"{one.name}: memory is too small to load it"
+        else:
+            opened.notes.extend([placement.note] if placement.note else [])
+    return opened
+
+
+def _opened(one: Dataset, placement: Placement, root: Path) -> Any:
+    """The data. UserError for what is none, or differs from its info."""
+    from lth_bench.data.arrays import Arrays
+    from lth_bench.data.image_files import ImageFiles
+    from lth_bench.plugins.asking import ask_for
+
+    expected = ImageFiles if placement.where == "disk" else Arrays
+    data: Arrays | ImageFiles = ask_for(expected, one.name, placement.opener(one.dataset), root)
+    info = one.info(root)
+    try:
+        info.require(data.info)
+    except ValueError as error:
+        raise UserError(f"{one.name}: {error}") from error
+    return data
 
 
 def look_at_data(
@@ -111,12 +155,16 @@ def look_at_data(
     opening where it has not. Nothing is downloaded. Returns a sentence for every dataset that
     cannot be read: nothing needs it, and whether it has changed stays unknown.
     """
+    from lth_bench.training.placement import memory_of
+
     notes = []
-    for key, label, name, dataset, placement in placements(finished, registry, root, workers):
+    memory = memory_of(workers)
+    for one in datasets(finished, registry):
         try:
-            basis.fingerprints[key] = fingerprint_of(name, dataset, placement, root)
+            placement = one.placement(root, memory)
+            basis.fingerprints[one.key] = fingerprint_of(one.name, one.dataset, placement, root)
         except UserError as error:
-            notes.append(f"whether the data of {label} has changed is unknown: {error.message}")
+            notes.append(f"whether the data of {one.label} has changed is unknown: {error.message}")
     return notes
 
 

@@ -53,7 +53,7 @@ def estimate_plan(
     opened = set()
     for item in plan.experiments:
         e = item.experiment
-        if e.experiment_id in done:
+        if e.experiment_id in done or item.fault is not None:
             continue
         if e.task not in rates:
             try:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.params import build, canonical
-from lth_bench.plugins.asking import ask_for, ask_for_steps
+from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
+from lth_bench.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
-from lth_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
-    from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
+    from lth_bench.suite.spec import StrategySpec, Suite
 
 DENSE = "dense"
 """The baseline that is added where a suite lists no strategy that only reports the dense run."""
@@ -43,6 +42,8 @@ class Planned:
     """Experiments with the same one train the same search, each for its density."""
     searching: int = 0
     """How many of the trainings, the first ones, are that search."""
+    fault: str | None = None
+    """Why its task cannot run."""
 
     @property
     def steps(self) -> int:
@@ -57,9 +58,20 @@ class Plan:
     suite: Suite
     experiments: tuple[Planned, ...]
     dense_runs: Mapping[tuple[str, str, str, int], int]
-    """(model, dataset, recipe, seed) → steps of the dense run."""
+    """(model, dataset, recipe, seed) → steps of the dense run; of the tasks that can run."""
     dense_bytes: int
     """What one task's dense run leaves on disk, the largest of them."""
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Task → why it cannot run, of those that cannot."""
+        return {
+            "/".join(p.experiment.task): p.fault for p in self.experiments if p.fault is not None
+        }
+
+    @property
+    def _sound(self) -> list[Planned]:
+        return [p for p in self.experiments if p.fault is None]
 
     @property
     def trainings(self) -> int:
@@ -70,7 +82,7 @@ class Plan:
     @property
     def unshared_trainings(self) -> int:
         """Trainings if every experiment did its own search, and its own dense run."""
-        return sum(len(p.fits) for p in self.experiments) + len(self.experiments)
+        return sum(len(p.fits) for p in self._sound) + len(self._sound)
 
     @property
     def steps(self) -> int:
@@ -82,8 +94,7 @@ class Plan:
     def unshared_steps(self) -> int:
         """Steps of `unshared_trainings`."""
         return sum(
-            p.steps + self.dense_runs[(*p.experiment.task, p.experiment.seed)]
-            for p in self.experiments
+            p.steps + self.dense_runs[(*p.experiment.task, p.experiment.seed)] for p in self._sound
         )
 
     @property
@@ -93,30 +104,19 @@ class Plan:
         return [p for p in self.experiments if p.search is not None and firsts[p.search] is not p]
 
 
-@dataclass(frozen=True)
-class TaskPlan:
-    """What the experiments of one task have in common."""
-
-    spec: TaskSpec
-    model: dict[str, Any]
-    dataset: dict[str, Any]
-    recipe: dict[str, Any]
-    model_label: str
-    dataset_label: str
-    total_steps: int
-    source: str
-    layer_counts: Mapping[str, int]
-    layer_kinds: Mapping[str, str]
-
-
 def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
-    """The suite's experiments. Every parameter is checked here, before anything is loaded."""
+    """The suite's experiments. Every parameter is checked here, before anything is loaded.
+
+    Those of a task whose network cannot be built, or whose dataset's sizes cannot be read, have a
+    `fault`. UserError where no task is without.
+    """
     strategies = list(suite.strategies)
     classes = {s.use: registry.get("strategies", s.use) for s in strategies}
     if not any(getattr(c, "dense_only", False) for c in classes.values()):
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
     tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
+    require_some([task.fault for task in tasks])
     _require_countable(suite, classes)
     planned: list[Planned] = []
     dense_runs: dict[tuple[str, str, str, int], int] = {}
@@ -128,19 +128,41 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                 continue
             params = spec.params_on(task.spec)
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
-            own = _own(task, spec, registry, data_root)
+            own = as_trained(task, spec, registry, data_root)
             drafts.append((spec, strategy, own))
+            if own.fault is not None:
+                continue
+            _require_suitable(suite, strategy, spec, own)
             announce = getattr(strategy, "dense_checkpoints", None)
             if announce is not None:
                 wanted.update(ask_for_steps(_named(spec), announce, own.total_steps))
         for spec, strategy, own in drafts:
             for densities in _density_groups(strategy, task.spec.densities):
                 planned += _over_seeds(suite, own, spec, strategy, densities, wanted)
-        for seed in suite.seeds:
+        for seed in suite.seeds if task.fault is None else ():
             key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
             dense_runs[key] = task.total_steps
     largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
     return Plan(suite, tuple(planned), dense_runs, largest)
+
+
+def require_some(faults: Sequence[str | None]) -> None:
+    """UserError where every task has a fault: nothing can run, and one message says why."""
+    found = list(dict.fromkeys(fault for fault in faults if fault is not None))
+    if len(found) and None not in faults:
+        more = f" (the first of {len(found)} reasons why no task can run)"
+        raise UserError(found[0] + (more if len(found) > 1 else ""))
+
+
+def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
+    """The same as `require_suitable`, the error with its file and line."""
+    from lth_bench.suite.source import Source
+
+    try:
+        require_suitable(strategy, spec, task)
+    except UserError as error:
+        source = Source(suite.path, suite.text, suite.overridden, suite.added)
+        raise source.locate(error) from error.__cause__
 
 
 def _require_countable(suite: Suite, classes: Mapping[str, Any]) -> None:
@@ -181,76 +203,6 @@ def dense_spec() -> StrategySpec:
     return StrategySpec(use=DENSE, label=DENSE)
 
 
-def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
-    """What a task's experiments have in common. UserError where its parts do not fit."""
-    model = build(
-        registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
-    )
-    dataset = build(
-        registry.get("datasets", spec.dataset.name),
-        spec.dataset.params,
-        f"dataset {spec.dataset.name!r}",
-    )
-    recipe = build(Recipe, spec.recipe, f"recipe {spec.recipe_name!r}")
-    info = ask_for(DatasetInfo, f"dataset {spec.dataset.name!r}", dataset.info, data_root)
-    train_size = info.train_size - recipe.val_size
-    if train_size < recipe.batch_size:
-        raise UserError(
-            f"recipe {spec.recipe_name!r}: dataset {spec.dataset.label!r} has {info.train_size} "
-            f"training examples, which leaves {train_size} after val_size = {recipe.val_size}: "
-            f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
-        )
-    counts, kinds = _outline(spec.model.name, model, info.input_shape, info.classes)
-    return TaskPlan(
-        spec=spec,
-        model={"name": spec.model.name, "params": canonical(model)},
-        dataset={"name": spec.dataset.name, "params": canonical(dataset)},
-        recipe=canonical(recipe),
-        model_label=spec.model.label,
-        dataset_label=spec.dataset.label,
-        total_steps=recipe.total_steps(train_size),
-        source=source_hash(type(model)) + source_hash(type(dataset)),
-        layer_counts=counts,
-        layer_kinds=kinds,
-    )
-
-
-def _own(task: TaskPlan, spec: StrategySpec, registry: Registry, data_root: Path) -> TaskPlan:
-    """The task as this strategy trains it: tuning may have found another recipe for it."""
-    recipe = spec.recipe_on(task.spec)
-    if recipe == task.spec.recipe:
-        return task
-    return plan_task(replace(task.spec, recipe=recipe), registry, data_root)
-
-
-def _outline(
-    name: str, model: Any, input_shape: tuple[int, int, int], classes: int
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
-    from torch import nn
-
-    from lth_bench.models.prunable import prunable_layers
-    from lth_bench.models.tracing import shapes_only
-    from lth_bench.training.randomness import seeded
-
-    def built() -> nn.Module:
-        made = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
-        assert isinstance(made, nn.Module)
-        return made
-
-    with seeded("shape"):
-        try:
-            with shapes_only():  # whatever width a suite asks for
-                module = built()
-        except UserError:  # perhaps of a network that looks at its values while it is made
-            module = built()
-    try:
-        layers = prunable_layers(module, input_shape, classes)
-    except UserError as refusal:
-        raise UserError(f"model {name!r}: {refusal.message}") from refusal
-    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
-
-
 def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
     """The densities of each experiment: a ladder where iterative, otherwise one by one."""
     if getattr(strategy, "dense_only", False):
@@ -287,9 +239,11 @@ def _over_seeds(
         common["scored_on"] = scored_on
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
-    fits = _expected_fits(spec, strategy, task, densities) + (task.total_steps,) * (
-        len(controls) * len([d for d in densities if d < 1])
-    )
+    fits: tuple[int, ...] = ()
+    if task.fault is None:
+        fits = _expected_fits(spec, strategy, task, densities) + (task.total_steps,) * (
+            len(controls) * len([d for d in densities if d < 1])
+        )
     weights = sum(task.layer_counts.values()) * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
@@ -323,7 +277,7 @@ def _over_seeds(
             scored_on=scored_on,
             tuned_from=None if tuned is None else tuned.origin,
         )
-        planned.append(Planned(experiment, fits, size, search, searching))
+        planned.append(Planned(experiment, fits, size, search, searching, task.fault))
     return planned
 
 

@@ -125,6 +125,11 @@ class Recorder:
                 found["replaces"] = self.replaced[experiment.experiment_id]
         return found
 
+    def fail(self, experiment: Experiment, reason: str) -> None:
+        """An experiment that cannot even begin gets its row."""
+        self.handle({"event": "start", "experiment": experiment})
+        self.handle(self._ended(experiment.experiment_id, "failed", reason))
+
     def give_up(self, experiments: Sequence[Experiment]) -> None:
         """Say of these that their results count no more: they are done again on other data."""
         if not experiments:
@@ -148,11 +153,14 @@ class Recorder:
             self.summary.statuses["interrupted"] += 1
 
     def _interrupted(self, identity: str, why: str) -> dict[str, Any]:
+        return self._ended(identity, "interrupted", why)
+
+    def _ended(self, identity: str, status: str, why: str) -> dict[str, Any]:
         return {
             "record": "experiment",
             "run_id": self.run_id,
             "experiment_id": identity,
-            "status": "interrupted",
+            "status": status,
             "reason": why,
             "seconds": None,
             "worker": None,

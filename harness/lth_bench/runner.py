@@ -84,11 +84,11 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     get_ready()  # workers import while this process does
 
     from lth_bench import devices, environment
-    from lth_bench.basis import Basis, require_data
+    from lth_bench.basis import Basis, Opened, open_data
     from lth_bench.data.root import data_root
     from lth_bench.executors.local import LocalExecutor
     from lth_bench.executors.probe import usable
-    from lth_bench.plan import plan_suite
+    from lth_bench.plan import plan_suite, require_some
     from lth_bench.plugins.preflight import preflight
     from lth_bench.remaining import Again, Remaining, remaining
 
@@ -113,12 +113,14 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     seen = _size(paths.journal)
     left = look()
     left_out = preflight((p.experiment for p in left.todo), registry)
-    streamed = []
+    opened = Opened([], {})
     if left.todo:
         chosen, probed = usable(chosen)
         workers = devices.workers_for(chosen.names, settings.workers)
         about = environment.describe(chosen.names, probed)
-        streamed = require_data(left.todo, registry, root, workers, basis)
+        opened = open_data(left.todo, registry, root, workers, basis)
+        if not left.ended:
+            require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(settings, paths, root, workers)
@@ -127,7 +129,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
             left = look()
         todo, ended = left.todo, left.ended.values()
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
-        summary.notes += [*left_out, *streamed, *left.notes]
+        summary.notes += [*left_out, *opened.notes, *left.notes]
         write_head(journal, run_id, plan, registry, settings, about)
         recorder = Recorder(
             journal, paths, run_id, summary, progress, settings.exit_first, basis, left.replaced
@@ -139,8 +141,14 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
             progress.event({"event": "note", "message": note})
         try:
             with terminate_as_interrupt():
-                if todo:
-                    LocalExecutor(config, workers).run(todo, recorder.handle)
+                sound = []
+                for item in todo:
+                    if (fault := opened.fault(item)) is not None:
+                        recorder.fail(item.experiment, fault)
+                    else:
+                        sound.append(item)
+                if sound:
+                    LocalExecutor(config, workers).run(sound, recorder.handle)
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from lth_bench import Layers, Mask, Range, Ticket, Tune, hookimpl, loss_gradients
+from lth_bench import Layers, Mask, Range, TaskFacts, Ticket, Tune, hookimpl, loss_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,14 @@ class SNIP:
 
     batch_size: Annotated[int, Range(1, 10**6), Tune(16, 512, log=True)] = 128
     """Examples in the scored minibatch; the paper has 100 for MNIST and 128 for CIFAR-10."""
+
+    def check_task(self, task: TaskFacts) -> None:
+        """ValueError for a minibatch that the training split is too small for."""
+        if self.batch_size > task.train_size:
+            raise ValueError(
+                f"batch_size = {self.batch_size} is more than the {task.train_size} training "
+                f"examples that validation leaves; lower it, or the recipe's val_size"
+            )
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from torch import nn
 from typer.testing import CliRunner
 
 import lth_bench.plugins
 from lth_bench.cli.validate import validate
+from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import NothingSelected, UserError
 from lth_bench.plugins import Entry, Registry
 
@@ -24,14 +26,33 @@ strategies = [{ use = "prune", controls = ["reinit"] }]
 
 @dataclass(frozen=True)
 class Plain:
+    """A strategy, a network and a dataset."""
+
     size: int = 3
+
+    def select_mask(self, ticket): ...
+
+    def build(self, input_shape, classes):
+        if self.size == 0:
+            raise ZeroDivisionError("no units")
+        return nn.Sequential(nn.Flatten(), nn.Linear(4, classes))
+
+    def info(self, root):
+        if self.size == 0:
+            raise FileNotFoundError("toy.npz")
+        return DatasetInfo((1, 2, 2), 3, 9000, 10)
 
 
 @pytest.fixture
 def suite(tmp_path, monkeypatch) -> str:
     entries = [
         Entry(name, group, "test", "1", _loaded=Plain)
-        for name, group in (("prune", "strategies"), ("net", "models"), ("toy", "datasets"))
+        for name, group in (
+            ("prune", "strategies"),
+            ("dense", "strategies"),
+            ("net", "models"),
+            ("toy", "datasets"),
+        )
     ]
     monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
     path = tmp_path / "demo.toml"
@@ -87,3 +108,18 @@ def test_what_is_wrong_comes_as_one_error(suite, arguments, kind, message):
     result = invoke(suite, *arguments)
     assert type(result.exception) is kind
     assert message in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [("model", "build raised ZeroDivisionError: no units"), ("dataset", "info raised FileNot")],
+)
+def test_every_network_is_built_and_every_dataset_asked(suite, group, says):
+    name = {"model": "net", "dataset": "toy"}[group]
+    one, two = f'{group} = "{name}"', f'{group} = ["{name}", {{ name = "{name}", size = 0 }}]'
+    Path(suite).write_text(TEXT.replace(one, two))
+    result = invoke(suite)
+    assert type(result.exception) is UserError
+    message = str(result.exception)
+    assert message.startswith("task net") and "size=0" in message and says in message
+    assert "\n" not in message  # the other task is all right

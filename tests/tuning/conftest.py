@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import pytest
 
 from lth_bench.params import Range
-from lth_bench.plan import TaskPlan
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Suite
+from lth_bench.task_plan import TaskPlan
 from lth_bench.tuning.dimension import Dimension, number
 from lth_bench.tuning.goal import Goal
 from lth_bench.tuning.objective import Objective

@@ -53,16 +53,18 @@ def plan(
     import sys
 
     from lth_bench import devices
-    from lth_bench.basis import Basis, placements
+    from lth_bench.basis import Basis, datasets
     from lth_bench.cli.load import load
     from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
     from lth_bench.environment import device_name
+    from lth_bench.errors import UserError
     from lth_bench.estimate import estimate_plan
     from lth_bench.plan import plan_suite
     from lth_bench.remaining import Again, remaining
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
+    from lth_bench.training.placement import memory_of
 
     command = shlex.join(["lth-bench", *sys.argv[1:]])
     filters = (seeds, strategy, model, dataset)
@@ -75,9 +77,15 @@ def plan(
     left = remaining(planned, paths, registry, data_root(), worker_devices, basis, Again())
     done = set(left.ended)
     outlook = None
-    placed = placements(planned.experiments, registry, data_root(), worker_devices)
-    notes = [p.placement.note for p in placed if p.placement.note] + left.notes
-    notes += chosen.notes
+    notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
+    memory = memory_of(worker_devices)
+    for one in datasets((p for p in planned.experiments if p.fault is None), registry):
+        try:
+            note = one.placement(data_root(), memory).note
+        except UserError as error:  # it fits nowhere: its tasks will fail
+            note = error.message
+        notes += [note] if note else []
+    notes += [*left.notes, *chosen.notes]
     if estimate:
         places = (data_root(), worker_devices, read_width(width))
         outlook = estimate_plan(planned, done, registry, *places)

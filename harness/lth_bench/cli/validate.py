@@ -30,11 +30,14 @@ def validate(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Check a suite: its form, every name and every parameter. Trains nothing."""
+    """Check a suite: every name and parameter, every network and dataset. Trains nothing."""
     import shlex
 
     from lth_bench.cli.load import load
     from lth_bench.cli.output import print_json
+    from lth_bench.data.root import data_root
+    from lth_bench.errors import UserError
+    from lth_bench.plan import plan_suite
     from lth_bench.suite.check import check
     from lth_bench.suite.summary import summary
 
@@ -42,8 +45,10 @@ def validate(
     filters = (seeds, strategy, model, dataset)
     loaded, registry = load(suite, *filters, set_, plugin, False, command, add, no_plugins)
     check(loaded, registry)
+    faults = plan_suite(loaded, registry, data_root()).faults
+    if faults:
+        raise UserError("\n".join(f"task {task} cannot run: {why}" for task, why in faults.items()))
     if loaded.tune is not None:
-        from lth_bench.data.root import data_root
         from lth_bench.tuning.goals import goals_of
 
         goals_of(loaded, registry, data_root())

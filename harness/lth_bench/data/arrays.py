@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a plan needs of a dataset."""
+    """What a plan needs of a dataset. ValueError for what no dataset can be."""
 
     input_shape: tuple[int, int, int]
     """[C, H, W] of an image."""
@@ -21,6 +22,38 @@ class DatasetInfo:
     train_size: int
     """Images of the training split, before validation images are held out."""
     test_size: int
+
+    def __post_init__(self) -> None:
+        shape: object = self.input_shape  # whatever somebody put there
+        if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_counts, shape)):
+            raise ValueError(
+                f"input_shape must be [C, H, W] of an image, three whole numbers above 0, but got "
+                f"{shape!r:.80}"
+            )
+        # a list, or numpy's numbers, would not be the same in a record and in an identity
+        object.__setattr__(self, "input_shape", tuple(map(int, shape)))
+        for name in ("classes", "train_size", "test_size"):
+            value = getattr(self, name)
+            if not _counts(value):
+                raise ValueError(f"{name} must be a whole number above 0, but got {value!r:.80}")
+            object.__setattr__(self, name, int(value))
+
+    def require(self, found: DatasetInfo) -> None:
+        """ValueError where the data is otherwise than its info says."""
+        pairs = {
+            "images of shape": (list(self.input_shape), list(found.input_shape)),
+            "classes": (self.classes, found.classes),
+            "training images": (self.train_size, found.train_size),
+            "test images": (self.test_size, found.test_size),
+        }
+        other = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
+        if other:
+            said = ", ".join(f"{what} {pair[0]}" for what, pair in other.items())
+            have = ", ".join(f"{what} {pair[1]}" for what, pair in other.items())
+            raise ValueError(
+                f"its info(root) and its data differ: info says {said}; the data has {have}; let "
+                f"info tell what load gives"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +113,13 @@ class Arrays:
             marks.begin(tensor.dtype, tensor.shape)
             marks.add(tensor)
         return marks.hexdigest()
+
+
+def _counts(value: object) -> bool:
+    """Whether it is a whole number above 0, of Python's or numpy's."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return False
+    return value.__index__() > 0
 
 
 class Fingerprint:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lth_bench.errors import UserError
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import UserError, told
 
 HARNESS = str(Path(__file__).parents[1])
 
@@ -22,13 +23,13 @@ def ask(plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
         return method(*arguments)
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # whatever somebody's method raises
+    except BaseException as error:  # whatever somebody's method raises, sys.exit() too
+        if ends_the_run(error):
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not frame.filename.startswith(HARNESS)] or frames
         where = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
-        raise UserError(
-            f"{plugin}: {_name(method)} raised {type(error).__name__}: {error} ({where})"
-        ) from error
+        raise UserError(f"{plugin}: {_name(method)} raised {told(error)} ({where})") from error
 
 
 def ask_for(expected: type[Any], plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:

@@ -23,6 +23,7 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "strategies": {
         "dense_checkpoints": ("total_steps",),
         "planned_fits": ("counts", "kinds", "densities", "total_steps"),
+        "check_task": ("task",),
     },
     "models": {"build": ("input_shape", "classes")},
     "datasets": {"info": ("root",), "load": ("root",)},

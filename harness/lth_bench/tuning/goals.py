@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.params import build, dotted, show
-from lth_bench.plan import TaskPlan, plan_task
+from lth_bench.plan import require_some
 from lth_bench.suite.claims import DENSITY_TOLERANCE
 from lth_bench.suite.source import Source
 from lth_bench.suite.spec import Keys, StrategySpec, Suite
 from lth_bench.suite.tune import TuneSpec
+from lth_bench.task_plan import TaskPlan, plan_task
 from lth_bench.tuning.dimension import Dimension, choice
 from lth_bench.tuning.goal import DENSITY, Goal
 from lth_bench.tuning.objective import Objective
@@ -22,18 +23,23 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
 
-def goals_of(suite: Suite, registry: Registry, root: Path) -> list[Goal]:
-    """The suite's studies, tasks first. UserError, with file and line, for what cannot be tuned."""
+def goals_of(
+    suite: Suite, registry: Registry, root: Path, faults: dict[str, str] | None = None
+) -> list[Goal]:
+    """The suite's studies, tasks first. UserError, with file and line, for what cannot be tuned.
+
+    Tasks that cannot run have none; `faults` learns why, and a UserError says it where none can.
+    """
     source = Source(suite.path, suite.text, suite.overridden, suite.added)
     try:
-        return _goals(suite, registry, root)
+        return _goals(suite, registry, root, {} if faults is None else faults)
     except UserError as error:
         if error.path[:1] == ("tune",):
             raise source.locate(error) from error.__cause__
         raise
 
 
-def _goals(suite: Suite, registry: Registry, root: Path) -> list[Goal]:
+def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str]) -> list[Goal]:
     tune = suite.tune
     if tune is None:
         raise UserError(
@@ -43,8 +49,13 @@ def _goals(suite: Suite, registry: Registry, root: Path) -> list[Goal]:
     seeds = tune.seeds_beside(suite.seeds)
     found: list[Goal] = []
     barren: dict[str, Keys] = {}
-    for spec_of_task in suite.tasks:
-        task = plan_task(spec_of_task, registry, root)
+    tasks = [plan_task(spec, registry, root) for spec in suite.tasks]
+    require_some([task.fault for task in tasks])
+    for task in tasks:
+        spec_of_task = task.spec
+        if task.fault is not None:
+            faults[spec_of_task.label] = task.fault
+            continue
         for spec in suite.strategies:
             if not spec.applies_to(spec_of_task) or not _wanted(spec, tune):
                 continue

@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.basis import Basis, require_data
+from lth_bench.basis import Basis, open_data
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.executors.schedule import Schedule
 from lth_bench.outcomes import DONE
-from lth_bench.plan import Plan, Planned
+from lth_bench.plan import Plan, Planned, require_some
 from lth_bench.recorder import Recorder, Summary, write_head
 from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
@@ -55,13 +55,15 @@ class TuneSummary:
     told: dict[State, int] = field(default_factory=lambda: defaultdict(int))
     """Trials that ended in this run, by their state."""
     notes: list[str] = field(default_factory=list)
+    faults: int = 0
+    """Tasks that cannot run."""
 
     @property
     def exit_code(self) -> int:
-        """0 all ok, 1 some trials failed, 2 interrupted."""
+        """0 all ok, 1 some trials failed or tasks cannot run, 2 interrupted."""
         if self.interrupted:
             return INTERRUPTED
-        return SOME_FAILED if self.told.get("failed") else OK
+        return SOME_FAILED if self.told.get("failed") or self.faults else OK
 
 
 def tune_suite(
@@ -92,15 +94,23 @@ def tune_suite(
         dtype = str(task.recipe.get("dtype", "float32"))
         devices.check_dtype(dtype, chosen.names, task.recipe_name)
     root = data_root()
-    goals = goals_of(suite, registry, root)
+    faults: dict[str, str] = {}
+    goals = goals_of(suite, registry, root, faults)
     chosen, probed = usable(chosen)
     workers = devices.workers_for(chosen.names, settings.workers)
-    firsts = [plan_trial(g, Proposal(0, g.default, "default"), registry, root) for g in goals]
-    planned = [p for first in firsts for p in first.experiments]
+    firsts = {
+        g.name: [*plan_trial(g, Proposal(0, g.default, "default"), registry, root).experiments]
+        for g in goals
+    }
+    planned = [p for first in firsts.values() for p in first]
     left_out = preflight((p.experiment for p in planned), registry)
     about = environment.describe(chosen.names, probed)
     basis = Basis.of(about["device"])
-    streamed = require_data(planned, registry, root, workers, basis)
+    opened = open_data(planned, registry, root, workers, basis)
+    require_some([opened.fault(p) for p in planned])
+    faults |= {g.task.spec.label: why for g in goals if (why := opened.fault(firsts[g.name][0]))}
+    goals = [g for g in goals if g.task.spec.label not in faults]
+    planned = [p for g in goals for p in firsts[g.name]]
     paths = Paths(settings.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
@@ -116,7 +126,9 @@ def tune_suite(
         outcomes, outdated = split_outdated(earlier, basis.fingerprints)
         require_same_data(studies, outdated, registry, root)
         summary = TuneSummary(run_id, studies, workers=len(workers))
-        summary.notes += [*left_out, *streamed]
+        summary.faults = len(faults)
+        lost = [f"{task} cannot run, and is not tuned: {why}" for task, why in faults.items()]
+        summary.notes += [*left_out, *opened.notes]
         plan = Plan(suite, tuple(planned), {}, 0)
         write_head(journal, run_id, plan, registry, settings, about)
         for study in studies:
@@ -129,7 +141,7 @@ def tune_suite(
         )
         conductor.announced.update(p.experiment.experiment_id for p in planned)
         progress.begin(studies, len(workers))
-        for note in (*chosen.notes, *idle(goals)):
+        for note in (*chosen.notes, *idle(goals), *lost):
             progress.event({"event": "observer", "message": note})
         try:
             with terminate_as_interrupt():
