@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lth_bench.errors import Diverged
 from lth_bench.masks import Layer, Layers, Mask
 from lth_bench.ticket import Ticket
 
@@ -36,14 +37,15 @@ def loss_gradients(
     `training` chooses between batch norm by the batch's own statistics, with dropout (SNIP,
     GraSP), and eval mode. The network is the ticket's own copy: neither values nor running
     statistics change. A weight that the loss does not depend on has gradient zero. ValueError for
-    a temperature that is not above 0.
+    a temperature that is not above 0; Diverged where the loss or a gradient is NaN or infinite, as
+    it is in training.
 
         x, y = next(ticket.batches(128, purpose="snip"))
         sensitivity = abs(ticket.initial.weights * loss_gradients(ticket, (x, y)))
     """
     net, weights = network(ticket, values, mask, training)
     with torch.enable_grad():
-        return gradients_of(batch_loss(net, batch, temperature), weights)
+        return finite(gradients_of(batch_loss(net, batch, temperature), weights), "gradients")
 
 
 def gradients_of(objective: Tensor, weights: Mapping[str, Tensor]) -> Layers:
@@ -63,6 +65,16 @@ def prunable_weights(module: nn.Module, layers: Sequence[Layer]) -> Layers:
     `module` is one's own, from `ticket.module(values)`, and `layers` are `ticket.layers`.
     """
     return Layers({layer.name: module.get_parameter(layer.key) for layer in layers})
+
+
+def finite(found: Layers, what: str) -> Layers:
+    """The same. Diverged where a value is NaN or infinite: an experiment ends so whether a training
+    or a score meets it.
+    """
+    for name, tensor in found.items():
+        if not bool(tensor.isfinite().all()):
+            raise Diverged(f"the {what} of layer {name!r} are NaN or infinite")
+    return found
 
 
 class Own(NamedTuple):
@@ -94,4 +106,7 @@ def batch_loss(module: nn.Module, batch: Batch, temperature: float) -> Tensor:
         raise ValueError(f"temperature must be above 0, but got {temperature}")
     x, y = batch
     logits = module(x.clone())  # a network may change its input in place
-    return F.cross_entropy(logits if temperature == 1 else logits / temperature, y)
+    loss = F.cross_entropy(logits if temperature == 1 else logits / temperature, y)
+    if not bool(loss.isfinite()):
+        raise Diverged(f"the loss of a batch is {loss.item()}")
+    return loss

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_bench.helpers.gradients import Batch, batch_loss, gradients_of, network
+from lth_bench.helpers.gradients import Batch, batch_loss, finite, gradients_of, network
 from lth_bench.masks import Layers, Mask
 from lth_bench.ticket import Ticket
 
@@ -48,4 +48,4 @@ def hessian_vector_product(
         ).sum()
         if not slope.requires_grad:  # the loss is linear in all weights
             return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
-        return gradients_of(slope, weights)
+        return finite(gradients_of(slope, weights), "Hessian's products")

@@ -111,7 +111,8 @@ SELECT
     cost.steps, cost.examples, cost.flops_dense, cost.flops_masked_theoretical, cost.seconds,
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
-    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples
+    cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples,
+    CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END
 FROM batch_tickets;
 
 INSERT INTO metrics

@@ -69,6 +69,9 @@ COLUMNS = {
     "test_accuracy": "Test accuracy after the last step, fraction in [0, 1].",
     "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "
     "deviation in their intervals counts as half of that at least. NULL where not recorded.",
+    "empty_layers": "Prunable layers without a weight left, which is layer collapse.",
+    "collapsed": "Seeds whose ticket has a layer without a weight left, or no path from input to "
+    "output: layer collapse.",
     "test_loss": "Test loss after the last step.",
     "val_accuracy": "Validation accuracy after the last step, fraction in [0, 1].",
     "train_accuracy": "Accuracy on the training split after the last step, fraction in [0, 1].",

@@ -71,7 +71,8 @@ CREATE TABLE flat (
     ticket_id VARCHAR, round BIGINT, rewind_step BIGINT, examples BIGINT,
     search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
     search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
-    config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT
+    config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
+    empty_layers BIGINT
 );
 
 CREATE TABLE outcomes (
@@ -91,7 +92,8 @@ CREATE TABLE tickets (
     search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
     search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
     spent_steps BIGINT, spent_seconds DOUBLE,
-    recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR, test_examples BIGINT
+    recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR, test_examples BIGINT,
+    empty_layers BIGINT
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);

@@ -75,7 +75,8 @@ WITH grouped AS (
         avg(
             (f.flops_masked_theoretical + f.search_flops_masked_theoretical)
             / nullif(d.flops_dense, 0)
-        ) AS flops_masked_ratio
+        ) AS flops_masked_ratio,
+        count(*) FILTER (f.empty_layers > 0 OR f.effective_density = 0) AS collapsed
     FROM flat f
     LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
     WHERE f.status = 'ok'
@@ -112,7 +113,7 @@ SELECT
     g.flops_masked_ratio, g.seconds, g.search_seconds,
     k.planned, k.failed, k.skipped,
     k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
-    c.tuned_from, c.tuning_steps, g.test_examples
+    c.tuned_from, c.tuning_steps, g.test_examples, coalesce(g.collapsed, 0) AS collapsed
 FROM counted k
 JOIN cells c ON c.cell = k.cell
 JOIN tasks t ON t.task = c.task

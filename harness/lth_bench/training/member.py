@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -138,7 +139,7 @@ class Member:
             return False
         live = _contiguous(self.layout.live(self.slot))
         self._own_draws("until")
-        with calling(asked):
+        with calling(asked), _unless_diverged(self.step, live):
             return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
 
     def _own_draws(self, purpose: str) -> None:
@@ -164,13 +165,15 @@ class Member:
         layout, network = self.layout, self.layout.network
         gradients = _contiguous(layout.gradients(self.slot))
         state = layout.optimizer_state(self.slot)
+        live = _contiguous(layout.live(self.slot))
         self._own_draws("on_step")
-        with torch.no_grad(), calling(self.asked[0]):
+        diverged = _unless_diverged(self.step, live, gradients)
+        with torch.no_grad(), calling(self.asked[0]), diverged:
             return self.on_step(
                 StepView(
                     self.step,
                     self.end,
-                    _contiguous(layout.live(self.slot)),
+                    live,
                     Layers({x.name: gradients[x.key] for x in network.layers}),
                     {key: _contiguous(entries) for key, entries in state.items()},
                     self.mask,
@@ -319,6 +322,21 @@ class Member:
             device_name=device_name(layout.device),
             memo=flat(asked.memo) if asked.request.until is not None else None,
         )
+
+
+@contextmanager
+def _unless_diverged(step: int, *given: Mapping[str, Any]) -> Iterator[None]:
+    """A callback runs inside. Diverged where it stumbles over values or gradients that are not
+    finite: the loss would show them at the next evaluation, and it is no fault of the callback.
+    """
+    try:
+        yield
+    except Exception:
+        tensors = [t for group in given for t in group.values() if isinstance(t, Tensor)]
+        if all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point()):
+            raise
+        # not chained: its frames hold the cohort's memory
+        raise Diverged(f"values or gradients are NaN or infinite at step {step}") from None
 
 
 def _contiguous(tensors: Mapping[str, Any]) -> dict[str, Any]:

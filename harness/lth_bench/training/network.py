@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
@@ -179,6 +180,19 @@ class Network:
             images = (SparseImages(x, background.value, shades).in_order(len(x))[0] for x in parts)
         for x, y in zip(images, torch.split(split.y, EVAL_BATCH), strict=True):
             yield chain.logits(x), y
+
+
+def require_finite(module: nn.Module, built: str) -> None:
+    """TrainingError for initial values that are NaN or infinite, in `module`'s dtype. Constants may
+    be: attention's masks are full of −∞.
+    """
+    for name, parameter in module.named_parameters():
+        wrong = parameter.numel() - int(parameter.isfinite().sum())
+        if parameter.requires_grad and wrong:
+            raise TrainingError(
+                f"the network's initial values are not finite: {wrong} of {parameter.numel()} "
+                f"entries of {name!r} are NaN or infinite ({built})"
+            )
 
 
 def losses_and_rights(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

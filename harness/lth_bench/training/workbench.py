@@ -25,7 +25,7 @@ from lth_bench.training.graphs import current
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.layouts.sparse_input import leaves_out_background
-from lth_bench.training.network import Network
+from lth_bench.training.network import Network, require_finite
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.partial import Partials
 from lth_bench.training.randomness import seeded
@@ -149,10 +149,14 @@ class Workbench:
         return digest([self._config["model"], shape, step, device, *alone])
 
     def initial(self, seed: int, purpose: str = "init") -> State:
-        """The values before training: a function of the model and the seed alone."""
+        """The values before training: a function of the model and the seed alone.
+
+        TrainingError where not all of those that train are finite: no method could begin with them.
+        """
         with seeded(purpose, digest(self._config["model"]), seed), self._building():
             module = self.model.build(self.data.input_shape, self.data.classes)
             state = module.to(self.network.dtype).state_dict()
+            require_finite(module, f"built in {self._built}")
         values = {k: v.detach().to(self.device) for k, v in state.items()}
         return State(values, 0, self.layers)
 

@@ -32,6 +32,10 @@ class Chosen(Scenario):
     """Early-stop steps, by the same keys."""
     searches: Mapping[str, int] = field(default_factory=dict)
     """Steps of search by label, 1,000 as many as a training; as in records.py otherwise."""
+    empty: Mapping[tuple[Any, ...], Sequence[tuple[Sequence[str], float]]] = field(
+        default_factory=dict
+    )
+    """Layers without a weight, and the effective density, by the same keys."""
     baseline: str = "dense"
 
     def run(self) -> dict[str, Any]:
@@ -63,6 +67,11 @@ class Chosen(Scenario):
                 stop = self._value(self.stops, experiment, key)
                 if stop is not None:
                     record["metrics"]["early_stop_step"] = stop
+                empty = self._value(self.empty, experiment, key)
+                if empty is not None:
+                    names, record["effective_density"] = empty
+                    for layer in record["layers"]:
+                        layer["kept"] *= layer["layer"] not in names
                 steps = self.searches.get(experiment["label"])
                 if steps is not None:
                     record["cost"] |= {

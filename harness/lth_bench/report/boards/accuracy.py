@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lth_bench.report.boards.baseline import Baselines
+from lth_bench.report.boards.collapse import CONDITION, marked
 from lth_bench.report.boards.judging import Words, images, step_of, with_verdict
 from lth_bench.report.boards.layout import (
     detects,
@@ -65,7 +66,8 @@ SQL = """
             avg(
                 (f.flops_masked_theoretical + f.search_flops_masked_theoretical)
                 / nullif(d.flops_dense, 0)
-            ) AS flops_masked_ratio
+            ) AS flops_masked_ratio,
+            count(*) FILTER ({collapsed}) AS collapsed
         FROM flat f
         LEFT JOIN dense d ON d.task = f.task AND d.seed = f.seed
         LEFT JOIN base b
@@ -105,7 +107,7 @@ SQL = """
         g.flops_masked_ratio, g.seconds, g.search_seconds,
         k.planned, k.failed, k.skipped,
         k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
-        c.tuned_from, c.tuning_steps, g.test_examples,
+        c.tuned_from, c.tuning_steps, g.test_examples, coalesce(g.collapsed, 0) AS collapsed,
         k.lost,
         g.difference,
         g.difference - bq.t * greatest(g.difference_deviation, 0.5 / g.test_examples)
@@ -140,7 +142,7 @@ def rows(
     """
     sql = SQL.format(
         base=against.sql, tasks=scope.where("d", "tasks"), where=scope.where("f"),
-        task=TASK, label=LABEL,
+        task=TASK, label=LABEL, collapsed=CONDITION,
     )  # fmt: skip
     found = fetch(con, sql, {**scope.parameters, **against.parameters})
     against.require_common(found, "difference_n")
@@ -196,7 +198,7 @@ def line(row: Row, first: bool, words: Words) -> Line:
         Cell(kept(row["target_density"]) if first else "", "strong"),
         Cell(place(row), mine),
         name(row, mine),
-        _accuracy(row, mine),
+        _marked(_accuracy(row, mine), row),
         difference(row, verdict.style or whole),
         verdict,
         detects(row, whole),
@@ -222,6 +224,11 @@ def _values(con: DuckDBPyConnection, rows: list[Row]) -> dict[int, dict[int, flo
             {"cells": [row["key"] for row in rows if row["rank"] is not None]},
         ).fetchall()
     }
+
+
+def _marked(cell: Cell, row: Row) -> Cell:
+    short = None if cell.short is None else marked(cell.short, row)
+    return Cell(marked(cell.text, row), cell.style, short)
 
 
 def _accuracy(row: Row, style: Style) -> Cell:

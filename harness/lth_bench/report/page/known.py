@@ -11,6 +11,7 @@ from lth_bench.errors import UserError
 from lth_bench.report import evidence as proofs
 from lth_bench.report.boards.ablations import ablations
 from lth_bench.report.boards.alike import unlike
+from lth_bench.report.boards.collapse import collapses
 from lth_bench.report.boards.scope import Selection, resolve
 from lth_bench.report.claims import claims_board
 from lth_bench.report.evidence import Evidence, Place, Run
@@ -78,6 +79,8 @@ class TaskKnown:
     """What its labels were not trained alike in; empty where they were."""
     ablations: str = ""
     """Which controls there are not, or only in part, and why; empty where there is no such one."""
+    collapses: str = ""
+    """Which tickets have a layer without weights; empty where none has."""
 
     @property
     def place(self) -> Place:
@@ -134,6 +137,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
     budget = budget_of(found)
     scope = resolve(con, Selection(suites=suites))
     notes, controls = unlike(con, scope), ablations(con, scope)
+    collapsed = collapses(con, scope)
     tasks: dict[str, list[TaskKnown]] = defaultdict(list)
     for evidence in found:
         place = evidence.place
@@ -145,6 +149,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
                 budget,
                 notes.get((place.suite, *place.task), ""),
                 controls.get((place.suite, *place.task), ""),
+                collapsed.get((place.suite, *place.task), ""),
             )
         )
     reported = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lth_bench.report.boards.collapse import marked
 from lth_bench.report.numbers import count, percent
 from lth_bench.report.page.content import Column, Facet, Grid, Row, Section
 from lth_bench.report.page.known import Standing, TaskKnown
@@ -68,6 +69,7 @@ def ranking(known: TaskKnown) -> Section:
             Grid(
                 f"Every density and method{' and control' if controls else ''}",
                 columns, rows, facets_shown, head=2, searched=True,
+                notes=[f"{known.collapses}."] if known.collapses else [],
             )
         ],
     )  # fmt: skip
@@ -82,7 +84,7 @@ def _cells(standing: Standing, with_controls: bool) -> list[Cell]:
         Cell(left(standing.density)),
         Cell(_rank(standing), best),
         Cell(_name(standing), best),
-        Cell(_accuracy(standing), best if ok else "warn"),
+        Cell(marked(_accuracy(standing), row), best if ok else "warn"),
         Cell("" if delta is None else signed(delta, _reach(delta, row["delta_high"]))),
         short_cell(standing.verdict),
         detects_cell(standing.verdict),
