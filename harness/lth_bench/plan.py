@@ -12,6 +12,7 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
+from lth_bench.shares import prunable_share
 from lth_bench.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
 
@@ -61,6 +62,8 @@ class Plan:
     """(model, dataset, recipe, seed) → steps of the dense run; of the tasks that can run."""
     dense_bytes: int
     """What one task's dense run leaves on disk, the largest of them."""
+    notes: tuple[str, ...] = ()
+    """A sentence each, for the person who runs it."""
 
     @property
     def faults(self) -> dict[str, str]:
@@ -143,7 +146,18 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
             key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
             dense_runs[key] = task.total_steps
     largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
-    return Plan(suite, tuple(planned), dense_runs, largest)
+    return Plan(suite, tuple(planned), dense_runs, largest, _shares(tasks))
+
+
+def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
+    """What is said of networks much of which is not prunable; each once."""
+    said: dict[str, None] = {}
+    for task in tasks:
+        prunable = sum(task.layer_counts.values())
+        if told := prunable_share(prunable, task.parameters):
+            names = ", ".join(task.rest[:3]) + (", …" if len(task.rest) > 3 else "")
+            said[f"{task.model_label}: {told}; the rest stays dense ({names})"] = None
+    return tuple(said)
 
 
 def require_some(faults: Sequence[str | None]) -> None:
@@ -276,6 +290,8 @@ def _over_seeds(
             dense_checkpoints=tuple(sorted(wanted)),
             scored_on=scored_on,
             tuned_from=None if tuned is None else tuned.origin,
+            parameters=task.parameters or None,
+            prunable=sum(task.layer_counts.values()) or None,
         )
         planned.append(Planned(experiment, fits, size, search, searching, task.fault))
     return planned

@@ -129,7 +129,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
             left = look()
         todo, ended = left.todo, left.ended.values()
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
-        summary.notes += [*left_out, *opened.notes, *left.notes]
+        summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
         write_head(journal, run_id, plan, registry, settings, about)
         recorder = Recorder(
             journal, paths, run_id, summary, progress, settings.exit_first, basis, left.replaced

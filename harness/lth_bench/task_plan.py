@@ -52,6 +52,10 @@ class TaskPlan:
     source: str
     layer_counts: Mapping[str, int]
     layer_kinds: Mapping[str, str]
+    parameters: int = 0
+    """All of the network's, prunable or not; 0 where there is a fault."""
+    rest: tuple[str, ...] = ()
+    """Names of the parameters that are not prunable, the largest first."""
     facts: TaskFacts | None = None
     """None where there is a fault."""
     fault: str | None = None
@@ -95,7 +99,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
     try:
-        counts, kinds = _outline(spec.model.name, model, info.input_shape, info.classes)
+        counts, kinds, rest = _outline(spec.model.name, model, info.input_shape, info.classes)
     except UserError as error:
         return replace(known, fault=error.message)
     facts = TaskFacts(
@@ -112,6 +116,8 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         total_steps=facts.total_steps,
         layer_counts=counts,
         layer_kinds=kinds,
+        parameters=sum(counts.values()) + sum(rest.values()),
+        rest=tuple(sorted(rest, key=lambda name: -rest[name])),
         facts=facts,
     )
 
@@ -145,8 +151,10 @@ def require_suitable(strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
 
 def _outline(
     name: str, model: Any, input_shape: tuple[int, int, int], classes: int
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Sizes and kinds of the prunable layers. An input the network cannot take is named here."""
+) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
+    """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the
+    network cannot take is named here.
+    """
     from torch import nn
 
     from lth_bench.models.prunable import prunable_layers
@@ -168,4 +176,6 @@ def _outline(
         layers = prunable_layers(module, input_shape, classes)
     except UserError as refusal:
         raise UserError(f"model {name!r}: {refusal.message}") from refusal
-    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
+    prunable = {id(module.get_parameter(x.key)) for x in layers}
+    rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
+    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}, rest

@@ -78,6 +78,7 @@ def plan(
     done = set(left.ended)
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
+    notes += planned.notes
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):
         try:

@@ -38,6 +38,10 @@ class Experiment:
     """The split that its tickets are measured on. What tunes sees the validation split only."""
     tuned_from: Mapping[str, Any] | None = None
     """`{"study": …, "trial": …, "steps": …}` where tuning found the parameters."""
+    parameters: int | None = None
+    """All of the network's; None where it cannot be built."""
+    prunable: int | None = None
+    """The weights among them that densities count."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -49,7 +53,8 @@ class Experiment:
         config = asdict(self)
         for key in ("experiment_id", "config_id", "suite", "label", "seed", "dense_checkpoints"):
             config.pop(key)
-        config.pop("tuned_from")  # says nothing of the result
+        for key in ("tuned_from", "parameters", "prunable"):  # say nothing of the result
+            config.pop(key)
         if self.scored_on == "test":
             config.pop("scored_on")
         return {
@@ -73,5 +78,7 @@ class Experiment:
             "source_hash": self.source_hash,
             "scored_on": self.scored_on,
             "tuned_from": None if self.tuned_from is None else dict(self.tuned_from),
+            "parameters": self.parameters,
+            "prunable": self.prunable,
             "config": config,
         }

@@ -12,6 +12,7 @@ from lth_bench.report.boards.ablations import ablations
 from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.baseline import Baselines, baselines
 from lth_bench.report.boards.collapse import collapses
+from lth_bench.report.boards.prunable import shares
 from lth_bench.report.boards.scope import Scope, Selection, resolve
 from lth_bench.report.boards.seen import seen
 from lth_bench.report.rendering import show
@@ -80,8 +81,8 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     else:
         kind = {"accuracy": accuracy, "matching": matching, "area": area, "speed": speed}[q.by]
         board = kind.board(con, scope, against, margin)
-    said = (unlike(con, scope), seen(con, scope), ablations(con, scope), collapses(con, scope))
-    for notes in said:
+    for say in (unlike, seen, ablations, collapses, shares):
+        notes = say(con, scope)
         board = replace(board, tables=_noted(board.tables, notes))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):

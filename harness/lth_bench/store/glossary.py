@@ -49,6 +49,8 @@ COLUMNS = {
     "config": "Everything that was hashed into experiment_id, JSON.",
     "current": "Whether its rows count: false where a newer configuration replaced it, and for "
     "what tuning tried.",
+    "parameters": "All parameters of the network; NULL where not recorded.",
+    "prunable": "Weights that densities count: those of convolutions and linear layers.",
     "scored_on": "test, or validation for what tuning tried, which is in no other view.",
     # what came out
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",

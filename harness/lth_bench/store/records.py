@@ -86,6 +86,10 @@ class PlannedExperiment(TypedDict):
     """`validation` where it belongs to a tuning; `test` when absent."""
     tuned_from: NotRequired[TunedFrom | None]
     """The search that found the parameters, if one did."""
+    parameters: NotRequired[int | None]
+    """All of the network's; None where it cannot be built."""
+    prunable: NotRequired[int | None]
+    """Those that densities count."""
     config: dict[str, Any]
 
 

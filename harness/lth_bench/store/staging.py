@@ -42,7 +42,8 @@ _EXPERIMENT = (
     "source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, seed BIGINT, "
     "densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN, plugin_version VARCHAR, "
     "source_hash VARCHAR, config JSON, scored_on VARCHAR, "
-    "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT))[]"
+    "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
+    "parameters BIGINT, prunable BIGINT)[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'

@@ -35,7 +35,7 @@ CREATE TABLE plans (
     densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN,
     plugin_version VARCHAR, source_hash VARCHAR, config JSON,
     scored_on VARCHAR, tuned_from VARCHAR, tuned_trial BIGINT, tuning_steps BIGINT,
-    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    parameters BIGINT, prunable BIGINT, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
 -- What the leaderboard groups by, numbered: grouping a million rows by one integer takes a fifth

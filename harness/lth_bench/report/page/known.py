@@ -12,6 +12,7 @@ from lth_bench.report import evidence as proofs
 from lth_bench.report.boards.ablations import ablations
 from lth_bench.report.boards.alike import unlike
 from lth_bench.report.boards.collapse import collapses
+from lth_bench.report.boards.prunable import shares
 from lth_bench.report.boards.scope import Selection, resolve
 from lth_bench.report.claims import claims_board
 from lth_bench.report.evidence import Evidence, Place, Run
@@ -81,6 +82,8 @@ class TaskKnown:
     """Which controls there are not, or only in part, and why; empty where there is no such one."""
     collapses: str = ""
     """Which tickets have a layer without weights; empty where none has."""
+    share: str = ""
+    """How little of the network is prunable; empty where it is nearly all."""
 
     @property
     def place(self) -> Place:
@@ -137,7 +140,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
     budget = budget_of(found)
     scope = resolve(con, Selection(suites=suites))
     notes, controls = unlike(con, scope), ablations(con, scope)
-    collapsed = collapses(con, scope)
+    collapsed, share = collapses(con, scope), shares(con, scope)
     tasks: dict[str, list[TaskKnown]] = defaultdict(list)
     for evidence in found:
         place = evidence.place
@@ -150,6 +153,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
                 notes.get((place.suite, *place.task), ""),
                 controls.get((place.suite, *place.task), ""),
                 collapsed.get((place.suite, *place.task), ""),
+                share.get((place.suite, *place.task), ""),
             )
         )
     reported = [

@@ -23,6 +23,8 @@ def summary(known: TaskKnown) -> Section:
     parts: list[Part] = [Prose(_compared(known)), *_owed(known)]
     if known.unlike:
         parts.append(Prose([f"The rows are {known.unlike}."], "warn"))
+    if known.share:
+        parts.append(Prose([f"Of the network, {known.share}."], "warn"))
     if known.ablations:
         parts.append(Prose([f"Controls: {known.ablations}."], "warn"))
     if known.dense is None or not known.dense.row["n"]:
