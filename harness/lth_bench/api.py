@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def run(
         add=given.names("add", add),
         no_plugins=not external,
         smoke=given.switch("smoke", smoke),
-        command=f"lth-bench run {suite}",
+        command=shlex.join(["lth-bench", "run", str(suite)]),
     )
     loaded, registry = prepare(wish)
     path = given.path("results", results) if results is not None else default_results()

@@ -220,6 +220,6 @@ def require_writable(results: Path) -> None:
         # the database would be made anew from this run's journal alone
         raise UserError(
             f"{paths.results} is a database without its journal, such as a snapshot; bring it into "
-            f"new results with `lth-bench merge {paths.results} --results NEW.duckdb`, or name "
+            f"new results with `lth-bench merge {paths.quoted} --results NEW.duckdb`, or name "
             f"another file with --results"
         )

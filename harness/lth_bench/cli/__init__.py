@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import NoReturn
 
 from lth_bench.cli.ctrl_c import quiet_ctrl_c
+from lth_bench.streams import guard_streams
 
 
 def main() -> NoReturn:
     """The console script."""
+    guard_streams()
     with quiet_ctrl_c():
         from lth_bench.cli.app import main as run_app
 

@@ -28,7 +28,8 @@ from lth_bench.cli.show import show
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.cli.why import why
-from lth_bench.errors import INTERNAL, INTERRUPTED, UserError
+from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
+from lth_bench.streams import lost, reader_gone
 
 app = typer.Typer(
     name="lth-bench",
@@ -91,7 +92,7 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
         if code == CTRL_C:
             raise KeyboardInterrupt
-        sys.exit(code if isinstance(code, int) else 0)
+        _end(code if isinstance(code, int) else OK)
     except UserError as error:
         _say(f"error: {error.message}")
         sys.exit(error.exit_code)
@@ -100,9 +101,6 @@ def main() -> NoReturn:
             _fault(error.__cause__)
         _say("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is not None:  # typer's own: an unknown option, a missing argument
@@ -112,6 +110,15 @@ def main() -> NoReturn:
                 _say(f"error: {usage()}{where}")
             sys.exit(UserError.exit_code)
         _fault(error)
+
+
+def _end(code: int) -> NoReturn:
+    """A reader that has gone away, as `head` does, has what it wants. A full disk is an error."""
+    error = lost()
+    if error is not None and not reader_gone():
+        _say(f"error: cannot write to standard output: {error.strerror or error}")
+        code = code or UserError.exit_code
+    sys.exit(code)
 
 
 def _fault(error: Exception) -> NoReturn:

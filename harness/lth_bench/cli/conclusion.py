@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +38,8 @@ def conclude(summary: Summary, results: Path) -> None:
         _say(f"stopped at the first failure: {summary.stopped_at}")
         _say("the same command goes on with the others")
     if summary.exit_code:
-        _say(f'why: lth-bench query "FROM failures" --results {results}')
-    where = "" if results == default_results() else f" --results {shlex.quote(str(results))}"
+        _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
+    where = "" if results == default_results() else f" --results {Paths(results).quoted}"
     _say(f"results: {results} (lth-bench leaderboard{where})")
 
 

@@ -36,7 +36,8 @@ def _hear(number: int, frame: FrameType | None) -> None:
     if _importing(frame):
         # No exception: some libraries swallow it, which leaves modules that are half there (numpy,
         # whose next use was a RecursionError). What is on disk bears a kill at any time.
-        os.write(2, b"interrupted\n")
+        with contextlib.suppress(OSError):  # a full disk, a terminal that is gone
+            os.write(2, b"interrupted\n")
         os._exit(INTERRUPTED)
     signal.default_int_handler(number, frame)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+
+    from lth_bench.report.columns import Columns
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal, so that tables in a log are not folded at 80."""
@@ -21,12 +22,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
-def table(*columns: str) -> Table:
+def table(*columns: str) -> Columns:
     """An empty table in the style of all commands."""
-    from rich import box
-    from rich.table import Table
+    from lth_bench.report.columns import table
 
-    return Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    return table(*columns)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -135,29 +135,29 @@ def _document(planned: Any, done: set[str], outlook: Any) -> dict[str, Any]:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
+    from rich.text import Text
 
+    from lth_bench.cli.output import console, table
     from lth_bench.report.progress import duration
 
-    console = Console()
-    table = Table(title=f"{document['suite']}: {document['experiments']} experiments")
-    for name in ("task", "strategy"):
-        table.add_column(name, overflow="fold")
+    listing = table("task", "strategy")
+    listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")
+    listing.title_justify = "left"
     for name in ("experiments", "done", "trainings", "steps"):
-        table.add_column(name, justify="right")
+        listing.add_column(name, justify="right")
     last = None
     for row in document["rows"]:
         task = f"{row['model']} / {row['dataset']} / {row['recipe']}"
         if last is not None and task != last:
-            table.add_section()
-        table.add_row(
-            task if task != last else "",
-            row["strategy"],
+            listing.add_section()
+        listing.add_row(
+            escape(task) if task != last else "",
+            escape(row["strategy"]),
             *(f"{row[c]:,}" for c in ("experiments", "done", "trainings", "steps")),
         )
         last = task
-    console.print(table)
+    console().print(listing)
     print(
         f"about {document['trainings']:,} trainings of {document['steps']:,} steps, "
         f"{document['dense_runs']} of them dense runs that all strategies share; "

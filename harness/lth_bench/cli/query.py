@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from lth_bench.cli.options import JsonOption, ResultsOption
+from lth_bench.errors import INTERRUPTED, UserError
+from lth_bench.streams import heard
 
 
 def query(
@@ -18,10 +20,19 @@ def query(
         str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown.")
     ] = "table",
     json_: JsonOption = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout", metavar="TIME", help="Give up after: 90 (seconds), 10m, 2h; else never."
+        ),
+    ] = None,
 ) -> None:
     """Ask the database a question in SQL. It can read the results and nothing else."""
+    import math
     import sys
+    from dataclasses import replace
 
+    from lth_bench.cli.durations import read_duration
     from lth_bench.report.answer import require_format, show
     from lth_bench.report.terminal import stdout
     from lth_bench.store.paths import default_results
@@ -30,5 +41,19 @@ def query(
 
     format = "json" if json_ else format
     require_format(format)
+    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
+    width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
-        show(ask(con, sql), format, width=stdout().width if sys.stdout.isatty() else None)
+        answer = ask(con, sql, limit, _abandon)
+        show(replace(answer, rows=heard(answer.rows)), format, width=width)
+
+
+def _abandon(reason: BaseException) -> NoReturn:
+    """End at once, with a query that hears nothing: it only reads."""
+    import os
+    import sys
+
+    sys.stdout.flush()
+    late = isinstance(reason, UserError)
+    print(f"error: {reason}" if late else "interrupted", file=sys.stderr, flush=True)
+    os._exit(UserError.exit_code if late else INTERRUPTED)

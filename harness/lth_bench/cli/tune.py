@@ -26,9 +26,6 @@ from lth_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from lth_bench.recorder import Summary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
@@ -189,6 +186,7 @@ def _budget(text: str | None) -> list[str]:
 
 
 def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, given: str) -> int:
+    import shlex
     import sys
 
     from lth_bench.tuning.freeze import write_best
@@ -197,7 +195,7 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
     if output is None:
         typer.echo(text, nl=False)
     else:
-        print(f"written: {output} (lth-bench run {output})", file=sys.stderr)
+        print(f"written: {output} (lth-bench run {shlex.quote(str(output))})", file=sys.stderr)
     return 0
 
 
@@ -291,7 +289,6 @@ def _conclude(
     from lth_bench.store.paths import Paths, default_results
 
     out = console()
-    width = out.width
     tune = suite.tune
     assert tune is not None
     names = " and ".join(tune.objectives)
@@ -301,13 +298,12 @@ def _conclude(
     columns += ["front"] if several else [f"best {names}", "best settings"]
     columns += [*(["tuned − own, test"] if tested else []), "cost"]
     shown = table(*columns)
-    shown.columns[0].overflow = "fold"  # a name that is cut off cannot be used
     for study in sorted(studies, key=lambda s: s.task):
         row = _row(study, bought.get(study.study_id))
         lost = ", ".join(f"{row[s]} {s}" for s in ("pruned", "failed") if row[s])
         shown.add_row(
             escape("/".join(study.task)),
-            study.label,
+            escape(study.label),
             f"{row['trials']}" + (f" ({lost})" if lost else ""),
             _values(row["default"]),
             *([f"{len(study.front)} trials"] if several else [
@@ -316,9 +312,7 @@ def _conclude(
             *([_gain(bought.get(study.study_id))] if tested else []),
             f"{study.steps:,} steps",
         )  # fmt: skip
-    _whole(out, shown)
     out.print(shown)
-    out.width = width
     used = {seed for study in studies for seed in study.seeds}
     seeds = ", ".join(str(seed) for seed in suite.seeds if seed not in used)
     legend = (
@@ -360,15 +354,6 @@ def _conclude(
 
 def _values(values: list[float] | None) -> str:
     return "-" if not values else " / ".join(f"{value:.4g}" for value in values)
-
-
-def _whole(out: Console, shown: Table) -> None:
-    """Where a table goes into a pipe: as wide as it takes, so that nothing in it is cut off."""
-    from rich.measure import Measurement
-
-    if not out.is_terminal:
-        wide = out.options.update(max_width=10_000)
-        out.width = max(out.width, Measurement.get(out, wide, shown).maximum)
 
 
 def _front(study: Study) -> list[str]:

@@ -31,6 +31,7 @@ from lth_bench.executors.stopping import (
 )
 from lth_bench.executors.turn import Turn
 from lth_bench.plan import Planned
+from lth_bench.streams import guard_streams
 from lth_bench.training.saving import Preempted, Saving
 
 if TYPE_CHECKING:
@@ -367,6 +368,7 @@ def worker_main(
     take_over_environment(environment)
     with contextlib.suppress(OSError):  # nobody listens at all
         os.dup2(2, 1)  # what a strategy prints is no part of the command's output
+    guard_streams()  # nor is it an error of the strategy's where that cannot be shown
     saving = Saving(config.checkpoint_every)
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()

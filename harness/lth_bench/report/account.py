@@ -68,8 +68,9 @@ def _heading(experiment: Record) -> RenderableType:
 
 
 def _facts(account: Record) -> Table:
-    from rich.table import Table
     from rich.text import Text
+
+    from lth_bench.report.columns import Columns
 
     e, run = account["experiment"], account["run"]
     source = [e[f"source_{key}"] for key in ("model", "dataset", "recipe")]
@@ -95,9 +96,9 @@ def _facts(account: Record) -> Table:
             ("on", " · ".join(str(x) for x in where if x)),
             ("repeat", account["repeat"]),
         ]
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = Columns.grid(padding=(0, 2, 0, 0))
     for name, value in facts:
-        table.add_row(Text(name, style="dim"), Text(printable(value), overflow="fold"))
+        table.add_row(Text(name, style="dim"), Text(printable(value)))
     return table
 
 
@@ -195,10 +196,11 @@ def _trainings(tickets: list[Record]) -> Table:
 
 def _table(title: str, *columns: str, left: set[int]) -> Table:
     from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
+    from lth_bench.report.columns import Columns
+
+    table = Columns(
         title=Text(title, style="bold cyan"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -207,9 +209,7 @@ def _table(title: str, *columns: str, left: set[int]) -> Table:
         padding=(0, 1, 0, 0),
     )
     for index, name in enumerate(columns):
-        table.add_column(
-            name, justify="left" if index in left else "right", overflow="fold", no_wrap=index == 0
-        )
+        table.add_column(name, justify="left" if index in left else "right", no_wrap=index == 0)
     return table
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from lth_bench.report.printable import printable
-from lth_bench.report.table import Board, Line, Style, Table
+from lth_bench.report.printable import aligned, columns_of, printable
+from lth_bench.report.table import Board, Cell, Line, Style, Table
+from lth_bench.streams import spelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,8 +61,8 @@ def show(board: Board, console: Console) -> None:
             console.print(Text.assemble((name, "bold"), " ", (rule, "dim")))
         if table.title:
             console.print(Text(table.title, style="bold cyan"))
-        for text in _lines(table, console.width):
-            # what does not fit even so is left to the terminal to wrap
+        narrow = console.width if console.is_terminal else None
+        for text in _lines(_encodable(table, console.encoding), console.width, narrow):
             console.print(text, no_wrap=True, overflow="ignore", crop=False)
         for note in table.notes:
             console.print(Text(note, style="yellow"))
@@ -70,7 +71,26 @@ def show(board: Board, console: Console) -> None:
         console.print(Text(board.legend, style="dim"))
 
 
-def _lines(table: Table, width: int) -> Iterator[Text]:
+def _encodable(table: Table, encoding: str) -> Table:
+    """The table as a stream of this encoding shows it, so that its columns are in line there."""
+    if encoding.startswith("utf"):
+        return table
+
+    def cell(cell: Cell) -> Cell:
+        short = None if cell.short is None else spelled(cell.short, encoding)
+        return Cell(spelled(cell.text, encoding), cell.style, short)
+
+    return replace(
+        table,
+        header=tuple(spelled(name, encoding) for name in table.header),
+        blocks=[[tuple(map(cell, line)) for line in block] for block in table.blocks],
+    )
+
+
+def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
+    """Below the least width that it takes, where it is for a terminal of `narrow` columns, a row
+    becomes several lines.
+    """
     from rich.text import Text
 
     short = False
@@ -82,15 +102,36 @@ def _lines(table: Table, width: int) -> Iterator[Text]:
         table = _without(table, table.optional)
         widths = _widths(table, short)
     yield Text("")
+    if narrow is not None and _whole(widths) > narrow:
+        yield from _records(table, narrow)
+        yield Text("")
+        return
     header = GAP.join(_aligned(table, table.header, widths))
     yield Text(header, style="dim")
-    yield Text("─" * len(header), style="dim")
+    yield Text("─" * columns_of(header), style="dim")
     for number, block in enumerate(table.blocks):
         if number:
             yield Text("")
         for line in block:
             yield _styled(line, _aligned(table, _texts(line, short), widths))
     yield Text("")
+
+
+def _records(table: Table, width: int) -> Iterator[Text]:
+    """Each row as its first cell, which those below share where theirs is empty, and the others
+    behind their headings.
+    """
+    from rich.text import Text
+
+    from lth_bench.report.columns import records
+
+    for line in table.lines():
+        first, *rest = _texts(line, short=True)
+        if first.strip():
+            head = f"{table.header[0]} {first.strip()}"
+            yield Text(head.strip(), style=LOOKS[line[0].style] or "bold")
+        for text in records(zip(table.header[1:], rest, strict=True), width):
+            yield Text(text)
 
 
 def _whole(widths: Sequence[int]) -> int:
@@ -115,12 +156,12 @@ def _texts(line: Line, short: bool) -> list[str]:
 
 def _widths(table: Table, short: bool) -> list[int]:
     texts = [_texts(line, short) for line in table.lines()]
-    return [max(map(len, column)) for column in zip(table.header, *texts, strict=True)]
+    return [max(map(columns_of, column)) for column in zip(table.header, *texts, strict=True)]
 
 
 def _aligned(table: Table, texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [
-        text.ljust(width) if index in table.left else text.rjust(width)
+        aligned(text, width, right=index not in table.left)
         for index, (text, width) in enumerate(zip(texts, widths, strict=True))
     ]
 

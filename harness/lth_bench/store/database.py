@@ -180,7 +180,7 @@ def damaged(paths: Paths, text: str) -> str:
         return (
             f"{paths.results} is damaged ({why}). Nothing is lost: every result is in "
             f"{paths.journal}. Make the file anew with "
-            f"`lth-bench db rebuild --results {paths.results}`"
+            f"`lth-bench db rebuild --results {paths.quoted}`"
         )
     return (
         f"{paths.results} cannot be read as a DuckDB database ({why}), and there is no journal "

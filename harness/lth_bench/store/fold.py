@@ -241,7 +241,7 @@ def _transaction(con: DuckDBPyConnection, paths: Paths) -> Iterator[None]:
         if why is not None:
             raise DiskError(
                 f"cannot write {paths.results}: {why}. Every result is in the journal; free some "
-                f"space and run `lth-bench db fold --results {paths.results}`"
+                f"space and run `lth-bench db fold --results {paths.quoted}`"
             ) from error
         if isinstance(error, duckdb.ProgrammingError | duckdb.PermissionException):
             raise Corrupt(damaged(paths, str(error))) from error

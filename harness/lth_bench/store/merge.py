@@ -75,7 +75,7 @@ def _check_own(own: Paths) -> None:
     elif own.results.exists() and own.results.stat().st_size:
         raise UserError(
             f"{own.results} has no journal beside it to merge into; merge it and the others into "
-            f"new results: `lth-bench merge {own.results} … --results NEW.duckdb`"
+            f"new results: `lth-bench merge {own.quoted} … --results NEW.duckdb`"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ class Paths:
                 raise UserError(f"{file} is not a regular file; name other results with --results")
 
     @property
+    def quoted(self) -> str:
+        """The DuckDB file as a shell takes it, for commands that are told to the user."""
+        return shlex.quote(str(self.results))
+
+    @property
     def journal(self) -> Path:
         """One JSON record a line, append-only: the truth."""
         return self.results.with_suffix(".journal.jsonl")
@@ -85,7 +91,7 @@ class Paths:
         if not self.results.exists() and not self.journal.exists():
             raise UserError(
                 f"there are no results at {self.results}; run a suite first, as in "
-                f"`lth-bench run quickstart --results {self.results}`, or name another file "
+                f"`lth-bench run quickstart --results {self.quoted}`, or name another file "
                 f"with --results"
             )
 

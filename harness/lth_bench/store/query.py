@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as clock
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from lth_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
 
 T = TypeVar("T")
 
 READS = {"SELECT", "EXPLAIN", "MULTI"}
 """DuckDB's kinds of statement that only read; PIVOT is of the kind MULTI."""
+
+
+HEARS = 1.0
+"""Seconds within which DuckDB heeds an interruption, where it can."""
 
 
 @dataclass(frozen=True)
@@ -30,32 +41,88 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
-def query(con: DuckDBPyConnection, sql: str) -> Answer:
-    """Run one reading statement. UserError with DuckDB's explanation if it fails."""
-    result = one_statement(con, sql)
-    columns = tuple(str(column[0]) for column in result.description or ())
-    return Answer(columns, _rows(result))
+def query(
+    con: DuckDBPyConnection,
+    sql: str,
+    limit: float = math.inf,
+    unheard: Callable[[BaseException], object] | None = None,
+) -> Answer:
+    """Run one reading statement, for at most `limit` seconds until the last row is fetched.
+    UserError with DuckDB's explanation if it fails, or takes longer.
+
+    DuckDB hears no interruption within a single call of a function, or while it sorts: after a
+    second of that `unheard` is called with what ends the query, and need not return.
+    """
+    work = _Work(con, limit, unheard)
+    statement = _reading(con, sql)
+    names, text = _with_texts(con, statement.query)
+    with _explaining():
+        result = work.do(lambda: con.execute(text or statement))
+    found = names or [str(column[0]) for column in result.description or ()]
+    return Answer(tuple(found), _rows(work, result))
 
 
 def one_statement(con: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
     """Run `sql` if it is one statement that reads, and leave its result on the connection."""
+    statement = _reading(con, sql)
+    with _explaining():
+        return _Work(con).do(lambda: con.execute(statement))
+
+
+def _reading(con: DuckDBPyConnection, sql: str) -> Statement:
+    """The one statement that `sql` holds. UserError where it holds another number, or writes."""
+    with _explaining():
+        statements = con.extract_statements(sql)
+    if len(statements) != 1:
+        raise UserError(
+            f"one SQL statement is expected, but got {len(statements)}; give each its own query"
+        )
+    kind = str(statements[0].type).rsplit(".", 1)[-1]
+    if kind not in READS:
+        raise UserError(
+            f"a query can only read, but this is a statement of the kind {kind}; "
+            f"try `SELECT … FROM leaderboard`, `SHOW TABLES` or `DESCRIBE tickets_flat`"
+        )
+    return statements[0]
+
+
+TEXTS = re.compile(r"\b(TIME|TIMETZ|TIME_NS|TIMESTAMP\w*|DATE|INTERVAL|GEOMETRY|VARIANT|TYPE)\b")
+"""Types that DuckDB writes better than Python holds them: months are no days, nanoseconds are cut
+off, infinity becomes the year 9999, and a time zone takes a package that may be missing.
+"""
+NESTED = re.compile(r"\]$|^(STRUCT|MAP|UNION|TUPLE|VARIANT)\b")
+JSON_COLUMN = "lth_bench json "
+"""How a column is named whose values are read as JSON; its number follows."""
+
+
+def _with_texts(con: DuckDBPyConnection, sql: str) -> tuple[list[str], str]:
+    """The columns' names, each another, and the query with those of such types turned into text,
+    nested ones into JSON; nothing where there is nothing to turn, or to describe.
+    """
     import duckdb
 
     try:
-        statements = con.extract_statements(sql)
-        if len(statements) != 1:
-            raise UserError(
-                f"one SQL statement is expected, but got {len(statements)}; give each its own query"
-            )
-        kind = str(statements[0].type).rsplit(".", 1)[-1]
-        if kind not in READS:
-            raise UserError(
-                f"a query can only read, but this is a statement of the kind {kind}; "
-                f"try `SELECT … FROM leaderboard`, `SHOW TABLES` or `DESCRIBE tickets_flat`"
-            )
-        return _interruptibly(con, lambda: con.execute(statements[0]))
-    except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
-        raise UserError(_explained(error)) from error
+        described = con.execute(f"DESCRIBE FROM (\n{_body(sql)}\n)").fetchall()
+    except duckdb.Error:  # EXPLAIN; or an error that the query itself will tell better
+        return [], ""
+    names, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
+    if not any(map(TEXTS.search, types)):
+        return names, ""
+    return names, f"SELECT {', '.join(map(_as_text, count(1), types))} FROM (\n{_body(sql)}\n)"
+
+
+def _body(sql: str) -> str:
+    return sql.rstrip().rstrip(";")
+
+
+def _as_text(number: int, kind: str) -> str:
+    if not TEXTS.search(kind):
+        return f"#{number}"
+    if NESTED.search(kind):
+        return f'to_json(#{number}) AS "{JSON_COLUMN}{number}"'
+    text = f"CAST(#{number} AS VARCHAR)"
+    # as Python and JavaScript write it
+    return f"regexp_replace({text}, ' (\\d)', 'T\\1')" if kind.startswith("TIMESTAMP") else text
 
 
 def plain(value: Any) -> Any:
@@ -66,7 +133,7 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return float(value)
-    if isinstance(value, date | datetime | time):
+    if isinstance(value, date | datetime | clock):
         return value.isoformat()
     if isinstance(value, timedelta | UUID):
         return str(value)
@@ -79,28 +146,75 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _rows(result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+def _rows(work: _Work, result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    as_json = [str(c[0]).startswith(JSON_COLUMN) for c in result.description or ()]
+    with _explaining():
+        while batch := work.do(lambda: result.fetchmany(10_000)):
+            for row in batch:
+                yield tuple(map(_value, row, as_json)) if any(as_json) else row
+
+
+def _value(value: Any, as_json: bool) -> Any:
+    return json.loads(value) if as_json and value is not None else value
+
+
+class _Work:
+    """What DuckDB does for one query: in threads, for it does not hear Ctrl-C while it works."""
+
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        limit: float = math.inf,
+        unheard: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        self._con, self._limit, self._unheard = con, limit, unheard
+        self._end = time.monotonic() + limit
+
+    def do(self, action: Callable[[], T]) -> T:
+        future: Future[T] = Future()
+        # a daemon: one that hears nothing must not keep the process from ending
+        threading.Thread(target=_fulfil, args=(future, action), daemon=True).start()
+        left = self._end - time.monotonic()
+        try:
+            # a thread cannot wait for as long as `threading.TIMEOUT_MAX`, let alone for ever
+            wait([future], None if math.isinf(left) else max(0.0, min(left, threading.TIMEOUT_MAX)))
+        except KeyboardInterrupt as error:
+            self._interrupt(future, error)
+            raise
+        if not future.done():
+            late = UserError(
+                f"the query took longer than {self._limit:g} s (--timeout); narrow it down, or "
+                f"give it more time"
+            )
+            self._interrupt(future, late)
+            raise late
+        return future.result()
+
+    def _interrupt(self, future: Future[T], reason: BaseException) -> None:
+        began = time.monotonic()
+        # an interruption that comes before the work has begun is lost, hence again
+        while not future.done():
+            self._con.interrupt()
+            wait([future], timeout=0.1)
+            if self._unheard is not None and time.monotonic() - began > HEARS:
+                self._unheard(reason)
+
+
+def _fulfil(future: Future[T], action: Callable[[], T]) -> None:
+    try:
+        future.set_result(action())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
     import duckdb
 
     try:
-        while batch := _interruptibly(result, lambda: result.fetchmany(10_000)):
-            yield from batch
+        yield
     except (duckdb.Error, UnicodeDecodeError) as error:  # its message may end within a character
         raise UserError(_explained(error)) from error
-
-
-def _interruptibly(con: DuckDBPyConnection, action: Callable[[], T]) -> T:
-    """Do it in a thread, for DuckDB does not hear Ctrl-C while it works."""
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(action)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            # an interruption that comes before the work has begun is lost, hence again
-            while not future.done():
-                con.interrupt()
-                wait([future], timeout=0.1)
-            raise
 
 
 def _explained(error: Exception) -> str:

@@ -114,7 +114,7 @@ def _database(paths: Paths) -> Iterator[Finding]:
     if not paths.results.exists():
         yield Finding("ok", "database", "not made yet; the next command that reads makes it")
         return
-    rebuild = f"lth-bench db rebuild --results {paths.results}"
+    rebuild = f"lth-bench db rebuild --results {paths.quoted}"
     try:
         with naming_damage(paths), open_safe(paths) as con:
             mark = read_mark(con, paths)
