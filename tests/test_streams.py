@@ -76,7 +76,7 @@ class Raw(io.RawIOBase):
     def write(self, data: object) -> int:
         if len(self.taken) >= self.room:
             raise OSError(self.why, "refused")
-        some = bytes(memoryview(data))[:3]  # type: ignore[arg-type]
+        some = bytes(memoryview(data))[: min(3, self.room - len(self.taken))]  # type: ignore[arg-type]
         self.taken += some
         return len(some)
 

@@ -49,6 +49,45 @@ def test_other_formats(run) -> None:
     assert out.startswith("| label | mean |\n| --- | --- |\n| dense |")
 
 
+@pytest.mark.parametrize("format", ["table", "json", "csv", "markdown"])
+def test_every_type_of_duckdb_is_printed(run, format: str) -> None:
+    code, out, err = run("SELECT *, now() FROM test_all_types()", "--format", format)
+    assert (code, err) == (0, "")
+    assert "infinity" in out
+    assert "83 years 3 months 999 days" in out
+
+
+def test_two_columns_of_one_name_stay_two(run) -> None:
+    _, out, _ = run("SELECT 1 AS x, 2 AS x", "--json")
+    assert list(json.loads(out)["rows"][0].values()) == [1, 2]
+
+
+def test_a_table_of_more_rows_than_are_held_at_a_time(run) -> None:
+    _, out, _ = run("SELECT range * 1000 AS r FROM range(25000) ORDER BY r")
+    lines = out.splitlines()
+    assert lines[2].strip() == "0"
+    assert lines[-2] == "24999000"
+    assert lines[-1] == "(25,000 rows)"
+    assert len(lines) == 25_003
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM range(1000000000000)",
+        # a single call of a function, in which DuckDB hears nothing
+        "SELECT levenshtein(repeat('ab', 200000), repeat('bc', 200000))",
+    ],
+)
+def test_no_query_takes_longer_than_it_may(lth, results: Path, sql: str) -> None:
+    arguments = ("--timeout", "0.5", "--format", "csv", "--results", results)
+    done = lth("query", sql, *arguments, code=4)
+    assert done.stderr == (
+        "error: the query took longer than 0.5 s (--timeout); narrow it down, or give it more "
+        "time\n"
+    )
+
+
 def test_what_the_journal_has_by_now_is_seen(run, results: Path) -> None:
     sql = "SELECT count(*) AS n FROM outcomes WHERE experiment_id = 'new'"
     assert json.loads(run(sql, "--json")[1])["rows"] == [{"n": 0}]
@@ -66,6 +105,7 @@ def test_what_the_journal_has_by_now_is_seen(run, results: Path) -> None:
         (["FROM read_csv('/etc/passwd')"], "can read this database only"),
         (["SELECT 1; SELECT 2"], "one SQL statement is expected, but got 2"),
         (["SELECT 1", "--format", "xml"], "unknown format 'xml'"),
+        (["SELECT 1", "--timeout", "soon"], "--timeout takes a duration"),
         ([], "Missing"),
     ],
 )

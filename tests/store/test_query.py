@@ -148,6 +148,18 @@ def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
     assert out.endswith("interrupted\n")  # DuckDB may have begun a progress bar
 
 
+def test_one_that_hears_nothing_is_given_up(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lth_bench.store.query.HEARS", 0.1)
+
+    def unheard(reason: BaseException) -> None:
+        raise ZeroDivisionError from reason
+
+    sql = "SELECT levenshtein(repeat('ab', 12000), repeat('bc', 12000))"  # 2 s
+    with pytest.raises(ZeroDivisionError) as caught:
+        query(duckdb.connect(), sql, 0.1, unheard)
+    assert "longer than 0.1 s" in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize(
     ("sql", "value"),
     [

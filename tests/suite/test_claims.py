@@ -116,7 +116,7 @@ def test_another_recipe_on_the_other_side(claim):
 
 
 WRONG = [
-    ('name = "first"', 'name = "a b"', 1, ["name must be letters", "'a b'"]),
+    ('name = "first"', 'name = "a b"', 1, ["name must be ASCII letters", "'a b'"]),
     ('name = "first"', "", 0, ["missing key claims[0].name"]),
     ('text = "imp is better than snip"', 'text = " "', 2, ["text is empty"]),
     ('source = "a paper, table 1"', "", 0, ["missing key claims[0].source"]),

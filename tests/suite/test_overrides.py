@@ -76,6 +76,45 @@ def test_errors_name_the_option(write, override, parts):
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("word", ["李明", "Đorđe", "_x", "a.b:c+d-e", "हिन्दी", "δοκιμή"])
+def test_a_bare_word_of_any_script_is_a_text(write, word):
+    suite = load(write, f"suite.description={word}", f"strategies.imp.params.note={word}")
+    assert suite.description == suite.strategies[0].params["note"] == word
+
+
+@pytest.mark.parametrize(
+    "word", ["李 明", "李\u3000明", "-明", "1明", "明=1", "明#", "明\x1b[0m", "明\udcff"]
+)
+def test_and_what_is_no_word_needs_quotes(write, word):
+    with pytest.raises(UserError, match="is not a TOML value"):
+        load(write, f"suite.description={word}")
+
+
+def test_so_is_a_key(write):
+    suite = load(write, "strategies.imp.params.学习率=0.5", "strategies.imp.params.'a b'=1")
+    assert {"学习率": 0.5, "a b": 1}.items() <= suite.strategies[0].params.items()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("suite.seeds=3", "suite.seeds=4", "--set suite.seeds=3 is given before"),
+        ("suite.seeds=3", "suite.'seeds'=3", "is given before"),
+        ("strategies.imp.label=a", "strategies.0.label=b", "is given before"),
+        ("recipes.fast.lr=1", "recipes.fast={lr = 1}", "--set recipes.fast.lr=1 would be undone"),
+    ],
+)
+def test_none_is_undone_without_a_word(write, first, second, why):
+    with pytest.raises(UserError, match=f"--set {second}".split("=")[0]) as caught:
+        load(write, first, second)
+    assert why in str(caught.value)
+
+
+def test_a_part_may_follow_its_whole(write):
+    suite = load(write, "strategies.imp.params={rate = 0.1}", "strategies.imp.params.more=2")
+    assert suite.strategies[0].params == {"rate": 0.1, "more": 2}
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -35,7 +35,6 @@ app = typer.Typer(
     name="lth-bench",
     help="Compare lottery-ticket methods: faithful, paired, with their costs, in one database.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, ResultsOption, SuiteArgument
+from lth_bench.cli.options import FormatOption, JsonOption, ResultsOption, SuiteArgument
 
 GATES = {
     "not-reproduced": ("not reproduced",),
@@ -28,10 +28,7 @@ def claims(
             "three seeds) or no-data; repeatable.",
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
-    ] = "table",
+    format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
     """Hold the results against the suite's claims: published figure, ours, verdict.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, ResultsOption, StrategiesOption
+from lth_bench.cli.options import FormatOption, JsonOption, ResultsOption, StrategiesOption
 
 SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 
@@ -63,10 +63,7 @@ def compare(
             "seed that A has not. Any: at what a new database no longer has.",
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
-    ] = "table",
+    format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
     """Compare B with A, paired by seed: difference, interval, verdict a density.

@@ -8,6 +8,7 @@ import typer
 
 from lth_bench.cli.options import (
     DatasetsOption,
+    FormatOption,
     JsonOption,
     ModelsOption,
     ResultsOption,
@@ -78,10 +79,7 @@ def leaderboard(
             "runs' mean less the margin.",
         ),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option("--format", metavar="FORMAT", help="table, json, csv, markdown or latex."),
-    ] = "table",
+    format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> None:
     """Rank the strategies: by accuracy, sparsity, cost or speed, with intervals and verdicts."""

@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
+from lth_bench.cli import complete
+
 SuiteArgument = Annotated[
-    str, typer.Argument(metavar="SUITE", help="Path of a suite (.toml), or a shipped suite's name.")
+    str,
+    typer.Argument(
+        metavar="SUITE",
+        help="Path of a suite (.toml), or a shipped suite's name.",
+        autocompletion=complete.suite,
+    ),
 ]
 ResultsOption = Annotated[
     Path | None,
@@ -25,16 +32,32 @@ SeedsOption = Annotated[
 StrategiesOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--strategy", "-s", metavar="NAME", help="Only this strategy, by label or name; repeatable."
+        "--strategy",
+        "-s",
+        metavar="NAME",
+        help="Only this strategy, by label or name; repeatable.",
+        autocompletion=complete.named("strategies"),
     ),
 ]
 ModelsOption = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", metavar="NAME", help="Only this model; repeatable."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="Only this model; repeatable.",
+        autocompletion=complete.named("models"),
+    ),
 ]
 DatasetsOption = Annotated[
     list[str] | None,
-    typer.Option("--dataset", "-d", metavar="NAME", help="Only this dataset; repeatable."),
+    typer.Option(
+        "--dataset",
+        "-d",
+        metavar="NAME",
+        help="Only this dataset; repeatable.",
+        autocompletion=complete.named("datasets"),
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -52,6 +75,7 @@ AddOption = Annotated[
         "--add",
         metavar="NAME",
         help="Add this strategy to a suite that does not list it; repeatable.",
+        autocompletion=complete.named("strategies"),
     ),
 ]
 NoPluginsOption = Annotated[
@@ -92,6 +116,7 @@ RetryOption = Annotated[
         "--retry",
         metavar="STATUS",
         help="Try again what ended so: failed, oom, timeout, diverged or all; repeatable.",
+        autocompletion=complete.one_of("failed", "oom", "timeout", "diverged", "all"),
     ),
 ]
 RerunOption = Annotated[
@@ -99,5 +124,14 @@ RerunOption = Annotated[
 ]
 ExitFirstOption = Annotated[
     bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="table, json, csv, markdown or latex.",
+        autocompletion=complete.one_of("table", "json", "csv", "markdown", "latex"),
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, ResultsOption
 from lth_bench.errors import INTERRUPTED, UserError
 from lth_bench.streams import heard
@@ -17,7 +18,13 @@ def query(
     ],
     results: ResultsOption = None,
     format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="table, json, csv or markdown.",
+            autocompletion=complete.one_of("table", "json", "csv", "markdown"),
+        ),
     ] = "table",
     json_: JsonOption = False,
     timeout: Annotated[

@@ -172,8 +172,7 @@ class _Work:
 
     def do(self, action: Callable[[], T]) -> T:
         future: Future[T] = Future()
-        # a daemon: one that hears nothing must not keep the process from ending
-        threading.Thread(target=_fulfil, args=(future, action), daemon=True).start()
+        threading.Thread(target=_fulfil, args=(future, action)).start()
         left = self._end - time.monotonic()
         try:
             # a thread cannot wait for as long as `threading.TIMEOUT_MAX`, let alone for ever

@@ -247,7 +247,8 @@ def safe(name: str, key: str) -> None:
     """Refuse a name that would not do as part of a file name."""
     if not SAFE_NAME.fullmatch(name):
         raise UserError(
-            f"{key} must be letters, digits and _ . + - (at most 64, the first a letter or digit),"
+            f"{key} must be ASCII letters, digits and _ . + - (at most 64, the first a letter or"
+            f" digit),"
             f" but got {show(name)}",
             (key,),
         )

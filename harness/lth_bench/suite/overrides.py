@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,17 @@ from lth_bench.suite.spec import Keys
 
 EXAMPLE = "such as --set recipes.paper.lr=0.05"
 NAMED = ("recipes", "strategies", "tasks")
+WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][\w.:+\x80-\U0010ffff-]*")
+"""A text that needs no quotes, in whatever script; not what TOML could have meant otherwise."""
+KEY_PARTS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s.\"']+")
 
 
 def apply(document: dict[str, Any], overrides: Sequence[str]) -> dict[Keys, str]:
     """Change the document in place; where each override took effect, with its text.
 
     A key is dotted: `suite.seeds`, `recipes.paper.lr`, `tasks.0.densities`, and strategies by
-    label: `strategies.imp.params.prune_rate`. A value is TOML; a bare word is a string.
+    label: `strategies.imp.params.prune_rate`. A value is TOML; a bare word is a string. UserError
+    where one undoes another.
     """
     places: dict[Keys, str] = {}
     for text in overrides:
@@ -31,15 +36,22 @@ def apply(document: dict[str, Any], overrides: Sequence[str]) -> dict[Keys, str]
             keys, item = _keys(key.strip()), _value(value)
             if len(keys) + depth(item) > MAX_DEPTH:
                 raise UserError(f"more than {MAX_DEPTH} tables or lists within each other")
-            places[_assign(document, keys, item)] = text
+            place = _assign(document, keys, item)
+            for other, earlier in places.items():
+                if other[: len(place)] == place:
+                    what = "is given before" if other == place else "would be undone"
+                    raise UserError(f"--set {earlier} {what}; keep one of the two")
+            places[place] = text
         except UserError as error:
             raise UserError(f"--set {text}: {error.message}") from error
     return places
 
 
 def _keys(key: str) -> list[str]:
+    # TOML's bare keys are ASCII; a word in another script is one all the same
+    quoted = KEY_PARTS.sub(lambda part: _quoted(part[0]), key)
     try:
-        table: Any = tomllib.loads(f"{key} = 0")
+        table: Any = tomllib.loads(f"{quoted} = 0")
     except (ValueError, RecursionError):
         raise UserError(f"{show(key)} is not a dotted key, {EXAMPLE}") from None
     keys = []
@@ -51,12 +63,17 @@ def _keys(key: str) -> list[str]:
     return keys
 
 
+def _quoted(part: str) -> str:
+    bare = not part.isascii() and part[0] not in "\"'" and part.isprintable()
+    return json.dumps(part, ensure_ascii=False) if bare else part
+
+
 def _value(value: str) -> Any:
     value = value.strip()
     try:
         table = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
-        if re.fullmatch(r"[A-Za-z_][\w.:+-]*", value):
+        if WORD.fullmatch(value) and value.isprintable():
             return value
         raise UserError(
             f"{show(value)} is not a TOML value (0.05, true, [0, 1], {{conv = 0.1}}, 'text')"

@@ -1,0 +1,45 @@
+"""What a shell offers after TAB: `lth-bench --install-completion` sets it up."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+Complete = Callable[[str], list[str]]
+
+
+def one_of(*choices: str) -> Complete:
+    """Those of a fixed list that begin like what is typed."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
+def suite(incomplete: str) -> list[str]:
+    """Shipped suites, and the folders and .toml files that lie where the typed path leads."""
+    from lth_bench.suite.shipped import shipped
+
+    folder, slash, start = incomplete.rpartition("/")
+    found = [] if slash else one_of(*shipped())(incomplete)
+    with contextlib.suppress(OSError):
+        for path in sorted(Path(folder + slash or ".").iterdir()):
+            if path.name.startswith(start) and (start or not path.name.startswith(".")):
+                if path.is_dir():
+                    found.append(f"{folder}{slash}{path.name}/")
+                elif path.suffix == ".toml":
+                    found.append(f"{folder}{slash}{path.name}")
+    return found
+
+
+def named(group: str) -> Complete:
+    """Installed strategies, models or datasets; nothing of theirs is imported."""
+
+    def complete(incomplete: str) -> list[str]:
+        from lth_bench.plugins import load_registry
+
+        return one_of(*sorted(load_registry().groups[group]))(incomplete)
+
+    return complete
