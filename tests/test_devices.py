@@ -88,6 +88,25 @@ def test_no_such_device(machine: Callable[..., None], asked: str, said: str) -> 
     assert error.value.exit_code == 4
 
 
+@pytest.mark.parametrize("asked", ["mps", "MPS", "mps:0", "cuda:0,mps", "xpu", "rocm"])
+def test_gpus_that_nothing_is_written_for(machine: Callable[..., None], asked: str) -> None:
+    machine(H200, H200)
+    with pytest.raises(UserError, match=r"on the CPU and on NVIDIA's GPUs, not on .+'s") as error:
+        choose(asked)
+    assert "use --device cpu" in error.value.message
+    assert error.value.exit_code == 4
+
+
+def test_auto_on_a_mac_says_that_its_gpu_is_not_used(
+    machine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(built=None, driver=False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    chosen = choose("auto")
+    assert chosen.names == ("cpu",)
+    assert "Apple's GPU (mps)" in chosen.notes[0]
+
+
 def test_what_the_variable_hides_is_said(
     machine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from lth_bench import gpus
 from lth_bench.errors import UserError
 
+OTHERS = {"mps": "Apple's", "xpu": "Intel's", "hip": "AMD's", "rocm": "AMD's"}
+"""Names of GPUs that torch knows, or people do, and that nothing here is written or tested for."""
 FORMS = "auto, cpu, cuda (every GPU of one kind), cuda:N, or several such as cuda:0,cuda:2"
 
 
@@ -42,6 +44,13 @@ def choose(asked: str) -> Devices:
     if asked == "cpu":
         return Devices(("cpu",))
     wanted = asked.split(",")
+    for name in wanted:
+        kind = name.strip().lower().partition(":")[0]
+        if kind in OTHERS:
+            raise UserError(
+                f"no device {name!r}: lth-bench trains on the CPU and on NVIDIA's GPUs, not on "
+                f"{OTHERS[kind]}; use --device cpu. This machine has: {gpus.described()}"
+            )
     if asked not in ("auto", "cuda") and not all(re.fullmatch(r"cuda:\d+", x) for x in wanted):
         raise UserError(
             f"--device takes {FORMS}, but got {asked!r}; this machine has: {gpus.described()}"
@@ -67,6 +76,8 @@ def _without_gpu(asked: str) -> Devices:
         raise UserError(f"no device {asked!r}: {why}; {do}. This machine has: cpu (or say auto)")
     # silent where no GPU can have been meant
     surprising = gpus.driver() and os.environ.get(gpus.VISIBLE, "x").strip() not in ("", "-1")
+    if gpus.apple():
+        return Devices(("cpu",), ("on the CPU: Apple's GPU (mps) is not one that is trained on",))
     return Devices(("cpu",), (f"on the CPU: {why}; {do}",) if surprising else ())
 
 

@@ -26,6 +26,13 @@ def driver() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
+def apple() -> bool:
+    """Whether torch could use Apple's GPU."""
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
 def why_none() -> tuple[str, str]:
     """Why there is no GPU, and what to do about it. For where `count` is 0."""
     import torch

@@ -21,6 +21,7 @@ from lth_bench.errors import UserError
 from lth_bench.recorder import FirstFailure, Progress, Recorder, Summary, write_head
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
+from lth_bench.systems import require_system
 
 if TYPE_CHECKING:
     from lth_bench.executors.worker import WorkerConfig
@@ -80,6 +81,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench.suite.check import check
 
     began = time.monotonic()
+    require_system()
     check(suite, registry)
     get_ready()  # workers import while this process does
 

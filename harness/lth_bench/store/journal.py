@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from lth_bench.errors import UserError
 from lth_bench.files import require_regular
 from lth_bench.store.paths import Paths, disk_error, open_to_read
+from lth_bench.systems import require_system
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -48,6 +49,7 @@ class Journal:
         """
         if self._fd is not None:
             return self
+        require_system()
         self.paths.make_folder()
         self._take_lock()
         try:
@@ -369,8 +371,6 @@ def _truncate(fd: int, size: int) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """A new file's name is on disk only when its folder is."""
-    if os.name == "nt":
-        return
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

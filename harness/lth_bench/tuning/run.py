@@ -23,6 +23,7 @@ from lth_bench.recorder import Recorder, Summary, write_head
 from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
+from lth_bench.systems import require_system
 from lth_bench.tuning.earlier import earlier_outcomes
 from lth_bench.tuning.goals import goals_of, idle
 from lth_bench.tuning.outdated import require_same_data, split_outdated
@@ -87,6 +88,7 @@ def tune_suite(
     from lth_bench.tuning.storage import open_storage
 
     began = time.monotonic()
+    require_system()
     require_storage(suite, settings.command)
     check(suite, registry)
     chosen = devices.choose(settings.device)
