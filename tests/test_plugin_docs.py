@@ -15,7 +15,7 @@ import pytest
 
 import lth_bench
 from lth_bench import Ticket, hookspecs
-from lth_bench.testing import Case, Outcome, contracts
+from lth_bench.testing import Case, Outcome, check, contracts
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.checking import judged
 from lth_bench.testing.experiment import record
@@ -62,7 +62,7 @@ def test_every_snippet_runs(snippet, tmp_path, monkeypatch) -> None:
         if hasattr(made, "select_mask"):
             bench = WatchedBench.fresh(TinyNetwork("batch_norm"))
             assert parameters_of(made).status != "broken"
-            recording = record(made(), bench, (0.5, 0.3))
+            recording = record(made(), bench, getattr(made, "reaches", (0.5, 0.3)))
             assert recording.fault is None
             assert recording.skipped == {}
 
@@ -80,6 +80,38 @@ def test_every_snippet_passes_mypy_strict(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=root,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("TwoOfFour", {}),
+        ("SET", {"update_every": 1}),
+        ("Gradual", {"update_every": 1}),
+        ("EdgePopup", {}),
+    ],
+)
+def test_published_methods_keep_every_contract(name, params, tmp_path, monkeypatch) -> None:
+    """Written from the guide alone: nothing is broken, and nothing is left unjudged."""
+    (snippet,) = [s for s in SNIPPETS if name in classes(s)]
+    made = getattr(module_of(snippet, tmp_path, monkeypatch), name)
+    outcomes = check(made, params)
+    odd = {o.contract: o.what for o in outcomes if o.status in ("broken", "not judged")}
+    assert odd == {}
+    silent = {o.contract for o in outcomes if o.status == "not applicable"}
+    assert silent <= {"nested_masks", "parameters", "extreme_densities"}
+    assert ("extreme_densities" in silent) == hasattr(made, "reaches")
+
+
+@pytest.mark.parametrize("name", ["SET", "Gradual"])
+def test_what_does_nothing_in_six_steps_says_how_it_can_be_judged(
+    name, tmp_path, monkeypatch
+) -> None:
+    (snippet,) = [s for s in SNIPPETS if name in classes(s)]
+    made = getattr(module_of(snippet, tmp_path, monkeypatch), name)
+    (outcome,) = [judged(c, Case(made)) for c in [contracts.resumes_as_undisturbed]]
+    assert outcome.status == "not judged"
+    assert outcome.what.endswith("; --set update_every=1 would judge it")
 
 
 def test_the_first_strategy_has_twelve_lines() -> None:

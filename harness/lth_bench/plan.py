@@ -12,6 +12,7 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
+from lth_bench.reaches import is_reachable
 from lth_bench.shares import prunable_share
 from lth_bench.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
@@ -173,8 +174,9 @@ def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: Tas
     from lth_bench.suite.source import Source
 
     try:
-        require_suitable(strategy, spec, task)
+        require_suitable(strategy, task.facts, f"{_named(spec)} on {task.spec.label}")
     except UserError as error:
+        error.path = (*spec.at, "params")
         source = Source(suite.path, suite.text, suite.overridden, suite.added)
         raise source.locate(error) from error.__cause__
 
@@ -254,11 +256,13 @@ def _over_seeds(
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
     fits: tuple[int, ...] = ()
+    total = sum(task.layer_counts.values())
     if task.fault is None:
-        fits = _expected_fits(spec, strategy, task, densities) + (task.total_steps,) * (
-            len(controls) * len([d for d in densities if d < 1])
+        trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
+        fits = _expected_fits(spec, strategy, task, trained) + (task.total_steps,) * (
+            len(controls) * len(trained)
         )
-    weights = sum(task.layer_counts.values()) * sum(densities) / len(densities)
+    weights = total * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
     # more trainings than tickets: a search comes before each
@@ -305,7 +309,7 @@ def _expected_fits(
     A strategy that trains more or less than once a density says so with a method
     `planned_fits(counts, kinds, densities, total_steps) -> Iterable[int]`.
     """
-    sparse = [d for d in densities if d < 1]
+    sparse = list(densities)
     announce = getattr(strategy, "planned_fits", None)
     if announce is None:
         return (task.total_steps,) * len(sparse)

@@ -130,7 +130,7 @@ def as_trained(task: TaskPlan, spec: StrategySpec, registry: Registry, data_root
     return plan_task(replace(task.spec, recipe=recipe), registry, data_root)
 
 
-def require_suitable(strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
+def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
     """UserError where the strategy's own `check_task` says that its parameters do not suit the
     task: a batch larger than the training split, a step beyond the end of training.
     """
@@ -138,15 +138,14 @@ def require_suitable(strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
     if check is None:
         return
     try:
-        check(task.facts)
+        check(task)
     except Exception as error:  # whatever somebody's method raises
         from lth_bench.blame import where
 
         told = str(error)
         if not isinstance(error, ValueError):
             told = f"check_task raised {type(error).__name__}: {error}{where(error)}"
-        at = (*spec.at, "params")
-        raise UserError(f"strategy {spec.label!r} on {task.spec.label}: {told}", at) from error
+        raise UserError(f"{what}: {told}") from error
 
 
 def _outline(

@@ -64,6 +64,16 @@ def test_a_broken_contract_says_what_to_do_and_exits_with_1(run, tmp_path):
     assert re.search(r"mine: \d+ ok, 1 broken, (\d+ not applicable, )?\d+ not judged", text)
 
 
+def test_densities_and_what_was_not_judged(run):
+    code, out = run("rigl", "--density", "0.4")
+    text = " ".join(out.split())
+    assert code == 0
+    hint = "not judged: on_step changed nothing; --set update_every=1 would judge it"
+    assert text.endswith(f"rigl: 5 ok, 13 not judged, 1 not applicable {hint}")
+    code, out = run("rigl", "--density", "0.4", "--set", "update_every=1")
+    assert "rigl: 18 ok, 1 not applicable" in out
+
+
 def test_json(run):
     code, out = run("dense", "--json")
     found = json.loads(out)
@@ -92,6 +102,11 @@ def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
         (["good", "--plugin", GOOD, "--set", "power=9"], UserError, r"power must be .* got 9"),
         (["good", "--plugin", GOOD, "--set", "powr=1"], UserError, "unknown key powr"),
         (["good", "--plugin", GOOD, "--network", "vgg"], UnknownName, "choose from: batch_norm"),
+        (
+            ["good", "--plugin", GOOD, "--density", "1.5"],
+            UserError,
+            r"lie in \(0, 1\), but got 1.5",
+        ),
     ],
 )
 def test_mistakes_of_the_user(arguments, error, message, run):

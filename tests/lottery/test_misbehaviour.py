@@ -253,6 +253,34 @@ def test_growing_back_is_no_progress(fails):
     fails(spoilt_mask(to_and_fro, dynamic=True), "select_mask", "no progress: 200 .* and 220")
 
 
+def test_a_training_that_ends_above_the_target_is_train_s_own(fails):
+    """However far select_mask had gone: `train` was to arrive."""
+
+    class Gradual:
+        dynamic = True
+        selects, leaves = 234, 234
+
+        @hookimpl
+        def select_mask(self, ticket):
+            return half(ticket, self.selects) if self.selects < 234 else ticket.mask
+
+        @hookimpl
+        def train(self, ticket):
+            def prune(view):
+                scores = abs(Layers({x.name: view.values[x.key] for x in ticket.layers}))
+                return Change(Mask.top_k(scores, self.leaves))
+
+            return ticket.fit(on_step=prune, every=4)
+
+    class GrowsBack(Gradual):
+        selects = 117
+
+    told = "no progress: 234 weights before the round, {} selected, and train ended at step 6 with "
+    told += "234, while density 0.5 is 117; let its last change leave the target's count"
+    fails(Gradual(), "train", told.format(234))
+    fails(GrowsBack(), "train", told.format(117))
+
+
 # ---- rewind points --------------------------------------------------------------------------
 
 

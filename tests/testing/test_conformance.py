@@ -120,7 +120,7 @@ def test_what_no_contract_claims_is_not_lost():
     assert "raised AttributeError" in found["batch_norm"][1]
     assert "test_conformance.py:" in found["batch_norm"][1]
     early = "not judged: the experiment ended early, see 'batch_norm'"
-    assert found["same_seed"] == ("not applicable", early)
+    assert found["same_seed"] == ("not judged", early)
 
 
 def test_names_and_parameters_that_are_wrong_are_the_user_s_mistake():

@@ -12,7 +12,7 @@ from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
 if TYPE_CHECKING:
     from lth_bench.testing import Outcome
 
-STYLES = {"ok": "green", "broken": "bold red", "not applicable": "dim"}
+STYLES = {"ok": "green", "broken": "bold red", "not judged": "yellow", "not applicable": "dim"}
 
 
 def check(
@@ -32,6 +32,15 @@ def check(
             help="Where most contracts are judged: linear, conv, batch_norm or residual.",
         ),
     ] = "batch_norm",
+    density: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--density",
+            metavar="X",
+            help="A density to judge at, in (0, 1); repeatable. By default those that the class "
+            "says it reaches, or 0.5 and 0.2.",
+        ),
+    ] = None,
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -39,7 +48,7 @@ def check(
     from typing import cast, get_args
 
     from lth_bench.cli.output import print_json
-    from lth_bench.errors import SOME_FAILED, UnknownName
+    from lth_bench.errors import SOME_FAILED, UnknownName, UserError
     from lth_bench.plugins import load_registry
     from lth_bench.suite.overrides import apply
     from lth_bench.testing import check as judge
@@ -47,10 +56,13 @@ def check(
 
     if network not in get_args(Kind):
         raise UnknownName("network", network, get_args(Kind))
+    for x in density or ():
+        if not 0 < x < 1:
+            raise UserError(f"--density must lie in (0, 1), but got {x:g}")
     params: dict[str, Any] = {}
     apply(params, set_ or ())
     registry = load_registry(plugin or [], not no_plugins)
-    outcomes = judge(name, params, registry, cast("Kind", network))
+    outcomes = judge(name, params, registry, cast("Kind", network), density or ())
     if json_:
         print_json(document(name, params, outcomes))
     else:
@@ -77,9 +89,10 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     from lth_bench.cli.output import console, table
 
     listing = table("contract", "", "what it is; what happened and how to meet it, or why not")
-    unjudged = [o for o in outcomes if "not judged" in o.what]
+    unjudged = [o for o in outcomes if o.status == "not judged"]
+    broken = any(o.status == "broken" for o in outcomes)
     for o in outcomes:
-        if o in unjudged:
+        if o in unjudged and broken:
             continue  # a wall of them would hide the one that is broken
         text = escape(o.statement)
         if o.status == "broken":
@@ -91,7 +104,8 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     out = console()
     out.print(listing)
     counts = {status: sum(o.status == status for o in outcomes) for status in STYLES}
-    counts["not applicable"] -= len(unjudged)
-    counts["not judged until that is mended"] = len(unjudged)
-    shown = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    names = {"not judged": "not judged until that is fixed"} if broken else {}
+    shown = ", ".join(f"{n} {names.get(status, status)}" for status, n in counts.items() if n)
     out.print(f"{name}: {shown}", markup=False)
+    for reason in dict.fromkeys(o.what for o in unjudged if not broken):
+        out.print(reason, style="yellow", markup=False)

@@ -7,12 +7,19 @@ from functools import partial
 from typing import Any
 
 from lth_bench.errors import Unreachable
-from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
+from lth_bench.lottery.checks import (
+    check_mask,
+    check_start,
+    check_trained,
+    check_untouched,
+)
 from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
+from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.reaches import require_reachable
 from lth_bench.ticket import DenseRun, Fits, Ticket
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import CurvePoint, Trained
@@ -71,6 +78,7 @@ class Play:
     def reach(self, density: float) -> None:
         """Rounds until the trained mask is at the density, then the ticket's row and controls."""
         k = count_at(density, self.mask.total)
+        require_reachable(self.strategy, density, self.mask.total)
         if not self.experiment.iterative:
             self.mask, self.behind = self.bench.dense_mask(), None
         while True:
@@ -82,19 +90,34 @@ class Play:
             if count <= k:
                 break
             if count >= self.mask.count:
-                raise StrategyError(
-                    self.experiment.label,
-                    "select_mask",
-                    f"no progress: {self.mask.count} weights before the round and {count} after "
-                    f"it, while density {density:g} is {k}",
-                    contract="exact_density",
-                )
+                raise self.no_progress(density, ticket.mask.count, trained, k)
             self.report.intermediate(ticket, trained, self.fits)
             self.advance(trained)
         self.report.ticket(ticket, trained, "none", self.fits)
         for control in self.experiment.controls:
             self.play_control(control, ticket, trained)
         self.advance(trained)
+
+    def no_progress(self, density: float, selected: int, trained: Trained, k: int) -> StrategyError:
+        """The error of a round that ends with as many weights as it began with, or more; it names
+        the hook that was to have removed some.
+        """
+        before, after = self.mask.count, trained.mask.count
+        hook, ended = "select_mask", f" and {after} after it, while density {density:g} is {k}"
+        if self.dynamic and "train" in hooks_of(type(self.strategy)):
+            hook = "train"
+            ended = (
+                f", {selected} selected, and train ended at step {trained.step} with {after}, "
+                f"while density {density:g} is {k}; let its last change leave the target's count "
+                f"(ticket.target_count), at the last call of on_step at the latest: "
+                f"view.step + every >= view.end"
+            )
+        return StrategyError(
+            self.experiment.label,
+            hook,
+            f"no progress: {before} weights before the round{ended}",
+            contract="exact_density",
+        )
 
     def play_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
         """One pass of select_mask, rewind_point and train, each answer checked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from lth_bench import hookspecs
@@ -19,6 +19,8 @@ MEDDLING = ("select_mask", "rewind_point", "train")
 """The hooks that decide a result; no observer has one."""
 FLAGS = ("iterative", "dynamic", "structured", "dense_only", "seedless")
 """Class attributes that the harness and its contracts read, each True or False."""
+REACHES = "reaches"
+"""Class attribute, or property, of strategies that can have a few densities only."""
 METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "strategies": {
         "dense_checkpoints": ("total_steps",),
@@ -141,6 +143,12 @@ def _flags(cls: type[Any]) -> Iterator[str]:
         value = inspect.getattr_static(cls, flag, False)
         if not isinstance(value, bool | property):
             yield f"{flag} must be True or False, but got {value!r}"
+    few = inspect.getattr_static(cls, REACHES, None)
+    if few is not None and not isinstance(few, property | cached_property) and not _densities(few):
+        yield (
+            f"{REACHES} must be the densities that the method can have, such as (0.5,), each in "
+            f"(0, 1), but got {few!r:.80}"
+        )
     for name in dir(cls):
         value = inspect.getattr_static(cls, name)
         if name in FLAGS or name.startswith("_"):
@@ -153,6 +161,13 @@ def _flags(cls: type[Any]) -> Iterator[str]:
         near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
         if near and near[0] != name and not hasattr(cls, near[0]):
             yield f"{name} is nothing that lth-bench reads; did you mean {near[0]}?"
+
+
+def _densities(value: object) -> bool:
+    if not isinstance(value, tuple | list) or not value:
+        return False
+    numbers = [x for x in value if isinstance(x, int | float) and not isinstance(x, bool)]
+    return len(numbers) == len(value) and all(0 < x < 1 for x in numbers)
 
 
 @lru_cache

@@ -14,6 +14,7 @@ import torch
 from lth_bench.masks import Layer, Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.testing import task
+from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
 from lth_bench.training.cache import Lease, Shapes, TrainingCache
@@ -78,6 +79,7 @@ class WatchedBench(Workbench):
     """
 
     ledger: Ledger
+    callbacks: Callbacks
     _initial: dict[tuple[int, str], State]
     kept: MemoryCache
     """The dense runs, on a prototype."""
@@ -91,6 +93,7 @@ class WatchedBench(Workbench):
         bench.data = ResidentData(task.arrays(), task.VAL, CPU)
         bench.cache = _prototype(model).kept.copy()
         bench.ledger = Ledger()
+        bench.callbacks = Callbacks()
         bench._initial = {}
         bench.wait = bench.wait_alone
         bench.forget()
@@ -129,9 +132,11 @@ class WatchedBench(Workbench):
     ) -> Trained:
         """Train, with the callbacks' views watched."""
         if request.on_step is not None:
-            request = dataclasses.replace(request, on_step=self._watched_step(request.on_step))
+            on_step = self.callbacks.counted(request.on_step, request.start)
+            request = dataclasses.replace(request, on_step=self._watched_step(on_step))
         if request.until is not None:
-            request = dataclasses.replace(request, until=self._watched_until(request.until))
+            until = self.callbacks.watched(request.until)
+            request = dataclasses.replace(request, until=self._watched_until(until))
         return super().fit(request, callbacks, on_eval)
 
     def _watched_step(self, on_step: Any) -> Any:

@@ -7,7 +7,7 @@ seconds, most of it in six-step trainings.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,22 @@ import torch
 from lth_bench.errors import UserError
 from lth_bench.executors.pool import Pool
 from lth_bench.params import build
+from lth_bench.reaches import reaches
 from lth_bench.testing.bench import WatchedBench
-from lth_bench.testing.contract import Fault, NotApplicable
+from lth_bench.testing.contract import Fault, NotJudged
 from lth_bench.testing.elsewhere import Report, elsewhere
 from lth_bench.testing.experiment import one_thread, record
 from lth_bench.testing.networks import Kind, TinyNetwork
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.stopping import Stopped, Stopping
+from lth_bench.testing.suggest import as_options, suggestions
 from lth_bench.training.saving import Saving
 from lth_bench.training.widths import Widths
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""
 ONE = (0.3,)
-"""What the experiments ask for that only have to work: other networks, a dead layer."""
+"""What `one` is where nothing else is said."""
 STACKED = Widths(None, given=2)
 """Cohorts of two."""
 HANDFUL = 8
@@ -42,7 +44,8 @@ class Case:
 
     `params` are what a suite would write. `network` is the tiny network on which most contracts
     are judged: `linear`, `conv`, `batch_norm` or `residual`; the contracts about networks have
-    their own.
+    their own. `densities` are those it is judged at, by default those that the class says it
+    `reaches`, or else 0.5 and 0.2.
     """
 
     def __init__(
@@ -50,9 +53,12 @@ class Case:
         cls: type[Any],
         params: Mapping[str, object] | None = None,
         network: Kind = "batch_norm",
+        densities: Sequence[float] = (),
     ) -> None:
         self.cls, self.params, self.network = cls, dict(params or {}), network
+        self._asked = tuple(sorted(densities, reverse=True))
         self._on: dict[str, Recording] = {}
+        self._suggestions: dict[int, str] = {}
         self._process = elsewhere()
 
     def __repr__(self) -> str:
@@ -62,10 +68,24 @@ class Case:
         """A declaration on the class, such as `dynamic`."""
         return bool(getattr(self.cls, name, False))
 
+    @cached_property
+    def reaches(self) -> tuple[float, ...]:
+        """The densities that the strategy says it reaches, from dense to sparse; empty for all."""
+        try:
+            return reaches(self.strategy()) or ()
+        except (Fault, UserError):
+            return ()  # the contracts about parameters and hooks say so
+
     @property
     def densities(self) -> tuple[float, ...]:
         """1.0 alone for a strategy that reports the dense run only."""
-        return (1.0,) if self.flag("dense_only") else DENSITIES
+        return (1.0,) if self.flag("dense_only") else self._asked or self.reaches or DENSITIES
+
+    @property
+    def one(self) -> tuple[float, ...]:
+        """What the experiments ask for that only have to work: other networks, a dead layer."""
+        chosen = self.flag("dense_only") or self._asked or self.reaches
+        return self.densities[:1] if chosen else ONE
 
     def strategy(self) -> Any:
         """A new instance, as each experiment has one. Fault where the parameters do not fit."""
@@ -79,12 +99,37 @@ class Case:
         return WatchedBench.fresh(TinyNetwork(kind or self.network, dead))
 
     def require(self, *recordings: Recording) -> None:
-        """NotApplicable unless these experiments ran to their end."""
+        """NotJudged unless these experiments ran to their end."""
         for recording in recordings:
             if recording.fault is not None:
-                raise NotApplicable(
+                raise NotJudged(
                     f"not judged: the experiment ended early, see {recording.fault.contract!r}"
                 )
+
+    def require_happened(self, *recordings: Recording, since: int = 0) -> None:
+        """NotJudged where a callback of the strategy's did nothing in these experiments, with
+        parameters under which it would, where some are found.
+        """
+        for recording in recordings:
+            missing = recording.callbacks.missing(since)
+            if missing:
+                hint = self._suggested(since) or (
+                    "choose parameters with --set under which it does, within six steps of which "
+                    "four are an epoch"
+                )
+                raise NotJudged(f"not judged: {missing}; {hint}")
+
+    def _suggested(self, since: int) -> str:
+        """`--set update_every=1 would judge it`; "" where nothing is found."""
+        if since not in self._suggestions:
+            self._suggestions[since] = ""
+            for change in suggestions(self.cls, self.params):
+                case = Case(self.cls, {**self.params, **change}, self.network, self._asked)
+                tried = case._play(case.bench())
+                if tried.fault is None and not tried.callbacks.missing(since):
+                    self._suggestions[since] = f"{as_options(change)} would judge it"
+                    break
+        return self._suggestions[since]
 
     @cached_property
     def base(self) -> Recording:
@@ -165,15 +210,14 @@ class Case:
             return self.base
         if kind not in self._on:
             _ = self.base
-            densities = self.densities if self.flag("dense_only") else ONE
-            self._on[kind] = self._play(self.bench(kind), owner=kind, densities=densities)
+            self._on[kind] = self._play(self.bench(kind), owner=kind, densities=self.one)
         return self._on[kind]
 
     @cached_property
     def dead_layer(self) -> Recording:
         """Seed 0 with a dead layer in the network."""
         _ = self.base
-        return self._play(self.bench(dead=True), owner="dead_layer", densities=ONE)
+        return self._play(self.bench(dead=True), owner="dead_layer", densities=self.one)
 
     @cached_property
     def extremes(self) -> Recording:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.errors import UnknownName, UserError
+from lth_bench.task_plan import TaskFacts, require_suitable
+from lth_bench.testing import task
+from lth_bench.testing.bench import outline
 from lth_bench.testing.case import Case
-from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable
+from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable, NotJudged
 from lth_bench.testing.contracts import CONTRACTS
-from lth_bench.testing.networks import Kind
+from lth_bench.testing.networks import Kind, TinyNetwork
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
-Status = Literal["ok", "broken", "not applicable"]
+Status = Literal["ok", "broken", "not applicable", "not judged"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a strategy stands to one contract."""
+    """How a strategy stands to one contract. `not judged` where what it judges did not happen: the
+    experiment ended before, or a callback did nothing in the six steps.
+    """
 
     contract: str
     status: Status
@@ -37,16 +42,18 @@ def check(
     params: Mapping[str, object] | None = None,
     registry: Registry | None = None,
     network: Kind = "batch_norm",
+    densities: Sequence[float] = (),
 ) -> list[Outcome]:
     """Judge a strategy by every contract, in one to three seconds.
 
     `strategy` is a class, or a name that `registry` knows (by default what is installed);
     `params` are what a suite would write; `network` is the tiny network on which most contracts
-    are judged. UserError for an unknown name, and for parameters that the class refuses.
+    are judged, and `densities` where (by default the class's `reaches`, or 0.5 and 0.2).
+    UserError for an unknown name, and for parameters that the class or its `check_task` refuses.
     """
     cls = find(strategy, registry)
-    require_parameters(cls, params or {})
-    case = Case(cls, params, network)
+    require_parameters(cls, params or {}, network)
+    case = Case(cls, params, network, densities)
     return [judged(contract, case) for contract in CONTRACTS]
 
 
@@ -56,6 +63,8 @@ def judged(contract: Contract, case: Case) -> Outcome:
         contract(case)
     except ContractBroken as broken:
         return Outcome(contract.name, "broken", contract.statement, broken.what, broken.meet)
+    except NotJudged as reason:
+        return Outcome(contract.name, "not judged", contract.statement, str(reason))
     except NotApplicable as reason:
         return Outcome(contract.name, "not applicable", contract.statement, str(reason))
     return Outcome(contract.name, "ok", contract.statement)
@@ -86,13 +95,38 @@ def find(strategy: str | type[Any], registry: Registry | None = None) -> type[An
     return cls
 
 
-def require_parameters(cls: type[Any], params: Mapping[str, object]) -> None:
-    """UserError where `params` are at fault, and not the class: an unknown key, a wrong value."""
+def require_parameters(
+    cls: type[Any], params: Mapping[str, object], network: Kind = "batch_norm"
+) -> None:
+    """UserError where `params` are at fault, and not the class: an unknown key, a wrong value, one
+    that does not suit the tiny task.
+    """
     from lth_bench.params import build, parameters
 
     try:
         parameters(cls)
     except UserError:
         return  # the contract about parameters says so
+    name = f"strategy {cls.__qualname__!r}"
     if params:
-        build(cls, params, f"strategy {cls.__qualname__!r}")
+        build(cls, params, name)
+    try:
+        strategy = build(cls, params, name)
+    except UserError:
+        return  # a default of its own is wrong: the contract about parameters again
+    require_suitable(strategy, facts(network), f"{name} on the tiny task of the contracts")
+
+
+def facts(network: Kind) -> TaskFacts:
+    """What a strategy's `check_task` is told of the tiny task."""
+    layers = outline(TinyNetwork(network))
+    recipe = task.RECIPE
+    return TaskFacts(
+        train_size=task.TRAIN,
+        input_shape=task.arrays().info.input_shape,
+        classes=task.arrays().classes,
+        total_steps=recipe.total_steps(task.TRAIN),
+        steps_per_epoch=recipe.steps_per_epoch(task.TRAIN),
+        layer_counts={layer.name: layer.numel for layer in layers},
+        layer_kinds={layer.name: layer.kind for layer in layers},
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from lth_bench.testing import contracts
@@ -33,6 +33,8 @@ class StrategyConformance:
     """Parameters as a suite would write them; what is left out keeps its default."""
     network: ClassVar[Kind] = "batch_norm"
     """Where most contracts are judged: `linear`, `conv`, `batch_norm` or `residual`."""
+    densities: ClassVar[Sequence[float]] = ()
+    """The densities it is judged at; empty for those that it says it `reaches`, or 0.5 and 0.2."""
 
     def test_hooks(self) -> None:
         """Hooks have the right names and arguments and answer with the right types."""
@@ -124,8 +126,8 @@ class StrategyConformance:
         """The class's own case, made when first asked for."""
         if "_made" not in cls.__dict__:
             found = find(cls.strategy)
-            require_parameters(found, cls.params)
-            cls._made = Case(found, cls.params, cls.network)
+            require_parameters(found, cls.params, cls.network)
+            cls._made = Case(found, cls.params, cls.network, cls.densities)
         return cls._made
 
     _made: ClassVar[Case]

@@ -24,6 +24,10 @@ class NotApplicable(Exception):
     """The contract says nothing about this strategy, or cannot be judged; the text says why."""
 
 
+class NotJudged(NotApplicable):
+    """The contract would say something about this strategy, but what it judges did not happen."""
+
+
 class Fault(Exception):
     """A breach that was seen while an experiment ran, and the name of the contract it breaks.
 
@@ -49,7 +53,7 @@ class Contract:
     meet: str
     """What an author does to meet it."""
     judge: Callable[[Case], None]
-    """Raises Broken or NotApplicable."""
+    """Raises Broken, NotApplicable or NotJudged."""
 
     def __call__(self, case: Case) -> None:
         """ContractBroken, with what happened and how to meet the contract, or NotApplicable."""

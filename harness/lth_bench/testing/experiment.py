@@ -36,6 +36,7 @@ def record(
     another test split stands in the place of the usual one.
     """
     recording = Recording()
+    bench.callbacks = recording.callbacks
 
     def emit(row: dict[str, Any]) -> None:
         if row["status"] == "skipped":

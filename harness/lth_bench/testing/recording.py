@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lth_bench.masks import Mask
+from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.contract import Fault
 from lth_bench.training.keys import hash_mask, hash_tensors
 from lth_bench.training.state import RewindPoint, Trained
@@ -44,6 +45,7 @@ class Recording:
     skipped: dict[float, str] = field(default_factory=dict)
     """Density → why it cannot be reached."""
     fault: Fault | None = None
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def facts(self) -> dict[str, str]:
         """Everything that must repeat bit for bit, as text: masks, values, curves, metrics.

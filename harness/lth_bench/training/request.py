@@ -18,39 +18,50 @@ Values = Mapping[str, Tensor]
 class StepView:
     """What `on_step` sees, between backward and update: contiguous tensors that may be the engine's
     own. Copy what must outlive the call, and change nothing but by the answer.
+
+    Under `parametrize`, values, gradients and optimiser state are those of the trainables (scores,
+    say), not of the weights that are made of them.
     """
 
     step: int
-    """Updates done so far."""
+    """Updates done so far in the schedule, a multiple of `every`: 0 at the first call of a training
+    from step 0, when nothing has been trained."""
     end: int
-    """The step at which this training ends."""
+    """The step at which this training ends. There is no call at `end`: the last one is where
+    `step + every >= end`."""
     values: Values
-    """Parameters and buffers as they are now, keyed as in the state dict."""
+    """Parameters and buffers before this step's update, keyed as in the state dict; pruned weights
+    are 0."""
     gradients: Layers
-    """Dense gradients of the prunable weights, pruned ones included."""
+    """∂L/∂θ of the prunable weights for this step's batch, pruned ones included."""
     optimizer_state: Mapping[str, Mapping[str, Any]]
-    """The optimiser's state by parameter, as torch.optim names it; zeros before the first
-    step. Adam's `step` counts all steps of the training."""
+    """The optimiser's state by parameter before this step's update, as torch.optim names it; zeros
+    before the first step. Adam's `step` counts all steps of the training."""
     mask: Mask
+    """In force; the selected one until a `Change` gives another."""
     memo: dict[str, Any]
     """The callback's only memory between its calls."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What `on_step` may alter. Weights that the new mask revives start at zero unless given.
+    """What `on_step` may alter. It is carried out after this step's update, and in force from then
+    on. Weights that the new mask revives start at zero unless given.
 
+    The mask at the end of training is the ticket's, so the last change leaves the target's count.
     The optimiser's state of a pruned weight goes on gathering dense gradients; `reset_momentum`
     clears it for a weight that comes back.
     """
 
     mask: Mask | None = None
+    """Every prunable layer's, kept and pruned; None leaves it as it is."""
     values: Values | None = None
-    """Whole tensors that replace parameters, by state-dict key."""
+    """Whole tensors in the place of the updated ones, by state-dict key (under `parametrize`
+    trainables)."""
     reset_momentum: Mapping[str, Tensor] | None = None
     """Layer → boolean tensor of the weight's shape: where the optimiser's state becomes zero."""
     replace_update: bool = False
-    """Skip the optimiser's update of this step, as RigL does."""
+    """Leave out the optimiser's update of this step, as RigL does. The step counts all the same."""
 
 
 @dataclass(frozen=True)

@@ -26,3 +26,4 @@ def dead_layer(case: Case) -> None:
     if not case.dead_layer.tickets:
         why = "; ".join(dict.fromkeys(case.dead_layer.skipped.values()))
         raise Broken(f"with a dead layer 'dead', no density is reached: {why}")
+    case.require_happened(case.dead_layer)

@@ -41,11 +41,12 @@ def exact_density(case: Case) -> None:
                 f"at density {ticket.target:g} the trained mask keeps {mask.count} weights of "
                 f"{bench.total}, and not {k}"
             )
+    case.require_happened(case.base)
     if not case.base.tickets:
         reasons = "; ".join(f"{d:g}: {why}" for d, why in case.base.skipped.items())
         raise Broken(
             f"no density was reached on the {case.network} network ({reasons}); `network` names "
-            f"another one"
+            f"another one, and `reaches` on the class the densities that the method can have"
         )
 
 

@@ -21,6 +21,9 @@ def extreme_densities(case: Case) -> None:
     """
     if case.flag("dense_only"):
         raise NotApplicable("dense_only = True: the strategy decides nothing")
+    if case.reaches:
+        there = ", ".join(f"{density:g}" for density in case.reaches)
+        raise NotApplicable(f"reaches = ({there}): the ends of the scale are not among them")
     case.require(case.base)
     recording = case.extremes
     judge(case, recording, "extreme_densities", f"down to {HANDFUL} weights")
@@ -32,3 +35,4 @@ def extreme_densities(case: Case) -> None:
                 f"density {density:.4f} is skipped, and the reason does not say how far the "
                 f"method gets: {reason!r}"
             )
+    case.require_happened(recording)

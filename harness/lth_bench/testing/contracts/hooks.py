@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from lth_bench.errors import UserError
 from lth_bench.plugins.contract import problems
+from lth_bench.reaches import reaches
 from lth_bench.testing.bench import outline
 from lth_bench.testing.case import Case
 from lth_bench.testing.contract import Broken, contract
@@ -56,3 +58,7 @@ def _planning(case: Case) -> None:
             raise Broken(f"{name} answered {odd[0]!r} among its numbers of steps")
         if name == "dense_checkpoints" and any(n > steps for n in answer):
             raise Broken(f"{name} asks for step {max(answer)} of a training of {steps} steps")
+    try:
+        reaches(strategy)
+    except UserError as error:
+        raise Broken(error.message) from error

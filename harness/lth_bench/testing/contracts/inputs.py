@@ -23,3 +23,4 @@ def inputs(case: Case) -> None:
     if fault is not None and fault.contract == "inputs":
         raise Broken(fault.what)
     case.require(case.base)
+    case.require_happened(case.base)

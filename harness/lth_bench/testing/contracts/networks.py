@@ -45,6 +45,7 @@ def _works(case: Case, kind: Kind) -> None:
     recording = case.on(kind)
     if recording.skipped and not recording.tickets:
         raise NotApplicable("; ".join(dict.fromkeys(recording.skipped.values())))
+    case.require_happened(recording)
 
 
 def judge(case: Case, recording: Recording, owner: str, where: str) -> None:

@@ -35,3 +35,4 @@ def pruned_zero(case: Case) -> None:
                         f"at {when}, towards density {r.target:g}, {alive} of "
                         f"{int((~kept).sum())} pruned entries of {key!r} are not zero"
                     )
+    case.require_happened(case.base)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lth_bench.testing.case import Case
-from lth_bench.testing.contract import Broken, NotApplicable, contract
+from lth_bench.testing.contract import Broken, NotApplicable, NotJudged, contract
 from lth_bench.testing.contracts.same_seed import repeats
 from lth_bench.testing.recording import differences
+from lth_bench.testing.stopping import AFTER
 
 
 @contract(
@@ -24,9 +25,9 @@ def resumes_as_undisturbed(case: Case) -> None:
     """
     case.require(case.base)
     if not repeats(case):
-        raise NotApplicable("not judged: the experiment does not repeat, see 'same_seed'")
+        raise NotJudged("not judged: the experiment does not repeat, see 'same_seed'")
     if case.other_seed.fault is None and differences(case.base.facts(), case.after.facts()):
-        raise NotApplicable("not judged: finished trainings change it, see 'stacked_as_alone'")
+        raise NotJudged("not judged: finished trainings change it, see 'stacked_as_alone'")
     resumed, stops = case.resumed
     if not stops:
         raise NotApplicable("it trains nothing that is saved in mid-way")
@@ -36,3 +37,5 @@ def resumes_as_undisturbed(case: Case) -> None:
     found = differences(case.base.facts(), resumed.facts())
     if found:
         raise Broken(f"{what}: {found}")
+    # what it changes before the first stop needs no memory
+    case.require_happened(case.base, since=AFTER[0])

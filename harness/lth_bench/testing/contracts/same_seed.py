@@ -29,6 +29,7 @@ def same_seed(case: Case) -> None:
         found = differences(facts, report.facts)
         if found:
             raise Broken(f"here and in another process, {found}")
+    case.require_happened(case.base)
 
 
 def _same(case: Case, facts: dict[str, str], again: Recording, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth_bench.testing.case import Case
-from lth_bench.testing.contract import Broken, NotApplicable, contract
+from lth_bench.testing.contract import Broken, NotJudged, contract
 from lth_bench.testing.contracts.same_seed import repeats
 from lth_bench.testing.recording import Recording, differences
 
@@ -25,12 +25,14 @@ def stacked_as_alone(case: Case) -> None:
     """
     case.require(case.base)
     if not repeats(case):
-        raise NotApplicable("not judged: the experiment does not repeat, see 'same_seed'")
+        raise NotJudged("not judged: the experiment does not repeat, see 'same_seed'")
     if case.other_seed.fault is None:  # otherwise 'other_seed' tells
         what = "alone, and after seed 1 with its own trainings found already done"
         _same(case.base, case.after, what)
-    if case.padded.fault is None:
-        _same(case.padded, case.beside, "seed 0 alone and side by side with seed 1")
+    if case.padded.fault is not None:
+        raise Broken(f"in a cohort of two the experiment ended early: {case.padded.fault.what}")
+    _same(case.padded, case.beside, "seed 0 alone and side by side with seed 1")
+    case.require_happened(case.base)
 
 
 def _same(alone: Recording, beside: Recording, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth_bench.testing.case import Case
-from lth_bench.testing.contract import Broken, NotApplicable, contract
+from lth_bench.testing.contract import Broken, NotJudged, contract
 from lth_bench.testing.contracts.same_seed import repeats
 from lth_bench.testing.recording import TEST_METRICS, differences
 
@@ -27,9 +27,10 @@ def untouched_test_split(case: Case) -> None:
     if again.fault is not None and again.fault.contract == "untouched_test_split":
         raise Broken(again.fault.what)
     if not repeats(case):
-        raise NotApplicable("not judged: the experiment does not repeat, see 'same_seed'")
+        raise NotJudged("not judged: the experiment does not repeat, see 'same_seed'")
     if again.fault is not None:
         raise Broken(f"with another test split the experiment ended early: {again.fault.what}")
     found = differences(case.base.facts(), again.facts(), without=TEST_METRICS)
     if found:
         raise Broken(f"with one test split and with another, {found}")
+    case.require_happened(case.base)
