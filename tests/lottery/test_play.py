@@ -373,3 +373,62 @@ def test_a_row_without_effective_density_says_why(make_bench, run_play):
     assert reinit["reason"] is None
     (known,) = run_play(make_bench(NET, RECIPE), OneShot(), (0.5,)).reported()
     assert 0 < known["effective_density"] <= known["density"] and known["reason"] is None
+
+
+class Made:
+    """A model of a network that is made elsewhere."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def build(self, input_shape, classes):
+        return self.make()
+
+
+class ByFunction(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(36, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        linear = torch.nn.functional.linear
+        return linear(linear(x.flatten(1), self.a.weight).relu(), self.b.weight)
+
+
+class Halved(ByFunction):
+    def forward(self, x):
+        return torch.nn.functional.linear(self.a(x.flatten(1)).chunk(2, 1)[0], self.b.weight[:, :4])
+
+
+def sequence(*parts):
+    return lambda: torch.nn.Sequential(torch.nn.Flatten(), *parts)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (
+            ByFunction,
+            "ByFunction has no channel or neuron to remove: no layer called in its forward",
+        ),
+        (
+            Halved,
+            "Halved has no channel or neuron to remove: no layer called in its forward pass re",
+        ),
+        (
+            sequence(torch.nn.Linear(36, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 3)),
+            "Sequential cannot be pruned by units: '2' (LayerNorm) mixes units.",
+        ),
+        (sequence(torch.nn.Linear(36, 3)), "Sequential has no channel or neuron to remove: no lay"),
+    ],
+)
+def test_networks_without_removable_units_are_skipped_before_training(
+    make, reason, make_bench, run_play
+):
+    story = run_play(make_bench(Made(make), RECIPE), EarlyBird(), (0.5, 0.2), ["shuffle"])
+    assert story.requests == []
+    assert [(r["status"], r["control"]) for r in story.records] == [
+        ("skipped", "none"), ("skipped", "shuffle"),
+    ] * 2  # fmt: skip
+    assert {r["reason"][: len(reason)] for r in story.records} == {reason}
+    assert len({r["reason"] for r in story.records}) == 1

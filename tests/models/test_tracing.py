@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from lth_bench.models import tracing
+from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import shapes_only, to_trace
+from lth_bench.training.flops import count_flops
 
 COMPILER = ("torch._dynamo", "torch._inductor", "sympy")
 TRAINS = """
@@ -89,3 +91,21 @@ def test_large_ones_stay_without_values(monkeypatch, name, limit):
     logits = twin(examples)
     assert logits.is_meta
     assert logits.shape == (2, 5)
+
+
+class Looks(nn.Sequential):
+    """Decides by its values, which the meta device has none of."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h: torch.Tensor = super().forward(x)
+        return h.relu() if float(h.detach().sum()) > 0 else h
+
+
+def test_a_large_network_that_looks_at_its_values_is_run_with_values() -> None:
+    shape = (1, 80, 80)
+    module = Looks(nn.Flatten(), nn.Linear(6400, 3))
+    twin, examples = to_trace(module, shape)
+    assert not examples.is_meta and twin(examples).shape == (2, 3)
+    layers = prunable_layers(module, shape, 3)
+    assert count_flops(module, layers, shape).forward == 2 * 3 * 6400
+    assert to_trace(nn.Sequential(*module), shape)[1].is_meta

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lth_bench.blame import ends_the_run
 from lth_bench.models.refusals import copied
 
 SMALL = 30_000_000
@@ -24,18 +25,31 @@ def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module
     """A copy in eval mode, and two examples of `input_shape` [C, H, W] for it: [2, C, H, W].
 
     Two, since batch norm and squeezes treat a batch of one apart. Both lie on the CPU where that
-    costs little, and otherwise on the meta device, which takes no memory. There the first
-    operation costs a second, since torch imports its compiler for it.
+    costs little, and otherwise on the meta device, which takes no memory, unless the network looks
+    at values. There the first operation costs a second, since torch imports its compiler for it.
     """
     tensors = list(chain(module.parameters(), module.buffers()))
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
     small = sum(t.numel() for t in tensors) <= SMALL
     if not small or input_shape[-1] * input_shape[-2] > PIXELS:
-        twin = copied(module).to("meta")
-        return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype, device="meta")
+        twin = copied(module).to("meta").eval()
+        examples = torch.zeros(2, *input_shape, dtype=dtype, device="meta")
+        if _runs(twin, examples):
+            return twin, examples
     blanks: dict[int, Any] = {id(t): _blank(t) for t in tensors if t.is_meta}
     twin = copied(module, blanks).to("cpu")
     return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype)
+
+
+@torch.no_grad()
+def _runs(module: nn.Module, x: Tensor) -> bool:
+    try:
+        module(x)
+    except BaseException as error:  # whatever the user's network raises
+        if ends_the_run(error):
+            raise
+        return False
+    return True
 
 
 def _blank(tensor: Tensor) -> Tensor:

@@ -1,0 +1,15 @@
+"""The networks by family. Importing this package fills `rows.ROWS`."""
+
+from zoo.nets import attention, convolutions, frozen, normed, odd, refused, shared, vision, wired
+
+__all__ = [
+    "attention",
+    "convolutions",
+    "frozen",
+    "normed",
+    "odd",
+    "refused",
+    "shared",
+    "vision",
+    "wired",
+]

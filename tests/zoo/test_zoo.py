@@ -1,0 +1,79 @@
+"""Every network of the zoo, held against plain torch and against the table."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import zoo.nets  # noqa: F401  # fills the rows
+from zoo.benches import ZooWorker
+from zoo.checks import played
+from zoo.columns import COLUMNS, Subject, in_pairs
+from zoo.rows import ROWS
+from zoo.table import PATH, as_parsed, parsed
+
+TABLE = parsed(PATH.read_text())
+PAIRS = in_pairs([row for row in ROWS.values() if not row.slow])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_some_cells_of_a_row(name):
+    subject = Subject(ROWS[name], thorough=False)
+    for column in PAIRS[name]:
+        assert as_parsed(subject.cell(column)) == TABLE[name][column], column
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_all_cells_of_a_row(name):
+    subject = Subject(ROWS[name], thorough=True)
+    found = {column: as_parsed(subject.cell(column)) for column in COLUMNS}
+    assert found == TABLE[name]
+
+
+def test_the_table_is_whole():
+    assert list(TABLE) == list(ROWS) and len(ROWS) >= 40
+    assert all(list(row) == list(COLUMNS) for row in TABLE.values())
+
+
+def test_every_family_meets_every_column_in_the_fast_tests():
+    met = {(ROWS[name].family, column) for name, columns in PAIRS.items() for column in columns}
+    assert met == {(row.family, column) for row in ROWS.values() for column in COLUMNS}
+
+
+def test_at_most_three_networks_have_no_effective_density():
+    none = [name for name, row in TABLE.items() if row["connected"].startswith("no number")]
+    assert 0 < len(none) <= 3
+
+
+def test_what_the_table_may_say():
+    """No experiment fails; what is refused or skipped has its reason."""
+    words = {
+        "alone": "equal", "stacked": "by layer|by vmap|alone", "resumed": "equal", "FLOPs": "equal",
+        "connected": r"1|0\.\d\d \(.*\)|no number \[.*\]", "paths": "equal|–",
+        "units": r"equal|–|no units|refused \[.*\]",
+    }  # fmt: skip
+    for name, row in TABLE.items():
+        for column, cell in row.items():
+            pattern = words.get(column, r"ok|ok \[.*\]|skipped \[.*\]")
+            assert re.fullmatch(rf"{pattern}|refused \[.*\]", cell), (name, column, cell)
+    refused = {name for name, row in TABLE.items() if row["alone"].startswith("refused")}
+    assert refused == {name for name, row in ROWS.items() if row.family == "refused"}
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        (
+            "unused_head",
+            "m: weights of other reach no output, so the dense network's effective density",
+        ),
+        ("fourier", "m: no effective density: memory is read as numbers of another size"),
+        ("mlp", None),
+    ],
+)
+def test_a_run_says_where_the_dense_network_is_not_connected_throughout(name, note):
+    records = played(ZooWorker(ROWS[name]), "dense")
+    found = [r["message"] for r in records if r.get("event") == "note"]
+    assert [m[: len(note or "")] for m in found] == ([note] if note else [])
