@@ -65,3 +65,29 @@ def test_a_locked_file_is_said_with_its_holder(run, results: Path) -> None:
         code, out, err = run("rebuild")
     assert (code, out) == (4, "")
     assert "open in this process" in err
+
+
+def test_scrub_takes_out_what_an_older_version_wrote(run, results: Path) -> None:
+    journal = results.with_suffix(".journal.jsonl")
+    lines = journal.read_bytes().split(b"\n")
+    first = next(i for i, line in enumerate(lines) if line.startswith(b'{"record":"run"'))
+    command = "lth-bench tune a.toml --storage postgresql://me:hunter2@host/x"
+    record = {**json.loads(lines[first]), "command": command}
+    lines[first] = json.dumps(record, separators=(",", ":")).encode()
+    journal.write_bytes(b"\n".join(lines))
+    torn = journal.with_name(journal.name + ".torn")
+    torn.write_bytes(b'{"record":"run","x":"a://me:hunter2@h')
+    assert run("fold")[0] == 0
+    before = duckdb.connect(str(results), read_only=True)
+    rows = before.execute("FROM tickets").fetchall()
+    before.close()
+
+    code, out, _ = run("scrub", "--json")
+    assert (code, json.loads(out)["lines"]) == (0, 2)
+    for file in results.parent.iterdir():
+        assert b"hunter2" not in file.read_bytes(), file
+    assert b"postgresql://me:***@host/x" in journal.read_bytes()
+    with duckdb.connect(str(results), read_only=True) as after:
+        kept = after.execute("FROM tickets").fetchall()
+    assert sorted(map(repr, kept)) == sorted(map(repr, rows))
+    assert run("scrub")[1].startswith("0 lines of the journal had passwords")

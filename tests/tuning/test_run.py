@@ -181,7 +181,7 @@ def test_a_larger_budget_only_adds(finished, read, tune, tmp_path, inline):
 
 
 def test_another_study_under_the_same_name(finished, read, tune, inline):
-    with pytest.raises(UserError, match=r"recipe was .* and is .*--restart"):
+    with pytest.raises(UserError, match=r"recipe differs .lr: was 0.005, is 0.01.*--restart"):
         tune(read(TUNE, "recipes.short.lr=0.01"), finished)
     assert inline == []
 

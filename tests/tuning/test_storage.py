@@ -54,6 +54,9 @@ def test_a_database_by_url(paths, tmp_path):
         ("studies.log", "must be a database's URL"),
         ("nosuch://host/x", "cannot be opened"),
         ("sqlite:////no/such/folder/x.db", "cannot be opened"),
+        ("sqlite://", "in this process's memory"),
+        ("sqlite:///:memory:", "in this process's memory"),
+        ("mysql://me@host/x", "pip install 'mysqlclient'"),
     ],
 )
 def test_a_url_that_leads_nowhere(paths, url, message):
@@ -73,7 +76,7 @@ def test_no_password_is_shown(paths):
     with pytest.raises(UserError) as caught:
         open_storage("nosuch://me:secret@host/x", paths)
     assert "secret" not in caught.value.message
-    assert "nosuch://me@host/x" in caught.value.message
+    assert "nosuch://me:***@host/x" in caught.value.message
 
 
 @pytest.mark.parametrize("damage", [b"not json\n", b"[]\n", b"\xff\xfe\n", b"\n"])

@@ -9,6 +9,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 from lth_bench.errors import UserError
+from lth_bench.tuning import owner
 from lth_bench.tuning.dimension import choice, number
 from lth_bench.tuning.study import IN_A_ROW, Study, Told
 
@@ -119,7 +120,8 @@ def test_a_trial_without_parameters_does_not_count(begin):
 def test_another_living_process_keeps_its_trials(begin):
     storage = InMemoryStorage()
     theirs = begin(storage=storage, results="theirs")
-    theirs.owner["pid"] = os.getppid()
+    parent = os.getppid()
+    theirs.owner |= {"pid": parent, "began": owner._began(parent)}
     theirs.propose()
     ours = begin(storage=storage, results="ours")
     assert ours.adopt() == []

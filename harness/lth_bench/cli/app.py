@@ -29,6 +29,7 @@ from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
+from lth_bench.redact import redacted
 from lth_bench.streams import lost, reader_gone
 
 app = typer.Typer(
@@ -132,4 +133,4 @@ def _fault(error: Exception) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(redacted(text), file=sys.stderr)

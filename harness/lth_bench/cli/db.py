@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lth_bench.store.fold import FoldReport
 
 app = typer.Typer(
-    help="Look after the database: info, fold, rebuild.",
+    help="Look after the database: info, fold, rebuild, scrub.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,6 +58,27 @@ def rebuild(results: ResultsOption = None, json_: JsonOption = False) -> None:
     from lth_bench.store.paths import Paths, default_results
 
     _tell(rebuild_(Paths(results or default_results()), patience=2.0), json_)
+
+
+@app.command("scrub")
+def scrub(results: ResultsOption = None, json_: JsonOption = False) -> None:
+    """Take passwords of databases' URLs out of results that an older version wrote them into.
+
+    Reports, exports and snapshots made before have them still: make those again, and change the
+    password.
+    """
+    from dataclasses import asdict
+
+    from lth_bench.cli.output import print_json
+    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.scrub import scrub as scrub_
+
+    done = scrub_(Paths(results or default_results()))
+    if json_:
+        print_json(asdict(done))
+        return
+    lines = "1 line" if done.lines == 1 else f"{done.lines:,} lines"
+    typer.echo(f"{lines} of the journal had passwords; {done.message}")
 
 
 def _tell(report: FoldReport, json_: bool) -> None:

@@ -93,6 +93,13 @@ def tune(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin these studies anew; trainings are kept.")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Run the trials that other processes have begun and not ended: they are gone.",
+        ),
+    ] = False,
     smoke: SmokeOption = False,
     width: WidthOption = "auto",
     exact_width: ExactWidthOption = False,
@@ -150,10 +157,11 @@ def tune(
     from lth_bench.tuning.progress import make_progress
     from lth_bench.tuning.run import tune_suite
 
-    summary = tune_suite(loaded, registry, settings, make_progress(), restart)
+    summary = tune_suite(loaded, registry, settings, make_progress(), restart, take_over)
     studies, _ = _found(path, summary)
     final = None
-    if not summary.interrupted and not no_final and any(s.best for s in studies):
+    whole = not summary.interrupted and not summary.elsewhere
+    if whole and not no_final and any(s.best for s in studies):
         worth = [s for s in studies if s.best is not None]
         final = run_final(loaded, worth, registry, settings, run_progress(), smoke)
     studies, bought = _found(path, summary)
@@ -230,6 +238,7 @@ def _document(
         "training_seconds": summary.training_seconds,
         "workers": summary.workers,
         "interrupted": summary.interrupted,
+        "elsewhere": summary.elsewhere,
         "final": None if final is None else {"statuses": dict(final.statuses)},
         "results": str(path),
         "exit_code": code,
@@ -285,6 +294,7 @@ def _conclude(
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table
+    from lth_bench.redact import redacted
     from lth_bench.report.progress import duration
     from lth_bench.store.paths import Paths, default_results
 
@@ -346,8 +356,15 @@ def _conclude(
     if summary.interrupted or (final is not None and final.interrupted):
         say("interrupted; what is finished is kept, and the same command goes on from there")
         return
+    if n := summary.elsewhere:
+        trials = f"{n} trial{'s are' if n > 1 else ' is'}"
+        say(
+            f"{trials} still under way in other processes: this is not the whole study yet, and "
+            f"nothing is compared at the suite's seeds. The process that ends last does that, or "
+            f"the same command later; with --take-over if those processes are gone"
+        )
     where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
-    store = tune.storage or Paths(path).tuning
+    store = redacted(tune.storage) if tune.storage else Paths(path).tuning
     say(f"a suite with what was found: lth-bench tune {shlex.quote(given)} --best{where}")
     say(f"studies: {store} (optuna-dashboard {shlex.quote(str(store))})")
 

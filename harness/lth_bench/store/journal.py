@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lth_bench.errors import UserError
 from lth_bench.files import require_regular
+from lth_bench.redact import redacted
 from lth_bench.store.paths import Paths, disk_error, open_to_read
 from lth_bench.systems import require_system
 
@@ -39,6 +40,7 @@ class Journal:
         self.paths = paths
         self._fd: int | None = None
         self._written = 0
+        self._fresh = False
         self._lock: BaseFileLock | None = None
         self._thread = threading.Lock()
 
@@ -53,12 +55,12 @@ class Journal:
         self.paths.make_folder()
         self._take_lock()
         try:
-            fresh = not self.paths.journal.exists()
+            self._fresh = not self.paths.journal.exists()
             self._fd = os.open(self.paths.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             require_regular(self.paths.journal, os.fstat(self._fd))
             self._set_torn_aside(self._fd)
             self._written = os.fstat(self._fd).st_size
-            if fresh:
+            if self._fresh:
                 _sync_folder(self.paths.journal.parent)
         except OSError as error:
             self.close()
@@ -66,8 +68,13 @@ class Journal:
         return self
 
     def close(self) -> None:
-        """Stop writing and let others write."""
+        """Stop writing and let others write. A journal that was begun and has nothing in it, as
+        where something was refused, is removed.
+        """
         if self._fd is not None:
+            empty = not self._written and not os.fstat(self._fd).st_size
+            if self._fresh and empty and self._still_there():
+                self.paths.journal.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = None
         if self._lock is not None:
@@ -101,7 +108,7 @@ class Journal:
         with self._thread:
             end = self._end()
             try:
-                self._write(end, _chunks(lines))
+                self._write(end, _chunks(map(_without_passwords, lines)))
             except BaseException:
                 assert self._fd is not None
                 _truncate(self._fd, end)
@@ -263,15 +270,23 @@ def is_ticket(line: bytes) -> bool:
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
-    """One line of the journal: compact JSON, `record` and `at` first, no NaN, no lone surrogate."""
+    """One line of the journal: compact JSON, `record` and `at` first, no NaN, no lone surrogate, no
+    password.
+    """
     head = {"record": record["record"], "at": record.get("at") or now()}
     whole = {**head, **{k: v for k, v in record.items() if k not in head}}
     try:
         text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(whole), separators=(",", ":"), ensure_ascii=False)
+    text = redacted(text)
     # A file name in a reason may hold bytes that are no UTF-8; DuckDB reads only UTF-8.
     return text.encode("utf-8", "replace") + b"\n"
+
+
+def _without_passwords(line: bytes) -> bytes:
+    """A line that another version may have written."""
+    return redacted(line.decode("utf-8", "replace")).encode() if b"://" in line else line
 
 
 def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:

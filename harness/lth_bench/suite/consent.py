@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lth_bench.errors import UserError
+from lth_bench.redact import redacted
 from lth_bench.suite.spec import Suite
 
 
@@ -40,21 +41,12 @@ def require_storage(suite: Suite, command: str) -> None:
     if url is None or any(at == ("tune", "storage")[: len(at)] for at in suite.overridden):
         return
     raise UserError(
-        f"suite {suite.name!r} keeps its studies in a database, {without_password(url)}, which is"
+        f"suite {suite.name!r} keeps its studies in a database, {redacted(url)}, which is"
         f" not opened because a file says so. If you trust it, name it yourself:\n"
-        f"  {command} --storage {shlex.quote(without_password(url))}\n"
+        f"  {command} --storage {shlex.quote(redacted(url))}\n"
         f"or keep them beside the results: remove `storage` from [tune]",
         ("tune", "storage"),
     )
-
-
-def without_password(url: str) -> str:
-    """A database's URL as messages show it."""
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}"
 
 
 def _short(path: Path) -> str:

@@ -129,7 +129,7 @@ class Goal:
             return
         parts = [key for key in ours if theirs.get(key) != ours[key]]
         key = parts[0]
-        differs = f"{key} was {_short(theirs.get(key))} and is {_short(ours[key])}"
+        differs = f"{key} {_difference(theirs.get(key), ours[key])}"
         more = f", and {', '.join(parts[1:])}" if parts[1:] else ""
         raise UserError(
             f"{where} holds another study under the name {self.name}: its {differs}{more}; a study"
@@ -141,6 +141,16 @@ class Goal:
     def stored(self) -> str:
         """The identity as the store keeps it."""
         return json.dumps(self.identity, sort_keys=True)
+
+
+def _difference(theirs: Any, ours: Any) -> str:
+    """What differs of two values; of two tables the entries that do, and not where they begin."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = [k for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)]
+        parts = [f"{k}: was {_short(theirs.get(k))}, is {_short(ours.get(k))}" for k in keys[:3]]
+        more = f"; and {len(keys) - 3} more" if len(keys) > 3 else ""
+        return f"differs ({'; '.join(parts)}{more})"
+    return f"was {_short(theirs)} and is {_short(ours)}"
 
 
 def _short(value: Any) -> str:

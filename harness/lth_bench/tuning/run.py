@@ -25,6 +25,7 @@ from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.systems import require_system
 from lth_bench.tuning.earlier import earlier_outcomes
+from lth_bench.tuning.elsewhere import record_others
 from lth_bench.tuning.goals import goals_of, idle
 from lth_bench.tuning.outdated import require_same_data, split_outdated
 from lth_bench.tuning.record import trial_record
@@ -58,6 +59,9 @@ class TuneSummary:
     notes: list[str] = field(default_factory=list)
     faults: int = 0
     """Tasks that cannot run."""
+    elsewhere: int = 0
+    """Trials of these studies that were still under way in other processes when this one had
+    nothing left to propose. Until they have ended the studies are not whole."""
 
     @property
     def exit_code(self) -> int:
@@ -73,10 +77,12 @@ def tune_suite(
     settings: Settings,
     progress: TuneProgress,
     restart: bool = False,
+    take_over: bool = False,
 ) -> TuneSummary:
     """Spend what is left of every study's budget. What can be refused is, before training.
 
-    With `restart` the suite's studies begin anew.
+    With `restart` the suite's studies begin again. With `take_over` trials that are under way in
+    other processes are run here: those are gone, the user says.
     """
     from lth_bench import devices, environment
     from lth_bench.data.root import data_root
@@ -85,7 +91,7 @@ def tune_suite(
     from lth_bench.plugins.preflight import preflight
     from lth_bench.suite.check import check
     from lth_bench.suite.consent import require_storage
-    from lth_bench.tuning.storage import open_storage
+    from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()
     require_system()
@@ -147,9 +153,12 @@ def tune_suite(
             progress.event({"event": "observer", "message": note})
         try:
             with terminate_as_interrupt():
-                conductor.begin()
+                conductor.begin(take_over)
                 if len(conductor.schedule):
                     LocalExecutor(config, workers).run(conductor.schedule, conductor.handle)
+                for study in studies:
+                    record_others(journal, study, registry, root, run_id)
+                summary.elsewhere = sum(study.elsewhere for study in studies)
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()
@@ -162,6 +171,7 @@ def tune_suite(
         finally:
             progress.end()
             recorder.fold(final=True)
+            close_storage(storage)
     summary.notes += silent.notes
     summary.seconds = time.monotonic() - began
     return summary
@@ -195,12 +205,16 @@ class Conductor:
         self.dense: set[str] = set()
         """Dense experiments that the schedule knows of."""
 
-    def begin(self) -> None:
+    def begin(self, take_over: bool = False) -> None:
         """Take up what was left half done, and propose the first trials."""
         for i, study in enumerate(self.studies):
-            for proposal in study.adopt():
+            study.wait_for_signatures(self._say)
+            for proposal in study.adopt(take_over):
                 self._launch(i, proposal)
         self._advance()
+
+    def _say(self, message: str) -> None:
+        self.progress.event({"event": "observer", "message": message})
 
     def handle(self, record: dict[str, Any]) -> None:
         """A worker's record, or an executor's event: to the journal first."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
     from lth_bench.suite.tune import TuneSpec
 
@@ -15,6 +16,38 @@ STARTUP = 10
 """Random settings before TPE begins, at most; a third of a small budget."""
 FACTOR = 2
 """A pruner lets about one of so many go on, each time the seeds have doubled."""
+
+
+def numbered_sampler(spec: TuneSpec, study_id: str) -> BaseSampler:
+    """A sampler that draws each trial by the sampler of its number.
+
+    The store has numbered a trial before anything is drawn for it, so that machines which ask at
+    the same time get different numbers, and so different trials.
+    """
+    from optuna.samplers import BaseSampler
+
+    class ByNumber(BaseSampler):
+        def of(self, trial: FrozenTrial) -> BaseSampler:
+            return sampler_for(spec, study_id, trial.number)
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+            return self.of(trial).infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            return self.of(trial).sample_relative(study, trial, search_space)
+
+        def sample_independent(
+            self, study: Any, trial: Any, param_name: str, param_distribution: Any
+        ) -> Any:
+            return self.of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+        def before_trial(self, study: Any, trial: Any) -> None:
+            self.of(trial).before_trial(study, trial)
+
+        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+            self.of(trial).after_trial(study, trial, state, values)
+
+    return ByNumber()
 
 
 def sampler_for(spec: TuneSpec, study_id: str, number: int) -> BaseSampler:

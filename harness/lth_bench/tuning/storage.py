@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.params import show
+from lth_bench.redact import redacted
 from lth_bench.store.paths import Paths, disk_error
-from lth_bench.suite.consent import without_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -79,30 +81,85 @@ def _end(file: Path) -> int:
     return end_of_lines(file, file.stat().st_size)
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """End its connections, of which a server allows so many; a file needs none of this."""
+    engine = getattr(storage, "engine", None)
+    if engine is not None:
+        storage.remove_session()
+        engine.dispose()
+
+
+DRIVERS = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "pymysql",
+    "mariadb": "mariadb",
+    "oracledb": "oracledb",
+}
+"""Packages by the module that SQLAlchemy misses."""
+MADE_TWICE = re.compile(
+    r"already exists|duplicate key|UNIQUE constraint|database is locked|no such table"
+    r"|does not exist|version_info|DuplicateTable|UniqueViolation",
+    re.IGNORECASE,
+)
+"""What processes meet that make the tables of an empty database at the same time."""
+UNREACHED = re.compile(
+    r"connection refused|could not connect|connection failed|could not translate|unknown host"
+    r"|name or service not known|timeout expired|shutting down|starting up",
+    re.IGNORECASE,
+)
+TRIES, PAUSE = 12, 0.25
+"""How often, and how long apart in seconds, an empty database is opened while others fill it."""
+
+
 def _database(url: str) -> BaseStorage:
+    if "://" not in url:
+        raise _refused(
+            f"must be a database's URL, such as postgresql+psycopg://user@host/name or"
+            f" sqlite:///studies.db, but got {show(url)}; without it they lie beside the results"
+        )
+    if re.fullmatch(r"sqlite(\+\w+)?://(/(:memory:)?)?(\?.*)?", url):
+        raise _refused(
+            f"{redacted(url)} is a database in this process's memory, which ends with it; name a"
+            f" file (sqlite:///studies.db) or a server, or leave it out"
+        )
+    for number in range(1, TRIES + 1):
+        try:
+            return _opened(url)
+        except ImportError as error:
+            # Optuna says only that something is missing; what, the error that it met says
+            name = getattr(error.__cause__ or error, "name", None) or "of that database"
+            raise _refused(
+                f"{redacted(url)} needs the driver {name}, which is not installed:"
+                f" pip install '{DRIVERS.get(name, name)}'"
+            ) from error
+        except Exception as error:  # SQLAlchemy's, the driver's or Optuna's
+            reason = redacted(str(error).split("\n")[0])
+            if UNREACHED.search(reason):
+                raise _refused(
+                    f"the store of studies {redacted(url)} cannot be reached: {reason}. Is its"
+                    f" server running, and its address right?"
+                ) from error
+            if number == TRIES or not MADE_TWICE.search(reason):
+                raise _refused(
+                    f"the store of studies {redacted(url)} cannot be opened, or is damaged"
+                    f" ({type(error).__name__}: {reason}); repair it, or name another one"
+                ) from error
+        time.sleep(PAUSE)
+    raise AssertionError("the last try returns or raises")
+
+
+def _opened(url: str) -> BaseStorage:
+    """Optuna's storage; its tables are made where there are none yet."""
     from optuna.storages import RDBStorage
 
-    if "://" not in url:
-        raise UserError(
-            f"tune.storage must be a database's URL, such as postgresql://user@host/name or"
-            f" sqlite:///studies.db, but got {show(url)}; without it they lie beside the results",
-            ("tune", "storage"),
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            storage = RDBStorage(url)
-            storage.get_all_studies()
-        return storage
-    except ImportError as error:
-        raise UserError(
-            f"tune.storage: {without_password(url)} needs a driver that is not installed: {error}",
-            ("tune", "storage"),
-        ) from error
-    except Exception as error:  # SQLAlchemy's, the driver's or Optuna's
-        reason = str(error).split("\n")[0]
-        raise UserError(
-            f"tune.storage: the store of studies {without_password(url)} cannot be opened, or is"
-            f" damaged ({type(error).__name__}: {reason}); mend that, or name another one",
-            ("tune", "storage"),
-        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        storage = RDBStorage(url)
+        storage.get_all_studies()
+    return storage
+
+
+def _refused(why: str) -> UserError:
+    return UserError(f"tune.storage: {why}", ("tune", "storage"))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.tuning.goal import Goal
-from lth_bench.tuning.search import pruner_for, sampler_for
+from lth_bench.tuning.owner import is_gone, this_process
+from lth_bench.tuning.search import numbered_sampler, pruner_for
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -53,7 +54,9 @@ class Study:
     """An Optuna study and this process's part in it.
 
     Trials are told in the order of their numbers, and each is proposed by a sampler that depends
-    on its number alone, so that which machine is how fast changes nothing.
+    on its number alone, so that which machine is how fast changes nothing. A number is claimed
+    first, in the store, and then judged: of machines that claim at the same time those beyond the
+    budget withdraw.
     """
 
     def __init__(self, storage: BaseStorage, where: str, goal: Goal, results: str) -> None:
@@ -68,12 +71,8 @@ class Study:
         self._ended: dict[int, Told] = {}
         self._guess: dict[int, int] = {}
         self.exhausted = False
-        self.owner: dict[str, Any] = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "results": results,
-        }
-        if not any(_origin(t) == "default" for t in self._trials()):
+        self.owner = this_process(results)
+        if not any(origin_of(t) == "default" for t in self._trials()):
             self.study.enqueue_trial(
                 goal.default, user_attrs={"origin": "default"}, skip_if_exists=True
             )
@@ -88,6 +87,7 @@ class Study:
                 study_name=self.goal.name,
                 directions=list(self.goal.objective.directions),
                 pruner=self._pruner(),
+                sampler=numbered_sampler(self.goal.tune, self.goal.study_id),
                 load_if_exists=True,
             )
         stored = study.user_attrs.get("identity")
@@ -105,44 +105,83 @@ class Study:
         o = self.goal.objective
         return pruner_for(self.goal.tune, len(o.seeds), len(o.densities))
 
-    def adopt(self) -> list[Proposal]:
-        """Trials that a process which is no more has left half done. They are ours to finish."""
+    def wait_for_signatures(
+        self, say: Callable[[str], None], pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Wait while a trial has been begun and not signed: either its process signs it at once, or
+        it died over it, and the trial becomes ours to finish. `HESITATION` is the longest wait.
+        """
+        said = False
+        while any(
+            t.state.name == "RUNNING" and "owner" not in t.user_attrs and not self._orphaned(t)
+            for t in self._trials()
+        ):
+            if not said:
+                say(
+                    f"{self.goal.name}: a trial was begun just now and not signed; waiting up to "
+                    f"{HESITATION.seconds} s for its process"
+                )
+                said = True
+            pause(0.5)
+
+    def adopt(self, all_: bool = False) -> list[Proposal]:
+        """Trials that a process which is no more has left half done. They are ours to finish;
+        with `all_` those of every other process, which the user knows to be gone.
+        """
         found = []
         for trial in self._trials():
-            if trial.state.name != "RUNNING" or not self._orphaned(trial):
+            if trial.state.name != "RUNNING" or trial.number in self.running:
+                continue
+            if not (all_ or self._orphaned(trial)):
                 continue
             if set(trial.params) < set(self.goal.default):  # it died over proposing it
-                self.storage.set_trial_user_attr(trial._trial_id, "void", True)
-                self.study.tell(trial.number, state=_state("failed"))
-                if _origin(trial) == "default":
+                self._void(trial)
+                if origin_of(trial) == "default":
                     attrs = {"origin": "default"}
                     self.study.enqueue_trial(self.goal.default, user_attrs=attrs)
                 continue
             self.storage.set_trial_user_attr(trial._trial_id, "owner", self.owner)
-            found.append(self._take(trial.number, trial.params, _origin(trial)))
+            found.append(self._take(trial.number, trial.params, origin_of(trial)))
         return found
 
     def _orphaned(self, trial: FrozenTrial) -> bool:
-        """Whether the process that ran it is gone: we alone write to these results."""
+        """Whether the process that ran it is gone."""
         owner = trial.user_attrs.get("owner")
         if owner is None:
             began = trial.datetime_start
             return began is not None and datetime.now() - began > HESITATION  # noqa: DTZ005
-        here = owner["host"] == self.owner["host"]
-        return owner["results"] == self.results or (here and not _alive(owner["pid"]))
+        return is_gone(owner, self.results)
 
     def propose(self) -> Proposal | None:
         """The next trial, or None where the budget is spent or nothing new is left to try."""
-        trials = self._trials()
-        if self.exhausted or not self._within_budget(trials) or self._nothing_new(trials):
-            return None
-        number = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = sampler_for(self.goal.tune, self.goal.study_id, number)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trial = self.study.ask({d.name: d.distribution() for d in self.goal.dimensions})
-        trial.set_user_attr("owner", self.owner)
-        return self._take(trial.number, trial.params, trial.user_attrs.get("origin", "sampler"))
+        while not self.exhausted:
+            trials = self._trials()
+            if not self._within_budget(trials) or self._nothing_new(trials):
+                return None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                trial = self.study.ask({d.name: d.distribution() for d in self.goal.dimensions})
+            trial.set_user_attr("owner", self.owner)
+            origin = trial.user_attrs.get("origin", "sampler")
+            if not self._one_too_many(trial.number, origin):
+                return self._take(trial.number, trial.params, origin)
+            self._void(self.storage.get_trial(trial._trial_id))
+        return None
+
+    def _one_too_many(self, number: int, origin: str) -> bool:
+        """Whether another machine has claimed the last of the budget, or the suite's own settings,
+        at the same time as we did; the lower numbers stay.
+        """
+        before = [t for t in self._trials() if t.number < number and t.state.name != "WAITING"]
+        if origin == "default" and any(origin_of(t) == "default" for t in before):
+            return True
+        limit = self.goal.tune.budget.trials
+        return limit is not None and len(before) >= limit
+
+    def _void(self, trial: FrozenTrial) -> None:
+        """A trial that counts for nothing."""
+        self.storage.set_trial_user_attr(trial._trial_id, "void", True)
+        self.study.tell(trial.number, state=_state("failed"), skip_if_finished=True)
 
     def _take(self, number: int, params: Mapping[str, Any], origin: Any) -> Proposal:
         self.running[number] = Proposal(number, dict(params), origin)
@@ -154,7 +193,8 @@ class Study:
 
     def report(self, number: int, position: int, value: float) -> None:
         """An intermediate value, for the pruner and for whoever looks at the study."""
-        self.storage.set_trial_intermediate_value(self._id(number), position, value)
+        with _finished_elsewhere():
+            self.storage.set_trial_intermediate_value(self._id(number), position, value)
 
     def should_prune(self, number: int) -> bool:
         """Whether the pruner gives the trial up. The suite's own settings are always run whole."""
@@ -178,9 +218,10 @@ class Study:
             return False
         ended = self._ended.pop(first)
         spent = {"steps": ended.steps, "seconds": ended.seconds, "reason": ended.reason}
-        self.storage.set_trial_user_attr(self._id(first), "spent", spent)
         values = list(ended.values) if ended.state == "complete" else None
-        self.study.tell(first, values, state=_state(ended.state))
+        with _finished_elsewhere():
+            self.storage.set_trial_user_attr(self._id(first), "spent", spent)
+            self.study.tell(first, values, state=_state(ended.state), skip_if_finished=True)
         del self.running[first]
         self._guess.pop(first, None)
         return True
@@ -221,13 +262,21 @@ class Study:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
 
     @property
+    def elsewhere(self) -> int:
+        """Trials under way in other processes."""
+        return sum(
+            t.state.name == "RUNNING" and t.number not in self.running for t in self._trials()
+        )
+
+    @property
     def trials(self) -> list[FrozenTrial]:
         """Every trial so far, whoever ran it, by number."""
         return self._trials()
 
 
-def _origin(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("origin", "sampler"))
+def origin_of(trial: FrozenTrial) -> Literal["default", "sampler"]:
+    """Who chose its values."""
+    return "default" if trial.user_attrs.get("origin") == "default" else "sampler"
 
 
 def _state(state: State) -> Any:
@@ -240,16 +289,13 @@ def _state(state: State) -> Any:
     }[state]
 
 
-def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False  # the number has come round: we have begun nothing yet
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # somebody else's
-    return True
+@contextmanager
+def _finished_elsewhere() -> Iterator[None]:
+    """A trial that another process took over and finished stays as it ended there."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    with suppress(UpdateFinishedTrialError):
+        yield
 
 
 def require_store(error: Exception, where: str) -> UserError:

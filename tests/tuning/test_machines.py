@@ -1,0 +1,135 @@
+"""Several machines on one study: threads with storages of their own, on one database."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+
+from lth_bench.store.paths import Paths
+from lth_bench.tuning import owner
+from lth_bench.tuning import study as module
+from lth_bench.tuning.owner import is_gone, this_process
+from lth_bench.tuning.storage import close_storage, open_storage
+from lth_bench.tuning.study import Study, Told
+
+TRIALS, MACHINES = 7, 3
+
+
+def take_part(url, goal, results, start, found, errors):
+    """A machine: it proposes, runs two trials at a time, and tells."""
+    storage = None
+    try:
+        start.wait()
+        storage = open_storage(url, Paths(results))
+        study = Study(storage, "here", goal, str(results))
+        while True:
+            while len(study.running) < 2 and (proposal := study.propose()) is not None:
+                found.append((proposal.number, tuple(proposal.params.items()), proposal.origin))
+            if not study.running:
+                return
+            number = min(study.running)
+            a = study.running[number].params["a"]
+            study.tell(number, Told("complete", (a,), 10, 1.0))
+            assert study.settle()
+    except BaseException as error:
+        errors.append(error)
+    finally:
+        if storage is not None:
+            close_storage(storage)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """Of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'studies.db'}"
+        return
+    import postgres
+
+    with postgres.server() as found:
+        yield found
+
+
+def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
+    """All begin at once, on an empty database, as `srun` has it."""
+    made = goal(f"budget = {{ trials = {TRIALS} }}")
+    found, errors, start = [], [], threading.Barrier(MACHINES)
+    machines = [
+        threading.Thread(
+            target=take_part, args=(url, made, tmp_path / f"{i}.duckdb", start, found, errors)
+        )
+        for i in range(MACHINES)
+    ]
+    for machine in machines:
+        machine.start()
+    for machine in machines:
+        machine.join()
+    assert not errors
+    assert len(found) == TRIALS
+    for place in (0, 1):  # neither a number nor the settings come twice
+        assert set(Counter(trial[place] for trial in found).values()) == {1}
+    assert [origin for *_, origin in found].count("default") == 1
+    storage = open_storage(url, Paths(tmp_path / "x.duckdb"))
+    trials = Study(storage, "here", made, "x").trials
+    close_storage(storage)
+    assert [t.state.name for t in trials] == ["COMPLETE"] * TRIALS
+    assert {t.number for t in trials} == {number for number, *_ in found}
+
+
+def test_what_is_under_way_elsewhere_is_counted_and_can_be_taken_over(goal, tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    made = goal()
+    theirs = Study(open_storage(url, Paths(tmp_path / "a")), "here", made, "theirs")
+    theirs.owner |= {"machine": "another"}
+    theirs.propose()
+    ours = Study(open_storage(url, Paths(tmp_path / "b")), "here", made, "ours")
+    assert ours.adopt() == []
+    assert ours.elsewhere == 1
+    (proposal,) = ours.adopt(all_=True)
+    assert (proposal.number, proposal.origin, ours.elsewhere) == (0, "default", 0)
+    # both finish it: the first to tell is right, and for the other it is no error
+    ours.tell(0, Told("complete", (0.5,), 10, 1.0))
+    theirs.tell(0, Told("complete", (0.7,), 10, 1.0))
+    theirs.report(0, 0, 0.7)
+    assert ours.settle() and theirs.settle()
+    assert [t.values for t in ours.trials] == [[0.5]]
+
+
+def test_a_trial_that_is_not_signed_yet_is_waited_for(goal, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    made, said, pauses = goal(), [], []
+    study = Study(open_storage(url, Paths(tmp_path / "a")), "here", made, "ours")
+    study.study.ask()  # a process that dies before it signs
+    long_after = datetime.now() + timedelta(minutes=2)  # noqa: DTZ005 — as Optuna records it
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return long_after
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            monkeypatch.setattr(module, "datetime", Later)
+
+    study.wait_for_signatures(said.append, pause)
+    assert (len(pauses), len(said)) == (3, 1)
+    assert study.adopt() == []  # it has no parameters: it counts for nothing
+    assert study.propose().origin == "default"
+
+
+def test_who_is_gone(monkeypatch):
+    ours = this_process("ours")
+    assert is_gone(ours, "ours")
+    assert is_gone(ours, "others")  # our own process number: it has come round
+    parent = {**ours, "pid": 1, "began": owner._began(1)}
+    assert not is_gone(parent, "others")
+    assert is_gone({**parent, "began": "another start"}, "others")
+    # a container of the same name numbers its processes apart
+    assert not is_gone({**ours, "machine": "another", "pid": 2**22 + 1}, "others")
+    old = {"host": ours["host"], "pid": 2**22 + 1, "results": "theirs"}  # before machines were told
+    assert is_gone(old, "others")
+    assert not is_gone({**old, "host": "another"}, "others")
