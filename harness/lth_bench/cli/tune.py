@@ -308,6 +308,7 @@ def _conclude(
     columns += ["front"] if several else [f"best {names}", "best settings"]
     columns += [*(["tuned − own, test"] if tested else []), "cost"]
     shown = table(*columns)
+    shown.columns[0].no_wrap = not out.is_terminal  # a log is searched for whole names
     for study in sorted(studies, key=lambda s: s.task):
         row = _row(study, bought.get(study.study_id))
         lost = ", ".join(f"{row[s]} {s}" for s in ("pruned", "failed") if row[s])
