@@ -7,11 +7,10 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from rich.text import Text
 
 from lth_bench.report import terminal
-from lth_bench.report.columns import records, table
+from lth_bench.report.columns import Uncropped, records, table
 from lth_bench.report.table import Board, Table, plain_cells
 
 WORDS = st.text("abcdefgh012345._/=-", min_size=1, max_size=30)
@@ -20,11 +19,11 @@ CELLS = st.lists(WORDS, max_size=6).map(" ".join)
 
 def printed(thing: object, width: int, encoding: str = "utf-8", tty: bool = True) -> str:
     out = StringIO()
-    console = Console(file=out, force_terminal=tty, width=width, color_system=None, markup=True)
+    console = Uncropped(file=out, force_terminal=tty, width=width, color_system=None, markup=True)
     if encoding != "utf-8":
         out = EncodedIO(encoding)
         console.file = out
-    console.print(thing, crop=False)
+    console.print(thing)
     return out.getvalue()
 
 
@@ -62,7 +61,7 @@ def test_a_board_too(width: int) -> None:
     ]
     board = Board("rows", [], [Table(header, [lines])])
     out = StringIO()
-    console = Console(file=out, force_terminal=True, width=width, color_system=None)
+    console = Uncropped(file=out, force_terminal=True, width=width, color_system=None)
     terminal.show(board, console)
     found = out.getvalue().split()
     for word in ("50.00", "iterative_magnitude", "一次剪枝", "96.91", "3,000"):

@@ -17,9 +17,9 @@ PIPED_WIDTH = 160
 
 def console() -> Console:
     """Where data goes: stdout."""
-    from rich.console import Console
+    from lth_bench.report.columns import Uncropped
 
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    return Uncropped(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def table(*columns: str) -> Columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -17,6 +18,13 @@ from lth_bench.streams import spelled
 
 MOST = 10_000
 """Columns that a table may take where no terminal limits it."""
+
+
+class Uncropped(Console):
+    """A console that cuts nothing off: what is wider than a pipe's width was meant to be."""
+
+    def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
+        super().print(*objects, crop=crop, **options)
 
 
 class Columns(Table):
