@@ -79,6 +79,7 @@ def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished,
     shutil.copytree(finished.folder, here.folder, dirs_exist_ok=True)
     again = here("run", "tiny.toml")
     assert "all 8 experiments are done already" in again.stderr
+    assert "trained" not in again.stderr
     assert "imp" in again.stdout  # the leaderboard
     other = tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3")
     here("run", here.write("other.toml", other), "-s", "snip")

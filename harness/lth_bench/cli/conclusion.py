@@ -25,7 +25,8 @@ def conclude(summary: Summary, results: Path) -> None:
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
     _say(f"{summary.suite}: {counts or 'nothing to do'} in {duration(summary.seconds)}")
-    worked = summary.statuses and not summary.interrupted  # a rerun of finished work trains nothing
+    # a rerun of finished work trains nothing
+    worked = summary.reused < summary.planned and not summary.interrupted
     if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
         _say(f"its strategies ask for {asked:,} steps; {run:,} trained in all, the others shared")
