@@ -25,8 +25,8 @@ def reaches(strategy: Any) -> tuple[float, ...] | None:
 
 def is_reachable(strategy: Any, density: float, total: int) -> bool:
     """Whether a density of `total` weights is among them: as many weights as one of them."""
-    known = reaches(strategy)
-    return known is None or any(_count(d, total) == _count(density, total) for d in known)
+    known, k = reaches(strategy), _count(density, total)
+    return known is None or any(_count(d, total) == k for d in known)
 
 
 def require_reachable(strategy: Any, density: float, total: int) -> None:
