@@ -38,7 +38,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
     from lth_bench.suite.select import select
-    from lth_bench.tuning import run
+    from lth_bench.tuning import conductor, run
     from lth_bench.tuning.final import gains, run_final
 
     made: list[Planned] = []
@@ -50,16 +50,16 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             super().add(items)
 
     own = 0.0
-    advance = run.Conductor._advance
+    advance = conductor.Conductor._advance
 
-    def timed(self: run.Conductor) -> None:
+    def timed(self: conductor.Conductor) -> None:
         nonlocal own
         began = time.perf_counter()
         advance(self)
         own += time.perf_counter() - began
 
-    monkeypatch.setattr(run, "Schedule", Watched)
-    monkeypatch.setattr(run.Conductor, "_advance", timed)
+    monkeypatch.setattr(conductor, "Schedule", Watched)
+    monkeypatch.setattr(conductor.Conductor, "_advance", timed)
     registry, suite = load_registry(), load_suite("tune_digits")
     settings = Settings(tmp_path / "tuned.duckdb", "cpu", WORKERS)
     summary = run.tune_suite(suite, registry, settings, Heard())

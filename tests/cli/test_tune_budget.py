@@ -41,13 +41,13 @@ seeds = 2
 @pytest.fixture
 def shown(tmp_path, capsys, monkeypatch):
     """`shown(tune, **search)`: what is printed of a study of the suite quickstart."""
-    from lth_bench.cli.tune import _conclude
+    from lth_bench.cli.tuned import conclude
     from lth_bench.store import fold
     from lth_bench.store.database import open_safe
     from lth_bench.store.trials import read_studies
     from lth_bench.suite import load_suite
     from lth_bench.suite.load import suite_of
-    from lth_bench.tuning.run import TuneSummary
+    from lth_bench.tuning.conductor import TuneSummary
 
     records = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 
@@ -60,7 +60,7 @@ def shown(tmp_path, capsys, monkeypatch):
         summary = TuneSummary("x", [])
         suite = suite_of(own.text + tune, own.path)
         gains = {} if bought is None else {studies[0].study_id: bought}
-        _conclude(suite, "my suite.toml", paths.results, summary, None, studies, gains)
+        conclude(suite, "my suite.toml", paths.results, summary, None, studies, gains)
         return studies[0], capsys.readouterr()
 
     return make

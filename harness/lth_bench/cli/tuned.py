@@ -1,0 +1,210 @@
+"""The end of a tuning: its table for people, its document for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lth_bench.recorder import Summary
+    from lth_bench.store.trials import Study, Trial
+    from lth_bench.suite.spec import Suite
+    from lth_bench.tuning.conductor import TuneSummary
+    from lth_bench.tuning.final import Gain
+
+FRONT = 8
+"""Trials of a front that are printed, at most."""
+
+
+def document(
+    suite: Suite,
+    path: Path,
+    summary: TuneSummary,
+    final: Summary | None,
+    studies: list[Study],
+    bought: dict[str, Gain],
+    code: int,
+) -> dict[str, Any]:
+    """What `tune --json` prints; `code` is the exit code."""
+    rows = [_row(study, bought.get(study.study_id)) for study in studies]
+    return {
+        "run_id": summary.run_id,
+        "suite": suite.name,
+        "studies": rows,
+        "trials": dict(summary.told),
+        "seconds": summary.seconds,
+        "training_seconds": summary.training_seconds,
+        "workers": summary.workers,
+        "interrupted": summary.interrupted,
+        "elsewhere": summary.elsewhere,
+        "final": None if final is None else {"statuses": dict(final.statuses)},
+        "results": str(path),
+        "exit_code": code,
+    }
+
+
+def _row(study: Study, gain: Gain | None) -> dict[str, Any]:
+    best, own = study.best, study.default
+    states = [trial.state for trial in study.trials]
+    row: dict[str, Any] = {
+        "study_id": study.study_id,
+        "model": study.model,
+        "dataset": study.dataset,
+        "recipe": study.recipe,
+        "label": study.label,
+        "objectives": list(study.objectives),
+        "trials": len(states),
+        **{state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "default": None if own is None else list(own.values),
+        "best": None if best is None else list(best.values),
+        "best_trial": None if best is None else best.number,
+        "params": None if best is None else dict(best.params),
+        "front": [t.number for t in study.front] if len(study.objectives) > 1 else None,
+        "steps": study.steps,
+        "seconds": study.seconds,
+        "gain": None,
+    }
+    if gain is not None:
+        row["gain"] = {
+            "mean": gain.interval.mean,
+            "low": gain.interval.low,
+            "high": gain.interval.high,
+            "n": gain.interval.n,
+            "default_test_accuracy": gain.own,
+            "densities": list(gain.densities),
+        }
+    return row
+
+
+def conclude(
+    suite: Suite,
+    given: str,
+    path: Path,
+    summary: TuneSummary,
+    final: Summary | None,
+    studies: list[Study],
+    bought: dict[str, Gain],
+) -> None:
+    """The table on stdout, the rest on stderr."""
+    import shlex
+    import sys
+
+    from rich.markup import escape
+
+    from lth_bench.cli.output import console, table
+    from lth_bench.redact import redacted
+    from lth_bench.report.progress import duration
+    from lth_bench.store.paths import Paths, default_results
+
+    out = console()
+    tune = suite.tune
+    assert tune is not None
+    names = " and ".join(tune.objectives)
+    several = len(tune.objectives) > 1
+    tested = bool(bought) or final is not None
+    columns = ["task", "strategy", "trials", f"own {names}"]
+    columns += ["front"] if several else [f"best {names}", "best settings"]
+    columns += [*(["tuned − own, test"] if tested else []), "cost"]
+    shown = table(*columns)
+    shown.columns[0].no_wrap = not out.is_terminal  # a log is searched for whole names
+    for study in sorted(studies, key=lambda s: s.task):
+        row = _row(study, bought.get(study.study_id))
+        lost = ", ".join(f"{row[s]} {s}" for s in ("pruned", "failed") if row[s])
+        shown.add_row(
+            escape("/".join(study.task)),
+            escape(study.label),
+            f"{row['trials']}" + (f" ({lost})" if lost else ""),
+            _values(row["default"]),
+            *([f"{len(study.front)} trials"] if several else [
+                _values(row["best"]), escape(_settings(study.best))
+            ]),
+            *([_gain(bought.get(study.study_id))] if tested else []),
+            f"{study.steps:,} steps",
+        )  # fmt: skip
+    out.print(shown)
+    used = {seed for study in studies for seed in study.seeds}
+    seeds = ", ".join(str(seed) for seed in suite.seeds if seed not in used)
+    legend = (
+        f"own, {'front' if several else 'best'}: on the validation split at tuning's own seeds."
+    )
+    if tested:
+        legend += (
+            " tuned − own: test accuracy in points, mean over the densities with its paired 95%"
+            f" interval, at seeds {seeds}."
+        )
+    legend += " cost: training steps as if nothing were shared."
+    out.print(legend, style="dim", markup=False)
+    for study in studies if several else ():
+        for line in _front(study):
+            out.print(line, markup=False, soft_wrap=True)
+    if several:
+        out.print(
+            "tuned, and --best: of each front the best by the first objective, marked *."
+            " --best -s LABEL --trial N takes another.",
+            style="dim",
+            markup=False,
+        )
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.told.items()))
+    say(f"{suite.name}: {ended or 'nothing to search'} in {duration(summary.seconds)}")
+    for note in [*summary.notes, *(final.notes if final is not None else ())]:
+        say(note)
+    if summary.interrupted or (final is not None and final.interrupted):
+        say("interrupted; what is finished is kept, and the same command goes on from there")
+        return
+    if n := summary.elsewhere:
+        trials = f"{n} trial{'s are' if n > 1 else ' is'}"
+        say(
+            f"{trials} still under way in other processes: this is not the whole study yet, and "
+            f"nothing is compared at the suite's seeds. The process that ends last does that, or "
+            f"the same command later; with --take-over if those processes are gone"
+        )
+    where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
+    store = redacted(tune.storage) if tune.storage else Paths(path).tuning
+    say(f"a suite with what was found: lth-bench tune {shlex.quote(given)} --best{where}")
+    say(f"studies: {store} (optuna-dashboard {shlex.quote(str(store))})")
+
+
+def _values(values: list[float] | None) -> str:
+    return "-" if not values else " / ".join(f"{value:.4g}" for value in values)
+
+
+def _front(study: Study) -> list[str]:
+    """A heading, and a line for each trial of the front, or for some of many."""
+    from lth_bench.report.evidence.choice import spread
+
+    members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
+    if not members:
+        return []
+    some = spread(members, FRONT)
+    if study.best is not None and study.best not in some:
+        some = [study.best, *some]
+    more = f", {len(some)} of {len(members)}" if len(some) < len(members) else ""
+    lines = [f"front of {study.label} on {'/'.join(study.task)}{more}:"]
+    for t in some:
+        values = ", ".join(f"{n} {v:.4g}" for n, v in zip(study.objectives, t.values, strict=True))
+        mark = "*" if study.best is not None and t.number == study.best.number else " "
+        lines.append(f" {mark} #{t.number}: {values}: {_settings(t)}")
+    return lines
+
+
+def _settings(trial: Trial | None) -> str:
+    """A trial's parameters; the density of a front is an objective, and none of them."""
+    if trial is None:
+        return "none has a value"
+    if trial.origin == "default":
+        return "the suite's own"
+    params = {k: v for k, v in trial.params.items() if not k.startswith("task.")}
+    shown = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())
+    return ", ".join(shown)
+
+
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
+        return "-"
+    i = gain.interval
+    half = "" if i.half_width is None else f" ± {100 * i.half_width:.2f}"
+    return f"{100 * i.mean:+.2f}{half} (n {i.n})"
