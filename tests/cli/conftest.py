@@ -51,6 +51,9 @@ LONGER = TINY.replace("steps = 30", "steps = 300")
 class CommandLine:
     """Runs `lth-bench` in a folder of its own, with results in it."""
 
+    patience = 300.0
+    """Seconds after which a command hangs."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.results = folder / "results.duckdb"
@@ -74,7 +77,7 @@ class CommandLine:
 
     def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=self.patience)
         return _checked(process.args, process.returncode, code, out, err)
 
 
