@@ -37,6 +37,7 @@ app = typer.Typer(
     help="Compare lottery-ticket methods: faithful, paired, with their costs, in one database.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs are wrapped where the terminal ends, not here
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
