@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lth_bench.api import run
-    from lth_bench.errors import Unreachable
+    from lth_bench.errors import Unreachable, UserError
     from lth_bench.helpers import (
         balanced_batch,
         cosine,
@@ -28,11 +28,29 @@ if TYPE_CHECKING:
         unit_scores,
     )
     from lth_bench.hookspecs import hookimpl
-    from lth_bench.masks import Layer, Layers, Mask, PerKind, count_at, erk, next_counts, uniform
+    from lth_bench.masks import (
+        Layer,
+        Layers,
+        Mask,
+        PerKind,
+        count_at,
+        erk,
+        largest_remainder,
+        next_counts,
+        uniform,
+    )
     from lth_bench.masks.select import top_k_flat
     from lth_bench.params import Range, Tune
     from lth_bench.store.frames import results
-    from lth_bench.structure import UnitGroup, effective_density, effective_mask
+    from lth_bench.structure import (
+        UnitGroup,
+        effective_density,
+        effective_mask,
+        largest_below,
+        measure_network,
+        removed_units,
+        shrink_network,
+    )
     from lth_bench.task_plan import TaskFacts
     from lth_bench.ticket import Ticket
     from lth_bench.training.request import Change, StepView, Watch
@@ -53,10 +71,20 @@ _HOMES = {
     "hookimpl": "lth_bench.hookspecs",
     **dict.fromkeys(("Range", "Tune"), "lth_bench.params"),
     **dict.fromkeys(
-        ("Layer", "Layers", "Mask", "PerKind", "count_at", "erk", "next_counts", "uniform"),
+        (
+            "Layer",
+            "Layers",
+            "Mask",
+            "PerKind",
+            "count_at",
+            "erk",
+            "largest_remainder",
+            "next_counts",
+            "uniform",
+        ),
         "lth_bench.masks",
     ),
-    "Unreachable": "lth_bench.errors",
+    **dict.fromkeys(("Unreachable", "UserError"), "lth_bench.errors"),
     "top_k_flat": "lth_bench.masks.select",
     **dict.fromkeys(
         (
@@ -77,7 +105,18 @@ _HOMES = {
     ),
     **dict.fromkeys(("Change", "StepView", "Watch"), "lth_bench.training.request"),
     **dict.fromkeys(("CurvePoint", "RewindPoint", "State", "Trained"), "lth_bench.training.state"),
-    **dict.fromkeys(("UnitGroup", "effective_density", "effective_mask"), "lth_bench.structure"),
+    **dict.fromkeys(
+        (
+            "UnitGroup",
+            "effective_density",
+            "effective_mask",
+            "largest_below",
+            "measure_network",
+            "removed_units",
+            "shrink_network",
+        ),
+        "lth_bench.structure",
+    ),
     "TaskFacts": "lth_bench.task_plan",
     "TicketView": "lth_bench.view",
 }
@@ -100,6 +139,7 @@ __all__ = [
     "Tune",
     "UnitGroup",
     "Unreachable",
+    "UserError",
     "Watch",
     "balanced_batch",
     "cosine",
@@ -111,19 +151,28 @@ __all__ = [
     "gradients_of",
     "hessian_vector_product",
     "hookimpl",
+    "largest_below",
+    "largest_remainder",
     "loss_gradients",
+    "measure_network",
     "next_counts",
     "norm_scores",
     "polynomial_density",
     "prunable_weights",
     "rank_within",
+    "removed_units",
     "results",
     "run",
+    "shrink_network",
     "top_k_flat",
     "uniform",
     "unit_mask",
     "unit_scores",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

@@ -99,21 +99,29 @@ def out_of_memory(error: BaseException) -> bool:
 
 LONGEST = 2000
 """Characters of an error's own text that are told."""
+LONGEST_REASON = 2 * LONGEST
+"""Characters of the reason in a row, which names plugin, hook and line besides."""
 
 
 def told(error: BaseException) -> str:
     """`IndexError: index 7 is out of range`, whatever a user's error has for a text: one that
     cannot be made, or written, or read by a person.
     """
-    kind = type(error).__name__
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
+def text_of(error: BaseException, most: int = LONGEST) -> str:
+    """An error's own text, whatever a user's has for one, in at most `most` characters."""
     try:
         text = str(error)
-    except Exception as other:
+    except BaseException as other:  # whatever it is, it is their text's
         text = f"its text raises {type(other).__name__}"
-    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]} … ({len(text):,} characters)"
-    return f"{kind}: {text}"
+    return bounded(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0"), most)
+
+
+def bounded(text: str, most: int) -> str:
+    """The text, cut where it has more than `most` characters, and then saying how many it has."""
+    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:

@@ -17,11 +17,15 @@ from lth_bench import (
     Ticket,
     Trained,
     Tune,
+    UnitGroup,
     Watch,
     hookimpl,
+    largest_below,
+    measure_network,
     rank_within,
+    removed_units,
+    shrink_network,
 )
-from lth_bench.structure import UnitGroup, largest_below, measure, removed_units, shrink
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +108,9 @@ class EarlyBird:
         one example, medians).
         """
         module = ticket.module(trained.values)
-        small = shrink(module, ticket.input_shape, trained.mask, ticket.units)
-        measured = measure(small, ticket.input_shape)
-        dense = measure(module, ticket.input_shape)
+        small = shrink_network(module, ticket.input_shape, trained.mask, ticket.units)
+        measured = measure_network(small, ticket.input_shape)
+        dense = measure_network(module, ticket.input_shape)
         metrics = {f"shrunk_{name}": value for name, value in measured.items()}
         search: Trained | None = ticket.memo.get("search")
         if search is not None:

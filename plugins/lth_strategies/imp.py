@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from lth_bench import Mask, PerKind, Ticket, Tune, count_at, hookimpl, next_counts
-from lth_bench.errors import Unreachable
+from lth_bench import (
+    Mask,
+    PerKind,
+    Ticket,
+    Tune,
+    Unreachable,
+    count_at,
+    hookimpl,
+    next_counts,
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from lth_bench import Range, RewindPoint, Ticket, Tune, hookimpl
-from lth_bench.errors import UserError
+from lth_bench import Range, RewindPoint, Ticket, Tune, UserError, hookimpl
 from lth_strategies.imp import IMP
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from lth_bench import Layers, Mask, PerKind, Ticket, Tune, hookimpl
-from lth_bench.errors import Unreachable
-from lth_bench.masks import largest_remainder
+from lth_bench import (
+    Layers,
+    Mask,
+    PerKind,
+    Ticket,
+    Tune,
+    Unreachable,
+    hookimpl,
+    largest_remainder,
+)
 
 
 @dataclass(frozen=True, eq=False)

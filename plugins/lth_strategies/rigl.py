@@ -18,9 +18,9 @@ from lth_bench import (
     Tune,
     erk,
     hookimpl,
+    top_k_flat,
     uniform,
 )
-from lth_bench.masks.select import top_k_flat
 
 
 @dataclass(frozen=True, eq=False)

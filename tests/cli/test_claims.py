@@ -122,3 +122,16 @@ def test_results_of_other_suites_only(lth):
     assert code == 0
     assert "no results of mnist_lenet; there are quickstart" in out
     assert "10 claims: 10 no data." in out
+
+
+def test_the_plugins_of_the_run_are_taken_too(lth, folder):
+    (folder / "mine.py").write_text(
+        "from lth_bench import hookimpl\nclass Mine:\n    @hookimpl\n"
+        "    def select_mask(self, ticket): ...\n"
+    )
+    code, out, err = lth("mine.toml", "--plugin", "mine.py")
+    assert (code, err) == (0, "")
+    assert "--plugin mine.py" in out.replace("\n", " ")
+    code, _, err = lth("mine.toml", "--plugin", "none.py")
+    assert code == 4
+    assert "no plugin file" in err

@@ -171,3 +171,52 @@ def test_any_value_is_built_or_refused(given_values):
         return
     again = build(Method, canonical(method), "m")
     assert canonical(again) == canonical(method)
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: Annotated[float, Range(0, 1)] = 2.0
+
+
+def broken(**fields: Any) -> type[Any]:
+    """A frozen dataclass `Mine` with fields given as (annotation, default)."""
+    body = {"__annotations__": {n: a for n, (a, _) in fields.items()}, "__qualname__": "Mine"}
+    return dataclass(frozen=True)(type("Mine", (), body | {n: d for n, (_, d) in fields.items()}))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "said"),
+    [
+        (Annotated[float, Range(0, 1)], 2.0, "Mine.x must be a number in [0, 1], but got 2.0"),
+        (float, "much", "Mine.x must be a number, but got 'much'"),
+        (float, math.nan, "Mine.x must be a"),
+        (int, 0.5, "but got 0.5"),
+        (int, None, "but got None"),
+        (bool, 1, "but got 1"),
+        (Literal["a", "b"], "c", "but got 'c'"),
+        (tuple[Annotated[int, Range(1, 9)], ...], (1, 0), "Mine.x[1] must be"),
+        (Annotated[float, Range(0, 1)] | None, 7.0, "but got 7.0"),
+        (Inner, Inner(), "default of Inner.rate"),
+    ],
+)
+@pytest.mark.parametrize("values", [{}, {"y": 2}])
+def test_a_default_keeps_what_the_class_says(annotation, default, said, values):
+    cls = broken(x=(annotation, default), y=(int, 1))
+    with pytest.raises(UserError) as caught:
+        build(cls, values)
+    assert "the default of " in caught.value.message
+    assert said in caught.value.message
+    assert "change the default" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (float, 1), (float | None, None), (int | float, 0.5), (tuple[int, ...], ()),
+        (Annotated[float, Range(0, 1)], 0), (Mapping[str, float], {"a": 1.0}),
+    ],
+)  # fmt: skip
+def test_a_default_that_could_be_given_is_none_to_refuse(annotation, default):
+    given = (annotation, field(default_factory=lambda: default)) if default == {"a": 1.0} else None
+    cls = broken(x=given or (annotation, default))
+    assert build(cls, {}).x == default

@@ -10,7 +10,7 @@ from torch import nn
 
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer, Mask
-from lth_bench.structure import largest_below, mask_of, measure, shrink, unit_groups
+from lth_bench.structure import largest_below, mask_of, measure_network, shrink_network, unit_groups
 
 ALL = [
     "mlp",
@@ -56,7 +56,7 @@ def test_outputs_equal_the_masked_networks(make_net, name):
         module = copy.deepcopy(net.module).to(dtype)
         x = torch.randn(4, *net.shape, dtype=dtype)
         for chosen in (mask, scattered):
-            small = shrink(module, net.shape, chosen, groups)
+            small = shrink_network(module, net.shape, chosen, groups)
             with torch.no_grad():
                 got = small.eval()(x)
             assert float((got - masked_outputs(module, chosen, x)).abs().max()) <= tolerance
@@ -71,7 +71,7 @@ def test_small_network_trains_alike_in_training_mode(make_net):
     _, mask = structured(net, 0.4)
     masked = copy.deepcopy(net.module)
     mask.apply_(masked.state_dict())
-    small = shrink(net.module, net.shape, mask)
+    small = shrink_network(net.module, net.shape, mask)
     assert small.training
     x = torch.randn(4, *net.shape, dtype=torch.float64)
     assert torch.allclose(small(x), masked(x), rtol=0, atol=1e-12)
@@ -84,7 +84,7 @@ def test_leaves_the_network_and_carries_its_modes(make_net):
     net.module.fc.bias.requires_grad_(False)
     before = {k: v.clone() for k, v in net.module.state_dict().items()}
     _, mask = structured(net, 0.4)
-    small = shrink(net.module, net.shape, mask)
+    small = shrink_network(net.module, net.shape, mask)
     for module in (net.module, small):
         assert module.training
         assert not module.bn.training
@@ -97,7 +97,7 @@ def test_leaves_the_network_and_carries_its_modes(make_net):
 
 def test_nothing_removed_keeps_the_size(make_net):
     net = make_net("conv_bn")
-    small = shrink(net.module, net.shape, Mask.ones(net.layers))
+    small = shrink_network(net.module, net.shape, Mask.ones(net.layers))
     shapes = {k: v.shape for k, v in net.module.state_dict().items()}
     assert {k: v.shape for k, v in small.state_dict().items()} == shapes
 
@@ -107,7 +107,7 @@ def test_a_layer_without_units_is_refused(make_net):
     groups = unit_groups(net.module, net.shape)
     mask = mask_of(groups, net.layers, [torch.zeros(8) > 0, torch.ones(6) > 0])
     with pytest.raises(UserError, match="removes every unit"):
-        shrink(net.module, net.shape, mask)
+        shrink_network(net.module, net.shape, mask)
 
 
 class Flipped(nn.Sequential):
@@ -124,7 +124,7 @@ def test_what_computes_something_else_is_not_returned(make_net):
     groups, mask = structured(net, 0.5)
     flipped = Flipped(*net.module)
     with pytest.raises(UserError, match="Flipped cannot be pruned by units: cut to this mask"):
-        shrink(flipped, net.shape, mask, groups)
+        shrink_network(flipped, net.shape, mask, groups)
 
 
 def test_measure_by_hand():
@@ -136,14 +136,14 @@ def test_measure_by_hand():
         nn.Linear(64, 10),
     )
     module.train()
-    cost = measure(module, (1, 4, 4), batch=3, repeats=3)
+    cost = measure_network(module, (1, 4, 4), batch=3, repeats=3)
     assert cost["parameters"] == 36 + 4 + 8 + 640 + 10
     assert cost["flops"] == 2 * (36 * 16 + 640)
     assert cost["latency_seconds"] > 0
     assert module.training
     assert module[1].num_batches_tracked == 0
     with pytest.raises(ValueError, match="repeats must be at least 1"):
-        measure(module, (1, 4, 4), repeats=0)
+        measure_network(module, (1, 4, 4), repeats=0)
 
 
 def test_a_network_that_looks_at_its_values_is_measured():
@@ -152,15 +152,17 @@ def test_a_network_that_looks_at_its_values_is_measured():
             h = super().forward(x)
             return h if float(h.detach().abs().max()) < 1e6 else h / 1e6
 
-    assert measure(Looks(nn.Flatten(), nn.Linear(4, 3)), (1, 2, 2), repeats=1)["flops"] == 24
+    assert (
+        measure_network(Looks(nn.Flatten(), nn.Linear(4, 3)), (1, 2, 2), repeats=1)["flops"] == 24
+    )
 
 
 def test_a_small_network_costs_less(make_net):
     net = make_net("resnet20")
     groups = unit_groups(net.module, net.shape)
     kept = [torch.arange(g.size) < g.size // 2 for g in groups]
-    small = shrink(net.module, net.shape, mask_of(groups, net.layers, kept), groups)
-    dense, cost = (measure(m, net.shape, repeats=1) for m in (net.module, small))
+    small = shrink_network(net.module, net.shape, mask_of(groups, net.layers, kept), groups)
+    dense, cost = (measure_network(m, net.shape, repeats=1) for m in (net.module, small))
     assert dense["flops"] == 81_626_368  # as counted for this network elsewhere
     # half the channels, a quarter of the products; the first layer's inputs and the last one's
     # outputs stay
@@ -172,7 +174,7 @@ def test_a_small_network_costs_less(make_net):
 def test_layers_follow_from_the_small_network(make_net):
     net = make_net("conv_flat")
     groups, mask = structured(net, 0.5)
-    small = shrink(net.module, net.shape, mask, groups)
+    small = shrink_network(net.module, net.shape, mask, groups)
     layers = [Layer(x.name, x.kind, tuple(small.get_parameter(x.key).shape)) for x in net.layers]
     assert {x.name: x.numel for x in layers} == mask.kept_per_layer()
     # and it can be cut again

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import FormatOption, JsonOption, ResultsOption, SuiteArgument
+from lth_bench.cli.options import (
+    FormatOption,
+    JsonOption,
+    PluginsOption,
+    ResultsOption,
+    SuiteArgument,
+)
 
 GATES = {
     "not-reproduced": ("not reproduced",),
@@ -28,6 +34,7 @@ def claims(
             "three seeds) or no-data; repeatable.",
         ),
     ] = None,
+    plugin: PluginsOption = None,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
@@ -38,6 +45,7 @@ def claims(
     import sys
 
     from lth_bench.errors import OK, REGRESSION, NothingSelected, UserError, suggest
+    from lth_bench.plugins import load_registry
     from lth_bench.report.claims.board import sheet
     from lth_bench.report.claims.finding import findings
     from lth_bench.report.claims.origin import origin
@@ -48,6 +56,7 @@ def claims(
 
     format = "json" if json_ else format
     require_format(format)
+    load_registry(plugin or ())  # only to tell of a mistake before `run` does
     for gate in fail_on or ():
         if gate not in GATES:
             raise UserError(f"--fail-on: unknown verdict {gate!r}{suggest(gate, GATES)}")
@@ -59,7 +68,7 @@ def claims(
     with reading(results or default_results(), to_stderr) as con:
         found = findings(con, loaded.name, loaded.claims)
         notes = origin(con, loaded)
-    show(sheet(loaded, found, notes, suite, results), format)
+    show(sheet(loaded, found, notes, suite, results, plugin or ()), format)
     refused = {kind for gate in fail_on or () for kind in GATES[gate]}
     failing = [f for f in found if f.kind in refused]
     for f in failing:

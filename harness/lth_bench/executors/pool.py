@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from lth_bench import guard
 from lth_bench.errors import Ending, OutOfTime
-from lth_bench.guard import SETTINGS
 from lth_bench.training.graphs import current
 from lth_bench.training.serving import Waiting
 from lth_bench.training.workbench import Workbench
@@ -220,7 +220,7 @@ class _GlobalState:
         self._numpy = np.random.get_state()
         # the device's own: the current device belongs to the thread
         self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        self._settings = [get() for get, _ in SETTINGS]
+        self._settings = guard.settings()
 
     def put_back(self) -> None:
         torch.set_rng_state(self._torch)
@@ -228,6 +228,4 @@ class _GlobalState:
         np.random.set_state(self._numpy)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device)
-        for before, (get, put) in zip(self._settings, SETTINGS, strict=True):
-            if get() != before:
-                put(before)
+        guard.put_back(self._settings)

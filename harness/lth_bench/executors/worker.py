@@ -15,12 +15,15 @@ import torch
 from lth_bench.blame import ends_the_run, where
 from lth_bench.defaults import Defaults
 from lth_bench.errors import (
+    LONGEST_REASON,
     DiskError,
     Diverged,
     OutOfTime,
     TrainingError,
     UserError,
+    bounded,
     out_of_memory,
+    text_of,
     told,
 )
 from lth_bench.executors.pool import GivenBack, Pool
@@ -141,6 +144,9 @@ class Worker:
 
         def unless_given(record: dict[str, Any]) -> None:
             if experiment.experiment_id not in self.pool.given:
+                for key in ("reason", "message"):
+                    if record.get(key):
+                        record[key] = bounded(record[key], LONGEST_REASON)
                 emit(record)
 
         try:
@@ -214,21 +220,21 @@ class Worker:
             )
             play(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
-            return "diverged", str(error)
+            return "diverged", text_of(error, LONGEST_REASON)
         except OutOfTime as error:
-            return "timeout", str(error)
+            return "timeout", text_of(error, LONGEST_REASON)
         except DiskError as error:
             # nobody else could keep a result either, so the coordinator ends the run
-            emit({"event": "disk", "message": str(error)})
-            return "interrupted", str(error)
+            emit({"event": "disk", "message": text_of(error, LONGEST_REASON)})
+            return "interrupted", text_of(error, LONGEST_REASON)
         except (StrategyError, TrainingError, UserError) as error:
-            return "failed", str(error)
+            return "failed", text_of(error, LONGEST_REASON)
         # one experiment's failure is its row, not the run's end; sys.exit() is one too
         except BaseException as error:
             if ends_the_run(error):
                 raise
             if out_of_memory(error):
-                return "oom", f"out of memory: {error}"
+                return "oom", f"out of memory: {text_of(error)}"
             return "failed", f"{told(error)}{where(error)}"
         if reached and all(s == "skipped" for s in reached):
             return "skipped", "no density could be reached"

@@ -6,13 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from lth_bench.errors import Unreachable
-from lth_bench.lottery.checks import (
-    check_mask,
-    check_start,
-    check_trained,
-    check_untouched,
-)
+from lth_bench.errors import Unreachable, text_of
+from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
 from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.record import Reporter
@@ -64,7 +59,7 @@ class Play:
                 self.reach(density)
             except Unreachable as reason:
                 for control in ("none", *self.experiment.controls):
-                    self.report.skipped(density, self.round, control, str(reason))
+                    self.report.skipped(density, self.round, control, text_of(reason))
 
     def report_dense(self) -> None:
         """Density 1.0 is the dense run and no round."""
@@ -144,7 +139,7 @@ class Play:
         try:
             point, mask, note = CONTROLS[control](ticket, trained, self.structured)
         except Unchanged as reason:
-            self.report.skipped(ticket.target, ticket.round, control, str(reason))
+            self.report.skipped(ticket.target, ticket.round, control, text_of(reason))
             return
         twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
         outcome = twin.fit()

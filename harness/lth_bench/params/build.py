@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -45,7 +46,22 @@ def build(cls: type[T], values: Mapping[str, object], where: str = "") -> T:
         raise UserError(message, error.path) from error
 
 
+@functools.cache
+def _check_defaults(cls: type[Any]) -> None:
+    """UserError where a class's default is none that a user could give."""
+    for param in parameters(cls):
+        if not param.required:
+            try:
+                convert(param.default, param.type, (param.name,))
+            except UserError as error:
+                raise UserError(
+                    f"the default of {cls.__qualname__}.{error.message}; change the default, or "
+                    f"what the class says of it"
+                ) from error
+
+
 def _table(cls: type[T], values: Mapping[str, object], path: Keys, default: T | None) -> T:
+    _check_defaults(cls)
     known = {param.name: param for param in parameters(cls)}
     for key in values:
         if key not in known:

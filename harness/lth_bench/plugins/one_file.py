@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from lth_bench.errors import UserError
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import UserError, text_of, told
 from lth_bench.hookspecs import OBSERVER_HOOKS
 from lth_bench.plugins.contract import HOOKS, marked, slip
 
@@ -66,14 +67,31 @@ def _execute(file: Path) -> tuple[ModuleType, str]:
     try:
         # not through the loader: an edit within the same second would find the old bytecode
         exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:  # whatever somebody's module raises
+    except BaseException as error:  # whatever somebody's module raises
         del sys.modules[module_name]
+        if ends_the_run(error):
+            raise
         frames = _lines(error, file)
         where = f" (line {frames[-1]})" if frames else ""
-        raise UserError(
-            f"plugin file {str(file)!r} fails to import: {type(error).__name__}: {error}{where}"
-        ) from error
+        what = f"{told(error)}{where}{_neighbour(error, file)}"
+        raise UserError(f"plugin file {str(file)!r} fails to import: {what}") from error
     return module, version
+
+
+def _neighbour(error: BaseException, file: Path) -> str:
+    """What to do where the file imports another that lies beside it."""
+    if not isinstance(error, ImportError):
+        return ""
+    name = (error.name or "").partition(".")[0]
+    beside = [p for p in (file.parent / f"{name}.py", file.parent / name) if name and p.exists()]
+    if not beside and "relative import" not in text_of(error):
+        return ""
+    what = f"{beside[0].name} lies beside it, but a" if beside else "A"
+    return (
+        f". {what} one-file plugin stands alone: what it is made of is recorded with the results, "
+        f"and its folder is no place that modules come from. Put the code into the file, or make a "
+        f"package of both, as `lth-bench plugin new NAME` does"
+    )
 
 
 def _lines(error: BaseException, file: Path) -> list[int]:

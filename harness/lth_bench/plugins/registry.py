@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lth_bench.errors import UnknownName, UserError
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import UnknownName, UserError, told
 from lth_bench.plugins.one_file import Found, classes_of
 
 GROUPS = ("strategies", "models", "datasets", "observers")
@@ -61,8 +62,10 @@ class Entry:
             return self._found
         try:
             return self.point.load()
-        except (Exception, SystemExit) as error:  # whatever somebody's module raises
-            self.error = f"{type(error).__name__}: {error}{_where(error)}"
+        except BaseException as error:  # whatever somebody's module raises
+            if ends_the_run(error):
+                raise
+            self.error = f"{told(error)}{_where(error)}"
             raise ImportFailed(self._refusal()) from error
 
     def _check(self, cls: Any) -> None:
@@ -162,10 +165,12 @@ class Registry:
                 continue
             try:
                 made.working[name] = cls()
-            except Exception as error:  # whatever somebody's constructor raises
+            except BaseException as error:  # whatever somebody's constructor raises
+                if ends_the_run(error):
+                    raise
                 made.left_out.append(
                     f"observer {name!r} of {entry.source} is left out, it cannot be made: "
-                    f"{type(error).__name__}: {error}"
+                    f"{told(error)}"
                 )
         return made
 

@@ -2,7 +2,7 @@
 
 from lth_bench.structure.effective import effective_density, effective_mask
 from lth_bench.structure.groups import Slots, UnitGroup
-from lth_bench.structure.shrink import measure, shrink
+from lth_bench.structure.shrink import measure_network, shrink_network
 from lth_bench.structure.unit_masks import largest_below, mask_of, removed_units, shuffle_units
 from lth_bench.structure.units import unit_groups
 
@@ -13,9 +13,9 @@ __all__ = [
     "effective_mask",
     "largest_below",
     "mask_of",
-    "measure",
+    "measure_network",
     "removed_units",
-    "shrink",
+    "shrink_network",
     "shuffle_units",
     "unit_groups",
 ]

@@ -21,7 +21,7 @@ WARM_UP = 3
 """Runs before the timing starts."""
 
 
-def shrink(
+def shrink_network(
     module: nn.Module,
     input_shape: tuple[int, ...],
     mask: Mask,
@@ -59,7 +59,7 @@ def shrink(
     return small
 
 
-def measure(
+def measure_network(
     small: nn.Module, input_shape: tuple[int, ...], batch: int = 1, repeats: int = 30
 ) -> dict[str, float]:
     """What a network costs: a forward pass in eval mode, on its device and in its dtype.

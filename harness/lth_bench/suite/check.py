@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.errors import UserError
+from lth_bench.blame import ends_the_run, where
+from lth_bench.errors import UserError, told
 from lth_bench.params import build, dotted
 from lth_bench.suite.source import Source, holds
 from lth_bench.suite.spec import Keys, StrategySpec, Suite, TaskSpec
@@ -86,5 +87,7 @@ def _build(
         )
         error.path = (*at, *error.path)
         raise
-    except Exception as error:  # whatever a plugin's __post_init__ raises
-        raise UserError(f"{what}: {type(error).__name__}: {error}", tables[-1][0]) from error
+    except BaseException as error:  # whatever a plugin's __post_init__ raises
+        if ends_the_run(error):
+            raise
+        raise UserError(f"{what}: {told(error)}{where(error)}", tables[-1][0]) from error

@@ -68,6 +68,7 @@ def sheet(
     notes: Sequence[str] = (),
     argument: str = "",
     results: Path | None = None,
+    plugins: Sequence[Path] = (),
 ) -> Board:
     """The findings, a table a task.
 
@@ -77,6 +78,7 @@ def sheet(
         notes: What must be said of all of them; below the first table.
         argument: The suite as the user names it, for the command that gives missing data.
         results: The DuckDB file, where the user named one.
+        plugins: The plugin files that the user named.
     """
     tables: list[Table] = []
     in_order = sorted(found, key=lambda f: _place(suite, f.claim))
@@ -87,7 +89,9 @@ def sheet(
         if missing:
             below.append(
                 f"{len(missing)} of {len(members)} claims have no data; this gives them: "
-                f"{command([f.claim for f in missing], suite, argument or suite.name, results)}"
+                + command(
+                    [f.claim for f in missing], suite, argument or suite.name, results, plugins
+                )
             )
         # of rows that nobody has planned yet, the command says enough
         below += [f"{f.claim.name}: {f.reason}" for f in members if f.reason and f.planned]
@@ -109,7 +113,13 @@ def sheet(
     return Board("claims", [_row(f, suite) for f in found], tables, legend)
 
 
-def command(claims: Sequence[Claim], suite: Suite, argument: str, results: Path | None) -> str:
+def command(
+    claims: Sequence[Claim],
+    suite: Suite,
+    argument: str,
+    results: Path | None,
+    plugins: Sequence[Path] = (),
+) -> str:
     """The command that runs what these claims are about."""
     sides = [side for claim in claims for side in (claim.of, claim.versus) if side is not None]
     listed = {strategy.label: strategy.use for strategy in suite.strategies}
@@ -124,6 +134,8 @@ def command(claims: Sequence[Claim], suite: Suite, argument: str, results: Path 
             words += ["-m", model]
     if results is not None:
         words += ["--results", str(results)]
+    for plugin in plugins:
+        words += ["--plugin", str(plugin)]
     return shlex.join(words)
 
 
