@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
-from lth_bench.structure import mask_of, shrink
+from lth_bench.structure import mask_of, shrink_network
 from lth_bench.training.cohort import Cohort
 from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.layouts.branches import Branches
@@ -163,7 +163,7 @@ def shrinks(bench: Workbench, row: Row) -> str:
     values = dict(bench.initial(1).values)
     mask.apply_(values)
     masked = bench.network.twin(values).eval()
-    small = shrink(bench.network.twin(values), row.shape, mask, groups).eval()
+    small = shrink_network(bench.network.twin(values), row.shape, mask, groups).eval()
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in masked.parameters())
     x = torch.randn(3, *row.shape, dtype=torch.float64)
     with torch.no_grad():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.params.describe import parameters
@@ -46,8 +46,7 @@ def build(cls: type[T], values: Mapping[str, object], where: str = "") -> T:
         raise UserError(message, error.path) from error
 
 
-@functools.cache
-def _check_defaults(cls: type[Any]) -> None:
+def _defaults_checked(cls: type[Any]) -> None:
     """UserError where a class's default is none that a user could give."""
     for param in parameters(cls):
         if not param.required:
@@ -58,6 +57,9 @@ def _check_defaults(cls: type[Any]) -> None:
                     f"the default of {cls.__qualname__}.{error.message}; change the default, or "
                     f"what the class says of it"
                 ) from error
+
+
+_check_defaults = cast(Callable[[type[Any]], None], functools.cache(_defaults_checked))
 
 
 def _table(cls: type[T], values: Mapping[str, object], path: Keys, default: T | None) -> T:
