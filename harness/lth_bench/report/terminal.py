@@ -29,9 +29,9 @@ LOOKS: dict[Style, str] = {
 
 def stdout() -> Console:
     """Standard output; without colour and 100 columns wide where it is no terminal."""
-    from rich.console import Console
+    from lth_bench.report.columns import Uncropped
 
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    return Uncropped(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def as_text(board: Board, width: int = PIPED_WIDTH) -> str:
