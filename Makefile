@@ -28,10 +28,10 @@ demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the l
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-slow: $(STAMP) ## the tests marked slow, 500 cases of each fuzzer, and twelve kills of runs
+test-slow: $(STAMP) ## the tests marked slow, 500 cases of each fuzzer, and sixteen kills of runs
 	LTH_BENCH_FUZZ=500 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest \
 	  -m "slow or fuzz" -n $(WORKERS) --dist worksteal -o faulthandler_timeout=1200 $(ARGS)
-	$(BIN)/python tests/soak/soak.py --kills 12
+	$(BIN)/python tests/soak/soak.py --kills 16
 
 # What each dependency is used for, without the tests that take longest.
 FAST := $(addprefix tests/,helpers masks models params plugins stats strategies structure \

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench import plan, task_plan
+from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
 from lth_bench.suite.load import suite_of
 
@@ -103,3 +104,12 @@ def test_a_network_of_any_size_is_planned_without_its_memory(tmp_path: Path) -> 
     text = TEXT.replace("[10]", "[1000000, 1000000]")  # 4 TB
     planned = plan.plan_suite(suite_of(text, Path("demo.toml")), REGISTRY, tmp_path).experiments
     assert max(p.bytes for p in planned) > 10**12
+
+
+def test_more_experiments_than_anybody_can_run_are_refused_soon(tmp_path: Path) -> None:
+    many = TEXT.replace("seeds = [0]", "seeds = 100_001").replace(
+        "densities = [0.5, 0.2]", "densities = [0.5]"
+    )
+    suite = suite_of(many, Path("demo.toml"))
+    with pytest.raises(UserError, match=r"asks for [12]00,00\d experiments .* at most 100,000"):
+        plan.plan_suite(suite, REGISTRY, tmp_path)

@@ -1,10 +1,11 @@
 """`python faults.py run SUITE …`: lth-bench that kills itself in a chosen place.
 
-SOAK_FAULT is `VICTIM PLACE NUMBER`: who is killed with SIGKILL (`coordinator`, `worker`, `all`),
-where (`training`, `hooks`, `append`, `fold`), and the how-manieth time that somebody passes there.
-It happens once: the file SOAK_DIARY says that it has. Without SOAK_FAULT nothing is killed. Worker
-processes import this file too, so that it is in force in them. The diary has a JSON line for every
-kill, every finished training, and every process with what it has trained.
+SOAK_FAULT is `VICTIM PLACE NUMBER`: who is killed with SIGKILL (`coordinator`, `worker`, `server`,
+which forks the workers, `all`), where (`training`, `hooks`, `append`, `fold`), and the how-manieth
+time that somebody passes there. It happens once: the file SOAK_DIARY says that it has. Without
+SOAK_FAULT nothing is killed. Worker processes import this file too, so that it is in force in them.
+The diary has a JSON line for every kill, every finished training, and every process with what it
+has trained.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import random
 import signal
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 from ledger import PROGRESS
@@ -33,6 +35,10 @@ def note(**record):
 def victims(who):
     if who == "all":
         return [0]  # the whole group
+    if who == "server":
+        # the worker's own parent, since that is what forked it
+        server = forkserver._forkserver._forkserver_pid
+        return [os.getppid()] if IN_WORKER else [pid for pid in (server,) if pid is not None]
     if IN_WORKER:
         return [os.getpid() if who == "worker" else multiprocessing.parent_process().pid]
     workers = [p.pid for p in multiprocessing.active_children()]

@@ -24,7 +24,7 @@ import duckdb
 from ledger import PROGRESS
 
 HERE = Path(__file__).parent
-VICTIMS = ("coordinator", "worker", "all")
+VICTIMS = ("coordinator", "worker", "server", "all")
 PLACES = {"training": 500, "hooks": 12, "append": 10, "fold": 12}
 """Each place, and the most that is waited for: times that somebody passes there."""
 CHECKPOINTS = 0.25

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import random
+import runpy
+from pathlib import Path
+
 import optuna
 import pytest
 
@@ -88,3 +92,38 @@ def test_a_corrupt_last_line_is_refused(paths, damage):
     with pytest.raises(UserError, match=r"results\.tuning\.log is damaged .* move it away"):
         open_storage(None, paths)
     assert paths.tuning.read_bytes() == before
+
+
+DAMAGE = runpy.run_path(str(Path(__file__).parents[1] / "security" / "damage.py"))
+
+
+def searched(storage):
+    """Some trials more, as a search has them."""
+    one = study(storage)
+    for value in (0.1, 0.2, None):
+        trial = one.ask()
+        trial.suggest_float("lr", 1e-4, 1, log=True)
+        trial.suggest_categorical("kind", ["a", "b"])
+        trial.set_user_attr("steps", [1, 2])
+        trial.report(0.5, 1)
+        if value is not None:
+            one.tell(trial, value)
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_damaged_store_is_refused_or_goes_on(paths, count):
+    """Wherever the damage lies, it is met before anything trains, not by a later trial."""
+    searched(open_storage(None, paths))
+    good, draws, refused = paths.tuning.read_bytes(), random.Random(0), 0
+    for _ in range(count):
+        how, content = DAMAGE["spoilt"](draws, good)
+        paths.tuning.write_bytes(content)
+        try:
+            storage = open_storage(None, paths)
+        except UserError as error:
+            assert "move it away" in error.message, how  # noqa: PT017
+            refused += 1
+        else:
+            searched(storage)
+            open_storage(None, paths)
+    assert count / 4 < refused < count

@@ -76,7 +76,8 @@ def list_folder(folder: Path) -> Listing:
                         found.append((name, f"{status.st_size} {status.st_mtime_ns}"))
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be read: {error}; put the file there, or remove what names it"
+            f"{error.filename or folder} cannot be read ({error.strerror or error}); make it "
+            f"readable, put the file there that a link names, or remove it"
         ) from error
     found.sort()
     return Listing(

@@ -15,7 +15,7 @@ from lth_bench.errors import UserError
 from lth_bench.store import schema
 from lth_bench.store.database import disk_trouble
 from lth_bench.store.glossary import VIEWS
-from lth_bench.store.paths import DiskError, Paths, looks_like_duckdb
+from lth_bench.store.paths import DiskError, Paths, Unreadable, looks_like_duckdb
 from lth_bench.store.reading import reading
 from lth_bench.store.snapshot import extract_journal, make_snapshot
 from lth_bench.store.subset import copy_suites
@@ -152,6 +152,8 @@ def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise _refused(target, error.strerror or str(error)) from error
+    except Unreadable:
+        raise
     except DiskError as error:  # its advice is about the results themselves
         raise _refused(target, error.message.split(". ")[0].rsplit(": ", 1)[-1]) from error
     except duckdb.Error as error:

@@ -24,6 +24,10 @@ class DiskError(UserError):
     """A refusal of the operating system: no space, no right to write, no such folder."""
 
 
+class Unreadable(DiskError):
+    """A file of the results that cannot be read; nothing else serves in its place."""
+
+
 def default_results() -> Path:
     """The DuckDB file that LTH_BENCH_RESULTS names, or `reports/results.duckdb`."""
     return Path(os.environ.get("LTH_BENCH_RESULTS") or DEFAULT_RESULTS)
@@ -97,13 +101,13 @@ class Paths:
 
 
 def open_to_read(file: Path, what: str) -> BinaryIO:
-    """A file of the results. FileNotFoundError where there is none, else DiskError."""
+    """A file of the results. FileNotFoundError where there is none, else Unreadable."""
     try:
         return open_regular(file)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise DiskError(
+        raise Unreadable(
             f"cannot read the {what} {file}: {error.strerror or error}. Make it readable, or name "
             f"other results with --results"
         ) from error

@@ -14,7 +14,7 @@ from lth_bench.store.database import Corrupt, Locked, naming_damage, open_safe
 from lth_bench.store.fold import build, fold
 from lth_bench.store.journal import end_of_lines
 from lth_bench.store.mark import read_mark
-from lth_bench.store.paths import DiskError, Paths
+from lth_bench.store.paths import DiskError, Paths, Unreadable
 from lth_bench.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _hindrance(paths: Paths, note: Callable[[str], None] | None) -> str | None:
     """Fold; what kept it from being done, if anything."""
     try:
         report = fold(paths)
+    except Unreadable:
+        raise
     except DiskError as error:
         return error.message
     if report.loss:
