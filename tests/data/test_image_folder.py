@@ -223,7 +223,7 @@ def test_a_test_folder_without_classes_leaves_the_validation_images(
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
     (tree / "train" / "ant" / "gone.png").symlink_to(tmp_path / "elsewhere.png")
-    with pytest.raises(UserError, match=r"No such file or directory: '.*train/ant/gone.png'"):
+    with pytest.raises(UserError, match=r"train/ant/gone\.png cannot be read \(No such file"):
         ImageFolder("animals").info(tmp_path)
 
 

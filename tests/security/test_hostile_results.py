@@ -25,6 +25,8 @@ from lth_bench.store.journal import finished
 from lth_bench.store.query import query
 from lth_bench.training.keys import digest
 from lth_bench.training.partial import Partials
+from lth_bench.tuning.storage import open_storage
+from lth_bench.upkeep.results import check_results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</script></style>"
@@ -346,5 +348,37 @@ def test_a_line_without_end_is_named(paths: Paths, peak: Callable[..., float]) -
         for reader in (fold, finished):
             with pytest.raises(UserError, match=rf"line {at} is not a record.* is longer than"):
                 reader(paths)
+        for opener in (lambda: Journal(paths).open(), lambda: reading(paths.results).__enter__()):
+            with pytest.raises(UserError, match=r"ends in a line of more than .*Delete that line"):
+                opener()
+        assert [f.level for f in check_results(paths) if f.what == "journal"] == ["problem"]
 
     assert peak(read) < 1200
+
+
+@pytest.mark.parametrize("kind", ["zeros", "lines"])
+def test_a_store_of_studies_without_end_is_named(
+    tmp_path: Path, kind: str, peak: Callable[..., float]
+) -> None:
+    paths = Paths(tmp_path / "results.duckdb")
+    terabyte(paths.tuning)
+    if kind == "lines":
+        with paths.tuning.open("ab") as file:
+            file.write(b"\n")
+
+    def read() -> None:
+        with pytest.raises(UserError, match=r"tuning\.log (ends in a line of|is damaged).* than"):
+            open_storage(None, paths)
+
+    assert peak(read) < 500
+
+
+def test_a_lock_file_without_end_names_no_process(paths: Paths, peak: Callable[..., float]) -> None:
+    with Journal(paths):
+        terabyte(paths.lock)
+
+        def read() -> None:
+            with pytest.raises(UserError, match=r"another run is writing to \S+; wait"):
+                Journal(Paths(paths.results)).open()
+
+        assert peak(read) < 100

@@ -17,7 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lth_bench.errors import UserError
-from lth_bench.files import require_regular
+from lth_bench.files import read_json, require_regular
 from lth_bench.redact import redacted
 from lth_bench.store.paths import Paths, disk_error, open_to_read
 from lth_bench.systems import require_system
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 LONGEST = 1 << 28
 """Bytes of a line, at most. A plan of 100,000 experiments, the most that is run, takes a third."""
+
+
+MOST_LOCK = 1 << 16
+"""Bytes of a lock file, which names a process."""
 
 
 class Journal:
@@ -301,10 +305,18 @@ def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
 
 
 def end_of_lines(journal: Path, size: int) -> int:
-    """The offset just after the last newline within the first `size` bytes."""
+    """The offset just after the last newline within the first `size` bytes.
+
+    UserError where what follows it is longer than any record.
+    """
     with open_to_read(journal, "journal") as file:
         end = size
         while end > 0:
+            if size - end > LONGEST:
+                raise UserError(
+                    f"{journal} ends in a line of more than {LONGEST:,} bytes, which is not a "
+                    f"record. Delete that line; every other line counts by itself"
+                )
             start = max(0, end - (1 << 16))
             file.seek(start)
             found = file.read(end - start).rfind(b"\n")
@@ -395,7 +407,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _holder(lock: Path) -> str:
     try:
-        holder = json.loads(lock.read_text(encoding="utf-8"))
+        holder = read_json(lock, MOST_LOCK)
         return f" (process {holder['pid']} on {holder['host']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -17,6 +17,9 @@ from lth_bench.store.paths import Paths, disk_error
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+LARGEST = 1 << 30
+"""Bytes of a store of studies; a trial takes some thousands."""
+
 
 def open_storage(url: str | None, paths: Paths) -> BaseStorage:
     """The store of a suite's studies. UserError where it cannot be opened, or is damaged."""
@@ -38,6 +41,8 @@ def _journal(file: Path) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend
 
     try:
+        if file.exists() and file.stat().st_size > LARGEST:
+            raise ValueError(f"it is longer than {LARGEST:,} bytes")
         storage = JournalStorage(JournalFileBackend(str(file)))
         storage.get_all_studies()
         _require_readable_end(file)  # Optuna minds a bad last line only when another follows it

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from lth_bench.errors import UserError
+from lth_bench.files import read_json
 from lth_bench.store.database import Locked, naming_damage, open_safe
-from lth_bench.store.journal import decode, end_of_lines, whole_lines
+from lth_bench.store.journal import MOST_LOCK, decode, end_of_lines, whole_lines
 from lth_bench.store.mark import read_mark
 from lth_bench.store.paths import Paths
 from lth_bench.store.schema import SCHEMA_VERSION
@@ -93,7 +93,7 @@ def _writer(paths: Paths) -> Iterator[Finding]:
 
 def _named(lock: Path) -> str:
     try:
-        about = json.loads(lock.read_text(encoding="utf-8"))
+        about = read_json(lock, MOST_LOCK)
         pid, host = int(about["pid"]), str(about["host"])
     except (OSError, ValueError, KeyError, TypeError):
         return "an unknown process"
