@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from lth_bench import plan, task_plan
-from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
 from lth_bench.suite.load import suite_of
 
@@ -90,10 +89,17 @@ def test_the_source_of_strategy_model_and_dataset(
     assert ids(tmp_path).isdisjoint(same)
 
 
-def test_more_experiments_than_anybody_can_run_are_refused_soon(tmp_path: Path) -> None:
-    densities = [round(0.05 * i, 2) for i in range(1, 12)]
-    many = TEXT.replace("seeds = [0]", "seeds = 10_000").replace("[0.5, 0.2]", str(densities))
-    many = many.replace('use = "imp"\nparams = { prune_rate = 0.5 }', 'use = "snip"')
-    suite = suite_of(many, Path("demo.toml"))
-    with pytest.raises(UserError, match=r"asks for 1[12]0,000 experiments .* at most 100,000"):
-        plan.plan_suite(suite, REGISTRY, tmp_path)
+def test_more_experiments_than_anybody_can_run_are_refused(tmp_path: Path) -> None:
+    text = TEXT.replace("seeds = [0]", "seeds = 10000").replace(
+        'use = "imp"\nparams = { prune_rate = 0.5 }',
+        'use = "snip"\n' + "".join(f'[[strategies]]\nuse = "snip"\nlabel = "s{i}"\n'
+                                   for i in range(5)),
+    )  # fmt: skip
+    with pytest.raises(plan.UserError, match="asks for 120,000 experiments"):
+        plan.plan_suite(suite_of(text, Path("demo.toml")), REGISTRY, tmp_path)
+
+
+def test_a_network_of_any_size_is_planned_without_its_memory(tmp_path: Path) -> None:
+    text = TEXT.replace("[10]", "[1000000, 1000000]")  # 4 TB
+    planned = plan.plan_suite(suite_of(text, Path("demo.toml")), REGISTRY, tmp_path).experiments
+    assert max(p.bytes for p in planned) > 10**12

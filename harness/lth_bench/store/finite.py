@@ -1,10 +1,14 @@
-"""SQL that makes null of numbers that are none: infinite ones, and those that are not a number.
+"""What makes null of numbers that are none, in SQL and in JSON: infinite ones, and those that are
+not a number.
 
 No run writes them, but a stranger's journal may have them: JSON's 1e999 is infinite to DuckDB, and
 the text "nan" is a number to it. Sums, intervals and pages that meet one end in an error.
 """
 
 from __future__ import annotations
+
+import json
+import math
 
 
 def finite(value: str, kind: str, depth: int = 0) -> str | None:
@@ -43,3 +47,21 @@ def _fields(struct: str) -> dict[str, str]:
             parts[-1] += letter
     pairs = (part.strip().split(" ", 1) for part in parts)
     return {name.strip('"'): kind for name, kind in pairs}
+
+
+def _float(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> int | None:
+    """None for one that no float can be made of: tables and pages are of floats."""
+    return int(text) if len(text) < 308 else None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+STRICT = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_no_number)
+"""Numbers that are too large are null; what JSON does not have as a number is an error."""

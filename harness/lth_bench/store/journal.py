@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from lth_bench.errors import UserError
 from lth_bench.files import read_json, require_regular
 from lth_bench.redact import redacted
+from lth_bench.store.finite import STRICT
 from lth_bench.store.paths import Paths, disk_error, open_to_read
 from lth_bench.systems import require_system
 
@@ -296,7 +297,7 @@ def _without_passwords(line: bytes) -> bytes:
 def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
     """The record of a whole line. UserError if it is none."""
     try:
-        record = _STRICT.decode(line.decode())
+        record = STRICT.decode(line.decode())
     except (ValueError, RecursionError) as error:
         raise bad_record(journal, offset, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("record"), str):
@@ -340,24 +341,6 @@ def bad_record(journal: Path, offset: int, why: str) -> UserError:
         f"{journal}, line {number} is not a record of the journal ({why}). Delete that line; "
         f"every other line counts by itself"
     )
-
-
-def _float(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def _integer(text: str) -> int | None:
-    """None for one that no float can be made of: tables and pages are of floats."""
-    return int(text) if len(text) < 308 else None
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
-
-
-_STRICT = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_no_number)
-"""Numbers that are too large are null; what JSON does not have as a number is an error."""
 
 
 def _finite(value: Any) -> Any:
