@@ -135,6 +135,18 @@ def test_data_that_may_not_be_read_is_named_before_anything_trains(
     assert not Paths(lth.results).journal.exists()
 
 
+def test_a_damaged_database_costs_a_run_nothing(here: Any, tiny: str, finished: Any) -> None:
+    """The journal has it all; what the run says leads to a whole database."""
+    journal = Paths(finished.results).journal.read_bytes().splitlines(keepends=True)
+    database = finished.results.read_bytes()
+    Paths(here.results).journal.write_bytes(b"".join(journal[:-3]))
+    here.results.write_bytes(database[: len(database) // 2])
+    done = here("run", here.write("tiny.toml", tiny))
+    assert f"lth-bench db rebuild --results {here.results}" in done.stderr
+    here("db", "rebuild", "--results", here.results)
+    assert rows(here) == rows(finished)
+
+
 @pytest.fixture
 def small_disk(lth: Any) -> Iterator[Path]:
     """A file system of a few megabytes, for the results and all that belongs to them."""
