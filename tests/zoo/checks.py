@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
@@ -106,7 +108,7 @@ def counts_flops(bench: Workbench, row: Row) -> str:
     # torch's counter charges the backward of a grouped convolution as if it had no groups
     if not (row.other_flops or grouped or bench.network.habits.draws):
         module.train()
-        with FlopCounterMode(display=False) as counter:
+        with _in_parts(), FlopCounterMode(display=False) as counter:
             module(torch.zeros(2, *row.shape)).sum().backward()
         assert bench.network.flops.step == counter.get_total_flops() / 2
     return "equal"
@@ -114,12 +116,17 @@ def counts_flops(bench: Workbench, row: Row) -> str:
 
 @contextlib.contextmanager
 def _in_parts() -> Iterator[None]:
-    """torch's counter knows no fused recurrent layers."""
+    """torch's counter knows not all that is fused."""
     torch.backends.mkldnn.enabled = False
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+            # it counts by hooks, of which a compiled network warns
+            warnings.filterwarnings("ignore", "Using `torch.compile")
+            yield
     finally:
         torch.backends.mkldnn.enabled = True
+        torch.backends.mha.set_fastpath_enabled(True)
 
 
 def dense_density(bench: Workbench, row: Row) -> str:

@@ -183,6 +183,38 @@ def test_complex_numbers_are_refused():
         connections_of(Transformed())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        nn.Mish(inplace=True),
+        nn.ReLU6(inplace=True),
+        nn.LeakyReLU(inplace=True),
+        nn.LeakyReLU(),
+        nn.Hardtanh(inplace=True),
+        nn.ELU(inplace=True),
+        nn.Threshold(0.1, 0.0, inplace=True),
+        torch.ops.aten.gelu_,
+        lambda h: h.masked_fill_(torch.eye(6, dtype=torch.bool)[:2].any(0), -1.0),
+        lambda h: torch.where(h > 0, h, -h).abs_(),
+    ],
+)
+def test_element_by_element_in_place(change):
+    """torch tags some of them as such out of place only."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.out = nn.Linear(36, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.out(change(self.a(x.flatten(1))))
+
+    module = Net()
+    mask = Mask({"a": torch.ones(6, 36).bool(), "out": (torch.arange(18).view(3, 6) % 6 != 4)})
+    found = effective_mask(module, SHAPE, mask)
+    assert found.kept["a"].any(1).tolist() == [True, True, True, True, False, True]
+
+
 class Choosing(nn.Module):
     """Whole numbers made of the examples choose which weights are used."""
 

@@ -86,11 +86,18 @@ def apply(call: Call) -> Tensor:
     rule = RULES.get(name)
     if rule is None and product_of(operation) is not None:
         rule = product
-    if rule is None and torch.Tag.pointwise in operation.func.tags:
+    if rule is None and _is_pointwise(operation.func, name):
         rule = pointwise
     if rule is None:
         raise Unsupported(f"the operation {operation.func} has no rule")
     return rule(call)
+
+
+def _is_pointwise(func: Any, name: str) -> bool:
+    """torch's tags say so; those of the operation out of place, where its own has none."""
+    packet = getattr(torch.ops.aten, name, func)
+    overloads = [getattr(packet, o) for o in getattr(packet, "overloads", list)()]
+    return any(torch.Tag.pointwise in one.tags for one in (func, *overloads))
 
 
 def _marks(x: Any) -> list[Mark]:
@@ -194,9 +201,8 @@ def running(call: Call) -> Tensor:
 
 
 def norm(channel: int | None) -> Rule:
-    """What normalises, element by element: its neighbours are not connected by it. A scale that is
-    pruned (a γ held at zero) lets nothing through. The scale lies along the dimension `channel`,
-    or along the last ones.
+    """What normalises, element by element: it connects no neighbours. A scale that is pruned (a γ
+    held at zero) lets nothing through. It lies along the dimension `channel`, or the last ones.
     """
 
     def rule(call: Call) -> Tensor:
@@ -388,7 +394,7 @@ RULES: dict[str, Rule] = {
     # element by element, though torch does not say so of them
     **_each(
         pointwise,
-        "rsub hardswish log_sigmoid_forward _prelu_kernel rrelu_with_noise masked_scatter "
-        "bitwise_and bitwise_or nan_to_num polar",
+        "rsub leaky_relu hardswish log_sigmoid_forward _prelu_kernel rrelu_with_noise "
+        "masked_scatter bitwise_and bitwise_or nan_to_num polar",
     ),
 }
