@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -20,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from lth_bench.models.tracing import eager
 
 Origin = Literal["data", "weights", "constant"]
 """`data`: computed from the examples; `weights`: from watched weights, and no examples;
@@ -158,9 +159,7 @@ def _in_parts() -> Iterator[None]:
             switch(False)
         sdp.enable_math_sdp(True)
         mkldnn.enabled = False  # type: ignore[assignment]  # a property of the module
-        # to ask for it imports the compiler, which nothing is compiled without
-        compiles = "torch._dynamo" in sys.modules
-        with torch.compiler.set_stance("force_eager") if compiles else nullcontext():
+        with eager():
             yield
     finally:
         for switch, before in fused.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -58,6 +59,15 @@ def _blank(tensor: Tensor) -> Tensor:
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(zeros, requires_grad=tensor.requires_grad)
     return zeros
+
+
+def eager() -> AbstractContextManager[object]:
+    """Compiled networks are computed as they were written inside: what follows their operations
+    would be compiled along with them.
+    """
+    # to ask for it imports the compiler, without which nothing is compiled
+    compiles = "torch._dynamo" in sys.modules
+    return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
 @contextmanager

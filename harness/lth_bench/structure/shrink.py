@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+import warnings
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from lth_bench.masks import Mask
+from lth_bench.models.tracing import eager
 from lth_bench.structure.groups import UnitGroup
 from lth_bench.structure.trace import cut, refusal
 from lth_bench.structure.unit_masks import removed_units
@@ -45,11 +47,13 @@ def shrink_network(
     device = next(module.parameters()).device
     mask.to(device).apply_(small.state_dict())
     masked = copy.deepcopy(small).double().eval()
-    cut(small, input_shape, groups, removed)
     draws = torch.Generator().manual_seed(0)
     x = torch.randn(2, *input_shape, generator=draws, dtype=torch.float64)
     x = x.to(device)
-    if not same(outputs(masked, x), outputs(copy.deepcopy(small).double().eval(), x)):
+    with eager():
+        cut(small, input_shape, groups, removed)
+        agree = same(outputs(masked, x), outputs(copy.deepcopy(small).double().eval(), x))
+    if not agree:
         raise refusal(module, "cut to this mask it computes something else than the masked network")
     # tracing leaves eval mode and gradients everywhere
     for name, part in module.named_modules():
@@ -75,7 +79,10 @@ def measure_network(
     like = next(small.parameters())
     twin = copy.deepcopy(small).eval()
     counter = FlopCounterMode(display=False)
-    with counter:  # with values, since what a network does may depend on them
+    with eager(), warnings.catch_warnings(), counter:
+        # it counts by hooks, of which compiled networks warn, in vain here
+        warnings.filterwarnings("ignore", "Using `torch.compile")
+        # with values, since what a network does may depend on them
         outputs(twin, torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device))
     x = torch.zeros(batch, *input_shape, dtype=like.dtype, device=like.device)
     seconds = []

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from lth_bench.models.tracing import eager
 from lth_bench.structure.groups import Slots, UnitGroup
 from lth_bench.structure.trace import coupled, refusal, trace
 from lth_bench.structure.verify import verify
@@ -27,7 +28,11 @@ def unit_groups(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGr
     VGG-16. `module` is not changed. Raises UserError for a network whose units cannot be removed
     one by one; the answer is checked numerically before it is given (`verify`).
     """
-    twin = copy.deepcopy(module).to("cpu", torch.float64)
+    with eager():
+        return _groups(copy.deepcopy(module).to("cpu", torch.float64), input_shape)
+
+
+def _groups(twin: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
     graph = trace(twin, input_shape)
     groups: list[UnitGroup] = []
     seen: set[str] = set()
