@@ -346,8 +346,7 @@ class TestEach:
 
     def test_an_empty_journal_is_exported(self, kind: str, tmp_path: Path) -> None:
         paths = Paths(tmp_path / "results.duckdb")
-        with Journal(paths):
-            pass
+        paths.journal.touch()  # as a run leaves it that was killed before its first record
         self.export(kind, paths.results, tmp_path / "out")
         assert left(tmp_path) == {"out"}
 
