@@ -56,6 +56,16 @@ def spelled(text: str, encoding: str) -> str:
     return text.encode(encoding, ERRORS).decode(encoding)
 
 
+def typed(text: str) -> str:
+    """An argument as it was typed: where the locale is none of UTF-8, Python has taken its bytes
+    for others. As it is where its bytes are no UTF-8.
+    """
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 class _Lasting(io.RawIOBase):
     """A stream that is written to for as long as that goes well, and then goes nowhere."""
 

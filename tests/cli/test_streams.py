@@ -183,3 +183,17 @@ def test_a_reader_that_shares_a_pipe_and_does_not_block(folder: Path) -> None:
         assert process.communicate(timeout=120)[1] == b""
     assert process.returncode == 0
     assert size > 1_000_000
+
+
+def test_other_scripts_may_be_typed_in_any_locale(folder: Path) -> None:
+    done = shell(folder, "lth query \"SELECT '李明' AS x\" --json", **ENCODINGS["no locale"])
+    assert json.loads(done.stdout)["rows"] == [{"x": "李明"}]
+    done = shell(folder, "lth query \"$(printf 'SELECT \\377')\"")
+    assert (done.returncode, done.stderr) == (4, "error: the query has bytes that are not UTF-8\n")
+
+
+def test_every_line_knows_the_stream(folder: Path) -> None:
+    """What commands print without a table, too."""
+    done = shell(folder, "lth why 5c1231582d821f4f", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert " . " in done.stdout

@@ -71,7 +71,7 @@ def _version(asked: bool) -> None:
     if asked:
         from lth_bench import __version__
 
-        typer.echo(f"lth-bench {__version__}")
+        print(f"lth-bench {__version__}")
         raise typer.Exit()
 
 

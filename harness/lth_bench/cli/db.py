@@ -78,7 +78,7 @@ def scrub(results: ResultsOption = None, json_: JsonOption = False) -> None:
         print_json(asdict(done))
         return
     lines = "1 line" if done.lines == 1 else f"{done.lines:,} lines"
-    typer.echo(f"{lines} of the journal had passwords; {done.message}")
+    print(f"{lines} of the journal had passwords; {done.message}")
 
 
 def _tell(report: FoldReport, json_: bool) -> None:
@@ -92,6 +92,6 @@ def _tell(report: FoldReport, json_: bool) -> None:
     elif report.delayed:
         raise UserError(report.message)
     else:
-        typer.echo(report.message)
+        print(report.message)
     if report.delayed:
         raise typer.Exit(USAGE)

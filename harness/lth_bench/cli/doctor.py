@@ -71,7 +71,7 @@ def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
         found.append(finding)
         if not quiet:
             line = f"{marks[finding.level]} {finding.what}: {finding.found}"
-            typer.echo(printable(line + (f". {finding.do}" if finding.do else "")))
+            print(printable(line + (f". {finding.do}" if finding.do else "")))
     return found
 
 
@@ -97,6 +97,6 @@ def _try(asked: str, timeout: str | None, json_: bool) -> int:
         return code
     lines = [line for name, done in results.items() for line in speeds(name, done)]
     if lines:
-        typer.echo("")
-        typer.echo(text(HEADINGS, lines))
+        print("")
+        print(text(HEADINGS, lines))
     return code

@@ -101,4 +101,4 @@ def _tell(found: Exported, json_: bool) -> None:
         print_json(asdict(found))
     else:
         what = f"{found.files} files in {found.output}" if found.files > 1 else str(found.output)
-        typer.echo(f"wrote {what} ({found.bytes / 1e6:,.1f} MB)")
+        print(f"wrote {what} ({found.bytes / 1e6:,.1f} MB)")

@@ -75,21 +75,21 @@ def _tell(folder: str, found: Sorted, removed: tuple[int, int] | None) -> None:
         count[w.artifact.kind, w.reason] += 1
         size[w.artifact.kind, w.reason] += w.artifact.bytes
     for (kind, reason), number in count.items():
-        typer.echo(f"{number:>6} × {kind:<9} {_mb(size[kind, reason])}  {reason}")
-    typer.echo(f"{found.kept:>6} kept       {_mb(found.kept_bytes)}  in {folder}")
+        print(f"{number:>6} × {kind:<9} {_mb(size[kind, reason])}  {reason}")
+    print(f"{found.kept:>6} kept       {_mb(found.kept_bytes)}  in {folder}")
     if found.foreign:
         names = printable(", ".join(found.foreign[:5])) + (", …" if found.foreign[5:] else "")
-        typer.echo(f"not lth-bench's, left alone: {names}")
+        print(f"not lth-bench's, left alone: {names}")
     if found.running:
-        typer.echo("a run is under way: what it may use or is writing stays")
+        print("a run is under way: what it may use or is writing stays")
     elif found.unfinished:
-        typer.echo(f"{found.unfinished} experiments are unfinished: what they may take up stays")
+        print(f"{found.unfinished} experiments are unfinished: what they may take up stays")
     if removed is not None:
-        typer.echo(f"removed {removed[0]}, {_mb(removed[1]).strip()}")
+        print(f"removed {removed[0]}, {_mb(removed[1]).strip()}")
     elif found.waste:
-        typer.echo(f"nothing is removed yet; --remove frees {_mb(found.bytes).strip()}")
+        print(f"nothing is removed yet; --remove frees {_mb(found.bytes).strip()}")
     else:
-        typer.echo("nothing to remove")
+        print("nothing to remove")
 
 
 def _mb(size: int) -> str:

@@ -44,7 +44,7 @@ def merge(
         print_json({"results": str(path), "merged": merged, "fold": folded.message})
         return
     for report in reports:
-        typer.echo("\n".join(_lines(report)))
+        print("\n".join(_lines(report)))
     if folded.delayed:
         typer.echo(f"note: {folded.message}", err=True)
 

@@ -92,7 +92,7 @@ def plan(
         outlook = estimate_plan(planned, done, registry, *places)
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
-        typer.echo(json.dumps(document))
+        print(json.dumps(document))
     else:
         _print(document)
 

@@ -50,10 +50,10 @@ def new(
         folder, texts = output / f"lth-bench-{name}", scaffold.package(name)
         scaffold.write_folder(folder, texts)
     for path in texts:
-        typer.echo(f"wrote {folder / path}")
-    typer.echo("\nnext:")
+        print(f"wrote {folder / path}")
+    print("\nnext:")
     for line in _next(name, folder, single_file):
-        typer.echo(f"  {line}")
+        print(f"  {line}")
 
 
 def _next(name: str, folder: Path, single_file: bool) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, ResultsOption
 from lth_bench.errors import INTERRUPTED, UserError
-from lth_bench.streams import heard
+from lth_bench.streams import heard, typed
 
 
 def query(
@@ -51,7 +51,7 @@ def query(
     limit = math.inf if timeout is None else read_duration("--timeout", timeout)
     width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
-        answer = ask(con, sql, limit, _abandon)
+        answer = ask(con, typed(sql), limit, _abandon)
         show(replace(answer, rows=heard(answer.rows)), format, width=width)
 
 

@@ -53,6 +53,6 @@ def report(
     if json_:
         print_json({"report": str(output), "figures": [str(path) for path in drawn]})
         return
-    typer.echo(str(output))
+    print(str(output))
     if figures is not None:
-        typer.echo(str(figures))
+        print(str(figures))

@@ -115,7 +115,7 @@ def run(
             "results": str(path),
             "exit_code": summary.exit_code,
         }
-        typer.echo(json.dumps(document))
+        print(json.dumps(document))
     else:
         conclude(summary, path)
     return summary.exit_code

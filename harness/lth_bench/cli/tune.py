@@ -164,7 +164,7 @@ def tune(
     studies, bought = _found(path, summary)
     code = summary.exit_code or (final.exit_code if final is not None else 0)
     if json_:
-        typer.echo(json.dumps(document(loaded, path, summary, final, studies, bought, code)))
+        print(json.dumps(document(loaded, path, summary, final, studies, bought, code)))
     else:
         conclude(loaded, suite, path, summary, final, studies, bought)
     return code
@@ -198,7 +198,7 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
 
     text = write_best(path, suite, output, trial, given)
     if output is None:
-        typer.echo(text, nl=False)
+        print(text, end="")
     else:
         print(f"written: {output} (lth-bench run {shlex.quote(str(output))})", file=sys.stderr)
     return 0

@@ -51,4 +51,4 @@ def why(
     if json_:
         print_json(found)
     else:
-        typer.echo(worded(found))
+        print(worded(found))

@@ -10,6 +10,7 @@ from typing import Any
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import dotted, show
+from lth_bench.streams import typed
 from lth_bench.suite.source import MAX_DEPTH, depth
 from lth_bench.suite.spec import Keys
 
@@ -28,7 +29,7 @@ def apply(document: dict[str, Any], overrides: Sequence[str]) -> dict[Keys, str]
     where one undoes another.
     """
     places: dict[Keys, str] = {}
-    for text in overrides:
+    for text in map(typed, overrides):
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set takes KEY=VALUE, {EXAMPLE}, but got {show(text)}")
