@@ -78,7 +78,7 @@ def test_a_journal_that_may_not_be_read_is_named(
     whole = paths.journal.read_bytes()
     paths.journal.chmod(0)
     said = as_a_user(*command)
-    assert f"the journal {paths.journal}: Permission denied. Make it" in said
+    assert f"{paths.journal.name}: Permission denied. Make it" in said
     paths.journal.chmod(0o600)
     assert paths.journal.read_bytes() == whole
 
