@@ -115,3 +115,10 @@ def test_streams_put_in_their_places_are_left_alone(monkeypatch: pytest.MonkeyPa
     streams.guard_streams()
     assert sys.stdout is sys.stderr is ours
     assert streams.lost() is None
+
+
+def test_nothing_goes_around_the_streams() -> None:
+    """typer.echo writes UTF-8 past a stream that says it is ASCII."""
+    for source in SOURCES.rglob("*.py"):
+        for line in source.read_text(encoding="utf-8").splitlines():
+            assert "typer.echo(" not in line or "err=True" in line, source

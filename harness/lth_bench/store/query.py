@@ -71,8 +71,10 @@ def one_statement(con: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
 
 def _reading(con: DuckDBPyConnection, sql: str) -> Statement:
     """The one statement that `sql` holds. UserError where it holds another number, or writes."""
-    if not sql.isascii() and any("\ud800" <= c <= "\udfff" for c in sql):
-        raise UserError("the query has bytes that are not UTF-8")
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise UserError("the query has bytes that are not UTF-8") from None
     with _explaining():
         statements = con.extract_statements(sql)
     if len(statements) != 1:
