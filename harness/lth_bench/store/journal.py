@@ -73,13 +73,8 @@ class Journal:
         return self
 
     def close(self) -> None:
-        """Stop writing and let others write. A journal that was begun and has nothing in it, as
-        where something was refused, is removed.
-        """
+        """Stop writing and let others write."""
         if self._fd is not None:
-            empty = not self._written and not os.fstat(self._fd).st_size
-            if self._fresh and empty and self._still_there():
-                self.paths.journal.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = None
         if self._lock is not None:
@@ -92,6 +87,11 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        """Stop writing. Of what was refused before its first record no journal is left."""
+        if kind is not None and self._fresh and self._fd is not None:
+            empty = not self._written and not os.fstat(self._fd).st_size
+            if empty and self._still_there():
+                self.paths.journal.unlink(missing_ok=True)
         self.close()
 
     def append(self, record: Mapping[str, Any]) -> None:
