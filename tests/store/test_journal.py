@@ -302,3 +302,15 @@ def test_a_journal_that_is_taken_away_ends_the_writing(paths: Paths, how: str) -
     assert how != "folder moved" or not folder.exists()
     if how == "replaced":
         assert finished(paths) == {"a": "ok"}
+
+
+def test_what_is_refused_before_its_first_record_leaves_no_journal(paths: Paths) -> None:
+    with pytest.raises(UserError), Journal(paths):
+        raise UserError("no")
+    assert not paths.journal.exists()
+    with Journal(paths):
+        pass
+    assert paths.journal.exists()
+    with pytest.raises(UserError), Journal(paths):
+        raise UserError("it was there before")
+    assert paths.journal.exists()
