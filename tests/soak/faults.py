@@ -167,6 +167,10 @@ else:
     patch_coordinator()
 
 if __name__ == "__main__":
-    from lth_bench.cli import main
+    from contextlib import nullcontext
 
+    from lth_bench.cli import main
+    from lth_bench.executors import processes
+
+    processes._without_main = nullcontext  # workers run this file too, as they run no user's
     main()

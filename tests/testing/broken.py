@@ -94,7 +94,7 @@ class WithoutDocstring(_Good):
 
 @dataclass(frozen=True, eq=False)
 class DefaultOutside(_Good):
-    breaks = "parameters", r"the default of 'rate' is refused: rate must be .* \[0, 1\], but got 20"
+    breaks = "parameters", r"the default of DefaultOutside.rate must be .* \[0, 1\], but got 20"
 
     rate: Annotated[float, Range(0, 1)] = 20
     """In percent, by mistake."""
