@@ -47,21 +47,22 @@ if __name__ == "__main__":
     main()
 """
 STARTS = """
-import multiprocessing, os, sys
+import os, sys
 from lth_bench.executors import processes
+from own_work import work
 
+processes.METHOD, processes.IMPORTED = sys.argv[1], []
+for _ in range(2):
+    with processes.starting():
+        worker = processes.worker_context().Process(target=work)
+        worker.start()
+    worker.join()
+assert "PYTHONSAFEPATH" not in os.environ
+"""
+WORK = """
 def work():
     import random, tempfile, decimal
     print("began", flush=True)
-
-if __name__ == "__main__":
-    processes.METHOD, processes.IMPORTED = sys.argv[1], []
-    for _ in range(2):
-        with processes.starting():
-            worker = processes.worker_context().Process(target=work)
-            worker.start()
-        worker.join()
-    assert "PYTHONSAFEPATH" not in os.environ
 """
 
 
@@ -75,11 +76,12 @@ def hostile(tmp_path: Path) -> tuple[Path, Path]:
     return folder, log
 
 
-def elsewhere(tmp_path: Path, text: str) -> Path:
-    """A script in a folder of its own, as the console script is."""
+def elsewhere(tmp_path: Path, text: str, work: str = WORK) -> Path:
+    """A script in a folder of its own, as the console script is, with what its workers run."""
     script = tmp_path / "bin" / "script.py"
     script.parent.mkdir()
     script.write_text(text)
+    script.with_name("own_work.py").write_text(work)
     return script
 
 
@@ -133,7 +135,7 @@ def test_what_the_user_puts_on_the_path_stays_hers(
     hers.mkdir()
     (hers / "her_module.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(hers))
-    script = elsewhere(tmp_path, STARTS.replace("import random,", "import her_module,"))
+    script = elsewhere(tmp_path, STARTS, WORK.replace("import random,", "import her_module,"))
     for method in METHODS:
         done = subprocess.run([sys.executable, script, method], capture_output=True, text=True,
                               cwd=tmp_path, check=False)  # fmt: skip
