@@ -50,6 +50,7 @@ def smoke(here):
     return run
 
 
+@pytest.mark.slow
 def test_every_strategy_ends_with_its_row(smoke):
     """On the smallest of the networks: Conv-6 takes three times as long a step."""
     expected = [*((label, "none", "ok") for label in STRATEGIES), ("imp", "reinit", "ok")]

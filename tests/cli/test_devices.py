@@ -46,6 +46,7 @@ RESULTS = (
 )
 
 
+@pytest.mark.slow
 def test_two_gpus_share_a_run_and_give_what_each_gives_alone(
     lth: Any, gpu_env: Env, tiny: str
 ) -> None:

@@ -140,6 +140,7 @@ def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, 
     assert rows(lth) == rows(undisturbed)
 
 
+@pytest.mark.slow
 def test_killed_in_turn_everywhere_nothing_is_lost_or_done_twice(undisturbed, lth, longer):
     """`make soak` does this sixty times."""
     suite, diary = lth.write("tiny.toml", longer), lth.folder / "diary.jsonl"

@@ -27,6 +27,7 @@ def call(*command, cwd: Path, site: Path | None = None) -> str:
 SMOKE = ["-s", "my_idea", "-m", "mlp", "--smoke", "--device", "cpu", "--workers", "1", "--json"]
 
 
+@pytest.mark.slow
 def test_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("hatchling", reason="the package `hatchling` is not installed")
     from typer.testing import CliRunner

@@ -147,10 +147,6 @@ def test_a_key_is_set_deeply_only_so_far(tmp_path: Path) -> None:
         suite(tmp_path, ("strategies.imp.params.x" + ".a" * 1500 + "=1",))
 
 
-def test_the_last_of_two_changes_of_one_key_counts(tmp_path: Path) -> None:
-    from lth_bench.plugins import load_registry
-    from lth_bench.suite.check import check
-
-    found = suite(tmp_path, ("suite.seeds=2", "suite.seeds=3"))
-    check(found, load_registry(third_party=False))
-    assert found.seeds == (0, 1, 2)
+def test_two_changes_of_one_key_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"suite\.seeds"):
+        suite(tmp_path, ("suite.seeds=2", "suite.seeds=3"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lth_bench.selftest.full_device import SIZE, halving
 
 
+@pytest.mark.slow
 def test_a_cohort_that_does_not_fit_is_halved_with_the_same_result(pretend_gpu: Any) -> None:
     pretend_gpu.keeps_captures = False
     found = halving("cuda:0", hidden=200)
