@@ -112,3 +112,26 @@ def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
 def test_mistakes_of_the_user(arguments, error, message, run):
     with pytest.raises(error, match=message):
         run(*arguments)
+
+
+INTERRUPTS = '''
+from dataclasses import dataclass
+from lth_bench import Mask, Ticket, hookimpl
+
+
+@dataclass(frozen=True, eq=False)
+class Mine:
+    """Interrupts itself."""
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        raise KeyboardInterrupt("no")
+'''
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_a_hook_is_the_hooks(lth):
+    """Not Ctrl-C, which comes to the main thread."""
+    file = lth.write("mine.py", INTERRUPTS)
+    printed = " ".join(lth("plugin", "check", "mine", "--plugin", file, code=1).stdout.split())
+    assert "select_mask: raised KeyboardInterrupt: no (mine.py:12)" in printed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,13 +62,32 @@ def check(
     params: dict[str, Any] = {}
     apply(params, set_ or ())
     registry = load_registry(plugin or [], not no_plugins)
-    outcomes = judge(name, params, registry, cast("Kind", network), density or ())
+    outcomes = _apart(lambda: judge(name, params, registry, cast("Kind", network), density or ()))
     if json_:
         print_json(document(name, params, outcomes))
     else:
         _print(name, outcomes)
     if any(o.status == "broken" for o in outcomes):
         raise typer.Exit(SOME_FAILED)
+
+
+def _apart(work: Callable[[], Sequence[Outcome]]) -> Sequence[Outcome]:
+    """Do it in a thread of its own: Ctrl-C comes to the main one alone, so that a KeyboardInterrupt
+    there is the hook's that raised it.
+    """
+    from concurrent.futures import Future
+    from threading import Thread
+
+    done: Future[Sequence[Outcome]] = Future()
+
+    def finish() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=finish, daemon=True).start()
+    return done.result()
 
 
 def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
