@@ -113,14 +113,14 @@ def test_where_its_socket_has_no_place_workers_are_spawned(tmp_path):
 WORKER = """
 import os
 from types import SimpleNamespace
-from lth_bench.executors import local
+from lth_bench.executors import worker_process
 
 def prints(saving):
     print("thinking aloud", flush=True)
     raise SystemExit
 
-local.heed_signals = prints
-local.worker_main(None, SimpleNamespace(checkpoint_every=60.0), None, dict(os.environ))
+worker_process.heed_signals = prints
+worker_process.worker_main(None, SimpleNamespace(checkpoint_every=60.0), None, dict(os.environ))
 """
 
 

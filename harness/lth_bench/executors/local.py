@@ -6,9 +6,8 @@ import contextlib
 import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import RawValue
@@ -18,21 +17,16 @@ from lth_bench.errors import OutOfTime, UserError
 from lth_bench.executors.processes import (
     SERVER_LOST,
     starting,
-    take_over_environment,
     worker_context,
 )
 from lth_bench.executors.schedule import Bundle, Schedule, Task, task_of
 from lth_bench.executors.stopping import (
     GRACE,
     StopSignals,
-    die_with_parent,
-    end_as_terminated,
-    heed_signals,
 )
 from lth_bench.executors.turn import Turn
+from lth_bench.executors.worker_process import GIVE_BACK, worker_main
 from lth_bench.plan import Planned
-from lth_bench.streams import guard_streams
-from lth_bench.training.saving import Preempted, Saving
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -48,8 +42,6 @@ STILLBORN = 4
 """Workers in a row that end before they run anything, after which the run does: it is no fault of
 the experiments.
 """
-GIVE_BACK = "give back"
-"""What a worker is told that is to give some of its experiments to an idle one."""
 LOOK = 0.5
 """Seconds between looks for experiments that take too long, where there is a limit."""
 
@@ -359,52 +351,3 @@ def _how_it_died(exitcode: int | None) -> str:
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
     return f"exit code {exitcode}"
-
-
-def worker_main(
-    pipe: Connection, config: WorkerConfig, turn: Turn, environment: Mapping[str, str]
-) -> None:
-    """A worker process: experiments in, records out, until the pipe closes."""
-    take_over_environment(environment)
-    with contextlib.suppress(OSError):  # nobody listens at all
-        os.dup2(2, 1)  # what a strategy prints is no part of the command's output
-    guard_streams()  # nor is it an error of the strategy's where that cannot be shown
-    saving = Saving(config.checkpoint_every)
-    heed_signals(saving)
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from lth_bench.devices import prepare_process
-    from lth_bench.executors.pool import Pool
-    from lth_bench.executors.worker import Worker
-
-    prepare_process(config.device)
-    worker: Worker | None = None
-
-    def hear() -> None:
-        """Do what the coordinator says next: begin experiments, or give some back."""
-        nonlocal worker
-        said = pipe.recv()
-        worker = worker or Worker(
-            config, pool=Pool(turn.begin, config.timeout, config.device), saving=saving
-        )
-        if said == GIVE_BACK:
-            pipe.send({"event": "given", "experiments": worker.give_back()})
-        else:
-            worker.begin(said, pipe.send)
-
-    while True:
-        try:
-            hear()
-            while worker is not None and len(worker.pool):
-                if worker.room:
-                    pipe.send({"event": "room", "room": worker.room, "width": worker.width})
-                    hear()
-                while pipe.poll():
-                    hear()
-                work = worker.serve()
-                if work.steps:
-                    pipe.send({"event": "trained", "steps": work.steps, "seconds": work.seconds})
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return  # the coordinator is gone
-        except Preempted:
-            end_as_terminated()

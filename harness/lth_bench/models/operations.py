@@ -17,10 +17,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from lth_bench.models.tracing import eager
+from lth_bench.models.tracing import Dispatched, eager
 
 Origin = Literal["data", "weights", "constant"]
 """`data`: computed from the examples; `weights`: from watched weights, and no examples;
@@ -168,7 +167,7 @@ def _in_parts() -> Iterator[None]:
         mkldnn.enabled = kernels
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+class _Recorder(Dispatched):
     def __init__(self, x: Tensor, watched: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._numbers: dict[int, int] = {}
@@ -186,11 +185,6 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
             self._weights[memory] = self._weights.get(memory, frozenset()) | {name}
         self._inputs = self._piece(x)
         self._watched = {name: self._piece(weight) for name, weight in watched.items()}
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Otherwise torch imports its compiler, which costs each process a second."""
-        return False
 
     def __torch_dispatch__(
         self,

@@ -77,7 +77,16 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-class Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
+    """Sees every operation inside, without torch's compiler."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise torch imports its compiler, which costs each process a second."""
+        return False
+
+
+class Outputs(Dispatched):
     """Counts the operations inside, and notes the size of the largest tensor that one makes."""
 
     def __init__(self) -> None:
@@ -86,11 +95,6 @@ class Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's st
         """Of the largest tensor."""
         self.operations = 0
         """Views too."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Otherwise torch imports its compiler, which costs each process a second."""
-        return False
 
     def __torch_dispatch__(
         self,
