@@ -69,7 +69,7 @@ def test_every_snippet_runs(snippet, tmp_path, monkeypatch) -> None:
 
 @pytest.mark.slow
 def test_every_snippet_passes_mypy_strict(tmp_path: Path) -> None:
-    """As they are written, so that whoever copies one into a typed project changes nothing."""
+    """As they are written, so that a copy in a typed project needs no change."""
     pytest.importorskip("mypy")
     for number, snippet in enumerate(SNIPPETS):
         (tmp_path / f"snippet_{number}.py").write_text(snippet)

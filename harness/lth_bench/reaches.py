@@ -16,7 +16,7 @@ def reaches(strategy: Any) -> tuple[float, ...] | None:
     try:
         found = getattr(strategy, "reaches", None)
         return None if found is None else tuple(sorted(map(float, found), reverse=True))
-    except Exception as error:  # whatever somebody's property raises, or answers
+    except Exception as error:  # whatever a plugin's property raises or returns
         raise UserError(
             f"{type(strategy).__name__}.reaches must be the densities that the method can have, "
             f"such as (0.5,), but {told(error)}"

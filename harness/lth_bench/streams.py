@@ -134,7 +134,7 @@ def _guarded(number: int, before: TextIO | None) -> TextIO:
 
 def lost() -> OSError | None:
     """Why standard output goes nowhere, if it does; what is buffered is written first."""
-    with contextlib.suppress(ValueError):  # closed by whoever put it in its place
+    with contextlib.suppress(ValueError):  # closed by the code that replaced it
         sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
@@ -142,13 +142,13 @@ def lost() -> OSError | None:
 
 
 def reader_gone() -> bool:
-    """Whether nobody reads standard output any more, as after `| head`."""
+    """Whether standard output has lost its reader, as after `| head`."""
     error = lost()
     return error is not None and error.errno in (errno.EPIPE, errno.ECONNRESET)
 
 
 def heard(rows: Iterable[T]) -> Iterator[T]:
-    """The rows, until nobody reads any more."""
+    """The rows, until the reader has gone."""
     for number, row in enumerate(rows):
         if number % 1000 == 999 and reader_gone():
             return

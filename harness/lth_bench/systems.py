@@ -12,8 +12,8 @@ SYSTEM = sys.platform
 def require_system() -> None:
     """UserError on Windows, before anything is trained or written.
 
-    There SIGTERM cannot be caught, so no worker could save its trainings; a database that somebody
-    reads cannot be replaced; and the journal would be opened as text.
+    There SIGTERM cannot be caught, so no worker could save its trainings; a database that another
+    process reads cannot be replaced; and the journal would be opened as text.
     """
     if SYSTEM in ("win32", "cygwin"):
         raise UserError(

@@ -139,7 +139,7 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
         return
     try:
         check(task)
-    except Exception as error:  # whatever somebody's method raises
+    except Exception as error:  # whatever a plugin's method raises
         from lth_bench.blame import where
 
         told = str(error)

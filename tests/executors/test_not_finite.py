@@ -1,4 +1,4 @@
-"""NaN and infinity end every strategy's experiments alike, whoever meets them first."""
+"""NaN and infinity end every strategy's experiments alike, whichever strategy meets them first."""
 
 from __future__ import annotations
 

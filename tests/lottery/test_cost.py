@@ -1,4 +1,4 @@
-"""What a ticket costs: as if nothing were shared, and as spent."""
+"""What a ticket costs: without sharing, and as spent."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_a_ticket_costs_is_the_same_whatever_others_need(
         bench = make_bench(NET, RECIPE, root=tmp_path / str(i))
         (record,) = run_play(bench, strategy, (0.85,), checkpoints=checkpoints).reported()
         assert costs(record) == expected
-    # as if nothing were shared stays; what is spent is nothing the second time
+    # without sharing stays; what is spent is nothing the second time
     again = make_bench(NET, RECIPE, root=tmp_path / "0")
     (record,) = run_play(again, strategy, (0.85,), checkpoints=(6,)).reported()
     assert costs(record) == {**expected, "spent_steps": 0}

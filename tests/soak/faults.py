@@ -2,7 +2,7 @@
 
 SOAK_FAULT is `VICTIM PLACE NUMBER`: who is killed with SIGKILL (`coordinator`, `worker`, `server`,
 which forks the workers, `all`), where (`training`, `hooks`, `append`, `fold`), and the how-manieth
-time that somebody passes there. It happens once: the file SOAK_DIARY says that it has. Without
+time that a process passes there. It happens once: the file SOAK_DIARY says that it has. Without
 SOAK_FAULT nothing is killed. Worker processes import this file too, so that it is in force in them.
 The diary has a JSON line for every kill, every finished training, and every process with what it
 has trained.

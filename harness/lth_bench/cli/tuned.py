@@ -132,7 +132,7 @@ def conclude(
             " tuned − own: test accuracy in points, mean over the densities with its paired 95%"
             f" interval, at seeds {seeds}."
         )
-    legend += " cost: training steps as if nothing were shared."
+    legend += " cost: training steps without sharing."
     out.print(legend, style="dim", markup=False)
     for study in studies if several else ():
         for line in _front(study):

@@ -24,7 +24,7 @@ class DatasetInfo:
     test_size: int
 
     def __post_init__(self) -> None:
-        shape: object = self.input_shape  # whatever somebody put there
+        shape: object = self.input_shape  # whatever the plugin set
         if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_counts, shape)):
             raise ValueError(
                 f"input_shape must be [C, H, W] of an image, three whole numbers above 0, but got "

@@ -27,7 +27,7 @@ def worker_main(
 ) -> None:
     """A worker process: experiments in, records out, until the pipe closes."""
     take_over_environment(environment)
-    with contextlib.suppress(OSError):  # nobody listens at all
+    with contextlib.suppress(OSError):  # neither stream is open
         os.dup2(2, 1)  # what a strategy prints is no part of the command's output
     guard_streams()  # nor is it an error of the strategy's where that cannot be shown
     saving = Saving(config.checkpoint_every)

@@ -110,7 +110,7 @@ class Reporter:
         )
 
     def _cost(self, search: Sequence[Trained], train: Sequence[Trained]) -> dict[str, float]:
-        """Costs as if nothing were shared; `spent_*` is what this experiment added since its
+        """Costs without sharing; `spent_*` is what this experiment added since its
         record before, trainings that others pay for left out.
         """
         own = sum((t.cost for t in train), Cost())

@@ -23,7 +23,7 @@ def ask(plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
         return method(*arguments)
     except (UserError, MemoryError):
         raise
-    except BaseException as error:  # whatever somebody's method raises, sys.exit() too
+    except BaseException as error:  # whatever a plugin's method raises, sys.exit() too
         if ends_the_run(error):
             raise
         frames = traceback.extract_tb(error.__traceback__)

@@ -67,7 +67,7 @@ def _execute(file: Path) -> tuple[ModuleType, str]:
     try:
         # not through the loader: an edit within the same second would find the old bytecode
         exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
-    except BaseException as error:  # whatever somebody's module raises
+    except BaseException as error:  # whatever a plugin's module raises
         del sys.modules[module_name]
         if ends_the_run(error):
             raise

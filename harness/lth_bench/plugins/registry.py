@@ -62,7 +62,7 @@ class Entry:
             return self._found
         try:
             return self.point.load()
-        except BaseException as error:  # whatever somebody's module raises
+        except BaseException as error:  # whatever a plugin's module raises
             if ends_the_run(error):
                 raise
             self.error = f"{told(error)}{_where(error)}"
@@ -165,7 +165,7 @@ class Registry:
                 continue
             try:
                 made.working[name] = cls()
-            except BaseException as error:  # whatever somebody's constructor raises
+            except BaseException as error:  # whatever a plugin's constructor raises
                 if ends_the_run(error):
                     raise
                 made.left_out.append(

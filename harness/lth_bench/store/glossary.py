@@ -12,7 +12,7 @@ VIEWS = {
     "leaderboard": "One row per (suite, task, target density, label, control), over the seeds.",
     "paired": "Differences seed by seed: to dense, to the suite's baseline, and of a control to "
     "its own ticket.",
-    "cost": "Mean cost of a ticket, search included: as if nothing were shared, and as spent.",
+    "cost": "Mean cost of a ticket, search included: without sharing, and as spent.",
     "sharing": "What a suite's strategies asked to be trained, and what of it was trained.",
     "devices": "What each device of a run trained: steps, seconds, throughput, peak memory.",
     "failures": "Planned rows without a result, and why.",
@@ -87,11 +87,11 @@ COLUMNS = {
     "flops_dense": "FLOPs of the ticket's own training as executed, 2 a multiply-add.",
     "flops_masked_theoretical": "FLOPs of the same if pruned weights cost nothing.",
     "seconds": "Wall-clock seconds of the training (in experiments: of the whole experiment).",
-    "search_steps": "Optimiser steps spent to find the ticket, as if nothing were shared.",
+    "search_steps": "Optimiser steps spent to find the ticket, without sharing.",
     "search_examples": "Training examples seen to find the ticket.",
     "search_flops_dense": "FLOPs spent to find the ticket, as executed.",
     "search_flops_masked_theoretical": "FLOPs of the same if pruned weights cost nothing.",
-    "search_seconds": "Wall-clock seconds spent to find the ticket, as if nothing were shared.",
+    "search_seconds": "Wall-clock seconds spent to find the ticket, without sharing.",
     "spent_steps": "Optimiser steps actually executed; shared trainings count once.",
     "spent_seconds": "Wall-clock seconds actually spent.",
     "total_steps": "Steps of search and training.",
@@ -99,7 +99,7 @@ COLUMNS = {
     "total_flops_dense": "FLOPs of search and training, as executed.",
     "total_flops_masked_theoretical": "FLOPs of search and training if pruned weights cost "
     "nothing.",
-    "total_seconds": "Seconds of search and training, as if nothing were shared.",
+    "total_seconds": "Seconds of search and training, without sharing.",
     "flops_ratio": "FLOPs of search and training as executed / FLOPs of the dense run.",
     "flops_masked_ratio": "The same if pruned weights cost nothing.",
     "tuning_steps": "Optimiser steps of the trials that found the parameters, as if nothing were "

@@ -53,7 +53,7 @@ class TunedFrom(TypedDict):
     """Its study_id."""
     trial: int
     steps: int | None
-    """What the search took, as if nothing were shared."""
+    """What the search took, without sharing."""
 
 
 class PlannedExperiment(TypedDict):
@@ -112,7 +112,7 @@ class LayerKept(TypedDict):
 
 
 class TicketCost(TypedDict):
-    """Cost of a ticket: as if nothing were shared, then as actually spent.
+    """Cost of a ticket: without sharing, then as actually spent.
 
     Training is the fits of the reported round's `train`; all others are search. FLOPs count
     2 a multiply-add; `masked_theoretical` integrates the mask over the steps.
@@ -252,7 +252,7 @@ class TrialRecord(TypedDict):
     densities: list[float]
     seeds: list[int]
     steps: int
-    """Optimiser steps, as if nothing were shared."""
+    """Optimiser steps, without sharing."""
     seconds: float
     experiment_ids: list[str]
     budget: dict[str, float]

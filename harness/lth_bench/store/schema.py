@@ -10,7 +10,7 @@ from lth_bench.store.glossary import COLUMNS, VIEWS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """Raised with every change to tables.sql, views.sql or the glossary; older files are rebuilt."""
 
 STORAGE_VERSION = "v1.0.0"

@@ -31,7 +31,7 @@ def scrub(paths: Paths) -> Scrubbed:
     there is nothing to change: a new snapshot is clean.
     """
     paths.require()
-    with Journal(paths):  # nobody else writes
+    with Journal(paths):  # no other process writes
         changed = sum(_scrub(file) for file in (paths.journal, paths.torn) if file.exists())
     if not paths.journal.exists():
         return Scrubbed(changed, "there is no journal")

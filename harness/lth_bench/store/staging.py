@@ -207,7 +207,7 @@ def unstage(con: DuckDBPyConnection) -> None:
 
 
 def _readable(line: bytes, journal: Path, offset: int) -> bytes:
-    """The line as DuckDB and whoever reads the tables can read it.
+    """The line as DuckDB and readers of the tables can read it.
 
     Of a record that is no ticket, with null for numbers beyond every float: its parameters are kept
     as they are written. UserError for one with what JSON does not have as a number.

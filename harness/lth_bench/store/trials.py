@@ -38,7 +38,7 @@ class Trial:
     intermediate: tuple[tuple[int, float], ...]
     """(position, value) of what was reported on the way."""
     steps: int
-    """Optimiser steps, as if nothing were shared."""
+    """Optimiser steps, without sharing."""
     seconds: float
     recorded_at: datetime | None
     """UTC."""
@@ -78,7 +78,7 @@ class Study:
 
     @property
     def steps(self) -> int:
-        """What it took, as if nothing were shared."""
+        """What it took, without sharing."""
         return sum(trial.steps for trial in self.trials)
 
     @property

@@ -35,7 +35,7 @@ class TunedTable:
     trial: Annotated[int, Range(0)] = 0
     """Number of the trial they are from; 0 is the suite's own settings."""
     steps: Annotated[int, Range(0)] | None = None
-    """Training steps that the study took, as if nothing were shared: what finding them cost."""
+    """Training steps that the study took, without sharing: what finding them cost."""
     tuning_seeds: tuple[Annotated[int, Range(0, 2**31 - 1)], ...] = ()
     """Seeds that the study used: results at these say nothing of what tuning bought."""
 

@@ -87,7 +87,7 @@ def _experiment(
     announce = getattr(strategy, "dense_checkpoints", None)
     try:
         checkpoints = tuple(announce(bench.total_steps)) if announce is not None else ()
-    except Exception as error:  # whatever somebody's method raises
+    except Exception as error:  # whatever a plugin's method raises
         what = f"dense_checkpoints raised {type(error).__name__}: {error}"
         raise Fault("hooks", what) from error
     return Experiment(

@@ -66,7 +66,7 @@ class charged_to:
 
 
 class calling:
-    """A fit's own code runs inside: its time is its own, and whoever watches knows whose it is."""
+    """A fit's own code runs inside: its time is its own, and the watchdog knows whose it is."""
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked

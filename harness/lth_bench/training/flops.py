@@ -1,6 +1,6 @@
 """FLOPs of the prunable layers, dense and under a mask. 2 FLOPs a multiply-add.
 
-Counted over the products that the prunable weights take part in, whoever computes them: a layer
+Counted over the products that the prunable weights take part in, in whatever module: a layer
 that is called, `F.linear` on its weight, or torch's attention. Checked against torch's
 FlopCounterMode by test. Other weights, normalisation, activations and the optimiser do not count.
 """

@@ -154,7 +154,7 @@ class Conductor:
         self._want(running, study.goal.objective.seeds[: 1 if pruned else None], study)
 
     def _want(self, running: Running, seeds: Iterable[int], study: Study) -> None:
-        """Schedule the experiments of these seeds that nobody has scheduled yet."""
+        """Schedule the experiments of these seeds that are not scheduled yet."""
         new: list[Planned] = []
         shared = running.task is study.goal.task
         for seed in seeds:

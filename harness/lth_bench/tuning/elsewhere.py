@@ -27,7 +27,8 @@ def record_others(
     journal: Journal, study: Study, registry: Registry, root: Path, run_id: str
 ) -> int:
     """Write the finished trials of the study that the journal lacks, as the store has them, and how
-    many these are. Their experiments are written as planned: the results lie with whoever ran them.
+    many these are. Their experiments are written as planned: the results are on the machine that
+    ran them.
     """
     known = _numbers(journal.paths, study.goal.study_id)
     missing = [t for t in study.trials if t.state.name in STATES and t.number not in known]

@@ -19,7 +19,7 @@ def trial_record(
     experiment_ids: Sequence[str],
     run_id: str,
 ) -> dict[str, Any]:
-    """The record `trial`, see `store.records`; steps and seconds are as if nothing were shared.
+    """The record `trial`, see `store.records`; steps and seconds are without sharing.
 
     `course` is the objective after so many results, one a seed and density.
     """

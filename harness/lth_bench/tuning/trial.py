@@ -29,7 +29,7 @@ class Outcome:
     accuracies: dict[float, float] = field(default_factory=dict)
     """Density → accuracy on the validation split, of tickets that are reported."""
     costs: dict[float, tuple[int, float]] = field(default_factory=dict)
-    """Density → (steps, seconds), search included, as if nothing were shared."""
+    """Density → (steps, seconds), search included, without sharing."""
     seconds: float = 0.0
     dataset: str = ""
     """Digest of the dataset's configuration."""
@@ -84,7 +84,7 @@ class Running:
 
     @property
     def steps(self) -> int:
-        """Steps that are planned, as if nothing were shared."""
+        """Steps that are planned, without sharing."""
         own = sum(sum(p.fits) + self.task.total_steps for p in self.experiments)
         return own + self.dense_steps
 

@@ -1,4 +1,4 @@
-"""torchvision's families at small size. It is imported by whoever makes one: that takes seconds."""
+"""torchvision's families at small size. Imported only where one is made: that takes seconds."""
 
 from __future__ import annotations
 

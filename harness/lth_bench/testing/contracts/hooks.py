@@ -51,7 +51,7 @@ def _planning(case: Case) -> None:
             continue
         try:
             answer = list(method(*arguments))
-        except Exception as error:  # whatever somebody's method raises
+        except Exception as error:  # whatever a plugin's method raises
             raise Broken(f"{name} raised {type(error).__name__}: {error}") from error
         odd = [n for n in answer if type(n) is not int or n < 0]
         if odd:

@@ -14,7 +14,7 @@ FRONT = "Pareto front"
 
 NOTE = (
     "Up and to the left is better. FLOPs are of finding and training the ticket, pruned weights "
-    "taken to cost nothing, as if nothing were shared between methods. The broad grey line joins "
+    "taken to cost nothing, without sharing between methods. The broad grey line joins "
     "what nothing else beats in both; a method is not on it where it lost a seed."
 )
 

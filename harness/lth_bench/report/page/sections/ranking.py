@@ -24,14 +24,14 @@ COLUMNS = (
     Column("stop", "step of minimum validation loss", ascending=True),
     Column("there %", "test accuracy at that step"),
     Column("train", "steps of the ticket's own training", ascending=True),
-    Column("search", "steps to find it, as if nothing were shared", ascending=True),
+    Column("search", "steps to find it, without sharing", ascending=True),
     Column("FLOPs", "of both if pruned weights cost nothing, as a multiple of the dense run's",
            ascending=True),
 )  # fmt: skip
 VERSUS_TICKET = Column("Δ ticket", "a control's difference to its own ticket, in points")
 
 TUNING = Column(
-    "tuning", "steps that the search for its parameters took, as if nothing were shared",
+    "tuning", "steps that the search for its parameters took, without sharing",
     ascending=True,
 )  # fmt: skip
 

@@ -72,7 +72,7 @@ def _words(studies: Sequence[Study]) -> str:
     steps = sum(study.steps for study in studies)
     return (
         f"{counted(len(studies), 'study', 'studies')} with {counted(trials, 'trial')} took "
-        f"{count(steps)} training steps, as if nothing were shared. They saw the validation split "
+        f"{count(steps)} training steps, without sharing. They saw the validation split "
         "and seeds of their own, never the test data. Trial 0 is the suite's own settings."
     )
 
@@ -161,7 +161,7 @@ def _studies(studies: Sequence[Study]) -> Grid:
                numeric=False),
         Column("trial", "number of the best trial", ascending=True),
         Column("parameters", "of the best trial", numeric=False),
-        Column("steps", "training steps, as if nothing were shared", ascending=True),
+        Column("steps", "training steps, without sharing", ascending=True),
         Column("seconds", "of its trials", ascending=True),
         Column("by", "sampler, pruner and budget", numeric=False),
     )  # fmt: skip
@@ -238,7 +238,7 @@ def _trials(study: Study) -> Grid:
         Column("trial", "in the order they were proposed", ascending=True),
         *(Column(clean(name)) for name in study.objectives),
         *(Column(clean(name)) for name in names),
-        Column("steps", "training steps, as if nothing were shared", ascending=True),
+        Column("steps", "training steps, without sharing", ascending=True),
     ]
     rows = [
         Row([
