@@ -75,7 +75,9 @@ def test_the_whole_study_is_what_counts(lth, tiny, url):
         outputs.append(lth("report", *there, "--output", results.with_suffix(".html")).stdout)
         lth("export", "snapshot", "--output", results.with_name(f"{results.stem}-s.duckdb"), *there)
         lth("export", "csv", "--output", results.with_name(f"{results.stem}-csv"), *there)
-    outputs.append(lth("tune", suite, "--best", "--results", merged).stdout)
+    found = lth("tune", suite, "--best", "--storage", url, "--results", merged).stdout
+    assert "snip-tuned" in found and "tune.storage" not in found
+    outputs.append(found)
     assert all(postgres.PASSWORD not in text for text in outputs)
     secret = postgres.PASSWORD.encode()
     written = [file for file in lth.folder.rglob("*") if file.is_file()]

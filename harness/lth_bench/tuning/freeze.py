@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UserError
+from lth_bench.redact import redacted
 from lth_bench.store.paths import disk_error
 from lth_bench.store.trials import Study, Trial, read_studies
 from lth_bench.suite import overrides
@@ -178,8 +179,9 @@ def _opening(suite: Suite, chosen: Mapping[str, Sequence[tuple[Study, Trial]]]) 
         f"as found, under the name LABEL{_SUFFIX}.\n"
         f"Written by `lth-bench tune --best`, lth-bench {lth_bench.__version__}."
     )
-    if suite.overrides:
-        text += f"\nAs changed by {' '.join(f'--set {option}' for option in suite.overrides)}"
+    changes = [o for o in suite.overrides if not o.startswith("tune.")]  # [tune] is left out
+    if changes:
+        text += redacted(f"\nAs changed by {' '.join(f'--set {option}' for option in changes)}")
     return toml.comment(text)
 
 
