@@ -79,6 +79,21 @@ def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
     assert {t.number for t in trials} == {number for number, *_ in found}
 
 
+def test_steps_under_way_elsewhere_count_towards_the_budget(goal, tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    made = goal("budget = { steps = 250 }")
+    machines = [
+        Study(open_storage(url, Paths(tmp_path / name)), "here", made, name) for name in "ab"
+    ]
+    proposed = 0
+    for _ in range(4):
+        for machine in machines:
+            if (proposal := machine.propose()) is not None:
+                machine.expect(proposal.number, 100)
+                proposed += 1
+    assert proposed == 3  # the third begins while 200 steps are spoken for
+
+
 def test_what_is_under_way_elsewhere_is_counted_and_can_be_taken_over(goal, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal()

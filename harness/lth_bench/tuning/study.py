@@ -69,7 +69,6 @@ class Study:
         self.running: dict[int, Proposal] = {}
         """Proposed here and not yet told."""
         self._ended: dict[int, Told] = {}
-        self._guess: dict[int, int] = {}
         self.exhausted = False
         self.owner = this_process(results)
         if not any(origin_of(t) == "default" for t in self._trials()):
@@ -175,8 +174,7 @@ class Study:
         before = [t for t in self._trials() if t.number < number and t.state.name != "WAITING"]
         if origin == "default" and any(origin_of(t) == "default" for t in before):
             return True
-        limit = self.goal.tune.budget.trials
-        return limit is not None and len(before) >= limit
+        return not self._within_budget(before)
 
     def _void(self, trial: FrozenTrial) -> None:
         """A trial that counts for nothing."""
@@ -188,11 +186,13 @@ class Study:
         return self.running[number]
 
     def expect(self, number: int, steps: int) -> None:
-        """How many steps a trial under way will take, about: they count towards the budget."""
-        self._guess[number] = steps
+        """How many steps a trial under way will take, about: they count towards the budget, on
+        every machine.
+        """
+        self.storage.set_trial_user_attr(self._id(number), "expected", steps)
 
     def report(self, number: int, position: int, value: float) -> None:
-        """An intermediate value, for the pruner and for whoever looks at the study."""
+        """An intermediate value, for the pruner and for the dashboard."""
         with _finished_elsewhere():
             self.storage.set_trial_intermediate_value(self._id(number), position, value)
 
@@ -223,7 +223,6 @@ class Study:
             self.storage.set_trial_user_attr(self._id(first), "spent", spent)
             self.study.tell(first, values, state=_state(ended.state), skip_if_finished=True)
         del self.running[first]
-        self._guess.pop(first, None)
         return True
 
     def _within_budget(self, trials: Sequence[FrozenTrial]) -> bool:
@@ -237,7 +236,7 @@ class Study:
         # what is under way will cost about as much as what is done, or as was expected of it
         ahead = [t for t in begun if not t.state.is_finished()]
         if unit == "steps":
-            used += sum(self._guess.get(t.number, 0) for t in ahead)
+            used += sum(t.user_attrs.get("expected", 0) for t in ahead)
         elif len(begun) > len(ahead):
             used += used / (len(begun) - len(ahead)) * len(ahead)
         return used < limit * factor
