@@ -13,6 +13,7 @@ from lth_bench.errors import UserError
 from lth_bench.outcomes import DONE
 from lth_bench.plan import Plan, require_some
 from lth_bench.recorder import Recorder, Summary, write_head
+from lth_bench.redact import redacted
 from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
@@ -90,8 +91,9 @@ def tune_suite(
     config = worker_config(settings, paths, root, workers)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
-        where = suite.tune.storage if suite.tune and suite.tune.storage else str(paths.tuning)
-        storage = open_storage(suite.tune.storage if suite.tune else None, paths)
+        url = suite.tune.storage if suite.tune else None
+        where = redacted(url) if url else str(paths.tuning)
+        storage = open_storage(url, paths)
         if restart:
             _forget(storage, {goal.name for goal in goals})
         studies = [Study(storage, where, goal, _token(paths)) for goal in goals]
