@@ -36,12 +36,20 @@ class Raises:
         raise KeyError("n")
 
 
+class Exits:
+    @property
+    def reaches(self) -> tuple[float, ...]:
+        raise SystemExit("out")
+
+
 def test_what_it_reaches() -> None:
     assert reaches(Any_()) is None
     assert reaches(Few()) == (0.5, 0.25)
     assert reaches(ByParameter()) == (0.25,)
     with pytest.raises(UserError, match=r"Raises\.reaches must be the densities .* KeyError: 'n'"):
         reaches(Raises())
+    with pytest.raises(UserError, match=r"Exits\.reaches .* SystemExit: out"):
+        reaches(Exits())
 
 
 def test_as_many_weights_are_the_same_density() -> None:

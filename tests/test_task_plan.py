@@ -34,6 +34,10 @@ FILE = """
 from dataclasses import dataclass
 from lth_bench import Mask, TaskFacts, Ticket, hookimpl
 
+class Speechless:
+    def __str__(self) -> str:
+        raise GeneratorExit
+
 @dataclass(frozen=True, eq=False)
 class Fussy:
     low: int = 0
@@ -44,6 +48,10 @@ class Fussy:
                 f"{task.train_size} {task.input_shape} {task.classes} {task.total_steps} "
                 f"{task.steps_per_epoch} {task.layer_counts} {task.layer_kinds}"
             )
+        if self.low == 4:
+            raise SystemExit("out")
+        if self.low == 5:
+            raise ValueError(Speechless())
         1 / self.low  # here
 
     @hookimpl
@@ -83,3 +91,12 @@ def test_a_check_that_breaks_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=says):
         planned(tmp_path, "fussy", "low = 0")
     planned(tmp_path, "fussy", "low = 1")
+
+
+@pytest.mark.parametrize(
+    ("low", "says"),
+    [(4, "check_task raised SystemExit: out"), (5, "its text raises GeneratorExit")],
+)
+def test_whatever_a_check_raises_is_one_error(tmp_path: Path, low: int, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        planned(tmp_path, "fussy", f"low = {low}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lth_bench.blame import ends_the_run
 from lth_bench.errors import Unreachable, UserError, told
 
 
@@ -16,7 +17,9 @@ def reaches(strategy: Any) -> tuple[float, ...] | None:
     try:
         found = getattr(strategy, "reaches", None)
         return None if found is None else tuple(sorted(map(float, found), reverse=True))
-    except Exception as error:  # whatever a plugin's property raises or returns
+    except BaseException as error:  # whatever a plugin's property raises or returns
+        if ends_the_run(error):
+            raise
         raise UserError(
             f"{type(strategy).__name__}.reaches must be the densities that the method can have, "
             f"such as (0.5,), but {told(error)}"

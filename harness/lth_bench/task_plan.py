@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.blame import ends_the_run, where
 from lth_bench.data.arrays import DatasetInfo
-from lth_bench.errors import UserError
+from lth_bench.errors import UserError, text_of, told
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for
 from lth_bench.plugins.source import source_hash
@@ -139,13 +140,12 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
         return
     try:
         check(task)
-    except Exception as error:  # whatever a plugin's method raises
-        from lth_bench.blame import where
-
-        told = str(error)
-        if not isinstance(error, ValueError):
-            told = f"check_task raised {type(error).__name__}: {error}{where(error)}"
-        raise UserError(f"{what}: {told}") from error
+    except ValueError as error:
+        raise UserError(f"{what}: {text_of(error)}") from error
+    except BaseException as error:  # whatever a plugin's method raises
+        if ends_the_run(error):
+            raise
+        raise UserError(f"{what}: check_task raised {told(error)}{where(error)}") from error
 
 
 def _outline(

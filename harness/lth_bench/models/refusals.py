@@ -76,9 +76,11 @@ def copied(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """
     try:
         return copy.deepcopy(module, memo)
-    except Exception as error:  # whatever the user's parts raise
+    except BaseException as error:  # whatever the user's parts raise
+        if ends_the_run(error):
+            raise
         raise UserError(
-            f"{title(module)} cannot be copied ({type(error).__name__}: {error}); tensors that "
+            f"{title(module)} cannot be copied ({told(error)}); tensors that "
             f"were computed from parameters, locks, files and generators cannot be parts of it"
         ) from error
 

@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import told
+
 PATIENCE = 120
 """Seconds that an answer may take, the start of the process included."""
 
@@ -83,8 +86,10 @@ class Elsewhere:
         pickled, pickling = "", ""
         try:
             pickled = base64.b64encode(pickle.dumps((cls, dict(params), strategy))).decode()
-        except Exception as error:  # whatever somebody's class raises
-            pickling = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # whatever the plugin's class raises
+            if ends_the_run(error):
+                raise
+            pickling = told(error)
         try:
             file = inspect.getfile(cls)
         except (TypeError, OSError):

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from lth_bench.errors import Diverged, UserError
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import Diverged, UserError, told
 from lth_bench.lottery import Experiment
 from lth_bench.lottery.play import Play
 from lth_bench.masks import Mask
@@ -56,8 +57,10 @@ def record(
         recording.fault = Fault(error.contract or owner, str(error))
     except Diverged as error:
         recording.fault = Fault(owner, f"a training diverged: {error}")
-    except Exception as error:  # whatever a strategy's methods raise
-        recording.fault = Fault(owner, f"{type(error).__name__}: {error}")
+    except BaseException as error:  # whatever a strategy's methods raise
+        if ends_the_run(error):
+            raise
+        recording.fault = Fault(owner, told(error))
     return recording
 
 
@@ -87,9 +90,10 @@ def _experiment(
     announce = getattr(strategy, "dense_checkpoints", None)
     try:
         checkpoints = tuple(announce(bench.total_steps)) if announce is not None else ()
-    except Exception as error:  # whatever a plugin's method raises
-        what = f"dense_checkpoints raised {type(error).__name__}: {error}"
-        raise Fault("hooks", what) from error
+    except BaseException as error:  # whatever a plugin's method raises
+        if ends_the_run(error):
+            raise
+        raise Fault("hooks", f"dense_checkpoints raised {told(error)}") from error
     return Experiment(
         experiment_id="conformance",
         config_id="conformance",

@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 
+from lth_bench.errors import told
+
 
 def main() -> None:
     """Answer until there is nothing more to answer."""
@@ -37,17 +39,17 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         with no_gpu():
             find(request["module"], request["file"])
     except BaseException as error:  # even a module that exits
-        return {"importing": f"{type(error).__name__}: {error}"}
+        return {"importing": told(error)}
     if not request["pickled"]:
         return {}
     try:
         cls, params, strategy = pickle.loads(base64.b64decode(request["pickled"]))
-    except Exception as error:  # whatever somebody's class raises
-        return {"unpickling": f"{type(error).__name__}: {error}"}
+    except BaseException as error:  # whatever the plugin's class raises
+        return {"unpickling": told(error)}
     try:
         return played(cls, params, strategy, request)
-    except Exception as error:  # whatever somebody's class raises
-        return {"unpickling": f"{type(error).__name__}: {error}"}
+    except BaseException as error:  # whatever the plugin's class raises
+        return {"unpickling": told(error)}
 
 
 def played(cls: Any, params: Any, strategy: Any, request: dict[str, Any]) -> dict[str, Any]:

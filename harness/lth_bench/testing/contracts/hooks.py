@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lth_bench.errors import UserError
+from lth_bench.blame import ends_the_run
+from lth_bench.errors import UserError, told
 from lth_bench.plugins.contract import problems
 from lth_bench.reaches import reaches
 from lth_bench.testing.bench import outline
@@ -51,8 +52,10 @@ def _planning(case: Case) -> None:
             continue
         try:
             answer = list(method(*arguments))
-        except Exception as error:  # whatever a plugin's method raises
-            raise Broken(f"{name} raised {type(error).__name__}: {error}") from error
+        except BaseException as error:  # whatever a plugin's method raises
+            if ends_the_run(error):
+                raise
+            raise Broken(f"{name} raised {told(error)}") from error
         odd = [n for n in answer if type(n) is not int or n < 0]
         if odd:
             raise Broken(f"{name} answered {odd[0]!r} among its numbers of steps")
