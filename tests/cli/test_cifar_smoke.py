@@ -57,6 +57,7 @@ def test_every_strategy_ends_with_its_row(smoke):
     assert smoke(0, 0.6416) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_the_largest_network_with_rates_of_its_own(smoke):
     expected = [("dense", "none", "ok"), ("imp", "none", "ok"), ("imp", "reinit", "ok")]
     assert smoke(2, 0.682, "-s", "imp") == expected

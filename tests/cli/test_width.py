@@ -130,6 +130,7 @@ def disturbed(tmp_path_factory):
     return results, killed
 
 
+@pytest.mark.slow
 def test_rows_are_bit_identical_after_a_kill_and_beside_a_culprit(undisturbed, disturbed):
     results, killed = disturbed
     assert len(killed) < 8
@@ -142,6 +143,7 @@ def test_rows_are_bit_identical_after_a_kill_and_beside_a_culprit(undisturbed, d
     assert rows(results, TRAINED) == rows(undisturbed, TRAINED)
 
 
+@pytest.mark.slow
 def test_only_the_culprit_fails(disturbed):
     results, _ = disturbed
     found = rows(results, "SELECT label, target_density, status, reason FROM tickets_flat")

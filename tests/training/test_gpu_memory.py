@@ -38,8 +38,12 @@ def trained(make_bench, request_of, queue, half_mask, tmp_path):
 
 @pytest.mark.parametrize(
     "fault",
-    [OutOfMemory(capturing=True), OutOfMemory(inside="evaluated")],
-    ids=["in a capture", "in the first evaluation"],
+    [
+        pytest.param(OutOfMemory(capturing=True), id="in a capture"),
+        pytest.param(
+            OutOfMemory(inside="evaluated"), id="in the first evaluation", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_half_as_many_are_trained_together(fault, trained, pretend_gpu):
     expected = trained(2, folder="expected")

@@ -111,8 +111,8 @@ def test_all_is_measured(script: Script) -> None:
     ("fault", "status", "said"),
     [
         ("raises", "failed", "an illegal memory access"),
-        ("dies", "died", "its process was killed by SIGSEGV"),
-        ("backwards", "failed", "clock"),
+        pytest.param("dies", "died", "its process was killed by SIGSEGV", marks=pytest.mark.slow),
+        pytest.param("backwards", "failed", "clock", marks=pytest.mark.slow),
     ],
 )
 def test_a_variant_that_fails_costs_itself_alone(
