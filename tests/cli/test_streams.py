@@ -24,7 +24,7 @@ READING = [
     "leaderboard", "leaderboard --by cost", "leaderboard --format markdown", "compare imp one_shot",
     "query 'FROM leaderboard'", "query \"SELECT '李 ─ é' AS Δ\"", "claims mnist_lenet",
     "why 5c1231582d821f4f", "show 5c1231582d821f4f", "db info", "gc", "doctor --no-plugins",
-    "report --output r.html", "export parquet --output tables", "validate quickstart",
+    "report --output r.html", "export parquet --output tables --force", "validate quickstart",
     "ls suites", "ls models", "plugin list", "plugin info rigl", "schema", "--help", "run --help",
     "merge none.duckdb", "plan quickstart --no-estimate", "plugin check nothing",
 ]  # fmt: skip
