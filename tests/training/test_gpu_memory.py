@@ -4,14 +4,16 @@ is measured. Fewer trainings are stacked, with the results of that size.
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from pretend_gpu import OutOfMemory
 
 from lth_bench.models.mlp import MLP
-from lth_bench.training import widths
+from lth_bench.training.engine import cohort_size as widths
+from lth_bench.training.engine.cohort_size import Widths
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.widths import Widths
 
 pytestmark = pytest.mark.usefixtures("few_steps_a_graph")
 RECIPE = Recipe(lr=0.05, steps=8, batch_size=20, val_size=60, eval_every=4)
@@ -36,6 +38,14 @@ def trained(make_bench, request_of, queue, half_mask, tmp_path):
     return run
 
 
+def same(one, other):
+    """Up to rounding: a processor's last bit depends on where in memory the numbers lie."""
+    for a, b in zip(one.curve, other.curve, strict=True):
+        assert dataclasses.asdict(a) == pytest.approx(dataclasses.asdict(b), rel=1e-5)
+    for name, values in one.values.items():
+        torch.testing.assert_close(values, other.values[name], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -51,9 +61,7 @@ def test_half_as_many_are_trained_together(fault, trained, pretend_gpu):
     assert fault.times == 0  # it has struck
     for one, other in zip(found, expected, strict=True):
         assert one.error is None and one.outcome.width == 2
-        assert one.outcome.curve == other.outcome.curve
-        values = other.outcome.values
-        assert all(torch.equal(v, values[k]) for k, v in one.outcome.values.items())
+        same(one.outcome, other.outcome)
     assert not pretend_gpu.failed_captures
 
 
@@ -65,7 +73,7 @@ def test_alone_it_is_out_of_memory_and_the_next_one_is_not(trained, pretend_gpu)
     assert failed.count(True) == 1
     for one, other in zip(found, expected, strict=True):
         if one.outcome is not None:  # in the mode that networks train in, too
-            assert one.outcome.curve == other.outcome.curve
+            same(one.outcome, other.outcome)
 
 
 def test_a_size_that_does_not_fit_is_not_chosen(make_bench, pretend_gpu, monkeypatch, tmp_path):
