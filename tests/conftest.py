@@ -95,7 +95,7 @@ def blobs() -> Any:
 @pytest.fixture
 def few_steps_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two and not ten in the longest graph, which takes a pretend GPU as long to capture."""
-    from lth_bench.training.layouts import base, captured
+    from lth_bench.training.engine.layouts import base, captured
 
     for module in (base, captured):
         monkeypatch.setattr(module, "SEVERAL", 2)
@@ -110,10 +110,10 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     """
     import torch
 
-    from lth_bench.training.cache import TrainingCache
-    from lth_bench.training.resident import ResidentData
-    from lth_bench.training.streaming import HostArrays, StreamedData
-    from lth_bench.training.workbench import Workbench
+    from lth_bench.training.checkpoints.cache import TrainingCache
+    from lth_bench.training.dispatch.workbench import Workbench
+    from lth_bench.training.input.resident import ResidentData
+    from lth_bench.training.input.streaming import HostArrays, StreamedData
 
     def make(
         model: Any,

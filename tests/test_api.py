@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import lth_bench
-from lth_bench import runner
 from lth_bench.errors import UserError
+from lth_bench.run import runner
 
 Asked = Callable[..., Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.run.recorder import Summary
 
 
 def run(
@@ -45,13 +45,13 @@ def run(
     import math
     import os
 
-    from lth_bench import arguments as given
+    from lth_bench.cli.cohort_size import read_width
     from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.width import read_width
-    from lth_bench.outcomes import read_retry
-    from lth_bench.prepare import Wish, prepare
-    from lth_bench.report.progress import make_progress
-    from lth_bench.runner import Settings, require_writable, run_suite
+    from lth_bench.output.progress import make_progress
+    from lth_bench.run import arguments as given
+    from lth_bench.run.outcomes import read_retry
+    from lth_bench.run.request import Wish, prepare
+    from lth_bench.run.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
 
     given.path("suite", suite)

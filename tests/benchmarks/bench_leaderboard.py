@@ -19,9 +19,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from lth_bench.report.boards.scope import Selection
-from lth_bench.report.leaderboard import KINDS, Question, leaderboard
-from lth_bench.report.rendering import render
+from lth_bench.analysis.boards.scope import Selection
+from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.output.rendering import render
 from lth_bench.store import Journal, Paths, fold, rebuild
 from lth_bench.store.database import open_safe
 from lth_bench.store.schema import create, sql

@@ -16,11 +16,11 @@ import duckdb
 import pytest
 
 import lth_bench
-from lth_bench import recorder, runner
 from lth_bench.errors import UserError
-from lth_bench.executors import local
-from lth_bench.executors.pool import Pool
-from lth_bench.executors.worker import Worker
+from lth_bench.run import recorder, runner
+from lth_bench.run.executors import local
+from lth_bench.run.executors.pool import Pool
+from lth_bench.run.executors.worker import Worker
 from lth_bench.store import fold
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import DiskError, Paths

@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
+from lth_bench.maintenance import machine, versions
+from lth_bench.maintenance.doctor import check_cache, check_data, check_plugins, examine
+from lth_bench.maintenance.finding import Finding
+from lth_bench.maintenance.results import check_results
 from lth_bench.store import Journal, Paths, fold
-from lth_bench.upkeep import machine, versions
-from lth_bench.upkeep.doctor import check_cache, check_data, check_plugins, examine
-from lth_bench.upkeep.finding import Finding
-from lth_bench.upkeep.results import check_results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 

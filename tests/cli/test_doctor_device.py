@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
-from lth_bench.selftest.steps import plan
-from lth_bench.selftest.supervised import Result
-from lth_bench.upkeep import device as module
-from lth_bench.upkeep.device import findings, speeds
+from lth_bench.maintenance import device as module
+from lth_bench.maintenance.device import findings, speeds
+from lth_bench.maintenance.selftest.steps import plan
+from lth_bench.maintenance.selftest.supervised import Result
 
 SPEED = {
     "model_steps_per_second": 85_000.4, "steps": 4000, "size": 16, "variant": "stacked",
@@ -100,7 +100,7 @@ def test_warnings_of_torch_are_passed_on() -> None:
 
 CHILD = """
 import os
-from lth_bench.selftest.child import serve
+from lth_bench.maintenance.selftest.child import serve
 def dies(device, **_):
     os.abort()
 def raises(device, **_):
@@ -139,9 +139,9 @@ from dataclasses import replace
 from functools import partial
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.selftest import net, steps
-from lth_bench.selftest.child import serve
-from lth_bench.upkeep import device
+from lth_bench.maintenance.selftest import net, steps
+from lth_bench.maintenance.selftest.child import serve
+from lth_bench.maintenance import device
 
 def smaller(name, model, recipe):
     recipe = replace(recipe, batch_size=8, val_size=32, crop=0, flip=False)

@@ -8,9 +8,9 @@ import re
 import duckdb
 import pytest
 
-from lth_bench.basis import Basis, open_data
-from lth_bench.plan import plan_suite
-from lth_bench.prepare import Wish, prepare
+from lth_bench.run.plan import plan_suite
+from lth_bench.run.provenance import Basis, open_data
+from lth_bench.run.request import Wish, prepare
 
 SUITE = """
 schema_version = 1

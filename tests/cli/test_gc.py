@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
+from lth_bench.maintenance.gc import Sorted, no_run, read_needs, remove, sort_artifacts
 from lth_bench.store import Journal, Paths, fold, reading
-from lth_bench.upkeep.gc import Sorted, no_run, read_needs, remove, sort_artifacts
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 OLD, NEW, UNNAMED, BUSY = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)

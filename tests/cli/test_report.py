@@ -53,7 +53,7 @@ def test_figures_too(run, tmp_path: Path, monkeypatch) -> None:
         asked.append((folder, list(suites)))
         return [folder / "a.svg"]
 
-    monkeypatch.setattr("lth_bench.report.figures.write_figures", write_figures)
+    monkeypatch.setattr("lth_bench.output.figures.write_figures", write_figures)
     folder = tmp_path / "figures"
     _, out, _ = run("--figures", folder, "--suite", "other")
     assert out.splitlines()[1:] == [str(folder)]

@@ -47,7 +47,7 @@ def shown(tmp_path, capsys, monkeypatch):
     from lth_bench.store.trials import read_studies
     from lth_bench.suite import load_suite
     from lth_bench.suite.load import suite_of
-    from lth_bench.tuning.conductor import TuneSummary
+    from lth_bench.tuning.loop import TuneSummary
 
     records = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 

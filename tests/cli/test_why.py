@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
-from lth_bench.explain import why
-from lth_bench.explain.changes import changes
-from lth_bench.explain.words import worded
+from lth_bench.maintenance.why import history as why
+from lth_bench.maintenance.why.changes import changes
+from lth_bench.maintenance.why.words import worded
 from lth_bench.store import Journal, Paths, fold, reading
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))

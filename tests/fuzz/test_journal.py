@@ -18,11 +18,11 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
+from lth_bench.analysis.experiment import account
+from lth_bench.analysis.leaderboard import leaderboard
 from lth_bench.errors import UserError
-from lth_bench.outcomes import DONE
-from lth_bench.report.account import shown
-from lth_bench.report.experiment import account
-from lth_bench.report.leaderboard import leaderboard
+from lth_bench.output.account import shown
+from lth_bench.run.outcomes import DONE
 from lth_bench.store import Paths, fold, schema
 from lth_bench.store.database import open_safe
 from lth_bench.store.glossary import VIEWS

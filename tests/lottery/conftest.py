@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from lth_bench.defaults import Defaults
 from lth_bench.lottery import Experiment, play
+from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.training.cohort import Cohort
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.input.resident import Split
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import Split
 
 
 @dataclass

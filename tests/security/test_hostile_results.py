@@ -16,17 +16,17 @@ import torch
 from safetensors.torch import save
 
 from lth_bench.errors import UserError
-from lth_bench.explain import why
+from lth_bench.maintenance.results import check_results
+from lth_bench.maintenance.why import history as why
 from lth_bench.masks import Mask
-from lth_bench.report.page import render_page
+from lth_bench.output.page import render_page
 from lth_bench.store import Journal, Paths, fold, reading, rebuild
 from lth_bench.store.database import open_safe, open_writable
 from lth_bench.store.journal import finished
 from lth_bench.store.query import query
+from lth_bench.training.checkpoints.checkpoint import Partials
 from lth_bench.training.keys import digest
-from lth_bench.training.partial import Partials
 from lth_bench.tuning.storage import open_storage
-from lth_bench.upkeep.results import check_results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</script></style>"

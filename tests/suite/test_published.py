@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.measures import measure
 from lth_bench.plugins import load_registry
-from lth_bench.report.measures import measure
 from lth_bench.suite import load_suite
 from lth_bench.suite.shipped import shipped
 from lth_bench.suite.spec import Claim, Side, Suite

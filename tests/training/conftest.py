@@ -13,12 +13,12 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import make_layout
+from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.serving import Waiting
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.engine.sparse_input import use
 from lth_bench.training.request import Change, FitRequest
-from lth_bench.training.serving import Waiting
-from lth_bench.training.sparse_input import use
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from lth_bench.errors import Diverged, Ending, UserError
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.training import sparse_chain
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts.base import Layout
+from lth_bench.training.checkpoints.policy import Preempted, Saving, checkpoint_seconds
+from lth_bench.training.engine import sparse_sequential as sparse_chain
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.cohort_size import Widths
+from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
-from lth_bench.training.saving import Preempted, Saving, checkpoint_seconds
-from lth_bench.training.widths import Widths
 
 NET = MLP(hidden=(7,))
 RECIPE = Recipe(
@@ -424,7 +424,7 @@ def test_nothing_is_written_before_the_interval(bench_at, request_of, queue, mon
 
 def test_checkpoints_that_take_long_are_few(bench_at, request_of, queue, monkeypatch):
     """After one that took a second, the next may come after a hundred."""
-    from lth_bench.training import saver
+    from lth_bench.training.checkpoints import writer as saver
 
     now, written = 0.0, []
 

@@ -12,8 +12,8 @@ from lth_bench.tuning import final
 @pytest.fixture
 def bought(monkeypatch):
     """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
-    from lth_bench.report import samples as module
-    from lth_bench.report.samples import Sample
+    from lth_bench.analysis import samples as module
+    from lth_bench.analysis.samples import Sample
 
     def make(cells, lost=()):
         found = [

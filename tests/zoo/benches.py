@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.executors.worker import Worker, WorkerConfig
 from lth_bench.masks import Mask
 from lth_bench.plugins import load_registry
+from lth_bench.run.executors.worker import Worker, WorkerConfig
 from lth_bench.testing.bench import MemoryCache
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.input.resident import ResidentData, Split
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData, Split
-from lth_bench.training.workbench import Workbench
 from zoo.rows import CLASSES, Row, Shape
 
 CPU = torch.device("cpu")

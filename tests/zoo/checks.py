@@ -15,13 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.structure import mask_of, shrink_network
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
-from lth_bench.training.layouts.branches import Branches
-from lth_bench.training.layouts.choose import for_any
-from lth_bench.training.layouts.plain import Plain
-from lth_bench.training.member import Asked
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import Kind, Layout, kind_of, make_layout
+from lth_bench.training.engine.layouts.branches import Branches
+from lth_bench.training.engine.layouts.choose import for_any
+from lth_bench.training.engine.layouts.plain import Plain
+from lth_bench.training.engine.member import Asked
 from zoo.benches import ZooWorker, bench_of, random_mask, request_of
 from zoo.loop import plain_torch
 from zoo.paths import kept_pairs, on_a_path

@@ -44,12 +44,12 @@ def claims(
     """
     import sys
 
+    from lth_bench.analysis.claims.board import sheet
+    from lth_bench.analysis.claims.finding import findings
+    from lth_bench.analysis.claims.origin import origin
     from lth_bench.errors import OK, REGRESSION, NothingSelected, UserError, suggest
+    from lth_bench.output.rendering import require_format, show
     from lth_bench.plugins import load_registry
-    from lth_bench.report.claims.board import sheet
-    from lth_bench.report.claims.finding import findings
-    from lth_bench.report.claims.origin import origin
-    from lth_bench.report.rendering import require_format, show
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
     from lth_bench.suite.load import load_suite

@@ -79,17 +79,17 @@ def compare(
     """
     import sys
 
+    from lth_bench.analysis.compare.across import across
+    from lth_bench.analysis.compare.gate import refused, require_gates
+    from lth_bench.analysis.compare.lines import Options
+    from lth_bench.analysis.compare.lines import compare as lines
+    from lth_bench.analysis.compare.pairs import alone, groups
+    from lth_bench.analysis.compare.selector import parse
+    from lth_bench.analysis.compare.sheet import sheet
+    from lth_bench.analysis.compare.sides import differing, load
+    from lth_bench.analysis.measures import measure
     from lth_bench.errors import OK, REGRESSION, UserError
-    from lth_bench.report.compare.across import across
-    from lth_bench.report.compare.gate import refused, require_gates
-    from lth_bench.report.compare.lines import Options
-    from lth_bench.report.compare.lines import compare as lines
-    from lth_bench.report.compare.pairs import alone, groups
-    from lth_bench.report.compare.selector import parse
-    from lth_bench.report.compare.sheet import sheet
-    from lth_bench.report.compare.sides import differing, load
-    from lth_bench.report.measures import measure
-    from lth_bench.report.rendering import require_format, show
+    from lth_bench.output.rendering import require_format, show
     from lth_bench.store.paths import default_results
 
     format = "json" if json_ else format

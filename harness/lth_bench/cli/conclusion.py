@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
-from lth_bench.report.progress import duration
+from lth_bench.output.progress import duration
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.run.recorder import Summary
 
 
 def conclude(summary: Summary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
-    from lth_bench.report.leaderboard import print_leaderboard
+    from lth_bench.analysis.leaderboard import print_leaderboard
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:

@@ -10,7 +10,7 @@ import typer
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, ResultsOption
 
 if TYPE_CHECKING:
-    from lth_bench.upkeep.finding import Finding
+    from lth_bench.maintenance.finding import Finding
 
 
 def doctor(
@@ -51,7 +51,7 @@ def doctor(
         return _try(device, timeout, json_)
     if timeout is not None:
         raise UserError("--timeout is for the tests of --device; name one, such as --device cuda")
-    from lth_bench.upkeep.doctor import examine
+    from lth_bench.maintenance.doctor import examine
 
     paths = Paths(results or default_results())
     found = _told(examine(paths, tuple(plugin or ()), third_party=not no_plugins), quiet=json_)
@@ -63,7 +63,7 @@ def doctor(
 
 def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
     """All of them, each printed as it is made unless `quiet`."""
-    from lth_bench.report.printable import printable
+    from lth_bench.system.printable import printable
 
     marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
     found = []
@@ -80,11 +80,11 @@ def _try(asked: str, timeout: str | None, json_: bool) -> int:
 
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.output import print_json
-    from lth_bench.devices import choose
     from lth_bench.errors import OK, SOME_FAILED
-    from lth_bench.selftest.steps import LIMIT
-    from lth_bench.selftest.table import text
-    from lth_bench.upkeep.device import HEADINGS, findings, speeds, try_all
+    from lth_bench.maintenance.device import HEADINGS, findings, speeds, try_all
+    from lth_bench.maintenance.selftest.steps import LIMIT
+    from lth_bench.maintenance.selftest.table import text
+    from lth_bench.system.devices import choose
 
     limit = LIMIT if timeout is None else read_duration("--timeout", timeout)
     results = try_all(choose(asked).names, limit)

@@ -9,7 +9,7 @@ import typer
 from lth_bench.cli.options import JsonOption, ResultsOption
 
 if TYPE_CHECKING:
-    from lth_bench.upkeep.gc import Sorted
+    from lth_bench.maintenance.gc import Sorted
 
 
 def gc(
@@ -25,9 +25,9 @@ def gc(
     time to train it.
     """
     from lth_bench.cli.output import print_json
+    from lth_bench.maintenance import gc as collecting
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.reading import reading, to_stderr
-    from lth_bench.upkeep import gc as collecting
 
     paths = Paths(results or default_results())
     paths.require()
@@ -67,7 +67,7 @@ def _document(folder: object, found: Sorted, removed: tuple[int, int] | None) ->
 def _tell(folder: str, found: Sorted, removed: tuple[int, int] | None) -> None:
     from collections import Counter
 
-    from lth_bench.report.printable import printable
+    from lth_bench.system.printable import printable
 
     count: Counter[tuple[str, str]] = Counter()
     size: Counter[tuple[str, str]] = Counter()

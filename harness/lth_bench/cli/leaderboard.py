@@ -83,10 +83,10 @@ def leaderboard(
     json_: JsonOption = False,
 ) -> None:
     """Rank the strategies: by accuracy, sparsity, cost or speed, with intervals and verdicts."""
-    from lth_bench.report.boards.scope import Selection
-    from lth_bench.report.leaderboard import Question
-    from lth_bench.report.leaderboard import leaderboard as answer
-    from lth_bench.report.rendering import require_format, show
+    from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.leaderboard import Question
+    from lth_bench.analysis.leaderboard import leaderboard as answer
+    from lth_bench.output.rendering import require_format, show
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lth_bench.report.columns import Columns
+    from lth_bench.output.columns import Columns
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal, so that tables in a log are not folded at 80."""
@@ -17,14 +17,14 @@ PIPED_WIDTH = 160
 
 def console() -> Console:
     """Where data goes: stdout."""
-    from lth_bench.report.columns import Uncropped
+    from lth_bench.output.columns import Uncropped
 
     return Uncropped(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def table(*columns: str) -> Columns:
     """An empty table in the style of all commands."""
-    from lth_bench.report.columns import table
+    from lth_bench.output.columns import table
 
     return table(*columns)
 

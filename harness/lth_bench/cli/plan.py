@@ -52,19 +52,19 @@ def plan(
     import shlex
     import sys
 
-    from lth_bench import devices
-    from lth_bench.basis import Basis, datasets
+    from lth_bench.cli.cohort_size import read_width
     from lth_bench.cli.load import load
-    from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
-    from lth_bench.environment import device_name
     from lth_bench.errors import UserError
-    from lth_bench.estimate import estimate_plan
-    from lth_bench.plan import plan_suite
-    from lth_bench.remaining import Again, remaining
+    from lth_bench.run.environment import device_name
+    from lth_bench.run.estimate import estimate_plan
+    from lth_bench.run.pending import Again, remaining
+    from lth_bench.run.plan import plan_suite
+    from lth_bench.run.provenance import Basis, datasets
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
-    from lth_bench.training.placement import memory_of
+    from lth_bench.system import devices
+    from lth_bench.training.input.placement import memory_of
 
     command = shlex.join(["lth-bench", *sys.argv[1:]])
     filters = (seeds, strategy, model, dataset)
@@ -139,7 +139,7 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.report.progress import duration
+    from lth_bench.output.progress import duration
 
     listing = table("task", "strategy")
     listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")

@@ -9,7 +9,7 @@ import typer
 from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, ResultsOption
 from lth_bench.errors import INTERRUPTED, UserError
-from lth_bench.streams import heard, typed
+from lth_bench.system.streams import heard, typed
 
 
 def query(
@@ -40,8 +40,8 @@ def query(
     from dataclasses import replace
 
     from lth_bench.cli.durations import read_duration
-    from lth_bench.report.answer import require_format, show
-    from lth_bench.report.terminal import stdout
+    from lth_bench.output.answer import require_format, show
+    from lth_bench.output.terminal import stdout
     from lth_bench.store.paths import default_results
     from lth_bench.store.query import query as ask
     from lth_bench.store.reading import reading, to_stderr

@@ -35,7 +35,7 @@ def report(
     It needs no network to be read. `--json` also lists the files of `--figures`.
     """
     from lth_bench.cli.output import print_json
-    from lth_bench.report.page import check_output, write_page
+    from lth_bench.output.page import check_output, write_page
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.reading import reading, to_stderr
 
@@ -47,7 +47,7 @@ def report(
     with reading(results, to_stderr) as con:
         write_page(con, output, suite or ())
         if figures is not None:
-            from lth_bench.report.figures import write_figures
+            from lth_bench.output.figures import write_figures
 
             drawn = write_figures(con, figures, suite or ())
     if json_:

@@ -63,14 +63,14 @@ def run(
     import shlex
     import sys
 
+    from lth_bench.cli.cohort_size import read_width
     from lth_bench.cli.conclusion import conclude, sharing
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
-    from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
-    from lth_bench.outcomes import read_retry
-    from lth_bench.report.progress import make_progress
-    from lth_bench.runner import Settings, require_writable, run_suite
+    from lth_bench.output.progress import make_progress
+    from lth_bench.run.outcomes import read_retry
+    from lth_bench.run.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
     from lth_bench.suite.tuned import seen_seeds
 

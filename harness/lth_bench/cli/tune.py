@@ -28,8 +28,8 @@ from lth_bench.cli.options import (
 if TYPE_CHECKING:
     from lth_bench.store.trials import Study
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.conductor import TuneSummary
     from lth_bench.tuning.final import Gain
+    from lth_bench.tuning.loop import TuneSummary
 
 
 def tune(
@@ -113,12 +113,12 @@ def tune(
     import shlex
     import sys
 
+    from lth_bench.cli.cohort_size import read_width
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
     from lth_bench.cli.tuned import conclude, document
-    from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
-    from lth_bench.runner import Settings, require_writable
+    from lth_bench.run.runner import Settings, require_writable
     from lth_bench.store.paths import default_results
 
     path: Path = results or default_results()
@@ -149,7 +149,7 @@ def tune(
         exact_width,
         limit,
     )
-    from lth_bench.report.progress import make_progress as run_progress
+    from lth_bench.output.progress import make_progress as run_progress
     from lth_bench.tuning.final import run_final
     from lth_bench.tuning.progress import make_progress
     from lth_bench.tuning.run import tune_suite

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.run.recorder import Summary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.conductor import TuneSummary
     from lth_bench.tuning.final import Gain
+    from lth_bench.tuning.loop import TuneSummary
 
 FRONT = 8
 """Trials of a front that are printed, at most."""
@@ -92,9 +92,9 @@ def conclude(
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table
-    from lth_bench.redact import redacted
-    from lth_bench.report.progress import duration
+    from lth_bench.output.progress import duration
     from lth_bench.store.paths import Paths, default_results
+    from lth_bench.system.redact import redacted
 
     out = console()
     tune = suite.tune
@@ -174,7 +174,7 @@ def _values(values: list[float] | None) -> str:
 
 def _front(study: Study) -> list[str]:
     """A heading, and a line for each trial of the front, or for some of many."""
-    from lth_bench.report.evidence.choice import spread
+    from lth_bench.analysis.evidence.choice import spread
 
     members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
     if not members:

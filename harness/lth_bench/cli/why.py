@@ -28,9 +28,9 @@ def why(
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.explain import why as why_
-    from lth_bench.explain.data import looker
-    from lth_bench.explain.words import worded
+    from lth_bench.maintenance.why import why as why_
+    from lth_bench.maintenance.why.data import looker
+    from lth_bench.maintenance.why.words import worded
     from lth_bench.plugins import load_registry
     from lth_bench.plugins.source import source_hash
     from lth_bench.store.paths import Paths, default_results

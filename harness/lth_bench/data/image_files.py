@@ -16,7 +16,7 @@ from lth_bench.data.pixels import Decoder
 from lth_bench.data.reading import CHUNK, Images, Reader, Stream
 from lth_bench.data.splits import count_values
 from lth_bench.errors import UserError
-from lth_bench.files import read_regular
+from lth_bench.system.files import read_regular
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from lth_bench.data.pixels import Decoder
 from lth_bench.data.root import DataMissing
 from lth_bench.data.summary_cache import kept_summary, known_fingerprint
 from lth_bench.data.tree import ARCHIVES, Tree, arrange, is_image, list_folder
-from lth_bench.devices import cores
 from lth_bench.errors import UserError
 from lth_bench.params import Range
+from lth_bench.system.devices import cores
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lth_bench.devices import use
+from lth_bench.system.devices import use
 
 CHUNK = 16
 """Images a task of a thread: small enough that a batch is spread over all threads."""

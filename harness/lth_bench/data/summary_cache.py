@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lth_bench.data.cache import ArrayCache
 from lth_bench.data.image_files import Summary
-from lth_bench.files import read_json
+from lth_bench.system.files import read_json
 
 
 def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:

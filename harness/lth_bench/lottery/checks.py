@@ -10,8 +10,8 @@ from torch import Tensor
 from lth_bench.masks import Layer, Mask
 from lth_bench.plugins.dispatch import StrategyError
 from lth_bench.ticket import Ticket
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.state import RewindPoint, Trained
-from lth_bench.training.workbench import Workbench
 
 
 def check_mask(

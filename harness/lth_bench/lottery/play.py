@@ -10,16 +10,16 @@ from lth_bench.errors import Unreachable, text_of
 from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
 from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.reachable import require_reachable
 from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
 from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.reaches import require_reachable
 from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.ticket_view import TicketView, Training
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import CurvePoint, Trained
-from lth_bench.training.workbench import Workbench
-from lth_bench.view import TicketView, Training
 
 Emit = Callable[[dict[str, Any]], None]
 

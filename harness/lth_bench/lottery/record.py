@@ -11,10 +11,10 @@ from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.ticket import Fits, Ticket
+from lth_bench.ticket_view import TicketView
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, Trained
-from lth_bench.training.workbench import Workbench
-from lth_bench.view import TicketView
 
 
 class Reporter:

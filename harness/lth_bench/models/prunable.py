@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError
-from lth_bench.guard import unchanged
 from lth_bench.masks.layer import Kind, Layer
 from lth_bench.models.operations import record
 from lth_bench.models.products import product_of
@@ -20,6 +18,8 @@ from lth_bench.models.refusals import (
     title,
 )
 from lth_bench.models.tracing import to_trace
+from lth_bench.system.blame import ends_the_run
+from lth_bench.system.guard import unchanged
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 

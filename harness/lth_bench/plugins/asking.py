@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError, told
+from lth_bench.system.blame import ends_the_run
 
 HARNESS = str(Path(__file__).parents[1])
 

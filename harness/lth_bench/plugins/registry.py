@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UnknownName, UserError, told
 from lth_bench.plugins.one_file import Found, classes_of
+from lth_bench.system.blame import ends_the_run
 
 GROUPS = ("strategies", "models", "datasets", "observers")
 SINGULAR = {group: group.removesuffix("s") for group in GROUPS} | {"strategies": "strategy"}

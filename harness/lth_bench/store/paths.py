@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lth_bench.errors import UserError
-from lth_bench.files import open_regular
+from lth_bench.system.files import open_regular
 
 DEFAULT_RESULTS = Path("reports/results.duckdb")
 """Where results go when neither `--results` nor LTH_BENCH_RESULTS says otherwise."""

@@ -46,7 +46,7 @@ GROUP BY task, suite, model, dataset, recipe, seed
 ORDER BY suite, model, dataset, recipe, seed, task;
 
 -- A deviation counts as half the distance of two accuracies at least: `stats.Summary.floored`.
--- Ranks as in `report/boards/accuracy.py`; a test holds the two together.
+-- Ranks as in `analysis/boards/accuracy.py`; a test holds the two together.
 CREATE VIEW leaderboard AS
 WITH grouped AS (
     SELECT

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.blame import ends_the_run, where
 from lth_bench.errors import UserError, told
 from lth_bench.params import build, dotted
 from lth_bench.suite.source import Source, holds
 from lth_bench.suite.spec import Keys, StrategySpec, Suite, TaskSpec
+from lth_bench.system.blame import ends_the_run, where
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lth_bench.errors import UserError
-from lth_bench.redact import redacted
 from lth_bench.suite.spec import Suite
+from lth_bench.system.redact import redacted
 
 
 def require_plugins(suite: Suite, files: Sequence[Path], command: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import dotted, show
-from lth_bench.streams import typed
 from lth_bench.suite.source import MAX_DEPTH, depth
 from lth_bench.suite.spec import Keys
+from lth_bench.system.streams import typed
 
 EXAMPLE = "such as --set recipes.paper.lr=0.05"
 NAMED = ("recipes", "strategies", "tasks")

@@ -17,12 +17,12 @@ from lth_bench.testing import task
 from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
-from lth_bench.training.cache import Lease, Shapes, TrainingCache
+from lth_bench.training.checkpoints.cache import Lease, Shapes, TrainingCache
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.request import Change, FitRequest, StepView, Watch
-from lth_bench.training.resident import ResidentData
 from lth_bench.training.state import State, Trained
-from lth_bench.training.workbench import Workbench
 
 CPU = torch.device("cpu")
 

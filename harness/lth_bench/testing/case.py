@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from lth_bench.errors import UserError
-from lth_bench.executors.pool import Pool
+from lth_bench.lottery.reachable import reaches
 from lth_bench.params import build
-from lth_bench.reaches import reaches
+from lth_bench.run.executors.pool import Pool
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault, NotJudged
 from lth_bench.testing.elsewhere import Report, elsewhere
@@ -26,8 +26,8 @@ from lth_bench.testing.networks import Kind, TinyNetwork
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.stopping import Stopped, Stopping
 from lth_bench.testing.suggest import as_options, suggestions
-from lth_bench.training.saving import Saving
-from lth_bench.training.widths import Widths
+from lth_bench.training.checkpoints.policy import Saving
+from lth_bench.training.engine.cohort_size import Widths
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""

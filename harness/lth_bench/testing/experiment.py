@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import Diverged, UserError, told
 from lth_bench.lottery import Experiment
 from lth_bench.lottery.play import Play
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import StrategyError
+from lth_bench.system.blame import ends_the_run
 from lth_bench.testing import task
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault

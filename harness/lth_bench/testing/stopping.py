@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lth_bench.errors import Ending
-from lth_bench.training.partial import Partial, Partials
+from lth_bench.training.checkpoints.checkpoint import Partial, Partials
 
 AFTER = (2, 4)
 """Steps after which a training is stopped; those of the tiny task have six at most."""

@@ -11,8 +11,8 @@ from functools import cache
 import torch
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.training.input.resident import Split
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.resident import Split
 
 TRAIN, VAL, TEST = 144, 36, 48
 """Examples in each split. A batch of 128, a common default, fits into the training split."""

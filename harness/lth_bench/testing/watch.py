@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from lth_bench.defaults import Defaults
 from lth_bench.hookspecs import hookimpl
+from lth_bench.lottery.defaults import Defaults
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.testing.bench import WatchedBench
@@ -16,9 +16,9 @@ from lth_bench.testing.contract import Fault
 from lth_bench.testing.recording import Recording, Round
 from lth_bench.testing.recording import Ticket as Reported
 from lth_bench.ticket import DenseRun, Ticket
-from lth_bench.training.resident import Split
+from lth_bench.ticket_view import TicketView
+from lth_bench.training.input.resident import Split
 from lth_bench.training.state import RewindPoint, Trained
-from lth_bench.view import TicketView
 
 T = TypeVar("T")
 LABEL = "strategy"

@@ -15,16 +15,16 @@ from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
-from lth_bench.training.channels_last import takes_channels_last
-from lth_bench.training.data import Examples, TaskData
+from lth_bench.training.engine.channels_last import takes_channels_last
+from lth_bench.training.engine.habits import Habits, habits_of
+from lth_bench.training.engine.modes import evaluating
+from lth_bench.training.engine.sparse_input.images import Lines, SparseImages
+from lth_bench.training.engine.sparse_input.linear import SparseInputChain
+from lth_bench.training.engine.sparse_input.use import MOST, sparse_links
 from lth_bench.training.flops import count_flops
-from lth_bench.training.habits import Habits, habits_of
-from lth_bench.training.modes import evaluating
+from lth_bench.training.input.resident import Split
+from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.request import Parametrize
-from lth_bench.training.resident import Split
-from lth_bench.training.sparse_input.images import Lines, SparseImages
-from lth_bench.training.sparse_input.linear import SparseInputChain
-from lth_bench.training.sparse_input.use import MOST, sparse_links
 
 EVAL_BATCH = 1000
 """Examples an evaluation batch. Fixed: another size gives other last bits."""
@@ -59,7 +59,7 @@ class Network:
     @cached_property
     def stacks(self) -> str | None:
         """How members of this network are stacked: `explicit`, `vmap`, or None for not at all."""
-        from lth_bench.training.layouts.agree import how_it_stacks
+        from lth_bench.training.engine.layouts.agree import how_it_stacks
 
         return how_it_stacks(self.module, self.input_shape)
 

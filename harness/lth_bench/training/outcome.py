@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth_bench.masks import Mask
-from lth_bench.training.memo import Flat
+from lth_bench.training.checkpoints.callback_state import Flat
 from lth_bench.training.request import Values
 from lth_bench.training.state import Cost, CurvePoint
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lth_bench.recorder import Progress, Summary
-from lth_bench.runner import Settings, run_suite
+from lth_bench.run.recorder import Progress, Summary
+from lth_bench.run.runner import Settings, run_suite
 from lth_bench.stats import paired_interval
 from lth_bench.tuning.freeze import freeze, tuned_label
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from lth_bench.analysis.samples import Sample
     from lth_bench.plugins import Registry
-    from lth_bench.report.samples import Sample
     from lth_bench.stats import Interval
     from lth_bench.store.trials import Study
     from lth_bench.suite.spec import Suite
@@ -71,7 +71,7 @@ def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:
     Seeds that the search itself used are left out: it chose by them. A density that a method lost
     or cannot reach counts as accuracy 0, as on the leaderboards.
     """
-    from lth_bench.report.samples import samples
+    from lth_bench.analysis.samples import samples
 
     found: dict[str, Gain] = {}
     for study in studies:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UserError
-from lth_bench.redact import redacted
 from lth_bench.store.paths import disk_error
 from lth_bench.store.trials import Study, Trial, read_studies
 from lth_bench.suite import overrides
 from lth_bench.suite.additions import add_to
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Suite
+from lth_bench.system.redact import redacted
 from lth_bench.tuning import toml
 
 APART = ("recipe", "task")

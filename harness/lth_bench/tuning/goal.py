@@ -16,9 +16,9 @@ from lth_bench.tuning.dimension import Dimension, place
 from lth_bench.tuning.objective import Objective
 
 if TYPE_CHECKING:
+    from lth_bench.run.task_plan import TaskPlan
     from lth_bench.suite.spec import StrategySpec, Suite
     from lth_bench.suite.tune import TuneSpec
-    from lth_bench.task_plan import TaskPlan
 
 DENSITY = "task.density"
 """The dimension of a front against the density."""

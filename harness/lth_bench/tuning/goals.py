@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.params import build, dotted, show
-from lth_bench.plan import require_some
+from lth_bench.run.plan import require_some
+from lth_bench.run.task_plan import TaskPlan, plan_task
 from lth_bench.suite.claims import DENSITY_TOLERANCE
 from lth_bench.suite.source import Source
 from lth_bench.suite.spec import Keys, StrategySpec, Suite
 from lth_bench.suite.tune import TuneSpec
-from lth_bench.task_plan import TaskPlan, plan_task
 from lth_bench.tuning.dimension import Dimension, choice
 from lth_bench.tuning.goal import DENSITY, Goal
 from lth_bench.tuning.objective import Objective

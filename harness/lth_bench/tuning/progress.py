@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lth_bench.report.progress import describe_all, stopping
+from lth_bench.output.progress import describe_all, stopping
 from lth_bench.store.trials import TIE
 from lth_bench.tuning.goal import DENSITY
 from lth_bench.tuning.study import Study, Told

@@ -8,20 +8,20 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.basis import Basis, open_data
 from lth_bench.errors import UserError
-from lth_bench.outcomes import DONE
-from lth_bench.plan import Plan, require_some
-from lth_bench.recorder import Recorder, Summary, write_head
-from lth_bench.redact import redacted
-from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
+from lth_bench.run.outcomes import DONE
+from lth_bench.run.plan import Plan, require_some
+from lth_bench.run.provenance import Basis, open_data
+from lth_bench.run.recorder import Recorder, Summary, write_head
+from lth_bench.run.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
-from lth_bench.systems import require_system
-from lth_bench.tuning.conductor import Conductor, TuneSummary
+from lth_bench.system.operating_system import require_system
+from lth_bench.system.redact import redacted
 from lth_bench.tuning.earlier import earlier_outcomes
-from lth_bench.tuning.elsewhere import record_others
 from lth_bench.tuning.goals import goals_of, idle
+from lth_bench.tuning.loop import Conductor, TuneSummary
+from lth_bench.tuning.other_machines import record_others
 from lth_bench.tuning.outdated import require_same_data, split_outdated
 from lth_bench.tuning.study import Proposal, Study, require_store
 from lth_bench.tuning.trial import plan_trial
@@ -50,13 +50,14 @@ def tune_suite(
     With `restart` the suite's studies begin again. With `take_over` trials that are under way in
     other processes are run here: those are gone, the user says.
     """
-    from lth_bench import devices, environment
     from lth_bench.data.root import data_root
-    from lth_bench.executors.local import LocalExecutor
-    from lth_bench.executors.probe import usable
     from lth_bench.plugins.preflight import preflight
+    from lth_bench.run import environment
+    from lth_bench.run.executors.local import LocalExecutor
+    from lth_bench.run.executors.probe import usable
     from lth_bench.suite.check import check
     from lth_bench.suite.consent import require_storage
+    from lth_bench.system import devices
     from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.params import show
-from lth_bench.redact import redacted
 from lth_bench.store.paths import Paths, disk_error
+from lth_bench.system.redact import redacted
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lth_bench.selftest.supervised import Result, run
+from lth_bench.maintenance.selftest.supervised import Result, run
 from training import table
 from training.gpu_rows import rows
 from training.gpu_steps import SIDE_BY_SIDE, SUITE, groups

@@ -20,15 +20,15 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.feeds import Feed
-from lth_bench.training.layouts.stacked import Explicit
+from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts.stacked import Explicit
+from lth_bench.training.input.batches import Feed
+from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
 from training import table
 from training.nets import MNIST
 from training.samples import made

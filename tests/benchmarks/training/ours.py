@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from lth_bench.selftest import bench as selftest
-from lth_bench.selftest.bench import synchronize
-from lth_bench.selftest.speed import rate as rate_of
-from lth_bench.training.layouts import Layout
+from lth_bench.maintenance.selftest import bench as selftest
+from lth_bench.maintenance.selftest.bench import synchronize
+from lth_bench.maintenance.selftest.speed import rate as rate_of
+from lth_bench.training.engine.layouts import Layout
 from training.nets import Net, net_on
 from training.samples import sample
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lth_bench.selftest.table import text
+from lth_bench.maintenance.selftest.table import text
 
 __all__ = ["text"]
 

@@ -10,12 +10,12 @@ import torch
 
 from lth_bench.data.splits import channel_stats
 from lth_bench.masks import Mask
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import make_layout
+from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.network import Network
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
 from training.conventional import Masked, Trainer, make_loader, prunable, prune
 from training.images import STATISTICS, Images
 from training.nets import Net

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lth_bench.blame import ends_the_run
-from lth_bench.guard import unchanged
 from lth_bench.masks import Layer, Mask
 from lth_bench.models.operations import Operation, Piece, mapped, record
 from lth_bench.models.products import product_of
 from lth_bench.structure.connections import rules
 from lth_bench.structure.connections.marks import Marks
+from lth_bench.system.blame import ends_the_run
+from lth_bench.system.guard import unchanged
 
 
 class Connections:

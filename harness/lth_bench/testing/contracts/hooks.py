@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError, told
+from lth_bench.lottery.reachable import reaches
 from lth_bench.plugins.contract import problems
-from lth_bench.reaches import reaches
+from lth_bench.system.blame import ends_the_run
 from lth_bench.testing.bench import outline
 from lth_bench.testing.case import Case
 from lth_bench.testing.contract import Broken, contract

@@ -1,0 +1,225 @@
+"""The leaderboard by the area under the accuracy-density curve: one number for a whole ladder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.gaps import gaps
+from lth_bench.analysis.boards.judging import Words, with_verdict
+from lth_bench.analysis.boards.layout import detects, difference, place, seeds, styles, tables
+from lth_bench.analysis.boards.places import add_places, few
+from lth_bench.analysis.boards.rows import (
+    ENTRIES,
+    LABEL,
+    ON,
+    ORDER,
+    TASK,
+    Row,
+    fetch,
+    name,
+    ranked,
+    versus,
+)
+from lth_bench.analysis.boards.scope import Scope
+from lth_bench.analysis.numbers import half_width, kept, margin_points, percent
+from lth_bench.analysis.table import Board, Cell, Line
+from lth_bench.errors import NothingSelected
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SQL = """
+    WITH {entries},
+    {base_entries},
+    -- densities of each task, the dense run's too; not those that nothing has come to yet
+    grid AS (
+        SELECT f.task, f.target_density AS density
+        FROM flat f
+        WHERE f.control = 'none' AND {where} AND (
+            f.status = 'ok'
+            OR f.status IN ('failed', 'diverged', 'skipped') AND f.strategy <> 'dense'
+        )
+        GROUP BY f.task, f.target_density
+    ),
+    -- the trapezoid rule over log density: each density weighs half the way to its neighbours
+    weights AS (
+        SELECT
+            task, density,
+            coalesce((
+                ln(coalesce(lag(density) OVER ladder, density))
+                - ln(coalesce(lead(density) OVER ladder, density))
+            ) / nullif(2 * ln(max(density) OVER whole / min(density) OVER whole), 0), 1) AS weight,
+            count(*) FILTER (density < 1) OVER whole AS below,
+            bool_or(density = 1) OVER whole AS from_dense
+        FROM grid
+        WINDOW whole AS (PARTITION BY task), ladder AS (PARTITION BY task ORDER BY density DESC)
+    ),
+    curves AS (
+        SELECT task, list(density ORDER BY density DESC) AS densities FROM grid GROUP BY task
+    ),
+    ladders AS (
+        SELECT
+            entry, task, seed, strategy = 'dense' AS dense,
+            sum(weight * accuracy) AS area, count(accuracy) = any_value(below) AS whole,
+            bool_or(lost) AS lost, bool_or(skipped) AS skipped
+        FROM (
+            SELECT
+                e.entry, f.task, f.seed, f.strategy, w.below,
+                CASE WHEN f.strategy = 'dense' THEN 1 ELSE w.weight END AS weight,
+                f.status IN ('failed', 'diverged') AS lost, f.status = 'skipped' AS skipped,
+                -- a control that was skipped is none, and no accuracy of 0
+                CASE
+                    WHEN f.status = 'ok' THEN f.test_accuracy
+                    WHEN lost OR skipped AND f.control = 'none' THEN 0
+                END AS accuracy
+            FROM flat f
+            JOIN entries e ON e.cell = f.cell
+            LEFT JOIN weights w ON w.task = f.task AND w.density = f.target_density
+            WHERE (f.target_density < 1 OR f.strategy = 'dense') AND {where}
+        )
+        GROUP BY entry, task, seed, strategy
+    ),
+    areas AS (
+        SELECT
+            l.entry, l.task, l.seed, l.lost, l.skipped,
+            CASE
+                WHEN l.dense THEN CASE WHEN NOT l.lost THEN l.area END
+                WHEN l.whole AND w.weight IS NULL THEN l.area
+                WHEN l.whole THEN l.area + w.weight * d.test_accuracy
+            END AS area
+        FROM ladders l
+        LEFT JOIN weights w ON w.task = l.task AND w.density = 1
+        LEFT JOIN dense_runs d ON d.task = l.task AND d.seed = l.seed
+    ),
+    against AS (
+        SELECT a.entry, a.task, a.seed, a.area FROM areas a JOIN base_entries b ON b.entry = a.entry
+        UNION ALL
+        SELECT NULL, d.task, d.seed, d.test_accuracy FROM dense_runs d
+        WHERE d.task IN (SELECT unnest($dense_tasks))
+    ),
+    grouped AS (
+        SELECT
+            a.entry, count(*) AS planned,
+            count(*) FILTER (a.lost) AS lost, count(*) FILTER (a.skipped) AS skipped,
+            count(a.area) AS n, avg(a.area) AS mean, stddev_samp(a.area) AS deviation,
+            count(a.area - b.area) AS difference_n, avg(a.area - b.area) AS difference,
+            stddev_samp(a.area - b.area) AS difference_deviation,
+            list(a.seed) AS seeds, list(CASE WHEN NOT a.lost THEN a.area END) AS areas,
+            list(a.area IS NOT NULL) AS known
+        FROM areas a
+        LEFT JOIN against b
+            ON b.task = a.task AND b.seed = a.seed AND b.entry IS DISTINCT FROM a.entry
+        GROUP BY a.entry
+    )
+    SELECT
+        {task}, {label},
+        g.n, g.mean,
+        g.mean - q.t * g.deviation / sqrt(g.n) AS low,
+        g.mean + q.t * g.deviation / sqrt(g.n) AS high,
+        g.difference,
+        g.difference - dq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_low,
+        g.difference + dq.t * g.difference_deviation / sqrt(g.difference_n) AS difference_high,
+        g.difference_n, g.difference_deviation,
+        coalesce(v.densities, []) AS densities, g.planned, g.lost, g.skipped,
+        g.planned - g.n - CASE WHEN c.control = 'none' THEN 0 ELSE g.skipped END AS pending,
+        g.seeds, g.areas, g.known, g.entry AS key,
+        NULL AS rank, NULL AS rank_low, NULL AS rank_high
+    FROM grouped g
+    JOIN cells c ON c.cell = g.entry
+    JOIN tasks t ON t.task = c.task
+    LEFT JOIN curves v ON v.task = c.task
+    LEFT JOIN t_quantiles q ON q.df = g.n - 1
+    LEFT JOIN t_quantiles dq ON dq.df = g.difference_n - 1
+    WHERE {shown}
+    ORDER BY {order}
+"""
+
+
+def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines) -> list[Row]:
+    """One row a task, label and control, the largest area first.
+
+    `mean`, with its 95% t-interval `low` and `high`, is the mean over `n` seeds of the area under
+    test accuracy against the logarithm of the target density, by the trapezoid rule, divided by
+    the width of the range: the accuracy of an average density. The curve goes from the dense run
+    of the same seed (if there is one) over `densities`, the same for all labels of a task. Where
+    the method failed, diverged or cannot reach a density, the accuracy is 0 there; a seed with a
+    density still to come is left out. The dense run's own area is its accuracy. `difference` and
+    the verdict are as in the leaderboard by accuracy. `planned`, `lost`, `skipped` and `pending`
+    are seeds.
+    """
+    sql = SQL.format(
+        entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
+        base_entries=against.entries, where=scope.where("f", "tasks", "densities"),
+        shown=scope.where("c"), task=TASK, label=LABEL, order=ORDER,
+    )  # fmt: skip
+    found = fetch(con, sql, {**scope.parameters, **against.parameters})
+    if not any(row["strategy"] != "dense" for row in found):
+        raise NothingSelected("no ticket has a result yet, so there is no curve to take an area of")
+    against.require_common(found, "difference_n")
+    found = ranked(found, lambda row: None if row["mean"] is None else -row["mean"])
+    values = {row["key"]: _by_seed(row) for row in found}
+    if few(found, ON):
+        add_places(found, ON, values)
+    return found
+
+
+def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float) -> Board:
+    """The leaderboard by area."""
+    found = rows(con, scope, against)
+    lacking = gaps(con, found, "counted as accuracy 0")
+    found = [with_verdict(row, against, margin) for row in found]
+    words = Words(margin_points(margin), " points")
+    legend = (
+        "area: test accuracy of an average density, in percent: the area under accuracy against "
+        "the logarithm of the density, by the trapezoid rule, divided by the width; mean ± 95% "
+        "t-interval over the seeds. #: by it; 1–3: the places it could truly have, by paired "
+        "t-tests of all pairs at 95% with Holm's correction. Δ: mean difference to "
+        f"{against.word}, seed by seed, in points. {words.legend(against.word)} n: seeds."
+    )
+    shown = tables(
+        found,
+        header,
+        lambda row, _: line(row, words),
+        lambda members: [
+            *against.notes(members),
+            *lacking.get(tuple(members[0][key] for key in ON), ()),
+        ],
+        _range,
+    )
+    return Board("leaderboard", found, shown, legend)
+
+
+def header(row: Row) -> tuple[str, ...]:
+    """Of the table of a row's task."""
+    return ("#", "strategy", "area %", f"Δ {versus(row)}", "verdict", "detects", "n")
+
+
+def line(row: Row, words: Words) -> Line:
+    """A row of the table."""
+    mine, whole = styles(row)
+    half = half_width(row["mean"], row["high"])
+    area = "" if row["mean"] is None else percent(row["mean"])
+    verdict = words.cell(row)
+    return (
+        Cell(place(row), mine),
+        name(row, mine),
+        Cell(f"{area} ± {half}" if half else area, mine),
+        difference(row, verdict.style or whole),
+        verdict,
+        detects(row, whole),
+        Cell(seeds(row), whole),
+    )
+
+
+def _range(row: Row) -> str:
+    ladder = [kept(density) for density in row["densities"]]
+    if len(ladder) < 2:
+        return f"{ladder[0]}% left" if ladder else "nothing yet"
+    return f"{ladder[0]} to {ladder[-1]}% left, {len(ladder)} densities"
+
+
+def _by_seed(row: Row) -> dict[int, float | None]:
+    """Areas; None where the method lost the seed. Seeds still to come are left out."""
+    columns = zip(row.pop("seeds"), row.pop("areas"), row.pop("known"), strict=True)
+    return {seed: area for seed, area, known in columns if known}

@@ -1,0 +1,110 @@
+"""Rows as SQL gives them, and who a row is about."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.numbers import kept
+from lth_bench.analysis.table import Cell, Style
+from lth_bench.system.printable import printable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Row = dict[str, Any]
+"""Column → value: accuracies and densities as fractions, None where there is nothing to say."""
+
+ON = ("suite", "model", "dataset", "recipe")
+"""Columns that name a task."""
+
+TASK = """t.suite, t.model, t.dataset, t.recipe,
+        c.source_model, c.source_dataset, c.source_recipe"""
+LABEL = "c.strategy, c.label, c.control"
+"""Columns that name a task and a label on it, of `tasks t` and `cells c`."""
+
+ENTRIES = """
+    entries AS (
+        SELECT entry, unnest(cells) AS cell FROM (
+            SELECT min(c.cell) AS entry, list(c.cell) AS cells
+            FROM cells c WHERE {where}
+            GROUP BY c.task, c.source_model, c.source_dataset, c.source_recipe,
+                c.strategy, c.label, c.control
+        )
+    )"""
+"""The relation `entries`: a number for each label and control on a task, over its densities."""
+
+ORDER = """t.suite, t.model, t.dataset, t.recipe, c.label, c.source_model, c.source_dataset,
+    c.source_recipe, c.control <> 'none', c.control"""
+"""Order of rows that are ranked later."""
+
+BELOW_TARGET = 0.005
+"""A ticket whose density differs from its target by more, relatively, is no like-for-like row."""
+
+
+def fetch(con: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+    """The rows of a query."""
+    found = con.execute(sql, dict(parameters))
+    columns = [column[0] for column in found.description or ()]
+    return [dict(zip(columns, values, strict=True)) for values in found.fetchall()]
+
+
+def ranked(rows: Iterable[Row], key: Callable[[Row], Any], block: Sequence[str] = ON) -> list[Row]:
+    """The rows with their `rank` within the columns of `block`, best (smallest key) first.
+
+    Equal keys share a rank. A key of None is unranked and last; so are controls and dense runs,
+    which come before all. The order is otherwise kept.
+    """
+    found: list[Row] = []
+    for _, group in groupby(rows, key=itemgetter(*block)):
+        members = [(None if _apart(row) else key(row), row) for row in group]
+        keys = sorted(k for k, _ in members if k is not None)
+        for k, row in members:
+            row["rank"] = None if k is None else bisect_left(keys, k) + 1
+        found += sorted(
+            (row for _, row in members),
+            key=lambda r: (r["strategy"] != "dense", r["rank"] is None, r["rank"] or 0),
+        )
+    return found
+
+
+def _apart(row: Row) -> bool:
+    return bool(row["control"] != "none" or row["strategy"] == "dense")
+
+
+def who(row: Row) -> tuple[str, ...]:
+    """What a ticket and its controls have in common."""
+    return (row["label"], row["source_model"], row["source_dataset"], row["source_recipe"])
+
+
+def name(row: Row, style: Style) -> Cell:
+    """The label, with what sets the ticket apart; of a control, the control."""
+    if row["control"] != "none":
+        return Cell(printable(f"└ {row['control']}"), style)
+    found = printable(str(row["label"]) + origin(row))
+    reached, target = row.get("density"), row.get("target_density")
+    if reached is not None and target and abs(reached - target) > BELOW_TARGET * target:
+        return Cell(f"{found} ({kept(reached)}%)", style, short=f"{found}*")
+    return Cell(found, style)
+
+
+def versus(row: Row) -> str:
+    """What a row is compared with, as in a header."""
+    return printable(row["baseline"] or "–")
+
+
+def full_name(row: Row) -> str:
+    """The label with its origin and, after a stroke, its control, as in imp/reinit."""
+    control = "" if row["control"] == "none" else f"/{row['control']}"
+    return printable(f"{row['label']}{origin(row)}{control}")
+
+
+def origin(row: Row) -> str:
+    """Where a ticket was found, if not on its own task: " from mnist"."""
+    own = (row["model"], row["dataset"], row["recipe"])
+    source = (row["source_model"], row["source_dataset"], row["source_recipe"])
+    parts = [a for a, b in zip(source, own, strict=True) if a != b]
+    return f" from {'/'.join(parts)}" if parts else ""

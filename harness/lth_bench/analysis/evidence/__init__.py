@@ -1,0 +1,50 @@
+"""What each figure shows, as plain values read from the database; nothing here draws.
+
+`gather` reads everything at once, one query a kind for all suites and tasks: some two seconds for
+2,000 experiments. Each kind has its own module, whose function returns `{Place: [...]}`; a place
+without any is missing there, so ask with `.get(place, [])`. Empty results give empty values, and
+never an exception.
+
+Means and intervals (95%, Student's t) are over the seeds that ended ok; the interval is None at
+one seed.
+"""
+
+from lth_bench.analysis.evidence.density import METRICS, Metric, Series, density_series
+from lth_bench.analysis.evidence.distances import DistanceMatrix, distance_matrices
+from lth_bench.analysis.evidence.environment import Run, runs
+from lth_bench.analysis.evidence.failures import Failure, failures
+from lth_bench.analysis.evidence.gather import Evidence, gather
+from lth_bench.analysis.evidence.kept import LayersKept, layers_kept
+from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
+from lth_bench.analysis.evidence.pareto import Point, pareto_points
+from lth_bench.analysis.evidence.places import Place, Task, places
+from lth_bench.analysis.evidence.subject import Subject, subjects
+from lth_bench.analysis.evidence.weights import WeightHistogram, weight_histograms
+
+__all__ = [
+    "METRICS",
+    "DistanceMatrix",
+    "Evidence",
+    "Failure",
+    "LayersKept",
+    "LearningCurve",
+    "Metric",
+    "Place",
+    "Point",
+    "Run",
+    "Series",
+    "Subject",
+    "Task",
+    "WeightHistogram",
+    "density_series",
+    "distance_matrices",
+    "failures",
+    "gather",
+    "layers_kept",
+    "learning_curves",
+    "pareto_points",
+    "places",
+    "runs",
+    "subjects",
+    "weight_histograms",
+]

@@ -1,0 +1,1 @@
+"""Looking after results and the machine: `doctor`, `gc`, `why`."""

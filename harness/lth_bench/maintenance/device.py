@@ -1,0 +1,111 @@
+"""`doctor --device`: what a device can do, tried by processes that may hang or die."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lth_bench.maintenance.finding import UNMEASURED, Finding
+from lth_bench.maintenance.selftest.steps import LIMIT, plan
+from lth_bench.maintenance.selftest.supervised import Result, run
+
+COMMAND = (sys.executable, "-P", "-m", "lth_bench.maintenance.selftest")
+SAME, CLOSE = 1e-5, 1e-2
+"""How far results may be apart, as a share of what training changes: of the same operations in
+another order of launches, and of other kernels with another order of sums. A fault gives about 1.
+"""
+HEADINGS = (
+    "device", "network", "cohort size", "layout", "model-steps/s", "host µs", "step µs",
+    "memory MB", "capture s",
+)  # fmt: skip
+
+
+def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[Result]]:
+    """The self-tests of some devices, side by side. A step is late after `limit` seconds."""
+    with ThreadPoolExecutor(max(1, len(names))) as pool:
+        found = pool.map(lambda name: run(COMMAND, plan(name, limit)), names)
+        return dict(zip(names, found, strict=True))
+
+
+def findings(device: str, results: Sequence[Result]) -> Iterator[Finding]:
+    """What the doctor says of a device's self-test."""
+    if device != "cpu":
+        yield Finding("warning", "CUDA", UNMEASURED, "please report the figures below")
+    judge: dict[str, Callable[[Any], tuple[str, list[str]]]] = {
+        "about": _about, "capture": _capture, "agreement": _agreement, "halving": _halving,
+        "speed": _speed,
+    }  # fmt: skip
+    for result in results:
+        what = f"{device} {result.name}"
+        if result.status != "ok":
+            first = str(result.error).splitlines()[0] if result.error else result.status
+            yield Finding("problem", what, f"{result.status}: {first}", "--json has all of it")
+            continue
+        text, bad = judge[result.name.split()[0]](result.value)
+        for warning in result.value.get("warnings", ()):
+            yield Finding("warning", what, warning.splitlines()[0])
+        if bad:
+            yield Finding("problem", what, f"{'; '.join(bad)} ({text})", "please report it")
+        else:
+            yield Finding("ok", what, text)
+
+
+def _about(value: Any) -> tuple[str, list[str]]:
+    if "total" not in value:
+        return f"torch {value['torch']} on the CPU", []
+    return (
+        f"{value['name']}, compute capability {value['capability']}, "
+        f"{value['free'] / 1e9:.1f} of {value['total'] / 1e9:.1f} GB free; driver for CUDA "
+        f"{value['driver'] or '?'}, torch {value['torch']} built for CUDA {value['runtime']}, "
+        f"cuDNN {value['cudnn']}"
+    ), []
+
+
+def _capture(value: Any) -> tuple[str, list[str]]:
+    how = "a captured step, replayed," if value["captured"] else "a step (a CPU captures none)"
+    return f"{how} changes every parameter; loss {value['loss']:.3f}", []
+
+
+def _agreement(value: Any) -> tuple[str, list[str]]:
+    rows = [("eager", value["eager"], SAME), ("the CPU", value["cpu"], CLOSE)]
+    rows += [(f"stacked ({way})", far, CLOSE) for way, far in value["stacked"].items()]
+    rows = [row for row in rows if row[1] is not None]
+    bad = [f"is {far:.1e} apart from {what}" for what, far, limit in rows if not far <= limit]
+    if not value["pruned_zero"]:
+        bad.append("a pruned weight is not zero")
+    said = ", ".join(f"{what} {far:.0e}" for what, far, _ in rows)
+    return f"{value['steps']} steps; of what they change, differs from {said}", bad
+
+
+def _halving(value: Any) -> tuple[str, list[str]]:
+    bad = []
+    if not value["halved"] < value["size"]:
+        bad.append("the cohort was not made smaller")
+    if not value["apart"] <= CLOSE:
+        bad.append(f"its result is {value['apart']:.1e} apart")
+    return (
+        f"a cohort of {value['size']} that takes {value['needed'] / 1e6:,.0f} MB, in half of that: "
+        f"trained {value['halved']} at a time, result {value['apart']:.0e} apart"
+    ), bad
+
+
+def _speed(value: Any) -> tuple[str, list[str]]:
+    return f"{value['model_steps_per_second']:,.0f} model-steps/s", []
+
+
+def speeds(device: str, results: Sequence[Result]) -> list[list[str]]:
+    """The lines of the table of speeds."""
+    lines = []
+    for result in results:
+        if result.status != "ok" or not result.name.startswith("speed"):
+            continue
+        v = result.value
+        memory = "" if v["peak_memory"] is None else f"{v['peak_memory'] / 1e6:,.0f}"
+        lines.append([
+            device, result.name.split()[1], str(v["size"]), v["variant"],
+            f"{v['model_steps_per_second']:,.0f}", f"{v['host_micros']:,.0f}",
+            f"{v['step_micros']:,.0f}", memory, f"{v['first_seconds']:.1f}",
+        ])  # fmt: skip
+    return lines

@@ -1,0 +1,130 @@
+"""A network with its data on a device, and cohorts of it: what every run trains through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from lth_bench.data.arrays import Arrays
+from lth_bench.maintenance.selftest.net import Net
+from lth_bench.masks import Layers, Mask, count_at
+from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.cohort_size import Measured, measure
+from lth_bench.training.engine.layouts import Layout, kind_of, make_layout
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.network import Network
+from lth_bench.training.randomness import seeded
+from lth_bench.training.request import FitRequest
+
+DENSITY = 0.5
+"""Of the masks: the smallest weights at initialisation are pruned, over all layers."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A layout that is warmed up, and what that took."""
+
+    layout: Layout
+    first_seconds: float
+    """To make it and to begin its first cohort: on a GPU, its step is captured."""
+    begin_seconds: float
+    """To begin one more cohort, before its first step."""
+
+
+class Bench:
+    """One network and its data on a device, and the layouts of its cohorts."""
+
+    def __init__(self, net: Net, device: str, arrays: Arrays) -> None:
+        self.net, self.device = net, torch.device(device)
+        with seeded("benchmark"):
+            module = net.build()
+        self.network = Network(module, net.shape, net.classes, self.device, net.recipe.dtype)
+        self.data = ResidentData(arrays, net.recipe.val_size, self.device)
+        self._ready: dict[tuple[int, str | None], Ready] = {}
+
+    @cached_property
+    def auto(self) -> Measured:
+        """The engine's own choice of the cohort size, with the rates that it measured."""
+        return measure(self.network, self.data, self.net.recipe)
+
+    def ready(self, size: int | str, stacks: str | None = None) -> Ready:
+        """What a cohort of that size is computed on. `stacks` is the way of stacking, the
+        network's first one if not given; size `auto` is the engine's own choice of both.
+        """
+        if size == "auto":
+            size, stacks = self.auto.choice.size, self.auto.choice.stacks
+        key = (int(size), stacks)
+        if key not in self._ready:
+            self._ready[key] = self._made(*key)
+        return self._ready[key]
+
+    def layout(self, size: int | str, stacks: str | None = None) -> Layout:
+        """The same without the times."""
+        return self.ready(size, stacks).layout
+
+    def _made(self, size: int, stacks: str | None) -> Ready:
+        synchronize(self.device)
+        began = time.perf_counter()
+        (request,) = self.requests(1, 1)
+        kind = kind_of(self.network, self.data, request, size, stacks)
+        layout = make_layout(self.network, self.data, self.net.recipe, size, kind)
+        self.run(layout, 1)
+        synchronize(self.device)
+        first = time.perf_counter()
+        self.cohort(layout, 1)
+        synchronize(self.device)
+        return Ready(layout, first - began, time.perf_counter() - first)
+
+    def requests(self, members: int, steps: int) -> list[FitRequest]:
+        """One training a member: its own seed, initial values and mask."""
+        made = []
+        for seed in range(members):
+            with seeded("benchmark", seed):
+                module = self.net.build().to(self.network.dtype)
+            values = {k: v.to(self.device) for k, v in module.state_dict().items()}
+            weights = Layers({x.name: values[x.key].abs() for x in self.network.layers})
+            kept = Mask.top_k(weights, count_at(DENSITY, sum(map(torch.numel, weights.values()))))
+            mask = Mask(kept.kept, layers=self.network.layers)
+            mask.apply_(values)
+            made.append(FitRequest(values, mask, 0, steps, seed, self.net.recipe))
+        return made
+
+    def cohort(self, layout: Layout, steps: int) -> Cohort:
+        """A full cohort of trainings of so many steps, ready to run."""
+        return Cohort(layout, [[Asked(request)] for request in self.requests(layout.width, steps)])
+
+    def trained(self, layout: Layout, steps: int) -> list[dict[str, torch.Tensor]]:
+        """The members' values after so many steps, on the CPU."""
+        asked = [Asked(request) for request in self.requests(layout.width, steps)]
+        Cohort(layout, [[one] for one in asked]).run()
+        found = []
+        for one in asked:
+            if one.error is not None:
+                raise one.error
+            assert one.outcome is not None
+            found.append({k: v.detach().cpu() for k, v in one.outcome.values.items()})
+        return found
+
+    def run(self, layout: Layout, steps: int) -> float:
+        """Seconds of whole trainings of so many steps. Preparing them comes before the clock."""
+        asked = [Asked(request) for request in self.requests(layout.width, steps)]
+        cohort = Cohort(layout, [[one] for one in asked])
+        synchronize(self.device)
+        began = time.perf_counter()
+        cohort.run()
+        synchronize(self.device)
+        taken = time.perf_counter() - began
+        for one in asked:
+            if one.error is not None:
+                raise one.error
+        return taken
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what was launched on the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from lth_bench.analysis.evidence import METRICS, Place, Task, gather, places, runs, subjects
+
+KINDS = ("pareto", "kept", "learning", "distances", "weights", "failures")
+
+
+def test_everything_of_every_task(results) -> None:
+    tasks = (("mlp", "digits", "mlp"), ("conv", "digits", "conv"))
+    con = results(
+        tasks=tasks, weights=True, strategies=("dense", "imp", "early_bird", "snip"),
+        outcomes={("snip", 0): ("failed", "bug")},
+    )  # fmt: skip
+    found = gather(con)
+    assert [one.place for one in found] == [Place("quickstart", Task(*t)) for t in sorted(tasks)]
+    assert found[0].place.title == "quickstart: conv on digits, conv"
+    for one in found:
+        assert all(one.density[metric] for metric in METRICS)
+        assert all(getattr(one, kind) for kind in KINDS)
+    assert gather(con, ["other"]) == []
+
+
+def test_a_bare_plan_is_a_place_without_anything(results) -> None:
+    con = results(outcomes={(label, s): ("interrupted", None) for label in ("dense", "imp")
+                            for s in range(3)}, strategies=("dense", "imp"))  # fmt: skip
+    (one,) = gather(con)
+    assert not any(one.density.values())
+    assert [kind for kind in KINDS if getattr(one, kind)] == ["failures"]
+
+
+def test_an_empty_database(results) -> None:
+    con = results(strategies=())
+    assert (gather(con), places(con), subjects(con)) == ([], [], [])
+    assert len(runs(con)) == 1
+
+
+def test_subjects_of_all_suites_in_the_order_of_legends(results) -> None:
+    con = results(controls=("reinit",), strategies=("snip", "imp", "dense"))
+    assert [s.name for s in subjects(con)] == ["dense", "imp", "imp/reinit", "snip", "snip/reinit"]
+    assert subjects(con, ["other"]) == []
