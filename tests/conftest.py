@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from thoroughness import cases
 
 pytest_plugins = ["surroundings", "pretend_gpu.plugin"]
 
@@ -22,8 +23,8 @@ if "LTH_BENCH_CACHE" not in os.environ:
     os.environ["LTH_BENCH_CACHE"] = tempfile.mkdtemp(prefix="lth-bench-tests-")
     atexit.register(shutil.rmtree, os.environ["LTH_BENCH_CACHE"], ignore_errors=True)
 
-# A loaded machine is no failure.
-settings.register_profile("lth-bench", deadline=None)
+# A loaded machine is no failure. `.ci/run` sets LTH_BENCH_THOROUGH.
+settings.register_profile("lth-bench", deadline=None, max_examples=cases(100))
 settings.load_profile("lth-bench")
 
 

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import time
 
-FOR_TESTS = {"DATA", "FUZZ", "WHOLE", "OUTPUT"}
+FOR_TESTS = {"DATA", "FUZZ", "THOROUGH", "WHOLE", "OUTPUT"}
 """The variables LTH_BENCH_… that say something to the tests and benchmarks themselves."""
 SHAPES_OUTPUT = {
     "COLUMNS", "LINES", "TERMINAL_WIDTH", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR",

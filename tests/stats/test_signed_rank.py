@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.stats import wilcoxon
 from lth_bench.stats.signed_rank import leaning
@@ -23,7 +24,7 @@ def test_equals_scipy_without_ties(sizes: list[int], data: st.DataObject) -> Non
 
 
 @given(tied)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 def test_equals_scipy_s_trial_of_all_signs_with_ties_and_zeros(x: list[int]) -> None:
     assume(len(x) > 1 and any(x))
     every = scipy.stats.PermutationMethod(n_resamples=math.inf)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.suite import Suite, load_suite
@@ -239,7 +240,9 @@ def load_or_refuse(path: Path, content: bytes) -> None:
 
 
 FUZZ = settings(
-    max_examples=700, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=cases(700),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 KEYS = """

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.suite import Suite, load_suite
@@ -116,7 +117,9 @@ def test_a_part_may_follow_its_whole(write):
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=cases(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     key=st.sampled_from(["suite", "suite.seeds", "tasks.0.model", "strategies.imp", "a", "recipes"])

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.errors import OutOfTime
 from lth_bench.run.executors.pool import GivenBack, Pool
@@ -46,7 +47,7 @@ def play_out(pool, bench):
         pool.serve(bench)
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(st.lists(st.integers(0, 4), max_size=8), st.randoms(use_true_random=False))
 def test_exactly_one_runs_at_a_time_and_each_gets_its_own_answers(lengths, draws):
     """Experiments of 0 to 4 fits, of which any that wait are answered in any order."""

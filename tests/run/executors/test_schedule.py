@@ -7,6 +7,7 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.run.executors.schedule import Bundle, Schedule, task_of
@@ -132,7 +133,7 @@ GRIDS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=cases(200))
 @given(GRIDS, GRIDS, st.integers(0, 2**32))
 def test_everything_ends_once_whatever_happens(grid, more, seed):
     """Three workers, of which any ends an experiment, dies or asks at any time."""

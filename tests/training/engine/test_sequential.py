@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 from torch import nn
 
 from lth_bench.models.mlp import MLP
@@ -27,7 +28,7 @@ def batch(n, sizes, dtype=torch.float64):
     return torch.randn(n, sizes[0], dtype=dtype), torch.randint(0, sizes[-1], (n,))
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5),
     n=st.integers(1, 9),

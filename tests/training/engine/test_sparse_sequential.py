@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 from torch import nn
 
 from lth_bench.masks import Mask
@@ -60,7 +61,7 @@ shapes = dict(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(smoothing=st.sampled_from([0.0, 0.1]), **shapes)
 def test_gradients_of_what_is_kept_are_autograd_s(sizes, densities, which, n, seed, smoothing):
     module, mask = masked(sizes, densities, seed)

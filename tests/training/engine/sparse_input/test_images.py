@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.training.engine.sparse_input.images import SparseImages
 
@@ -19,7 +20,7 @@ def dense(lines, columns):
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=cases(60))
 @given(
     images=st.integers(1, 11),
     shape=st.tuples(st.integers(1, 3), st.integers(1, 4)),
@@ -52,7 +53,7 @@ def test_a_batch_and_its_background_are_the_images(images, shape, background, sh
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(
     lines=st.integers(1, 9),
     n=st.integers(1, 9),

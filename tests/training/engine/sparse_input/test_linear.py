@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 from torch import nn
 
 from lth_bench.training.engine.sequential import links_of
@@ -34,7 +35,7 @@ def made(n, sizes, biases=True, dtype=torch.float64, value=3):
     return module, chain, shades[x.long()], batch, y
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=4),
     n=st.integers(1, 9),
