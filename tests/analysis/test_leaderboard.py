@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from lth_bench.analysis.boards.scope import Selection
-from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard, print_leaderboard
+from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
 from lth_bench.errors import UserError
-from lth_bench.output.rendering import FORMATS, render
-from lth_bench.store import Paths
+from lth_bench.output.formats import FORMATS, render_board
 
 Results = Callable[..., Any]
 
@@ -51,15 +50,15 @@ def test_every_kind_in_every_format_is_all_there(con: Any) -> None:
     for by in KINDS:
         for across in (False, True):
             board = leaderboard(con, Question(by=by, across=across))
-            document = json.loads(render(board, "json"))
+            document = json.loads(render_board(board, "json"))
             assert list(document) == ["leaderboard"]
             assert len(document["leaderboard"]) == len(board.rows) > 2
             columns = {tuple(row) for row in document["leaderboard"]}
             assert len(columns) == 1
-            table = list(csv.DictReader(io.StringIO(render(board, "csv"))))
+            table = list(csv.DictReader(io.StringIO(render_board(board, "csv"))))
             assert [tuple(row) for row in table] == [tuple(row) for row in board.rows]
             for format in FORMATS:
-                text = render(board, format)
+                text = render_board(board, format)
                 assert text.endswith("\n")
                 assert "late" in text
             for head in board.tables[0].header:
@@ -71,15 +70,15 @@ def test_every_kind_in_every_format_is_all_there(con: Any) -> None:
 @pytest.mark.parametrize("width", [100, 160])
 def test_tables_fit_the_terminal(con: Any, by: str, width: int) -> None:
     for across in (False, True):
-        text = render(leaderboard(con, Question(by=by, across=across)), "table", width)
+        text = render_board(leaderboard(con, Question(by=by, across=across)), "table", width)
         assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_narrow_terminal_has_no_intervals_of_differences(con: Any) -> None:
-    text = render(leaderboard(con), "table", 80)
+    text = render_board(leaderboard(con), "table", 80)
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("±") == 2 * (1 + 2 * 6) + 1  # those of the accuracies, and the legend's
-    assert render(leaderboard(con), "table", 120).count("±") == 2 * (1 + 2 * 6) * 2 - 2 + 1
+    assert render_board(leaderboard(con), "table", 120).count("±") == 2 * (1 + 2 * 6) * 2 - 2 + 1
 
 
 def test_several_tasks_mention_what_ranks_over_them(con: Any) -> None:
@@ -90,7 +89,7 @@ def test_several_tasks_mention_what_ranks_over_them(con: Any) -> None:
 
 
 def test_every_suite_has_its_heading(con: Any) -> None:
-    text = render(leaderboard(con), "table")
+    text = render_board(leaderboard(con), "table")
     assert re.findall(r"^(\w+) ─+$", text, re.M) == ["quickstart"]
 
 
@@ -102,11 +101,3 @@ def test_a_margin_reaches_the_verdicts(con: Any) -> None:
     assert default == {"area": 0.005, "speed": 0.1}
     (reach,) = {row["reach"] for row in leaderboard(con, Question(by="cost", reach=0.9)).rows}
     assert reach == 0.9
-
-
-def test_a_run_ends_with_its_suite_s_leaderboard(
-    results: Results, tmp_path: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    results().close()
-    print_leaderboard(Paths(tmp_path / "results.duckdb"), suite="quickstart")
-    assert "mlp · digits · mlp" in capsys.readouterr().out

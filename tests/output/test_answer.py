@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.output.answer import show
+from lth_bench.output.answer import print_answer
 from lth_bench.store.query import Answer
 
 
 def shown(columns: tuple[str, ...], *rows: tuple[Any, ...], format: str = "table",
           width: int | None = None) -> str:  # fmt: skip
     out = io.StringIO()
-    show(Answer(columns, iter(rows)), format, out, width)
+    print_answer(Answer(columns, iter(rows)), format, out, width)
     return out.getvalue()
 
 

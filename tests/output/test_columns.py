@@ -62,7 +62,7 @@ def test_a_board_too(width: int) -> None:
     board = Board("rows", [], [Table(header, [lines])])
     out = StringIO()
     console = Uncropped(file=out, force_terminal=True, width=width, color_system=None)
-    terminal.show(board, console)
+    terminal.print_tables(board, console)
     found = out.getvalue().split()
     for word in ("50.00", "iterative_magnitude", "一次剪枝", "96.91", "3,000"):
         assert word in found

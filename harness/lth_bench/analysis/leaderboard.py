@@ -1,4 +1,4 @@
-"""Leaderboards of every kind, and the one that a run ends with."""
+"""Leaderboards of every kind."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from lth_bench.analysis.boards.scope import Scope, Selection, resolve
 from lth_bench.analysis.boards.seen import seen
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
-from lth_bench.output.rendering import show
-from lth_bench.store.paths import Paths
-from lth_bench.store.reading import reading, to_stderr
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -96,13 +93,6 @@ def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> lis
         replace(table, notes=(*table.notes, notes[table.about])) if table.about in notes else table
         for table in tables
     ]
-
-
-def print_leaderboard(paths: Paths, suite: str | None = None) -> None:
-    """The leaderboard of a suite (or of all) as a table on stdout."""
-    selection = Selection(suites=[suite] if suite else ())
-    with reading(paths.results, to_stderr) as con:
-        show(leaderboard(con, Question(selection=selection)), "table")
 
 
 def _across(con: DuckDBPyConnection, q: Question, scope: Scope, against: Baselines) -> Board:

@@ -48,14 +48,14 @@ def claims(
     from lth_bench.analysis.claims.finding import findings
     from lth_bench.analysis.claims.origin import origin
     from lth_bench.errors import OK, REGRESSION, NothingSelected, UserError, suggest
-    from lth_bench.output.rendering import require_format, show
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.plugins import load_registry
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
     from lth_bench.suite.load import load_suite
 
     format = "json" if json_ else format
-    require_format(format)
+    require_board_format(format)
     load_registry(plugin or ())  # only to tell of a mistake before `run` does
     for gate in fail_on or ():
         if gate not in GATES:
@@ -68,7 +68,7 @@ def claims(
     with reading(results or default_results(), to_stderr) as con:
         found = findings(con, loaded.name, loaded.claims)
         notes = origin(con, loaded)
-    show(sheet(loaded, found, notes, suite, results, plugin or ()), format)
+    print_board(sheet(loaded, found, notes, suite, results, plugin or ()), format)
     refused = {kind for gate in fail_on or () for kind in GATES[gate]}
     failing = [f for f in found if f.kind in refused]
     for f in failing:

@@ -89,11 +89,11 @@ def compare(
     from lth_bench.analysis.compare.sides import differing, load
     from lth_bench.analysis.measures import measure
     from lth_bench.errors import OK, REGRESSION, UserError
-    from lth_bench.output.rendering import require_format, show
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.store.paths import default_results
 
     format = "json" if json_ else format
-    require_format(format)
+    require_board_format(format)
     gates = fail_on or []
     require_gates(gates)
     if margin is not None and not 0 < margin < float("inf"):
@@ -115,7 +115,7 @@ def compare(
         more = alone(second.samples, first.samples, task or ())
         notes += [f"only A has {name}" for name in gone] + [f"only B has {name}" for name in more]
     names = (one.name, other.name) if one.name != other.name else (one.text, other.text)
-    show(sheet(*names, comparisons, tasks, options, notes), format)
+    print_board(sheet(*names, comparisons, tasks, options, notes), format)
     failing = refused(gates, comparisons, tasks, gone)
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)

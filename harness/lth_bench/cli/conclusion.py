@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 def conclude(summary: Summary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
-    from lth_bench.analysis.leaderboard import print_leaderboard
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
         try:
-            print_leaderboard(Paths(results), suite=summary.suite)
+            print_leaderboard(results, summary.suite)
         except UserError as error:  # the run itself is fine, so it keeps its own exit code
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
@@ -42,6 +41,18 @@ def conclude(summary: Summary, results: Path) -> None:
         _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
     where = "" if results == default_results() else f" --results {Paths(results).quoted}"
     _say(f"results: {results} (lth-bench leaderboard{where})")
+
+
+def print_leaderboard(results: Path, suite: str) -> None:
+    """The suite's leaderboard as a table on stdout."""
+    from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.leaderboard import Question, leaderboard
+    from lth_bench.output.formats import print_board
+    from lth_bench.store.reading import reading, to_stderr
+
+    with reading(results, to_stderr) as con:
+        board = leaderboard(con, Question(selection=Selection(suites=[suite])))
+    print_board(board, "table")
 
 
 def sharing(results: Path, suite: str) -> dict[str, int] | None:

@@ -22,7 +22,7 @@ app = typer.Typer(
 def info(results: ResultsOption = None, json_: JsonOption = False) -> None:
     """Say what is in the results, how large they are and whether the database is up to date."""
     from lth_bench.cli.output import print_json
-    from lth_bench.output.answer import show
+    from lth_bench.output.answer import print_answer
     from lth_bench.store.info import describe
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.query import Answer
@@ -39,7 +39,7 @@ def info(results: ResultsOption = None, json_: JsonOption = False) -> None:
         if isinstance(inner, dict)
         for name, value in inner.items()
     }
-    show(Answer(("what", "value"), iter(flat.items())), "table")
+    print_answer(Answer(("what", "value"), iter(flat.items())), "table")
 
 
 @app.command("fold")

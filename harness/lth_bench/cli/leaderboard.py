@@ -86,12 +86,12 @@ def leaderboard(
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.analysis.leaderboard import Question
     from lth_bench.analysis.leaderboard import leaderboard as answer
-    from lth_bench.output.rendering import require_format, show
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
-    require_format(format)
+    require_board_format(format)
     question = Question(
         by=by,
         selection=Selection(
@@ -104,4 +104,4 @@ def leaderboard(
     )
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
-    show(board, format)
+    print_board(board, format)

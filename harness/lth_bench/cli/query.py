@@ -40,19 +40,19 @@ def query(
     from dataclasses import replace
 
     from lth_bench.cli.durations import read_duration
-    from lth_bench.output.answer import require_format, show
+    from lth_bench.output.answer import print_answer, require_answer_format
     from lth_bench.output.terminal import stdout
     from lth_bench.store.paths import default_results
     from lth_bench.store.query import query as ask
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
-    require_format(format)
+    require_answer_format(format)
     limit = math.inf if timeout is None else read_duration("--timeout", timeout)
     width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
         answer = ask(con, typed(sql), limit, _abandon)
-        show(replace(answer, rows=heard(answer.rows)), format, width=width)
+        print_answer(replace(answer, rows=heard(answer.rows)), format, width=width)
 
 
 def _abandon(reason: BaseException) -> NoReturn:

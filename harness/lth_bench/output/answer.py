@@ -14,26 +14,28 @@ from lth_bench.store.query import Answer, plain
 from lth_bench.system.printable import aligned, columns_of, printable
 from lth_bench.system.streams import spelled
 
-FORMATS = ("table", "json", "csv", "markdown")
+ANSWER_FORMATS = ("table", "json", "csv", "markdown")
 BLOCK = 10_000
 """Rows of a table that are held at a time; each block's columns are as wide as the widest so far.
 """
 
 
-def require_format(format: str) -> None:
+def require_answer_format(format: str) -> None:
     """UserError for an unknown format, before anything is asked."""
-    if format not in FORMATS:
-        raise UserError(f"unknown format {format!r}{suggest(format, FORMATS)}")
+    if format not in ANSWER_FORMATS:
+        raise UserError(f"unknown format {format!r}{suggest(format, ANSWER_FORMATS)}")
 
 
-def show(answer: Answer, format: str, out: IO[str] | None = None, width: int | None = None) -> None:
+def print_answer(
+    answer: Answer, format: str, out: IO[str] | None = None, width: int | None = None
+) -> None:
     """Print an answer to `out` (stdout), wrapped to `width` columns (None: as wide as it gets).
 
     JSON is one object, `{"columns": […], "rows": [{…}, …]}`. A table that is wider than `width`
     is printed row by row, one value a line. Rows are fetched and printed in blocks, however many
     there are. NULL is empty in CSV, and in tables too. UserError for an unknown format.
     """
-    require_format(format)
+    require_answer_format(format)
     out = out or sys.stdout
     if format == "json":
         _json(answer, out)

@@ -1,14 +1,51 @@
-"""Boards for programs and papers: JSON, CSV, Markdown, LaTeX."""
+"""Boards in the format asked for: the terminal's table, JSON, CSV, Markdown, LaTeX."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import sys
 
 from lth_bench.analysis.table import Board, Cell, Table
+from lth_bench.errors import UserError, suggest
+from lth_bench.output import terminal
 from lth_bench.store.query import plain
 from lth_bench.system.printable import printable
+
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+
+
+def require_board_format(format: str) -> None:
+    """UserError for an unknown format, before anything is read."""
+    if format not in FORMATS:
+        raise UserError(f"unknown format {format!r}{suggest(format, FORMATS)}")
+
+
+def render_board(board: Board, format: str, width: int = terminal.PIPED_WIDTH) -> str:
+    """The board as text that ends with a newline. UserError for an unknown format.
+
+    JSON and CSV hold the raw numbers; the others are for reading, in percent.
+    """
+    require_board_format(format)
+    if format == "json":
+        return as_json(board)
+    if format == "csv":
+        return as_csv(board)
+    if format == "markdown":
+        return as_markdown(board)
+    if format == "latex":
+        return as_latex(board)
+    return terminal.as_text(board, width)
+
+
+def print_board(board: Board, format: str) -> None:
+    """Print the board to stdout; a table in the terminal's width and colours."""
+    require_board_format(format)
+    if format == "table":
+        terminal.print_tables(board, terminal.stdout())
+    else:
+        sys.stdout.write(render_board(board, format))
 
 
 def as_json(board: Board) -> str:

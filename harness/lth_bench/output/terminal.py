@@ -40,11 +40,11 @@ def as_text(board: Board, width: int = PIPED_WIDTH) -> str:
 
     console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as captured:
-        show(board, console)
+        print_tables(board, console)
     return captured.get()
 
 
-def show(board: Board, console: Console) -> None:
+def print_tables(board: Board, console: Console) -> None:
     """All tables under the headings of their groups, with their notes, and the legend below.
 
     Cells take their short form where a table is too wide. Lines are made here and not by rich's

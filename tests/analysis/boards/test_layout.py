@@ -16,7 +16,7 @@ from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.layout import outstanding, tables
 from lth_bench.analysis.boards.rows import ranked
 from lth_bench.analysis.table import Board
-from lth_bench.output.rendering import render
+from lth_bench.output.formats import render_board
 
 ROW: dict[str, Any] = {
     "suite": "s", "model": "mlp", "dataset": "digits", "recipe": "short",
@@ -122,7 +122,7 @@ def test_controls_stand_under_their_ticket_and_orphans_last() -> None:
 
 
 def test_markdown_is_a_table_whatever_the_names() -> None:
-    text = render(board([{**ROW, "label": "a|b_c*", "suite": "my|suite"}]), "markdown")
+    text = render_board(board([{**ROW, "label": "a|b_c*", "suite": "my|suite"}]), "markdown")
     lines = text.splitlines()
     assert lines[0].startswith("### my\\|suite: mlp")
     assert "**a\\|b\\_c\\***" in lines[-1]
@@ -130,7 +130,7 @@ def test_markdown_is_a_table_whatever_the_names() -> None:
 
 
 def test_latex_is_escaped_and_balanced() -> None:
-    text = render(board([{**ROW, "label": r"50%_{x}&$\y"}]), "latex")
+    text = render_board(board([{**ROW, "label": r"50%_{x}&$\y"}]), "latex")
     assert r"\textbf{50\%\_\{x\}\&\$\textbackslash{}y}" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
     body = text.split(r"\midrule")[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.analysis.claims import claims_board
-from lth_bench.output.rendering import FORMATS, render
+from lth_bench.output.formats import FORMATS, render_board
 from lth_bench.store import fold
 from lth_bench.store.database import open_safe
 
@@ -131,13 +131,13 @@ def test_from_the_toml_in_the_database(database):
 def test_every_format(database):
     board = claims_board(database(), "quickstart")
     for format in FORMATS:
-        text = render(board, format, width=200)
+        text = render_board(board, format, width=200)
         assert "+0.40 pt" in text or format in ("json", "csv"), format
         assert "reproduced" in text
-    assert [row["claim"] for row in json.loads(render(board, "json"))["claims"]] == [
+    assert [row["claim"] for row in json.loads(render_board(board, "json"))["claims"]] == [
         *verdicts(board)
     ]
-    narrow = render(board, "table", width=80)
+    narrow = render_board(board, "table", width=80)
     assert max(map(len, narrow.splitlines())) <= 80
     assert "beats-reinit: IMP's ticket is better" in narrow
 
@@ -187,7 +187,7 @@ def test_claims_that_cannot_be_read(database, toml, note):
     assert board.rows == []
     assert note in board.tables[0].notes[0]
     for format in FORMATS:
-        assert "\x1b" not in render(board, format)
+        assert "\x1b" not in render_board(board, format)
 
 
 def test_no_claims_and_no_such_suite(database):
