@@ -25,7 +25,7 @@ def run(
     add: str | Sequence[str] = (),
     no_plugins: bool = False,
     smoke: bool = False,
-    width: int | str | None = None,
+    cohort_size: int | str | None = None,
     timeout: float | str | None = None,
     retry: str | Sequence[str] = (),
     rerun: bool = False,
@@ -35,36 +35,36 @@ def run(
 
     `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. What takes
     several takes one by itself, too: `strategies="imp"`; `seeds=3` is three of them. Results go to
-    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `width` is how many
+    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `cohort_size` is how many
     trainings are stacked into one computation (a power of two; "auto": what is fastest here), by
-    default LTH_BENCH_WIDTH or "auto". `timeout` is in seconds, or a text such as "10m"; `retry`
-    names outcomes to try again ("failed", "oom", "timeout", "diverged", "all"). Raises UserError
-    before anything trains where something is wrong. Workers are processes of their own, which do
-    not run the calling script again: it needs no `if __name__ == "__main__":`.
+    default LTH_BENCH_COHORT_SIZE or "auto". `timeout` is in seconds, or a text such as "10m";
+    `retry` names statuses to rerun ("failed", "oom", "timeout", "diverged", "all"). Raises
+    UserError before anything trains where something is wrong. Workers are processes of their own
+    and do not run the calling script again: it needs no `if __name__ == "__main__":`.
     """
     import math
     import os
 
-    from lth_bench.cli.cohort_size import read_width
+    from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.durations import read_duration
     from lth_bench.output.progress import make_progress
     from lth_bench.run import arguments as given
     from lth_bench.run.outcomes import read_retry
-    from lth_bench.run.request import Wish, prepare
+    from lth_bench.run.request import RunRequest, prepare
     from lth_bench.run.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
 
     given.path("suite", suite)
-    if width is None:
-        width = os.environ.get("LTH_BENCH_WIDTH", "auto")
-    stacked = read_width(given.number_or_text("width", width))
+    if cohort_size is None:
+        cohort_size = os.environ.get("LTH_BENCH_COHORT_SIZE", "auto")
+    stacked = read_cohort_size(given.number_or_text("cohort_size", cohort_size))
     limit = math.inf
     if timeout is not None:
         limit = read_duration("timeout", given.number_or_text("timeout", timeout))
     again = read_retry(given.names("retry", retry))
     files = given.paths("plugins", plugins)
     external = not given.switch("no_plugins", no_plugins)
-    wish = Wish(
+    request = RunRequest(
         suite=suite,
         seeds=given.seeds(seeds),
         strategies=given.names("strategies", strategies),
@@ -77,7 +77,7 @@ def run(
         smoke=given.switch("smoke", smoke),
         command=shlex.join(["lth-bench", "run", str(suite)]),
     )
-    loaded, registry = prepare(wish)
+    loaded, registry = prepare(request)
     path = given.path("results", results) if results is not None else default_results()
     require_writable(path)
     command = f"lth_bench.run({str(suite)!r})"

@@ -24,7 +24,7 @@ Role = Literal["search", "train"]
 
 
 @dataclass
-class Fits:
+class CostLedger:
     """Receipts of the trainings an experiment has asked for, with what each was for."""
 
     search: list[Trained] = field(default_factory=list)
@@ -51,9 +51,9 @@ class DenseRun:
     """The task's unpruned training at this seed, trained when first asked for."""
 
     def __init__(
-        self, bench: Workbench, seed: int, checkpoints: frozenset[int], fits: Fits
+        self, bench: Workbench, seed: int, checkpoints: frozenset[int], ledger: CostLedger
     ) -> None:
-        self._bench, self._seed, self._checkpoints, self._fits = bench, seed, checkpoints, fits
+        self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
         self._trained: Trained | None = None
         self.on_eval: OnEval | None = None
 
@@ -75,7 +75,7 @@ class DenseRun:
         if self._trained is None:
             request = self._request(self._bench.total_steps, self._checkpoints)
             self._trained = self._fit(request)
-        self._fits.add(self._trained)
+        self._ledger.add(self._trained)
         return self._trained
 
     @property
@@ -98,7 +98,7 @@ class DenseRun:
         if self._trained is None:
             # who needs no more of the dense run than this pays for no more, whatever others need
             prefix = self._fit(self._request(step, frozenset()))
-            self._fits.add(prefix)
+            self._ledger.add(prefix)
             return prefix
         if step in self._checkpoints:
             kept = self._bench.checkpoint(self._trained.key, step)
@@ -140,7 +140,7 @@ class Ticket:
     """Which weights stay."""
     dense: DenseRun = field(repr=False)
     """The unpruned training of this task and seed: `.values`, `.trained`, `.at(step)`."""
-    fits: Fits = field(repr=False)
+    ledger: CostLedger = field(repr=False)
     callback_identity: Mapping[str, object] = field(repr=False)
     before: Trained | None = field(default=None, repr=False)
     start: RewindPoint | None = field(default=None, repr=False)
@@ -307,16 +307,16 @@ class Ticket:
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None
-        mine = {**self.callback_identity, "call": self.fits.calls, "every": every}
+        mine = {**self.callback_identity, "call": self.ledger.calls, "every": every}
         if private:
             identity = {**mine, "target": None if any_target else self.target}
         if until is not None:  # it may end each density's search at another step
             request = replace(request, search={**mine, "target": self.target})
         if private or until is not None:
-            self.fits.calls += 1
+            self.ledger.calls += 1
         heard = partial(self.on_eval, self) if self.on_eval is not None else None
         trained = self.bench.fit(request, identity, heard)
-        self.fits.add(trained)
+        self.ledger.add(trained)
         return trained
 
     def keep_matrix(self, name: str, steps: Sequence[int], values: Tensor) -> None:

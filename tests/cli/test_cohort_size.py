@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 import lth_bench
-from lth_bench.cli.cohort_size import WIDEST, read_width
+from lth_bench.cli.cohort_size import LARGEST, read_cohort_size
 from lth_bench.errors import UserError
 from lth_bench.run.executors import local
-from lth_bench.run.request import Wish, prepare
+from lth_bench.run.request import RunRequest, prepare
 from lth_bench.run.runner import Settings, run_suite
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import Paths
@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory):
     results = folder / "results.duckdb"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "LocalExecutor", SideBySide)
-        summary = lth_bench.run(folder / "tiny.toml", results, "cpu", workers=1, width=8)
+        summary = lth_bench.run(folder / "tiny.toml", results, "cpu", workers=1, cohort_size=8)
     assert summary.exit_code == 0
     return results
 
@@ -108,7 +108,7 @@ def disturbed(tmp_path_factory):
     (folder / "reaper.py").write_text(REAPER)
     results, journal = folder / "results.duckdb", folder / "results.journal.jsonl"
     command = [sys.executable, "-m", "lth_bench", "run", "tiny.toml", "--results", str(results),
-               "--device", "cpu", "--workers", "1", "--width", "8"]  # fmt: skip
+               "--device", "cpu", "--workers", "1", "--cohort-size", "8"]  # fmt: skip
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + 240
@@ -121,7 +121,7 @@ def disturbed(tmp_path_factory):
     killed = finished(Paths(results))
     time.sleep(0.5)  # its worker notices
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LTH_BENCH_WIDTH", "8")
+        patch.setenv("LTH_BENCH_COHORT_SIZE", "8")
         summary = lth_bench.run(
             folder / "tiny.toml", results, "cpu", workers=1,
             plugins=[folder / "reaper.py"], add=["reaper"],
@@ -177,13 +177,13 @@ def test_no_training_is_done_twice_and_every_step_is_paid_once(undisturbed):
     assert asked == run + 200
 
 
-def test_another_width_serves_and_exact_width_needs_one(undisturbed, tmp_path):
+def test_another_cohort_size_serves_and_the_exact_one_must_be_given(undisturbed, tmp_path):
     assert finished(Paths(undisturbed), None) != finished(Paths(undisturbed), 4)
-    again = lth_bench.run(undisturbed.parent / "tiny.toml", undisturbed, "cpu", width=1)
+    again = lth_bench.run(undisturbed.parent / "tiny.toml", undisturbed, "cpu", cohort_size=1)
     assert (again.reused, again.planned) == (8, 8)
-    loaded = prepare(Wish(suite=undisturbed.parent / "tiny.toml", command=""))
-    settings = Settings(tmp_path / "no.duckdb", exact_width=True)
-    with pytest.raises(UserError, match="--exact-width needs the width: give --width N too"):
+    loaded = prepare(RunRequest(suite=undisturbed.parent / "tiny.toml", command=""))
+    settings = Settings(tmp_path / "no.duckdb", exact_cohort_size=True)
+    with pytest.raises(UserError, match="give --cohort-size N too"):
         run_suite(*loaded, settings, None)
     assert list(tmp_path.iterdir()) == []
 
@@ -191,20 +191,20 @@ def test_another_width_serves_and_exact_width_needs_one(undisturbed, tmp_path):
 def test_a_network_that_cannot_be_stacked_is_said_once(here):
     suite = SUITE.replace("hidden = [16]", "hidden = [16], dropout = 0.1")
     suite = suite.replace("steps = 200", "steps = 20").replace("eval_every = 50", "eval_every = 10")
-    ran = ["run", here.write("tiny.toml", suite), "-s", "snip", "--device", "cpu", "--width"]
+    ran = ["run", here.write("tiny.toml", suite), "-s", "snip", "--device", "cpu", "--cohort-size"]
     said = here(*ran, "8").stderr
     assert said.count("is trained 1 at a time, not 8: its network cannot be stacked") == 1
     assert "at a time" not in here(*ran, "1", "--rerun").stderr
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "3", "12", "512", "1e1", "fast", "", "4.0", "²"])
-def test_widths_that_cannot_be_are_refused(text):
+def test_cohort_sizes_that_cannot_be_are_refused(text):
     with pytest.raises(UserError) as caught:
-        read_width(text)
-    assert f"auto or a power of two from 1 to {WIDEST}, but got {text!r}" in caught.value.message
+        read_cohort_size(text)
+    assert f"auto or a power of two from 1 to {LARGEST}, but got {text!r}" in caught.value.message
     assert "\n" not in caught.value.message
 
 
-def test_widths_that_can_be():
-    assert read_width("auto") is None
-    assert [read_width(str(2**i)) for i in range(9)] == [2**i for i in range(9)]
+def test_cohort_sizes_that_can_be():
+    assert read_cohort_size("auto") is None
+    assert [read_cohort_size(str(2**i)) for i in range(9)] == [2**i for i in range(9)]

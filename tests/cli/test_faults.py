@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from lth_bench.run.plan import plan_suite
-from lth_bench.run.provenance import Basis, open_data
-from lth_bench.run.request import Wish, prepare
+from lth_bench.run.provenance import Provenance, open_data
+from lth_bench.run.request import RunRequest, prepare
 
 SUITE = """
 schema_version = 1
@@ -129,9 +129,9 @@ ALL += [(name, "", says) for name, says in NETS.items()]
 
 @pytest.mark.parametrize(("model", "dataset", "says"), ALL)
 def test_each_is_found_before_anything_trains(suite, tmp_path, model, dataset, says):
-    made, registry = prepare(Wish(suite=suite(model, dataset), command=""))
+    made, registry = prepare(RunRequest(suite=suite(model, dataset), command=""))
     plan = plan_suite(made, registry, tmp_path)
-    opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Basis({}))
+    opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Provenance({}))
     for item in plan.experiments:
         fault = opened.fault(item)
         if item.experiment.model["name"] == "mlp":

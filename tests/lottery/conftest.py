@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from lth_bench.lottery import Experiment, play
+from lth_bench.lottery import Experiment, run_experiment
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.training.engine.cohort import Cohort
@@ -31,8 +31,8 @@ class Story:
 
 
 @pytest.fixture
-def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story]:
-    """`run_play(bench, strategy, densities, controls=(), …)`: play one experiment."""
+def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story]:
+    """`run_rounds(bench, strategy, densities, controls=(), …)`: play one experiment."""
 
     def run(
         bench: Any,
@@ -63,7 +63,7 @@ def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story
         hooks = Hooks("mine", strategy, Defaults(test), observers or {})
         with monkeypatch.context() as patch:
             patch.setattr(Cohort, "run", watched)
-            play(experiment, strategy, bench, hooks, story.records.append)
+            run_experiment(experiment, strategy, bench, hooks, story.records.append)
         return story
 
     return run

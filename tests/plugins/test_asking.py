@@ -55,7 +55,7 @@ def test_another_type():
 def test_a_plan_names_whose_methods_fail(tmp_path):
     from lth_bench.data.root import data_root
     from lth_bench.run.plan import plan_suite
-    from lth_bench.run.request import Wish, prepare
+    from lth_bench.run.request import RunRequest, prepare
 
     file = tmp_path / "idea.py"
     file.write_text(
@@ -68,9 +68,9 @@ def test_a_plan_names_whose_methods_fail(tmp_path):
         "    def dense_checkpoints(self, total_steps): return total_steps / 2\n"
         "    def planned_fits(self, counts, kinds, densities, total_steps): return 1 / 0\n"
     )
-    wish = Wish(suite="quickstart", strategies=["idea"], plugins=[file], command="run")
+    request = RunRequest(suite="quickstart", strategies=["idea"], plugins=[file], command="run")
     with pytest.raises(UserError, match=r"'idea': dense_checkpoints must return .* 200\.0"):
-        plan_suite(*prepare(wish), data_root())
+        plan_suite(*prepare(request), data_root())
     file.write_text(file.read_text().replace("total_steps / 2", "[7]"))
     with pytest.raises(UserError, match=r"'idea': planned_fits raised ZeroDiv.*idea\.py:8"):
-        plan_suite(*prepare(wish), data_root())
+        plan_suite(*prepare(request), data_root())

@@ -103,7 +103,7 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     class Inline:
         def __init__(self, config: Any, devices: Any) -> None:
-            self.worker = Worker(replace(config, width=1))  # nothing to measure
+            self.worker = Worker(replace(config, cohort_size=1))  # nothing to measure
 
         def run(self, schedule: Any, handle: Any) -> None:
             from lth_bench.run.executors.schedule import Schedule

@@ -66,7 +66,7 @@ class ZooWorker(Worker):
 
     def __init__(self, row: Row) -> None:
         folder = Path(tempfile.mkdtemp(prefix="zoo"))
-        config = WorkerConfig("cpu", folder, folder, third_party=False, width=1)
+        config = WorkerConfig("cpu", folder, folder, third_party=False, cohort_size=1)
         super().__init__(config, load_registry([], third_party=False))
         self.row_bench = bench_of(row)
         arrays = images(row.shape)

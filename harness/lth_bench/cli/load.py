@@ -25,10 +25,10 @@ def load(
     no_plugins: bool = False,
 ) -> tuple[Suite, Registry]:
     """The suite after `--add`, `--set` and the filters, and the registry for it."""
-    from lth_bench.run.request import Wish, prepare
+    from lth_bench.run.request import RunRequest, prepare
 
     return prepare(
-        Wish(
+        RunRequest(
             suite=suite,
             seeds=seeds,
             strategies=strategies or (),

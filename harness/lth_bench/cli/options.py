@@ -89,18 +89,18 @@ NoPluginsOption = Annotated[
 SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
 ]
-WidthOption = Annotated[
+CohortSizeOption = Annotated[
     str,
     typer.Option(
-        "--width",
-        envvar="LTH_BENCH_WIDTH",
+        "--cohort-size",
+        envvar="LTH_BENCH_COHORT_SIZE",
         metavar="auto|N",
         help="Trainings stacked into one computation: 1, 2, 4, …; auto measures what is fastest.",
     ),
 ]
-ExactWidthOption = Annotated[
+ExactCohortSizeOption = Annotated[
     bool,
-    typer.Option("--exact-width", help="Train again what was trained at another width."),
+    typer.Option("--exact-cohort-size", help="Rerun what was trained at another cohort size."),
 ]
 TimeoutOption = Annotated[
     str | None,

@@ -8,6 +8,7 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
     JsonOption,
     ModelsOption,
@@ -19,7 +20,6 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
-    WidthOption,
 )
 
 
@@ -44,7 +44,7 @@ def plan(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
+    cohort_size: CohortSizeOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Show the experiments of a suite, what is done, what is shared, and an estimate."""
@@ -52,15 +52,15 @@ def plan(
     import shlex
     import sys
 
-    from lth_bench.cli.cohort_size import read_width
+    from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.load import load
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
     from lth_bench.run.environment import device_name
     from lth_bench.run.estimate import estimate_plan
-    from lth_bench.run.pending import Again, remaining
+    from lth_bench.run.pending import RetryPolicy, remaining
     from lth_bench.run.plan import plan_suite
-    from lth_bench.run.provenance import Basis, datasets
+    from lth_bench.run.provenance import Provenance, datasets
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
     from lth_bench.system import devices
@@ -73,8 +73,13 @@ def plan(
     check(loaded, registry)
     planned = plan_suite(loaded, registry, data_root())
     worker_devices = devices.workers_for(chosen.names, workers)
-    basis, paths = Basis.of(device_name(chosen.names)), Paths(results or default_results())
-    left = remaining(planned, paths, registry, data_root(), worker_devices, basis, Again())
+    provenance, paths = (
+        Provenance.of(device_name(chosen.names)),
+        Paths(results or default_results()),
+    )
+    left = remaining(
+        planned, paths, registry, data_root(), worker_devices, provenance, RetryPolicy()
+    )
     done = set(left.ended)
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
@@ -88,7 +93,7 @@ def plan(
         notes += [note] if note else []
     notes += [*left.notes, *chosen.notes]
     if estimate:
-        places = (data_root(), worker_devices, read_width(width))
+        places = (data_root(), worker_devices, read_cohort_size(cohort_size))
         outlook = estimate_plan(planned, done, registry, *places)
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:

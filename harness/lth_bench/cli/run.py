@@ -9,8 +9,9 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
-    ExactWidthOption,
+    ExactCohortSizeOption,
     ExitFirstOption,
     JsonOption,
     ModelsOption,
@@ -25,7 +26,6 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
-    WidthOption,
 )
 
 
@@ -49,8 +49,8 @@ def run(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
-    exact_width: ExactWidthOption = False,
+    cohort_size: CohortSizeOption = "auto",
+    exact_cohort_size: ExactCohortSizeOption = False,
     timeout: TimeoutOption = None,
     retry: RetryOption = None,
     rerun: RerunOption = False,
@@ -63,7 +63,7 @@ def run(
     import shlex
     import sys
 
-    from lth_bench.cli.cohort_size import read_width
+    from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.conclusion import conclude, sharing
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
@@ -76,7 +76,7 @@ def run(
 
     if executor != "local":
         raise UserError(f"unknown executor {executor!r}; choose from: local")
-    stacked = read_width(width)
+    stacked = read_cohort_size(cohort_size)
     limit = math.inf if timeout is None else read_duration("--timeout", timeout)
     again = read_retry(retry or ())
     path: Path = results or default_results()
@@ -92,7 +92,7 @@ def run(
         not no_plugins,
         command,
         stacked,
-        exact_width,
+        exact_cohort_size,
         limit,
         again,
         rerun,

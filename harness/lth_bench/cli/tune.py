@@ -9,8 +9,9 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
-    ExactWidthOption,
+    ExactCohortSizeOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
@@ -22,7 +23,6 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
-    WidthOption,
 )
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def tune(
         ),
     ] = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
-    exact_width: ExactWidthOption = False,
+    cohort_size: CohortSizeOption = "auto",
+    exact_cohort_size: ExactCohortSizeOption = False,
     timeout: TimeoutOption = None,
     json_: JsonOption = False,
 ) -> int:
@@ -113,7 +113,7 @@ def tune(
     import shlex
     import sys
 
-    from lth_bench.cli.cohort_size import read_width
+    from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.durations import read_duration
     from lth_bench.cli.load import load
     from lth_bench.cli.tuned import conclude, document
@@ -145,8 +145,8 @@ def tune(
         tuple(plugin or ()),
         not no_plugins,
         command,
-        read_width(width),
-        exact_width,
+        read_cohort_size(cohort_size),
+        exact_cohort_size,
         limit,
     )
     from lth_bench.output.progress import make_progress as run_progress

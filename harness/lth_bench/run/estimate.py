@@ -20,7 +20,7 @@ PROBE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Estimate:
     """An estimate of what is left. `seconds` is None where it cannot be told, with the reason."""
 
     seconds: float | None
@@ -40,8 +40,8 @@ def estimate_plan(
     registry: Registry,
     root: Path,
     devices: Sequence[str],
-    width: int | None = None,
-) -> Outlook:
+    cohort_size: int | None = None,
+) -> Estimate:
     """Sum of the remaining steps at each task's own measured rate, over the workers."""
     from lth_bench.system.devices import prepare_process
 
@@ -57,7 +57,7 @@ def estimate_plan(
             continue
         if e.task not in rates:
             try:
-                rates[e.task] = _probe(e, registry, root, device, width)
+                rates[e.task] = _probe(e, registry, root, device, cohort_size)
             except Exception as error:  # a user's network, or a device that is full
                 task = "/".join(e.task)
                 told = error.message if isinstance(error, UserError) else ""
@@ -74,7 +74,7 @@ def estimate_plan(
         seconds += steps * step_seconds
         longest = max(longest, steps * waiting_seconds)
     total = None if reason else max(seconds / len(devices), longest)
-    return Outlook(total, size, device, len(devices), reason)
+    return Estimate(total, size, device, len(devices), reason)
 
 
 def _probe(
@@ -91,7 +91,7 @@ def _probe(
     from lth_bench.training.request import FitRequest
 
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(WorkerConfig(device, Path(folder), root, width=given), registry)
+        worker = Worker(WorkerConfig(device, Path(folder), root, cohort_size=given), registry)
         bench, _ = worker.bench(experiment)
     width = bench.width(bench.recipe)
     request = FitRequest(

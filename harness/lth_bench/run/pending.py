@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.run.outcomes import kept, left_alone
-from lth_bench.run.provenance import Basis, look_at_data
+from lth_bench.run.provenance import Provenance, look_at_data
 from lth_bench.store.journal import Ending, endings
 from lth_bench.store.paths import Paths
 from lth_bench.system.printable import printable
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Again:
+class RetryPolicy:
     """What a run is asked to do again."""
 
     retry: frozenset[str] = frozenset()
     """Outcomes, of `outcomes.RETRIED`."""
     rerun: bool = False
     """Everything."""
-    width: int | None = None
-    """What was done at another width; None for nothing."""
+    cohort_size: int | None = None
+    """What was done at another cohort size; None for nothing."""
 
 
 @dataclass
-class Remaining:
+class PendingWork:
     """A plan, divided."""
 
     todo: list[Planned] = field(default_factory=list)
@@ -54,24 +54,27 @@ def remaining(
     registry: Registry,
     root: Path,
     workers: Sequence[str],
-    basis: Basis,
-    again: Again,
-) -> Remaining:
-    """What is left to do. `basis` learns the fingerprints of the data of what is finished.
+    provenance: Provenance,
+    again: RetryPolicy,
+) -> PendingWork:
+    """What is left to do. `provenance` learns the fingerprints of the data of what is finished.
 
     Other data makes an experiment as new. Another torch, device or engine does not: its results
-    stay, and a note says so. Results of versions that did not record their basis count as today's.
+    stay, and a note says so. Results without a recorded provenance
+    count as current.
     """
-    before = endings(paths, again.width)
+    before = endings(paths, again.cohort_size)
     stays = kept({k: e.status for k, e in before.items()}, again.retry, again.rerun)
     known = [p for p in plan.experiments if _recorded(before.get(p.experiment.experiment_id))]
-    found = Remaining(notes=look_at_data(known, registry, root, workers, basis))
+    found = PendingWork(notes=look_at_data(known, registry, root, workers, provenance))
     changed: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for item in plan.experiments:
         identity = item.experiment.experiment_id
         ending = before.get(identity)
-        other = None if ending is None else _other_data(ending, basis.fingerprint(item.experiment))
+        other = (
+            None if ending is None else _other_data(ending, provenance.fingerprint(item.experiment))
+        )
         if ending is not None and other is not None:
             found.outdated[identity] = found.replaced[identity] = other
             if identity in stays:
@@ -82,7 +85,7 @@ def remaining(
             found.todo.append(item)
         else:
             found.ended[identity] = ending.status
-            difference = differing(ending.numerics, basis.numerics)
+            difference = differing(ending.numerics, provenance.numerics)
             if difference:
                 others[difference] += 1
     found.notes += [*_notes(changed, others), *_left(found.ended.values())]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Basis:
-    """Today's basis, as far as somebody has looked."""
+class Provenance:
+    """Today's provenance, as far as somebody has looked."""
 
     numerics: Mapping[str, object]
     """`torch`, `engine` (its revision) and `device`."""
@@ -29,8 +29,8 @@ class Basis:
     """Digest of a dataset's configuration → fingerprint of its content."""
 
     @classmethod
-    def of(cls, device: object) -> Basis:
-        """The basis of results that are trained on a device, by its name in the journal."""
+    def of(cls, device: object) -> Provenance:
+        """The provenance of results that are trained on a device, by its name in the journal."""
         import torch
 
         from lth_bench.training.keys import ENGINE_REVISION
@@ -101,10 +101,14 @@ class Opened(NamedTuple):
 
 
 def open_data(
-    todo: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str], basis: Basis
+    todo: Sequence[Planned],
+    registry: Registry,
+    root: Path,
+    workers: Sequence[str],
+    provenance: Provenance,
 ) -> Opened:
     """Open every dataset once, here: what is missing or damaged is said before anything trains, and
-    workers find the decoded copy. `basis` learns the fingerprints.
+    workers find the decoded copy. `provenance` learns the fingerprints.
     """
     from lth_bench.plugins.asking import ask
     from lth_bench.training.input.placement import memory_of
@@ -116,7 +120,7 @@ def open_data(
         try:
             placement = one.placement(root, memory)
             data = _opened(one, placement, root)
-            basis.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
+            provenance.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
         except UserError as error:
             opened.faults[one.key] = error.message
         except MemoryError:
@@ -147,9 +151,9 @@ def look_at_data(
     registry: Registry,
     root: Path,
     workers: Sequence[str],
-    basis: Basis,
+    provenance: Provenance,
 ) -> list[str]:
-    """Have `basis` learn the fingerprints of these experiments' data, for what is finished.
+    """Have `provenance` learn the fingerprints of these experiments' data, for what is finished.
 
     Costs milliseconds where a dataset has a method `fingerprint`, as the built-in ones have, and an
     opening where it has not. Nothing is downloaded. Returns a sentence for every dataset that
@@ -162,7 +166,9 @@ def look_at_data(
     for one in datasets(finished, registry):
         try:
             placement = one.placement(root, memory)
-            basis.fingerprints[one.key] = fingerprint_of(one.name, one.dataset, placement, root)
+            provenance.fingerprints[one.key] = fingerprint_of(
+                one.name, one.dataset, placement, root
+            )
         except UserError as error:
             notes.append(f"whether the data of {one.label} has changed is unknown: {error.message}")
     return notes

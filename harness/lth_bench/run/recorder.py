@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
     from lth_bench.plugins import Registry
     from lth_bench.run.plan import Plan, Planned
-    from lth_bench.run.provenance import Basis
+    from lth_bench.run.provenance import Provenance
     from lth_bench.run.runner import Settings
 
 GOOD = ("ok", "skipped")
@@ -76,15 +76,15 @@ class Recorder:
         summary: Summary,
         progress: Progress,
         exit_first: bool = False,
-        basis: Basis | None = None,
+        provenance: Provenance | None = None,
         replaced: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`basis` is what the results will rest on; `replaced` are the experiments, by id, that are
-        done again on other data, with the fingerprint of the data they were done on before.
+        """`provenance` is that of the results; `replaced` are the experiments, by id, that are
+        trained again on other data, with the fingerprint of the data that they had before.
         """
         self.journal, self.paths, self.run_id = journal, paths, run_id
         self.summary, self.progress = summary, progress
-        self.exit_first, self.basis, self.replaced = exit_first, basis, replaced
+        self.exit_first, self.provenance, self.replaced = exit_first, provenance, replaced
         self.running: dict[str, Experiment] = {}
         self.complaints: set[str] = set()
         self.delayed = False
@@ -116,11 +116,11 @@ class Recorder:
     def _rests_on(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """What a record says of the data and the numerics that a result rests on."""
         experiment = self.running.get(str(record.get("experiment_id")))
-        if self.basis is None or experiment is None:
+        if self.provenance is None or experiment is None:
             return {}
-        found: dict[str, Any] = {"fingerprint": self.basis.fingerprint(experiment)}
+        found: dict[str, Any] = {"fingerprint": self.provenance.fingerprint(experiment)}
         if record["record"] == "experiment":
-            found["numerics"] = self.basis.numerics
+            found["numerics"] = self.provenance.numerics
             if experiment.experiment_id in self.replaced:
                 found["replaces"] = self.replaced[experiment.experiment_id]
         return found
@@ -134,11 +134,11 @@ class Recorder:
         """Say of these that their results count no more: they are done again on other data."""
         if not experiments:
             return
-        assert self.basis is not None
+        assert self.provenance is not None
         records = [
             {
                 **self._interrupted(e.experiment_id, "the data has changed since it was trained"),
-                "fingerprint": self.basis.fingerprint(e),
+                "fingerprint": self.provenance.fingerprint(e),
                 "replaces": self.replaced[e.experiment_id],
             }
             for e in experiments

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class RunRequest:
     """What is asked for: the options that `run`, `plan`, `validate` and `lth_bench.run` share."""
 
     suite: str | Path
@@ -30,7 +30,7 @@ class Wish:
     """What was typed; an error that asks for `--plugin` prints it."""
 
 
-def prepare(wish: Wish) -> tuple[Suite, Registry]:
+def prepare(request: RunRequest) -> tuple[Suite, Registry]:
     """The suite with additions, changes and filters, and the registry with its one-file plugins.
 
     Code that the suite itself names is not loaded unless `plugins` names it too. UserError for
@@ -44,12 +44,18 @@ def prepare(wish: Wish) -> tuple[Suite, Registry]:
     from lth_bench.suite.smoke import smoke
     from lth_bench.suite.source import parse, read
 
-    path = find(wish.suite)
+    path = find(request.suite)
     document = parse(read(path), path)
-    registry = load_registry(wish.plugins, not wish.no_plugins)
-    added = additions(document, wish.add, wish.strategies, wish.plugins, registry)
+    registry = load_registry(request.plugins, not request.no_plugins)
+    added = additions(document, request.add, request.strategies, request.plugins, registry)
     suite = load_suite(
-        path, wish.overrides, wish.seeds, wish.strategies, wish.models, wish.datasets, added
+        path,
+        request.overrides,
+        request.seeds,
+        request.strategies,
+        request.models,
+        request.datasets,
+        added,
     )
-    require_plugins(suite, wish.plugins, wish.command)
-    return smoke(suite) if wish.smoke else suite, registry
+    require_plugins(suite, request.plugins, request.command)
+    return smoke(suite) if request.smoke else suite, registry

@@ -39,10 +39,10 @@ class Settings:
     plugin_files: tuple[Path, ...] = ()
     third_party: bool = True
     command: str = ""
-    width: int | None = None
+    cohort_size: int | None = None
     """Trainings stacked into one computation; None measures what is fastest."""
-    exact_width: bool = False
-    """Do again what was done at another width."""
+    exact_cohort_size: bool = False
+    """Do again what was done at another cohort size."""
     timeout: float = math.inf
     """Seconds that an experiment may take, the time in which others run left out."""
     retry: frozenset[str] = frozenset()
@@ -67,8 +67,8 @@ def worker_config(
         settings.plugin_files,
         settings.third_party,
         devices=tuple(workers),
-        width=settings.width,
-        exact_width=settings.exact_width,
+        cohort_size=settings.cohort_size,
+        exact_cohort_size=settings.exact_cohort_size,
         checkpoint_every=checkpoint_seconds(),
         timeout=settings.timeout,
         trained_since=time.time() if settings.rerun else None,
@@ -90,9 +90,9 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench.run import environment
     from lth_bench.run.executors.local import LocalExecutor
     from lth_bench.run.executors.probe import usable
-    from lth_bench.run.pending import Again, Remaining, remaining
+    from lth_bench.run.pending import PendingWork, RetryPolicy, remaining
     from lth_bench.run.plan import plan_suite, require_some
-    from lth_bench.run.provenance import Basis, Opened, open_data
+    from lth_bench.run.provenance import Opened, Provenance, open_data
     from lth_bench.system import devices
 
     chosen = devices.choose(settings.device)
@@ -102,16 +102,16 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     root = data_root()
     plan = plan_suite(suite, registry, root)
     paths = Paths(settings.results)
-    if settings.exact_width and settings.width is None:
-        raise UserError("--exact-width needs the width: give --width N too")
+    if settings.exact_cohort_size and settings.cohort_size is None:
+        raise UserError("--exact-cohort-size needs a cohort size: give --cohort-size N too")
     workers = devices.workers_for(chosen.names, settings.workers)
     about = environment.describe(chosen.names)
-    basis = Basis.of(about["device"])
-    width = settings.width if settings.exact_width else None
-    again = Again(settings.retry, settings.rerun, width)
+    provenance = Provenance.of(about["device"])
+    size = settings.cohort_size if settings.exact_cohort_size else None
+    again = RetryPolicy(settings.retry, settings.rerun, size)
 
-    def look() -> Remaining:
-        return remaining(plan, paths, registry, root, workers, basis, again)
+    def look() -> PendingWork:
+        return remaining(plan, paths, registry, root, workers, provenance, again)
 
     seen = _size(paths.journal)
     left = look()
@@ -121,7 +121,7 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
         chosen, probed = usable(chosen)
         workers = devices.workers_for(chosen.names, settings.workers)
         about = environment.describe(chosen.names, probed)
-        opened = open_data(left.todo, registry, root, workers, basis)
+        opened = open_data(left.todo, registry, root, workers, provenance)
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
@@ -135,7 +135,14 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
         summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
         write_head(journal, run_id, plan, registry, settings, about)
         recorder = Recorder(
-            journal, paths, run_id, summary, progress, settings.exit_first, basis, left.replaced
+            journal,
+            paths,
+            run_id,
+            summary,
+            progress,
+            settings.exit_first,
+            provenance,
+            left.replaced,
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])

@@ -145,7 +145,7 @@ FROM (SELECT ticket_id, journal_order, run_id, unnest(trainings) AS u FROM batch
 
 INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trainings;
 
--- The last execution counts, since --exact-width does a training again; where there is none, as
+-- The last execution counts, since --exact-cohort-size does a training again; where there is none, as
 -- in results whose trainings came from elsewhere, what was said of it first.
 DELETE FROM trainings WHERE key IN (SELECT key FROM batch_trainings WHERE NOT reused);
 

@@ -10,7 +10,7 @@ import torch
 
 from lth_bench.errors import Diverged, UserError, told
 from lth_bench.lottery import Experiment
-from lth_bench.lottery.play import Play
+from lth_bench.lottery.runner import ExperimentRunner
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import StrategyError
 from lth_bench.system.blame import ends_the_run
@@ -45,12 +45,14 @@ def record(
 
     try:
         hooks = _hooks(strategy, bench, poisoned, recording)
-        play = Play(_experiment(strategy, bench, densities, seed), strategy, bench, hooks, emit)
-        checkpoints = frozenset(play.experiment.dense_checkpoints)
-        play.dense = WatchedDense(bench, seed, checkpoints, play.fits)
-        if bench.model.dead and play.experiment.iterative:
-            _start_dead(play, bench, seed)
-        play.run()
+        runner = ExperimentRunner(
+            _experiment(strategy, bench, densities, seed), strategy, bench, hooks, emit
+        )
+        checkpoints = frozenset(runner.experiment.dense_checkpoints)
+        runner.dense = WatchedDense(bench, seed, checkpoints, runner.ledger)
+        if bench.model.dead and runner.experiment.iterative:
+            _start_dead(runner, bench, seed)
+        runner.run()
     except Fault as fault:
         recording.fault = fault
     except StrategyError as error:
@@ -117,11 +119,11 @@ def _experiment(
     )
 
 
-def _start_dead(play: Play, bench: WatchedBench, seed: int) -> None:
+def _start_dead(runner: ExperimentRunner, bench: WatchedBench, seed: int) -> None:
     """Let the first round find a layer of which an earlier one has left nothing."""
     kept = dict(bench.dense_mask().kept)
     kept[DEAD] = torch.zeros_like(kept[DEAD])
     mask = Mask(kept, layers=bench.layers)
     start = bench.initial(seed).values
     request = FitRequest(start, mask, 0, bench.total_steps, seed, bench.recipe)
-    play.mask, play.behind = mask, bench.fit(request)
+    runner.mask, runner.behind = mask, bench.fit(request)

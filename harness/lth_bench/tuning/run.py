@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 from lth_bench.run.outcomes import DONE
 from lth_bench.run.plan import Plan, require_some
-from lth_bench.run.provenance import Basis, open_data
+from lth_bench.run.provenance import Provenance, open_data
 from lth_bench.run.recorder import Recorder, Summary, write_head
 from lth_bench.run.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
@@ -80,8 +80,8 @@ def tune_suite(
     planned = [p for first in firsts.values() for p in first]
     left_out = preflight((p.experiment for p in planned), registry)
     about = environment.describe(chosen.names, probed)
-    basis = Basis.of(about["device"])
-    opened = open_data(planned, registry, root, workers, basis)
+    provenance = Provenance.of(about["device"])
+    opened = open_data(planned, registry, root, workers, provenance)
     require_some([opened.fault(p) for p in planned])
     faults |= {g.task.spec.label: why for g in goals if (why := opened.fault(firsts[g.name][0]))}
     goals = [g for g in goals if g.task.spec.label not in faults]
@@ -99,7 +99,7 @@ def tune_suite(
             _forget(storage, {goal.name for goal in goals})
         studies = [Study(storage, where, goal, _token(paths)) for goal in goals]
         earlier = earlier_outcomes(paths, DONE)
-        outcomes, outdated = split_outdated(earlier, basis.fingerprints)
+        outcomes, outdated = split_outdated(earlier, provenance.fingerprints)
         require_same_data(studies, outdated, registry, root)
         summary = TuneSummary(run_id, studies, workers=len(workers))
         summary.faults = len(faults)
@@ -110,7 +110,7 @@ def tune_suite(
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
         silent = Summary(run_id, suite.name, 0, 0)
-        recorder = Recorder(journal, paths, run_id, silent, _Silent(), basis=basis)
+        recorder = Recorder(journal, paths, run_id, silent, _Silent(), provenance=provenance)
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
         conductor = Conductor(
             studies, registry, root, recorder, progress, outcomes, waiting, summary

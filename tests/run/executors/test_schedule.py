@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from thoroughness import cases
 
 from lth_bench.lottery.experiment import Experiment
-from lth_bench.run.executors.schedule import Bundle, Schedule, task_of
+from lth_bench.run.executors.schedule import Schedule, WorkUnit, task_of
 from lth_bench.run.plan import Planned
 
 BLANK = Experiment(
@@ -92,21 +92,21 @@ def test_an_idle_worker_stays_with_its_task():
 
 def test_a_dense_run_that_kills_its_worker_holds_nobody_up():
     schedule = Schedule([planned("dense", fits=()), planned("snip")])
-    bundle = schedule.take(5, 1, None, None)
-    assert schedule.again(dataclasses.replace(bundle, deaths=1)) == []
-    bundle = schedule.take(5, 1, None, None)
-    assert names(bundle.items) == ["dense"]
-    (given_up,) = schedule.again(dataclasses.replace(bundle, deaths=2))
+    unit = schedule.take(5, 1, None, None)
+    assert schedule.again(dataclasses.replace(unit, deaths=1)) == []
+    unit = schedule.take(5, 1, None, None)
+    assert names(unit.items) == ["dense"]
+    (given_up,) = schedule.again(dataclasses.replace(unit, deaths=2))
     schedule.done(given_up)
     assert names(schedule.take(5, 1, None, None).items) == ["snip"]
 
 
 def test_who_was_ended_for_another_s_sake_tries_again_uncharged():
     schedule = Schedule([planned(i) for i in range(4)])
-    bundle = schedule.take(4, 1, None, None)
-    culprit, *others = bundle.items
-    schedule.back(Bundle(tuple(others)))
-    schedule.back(Bundle())  # where it was alone
+    unit = schedule.take(4, 1, None, None)
+    culprit, *others = unit.items
+    schedule.back(WorkUnit(tuple(others)))
+    schedule.back(WorkUnit())  # where it was alone
     schedule.done(culprit)
     assert len(schedule) == 3
     again = schedule.take(1, 1, None, None)
@@ -167,16 +167,16 @@ def test_everything_ends_once_whatever_happens(grid, more, seed):
             guilty = [i for i in live if i.experiment.experiment_id in culprits]
             if guilty or (deaths < 2 and draw(0, 9) == 0):  # some deaths are nobody's fault
                 deaths += not guilty
-                bundle = Bundle(tuple(live), worker["deaths"] + 1)
+                unit = WorkUnit(tuple(live), worker["deaths"] + 1)
                 ran = draws.choice([None, *(guilty or live)])
-                gone = schedule.again(bundle, ran)
+                gone = schedule.again(unit, ran)
                 if guilty:
                     given_up += names(gone)
                     for item in gone:
                         end(item)
                 else:
                     # an innocent that dies of something else has its second chance at least
-                    assert not gone or bundle.deaths >= 2
+                    assert not gone or unit.deaths >= 2
                     for item in gone:
                         end(item)
                 worker.update(live=[], deaths=0)
@@ -187,16 +187,16 @@ def test_everything_ends_once_whatever_happens(grid, more, seed):
             continue
         room = draw(1, 6)
         running = task_of(live[0].experiment) if live else None
-        bundle = schedule.take(room, 3, running, worker["last"])
+        unit = schedule.take(room, 3, running, worker["last"])
         # a second time only after a death, and then all of them as they were together
-        again = seen & set(names(bundle.items))
-        assert not again or again == set(names(bundle.items))
-        seen |= set(names(bundle.items))
-        check(bundle, live, room, opened, bool(again))
-        if bundle.items:
-            worker["last"] = task_of(bundle.items[0].experiment)
-            worker["live"] = [*live, *bundle.items]
-            worker["deaths"] = bundle.deaths
+        again = seen & set(names(unit.items))
+        assert not again or again == set(names(unit.items))
+        seen |= set(names(unit.items))
+        check(unit, live, room, opened, bool(again))
+        if unit.items:
+            worker["last"] = task_of(unit.items[0].experiment)
+            worker["live"] = [*live, *unit.items]
+            worker["deaths"] = unit.deaths
     expected = made if added else made[: len(grid)]
     assert sorted(ended) == sorted(names(expected))
     assert set(given_up) == culprits & set(names(expected))
@@ -210,16 +210,16 @@ def without_dense(items):
     return {group_of(i) for i in items} - {group_of(i) for i in items if not i.fits}
 
 
-def check(bundle, live, room, opened, again):
+def check(unit, live, room, opened, again):
     """What holds of everything that is handed out."""
     assert not (again and live)  # suspects are given to an idle worker
-    everyone = [*live, *bundle.items]
+    everyone = [*live, *unit.items]
     assert len({task_of(i.experiment) for i in everyone}) <= 1
     if again:
         return
     # room, but for those that share a search with the last one
-    unlike = [i for i in bundle.items if i.search is None or i.search != bundle.items[-1].search]
-    assert len(unlike) < room or len(bundle.items) <= room
+    unlike = [i for i in unit.items if i.search is None or i.search != unit.items[-1].search]
+    assert len(unlike) < room or len(unit.items) <= room
     groups = [group_of(i) for i in everyone]
     for group in set(groups):
         # the dense run alone until it has ended

@@ -8,7 +8,7 @@ from multiprocessing.sharedctypes import RawValue
 import pytest
 
 from lth_bench.run.executors import watchdog as turn
-from lth_bench.run.executors.watchdog import Turn
+from lth_bench.run.executors.watchdog import Watchdog
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 
 def test_a_turn_is_over_a_moment_after_its_time(clock):
-    mine = RawValue(Turn)
+    mine = RawValue(Watchdog)
     assert (mine.name, mine.overdue, mine.used) == ("", False, False)  # before anything runs
     mine.begin("abc", 5.0)
     clock[0] += 5.0 + turn.GRACE

@@ -13,7 +13,7 @@ from lth_bench.data.root import data_root
 from lth_bench.run.executors.pool import Pool
 from lth_bench.run.executors.worker import COMPANY, Worker, WorkerConfig
 from lth_bench.run.plan import plan_suite
-from lth_bench.run.request import Wish, prepare
+from lth_bench.run.request import RunRequest, prepare
 from lth_bench.training.engine.cohort import Cohort
 
 SUITE = """
@@ -59,7 +59,7 @@ def tasks(tmp_path_factory):
     """The registry, and the planned experiments of two tasks."""
     path = tmp_path_factory.mktemp("suite") / "tiny.toml"
     path.write_text(SUITE)
-    suite, registry = prepare(Wish(suite=path, no_plugins=True, command=""))
+    suite, registry = prepare(RunRequest(suite=path, no_plugins=True, command=""))
     plan = plan_suite(suite, registry, data_root())
     by_task = {}
     for item in plan.experiments:
@@ -122,7 +122,9 @@ def make_run(tasks, tmp_path, monkeypatch):
     monkeypatch.setattr(Cohort, "run", counted)
 
     def make(name, side_by_side=True, width=WIDTH, exact=False):
-        config = WorkerConfig("cpu", tmp_path / name, data_root(), width=width, exact_width=exact)
+        config = WorkerConfig(
+            "cpu", tmp_path / name, data_root(), cohort_size=width, exact_cohort_size=exact
+        )
         made = Run(Worker(config, tasks[0], Pool() if side_by_side else None))
         current.append(made)
         return made
@@ -194,7 +196,7 @@ def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
 
 
 def test_room_is_for_one_at_width_one(tasks, make_run):
-    made = make_run("narrow", width=1)
+    made = make_run("narrow", cohort_size=1)
     assert made.worker.width == 1
     assert made.worker.room == 1
     made.worker.begin(tasks[1][:1], made.records.append)
@@ -206,7 +208,7 @@ def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_ru
     """Three ladders, a training of each in turn; two of them end in another worker."""
     ladders = [e for e in tasks[1] if e.label in ("imp", "late_rewind")][:3]
     alone = make_run("alone", side_by_side=False, width=1).play(ladders)
-    here, there = make_run("moved", width=1), make_run("moved", width=1)
+    here, there = make_run("moved", width=1), make_run("moved", cohort_size=1)
     here.worker.begin(ladders, here.records.append)
     by_id = {e.experiment_id: e for e in ladders}
     moves = 0
@@ -222,7 +224,7 @@ def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_ru
             assert there.trained.total() > 0
     assert moves == 2  # one of three, and one of the two that are left
     last = {r["ticket_id"]: r for r in here.records if r["record"] == "ticket"}
-    both = make_run("unused", width=1)
+    both = make_run("unused", cohort_size=1)
     both.records = here.records + there.records
     assert both.rows == alone.rows
     last |= {r["ticket_id"]: r for r in there.records if r["record"] == "ticket"}

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import OutOfTime, UserError
 from lth_bench.run.executors.processes import SERVER_LOST, starting, worker_context
-from lth_bench.run.executors.schedule import Bundle, Schedule, Task, task_of
+from lth_bench.run.executors.schedule import Schedule, Task, WorkUnit, task_of
 from lth_bench.run.executors.stopping import GRACE, StopSignals
-from lth_bench.run.executors.watchdog import Turn
+from lth_bench.run.executors.watchdog import Watchdog
 from lth_bench.run.executors.worker_process import GIVE_BACK, worker_main
 from lth_bench.run.plan import Planned
 
@@ -44,7 +44,7 @@ class _Process:
     process: BaseProcess
     pipe: Connection
     config: WorkerConfig
-    turn: Turn
+    watchdog: Watchdog
     live: dict[str, Planned] = field(default_factory=dict)
     """What it runs, by experiment_id."""
     task: Task | None = None
@@ -54,7 +54,7 @@ class _Process:
     width: int = 1
     """Members of its cohorts, as it said last."""
     deaths: int = 0
-    """Of the bundle that it runs."""
+    """Of the unit that it runs."""
     giving: bool = False
     """Whether it was asked to give some of it back, and has not answered; or has none to give."""
 
@@ -111,7 +111,7 @@ class LocalExecutor:
                     self._bury(worker, schedule, handle)
                     workers.append(self._start(worker.config.device))
                     break
-            for worker in [w for w in workers if w.live and w.turn.overdue]:
+            for worker in [w for w in workers if w.live and w.watchdog.overdue]:
                 workers.remove(worker)
                 self._end(worker, schedule, handle)
                 workers.append(self._start(worker.config.device))
@@ -119,10 +119,10 @@ class LocalExecutor:
     def _start(self, device: str) -> _Process:
         ours, theirs = self._context.Pipe()
         config = replace(self._config, device=device)
-        turn = RawValue(Turn)
-        process = self._started((theirs, config, turn, dict(os.environ)), PAUSES)
+        watchdog = RawValue(Watchdog)
+        process = self._started((theirs, config, watchdog, dict(os.environ)), PAUSES)
         theirs.close()
-        return _Process(process, ours, config, turn)
+        return _Process(process, ours, config, watchdog)
 
     def _started(self, arguments: tuple[object, ...], pauses: Sequence[float]) -> BaseProcess:
         process = self._context.Process(target=worker_main, args=arguments, daemon=True)
@@ -174,7 +174,7 @@ class LocalExecutor:
         """
         if worker.live and not worker.asked:
             return
-        bundle = Bundle()
+        unit = WorkUnit()
         if not (worker.live and worker.deaths):
             running = worker.task if worker.live else None
             places = worker.width - len(worker.live) if worker.width > 1 else 0
@@ -183,10 +183,10 @@ class LocalExecutor:
                 w.task for w in workers if w is not worker and w.live and w.width > 1 and w.task
             }
             room = max(1, worker.asked)
-            bundle = schedule.take(room, len(workers), running, worker.task, places, busy)
-        if not bundle.items and not worker.asked:
+            unit = schedule.take(room, len(workers), running, worker.task, places, busy)
+        if not unit.items and not worker.asked:
             return
-        self._send(worker, bundle, handle)
+        self._send(worker, unit, handle)
 
     def _share_the_rest(
         self, workers: Sequence[_Process], schedule: Schedule, handle: Handle
@@ -201,8 +201,8 @@ class LocalExecutor:
         for worker in sorted(workers, key=lambda w: len(w.live)):
             if not idle and 0 < len(schedule) < len(workers) and not worker.deaths:
                 assert worker.task is not None
-                if (bundle := schedule.chain(worker.task)).items:
-                    self._send(worker, bundle, handle)
+                if (unit := schedule.chain(worker.task)).items:
+                    self._send(worker, unit, handle)
         if idle and not len(schedule):
             donors = [w for w in workers if len(w.live) > 1 and not (w.giving or w.deaths)]
             for worker in sorted(donors, key=lambda w: -len(w.live))[: len(idle)]:
@@ -210,18 +210,18 @@ class LocalExecutor:
                 with contextlib.suppress(OSError):
                     worker.pipe.send(GIVE_BACK)
 
-    def _send(self, worker: _Process, bundle: Bundle, handle: Handle) -> None:
-        """Give a bundle to a worker that listens."""
+    def _send(self, worker: _Process, unit: WorkUnit, handle: Handle) -> None:
+        """Give a unit to a worker that listens."""
         if not worker.live:
-            worker.deaths = bundle.deaths
+            worker.deaths = unit.deaths
         worker.asked = 0
-        for item in bundle.items:
+        for item in unit.items:
             worker.live[item.experiment.experiment_id] = item
             worker.task = task_of(item.experiment)
             handle({"event": "start", "experiment": item.experiment})
         # where the worker is dead, its sentinel says so next
         with contextlib.suppress(OSError):
-            worker.pipe.send([item.experiment for item in bundle.items])
+            worker.pipe.send([item.experiment for item in unit.items])
 
     def _receive(self, worker: _Process, schedule: Schedule, handle: Handle) -> bool:
         """Handle what a worker sent. False where the worker is dead."""
@@ -238,7 +238,7 @@ class LocalExecutor:
                 continue
             if record.get("event") == "given":
                 for identity in record["experiments"]:
-                    schedule.back(Bundle((worker.live.pop(identity),)))
+                    schedule.back(WorkUnit((worker.live.pop(identity),)))
                 worker.giving = not record["experiments"]
                 continue
             worker.giving = False  # it has got on since
@@ -246,7 +246,7 @@ class LocalExecutor:
             if ended and record["status"] == "oom" and len(worker.live) > 1:
                 # its neighbours' memory is its own when it runs alone
                 item = worker.live.pop(record["experiment_id"])
-                schedule.back(Bundle((item,), deaths=1))
+                schedule.back(WorkUnit((item,), deaths=1))
                 reason = "is out of memory; it is tried alone"
                 handle({"event": "retry", "experiments": [item.experiment], "reason": reason})
                 continue
@@ -257,36 +257,36 @@ class LocalExecutor:
     def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
         worker.process.join()
         worker.pipe.close()  # if it lives, since only its server has ended, it ends now
-        running = worker.live.get(worker.turn.name)
+        running = worker.live.get(worker.watchdog.name)
         lost = worker.process.exitcode == SERVER_LOST and running is None  # a hook may exit so too
         if lost and self._servers_lost < SERVERS:
             self._servers_lost += 1
-            schedule.back(Bundle(tuple(worker.live.values()), worker.deaths))
+            schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
             if again := [item.experiment for item in worker.live.values()]:
                 reason = "was lost with the process that starts workers"
                 handle({"event": "retry", "experiments": again, "reason": reason})
             return
         how = _how_it_died(worker.process.exitcode)
-        self._stillborn = 0 if worker.turn.used else self._stillborn + 1
+        self._stillborn = 0 if worker.watchdog.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:
             raise UserError(
                 f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); "
                 f"what they said is above. What was recorded is kept: mend that, and the same "
                 f"command goes on from there"
             )
-        if not worker.turn.used:
-            schedule.back(Bundle(tuple(worker.live.values()), worker.deaths))
+        if not worker.watchdog.used:
+            schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
             return
         if not worker.live:
             return
-        bundle = Bundle(tuple(worker.live.values()), worker.deaths + 1)
-        given_up = schedule.again(bundle, running)
-        again = [item.experiment for item in bundle.items if item not in given_up]
+        unit = WorkUnit(tuple(worker.live.values()), worker.deaths + 1)
+        given_up = schedule.again(unit, running)
+        again = [item.experiment for item in unit.items if item not in given_up]
         if running is not None:
             again.sort(key=lambda e: e is not running.experiment)
         if again:
             handle({"event": "retry", "experiments": again, "reason": how})
-        reason = f"the worker process died {bundle.deaths} times: {how}"
+        reason = f"the worker process died {unit.deaths} times: {how}"
         self._give_up(given_up, "failed", reason, worker, schedule, handle)
 
     def _end(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
@@ -298,16 +298,16 @@ class LocalExecutor:
         self._receive(worker, schedule, handle)
         live = tuple(worker.live.values())
         # where it went on in the last moment it was nobody's fault
-        overdue = worker.turn.overdue
-        culprit = worker.live.get(worker.turn.name)
+        overdue = worker.watchdog.overdue
+        culprit = worker.live.get(worker.watchdog.name)
         given_up: list[Planned] = []
         if overdue and (culprit is not None or len(live) == 1):
             given_up = [culprit or live[0]]
-            schedule.back(Bundle(tuple(x for x in live if x is not given_up[0]), worker.deaths))
+            schedule.back(WorkUnit(tuple(x for x in live if x is not given_up[0]), worker.deaths))
         elif overdue:
-            given_up = schedule.again(Bundle(live, worker.deaths + 1))
+            given_up = schedule.again(WorkUnit(live, worker.deaths + 1))
         else:
-            schedule.back(Bundle(live, worker.deaths))
+            schedule.back(WorkUnit(live, worker.deaths))
         reason = str(OutOfTime(worker.config.timeout))
         self._give_up(given_up, "timeout", reason, worker, schedule, handle)
         if again := [item.experiment for item in live if item not in given_up]:

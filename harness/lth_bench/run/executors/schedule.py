@@ -14,7 +14,7 @@ Group = tuple[Task, int]
 
 
 @dataclass(frozen=True)
-class Bundle:
+class WorkUnit:
     """Experiments that a worker is given at once."""
 
     items: tuple[Planned, ...] = ()
@@ -33,7 +33,7 @@ class Schedule:
         self._left: dict[Group, int] = {}
         self._opening: set[Group] = set()
         self._open: set[Group] = set()
-        self._suspects: list[Bundle] = []
+        self._suspects: list[WorkUnit] = []
         self._groups: dict[str, Group] = {}
         self.add(planned)
 
@@ -54,7 +54,7 @@ class Schedule:
                 self._open.add(group)
 
     def __len__(self) -> int:
-        suspects = sum(len(bundle.items) for bundle in self._suspects)
+        suspects = sum(len(unit.items) for unit in self._suspects)
         return suspects + sum(len(items) for items in self._waiting.values())
 
     def take(
@@ -65,7 +65,7 @@ class Schedule:
         last: Task | None,
         places: int = 0,
         busy: Collection[Task] = (),
-    ) -> Bundle:
+    ) -> WorkUnit:
         """Up to `room` experiments for one of `workers` workers, of one task, and those that share
         a search with the last of them; none while everything left waits for a dense run.
 
@@ -91,19 +91,19 @@ class Schedule:
                     part = max(part, places)
                 room = min(room, part)
             items += self._pop(group)
-        return Bundle(tuple(items))
+        return WorkUnit(tuple(items))
 
-    def chain(self, task: Task) -> Bundle:
+    def chain(self, task: Task) -> WorkUnit:
         """The task's next experiment, if it is a chain of trainings: begun beside another, it can
         change the worker between two of them.
         """
         group = self._next_group(task, task)
         if group is None:
-            return Bundle()
+            return WorkUnit()
         first = self._waiting[group][0]
         if len(first.fits) < 2 or first.search is not None:
-            return Bundle()
-        return Bundle(tuple(self._pop(group)))
+            return WorkUnit()
+        return WorkUnit(tuple(self._pop(group)))
 
     def _tasks(self) -> set[Task]:
         return {task for task, _ in self._waiting}
@@ -144,33 +144,33 @@ class Schedule:
         self._opening.discard(group)
         self._open.add(group)
 
-    def again(self, bundle: Bundle, running: Planned | None = None) -> list[Planned]:
-        """A worker died of this bundle. It gets another try; one that dies twice is halved until
+    def again(self, unit: WorkUnit, running: Planned | None = None) -> list[Planned]:
+        """A worker died of this unit. It gets another try; one that dies twice is halved until
         the culprit is alone. Returns what is given up: a single experiment that died twice.
 
         `running` is the experiment whose own code ran at that moment, rather than a training: it is
         tried again alone, and the others as if nothing had happened.
         """
-        if running is not None and len(bundle.items) > 1:
-            others = tuple(item for item in bundle.items if item is not running)
-            self._suspects += [Bundle((running,), 1), Bundle(others, bundle.deaths - 1)]
+        if running is not None and len(unit.items) > 1:
+            others = tuple(item for item in unit.items if item is not running)
+            self._suspects += [WorkUnit((running,), 1), WorkUnit(others, unit.deaths - 1)]
             return []
-        if bundle.deaths < 2:
-            self._suspects.append(bundle)
+        if unit.deaths < 2:
+            self._suspects.append(unit)
             return []
-        if len(bundle.items) == 1:
-            return list(bundle.items)
-        half = len(bundle.items) // 2
-        for part in (bundle.items[:half], bundle.items[half:]):
-            self._suspects.append(Bundle(part, bundle.deaths))
+        if len(unit.items) == 1:
+            return list(unit.items)
+        half = len(unit.items) // 2
+        for part in (unit.items[:half], unit.items[half:]):
+            self._suspects.append(WorkUnit(part, unit.deaths))
         return []
 
-    def back(self, bundle: Bundle) -> None:
+    def back(self, unit: WorkUnit) -> None:
         """A worker was ended for another's sake, or gave these back: they go on elsewhere,
         uncharged.
         """
-        if bundle.items:
-            self._suspects.append(bundle)
+        if unit.items:
+            self._suspects.append(unit)
 
     def _free(self, task: Task) -> int:
         """Experiments of a task that could start now."""

@@ -10,7 +10,7 @@ GRACE = 1.0
 """Seconds that a worker has to notice by itself that an experiment's time is over."""
 
 
-class Turn(ctypes.Structure):
+class Watchdog(ctypes.Structure):
     """Written by the worker, read by the coordinator. `time.monotonic` is the machine's."""
 
     _fields_ = (("_name", ctypes.c_char * 64), ("_end", ctypes.c_double))

@@ -24,7 +24,7 @@ from lth_bench.errors import (
     text_of,
     told,
 )
-from lth_bench.lottery import Experiment, play
+from lth_bench.lottery import Experiment, run_experiment
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
@@ -61,10 +61,10 @@ class WorkerConfig:
     devices: tuple[str, ...] = ()
     """Of all worker processes on this machine, which share its memory and its cores; `()` where
     this is the only one."""
-    width: int | None = None
+    cohort_size: int | None = None
     """Trainings stacked into one computation; None measures what is fastest."""
-    exact_width: bool = False
-    """Train again what was trained at another width."""
+    exact_cohort_size: bool = False
+    """Train again what was trained at another cohort size."""
     checkpoint_every: float = EVERY
     """Seconds of training between two checkpoints of it."""
     timeout: float = math.inf
@@ -90,7 +90,7 @@ class Worker:
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
-        self.widths = Widths(widths_file(), config.width, config.exact_width)
+        self.widths = Widths(widths_file(), config.cohort_size, config.exact_cohort_size)
         self.pool = Pool(device=config.device) if pool is None else pool
         self._alone = pool is None
         self._saving = saving or Saving(config.checkpoint_every)
@@ -169,7 +169,7 @@ class Worker:
 
     def _tell_width(self, experiment: Experiment, emit: Emit) -> None:
         """Where the width that was asked for does not suit the network."""
-        asked = self.config.width or 1
+        asked = self.config.cohort_size or 1
         if self._bench is None or self.width >= asked:
             return
         stacks = ways_to_stack(self._bench[1].network)
@@ -218,7 +218,7 @@ class Worker:
                 self._observers,
                 partial(_tell, emit),
             )
-            play(experiment, strategy, bench, hooks, watch)
+            run_experiment(experiment, strategy, bench, hooks, watch)
         except Diverged as error:
             return "diverged", text_of(error, LONGEST_REASON)
         except OutOfTime as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.run.executors.processes import take_over_environment
 from lth_bench.run.executors.stopping import die_with_parent, end_as_terminated, heed_signals
-from lth_bench.run.executors.watchdog import Turn
+from lth_bench.run.executors.watchdog import Watchdog
 from lth_bench.system.streams import guard_streams
 from lth_bench.training.checkpoints.policy import Preempted, Saving
 
@@ -23,7 +23,7 @@ GIVE_BACK = "give back"
 
 
 def worker_main(
-    pipe: Connection, config: WorkerConfig, turn: Turn, environment: Mapping[str, str]
+    pipe: Connection, config: WorkerConfig, watchdog: Watchdog, environment: Mapping[str, str]
 ) -> None:
     """A worker process: experiments in, records out, until the pipe closes."""
     take_over_environment(environment)
@@ -46,7 +46,7 @@ def worker_main(
         nonlocal worker
         said = pipe.recv()
         worker = worker or Worker(
-            config, pool=Pool(turn.begin, config.timeout, config.device), saving=saving
+            config, pool=Pool(watchdog.begin, config.timeout, config.device), saving=saving
         )
         if said == GIVE_BACK:
             pipe.send({"event": "given", "experiments": worker.give_back()})

@@ -15,7 +15,7 @@ from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
 from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.ticket_view import TicketView, Training
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
@@ -24,15 +24,7 @@ from lth_bench.training.state import CurvePoint, Trained
 Emit = Callable[[dict[str, Any]], None]
 
 
-class Failure(Exception):
-    """An experiment that ended early, with the status and the reason of its row."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.reason = status, reason
-
-
-class Play:
+class ExperimentRunner:
     """One experiment in progress."""
 
     def __init__(
@@ -41,9 +33,9 @@ class Play:
         self.experiment, self.strategy, self.bench, self.hooks = experiment, strategy, bench, hooks
         self.dynamic = bool(getattr(strategy, "dynamic", False))
         self.structured = bool(getattr(strategy, "structured", False))
-        self.fits = Fits()
+        self.ledger = CostLedger()
         checkpoints = frozenset(experiment.dense_checkpoints)
-        self.dense = DenseRun(bench, experiment.seed, checkpoints, self.fits)
+        self.dense = DenseRun(bench, experiment.seed, checkpoints, self.ledger)
         self.report = Reporter(experiment, bench, hooks, emit, self.structured)
         self.mask: Mask = bench.dense_mask()
         self.behind: Trained | None = None
@@ -63,12 +55,12 @@ class Play:
 
     def report_dense(self) -> None:
         """Density 1.0 is the dense run and no round."""
-        self.fits.role = "train"
+        self.ledger.role = "train"
         ticket = self.ticket(1.0)
         trained = self.dense.trained
         self.hooks.on_round(self.view(ticket), trained)
-        self.report.ticket(ticket, trained, "none", self.fits)
-        self.fits.retire()
+        self.report.ticket(ticket, trained, "none", self.ledger)
+        self.ledger.retire()
 
     def reach(self, density: float) -> None:
         """Rounds until the trained mask is at the density, then the ticket's row and controls."""
@@ -79,18 +71,18 @@ class Play:
         while True:
             # what a hook draws from torch's global generators is a function of seed and round too
             with seeded("round", self.experiment.seed, self.round):
-                ticket, trained = self.play_round(density, k)
+                ticket, trained = self.run_round(density, k)
             count = trained.mask.count
             self.hooks.on_round(self.view(ticket), trained)
             if count <= k:
                 break
             if count >= self.mask.count:
                 raise self.no_progress(density, ticket.mask.count, trained, k)
-            self.report.intermediate(ticket, trained, self.fits)
+            self.report.intermediate(ticket, trained, self.ledger)
             self.advance(trained)
-        self.report.ticket(ticket, trained, "none", self.fits)
+        self.report.ticket(ticket, trained, "none", self.ledger)
         for control in self.experiment.controls:
-            self.play_control(control, ticket, trained)
+            self.run_control(control, ticket, trained)
         self.advance(trained)
 
     def no_progress(self, density: float, selected: int, trained: Trained, k: int) -> StrategyError:
@@ -114,10 +106,10 @@ class Play:
             contract="exact_density",
         )
 
-    def play_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
+    def run_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
         """One pass of select_mask, rewind_point and train, each answer checked."""
         label = self.experiment.label
-        self.fits.role = "search"
+        self.ledger.role = "search"
         ticket = self.ticket(density)
         mask = self.hooks.select_mask(ticket)
         mask = check_mask(label, mask, ticket, k, self.dynamic, self.structured)
@@ -125,14 +117,14 @@ class Play:
         point = self.hooks.rewind_point(ticket)
         check_untouched(label, "rewind_point", ticket, selected)
         ticket = ticket.after_rewinding(check_start(label, point, self.bench))
-        self.fits.role = "train"
+        self.ledger.role = "train"
         trained = self.hooks.train(ticket)
-        self.fits.role = "search"
+        self.ledger.role = "search"
         check_untouched(label, "train", ticket, selected)
         trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
         return ticket, trained
 
-    def play_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
+    def run_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
         """The reported ticket with one component ablated, trained and reported beside it; or its
         row alone, with the reason, where the ablation changes nothing.
         """
@@ -144,7 +136,7 @@ class Play:
         twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
         outcome = twin.fit()
         self.hooks.on_round(self.view(twin, control), outcome)
-        self.report.ticket(twin, outcome, control, twin.fits, note)
+        self.report.ticket(twin, outcome, control, twin.ledger, note)
 
     def ticket(self, density: float) -> Ticket:
         """The round's ticket as `select_mask` sees it."""
@@ -160,7 +152,7 @@ class Play:
             self.round,
             self.mask,
             self.dense,
-            self.fits,
+            self.ledger,
             identity,
             self.behind,
         )
@@ -173,7 +165,7 @@ class Play:
     def control_ticket(self, control: str, ticket: Ticket, mask: Mask) -> Ticket:
         """A ticket of a control: its fits are counted apart."""
         twin = ticket.after_selection(mask)
-        twin.fits = Fits(role="train")
+        twin.ledger = CostLedger(role="train")
         twin.matrices = {}  # they picture the search, which a control has none of
         if twin.on_eval is not None:
             twin.on_eval = partial(self.tell, control=control)
@@ -181,7 +173,7 @@ class Play:
 
     def tell(self, ticket: Ticket, point: CurvePoint, control: str = "none") -> None:
         """Tell the observers of an evaluation in one of a ticket's trainings."""
-        self.hooks.on_eval(self.view(ticket, control, ticket.fits.role), point)
+        self.hooks.on_eval(self.view(ticket, control, ticket.ledger.role), point)
 
     def view(
         self, ticket: Ticket, control: str = "none", training: Training = "train"
@@ -193,9 +185,11 @@ class Play:
         """The next round continues from this one; its training becomes part of the search."""
         self.mask, self.behind = trained.mask, trained
         self.round += 1
-        self.fits.retire()
+        self.ledger.retire()
 
 
-def play(experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit) -> None:
+def run_experiment(
+    experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit
+) -> None:
     """Run one experiment; every finished round goes to `emit` as a journal record."""
-    Play(experiment, strategy, bench, hooks, emit).run()
+    ExperimentRunner(experiment, strategy, bench, hooks, emit).run()

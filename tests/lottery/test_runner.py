@@ -44,9 +44,9 @@ def same(a, b):
 
 @pytest.mark.parametrize("model", [NET, ConvBN()])
 def test_imp_s_survivors_start_from_the_initial_values_bit_for_bit(
-    model, make_bench, run_play, tmp_path
+    model, make_bench, run_rounds, tmp_path
 ):
-    story = run_play(make_bench(model, ADAM), HALVE, (0.5, 0.25), ["reinit"])
+    story = run_rounds(make_bench(model, ADAM), HALVE, (0.5, 0.25), ["reinit"])
     dense, first, reinit, second, _ = story.requests
     fresh = make_bench(model, ADAM, root=tmp_path / "fresh")
     initial = fresh.initial(0).values
@@ -63,12 +63,12 @@ def test_imp_s_survivors_start_from_the_initial_values_bit_for_bit(
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_late_rewinding_starts_from_the_dense_run_s_step_k_bit_for_bit(
-    announced, make_bench, run_play, request_of_dense, tmp_path
+    announced, make_bench, run_rounds, request_of_dense, tmp_path
 ):
     bench = make_bench(ConvBN(), ADAM)
     strategy = LateRewind(HALVE.prune_rate, rewind_step=7)
     checkpoints = strategy.dense_checkpoints(20) if announced else ()
-    story = run_play(bench, strategy, (0.5, 0.25), ["shuffle"], checkpoints=checkpoints)
+    story = run_rounds(bench, strategy, (0.5, 0.25), ["shuffle"], checkpoints=checkpoints)
     fresh = make_bench(ConvBN(), ADAM, root=tmp_path / "fresh")
     at_7 = fresh.fit(request_of_dense(fresh, end=7))
     at_8 = fresh.fit(request_of_dense(fresh, end=8))
@@ -96,12 +96,12 @@ def request_of_dense():
     return make
 
 
-def test_the_reported_ticket_can_be_trained_again_from_its_parts(make_bench, run_play, blobs):
+def test_the_reported_ticket_can_be_trained_again_from_its_parts(make_bench, run_rounds, blobs):
     """`test_accuracy` and `early_stop_accuracy`, worked out from the training's own values."""
     # a rate at which the network gets worse again
     recipe = Recipe(lr=6.0, steps=20, batch_size=20, val_size=60, eval_every=2)
     bench = make_bench(NET, recipe)
-    (record,) = run_play(bench, SNIP(batch_size=100), (0.3,)).reported()
+    (record,) = run_rounds(bench, SNIP(batch_size=100), (0.3,)).reported()
     key = record["trainings"][-1]["key"]
     outcome = bench.find(key, frozenset())
     assert outcome.best_step < 20
@@ -134,9 +134,9 @@ LADDER = (
 )  # fmt: skip
 
 
-def test_the_published_ladder_takes_one_round_a_rung(lenet_bench, run_play):
+def test_the_published_ladder_takes_one_round_a_rung(lenet_bench, run_rounds):
     bench, noise = lenet_bench
-    story = run_play(bench, IMP(), LADDER, arrays=noise)
+    story = run_rounds(bench, IMP(), LADDER, arrays=noise)
     assert [r["reported"] for r in story.records] == [True] * 15
     assert [r["round"] for r in story.records] == list(range(15))
     for record, rung in zip(story.records, LADDER, strict=True):
@@ -156,9 +156,9 @@ def test_the_published_ladder_takes_one_round_a_rung(lenet_bench, run_play):
             assert not bool((kept & ~before.kept[name]).any())
 
 
-def test_rounds_above_a_density_are_reported_as_intermediate(make_bench, run_play):
+def test_rounds_above_a_density_are_reported_as_intermediate(make_bench, run_rounds):
     strategy = IMP(PerKind(0.2, 0.2, 0.2))
-    story = run_play(make_bench(NET, RECIPE), strategy, (0.5, 0.3), ["reinit"])
+    story = run_rounds(make_bench(NET, RECIPE), strategy, (0.5, 0.3), ["reinit"])
     # .8 .64 | .512 -> .5 | .4 .32 -> .3: the last round of each takes a little more or less
     flags = [(r["reported"], r["control"]) for r in story.records]
     assert flags == [
@@ -179,18 +179,18 @@ def test_rounds_above_a_density_are_reported_as_intermediate(make_bench, run_pla
     ids=lambda s: type(s).__name__,
 )
 def test_every_strategy_lands_on_exactly_the_target_s_count(
-    strategy, density, make_bench, run_play
+    strategy, density, make_bench, run_rounds
 ):
-    story = run_play(make_bench(NET, RECIPE), strategy, (density,))
+    story = run_rounds(make_bench(NET, RECIPE), strategy, (density,))
     (record,) = story.reported()
     assert sum(x["kept"] for x in record["layers"]) == max(1, math.floor(density * 552 + 0.5))
     assert record["status"] == "ok"
     assert record["target_density"] == density
 
 
-def test_density_one_is_the_dense_run_and_no_round(make_bench, run_play):
+def test_density_one_is_the_dense_run_and_no_round(make_bench, run_rounds):
     bench = make_bench(NET, ADAM)
-    story = run_play(bench, IMP(PerKind(0.5, 0.5, 0.5)), (1.0, 0.5), ["reinit"])
+    story = run_rounds(bench, IMP(PerKind(0.5, 0.5, 0.5)), (1.0, 0.5), ["reinit"])
     dense, ticket = story.reported()
     assert (dense["target_density"], dense["density"], dense["round"]) == (1.0, 1.0, 0)
     assert ticket["round"] == 0
@@ -198,19 +198,19 @@ def test_density_one_is_the_dense_run_and_no_round(make_bench, run_play):
     assert (dense["cost"]["steps"], dense["cost"]["search_steps"]) == (20, 0)
     assert (ticket["cost"]["steps"], ticket["cost"]["search_steps"]) == (20, 20)
     assert len(story.requests) == 3
-    (again,) = run_play(bench, Dense(), (1.0,)).records
+    (again,) = run_rounds(bench, Dense(), (1.0,)).records
     assert again["metrics"] == dense["metrics"]
     assert again["trainings"] == [{**dense["trainings"][0], "reused": True}]
     assert again["cost"]["spent_steps"] == 0
 
 
-def test_the_same_experiment_again_trains_nothing_and_says_the_same(make_bench, run_play):
+def test_the_same_experiment_again_trains_nothing_and_says_the_same(make_bench, run_rounds):
     strategies = [HALVE, RigL(update_every=5), EarlyBird(), SNIP(100)]
     for strategy in strategies:
-        first = run_play(make_bench(ConvBN(), RECIPE), strategy, (0.5,), ["reinit", "shuffle"])
+        first = run_rounds(make_bench(ConvBN(), RECIPE), strategy, (0.5,), ["reinit", "shuffle"])
         # another process: a fresh workbench, another global random state
         torch.rand(3)
-        again = run_play(make_bench(ConvBN(), RECIPE), strategy, (0.5,), ["reinit", "shuffle"])
+        again = run_rounds(make_bench(ConvBN(), RECIPE), strategy, (0.5,), ["reinit", "shuffle"])
         for a, b in zip(first.records, again.records, strict=True):
             latency = {k for k in a["metrics"] if "latency" in k}
             drop = {"cost", "trainings", "metrics"}
@@ -223,7 +223,7 @@ def test_the_same_experiment_again_trains_nothing_and_says_the_same(make_bench, 
         assert again.requests == []  # searches are found too, with what they have seen
 
 
-def test_without_iterative_every_density_starts_from_the_dense_run(make_bench, run_play):
+def test_without_iterative_every_density_starts_from_the_dense_run(make_bench, run_rounds):
     seen = []
 
     class Looks:
@@ -232,10 +232,10 @@ def test_without_iterative_every_density_starts_from_the_dense_run(make_bench, r
             seen.append((ticket.mask.density, ticket.trained.key == ticket.dense.trained.key))
             return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
 
-    run_play(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
+    run_rounds(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
     assert seen == [(1.0, True), (1.0, True)]
     Looks.iterative = True
-    run_play(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
+    run_rounds(make_bench(NET, RECIPE), Looks(), (0.5, 0.25))
     assert seen[2:] == [(1.0, True), (0.5, False)]
 
 
@@ -256,8 +256,8 @@ class Fussy:
         return Mask.top_k(scores, ticket.target_count, within=ticket.mask)
 
 
-def test_an_unreachable_density_is_skipped_and_the_others_go_on(make_bench, run_play):
-    story = run_play(make_bench(NET, RECIPE), Fussy(), (0.5, 0.3, 0.1), ["reinit"])
+def test_an_unreachable_density_is_skipped_and_the_others_go_on(make_bench, run_rounds):
+    story = run_rounds(make_bench(NET, RECIPE), Fussy(), (0.5, 0.3, 0.1), ["reinit"])
     rows = [(r["target_density"], r["control"], r["status"]) for r in story.records]
     assert rows == [
         (0.5, "none", "ok"), (0.5, "reinit", "ok"),
@@ -274,10 +274,10 @@ def test_an_unreachable_density_is_skipped_and_the_others_go_on(make_bench, run_
     assert story.records[4]["cost"]["search_steps"] == 40
 
 
-def test_a_spared_layer_limits_one_shot(make_bench, run_play):
+def test_a_spared_layer_limits_one_shot(make_bench, run_rounds):
     # fc1 alone may go: 120 of 552 weights are spared
     strategy = OneShot(PerKind(1.0, 1.0, 0.0))
-    story = run_play(make_bench(MLP(hidden=(12,)), RECIPE), strategy, (0.05,))
+    story = run_rounds(make_bench(MLP(hidden=(12,)), RECIPE), strategy, (0.05,))
     (record,) = story.records
     assert record["status"] == "skipped"
     assert "cannot be reached" in record["reason"]
@@ -286,7 +286,7 @@ def test_a_spared_layer_limits_one_shot(make_bench, run_play):
 # ---- other -----------------------------------------------------------------------------------
 
 
-def test_what_a_hook_draws_from_global_generators_is_repeatable(make_bench, run_play, tmp_path):
+def test_what_a_hook_draws_from_global_generators_is_repeatable(make_bench, run_rounds, tmp_path):
     @dataclass(frozen=True, eq=False)
     class Careless:
         @hookimpl
@@ -297,22 +297,22 @@ def test_what_a_hook_draws_from_global_generators_is_repeatable(make_bench, run_
 
     bench = make_bench(NET, RECIPE)
     torch.manual_seed(1)
-    (first,) = run_play(bench, Careless(), (0.3,)).records
+    (first,) = run_rounds(bench, Careless(), (0.3,)).records
     torch.manual_seed(2)
-    (second,) = run_play(bench, Careless(), (0.3,)).records
+    (second,) = run_rounds(bench, Careless(), (0.3,)).records
     assert first["trainings"][-1]["key"] == second["trainings"][-1]["key"]
-    (other,) = run_play(bench, Careless(), (0.3,), seed=1).records
+    (other,) = run_rounds(bench, Careless(), (0.3,), seed=1).records
     assert other["trainings"][-1]["key"] != first["trainings"][-1]["key"]
     state = torch.get_rng_state()
-    run_play(bench, Careless(), (0.3,))
+    run_rounds(bench, Careless(), (0.3,))
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_strategies_at_one_seed_share_the_dense_run_and_seeds_do_not(make_bench, run_play):
+def test_strategies_at_one_seed_share_the_dense_run_and_seeds_do_not(make_bench, run_rounds):
     bench = make_bench(NET, RECIPE)
-    first = run_play(bench, HALVE, (0.5,))
-    second = run_play(bench, OneShot(), (0.85,))
-    other = run_play(bench, OneShot(), (0.85,), seed=1)
+    first = run_rounds(bench, HALVE, (0.5,))
+    second = run_rounds(bench, OneShot(), (0.85,))
+    other = run_rounds(bench, OneShot(), (0.85,), seed=1)
     (a,), (b,), (c,) = first.reported(), second.reported(), other.reported()
     dense = a["trainings"][0]
     assert b["trainings"][0] == {**dense, "reused": True}
@@ -330,9 +330,9 @@ class Draws:
         return ticket.mask.top_k(abs(ticket.initial.weights), ticket.target_count)
 
 
-def test_a_reported_ticket_s_weights_and_matrices_are_recorded(make_bench, run_play):
+def test_a_reported_ticket_s_weights_and_matrices_are_recorded(make_bench, run_rounds):
     bench = make_bench(NET, RECIPE)
-    story = run_play(bench, Draws(), [0.5, 0.1], controls=("reinit",))
+    story = run_rounds(bench, Draws(), [0.5, 0.1], controls=("reinit",))
     for record in story.reported() + story.reported("reinit"):
         kept = {x["layer"]: x["kept"] for x in record["layers"]}
         assert {(w["layer"], w["moment"]) for w in record["weights"]} == {
@@ -364,14 +364,14 @@ class OfTransforms:
         return Transformed()
 
 
-def test_a_row_without_effective_density_says_why(make_bench, run_play):
-    story = run_play(make_bench(OfTransforms(), RECIPE), OneShot(), (0.5,), ["reinit"])
+def test_a_row_without_effective_density_says_why(make_bench, run_rounds):
+    story = run_rounds(make_bench(OfTransforms(), RECIPE), OneShot(), (0.5,), ["reinit"])
     (row,), (reinit,) = story.reported(), story.reported("reinit")
     assert row["status"] == "ok" and row["density"] == pytest.approx(0.5, abs=0.02)
     assert row["effective_density"] is None and reinit["effective_density"] is None
     assert row["reason"].startswith("no effective density: memory is read as numbers of another")
     assert reinit["reason"] is None
-    (known,) = run_play(make_bench(NET, RECIPE), OneShot(), (0.5,)).reported()
+    (known,) = run_rounds(make_bench(NET, RECIPE), OneShot(), (0.5,)).reported()
     assert 0 < known["effective_density"] <= known["density"] and known["reason"] is None
 
 
@@ -423,9 +423,9 @@ def sequence(*parts):
     ],
 )
 def test_networks_without_removable_units_are_skipped_before_training(
-    make, reason, make_bench, run_play
+    make, reason, make_bench, run_rounds
 ):
-    story = run_play(make_bench(Made(make), RECIPE), EarlyBird(), (0.5, 0.2), ["shuffle"])
+    story = run_rounds(make_bench(Made(make), RECIPE), EarlyBird(), (0.5, 0.2), ["shuffle"])
     assert story.requests == []
     assert [(r["status"], r["control"]) for r in story.records] == [
         ("skipped", "none"), ("skipped", "shuffle"),
