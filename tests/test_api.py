@@ -11,7 +11,7 @@ import pytest
 
 import lth_bench
 from lth_bench.errors import UserError
-from lth_bench.run import runner
+from lth_bench.running import runner
 
 Asked = Callable[..., Any]
 

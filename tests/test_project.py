@@ -186,10 +186,10 @@ FORBIDDEN = {
     "masks": ("lth_bench.training", "lth_bench.lottery", "lth_bench.models", "lth_bench.data"),
     "models": ("lth_bench.training", "lth_bench.lottery"),
     "data": ("lth_bench.training", "lth_bench.lottery"),
-    "training": ("lth_bench.lottery", "lth_bench.run.executors", "lth_bench.store"),
-    "lottery": ("lth_bench.run.executors", "lth_bench.store", "lth_bench.output"),
+    "training": ("lth_bench.lottery", "lth_bench.running.executors", "lth_bench.store"),
+    "lottery": ("lth_bench.running.executors", "lth_bench.store", "lth_bench.output"),
 }
-EVERYWHERE = ("lth_strategies", "lth_bench.run.runner", "lth_bench.cli")
+EVERYWHERE = ("lth_strategies", "lth_bench.running.runner", "lth_bench.cli")
 
 
 def imports(file: Path) -> set[str]:

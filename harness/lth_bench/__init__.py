@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from lth_bench.masks.select import top_k_flat
     from lth_bench.params import Range, Tune
-    from lth_bench.run.task_plan import TaskFacts
+    from lth_bench.running.task_plan import TaskFacts
     from lth_bench.store.frames import results
     from lth_bench.structure import (
         UnitGroup,
@@ -117,7 +117,7 @@ _HOMES = {
         ),
         "lth_bench.structure",
     ),
-    "TaskFacts": "lth_bench.run.task_plan",
+    "TaskFacts": "lth_bench.running.task_plan",
     "TicketView": "lth_bench.ticket_view",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth_bench.run.recorder import Summary
+    from lth_bench.running.recorder import Summary
 
 
 def run(
@@ -48,10 +48,10 @@ def run(
     from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.durations import read_duration
     from lth_bench.output.progress import make_progress
-    from lth_bench.run import arguments as given
-    from lth_bench.run.outcomes import read_retry
-    from lth_bench.run.request import RunRequest, prepare
-    from lth_bench.run.runner import Settings, require_writable, run_suite
+    from lth_bench.running import arguments as given
+    from lth_bench.running.outcomes import read_retry
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
 
     given.path("suite", suite)

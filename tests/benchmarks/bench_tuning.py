@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lth_bench.run.plan import Planned
+from lth_bench.running.plan import Planned
 from lth_bench.system.devices import cores
 
 WORKERS = min(2, cores())
@@ -32,8 +32,8 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wall-clock time of a tuning against that of its experiments planned all at once."""
     from lth_bench.analysis.samples import samples
     from lth_bench.plugins import load_registry
-    from lth_bench.run.executors.schedule import Schedule
-    from lth_bench.run.runner import Settings
+    from lth_bench.running.executors.schedule import Schedule
+    from lth_bench.running.runner import Settings
     from lth_bench.store.reading import reading
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
@@ -75,7 +75,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         studies = read_studies(con)
     run_final(suite, studies, registry, settings, Heard())
     good = select(suite, None, ["imp_default"])
-    from lth_bench.run.runner import run_suite
+    from lth_bench.running.runner import run_suite
 
     run_suite(good, registry, settings, Heard())
     with reading(settings.results, print) as con:
@@ -96,9 +96,9 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _at_once(planned: list[Planned], results: Path) -> float:
     """Seconds that the same experiments take where all of them are known from the beginning."""
     from lth_bench.data.root import data_root
-    from lth_bench.run.executors.local import LocalExecutor
-    from lth_bench.run.executors.worker import WorkerConfig
-    from lth_bench.run.recorder import Recorder, Summary
+    from lth_bench.running.executors.local import LocalExecutor
+    from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.recorder import Recorder, Summary
     from lth_bench.store.journal import Journal
     from lth_bench.store.paths import Paths
 

@@ -90,7 +90,7 @@ class Here(CommandLine):
 
     def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         from lth_bench.cli import main
-        from lth_bench.run.executors import local
+        from lth_bench.running.executors import local
 
         out, err = io.StringIO(), io.StringIO()
         command = ["lth-bench", *map(str, arguments)]
@@ -123,15 +123,15 @@ class SideBySide:
     """An executor whose only worker is this process."""
 
     def __init__(self, config: Any, _: Any) -> None:
-        from lth_bench.run.executors.pool import Pool
-        from lth_bench.run.executors.worker import Worker
+        from lth_bench.running.executors.pool import Pool
+        from lth_bench.running.executors.worker import Worker
 
         self.worker = Worker(config, pool=Pool(limit=config.timeout))
 
     def run(self, planned: Any, handle: Callable[[dict[str, Any]], None]) -> None:
         import torch
 
-        from lth_bench.run.executors.schedule import Schedule
+        from lth_bench.running.executors.schedule import Schedule
         from lth_bench.system.devices import prepare_process
 
         prepare_process("cpu")
@@ -141,7 +141,7 @@ class SideBySide:
             torch.set_flush_denormal(False)
 
     def _run(self, schedule: Any, handle: Callable[[dict[str, Any]], None]) -> None:
-        from lth_bench.run.executors.schedule import task_of
+        from lth_bench.running.executors.schedule import task_of
 
         live: dict[str, Any] = {}
         sent: list[dict[str, Any]] = []  # as through a pipe: what `handle` raises is its own

@@ -17,10 +17,10 @@ import pytest
 
 import lth_bench
 from lth_bench.errors import UserError
-from lth_bench.run import recorder, runner
-from lth_bench.run.executors import local
-from lth_bench.run.executors.pool import Pool
-from lth_bench.run.executors.worker import Worker
+from lth_bench.running import recorder, runner
+from lth_bench.running.executors import local
+from lth_bench.running.executors.pool import Pool
+from lth_bench.running.executors.worker import Worker
 from lth_bench.store import fold
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import DiskError, Paths

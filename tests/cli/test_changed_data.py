@@ -17,7 +17,7 @@ import lth_bench
 from lth_bench.cli.app import app
 from lth_bench.data.mnist import MNIST
 from lth_bench.errors import UserError
-from lth_bench.run.executors import local
+from lth_bench.running.executors import local
 from lth_bench.store.paths import Paths
 from lth_bench.training.engine.cohort import Cohort
 

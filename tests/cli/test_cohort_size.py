@@ -13,9 +13,9 @@ import pytest
 import lth_bench
 from lth_bench.cli.cohort_size import LARGEST, read_cohort_size
 from lth_bench.errors import UserError
-from lth_bench.run.executors import local
-from lth_bench.run.request import RunRequest, prepare
-from lth_bench.run.runner import Settings, run_suite
+from lth_bench.running.executors import local
+from lth_bench.running.request import RunRequest, prepare
+from lth_bench.running.runner import Settings, run_suite
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import Paths
 

@@ -8,9 +8,9 @@ import re
 import duckdb
 import pytest
 
-from lth_bench.run.plan import plan_suite
-from lth_bench.run.provenance import Provenance, open_data
-from lth_bench.run.request import RunRequest, prepare
+from lth_bench.running.plan import plan_suite
+from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.request import RunRequest, prepare
 
 SUITE = """
 schema_version = 1

@@ -121,7 +121,7 @@ def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
     assert reasons["dies"] == "the worker process died 2 times: exit code 7"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: tests/run/executors/test_stopping.py
+@pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: test_stopping.py
 def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, longer, how):
     suite = lth.write("tiny.toml", longer)
     process = lth.start("run", suite)

@@ -10,7 +10,7 @@ import pytest
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.lottery.reachable import is_reachable, reaches, require_reachable
 from lth_bench.plugins import load_registry
-from lth_bench.run.plan import plan_suite
+from lth_bench.running.plan import plan_suite
 from lth_bench.suite.load import suite_of
 
 

@@ -54,8 +54,8 @@ def test_another_type():
 
 def test_a_plan_names_whose_methods_fail(tmp_path):
     from lth_bench.data.root import data_root
-    from lth_bench.run.plan import plan_suite
-    from lth_bench.run.request import RunRequest, prepare
+    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.request import RunRequest, prepare
 
     file = tmp_path / "idea.py"
     file.write_text(

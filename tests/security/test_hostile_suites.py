@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.run.runner import Settings
+from lth_bench.running.runner import Settings
 from lth_bench.suite.consent import require_plugins, require_storage
 from lth_bench.suite.load import suite_of
 from lth_bench.tuning.run import tune_suite

@@ -78,7 +78,7 @@ FUSE = Fuse()
 def patch_coordinator():
     from importlib import import_module
 
-    from lth_bench.run import recorder
+    from lth_bench.running import recorder
     from lth_bench.store import journal
 
     fold = import_module("lth_bench.store.fold")  # the package has a function of this name
@@ -170,7 +170,7 @@ if __name__ == "__main__":
     from contextlib import nullcontext
 
     from lth_bench.cli import main
-    from lth_bench.run.executors import processes
+    from lth_bench.running.executors import processes
 
     processes._without_main = nullcontext  # workers run this file too, as they run no user's
     main()

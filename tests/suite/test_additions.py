@@ -6,7 +6,7 @@ import pytest
 
 from lth_bench.errors import NothingSelected, UserError
 from lth_bench.plugins import Entry, Registry
-from lth_bench.run.request import RunRequest, prepare
+from lth_bench.running.request import RunRequest, prepare
 from lth_bench.suite import load_suite
 from lth_bench.suite.additions import add_to, additions
 

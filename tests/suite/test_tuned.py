@@ -9,7 +9,7 @@ import pytest
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
-from lth_bench.run.plan import plan_suite
+from lth_bench.running.plan import plan_suite
 from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_bench.errors import Diverged, Ending, TrainingError, out_of_memory, told
-from lth_bench.run.executors.pool import GivenBack
+from lth_bench.running.executors.pool import GivenBack
 from lth_bench.system.blame import ends_the_run, network_error, place_of, training_error, where
 from lth_bench.training.checkpoints.policy import Preempted
 

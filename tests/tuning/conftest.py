@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 
 from lth_bench.params import Range
-from lth_bench.run.task_plan import TaskPlan
+from lth_bench.running.task_plan import TaskPlan
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Suite
 from lth_bench.tuning.dimension import Dimension, number
@@ -96,8 +96,8 @@ def goal(read: Callable[..., Suite]) -> Callable[..., Goal]:
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Experiments run in this process, one after the other; the list of those that were run."""
-    from lth_bench.run.executors import local
-    from lth_bench.run.executors.worker import Worker
+    from lth_bench.running.executors import local
+    from lth_bench.running.executors.worker import Worker
 
     ran: list[Any] = []
 
@@ -106,7 +106,7 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             self.worker = Worker(replace(config, cohort_size=1))  # nothing to measure
 
         def run(self, schedule: Any, handle: Any) -> None:
-            from lth_bench.run.executors.schedule import Schedule
+            from lth_bench.running.executors.schedule import Schedule
 
             schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
             while items := schedule.take(1, 1, None, None).items:
@@ -138,7 +138,7 @@ class Quiet:
 def tune(inline: list[Any]) -> Callable[..., Any]:
     """`tune(suite, results)`: spend the budget; the summary, with what was told."""
     from lth_bench.plugins import load_registry
-    from lth_bench.run.runner import Settings
+    from lth_bench.running.runner import Settings
     from lth_bench.tuning.run import tune_suite
 
     def run(suite: Suite, results: Path, progress: Any = None, **options: Any) -> Any:

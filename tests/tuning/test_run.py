@@ -280,7 +280,7 @@ class Moody:
 
 def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, inline):
     from lth_bench.plugins import load_registry
-    from lth_bench.run.runner import Settings
+    from lth_bench.running.runner import Settings
     from lth_bench.tuning.run import tune_suite
 
     from .conftest import SUITE, Quiet

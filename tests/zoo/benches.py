@@ -12,7 +12,7 @@ import torch
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
 from lth_bench.plugins import load_registry
-from lth_bench.run.executors.worker import Worker, WorkerConfig
+from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.testing.bench import MemoryCache
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.resident import ResidentData, Split

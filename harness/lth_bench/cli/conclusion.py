@@ -10,7 +10,7 @@ from lth_bench.errors import UserError
 from lth_bench.output.progress import duration
 
 if TYPE_CHECKING:
-    from lth_bench.run.recorder import Summary
+    from lth_bench.running.recorder import Summary
 
 
 def conclude(summary: Summary, results: Path) -> None:

@@ -25,7 +25,7 @@ def load(
     no_plugins: bool = False,
 ) -> tuple[Suite, Registry]:
     """The suite after `--add`, `--set` and the filters, and the registry for it."""
-    from lth_bench.run.request import RunRequest, prepare
+    from lth_bench.running.request import RunRequest, prepare
 
     return prepare(
         RunRequest(

@@ -56,11 +56,11 @@ def plan(
     from lth_bench.cli.load import load
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.run.environment import device_name
-    from lth_bench.run.estimate import estimate_plan
-    from lth_bench.run.pending import RetryPolicy, remaining
-    from lth_bench.run.plan import plan_suite
-    from lth_bench.run.provenance import Provenance, datasets
+    from lth_bench.running.environment import device_name
+    from lth_bench.running.estimate import estimate_plan
+    from lth_bench.running.pending import RetryPolicy, remaining
+    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.provenance import Provenance, datasets
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.suite.check import check
     from lth_bench.system import devices

@@ -69,8 +69,8 @@ def run(
     from lth_bench.cli.load import load
     from lth_bench.errors import UserError
     from lth_bench.output.progress import make_progress
-    from lth_bench.run.outcomes import read_retry
-    from lth_bench.run.runner import Settings, require_writable, run_suite
+    from lth_bench.running.outcomes import read_retry
+    from lth_bench.running.runner import Settings, require_writable, run_suite
     from lth_bench.store.paths import default_results
     from lth_bench.suite.tuned import seen_seeds
 

@@ -118,7 +118,7 @@ def tune(
     from lth_bench.cli.load import load
     from lth_bench.cli.tuned import conclude, document
     from lth_bench.errors import UserError
-    from lth_bench.run.runner import Settings, require_writable
+    from lth_bench.running.runner import Settings, require_writable
     from lth_bench.store.paths import default_results
 
     path: Path = results or default_results()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lth_bench.run.recorder import Summary
+    from lth_bench.running.recorder import Summary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
     from lth_bench.tuning.final import Gain

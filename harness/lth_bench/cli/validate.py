@@ -37,7 +37,7 @@ def validate(
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.run.plan import plan_suite
+    from lth_bench.running.plan import plan_suite
     from lth_bench.suite.check import check
     from lth_bench.suite.summary import summary
 

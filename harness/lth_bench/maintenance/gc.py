@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.maintenance.artifacts import Artifact, list_artifacts
-from lth_bench.run.outcomes import DONE
+from lth_bench.running.outcomes import DONE
 from lth_bench.store.paths import Paths, disk_error
 
 if TYPE_CHECKING:

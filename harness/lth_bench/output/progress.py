@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
-    from lth_bench.run.plan import Plan, Planned
-    from lth_bench.run.recorder import Progress as RunProgress
+    from lth_bench.running.plan import Plan, Planned
+    from lth_bench.running.recorder import Progress as RunProgress
 
 
 def make_progress() -> RunProgress:

@@ -17,7 +17,7 @@ import torch
 from lth_bench.errors import UserError
 from lth_bench.lottery.reachable import reaches
 from lth_bench.params import build
-from lth_bench.run.executors.pool import Pool
+from lth_bench.running.executors.pool import Pool
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault, NotJudged
 from lth_bench.testing.elsewhere import Report, elsewhere

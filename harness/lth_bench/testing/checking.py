@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.errors import UnknownName, UserError
-from lth_bench.run.task_plan import TaskFacts, require_suitable
+from lth_bench.running.task_plan import TaskFacts, require_suitable
 from lth_bench.testing import task
 from lth_bench.testing.bench import outline
 from lth_bench.testing.case import Case

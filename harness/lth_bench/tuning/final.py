@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lth_bench.run.recorder import Progress, Summary
-from lth_bench.run.runner import Settings, run_suite
+from lth_bench.running.recorder import Progress, Summary
+from lth_bench.running.runner import Settings, run_suite
 from lth_bench.stats import paired_interval
 from lth_bench.tuning.freeze import freeze, tuned_label
 

@@ -16,7 +16,7 @@ from lth_bench.tuning.dimension import Dimension, place
 from lth_bench.tuning.objective import Objective
 
 if TYPE_CHECKING:
-    from lth_bench.run.task_plan import TaskPlan
+    from lth_bench.running.task_plan import TaskPlan
     from lth_bench.suite.spec import StrategySpec, Suite
     from lth_bench.suite.tune import TuneSpec
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.params import build, dotted, show
-from lth_bench.run.plan import require_some
-from lth_bench.run.task_plan import TaskPlan, plan_task
+from lth_bench.running.plan import require_some
+from lth_bench.running.task_plan import TaskPlan, plan_task
 from lth_bench.suite.claims import DENSITY_TOLERANCE
 from lth_bench.suite.source import Source
 from lth_bench.suite.spec import Keys, StrategySpec, Suite

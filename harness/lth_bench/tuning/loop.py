@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
-from lth_bench.run.executors.schedule import Schedule
-from lth_bench.run.plan import Planned
-from lth_bench.run.recorder import Recorder
+from lth_bench.running.executors.schedule import Schedule
+from lth_bench.running.plan import Planned
+from lth_bench.running.recorder import Recorder
 from lth_bench.tuning.record import trial_record
 from lth_bench.tuning.study import Proposal, State, Study, Told
 from lth_bench.tuning.trial import Outcome, Running, plan_trial

@@ -9,11 +9,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.run.outcomes import DONE
-from lth_bench.run.plan import Plan, require_some
-from lth_bench.run.provenance import Provenance, open_data
-from lth_bench.run.recorder import Recorder, Summary, write_head
-from lth_bench.run.runner import Settings, require_space, terminate_as_interrupt, worker_config
+from lth_bench.running.outcomes import DONE
+from lth_bench.running.plan import Plan, require_some
+from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.recorder import Recorder, Summary, write_head
+from lth_bench.running.runner import Settings, require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.system.operating_system import require_system
@@ -52,9 +52,9 @@ def tune_suite(
     """
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
-    from lth_bench.run import environment
-    from lth_bench.run.executors.local import LocalExecutor
-    from lth_bench.run.executors.probe import usable
+    from lth_bench.running import environment
+    from lth_bench.running.executors.local import LocalExecutor
+    from lth_bench.running.executors.probe import usable
     from lth_bench.suite.check import check
     from lth_bench.suite.consent import require_storage
     from lth_bench.system import devices

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.params import build
-from lth_bench.run.plan import Planned, dense_spec, plan_unreported
-from lth_bench.run.task_plan import TaskPlan, plan_task
+from lth_bench.running.plan import Planned, dense_spec, plan_unreported
+from lth_bench.running.task_plan import TaskPlan, plan_task
 from lth_bench.suite.spec import with_values
 from lth_bench.training.keys import digest
 from lth_bench.tuning.goal import Goal, Settings

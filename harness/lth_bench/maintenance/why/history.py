@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.experiment import account
 from lth_bench.maintenance.why.changes import changes
-from lth_bench.run.outcomes import ENDED
+from lth_bench.running.outcomes import ENDED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -1,0 +1,71 @@
+"""What a worker process does from its start to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from lth_bench.running.executors.processes import take_over_environment
+from lth_bench.running.executors.stopping import die_with_parent, end_as_terminated, heed_signals
+from lth_bench.running.executors.watchdog import Watchdog
+from lth_bench.system.streams import guard_streams
+from lth_bench.training.checkpoints.policy import Preempted, Saving
+
+if TYPE_CHECKING:
+    from lth_bench.running.executors.worker import WorkerConfig
+
+GIVE_BACK = "give back"
+"""What a worker is told that is to give some of its experiments to an idle one."""
+
+
+def worker_main(
+    pipe: Connection, config: WorkerConfig, watchdog: Watchdog, environment: Mapping[str, str]
+) -> None:
+    """A worker process: experiments in, records out, until the pipe closes."""
+    take_over_environment(environment)
+    with contextlib.suppress(OSError):  # neither stream is open
+        os.dup2(2, 1)  # what a strategy prints is no part of the command's output
+    guard_streams()  # nor is it an error of the strategy's where that cannot be shown
+    saving = Saving(config.checkpoint_every)
+    heed_signals(saving)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from lth_bench.running.executors.pool import Pool
+    from lth_bench.running.executors.worker import Worker
+    from lth_bench.system.devices import prepare_process
+
+    prepare_process(config.device)
+    worker: Worker | None = None
+
+    def hear() -> None:
+        """Do what the coordinator says next: begin experiments, or give some back."""
+        nonlocal worker
+        said = pipe.recv()
+        worker = worker or Worker(
+            config, pool=Pool(watchdog.begin, config.timeout, config.device), saving=saving
+        )
+        if said == GIVE_BACK:
+            pipe.send({"event": "given", "experiments": worker.give_back()})
+        else:
+            worker.begin(said, pipe.send)
+
+    while True:
+        try:
+            hear()
+            while worker is not None and len(worker.pool):
+                if worker.room:
+                    pipe.send({"event": "room", "room": worker.room, "width": worker.width})
+                    hear()
+                while pipe.poll():
+                    hear()
+                work = worker.serve()
+                if work.steps:
+                    pipe.send({"event": "trained", "steps": work.steps, "seconds": work.seconds})
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the coordinator is gone
+        except Preempted:
+            end_as_terminated()

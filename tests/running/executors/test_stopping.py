@@ -1,0 +1,159 @@
+"""Signals: to the coordinator, with processes that train nothing, and to a worker's handlers."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lth_bench.running.executors import local, stopping
+from lth_bench.running.executors.local import LocalExecutor
+from lth_bench.running.executors.stopping import StopSignals
+from lth_bench.running.plan import Planned
+
+WORKER = """
+import os, signal, sys, time
+from dataclasses import dataclass
+from math import inf
+
+@dataclass(frozen=True)
+class Config:
+    device: str
+    timeout: float = inf
+
+@dataclass(frozen=True)
+class Job:
+    experiment_id: str
+    stubborn: bool = False
+    model: str = "mlp"
+    dataset: str = "digits"
+    recipe: str = "short"
+    seed: int = 0
+    label: str = "job"
+
+def main(pipe, config, turn, environment):
+    (job,) = pipe.recv()
+
+    def save(*_):
+        pipe.send({"event": "last words", "padding": " " * 200_000})
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if job.stubborn else save)
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    deaf = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
+    pipe.send({"event": "ready", "deaf": deaf, "pid": os.getpid()})
+    time.sleep(600)
+"""
+
+LONG = 500.0
+"""Seconds. No grace and no wait is as long where something else ends them."""
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory):
+    """A module with a worker's main function, its configuration and what it is given to do."""
+    folder = tmp_path_factory.mktemp("fake")
+    (folder / "fake_stopping_worker.py").write_text(WORKER)
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("fake_stopping_worker")
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def stop(fake, monkeypatch):
+    """`stop(stubborn, *signals)`: what was heard of a run that is stopped, and the seconds it
+    took. A second signal follows when the first was heard.
+    """
+    monkeypatch.setattr(local, "worker_main", fake.main)
+    monkeypatch.setattr(stopping, "ECHO", 0.0)
+    monkeypatch.setattr(local, "GRACE", LONG)
+    monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, LONG))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored after `nohup`
+
+    def go(stubborn, *signals):
+        heard, left = [], list(signals)
+
+        def handle(record):
+            heard.append(record)
+            if record["event"] in ("ready", "stopping") and left:
+                heard.append({"event": "sent", "at": time.monotonic()})
+                os.kill(os.getpid(), left.pop(0))
+
+        executor = LocalExecutor(fake.Config("cpu"), ["cpu"])
+        with pytest.raises(KeyboardInterrupt):
+            executor.run([Planned(fake.Job("0", stubborn), (1,), 1)], handle)
+        sent = [r["at"] for r in heard if r["event"] == "sent"]
+        assert multiprocessing.active_children() == []
+        return heard, time.monotonic() - sent[-1]
+
+    yield go
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
+    heard, seconds = stop(False, number)
+    assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "last words"]
+    assert heard[1]["deaf"]  # the terminal's Ctrl-C goes to the whole group
+    assert seconds < LONG
+
+
+def test_the_second_one_kills_at_once(stop):
+    heard, seconds = stop(True, signal.SIGINT, signal.SIGINT)
+    assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "sent"]
+    assert seconds < LONG
+
+
+def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
+    monkeypatch.setattr(local, "GRACE", 0.3)
+    monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, 0.3))
+    heard, seconds = stop(True, signal.SIGTERM)
+    assert heard[-1] == {"event": "stopping", "grace": 0.3}
+    assert 0.3 <= seconds < LONG
+
+
+def test_a_launcher_s_copy_of_a_signal_is_no_second_one():
+    with StopSignals() as stop:
+        stop.look()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.reader.poll() and not stop.urgent
+        with pytest.raises(KeyboardInterrupt):
+            stop.look()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+HANDLERS = """
+import os, signal, sys, time
+from lth_bench.running.executors.stopping import heed_signals, end_as_terminated
+from lth_bench.training.checkpoints.policy import Preempted, Saving
+
+saving = Saving()
+heed_signals(saving)
+os.kill(os.getpid(), signal.SIGINT)
+try:
+    with saving.training():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert saving.preempted
+except Preempted:
+    print("saved", flush=True)
+if sys.argv[1] == "handled":
+    os.kill(os.getpid(), signal.SIGTERM)
+else:
+    end_as_terminated()
+print("still here")
+"""
+
+
+@pytest.mark.parametrize("how", ["handled", "by itself"])
+def test_a_worker_s_sigterm_saves_first_and_ends_it_where_nothing_is_trained(how):
+    command = [sys.executable, "-c", HANDLERS, how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "saved\n"), done.stderr
