@@ -51,7 +51,7 @@ params = { update_every = 5 }
 use = "snip"
 params = { batch_size = 100 }
 """
-WIDTH = 4
+COHORT_SIZE = 4
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +121,9 @@ def make_run(tasks, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Cohort, "run", counted)
 
-    def make(name, side_by_side=True, width=WIDTH, exact=False):
+    def make(name, side_by_side=True, cohort_size=COHORT_SIZE, exact=False):
         config = WorkerConfig(
-            "cpu", tmp_path / name, data_root(), cohort_size=width, exact_cohort_size=exact
+            "cpu", tmp_path / name, data_root(), cohort_size=cohort_size, exact_cohort_size=exact
         )
         made = Run(Worker(config, tasks[0], Pool() if side_by_side else None))
         current.append(made)
@@ -141,7 +141,7 @@ def test_side_by_side_is_one_after_the_other_and_order_does_not_matter(tasks, ma
     assert together.rows == alone.rows == other.rows
     assert len(alone.rows) > len(experiments)
     widths = {t["width"] for r in together.records if "trainings" in r for t in r["trainings"]}
-    assert widths == {WIDTH}  # a constant rate: whatever its start, a training can be stacked
+    assert widths == {COHORT_SIZE}  # a constant rate: whatever its start, a training can be stacked
     for made in (alone, together, other):
         # every step that was trained is paid for once
         steps = sum((end - start) * n for (start, end), n in made.trained.items())
@@ -167,7 +167,7 @@ def test_searches_that_wait_together_are_trained_once(tasks, make_run):
 def test_one_task_after_the_other_frees_the_first(tasks, make_run):
     _, first, second = tasks
     made = make_run("both").play(first[:3])
-    assert made.worker.room == COMPANY * WIDTH
+    assert made.worker.room == COMPANY * COHORT_SIZE
     bench = weakref.ref(made.worker._bench[1])
     assert bench().data is not None
     made.play(second[:3])
@@ -183,19 +183,19 @@ def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
     snip = [e for e in tasks[1] if e.label == "snip"][:1]
     wide = make_run("kept").play(snip)
     assert wide.trained.total() == 1
-    narrow = make_run("kept", width=2).play(snip)
+    narrow = make_run("kept", cohort_size=2).play(snip)
     assert narrow.trained.total() == 0
     assert narrow.rows == wide.rows
-    exact = make_run("kept", width=2, exact=True).play(snip)
+    exact = make_run("kept", cohort_size=2, exact=True).play(snip)
     assert exact.trained.total() == 1
     widths = [t["width"] for r in exact.records if "trainings" in r for t in r["trainings"]]
     assert widths == [2]
     assert [r["width"] for r in exact.records if r["record"] == "experiment"] == [2]
     # and what it trained is what is kept
-    assert make_run("kept", width=2, exact=True).play(snip).trained.total() == 0
+    assert make_run("kept", cohort_size=2, exact=True).play(snip).trained.total() == 0
 
 
-def test_room_is_for_one_at_width_one(tasks, make_run):
+def test_room_is_for_one_at_cohort_size_one(tasks, make_run):
     made = make_run("narrow", cohort_size=1)
     assert made.worker.width == 1
     assert made.worker.room == 1
@@ -207,8 +207,8 @@ def test_room_is_for_one_at_width_one(tasks, make_run):
 def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_run):
     """Three ladders, a training of each in turn; two of them end in another worker."""
     ladders = [e for e in tasks[1] if e.label in ("imp", "late_rewind")][:3]
-    alone = make_run("alone", side_by_side=False, width=1).play(ladders)
-    here, there = make_run("moved", width=1), make_run("moved", cohort_size=1)
+    alone = make_run("alone", side_by_side=False, cohort_size=1).play(ladders)
+    here, there = make_run("moved", cohort_size=1), make_run("moved", cohort_size=1)
     here.worker.begin(ladders, here.records.append)
     by_id = {e.experiment_id: e for e in ladders}
     moves = 0
