@@ -24,14 +24,7 @@ from lth_bench.testing.networks import TinyNetwork
 README = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
 TEXT = README.read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
-LOOP_S_OWN = {
-    "bench",
-    "ledger",
-    "on_eval",
-    "callback_identity",
-    "after_selection",
-    "after_rewinding",
-}
+LOOP_S_OWN = {"bench", "ledger", "on_eval", "context", "after_selection", "after_rewinding"}
 OTHERS = {"results", "run"}
 """Names for notebooks, which README.md and reports/README.md explain."""
 

@@ -19,8 +19,15 @@ def ticket(make_bench):
 
 def first_ticket(bench, seed=0, checkpoints=()):
     ledger = CostLedger()
-    dense = DenseRun(bench, seed, frozenset(checkpoints), ledger)
-    return Ticket(bench, seed, 0.5, 0, bench.dense_mask(), dense, ledger, {})
+    return Ticket(
+        bench=bench,
+        seed=seed,
+        target=0.5,
+        round=0,
+        mask=bench.dense_mask(),
+        dense=DenseRun(bench, seed, ledger, checkpoints=frozenset(checkpoints)),
+        ledger=ledger,
+    )
 
 
 def test_facts(ticket):

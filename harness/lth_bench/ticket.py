@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
+from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.outcome import OnEval
 from lth_bench.training.randomness import generator
@@ -51,11 +52,21 @@ class DenseRun:
     """The task's unpruned training at this seed, trained when first asked for."""
 
     def __init__(
-        self, bench: Workbench, seed: int, checkpoints: frozenset[int], ledger: CostLedger
+        self,
+        bench: Workbench,
+        seed: int,
+        ledger: CostLedger,
+        *,
+        checkpoints: frozenset[int] = frozenset(),
+        context: FitContext = ALONE,
+        on_eval: OnEval | None = None,
     ) -> None:
+        """`checkpoints` are the steps whose state the run keeps, and `on_eval` hears of its
+        evaluations.
+        """
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
+        self._context, self._on_eval = context, on_eval
         self._trained: Trained | None = None
-        self.on_eval: OnEval | None = None
 
     def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
         bench = self._bench
@@ -108,7 +119,7 @@ class DenseRun:
         return self._fit(self._request(step, frozenset()))
 
     def _fit(self, request: FitRequest) -> Trained:
-        return self._bench.fit(request, on_eval=self.on_eval)
+        return self._bench.fit(request, on_eval=self._on_eval, context=self._context)
 
 
 class StepMatrix(NamedTuple):
@@ -120,7 +131,7 @@ class StepMatrix(NamedTuple):
     """n rows of n."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Ticket:
     """A round's facts, data and trainings, as its hooks see them.
 
@@ -141,7 +152,7 @@ class Ticket:
     dense: DenseRun = field(repr=False)
     """The unpruned training of this task and seed: `.values`, `.trained`, `.at(step)`."""
     ledger: CostLedger = field(repr=False)
-    callback_identity: Mapping[str, object] = field(repr=False)
+    context: FitContext = field(default=ALONE, repr=False)
     before: Trained | None = field(default=None, repr=False)
     start: RewindPoint | None = field(default=None, repr=False)
     """From where this ticket is trained; set once `rewind_point` has answered."""
@@ -307,7 +318,7 @@ class Ticket:
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None
-        mine = {**self.callback_identity, "call": self.ledger.calls, "every": every}
+        mine = {**self.context.identity, "call": self.ledger.calls, "every": every}
         if private:
             identity = {**mine, "target": None if any_target else self.target}
         if until is not None:  # it may end each density's search at another step
@@ -315,7 +326,7 @@ class Ticket:
         if private or until is not None:
             self.ledger.calls += 1
         heard = partial(self.on_eval, self) if self.on_eval is not None else None
-        trained = self.bench.fit(request, identity, heard)
+        trained = self.bench.fit(request, identity, heard, context=self.context)
         self.ledger.add(trained)
         return trained
 

@@ -19,7 +19,14 @@ def make_ticket(make_bench: Any) -> Callable[..., Ticket]:
         options = {"steps": 5, "batch_size": 20, "val_size": 60} | recipe
         bench = make_bench(model, Recipe(**options))
         ledger = CostLedger()
-        dense = DenseRun(bench, seed, frozenset(), ledger)
-        return Ticket(bench, seed, target, 0, bench.dense_mask(), dense, ledger, {})
+        return Ticket(
+            bench=bench,
+            seed=seed,
+            target=target,
+            round=0,
+            mask=bench.dense_mask(),
+            dense=DenseRun(bench, seed, ledger),
+            ledger=ledger,
+        )
 
     return make

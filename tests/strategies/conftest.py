@@ -23,8 +23,15 @@ def make_ticket() -> Callable[..., Ticket]:
 
     def make(bench: Any, target: float = 0.5, seed: int = 0) -> Ticket:
         ledger = CostLedger()
-        dense = DenseRun(bench, seed, frozenset(), ledger)
-        return Ticket(bench, seed, target, 0, bench.dense_mask(), dense, ledger, {})
+        return Ticket(
+            bench=bench,
+            seed=seed,
+            target=target,
+            round=0,
+            mask=bench.dense_mask(),
+            dense=DenseRun(bench, seed, ledger),
+            ledger=ledger,
+        )
 
     return make
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import Asked
-from lth_bench.training.dispatch.serving import Waiting
+from lth_bench.training.dispatch.pending_fit import FitContext, PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.engine.sparse_input import use
@@ -195,7 +194,7 @@ def stack_together(bench, requests, width=None, kind=None, layout=None):
     if layout is None:
         make = kind or make_layout
         layout = make(bench.network, bench.data, requests[0].recipe, width)
-    asked = [Asked(r) for r in requests]
+    asked = [PendingFit(r) for r in requests]
     Cohort(layout, [[one] for one in asked]).run()
     return asked
 
@@ -228,32 +227,33 @@ def hand() -> SimpleNamespace:
 
 
 @pytest.fixture
-def stack() -> Callable[..., list[Asked]]:
+def stack() -> Callable[..., list[PendingFit]]:
     """`stack(bench, requests, width=…, kind=…, layout=…)`: the requests answered by one cohort."""
     return stack_together
 
 
 @pytest.fixture
-def queue() -> Callable[..., list[Waiting]]:
-    """`queue(bench, *requests, callbacks=None)`: fits that wait, as experiments' threads do."""
+def queue() -> Callable[..., list[PendingFit]]:
+    """`queue(bench, *requests, callbacks=None, starts=())`: fits that wait, as experiments' threads
+    do; `starts` are steps besides 0 that many trainings start from.
+    """
 
     class Queued(Exception):
         pass
 
-    def collect(bench: Any, *requests: FitRequest, callbacks: Any = None) -> list[Waiting]:
-        waiting: list[Waiting] = []
+    def collect(
+        bench: Any, *requests: FitRequest, callbacks: Any = None, starts: Iterable[int] = ()
+    ) -> list[PendingFit]:
+        waiting: list[PendingFit] = []
 
-        def wait(one: Waiting) -> None:
+        def wait(one: PendingFit) -> None:
             waiting.append(one)
             raise Queued
 
-        bench.wait = wait
-        try:
-            for request in requests:
-                with pytest.raises(Queued):
-                    bench.fit(request, callbacks)
-        finally:
-            bench.wait = bench.wait_alone
+        context = FitContext(wait=wait, common_starts=frozenset(starts))
+        for request in requests:
+            with pytest.raises(Queued):
+                bench.fit(request, callbacks, context=context)
         return waiting
 
     return collect

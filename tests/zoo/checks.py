@@ -15,13 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.structure import mask_of, shrink_network
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import Kind, Layout, kind_of, make_layout
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.choose import for_any
 from lth_bench.training.engine.layouts.plain import Plain
-from lth_bench.training.engine.member import Asked
 from zoo.benches import ZooWorker, bench_of, random_mask, request_of
 from zoo.loop import plain_torch
 from zoo.paths import kept_pairs, on_a_path
@@ -82,7 +82,7 @@ def resumes(bench: Workbench, row: Row, size: int) -> str:
 
     def begun() -> Cohort:
         layout = make_layout(bench.network, bench.data, bench.recipe, size)
-        return Cohort(layout, [[Asked(request)] for request in requests])
+        return Cohort(layout, [[PendingFit(request)] for request in requests])
 
     first = begun()
     for _ in range(3):
@@ -218,7 +218,7 @@ def plays(worker: ZooWorker, strategy: str) -> str:
 
 
 def _trained(layout: Layout, requests: list[Any]) -> list[Any]:
-    asked = [Asked(request) for request in requests]
+    asked = [PendingFit(request) for request in requests]
     Cohort(layout, [[one] for one in asked]).run()
     for one in asked:
         assert one.error is None, one.error

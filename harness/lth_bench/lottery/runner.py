@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.ticket_view import TicketView, Training
+from lth_bench.training.dispatch.pending_fit import FitContext, PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import CurvePoint, Trained
@@ -24,18 +26,51 @@ from lth_bench.training.state import CurvePoint, Trained
 Emit = Callable[[dict[str, Any]], None]
 
 
+def context_of(
+    experiment: Experiment, wait: Callable[[PendingFit], None] | None = None
+) -> FitContext:
+    """Who asks for an experiment's trainings. `wait` is how its fits wait for their answers, where
+    other experiments run beside it. Alone, what is found trained costs nothing, whoever asked for
+    it first.
+    """
+    return FitContext(
+        experiment_id=experiment.experiment_id if wait is not None else "",
+        wait=wait,
+        identity={
+            "strategy": experiment.strategy,
+            "source": experiment.source_hash,
+            "params": dict(experiment.params),
+        },
+        common_starts=frozenset(experiment.dense_checkpoints),
+    )
+
+
 class ExperimentRunner:
     """One experiment in progress."""
 
     def __init__(
-        self, experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit
+        self,
+        experiment: Experiment,
+        strategy: Any,
+        bench: Workbench,
+        hooks: Hooks,
+        emit: Emit,
+        *,
+        context: FitContext,
+        dense_run: type[DenseRun] = DenseRun,
     ) -> None:
         self.experiment, self.strategy, self.bench, self.hooks = experiment, strategy, bench, hooks
         self.dynamic = bool(getattr(strategy, "dynamic", False))
         self.structured = bool(getattr(strategy, "structured", False))
-        self.ledger = CostLedger()
-        checkpoints = frozenset(experiment.dense_checkpoints)
-        self.dense = DenseRun(bench, experiment.seed, checkpoints, self.ledger)
+        self.context, self.ledger = context, CostLedger()
+        self.dense = dense_run(
+            bench,
+            experiment.seed,
+            self.ledger,
+            checkpoints=frozenset(experiment.dense_checkpoints),
+            context=context,
+            on_eval=self.tell_dense if hooks.listens("on_eval") else None,
+        )
         self.report = Reporter(experiment, bench, hooks, emit, self.structured)
         self.mask: Mask = bench.dense_mask()
         self.behind: Trained | None = None
@@ -140,40 +175,39 @@ class ExperimentRunner:
 
     def ticket(self, density: float) -> Ticket:
         """The round's ticket as `select_mask` sees it."""
-        identity = {
-            "strategy": self.experiment.strategy,
-            "source": self.experiment.source_hash,
-            "params": dict(self.experiment.params),
-        }
-        ticket = Ticket(
-            self.bench,
-            self.experiment.seed,
-            density,
-            self.round,
-            self.mask,
-            self.dense,
-            self.ledger,
-            identity,
-            self.behind,
+        self.opened = Ticket(
+            bench=self.bench,
+            seed=self.experiment.seed,
+            target=density,
+            round=self.round,
+            mask=self.mask,
+            dense=self.dense,
+            ledger=self.ledger,
+            context=self.context,
+            before=self.behind,
+            on_eval=self.tell if self.hooks.listens("on_eval") else None,
         )
-        if self.hooks.listens("on_eval"):
-            ticket.on_eval = self.tell
-            dense = self.view(ticket, training="dense")
-            self.dense.on_eval = lambda point: self.hooks.on_eval(dense, point)
-        return ticket
+        return self.opened
 
     def control_ticket(self, control: str, ticket: Ticket, mask: Mask) -> Ticket:
         """A ticket of a control: its fits are counted apart."""
-        twin = ticket.after_selection(mask)
-        twin.ledger = CostLedger(role="train")
-        twin.matrices = {}  # they picture the search, which a control has none of
-        if twin.on_eval is not None:
-            twin.on_eval = partial(self.tell, control=control)
-        return twin
+        return replace(
+            ticket,
+            mask=mask,
+            ledger=CostLedger(role="train"),
+            matrices={},  # they picture the search, which a control has none of
+            on_eval=partial(self.tell, control=control) if ticket.on_eval is not None else None,
+        )
 
     def tell(self, ticket: Ticket, point: CurvePoint, control: str = "none") -> None:
         """Tell the observers of an evaluation in one of a ticket's trainings."""
         self.hooks.on_eval(self.view(ticket, control, ticket.ledger.role), point)
+
+    def tell_dense(self, point: CurvePoint) -> None:
+        """Tell the observers of an evaluation of the dense run, which the round's ticket is
+        waiting for.
+        """
+        self.hooks.on_eval(self.view(self.opened, training="dense"), point)
 
     def view(
         self, ticket: Ticket, control: str = "none", training: Training = "train"
@@ -189,7 +223,16 @@ class ExperimentRunner:
 
 
 def run_experiment(
-    experiment: Experiment, strategy: Any, bench: Workbench, hooks: Hooks, emit: Emit
+    experiment: Experiment,
+    strategy: Any,
+    bench: Workbench,
+    hooks: Hooks,
+    emit: Emit,
+    *,
+    wait: Callable[[PendingFit], None] | None = None,
 ) -> None:
-    """Run one experiment; every finished round goes to `emit` as a journal record."""
-    ExperimentRunner(experiment, strategy, bench, hooks, emit).run()
+    """Run one experiment; every finished round goes to `emit` as a journal record. `wait` is how
+    its fits wait for their answers, where other experiments run beside it.
+    """
+    context = context_of(experiment, wait)
+    ExperimentRunner(experiment, strategy, bench, hooks, emit, context=context).run()

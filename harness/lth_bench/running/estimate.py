@@ -86,7 +86,7 @@ def _probe(
     import tempfile
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
-    from lth_bench.training.dispatch.pending_fit import Asked
+    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
     from lth_bench.training.request import FitRequest
 
@@ -98,7 +98,7 @@ def _probe(
         bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
     )
     layout = bench.layout(bench.recipe, width, bench.kind(request, width))
-    cohort = Cohort(layout, [[Asked(request)] for _ in range(width)])
+    cohort = Cohort(layout, [[PendingFit(request)] for _ in range(width)])
     cohort.update(cohort.members)
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < PROBE_SECONDS and steps < 200:

@@ -18,6 +18,7 @@ from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
 from lth_bench.training.checkpoints.cache import Lease, Shapes, TrainingCache
+from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.outcome import OnEval, Outcome
@@ -85,8 +86,11 @@ class WatchedBench(Workbench):
     """The dense runs, on a prototype."""
 
     @classmethod
-    def fresh(cls, model: TinyNetwork) -> WatchedBench:
-        """A bench on which only the dense runs are done, with a copy of all that can change."""
+    def fresh(cls, model: TinyNetwork, **changed: Any) -> WatchedBench:
+        """A bench on which only the dense runs are done, with a copy of all that can change.
+
+        `changed` are attributes with other values than usual, such as `widths`.
+        """
         # copied, since building one takes 20 ms, most of it to trace the network
         bench = copy.copy(_prototype(model))
         bench.network = copy.deepcopy(bench.network)
@@ -95,7 +99,7 @@ class WatchedBench(Workbench):
         bench.ledger = Ledger()
         bench.callbacks = Callbacks()
         bench._initial = {}
-        bench.wait = bench.wait_alone
+        vars(bench).update(changed)
         bench.forget()
         return bench
 
@@ -129,6 +133,8 @@ class WatchedBench(Workbench):
         request: FitRequest,
         callbacks: Mapping[str, object] | None = None,
         on_eval: OnEval | None = None,
+        *,
+        context: FitContext = ALONE,
     ) -> Trained:
         """Train, with the callbacks' views watched."""
         if request.on_step is not None:
@@ -137,7 +143,7 @@ class WatchedBench(Workbench):
         if request.until is not None:
             until = self.callbacks.watched(request.until)
             request = dataclasses.replace(request, until=self._watched_until(until))
-        return super().fit(request, callbacks, on_eval)
+        return super().fit(request, callbacks, on_eval, context=context)
 
     def _watched_step(self, on_step: Any) -> Any:
         def watched(view: StepView) -> Change | None:

@@ -7,7 +7,7 @@ seconds, most of it in six-step trainings.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from lth_bench.testing.recording import Recording
 from lth_bench.testing.stopping import Stopped, Stopping
 from lth_bench.testing.suggest import as_options, suggestions
 from lth_bench.training.checkpoints.policy import Saving
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort_size import Widths
 
 DENSITIES = (0.5, 0.2)
@@ -94,9 +95,9 @@ class Case:
         except UserError as error:
             raise Fault("parameters", error.message) from error
 
-    def bench(self, kind: Kind | None = None, dead: bool = False) -> WatchedBench:
+    def bench(self, kind: Kind | None = None, dead: bool = False, **changed: Any) -> WatchedBench:
         """A new workbench, on which nothing but the dense runs is done."""
-        return WatchedBench.fresh(TinyNetwork(kind or self.network, dead))
+        return WatchedBench.fresh(TinyNetwork(kind or self.network, dead), **changed)
 
     def require(self, *recordings: Recording) -> None:
         """NotJudged unless these experiments ran to their end."""
@@ -173,12 +174,11 @@ class Case:
     def _stacked(self, *seeds: int) -> list[Recording]:
         """Experiments on one bench as a worker runs them, their trainings in cohorts."""
         _ = self.base
-        bench, pool = self.bench(), Pool()
-        bench.widths, bench.wait = STACKED, pool.wait
+        bench, pool = self.bench(widths=STACKED), Pool()
         found: dict[int, Recording] = {}
 
         def job(seed: int) -> None:
-            found[seed] = self._play(bench, seed)
+            found[seed] = self._play(bench, seed, wait=pool.wait)
 
         with one_thread(), torch.random.fork_rng(devices=[]):
             for seed in seeds:
@@ -197,8 +197,7 @@ class Case:
         with tempfile.TemporaryDirectory(prefix="lth-bench-conformance-") as folder:
             partials = Stopping(Path(folder))
             while True:
-                bench = self.bench()
-                bench.cache, bench.partials, bench.saving = finished, partials, Saving(every=0.0)
+                bench = self.bench(cache=finished, partials=partials, saving=Saving(every=0.0))
                 try:
                     return self._play(bench), partials.stops
                 except Stopped:
@@ -244,6 +243,7 @@ class Case:
         owner: str = "",
         poisoned: bool = False,
         densities: tuple[float, ...] | None = None,
+        wait: Callable[[PendingFit], None] | None = None,
     ) -> Recording:
         try:
             strategy = self.strategy()
@@ -251,5 +251,11 @@ class Case:
             return Recording(fault=fault)
         with one_thread():
             return record(
-                strategy, bench, densities or self.densities, seed, owner or self.network, poisoned
+                strategy,
+                bench,
+                densities or self.densities,
+                seed,
+                owner or self.network,
+                poisoned,
+                wait,
             )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from lth_bench.errors import Diverged, UserError, told
 from lth_bench.lottery import Experiment
-from lth_bench.lottery.runner import ExperimentRunner
+from lth_bench.lottery.runner import ExperimentRunner, context_of
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import StrategyError
 from lth_bench.system.blame import ends_the_run
@@ -20,6 +21,7 @@ from lth_bench.testing.contract import Fault
 from lth_bench.testing.networks import DEAD
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.watch import LABEL, WatchedDense, WatchedHooks
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.request import FitRequest
 
 
@@ -30,11 +32,13 @@ def record(
     seed: int = 0,
     owner: str = "",
     poisoned: bool = False,
+    wait: Callable[[PendingFit], None] | None = None,
 ) -> Recording:
     """Play the experiment to its end or to its first fault.
 
     A fault that is no other contract's, such as a hook that raises, is `owner`'s. With `poisoned`
-    another test split stands in the place of the usual one.
+    another test split stands in the place of the usual one. `wait` is how its fits wait where
+    others run beside it.
     """
     recording = Recording()
     bench.callbacks = recording.callbacks
@@ -45,11 +49,12 @@ def record(
 
     try:
         hooks = _hooks(strategy, bench, poisoned, recording)
+        experiment = _experiment(strategy, bench, densities, seed)
+        # all seeds have one name here, by which none is to pay for another
+        context = replace(context_of(experiment, wait), experiment_id="")
         runner = ExperimentRunner(
-            _experiment(strategy, bench, densities, seed), strategy, bench, hooks, emit
+            experiment, strategy, bench, hooks, emit, context=context, dense_run=WatchedDense
         )
-        checkpoints = frozenset(runner.experiment.dense_checkpoints)
-        runner.dense = WatchedDense(bench, seed, checkpoints, runner.ledger)
         if bench.model.dead and runner.experiment.iterative:
             _start_dead(runner, bench, seed)
         runner.run()
@@ -126,4 +131,4 @@ def _start_dead(runner: ExperimentRunner, bench: WatchedBench, seed: int) -> Non
     mask = Mask(kept, layers=bench.layers)
     start = bench.initial(seed).values
     request = FitRequest(start, mask, 0, bench.total_steps, seed, bench.recipe)
-    runner.mask, runner.behind = mask, bench.fit(request)
+    runner.mask, runner.behind = mask, bench.fit(request, context=runner.context)

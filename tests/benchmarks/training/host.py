@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.stacked import Explicit
 from lth_bench.training.input.batches import Feed
@@ -129,7 +129,7 @@ def _seconds(layout: Explicit, steps: int) -> float:
     values = layout.network.values()
     mask = Mask.ones(layout.network.layers)
     asked = [
-        [Asked(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
+        [PendingFit(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
         for seed in range(layout.width)
     ]
     cohort = Cohort(layout, asked)

@@ -10,7 +10,7 @@ import torch
 
 from lth_bench.data.splits import channel_stats
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.input.resident import ResidentData
@@ -36,7 +36,7 @@ def train_ours(net: Net, data: ResidentData, steps: int) -> tuple[Network, dict[
     values, masks = start(net)
     network = Network(net.build(), net.shape, net.classes, CPU, net.recipe.dtype)
     mask = Mask({k.removesuffix(".weight"): m for k, m in masks.items()}, layers=network.layers)
-    asked = Asked(FitRequest(values, mask, 0, steps, 0, net.recipe))
+    asked = PendingFit(FitRequest(values, mask, 0, steps, 0, net.recipe))
     Cohort(make_layout(network, data, net.recipe, 1), [[asked]]).run()
     assert asked.outcome is not None, asked.error
     return network, dict(asked.outcome.values)

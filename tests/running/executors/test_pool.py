@@ -19,7 +19,7 @@ from thoroughness import cases
 
 from lth_bench.errors import OutOfTime
 from lth_bench.running.executors.pool import GivenBack, Pool
-from lth_bench.training.dispatch.serving import Waiting
+from lth_bench.training.dispatch.pending_fit import PendingFit
 
 
 class Bench:
@@ -35,7 +35,7 @@ class Bench:
 
 
 def fit(pool, number):
-    one = Waiting(number)
+    one = PendingFit(number)
     pool.wait(one)
     if one.error is not None:
         raise one.error
@@ -110,7 +110,7 @@ def test_only_the_thread_of_the_hook_may_wait():
 
     def elsewhere():
         with pytest.raises(ValueError, match="only in the thread that called the hook"):
-            pool.wait(Waiting(0))
+            pool.wait(PendingFit(0))
         complaints.append(threading.current_thread().name)
 
     def experiment():
@@ -215,9 +215,9 @@ def test_who_runs_and_for_how_long_is_told():
     pool = Pool(told, 60.0)
 
     def experiment():
-        one = Waiting(1)
+        one = PendingFit(1)
         pool.wait(one)
-        pool.wait(Waiting(2))
+        pool.wait(PendingFit(2))
 
     class Trains(Bench):
         def serve(self, waiting):
@@ -285,7 +285,7 @@ def test_two_hundred_experiments_leave_no_thread_behind():
 
 
 def keyed_fit(pool, number, key="somewhere", until=None):
-    one = Waiting(SimpleNamespace(number=number, until=until), key=key)
+    one = PendingFit(SimpleNamespace(number=number, until=until), key=key)
     pool.wait(one)
     return one.outcome
 

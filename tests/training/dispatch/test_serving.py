@@ -102,17 +102,26 @@ def test_the_fullest_cohort_goes_first_and_like_lengths_stand_together(
 )
 def test_starts(recipe, expected, wide, request_of, queue, cohorts, hand):
     bench = wide(4, recipe)
-    bench.common_starts.add(6)
     starts = [0, 0, 6, 11]
     requests = [request_of(bench, seed=i, start=s) for i, s in enumerate(starts)]
-    outcomes = serve_all(bench, queue(bench, *requests))
+    outcomes = serve_all(bench, queue(bench, *requests, starts=[6]))
     assert sorted(cohorts) == sorted(expected)
     # whoever stands beside it
     again = wide(4, recipe, root=bench.cache.root / "again")
-    again.common_starts.add(6)
     for request, outcome in zip(requests, outcomes, strict=True):
-        (one,) = serve_all(again, queue(again, request))
+        (one,) = serve_all(again, queue(again, request, starts=[6]))
         assert equal(one, outcome, hand)
+
+
+def test_which_steps_are_common_is_said_with_the_fit_and_no_other_one_changes_it(
+    wide, request_of, queue, cohorts
+):
+    """On one bench, an experiment that was told of a step and one that was not."""
+    bench = wide(4, FALLING)
+    told = queue(bench, *(request_of(bench, seed=i, start=6) for i in range(2)), starts=[6])
+    untold = queue(bench, *(request_of(bench, seed=i, start=6) for i in range(2, 4)))
+    serve_all(bench, [*untold, *told])
+    assert sorted(cohorts) == [(1, [1]), (1, [1]), (4, [1, 1])]
 
 
 def test_an_idle_worker_is_given_half_of_the_cohorts_and_no_part_of_one(wide, request_of, queue):
@@ -120,9 +129,10 @@ def test_an_idle_worker_is_given_half_of_the_cohorts_and_no_part_of_one(wide, re
     A single cohort takes as long with half of its members.
     """
     bench = wide(8, FALLING)
-    bench.common_starts.add(6)
     waiting = queue(
-        bench, *(request_of(bench, seed=i, start=s) for i, s in enumerate([0, 6, 0, 6, 0]))
+        bench,
+        *(request_of(bench, seed=i, start=s) for i, s in enumerate([0, 6, 0, 6, 0])),
+        starts=[6],
     )
     assert last_half(bench, waiting) == [waiting[1], waiting[3]]
     assert last_half(bench, [waiting[0], waiting[2]]) == []
@@ -388,7 +398,7 @@ def test_what_on_step_sees_of_the_end_is_its_own(make_bench, request_of, queue):
     waiting = queue(bench, *fits, callbacks=CALLBACKS)
     assert waiting[0].training != waiting[1].training
     for one in waiting:
-        bench.wait_alone(one)
+        serve_all(bench, [one])
     assert ends == [4] * 4 + [6] * 6
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from lth_bench.errors import Diverged
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.engine.layouts.base import Layout
@@ -402,7 +402,11 @@ def test_who_is_out_of_time_stops_and_callbacks_cost_their_own_member(
         time.sleep(0.02)
 
     spoilt = dataclasses.replace(requests[1], on_step=dawdle)
-    asked = [[Asked(requests[0])], [Asked(spoilt), Asked(spoilt)], [Asked(requests[2])]]
+    asked = [
+        [PendingFit(requests[0])],
+        [PendingFit(spoilt), PendingFit(spoilt)],
+        [PendingFit(requests[2])],
+    ]
     for one in (asked[0][0], *asked[1]):
         one.left = one.limit = 0.1
     told = []
@@ -435,7 +439,7 @@ def test_seconds_include_what_was_queued_on_the_device(end, make_bench, request_
         return evaluate(live)
 
     layout.evaluate = waits
-    asked = [[Asked(request_of(bench, seed=seed, end=end))] for seed in range(2)]
+    asked = [[PendingFit(request_of(bench, seed=seed, end=end))] for seed in range(2)]
     Cohort(layout, asked).run()
     evaluations = {10: 2, 12: 3}[end]  # after steps 5 and 10, and at the end
     for (one,) in asked:
@@ -457,9 +461,9 @@ def test_on_eval_that_raises_fails_the_fit_that_gave_it(make_bench, request_of):
     bench = make_bench(NET, SHORT)
     seen = []
     asked = [
-        Asked(request_of(bench), boom),
-        Asked(request_of(bench), seen.append),
-        Asked(request_of(bench, end=8), boom),
+        PendingFit(request_of(bench), boom),
+        PendingFit(request_of(bench), seen.append),
+        PendingFit(request_of(bench, end=8), boom),
     ]
     Cohort(make_layout(bench.network, bench.data, SHORT, 1), [asked]).run()
     assert [type(one.error) for one in asked] == [ZeroDivisionError, type(None), ZeroDivisionError]
@@ -507,15 +511,15 @@ def test_parts_of_one_training_are_as_if_each_had_been_alone(
         dataclasses.replace(request, until=boom),
     ]
     layout = make_layout(bench.network, bench.data, SHORT, 2)
-    joined = [Asked(part) for part in parts]
-    neighbour = [Asked(request_of(bench, seed=5))]
+    joined = [PendingFit(part) for part in parts]
+    neighbour = [PendingFit(request_of(bench, seed=5))]
     Cohort(layout, [joined, neighbour]).run()
     assert isinstance(joined.pop().error, ZeroDivisionError)
     assert [one.outcome.step for one in joined] == [12, 4, 9, 9, 10]
     assert [one.outcome.stopped for one in joined] == [False, True, True, False, False]
     for one in joined:
-        single = Asked(one.request)
-        Cohort(layout, [[single], [Asked(request_of(bench, seed=5))]]).run()
+        single = PendingFit(one.request)
+        Cohort(layout, [[single], [PendingFit(request_of(bench, seed=5))]]).run()
         wanted = {s: one.outcome.checkpoints[s] for s in single.outcome.checkpoints}
         assert outcomes_equal(
             dataclasses.replace(one.outcome, checkpoints=wanted), single.outcome, hand
@@ -530,7 +534,7 @@ def test_a_cohort_has_one_to_width_members(make_bench, request_of):
     layout = make_layout(bench.network, bench.data, SHORT, 2)
     for members in (0, 3):
         with pytest.raises(ValueError, match=f"1 to 2 members, but got {members}"):
-            Cohort(layout, [[Asked(request_of(bench))]] * members)
+            Cohort(layout, [[PendingFit(request_of(bench))]] * members)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from lth_bench.data.arrays import Arrays
 from lth_bench.maintenance.selftest.net import Net
 from lth_bench.masks import Layers, Mask, count_at
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.cohort_size import Measured, measure
 from lth_bench.training.engine.layouts import Layout, kind_of, make_layout
@@ -95,11 +95,13 @@ class Bench:
 
     def cohort(self, layout: Layout, steps: int) -> Cohort:
         """A full cohort of trainings of so many steps, ready to run."""
-        return Cohort(layout, [[Asked(request)] for request in self.requests(layout.width, steps)])
+        return Cohort(
+            layout, [[PendingFit(request)] for request in self.requests(layout.width, steps)]
+        )
 
     def trained(self, layout: Layout, steps: int) -> list[dict[str, torch.Tensor]]:
         """The members' values after so many steps, on the CPU."""
-        asked = [Asked(request) for request in self.requests(layout.width, steps)]
+        asked = [PendingFit(request) for request in self.requests(layout.width, steps)]
         Cohort(layout, [[one] for one in asked]).run()
         found = []
         for one in asked:
@@ -111,7 +113,7 @@ class Bench:
 
     def run(self, layout: Layout, steps: int) -> float:
         """Seconds of whole trainings of so many steps. Preparing them comes before the clock."""
-        asked = [Asked(request) for request in self.requests(layout.width, steps)]
+        asked = [PendingFit(request) for request in self.requests(layout.width, steps)]
         cohort = Cohort(layout, [[one] for one in asked])
         synchronize(self.device)
         began = time.perf_counter()

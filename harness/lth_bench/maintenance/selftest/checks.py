@@ -116,12 +116,12 @@ def small(name: str, device: str) -> Bench:
 
 def _alone(bench: Bench, layout: Layout, steps: int) -> Values:
     """The members of the stacked cohort, one after the other."""
-    from lth_bench.training.dispatch.pending_fit import Asked
+    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
 
     found = []
     for request in bench.requests(COMPANY, steps):
-        asked = Asked(request)
+        asked = PendingFit(request)
         Cohort(layout, [[asked]]).run()
         if asked.error is not None:
             raise asked.error

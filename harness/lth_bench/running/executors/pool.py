@@ -21,7 +21,7 @@ import torch
 
 from lth_bench.errors import Ending, OutOfTime
 from lth_bench.system import guard
-from lth_bench.training.dispatch.serving import Waiting
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.graphs import current
 
@@ -37,7 +37,7 @@ class _Seat:
     thread: threading.Thread
     name: str = ""
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    waits_for: Waiting | None = None
+    waits_for: PendingFit | None = None
     ended: bool = False
     error: BaseException | None = None
     spent: float = 0.0
@@ -71,8 +71,6 @@ class Pool:
         self._seats: list[_Seat] = []
         self._tell, self._limit = tell, limit
         self._device = torch.device(device)
-        self.whose = ""
-        """The name of the experiment whose own code runs."""
         self.given: set[str] = set()
         """Names of experiments that were given back."""
         self._places = itertools.count()
@@ -130,7 +128,6 @@ class Pool:
         if seat.waits_for is not None:
             seat.spent += seat.waits_for.spent
         self._tell(seat.name, self._limit - seat.spent)
-        self.whose = seat.name
         seat.since = time.perf_counter()
         seat.go.release()
         try:
@@ -140,7 +137,6 @@ class Pool:
             raise
         finally:
             self._tell("", math.inf)
-            self.whose = ""
             state.put_back()
             if seat.ended:
                 seat.thread.join()
@@ -149,11 +145,11 @@ class Pool:
             raise seat.error
 
     @property
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[PendingFit]:
         """The fits that wait for an answer."""
         return [s.waits_for for s in self._seats if s.waits_for and not s.waits_for.done]
 
-    def give_back(self, number: int, among: Collection[Waiting] | None = None) -> list[str]:
+    def give_back(self, number: int, among: Collection[PendingFit] | None = None) -> list[str]:
         """Unwind up to `number` experiments, those that would wait longest, and return their names;
         of those whose fit is `among` these, where they are given.
 
@@ -171,7 +167,7 @@ class Pool:
             self._let_run(seat)
         return [seat.name for seat in given]
 
-    def wait(self, one: Waiting) -> None:
+    def wait(self, one: PendingFit) -> None:
         """Called in an experiment's thread, by `fit`."""
         seat = next((s for s in self._seats if s.thread is threading.current_thread()), None)
         if seat is None:
@@ -195,7 +191,7 @@ class Pool:
         if seat.name in self.given:
             raise GivenBack
 
-    def _lend(self, one: Waiting, seat: _Seat) -> None:
+    def _lend(self, one: PendingFit, seat: _Seat) -> None:
         """Let a fit know how long it may take, and tell when its callbacks run."""
         one.limit, one.left = self._limit, self._limit - seat.spent
 

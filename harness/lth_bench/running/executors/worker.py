@@ -218,7 +218,8 @@ class Worker:
                 self._observers,
                 partial(_tell, emit),
             )
-            run_experiment(experiment, strategy, bench, hooks, watch)
+            wait = None if self._alone else self.pool.wait
+            run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
         except Diverged as error:
             return "diverged", text_of(error, LONGEST_REASON)
         except OutOfTime as error:
@@ -254,15 +255,9 @@ class Worker:
             config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
             config["val_size"] = recipe.val_size
             about = (model, experiment.model, data, config, recipe)
-            bench = Workbench(*about, self.device, self.cache, self.widths)
-            bench.saving = self._saving
-            if not self._alone:
-                bench.wait = self.pool.wait
-                bench.whose = lambda: self.pool.whose
+            bench = Workbench(*about, self.device, self.cache, self.widths, self._saving)
             self._bench = (key, bench, test)
         _, bench, test = self._bench
-        # a tuning's trials announce different steps, each its own
-        bench.common_starts |= set(experiment.dense_checkpoints)
         return bench, test
 
     def _build(self, group: str, config: Any) -> Any:

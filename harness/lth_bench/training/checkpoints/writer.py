@@ -12,7 +12,7 @@ from lth_bench.training.checkpoints.checkpoint import Partials
 from lth_bench.training.checkpoints.policy import Preempted, Saving
 
 if TYPE_CHECKING:
-    from lth_bench.training.dispatch.serving import Waiting
+    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.member import Member
 
 COST = 0.01
@@ -30,7 +30,7 @@ class Saver:
         self,
         saving: Saving,
         partials: Partials,
-        trainings: Sequence[Sequence[Waiting]],
+        trainings: Sequence[Sequence[PendingFit]],
         size: int = 0,
     ) -> None:
         """`trainings` are the fits that wait for each member; `size` is about what a checkpoint of

@@ -1,10 +1,10 @@
-"""A `fit` that waits for its answer: what it may take, and what is charged to it."""
+"""A `fit` that waits for its answer: who asked for it, what it may take, what is charged to it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import torch
@@ -15,14 +15,47 @@ from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.request import FitRequest
 
 
+@dataclass(frozen=True, kw_only=True)
+class FitContext:
+    """Who asks for trainings, and how their answers are waited for. An experiment has one, and
+    passes it with each of its fits.
+    """
+
+    experiment_id: str = ""
+    """The experiment that pays for what is trained; "" where that does not matter."""
+    wait: Callable[[PendingFit], None] | None = None
+    """Returns once the fit is done, as where experiments run side by side; None trains it at once,
+    alone."""
+    identity: Mapping[str, object] = field(default_factory=dict)
+    """The strategy's name, source and parameters: what decides what its callbacks do."""
+    common_starts: frozenset[int] = frozenset()
+    """Steps besides 0 that many trainings start from, since tickets are rewound to them."""
+
+
+ALONE = FitContext()
+"""No experiment asks, and none runs beside."""
+
+
 @dataclass(eq=False)
-class Asked:
+class PendingFit:
     """A `fit` that waits. Several may wait for parts of one and the same training."""
 
     request: FitRequest
     on_eval: OnEval | None = None
+    _: KW_ONLY
+    context: FitContext = ALONE
     key: str = ""
     """Its content address; "" where it has none."""
+    training: str = ""
+    """The address without the end: fits that share it are parts of one training."""
+    callbacks: Mapping[str, object] | None = None
+    """Identifies the request's callbacks; None where it has none."""
+    reused: bool = False
+    """Whether nothing was trained for it alone."""
+    begun: int = 0
+    """Steps that an earlier run has done of it, and has kept."""
+    partial: str = ""
+    """The address under which they are kept."""
     memo: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     error: BaseException | None = None
@@ -43,6 +76,16 @@ class Asked:
         if self.spent > self.left:
             self.error = OutOfTime(self.limit)
 
+    def found(self, outcome: Outcome) -> None:
+        """It is trained already; where that was for this experiment, it pays."""
+        payer = self.context.experiment_id
+        self.outcome, self.reused = outcome, not payer or outcome.owner != payer
+
+    @property
+    def searches(self) -> bool:
+        """Whether others may wait for parts of the same training, each until it has seen enough."""
+        return self.request.until is not None
+
     @property
     def done(self) -> bool:
         """Whether it has its answer."""
@@ -52,7 +95,7 @@ class Asked:
 class charged_to:
     """Attributes exceptions raised in this block to these fits."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
+    def __init__(self, asked: Sequence[PendingFit]) -> None:
         self.asked = asked
 
     def __enter__(self) -> None: ...
@@ -68,7 +111,7 @@ class charged_to:
 class calling:
     """A fit's own code runs inside: its time is its own, and the watchdog knows whose it is."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: PendingFit) -> None:
         self.asked = asked
 
     def __enter__(self) -> None:

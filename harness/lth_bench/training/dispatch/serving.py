@@ -1,4 +1,4 @@
-"""Waiting fits are answered here: from what is kept, or by training them, stacked where they can.
+"""Fits that wait are answered here: from what is kept, or by training them, stacked where they can.
 
 Those that ask for parts of one and the same training share it. Trainings with the same recipe and
 the same learning rates, step for step, form a cohort, whatever their strategy, seed and mask.
@@ -10,9 +10,8 @@ import dataclasses
 import gc
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,13 +20,12 @@ from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.system.blame import ends_the_run
 from lth_bench.training.checkpoints.checkpoint import Head, Partial
 from lth_bench.training.checkpoints.writer import Saver
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.kept_only import KeptOnly
 from lth_bench.training.outcome import Outcome
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.request import FitRequest
 
 if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench
@@ -36,37 +34,11 @@ POLL = 0.05
 """Seconds between looks at a training that another process is doing."""
 
 
-@dataclass(eq=False)
-class Waiting(Asked):
-    """A fit that waits, with its address."""
-
-    training: str = ""
-    """The address without the end: fits that share it are parts of one training."""
-    callbacks: Mapping[str, object] | None = None
-    reused: bool = False
-    """Whether nothing was trained for it alone."""
-    owner: str = ""
-    """The experiment that asks; "" where that is not known."""
-    begun: int = 0
-    """Steps that an earlier run has done of it, and has kept."""
-    partial: str = ""
-    """The address under which they are kept."""
-
-    @property
-    def searches(self) -> bool:
-        """Whether others may wait for parts of the same training, each until it has seen enough."""
-        return self.request.until is not None
-
-    def found(self, outcome: Outcome) -> None:
-        """It is trained already; where that was for this experiment, it pays."""
-        self.outcome, self.reused = outcome, not self.owner or outcome.owner != self.owner
-
-
-Joined = list[Waiting]
+Joined = list[PendingFit]
 """Fits that wait for parts of one training."""
 
 
-def serve(bench: Workbench, waiting: Sequence[Waiting]) -> None:
+def serve(bench: Workbench, waiting: Sequence[PendingFit]) -> None:
     """Answer at least one of the fits that wait, or wait a moment for another process."""
     known = False
     for one in waiting:
@@ -92,11 +64,11 @@ def serve(bench: Workbench, waiting: Sequence[Waiting]) -> None:
     time.sleep(POLL)
 
 
-def _find(bench: Workbench, one: Waiting) -> Outcome | None:
-    return bench.find(one.key, one.request.checkpoints, width_of(bench, one.request))
+def _find(bench: Workbench, one: PendingFit) -> Outcome | None:
+    return bench.find(one.key, one.request.checkpoints, width_of(bench, one))
 
 
-def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, list[Joined]]]:
+def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int, list[Joined]]]:
     """Possible cohorts, the fullest first, with their widths."""
     trainings: dict[str, Joined] = {}
     for one in waiting:
@@ -109,11 +81,11 @@ def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, li
             trainings.setdefault(f"{name} {one.partial}", []).append(one)
     groups: dict[tuple[object, ...], list[Joined]] = {}
     for joined in trainings.values():
-        kind = (*alike(bench, joined[0].request), joined[0].begun)
+        kind = (*alike(bench, joined[0]), joined[0].begun)
         groups.setdefault(kind, []).append(joined)
     found = []
     for members in groups.values():
-        width = width_of(bench, members[0][0].request)
+        width = width_of(bench, members[0][0])
         # those of one length together: who ends early leaves a slot idle
         members.sort(key=_steps, reverse=True)
         found += [(width, members[i : i + width]) for i in range(0, len(members), width)]
@@ -121,7 +93,7 @@ def _cohorts(bench: Workbench, waiting: Sequence[Waiting]) -> list[tuple[int, li
     return found
 
 
-def last_half(bench: Workbench, waiting: Sequence[Waiting]) -> list[Waiting]:
+def last_half(bench: Workbench, waiting: Sequence[PendingFit]) -> list[PendingFit]:
     """Of fits that wait, those that another worker should train: half of the cohorts that they
     make, the ones that would run last. A cohort is not split, since its empty slots cost as much
     as full ones.
@@ -131,7 +103,7 @@ def last_half(bench: Workbench, waiting: Sequence[Waiting]) -> list[Waiting]:
     return [one for _, together in last for joined in together for one in joined]
 
 
-def _shared(one: Waiting) -> str:
+def _shared(one: PendingFit) -> str:
     """What fits have in common that are parts of one training."""
     if one.request.on_step is not None and one.request.until is not None:
         return f"{one.training} {id(one)}"  # its two callbacks have one memo
@@ -155,12 +127,12 @@ def _look_for_partial(bench: Workbench, joined: Joined) -> None:
                 break
 
 
-def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
+def goes_on(bench: Workbench, one: PendingFit, head: Head) -> bool:
     """Whether a training can go on from there with the bits that it would have had anyway, and a
     search with what it has seen.
     """
     request = one.request
-    width = width_of(bench, request)
+    width = width_of(bench, one)
     kind = bench.kind(request, width)
     step = request.start + head.done
     return (
@@ -173,10 +145,11 @@ def goes_on(bench: Workbench, one: Asked, head: Head) -> bool:
     )
 
 
-def alike(bench: Workbench, request: FitRequest) -> tuple[object, ...]:
+def alike(bench: Workbench, one: PendingFit) -> tuple[object, ...]:
     """What trainings must have in common to stand in one cohort."""
+    request = one.request
     start = None if rate_is_constant(request.recipe) else request.start
-    width = width_of(bench, request)
+    width = width_of(bench, one)
     return (request.recipe, start, width, bench.kind(request, width))
 
 
@@ -185,7 +158,7 @@ def rate_is_constant(recipe: Recipe) -> bool:
     return recipe.schedule == "constant" and recipe.warmup == 0
 
 
-def width_of(bench: Workbench, request: FitRequest) -> int:
+def width_of(bench: Workbench, one: PendingFit) -> int:
     """The width that a training is computed at: a property of the training, never of who waits
     beside it, so that a run that was interrupted goes on with the same bits.
 
@@ -193,9 +166,11 @@ def width_of(bench: Workbench, request: FitRequest) -> int:
     such as where an Early-Bird search stopped, unless the learning rate is constant; and where so
     few weights are left that a CPU is faster without the others.
     """
+    request = one.request
     if KeptOnly.takes(bench.network, request):
         return 1
-    common = rate_is_constant(request.recipe) or request.start in bench.common_starts
+    starts = {0} | one.context.common_starts
+    common = rate_is_constant(request.recipe) or request.start in starts
     if request.parametrize is not None or not common:
         return 1
     return bench.width(request.recipe)
@@ -260,7 +235,7 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
             one.reused = one is not longest
             if one.outcome is None:
                 continue
-            one.outcome = dataclasses.replace(one.outcome, owner=longest.owner)
+            one.outcome = dataclasses.replace(one.outcome, owner=longest.context.experiment_id)
             try:
                 _keep(bench, one, one.outcome)
             except Exception as error:  # such as a full disk: what is not kept is no result
@@ -323,7 +298,7 @@ def _note_memory(mine: Sequence[Joined], peak: int | None) -> None:
             one.outcome = dataclasses.replace(one.outcome, peak_memory=peak)
 
 
-def _keep(bench: Workbench, one: Waiting, outcome: Outcome) -> None:
+def _keep(bench: Workbench, one: PendingFit, outcome: Outcome) -> None:
     searches = one.request.until is not None
     if one.key and not (searches and outcome.memo is None):
         bench.keep(one.key, outcome)

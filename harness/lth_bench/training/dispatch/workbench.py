@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,8 +20,8 @@ from lth_bench.system.blame import build_error, ends_the_run, place_of, training
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.checkpoints.checkpoint import Partials
 from lth_bench.training.checkpoints.policy import Saving
-from lth_bench.training.dispatch.pending_fit import Asked
-from lth_bench.training.dispatch.serving import Waiting, serve, width_of
+from lth_bench.training.dispatch.pending_fit import ALONE, FitContext, PendingFit
+from lth_bench.training.dispatch.serving import serve, width_of
 from lth_bench.training.engine.cohort_size import Choice, Widths
 from lth_bench.training.engine.device_memory import PeakMemory
 from lth_bench.training.engine.graphs import current
@@ -69,7 +69,9 @@ class Workbench:
         device: torch.device,
         cache: TrainingCache,
         widths: Widths | None = None,
+        saving: Saving | None = None,
     ) -> None:
+        """`saving` says when trainings save themselves; all benches of a process share it."""
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
         self._config = {"model": dict(model_config), "data": dict(data_config)}
@@ -81,20 +83,13 @@ class Workbench:
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
         self.total_steps = recipe.total_steps(len(data.train))
         self.widths = widths or Widths(None, given=1)
-        self.common_starts = {0}
-        """Steps that many trainings start from: 0, and where tickets are rewound to."""
-        self.wait: Callable[[Waiting], None] = self.wait_alone
-        """How a fit waits for its answer; experiments that run side by side wait together."""
-        self.whose: Callable[[], str] = str
-        """Names the experiment that asks for a training; "" where that does not matter."""
         self.memory = PeakMemory(device)
         """What cohorts hold on the device."""
         self.trained = Work()
         """What really ran here, whoever pays for it."""
         self.partials = Partials(cache.root)
         """Trainings in mid-way, from earlier runs and from workers that died."""
-        self.saving = Saving()
-        """When trainings save themselves; all benches of a process share it."""
+        self.saving = saving or Saving()
         self.connections_if_known: Connections | str | None = None
         """None until `connections` was asked for."""
         self._serving = False
@@ -212,10 +207,13 @@ class Workbench:
         request: FitRequest,
         callbacks: Mapping[str, object] | None = None,
         on_eval: OnEval | None = None,
+        *,
+        context: FitContext = ALONE,
     ) -> Trained:
         """Train, or return what was trained already under the same key.
 
-        `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any. A
+        `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any, and
+        `context` says who asks, and how it waits. A
         training that `until` stops is a prefix, and what is returned has the address of a training
         up to there. It is kept under that of the search besides, where `request.search` is given.
         """
@@ -227,31 +225,32 @@ class Workbench:
         mask.apply_(values)
         request = dataclasses.replace(request, values=values, mask=mask)
         whole = self._address(request, callbacks)
-        one = Waiting(
+        one = PendingFit(
             request,
             on_eval,
+            context=context,
             key=_key(whole, request),
             # `on_step` sees the end, so only fits of the same length have the same training
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
-            owner=self.whose(),
         )
-        width = width_of(self, request)
+        width = width_of(self, one)
         found = self.find(one.key, request.checkpoints, width) if one.key else None
         if found is not None:
             one.found(found)
+        elif context.wait is not None:
+            context.wait(one)
         else:
-            self.wait(one)
+            self._train_alone(one)
         if one.error is not None:
             raise one.error
         return self._trained(one)
 
-    def wait_alone(self, one: Waiting) -> None:
-        """Train at once, with nobody beside."""
+    def _train_alone(self, one: PendingFit) -> None:
         while not one.done:
             self.serve([one])
 
-    def serve(self, waiting: Sequence[Waiting]) -> None:
+    def serve(self, waiting: Sequence[PendingFit]) -> None:
         """Answer at least one of the fits that wait, or wait a moment for another process. What
         goes wrong for all of them becomes their error.
         """
@@ -266,7 +265,7 @@ class Workbench:
         finally:
             self._serving = False
 
-    def blame(self, fits: Iterable[Asked], error: BaseException) -> None:
+    def blame(self, fits: Iterable[PendingFit], error: BaseException) -> None:
         """An error that ended trainings becomes that of the fits which still wait."""
         found = training_error(error, self._built)
         for one in fits:
@@ -323,7 +322,7 @@ class Workbench:
         while len(self._recent) > max(4, MEMORY // (4 * size)):
             self._recent.pop(next(iter(self._recent)))
 
-    def _trained(self, one: Waiting) -> Trained:
+    def _trained(self, one: PendingFit) -> Trained:
         request, outcome, key, memo = one.request, one.outcome, one.key, one.memo
         assert outcome is not None
         if request.until is not None:

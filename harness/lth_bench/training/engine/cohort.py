@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lth_bench.training.checkpoints.checkpoint import Partial
 from lth_bench.training.checkpoints.writer import Saver
-from lth_bench.training.dispatch.pending_fit import Asked, calling, charged_to
+from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.member import Member
 from lth_bench.training.request import Change, Penalty, Values
@@ -33,7 +33,7 @@ class Cohort:
     def __init__(
         self,
         layout: Layout,
-        members: Sequence[Sequence[Asked]],
+        members: Sequence[Sequence[PendingFit]],
         partials: Sequence[Partial] = (),
         saver: Saver | None = None,
     ) -> None:

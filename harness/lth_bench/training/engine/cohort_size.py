@@ -19,7 +19,7 @@ import torch
 from lth_bench.errors import out_of_memory
 from lth_bench.system.blame import ends_the_run
 from lth_bench.system.files import read_json
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import Layout, kind_of, make_layout, ways_to_stack
 from lth_bench.training.input.task_data import TaskData
@@ -226,7 +226,7 @@ def trial(
     request = FitRequest(network.values(), half, 0, 10**9, 0, recipe)
     kind = kind_of(network, data, request, width, stacks)
     layout = make_layout(network, data, recipe, width, kind)
-    return Cohort(layout, [[Asked(request)] for _ in range(width)])
+    return Cohort(layout, [[PendingFit(request)] for _ in range(width)])
 
 
 def slots_agree(layout: Layout) -> bool:

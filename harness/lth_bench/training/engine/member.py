@@ -13,7 +13,7 @@ from lth_bench.errors import Diverged
 from lth_bench.masks import Layers, Mask
 from lth_bench.training.checkpoints.callback_state import flat
 from lth_bench.training.checkpoints.checkpoint import Head, Partial
-from lth_bench.training.dispatch.pending_fit import Asked, calling, charged_to
+from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.keys import device_name
 from lth_bench.training.network import parametrized, standard
@@ -28,7 +28,7 @@ class Member:
     the same callbacks; they may end at different steps.
     """
 
-    def __init__(self, layout: Layout, slot: int, asked: Sequence[Asked]) -> None:
+    def __init__(self, layout: Layout, slot: int, asked: Sequence[PendingFit]) -> None:
         self.layout, self.slot, self.asked = layout, slot, asked
         first = asked[0].request
         self.start, self.step = first.start, first.start
@@ -49,7 +49,7 @@ class Member:
         self._made = self.snapshot() if layout.parametrize is not None else None
 
     @property
-    def open(self) -> list[Asked]:
+    def open(self) -> list[PendingFit]:
         """Who still waits."""
         return [a for a in self.asked if not a.done]
 
@@ -123,7 +123,7 @@ class Member:
             ahead.append(-self.step % self.every)
         return min(ahead)
 
-    def ending(self) -> list[tuple[Asked, bool]]:
+    def ending(self) -> list[tuple[PendingFit, bool]]:
         """Who is to be answered before the next step, and whether `until` stopped it."""
         found = []
         for asked in self.open:
@@ -133,7 +133,7 @@ class Member:
                     found.append((asked, stopped))
         return found
 
-    def _until(self, asked: Asked) -> bool:
+    def _until(self, asked: PendingFit) -> bool:
         request = asked.request
         if request.until is None or self.step % request.every:
             return False
@@ -289,7 +289,12 @@ class Member:
                     asked.on_eval(point)
 
     def answer(
-        self, asked: Asked, stopped: bool, last: CurvePoint | None, values: Values, best: Values
+        self,
+        asked: PendingFit,
+        stopped: bool,
+        last: CurvePoint | None,
+        values: Values,
+        best: Values,
     ) -> None:
         """Give a waiting fit what the training has come to: its values now, and the best. `last` is
         its own last evaluation, where the shared ones do not end at this step.

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import Asked
+from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import choose
 from lth_bench.training.engine.layouts.by_hand import ByHand
@@ -100,7 +100,7 @@ def cohort(bench, kind, size, half_mask, changes, request_of):
     layout = kind(bench.network, bench.data, bench.recipe, size)
     for round_ in range(2):
         asked = [
-            Asked(
+            PendingFit(
                 request_of(
                     bench, seed=i + round_, mask=half_mask(bench, i).to(bench.device), **changes
                 )
@@ -212,7 +212,7 @@ def test_a_step_does_not_wait_for_the_device(pretend_gpu, make_bench, half_mask,
             request_of(bench, seed=i, mask=half_mask(bench, i).to(bench.device)) for i in range(2)
         ]
         pretend_gpu.reset()
-        Cohort(layout, [[Asked(r)] for r in requests]).run()
+        Cohort(layout, [[PendingFit(r)] for r in requests]).run()
         # the order of an epoch, once each
         waits = {p: n for p, n in pretend_gpu.waits.items() if not p.file.endswith("data.py")}
         counted.append(waits)
