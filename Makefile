@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS := $(VENV)/.docs-installed
 
 # `make demo PYTHON=/path/to/python3.12` picks another interpreter for a new .venv.
 PYTHON ?=
@@ -15,7 +16,7 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-lowest fuzz lint bench soak clean
+.PHONY: help install demo test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -56,6 +57,9 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(DOCS) ## build the documentation site, strictly: build/docs/site
+	$(BIN)/python docs/build_site.py
+
 bench: $(STAMP) ## measure speed (tests/benchmarks); one process, nothing else should be running
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
 
@@ -76,4 +80,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "error: the installation into $(VENV) failed (see above); it needs the network once" >&2; \
 	  exit 1; \
 	}
+	@touch $@
+
+# What builds the site is an extra: the tests and the demo do without it.
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e ".[docs]"
 	@touch $@
