@@ -24,9 +24,7 @@ LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
 IGNORED = {".venv", ".venv-lowest", ".pytest_cache", "build", "dist"}
-DOCUMENTS = sorted(
-    p for p in ROOT.rglob("*.md") if not IGNORED & {*p.relative_to(ROOT).parts[:1]}
-)
+DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & {*p.relative_to(ROOT).parts[:1]})
 OWN = {README, *(ROOT / "docs").rglob("*.md")}
 """Documents whose snippets are run here; those of other READMEs run beside what they explain."""
 
@@ -94,7 +92,8 @@ def strategy(folder: Path) -> None:
 
 
 def outcome(folder: Path, *arguments: str) -> dict[str, Any]:
-    options = ["--smoke", "--device", "cpu", "--workers", "1", "--results", "r.duckdb", "--json"]
+    options = ["--smoke", "--device", "cpu", "--workers", "1", "--cohort-size", "1"]
+    options += ["--results", "r.duckdb", "--json"]
     done = subprocess.run(
         [LTH_BENCH, *arguments, *options], cwd=folder, capture_output=True, text=True
     )
@@ -154,7 +153,9 @@ def test_python_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.Mo
     for document, text in found:
         asked = 'lth_bench.run("quickstart", '
         assert asked in text, f"{document}: how is this to be run quickly?"
-        quick = 'smoke=True, device="cpu", workers=1, strategies="one_shot", models="mlp", '
+        quick = (
+            'smoke=True, device="cpu", workers=1, cohort_size=1, strategies="imp", models="mlp", '
+        )
         exec(compile(text.replace(asked, asked + quick), str(document), "exec"), {})
 
 
