@@ -20,7 +20,7 @@ Asked = Callable[..., Any]
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     """`asked(…)`: the suite and settings of `lth_bench.run("quickstart", …)`; nothing trains."""
     monkeypatch.setattr(
-        runner, "run_suite", lambda suite, _registry, settings, _p: (suite, settings)
+        runner, "run_suite", lambda suite, _registry, request, _p: (suite, request.execution)
     )
 
     def run(**arguments: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ def run(
     suite: str | Path,
     results: str | Path | None = None,
     device: str = "auto",
+    *,
     workers: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     strategies: str | Sequence[str] = (),
@@ -26,6 +26,7 @@ def run(
     no_plugins: bool = False,
     smoke: bool = False,
     cohort_size: int | str | None = None,
+    exact_cohort_size: bool = False,
     timeout: float | str | None = None,
     retry: str | Sequence[str] = (),
     rerun: bool = False,
@@ -42,56 +43,31 @@ def run(
     UserError before anything trains where something is wrong. Workers are processes of their own
     and do not run the calling script again: it needs no `if __name__ == "__main__":`.
     """
-    import math
-    import os
-
-    from lth_bench.cli.cohort_size import read_cohort_size
-    from lth_bench.cli.durations import read_duration
     from lth_bench.output.progress import make_progress
-    from lth_bench.running import arguments as given
-    from lth_bench.running.outcomes import read_retry
     from lth_bench.running.request import RunRequest, prepare
-    from lth_bench.running.runner import Settings, require_writable, run_suite
-    from lth_bench.store.paths import default_results
+    from lth_bench.running.runner import require_writable, run_suite
 
-    given.path("suite", suite)
-    if cohort_size is None:
-        cohort_size = os.environ.get("LTH_BENCH_COHORT_SIZE", "auto")
-    stacked = read_cohort_size(given.number_or_text("cohort_size", cohort_size))
-    limit = math.inf
-    if timeout is not None:
-        limit = read_duration("timeout", given.number_or_text("timeout", timeout))
-    again = read_retry(given.names("retry", retry))
-    files = given.paths("plugins", plugins)
-    external = not given.switch("no_plugins", no_plugins)
-    request = RunRequest(
+    request = RunRequest.from_arguments(
         suite=suite,
-        seeds=given.seeds(seeds),
-        strategies=given.names("strategies", strategies),
-        models=given.names("models", models),
-        datasets=given.names("datasets", datasets),
-        overrides=given.names("overrides", overrides),
-        plugins=files,
-        add=given.names("add", add),
-        no_plugins=not external,
-        smoke=given.switch("smoke", smoke),
-        command=shlex.join(["lth-bench", "run", str(suite)]),
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategies,
+        models=models,
+        datasets=datasets,
+        overrides=overrides,
+        plugins=plugins,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+        retry=retry,
+        rerun=rerun,
+        exit_first=exit_first,
     )
     loaded, registry = prepare(request)
-    path = given.path("results", results) if results is not None else default_results()
-    require_writable(path)
-    command = f"lth_bench.run({str(suite)!r})"
-    settings = Settings(
-        path,
-        given.text("device", device),
-        given.count("workers", workers),
-        files,
-        external,
-        command,
-        stacked,
-        timeout=limit,
-        retry=again,
-        rerun=given.switch("rerun", rerun),
-        exit_first=given.switch("exit_first", exit_first),
-    )
-    return run_suite(loaded, registry, settings, make_progress())
+    require_writable(request.execution.results)
+    return run_suite(loaded, registry, request, make_progress())

@@ -33,7 +33,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lth_bench.analysis.samples import samples
     from lth_bench.plugins import load_registry
     from lth_bench.running.executors.schedule import Schedule
-    from lth_bench.running.runner import Settings
+    from lth_bench.running.request import Execution, RunRequest, Selection
     from lth_bench.store.reading import reading
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
@@ -62,8 +62,9 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conductor, "Schedule", Watched)
     monkeypatch.setattr(conductor.Conductor, "_advance", timed)
     registry, suite = load_registry(), load_suite("tune_digits")
-    settings = Settings(tmp_path / "tuned.duckdb", "cpu", WORKERS)
-    summary = run.tune_suite(suite, registry, settings, Heard())
+    execution = Execution(results=tmp_path / "tuned.duckdb", device="cpu", workers=WORKERS)
+    request = RunRequest(selection=Selection(suite="tune_digits"), execution=execution)
+    summary = run.tune_suite(suite, registry, request, Heard())
     plain = _at_once(made, tmp_path / "plain.duckdb")
     print(
         f"\n{len(made)} experiments of {sum(summary.told.values())} trials on {WORKERS} workers:"
@@ -71,14 +72,14 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f" {own:.2f} s ({100 * own / summary.seconds:.1f}%); with all of them known from the"
         f" beginning {plain:.1f} s"
     )
-    with reading(settings.results, print) as con:
+    with reading(execution.results, print) as con:
         studies = read_studies(con)
-    run_final(suite, studies, registry, settings, Heard())
+    run_final(suite, studies, registry, request, Heard())
     good = select(suite, None, ["imp_default"])
     from lth_bench.running.runner import run_suite
 
-    run_suite(good, registry, settings, Heard())
-    with reading(settings.results, print) as con:
+    run_suite(good, registry, request, Heard())
+    with reading(execution.results, print) as con:
         for study in studies:
             gain = gains(con, [study])[study.study_id]
             i, best = gain.interval, study.best
@@ -104,7 +105,10 @@ def _at_once(planned: list[Planned], results: Path) -> float:
 
     paths = Paths(results)
     config = WorkerConfig(
-        "cpu", paths.artifacts, data_root().absolute(), devices=("cpu",) * WORKERS
+        device="cpu",
+        devices=("cpu",) * WORKERS,
+        artifacts=paths.artifacts,
+        data_root=data_root().absolute(),
     )
     began = time.monotonic()
     with Journal(paths) as journal:

@@ -126,7 +126,7 @@ class SideBySide:
         from lth_bench.running.executors.pool import Pool
         from lth_bench.running.executors.worker import Worker
 
-        self.worker = Worker(config, pool=Pool(limit=config.timeout))
+        self.worker = Worker(config, pool=Pool(limit=config.execution.timeout))
 
     def run(self, planned: Any, handle: Callable[[dict[str, Any]], None]) -> None:
         import torch

@@ -120,7 +120,7 @@ class InThisProcess:
     ran: list[str] = []
 
     def __init__(self, config, devices):
-        self.worker = Worker(config, pool=Pool(limit=config.timeout))
+        self.worker = Worker(config, pool=Pool(limit=config.execution.timeout))
         InThisProcess.ran = []
 
     def run(self, planned, handle):
@@ -155,7 +155,7 @@ def make_run(folder, monkeypatch):
         monkeypatch.setenv("MOOD_first", first)
         monkeypatch.setenv("MOOD_second", second)
         InThisProcess.ran = []
-        options = {"width": 8, "workers": 1, **options}
+        options = {"cohort_size": 8, "workers": 1, **options}
         plugins = [folder / "moody.py"]
         made = lth_bench.run(folder / "tiny.toml", results, "cpu", plugins=plugins, **options)
         made.ran, made.paths = set(InThisProcess.ran), Paths(results)

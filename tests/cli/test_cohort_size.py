@@ -11,11 +11,8 @@ import duckdb
 import pytest
 
 import lth_bench
-from lth_bench.cli.cohort_size import LARGEST, read_cohort_size
 from lth_bench.errors import UserError
 from lth_bench.running.executors import local
-from lth_bench.running.request import RunRequest, prepare
-from lth_bench.running.runner import Settings, run_suite
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import Paths
 
@@ -181,10 +178,13 @@ def test_another_cohort_size_serves_and_the_exact_one_must_be_given(undisturbed,
     assert finished(Paths(undisturbed), None) != finished(Paths(undisturbed), 4)
     again = lth_bench.run(undisturbed.parent / "tiny.toml", undisturbed, "cpu", cohort_size=1)
     assert (again.reused, again.planned) == (8, 8)
-    loaded = prepare(RunRequest(suite=undisturbed.parent / "tiny.toml", command=""))
-    settings = Settings(tmp_path / "no.duckdb", exact_cohort_size=True)
     with pytest.raises(UserError, match="give --cohort-size N too"):
-        run_suite(*loaded, settings, None)
+        lth_bench.run(
+            undisturbed.parent / "tiny.toml",
+            tmp_path / "no.duckdb",
+            cohort_size="auto",
+            exact_cohort_size=True,
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,16 +195,3 @@ def test_a_network_that_cannot_be_stacked_is_said_once(here):
     said = here(*ran, "8").stderr
     assert said.count("is trained 1 at a time, not 8: its network cannot be stacked") == 1
     assert "at a time" not in here(*ran, "1", "--rerun").stderr
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "3", "12", "512", "1e1", "fast", "", "4.0", "²"])
-def test_cohort_sizes_that_cannot_be_are_refused(text):
-    with pytest.raises(UserError) as caught:
-        read_cohort_size(text)
-    assert f"auto or a power of two from 1 to {LARGEST}, but got {text!r}" in caught.value.message
-    assert "\n" not in caught.value.message
-
-
-def test_cohort_sizes_that_can_be():
-    assert read_cohort_size("auto") is None
-    assert [read_cohort_size(str(2**i)) for i in range(9)] == [2**i for i in range(9)]

@@ -129,7 +129,7 @@ ALL += [(name, "", says) for name, says in NETS.items()]
 
 @pytest.mark.parametrize(("model", "dataset", "says"), ALL)
 def test_each_is_found_before_anything_trains(suite, tmp_path, model, dataset, says):
-    made, registry = prepare(RunRequest(suite=suite(model, dataset), command=""))
+    made, registry = prepare(RunRequest.from_arguments(suite=suite(model, dataset)))
     plan = plan_suite(made, registry, tmp_path)
     opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Provenance({}))
     for item in plan.experiments:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running.outcomes import RETRIED, kept, left_alone, read_retry
+from lth_bench.running.arguments import statuses
+from lth_bench.running.outcomes import RETRIED, kept, left_alone
 
 STATUSES = {s: s for s in ("ok", "skipped", "interrupted", *RETRIED)}
 
@@ -21,18 +22,18 @@ STATUSES = {s: s for s in ("ok", "skipped", "interrupted", *RETRIED)}
     ],
 )
 def test_what_retry_takes(given, found):
-    assert read_retry(given) == found
+    assert statuses("--retry", given) == found
     # what is interrupted is done again in any case, and what is ok in none
-    again = STATUSES.keys() - kept(STATUSES, read_retry(given), rerun=False)
+    again = STATUSES.keys() - kept(STATUSES, statuses("--retry", given), rerun=False)
     assert again == found | {"interrupted"}
 
 
 @pytest.mark.parametrize("given", ["ok", "", "oom,", "failure", "skipped"])
 def test_what_retry_does_not_take(given):
     with pytest.raises(UserError, match="failed, oom, timeout, diverged or all, but got"):
-        read_retry([given])
+        statuses("--retry", [given])
     with pytest.raises(UserError, match="did you mean 'timeout'"):
-        read_retry(["timeot"])
+        statuses("--retry", ["timeot"])
 
 
 def test_a_rerun_keeps_nothing():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running.runner import Settings
+from lth_bench.running.request import Execution, RunRequest, Selection
 from lth_bench.suite.consent import require_plugins, require_storage
 from lth_bench.suite.load import suite_of
 from lth_bench.tuning.run import tune_suite
@@ -95,9 +95,13 @@ def test_no_store_is_opened_because_a_suite_says_so(tmp_path: Path) -> None:
     """Neither a file that would be made nor a host that would be asked."""
     file = tmp_path / "elsewhere.db"
     wanted = suite(tmp_path, TUNE=STORED.replace("URL", f"sqlite:///{file}"))
-    settings = Settings(tmp_path / "r.duckdb", command="lth-bench tune suite.toml")
+    execution = Execution(results=tmp_path / "r.duckdb")
+    selection = Selection(suite=tmp_path / "suite.toml")
+    request = RunRequest(
+        selection=selection, execution=execution, command="lth-bench tune suite.toml"
+    )
     with pytest.raises(UserError) as caught:
-        tune_suite(wanted, None, settings, None)  # type: ignore[arg-type]
+        tune_suite(wanted, None, request, None)  # type: ignore[arg-type]
     assert f"lth-bench tune suite.toml --storage sqlite:///{file}" in caught.value.message
     assert os.listdir(tmp_path) == []
     with sqlite3.connect(":memory:"):

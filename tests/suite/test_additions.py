@@ -81,14 +81,14 @@ def test_the_whole_way(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "idea.py"
     file.write_text(IDEA)
-    request = RunRequest(suite=write(), plugins=[file], command="lth-bench run demo.toml")
+    request = RunRequest.from_arguments(suite=write(), plugins=[file])
     suite, known = prepare(request)
     assert [s.use for s in suite.strategies][-2:] == ["first", "second"]
     assert known.get("strategies", "first")().rate == 0.2
     # a suite's own code still needs to be named
     named = write("schema_version = 1", 'schema_version = 1\nplugins = ["other.py"]')
     with pytest.raises(UserError, match=r"(?s)needs code of its own: other.py.*idea.py"):
-        prepare(RunRequest(suite=named, plugins=[file], command="lth-bench run demo.toml"))
+        prepare(RunRequest.from_arguments(suite=named, plugins=[file]))
 
 
 def test_an_error_in_an_added_strategy_names_the_option(tmp_path):
@@ -96,7 +96,7 @@ def test_an_error_in_an_added_strategy_names_the_option(tmp_path):
 
     file = tmp_path / "idea.py"
     file.write_text(IDEA.replace("rate: float = 0.2", "rate: float"))
-    suite, known = prepare(RunRequest(suite="quickstart", plugins=[file], command="run"))
+    suite, known = prepare(RunRequest.from_arguments(suite="quickstart", plugins=[file]))
     with pytest.raises(UserError) as caught:
         check(suite, known)
     assert str(caught.value).startswith(f"--plugin {file}: strategy first: ")

@@ -103,7 +103,9 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     class Inline:
         def __init__(self, config: Any, devices: Any) -> None:
-            self.worker = Worker(replace(config, cohort_size=1))  # nothing to measure
+            # nothing to measure
+            alone = replace(config.execution, cohort_size=1)
+            self.worker = Worker(replace(config, execution=alone))
 
         def run(self, schedule: Any, handle: Any) -> None:
             from lth_bench.running.executors.schedule import Schedule
@@ -138,13 +140,16 @@ class Quiet:
 def tune(inline: list[Any]) -> Callable[..., Any]:
     """`tune(suite, results)`: spend the budget; the summary, with what was told."""
     from lth_bench.plugins import load_registry
-    from lth_bench.running.runner import Settings
+    from lth_bench.running.request import Execution, RunRequest, Selection
     from lth_bench.tuning.run import tune_suite
 
     def run(suite: Suite, results: Path, progress: Any = None, **options: Any) -> Any:
-        settings = Settings(results, "cpu", 1)
+        request = RunRequest(
+            selection=Selection(suite=suite.path),
+            execution=Execution(results=results, device="cpu", workers=1),
+        )
         quiet = progress or Quiet()
-        summary = tune_suite(suite, load_registry(), settings, quiet, **options)
+        summary = tune_suite(suite, load_registry(), request, quiet, **options)
         summary.heard = quiet.told
         return summary
 

@@ -280,7 +280,7 @@ class Moody:
 
 def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, inline):
     from lth_bench.plugins import load_registry
-    from lth_bench.running.runner import Settings
+    from lth_bench.running.request import Execution, RunRequest, Selection
     from lth_bench.tuning.run import tune_suite
 
     from .conftest import SUITE, Quiet
@@ -292,8 +292,11 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
         text=SUITE.replace('use = "snip"', 'use = "moody"'),
     )
     results = tmp_path / "r.duckdb"
-    settings = Settings(results, "cpu", 1, (file,))
-    summary = tune_suite(suite, load_registry((file,)), settings, Quiet())
+    request = RunRequest(
+        selection=Selection(suite=suite.path, plugins=(file,)),
+        execution=Execution(results=results, device="cpu", workers=1),
+    )
+    summary = tune_suite(suite, load_registry((file,)), request, Quiet())
     trials = records(results, "trial")
     (first,) = (r for r in trials if r["number"] == 0)
     assert first["state"] == "failed"

@@ -13,6 +13,7 @@ from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
 from lth_bench.plugins import load_registry
 from lth_bench.running.executors.worker import Worker, WorkerConfig
+from lth_bench.running.request import Execution
 from lth_bench.testing.bench import MemoryCache
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.resident import ResidentData, Split
@@ -66,7 +67,13 @@ class ZooWorker(Worker):
 
     def __init__(self, row: Row) -> None:
         folder = Path(tempfile.mkdtemp(prefix="zoo"))
-        config = WorkerConfig("cpu", folder, folder, third_party=False, cohort_size=1)
+        config = WorkerConfig(
+            device="cpu",
+            artifacts=folder,
+            data_root=folder,
+            no_plugins=True,
+            execution=Execution(cohort_size=1),
+        )
         super().__init__(config, load_registry([], third_party=False))
         self.row_bench = bench_of(row)
         arrays = images(row.shape)

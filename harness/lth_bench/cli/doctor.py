@@ -78,15 +78,15 @@ def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
 def _try(asked: str, timeout: str | None, json_: bool) -> int:
     from dataclasses import asdict
 
-    from lth_bench.cli.durations import read_duration
     from lth_bench.cli.output import print_json
     from lth_bench.errors import OK, SOME_FAILED
     from lth_bench.maintenance.device import HEADINGS, findings, speeds, try_all
     from lth_bench.maintenance.selftest.steps import LIMIT
     from lth_bench.maintenance.selftest.table import text
+    from lth_bench.running.arguments import duration
     from lth_bench.system.devices import choose
 
-    limit = LIMIT if timeout is None else read_duration("--timeout", timeout)
+    limit = LIMIT if timeout is None else duration("--timeout", timeout)
     results = try_all(choose(asked).names, limit)
     found = [f for name, done in results.items() for f in _told(findings(name, done), quiet=json_)]
     code = SOME_FAILED if any(f.level == "problem" for f in found) else OK

@@ -49,37 +49,44 @@ def plan(
 ) -> None:
     """Show the experiments of a suite, what is done, what is shared, and an estimate."""
     import json
-    import shlex
-    import sys
 
-    from lth_bench.cli.cohort_size import read_cohort_size
-    from lth_bench.cli.load import load
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
     from lth_bench.running.environment import device_name
     from lth_bench.running.estimate import estimate_plan
-    from lth_bench.running.pending import RetryPolicy, remaining
+    from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.provenance import Provenance, datasets
-    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.running.request import RetryPolicy, RunRequest, prepare
+    from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
     from lth_bench.system import devices
     from lth_bench.training.input.placement import memory_of
 
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    filters = (seeds, strategy, model, dataset)
-    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
-    chosen = devices.choose(device)
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=set_,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+    )
+    loaded, registry = prepare(request)
+    execution, root = request.execution, data_root()
+    chosen = devices.choose(execution.device)
     check(loaded, registry)
-    planned = plan_suite(loaded, registry, data_root())
-    worker_devices = devices.workers_for(chosen.names, workers)
-    provenance, paths = (
-        Provenance.of(device_name(chosen.names)),
-        Paths(results or default_results()),
-    )
-    left = remaining(
-        planned, paths, registry, data_root(), worker_devices, provenance, RetryPolicy()
-    )
+    planned = plan_suite(loaded, registry, root)
+    worker_devices = devices.workers_for(chosen.names, execution.workers)
+    provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
+    left = remaining(planned, paths, registry, root, worker_devices, provenance, RetryPolicy())
     done = set(left.ended)
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
@@ -87,14 +94,15 @@ def plan(
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):
         try:
-            note = one.placement(data_root(), memory).note
+            note = one.placement(root, memory).note
         except UserError as error:  # it fits nowhere: its tasks will fail
             note = error.message
         notes += [note] if note else []
     notes += [*left.notes, *chosen.notes]
     if estimate:
-        places = (data_root(), worker_devices, read_cohort_size(cohort_size))
-        outlook = estimate_plan(planned, done, registry, *places)
+        outlook = estimate_plan(
+            planned, done, registry, root, worker_devices, execution.cohort_size
+        )
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
         print(json.dumps(document))

@@ -39,16 +39,16 @@ def query(
     import sys
     from dataclasses import replace
 
-    from lth_bench.cli.durations import read_duration
     from lth_bench.output.answer import print_answer, require_answer_format
     from lth_bench.output.terminal import stdout
+    from lth_bench.running.arguments import duration
     from lth_bench.store.paths import default_results
     from lth_bench.store.query import query as ask
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
     require_answer_format(format)
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
+    limit = math.inf if timeout is None else duration("--timeout", timeout)
     width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
         answer = ask(con, typed(sql), limit, _abandon)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,48 +58,42 @@ def run(
 ) -> int:
     """Run a suite: what has ended already is kept, everything else is trained."""
     import json
-    import math
-    import shlex
     import sys
 
-    from lth_bench.cli.cohort_size import read_cohort_size
     from lth_bench.cli.conclusion import conclude, sharing
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.load import load
-    from lth_bench.errors import UserError
     from lth_bench.output.progress import make_progress
-    from lth_bench.running.outcomes import read_retry
-    from lth_bench.running.runner import Settings, require_writable, run_suite
-    from lth_bench.store.paths import default_results
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import require_writable, run_suite
     from lth_bench.suite.tuned import seen_seeds
 
-    if executor != "local":
-        raise UserError(f"unknown executor {executor!r}; choose from: local")
-    stacked = read_cohort_size(cohort_size)
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
-    again = read_retry(retry or ())
-    path: Path = results or default_results()
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    filters = (seeds, strategy, model, dataset)
-    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
-    require_writable(path)
-    settings = Settings(
-        path,
-        device,
-        workers,
-        tuple(plugin or ()),
-        not no_plugins,
-        command,
-        stacked,
-        exact_cohort_size,
-        limit,
-        again,
-        rerun,
-        exit_first,
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        executor=executor,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=set_,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+        retry=retry,
+        rerun=rerun,
+        exit_first=exit_first,
     )
+    path = request.execution.results
+    loaded, registry = prepare(request)
+    require_writable(path)
     for note in seen_seeds(loaded):
         print(f"note: {note}", file=sys.stderr)
-    summary = run_suite(loaded, registry, settings, make_progress())
+    summary = run_suite(loaded, registry, request, make_progress())
     if json_:
         document = {
             "run_id": summary.run_id,

@@ -109,28 +109,35 @@ def tune(
     where it stopped.
     """
     import json
-    import math
-    import shlex
-    import sys
 
-    from lth_bench.cli.cohort_size import read_cohort_size
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.load import load
     from lth_bench.cli.tuned import conclude, document
     from lth_bench.errors import UserError
-    from lth_bench.running.runner import Settings, require_writable
-    from lth_bench.store.paths import default_results
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import require_writable
 
-    path: Path = results or default_results()
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
-    filters = (seeds, strategy, model, dataset)
     changes = [*(set_ or ()), *_budget(budget)]
     if storage is not None:
         changes.append(f"tune.storage={json.dumps(storage)}")
-    loaded, registry = load(
-        suite, *filters, changes, plugin, smoke, command, add, no_plugins
-    )  # fmt: skip
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=changes,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+    )
+    path = request.execution.results
+    loaded, registry = prepare(request)
     if output is not None and not best:
         raise UserError("--output says where --best writes to; give both")
     if trial is not None and not best:
@@ -138,29 +145,18 @@ def tune(
     if best:
         return _best(path, loaded, output, trial, suite)
     require_writable(path)
-    settings = Settings(
-        path,
-        device,
-        workers,
-        tuple(plugin or ()),
-        not no_plugins,
-        command,
-        read_cohort_size(cohort_size),
-        exact_cohort_size,
-        limit,
-    )
     from lth_bench.output.progress import make_progress as run_progress
     from lth_bench.tuning.final import run_final
     from lth_bench.tuning.progress import make_progress
     from lth_bench.tuning.run import tune_suite
 
-    summary = tune_suite(loaded, registry, settings, make_progress(), restart, take_over)
+    summary = tune_suite(loaded, registry, request, make_progress(), restart, take_over)
     studies, _ = _found(path, summary)
     final = None
     whole = not summary.interrupted and not summary.elsewhere
     if whole and not no_final and any(s.best for s in studies):
         worth = [s for s in studies if s.best is not None]
-        final = run_final(loaded, worth, registry, settings, run_progress(), smoke)
+        final = run_final(loaded, worth, registry, request, run_progress(), smoke)
     studies, bought = _found(path, summary)
     code = summary.exit_code or (final.exit_code if final is not None else 0)
     if json_:

@@ -86,12 +86,19 @@ def _probe(
     import tempfile
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
+    from lth_bench.running.request import Execution
     from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
     from lth_bench.training.request import FitRequest
 
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(WorkerConfig(device, Path(folder), root, cohort_size=given), registry)
+        config = WorkerConfig(
+            device=device,
+            artifacts=Path(folder),
+            data_root=root,
+            execution=Execution(cohort_size=given),
+        )
+        worker = Worker(config, registry)
         bench, _ = worker.bench(experiment)
     width = bench.width(bench.recipe)
     request = FitRequest(

@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from lth_bench.errors import UserError, suggest
-
 DONE = frozenset({"ok", "skipped", "diverged"})
 """What the method came to."""
 RETRIED = ("failed", "oom", "timeout", "diverged")
 """What `--retry` takes."""
 ENDED = DONE | set(RETRIED)
 """What a run leaves as it is, unless told otherwise; it does what is planned or interrupted."""
-
-
-def read_retry(given: Iterable[str]) -> frozenset[str]:
-    """The outcomes that `--retry` names: each text one or more, with commas; `all` is all of
-    `RETRIED`. UserError for any other.
-    """
-    names = [name.strip() for text in given for name in text.split(",")]
-    for name in names:
-        if name not in (*RETRIED, "all"):
-            raise UserError(
-                f"--retry takes {', '.join(RETRIED)} or all, but got {name!r}"
-                f"{suggest(name, [*RETRIED, 'all']) if name else ''}"
-            )
-    return frozenset(RETRIED) if "all" in names else frozenset(names)
 
 
 def left_alone(statuses: Iterable[str | None]) -> str | None:

@@ -17,18 +17,7 @@ from lth_bench.system.printable import printable
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan, Planned
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """What a run is asked to do again."""
-
-    retry: frozenset[str] = frozenset()
-    """Outcomes, of `outcomes.RETRIED`."""
-    rerun: bool = False
-    """Everything."""
-    cohort_size: int | None = None
-    """What was done at another cohort size; None for nothing."""
+    from lth_bench.running.request import RetryPolicy
 
 
 @dataclass
@@ -55,7 +44,7 @@ def remaining(
     root: Path,
     workers: Sequence[str],
     provenance: Provenance,
-    again: RetryPolicy,
+    retry: RetryPolicy,
 ) -> PendingWork:
     """What is left to do. `provenance` learns the fingerprints of the data of what is finished.
 
@@ -63,8 +52,8 @@ def remaining(
     stay, and a note says so. Results without a recorded provenance
     count as current.
     """
-    before = endings(paths, again.cohort_size)
-    stays = kept({k: e.status for k, e in before.items()}, again.retry, again.rerun)
+    before = endings(paths, retry.cohort_size)
+    stays = kept({k: e.status for k, e in before.items()}, retry.statuses, retry.rerun)
     known = [p for p in plan.experiments if _recorded(before.get(p.experiment.experiment_id))]
     found = PendingWork(notes=look_at_data(known, registry, root, workers, provenance))
     changed: Counter[str] = Counter()

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.provenance import Provenance
-    from lth_bench.running.runner import Settings
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -203,7 +202,7 @@ def write_head(
     run_id: str,
     plan: Plan,
     registry: Registry,
-    settings: Settings,
+    command: str,
     environment: dict[str, Any],
 ) -> None:
     """The journal's records of a run that begins: what it is, and what it plans."""
@@ -232,7 +231,7 @@ def write_head(
             "suite_toml": suite.text,
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
-            "command": settings.command,
+            "command": command,
             "environment": environment,
             "plugins": plugins,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,61 +24,37 @@ from lth_bench.system.operating_system import require_system
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.request import RunRequest
     from lth_bench.suite.spec import Suite
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Where and on what a run takes place."""
-
-    results: Path
-    device: str = "auto"
-    workers: int | None = None
-    plugin_files: tuple[Path, ...] = ()
-    third_party: bool = True
-    command: str = ""
-    cohort_size: int | None = None
-    """Trainings stacked into one computation; None measures what is fastest."""
-    exact_cohort_size: bool = False
-    """Do again what was done at another cohort size."""
-    timeout: float = math.inf
-    """Seconds that an experiment may take, the time in which others run left out."""
-    retry: frozenset[str] = frozenset()
-    """Outcomes to try again, of `outcomes.RETRIED`."""
-    rerun: bool = False
-    """Do everything again, trainings included."""
-    exit_first: bool = False
-    """Stop at the first failure."""
-
-
 def worker_config(
-    settings: Settings, paths: Paths, root: Path, workers: Sequence[str]
+    request: RunRequest, paths: Paths, root: Path, devices: Sequence[str]
 ) -> WorkerConfig:
     """What the workers of a run need to know; each is told its own device besides."""
     from lth_bench.running.executors.worker import WorkerConfig
     from lth_bench.training.checkpoints.policy import checkpoint_seconds
 
     return WorkerConfig(
-        "cpu",
-        paths.artifacts.absolute(),
-        root.absolute(),
-        settings.plugin_files,
-        settings.third_party,
-        devices=tuple(workers),
-        cohort_size=settings.cohort_size,
-        exact_cohort_size=settings.exact_cohort_size,
+        device="cpu",
+        devices=tuple(devices),
+        artifacts=paths.artifacts.absolute(),
+        data_root=root.absolute(),
+        plugins=tuple(request.selection.plugins),
+        no_plugins=request.selection.no_plugins,
+        execution=request.execution,
         checkpoint_every=checkpoint_seconds(),
-        timeout=settings.timeout,
-        trained_since=time.time() if settings.rerun else None,
+        trained_since=time.time() if request.execution.rerun else None,
     )
 
 
-def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Progress) -> Summary:
+def run_suite(suite: Suite, registry: Registry, request: RunRequest, progress: Progress) -> Summary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
     from lth_bench.running.executors.processes import get_ready
     from lth_bench.suite.check import check
 
     began = time.monotonic()
+    execution = request.execution
     require_system()
     check(suite, registry)
     get_ready()  # workers import while this process does
@@ -90,28 +64,24 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     from lth_bench.running import environment
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.probe import usable
-    from lth_bench.running.pending import PendingWork, RetryPolicy, remaining
+    from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Opened, Provenance, open_data
     from lth_bench.system import devices
 
-    chosen = devices.choose(settings.device)
+    chosen = devices.choose(execution.device)
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
         devices.check_dtype(dtype, chosen.names, task.recipe_name)
     root = data_root()
     plan = plan_suite(suite, registry, root)
-    paths = Paths(settings.results)
-    if settings.exact_cohort_size and settings.cohort_size is None:
-        raise UserError("--exact-cohort-size needs a cohort size: give --cohort-size N too")
-    workers = devices.workers_for(chosen.names, settings.workers)
+    paths = Paths(execution.results)
+    workers = devices.workers_for(chosen.names, execution.workers)
     about = environment.describe(chosen.names)
     provenance = Provenance.of(about["device"])
-    size = settings.cohort_size if settings.exact_cohort_size else None
-    again = RetryPolicy(settings.retry, settings.rerun, size)
 
     def look() -> PendingWork:
-        return remaining(plan, paths, registry, root, workers, provenance, again)
+        return remaining(plan, paths, registry, root, workers, provenance, execution.retry_policy)
 
     seen = _size(paths.journal)
     left = look()
@@ -119,28 +89,28 @@ def run_suite(suite: Suite, registry: Registry, settings: Settings, progress: Pr
     opened = Opened([], {})
     if left.todo:
         chosen, probed = usable(chosen)
-        workers = devices.workers_for(chosen.names, settings.workers)
+        workers = devices.workers_for(chosen.names, execution.workers)
         about = environment.describe(chosen.names, probed)
         opened = open_data(left.todo, registry, root, workers, provenance)
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
-    config = worker_config(settings, paths, root, workers)
+    config = worker_config(request, paths, root, workers)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since, and nobody writes now
             left = look()
         todo, ended = left.todo, left.ended.values()
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
         summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
-        write_head(journal, run_id, plan, registry, settings, about)
+        write_head(journal, run_id, plan, registry, request.command, about)
         recorder = Recorder(
             journal,
             paths,
             run_id,
             summary,
             progress,
-            settings.exit_first,
+            execution.exit_first,
             provenance,
             left.replaced,
         )

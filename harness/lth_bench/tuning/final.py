@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lth_bench.running.recorder import Progress, Summary
-from lth_bench.running.runner import Settings, run_suite
+from lth_bench.running.request import RunRequest
+from lth_bench.running.runner import run_suite
 from lth_bench.stats import paired_interval
 from lth_bench.tuning.freeze import freeze, tuned_label
 
@@ -39,7 +40,7 @@ def run_final(
     suite: Suite,
     studies: Sequence[Study],
     registry: Registry,
-    settings: Settings,
+    request: RunRequest,
     progress: Progress,
     smoke: bool = False,
 ) -> Summary:
@@ -62,7 +63,7 @@ def run_final(
             t for t in chosen.tasks if (t.model.label, t.dataset.label, t.recipe_name) in tasks
         ),
     )
-    return run_suite(chosen, registry, settings, progress)
+    return run_suite(chosen, registry, request, progress)
 
 
 def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:

@@ -13,7 +13,8 @@ from lth_bench.running.outcomes import DONE
 from lth_bench.running.plan import Plan, require_some
 from lth_bench.running.provenance import Provenance, open_data
 from lth_bench.running.recorder import Recorder, Summary, write_head
-from lth_bench.running.runner import Settings, require_space, terminate_as_interrupt, worker_config
+from lth_bench.running.request import RunRequest
+from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.system.operating_system import require_system
@@ -40,7 +41,7 @@ at a trial's end. More of them would leave a sampler less to learn from.
 def tune_suite(
     suite: Suite,
     registry: Registry,
-    settings: Settings,
+    request: RunRequest,
     progress: TuneProgress,
     restart: bool = False,
     take_over: bool = False,
@@ -62,9 +63,9 @@ def tune_suite(
 
     began = time.monotonic()
     require_system()
-    require_storage(suite, settings.command)
+    require_storage(suite, request.command)
     check(suite, registry)
-    chosen = devices.choose(settings.device)
+    chosen = devices.choose(request.execution.device)
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
         devices.check_dtype(dtype, chosen.names, task.recipe_name)
@@ -72,7 +73,7 @@ def tune_suite(
     faults: dict[str, str] = {}
     goals = goals_of(suite, registry, root, faults)
     chosen, probed = usable(chosen)
-    workers = devices.workers_for(chosen.names, settings.workers)
+    workers = devices.workers_for(chosen.names, request.execution.workers)
     firsts = {
         g.name: [*plan_trial(g, Proposal(0, g.default, "default"), registry, root).experiments]
         for g in goals
@@ -86,10 +87,10 @@ def tune_suite(
     faults |= {g.task.spec.label: why for g in goals if (why := opened.fault(firsts[g.name][0]))}
     goals = [g for g in goals if g.task.spec.label not in faults]
     planned = [p for g in goals for p in firsts[g.name]]
-    paths = Paths(settings.results)
+    paths = Paths(request.execution.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
-    config = worker_config(settings, paths, root, workers)
+    config = worker_config(request, paths, root, workers)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
         url = suite.tune.storage if suite.tune else None
@@ -106,7 +107,7 @@ def tune_suite(
         lost = [f"{task} cannot run, and is not tuned: {why}" for task, why in faults.items()]
         summary.notes += [*left_out, *opened.notes]
         plan = Plan(suite, tuple(planned), {}, 0)
-        write_head(journal, run_id, plan, registry, settings, about)
+        write_head(journal, run_id, plan, registry, request.command, about)
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
         silent = Summary(run_id, suite.name, 0, 0)

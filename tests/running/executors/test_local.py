@@ -19,6 +19,7 @@ from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.processes import METHOD
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.plan import Planned
+from lth_bench.running.request import Execution
 
 WORKER = """
 import os, signal, time
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 class Config:
     device: str
     room: int = 0
-    timeout: float = float("inf")
+    execution: object = None
     done: str = ""  # a folder with a file a finished training
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def main(pipe, config, turn, environment):
                         turn.begin(job.experiment_id if job.says else "")
                         os.kill(os.getpid(), job.kills)
                     if job.stays:
-                        turn.begin("" if job.trains else job.experiment_id, config.timeout)
+                        name = "" if job.trains else job.experiment_id
+                        turn.begin(name, config.execution.timeout)
                         time.sleep(job.stays)
                         turn.begin()
                 pipe.send({"event": "side by side", "ids": [j.experiment_id for j in live]})
@@ -147,7 +149,7 @@ def run(fake, monkeypatch):
 
         if isinstance(jobs, list):
             jobs = [Planned(job, (1,) * max(1, job.chain), 1) for job in jobs]
-        config = fake.Config(device, room, timeout, str(done))
+        config = fake.Config(device, room, Execution(timeout=timeout), str(done))
         LocalExecutor(config, [device] * workers).run(jobs, keep)
         assert multiprocessing.active_children() == []
         return SimpleNamespace(

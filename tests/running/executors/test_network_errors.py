@@ -15,7 +15,7 @@ from lth_bench.running.executors import worker as worker_module
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.request import RunRequest, prepare
+from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine import cohort_size as widths
 
 SUITE = """
@@ -104,10 +104,15 @@ def play(install, tmp_path, monkeypatch):
         source = source.replace("{line}", line)
         models = {"models": {"flaky": f"{name}:Flaky"}}
         install("lth-bench-flaky", models, **{name: source})
-        suite, registry = prepare(RunRequest(suite=path, command="", overrides=overrides))
+        suite, registry = prepare(RunRequest.from_arguments(suite=path, overrides=overrides))
         plan = plan_suite(suite, registry, data_root())
         experiments = [item.experiment for item in plan.experiments]
-        config = WorkerConfig(device, tmp_path / "kept", data_root(), cohort_size=width)
+        config = WorkerConfig(
+            device=device,
+            artifacts=tmp_path / "kept",
+            data_root=data_root(),
+            execution=Execution(cohort_size=width),
+        )
         worker = Worker(config, registry, Pool(device=device))
         records = []
         for model in ("flaky", "mlp"):

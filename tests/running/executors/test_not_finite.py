@@ -10,7 +10,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.request import RunRequest, prepare
+from lth_bench.running.request import Execution, RunRequest, prepare
 
 SUITE = """
 schema_version = 1
@@ -106,10 +106,17 @@ def test_one_status_for_all(what, width, install, tmp_path):
     install("lth-bench-odd", points, odd_x=MODULE)
     path = tmp_path / "nan.toml"
     path.write_text(SUITE.replace("WHAT", what))
-    suite, registry = prepare(RunRequest(suite=path, command=""))
+    suite, registry = prepare(RunRequest.from_arguments(suite=path))
     experiments = [p.experiment for p in plan_suite(suite, registry, data_root()).experiments]
     worker = Worker(
-        WorkerConfig("cpu", tmp_path / "kept", data_root(), cohort_size=width), registry, Pool()
+        WorkerConfig(
+            device="cpu",
+            artifacts=tmp_path / "kept",
+            data_root=data_root(),
+            execution=Execution(cohort_size=width),
+        ),
+        registry,
+        Pool(),
     )
     records = []
     worker.begin(experiments, records.append)

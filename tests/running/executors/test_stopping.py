@@ -16,16 +16,16 @@ from lth_bench.running.executors import local, stopping
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.stopping import StopSignals
 from lth_bench.running.plan import Planned
+from lth_bench.running.request import Execution
 
 WORKER = """
 import os, signal, sys, time
 from dataclasses import dataclass
-from math import inf
 
 @dataclass(frozen=True)
 class Config:
     device: str
-    timeout: float = inf
+    execution: object = None
 
 @dataclass(frozen=True)
 class Job:
@@ -85,7 +85,7 @@ def stop(fake, monkeypatch):
                 heard.append({"event": "sent", "at": time.monotonic()})
                 os.kill(os.getpid(), left.pop(0))
 
-        executor = LocalExecutor(fake.Config("cpu"), ["cpu"])
+        executor = LocalExecutor(fake.Config("cpu", Execution()), ["cpu"])
         with pytest.raises(KeyboardInterrupt):
             executor.run([Planned(fake.Job("0", stubborn), (1,), 1)], handle)
         sent = [r["at"] for r in heard if r["event"] == "sent"]

@@ -13,7 +13,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import COMPANY, Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.request import RunRequest, prepare
+from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine.cohort import Cohort
 
 SUITE = """
@@ -59,7 +59,7 @@ def tasks(tmp_path_factory):
     """The registry, and the planned experiments of two tasks."""
     path = tmp_path_factory.mktemp("suite") / "tiny.toml"
     path.write_text(SUITE)
-    suite, registry = prepare(RunRequest(suite=path, no_plugins=True, command=""))
+    suite, registry = prepare(RunRequest.from_arguments(suite=path, no_plugins=True))
     plan = plan_suite(suite, registry, data_root())
     by_task = {}
     for item in plan.experiments:
@@ -123,7 +123,10 @@ def make_run(tasks, tmp_path, monkeypatch):
 
     def make(name, side_by_side=True, cohort_size=COHORT_SIZE, exact=False):
         config = WorkerConfig(
-            "cpu", tmp_path / name, data_root(), cohort_size=cohort_size, exact_cohort_size=exact
+            device="cpu",
+            artifacts=tmp_path / name,
+            data_root=data_root(),
+            execution=Execution(cohort_size=cohort_size, exact_cohort_size=exact),
         )
         made = Run(Worker(config, tasks[0], Pool() if side_by_side else None))
         current.append(made)

@@ -101,7 +101,7 @@ class LocalExecutor:
             for worker in workers:
                 by_handle[worker.pipe] = worker
                 by_handle[worker.process.sentinel] = worker
-            timed = math.isfinite(self._config.timeout)
+            timed = math.isfinite(self._config.execution.timeout)
             found = wait([*by_handle, stop.reader], LOOK if timed else None)
             stop.look()
             for ready in found:
@@ -308,7 +308,7 @@ class LocalExecutor:
             given_up = schedule.again(WorkUnit(live, worker.deaths + 1))
         else:
             schedule.back(WorkUnit(live, worker.deaths))
-        reason = str(OutOfTime(worker.config.timeout))
+        reason = str(OutOfTime(worker.config.execution.timeout))
         self._give_up(given_up, "timeout", reason, worker, schedule, handle)
         if again := [item.experiment for item in live if item not in given_up]:
             reason = "was ended, since an experiment took too long"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.running.executors.pool import GivenBack, Pool
 from lth_bench.running.executors.schedule import task_of
+from lth_bench.running.request import Execution
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
 from lth_bench.training.checkpoints.cache import TrainingCache
@@ -49,26 +49,21 @@ COMPANY = 3
 """Experiments side by side for each place in a cohort: some are at another step of their work."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
     """What a worker process needs to know."""
 
     device: str
-    artifacts: Path
-    data_root: Path
-    plugin_files: tuple[Path, ...] = ()
-    third_party: bool = True
     devices: tuple[str, ...] = ()
     """Of all worker processes on this machine, which share its memory and its cores; `()` where
     this is the only one."""
-    cohort_size: int | None = None
-    """Trainings stacked into one computation; None measures what is fastest."""
-    exact_cohort_size: bool = False
-    """Train again what was trained at another cohort size."""
+    artifacts: Path
+    data_root: Path
+    plugins: tuple[Path, ...] = ()
+    no_plugins: bool = False
+    execution: Execution = field(default_factory=Execution)
     checkpoint_every: float = EVERY
     """Seconds of training between two checkpoints of it."""
-    timeout: float = math.inf
-    """Seconds that an experiment may take, the time in which others run left out."""
     trained_since: float | None = None
     """Trainings that were kept before (in seconds since the epoch) are done again."""
 
@@ -85,12 +80,14 @@ class Worker:
     ) -> None:
         self.config = config
         self.device = torch.device(config.device)
-        self.registry = registry or load_registry(config.plugin_files, config.third_party)
+        self.registry = registry or load_registry(config.plugins, not config.no_plugins)
         config.artifacts.mkdir(exist_ok=True)
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
-        self.widths = Widths(widths_file(), config.cohort_size, config.exact_cohort_size)
+        self.widths = Widths(
+            widths_file(), config.execution.cohort_size, config.execution.exact_cohort_size
+        )
         self.pool = Pool(device=config.device) if pool is None else pool
         self._alone = pool is None
         self._saving = saving or Saving(config.checkpoint_every)
@@ -169,7 +166,7 @@ class Worker:
 
     def _tell_width(self, experiment: Experiment, emit: Emit) -> None:
         """Where the width that was asked for does not suit the network."""
-        asked = self.config.cohort_size or 1
+        asked = self.config.execution.cohort_size or 1
         if self._bench is None or self.width >= asked:
             return
         stacks = ways_to_stack(self._bench[1].network)

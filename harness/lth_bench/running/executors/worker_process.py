@@ -46,7 +46,9 @@ def worker_main(
         nonlocal worker
         said = pipe.recv()
         worker = worker or Worker(
-            config, pool=Pool(watchdog.begin, config.timeout, config.device), saving=saving
+            config,
+            pool=Pool(watchdog.begin, config.execution.timeout, config.device),
+            saving=saving,
         )
         if said == GIVE_BACK:
             pipe.send({"event": "given", "experiments": worker.give_back()})
