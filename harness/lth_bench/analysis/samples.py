@@ -13,15 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.errors import UnknownName
+from lth_bench.analysis.measures import measured
+from lth_bench.store.metric import scored_sql
+from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-LOST = ("failed", "diverged")
-"""Statuses by which a method loses a seed."""
-STEPPED = ("test_accuracy", "early_stop_accuracy")
-"""Metrics that are fractions of the test examples."""
 
 
 @dataclass(frozen=True)
@@ -88,30 +85,28 @@ def samples(
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
     `given` its parameters. UnknownName for a metric that is neither.
     """
-    value, join = _source(con, metric)
+    name = quoted(measured(con, metric).name)
     where, parameters = ["true"], list(given)
     for column, asked in (("suite", suites), ("label", labels)):
         if asked:
             where.append(f"list_contains(?, f.{column})")
             parameters.append(list(asked))
-    ok = "f.status = 'ok' AND v IS NOT NULL AND isfinite(v)"
-    lost = ", ".join(f"'{status}'" for status in LOST)
+    ok = "f.status = 'ok' AND value IS NOT NULL AND isfinite(value)"
     found = con.execute(
         f"""
-        WITH f AS (
-            SELECT f.*, CAST({value} AS DOUBLE) AS v
-            FROM {rows} f {join} WHERE {" AND ".join(where)}
-        )
         SELECT
             suite, model, dataset, recipe, target_density, strategy, label, control,
             concat_ws('/', source_model, source_dataset, source_recipe),
             list(seed ORDER BY seed) FILTER ({ok}),
-            list(v ORDER BY seed) FILTER ({ok}),
-            list(seed) FILTER (status IN ({lost})),
+            list(value ORDER BY seed) FILTER ({ok}),
+            list(seed) FILTER (is_lost(status)),
             list(seed) FILTER (status = 'skipped'),
-            list(seed) FILTER (NOT coalesce({ok}, false) AND status NOT IN ({lost}, 'skipped')),
-            {"1.0 / min(test_examples)" if metric in STEPPED else "NULL"}
-        FROM f
+            list(seed) FILTER (
+                NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
+            ),
+            2 * half_step({name}, min(test_examples))
+        FROM ({scored_sql(name, rows)}) f
+        WHERE {" AND ".join(where)}
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
             source_model, source_dataset, source_recipe
         ORDER BY suite, model, dataset, recipe, target_density DESC, label, control <> 'none',
@@ -130,21 +125,3 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         suite, model, dataset, recipe, density, strategy, label, control, source, by_seed,
         frozenset(lost), frozenset(skipped), frozenset(missing), step or 0.0,
     )  # fmt: skip
-
-
-def _source(con: DuckDBPyConnection, metric: str) -> tuple[str, str]:
-    """SQL for the metric's value, and the join that it needs."""
-    columns = {
-        name
-        for name, kind in con.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'flat'"
-        ).fetchall()
-        if kind in ("DOUBLE", "BIGINT") and name not in ("cell", "task", "seed", "round")
-    }
-    if metric in columns:
-        return f'f."{metric}"', ""
-    named = {name for (name,) in con.execute("SELECT DISTINCT metric FROM metrics").fetchall()}
-    if metric not in named:
-        raise UnknownName("metric", metric, columns | named)
-    quoted = metric.replace("'", "''")
-    return "m.value", f"LEFT JOIN metrics m ON m.ticket_id = f.ticket_id AND m.metric = '{quoted}'"

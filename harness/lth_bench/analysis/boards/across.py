@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from string import ascii_lowercase
 
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.levels import Level, levels
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
+from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE
 from lth_bench.analysis.boards.scores import Score, Scores
 from lth_bench.errors import NothingSelected
 from lth_bench.stats import (
@@ -21,7 +22,7 @@ from lth_bench.stats import (
 )
 
 
-def rows(scores: Scores, against: Baselines) -> list[Row]:
+def rows(scores: Scores, against: Baselines) -> list[BoardRow]:
     """One row a suite, density and label, the best mean rank first.
 
     A task is one observation, its mean over seeds. Only tasks with a score of every ranked label
@@ -37,7 +38,7 @@ def rows(scores: Scores, against: Baselines) -> list[Row]:
     `p_holm` corrected for the labels; `verdict`, `verdict_text` and `needed` (tasks below which no
     result could be significant) follow from it.
     """
-    found: list[Row] = []
+    found: list[BoardRow] = []
     for suite, group in groupby(sorted(scores.found, key=_suite), key=_suite):
         members = [s for s in group if s.control == "none" and s.strategy != "dense"]
         for level in _levels(members):
@@ -54,7 +55,7 @@ def _suite(score: Score) -> str:
     return score.suite
 
 
-def _levels(scores: list[Score]) -> list[Level | None]:
+def _levels(scores: list[Score]) -> list[DensityLevel | None]:
     """None stands for the whole ladder."""
     ladders: dict[str, list[float]] = {}
     for score in scores:
@@ -64,8 +65,8 @@ def _levels(scores: list[Score]) -> list[Level | None]:
 
 
 def _level_rows(
-    suite: str, level: Level | None, members: list[Score], scores: Scores, against: Baselines
-) -> list[Row]:
+    suite: str, level: DensityLevel | None, members: list[Score], scores: Scores, against: Baselines
+) -> list[BoardRow]:
     by_label: dict[str, dict[str, Score]] = {}
     # by name, so that those who tie have an order which no database decides
     for score in sorted(members, key=lambda score: score.label):
@@ -83,7 +84,7 @@ def _level_rows(
     verdicts = judge_tasks(
         {label: _differences(by_label[label], tasks) for label in labels
          if label != against.name(suite) and scores.scale != "rank"},
-        higher=scores.scale == "points",
+        higher=scores.higher,
     )  # fmt: skip
     who = {label: next(iter(by_label[label].values())) for label in by_label}
     common = {
@@ -125,7 +126,7 @@ def _differences(by_task: Mapping[str, Score], tasks: list[str]) -> dict[str, fl
     }  # fmt: skip
 
 
-def _standing(label: str, found: CriticalDifference[str]) -> Row:
+def _standing(label: str, found: CriticalDifference[str]) -> BoardRow:
     if label not in found.average_ranks:
         return dict.fromkeys(("mean_rank", "rank", "rank_low", "rank_high", "group"))
     order = list(found.average_ranks)
@@ -140,7 +141,9 @@ def _standing(label: str, found: CriticalDifference[str]) -> Row:
     }  # fmt: skip
 
 
-def _verdict(verdict: TasksVerdict | None, differences: Mapping[str, float], scale: str) -> Row:
+def _verdict(
+    verdict: TasksVerdict | None, differences: Mapping[str, float], scale: str
+) -> BoardRow:
     if verdict is None or not differences:
         columns = ("difference", "wins", "losses", "p", "p_holm", "verdict", "verdict_text")
         return dict.fromkeys((*columns, "needed"))
@@ -157,3 +160,53 @@ def _middle(differences: Iterable[float]) -> float | None:
     far = 1e300  # stands for ∞, which the mean would not take
     middle = interquartile_mean(max(-far, min(far, d)) for d in differences)
     return middle if abs(middle) < far / 1e6 else None
+
+
+@dataclass(frozen=True)
+class DensityLevel:
+    """A density of each of some tasks."""
+
+    rung: int | None
+    """Place in each task's own ladder, 1 the densest; None where the densities agree."""
+    densities: Mapping[str, float]
+    """By task."""
+
+    @property
+    def mean(self) -> float:
+        """Of the densities."""
+        return sum(self.densities.values()) / len(self.densities)
+
+
+def levels(ladders: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
+    """The densities that tasks have in common, from dense to sparse; if hardly any, their rungs.
+
+    Densities agree that differ by less than half a percent of themselves. Where half of the tasks
+    or more share one, levels are the densities that two tasks share at least. Elsewhere, as where
+    each network's ladder comes from its own pruning rates, the k-th densest of one task is
+    compared with the k-th densest of the others.
+
+    Args:
+        ladders: Each task's densities below 1, in any order.
+    """
+    shared = [level for level in _clusters(ladders) if len(level.densities) > 1]
+    if any(2 * len(level.densities) >= len(ladders) for level in shared):
+        return shared
+    ordered = {task: sorted(set(d), reverse=True) for task, d in ladders.items()}
+    rungs = [
+        DensityLevel(k + 1, {task: d[k] for task, d in ordered.items() if len(d) > k})
+        for k in range(max(map(len, ordered.values()), default=0))
+    ]
+    return [level for level in rungs if len(level.densities) > 1]
+
+
+def _clusters(ladders: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
+    found: list[dict[str, float]] = []
+    first = 0.0
+    for density, task in sorted(
+        ((d, task) for task, ladder in ladders.items() for d in set(ladder)), reverse=True
+    ):
+        if not found or density < first * (1 - DENSITY_TOLERANCE) or task in found[-1]:
+            found.append({})
+            first = density
+        found[-1][task] = density
+    return [DensityLevel(None, densities) for densities in found]

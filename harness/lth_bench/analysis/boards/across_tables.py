@@ -8,9 +8,9 @@ from itertools import groupby
 from lth_bench.analysis.boards.across import rows
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.judging import STYLES
-from lth_bench.analysis.boards.rows import Row, versus
+from lth_bench.analysis.boards.rows import BoardRow, versus
 from lth_bench.analysis.boards.scores import Scores
-from lth_bench.analysis.numbers import kept, p_value, points, ratio
+from lth_bench.analysis.numbers import kept, p_value, ratio
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.system.printable import printable
 
@@ -18,7 +18,9 @@ from lth_bench.system.printable import printable
 def board(scores: Scores, against: Baselines) -> Board:
     """The leaderboard across tasks."""
     found = rows(scores, against)
-    what = "mean difference to" if scores.scale == "points" else "mean ratio to"
+    differences = scores.scale in ("points", "value")
+    what = "mean difference to" if differences else "mean ratio to"
+    unit = scores.measure.difference_unit if differences else ""
     legend = (
         f"Ranked by {scores.what}; a task is one observation, its mean over the seeds, and a seed "
         "that was lost or cannot be reached is the worst. left: mean target density; rung: the "
@@ -30,7 +32,7 @@ def board(scores: Scores, against: Baselines) -> Board:
     if scores.scale != "rank":
         legend += (
             f" {_delta(scores.scale, against.short)}: interquartile {what} {against.word} over the "
-            f"tasks{', in points' if scores.scale == 'points' else ''}. won: tasks at which it is "
+            f"tasks{f', in {unit}' if unit else ''}. won: tasks at which it is "
             "the better one. p: signed-rank test of these differences, with Holm's correction for "
             "the number of labels. verdict: from it; needs 8+: tasks below which no result could "
             "be significant."
@@ -42,7 +44,7 @@ def board(scores: Scores, against: Baselines) -> Board:
     return Board("leaderboard", found, tables, legend)
 
 
-def _table(suite: str, members: list[Row], scores: Scores) -> Table:
+def _table(suite: str, members: list[BoardRow], scores: Scores) -> Table:
     by_level = members[0]["target_density"] is not None
     most = max(row["tasks"] for row in members)
     tested = scores.scale != "rank"
@@ -63,10 +65,10 @@ def _table(suite: str, members: list[Row], scores: Scores) -> Table:
 
 
 def _delta(scale: str, base: str) -> str:
-    return f"Δ {base}" if scale == "points" else f"× {base}"
+    return f"× {base}" if scale == "ratio" else f"Δ {base}"
 
 
-def _line(row: Row, first: bool, by_level: bool, scores: Scores) -> Line:
+def _line(row: BoardRow, first: bool, by_level: bool, scores: Scores) -> Line:
     best: Style = "best" if row["rank"] == 1 else ""
     enough = row["tasks"] >= row["pairs_needed"]
     ranked = row["rank"] is not None
@@ -80,7 +82,7 @@ def _line(row: Row, first: bool, by_level: bool, scores: Scores) -> Line:
     if scores.scale != "rank":
         style = STYLES.get(row["verdict"] or "", "")
         cells += [
-            Cell(_size(row, scores.scale), style),
+            Cell(_size(row, scores), style),
             Cell("" if row["wins"] is None else str(row["wins"])),
             Cell("" if row["verdict"] is None else p_value(row["p_holm"])),
             Cell(_word(row), style),
@@ -88,28 +90,30 @@ def _line(row: Row, first: bool, by_level: bool, scores: Scores) -> Line:
     return (*cells, Cell(str(row["tasks"])))
 
 
-def _level(row: Row) -> str:
+def _level(row: BoardRow) -> str:
     if row["rung"] is None:
         return kept(row["target_density"])
     return f"rung {row['rung']}: {kept(row['density_low'])}–{kept(row['density_high'])}"
 
 
-def _places(row: Row) -> str:
+def _places(row: BoardRow) -> str:
     low, high = row["rank_low"], row["rank_high"]
     return str(row["rank"]) if low == high else f"{low}–{high}"
 
 
-def _size(row: Row, scale: str) -> str:
+def _size(row: BoardRow, scores: Scores) -> str:
     if row["difference"] is None:
         return "" if row["verdict"] is None else "–"
-    return points(row["difference"]) if scale == "points" else ratio(row["difference"])
+    if scores.scale == "ratio":
+        return ratio(row["difference"])
+    return scores.measure.difference(row["difference"])
 
 
-def _word(row: Row) -> str:
+def _word(row: BoardRow) -> str:
     return f"needs {row['needed']}+" if row["verdict"] == "insufficient" else row["verdict"] or ""
 
 
-def _notes(rows: list[Row], tested: bool) -> Iterator[str]:
+def _notes(rows: list[BoardRow], tested: bool) -> Iterator[str]:
     for (tasks, pairs), group in groupby(
         (r for r in rows if r["rank"] is not None), key=lambda r: (r["tasks"], r["pairs_needed"])
     ):

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.boards.scope import Scope
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import Measure
 from lth_bench.errors import UnknownName, UserError
+from lth_bench.store.schema import quoted
 from lth_bench.system.printable import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from lth_bench.analysis.boards.rows import Row
+    from lth_bench.analysis.boards.rows import BoardRow
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Baseline:
         """The label, or LABEL/CONTROL."""
         return self.label if self.control == "none" else f"{self.label}/{self.control}"
 
-    def includes(self, row: Row) -> bool:
+    def includes(self, row: BoardRow) -> bool:
         """Whether a row is the baseline's own."""
         if self.dense:
             return bool(row["strategy"] == "dense")
@@ -51,39 +53,35 @@ class Baselines:
 
     of: Mapping[str, Baseline | None]
     """By suite; None where it has not the label that was asked for."""
-    scope: Scope
+    scope: BoardScope
     asked: str | None = None
     """As the user named it."""
 
-    @property
-    def sql(self) -> str:
-        """The relation `base`, of the runs to pair with, at every density to pair them at.
+    def base(self, measure: Measure) -> str:
+        """A query for the runs to pair with, at every density to pair them at.
 
-        Its columns: task, seed, target_density, accuracy, step (of early stopping), label and
-        control (NULL where it is the dense run). Needs `parameters` and those of the scope.
+        Its columns: task, seed, target_density, value (of the metric), label and control (NULL
+        where it is the dense run). Needs `parameters` and those of the scope.
         """
+        metric = quoted(measure.name)
         return f"""
-            base AS (
-                SELECT d.task, d.seed, c.target_density, d.test_accuracy AS accuracy,
-                    d.early_stop_step AS step, NULL AS label, NULL AS control
-                FROM dense_runs d
-                JOIN (
-                    SELECT DISTINCT task, target_density FROM cells c
-                    WHERE {self.scope.where("c", "tasks", "densities")}
-                ) c ON c.task = d.task
-                WHERE d.task IN (SELECT unnest($dense_tasks))
-                UNION ALL
-                SELECT f.task, f.seed, f.target_density,
-                    arg_min(f.test_accuracy, {FOREIGN}), arg_min(f.early_stop_step, {FOREIGN}),
-                    any_value(f.label), any_value(f.control)
-                FROM flat f
-                JOIN (
-                    SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
-                        unnest($base_controls) AS control
-                ) b ON b.task = f.task AND b.label = f.label AND b.control = f.control
-                WHERE f.status = 'ok'
-                GROUP BY f.task, f.seed, f.target_density
-            )"""
+            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
+            FROM dense_of({metric}) d
+            JOIN (
+                SELECT DISTINCT task, target_density FROM cells c
+                WHERE {self.scope.where("c", "tasks", "densities")}
+            ) c ON c.task = d.task
+            WHERE d.task IN (SELECT unnest($dense_tasks))
+            UNION ALL
+            SELECT f.task, f.seed, f.target_density, arg_min(f.value, {FOREIGN}),
+                any_value(f.label), any_value(f.control)
+            FROM scored({metric}) f
+            JOIN (
+                SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
+                    unnest($base_controls) AS control
+            ) b ON b.task = f.task AND b.label = f.label AND b.control = f.control
+            WHERE f.status = 'ok'
+            GROUP BY f.task, f.seed, f.target_density"""
 
     @property
     def entries(self) -> str:
@@ -109,7 +107,7 @@ class Baselines:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Of `sql`, by name."""
+        """Of `base`, by name."""
         chosen = [(number, self.of[task.suite]) for number, task in self.scope.tasks.items()]
         labels = [(number, b) for number, b in chosen if b is not None and not b.dense]
         return {
@@ -124,7 +122,7 @@ class Baselines:
         """Whether no suite is compared with a label."""
         return all(baseline is None or baseline.dense for baseline in self.of.values())
 
-    def require_common(self, rows: Sequence[Row], paired: str) -> None:
+    def require_common(self, rows: Sequence[BoardRow], paired: str) -> None:
         """UserError where the baseline that was asked for is paired with nothing.
 
         `paired` is the rows' column with the number of common seeds.
@@ -136,12 +134,12 @@ class Baselines:
             f"result on the same task, density and seed; without --baseline it is the dense run"
         )
 
-    def has(self, row: Row) -> bool:
+    def has(self, row: BoardRow) -> bool:
         """Whether a row is its suite's baseline's own."""
         baseline = self.of[row["suite"]]
         return baseline is not None and baseline.includes(row)
 
-    def notes(self, rows: Sequence[Row]) -> list[str]:
+    def notes(self, rows: Sequence[BoardRow]) -> list[str]:
         """What must be said below a table of rows of one suite."""
         suite = rows[0]["suite"]
         if self.of[suite] is not None:
@@ -166,7 +164,7 @@ class Baselines:
         return {"dense": "the dense run", "baseline": "the baseline"}.get(name, name)
 
 
-def baselines(con: DuckDBPyConnection, scope: Scope, asked: str | None = None) -> Baselines:
+def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = None) -> Baselines:
     """The baseline of each suite: `asked` (LABEL or LABEL/CONTROL), or the suite's own.
 
     UnknownName where no suite of the scope has what was asked for. A suite's own baseline is

@@ -6,28 +6,30 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.layout import (
-    outstanding,
     place,
     styles,
     tables,
     times,
     tuning_legend,
 )
+from lth_bench.analysis.boards.missing import outstanding
 from lth_bench.analysis.boards.rows import (
     ENTRIES,
     LABEL,
     ORDER,
     TASK,
-    Row,
+    BoardRow,
     fetch,
     name,
     ranked,
     versus,
 )
-from lth_bench.analysis.boards.scope import Scope
-from lth_bench.analysis.numbers import count, kept, margin_points, percent, ratio
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.numbers import count, kept, ratio
 from lth_bench.analysis.table import Board, Cell, Line
 from lth_bench.errors import UserError
+from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,19 +39,22 @@ SQL = """
     {base_entries},
     dense AS (
         SELECT
-            task, coalesce($reach, avg(test_accuracy) - $margin) AS reach,
+            task,
+            coalesce(
+                $reach,
+                avg(value) - $sign * $margin * CASE WHEN $relative THEN abs(avg(value)) ELSE 1 END
+            ) AS reach,
             avg(flops_dense) AS flops
-        FROM dense_runs d WHERE {tasks}
+        FROM dense_of({metric}) d WHERE {tasks}
         GROUP BY task
     ),
     tickets AS (
         SELECT
-            e.entry, f.task, f.seed, f.status, f.target_density, f.test_accuracy,
-            f.status = 'ok' AND f.test_accuracy >= coalesce(d.reach, $reach) AS reached,
-            f.steps + f.search_steps AS steps,
-            f.flops_dense + f.search_flops_dense AS executed,
-            f.flops_masked_theoretical + f.search_flops_masked_theoretical AS masked
-        FROM flat f
+            e.entry, f.task, f.seed, f.status, f.target_density, f.value,
+            f.status = 'ok' AND $sign * f.value >= $sign * coalesce(d.reach, $reach) AS reached,
+            f.total_steps AS steps, f.total_flops_dense AS executed,
+            f.total_flops_masked_theoretical AS masked
+        FROM scored({metric}) f
         JOIN entries e ON e.cell = f.cell
         LEFT JOIN dense d ON d.task = f.task
         WHERE {where}
@@ -58,13 +63,12 @@ SQL = """
     won AS (
         SELECT
             entry, task, seed, count(*) FILTER (reached) > 0 AS reached,
-            bool_or(status IN ('failed', 'diverged')) AS lost,
-            bool_or(status IN ('failed', 'diverged')) AS failed,
+            bool_or(is_lost(status)) AS lost, bool_or(is_lost(status)) AS failed,
             bool_or(status = 'skipped') AS skipped,
-            bool_or(status NOT IN ('ok', 'failed', 'diverged', 'skipped')) AS owed,
+            bool_or(is_owed(status)) AS owed,
             arg_min(
                 {{'masked': masked, 'executed': executed, 'steps': steps,
-                  'density': target_density, 'accuracy': test_accuracy}},
+                  'density': target_density, 'accuracy': value}},
                 (masked, -target_density)
             ) FILTER (reached) AS best
         FROM tickets
@@ -95,13 +99,13 @@ SQL = """
     SELECT
         {task}, {label}, coalesce(d.reach, $reach) AS reach, g.n, NULL AS rank,
         g.masked / d.flops AS flops_masked_ratio,
-        (g.masked - q.t * g.deviation / sqrt(g.n)) / d.flops AS low,
-        (g.masked + q.t * g.deviation / sqrt(g.n)) / d.flops AS high,
+        (g.masked - half_width(q.t, g.deviation, g.n)) / d.flops AS low,
+        (g.masked + half_width(q.t, g.deviation, g.n)) / d.flops AS high,
         g.executed / d.flops AS flops_ratio, g.steps, g.masked AS flops_masked_theoretical,
         g.accuracy, g.sparsest_density, g.densest_density,
         exp(g.log_ratio) AS ratio,
-        exp(g.log_ratio - rq.t * g.log_deviation / sqrt(g.ratio_n)) AS ratio_low,
-        exp(g.log_ratio + rq.t * g.log_deviation / sqrt(g.ratio_n)) AS ratio_high,
+        exp(g.log_ratio - half_width(rq.t, g.log_deviation, g.ratio_n)) AS ratio_low,
+        exp(g.log_ratio + half_width(rq.t, g.log_deviation, g.ratio_n)) AS ratio_high,
         g.ratio_n, g.planned, g.failed, g.skipped, g.pending, g.lost,
         c.tuned_from, c.tuning_steps
     FROM grouped g
@@ -116,8 +120,13 @@ SQL = """
 
 
 def rows(
-    con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float, reach: float | None
-) -> list[Row]:
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    reach: float | None = None,
+    measure: Measure = ACCURACY,
+) -> list[BoardRow]:
     """One row a task, label and control, the cheapest first.
 
     Of each seed the cheapest ticket, over all densities, whose test accuracy is at least `reach`
@@ -134,30 +143,42 @@ def rows(
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
-        base_entries=against.entries, tasks=scope.where("d", "tasks"), where=where,
+        base_entries=against.entries, metric=quoted(measure.name), tasks=scope.where("d", "tasks"), where=where,
         shown=scope.where("c"), task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
-    given = {**scope.parameters, **against.parameters, "reach": reach, "margin": margin}
+    given = {**scope.parameters, **against.parameters, "reach": reach}
+    given |= {
+        "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
+        "sign": measure.sign,
+    }  # fmt: skip
     given.pop("dense_tasks")
     found = fetch(con, sql, given)
+    more = {} if measure == ACCURACY else {"metric": measure.name}
     return [
-        row | {"baseline": against.name(row["suite"])} for row in ranked(found, _cheapest_first)
+        row | {"baseline": against.name(row["suite"]), **more}
+        for row in ranked(found, _cheapest_first)
     ]
 
 
 def board(
-    con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float, reach: float | None
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    reach: float | None = None,
+    measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by cost."""
-    found = rows(con, scope, against, margin, reach)
+    found = rows(con, scope, against, margin, reach, measure)
     if reach is None and all(row["reach"] is None for row in found):
         raise UserError(
-            "there is no dense run whose accuracy could be the one to reach; name one in (0, 1]: "
-            "--reach 0.97"
+            f"there is no dense run whose {measure.short} could be the one to reach; name one"
+            + (" in (0, 1]: --reach 0.97" if measure.is_fraction else ": --reach VALUE")
         )
     goal = (
-        f"{percent(reach)}% test accuracy" if reach is not None else
-        f"the dense runs' mean test accuracy less {margin_points(margin)} points"
+        f"{_with_unit(reach, measure)} {measure.words}" if reach is not None else
+        f"the dense runs' mean {measure.words} {'less' if measure.higher else 'plus'} "
+        f"{measure.margin_words(margin, 'the dense run')}"
     )  # fmt: skip
     legend = (
         f"Cost of reaching {goal}: of each seed the cheapest ticket that does, over all densities, "
@@ -165,8 +186,8 @@ def board(
         "by the fraction that does, then by FLOPs. FLOPs: of search and training, if "
         "pruned weights cost nothing, as a multiple of the dense run's, mean ± 95% t-interval over "
         "the seeds that reach it; executed: as executed here, with all weights. steps: of both. "
-        "left: target densities of these tickets. accuracy: theirs, on the test data they were "
-        "chosen by."
+        f"left: target densities of these tickets. {measure.short}: theirs, on the test data they "
+        "were chosen by."
     )
     if not against.dense_only:
         legend += (
@@ -175,23 +196,23 @@ def board(
         )
     shown = tables(
         found,
-        header,
-        lambda row, _: line(row),
-        lambda members: notes(members, against),
-        _goal,
+        lambda row: header(row, measure),
+        lambda row, _: line(row, measure),
+        lambda members: notes(members, against, measure),
+        lambda row: _goal(row, measure),
     )
     return Board("leaderboard", found, shown, legend + tuning_legend(found))
 
 
-def header(row: Row) -> tuple[str, ...]:
+def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
     """Of the table of a row's task."""
     own = () if row["baseline"] in (None, "dense") else (f"× {versus(row)}",)
     return (
-        "#", "strategy", "reached", "FLOPs", *own, "executed", "steps", "left %", "accuracy %",
+        "#", "strategy", "reached", "FLOPs", *own, "executed", "steps", "left %", measure.column,
     )  # fmt: skip
 
 
-def line(row: Row) -> Line:
+def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
     cost, high = row["flops_masked_ratio"], row["high"]
@@ -208,14 +229,15 @@ def line(row: Row) -> Line:
         Cell("" if executed is None else ratio(executed), whole),
         Cell(count(row["steps"]) if row["n"] else "", whole),
         Cell(_densities(row), whole),
-        Cell("" if row["accuracy"] is None else percent(row["accuracy"]), whole),
+        Cell("" if row["accuracy"] is None else measure.value(row["accuracy"]), whole),
     )
 
 
-def notes(rows: list[Row], against: Baselines) -> list[str]:
+def notes(rows: list[BoardRow], against: Baselines, measure: Measure = ACCURACY) -> list[str]:
     """What is said below a task's table."""
     if rows[0]["reach"] is None:
-        return ["no dense run here whose accuracy could be the one to reach; name one: --reach"]
+        what = f"no dense run here whose {measure.short} could be the one to reach"
+        return [f"{what}; name one: --reach"]
     found = outstanding(rows, "seeds")
     baseline = against.of[rows[0]["suite"]]
     if baseline is not None and not baseline.dense and not any(r["ratio_n"] for r in rows):
@@ -223,18 +245,29 @@ def notes(rows: list[Row], against: Baselines) -> list[str]:
     return [*against.notes(rows), *found]
 
 
-def _goal(row: Row) -> str:
-    return "" if row["reach"] is None else f"to reach {percent(row['reach'])}%"
+def _with_unit(value: float, measure: Measure) -> str:
+    """`97.00%`, `120 steps`, `0.5`."""
+    unit = measure.value_unit
+    return f"{measure.value(value)}{unit if unit in ('', '%') else f' {unit}'}"
 
 
-def _densities(row: Row) -> str:
+def _goal(row: BoardRow, measure: Measure) -> str:
+    if row["reach"] is None:
+        return ""
+    value = measure.value(row["reach"])
+    if measure == ACCURACY:
+        return f"to reach {value}%"
+    return f"to reach {measure.name} {'≥' if measure.higher else '≤'} {value}"
+
+
+def _densities(row: BoardRow) -> str:
     low, high = row["sparsest_density"], row["densest_density"]
     if low is None:
         return ""
     return kept(low) if low == high else f"{kept(low)}–{kept(high)}"
 
 
-def _cheapest_first(row: Row) -> tuple[float, float] | None:
+def _cheapest_first(row: BoardRow) -> tuple[float, float] | None:
     if not row["n"]:
         return None
     return -row["n"] / (row["planned"] - row["pending"]), row["flops_masked_theoretical"]

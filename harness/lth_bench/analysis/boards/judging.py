@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.rows import Row, versus
+from lth_bench.analysis.boards.rows import BoardRow, versus
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.table import Cell, Style
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 
 NO_VERDICT: Mapping[str, Any] = dict.fromkeys(
     ("verdict", "verdict_text", "p", "within_margin", "detectable", "n50", "n80")
@@ -44,11 +46,26 @@ def judged(
     }  # fmt: skip
 
 
-def with_verdict(row: Row, against: Baselines, margin: float, **options: Any) -> Row:
-    """The row with its baseline and verdict, from its columns `difference*`, and no `key`.
+def with_verdict(
+    row: BoardRow, against: Baselines, margin: float | None, measure: Measure = ACCURACY
+) -> BoardRow:
+    """The row with its baseline and verdict on the metric, from its columns `difference*`.
 
-    The baseline is not compared with itself.
+    `margin` is as in `Measure.margin`, relative to the baseline's mean where it is relative; the
+    column has the unit of the values. Without the columns `key` and `base_mean`. The baseline is
+    not compared with itself.
     """
+    row = dict(row)
+    size = measure.margin(margin, row.pop("base_mean", None) or 0.0)
+    row = judged_row(
+        row, against, size, step=step_of(measure)(row), higher=measure.higher,
+        unit=measure.difference_unit,
+    )  # fmt: skip
+    return row if measure == ACCURACY else row | {"metric": measure.name}
+
+
+def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any) -> BoardRow:
+    """The same for a margin in the unit of the differences; `options` as of `stats.judge`."""
     row = {key: value for key, value in row.items() if key != "key"}
     row |= {"baseline": against.name(row["suite"]), "margin": margin}
     if against.has(row):
@@ -60,12 +77,16 @@ def with_verdict(row: Row, against: Baselines, margin: float, **options: Any) ->
     )  # fmt: skip
 
 
-def step_of(row: Row) -> float:
-    """The distance of two accuracies, 1 / the number of test examples; 0 where it is not known."""
-    return 1 / row["test_examples"] if row["test_examples"] else 0.0
+def step_of(measure: Measure) -> Callable[[BoardRow], float]:
+    """The distance of two values of a row: of accuracies on the test split 1 / the number of its
+    examples; 0 where it is not known, and of all other metrics.
+    """
+    if measure.name not in ON_TEST_EXAMPLES:
+        return lambda row: 0.0
+    return lambda row: 1 / row["test_examples"] if row.get("test_examples") else 0.0
 
 
-def images(rows: Iterable[Row]) -> str:
+def images(rows: Iterable[BoardRow]) -> str:
     """What the accuracies of a board are measured on: "the task's own 397 test examples"."""
     sizes = {row["test_examples"] for row in rows if row["test_examples"]}
     if len(sizes) == 1:
@@ -84,7 +105,12 @@ class Words:
     better: str = "better"
     worse: str = "worse"
 
-    def cell(self, row: Row) -> Cell:
+    @classmethod
+    def of(cls, measure: Measure, margin: float | None, against: str) -> Self:
+        """As a metric's margin is worded."""
+        return cls(*measure.margin_parts(margin, against))
+
+    def cell(self, row: BoardRow) -> Cell:
         """A row's verdict, in ten characters."""
         from lth_bench.stats import Forecast
         from lth_bench.stats.verdict import LEAST, short_outlook

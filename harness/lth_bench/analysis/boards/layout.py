@@ -6,35 +6,36 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Literal
 
-from lth_bench.analysis.boards.rows import Row, who
-from lth_bench.analysis.numbers import count, half_width, percent, points, ratio
+from lth_bench.analysis.boards.rows import BoardRow, who
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.numbers import count, ratio
 from lth_bench.analysis.table import Cell, Line, Style, Table
 from lth_bench.system.printable import printable
 
-Kind = Literal["dense", "ranked", "control"]
+RowRole = Literal["dense", "ranked", "control"]
 TUNING = (
-    " tuning: training steps that the search for a label's parameters took on this task, as if "
-    "nothing were shared, on seeds of its own and the validation split; in no other column."
+    " tuning: training steps that the search for a label's parameters took on this task, "
+    "without sharing, on seeds of its own and the validation split; in no other column."
 )
-LINE_STYLE: dict[Kind, Style] = {"dense": "dense", "ranked": "", "control": "dim"}
+LINE_STYLE: dict[RowRole, Style] = {"dense": "dense", "ranked": "", "control": "dim"}
 
 
-def kind(row: Row) -> Kind:
+def role(row: BoardRow) -> RowRole:
     """What a row is in its table."""
     if row["control"] != "none":
         return "control"
     return "dense" if row["strategy"] == "dense" else "ranked"
 
 
-def styles(row: Row) -> tuple[Style, Style]:
+def styles(row: BoardRow) -> tuple[Style, Style]:
     """Of a row's name and rank, and of its other cells."""
-    whole = LINE_STYLE[kind(row)]
-    return ("best" if kind(row) == "ranked" and row["rank"] == 1 else whole), whole
+    whole = LINE_STYLE[role(row)]
+    return ("best" if role(row) == "ranked" and row["rank"] == 1 else whole), whole
 
 
-def place(row: Row) -> str:
+def place(row: BoardRow) -> str:
     """The rank; where it is known, the places that the label could truly have: 1–3."""
-    if kind(row) != "ranked" or row["rank"] is None:
+    if role(row) != "ranked" or row["rank"] is None:
         return ""
     low, high = row.get("rank_low"), row.get("rank_high")
     if low is None or high is None or low == high:
@@ -42,27 +43,27 @@ def place(row: Row) -> str:
     return f"{low}–{high}"
 
 
-def seeds(row: Row) -> str:
+def seeds(row: BoardRow) -> str:
     """Seeds with a result, and of how many where some have none."""
     return str(row["n"]) if row["n"] == row["planned"] else f"{row['n']}/{row['planned']}"
 
 
-def difference(row: Row, style: Style) -> Cell:
-    """The mean difference to the baseline in points, with its interval where there is room."""
+def difference(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell:
+    """The mean difference to the baseline, with its interval where there is room."""
     if row["difference"] is None:
         return Cell("", style)
-    short = points(row["difference"])
-    half = half_width(row["difference"], row["difference_high"])
+    short = measure.difference(row["difference"])
+    half = measure.half_width(row["difference"], row["difference_high"])
     return Cell(f"{short} ± {half}" if half else short, style, short=short)
 
 
-def detects(row: Row, style: Style) -> Cell:
-    """The true difference that so many seeds show in 4 of 5 cases, in points."""
+def detects(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell:
+    """The true difference that so many seeds show in 4 of 5 cases."""
     size = row["detectable"]
-    return Cell("" if size is None else percent(size), style)
+    return Cell("" if size is None else measure.value(size), style)
 
 
-def times(row: Row, style: Style) -> Cell:
+def times(row: BoardRow, style: Style) -> Cell:
     """The mean ratio to the baseline, with its interval where there is room."""
     if row["ratio"] is None:
         return Cell("", style)
@@ -73,11 +74,11 @@ def times(row: Row, style: Style) -> Cell:
 
 
 def tables(
-    rows: Iterable[Row],
-    header: Callable[[Row], Sequence[str]],
-    line: Callable[[Row, bool], Line],
-    notes: Callable[[list[Row]], Sequence[str]],
-    about: Callable[[Row], str] | None = None,
+    rows: Iterable[BoardRow],
+    header: Callable[[BoardRow], Sequence[str]],
+    line: Callable[[BoardRow, bool], Line],
+    notes: Callable[[list[BoardRow]], Sequence[str]],
+    about: Callable[[BoardRow], str] | None = None,
 ) -> list[Table]:
     """One table a suite and task, in the rows' order, a block for each target density.
 
@@ -113,20 +114,20 @@ def tables(
     return found
 
 
-def tuning_legend(rows: Iterable[Row]) -> str:
+def tuning_legend(rows: Iterable[BoardRow]) -> str:
     """What the column `tuning` means, where there is one."""
     return TUNING if any(row["tuning_steps"] is not None for row in rows) else ""
 
 
 def _with_tuning(
-    rows: Iterable[Row],
-    header: Callable[[Row], Sequence[str]],
-    line: Callable[[Row, bool], Line],
-) -> tuple[Callable[[Row], Sequence[str]], Callable[[Row, bool], Line]]:
+    rows: Iterable[BoardRow],
+    header: Callable[[BoardRow], Sequence[str]],
+    line: Callable[[BoardRow, bool], Line],
+) -> tuple[Callable[[BoardRow], Sequence[str]], Callable[[BoardRow, bool], Line]]:
     if all(row.get("tuning_steps") is None for row in rows):
         return header, line
 
-    def cell(row: Row) -> Cell:
+    def cell(row: BoardRow) -> Cell:
         steps = row["tuning_steps"]
         return Cell("" if steps is None else count(steps), styles(row)[1])
 
@@ -136,34 +137,17 @@ def _with_tuning(
     )
 
 
-def _block(row: Row) -> object:
+def _block(row: BoardRow) -> object:
     """The density, or, where a row is about all of them, whether it is the dense run."""
     return row.get("target_density", row["strategy"] == "dense")
 
 
-def under_tickets(rows: Sequence[Row]) -> list[Row]:
+def under_tickets(rows: Sequence[BoardRow]) -> list[BoardRow]:
     """Every ticket with its controls after it; controls without a ticket last."""
     tickets = [r for r in rows if r["control"] == "none"]
-    controls: dict[tuple[str, ...], list[Row]] = {}
+    controls: dict[tuple[str, ...], list[BoardRow]] = {}
     for row in rows:
         if row["control"] != "none":
             controls.setdefault(who(row), []).append(row)
     found = [row for ticket in tickets for row in (ticket, *controls.pop(who(ticket), ()))]
     return found + [row for left in controls.values() for row in left]
-
-
-def outstanding(rows: Sequence[Row], what: str = "rows") -> list[str]:
-    """What is said below a table of results that are not there; `what` is counted."""
-    totals = {key: sum(r[key] for r in rows) for key in ("failed", "skipped", "pending")}
-    notes = []
-    if totals["failed"] or totals["skipped"]:
-        notes.append(
-            f"{totals['failed']} of {sum(r['planned'] for r in rows)} {what} failed and "
-            f'{totals["skipped"]} were skipped; why: lth-bench query "FROM failures"'
-        )
-    if totals["pending"]:
-        notes.append(
-            f"{totals['pending']} {what} are still to come; run the suite again to go on, with "
-            f"--retry oom,timeout where memory or time was short"
-        )
-    return notes

@@ -1,7 +1,8 @@
-"""Rows as SQL gives them, and who a row is about."""
+"""Rows as SQL gives them: whom a row is about, and its rank among the others."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -15,7 +16,7 @@ from lth_bench.system.printable import printable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Row = dict[str, Any]
+BoardRow = dict[str, Any]
 """Column → value: accuracies and densities as fractions, None where there is nothing to say."""
 
 ON = ("suite", "model", "dataset", "recipe")
@@ -45,20 +46,26 @@ BELOW_TARGET = 0.005
 """A ticket whose density differs from its target by more, relatively, is no like-for-like row."""
 
 
-def fetch(con: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+MOST_PAIRS = 10_000
+"""Of labels tested; 17 µs each. Beyond that, rows have a rank and no interval of it."""
+
+
+def fetch(con: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> list[BoardRow]:
     """The rows of a query."""
     found = con.execute(sql, dict(parameters))
     columns = [column[0] for column in found.description or ()]
     return [dict(zip(columns, values, strict=True)) for values in found.fetchall()]
 
 
-def ranked(rows: Iterable[Row], key: Callable[[Row], Any], block: Sequence[str] = ON) -> list[Row]:
+def ranked(
+    rows: Iterable[BoardRow], key: Callable[[BoardRow], Any], block: Sequence[str] = ON
+) -> list[BoardRow]:
     """The rows with their `rank` within the columns of `block`, best (smallest key) first.
 
     Equal keys share a rank. A key of None is unranked and last; so are controls and dense runs,
     which come before all. The order is otherwise kept.
     """
-    found: list[Row] = []
+    found: list[BoardRow] = []
     for _, group in groupby(rows, key=itemgetter(*block)):
         members = [(None if _apart(row) else key(row), row) for row in group]
         keys = sorted(k for k, _ in members if k is not None)
@@ -71,16 +78,55 @@ def ranked(rows: Iterable[Row], key: Callable[[Row], Any], block: Sequence[str] 
     return found
 
 
-def _apart(row: Row) -> bool:
+def lost_share(row: BoardRow) -> float:
+    """The fraction of seeds lost. Where a metric has no worst value, fewer are better, whatever the
+    mean of the others: the same rule as in leaderboard.sql.
+    """
+    return float(row["lost"] / (row["n"] + row["lost"])) if row["lost"] else 0.0
+
+
+def _apart(row: BoardRow) -> bool:
     return bool(row["control"] != "none" or row["strategy"] == "dense")
 
 
-def who(row: Row) -> tuple[str, ...]:
+def add_places(
+    rows: list[BoardRow],
+    block: Iterable[str],
+    values: Mapping[int, Mapping[int, float | None]],
+    step: Callable[[BoardRow], float] = lambda _: 0.0,
+    higher: bool = True,
+) -> None:
+    """Set `rank_low` and `rank_high` of the ranked rows, within the columns of `block`.
+
+    `values` are each row's by seed, under the row's `key`; None is a seed that the method lost.
+    `step` is the distance of two values of a row, `higher` whether larger ones are better.
+    """
+    from lth_bench.stats import rank_intervals
+
+    for _, group in groupby(_ranked(rows), key=itemgetter(*block)):
+        members = list(group)
+        by_row = {row["key"]: values[row["key"]] for row in members}
+        found = rank_intervals(by_row, higher=higher, step=max(map(step, members)))
+        for row in members:
+            row["rank_low"], row["rank_high"] = found[row["key"]]
+
+
+def few(rows: Iterable[BoardRow], block: Iterable[str]) -> bool:
+    """Whether there are few enough pairs to test."""
+    sizes = (sum(1 for _ in group) for _, group in groupby(_ranked(rows), key=itemgetter(*block)))
+    return sum(math.comb(size, 2) for size in sizes) <= MOST_PAIRS
+
+
+def _ranked(rows: Iterable[BoardRow]) -> list[BoardRow]:
+    return [r for r in rows if r["rank"] is not None and r["strategy"] != "dense"]
+
+
+def who(row: BoardRow) -> tuple[str, ...]:
     """What a ticket and its controls have in common."""
     return (row["label"], row["source_model"], row["source_dataset"], row["source_recipe"])
 
 
-def name(row: Row, style: Style) -> Cell:
+def name(row: BoardRow, style: Style) -> Cell:
     """The label, with what sets the ticket apart; of a control, the control."""
     if row["control"] != "none":
         return Cell(printable(f"└ {row['control']}"), style)
@@ -91,18 +137,18 @@ def name(row: Row, style: Style) -> Cell:
     return Cell(found, style)
 
 
-def versus(row: Row) -> str:
+def versus(row: BoardRow) -> str:
     """What a row is compared with, as in a header."""
     return printable(row["baseline"] or "–")
 
 
-def full_name(row: Row) -> str:
+def full_name(row: BoardRow) -> str:
     """The label with its origin and, after a stroke, its control, as in imp/reinit."""
     control = "" if row["control"] == "none" else f"/{row['control']}"
     return printable(f"{row['label']}{origin(row)}{control}")
 
 
-def origin(row: Row) -> str:
+def origin(row: BoardRow) -> str:
     """Where a ticket was found, if not on its own task: " from mnist"."""
     own = (row["model"], row["dataset"], row["recipe"])
     source = (row["source_model"], row["source_dataset"], row["source_recipe"])

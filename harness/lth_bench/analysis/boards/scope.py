@@ -35,7 +35,7 @@ class Selection:
     """Those to show beside the tickets; None is all of them, `none` none."""
 
 
-class Task(NamedTuple):
+class SuiteTask(NamedTuple):
     """A task of a suite."""
 
     suite: str
@@ -50,10 +50,10 @@ class Task(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scope:
+class BoardScope:
     """What a selection leaves."""
 
-    tasks: Mapping[int, Task]
+    tasks: Mapping[int, SuiteTask]
     """By their number in the database."""
     filters: Mapping[str, Sequence[Any]]
     """Values left of `tasks`, `densities` and `controls`, where not all are."""
@@ -83,7 +83,7 @@ class Scope:
 _COLUMNS = {"tasks": "task", "densities": "target_density", "controls": "control"}
 
 
-def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Scope:
+def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> BoardScope:
     """What a selection leaves of the database.
 
     UnknownName for a suite, model, dataset or control that is not there, NothingSelected where
@@ -91,7 +91,7 @@ def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Scop
     """
     s = selection or Selection()
     everything = {
-        number: Task(*names)
+        number: SuiteTask(*names)
         for number, *names in con.execute(
             "SELECT task, suite, model, dataset, recipe FROM tasks ORDER BY ALL"
         ).fetchall()
@@ -118,7 +118,7 @@ def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Scop
         filters["controls"] = ["none", *(c for c in s.controls if c != "none")]
     if not tasks or (s.densities and all(d == 1 for d in filters["densities"])):
         raise NothingSelected(_nothing(con, chosen, s))
-    return Scope(tasks, filters)
+    return BoardScope(tasks, filters)
 
 
 def _require_known(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
@@ -138,7 +138,7 @@ def _distinct(
     return [value for (value,) in found]
 
 
-def _task_matches(task: Task, patterns: Sequence[str]) -> bool:
+def _task_matches(task: SuiteTask, patterns: Sequence[str]) -> bool:
     names = ["/".join(task[1:end]) for end in (2, 3, 4)]
     return not patterns or any(fnmatchcase(name, p) for p in patterns for name in names)
 
@@ -147,7 +147,7 @@ def _density_matches(target: float, asked: Sequence[float]) -> bool:
     return target == 1 or any(abs(target - d) <= DENSITY_TOLERANCE * d for d in asked)
 
 
-def _nothing(con: DuckDBPyConnection, chosen: Mapping[int, Task], s: Selection) -> str:
+def _nothing(con: DuckDBPyConnection, chosen: Mapping[int, SuiteTask], s: Selection) -> str:
     if not chosen:
         return (
             "the leaderboard has no row for these filters; `lth-bench db info` says what is there"

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.boards import area, cost, matching, speed
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.rows import LABEL, ON, TASK, Row, fetch, origin
-from lth_bench.analysis.boards.scope import Scope
+from lth_bench.analysis.boards.rows import LABEL, ON, TASK, BoardRow, fetch, origin
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Scale = Literal["points", "ratio", "rank"]
-"""What a difference is: of fractions; of logarithms; or nothing, where only ranks have a sense."""
+Scale = Literal["points", "value", "ratio", "rank"]
+"""What a difference is: of fractions; of other values; of logarithms; or nothing, where only ranks
+have a sense."""
 
 
 @dataclass(frozen=True)
@@ -46,48 +49,68 @@ class Scores:
     """Whether larger scores are better."""
     scale: Scale
     found: list[Score]
+    measure: Measure = ACCURACY
+    """Of which the differences are."""
 
 
-ACCURACY = """
-    WITH {base}
+MEANS = """
+    WITH base AS ({base})
     SELECT
         {task}, c.target_density, {label},
-        avg(f.accuracy) AS mean, avg(f.accuracy - b.accuracy) AS difference
+        avg(f.score) AS mean, avg(f.score - b.value) AS difference,
+        count(f.score - b.value) AS pairs, worst_value({metric}) IS NULL AND bool_or(f.gone) AS lost
     FROM (
         SELECT
             f.cell, f.task, f.seed, f.target_density,
-            CASE
-                WHEN f.status = 'ok' THEN f.test_accuracy
-                WHEN f.status IN ('failed', 'diverged', 'skipped') THEN 0
-            END AS accuracy
-        FROM flat f WHERE {where}
+            coalesce(is_lost(f.status) OR f.status = 'skipped', false) AS gone,
+            CASE WHEN f.status = 'ok' THEN f.value WHEN gone THEN worst_value({metric}) END AS score
+        FROM scored({metric}) f WHERE {where}
     ) f
     JOIN cells c ON c.cell = f.cell
     JOIN tasks t ON t.task = c.task
     LEFT JOIN base b
         ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
     GROUP BY ALL
-    HAVING mean IS NOT NULL
+    HAVING mean IS NOT NULL OR lost
 """
 
 
-def accuracy_scores(con: DuckDBPyConnection, scope: Scope, against: Baselines) -> Scores:
-    """Mean test accuracy at each density; 0 at seeds that the method lost or cannot reach."""
-    sql = ACCURACY.format(base=against.sql, where=scope.where("f"), task=TASK, label=LABEL)
+def metric_scores(
+    con: DuckDBPyConnection, scope: BoardScope, against: Baselines, measure: Measure = ACCURACY
+) -> Scores:
+    """Mean of the metric at each density. A seed that the method lost or cannot reach counts as the
+    worst value; where there is none, the label has lost the task.
+    """
+    sql = MEANS.format(
+        base=against.base(measure), metric=quoted(measure.name), where=scope.where("f"),
+        task=TASK, label=LABEL,
+    )  # fmt: skip
     rows = fetch(con, sql, {**scope.parameters, **against.parameters})
-    against.require_common([r | {"pairs": r["difference"] is not None} for r in rows], "pairs")
-    found = [_score(row, row["mean"], row["difference"]) for row in rows]
-    return Scores("test accuracy", True, "points", found)
+    against.require_common(rows, "pairs")
+    far = -measure.sign * math.inf
+    found = [
+        _score(row, None, far) if row["lost"] else _score(row, row["mean"], row["difference"])
+        for row in rows
+    ]
+    return Scores(measure.words, measure.higher, _scale(measure), found, measure)
 
 
-def area_scores(con: DuckDBPyConnection, scope: Scope, against: Baselines) -> Scores:
-    """Mean area under the accuracy-density curve."""
-    rows = area.rows(con, scope, against)
-    found = [_score(r, r["mean"], r["difference"]) for r in rows if r["mean"] is not None]
-    return Scores("area under accuracy against log density", True, "points", found)
+def area_scores(
+    con: DuckDBPyConnection, scope: BoardScope, against: Baselines, measure: Measure = ACCURACY
+) -> Scores:
+    """Mean area under the curve of the metric against log density."""
+    far = -measure.sign * math.inf
+    found = []
+    for row in area.rows(con, scope, against, measure):
+        if measure.worst is None and row["lost"] + row["skipped"]:
+            found.append(_score(row, None, far))
+        elif row["mean"] is not None:
+            found.append(_score(row, row["mean"], row["difference"]))
+    what = f"area under {measure.short} against log density"
+    return Scores(what, measure.higher, _scale(measure), found, measure)
 
 
-def speed_scores(con: DuckDBPyConnection, scope: Scope, against: Baselines) -> Scores:
+def speed_scores(con: DuckDBPyConnection, scope: BoardScope, against: Baselines) -> Scores:
     """Mean early-stop step at each density; lost where the method lost or skipped a seed."""
     found = []
     for row in speed.rows(con, scope, against, speed.MARGIN):
@@ -102,11 +125,15 @@ def speed_scores(con: DuckDBPyConnection, scope: Scope, against: Baselines) -> S
 
 
 def matching_scores(
-    con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    measure: Measure = ACCURACY,
 ) -> Scores:
     """Sparsest density that is shown, or on average, not worse than the baseline; lost if none."""
     found = []
-    for row in matching.rows(con, scope, against, margin):
+    for row in matching.rows(con, scope, against, margin, measure):
         if row["compared"]:
             known = [d for d in (row["shown_density"], row["even_density"]) if d is not None]
             found.append(_score(row, min(known, default=None), None))
@@ -114,20 +141,28 @@ def matching_scores(
 
 
 def cost_scores(
-    con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float, reach: float | None
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    reach: float | None = None,
+    measure: Measure = ACCURACY,
 ) -> Scores:
     """FLOPs to reach the accuracy; lost where a seed does not reach it at any density."""
-    rows = [r for r in cost.rows(con, scope, against, margin, reach) if r["planned"] > r["pending"]]
+    rows = [
+        row for row in cost.rows(con, scope, against, margin, reach, measure)
+        if row["planned"] > row["pending"]
+    ]  # fmt: skip
     base = {_task(row): _cost(row) for row in rows if against.has(row)}
     found = []
     for row in rows:
         baseline = against.of[row["suite"]]
         there = 1.0 if baseline is not None and baseline.dense else base.get(_task(row), math.nan)
         found.append(_score(row, _cost(row), _log_ratio(_cost(row), there)))
-    return Scores("FLOPs to reach the accuracy", False, "ratio", found)
+    return Scores(f"FLOPs to reach the {measure.short}", False, "ratio", found)
 
 
-def _score(row: Row, value: float | None, difference: float | None) -> Score:
+def _score(row: BoardRow, value: float | None, difference: float | None) -> Score:
     suite, *task = _task(row)
     return Score(
         suite, "/".join(task), row.get("target_density"), row["strategy"],
@@ -135,11 +170,11 @@ def _score(row: Row, value: float | None, difference: float | None) -> Score:
     )  # fmt: skip
 
 
-def _task(row: Row) -> tuple[str, ...]:
+def _task(row: BoardRow) -> tuple[str, ...]:
     return tuple(row[key] for key in ON)
 
 
-def _cost(row: Row) -> float | None:
+def _cost(row: BoardRow) -> float | None:
     """As a multiple of the dense run's; None where a seed does not reach the accuracy."""
     whole = row["n"] == row["planned"] - row["pending"]
     return row["flops_masked_ratio"] if whole else None
@@ -150,3 +185,7 @@ def _log_ratio(cost: float | None, base: float | None) -> float | None:
     if cost is None or base is None:
         return 0.0 if cost is base else (math.inf if cost is None else -math.inf)
     return math.log(cost / base) if base > 0 and cost > 0 else None
+
+
+def _scale(measure: Measure) -> Scale:
+    return "points" if measure.is_fraction else "value"

@@ -6,15 +6,29 @@ import math
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.judging import NO_VERDICT, Words, with_verdict
-from lth_bench.analysis.boards.layout import outstanding, place, seeds, styles, tables, times
-from lth_bench.analysis.boards.rows import LABEL, TASK, Row, fetch, name, ranked, versus
-from lth_bench.analysis.boards.scope import Scope
+from lth_bench.analysis.boards.judging import NO_VERDICT, Words, judged_row
+from lth_bench.analysis.boards.layout import place, seeds, styles, tables, times
+from lth_bench.analysis.boards.missing import outstanding
+from lth_bench.analysis.boards.rows import (
+    LABEL,
+    TASK,
+    BoardRow,
+    fetch,
+    lost_share,
+    name,
+    ranked,
+    versus,
+)
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import measure
 from lth_bench.analysis.numbers import count, kept, percent
 from lth_bench.analysis.table import Board, Cell, Line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+EARLY_STOP = measure("early_stop_step")
+"""What is ranked by."""
 
 MARGIN = 0.1
 """Relative differences of steps this small do not matter, unless the user says otherwise."""
@@ -22,7 +36,7 @@ MARGIN = 0.1
 BLOCK = ("suite", "model", "dataset", "recipe", "target_density")
 
 SQL = """
-    WITH {base},
+    WITH base AS ({base}),
     own AS (
         SELECT task, experiment_id, target_density, early_stop_step AS step
         FROM flat f
@@ -42,8 +56,8 @@ SQL = """
             count(f.ratio) AS difference_n, avg(f.ratio) AS difference,
             stddev_samp(f.ratio) AS difference_deviation,
             count(f.own) AS own_n, avg(f.own) AS own, stddev_samp(f.own) AS own_deviation,
-            count(*) FILTER (f.status IN ('failed', 'diverged')) AS lost,
-            count(*) FILTER (f.status IN ('failed', 'diverged')) AS failed,
+            count(*) FILTER (is_lost(f.status)) AS lost,
+            count(*) FILTER (is_lost(f.status)) AS failed,
             count(*) FILTER (f.status = 'skipped') AS skipped
         FROM (
             SELECT
@@ -53,7 +67,7 @@ SQL = """
                 coalesce(f.rewind_step, 0) + f.steps AS end_step,
                 CASE WHEN f.status = 'ok' THEN f.early_stop_accuracy END AS early_stop_accuracy,
                 CASE WHEN f.status = 'ok' THEN f.density END AS density,
-                ln(above_zero / nullif(b.step, 0)) AS ratio,
+                ln(above_zero / nullif(b.value, 0)) AS ratio,
                 ln(above_zero / nullif(o.step, 0)) AS own
             FROM flat f
             LEFT JOIN base b
@@ -68,16 +82,16 @@ SQL = """
     SELECT
         {task}, c.target_density, {label}, NULL AS rank,
         g.n, g.early_stop_step,
-        g.early_stop_step - q.t * g.deviation / sqrt(g.n) AS low,
-        g.early_stop_step + q.t * g.deviation / sqrt(g.n) AS high,
+        g.early_stop_step - half_width(q.t, g.deviation, g.n) AS low,
+        g.early_stop_step + half_width(q.t, g.deviation, g.n) AS high,
         g.early_stop_accuracy, g.at_end, g.density,
         exp(g.difference) AS ratio,
-        exp(g.difference - bq.t * g.difference_deviation / sqrt(g.difference_n)) AS ratio_low,
-        exp(g.difference + bq.t * g.difference_deviation / sqrt(g.difference_n)) AS ratio_high,
+        exp(g.difference - half_width(bq.t, g.difference_deviation, g.difference_n)) AS ratio_low,
+        exp(g.difference + half_width(bq.t, g.difference_deviation, g.difference_n)) AS ratio_high,
         g.difference_n AS ratio_n,
         exp(g.own) AS ticket_ratio,
-        exp(g.own - oq.t * g.own_deviation / sqrt(g.own_n)) AS ticket_ratio_low,
-        exp(g.own + oq.t * g.own_deviation / sqrt(g.own_n)) AS ticket_ratio_high,
+        exp(g.own - half_width(oq.t, g.own_deviation, g.own_n)) AS ticket_ratio_low,
+        exp(g.own + half_width(oq.t, g.own_deviation, g.own_n)) AS ticket_ratio_high,
         g.own_n AS ticket_ratio_n,
         g.planned, g.failed, g.skipped, g.planned - g.n - g.failed - g.skipped AS pending, g.lost,
         g.difference, g.difference_n, g.difference_deviation,
@@ -93,7 +107,9 @@ SQL = """
 """
 
 
-def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float) -> list[Row]:
+def rows(
+    con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin: float
+) -> list[BoardRow]:
     """One row a task, target density, label and control, the soonest first within a density.
 
     `early_stop_step` is the mean step of minimum validation loss, with its 95% t-interval `low`
@@ -106,7 +122,7 @@ def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: floa
     relative differences.
     """
     sql = SQL.format(
-        base=against.sql, where=scope.where("f"), tickets=scope.where("f", "tasks", "densities"),
+        base=against.base(EARLY_STOP), where=scope.where("f"), tickets=scope.where("f", "tasks", "densities"),
         task=TASK, label=LABEL,
     )  # fmt: skip
     found = fetch(con, sql, {**scope.parameters, **against.parameters})
@@ -114,7 +130,7 @@ def rows(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: floa
     return [_finished(row, against, margin) for row in ranked(found, _soonest_first, BLOCK)]
 
 
-def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: float) -> Board:
+def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin: float) -> Board:
     """The leaderboard by early-stop step."""
     found = rows(con, scope, against, margin)
     words = Words(f"{100 * margin:.6g}", "%", "sooner", "later")
@@ -139,7 +155,7 @@ def board(con: DuckDBPyConnection, scope: Scope, against: Baselines, margin: flo
     return Board("leaderboard", found, shown, legend)
 
 
-def header(row: Row, controls: bool) -> tuple[str, ...]:
+def header(row: BoardRow, controls: bool) -> tuple[str, ...]:
     """Of the table of a row's task, with controls or without."""
     return (
         "left %", "#", "strategy", "stop", f"× {versus(row)}", "verdict", "detects",
@@ -147,7 +163,7 @@ def header(row: Row, controls: bool) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def line(row: Row, first: bool, words: Words, controls: bool) -> Line:
+def line(row: BoardRow, first: bool, words: Words, controls: bool) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
     verdict = Cell("cut off", whole) if _cut_off(row) else words.cell(row)
@@ -170,17 +186,17 @@ def line(row: Row, first: bool, words: Words, controls: bool) -> Line:
     )
 
 
-def _cut_off(row: Row) -> bool:
+def _cut_off(row: BoardRow) -> bool:
     return row["verdict"] is None and str(row["verdict_text"]).startswith("cut off")
 
 
-def _soonest_first(row: Row) -> tuple[bool, float] | None:
+def _soonest_first(row: BoardRow) -> tuple[float, float] | None:
     step = row["early_stop_step"]
-    return None if step is None else (row["lost"] > 0, step)
+    return None if step is None else (lost_share(row), step)
 
 
-def _finished(row: Row, against: Baselines, margin: float) -> Row:
-    row = with_verdict(row, against, math.log1p(margin), higher=False, unit="ratio")
+def _finished(row: BoardRow, against: Baselines, margin: float) -> BoardRow:
+    row = judged_row(row, against, math.log1p(margin), higher=False, unit="ratio")
     row |= {"margin": margin}
     if against.has(row):
         row |= {"ratio": None, "ratio_low": None, "ratio_high": None, "ratio_n": 0}

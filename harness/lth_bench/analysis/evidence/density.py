@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from lth_bench.analysis.evidence.places import Place, by_place
 from lth_bench.analysis.evidence.subject import WHO, Subject, asked
-from lth_bench.analysis.samples import LOST
+from lth_bench.analysis.measures import measured
+from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Metric = Literal["test_accuracy", "early_stop_accuracy", "early_stop_step", "generalisation_gap"]
-"""Fractions; `early_stop_step` in steps. `generalisation_gap` is train minus test accuracy."""
+Metric = str
+"""Name of a metric, as in `analysis.measures`."""
 
-METRICS: tuple[Metric, ...] = get_args(Metric)
+METRICS: tuple[Metric, ...] = ("test_accuracy", "early_stop_accuracy", "early_stop_step", "generalisation_gap")
+"""Those of every report: fractions, and `early_stop_step` in steps."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +44,29 @@ class Series(Subject):
 
 
 def density_series(
-    con: DuckDBPyConnection, metric: Metric = "test_accuracy", suites: Sequence[str] = ()
+    con: DuckDBPyConnection, metric: str = "test_accuracy", suites: Sequence[str] = ()
 ) -> dict[Place, list[Series]]:
-    """One series a label and control, dense first."""
+    """One series a label and control, dense first.
+
+    `metric` is a column of `tickets_flat`, `generalisation_gap`, or one that a plugin reports;
+    UnknownName for any other. Means and intervals are those of the leaderboard.
+    """
+    name = quoted(measured(con, metric).name)
     rows = con.execute(
         f"""
         {WHO},
-        found AS (
-            SELECT
-                cell, density, status, test_examples,
-                CASE WHEN status = 'ok' AND isfinite(v) THEN v END AS v
-            FROM (SELECT *, CAST({_VALUE[metric]} AS DOUBLE) AS v FROM flat)
-        ),
-        grouped AS (
-            SELECT
-                cell, count(v) AS n, avg(v) AS mean,
-                greatest(stddev_samp(v), {_FLOOR[metric]}) AS deviation,
-                avg(density) FILTER (v IS NOT NULL) AS density, count(*) AS planned,
-                count(*) FILTER (list_contains(?, status)) AS lost
-            FROM found GROUP BY cell
-        ),
         bounded AS (
-            SELECT g.*, w.*, q.t * g.deviation / sqrt(g.n) AS reach
-            FROM grouped g
-            JOIN who w ON w.cell = g.cell
-            LEFT JOIN t_quantiles q ON q.df = g.n - 1
-            WHERE g.n > 0
+            SELECT w.*, b.density, b.mean, b.low, b.high, b.n, b.planned, b.failed AS lost
+            FROM board_of({name}) b JOIN who w ON w.cell = b.cell
+            WHERE b.n > 0
         )
         SELECT
             task, strategy, label, control, source,
             list(target_density ORDER BY target_density DESC),
             list(density ORDER BY target_density DESC),
             list(mean ORDER BY target_density DESC),
-            list(mean - reach ORDER BY target_density DESC),
-            list(mean + reach ORDER BY target_density DESC),
+            list(low ORDER BY target_density DESC),
+            list(high ORDER BY target_density DESC),
             list(n ORDER BY target_density DESC),
             list(planned ORDER BY target_density DESC),
             list(lost ORDER BY target_density DESC)
@@ -83,22 +74,6 @@ def density_series(
         GROUP BY task, place, strategy, label, control, source
         ORDER BY task, place
         """,
-        [*asked(suites), list(LOST)],
+        asked(suites),
     ).fetchall()
     return by_place(con, rows, Series)
-
-
-_FLOOR: dict[Metric, str] = {
-    "test_accuracy": "0.5 / min(test_examples)",
-    "early_stop_accuracy": "0.5 / min(test_examples)",
-    "early_stop_step": "0",
-    "generalisation_gap": "0",
-}
-"""Half the distance of two values: the least that a deviation counts as."""
-
-_VALUE: dict[Metric, str] = {
-    "test_accuracy": "test_accuracy",
-    "early_stop_accuracy": "early_stop_accuracy",
-    "early_stop_step": "early_stop_step",
-    "generalisation_gap": "train_accuracy - test_accuracy",
-}

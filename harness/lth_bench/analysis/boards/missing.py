@@ -1,25 +1,25 @@
-"""Densities at which a label has no result, told in words below a table."""
+"""Results that are not there, in words below a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.boards.rows import ON, Row, full_name
+from lth_bench.analysis.boards.rows import ON, BoardRow, full_name
 from lth_bench.analysis.numbers import kept
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Notes = dict[tuple[str, ...], list[str]]
-"""Sentences by suite, model, dataset and recipe."""
+Sentences = dict[tuple[str, ...], list[str]]
+"""By suite, model, dataset and recipe."""
 
 SQL = """
     SELECT
         e.entry, f.target_density,
-        count(*) FILTER (f.status IN ('failed', 'diverged')) AS lost,
+        count(*) FILTER (is_lost(f.status)) AS lost,
         count(*) FILTER (f.status = 'skipped') AS skipped,
-        count(*) FILTER (f.status NOT IN ('ok', 'failed', 'diverged', 'skipped')) AS owed
+        count(*) FILTER (is_owed(f.status)) AS owed
     FROM flat f
     JOIN cells c ON c.cell = f.cell
     JOIN cells r ON (r.task, r.label, r.control) = (c.task, c.label, c.control)
@@ -30,14 +30,14 @@ SQL = """
 """
 
 
-def gaps(con: DuckDBPyConnection, rows: Iterable[Row], worst: str) -> Notes:
+def gaps(con: DuckDBPyConnection, rows: Iterable[BoardRow], worst: str) -> Sentences:
     """What the policy on failures makes of each label that lacks results at some density.
 
     `rows` have their `key`, the `densities` that are looked at and the seeds `lost`, `skipped` and
     `pending`. `worst` says what stands for a ticket that was lost.
     """
     lacking = [r for r in rows if r["lost"] or r["skipped"] or r["pending"]]
-    found: Notes = {}
+    found: Sentences = {}
     if not lacking:
         return found
     there: dict[int, dict[float, tuple[int, int, int]]] = {}
@@ -76,3 +76,20 @@ def _list(densities: Sequence[float]) -> str:
 
 def _seeds(number: int) -> str:
     return f"{number} seed" if number == 1 else f"{number} seeds"
+
+
+def outstanding(rows: Sequence[BoardRow], what: str = "rows") -> list[str]:
+    """What is said below a table of results that are not there; `what` is counted."""
+    totals = {key: sum(r[key] for r in rows) for key in ("failed", "skipped", "pending")}
+    notes = []
+    if totals["failed"] or totals["skipped"]:
+        notes.append(
+            f"{totals['failed']} of {sum(r['planned'] for r in rows)} {what} failed and "
+            f'{totals["skipped"]} were skipped; why: lth-bench query "FROM failures"'
+        )
+    if totals["pending"]:
+        notes.append(
+            f"{totals['pending']} {what} are still to come; run the suite again to go on, with "
+            f"--retry oom,timeout where memory or time was short"
+        )
+    return notes
