@@ -23,7 +23,7 @@ from lth_bench.analysis.measures import measure
 )
 def test_every_kind(metric, unit, higher, value, difference):
     found = measure(metric)
-    assert (found.unit, found.higher) == (unit, higher)
+    assert (found.difference_unit, found.higher) == (unit, higher)
     assert found.difference(float(value)) == difference
     assert found.value(abs(float(value))) == difference[1:]
     assert found.known == (metric != "signs_kept")

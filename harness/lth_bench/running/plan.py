@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.analysis.shares import prunable_share
+from lth_bench.analysis.boards.notes import prunable_share
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import is_reachable

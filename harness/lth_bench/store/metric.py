@@ -83,7 +83,8 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
     known = ", ".join(f"'{name}'" for name in named)
     return f"""
         SELECT
-            f.*, CAST(CASE {metric} {values} ELSE m.value END AS DOUBLE) AS value,
+            f.*,
+            finite_or_null(CAST(CASE {metric} {values} ELSE m.value END AS DOUBLE)) AS value,
             -- the cost of a ticket without sharing: training and search
             f.steps + f.search_steps AS total_steps,
             f.examples + f.search_examples AS total_examples,
@@ -103,6 +104,7 @@ def macros() -> str:
     ways = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN {r.higher}" for r in RULES)
     tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)
     return f"""
+        CREATE MACRO finite_or_null(x) AS CASE WHEN isfinite(x) THEN x END;
         CREATE MACRO metric_unit(metric_name) AS CASE {units} ELSE '' END;
         CREATE MACRO higher_is_better(metric_name) AS CASE {ways} ELSE true END;
         CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lth_bench.analysis.boards import area
-from lth_bench.analysis.boards.ablations import ablations
 from lth_bench.analysis.boards.baseline import baselines
+from lth_bench.analysis.boards.notes import ablations
 from lth_bench.analysis.boards.scope import resolve
 from lth_bench.analysis.leaderboard import leaderboard
 from lth_bench.output.page.known import know

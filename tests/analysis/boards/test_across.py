@@ -9,14 +9,14 @@ import scipy.stats
 
 from lth_bench.analysis.boards import across, across_tables
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.boards.scores import (
     Scores,
-    accuracy_scores,
     area_scores,
     cost_scores,
     matching_scores,
+    metric_scores,
     speed_scores,
 )
 from lth_bench.analysis.table import Board
@@ -42,10 +42,10 @@ def cells(
 def scores(con: Any, baseline: str | None = None, **filters: Any) -> tuple[Scores, Any]:
     scope = resolve(con, Selection(**filters))
     against = baselines(con, scope, baseline)
-    return accuracy_scores(con, scope, against), against
+    return metric_scores(con, scope, against), against
 
 
-def rows(con: Any, baseline: str | None = None, **filters: Any) -> dict[str, Row]:
+def rows(con: Any, baseline: str | None = None, **filters: Any) -> dict[str, BoardRow]:
     return {row["label"]: row for row in across.rows(*scores(con, baseline, **filters))}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lth_bench.analysis.boards import area
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.table import Table
 from lth_bench.errors import NothingSelected
@@ -17,7 +17,7 @@ from lth_bench.errors import NothingSelected
 Chosen = Callable[..., Any]
 
 
-def rows(con: Any, baseline: str | None = None, **filters: Any) -> dict[str, Row]:
+def rows(con: Any, baseline: str | None = None, **filters: Any) -> dict[str, BoardRow]:
     scope = resolve(con, Selection(**filters))
     return {
         r["label"] + ("" if r["control"] == "none" else f"/{r['control']}"): r

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lth_bench.analysis.boards.collapse import collapses
+from lth_bench.analysis.boards.notes import collapses
 from lth_bench.analysis.boards.scope import resolve
 from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
 from lth_bench.output.formats import as_csv

@@ -8,7 +8,7 @@ import pytest
 
 from lth_bench.analysis.boards import cost
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.table import Board
 from lth_bench.errors import UserError
@@ -26,7 +26,7 @@ SEARCHES = {"one_shot": 1000, "snip": 0, "dense": 0}
 def rows(
     con: Any, baseline: str | None = None, margin: float = 0.005, reach: float | None = None,
     **filters: Any,
-) -> dict[str, Row]:  # fmt: skip
+) -> dict[str, BoardRow]:  # fmt: skip
     scope = resolve(con, Selection(**filters))
     against = baselines(con, scope, baseline)
     return {row["label"]: row for row in cost.rows(con, scope, against, margin, reach)}

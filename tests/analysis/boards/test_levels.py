@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_bench.analysis.boards.levels import levels
+from lth_bench.analysis.boards.across import levels
 
 densities = st.lists(st.sampled_from([0.9, 0.5, 0.501, 0.36, 0.2, 0.1, 0.0467]), unique=True)
 ladders = st.dictionaries(st.sampled_from("abcde"), densities)

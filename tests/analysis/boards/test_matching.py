@@ -8,7 +8,7 @@ import pytest
 
 from lth_bench.analysis.boards import matching
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.table import Table
 from lth_bench.errors import NothingSelected
@@ -19,7 +19,9 @@ Chosen = Callable[..., Any]
 DENSE = {("dense", 1.0): [0.90, 0.91, 0.92]}
 
 
-def rows(con: Any, baseline: str | None = None, margin: float = 0.005, **filters: Any) -> list[Row]:
+def rows(
+    con: Any, baseline: str | None = None, margin: float = 0.005, **filters: Any
+) -> list[BoardRow]:
     scope = resolve(con, Selection(**filters))
     return matching.rows(con, scope, baselines(con, scope, baseline), margin)
 
@@ -30,7 +32,7 @@ def table(con: Any, baseline: str | None = None) -> Table:
     return found
 
 
-def densities(row: Row) -> tuple[float | None, ...]:
+def densities(row: BoardRow) -> tuple[float | None, ...]:
     return row["shown_density"], row["even_density"], row["possible_density"]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import scipy.stats
 
-from lth_bench.analysis.boards import accuracy
+from lth_bench.analysis.boards import metric
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
-from lth_bench.analysis.rows import rows as all_rows
+from lth_bench.analysis.leaderboard import rows as all_rows
 from lth_bench.analysis.table import Board
 from lth_bench.errors import UnknownName, UserError
 
@@ -26,14 +26,16 @@ SMALL = {
 }
 
 
-def rows(con: Any, baseline: str | None = None, margin: float = 0.005, **filters: Any) -> list[Row]:
+def rows(
+    con: Any, baseline: str | None = None, margin: float = 0.005, **filters: Any
+) -> list[BoardRow]:
     scope = resolve(con, Selection(**filters))
-    return accuracy.rows(con, scope, baselines(con, scope, baseline), margin)
+    return metric.rows(con, scope, baselines(con, scope, baseline), margin)
 
 
 def board(con: Any, baseline: str | None = None, margin: float = 0.005) -> Board:
     scope = resolve(con)
-    return accuracy.board(con, scope, baselines(con, scope, baseline), margin)
+    return metric.board(con, scope, baselines(con, scope, baseline), margin)
 
 
 def rounded(value: Any) -> Any:
@@ -41,7 +43,7 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
-def named(rows: list[Row]) -> dict[str, Row]:
+def named(rows: list[BoardRow]) -> dict[str, BoardRow]:
     return {r["label"] + ("" if r["control"] == "none" else f"/{r['control']}"): r for r in rows}
 
 
@@ -170,7 +172,7 @@ def test_places_are_those_of_the_pairwise_tests(chosen: Chosen) -> None:
 def test_too_many_pairs_leave_the_rank_alone(
     chosen: Chosen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lth_bench.analysis.boards.places.MOST_PAIRS", 0)
+    monkeypatch.setattr("lth_bench.analysis.boards.rows.MOST_PAIRS", 0)
     found = named(rows(chosen(SMALL)))
     assert (found["imp"]["rank"], found["imp"]["rank_low"]) == (1, None)
     (table,) = board(chosen(SMALL)).tables

@@ -8,7 +8,7 @@ import pytest
 
 from lth_bench.analysis.boards import speed
 from lth_bench.analysis.boards.baseline import baselines
-from lth_bench.analysis.boards.rows import Row
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.table import Table
 from lth_bench.stats import t_interval
@@ -25,7 +25,7 @@ STOPS = {
 }  # fmt: skip
 
 
-def rows(con: Any, baseline: str | None = None, margin: float = 0.1) -> dict[str, Row]:
+def rows(con: Any, baseline: str | None = None, margin: float = 0.1) -> dict[str, BoardRow]:
     scope = resolve(con, Selection())
     return {
         r["label"] + ("" if r["control"] == "none" else f"/{r['control']}"): r

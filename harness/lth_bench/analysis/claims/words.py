@@ -59,6 +59,6 @@ def unit(claim: Claim) -> str:
     if claim.compare == "ratio":
         return "×"
     known = measure(claim.metric)
-    if claim.compare == "value" and known.kind == "fraction":
+    if claim.compare == "value" and known.is_fraction:
         return "%"
-    return f" {SHORT[known.unit]}" if known.unit else ""
+    return f" {SHORT[known.difference_unit]}" if known.difference_unit else ""

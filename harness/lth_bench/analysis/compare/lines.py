@@ -103,7 +103,7 @@ def _line(
         planned=len(planned),
         step=step,
         higher=options.measure.higher,
-        unit=options.measure.unit,
+        unit=options.measure.difference_unit,
     )
     return Comparison(
         group,

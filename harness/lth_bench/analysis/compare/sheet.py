@@ -121,7 +121,7 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
     group, overall = blocks[0][0].group, blocks[0][-1]
     lines = [x for block in blocks for x in block if x.density is not None]
     if overall.density is None and overall.interval is not None and not group.name:
-        difference = f"{_difference(overall.interval, measure)} {measure.unit}".rstrip()
+        difference = f"{_difference(overall.interval, measure)} {measure.difference_unit}".rstrip()
         words.append(
             f"over {len(lines)} densities B − A is {difference}: {overall.text}. "
             f"By density: {_counted(lines)}."

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 Metric = str
 """Name of a metric, as in `analysis.measures`."""
 
-METRICS: tuple[Metric, ...] = ("test_accuracy", "early_stop_accuracy", "early_stop_step", "generalisation_gap")
+METRICS: tuple[Metric, ...] = (
+    "test_accuracy",
+    "early_stop_accuracy",
+    "early_stop_step",
+    "generalisation_gap",
+)
 """Those of every report: fractions, and `early_stop_step` in steps."""
 
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis import evidence as proofs
-from lth_bench.analysis.boards.ablations import ablations
-from lth_bench.analysis.boards.alike import unlike
-from lth_bench.analysis.boards.collapse import collapses
-from lth_bench.analysis.boards.prunable import shares
+from lth_bench.analysis.boards.notes import ablations, collapses, shares, unlike
+from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.claims import claims_board
 from lth_bench.analysis.evidence import Evidence, Place, Run
-from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.analysis.rows import Row, rows
+from lth_bench.analysis.leaderboard import Question, leaderboard, rows
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.analysis.table import Board
 from lth_bench.errors import UserError
@@ -35,7 +32,7 @@ Key = tuple[float, str, str, str]
 class Standing:
     """What the seeds of one cell say of it, beside the leaderboard's row."""
 
-    row: Row
+    row: BoardRow
     sample: Sample
     name: str
     """LABEL or LABEL/CONTROL, and where it is from if transferred."""
@@ -127,7 +124,7 @@ def know(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteKnown
         studies[study.suite].append(study)
     if not found:
         return _tuned_only(con, studies)
-    by_task: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    by_task: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
     for row in rows(con, suites=suites):
         by_task[row["suite"], _task(row)].append(row)
     by_cell: dict[tuple[str, str], dict[Key, Sample]] = defaultdict(dict)
@@ -203,7 +200,7 @@ def _boards(con: DuckDBPyConnection, suite: str) -> dict[str, Board]:
 
 
 def _standings(
-    task: str, rows: Sequence[Row], samples: Mapping[Key, Sample]
+    task: str, rows: Sequence[BoardRow], samples: Mapping[Key, Sample]
 ) -> tuple[Standing, ...]:
     dense = min(
         (s for s in samples.values() if s.strategy == "dense"),
@@ -243,5 +240,5 @@ def _controls_after_tickets(found: Sequence[Standing]) -> tuple[Standing, ...]:
     ))  # fmt: skip
 
 
-def _task(row: Row) -> str:
+def _task(row: BoardRow) -> str:
     return "/".join((row["model"], row["dataset"], row["recipe"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lth_bench.analysis.boards.collapse import marked
+from lth_bench.analysis.boards.notes import marked
 from lth_bench.analysis.numbers import count, percent
 from lth_bench.analysis.table import Cell, Style
 from lth_bench.output.page.content import Column, Facet, Grid, Row, Section

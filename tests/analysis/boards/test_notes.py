@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.analysis.shares import prunable_share
+from lth_bench.analysis.boards.notes import prunable_share
 
 
 @pytest.mark.parametrize(
