@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.numbers import MINUS, count
-from lth_bench.errors import UnknownName
-from lth_bench.store.metric import COLUMNS, DERIVED, MetricUnit, Split, rule_of, split_of
+from lth_bench.store.metric import MetricUnit, Split, require_metric, rule_of, split_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -137,11 +136,7 @@ ACCURACY = Measure("test_accuracy", "fraction", True)
 
 def measured(con: DuckDBPyConnection, metric: str) -> Measure:
     """A metric that the results have. UnknownName, with those there are, for any other."""
-    if metric not in COLUMNS and metric not in DERIVED:
-        reported = con.execute("SELECT DISTINCT metric FROM metrics").fetchall()
-        names = {name for (name,) in reported}
-        if metric not in names:
-            raise UnknownName("metric", metric, {*COLUMNS, *DERIVED, *names})
+    require_metric(con, metric)
     return measure(metric)
 
 

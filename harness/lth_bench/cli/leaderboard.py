@@ -22,11 +22,21 @@ def leaderboard(
         typer.Option(
             "--by",
             metavar="KIND",
-            help="accuracy at each density; matching: the sparsest density not worse than dense; "
-            "area under the accuracy-density curve; cost of reaching an accuracy; speed: the "
-            "early-stop step.",
+            help="accuracy, or --metric, at each density; matching: the sparsest density not "
+            "worse than dense; area under the accuracy-density curve; cost of reaching an "
+            "accuracy; speed: the early-stop step.",
         ),
     ] = "accuracy",
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="What to rank by or, with another --by than accuracy, what has to be kept: "
+            "test_loss, early_stop_accuracy, val_accuracy, train_accuracy, any numeric column of "
+            "tickets_flat, or a metric that a plugin reports.",
+        ),
+    ] = "test_accuracy",
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -66,17 +76,17 @@ def leaderboard(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Difference that does not matter: of accuracies, as a fraction (0.005); with "
-            "--by speed, of steps, relative (0.1).",
+            help="Difference that does not matter: of accuracies, as a fraction (0.005); of other "
+            "metrics, relative to the baseline's mean (0.05; with --by speed 0.1).",
         ),
     ] = None,
     reach: Annotated[
         float | None,
         typer.Option(
             "--reach",
-            metavar="ACCURACY",
-            help="With --by cost: the test accuracy to reach, in (0, 1]; by default the dense "
-            "runs' mean less the margin.",
+            metavar="VALUE",
+            help="With --by cost: the test accuracy in (0, 1], or other --metric, to reach; by "
+            "default the dense runs' mean less the margin.",
         ),
     ] = None,
     format: FormatOption = "table",
@@ -94,6 +104,7 @@ def leaderboard(
     require_board_format(format)
     question = Question(
         by=by,
+        metric=metric,
         selection=Selection(
             suite or (), task or (), model or (), dataset or (), density or (), control
         ),

@@ -7,7 +7,12 @@ One table of rules for Python (`analysis.measures`) and for SQL (the macros `met
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from lth_bench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MetricUnit = Literal["fraction", "steps", "examples", "FLOPs", "s", ""]
 """Of a metric's values; a fraction is written in percent, its differences in points."""
@@ -69,6 +74,16 @@ def split_of(metric: str) -> Split:
         return "test"
     first = metric.split("_", 1)[0]
     return next((split for split in get_args(Split) if split and split == first), "")
+
+
+def require_metric(con: DuckDBPyConnection, metric: str) -> None:
+    """UnknownName, with the metrics there are, for one that no ticket has."""
+    if metric in COLUMNS or metric in DERIVED:
+        return
+    reported = con.execute("SELECT DISTINCT metric FROM metrics").fetchall()
+    names = {name for (name,) in reported}
+    if metric not in names:
+        raise UnknownName("metric", metric, {*COLUMNS, *DERIVED, *names})
 
 
 def scored_sql(metric: str, rows: str = "flat") -> str:

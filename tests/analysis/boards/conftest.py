@@ -36,6 +36,8 @@ class Chosen(Scenario):
         default_factory=dict
     )
     """Layers without a weight, and the effective density, by the same keys."""
+    metrics: Mapping[str, Mapping[tuple[Any, ...], Sequence[float]]] = field(default_factory=dict)
+    """Other metrics by name, by the same keys."""
     baseline: str = "dense"
 
     def run(self) -> dict[str, Any]:
@@ -64,6 +66,8 @@ class Chosen(Scenario):
                 yield {**record, "status": value, "reason": "chosen", "metrics": {}}
             elif value is not None:
                 record["metrics"] |= {"test_accuracy": value, "early_stop_accuracy": value}
+                for metric, cells in self.metrics.items():
+                    record["metrics"] |= {metric: self._value(cells, experiment, key)}
                 stop = self._value(self.stops, experiment, key)
                 if stop is not None:
                     record["metrics"]["early_stop_step"] = stop

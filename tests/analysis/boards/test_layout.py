@@ -13,8 +13,8 @@ from scipy.stats import rankdata
 
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.layout import tables
-from lth_bench.analysis.boards.missing import outstanding
 from lth_bench.analysis.boards.metric import header, line
+from lth_bench.analysis.boards.missing import outstanding
 from lth_bench.analysis.boards.rows import ranked
 from lth_bench.analysis.table import Board
 from lth_bench.output.formats import render_board

@@ -161,8 +161,9 @@ def rows(
     """
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
-        base_entries=against.entries, metric=quoted(measure.name), where=scope.where("f", "tasks", "densities"),
-        shown=scope.where("c"), task=TASK, label=LABEL, order=ORDER,
+        base_entries=against.entries, metric=quoted(measure.name),
+        where=scope.where("f", "tasks", "densities"), shown=scope.where("c"),
+        task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
     found = fetch(con, sql, {**scope.parameters, **against.parameters})
     if not any(row["strategy"] != "dense" for row in found):

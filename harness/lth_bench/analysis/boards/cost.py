@@ -143,8 +143,9 @@ def rows(
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
-        base_entries=against.entries, metric=quoted(measure.name), tasks=scope.where("d", "tasks"), where=where,
-        shown=scope.where("c"), task=TASK, label=LABEL, order=ORDER,
+        base_entries=against.entries, metric=quoted(measure.name),
+        tasks=scope.where("d", "tasks"), where=where, shown=scope.where("c"),
+        task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
     given = {**scope.parameters, **against.parameters, "reach": reach}
     given |= {

@@ -171,7 +171,8 @@ def rows(
     df = [d for (d,) in con.execute("SELECT df FROM t_quantiles ORDER BY df").fetchall()]
     where = scope.where("f")
     sql = SQL.format(
-        base=against.base(measure), metric=quoted(measure.name), entries=ENTRIES.format(where=scope.where("c")), where=where,
+        base=against.base(measure), metric=quoted(measure.name),
+        entries=ENTRIES.format(where=scope.where("c")), where=where,
         task=TASK, label=LABEL, order=ORDER,
     )  # fmt: skip
     found = fetch(con, sql, {
@@ -201,9 +202,9 @@ def board(
         f"{'accuracy' if measure == ACCURACY else measure.name} is shown to be less than "
         f"{measure.margin_words(margin, against.word)} {worse} {against.word} (one-sided paired "
         "t-test at 95%, each density by itself, three seeds at least). even: sparsest at which it "
-        f"is not {worse} on average. possible: sparsest at which the 95% interval of the difference still "
-        "reaches 0. A density at which a seed failed or that cannot be reached does not count. ≤: "
-        "the sparsest density planned, so that the true one may lie below. #: by these three in "
+        f"is not {worse} on average. possible: sparsest at which the 95% interval of the "
+        "difference still reaches 0. A density at which a seed failed or that cannot be reached "
+        "does not count. ≤: the sparsest density planned, so that the true one may lie below. #: by these three in "
         f"turn. Δ, n, FLOPs: at the first of the three that there is; Δ {unit}n in pairs of "
         "seeds, FLOPs of search and training, if pruned weights cost nothing, as a multiple of "
         "the dense run's. settles: seeds by which the even density is likely to be decided, in 1 "

@@ -114,7 +114,7 @@ def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = 
         f"really kept, where a structured method lands below the target. #: by {measure.short}; "
         "1–3: the "
         "places it could truly have, by paired t-tests of all pairs at 95% with Holm's correction. "
-        f"{measure.short}: {_measured_on(rows, measure)}mean ± 95% t-interval over the seeds"
+        f"{measure.short}: {_measured_on(measure)}mean ± 95% t-interval over the seeds"
         f"{_generality(rows, measure)}. Δ: mean difference to {against}, seed by seed{unit}. "
         f"{words.legend(against)} n: seeds. stop: step of minimum validation loss, "
         "counted from the schedule's beginning. steps: of the "
@@ -142,7 +142,7 @@ def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) 
     )
 
 
-def _measured_on(rows: list[BoardRow], measure: Measure) -> str:
+def _measured_on(measure: Measure) -> str:
     """`test, ` of the accuracy on the test split; of other metrics their name says it."""
     if measure == ACCURACY:
         return "test, "

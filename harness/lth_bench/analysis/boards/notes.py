@@ -160,7 +160,8 @@ LAYERS_NAMED = 3
 
 COLLAPSE_SQL = """
     WITH collapsed AS (
-        SELECT f.* FROM flat f WHERE f.status = 'ok' AND is_collapsed(f.empty_layers, f.effective_density) AND {where}
+        SELECT f.* FROM flat f
+        WHERE f.status = 'ok' AND is_collapsed(f.empty_layers, f.effective_density) AND {where}
     ),
     empty AS (
         SELECT ticket_id, layer, position FROM layers

@@ -137,7 +137,8 @@ def matching_scores(
         if row["compared"]:
             known = [d for d in (row["shown_density"], row["even_density"]) if d is not None]
             found.append(_score(row, min(known, default=None), None))
-    return Scores("sparsest shown or even density", False, "rank", found)
+    of = "" if measure == ACCURACY else f" of {measure.name}"
+    return Scores(f"sparsest shown or even density{of}", False, "rank", found)
 
 
 def cost_scores(

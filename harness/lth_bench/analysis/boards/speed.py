@@ -122,8 +122,8 @@ def rows(
     relative differences.
     """
     sql = SQL.format(
-        base=against.base(EARLY_STOP), where=scope.where("f"), tickets=scope.where("f", "tasks", "densities"),
-        task=TASK, label=LABEL,
+        base=against.base(EARLY_STOP), where=scope.where("f"),
+        tickets=scope.where("f", "tasks", "densities"), task=TASK, label=LABEL,
     )  # fmt: skip
     found = fetch(con, sql, {**scope.parameters, **against.parameters})
     against.require_common(found, "ratio_n")
