@@ -204,9 +204,9 @@ def board(
         "t-test at 95%, each density by itself, three seeds at least). even: sparsest at which it "
         f"is not {worse} on average. possible: sparsest at which the 95% interval of the "
         "difference still reaches 0. A density at which a seed failed or that cannot be reached "
-        "does not count. ≤: the sparsest density planned, so that the true one may lie below. #: by these three in "
-        f"turn. Δ, n, FLOPs: at the first of the three that there is; Δ {unit}n in pairs of "
-        "seeds, FLOPs of search and training, if pruned weights cost nothing, as a multiple of "
+        "does not count. ≤: the sparsest density planned, so that the true one may lie below. #: "
+        "by these three in turn. Δ, n, FLOPs: at the first of the three that there is; "
+        f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost nothing, as a multiple of "
         "the dense run's. settles: seeds by which the even density is likely to be decided, in 1 "
         "of 2 and in 4 of 5 cases."
     )
