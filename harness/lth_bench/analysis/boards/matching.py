@@ -206,9 +206,9 @@ def board(
         "difference still reaches 0. A density at which a seed failed or that cannot be reached "
         "does not count. ≤: the sparsest density planned, so that the true one may lie below. #: "
         "by these three in turn. Δ, n, FLOPs: at the first of the three that there is; "
-        f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost nothing, as a multiple of "
-        "the dense run's. settles: seeds by which the even density is likely to be decided, in 1 "
-        "of 2 and in 4 of 5 cases."
+        f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost "
+        "nothing, as a multiple of the dense run's. settles: seeds by which the even density is "
+        "likely to be decided, in 1 of 2 and in 4 of 5 cases."
     )
     shown = tables(
         found,
