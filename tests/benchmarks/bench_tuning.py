@@ -38,8 +38,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
     from lth_bench.suite.select import select
-    from lth_bench.tuning import loop as conductor
-    from lth_bench.tuning import run
+    from lth_bench.tuning import loop, run
     from lth_bench.tuning.final import gains, run_final
 
     made: list[Planned] = []
@@ -51,23 +50,23 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             super().add(items)
 
     own = 0.0
-    advance = conductor.Conductor._advance
+    advance = loop.TuningLoop._advance
 
-    def timed(self: conductor.Conductor) -> None:
+    def timed(self: loop.TuningLoop) -> None:
         nonlocal own
         began = time.perf_counter()
         advance(self)
         own += time.perf_counter() - began
 
-    monkeypatch.setattr(conductor, "Schedule", Watched)
-    monkeypatch.setattr(conductor.Conductor, "_advance", timed)
+    monkeypatch.setattr(loop, "Schedule", Watched)
+    monkeypatch.setattr(loop.TuningLoop, "_advance", timed)
     registry, suite = load_registry(), load_suite("tune_digits")
     execution = Execution(results=tmp_path / "tuned.duckdb", device="cpu", workers=WORKERS)
     request = RunRequest(selection=Selection(suite="tune_digits"), execution=execution)
     summary = run.tune_suite(suite, registry, request, Heard())
     plain = _at_once(made, tmp_path / "plain.duckdb")
     print(
-        f"\n{len(made)} experiments of {sum(summary.told.values())} trials on {WORKERS} workers:"
+        f"\n{len(made)} experiments of {sum(summary.ended.values())} trials on {WORKERS} workers:"
         f" tuned in {summary.seconds:.1f} s, of which proposing, judging and storing trials"
         f" {own:.2f} s ({100 * own / summary.seconds:.1f}%); with all of them known from the"
         f" beginning {plain:.1f} s"

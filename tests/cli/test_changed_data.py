@@ -131,7 +131,7 @@ def test_finished_experiments_are_trained_again_when_their_data_has_changed(run,
     ((new, *_),) = query(paths, rests_on)
     assert new != old
     said = cli("why", identity(paths), "--results", paths.results)
-    assert f"had changed: its results before were from other data ({old[:12]} then)" in said
+    assert f"had changed: its earlier results were for data {old[:12]}" in said
     assert "now reused: it is finished" in said
     assert run().steps == 0
 
@@ -167,7 +167,7 @@ def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypa
     resumed = run()
     assert resumed.reused == 1 and resumed.rows == run("fresh.duckdb").rows
     said = cli("why", identity(first.paths), "--results", first.paths.results)
-    assert "its results before were from other data" in said
+    assert "its earlier results were for data " in said
 
 
 def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monkeypatch):

@@ -16,7 +16,7 @@ from lth_bench.cli.app import app
 from lth_bench.maintenance import device as module
 from lth_bench.maintenance.device import findings, speeds
 from lth_bench.maintenance.selftest.steps import plan
-from lth_bench.maintenance.selftest.supervised import Result
+from lth_bench.maintenance.selftest.supervised import StepResult
 
 SPEED = {
     "model_steps_per_second": 85_000.4, "steps": 4000, "size": 16, "variant": "stacked",
@@ -37,19 +37,19 @@ GOOD = {
 }  # fmt: skip
 
 
-def results(**changes: Any) -> list[Result]:
+def results(**changes: Any) -> list[StepResult]:
     """Of a device on which all is well, but for `changes` to what functions return."""
     found = []
     for step in plan("cuda:1"):
         value = changes.get(step.function, GOOD[step.function])
-        if isinstance(value, Result):
-            found.append(Result(step.name, value.status, error=value.error))
+        if isinstance(value, StepResult):
+            found.append(StepResult(step.name, value.status, error=value.error))
         else:
-            found.append(Result(step.name, "ok", 1.0, value))
+            found.append(StepResult(step.name, "ok", 1.0, value))
     return found
 
 
-def levels(made: list[Result]) -> dict[str, str]:
+def levels(made: list[StepResult]) -> dict[str, str]:
     return {f.what: f.level for f in findings("cuda:1", made)}
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said:
 
 
 def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
-    late = Result("", "late", error="took longer than 60 s")
+    late = StepResult("", "late", error="took longer than 60 s")
     found = list(findings("cuda:1", results(halving=late)))
     (bad,) = [f for f in found if f.level == "problem"]
     assert (bad.what, bad.found) == ("cuda:1 halving", "late: took longer than 60 s")
@@ -100,7 +100,7 @@ def test_warnings_of_torch_are_passed_on() -> None:
 
 CHILD = """
 import os
-from lth_bench.maintenance.selftest.child import serve
+from lth_bench.maintenance.selftest.supervised import serve
 def dies(device, **_):
     os.abort()
 def raises(device, **_):
@@ -140,7 +140,7 @@ from functools import partial
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.maintenance.selftest import net, steps
-from lth_bench.maintenance.selftest.child import serve
+from lth_bench.maintenance.selftest.supervised import serve
 from lth_bench.maintenance import device
 
 def smaller(name, model, recipe):
@@ -181,4 +181,4 @@ def test_a_pretend_gpu_passes(tmp_path: Path, gpu_env: Any) -> None:
 
 def test_a_time_limit_without_a_device_is_refused(lth: Any) -> None:
     done = lth("doctor", "--timeout", "5m", code=4)
-    assert "--timeout is for the tests of --device" in done.stderr
+    assert "--timeout limits the tests of --device" in done.stderr

@@ -206,4 +206,4 @@ def test_a_tuning_goes_on_without_the_task(here, suite, what):
     here.write("s.toml", file.read_text().replace('use = "random"', 'use = "snip"'))
     tuned = here("tune", file, "--budget", "trials=2", "--no-final", "--json", code=1)
     assert {s["model"] for s in json.loads(tuned.stdout)["studies"]} == {"mlp(hidden=[8])"}
-    assert re.search(f"cannot run, and is not tuned: .*{DATA[what]}", tuned.stderr)
+    assert re.search(f"cannot run, so it is not tuned: .*{DATA[what]}", tuned.stderr)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
-from lth_bench.maintenance.gc import Sorted, no_run, read_needs, remove, sort_artifacts
+from lth_bench.maintenance.gc import ArtifactReport, no_run, read_needs, remove, sort_artifacts
 from lth_bench.store import Journal, Paths, fold, reading
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
@@ -61,13 +61,13 @@ def results(tmp_path: Path) -> Callable[..., Paths]:
     return written
 
 
-def look(paths: Paths, running: bool = False) -> Sorted:
+def look(paths: Paths, running: bool = False) -> ArtifactReport:
     with reading(paths.results) as con:
         return sort_artifacts(paths, read_needs(con), running)
 
 
-def names(found: Sorted) -> set[str]:
-    return {w.artifact.path.name for w in found.waste}
+def names(found: ArtifactReport) -> set[str]:
+    return {w.artifact.path.name for w in found.removable}
 
 
 def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
@@ -77,10 +77,10 @@ def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
         OLD, UNNAMED, f"{BUSY}.partial", f".{BUSY}.{'0' * 32}", f"{OLD}.lock",
     }  # fmt: skip
     assert (found.kept, found.kept_bytes, found.bytes) == (1, 1000, 4000)
-    count, size = remove(found.waste)
+    count, size = remove(found.removable)
     assert (count, size) == (5, 4000)
     assert [p.name for p in (paths.artifacts / "trainings").iterdir()] == [NEW]
-    assert look(paths).waste == ()
+    assert look(paths).removable == ()
 
 
 def test_what_unfinished_experiments_may_take_up_stays(results: Callable[..., Paths]) -> None:
@@ -104,7 +104,7 @@ def test_what_somebody_holds_stays(results: Callable[..., Paths]) -> None:
     paths = results()
     found = look(paths)
     with FileLock(paths.artifacts / "trainings" / f"{OLD}.lock"):
-        remove(found.waste)
+        remove(found.removable)
         assert (paths.artifacts / "trainings" / OLD).is_dir()
     assert not (paths.artifacts / "trainings" / UNNAMED).exists()
 
@@ -122,7 +122,7 @@ def test_it_follows_no_link_and_touches_nothing_of_others(
     make(folder, "A" * 40)
     found = look(paths)
     assert set(found.foreign) == {"e" * 40, f"{'e' * 40}.lock", "notes.txt", "A" * 40}
-    remove(found.waste)
+    remove(found.removable)
     assert (precious / "training.json").read_bytes() == b"x" * 1000
     assert (folder / "notes.txt").exists()
     assert not (folder / UNNAMED).exists()
@@ -155,7 +155,7 @@ def test_it_shows_first_and_removes_when_told(results: Callable[..., Paths]) -> 
     assert len(shown["waste"]) == 5
     assert (paths.artifacts / "trainings" / OLD).is_dir()
     text = CliRunner().invoke(app, ["gc", "--results", str(paths.results)]).output
-    assert "nothing is removed yet; --remove frees" in text
+    assert "nothing was removed; run again with --remove to free" in text
     assert invoke(paths, "--remove")["removed"] == {"count": 5, "bytes": 4000}
     assert paths.journal.read_bytes() == before
 

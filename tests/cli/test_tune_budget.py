@@ -57,7 +57,7 @@ def shown(tmp_path, capsys, monkeypatch):
         fold(paths)
         with open_safe(paths) as con:
             studies = read_studies(con)
-        summary = TuneSummary("x", [])
+        summary = TuneSummary(run_id="x", studies=[])
         suite = suite_of(own.text + tune, own.path)
         gains = {} if bought is None else {studies[0].study_id: bought}
         conclude(suite, "my suite.toml", paths.results, summary, None, studies, gains)

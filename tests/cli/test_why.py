@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
-from lth_bench.maintenance.why import history as why
-from lth_bench.maintenance.why.changes import changes
-from lth_bench.maintenance.why.words import worded
+from lth_bench.cli.why import worded
+from lth_bench.maintenance.why import changes, why
 from lth_bench.store import Journal, Paths, fold, reading
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
@@ -51,7 +50,7 @@ def test_it_names_what_changed_since_the_one_before(twice: Paths) -> None:
     assert found["now"].startswith("reused: it is finished")
     assert found["ended_by"]["run_id"] == "run-2"
     text = worded(found)
-    assert "nothing was planned" not in text
+    assert "first experiment planned in its place" not in text
     assert new in text
 
 
@@ -63,7 +62,7 @@ def test_what_was_replaced_says_by_what(twice: Paths) -> None:
     assert found["earlier"] is None
     assert found["now"].startswith("nothing: the suite has changed since")
     assert "replaced  by" in worded(found)
-    assert "nothing was planned in its place before" in worded(found)
+    assert "it is the first experiment planned in its place" in worded(found)
 
 
 def test_a_source_that_was_edited_since_is_noticed(twice: Paths) -> None:
@@ -88,7 +87,7 @@ def test_the_trainings_it_found_and_those_it_did(twice: Paths) -> None:
     assert all(t["trained_here"] or t["trained_by"] or t["run_id"] is None
                for t in found["trainings"])  # fmt: skip
     assert not any(t["kept"] for t in found["trainings"])
-    assert any("not on disk any more" in note for note in found["notes"])
+    assert any("no longer on disk" in note for note in found["notes"])
     key = "a" * 40
     records = list(scenario("run-2", source_hash="after").records())
     for record in records:
@@ -115,7 +114,7 @@ def test_the_trainings_it_found_and_those_it_did(twice: Paths) -> None:
          {"model": {"name": "mlp", "params": {"hidden": [4]}}}, "model hidden: [3] → [4]"),
         ({"dataset": {"name": "a"}}, {"dataset": {"name": "b"}}, "dataset name: a → b"),
         ({"densities": [0.5]}, {"densities": [0.5, 0.2]}, "densities: [0.5] → [0.5, 0.2]"),
-        ({"recipe": {}}, {"recipe": {}}, "source of the model or the dataset: another → this"),
+        ({"recipe": {}}, {"recipe": {}}, "source of the model or the dataset: earlier → current"),
     ],
 )  # fmt: skip
 def test_each_part_has_its_words(before: Any, after: Any, said: str) -> None:

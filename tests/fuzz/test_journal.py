@@ -31,7 +31,7 @@ from lth_bench.store.journal import finished
 from lth_bench.store.mark import Mark
 from lth_bench.store.staging import COLUMNS, Batch, copy_lines, stage, unstage
 from lth_bench.store.trials import read_studies
-from lth_bench.tuning.earlier import earlier_outcomes
+from lth_bench.tuning.journal import earlier_outcomes
 
 pytestmark = pytest.mark.fuzz
 # without shrinking: a case says itself what is bad in it

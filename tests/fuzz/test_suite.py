@@ -19,7 +19,7 @@ from lth_bench.plugins import Registry, load_registry
 from lth_bench.running.plan import plan_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
-from lth_bench.tuning.goals import goals_of
+from lth_bench.tuning.goal import goals_of
 
 pytestmark = pytest.mark.fuzz
 FUZZ = settings.get_profile("fuzz")

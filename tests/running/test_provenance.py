@@ -9,7 +9,7 @@ import pytest
 from lth_bench.data.digits import Digits
 from lth_bench.data.root import DataMissing
 from lth_bench.errors import UserError
-from lth_bench.maintenance.why.data import looker
+from lth_bench.maintenance.why import fingerprint_lookup
 from lth_bench.params import build
 from lth_bench.plugins import load_registry
 from lth_bench.running.provenance import fingerprint_of
@@ -87,10 +87,11 @@ def test_no_shipped_dataset_is_downloaded_for_what_is_finished(registry, tmp_pat
 def test_what_a_stranger_s_journal_says_of_a_dataset_leads_nowhere(config, registry, tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "elsewhere" / "a").mkdir(parents=True)
-    assert looker(registry, tmp_path / "root")(config) is None
+    assert fingerprint_lookup(registry, tmp_path / "root")(config) is None
     assert not any((tmp_path / "root").iterdir())
 
 
 def test_the_data_that_is_there_is_told(registry, tmp_path):
     read = Digits().load(tmp_path)
-    assert looker(registry, tmp_path)({"name": "digits", "params": {}}) == read.fingerprint()
+    look = fingerprint_lookup(registry, tmp_path)
+    assert look({"name": "digits", "params": {}}) == read.fingerprint()

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from lth_bench.errors import UserError
 from lth_bench.maintenance.results import check_results
-from lth_bench.maintenance.why import history as why
+from lth_bench.maintenance.why import why
 from lth_bench.masks import Mask
 from lth_bench.output.page import render_page
 from lth_bench.store import Journal, Paths, fold, reading, rebuild

@@ -9,9 +9,8 @@ from lth_bench.errors import UserError
 from lth_bench.suite import load_suite, smoke
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.schema import json_schema
-from lth_bench.suite.shipped import shipped
-from lth_bench.suite.spec import Claim, Side
-from lth_bench.suite.summary import summary
+from lth_bench.suite.source import shipped
+from lth_bench.suite.spec import Claim, Side, summary
 
 CLAIM = """
 [[claims]]
@@ -116,7 +115,7 @@ def test_another_recipe_on_the_other_side(claim):
 
 
 WRONG = [
-    ('name = "first"', 'name = "a b"', 1, ["name must be ASCII letters", "'a b'"]),
+    ('name = "first"', 'name = "a b"', 1, ["name must consist of ASCII letters", "'a b'"]),
     ('name = "first"', "", 0, ["missing key claims[0].name"]),
     ('text = "imp is better than snip"', 'text = " "', 2, ["text is empty"]),
     ('source = "a paper, table 1"', "", 0, ["missing key claims[0].source"]),
@@ -124,22 +123,27 @@ WRONG = [
     ('of = "imp"', 'of = "imp/reinit"', 4, ["'imp' has no control 'reinit'; it has none"]),
     ('of = "imp"', 'of = "dense/reinit"', 4, ["'dense' has no control 'reinit'"]),
     ('of = "imp"', 'off = "imp"', 4, ["unknown key claims[0].off", "'of'"]),
-    ('versus = "snip-big"', 'versus = "imp"', 5, ["versus is the same as `of`: 'imp'"]),
+    (
+        'versus = "snip-big"',
+        'versus = "imp"',
+        5,
+        ["versus must differ from `of`, but both are 'imp'"],
+    ),
     ('model = "mlp"', 'model = "mpl"', 6, ["claims[0].model: no task has a model 'mpl'", "'mlp'"]),
     ('model = "mlp"', 'dataset = "cifar"', 6, ["no task has a dataset 'cifar'", "digits"]),
     ('model = "mlp"', 'recipe = "slow"', 6, ["no task has a recipe 'slow'", "fast"]),
-    ('model = "mlp"', "", 0, ["fits 2 of them: conv/digits/fast, mlp", "give model"]),
-    ('model = "mlp"', 'model = "conv"', 5, ["claims[0].versus: 'snip-big' is not for conv"]),
-    ("density = 0.2", "", 0, ["claims[0] has no density", "0.5, 0.2"]),
-    ("density = 0.2", "density = 0.3", 7, ["has no density 0.3, but 0.5, 0.2"]),
-    ("density = 0.2", "density = 1", 7, ["has no density 1, but 0.5, 0.2"]),
+    ('model = "mlp"', "", 0, ["fits 2 of them: conv/digits/fast, mlp", "set model"]),
+    ('model = "mlp"', 'model = "conv"', 5, ["claims[0].versus: 'snip-big' does not run on conv"]),
+    ("density = 0.2", "", 0, ["claims[0] needs a density", "0.5, 0.2"]),
+    ("density = 0.2", "density = 0.3", 7, ["has no density 0.3; it has 0.5, 0.2"]),
+    ("density = 0.2", "density = 1", 7, ["has no density 1; it has 0.5, 0.2"]),
     ("density = 0.2", "density = [\n0.2,\n0.3]", 9, ["claims[0].density[1]", "density 0.3"]),
-    ("density = 0.2", "density = [0.2, 0.2001]", 7, ["density[1]: 0.2 is meant twice"]),
+    ("density = 0.2", "density = [0.2, 0.2001]", 7, ["density[1]: density 0.2 is listed twice"]),
     ("density = 0.2", "density = []", 7, ["density is an empty list"]),
     ("density = 0.2", "density = 0", 7, ["claims[0].density", "(0, 1]", "got 0"]),
-    ("at_least = 0.001", "", 0, ["exactly one of at_least", "has none"]),
-    ("at_least = 0.001", "at_least = 0\nat_most = 1", 9, ["this has at_least and at_most"]),
-    ("at_least = 0.001", "at_least = 0\nreported = true", 9, ["has at_least and reported"]),
+    ("at_least = 0.001", "", 0, ["exactly one of at_least", "but got none"]),
+    ("at_least = 0.001", "at_least = 0\nat_most = 1", 9, ["but got at_least and at_most"]),
+    ("at_least = 0.001", "at_least = 0\nreported = true", 9, ["but got at_least and reported"]),
     ("at_least = 0.001", "within = 0", 8, ["claims[0].within", "> 0"]),
     ("at_least = 0.001", "at_least = nan", 8, ["claims[0].at_least", "nan"]),
     ("at_least = 0.001", 'at_least = 0\ncompare = "ratio"', 8, ["at_least of a ratio", "> 0"]),
@@ -155,7 +159,12 @@ WRONG = [
     ('versus = "snip-big"', 'versus_recipe = "fast"', 5, ["versus_recipe needs `versus`"]),
     ('versus = "snip-big"', 'compare = "ratio"', 5, ["compare needs `versus`"]),
     ("of =", 'versus_recipe = "slow"\nof =', 4, ["has no recipe 'slow'", "fast"]),
-    ('of = "imp"\nversus = "snip-big"', 'of = "dense"', 6, ["the dense run has no density"]),
+    (
+        'of = "imp"\nversus = "snip-big"',
+        'of = "dense"',
+        6,
+        ["a claim about dense runs takes no density"],
+    ),
 ]
 
 
@@ -173,7 +182,9 @@ def test_one_message_with_file_line_and_key(claim, old, new, line, parts):
 
 def test_a_name_that_is_taken(claim):
     path = claim(more=CLAIM)
-    with pytest.raises(UserError, match=rf":{FIRST + 11}: claims\[1\].name: the name 'first' is"):
+    with pytest.raises(
+        UserError, match=rf":{FIRST + 11}: claims\[1\].name: another claim is already named 'first'"
+    ):
         load_suite(path)
 
 

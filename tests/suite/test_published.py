@@ -12,7 +12,7 @@ import pytest
 from lth_bench.analysis.measures import measure
 from lth_bench.plugins import load_registry
 from lth_bench.suite import load_suite
-from lth_bench.suite.shipped import shipped
+from lth_bench.suite.source import shipped
 from lth_bench.suite.spec import Claim, Side, Suite
 
 KNOWN = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))

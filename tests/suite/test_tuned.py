@@ -13,7 +13,7 @@ from lth_bench.running.plan import plan_suite
 from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
-from lth_bench.suite.smoke import smoke
+from lth_bench.suite.select import smoke
 
 TUNED = """
 [[strategies]]
@@ -74,7 +74,11 @@ def test_it_runs_on_the_tasks_it_names(tuned) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ('"conv"', '"cnov"', ["strategies[2].tuned[0]", "'cnov/digits/fast' is no task", "conv/"]),
+        (
+            '"conv"',
+            '"cnov"',
+            ["strategies[2].tuned[0]", "'cnov/digits/fast' is not a task of this suite", "conv/"],
+        ),
         ('"mlp(hidden=[30])"', '"conv"', ["tuned[1]", "conv/digits/fast is tuned twice"]),
         ("trial = 3", "trial = -1", ["trial", ">= 0"]),
         ("study =", "studdy =", ["unknown key", "'study'"]),

@@ -80,14 +80,23 @@ def goal(read: Callable[..., Suite]) -> Callable[..., Goal]:
             total_steps=10, source="", layer_counts={}, layer_kinds={},
         )  # fmt: skip
         dims: tuple[Dimension, ...] = dimensions or (
-            number("a", "float", 0.9, (("a",),), 0.0, 1.0),
-            number("b", "float", 5.0, (("b",),), 0.0, 10.0),
+            number("a", "float", 0.9, (("a",),), low=0.0, high=1.0),
+            number("b", "float", 5.0, (("b",),), low=0.0, high=10.0),
         )
         tuning = suite.tune
         seeds = tuning.seeds_beside(suite.seeds)
         objective = Objective(tuning.objectives, (0.4, 0.1), seeds, tuning.margin)
         strategy = replace(suite.strategies[0], use="method", label="method", params={})
-        made = Goal(suite, tuning, task, strategy, Method, Method(), dims, objective)
+        made = Goal(
+            suite=suite,
+            tune=tuning,
+            task=task,
+            spec=strategy,
+            strategy=Method,
+            own=Method(),
+            dimensions=dims,
+            objective=objective,
+        )
         return replace(made, **changes)
 
     return make
@@ -123,22 +132,22 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 class Quiet:
-    """No display; it keeps what it is told."""
+    """No display; it keeps the results."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.results: list[Any] = []
 
     def begin(self, *_: Any) -> None: ...
     def event(self, record: Any) -> None: ...
     def end(self) -> None: ...
 
-    def trial(self, study: Any, number: int, told: Any) -> None:
-        self.told.append((study.goal.spec.label, number, told))
+    def trial(self, study: Any, number: int, result: Any) -> None:
+        self.results.append((study.goal.spec.label, number, result))
 
 
 @pytest.fixture
 def tune(inline: list[Any]) -> Callable[..., Any]:
-    """`tune(suite, results)`: spend the budget; the summary, with what was told."""
+    """`tune(suite, results)`: spend the budget; the summary, with the results of the trials."""
     from lth_bench.plugins import load_registry
     from lth_bench.running.request import Execution, RunRequest, Selection
     from lth_bench.tuning.run import tune_suite
@@ -150,7 +159,7 @@ def tune(inline: list[Any]) -> Callable[..., Any]:
         )
         quiet = progress or Quiet()
         summary = tune_suite(suite, load_registry(), request, quiet, **options)
-        summary.heard = quiet.told
+        summary.heard = quiet.results
         return summary
 
     return run

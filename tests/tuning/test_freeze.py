@@ -1,8 +1,7 @@
-"""The frozen suite: what tuning found beside the suite's own settings, where it is from."""
-
 from __future__ import annotations
 
 import dataclasses
+import math
 import runpy
 import tomllib
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
@@ -21,7 +22,14 @@ from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import StrategySpec, Suite
 from lth_bench.suite.tuned import seen_seeds
-from lth_bench.tuning.freeze import freeze, tuned_label, write_best
+from lth_bench.tuning.freeze import (
+    freeze,
+    toml_comment,
+    toml_entries,
+    toml_value,
+    tuned_label,
+    write_best,
+)
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 Search = RECORDS["Search"]
@@ -78,7 +86,7 @@ def test_it_says_where_the_values_are_from(found: Callable[..., list[Study]]) ->
     )
     best, own = search.trial(search.best)["values"][0], search.trial(0)["values"][0]
     for part in (
-        f"trial {search.best} of 12, by tpe on the validation split at 0.2 left: accuracy",
+        f"trial {search.best} of 12, sampler tpe, on the validation split at density 0.2: accuracy",
         f"{best:.4g}; the suite's own settings: {own:.4g}, 20",
         "what tuning found for imp",
         "lth-bench 0.1.0",
@@ -175,10 +183,12 @@ def test_nothing_found_is_one_message(found: Callable[..., list[Study]]) -> None
     suite = load_suite("quickstart")
     failed = {n: {"state": "failed", "values": []} for n in range(12)}
     for studies in (found(Search(changes=failed)), found(Search(label="gone"))):
-        with pytest.raises(UserError, match="no trial of suite 'quickstart' has ended"):
+        with pytest.raises(
+            UserError, match="no trial of suite 'quickstart' has finished with a value"
+        ):
             freeze(suite, studies)
     lost = {Search().best: {"experiment_ids": []}}
-    with pytest.raises(UserError, match=r"experiments of trial .* are not in these results"):
+    with pytest.raises(UserError, match=r"have no experiment of trial .*; merge the results"):
         freeze(suite, found(Search(changes=lost)))
 
 
@@ -202,7 +212,7 @@ def test_it_says_which_seeds_the_search_used(found: Callable[..., list[Study]]) 
     assert strategies(text)["imp-tuned"].tuned[0].seeds == (100, 101)
     assert seen_seeds(suite) == []
     (note,) = seen_seeds(dataclasses.replace(suite, seeds=(0, 101)))
-    assert note.startswith("imp-tuned: its parameters were chosen at seed 101, ")
+    assert note.startswith("imp-tuned was tuned at seed 101, so results there favour it")
 
 
 def test_another_trial_than_the_best(found: Callable[..., list[Study]]) -> None:
@@ -216,12 +226,45 @@ def test_another_trial_than_the_best(found: Callable[..., list[Study]]) -> None:
     (tuned,) = strategies(text)["imp-tuned"].tuned
     assert tuned.origin is not None and tuned.origin["trial"] == other.number
     assert "chosen by hand" in text
-    with pytest.raises(UserError, match=r"no trial 99 of imp .*; the front is "):
+    with pytest.raises(
+        UserError, match=r"trial 99 of imp .* does not exist .*; trials on the front: 1, "
+    ):
         freeze(suite, studies, trial=99)
-    with pytest.raises(UserError, match=r"of which study\? name one with -s LABEL"):
+    with pytest.raises(UserError, match=r"--trial 1 is ambiguous: .* choose one with -s LABEL"):
         freeze(suite, found(Search(), Search(task=CONV)), trial=1)
 
 
 def test_the_suite_is_named_as_it_was_given(found: Callable[..., list[Study]]) -> None:
     with pytest.raises(UserError, match=r"`lth-bench tune 'my own.toml'` first"):
         freeze(load_suite("quickstart"), [], given="my own.toml")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+SCALARS = st.one_of(
+    st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), TEXTS
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_what_is_written_reads_back(table: dict[str, object]) -> None:
+    assert tomllib.loads("\n".join(toml_entries(table))) == table
+
+
+def test_a_long_list_is_broken() -> None:
+    lines = toml_entries({"densities": [0.123456789 + i for i in range(20)]})
+    assert len(lines) == 22
+    assert len(tomllib.loads("\n".join(lines))["densities"]) == 20
+
+
+def test_what_toml_has_no_form_for() -> None:
+    with pytest.raises(TypeError, match="TOML has no NoneType"):
+        toml_value(None)
+    assert math.isnan(tomllib.loads(f"x = {toml_value(math.nan)}")["x"])
+
+
+@given(TEXTS)
+def test_a_comment_stays_one(text: str) -> None:
+    assert tomllib.loads("\n".join([*toml_comment(text), "x = 1"])) == {"x": 1}

@@ -41,11 +41,11 @@ def test_the_area_is_the_leaderboard_s():
 
 
 def test_matching_is_where_the_accuracy_falls_below():
-    ladder = {0.4: 0.95, 0.2: 0.9, 0.1: 0.7}
-    assert matching(ladder, 0.99) == 1.0  # not even the densest
-    assert matching(ladder, 0.65) == pytest.approx(0.1)  # all of them
-    assert matching(ladder, 0.9) == pytest.approx(0.2)
-    assert matching(ladder, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
+    means = {0.4: 0.95, 0.2: 0.9, 0.1: 0.7}
+    assert matching(means, 0.99) == 1.0  # not even the densest
+    assert matching(means, 0.65) == pytest.approx(0.1)  # all of them
+    assert matching(means, 0.9) == pytest.approx(0.2)
+    assert matching(means, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
     # a dip on the way does not end it: the sparsest density that matches counts
     assert matching({0.4: 0.5, 0.2: 0.9, 0.1: 0.9}, 0.9) == pytest.approx(0.1)
 
@@ -64,15 +64,15 @@ def test_directions():
 
 
 def test_a_trial_s_course_runs_seed_by_seed_from_dense_to_sparse():
-    first = objective("accuracy").course(RESULTS, {}, 1)
+    first = objective("accuracy").intermediate(RESULTS, {}, 1)
     assert first == [(1, pytest.approx(0.9)), (2, pytest.approx(0.7))]
-    second = objective("accuracy").course(RESULTS, {}, 2)
+    second = objective("accuracy").intermediate(RESULTS, {}, 2)
     assert second == [(3, pytest.approx(0.7)), (4, pytest.approx(0.6))]
-    assert objective("accuracy").course(RESULTS, {}, 2, whole=True) == first + second
+    assert objective("accuracy").intermediate(RESULTS, {}, 2, whole=True) == first + second
 
 
 def test_the_course_s_end_is_the_value():
     for name in ("accuracy", "area", "matching"):
         o = objective(name)
-        course = o.course(RESULTS, DENSE, 2, whole=True)
+        course = o.intermediate(RESULTS, DENSE, 2, whole=True)
         assert course[-1] == (4, pytest.approx(o.values(RESULTS, DENSE, DENSITIES, 0)[0]))

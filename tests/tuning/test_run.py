@@ -114,7 +114,7 @@ def test_dense_runs_are_trained_once(finished):
 def test_the_same_command_has_nothing_left_to_do(finished, read, tune, inline):
     before = found(finished)
     summary = tune(read(TUNE), finished)
-    assert summary.told == {}
+    assert summary.ended == {}
     assert inline == []
     assert found(finished) == before
 
@@ -165,7 +165,7 @@ def test_killed_and_started_again_it_finds_the_same(finished, read, tune, tmp_pa
     done = {r["experiment_id"] for r in records(results, "experiment")}
     inline.clear()
     summary = tune(read(TUNE), results)
-    assert sum(summary.told.values()) >= 6 - after
+    assert sum(summary.ended.values()) >= 6 - after
     assert done.isdisjoint(e.experiment_id for e in inline)
     assert found(results) == found(finished)
 
@@ -176,12 +176,12 @@ def test_a_larger_budget_only_adds(finished, read, tune, tmp_path, inline):
     for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
         shutil.copy(finished.with_suffix(suffix), tmp_path / f"more{suffix}")
     summary = tune(read(TUNE, "tune.budget.trials=4"), tmp_path / "more.duckdb")
-    assert summary.told == {"complete": 2}
+    assert summary.ended == {"complete": 2}
     assert found(finished).items() <= found(tmp_path / "more.duckdb").items()
 
 
 def test_another_study_under_the_same_name(finished, read, tune, inline):
-    with pytest.raises(UserError, match=r"recipe differs .lr: was 0.005, is 0.01.*--restart"):
+    with pytest.raises(UserError, match=r"recipe.lr 0.005 instead of 0.01.*--restart"):
         tune(read(TUNE, "recipes.short.lr=0.01"), finished)
     assert inline == []
 
@@ -192,7 +192,7 @@ def test_restart_begins_anew_and_trains_nothing_again(finished, read, tune, tmp_
     for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
         shutil.copy(finished.with_suffix(suffix), tmp_path / f"anew{suffix}")
     summary = tune(read(TUNE), tmp_path / "anew.duckdb", restart=True)
-    assert summary.told == {"complete": 6}
+    assert summary.ended == {"complete": 6}
     assert inline == []  # every experiment is in the journal
 
 

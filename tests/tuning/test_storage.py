@@ -58,8 +58,8 @@ def test_a_database_by_url(paths, tmp_path):
         ("studies.log", "must be a database's URL"),
         ("nosuch://host/x", "cannot be opened"),
         ("sqlite:////no/such/folder/x.db", "cannot be opened"),
-        ("sqlite://", "in this process's memory"),
-        ("sqlite:///:memory:", "in this process's memory"),
+        ("sqlite://", "a database in memory, which would be lost"),
+        ("sqlite:///:memory:", "a database in memory, which would be lost"),
         ("mysql://me@host/x", "pip install 'mysqlclient'"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_url_that_leads_nowhere(paths, url, message):
 def test_a_corrupt_database(paths, tmp_path):
     file = tmp_path / "studies.db"
     file.write_bytes(b"no database, but text that is long enough to be looked at" * 40)
-    with pytest.raises(UserError, match="cannot be opened, or is damaged"):
+    with pytest.raises(UserError, match="cannot be opened or is damaged"):
         open_storage(f"sqlite:///{file}", paths)
 
 

@@ -20,7 +20,7 @@ def one_of(*choices: str) -> Complete:
 
 def suite(incomplete: str) -> list[str]:
     """Shipped suites, and the folders and .toml files that lie where the typed path leads."""
-    from lth_bench.suite.shipped import shipped
+    from lth_bench.suite.source import shipped
 
     folder, slash, start = incomplete.rpartition("/")
     found = [] if slash else one_of(*shipped())(incomplete)

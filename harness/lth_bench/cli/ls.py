@@ -138,8 +138,8 @@ def shipped_suites() -> list[dict[str, Any]]:
     """The shipped suites; one that cannot be read has its reason under `error`."""
     from lth_bench.errors import UserError
     from lth_bench.suite import load_suite
-    from lth_bench.suite.shipped import shipped
-    from lth_bench.suite.summary import summary
+    from lth_bench.suite.source import shipped
+    from lth_bench.suite.spec import summary
 
     rows = []
     for name, path in shipped().items():

@@ -50,7 +50,7 @@ def check(
     from lth_bench.cli.output import print_json
     from lth_bench.errors import SOME_FAILED, UnknownName, UserError
     from lth_bench.plugins import load_registry
-    from lth_bench.suite.overrides import apply
+    from lth_bench.suite.overrides import apply_overrides
     from lth_bench.testing import check as judge
     from lth_bench.testing.networks import Kind
 
@@ -60,7 +60,7 @@ def check(
         if not 0 < x < 1:
             raise UserError(f"--density must lie in (0, 1), but got {x:g}")
     params: dict[str, Any] = {}
-    apply(params, set_ or ())
+    apply_overrides(params, set_ or ())
     registry = load_registry(plugin or [], not no_plugins)
     outcomes = _apart(lambda: judge(name, params, registry, cast("Kind", network), density or ()))
     if json_:

@@ -31,7 +31,7 @@ def document(
         "run_id": summary.run_id,
         "suite": suite.name,
         "studies": rows,
-        "trials": dict(summary.told),
+        "trials": dict(summary.ended),
         "seconds": summary.seconds,
         "training_seconds": summary.training_seconds,
         "workers": summary.workers,
@@ -148,7 +148,7 @@ def conclude(
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
-    ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.told.items()))
+    ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.ended.items()))
     say(f"{suite.name}: {ended or 'nothing to search'} in {duration(summary.seconds)}")
     for note in [*summary.notes, *(final.notes if final is not None else ())]:
         say(note)

@@ -37,7 +37,7 @@ def validate(
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.suite.check import check
-    from lth_bench.suite.summary import summary
+    from lth_bench.suite.spec import summary
 
     request = RunRequest.from_options(
         suite=suite,
@@ -56,7 +56,7 @@ def validate(
     if faults:
         raise UserError("\n".join(f"task {task} cannot run: {why}" for task, why in faults.items()))
     if loaded.tune is not None:
-        from lth_bench.tuning.goals import goals_of
+        from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
     found = summary(loaded)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lth_bench.maintenance.finding import UNMEASURED, Finding
+from lth_bench.maintenance import UNMEASURED, Diagnosis
 from lth_bench.maintenance.selftest.steps import LIMIT, plan
-from lth_bench.maintenance.selftest.supervised import Result, run
+from lth_bench.maintenance.selftest.supervised import StepResult, run
 
 COMMAND = (sys.executable, "-P", "-m", "lth_bench.maintenance.selftest")
 SAME, CLOSE = 1e-5, 1e-2
@@ -22,17 +22,17 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[Result]]:
+def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[StepResult]]:
     """The self-tests of some devices, side by side. A step is late after `limit` seconds."""
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         found = pool.map(lambda name: run(COMMAND, plan(name, limit)), names)
         return dict(zip(names, found, strict=True))
 
 
-def findings(device: str, results: Sequence[Result]) -> Iterator[Finding]:
+def findings(device: str, results: Sequence[StepResult]) -> Iterator[Diagnosis]:
     """What the doctor says of a device's self-test."""
     if device != "cpu":
-        yield Finding("warning", "CUDA", UNMEASURED, "please report the figures below")
+        yield Diagnosis("warning", "CUDA", UNMEASURED, "please report the figures below")
     judge: dict[str, Callable[[Any], tuple[str, list[str]]]] = {
         "about": _about, "capture": _capture, "agreement": _agreement, "halving": _halving,
         "speed": _speed,
@@ -41,15 +41,15 @@ def findings(device: str, results: Sequence[Result]) -> Iterator[Finding]:
         what = f"{device} {result.name}"
         if result.status != "ok":
             first = str(result.error).splitlines()[0] if result.error else result.status
-            yield Finding("problem", what, f"{result.status}: {first}", "--json has all of it")
+            yield Diagnosis("problem", what, f"{result.status}: {first}", "--json has all of it")
             continue
         text, bad = judge[result.name.split()[0]](result.value)
         for warning in result.value.get("warnings", ()):
-            yield Finding("warning", what, warning.splitlines()[0])
+            yield Diagnosis("warning", what, warning.splitlines()[0])
         if bad:
-            yield Finding("problem", what, f"{'; '.join(bad)} ({text})", "please report it")
+            yield Diagnosis("problem", what, f"{'; '.join(bad)} ({text})", "please report it")
         else:
-            yield Finding("ok", what, text)
+            yield Diagnosis("ok", what, text)
 
 
 def _about(value: Any) -> tuple[str, list[str]]:
@@ -95,7 +95,7 @@ def _speed(value: Any) -> tuple[str, list[str]]:
     return f"{value['model_steps_per_second']:,.0f} model-steps/s", []
 
 
-def speeds(device: str, results: Sequence[Result]) -> list[list[str]]:
+def speeds(device: str, results: Sequence[StepResult]) -> list[list[str]]:
     """The lines of the table of speeds."""
     lines = []
     for result in results:
@@ -109,3 +109,17 @@ def speeds(device: str, results: Sequence[Result]) -> list[list[str]]:
             f"{v['step_micros']:,.0f}", memory, f"{v['first_seconds']:.1f}",
         ])  # fmt: skip
     return lines
+
+
+def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Columns in line; the first `left` of them to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    ruler = ["─" * width for width in widths]
+    shown = []
+    for line in (headings, ruler, *lines):
+        padded = (
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        shown.append("  ".join(padded).rstrip())
+    return "\n".join(shown)

@@ -1,4 +1,4 @@
-"""Everything that can be wrong before a run, looked at in turn. Nothing is changed."""
+"""All checks before a run, one after another. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Any
 
 from lth_bench.data.root import data_root, offline, user_cache, writable
 from lth_bench.errors import UserError
-from lth_bench.maintenance.finding import Finding
-from lth_bench.maintenance.machine import check_folder, check_memory, check_torch
+from lth_bench.maintenance import Diagnosis
+from lth_bench.maintenance.machine import check_folder, check_memory, check_torch, check_versions
 from lth_bench.maintenance.results import check_results
-from lth_bench.maintenance.versions import check_versions
 from lth_bench.store.paths import Paths
 from lth_bench.system.files import read_json
 
 
 def examine(
     paths: Paths, plugin_files: Sequence[Path] = (), third_party: bool = True
-) -> Iterator[Finding]:
-    """Findings, one after another as they are made; some take a second."""
+) -> Iterator[Diagnosis]:
+    """Diagnoses, each as soon as it is made; some take a second."""
     yield from check_versions()
     yield from check_torch()
     yield from check_memory()
@@ -32,37 +31,39 @@ def examine(
     yield from check_cache()
 
 
-def check_data(third_party: bool) -> Iterator[Finding]:
+def check_data(third_party: bool) -> Iterator[Diagnosis]:
     """The data root, and the data of the shipped suites."""
     try:
         root = data_root()
     except UserError as error:
-        yield Finding("problem", "data root", error.message)
+        yield Diagnosis("problem", "data root", error.message)
         return
     place = root
     while not place.exists() and place != place.parent:
         place = place.parent
     if writable(place):
         yield from check_folder("data root", root.absolute(), "LTH_BENCH_DATA")
-    else:  # reading needs no more
-        yield Finding("ok", "data root", f"{root}, read-only: nothing is downloaded into it")
+    else:  # this is enough to read data
+        yield Diagnosis("ok", "data root", f"{root}, read-only: nothing can be downloaded into it")
     for name, suites, dataset in shipped_datasets(third_party):
         what = f"data {name}"
         used = f"for {', '.join(suites)}"
         find = getattr(dataset, "find", None)
         if find is None:
-            yield Finding("ok", what, f"comes with lth-bench, {used}")
+            yield Diagnosis("ok", what, f"comes with lth-bench, {used}")
         elif find(root):
-            yield Finding("ok", what, f"there, {used}")
+            yield Diagnosis("ok", what, f"found, {used}")
         elif offline():
-            yield Finding(
+            yield Diagnosis(
                 "warning",
                 what,
-                f"missing, {used}; looked for {dataset.needs(root)}",
-                "unset LTH_BENCH_OFFLINE to have it downloaded, or put it there",
+                f"missing, {used}; expected {dataset.needs(root)}",
+                "unset LTH_BENCH_OFFLINE to download it, or copy it there",
             )
         else:
-            yield Finding("ok", what, f"not there yet, {used}; downloaded when it is first wanted")
+            yield Diagnosis(
+                "ok", what, f"not downloaded yet, {used}; the first run that needs it downloads it"
+            )
 
 
 def shipped_datasets(third_party: bool) -> list[tuple[str, list[str], Any]]:
@@ -70,7 +71,7 @@ def shipped_datasets(third_party: bool) -> list[tuple[str, list[str], Any]]:
     from lth_bench.params import build
     from lth_bench.plugins import load_registry
     from lth_bench.suite import load_suite
-    from lth_bench.suite.shipped import shipped
+    from lth_bench.suite.source import shipped
 
     registry = load_registry(third_party=third_party)
     found: dict[str, tuple[str, list[str], Any]] = {}
@@ -81,18 +82,18 @@ def shipped_datasets(third_party: bool) -> list[tuple[str, list[str], Any]]:
                 dataset = build(registry.get("datasets", part.name), part.params)
                 found.setdefault(label, (label, [], dataset))[1].append(name)
         except UserError:
-            continue  # a suite that cannot be read is a fault that `ls suites` shows
+            continue  # `ls suites` shows why a suite cannot be read
     return list(found.values())
 
 
-def check_plugins(files: Sequence[Path], third_party: bool) -> Iterator[Finding]:
-    """Every plugin, imported; those that cannot be used with the reason."""
+def check_plugins(files: Sequence[Path], third_party: bool) -> Iterator[Diagnosis]:
+    """Import every plugin; a problem for each that cannot be used."""
     from lth_bench.plugins import load_registry
 
     try:
         registry = load_registry(files, third_party)
     except UserError as error:
-        yield Finding("problem", "plugins", error.message)
+        yield Diagnosis("problem", "plugins", error.message)
         return
     count, broken = 0, []
     for group in registry.groups.values():
@@ -103,36 +104,35 @@ def check_plugins(files: Sequence[Path], third_party: bool) -> Iterator[Finding]
             except UserError as error:
                 broken.append((name, error.message))
     for name, reason in broken:
-        yield Finding(
+        yield Diagnosis(
             "problem",
             f"plugin {name}",
             reason,
-            "mend or uninstall it; until then whatever names it fails",
+            "fix or uninstall it; until then, suites that use it fail",
         )
     if not broken:
-        yield Finding("ok", "plugins", f"all {count} can be used")
+        yield Diagnosis("ok", "plugins", f"all {count} can be used")
 
 
-def check_cache() -> Iterator[Finding]:
-    """Where a user's measured widths and decoded data are kept."""
+def check_cache() -> Iterator[Diagnosis]:
+    """The user's cache of measured cohort sizes and decoded data."""
     folder = user_cache()
     try:
         fine = writable(folder)
     except OSError:
         fine = False
     if not fine:
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "cache",
-            f"{folder} cannot be written to, so that every run measures the widths and decodes "
-            f"the data again",
-            "make it writable, or name another place in LTH_BENCH_CACHE",
+            f"{folder} is not writable, so every run measures cohort sizes and decodes data again",
+            "make it writable, or set LTH_BENCH_CACHE to another folder",
         )
         return
-    yield Finding("ok", "cache", str(folder))
+    yield Diagnosis("ok", "cache", str(folder))
     file = folder / "widths.json"  # of `training.widths`
     if not file.exists():
-        yield Finding("ok", "widths", "none measured yet; the first run measures them")
+        yield Diagnosis("ok", "cohort sizes", "none measured yet; the first run measures them")
         return
     try:
         known = read_json(file)
@@ -140,6 +140,8 @@ def check_cache() -> Iterator[Finding]:
     except (OSError, ValueError):
         count = None
     if count is None:
-        yield Finding("warning", "widths", f"{file} is damaged", f"delete it: rm {os.fspath(file)}")
+        yield Diagnosis(
+            "warning", "cohort sizes", f"{file} is damaged", f"delete it: rm {os.fspath(file)}"
+        )
     else:
-        yield Finding("ok", "widths", f"{count} measured, in {file}")
+        yield Diagnosis("ok", "cohort sizes", f"{count} measured, in {file}")

@@ -1,15 +1,17 @@
-"""Which artifacts no result needs, and removing them."""
+"""Find the artifacts that no result needs, and remove them. Links are never followed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from lth_bench.maintenance.artifacts import Artifact, list_artifacts
+from lth_bench.errors import UserError
 from lth_bench.running.outcomes import DONE
 from lth_bench.store.paths import Paths, disk_error
 
@@ -17,47 +19,112 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+ArtifactKind = Literal["training", "partial", "leftover", "lock", "foreign"]
+
+_KEY = r"(?P<key>[0-9a-f]{40})"
+_KINDS: tuple[tuple[ArtifactKind, bool, str], ...] = (
+    ("training", True, _KEY),
+    ("partial", True, rf"{_KEY}\.partial"),
+    ("leftover", True, rf"\.{_KEY}\.[0-9a-f]{{32}}"),
+    ("lock", False, rf"{_KEY}\.lock"),
+)
+"""Kind, whether it is a folder, and the pattern of its name."""
+
+
 @dataclass(frozen=True)
-class Waste:
-    """An artifact that can go."""
+class Artifact:
+    """A file or folder directly below `trainings`."""
+
+    path: Path
+    kind: ArtifactKind
+    """`foreign`: not made by lth-bench, which leaves it alone."""
+    key: str
+    bytes: int
+
+
+def list_artifacts(paths: Paths) -> Iterator[Artifact]:
+    """Everything below `<artifacts>/trainings`; nothing where there is no such folder.
+
+    UserError where one of the two folders is a link, since its target is outside the results.
+    """
+    folder = paths.artifacts / "trainings"
+    for place in (paths.artifacts, folder):
+        if place.is_symlink():
+            raise UserError(
+                f"{place} is a link to {os.readlink(place)}; gc removes nothing outside the "
+                f"results, so it does not follow links"
+            )
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            kind, key = _kind(entry)
+            yield Artifact(folder / entry.name, kind, key, _size(entry))
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[ArtifactKind, str]:
+    for kind, is_folder, pattern in _KINDS:
+        found = re.fullmatch(pattern, entry.name)
+        fits = entry.is_dir if is_folder else entry.is_file
+        if found is not None and fits(follow_symlinks=False):
+            return kind, found["key"]
+    return "foreign", ""
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.stat(follow_symlinks=False).st_size
+    total = 0
+    for folder, _, files in os.walk(entry.path, followlinks=False):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:  # a run has finished with it in the meantime
+                continue
+    return total
+
+
+@dataclass(frozen=True)
+class Removable:
+    """An artifact that can be removed."""
 
     artifact: Artifact
     reason: str
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """All artifacts: those that can go, and those that stay."""
+class ArtifactReport:
+    """All artifacts: those that can be removed, and those that are kept."""
 
-    waste: tuple[Waste, ...]
+    removable: tuple[Removable, ...]
     kept: int
     kept_bytes: int
     foreign: tuple[str, ...]
-    """Names of what lth-bench did not make."""
+    """Names of files that lth-bench did not make."""
     running: bool
-    """Whether a run writes to these results now."""
+    """Whether a run is writing to these results."""
     unfinished: int
-    """Experiments that the same command would still train."""
+    """Experiments that a rerun of their command would still train."""
 
     @property
     def bytes(self) -> int:
-        """What removing the waste frees."""
-        return sum(w.artifact.bytes for w in self.waste)
+        """Bytes that removing them frees."""
+        return sum(w.artifact.bytes for w in self.removable)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What the results say of the trainings."""
+    """The trainings that the results use."""
 
     needed: frozenset[str]
-    """Keys of trainings that a current experiment's ticket used, or a search for parameters."""
+    """Keys of trainings that a ticket of a current experiment or of tuning used."""
     named: frozenset[str]
-    """Keys that any ticket used, superseded ones too."""
+    """Keys of trainings that any ticket used, including superseded ones."""
     unfinished: int
 
 
 def read_needs(con: DuckDBPyConnection) -> Needs:
-    """Which trainings the results in this database rest on."""
+    """The trainings that the results in this database use."""
     rows = con.execute(
         """
         SELECT DISTINCT k.key, e.current OR e.scored_on <> 'test'
@@ -75,14 +142,14 @@ def read_needs(con: DuckDBPyConnection) -> Needs:
     return Needs(needed, frozenset(key for key, _ in rows), row[0] if row is not None else 0)
 
 
-def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> Sorted:
-    """Tell what can go from what stays.
+def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> ArtifactReport:
+    """Sort artifacts into those that can be removed and those that are kept.
 
-    While experiments are unfinished, what no ticket names yet stays: they may take it up again.
-    While a run is under way, only trainings of superseded results go; a run that wants one of them
-    after all trains it again.
+    While experiments are unfinished, trainings that no ticket uses yet are kept: the experiments
+    may resume from them. During a run, only trainings of superseded results are removable; a run
+    that needs one of them trains it again.
     """
-    waste: list[Waste] = []
+    removable: list[Removable] = []
     kept = size = 0
     foreign = []
     for one in list_artifacts(paths):
@@ -90,36 +157,36 @@ def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> Sorted:
         if one.kind == "foreign":
             foreign.append(one.path.name)
         elif reason is not None:
-            waste.append(Waste(one, reason))
+            removable.append(Removable(one, reason))
         else:
             kept += 1
             size += one.bytes
-    return Sorted(tuple(waste), kept, size, tuple(foreign), running, needs.unfinished)
+    return ArtifactReport(tuple(removable), kept, size, tuple(foreign), running, needs.unfinished)
 
 
 def _reason(one: Artifact, needs: Needs, running: bool) -> str | None:
-    """Why it can go; None where it stays."""
+    """Why it can be removed; None where it is kept."""
     if one.kind == "training":
         if one.key in needs.needed:
             return None
         if one.key in needs.named:
-            return "only results that newer ones have replaced used it"
-        return None if needs.unfinished or running else "no result used it"
+            return "used only by results that newer ones replaced"
+        return None if needs.unfinished or running else "used by no result"
     if running:
         return None
     if one.kind == "partial":
-        return None if needs.unfinished else "a training in mid-way that nothing waits for"
+        return None if needs.unfinished else "an unfinished training that no experiment needs"
     if one.kind == "leftover":
-        return "left half written by a process that was killed"
-    return "a lock that nobody holds" if one.kind == "lock" else None
+        return "incomplete, left by a process that was killed"
+    return "an unused lock" if one.kind == "lock" else None
 
 
 @contextlib.contextmanager
 def no_run(paths: Paths) -> Iterator[bool]:
-    """Whether a run writes to these results; where none does, none can begin within."""
+    """Whether a run is writing to these results; if not, none can start within this block."""
     from filelock import FileLock, Timeout
 
-    if not paths.journal.exists():  # a snapshot, which nothing writes to
+    if not paths.journal.exists():  # a snapshot, which no run writes to
         yield False
         return
     lock = FileLock(paths.lock, thread_local=False)
@@ -128,7 +195,7 @@ def no_run(paths: Paths) -> Iterator[bool]:
     except Timeout:
         yield True
         return
-    except OSError:  # a folder that cannot be written to: nothing can be removed there either
+    except OSError:  # the folder is not writable, so nothing can be removed either
         yield False
         return
     try:
@@ -137,22 +204,22 @@ def no_run(paths: Paths) -> Iterator[bool]:
         lock.release()
 
 
-def remove(waste: Sequence[Waste]) -> tuple[int, int]:
-    """Remove it; how many artifacts went, and their bytes. What is in use by now stays.
+def remove(removable: Sequence[Removable]) -> tuple[int, int]:
+    """Remove artifacts, except those in use by now. Returns how many it removed, and their bytes.
 
-    DiskError where the folder refuses.
+    DiskError where they cannot be removed.
     """
     from filelock import FileLock, Timeout
 
     count = size = 0
-    # locks last: removing a training takes its lock, which makes the file
-    for item in sorted(waste, key=lambda w: w.artifact.kind == "lock"):
+    # locks last: removing a training acquires its lock, which creates the file
+    for item in sorted(removable, key=lambda w: w.artifact.kind == "lock"):
         one = item.artifact
         lock = FileLock(one.path.parent / f"{one.key}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            continue  # somebody trains it at this moment
+            continue  # a process is training it
         except OSError as error:
             raise disk_error(error, one.path, "remove") from error
         try:
@@ -163,7 +230,7 @@ def remove(waste: Sequence[Waste]) -> tuple[int, int]:
         except OSError as error:
             raise disk_error(error, one.path, "remove") from error
         finally:
-            # while it is held: who waits for it notices that it is gone, and makes another
+            # delete it while it is held: a process that waits for it notices and creates another
             with contextlib.suppress(OSError):
                 os.unlink(lock.lock_file)
             lock.release()

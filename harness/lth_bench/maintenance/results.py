@@ -1,4 +1,4 @@
-"""The health of a set of results: journal, database, and who holds them."""
+"""Checks of a set of results: journal, database, and processes that use them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lth_bench.errors import UserError
-from lth_bench.maintenance.finding import Finding
+from lth_bench.maintenance import Diagnosis
 from lth_bench.store.database import Locked, naming_damage, open_safe
 from lth_bench.store.journal import MOST_LOCK, decode, end_of_lines, whole_lines
 from lth_bench.store.mark import read_mark
@@ -16,26 +16,26 @@ from lth_bench.store.schema import SCHEMA_VERSION
 from lth_bench.system.files import read_json
 
 LOOKED_AT = 64 << 20
-"""Bytes of the journal that are read through."""
+"""Bytes of the journal that are checked at most."""
 
 
-def check_results(paths: Paths) -> Iterator[Finding]:
-    """Whether the journal is whole, the database readable, and nobody in the way."""
+def check_results(paths: Paths) -> Iterator[Diagnosis]:
+    """Whether the journal is complete, the database readable, and no other process uses them."""
     if not paths.journal.exists() and not paths.results.exists():
-        yield Finding("ok", "results", f"none yet at {paths.results}")
+        yield Diagnosis("ok", "results", f"none yet at {paths.results}")
         return
     yield from _journal(paths)
     yield from _writer(paths)
     yield from _database(paths)
 
 
-def _journal(paths: Paths) -> Iterator[Finding]:
+def _journal(paths: Paths) -> Iterator[Diagnosis]:
     if not paths.journal.exists():
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "journal",
-            f"{paths.journal} is missing; the database stands alone",
-            "put it beside the database, or merge the database into new results",
+            f"{paths.journal} is missing; there is only the database",
+            "move it beside the database, or merge the database into new results",
         )
         return
     try:
@@ -48,10 +48,10 @@ def _journal(paths: Paths) -> Iterator[Finding]:
                 break
         torn = size - end_of_lines(paths.journal, size)
     except UserError as error:
-        yield Finding("problem", "journal", error.message)
+        yield Diagnosis("problem", "journal", error.message)
         return
     except OSError as error:
-        yield Finding(
+        yield Diagnosis(
             "problem",
             "journal",
             f"{paths.journal} cannot be read: {error.strerror}",
@@ -60,17 +60,17 @@ def _journal(paths: Paths) -> Iterator[Finding]:
         return
     text = f"{count:,} records, {size / 1e6:,.1f} MB"
     if torn:
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "journal",
-            f"{text}; its last line is torn ({torn} bytes)",
-            "the next run sets it aside; nothing before it is lost",
+            f"{text}; its last line is incomplete ({torn} bytes)",
+            "the next run moves that line aside; nothing else is lost",
         )
     else:
-        yield Finding("ok", "journal", text)
+        yield Diagnosis("ok", "journal", text)
 
 
-def _writer(paths: Paths) -> Iterator[Finding]:
+def _writer(paths: Paths) -> Iterator[Diagnosis]:
     from filelock import FileLock, Timeout
 
     if not paths.lock.exists():
@@ -79,15 +79,15 @@ def _writer(paths: Paths) -> Iterator[Finding]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "run",
-            f"one is under way: {_named(paths.lock)}",
-            "another run on these results waits for its end or takes another --results",
+            f"one is in progress: {_named(paths.lock)}",
+            "wait for it to end before another run, or use another --results",
         )
         return
     except OSError:
-        return  # a folder that cannot be written to is named elsewhere
+        return  # `check_folder` reports a folder that is not writable
     lock.release()
 
 
@@ -101,7 +101,7 @@ def _named(lock: Path) -> str:
 
 
 def _command(pid: int) -> str:
-    """What a process of this machine runs, where the system tells."""
+    """The command of a process on this machine, where the system reports it."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         text = b" ".join(words).decode(errors="replace").strip()
@@ -110,9 +110,11 @@ def _command(pid: int) -> str:
     return ""
 
 
-def _database(paths: Paths) -> Iterator[Finding]:
+def _database(paths: Paths) -> Iterator[Diagnosis]:
     if not paths.results.exists():
-        yield Finding("ok", "database", "not made yet; the next command that reads makes it")
+        yield Diagnosis(
+            "ok", "database", "not created yet; the next command that reads results creates it"
+        )
         return
     rebuild = f"lth-bench db rebuild --results {paths.quoted}"
     try:
@@ -122,27 +124,27 @@ def _database(paths: Paths) -> Iterator[Finding]:
     except Locked as error:
         pid = error.holder.rpartition("PID ")[2].rstrip(")")
         command = _command(int(pid)) if pid.isdigit() else ""
-        yield Finding(
+        yield Diagnosis(
             "warning",
             "database",
             f"open in {error.holder}{command}",
-            "runs go on and fold later; close it there to bring it up to date",
+            "runs continue and update it later; close it there to update it now",
         )
         return
     except UserError as error:
-        yield Finding("problem", "database", error.message)
+        yield Diagnosis("problem", "database", error.message)
         return
-    except Exception as error:  # a table is missing, or is another's
+    except Exception as error:  # a table is missing or has other columns
         why = str(error).splitlines()[0]
-        yield Finding("problem", "database", f"cannot be read: {why}", f"make it anew: {rebuild}")
+        yield Diagnosis("problem", "database", f"cannot be read: {why}", f"rebuild it: {rebuild}")
         return
     version = mark.schema_version if mark is not None else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
-        yield Finding(
+        yield Diagnosis(
             "ok",
             "database",
-            f"tables of version {version}; the next command makes them "
-            f"anew in version {SCHEMA_VERSION}",
+            f"tables of version {version}; the next command rebuilds them "
+            f"as version {SCHEMA_VERSION}",
         )
     else:
-        yield Finding("ok", "database", f"whole, tables of version {version}")
+        yield Diagnosis("ok", "database", f"readable, tables of version {version}")

@@ -171,13 +171,13 @@ def require_some(faults: Sequence[str | None]) -> None:
 
 def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
     """The same as `require_suitable`, the error with its file and line."""
-    from lth_bench.suite.source import Source
+    from lth_bench.suite.source import SuiteSource
 
     try:
         require_suitable(strategy, task.facts, f"{_named(spec)} on {task.spec.label}")
     except UserError as error:
         error.path = (*spec.at, "params")
-        source = Source(suite.path, suite.text, suite.overridden, suite.added)
+        source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
         raise source.locate(error) from error.__cause__
 
 

@@ -175,12 +175,11 @@ def prepare(request: RunRequest) -> tuple[Suite, Registry]:
     anything that is wrong; plugins' names and parameters are left to `suite.check`.
     """
     from lth_bench.plugins import load_registry
-    from lth_bench.suite.additions import additions
-    from lth_bench.suite.consent import require_plugins
+    from lth_bench.suite.check import require_plugins
     from lth_bench.suite.load import load_suite
-    from lth_bench.suite.shipped import find
-    from lth_bench.suite.smoke import smoke
-    from lth_bench.suite.source import parse, read
+    from lth_bench.suite.overrides import additions
+    from lth_bench.suite.select import smoke
+    from lth_bench.suite.source import find, parse, read
 
     wanted = request.selection
     path = find(wanted.suite)

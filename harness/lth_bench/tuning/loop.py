@@ -1,4 +1,4 @@
-"""Trials under way: proposed, handed to the executor, judged and told, in all studies at once."""
+"""The tuning loop: propose trials, hand them to the executor, judge and record their results."""
 
 from __future__ import annotations
 
@@ -14,75 +14,76 @@ from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.plan import Planned
 from lth_bench.running.recorder import Recorder
-from lth_bench.tuning.record import trial_record
-from lth_bench.tuning.study import Proposal, State, Study, Told
-from lth_bench.tuning.trial import Outcome, Running, plan_trial
+from lth_bench.tuning.journal import trial_record
+from lth_bench.tuning.study import Proposal, RunningStudy, TrialResult, TrialStatus
+from lth_bench.tuning.trial import ExperimentOutcome, RunningTrial, plan_trial
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.tuning.progress import TuneProgress
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TuneSummary:
-    """How a tuning ended."""
+    """How tuning ended."""
 
     run_id: str
-    studies: list[Study]
+    studies: list[RunningStudy]
     interrupted: bool = False
     seconds: float = 0.0
     training_seconds: float = 0.0
-    """Really spent in trainings, summed over the workers."""
+    """Spent in trainings that really ran, summed over the workers."""
     workers: int = 1
-    told: dict[State, int] = field(default_factory=lambda: defaultdict(int))
+    ended: dict[TrialStatus, int] = field(default_factory=lambda: defaultdict(int))
     """Trials that ended in this run, by their state."""
     notes: list[str] = field(default_factory=list)
     faults: int = 0
     """Tasks that cannot run."""
     elsewhere: int = 0
-    """Trials of these studies that were still under way in other processes when this one had
-    nothing left to propose. Until they have ended the studies are not whole."""
+    """Trials of these studies that were still running in other processes when this one had nothing
+    left to propose. Until they have ended, the studies are incomplete."""
 
     @property
     def exit_code(self) -> int:
         """0 all ok, 1 some trials failed or tasks cannot run, 2 interrupted."""
         if self.interrupted:
             return INTERRUPTED
-        return SOME_FAILED if self.told.get("failed") or self.faults else OK
+        return SOME_FAILED if self.ended.get("failed") or self.faults else OK
 
 
-class Conductor:
+class TuningLoop:
     """Proposes trials, hands their experiments to the executor, and tells the studies."""
 
     def __init__(
         self,
-        studies: Sequence[Study],
+        *,
+        studies: Sequence[RunningStudy],
         registry: Registry,
         root: Path,
         recorder: Recorder,
         progress: TuneProgress,
-        outcomes: dict[str, Outcome],
+        outcomes: dict[str, ExperimentOutcome],
         waiting: int,
         summary: TuneSummary,
     ) -> None:
         self.studies, self.registry, self.root = studies, registry, root
         self.recorder, self.progress, self.summary = recorder, progress, summary
         self.outcomes = outcomes
-        """Of every experiment that is done or scheduled."""
+        """Of every finished or scheduled experiment."""
         self.waiting = waiting
-        """Experiments that should be under way or ready to start, of all studies together."""
+        """Experiments that should be running or ready to start, over all studies."""
         self.schedule = Schedule(())
-        self.trials: dict[tuple[int, int], Running] = {}
-        """(index of the study, number) → trials under way."""
+        self.trials: dict[tuple[int, int], RunningTrial] = {}
+        """(index of the study, number of the trial) → running trial."""
         self.announced: set[str] = set()
-        """Experiments that the journal says are planned in this run."""
+        """Experiments that the journal has as planned in this run."""
         self.dense: set[str] = set()
-        """Dense experiments that the schedule knows of."""
+        """Dense runs that the schedule knows of."""
 
     def begin(self, take_over: bool = False) -> None:
-        """Take up what was left half done, and propose the first trials."""
+        """Resume unfinished trials, and propose the first new ones."""
         for i, study in enumerate(self.studies):
-            study.wait_for_signatures(self._say)
+            study.wait_for_owners(self._say)
             for proposal in study.adopt(take_over):
                 self._launch(i, proposal)
         self._advance()
@@ -91,7 +92,7 @@ class Conductor:
         self.progress.event({"event": "observer", "message": message})
 
     def handle(self, record: dict[str, Any]) -> None:
-        """A worker's record, or an executor's event: to the journal first."""
+        """A worker's record or an executor's event; the journal gets it first."""
         self.recorder.handle(record)
         self.progress.event(record)
         if record.get("event") == "trained":
@@ -102,7 +103,7 @@ class Conductor:
             self._advance()
 
     def _advance(self) -> None:
-        """Judge what has ended, and propose until every study has its batch under way."""
+        """Judge what has ended, and propose trials until every study runs a full batch."""
         again = True
         while again:
             again = False
@@ -115,7 +116,7 @@ class Conductor:
                     again = self._fill(i) or again
 
     def _fill(self, index: int) -> bool:
-        """Propose until the study's batch is under way. Whether there was anything to propose."""
+        """Propose until the study runs a full batch. Whether there was anything to propose."""
         study, any_ = self.studies[index], False
         while len(study.running) < self._batch(index):
             proposal = study.propose()
@@ -126,11 +127,11 @@ class Conductor:
         return any_
 
     def _batch(self, index: int) -> int:
-        """Trials of a study under way at a time: a function of the suite and the machine alone, so
-        that what is proposed does not depend on which study is how far.
+        """Trials of a study that run at a time: a function of the suite and the machine alone, so
+        that proposals do not depend on the progress of other studies.
 
-        Each study could fill the machine by itself, as the one with the longest trials will in the
-        end have to; but two thirds of a small budget are proposed after something is known.
+        Each study could fill the machine by itself, as the one with the longest trials has to in
+        the end; but two thirds of a small budget are proposed after the first results.
         """
         goal = self.studies[index].goal
         if goal.tune.batch is not None:
@@ -146,22 +147,27 @@ class Conductor:
         try:
             running = plan_trial(study.goal, proposal, self.registry, self.root)
         except UserError as error:
-            self._end(index, proposal, None, Told("failed", (), 0, 0.0, error.message))
+            self._end(
+                index,
+                proposal,
+                None,
+                TrialResult(state="failed", values=(), steps=0, seconds=0.0, reason=error.message),
+            )
             return
         study.expect(proposal.number, running.steps)
         self.trials[index, proposal.number] = running
         pruned = study.goal.tune.pruner != "none" and proposal.origin != "default"
         self._want(running, study.goal.objective.seeds[: 1 if pruned else None], study)
 
-    def _want(self, running: Running, seeds: Iterable[int], study: Study) -> None:
-        """Schedule the experiments of these seeds that are not scheduled yet."""
+    def _want(self, running: RunningTrial, seeds: Iterable[int], study: RunningStudy) -> None:
+        """Schedule those experiments of these seeds that are not scheduled yet."""
         new: list[Planned] = []
         shared = running.task is study.goal.task
         for seed in seeds:
             fresh = [p for p in running.by_seed[seed] if not self._known(p)]
             dense = running.dense[seed]
             if study.goal.objective.needs_dense or (fresh and shared):
-                # a task's dense run opens the group, so that it is trained once and first
+                # a task's dense run comes first in its group, so that it is trained once
                 fresh = [dense, *fresh] if not self._known(dense) else fresh
             if fresh and dense.experiment.experiment_id not in self.dense and self._done(dense):
                 self.dense.add(dense.experiment.experiment_id)
@@ -169,7 +175,7 @@ class Conductor:
             new += fresh
         if new:
             for item in new:
-                self.outcomes[item.experiment.experiment_id] = Outcome()
+                self.outcomes[item.experiment.experiment_id] = ExperimentOutcome()
             fresh = [p for p in new if p.experiment.experiment_id not in self.announced]
             if fresh:
                 self.announced.update(p.experiment.experiment_id for p in fresh)
@@ -190,7 +196,7 @@ class Conductor:
         return outcome is not None and outcome.status is not None
 
     def _step(self, index: int, number: int) -> bool:
-        """Go on with a trial as far as its results allow. Whether anything happened."""
+        """Advance a trial as far as its results allow. Whether anything happened."""
         study, running = self.studies[index], self.trials[index, number]
         seeds = study.goal.objective.seeds
         needed = study.goal.objective.needs_dense
@@ -199,7 +205,7 @@ class Conductor:
             seed = seeds[running.stage]
             items = [*running.by_seed[seed], *([running.dense[seed]] if needed else [])]
             if not all(self._known(p) for p in items):
-                self._want(running, [seed], study)  # a pruner has let it go on
+                self._want(running, [seed], study)  # the pruner lets it continue
                 return True
             if not all(self._done(p) for p in items):
                 return moved
@@ -214,8 +220,8 @@ class Conductor:
         self._conclude(index, running, "complete", None)
         return True
 
-    def _fault(self, study: Study, items: Sequence[Planned]) -> str | None:
-        """Why a trial has no value. What a method itself loses, single objectives count as 0."""
+    def _fault(self, study: RunningStudy, items: Sequence[Planned]) -> str | None:
+        """Why a trial has no value. With a single objective, a ticket that the method lost is 0."""
         lost = {"ok", "skipped", "diverged"} if len(study.goal.objective.names) == 1 else {"ok"}
         for item in items:
             outcome = self.outcomes[item.experiment.experiment_id]
@@ -225,7 +231,7 @@ class Conductor:
                 return "a density could not be reached"
         return None
 
-    def _accuracies(self, running: Running) -> dict[tuple[int, float], float]:
+    def _accuracies(self, running: RunningTrial) -> dict[tuple[int, float], float]:
         found: dict[tuple[int, float], float] = {}
         for item in running.experiments:
             outcome = self.outcomes.get(item.experiment.experiment_id)
@@ -235,7 +241,7 @@ class Conductor:
                     found[item.experiment.seed, density] = value
         return found
 
-    def _dense_accuracies(self, running: Running) -> dict[int, float]:
+    def _dense_accuracies(self, running: RunningTrial) -> dict[int, float]:
         found = {}
         for seed, item in running.dense.items():
             outcome = self.outcomes.get(item.experiment.experiment_id)
@@ -243,15 +249,17 @@ class Conductor:
                 found[seed] = outcome.accuracies.get(1.0, 0.0)
         return found
 
-    def _prune(self, study: Study, running: Running) -> bool:
-        """Report the seed that has ended; whether the pruner gives the trial up."""
+    def _prune(self, study: RunningStudy, running: RunningTrial) -> bool:
+        """Report the seed that has ended; whether the pruner stops the trial."""
         objective, number = study.goal.objective, running.proposal.number
         accuracies, dense = self._accuracies(running), self._dense_accuracies(running)
-        for position, value in objective.course(accuracies, dense, running.stage):
+        for position, value in objective.intermediate(accuracies, dense, running.stage):
             study.report(number, position, value)
         return running.stage < len(objective.seeds) and study.should_prune(number)
 
-    def _conclude(self, index: int, running: Running, state: State, reason: str | None) -> None:
+    def _conclude(
+        self, index: int, running: RunningTrial, state: TrialStatus, reason: str | None
+    ) -> None:
         study = self.studies[index]
         objective = study.goal.objective
         steps, seconds, ratios = 0, 0.0, []
@@ -261,7 +269,7 @@ class Conductor:
                 continue
             spent = outcome.spent
             steps, seconds = steps + spent[0], seconds + max(spent[1], 1e-3)
-            # like the accuracy of the dense run, its length is that of the suite's own recipe
+            # relative to the dense run of the suite's own recipe, as its accuracy is
             ratios += [s / study.goal.task.total_steps for s, _ in outcome.costs.values()]
         for seed in objective.seeds[: running.stage] if objective.needs_dense else ():
             spent = self.outcomes[running.dense[seed].experiment.experiment_id].spent
@@ -273,27 +281,36 @@ class Conductor:
             cost = fmean(ratios) if ratios else math.inf
             values = tuple(objective.values(accuracies, dense, densities, cost))
         elif state == "failed":
-            steps = max(steps, running.steps)  # or a steps' budget would never end
+            steps = max(steps, running.steps)  # or a budget in steps would never be spent
         del self.trials[index, running.proposal.number]
-        self._end(index, running.proposal, running, Told(state, values, steps, seconds, reason))
+        self._end(
+            index,
+            running.proposal,
+            running,
+            TrialResult(state=state, values=values, steps=steps, seconds=seconds, reason=reason),
+        )
 
-    def _end(self, index: int, proposal: Proposal, running: Running | None, told: Told) -> None:
-        """The journal first, then the study."""
+    def _end(
+        self, index: int, proposal: Proposal, running: RunningTrial | None, result: TrialResult
+    ) -> None:
+        """Record the result: first in the journal, then in the study."""
         study = self.studies[index]
-        course: list[tuple[int, float]] = []
+        intermediate: list[tuple[int, float]] = []
         ids: list[str] = []
         if running is not None:
             accuracies, dense = self._accuracies(running), self._dense_accuracies(running)
-            if told.state != "failed" and len(study.goal.objective.names) == 1:
-                course = study.goal.objective.course(accuracies, dense, running.stage, whole=True)
+            if result.state != "failed" and len(study.goal.objective.names) == 1:
+                intermediate = study.goal.objective.intermediate(
+                    accuracies, dense, running.stage, whole=True
+                )
             ids = [
                 p.experiment.experiment_id
                 for seed in study.goal.objective.seeds[: running.stage]
                 for p in running.by_seed[seed]
             ]
         self.recorder.journal.append(
-            trial_record(study, proposal, told, course, ids, self.recorder.run_id)
+            trial_record(study, proposal, result, intermediate, ids, self.recorder.run_id)
         )
-        self.summary.told[told.state] += 1
-        self.progress.trial(study, proposal.number, told)
-        study.tell(proposal.number, told)
+        self.summary.ended[result.state] += 1
+        self.progress.trial(study, proposal.number, result)
+        study.tell(proposal.number, result)

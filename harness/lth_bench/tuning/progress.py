@@ -1,4 +1,4 @@
-"""How far a tuning is: a bar a study on a terminal, one line a trial elsewhere. On stderr."""
+"""Progress of tuning on stderr: a bar for each study on a terminal, else a line for each trial."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lth_bench.output.progress import describe_all, stopping
 from lth_bench.store.trials import TIE
 from lth_bench.tuning.goal import DENSITY
-from lth_bench.tuning.study import Study, Told
+from lth_bench.tuning.study import RunningStudy, TrialResult
 
 
 class TuneProgress(Protocol):
-    """What shows a person how far a tuning is."""
+    """Shows the progress of tuning."""
 
-    def begin(self, studies: Sequence[Study], workers: int) -> None: ...
+    def begin(self, studies: Sequence[RunningStudy], workers: int) -> None: ...
     def event(self, record: dict[str, Any]) -> None: ...
-    def trial(self, study: Study, number: int, told: Told) -> None: ...
+    def trial(self, study: RunningStudy, number: int, result: TrialResult) -> None: ...
     def end(self) -> None: ...
 
 
 def make_progress() -> TuneProgress:
     """The display that suits where stderr goes."""
     console = Console(stderr=True)
-    return Live(console) if console.is_terminal else Lines()
+    return TrialBars(console) if console.is_terminal else TrialLines()
 
 
 class _Score:
     """The best of each study so far."""
 
-    def __init__(self, studies: Sequence[Study]) -> None:
+    def __init__(self, studies: Sequence[RunningStudy]) -> None:
         self.values: dict[str, dict[int, float]] = {}
         self.done: dict[str, int] = {}
         for study in studies:
@@ -44,28 +44,28 @@ class _Score:
                 if trial.state.name == "COMPLETE":
                     self.see(study, trial.number, trial.values[0])
 
-    def see(self, study: Study, number: int, value: float) -> None:
+    def see(self, study: RunningStudy, number: int, value: float) -> None:
         self.values.setdefault(study.goal.name, {})[number] = value
 
-    def ended(self, study: Study, number: int, told: Told) -> None:
+    def add(self, study: RunningStudy, number: int, result: TrialResult) -> None:
         self.done[study.goal.name] += 1
-        if told.values:
-            self.see(study, number, told.values[0])
+        if result.values:
+            self.see(study, number, result.values[0])
 
-    def so_far(self, study: Study) -> str:
+    def so_far(self, study: RunningStudy) -> str:
         values = self.values.get(study.goal.name)
         if not values or len(study.goal.objective.names) > 1:
-            return ""  # of two objectives there is a front, and no best
+            return ""  # two objectives have a front and no single best
         highest = study.goal.objective.directions[0] == "maximize"
         top = max(values.values()) if highest else min(values.values())
         number = min(n for n, value in values.items() if abs(value - top) <= TIE)
         return f"best {values[number]:.4g} at #{number}"
 
 
-class Lines:
-    """One line a trial, for logs and pipes."""
+class TrialLines:
+    """One line for each trial, for logs and pipes."""
 
-    def begin(self, studies: Sequence[Study], workers: int) -> None:
+    def begin(self, studies: Sequence[RunningStudy], workers: int) -> None:
         self.score = _Score(studies)
         _say(opening(studies, workers))
 
@@ -74,13 +74,13 @@ class Lines:
         if text:
             _say(text)
 
-    def trial(self, study: Study, number: int, told: Told) -> None:
-        self.score.ended(study, number, told)
-        values = " ".join(f"{v:.4g}" for v in told.values) or told.reason or ""
+    def trial(self, study: RunningStudy, number: int, result: TrialResult) -> None:
+        self.score.add(study, number, result)
+        values = " ".join(f"{v:.4g}" for v in result.values) or result.reason or ""
         count, best = _count(study, self.score), self.score.so_far(study)
         best = f" ({best})" if best else ""
         _say(
-            f"[{count}] {told.state:<8} {_name(study)} #{number} {values}{best}:"
+            f"[{count}] {result.state:<8} {_name(study)} #{number} {values}{best}:"
             f" {_params(study.running[number].params)}"
         )
 
@@ -88,8 +88,8 @@ class Lines:
         pass
 
 
-class Live:
-    """A bar a study."""
+class TrialBars:
+    """A progress bar for each study."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -104,7 +104,7 @@ class Live:
         )
         self.tasks: dict[str, Any] = {}
 
-    def begin(self, studies: Sequence[Study], workers: int) -> None:
+    def begin(self, studies: Sequence[RunningStudy], workers: int) -> None:
         self.score = _Score(studies)
         self.console.print(opening(studies, workers), highlight=False)
         for study in studies:
@@ -120,22 +120,22 @@ class Live:
         if text:
             self.bars.console.print(text, style="yellow", markup=False)
 
-    def trial(self, study: Study, number: int, told: Told) -> None:
-        self.score.ended(study, number, told)
+    def trial(self, study: RunningStudy, number: int, result: TrialResult) -> None:
+        self.score.add(study, number, result)
         key = study.goal.name
         self.bars.update(
             self.tasks[key], completed=self.score.done[key], count=_count(study, self.score),
             best=self.score.so_far(study),
         )  # fmt: skip
-        if told.state == "failed":
-            text = f"failed {_name(study)} #{number}: {told.reason}"
+        if result.state == "failed":
+            text = f"failed {_name(study)} #{number}: {result.reason}"
             self.bars.console.print(text, style="yellow", markup=False)
 
     def end(self) -> None:
         self.bars.stop()
 
 
-def opening(studies: Sequence[Study], workers: int) -> str:
+def opening(studies: Sequence[RunningStudy], workers: int) -> str:
     """What is about to happen, in one line."""
     suite, tune = studies[0].goal.suite, studies[0].goal.tune
     ((unit, limit),) = tune.budget.given.items()
@@ -158,22 +158,22 @@ def _trouble(record: dict[str, Any]) -> str:
     return ""
 
 
-def _name(study: Study) -> str:
+def _name(study: RunningStudy) -> str:
     model, dataset, recipe = study.goal.labels
     return f"{study.goal.spec.label} {model}/{dataset}/{recipe}"
 
 
-def _total(study: Study) -> int | None:
+def _total(study: RunningStudy) -> int | None:
     return study.goal.tune.budget.trials
 
 
-def _count(study: Study, score: _Score) -> str:
+def _count(study: RunningStudy, score: _Score) -> str:
     total, done = _total(study), score.done[study.goal.name]
     return f"{done}/{total}" if total else f"{done}"
 
 
 def _params(params: Any) -> str:
-    own = {k: v for k, v in params.items() if k != DENSITY}  # which is among the values
+    own = {k: v for k, v in params.items() if k != DENSITY}  # it is among the objectives
     shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items())
     return " ".join(shown)
 

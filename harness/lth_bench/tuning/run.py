@@ -1,4 +1,4 @@
-"""A tuning from suite to studies: all of them advance together, and keep the machine full."""
+"""Tune a suite: all of its studies advance together and keep the machine full."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
 from lth_bench.system.operating_system import require_system
 from lth_bench.system.redact import redacted
-from lth_bench.tuning.earlier import earlier_outcomes
-from lth_bench.tuning.goals import goals_of, idle
-from lth_bench.tuning.loop import Conductor, TuneSummary
-from lth_bench.tuning.other_machines import record_others
-from lth_bench.tuning.outdated import require_same_data, split_outdated
-from lth_bench.tuning.study import Proposal, Study, require_store
+from lth_bench.tuning.goal import goals_of, idle
+from lth_bench.tuning.journal import (
+    earlier_outcomes,
+    record_others,
+    require_same_data,
+    split_outdated,
+)
+from lth_bench.tuning.loop import TuneSummary, TuningLoop
+from lth_bench.tuning.study import Proposal, RunningStudy, storage_error
 from lth_bench.tuning.trial import plan_trial
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     from lth_bench.tuning.progress import TuneProgress
 
 WAITING = {"cpu": 8, "cuda": 48}
-"""Experiments under way or waiting for each worker, so that cohorts are full and no worker is idle
-at a trial's end. More of them would leave a sampler less to learn from.
+"""Experiments running or waiting for each worker, so that cohorts are full and no worker is idle at
+the end of a trial. With more of them, a sampler would have less to learn from.
 """
 
 
@@ -46,18 +49,17 @@ def tune_suite(
     restart: bool = False,
     take_over: bool = False,
 ) -> TuneSummary:
-    """Spend what is left of every study's budget. What can be refused is, before training.
+    """Spend the remaining budget of every study. Mistakes are reported before anything trains.
 
-    With `restart` the suite's studies begin again. With `take_over` trials that are under way in
-    other processes are run here: those are gone, the user says.
+    With `restart` the suite's studies start again. With `take_over` this process also runs the
+    unfinished trials of other processes, because the user knows that these have ended.
     """
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running import environment
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.probe import usable
-    from lth_bench.suite.check import check
-    from lth_bench.suite.consent import require_storage
+    from lth_bench.suite.check import check, require_storage
     from lth_bench.system import devices
     from lth_bench.tuning.storage import close_storage, open_storage
 
@@ -98,13 +100,13 @@ def tune_suite(
         storage = open_storage(url, paths)
         if restart:
             _forget(storage, {goal.name for goal in goals})
-        studies = [Study(storage, where, goal, _token(paths)) for goal in goals]
+        studies = [RunningStudy(storage, where, goal, _token(paths)) for goal in goals]
         earlier = earlier_outcomes(paths, DONE)
         outcomes, outdated = split_outdated(earlier, provenance.fingerprints)
         require_same_data(studies, outdated, registry, root)
-        summary = TuneSummary(run_id, studies, workers=len(workers))
+        summary = TuneSummary(run_id=run_id, studies=studies, workers=len(workers))
         summary.faults = len(faults)
-        lost = [f"{task} cannot run, and is not tuned: {why}" for task, why in faults.items()]
+        lost = [f"{task} cannot run, so it is not tuned: {why}" for task, why in faults.items()]
         summary.notes += [*left_out, *opened.notes]
         plan = Plan(suite, tuple(planned), {}, 0)
         write_head(journal, run_id, plan, registry, request.command, about)
@@ -113,18 +115,25 @@ def tune_suite(
         silent = Summary(run_id, suite.name, 0, 0)
         recorder = Recorder(journal, paths, run_id, silent, _Silent(), provenance=provenance)
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
-        conductor = Conductor(
-            studies, registry, root, recorder, progress, outcomes, waiting, summary
+        loop = TuningLoop(
+            studies=studies,
+            registry=registry,
+            root=root,
+            recorder=recorder,
+            progress=progress,
+            outcomes=outcomes,
+            waiting=waiting,
+            summary=summary,
         )
-        conductor.announced.update(p.experiment.experiment_id for p in planned)
+        loop.announced.update(p.experiment.experiment_id for p in planned)
         progress.begin(studies, len(workers))
         for note in (*chosen.notes, *idle(goals), *lost):
             progress.event({"event": "observer", "message": note})
         try:
             with terminate_as_interrupt():
-                conductor.begin(take_over)
-                if len(conductor.schedule):
-                    LocalExecutor(config, workers).run(conductor.schedule, conductor.handle)
+                loop.begin(take_over)
+                if len(loop.schedule):
+                    LocalExecutor(config, workers).run(loop.schedule, loop.handle)
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)
@@ -134,8 +143,8 @@ def tune_suite(
         except UserError:
             raise
         except Exception as error:
-            if _of_the_store(error):
-                raise require_store(error, where) from error
+            if _from_storage(error):
+                raise storage_error(error, where) from error
             raise
         finally:
             progress.end()
@@ -147,7 +156,7 @@ def tune_suite(
 
 
 class _Silent:
-    """Tuning shows trials, not experiments."""
+    """Tuning shows progress by trials, not by experiments."""
 
     def begin(self, *_: Any) -> None: ...
     def event(self, record: dict[str, Any]) -> None: ...
@@ -161,7 +170,7 @@ def _forget(storage: Any, names: set[str]) -> None:
 
 
 def _token(paths: Paths) -> str:
-    """An id of these results: their journal's first line is no other's."""
+    """An id of these results, from the first line of their journal, which is unique."""
     try:
         with open_to_read(paths.journal, "journal") as file:
             return hashlib.blake2b(file.readline(), digest_size=8).hexdigest()
@@ -169,6 +178,6 @@ def _token(paths: Paths) -> str:
         return f"new {os.getpid()}"
 
 
-def _of_the_store(error: Exception) -> bool:
+def _from_storage(error: Exception) -> bool:
     module = type(error).__module__.partition(".")[0]
     return module in ("optuna", "sqlalchemy")

@@ -177,7 +177,7 @@ def test_results_of_another_suite_than_the_one_that_claims(database):
 @pytest.mark.parametrize(
     ("toml", "note"),
     [
-        (TOML.replace("schema_version = 1", "schema_version = 9"), "is newer than this lth-bench"),
+        (TOML.replace("schema_version = 1", "schema_version = 9"), "is newer than this version"),
         (TOML.replace('of = "snip"', 'of = "\\u001b[31m"'), "unknown label"),
         ("not toml [[claims]]", "not valid TOML"),
     ],

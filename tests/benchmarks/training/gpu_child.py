@@ -9,8 +9,8 @@ from typing import Any
 # before CUDA starts; cuBLAS is deterministic with it
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from lth_bench.maintenance.selftest.child import serve
 from lth_bench.maintenance.selftest.steps import functions as of_the_selftest
+from lth_bench.maintenance.selftest.supervised import serve
 from training import tasks
 
 

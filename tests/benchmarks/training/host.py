@@ -150,7 +150,7 @@ def main() -> None:
     given = asked.parse_args()
     torch.set_num_threads(1)
     found = measure(given.sizes, given.steps, given.rounds)
-    print(table.text(HEADINGS, [cost.cells() for cost in found]))
+    print(table.aligned(HEADINGS, [cost.cells() for cost in found]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ CHILD = """
 import os, signal, sys, time
 from lth_bench.models.mlp import MLP
 from lth_bench.maintenance.selftest import speed
-from lth_bench.maintenance.selftest.child import serve
+from lth_bench.maintenance.selftest.supervised import serve
 from lth_bench.maintenance.selftest.net import MADE, MNIST, Net, made
 from lth_bench.training.recipe import Recipe
 from training import gpu_child, ours, samples, tasks

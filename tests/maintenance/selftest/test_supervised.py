@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from lth_bench.maintenance.selftest.supervised import Result, Step, ending, run
+from lth_bench.maintenance.selftest.supervised import Step, StepResult, ending, run
 
 CHILD = """
 import os, signal, subprocess, sys, time
-from lth_bench.maintenance.selftest.child import serve
+from lth_bench.maintenance.selftest.supervised import serve
 
 def raises(what):
     kinds = {"value": ValueError, "cuda": RuntimeError, "exit": SystemExit}
@@ -44,13 +44,13 @@ serve({
 
 
 @pytest.fixture
-def supervise(tmp_path: Path) -> Callable[..., list[Result]]:
+def supervise(tmp_path: Path) -> Callable[..., list[StepResult]]:
     """`supervise(Step, …)`: the results; `pids` is what a hanging step leaves."""
     script = tmp_path / "child.py"
     script.write_text(CHILD)
 
-    def make(*steps: Step, **options: Any) -> list[Result]:
-        heard: list[Result] = []
+    def make(*steps: Step, **options: Any) -> list[StepResult]:
+        heard: list[StepResult] = []
         command = [sys.executable, str(script), str(tmp_path / "pids")]
         found = run(command, steps, heard.append, **options)
         assert heard == found
@@ -78,7 +78,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_one_process_does_them_all(supervise: Callable[..., list[Result]]) -> None:
+def test_one_process_does_them_all(supervise: Callable[..., list[StepResult]]) -> None:
     a, b, c, d = supervise(
         step("a"), step("b"), step("c", "echo", value={"x": 1}), step("d", "nan")
     )
@@ -89,13 +89,13 @@ def test_one_process_does_them_all(supervise: Callable[..., list[Result]]) -> No
     assert c.seconds >= 0
 
 
-def test_what_is_printed_is_no_answer(supervise: Callable[..., list[Result]]) -> None:
+def test_what_is_printed_is_no_answer(supervise: Callable[..., list[StepResult]]) -> None:
     noisy, after = supervise(step("noisy", "noisy"), step("after", "echo", value=1))
     assert isinstance(noisy.value, int)  # what os.write returned
     assert after.value == 1
 
 
-def test_an_error_costs_itself_alone(supervise: Callable[..., list[Result]]) -> None:
+def test_an_error_costs_itself_alone(supervise: Callable[..., list[StepResult]]) -> None:
     a, bad, odd, b, left, c = supervise(
         step("a"),
         step("bad", "raises", what="value"),
@@ -112,7 +112,7 @@ def test_an_error_costs_itself_alone(supervise: Callable[..., list[Result]]) -> 
 
 
 def test_after_what_may_be_an_error_of_cuda_a_fresh_process_goes_on(
-    supervise: Callable[..., list[Result]],
+    supervise: Callable[..., list[StepResult]],
 ) -> None:
     a, bad, b = supervise(step("a"), step("bad", "raises", what="cuda"), step("b"))
     assert bad.status == "failed"
@@ -121,7 +121,7 @@ def test_after_what_may_be_an_error_of_cuda_a_fresh_process_goes_on(
 
 
 @pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL])
-def test_one_that_dies(supervise: Callable[..., list[Result]], how: signal.Signals) -> None:
+def test_one_that_dies(supervise: Callable[..., list[StepResult]], how: signal.Signals) -> None:
     dead, after = supervise(step("dead", "dies", how=int(how)), step("after"))
     assert dead.status == "died"
     assert dead.error == f"its process was killed by {how.name}: last words"
@@ -129,7 +129,7 @@ def test_one_that_dies(supervise: Callable[..., list[Result]], how: signal.Signa
 
 
 def test_one_that_hangs_is_killed_with_its_own_children(
-    supervise: Callable[..., list[Result]], tmp_path: Path
+    supervise: Callable[..., list[StepResult]], tmp_path: Path
 ) -> None:
     late, after = supervise(step("late", "hangs", seconds=1.0), step("after"))
     assert (late.status, late.error) == ("late", "took longer than 1 s")
@@ -138,7 +138,7 @@ def test_one_that_hangs_is_killed_with_its_own_children(
         assert gone(int(pid))
 
 
-def test_nothing_goes_on_beyond_the_end(supervise: Callable[..., list[Result]]) -> None:
+def test_nothing_goes_on_beyond_the_end(supervise: Callable[..., list[StepResult]]) -> None:
     first, cut, left = supervise(
         step("first"), step("cut", "hangs"), step("left"), until=time.monotonic() + 2.0
     )

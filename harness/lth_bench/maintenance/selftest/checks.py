@@ -20,7 +20,7 @@ STEPS = {"lenet_300_100": 20, "conv_bn": 10}
 IMAGES = 2000
 COMPANY = 3
 """Members of the stacked cohort."""
-Values = Sequence[dict[str, Tensor]]
+MemberValues = Sequence[dict[str, Tensor]]
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def small(name: str, device: str) -> Bench:
     return Bench(replace(net, recipe=recipe), device, made(net.shape, IMAGES, 10))
 
 
-def _alone(bench: Bench, layout: Layout, steps: int) -> Values:
+def _alone(bench: Bench, layout: Layout, steps: int) -> MemberValues:
     """The members of the stacked cohort, one after the other."""
     from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
@@ -130,7 +130,7 @@ def _alone(bench: Bench, layout: Layout, steps: int) -> Values:
     return found
 
 
-def apart(some: Values, others: Values, start: Values) -> float:
+def apart(some: MemberValues, others: MemberValues, start: MemberValues) -> float:
     """Distance between trained values, over the distance that training went: the largest of the
     members'. About 1 where they have nothing to do with each other.
     """

@@ -7,7 +7,7 @@ import pytest
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
-from lth_bench.tuning.goals import goals_of, idle
+from lth_bench.tuning.goal import goals_of, idle
 
 from .conftest import SUITE
 
@@ -67,28 +67,32 @@ def test_a_front_against_the_density_chooses_it(goals):
     [
         ("budget = { trials = 0 }", 2, "tune.budget.trials must be an integer in [1, 100000]"),
         ("budget = { minutes = 0 }", 2, "tune.budget.minutes must be a number in (0, 1"),
-        ("budget = {}", 2, "exactly one of trials, steps and minutes, but this has none"),
-        ("budget = { trials = 2, steps = 5 }", 2, "but this has trials and steps"),
+        ("budget = {}", 2, "exactly one of trials, steps and minutes, but got none"),
+        ("budget = { trials = 2, steps = 5 }", 2, "but got trials and steps"),
         ("seeds = 3", 1, "missing key tune.budget"),
         (
             "budget = { trials = 2 }\nseeds = [7, 1]",
             3,
-            "1 is one of the seeds that the suite reports",
+            "1 is also a seed that the suite reports",
         ),
-        ("budget = { trials = 2 }\nseeds = []", 3, "needs at least one"),
+        ("budget = { trials = 2 }\nseeds = []", 3, "seeds is empty; give at least one"),
         (
             "budget = { trials = 2 }\nobjective = ['accuracy', 'cost']\npruner = 'hyperband'",
             4,
-            "two objectives, which Optuna cannot prune by",
+            "with two objectives; Optuna prunes by a single value",
         ),
         (
             "budget = { trials = 2 }\nsampler = 'nsga2'\npruner = 'halving'",
             4,
-            "NSGA-II takes no pruned trial",
+            "NSGA-II ignores pruned trials",
         ),
         ("budget = { trials = 2 }\nseeds = 1\npruner = 'halving'", 4, "decides after each seed"),
-        ("budget = { trials = 2 }\nobjective = ['cost', 'accuracy']", 3, "a pair is ['accuracy'"),
-        ("budget = { trials = 2 }\nobjective = 'density'", 3, "nothing is left to train"),
+        (
+            "budget = { trials = 2 }\nobjective = ['cost', 'accuracy']",
+            3,
+            "pair must be ['accuracy'",
+        ),
+        ("budget = { trials = 2 }\nobjective = 'density'", 3, "prefer networks that train nothing"),
         ("budget = { trials = 2 }\nobjective = 'acuracy'", 3, "must be one of 'accuracy'"),
         ("budget = { trials = 2 }\nstrategies = ['imq']", 3, "unknown label 'imq'; did you mean"),
         ("budget = { trials = 2 }\nstrategies = ['dense']", 3, "'dense' has no parameter to tune"),
@@ -98,17 +102,17 @@ def test_a_front_against_the_density_chooses_it(goals):
             3,
             "at least two densities",
         ),
-        ("budget = { trials = 2 }\n[tune.space.imp]", 3, "names no parameter to tune"),
+        ("budget = { trials = 2 }\n[tune.space.imp]", 3, "lists no parameter to tune"),
         ("budget = { trials = 2 }\n[tune.space.im]\nx = true", 3, "unknown label 'im'"),
         (
             "budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = { low = 0.5, high = 0.2 }",
             4,
-            "low must be below high",
+            "low must be less than high",
         ),
         (
             "budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = { low = 0.5, high = 2 }",
             4,
-            "high = 2 is outside the range of the parameter itself, which must be in [0, 1]",
+            "prune_rate.linear: high must be in [0, 1], but got 2",
         ),
         (
             "budget = { trials = 2 }\n[tune.space.imp]\n\nprune_rat = true",
@@ -121,9 +125,13 @@ def test_a_front_against_the_density_chooses_it(goals):
             "'imp' has no parameter to tune on these tasks",
         ),
         ("budget = { trials = 2 }\n[tune.space.imp]\nprune_rate = 0.3", 4, "must be {low, high"),
-        ("budget = { trials = 2 }\n[tune.recipe]\nlr = { low = -1, high = 1 }", 4, "low = -1"),
+        (
+            "budget = { trials = 2 }\n[tune.recipe]\nlr = { low = -1, high = 1 }",
+            4,
+            "lr: low must be > 0, but got -1",
+        ),
         ("budget = { trials = 2 }\n[tune.recipe]\nvale_size = true", 4, "did you mean 'val_size'?"),
-        ("budget = { trials = 2 }\n[tune.recipe]\nval_size = true", 4, "judged on the validation"),
+        ("budget = { trials = 2 }\n[tune.recipe]\nval_size = true", 4, "val_size cannot be tuned"),
         ("budget = { trials = 2 }\nbatch = 0", 3, "tune.batch must be an integer in [1, 1000]"),
     ],
 )
@@ -137,7 +145,7 @@ def test_a_mistake(goals, tune, line, message):
 
 
 def test_without_a_table(goals):
-    with pytest.raises(UserError, match=r"has no \[tune\]; .* --budget trials=20"):
+    with pytest.raises(UserError, match=r"has no table \[tune\]; .* --budget trials=20"):
         goals("")
     assert goals("", "tune.budget={ trials = 3 }")[0].tune.budget.trials == 3
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from lth_bench.suite import load_suite
-from lth_bench.suite.summary import summary
+from lth_bench.suite.spec import summary
 
 
 def test_counts_include_the_dense_runs(write):

@@ -29,11 +29,14 @@ def test_new_trials_are_not_compared_with_those_on_other_data(read, tune, inline
     (today,) = {r["fingerprint"] for r in experiments(results)}
     journal = Paths(results).journal
     journal.write_text(journal.read_text().replace(today, "0" * 40))
-    with pytest.raises(UserError, match=r"the data of digits has changed .* --restart begins its"):
+    with pytest.raises(
+        UserError,
+        match=r"the data of digits has changed .*; start its studies again with --restart",
+    ):
         tune(read(TUNE), results)
     assert len(inline) == len(trained)
     again = tune(read(TUNE), results, restart=True)
-    assert again.told == {"complete": 2}
+    assert again.ended == {"complete": 2}
     assert [e.label for e in inline[len(trained) :]] == trained
     assert {r["fingerprint"] for r in experiments(results)[-3:]} == {today}
     tune(read(TUNE), results)

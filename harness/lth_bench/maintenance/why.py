@@ -1,20 +1,130 @@
-"""The history of one experiment: who planned it, what it took from others, what it did itself."""
+"""Why an experiment was trained or reused, and what a run would do with it now."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.experiment import account
-from lth_bench.maintenance.why.changes import changes
+from lth_bench.errors import UserError
 from lth_bench.running.outcomes import ENDED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Record = dict[str, Any]
+    from lth_bench.plugins import Registry
+
+
+Fields = dict[str, Any]
+"""JSON-able values by name."""
+
+
+def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str, Any]], str | None]:
+    """A function from a dataset's configuration (`{"name": …, "params": …}`) to the fingerprint of
+    its content in the data root `root`.
+
+    None where that is unknown without reading the data. The configuration comes from a database,
+    which may be someone else's: this writes nothing and follows no path out of the data root.
+    """
+
+    def look(config: Mapping[str, Any]) -> str | None:
+        from lth_bench.params import build
+        from lth_bench.plugins.asking import ask
+
+        name, params = str(config.get("name")), config.get("params") or {}
+        if not isinstance(params, Mapping) or any(map(_leads_out, params.values())):
+            return None
+        try:
+            dataset = build(registry.get("datasets", name), params, name)
+            quick = getattr(dataset, "fingerprint", None)
+            found = ask(f"dataset {name!r}", quick, root) if callable(quick) else None
+        except UserError:
+            return None
+        return found if isinstance(found, str) else None
+
+    return look
+
+
+def _leads_out(value: object) -> bool:
+    """Whether a parameter may be a path out of the data root."""
+    if not isinstance(value, str):
+        return False
+    return value.startswith("~") or Path(value).is_absolute() or ".." in Path(value).parts
+
+
+PARTS = (
+    "strategy", "source_hash", "params", "model", "dataset", "recipe", "densities", "controls",
+    "scored_on",
+)  # fmt: skip
+"""Keys of an experiment's configuration that determine its identity."""
+BESIDE = ("torch", "device")
+"""Keys that determine its trainings too, but not the identity of the experiment."""
+
+_WORDS = {
+    "source_hash": "source of the strategy",
+    "params": "parameter",
+    "recipe": "recipe",
+    "model": "model",
+    "dataset": "dataset",
+    "scored_on": "split it is scored on",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One part that differs."""
+
+    part: str
+    """In words, such as `parameter prune_rate.conv`."""
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.part}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """The parts in which two configurations of the journal differ.
+
+    Where none of them differs although the ids do, it is the source of the model or the dataset,
+    whose hashes are only in the id.
+    """
+    found = [
+        Difference(_title(part, path), old, new)
+        for part in PARTS
+        for path, old, new in _differences(before.get(part), after.get(part))
+    ]
+    found = found or [Difference("source of the model or the dataset", "earlier", "current")]
+    beside = [
+        Difference(x, before.get(x), after.get(x)) for x in BESIDE if x in before and x in after
+    ]
+    return [*found, *(change for change in beside if change.before != change.after)]
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys((*before, *after)):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key), after.get(key), inner)
+    elif before != after:
+        yield path, before, after
+
+
+def _title(part: str, path: str) -> str:
+    # a model's table is {name, params}: "model hidden" is as clear as "model params.hidden"
+    path = path.removeprefix("params.") if part in ("model", "dataset") else path
+    return f"{_WORDS.get(part, part)} {path}".strip()
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "the default"
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _unknown(_: Mapping[str, Any]) -> None:
@@ -27,18 +137,18 @@ def why(
     artifacts: Path,
     source_now: Callable[[str], str | None],
     data_now: Callable[[Mapping[str, Any]], str | None] = _unknown,
-) -> Record:
-    """Why the experiment whose id begins with `identity` was trained or reused, JSON-able.
+) -> Fields:
+    """Why the experiment whose id starts with `identity` was trained or reused, JSON-able.
 
     `artifacts` is the folder of the trainings; `source_now` gives the hash of a strategy as it is
-    installed, `data_now` the fingerprint of a dataset (`{"name": …, "params": …}`) as it lies
-    there, each None where that is unknown. UserError where no id or more than one begins so.
+    installed, `data_now` the fingerprint of a dataset (`{"name": …, "params": …}`) as it is now,
+    each None where that is unknown. UserError where no id or more than one starts with `identity`.
 
     Keys: `experiment` (id, label, model, dataset, recipe, seed), `status`, `reason`, `current`,
-    `planned_by` and `ended_by` (runs), `earlier` (the nearest experiment planned before, and what
-    `changed` since; or None), `later` (the one that has replaced it, likewise), `data` (its
-    fingerprint, that of `now`, and of the data of results that were `replaced`), `trainings` (key,
-    steps, trained here or by whom, whether it is on disk), `now` (what a run would do, in a
+    `planned_by` and `ended_by` (runs), `earlier` (the previous experiment in its place, and what
+    `changed` since; or None), `later` (the one that replaced it, likewise), `data` (its
+    fingerprint, the one `now`, and the one of results that it `replaced`), `trainings` (key, steps,
+    trained here or by which experiment, whether it is on disk), `now` (what a run would do, in a
     sentence) and `notes`.
     """
     found = account(con, identity)
@@ -76,15 +186,15 @@ def why(
     }
 
 
-def _now(e: Record, current: bool, source: str | None, data: str | None) -> str:
-    """What the same command would do with it now."""
+def _now(e: Fields, current: bool, source: str | None, data: str | None) -> str:
+    """What a rerun of the command would do with it now."""
     if source is not None and source != e["source_hash"]:
         return (
-            "another experiment takes its place: the strategy's source has changed since, so its "
-            "results are not these"
+            "replaced by another experiment: the strategy's source has changed since, so these "
+            "results no longer apply"
         )
     if not current:
-        return "nothing: the suite has changed since, and another experiment has its place"
+        return "nothing: the suite has changed since, and another experiment has replaced it"
     status = e["status"]
     if status in ENDED and data is not None and data != e["fingerprint"]:
         return (
@@ -93,36 +203,38 @@ def _now(e: Record, current: bool, source: str | None, data: str | None) -> str:
         )
     if status in ("ok", "skipped"):
         unseen = e["fingerprint"] is not None and data is None
-        unless = ", unless its data has changed since, which `lth-bench plan` tells" * unseen
-        return f"reused: it is finished{unless}; --rerun would do it again, its trainings too"
+        unless = ", unless its data has changed since, which `lth-bench plan` shows" * unseen
+        return f"reused: it is finished{unless}; --rerun trains it again"
     if status in ENDED:
-        return f"left as it is: it ended as {status}; --retry {status} tries it again"
-    return "trained: it has not ended yet"
+        return f"kept as {status}; --retry {status} runs it again"
+    return "trained: it is not finished yet"
 
 
 def _notes(
-    torch: str | None, trainings: list[Record], source: str | None, recorded: str
+    torch: str | None, trainings: list[Fields], source: str | None, recorded: str
 ) -> list[str]:
     notes = []
     if source is None:
-        notes.append("the strategy is not installed here, so whether its source changed is unknown")
+        notes.append(
+            "the strategy is not installed here, so it is unknown whether its source has changed"
+        )
     elif source != recorded:
         notes.append(f"source of the strategy: {recorded[:12]} then, {source[:12]} now")
     now = _torch_version()
     if torch and now and torch != now:
         notes.append(
-            f"trained with torch {torch}, now it is {now}: its results stay, but what is trained "
-            f"from here on has other addresses, so none of these trainings would be found"
+            f"trained with torch {torch}, but {now} is installed now: its results are kept, but "
+            f"new trainings get other keys, so none of these trainings can be reused"
         )
     lost = sum(not t["kept"] for t in trainings)
     if lost:
-        notes.append(f"{lost} of its {len(trainings)} trainings are not on disk any more")
+        notes.append(f"{lost} of its {len(trainings)} trainings are no longer on disk")
     return notes
 
 
 def _torch_version() -> str | None:
     try:
-        import torch  # its own version names the build too, as the journal does
+        import torch  # torch.__version__ includes the build, as in the journal
     except ImportError:
         return None
     return str(torch.__version__)
@@ -136,8 +248,8 @@ def _planned_order(con: DuckDBPyConnection, identity: str) -> int:
     return int(row[0])
 
 
-def _siblings(con: DuckDBPyConnection, e: Record) -> list[Record]:
-    """Other experiments in the same place: suite, label, task, seed, and a density in common."""
+def _siblings(con: DuckDBPyConnection, e: Fields) -> list[Fields]:
+    """Other experiments in its place: same suite, label, task and seed, and a common density."""
     import json
 
     rows = con.execute(
@@ -163,17 +275,17 @@ def _siblings(con: DuckDBPyConnection, e: Record) -> list[Record]:
         for key in ("config", "params"):
             value = json.loads(one[key]) if one[key] else {}
             one[key] = value if isinstance(value, dict) else {}
-    # of a strategy whose densities are independent, another density is no earlier version
+    # where densities are independent experiments, another density is not an earlier version
     return [one for one in found if mine & set(one["densities"] or ())]
 
 
-def _identity(e: Record) -> Record:
-    """What decides who it is: as the configuration has it, and the columns beside it."""
+def _identity(e: Fields) -> Fields:
+    """What determines the identity: the configuration and the columns beside it."""
     own = ("strategy", "params", "source_hash", "densities", "controls", "torch", "device")
     return {**e["config"], **{key: e.get(key) for key in own}}
 
 
-def _nearest(siblings: list[Record], e: Record, forwards: bool) -> Record | None:
+def _nearest(siblings: list[Fields], e: Fields, forwards: bool) -> Fields | None:
     if not siblings:
         return None
     one = siblings[0] if forwards else siblings[-1]
@@ -187,8 +299,8 @@ def _nearest(siblings: list[Record], e: Record, forwards: bool) -> Record | None
     }
 
 
-def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[Record]:
-    """The trainings that its tickets used, each once, and who trained it."""
+def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[Fields]:
+    """The trainings that its tickets used, each once, and the experiment that trained it."""
     rows = con.execute(
         """
         WITH mine AS (
@@ -212,7 +324,7 @@ def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[
     ).fetchall()
     found = []
     for key, round_, role, steps, here, first, run in rows:
-        # a key from a stranger's journal is no path
+        # a key from an untrusted journal must not become a path
         kept = (
             re.fullmatch("[0-9a-f]{40}", key) is not None
             and (artifacts / "trainings" / key / "training.json").is_file()
@@ -224,8 +336,8 @@ def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[
     return found
 
 
-def _ended_by(con: DuckDBPyConnection, identity: str) -> tuple[Record | None, str | None]:
-    """The run in which it ended, and the fingerprint of the data of results that it replaced."""
+def _ended_by(con: DuckDBPyConnection, identity: str) -> tuple[Fields | None, str | None]:
+    """The run in which it ended, and the data fingerprint of the results that it replaced."""
     row = con.execute(
         "SELECT run_id, recorded_at, replaces FROM outcomes WHERE experiment_id = ?", [identity]
     ).fetchone()
@@ -235,5 +347,5 @@ def _ended_by(con: DuckDBPyConnection, identity: str) -> tuple[Record | None, st
     return {"run_id": row[0], "at": at}, row[2]
 
 
-def _run(run: Record) -> Record:
+def _run(run: Fields) -> Fields:
     return {key: run[key] for key in ("run_id", "recorded_at", "command", "torch", "device")}
