@@ -24,7 +24,7 @@ from lth_bench.store import Journal, Paths, fold, reading, rebuild
 from lth_bench.store.database import open_safe, open_writable
 from lth_bench.store.journal import finished
 from lth_bench.store.query import query
-from lth_bench.training.checkpoints.checkpoint import Partials
+from lth_bench.training.checkpoints.checkpoint import CheckpointStore
 from lth_bench.training.keys import digest
 from lth_bench.tuning.storage import open_storage
 
@@ -295,7 +295,7 @@ def test_a_training_of_a_stranger_that_is_not_right_counts_as_absent(
 def test_a_training_in_mid_way_that_is_no_file_counts_as_absent(
     tmp_path: Path, name: str, make: Callable[[Path], object]
 ) -> None:
-    partials = Partials(tmp_path)
+    partials = CheckpointStore(tmp_path)
     folder = partials.folder(KEY)
     folder.mkdir()
     known = {"file": "5.safetensors", "digest": "", "done": 5, "width": 1, "variant": "",

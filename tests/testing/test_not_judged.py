@@ -195,7 +195,7 @@ class FailsInCompany(Half):
     @hookimpl
     def train(self, ticket):
         trained = ticket.fit()
-        if trained.width > 1:
+        if trained.cohort_size > 1:
             raise RuntimeError("two")
         return trained
 

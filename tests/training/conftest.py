@@ -188,12 +188,12 @@ def rewiring(bench, half_mask):
     return on_step, by_hand
 
 
-def stack_together(bench, requests, width=None, kind=None, layout=None):
+def stack_together(bench, requests, cohort_size=None, kind=None, layout=None):
     """Fits that a cohort has answered, one a member. `kind` is a layout's class."""
-    width = width or len(requests)
+    cohort_size = cohort_size or len(requests)
     if layout is None:
         make = kind or make_layout
-        layout = make(bench.network, bench.data, requests[0].recipe, width)
+        layout = make(bench.network, bench.data, requests[0].recipe, cohort_size)
     asked = [PendingFit(r) for r in requests]
     Cohort(layout, [[one] for one in asked]).run()
     return asked
@@ -228,7 +228,9 @@ def hand() -> SimpleNamespace:
 
 @pytest.fixture
 def stack() -> Callable[..., list[PendingFit]]:
-    """`stack(bench, requests, width=…, kind=…, layout=…)`: the requests answered by one cohort."""
+    """`stack(bench, requests, cohort_size=…, kind=…, layout=…)`: the requests answered by one
+    cohort.
+    """
     return stack_together
 
 
@@ -261,12 +263,12 @@ def queue() -> Callable[..., list[PendingFit]]:
 
 @pytest.fixture
 def cohorts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What ran since: (width, fits of each member) of every cohort."""
+    """What ran since: (cohort size, fits of each member) of every cohort."""
     found: list[Any] = []
     run = Cohort.run
 
     def counted(self: Cohort) -> None:
-        found.append((self.layout.width, [len(m.asked) for m in self.members]))
+        found.append((self.layout.cohort_size, [len(m.asked) for m in self.members]))
         run(self)
 
     monkeypatch.setattr(Cohort, "run", counted)

@@ -18,7 +18,7 @@ from lth_bench.structure import mask_of, shrink_network
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.cohort import Cohort
-from lth_bench.training.engine.layouts import Kind, Layout, kind_of, make_layout
+from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.choose import for_any
 from lth_bench.training.engine.layouts.plain import Plain
@@ -65,7 +65,7 @@ def trains_stacked(bench: Workbench, row: Row, sizes: tuple[int, ...]) -> str:
         return "alone"
     requests = [request_of(bench, seed, density) for seed, density in ((1, 0.5), (2, 1.0))]
     expected = [plain_torch(row.make(), bench, request) for request in requests]
-    kinds: list[Kind | None] = [None, Branches] if Branches.takes(bench.network) else [None]
+    kinds: list[LayoutType | None] = [None, Branches] if Branches.takes(bench.network) else [None]
     for size, kind in product(sizes, kinds):
         layout = make_layout(bench.network, bench.data, bench.recipe, size, kind)
         for outcome, values in zip(_trained(layout, requests), expected, strict=True):
@@ -87,7 +87,7 @@ def resumes(bench: Workbench, row: Row, size: int) -> str:
     first = begun()
     for _ in range(3):
         first.update(first.members)
-    partials = [member.partial(3) for member in first.members]
+    partials = [member.checkpoint(3) for member in first.members]
     rest = begun()
     rest._resume(partials)
     rest.run()

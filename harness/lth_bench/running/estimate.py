@@ -100,7 +100,7 @@ def _probe(
         )
         worker = Worker(config, registry)
         bench, _ = worker.bench(experiment)
-    width = bench.width(bench.recipe)
+    width = bench.cohort_size(bench.recipe)
     request = FitRequest(
         bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
     )

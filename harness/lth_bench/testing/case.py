@@ -26,15 +26,15 @@ from lth_bench.testing.networks import Kind, TinyNetwork
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.stopping import Stopped, Stopping
 from lth_bench.testing.suggest import as_options, suggestions
-from lth_bench.training.checkpoints.policy import Saving
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
 from lth_bench.training.dispatch.pending_fit import PendingFit
-from lth_bench.training.engine.cohort_size import Widths
+from lth_bench.training.engine.cohort_size import CohortSizes
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""
 ONE = (0.3,)
 """What `one` is where nothing else is said."""
-STACKED = Widths(None, given=2)
+STACKED = CohortSizes(None, given=2)
 """Cohorts of two."""
 HANDFUL = 8
 """Weights that remain at the sparsest density tried."""
@@ -197,7 +197,11 @@ class Case:
         with tempfile.TemporaryDirectory(prefix="lth-bench-conformance-") as folder:
             partials = Stopping(Path(folder))
             while True:
-                bench = self.bench(cache=finished, partials=partials, saving=Saving(every=0.0))
+                bench = self.bench(
+                    cache=finished,
+                    checkpoint_store=partials,
+                    checkpoint_policy=CheckpointPolicy(every=0.0),
+                )
                 try:
                     return self._play(bench), partials.stops
                 except Stopped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lth_bench.errors import Ending
-from lth_bench.training.checkpoints.checkpoint import Partial, Partials
+from lth_bench.training.checkpoints.checkpoint import CheckpointStore, TrainingCheckpoint
 
 AFTER = (2, 4)
 """Steps after which a training is stopped; those of the tiny task have six at most."""
@@ -17,7 +17,7 @@ class Stopped(Ending):
     """The process has ended. Strategies catch no such thing."""
 
 
-class Stopping(Partials):
+class Stopping(CheckpointStore):
     """Checkpoints, after some of which the process ends. Each is written and read as always."""
 
     def __init__(self, root: Path) -> None:
@@ -29,10 +29,10 @@ class Stopping(Partials):
         """How often the process has ended."""
         return len(self._seen)
 
-    def put(self, key: str, partial: Partial) -> None:
+    def put(self, key: str, checkpoint: TrainingCheckpoint) -> None:
         """Keep the state of a training; Stopped where it is one to stop after, the first time."""
-        super().put(key, partial)
-        place = (key, partial.head.done)
-        if partial.head.done in AFTER and place not in self._seen and self.stops < MOST:
+        super().put(key, checkpoint)
+        place = (key, checkpoint.head.done)
+        if checkpoint.head.done in AFTER and place not in self._seen and self.stops < MOST:
             self._seen.add(place)
             raise Stopped

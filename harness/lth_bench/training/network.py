@@ -19,8 +19,8 @@ from lth_bench.training.engine.channels_last import takes_channels_last
 from lth_bench.training.engine.habits import Habits, habits_of
 from lth_bench.training.engine.modes import evaluating
 from lth_bench.training.engine.sparse_input.images import Lines, SparseImages
-from lth_bench.training.engine.sparse_input.linear import SparseInputChain
-from lth_bench.training.engine.sparse_input.use import MOST, sparse_links
+from lth_bench.training.engine.sparse_input.linear import SparseInputSequential
+from lth_bench.training.engine.sparse_input.use import MOST, sparse_stages
 from lth_bench.training.flops import count_flops
 from lth_bench.training.input.resident import Split
 from lth_bench.training.input.task_data import Examples, TaskData
@@ -125,14 +125,14 @@ class Network:
         """Whether no layer has more weights than the first one."""
         return self.layers[0].numel == max(layer.numel for layer in self.layers)
 
-    def sparse_chain(self, data: TaskData) -> SparseInputChain | None:
-        """The network as a chain that leaves out the images' background, with values of no
+    def sparse_input_sequential(self, data: TaskData) -> SparseInputSequential | None:
+        """The network, sequential, leaving out the images' background, with values of no
         meaning; None where that cannot be or does not pay.
         """
-        links = None if self._autocast else sparse_links(self.module, data, self.device)
-        if links is None or data.background is None:
+        stages = None if self._autocast else sparse_stages(self.module, data, self.device)
+        if stages is None or data.background is None:
             return None
-        return SparseInputChain(links, data.background)
+        return SparseInputSequential(stages, data.background)
 
     @torch.no_grad()
     def evaluate(
@@ -155,19 +155,19 @@ class Network:
     def _logits(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        chain = self.sparse_chain(data) if parametrize is None else None
-        if chain is not None:
-            chain.load(self.parameters)
-            yield from self.sparse_logits(chain, split, data)
+        sequential = self.sparse_input_sequential(data) if parametrize is None else None
+        if sequential is not None:
+            sequential.load(self.parameters)
+            yield from self.sparse_logits(sequential, split, data)
             return
         for i in range(0, len(split), EVAL_BATCH):
             x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
             yield self.forward(x, mask, parametrize), y
 
     def sparse_logits(
-        self, chain: SparseInputChain, split: Examples, data: TaskData
+        self, sequential: SparseInputSequential, split: Examples, data: TaskData
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """What the chain makes of a split: logits [N, classes] and labels [N], batch by batch."""
+        """What the network makes of a split: logits [N, classes] and labels [N], batch by batch."""
         background = data.background
         assert background is not None
         images: Iterable[Lines]
@@ -179,7 +179,7 @@ class Network:
             parts = (split.x[i : i + EVAL_BATCH] for i in starts)
             images = (SparseImages(x, background.value, shades).in_order(len(x))[0] for x in parts)
         for x, y in zip(images, torch.split(split.y, EVAL_BATCH), strict=True):
-            yield chain.logits(x), y
+            yield sequential.logits(x), y
 
 
 def require_finite(module: nn.Module, built: str) -> None:

@@ -42,7 +42,7 @@ class AdamW(torch.optim.AdamW):
 
 
 def make_optimizer(
-    parameters: Sequence[Tensor], recipe: Recipe, width: int = 1
+    parameters: Sequence[Tensor], recipe: Recipe, cohort_size: int = 1
 ) -> torch.optim.Optimizer:
     """The recipe's optimiser over (stacked) parameters. The rate is set before every step."""
     cuda = parameters[0].device.type == "cuda"
@@ -50,7 +50,7 @@ def make_optimizer(
     lr = torch.tensor(recipe.lr, device=parameters[0].device) if cuda else recipe.lr
     # On a CPU the fused kernels round otherwise in what is left over after the last whole vector,
     # so that a member's bits would depend on its place in the stack.
-    fused = cuda or width == 1 or all(p.numel() % LANES == 0 for p in parameters)
+    fused = cuda or cohort_size == 1 or all(p.numel() % LANES == 0 for p in parameters)
     how = {"fused": True} if fused else {"foreach": True}
     if recipe.optimizer == "sgd":
         return SGD(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lth_bench.masks import Mask
-from lth_bench.training.checkpoints.callback_state import Flat
+from lth_bench.training.checkpoints.callback_state import CallbackState
 from lth_bench.training.request import Values
 from lth_bench.training.state import Cost, CurvePoint
 
@@ -26,7 +26,7 @@ class Outcome:
     checkpoints: dict[int, Values]
     cost: Cost
     stopped: bool
-    width: int = 1
+    cohort_size: int = 1
     """Members of the stack that it was computed in; 1 is a training alone."""
     variant: str = "plain"
     """The layout that computed it."""
@@ -38,5 +38,5 @@ class Outcome:
     """The device's own name, such as `NVIDIA H200`, or `cpu`."""
     peak_memory: int | None = None
     """Bytes that its cohort held on the device at most; None on a CPU."""
-    memo: Flat | None = None
+    memo: CallbackState | None = None
     """What `until` kept; None without one, or where that cannot be written."""

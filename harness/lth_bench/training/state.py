@@ -86,7 +86,7 @@ class Trained(State):
     """The device's own name."""
     peak_memory: int | None = field(default=None, kw_only=True)
     """Bytes that its cohort held on the device at most; None on a CPU."""
-    width: int = field(default=1, kw_only=True)
+    cohort_size: int = field(default=1, kw_only=True)
     """Members of the cohort that it was computed in; 1 is a training alone."""
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
     """What `until` kept in its view's memo; empty without one."""

@@ -40,7 +40,10 @@ def ours(
     if stacks is not None and stacks not in ways(bench):
         return {"rates": [], "why": f"{net} has no layout {stacks!r} on {device}"}
     ready = bench.ready(size, stacks)
-    found: dict[str, Any] = {"engine_width": ready.layout.width, "variant": ready.layout.variant}
+    found: dict[str, Any] = {
+        "engine_width": ready.layout.cohort_size,
+        "variant": ready.layout.variant,
+    }
     found |= _described(net, device)
     measured = [rate(bench, ready.layout, seconds) for _ in range(rounds)]
     found["rates"] = [figure for figure, _ in measured]

@@ -23,7 +23,7 @@ from lth_bench.models.mlp import MLP
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.stacked import Explicit
-from lth_bench.training.input.batches import Feed
+from lth_bench.training.input.batches import BatchSource
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.network import Network
 from lth_bench.training.randomness import seeded
@@ -40,7 +40,7 @@ EVALUATED = 100
 """Steps between two evaluations, as the shipped suites have it."""
 
 
-class NoFeed:
+class NoBatches:
     """Batches of nothing."""
 
     static = True
@@ -57,8 +57,8 @@ class Idle(Explicit):
 
     variant = "idle"
 
-    def make_feed(self) -> Feed:
-        return NoFeed()
+    def make_batch_source(self) -> BatchSource:
+        return NoBatches()
 
     def backward(self, x: Any, y: Tensor) -> None:
         raise AssertionError("an idle layout computes nothing")
@@ -74,7 +74,7 @@ class Idle(Explicit):
 class Feeding(Idle):
     """The same with the batches' rows looked up, which on a GPU is one copy a step."""
 
-    make_feed = Explicit.make_feed
+    make_batch_source = Explicit.make_batch_source
 
 
 @dataclass
@@ -130,7 +130,7 @@ def _seconds(layout: Explicit, steps: int) -> float:
     mask = Mask.ones(layout.network.layers)
     asked = [
         [PendingFit(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
-        for seed in range(layout.width)
+        for seed in range(layout.cohort_size)
     ]
     cohort = Cohort(layout, asked)
     began = time.thread_time()

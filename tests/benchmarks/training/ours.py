@@ -34,7 +34,7 @@ def bench(name: str, device: str) -> Bench:
 def prepare(name: str, device: str, width: int | str) -> tuple[int, str]:
     """The width and the layout that computes it, warmed up."""
     layout = bench(name, device).layout(width)
-    return layout.width, layout.variant
+    return layout.cohort_size, layout.variant
 
 
 def rate(name: str, device: str, width: int | str, seconds: float) -> float:

@@ -129,7 +129,7 @@ def play(install, tmp_path, monkeypatch):
 
     path = tmp_path / "flaky.toml"
     path.write_text(SUITE)
-    monkeypatch.setattr(worker_module, "widths_file", lambda: tmp_path / "widths.json")
+    monkeypatch.setattr(worker_module, "cohort_sizes_file", lambda: tmp_path / "widths.json")
     monkeypatch.setattr(widths, "ON_GPU", (2, 4))
     monkeypatch.setattr(widths, "SECONDS", 0.0)
     return run

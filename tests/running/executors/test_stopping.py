@@ -132,9 +132,9 @@ def test_a_launcher_s_copy_of_a_signal_is_no_second_one():
 HANDLERS = """
 import os, signal, sys, time
 from lth_bench.running.executors.stopping import heed_signals, end_as_terminated
-from lth_bench.training.checkpoints.policy import Preempted, Saving
+from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
 
-saving = Saving()
+saving = CheckpointPolicy()
 heed_signals(saving)
 os.kill(os.getpid(), signal.SIGINT)
 try:

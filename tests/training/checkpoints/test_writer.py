@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from lth_bench.training.checkpoints import writer as saver
-from lth_bench.training.checkpoints.policy import Saving
-from lth_bench.training.checkpoints.writer import COST, SLOWEST, Saver
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
+from lth_bench.training.checkpoints.writer import COST, SLOWEST, CheckpointWriter
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def slow_disk(clock, seconds):
 
 
 WAITING = SimpleNamespace(key="a", done=False, request=SimpleNamespace(end=9))
-MEMBER = SimpleNamespace(partial=lambda done: None)
+MEMBER = SimpleNamespace(checkpoint=lambda done: None)
 
 
 def test_checkpoints_take_a_hundredth_of_the_time_at_most_the_first_one_too(clock):
     every, size = 60.0, 134_000_000  # ResNet-18's, of which each takes 1.9 s
-    one = Saver(Saving(every), slow_disk(clock, 1.9), [[WAITING]], size)
+    one = CheckpointWriter(CheckpointPolicy(every), slow_disk(clock, 1.9), [[WAITING]], size)
     saves = 0
     for second in range(1, 3601):
         clock.seconds = max(clock.seconds, float(second))
@@ -47,7 +47,9 @@ def test_checkpoints_take_a_hundredth_of_the_time_at_most_the_first_one_too(cloc
 
 
 def test_small_networks_save_themselves_as_often_as_asked(clock):
-    one = Saver(Saving(60.0), slow_disk(clock, 0.015), [[WAITING]], size=4_000_000)
+    one = CheckpointWriter(
+        CheckpointPolicy(60.0), slow_disk(clock, 0.015), [[WAITING]], size=4_000_000
+    )
     assert not one.due
     clock.seconds = 59.9
     assert not one.due
@@ -61,16 +63,20 @@ def test_small_networks_save_themselves_as_often_as_asked(clock):
 
 
 def test_zero_seconds_is_always_and_a_preemption_at_once(clock):
-    assert Saver(Saving(0.0), slow_disk(clock, 1.0), [[WAITING]], size=10**12).due
-    saving = Saving(60.0)
-    one = Saver(saving, slow_disk(clock, 1.0), [[WAITING]], size=10**12)
+    assert CheckpointWriter(
+        CheckpointPolicy(0.0), slow_disk(clock, 1.0), [[WAITING]], size=10**12
+    ).due
+    saving = CheckpointPolicy(60.0)
+    one = CheckpointWriter(saving, slow_disk(clock, 1.0), [[WAITING]], size=10**12)
     assert not one.due
     saving.preempted = True
     assert one.due
 
 
 def test_the_first_is_held_back_by_what_it_may_cost(clock):
-    one = Saver(Saving(1.0), slow_disk(clock, 1.0), [[WAITING]], size=int(SLOWEST))
+    one = CheckpointWriter(
+        CheckpointPolicy(1.0), slow_disk(clock, 1.0), [[WAITING]], size=int(SLOWEST)
+    )
     clock.seconds = 1 / COST - 0.1
     assert not one.due
     clock.seconds += 0.2

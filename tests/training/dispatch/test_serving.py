@@ -16,7 +16,7 @@ from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.dispatch.serving import last_half
-from lth_bench.training.engine.cohort_size import Widths
+from lth_bench.training.engine.cohort_size import CohortSizes
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
@@ -29,11 +29,11 @@ CALLBACKS = {"strategy": "test"}
 
 @pytest.fixture
 def wide(make_bench):
-    """`wide(width, recipe=RECIPE, net=NET, …)`: a workbench with cohorts of that width."""
+    """`wide(cohort_size, recipe=RECIPE, net=NET, …)`: a workbench with cohorts of that size."""
 
-    def make(width, recipe=RECIPE, net=NET, **how):
+    def make(cohort_size, recipe=RECIPE, net=NET, **how):
         bench = make_bench(net, recipe, **how)
-        bench.widths = Widths(None, given=width)
+        bench.cohort_sizes = CohortSizes(None, given=cohort_size)
         return bench
 
     return make
@@ -52,8 +52,8 @@ def equal(a, b, hand):
     return (
         hand.same(a.values, b.values)
         and hand.same(a.best, b.best)
-        and (a.mask, a.step, a.curve, a.best_step, a.width, a.variant)
-        == (b.mask, b.step, b.curve, b.best_step, b.width, b.variant)
+        and (a.mask, a.step, a.curve, a.best_step, a.cohort_size, a.variant)
+        == (b.mask, b.step, b.curve, b.best_step, b.cohort_size, b.variant)
         and dataclasses.replace(a.cost, seconds=0) == dataclasses.replace(b.cost, seconds=0)
     )
 
@@ -72,7 +72,7 @@ def test_seeds_masks_ends_and_callbacks_stand_together(wide, half_mask, request_
     waiting += queue(bench, request_of(bench, on_step=lambda view: None), callbacks=CALLBACKS)
     waiting += queue(bench, request_of(bench, seed=4, recipe=FALLING))
     serve_all(bench, waiting)
-    # one of another recipe stands alone, in a cohort of full width
+    # one of another recipe stands alone, in a cohort of full size
     assert cohorts == [(4, [1, 1, 1, 1]), (4, [1])]
     assert [one.outcome.step for one in waiting] == [20, 20, 9, 20, 20]
 
@@ -295,7 +295,7 @@ def small_memory(monkeypatch):
         step = Layout.forward_backward
 
         def forward_backward(self, done):
-            if self.width > widest and done == 2:
+            if self.cohort_size > widest and done == 2:
                 raise torch.OutOfMemoryError("full")
             step(self, done)
 
@@ -304,7 +304,7 @@ def small_memory(monkeypatch):
     return make
 
 
-def test_where_memory_is_full_the_width_is_halved_for_good(
+def test_where_memory_is_full_the_cohort_size_is_halved_for_good(
     wide, request_of, queue, cohorts, small_memory, tmp_path, hand
 ):
     narrow = wide(2, root=tmp_path / "narrow")
@@ -322,8 +322,8 @@ def test_where_memory_is_full_the_width_is_halved_for_good(
     for given in (8, None):
         bench = wide(8, root=tmp_path / str(given))
         if given is None:
-            bench.widths = Widths(tmp_path / "widths.json")
-            key = bench._width_key(RECIPE)
+            bench.cohort_sizes = CohortSizes(tmp_path / "widths.json")
+            key = bench._cohort_size_key(RECIPE)
             by = {"explicit": {"1": 100.0, "8": 900.0}}
             kept = {key: {"model_steps_per_second": by}}
             (tmp_path / "widths.json").write_text(json.dumps(kept))
@@ -333,12 +333,12 @@ def test_where_memory_is_full_the_width_is_halved_for_good(
         assert [c for c in cohorts if c[0] == 2] == [(2, [1, 1])] * 3
         for outcome, wanted in zip(outcomes, expected, strict=True):
             assert equal(outcome, wanted, hand)
-        assert bench.width(RECIPE) == 2
+        assert bench.cohort_size(RECIPE) == 2
         cohorts.clear()
         serve_all(bench, queue(bench, *(request_of(bench, seed=i) for i in (11, 12, 13))))
         assert cohorts == [(2, [1, 1]), (2, [1])]
     # a later run knows
-    later = Widths(tmp_path / "widths.json").of(key, bench.network, bench.data, RECIPE)
+    later = CohortSizes(tmp_path / "widths.json").of(key, bench.network, bench.data, RECIPE)
     assert later.size == 2
 
 
@@ -412,11 +412,11 @@ def test_a_cohort_that_found_no_memory_is_gone_before_its_halves_run(
         begin(self, *given, **how)
         alive.append(sum(layout() is not None for layout in made))
         made.append(weakref.ref(self))
-        if self.width > 2:
+        if self.cohort_size > 2:
             raise torch.OutOfMemoryError("full")
 
     bench = wide(4)
-    _ = bench.width(RECIPE)
+    _ = bench.cohort_size(RECIPE)
     monkeypatch.setattr(Layout, "begin", begin_or_not)
     serve_all(bench, queue(bench, *(request_of(bench, seed=i) for i in range(4))))
     assert [layout() is None for layout in made[:1]] == [True]

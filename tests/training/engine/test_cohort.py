@@ -133,7 +133,7 @@ def test_a_hundred_steps_equal_those_alone_and_by_hand(
     for variant, kind in KINDS.items():
         together = [one.outcome for one in stack(bench, requests, kind=kind)]
         for one, other, by_loop, request in zip(together, alone, expected, requests, strict=True):
-            assert (one.variant, one.width) == (variant, 4)
+            assert (one.variant, one.cohort_size) == (variant, 4)
             assert (one.step, other.step) == (request.end, request.end)
             assert hand.far(one.values, other.values) <= 1e-12
             assert hand.far(one.values, by_loop) <= 1e-12
@@ -176,10 +176,10 @@ class Uneven:
         )
 
 
-def begun(kind, bench, width, requests):
+def begun(kind, bench, cohort_size, requests):
     """A layout with these members in its slots, in turn."""
-    layout = kind(bench.network, bench.data, bench.recipe, width)
-    members = [requests[i % len(requests)] for i in range(width)]
+    layout = kind(bench.network, bench.data, bench.recipe, cohort_size)
+    members = [requests[i % len(requests)] for i in range(cohort_size)]
     layout.begin(
         [r.seed for r in members],
         [r.start for r in members],
@@ -200,18 +200,18 @@ def test_every_slot_gives_the_same_bits(net, optimizer, dtype, make_bench, half_
     bench = make_bench(net, recipe)
     request = request_of(bench, mask=half_mask(bench))
     for kind in KINDS.values():
-        for width in (2, 3, 5, 8, 16):
-            layout = begun(kind, bench, width, [request])
+        for cohort_size in (2, 3, 5, 8, 16):
+            layout = begun(kind, bench, cohort_size, [request])
             for step in range(3):
                 layout.forward_backward(step)
                 for key in layout.parameters:
-                    gradients = [layout.gradients(slot)[key] for slot in range(width)]
-                    assert all(torch.equal(g, gradients[0]) for g in gradients), (width, key)
+                    gradients = [layout.gradients(slot)[key] for slot in range(cohort_size)]
+                    assert all(torch.equal(g, gradients[0]) for g in gradients), (cohort_size, key)
                 layout.update(recipe.lr)
             for key, tensor in layout.tensors().items():
-                assert all(torch.equal(part, tensor[0]) for part in tensor), (width, key)
+                assert all(torch.equal(part, tensor[0]) for part in tensor), (cohort_size, key)
             assert len(set(layout.losses.tolist())) == 1
-            assert len(set(layout.evaluate(range(width)).values())) == 1
+            assert len(set(layout.evaluate(range(cohort_size)).values())) == 1
 
 
 def outcomes_equal(a, b, hand):
@@ -222,17 +222,19 @@ def outcomes_equal(a, b, hand):
         and all(hand.same(v, b.checkpoints[s]) for s, v in a.checkpoints.items())
         and (a.mask, a.step, a.curve, a.best_step) == (b.mask, b.step, b.curve, b.best_step)
         and dataclasses.replace(a.cost, seconds=0) == dataclasses.replace(b.cost, seconds=0)
-        and (a.stopped, a.width, a.variant) == (b.stopped, b.width, b.variant)
+        and (a.stopped, a.cohort_size, a.variant) == (b.stopped, b.cohort_size, b.variant)
     )
 
 
-@pytest.mark.parametrize("width", [4, 5])
+@pytest.mark.parametrize("cohort_size", [4, 5])
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("net", [NET, Small()], ids=["mlp", "conv"])
-def test_places_and_neighbours_change_no_bit(net, kind, width, make_bench, request_of, hand, stack):
+def test_places_and_neighbours_change_no_bit(
+    net, kind, cohort_size, make_bench, request_of, hand, stack
+):
     recipe = dataclasses.replace(SHORT, crop=1, flip=True, optimizer="sgd", weight_decay=0.01)
     bench = make_bench(net, recipe)
-    layout = KINDS[kind](bench.network, bench.data, recipe, width)
+    layout = KINDS[kind](bench.network, bench.data, recipe, cohort_size)
 
     def member(i, density):
         draws = torch.Generator().manual_seed(i)
@@ -252,14 +254,14 @@ def test_places_and_neighbours_change_no_bit(net, kind, width, make_bench, reque
     @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.permutations(range(3)),
-        st.lists(st.sampled_from(range(6)), max_size=width - 1),
-        st.integers(0, width),
+        st.lists(st.sampled_from(range(6)), max_size=cohort_size - 1),
+        st.integers(0, cohort_size),
     )
     def check(order, others, at):
-        order = order[: width - len(others)] or order[:1]
+        order = order[: cohort_size - len(others)] or order[:1]
         requests = [watched[i] for i in order]
         requests[at:at] = [neighbours[i] for i in others]
-        asked = stack(bench, requests[:width], layout=layout)
+        asked = stack(bench, requests[:cohort_size], layout=layout)
         for one in asked:
             if one.request is neighbours[4]:
                 assert isinstance(one.error, Diverged)
@@ -529,7 +531,7 @@ def test_parts_of_one_training_are_as_if_each_had_been_alone(
 # ---- rules ----------------------------------------------------------------------------------
 
 
-def test_a_cohort_has_one_to_width_members(make_bench, request_of):
+def test_a_cohort_has_one_member_to_its_size(make_bench, request_of):
     bench = make_bench(NET, SHORT)
     layout = make_layout(bench.network, bench.data, SHORT, 2)
     for members in (0, 3):
@@ -567,11 +569,11 @@ def test_a_skipped_update_leaves_adam_s_count_of_steps_to_the_others(
         assert hand.far(one.outcome.values, other.values) <= 1e-12
 
 
-def test_the_layout_and_the_width_are_recorded(make_bench, request_of, stack):
+def test_the_layout_and_the_cohort_size_are_recorded(make_bench, request_of, stack):
     bench = make_bench(NET, SHORT)
-    for width, variant in ((1, "plain"), (3, "stacked")):
-        outcome = stack(bench, [request_of(bench)], width=width)[0].outcome
-        assert (outcome.width, outcome.variant) == (width, variant)
+    for cohort_size, variant in ((1, "plain"), (3, "stacked")):
+        outcome = stack(bench, [request_of(bench)], cohort_size=cohort_size)[0].outcome
+        assert (outcome.cohort_size, outcome.variant) == (cohort_size, variant)
     assert issubclass(Explicit, Layout)
 
 
@@ -584,8 +586,8 @@ def test_a_callback_that_draws_at_random_draws_the_same_in_company(make_bench, r
 
         return request_of(bench, seed=seed, on_step=on_step, every=every)
 
-    stack(bench, [drawing(0, 3)], width=2)
+    stack(bench, [drawing(0, 3)], cohort_size=2)
     alone = drawn.pop(0)
-    stack(bench, [drawing(1, 2), drawing(0, 3)], width=2)
+    stack(bench, [drawing(1, 2), drawing(0, 3)], cohort_size=2)
     assert drawn[0] == alone and len(set(alone)) == 4
     assert not set(alone) & set(drawn[1])

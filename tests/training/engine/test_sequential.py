@@ -13,7 +13,7 @@ from thoroughness import cases
 from torch import nn
 
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine.sequential import Chain, links_of
+from lth_bench.training.engine.sequential import SequentialByHand, stages_of
 
 
 def network(sizes, biases=True, dtype=torch.float64, relu=True):
@@ -41,9 +41,9 @@ def test_gradients_are_autograd_s(sizes, n, biases, relu, smoothing, seed):
     torch.manual_seed(seed)
     module = network(sizes, biases, relu=relu)
     x, y = batch(n, sizes)
-    chain = Chain(links_of(module))
-    chain.backward(torch.randn_like(x), y)  # what an earlier step left does not matter
-    loss = chain.backward(x, y, smoothing)
+    sequential = SequentialByHand(stages_of(module))
+    sequential.backward(torch.randn_like(x), y)  # what an earlier step left does not matter
+    loss = sequential.backward(x, y, smoothing)
     found = [p.grad.clone() for p in module.parameters()]
     expected_loss = F.cross_entropy(module(x), y, label_smoothing=smoothing)
     expected = torch.autograd.grad(expected_loss, list(module.parameters()))
@@ -57,9 +57,9 @@ def test_gradients_are_autograd_s(sizes, n, biases, relu, smoothing, seed):
 def test_in_float32_every_bit_is_autograd_s(sizes, smoothing):
     torch.manual_seed(0)
     module = network(sizes, dtype=torch.float32)
-    chain = Chain(links_of(module))
+    sequential = SequentialByHand(stages_of(module))
     x, y = batch(60, sizes, torch.float32)
-    loss = chain.backward(x, y, smoothing)
+    loss = sequential.backward(x, y, smoothing)
     found = [p.grad.clone() for p in module.parameters()]
     expected_loss = F.cross_entropy(module(x), y, label_smoothing=smoothing)
     expected = torch.autograd.grad(expected_loss, list(module.parameters()))
@@ -69,7 +69,7 @@ def test_in_float32_every_bit_is_autograd_s(sizes, smoothing):
 
 def test_links_name_the_layers():
     module = MLP(hidden=(300, 100)).build((1, 8, 8), 10)
-    found = [(link.name, link.relu) for link in links_of(module)]
+    found = [(stage.name, stage.relu) for stage in stages_of(module)]
     assert found == [("fc1", True), ("fc2", True), ("fc3", False)]
 
 
@@ -116,4 +116,4 @@ def others():
 
 @pytest.mark.parametrize("case", sorted(others()))
 def test_other_networks_are_left_to_autograd(case):
-    assert links_of(others()[case]) is None
+    assert stages_of(others()[case]) is None

@@ -14,8 +14,8 @@ from torch import nn
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine.sequential import links_of
-from lth_bench.training.engine.sparse_sequential import SparseChain, sparse_layers
+from lth_bench.training.engine.sequential import stages_of
+from lth_bench.training.engine.sparse_sequential import SparseSequential, sparse_layers
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
@@ -45,11 +45,11 @@ def masked(sizes, densities, seed):
 
 
 def chain_of(module, mask, sparse):
-    chain = SparseChain(links_of(module), mask, frozenset(sparse))
+    sequential = SparseSequential(stages_of(module), mask, frozenset(sparse))
     values = {k: v.detach() for k, v in module.state_dict().items()}
-    for key, value in chain.pack(values).items():
-        chain.parameters[key].copy_(value)
-    return chain
+    for key, value in sequential.pack(values).items():
+        sequential.parameters[key].copy_(value)
+    return sequential
 
 
 shapes = dict(
@@ -66,21 +66,21 @@ shapes = dict(
 def test_gradients_of_what_is_kept_are_autograd_s(sizes, densities, which, n, seed, smoothing):
     module, mask = masked(sizes, densities, seed)
     sparse = [name for name, is_sparse in zip(mask.kept, which, strict=False) if is_sparse]
-    chain = chain_of(module, mask, sparse)
+    sequential = chain_of(module, mask, sparse)
     x = torch.randn(n, 1, 1, sizes[0], dtype=torch.float64)
     y = torch.randint(0, sizes[-1], (n,))
-    loss = chain.backward(x, y, smoothing)
+    loss = sequential.backward(x, y, smoothing)
     logits = module(x)
     expected = F.cross_entropy(logits, y, label_smoothing=smoothing)
     expected.backward()
     assert abs(float(loss - expected.detach())) <= 1e-12
-    assert float((chain.logits(x) - logits.detach()).abs().max()) <= 1e-12
-    found = chain.unpack({k: p.grad for k, p in chain.parameters.items()})
+    assert float((sequential.logits(x) - logits.detach()).abs().max()) <= 1e-12
+    found = sequential.unpack({k: p.grad for k, p in sequential.parameters.items()})
     for key, parameter in module.named_parameters():
         name, _, kind = key.rpartition(".")
         gradient = parameter.grad
         if kind == "weight" and name in sparse:
-            assert chain.parameters[key].shape == (int(mask.kept[name].sum()),)
+            assert sequential.parameters[key].shape == (int(mask.kept[name].sum()),)
             gradient = gradient * mask.kept[name]
         assert float((found[key] - gradient).abs().max()) <= 1e-12
 
@@ -90,33 +90,33 @@ def test_gradients_of_what_is_kept_are_autograd_s(sizes, densities, which, n, se
 def test_fifty_steps_equal_the_masked_network_s(sizes, densities, which, n, seed, optimizer):
     module, mask = masked(sizes, densities, seed)
     sparse = [name for name, is_sparse in zip(mask.kept, which, strict=False) if is_sparse]
-    chain = chain_of(module, mask, sparse)
-    ours = OPTIMIZERS[optimizer](list(chain.parameters.values()))
+    sequential = chain_of(module, mask, sparse)
+    ours = OPTIMIZERS[optimizer](list(sequential.parameters.values()))
     theirs = OPTIMIZERS[optimizer](list(module.parameters()))
     dense = {f"{name}.weight": kept for name, kept in mask.kept.items() if name not in sparse}
     for _ in range(50):
         x = torch.randn(n, 1, 1, sizes[0], dtype=torch.float64)
         y = torch.randint(0, sizes[-1], (n,))
-        chain.backward(x, y)
+        sequential.backward(x, y)
         ours.step()
         theirs.zero_grad()
         F.cross_entropy(module(x), y).backward()
         theirs.step()
         with torch.no_grad():
             for key, kept in dense.items():
-                chain.parameters[key] *= kept
+                sequential.parameters[key] *= kept
             for name, kept in mask.kept.items():
                 module.get_submodule(name).weight *= kept
-    found = chain.unpack(chain.parameters)
+    found = sequential.unpack(sequential.parameters)
     for key, parameter in module.named_parameters():
         assert float((found[key] - parameter.detach()).abs().max()) <= 1e-12, key
 
 
 def test_pruned_places_are_neither_read_nor_written():
     module, mask = masked((6, 5, 3), (0.4, 0.4), seed=1)
-    chain = SparseChain(links_of(module), mask, frozenset({"fc1", "fc2"}))
+    sequential = SparseSequential(stages_of(module), mask, frozenset({"fc1", "fc2"}))
     values = {k: torch.full_like(v, 7.0) for k, v in module.state_dict().items()}
-    back = chain.unpack(chain.pack(values))
+    back = sequential.unpack(sequential.pack(values))
     for name, kept in mask.kept.items():
         assert torch.equal(back[f"{name}.weight"], 7.0 * kept)
         assert not bool(back[f"{name}.weight"].signbit().any())
@@ -126,9 +126,9 @@ def test_pruned_places_are_neither_read_nor_written():
 def test_a_step_leaves_the_module_alone():
     module, mask = masked((6, 5, 3), (0.4, 0.4), seed=2)
     before = copy.deepcopy(module.state_dict())
-    chain = chain_of(module, mask, mask.kept)
-    chain.backward(torch.randn(4, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 0]))
-    for parameter in chain.parameters.values():
+    sequential = chain_of(module, mask, mask.kept)
+    sequential.backward(torch.randn(4, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 0]))
+    for parameter in sequential.parameters.values():
         parameter += parameter.grad
     assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
     assert all(p.grad is None for p in module.parameters())
@@ -153,4 +153,4 @@ def test_sparse_are_large_layers_of_which_little_is_left(shape, densities, expec
     for name, density in zip(("fc1", "fc2", "fc3"), densities, strict=True):
         weight = module.get_submodule(name).weight
         kept[name] = torch.arange(weight.numel()).view(weight.shape) < density * weight.numel()
-    assert sparse_layers(links_of(module), Mask(kept)) == expected
+    assert sparse_layers(stages_of(module), Mask(kept)) == expected

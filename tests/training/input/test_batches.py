@@ -7,7 +7,7 @@ import torch
 
 from lth_bench.models.mlp import MLP
 from lth_bench.training.engine.layouts.layers import by_member
-from lth_bench.training.input.batches import make_feed
+from lth_bench.training.input.batches import make_batch_source
 from lth_bench.training.recipe import Recipe
 
 RECIPES = {
@@ -24,37 +24,37 @@ def test_each_member_s_batches_are_its_own(case, across, stays, make_bench, monk
     monkeypatch.setattr("lth_bench.training.input.batches.captures", lambda device: stays)
     recipe = RECIPES[case]
     data = make_bench(MLP(hidden=(3,)), recipe).data
-    feed = make_feed(data, recipe, 3, across)
-    place = feed._table.data_ptr(), feed._place.data_ptr()
+    batch_source = make_batch_source(data, recipe, 3, across)
+    place = batch_source._table.data_ptr(), batch_source._place.data_ptr()
     # 200 examples: an epoch has 6 steps; members cross its end together, or each by itself
     for seeds, starts in (([0, 1, 0], [0, 0, 0]), ([5, 5, 1], [4, 0, 17]), ([1, 2, 3], [6, 6, 6])):
-        feed.begin(seeds, starts)
+        batch_source.begin(seeds, starts)
         for done in (*range(9), 2, 0):
-            feed.load(done)
-            x, y = feed.batch()
+            batch_source.load(done)
+            x, y = batch_source.batch()
             xs, ys = by_member(x, 3, across), by_member(y, 3, across)
             for slot, (seed, start) in enumerate(zip(seeds, starts, strict=True)):
                 expected_x, expected_y = data.batch(start + done, seed, recipe)
                 assert torch.equal(xs[slot], expected_x)
                 assert torch.equal(ys[slot], expected_y)
-            assert place == (feed._table.data_ptr(), feed._place.data_ptr())
+            assert place == (batch_source._table.data_ptr(), batch_source._place.data_ptr())
 
 
 def test_several_batches_are_got_ready_at_once_within_an_epoch(make_bench, monkeypatch):
     recipe = RECIPES["augmented"]
     data = make_bench(MLP(hidden=(3,)), recipe).data
-    assert make_feed(data, recipe, 2, False).at_once == 1  # a CPU gains nothing by it
+    assert make_batch_source(data, recipe, 2, False).at_once == 1  # a CPU gains nothing by it
     monkeypatch.setattr("lth_bench.training.input.batches.captures", lambda device: True)
-    feed = make_feed(data, recipe, 2, False)
-    assert feed.at_once == 6
-    feed.begin([3, 4], [0, 2])
+    batch_source = make_batch_source(data, recipe, 2, False)
+    assert batch_source.at_once == 6
+    batch_source.begin([3, 4], [0, 2])
     done = 0
     for expected in (4, 2, 4, 2):  # until one of the two comes to the end of its epoch
-        steps = feed.ahead(done)
+        steps = batch_source.ahead(done)
         assert steps == expected
-        feed.load(done, steps)
+        batch_source.load(done, steps)
         for step in range(done, done + steps):
-            x, y = feed.batch()
+            x, y = batch_source.batch()
             for slot, (seed, start) in enumerate([(3, 0), (4, 2)]):
                 expected_x, expected_y = data.batch(start + step, seed, recipe)
                 assert torch.equal(by_member(x, 2, False)[slot], expected_x)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from lth_bench.training.input.batches import make_feed
+from lth_bench.training.input.batches import make_batch_source
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.input.streamed_batches import StreamedFeed
+from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import HostArrays, StreamedData
 from lth_bench.training.recipe import Recipe
 
@@ -19,9 +19,9 @@ def test_a_cohort_sees_the_same_bits(blobs: Any, example_major: bool, crop: int)
     recipe = Recipe(steps=9, batch_size=16, val_size=60, crop=crop, flip=crop > 0)
     resident = ResidentData(blobs, 60, cpu)
     streamed = StreamedData(HostArrays(blobs), 60, cpu, 2)
-    one = make_feed(resident, recipe, 4, example_major)
-    other = make_feed(streamed, recipe, 4, example_major)
-    assert isinstance(other, StreamedFeed)
+    one = make_batch_source(resident, recipe, 4, example_major)
+    other = make_batch_source(streamed, recipe, 4, example_major)
+    assert isinstance(other, StreamedBatchSource)
     # two slots share a seed; one begins late, in another epoch; then the slots are used again
     for seeds, starts in (([3, 3, 5, 6], [0, 0, 0, 25]), ([6, 2, 3, 3], [0, 1, 2, 3])):
         one.begin(seeds, starts)
@@ -38,10 +38,12 @@ def test_everything_stays_where_it_is(blobs: Any) -> None:
     """What was captured reads from these places."""
     recipe = Recipe(steps=9, batch_size=16, val_size=60, crop=1)
     streamed = StreamedData(HostArrays(blobs), 60, torch.device("cpu"))
-    feed = StreamedFeed(streamed, recipe, 2, False)
-    feed.begin([1, 2], [0, 0])
+    batch_source = StreamedBatchSource(streamed, recipe, 2, False)
+    batch_source.begin([1, 2], [0, 0])
     places = set()
     for done in range(14):
-        feed.load(done)
-        places.add((feed._x.data_ptr(), feed._y.data_ptr(), feed._draws.data_ptr()))
+        batch_source.load(done)
+        places.add(
+            (batch_source._x.data_ptr(), batch_source._y.data_ptr(), batch_source._draws.data_ptr())
+        )
     assert len(places) == 1

@@ -96,12 +96,12 @@ class Bench:
     def cohort(self, layout: Layout, steps: int) -> Cohort:
         """A full cohort of trainings of so many steps, ready to run."""
         return Cohort(
-            layout, [[PendingFit(request)] for request in self.requests(layout.width, steps)]
+            layout, [[PendingFit(request)] for request in self.requests(layout.cohort_size, steps)]
         )
 
     def trained(self, layout: Layout, steps: int) -> list[dict[str, torch.Tensor]]:
         """The members' values after so many steps, on the CPU."""
-        asked = [PendingFit(request) for request in self.requests(layout.width, steps)]
+        asked = [PendingFit(request) for request in self.requests(layout.cohort_size, steps)]
         Cohort(layout, [[one] for one in asked]).run()
         found = []
         for one in asked:
@@ -113,7 +113,7 @@ class Bench:
 
     def run(self, layout: Layout, steps: int) -> float:
         """Seconds of whole trainings of so many steps. Preparing them comes before the clock."""
-        asked = [PendingFit(request) for request in self.requests(layout.width, steps)]
+        asked = [PendingFit(request) for request in self.requests(layout.cohort_size, steps)]
         cohort = Cohort(layout, [[one] for one in asked])
         synchronize(self.device)
         began = time.perf_counter()

@@ -59,18 +59,18 @@ def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
 def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
     from lth_bench.training.checkpoints.cache import TrainingCache
     from lth_bench.training.dispatch.workbench import Workbench
-    from lth_bench.training.engine.cohort_size import Widths
+    from lth_bench.training.engine.cohort_size import CohortSizes
 
     where = torch.device(device)
     before = _held(where)
     torch.cuda.reset_peak_memory_stats(where)
     bench = Bench(net, device, made(net.shape, 1000 + net.recipe.val_size, 10))
     about = (net.model, {"name": net.name}, bench.data, {"name": "made"}, net.recipe, where)
-    work = Workbench(*about, TrainingCache(root), Widths(None, given=SIZE))
+    work = Workbench(*about, TrainingCache(root), CohortSizes(None, given=SIZE))
     (request,) = bench.requests(1, STEPS)
     trained = work.fit(request)
     return {
-        "size": trained.width,
+        "size": trained.cohort_size,
         "values": {k: v.cpu() for k, v in trained.values.items()},
         "start": {k: v.cpu() for k, v in request.values.items()},
         "before": before,

@@ -58,7 +58,7 @@ def rate(
         own = taken
     if not own > 0:
         raise RuntimeError(f"by the clock, {steps} steps took {taken} s")
-    return steps * layout.width / own, steps
+    return steps * layout.cohort_size / own, steps
 
 
 def details(bench: Bench, ready: Ready) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def details(bench: Bench, ready: Ready) -> dict[str, Any]:
 
         _, replayed = _issued(replay, layout, times)
         found["graph_micros"] = 1e6 * replayed / times
-    slots = range(layout.width)
+    slots = range(layout.cohort_size)
     layout.evaluate(slots)  # captures it
     found["evaluation_seconds"] = _median(lambda: layout.evaluate(slots), layout)
     found["snapshot_seconds"] = _median(lambda: layout.snapshots(slots), layout)

@@ -10,7 +10,7 @@ from multiprocessing import Pipe
 from types import FrameType, TracebackType
 
 from lth_bench.running.executors.processes import SIGNALS
-from lth_bench.training.checkpoints.policy import Saving
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
 
 GRACE = 10.0
 """Seconds that workers have to save the trainings that are under way."""
@@ -64,7 +64,7 @@ class StopSignals:
             raise KeyboardInterrupt
 
 
-def heed_signals(saving: Saving) -> None:
+def heed_signals(saving: CheckpointPolicy) -> None:
     """In a worker: Ctrl-C and a terminal that closes are the coordinator's to handle; SIGTERM lets
     trainings under way save themselves, and ends the process at once where there are none.
     """

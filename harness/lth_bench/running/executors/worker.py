@@ -34,10 +34,10 @@ from lth_bench.running.request import Execution
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
 from lth_bench.training.checkpoints.cache import TrainingCache
-from lth_bench.training.checkpoints.policy import EVERY, Saving
+from lth_bench.training.checkpoints.policy import EVERY, CheckpointPolicy
 from lth_bench.training.dispatch.serving import last_half
 from lth_bench.training.dispatch.workbench import Work, Workbench
-from lth_bench.training.engine.cohort_size import Widths, widths_file
+from lth_bench.training.engine.cohort_size import CohortSizes, cohort_sizes_file
 from lth_bench.training.engine.layouts import ways_to_stack
 from lth_bench.training.input.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.input.task_data import Examples
@@ -76,7 +76,7 @@ class Worker:
         config: WorkerConfig,
         registry: Registry | None = None,
         pool: Pool | None = None,
-        saving: Saving | None = None,
+        saving: CheckpointPolicy | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(config.device)
@@ -85,12 +85,12 @@ class Worker:
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
-        self.widths = Widths(
-            widths_file(), config.execution.cohort_size, config.execution.exact_cohort_size
+        self.widths = CohortSizes(
+            cohort_sizes_file(), config.execution.cohort_size, config.execution.exact_cohort_size
         )
         self.pool = Pool(device=config.device) if pool is None else pool
         self._alone = pool is None
-        self._saving = saving or Saving(config.checkpoint_every)
+        self._saving = saving or CheckpointPolicy(config.checkpoint_every)
         with unchanged():
             self._observers = self.registry.make_observers().working
 
@@ -106,7 +106,7 @@ class Worker:
         if self._bench is None:
             return 1
         bench = self._bench[1]
-        return bench.width(bench.recipe)
+        return bench.cohort_size(bench.recipe)
 
     def begin(self, experiments: Sequence[Experiment], emit: Emit) -> None:
         """Start experiments of one task beside those that run; each goes to its first training."""

@@ -13,7 +13,7 @@ from lth_bench.running.executors.processes import take_over_environment
 from lth_bench.running.executors.stopping import die_with_parent, end_as_terminated, heed_signals
 from lth_bench.running.executors.watchdog import Watchdog
 from lth_bench.system.streams import guard_streams
-from lth_bench.training.checkpoints.policy import Preempted, Saving
+from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
 
 if TYPE_CHECKING:
     from lth_bench.running.executors.worker import WorkerConfig
@@ -30,7 +30,7 @@ def worker_main(
     with contextlib.suppress(OSError):  # neither stream is open
         os.dup2(2, 1)  # what a strategy prints is no part of the command's output
     guard_streams()  # nor is it an error of the strategy's where that cannot be shown
-    saving = Saving(config.checkpoint_every)
+    saving = CheckpointPolicy(config.checkpoint_every)
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

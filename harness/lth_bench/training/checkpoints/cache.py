@@ -29,7 +29,7 @@ from lth_bench.errors import DiskError
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.pack import pack, unpack
 from lth_bench.system.files import read_json, read_regular
-from lth_bench.training.checkpoints.callback_state import Flat
+from lth_bench.training.checkpoints.callback_state import CallbackState
 from lth_bench.training.checkpoints.checkpoint import MEMORY, most_bytes
 from lth_bench.training.outcome import Outcome
 from lth_bench.training.state import Cost, CurvePoint
@@ -106,7 +106,7 @@ class TrainingCache:
             "step": outcome.step,
             "best_step": outcome.best_step,
             "stopped": outcome.stopped,
-            "width": outcome.width,
+            "width": outcome.cohort_size,
             "variant": outcome.variant,
             "owner": outcome.owner,
             "device": outcome.device,
@@ -153,7 +153,7 @@ class TrainingCache:
                 checkpoints={s: state(f"step-{s}") for s in checkpoints},
                 cost=Cost(**facts["cost"]),
                 stopped=bool(facts["stopped"]),
-                width=int(facts["width"]),
+                cohort_size=int(facts["width"]),
                 variant=str(facts["variant"]),
                 owner=str(facts.get("owner", "")),
                 device=str(facts.get("device", "")),
@@ -164,10 +164,10 @@ class TrainingCache:
         except Exception:  # whatever a missing or damaged file raises: train again
             return None
 
-    def _memo(self, key: str, facts: Mapping[str, Any], limit: int) -> Flat | None:
+    def _memo(self, key: str, facts: Mapping[str, Any], limit: int) -> CallbackState | None:
         if facts.get("memo") is None:
             return None
-        return Flat(facts["memo"], self._tensors(key, "memo", facts, limit))
+        return CallbackState(facts["memo"], self._tensors(key, "memo", facts, limit))
 
     def _too_old(self, key: str) -> bool:
         if self._since is None:

@@ -13,7 +13,7 @@ from lth_bench.masks import Layer, Layers, Mask
 
 
 @dataclass(frozen=True)
-class Flat:
+class CallbackState:
     """A memory as it is written."""
 
     document: Any
@@ -58,11 +58,11 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     raise Unwritable(f"a {kind.__name__} in a callback's memo cannot be written to disk")
 
 
-def flat(value: Any) -> Flat | None:
+def callback_state_of(value: Any) -> CallbackState | None:
     """A memory in the form that is written; None where it cannot be."""
     tensors: dict[str, Tensor] = {}
     try:
-        return Flat(flatten(value, tensors), tensors)
+        return CallbackState(flatten(value, tensors), tensors)
     except Unwritable:
         return None
 

@@ -39,12 +39,12 @@ MEMORY = 256
 
 
 @dataclass(frozen=True)
-class Head:
+class CheckpointHead:
     """What decides whether a training in mid-way serves."""
 
     done: int
     """Steps since its start."""
-    width: int
+    cohort_size: int
     variant: str
     checkpoints: frozenset[int]
     searches: frozenset[str] = frozenset()
@@ -52,10 +52,10 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Partial:
+class TrainingCheckpoint:
     """A training between two steps. All tensors are copies, and on the CPU once loaded."""
 
-    head: Head
+    head: CheckpointHead
     layout: dict[str, Tensor]
     """What the layout holds for this member: see `Layout.state`."""
     mask: Mask
@@ -76,7 +76,7 @@ class Partial:
     """The state of torch's generator on the CPU, from which a callback may draw."""
 
 
-class Partials:
+class CheckpointStore:
     """The trainings in mid-way below one folder."""
 
     def __init__(self, root: Path) -> None:
@@ -86,14 +86,14 @@ class Partials:
         """Where a training in mid-way lies, or would."""
         return self.root / f"{key}{SUFFIX}"
 
-    def head(self, key: str) -> Head | None:
+    def head(self, key: str) -> CheckpointHead | None:
         """How far a training is; None where nothing of it is kept."""
         try:
             return _head(self._facts(key))
         except Exception:  # no such file, or a damaged one
             return None
 
-    def put(self, key: str, partial: Partial) -> None:
+    def put(self, key: str, checkpoint: TrainingCheckpoint) -> None:
         """Keep the state of a training in place of an earlier one. OSError from the disk;
         `memo.Unwritable` where its callback keeps what cannot be written.
         """
@@ -101,30 +101,32 @@ class Partials:
 
         folder = self.folder(key)
         kept: dict[str, Tensor] = {}
-        tensors = {f"layout/{k}": v for k, v in partial.layout.items()}
-        tensors |= {f"best/{k}": v for k, v in partial.best.items()}
-        for step, values in partial.checkpoints.items():
+        tensors = {f"layout/{k}": v for k, v in checkpoint.layout.items()}
+        tensors |= {f"best/{k}": v for k, v in checkpoint.best.items()}
+        for step, values in checkpoint.checkpoints.items():
             tensors |= {f"{step}/{k}": v for k, v in values.items()}
-        tensors |= {f"mask/{k}": v for k, v in pack(partial.mask).items()}
-        tensors["random"] = partial.random
-        memory = memo.flatten(partial.memo, kept)
-        memories = {name: memo.flatten(m, kept) for name, m in partial.memos.items()}
+        tensors |= {f"mask/{k}": v for k, v in pack(checkpoint.mask).items()}
+        tensors["random"] = checkpoint.random
+        memory = memo.flatten(checkpoint.memo, kept)
+        memories = {name: memo.flatten(m, kept) for name, m in checkpoint.memos.items()}
         tensors |= {f"memo/{k}": v for k, v in kept.items()}
         content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-        name = f"{partial.head.done}.safetensors"
+        name = f"{checkpoint.head.done}.safetensors"
         facts = {
             "file": name,
             "digest": _digest(content),
-            **asdict(partial.head),
-            "checkpoints": sorted(partial.head.checkpoints),
-            "searches": sorted(partial.head.searches),
-            "best_step": partial.best_step,
-            "best_loss": partial.best_loss.hex(),
-            "curve": [asdict(p) for p in partial.curve],
-            "loss_before": partial.loss_before.hex(),
-            "evaluated_at": partial.evaluated_at,
-            "flops_masked": partial.flops_masked,
-            "seconds": partial.seconds,
+            "done": checkpoint.head.done,
+            "width": checkpoint.head.cohort_size,
+            "variant": checkpoint.head.variant,
+            "checkpoints": sorted(checkpoint.head.checkpoints),
+            "searches": sorted(checkpoint.head.searches),
+            "best_step": checkpoint.best_step,
+            "best_loss": checkpoint.best_loss.hex(),
+            "curve": [asdict(p) for p in checkpoint.curve],
+            "loss_before": checkpoint.loss_before.hex(),
+            "evaluated_at": checkpoint.evaluated_at,
+            "flops_masked": checkpoint.flops_masked,
+            "seconds": checkpoint.seconds,
             "memo": memory,
             "memos": memories,
         }
@@ -152,7 +154,7 @@ class Partials:
         layers: Sequence[Layer],
         shapes: Mapping[str, tuple[int, ...]],
         device: torch.device,
-    ) -> Partial | None:
+    ) -> TrainingCheckpoint | None:
         """A training in mid-way, or None. `device` is where the callback's memory goes."""
         from safetensors.torch import load
 
@@ -184,7 +186,7 @@ class Partials:
             random, now = tensors["random"], torch.get_rng_state()
             if (random.shape, random.dtype) != (now.shape, now.dtype):
                 return None
-            return Partial(
+            return TrainingCheckpoint(
                 head=head,
                 layout=part("layout"),
                 mask=mask,
@@ -219,8 +221,8 @@ class Partials:
         return facts
 
 
-def _head(facts: Mapping[str, Any]) -> Head:
-    return Head(
+def _head(facts: Mapping[str, Any]) -> CheckpointHead:
+    return CheckpointHead(
         int(facts["done"]),
         int(facts["width"]),
         str(facts["variant"]),

@@ -34,7 +34,7 @@ class Preempted(Ending):
     """The process was told to end, and its trainings have saved themselves."""
 
 
-class Saving:
+class CheckpointPolicy:
     """What the trainings of one process go by."""
 
     def __init__(self, every: float = EVERY) -> None:

@@ -54,7 +54,7 @@ class PendingFit:
     """Whether nothing was trained for it alone."""
     begun: int = 0
     """Steps that an earlier run has done of it, and has kept."""
-    partial: str = ""
+    checkpoint_key: str = ""
     """The address under which they are kept."""
     memo: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None

@@ -18,8 +18,8 @@ import torch
 
 from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.system.blame import ends_the_run
-from lth_bench.training.checkpoints.checkpoint import Head, Partial
-from lth_bench.training.checkpoints.writer import Saver
+from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCheckpoint
+from lth_bench.training.checkpoints.writer import CheckpointWriter
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.kept_only import KeptOnly
@@ -47,7 +47,7 @@ def serve(bench: Workbench, waiting: Sequence[PendingFit]) -> None:
             known = True
     if known:
         return
-    for width, together in _cohorts(bench, waiting):
+    for cohort_size, together in _cohorts(bench, waiting):
         with ExitStack() as leases:
             mine = [j for j in together if _lease(bench, j, leases)]
             if not mine:
@@ -59,13 +59,13 @@ def serve(bench: Workbench, waiting: Sequence[PendingFit]) -> None:
                         one.found(found)
             mine = [rest for j in mine if (rest := [one for one in j if not one.done])]
             if mine:
-                _train(bench, mine, width)
+                _train(bench, mine, cohort_size)
             return
     time.sleep(POLL)
 
 
 def _find(bench: Workbench, one: PendingFit) -> Outcome | None:
-    return bench.find(one.key, one.request.checkpoints, width_of(bench, one))
+    return bench.find(one.key, one.request.checkpoints, cohort_size_of(bench, one))
 
 
 def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int, list[Joined]]]:
@@ -74,21 +74,23 @@ def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int,
     for one in waiting:
         trainings.setdefault(_shared(one), []).append(one)
     for joined in trainings.values():
-        _look_for_partial(bench, joined)
+        _look_for_checkpoint(bench, joined)
     trainings, whole = {}, trainings
     for name, joined in whole.items():
         for one in joined:  # who cannot go on from there begins anew, alone
-            trainings.setdefault(f"{name} {one.partial}", []).append(one)
+            trainings.setdefault(f"{name} {one.checkpoint_key}", []).append(one)
     groups: dict[tuple[object, ...], list[Joined]] = {}
     for joined in trainings.values():
         kind = (*alike(bench, joined[0]), joined[0].begun)
         groups.setdefault(kind, []).append(joined)
     found = []
     for members in groups.values():
-        width = width_of(bench, members[0][0])
+        cohort_size = cohort_size_of(bench, members[0][0])
         # those of one length together: who ends early leaves a slot idle
         members.sort(key=_steps, reverse=True)
-        found += [(width, members[i : i + width]) for i in range(0, len(members), width)]
+        found += [
+            (cohort_size, members[i : i + cohort_size]) for i in range(0, len(members), cohort_size)
+        ]
     found.sort(key=lambda c: (len(c[1]) / c[0], max(map(_steps, c[1]))), reverse=True)
     return found
 
@@ -114,33 +116,33 @@ def _steps(joined: Joined) -> int:
     return max(one.request.end for one in joined) - joined[0].request.start - joined[0].begun
 
 
-def _look_for_partial(bench: Workbench, joined: Joined) -> None:
-    """Set `begun` and `partial`: the furthest that a run which was stopped has come."""
-    heads = {one.key: bench.partials.head(one.key) for one in joined if one.key}
+def _look_for_checkpoint(bench: Workbench, joined: Joined) -> None:
+    """Set `begun` and `checkpoint_key`: the furthest that a run which was stopped has come."""
+    heads = {one.key: bench.checkpoint_store.head(one.key) for one in joined if one.key}
     found = [(key, head) for key, head in heads.items() if head is not None]
     found.sort(key=lambda item: item[1].done, reverse=True)
     for one in joined:
-        one.begun, one.partial = 0, ""
+        one.begun, one.checkpoint_key = 0, ""
         for key, head in found:
             if goes_on(bench, one, head):
-                one.begun, one.partial = head.done, key
+                one.begun, one.checkpoint_key = head.done, key
                 break
 
 
-def goes_on(bench: Workbench, one: PendingFit, head: Head) -> bool:
+def goes_on(bench: Workbench, one: PendingFit, head: CheckpointHead) -> bool:
     """Whether a training can go on from there with the bits that it would have had anyway, and a
     search with what it has seen.
     """
     request = one.request
-    width = width_of(bench, one)
-    kind = bench.kind(request, width)
+    cohort_size = cohort_size_of(bench, one)
+    kind = bench.kind(request, cohort_size)
     step = request.start + head.done
     return (
         (request.until is None or one.key in head.searches)
         and head.done > 0
         and step <= request.end
         and {s for s in request.checkpoints if s < step} <= head.checkpoints
-        and head.width == width
+        and head.cohort_size == cohort_size
         and head.variant == kind.variant
     )
 
@@ -149,8 +151,8 @@ def alike(bench: Workbench, one: PendingFit) -> tuple[object, ...]:
     """What trainings must have in common to stand in one cohort."""
     request = one.request
     start = None if rate_is_constant(request.recipe) else request.start
-    width = width_of(bench, one)
-    return (request.recipe, start, width, bench.kind(request, width))
+    cohort_size = cohort_size_of(bench, one)
+    return (request.recipe, start, cohort_size, bench.kind(request, cohort_size))
 
 
 def rate_is_constant(recipe: Recipe) -> bool:
@@ -158,13 +160,13 @@ def rate_is_constant(recipe: Recipe) -> bool:
     return recipe.schedule == "constant" and recipe.warmup == 0
 
 
-def width_of(bench: Workbench, one: PendingFit) -> int:
-    """The width that a training is computed at: a property of the training, never of who waits
-    beside it, so that a run that was interrupted goes on with the same bits.
+def cohort_size_of(bench: Workbench, one: PendingFit) -> int:
+    """The cohort size that a training is computed at: a property of the training, never of the fits
+    that wait beside it, so that a run that was interrupted resumes with the same bits.
 
-    A training alone has width 1: with `parametrize`, and from a step that no others start from,
-    such as where an Early-Bird search stopped, unless the learning rate is constant; and where so
-    few weights are left that a CPU is faster without the others.
+    A training alone has cohort size 1: with `parametrize`; from a step that no others start from,
+    such as where an Early-Bird search stopped, unless the learning rate is constant; and at a
+    density so low that a CPU is faster without the others.
     """
     request = one.request
     if KeptOnly.takes(bench.network, request):
@@ -173,7 +175,7 @@ def width_of(bench: Workbench, one: PendingFit) -> int:
     common = rate_is_constant(request.recipe) or request.start in starts
     if request.parametrize is not None or not common:
         return 1
-    return bench.width(request.recipe)
+    return bench.cohort_size(request.recipe)
 
 
 def _lease(bench: Workbench, joined: Joined, leases: ExitStack) -> bool:
@@ -188,7 +190,7 @@ def _lease(bench: Workbench, joined: Joined, leases: ExitStack) -> bool:
     return True
 
 
-def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
+def _train(bench: Workbench, mine: Sequence[Joined], cohort_size: int) -> None:
     # what an earlier run wanted stays, or two suites would undo each other's work
     for joined in mine:
         for one in joined:
@@ -196,11 +198,11 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
                 wanted = one.request.checkpoints | bench.cache.kept(one.key)
                 one.request = dataclasses.replace(one.request, checkpoints=wanted)
     # whether a training runs or is found must not show in the numbers that a hook draws later
-    with bench.saving.training():
-        for done, (together, partials) in _by_progress(bench, mine).items():
+    with bench.checkpoint_policy.training():
+        for done, (together, resumed) in _by_progress(bench, mine).items():
             with seeded("training"):
                 try:
-                    _run(bench, together, width, partials if done else ())
+                    _run(bench, together, cohort_size, resumed if done else ())
                 except BaseException as error:  # concerns these fits alone
                     if ends_the_run(error):
                         raise
@@ -210,20 +212,20 @@ def _train(bench: Workbench, mine: Sequence[Joined], width: int) -> None:
 
 def _by_progress(
     bench: Workbench, mine: Sequence[Joined]
-) -> dict[int, tuple[list[Joined], list[Partial]]]:
+) -> dict[int, tuple[list[Joined], list[TrainingCheckpoint]]]:
     """Steps done → the trainings that go on from there, with their states. Those of a cohort have
     done as many, unless a state turns out to be damaged.
     """
-    found: dict[int, tuple[list[Joined], list[Partial]]] = {}
+    found: dict[int, tuple[list[Joined], list[TrainingCheckpoint]]] = {}
     for joined in mine:
-        partial = None
-        if key := joined[0].partial:
-            partial = bench.partials.get(key, bench.layers, bench.shapes, bench.device)
-        if partial is not None and not all(goes_on(bench, x, partial.head) for x in joined):
-            partial = None
-        together, partials = found.setdefault(partial.head.done if partial else 0, ([], []))
+        checkpoint = None
+        if key := joined[0].checkpoint_key:
+            checkpoint = bench.checkpoint_store.get(key, bench.layers, bench.shapes, bench.device)
+        if checkpoint is not None and not all(goes_on(bench, x, checkpoint.head) for x in joined):
+            checkpoint = None
+        together, resumed = found.setdefault(checkpoint.head.done if checkpoint else 0, ([], []))
         together.append(joined)
-        partials += [partial] if partial else []
+        resumed += [checkpoint] if checkpoint else []
     return found
 
 
@@ -243,47 +245,53 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
                 bench.blame([one], error)
         for one in joined:
             if one.key and (one.outcome is not None or isinstance(one.error, Diverged)):
-                bench.partials.drop(one.key)
+                bench.checkpoint_store.drop(one.key)
 
 
 def _run(
-    bench: Workbench, mine: Sequence[Joined], width: int, partials: Sequence[Partial] = ()
+    bench: Workbench,
+    mine: Sequence[Joined],
+    cohort_size: int,
+    resumed: Sequence[TrainingCheckpoint] = (),
 ) -> None:
     """A cohort; where the device's memory is too small for it, two of half the size."""
-    if _fits(bench, mine, width, partials):
+    if _fits(bench, mine, cohort_size, resumed):
         return
     # the cohort and the error that held it are gone, so what is collected now is free
     bench.forget_layouts()
     gc.collect()
     if bench.device.type == "cuda":
         torch.cuda.empty_cache()
-    bench.narrow(mine[0][0].request.recipe, width // 2)
+    bench.narrow(mine[0][0].request.recipe, cohort_size // 2)
     left = [rest for j in mine if (rest := [one for one in j if not one.done])]
     for joined in left:
         for one in joined:
             one.memo.clear()
-    for i in range(0, len(left), width // 2):
-        _run(bench, left[i : i + width // 2], width // 2)
+    for i in range(0, len(left), cohort_size // 2):
+        _run(bench, left[i : i + cohort_size // 2], cohort_size // 2)
 
 
 def _fits(
-    bench: Workbench, mine: Sequence[Joined], width: int, partials: Sequence[Partial]
+    bench: Workbench,
+    mine: Sequence[Joined],
+    cohort_size: int,
+    resumed: Sequence[TrainingCheckpoint],
 ) -> bool:
     """Train a cohort. False where the device's memory is too small, unless it has one member."""
     recipe = mine[0][0].request.recipe
     try:
-        kind = bench.kind(mine[0][0].request, width)
+        kind = bench.kind(mine[0][0].request, cohort_size)
         # values, the best ones, and two averages of an optimiser's
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
-        saver = Saver(bench.saving, bench.partials, mine, size)
+        writer = CheckpointWriter(bench.checkpoint_policy, bench.checkpoint_store, mine, size)
         bench.memory.begin()
-        cohort = Cohort(bench.layout(recipe, width, kind), mine, partials, saver)
+        cohort = Cohort(bench.layout(recipe, cohort_size, kind), mine, resumed, writer)
         before, began = cohort.done, time.perf_counter()
         cohort.run()
     except Exception as error:
         if not out_of_memory(error):
             raise
-        if width == 1:
+        if cohort_size == 1:
             bench.forget_layouts()
             raise
         return False

@@ -18,14 +18,14 @@ from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.structure.connections import Connections, Unsupported
 from lth_bench.system.blame import build_error, ends_the_run, place_of, training_error
 from lth_bench.training.checkpoints.cache import TrainingCache
-from lth_bench.training.checkpoints.checkpoint import Partials
-from lth_bench.training.checkpoints.policy import Saving
+from lth_bench.training.checkpoints.checkpoint import CheckpointStore
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
 from lth_bench.training.dispatch.pending_fit import ALONE, FitContext, PendingFit
-from lth_bench.training.dispatch.serving import serve, width_of
-from lth_bench.training.engine.cohort_size import Choice, Widths
+from lth_bench.training.dispatch.serving import cohort_size_of, serve
+from lth_bench.training.engine.cohort_size import CohortSizes, Stacking
 from lth_bench.training.engine.device_memory import PeakMemory
 from lth_bench.training.engine.graphs import current
-from lth_bench.training.engine.layouts import Kind, Layout, kind_of, make_layout
+from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
 from lth_bench.training.engine.layouts.sparse_input import leaves_out_background
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
@@ -68,10 +68,12 @@ class Workbench:
         recipe: Recipe,
         device: torch.device,
         cache: TrainingCache,
-        widths: Widths | None = None,
-        saving: Saving | None = None,
+        cohort_sizes: CohortSizes | None = None,
+        checkpoint_policy: CheckpointPolicy | None = None,
     ) -> None:
-        """`saving` says when trainings save themselves; all benches of a process share it."""
+        """`checkpoint_policy` says when trainings save themselves; all benches of a process
+        have the same.
+        """
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
         self._config = {"model": dict(model_config), "data": dict(data_config)}
@@ -82,14 +84,14 @@ class Workbench:
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
         self.total_steps = recipe.total_steps(len(data.train))
-        self.widths = widths or Widths(None, given=1)
+        self.cohort_sizes = cohort_sizes or CohortSizes(None, given=1)
         self.memory = PeakMemory(device)
         """What cohorts hold on the device."""
         self.trained = Work()
         """What really ran here, whoever pays for it."""
-        self.partials = Partials(cache.root)
+        self.checkpoint_store = CheckpointStore(cache.root)
         """Trainings in mid-way, from earlier runs and from workers that died."""
-        self.saving = saving or Saving()
+        self.checkpoint_policy = checkpoint_policy or CheckpointPolicy()
         self.connections_if_known: Connections | str | None = None
         """None until `connections` was asked for."""
         self._serving = False
@@ -102,36 +104,36 @@ class Workbench:
 
     def forget_layouts(self) -> None:
         """Free the stacks on the device."""
-        self._layouts: dict[tuple[Recipe, int, Kind], Layout] = {}
+        self._layouts: dict[tuple[Recipe, int, LayoutType], Layout] = {}
 
-    def layout(self, recipe: Recipe, width: int, kind: Kind) -> Layout:
-        """What cohorts of this recipe and width are computed in."""
-        key = (recipe, width, kind)
+    def layout(self, recipe: Recipe, cohort_size: int, kind: LayoutType) -> Layout:
+        """What cohorts of this recipe and cohort size are computed in."""
+        key = (recipe, cohort_size, kind)
         found = self._layouts.pop(key, None)
         if found is None:
             while len(self._layouts) >= LAYOUTS:
                 self._layouts.pop(next(iter(self._layouts)))
-            found = make_layout(self.network, self.data, recipe, width, kind)
+            found = make_layout(self.network, self.data, recipe, cohort_size, kind)
         self._layouts[key] = found  # the last used stays longest
         return found
 
-    def width(self, recipe: Recipe) -> int:
+    def cohort_size(self, recipe: Recipe) -> int:
         """Members of a cohort under this recipe."""
-        return self._choice(recipe).size
+        return self._stacking(recipe).size
 
-    def kind(self, request: FitRequest, width: int) -> Kind:
+    def kind(self, request: FitRequest, cohort_size: int) -> LayoutType:
         """The layout that a training takes in cohorts of this size."""
-        stacks = self._choice(request.recipe).stacks if width > 1 else None
-        return kind_of(self.network, self.data, request, width, stacks)
+        stacks = self._stacking(request.recipe).stacks if cohort_size > 1 else None
+        return kind_of(self.network, self.data, request, cohort_size, stacks)
 
-    def _choice(self, recipe: Recipe) -> Choice:
-        return self.widths.of(self._width_key(recipe), self.network, self.data, recipe)
+    def _stacking(self, recipe: Recipe) -> Stacking:
+        return self.cohort_sizes.of(self._cohort_size_key(recipe), self.network, self.data, recipe)
 
-    def narrow(self, recipe: Recipe, width: int) -> None:
+    def narrow(self, recipe: Recipe, cohort_size: int) -> None:
         """The device's memory holds no wider cohorts than this."""
-        self.widths.narrow(self._width_key(recipe), width)
+        self.cohort_sizes.narrow(self._cohort_size_key(recipe), cohort_size)
 
-    def _width_key(self, recipe: Recipe) -> str:
+    def _cohort_size_key(self, recipe: Recipe) -> str:
         # what a step costs; its rate and how many there are do not matter
         step = {
             f: getattr(recipe, f)
@@ -234,8 +236,8 @@ class Workbench:
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
         )
-        width = width_of(self, one)
-        found = self.find(one.key, request.checkpoints, width) if one.key else None
+        cohort_size = cohort_size_of(self, one)
+        found = self.find(one.key, request.checkpoints, cohort_size) if one.key else None
         if found is not None:
             one.found(found)
         elif context.wait is not None:
@@ -295,18 +297,22 @@ class Workbench:
         return State(values, step, self.layers)
 
     def find(
-        self, key: str, checkpoints: frozenset[int], width: int | None = None
+        self, key: str, checkpoints: frozenset[int], cohort_size: int | None = None
     ) -> Outcome | None:
         """A finished training with at least these checkpoints, or None.
 
-        One of another width serves too, unless the widths are to be exact.
+        One of another cohort size serves too, unless the cohort sizes are to be exact.
         """
         found = self._recent.get(key)
         if found is None or not checkpoints <= found.checkpoints.keys():
             found = self.cache.get(key, self.layers, self.shapes, checkpoints)
             if found is not None:
                 self._remember(key, found)
-        if found is not None and self.widths.exact and width not in (None, found.width):
+        if (
+            found is not None
+            and self.cohort_sizes.exact
+            and cohort_size not in (None, found.cohort_size)
+        ):
             return None
         return found
 
@@ -350,7 +356,7 @@ class Workbench:
             device=outcome.device or str(self.device),
             device_name=outcome.device_name or device_name(self.device),
             peak_memory=outcome.peak_memory,
-            width=outcome.width,
+            cohort_size=outcome.cohort_size,
             variant=outcome.variant,
         )
 

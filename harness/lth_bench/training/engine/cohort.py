@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from lth_bench.training.checkpoints.checkpoint import Partial
-from lth_bench.training.checkpoints.writer import Saver
+from lth_bench.training.checkpoints.checkpoint import TrainingCheckpoint
+from lth_bench.training.checkpoints.writer import CheckpointWriter
 from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.member import Member
@@ -23,32 +23,32 @@ LOOK = 1.0
 
 
 class Cohort:
-    """Up to `layout.width` trainings, step by step together.
+    """Up to `layout.cohort_size` trainings, step by step together.
 
     All have the layout's recipe and the same learning rates, step for step. A member that is done
     or has diverged stays in its slot and is ignored, and empty slots repeat the first member: a
-    member's numbers depend on the width and on itself, never on its neighbours.
+    member's numbers depend on the cohort size and on itself, never on its neighbours.
     """
 
     def __init__(
         self,
         layout: Layout,
         members: Sequence[Sequence[PendingFit]],
-        partials: Sequence[Partial] = (),
-        saver: Saver | None = None,
+        resumed: Sequence[TrainingCheckpoint] = (),
+        writer: CheckpointWriter | None = None,
     ) -> None:
-        """`partials` are where the members go on from, all after as many steps; all begin at their
+        """`resumed` are where the members go on from, all after as many steps; all begin at their
         start where there are none, or where one is not of this layout.
         """
-        if not 1 <= len(members) <= layout.width:
+        if not 1 <= len(members) <= layout.cohort_size:
             raise ValueError(
-                f"a cohort of width {layout.width} has 1 to {layout.width} members, but got "
-                f"{len(members)}"
+                f"a cohort of size {layout.cohort_size} has 1 to {layout.cohort_size} members, "
+                f"but got {len(members)}"
             )
         self.layout = layout
         self.schedule = Schedule(layout.recipe, len(layout.data.train))
         firsts = [asked[0].request for asked in members]
-        firsts += firsts[:1] * (layout.width - len(firsts))
+        firsts += firsts[:1] * (layout.cohort_size - len(firsts))
         layout.begin(
             [r.seed for r in firsts],
             [r.start for r in firsts],
@@ -60,20 +60,20 @@ class Cohort:
         self.members = [Member(layout, slot, asked) for slot, asked in enumerate(members)]
         self.first = firsts[0].start
         self.done = 0
-        self.saver = saver
-        if partials:
-            self._resume(partials)
+        self.writer = writer
+        if resumed:
+            self._resume(resumed)
 
-    def _resume(self, partials: Sequence[Partial]) -> None:
-        pairs = list(zip(self.members, partials, strict=True))
-        (done,) = {p.head.done for p in partials}
+    def _resume(self, resumed: Sequence[TrainingCheckpoint]) -> None:
+        pairs = list(zip(self.members, resumed, strict=True))
+        (done,) = {p.head.done for p in resumed}
         if not all(self.layout.accepts(m.slot, p.layout) for m, p in pairs):
             return
-        for member, partial in pairs:
+        for member, checkpoint in pairs:
             with charged_to(member.open):
-                member.resume(partial)
+                member.resume(checkpoint)
         self.done = done
-        torch.set_rng_state(partials[0].random)
+        torch.set_rng_state(resumed[0].random)
 
     def run(self) -> None:
         """Train until all fits have an outcome or an error."""
@@ -89,9 +89,9 @@ class Cohort:
                 every = self.layout.recipe.eval_every
                 if due := [m for m in live if m.step % every == 0]:
                     self._evaluate(due)
-                if self.saver is not None and self.saver.due:
+                if self.writer is not None and self.writer.due:
                     self._tick(self._live())
-                    self.saver.save(self.members, self.done)
+                    self.writer.save(self.members, self.done)
         finally:
             self.layout.penalties = {}  # they hold this cohort, and the layout is kept
 
@@ -118,7 +118,7 @@ class Cohort:
 
     def _looks(self) -> bool:
         """Whether the tight loop is to be left for a look at the clock."""
-        due = self.saver is not None and self.saver.due
+        due = self.writer is not None and self.writer.due
         return due or time.perf_counter() - self._clock > LOOK
 
     def _answer(self, live: Sequence[Member]) -> None:

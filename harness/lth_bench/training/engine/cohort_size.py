@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 ON_CPU = (8, 16)
-"""Widths tried on a CPU, where only small networks gain and more fills the caches."""
+"""Cohort sizes tried on a CPU, where only small networks gain and more fills the caches."""
 ON_GPU = (2, 4, 8, 16, 32, 64)
 WORTH = {"cpu": 1.5, "cuda": 1.15}
 """What stacking must gain over training alone. On a CPU, where empty slots cost their full price,
-they eat smaller gains: quickstart took the same time at widths 1 and 8, though its networks' full
-cohorts gain 1.15 and 1.34.
+they eat smaller gains: quickstart took the same time at cohort sizes 1 and 8, though its networks'
+full cohorts gain 1.15 and 1.34.
 """
 GAINS = 1.03
-"""What twice the width must still gain for the next one to be tried, on a GPU."""
+"""What twice the cohort size must still gain for the next one to be tried, on a GPU."""
 ENOUGH = 0.9
-"""The narrowest width with this part of the best speed is taken: it fills more easily."""
+"""The smallest cohort size with this part of the best speed is taken: it fills more easily."""
 SLOW_STEP = 0.02
 """Seconds of a step alone beyond which a CPU is busy with arithmetic, and nothing is tried."""
 SECONDS, STEPS = 0.15, 30
-"""How long a width is tried, at most."""
+"""How long a cohort size is tried, at most."""
 
 
-def widths_file() -> Path:
-    """Where a user's measured widths are kept, for all results: a rerun takes the same ones."""
+def cohort_sizes_file() -> Path:
+    """Where a user's measured cohort sizes are kept, for all results: a rerun uses the same."""
     from lth_bench.data.root import user_cache
 
     return user_cache() / "widths.json"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Stacking:
     """How trainings of a network and recipe are stacked."""
 
     size: int
@@ -65,14 +65,14 @@ class Choice:
     """The way of stacking: `explicit`, `vmap` or `branches`; None where trainings run alone."""
 
 
-class Widths:
+class CohortSizes:
     """The cohort sizes measured so far, in a file that all runs of a user share."""
 
     def __init__(self, path: Path | None, given: int | None = None, exact: bool = False) -> None:
         self.path, self.given, self.exact = path, given, exact
-        self._known: dict[str, Choice] = {}
+        self._known: dict[str, Stacking] = {}
 
-    def of(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
+    def of(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
         """The choice for a network and recipe, which `key` identifies together with the device."""
         if key not in self._known:
             look_up = self._look_up if self.given is None else self._check
@@ -82,20 +82,20 @@ class Widths:
                 if ends_the_run(error):
                     raise
                 # the training alone meets it too, and says whose error it is
-                self._known[key] = Choice(1)
+                self._known[key] = Stacking(1)
         return self._known[key]
 
-    def narrow(self, key: str, width: int) -> None:
+    def narrow(self, key: str, cohort_size: int) -> None:
         """Never larger than this again: the device's memory was too small."""
         stacks = self._known[key].stacks if key in self._known else None
-        self._known[key] = Choice(width, stacks)
+        self._known[key] = Stacking(cohort_size, stacks)
         if self.path is not None and self.given is None:
             with contextlib.suppress(OSError), _locked(self.path):
                 known = _read(self.path)
-                known[key] = {**known.get(key, {}), "width": width, "out_of_memory": True}
+                known[key] = {**known.get(key, {}), "width": cohort_size, "out_of_memory": True}
                 _write(self.path, known)
 
-    def _look_up(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
+    def _look_up(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
         found: Measured | None = None
         if self.path is not None:
             # a home that cannot be written to keeps nothing
@@ -109,7 +109,7 @@ class Widths:
                 _write(self.path, known)
         return (found or measure(network, data, recipe)).choice
 
-    def _check(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Choice:
+    def _check(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
         """The given size and the fastest way to stack it, or 1 for a network that it does not
         suit.
         """
@@ -119,19 +119,19 @@ class Widths:
         for way in ways:
             found = _tried(network, data, recipe, self.given, way, race=len(ways) > 1)
             if found is TOO_LARGE:
-                return Choice(self.given, way)  # the training will find that out, and halve it
+                return Stacking(self.given, way)  # the training will find that out, and halve it
             if found is not None:
                 fit[way] = found
         if not fit:
-            return Choice(1)
-        return Choice(self.given, max(fit, key=lambda way: fit[way]))
+            return Stacking(1)
+        return Stacking(self.given, max(fit, key=lambda way: fit[way]))
 
 
 @dataclass(frozen=True)
 class Measured:
     """Speeds of the cohort sizes that were tried, for each way of stacking."""
 
-    choice: Choice
+    choice: Stacking
     """The one to take."""
     rates: dict[str, dict[int, float]]
     """Way of stacking → cohort size → model-steps a second. Size 1 is a training alone, which is
@@ -155,14 +155,14 @@ def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
     rates: dict[str, dict[int, float]] = {}
     for way in [] if slow else ways_to_stack(network):
         by = rates[way] = {1: alone}
-        for width in ON_GPU if cuda else ON_CPU:
-            found = _tried(network, data, recipe, width, way)
+        for cohort_size in ON_GPU if cuda else ON_CPU:
+            found = _tried(network, data, recipe, cohort_size, way)
             if found is TOO_LARGE:
                 break
             if found is not None:
                 # as the file keeps them, from which a rerun chooses
-                by[width] = _figures(found)
-                if cuda and found < GAINS * max(r for w, r in by.items() if w < width):
+                by[cohort_size] = _figures(found)
+                if cuda and found < GAINS * max(r for w, r in by.items() if w < cohort_size):
                     break  # larger ones only take memory
     rates = rates or {"alone": {1: alone}}
     return Measured(choose(rates, network.device.type), rates)
@@ -173,7 +173,7 @@ TOO_LARGE = float("-inf")
 
 
 def _tried(
-    network: Network, data: TaskData, recipe: Recipe, width: int, way: str, race: bool = True
+    network: Network, data: TaskData, recipe: Recipe, cohort_size: int, way: str, race: bool = True
 ) -> float | None:
     """Model-steps a second; `TOO_LARGE`; or None for a way of stacking that does not suit the
     network at this size: its slots disagree, or it raises where the network alone does not.
@@ -182,7 +182,7 @@ def _tried(
     """
     found: float | None = None
     try:
-        found = rate(network, data, recipe, width, way, seconds=SECONDS if race else 0.0)
+        found = rate(network, data, recipe, cohort_size, way, seconds=SECONDS if race else 0.0)
     except BaseException as error:  # whatever the network's own code raises
         if ends_the_run(error):
             raise
@@ -199,23 +199,23 @@ def _figures(rate: float) -> float:
     return float(f"{rate:.4g}")
 
 
-def choose(rates: dict[str, dict[int, float]], device: str = "cpu") -> Choice:
+def choose(rates: dict[str, dict[int, float]], device: str = "cpu") -> Stacking:
     """The smallest cohort size that is about as fast as the fastest, of the way of stacking that is
     fastest at its own; 1 where stacking hardly gains.
     """
-    found = Choice(1)
+    found = Stacking(1)
     fastest = 0.0
     for way, by in rates.items():
         best = max(by.values())
         if best < WORTH[device] * by[1] or best <= fastest:
             continue
         fastest = best
-        found = Choice(min(w for w, r in by.items() if r >= ENOUGH * best), way)
+        found = Stacking(min(w for w, r in by.items() if r >= ENOUGH * best), way)
     return found
 
 
 def trial(
-    network: Network, data: TaskData, recipe: Recipe, width: int, stacks: str | None = None
+    network: Network, data: TaskData, recipe: Recipe, cohort_size: int, stacks: str | None = None
 ) -> Cohort:
     """A cohort with one and the same member in every slot."""
     from lth_bench.masks import Mask
@@ -224,9 +224,9 @@ def trial(
     for kept in half.kept.values():
         kept.view(-1)[::2] = False  # masks cost a little, and are the rule
     request = FitRequest(network.values(), half, 0, 10**9, 0, recipe)
-    kind = kind_of(network, data, request, width, stacks)
-    layout = make_layout(network, data, recipe, width, kind)
-    return Cohort(layout, [[PendingFit(request)] for _ in range(width)])
+    kind = kind_of(network, data, request, cohort_size, stacks)
+    layout = make_layout(network, data, recipe, cohort_size, kind)
+    return Cohort(layout, [[PendingFit(request)] for _ in range(cohort_size)])
 
 
 def slots_agree(layout: Layout) -> bool:
@@ -234,7 +234,7 @@ def slots_agree(layout: Layout) -> bool:
     are independent of its place. They are not where an operation of the network's own treats the
     columns of the stack differently, such as the last ones, which fill no whole vector.
     """
-    if layout.width == 1:
+    if layout.cohort_size == 1:
         return True
     held = [p.grad for p in layout.parameters.values() if p.grad is not None]
     held += [layout.losses, *layout.tensors().values()]
@@ -246,7 +246,7 @@ def rate(
     network: Network,
     data: TaskData,
     recipe: Recipe,
-    width: int,
+    cohort_size: int,
     stacks: str | None = None,
     seconds: float = SECONDS,
 ) -> float | None:
@@ -255,7 +255,7 @@ def rate(
 
     An evaluation and a snapshot are tried too, so that what fits here fits in a training.
     """
-    cohort = trial(network, data, recipe, width, stacks)
+    cohort = trial(network, data, recipe, cohort_size, stacks)
     cuda = network.device.type == "cuda"
     # on a CPU the thread's own time: what else runs on the core does not count
     clock = time.perf_counter if cuda else time.thread_time
@@ -271,9 +271,9 @@ def rate(
     if not slots_agree(cohort.layout):
         return None
     if cuda:
-        cohort.layout.best.keep(range(width))
-        cohort.layout.evaluate(range(width))
-    return width / max(min(_for_a_while(step, seconds)), 1e-9)
+        cohort.layout.best.keep(range(cohort_size))
+        cohort.layout.evaluate(range(cohort_size))
+    return cohort_size / max(min(_for_a_while(step, seconds)), 1e-9)
 
 
 def _for_a_while(step: Any, seconds: float) -> Iterable[float]:
@@ -284,7 +284,7 @@ def _for_a_while(step: Any, seconds: float) -> Iterable[float]:
             return
 
 
-def _kept(entry: dict[str, Any], network: Network) -> Choice | None:
+def _kept(entry: dict[str, Any], network: Network) -> Stacking | None:
     """What an entry of the file says: the choice from its rates by today's rule, or what the memory
     held. None where it says nothing that makes sense for the network.
     """
@@ -292,8 +292,10 @@ def _kept(entry: dict[str, Any], network: Network) -> Choice | None:
     choice = None
     with contextlib.suppress(AttributeError, KeyError, OverflowError, TypeError, ValueError):
         if entry.get("out_of_memory"):
-            width = entry["width"]
-            choice = Choice(width, entry.get("layout")) if type(width) is int else None
+            cohort_size = entry["width"]
+            choice = (
+                Stacking(cohort_size, entry.get("layout")) if type(cohort_size) is int else None
+            )
         else:
             rates = {
                 str(way): {int(w): float(r) for w, r in by.items()}

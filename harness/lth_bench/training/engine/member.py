@@ -11,8 +11,8 @@ from torch import Tensor
 
 from lth_bench.errors import Diverged
 from lth_bench.masks import Layers, Mask
-from lth_bench.training.checkpoints.callback_state import flat
-from lth_bench.training.checkpoints.checkpoint import Head, Partial
+from lth_bench.training.checkpoints.callback_state import callback_state_of
+from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCheckpoint
 from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.keys import device_name
@@ -230,13 +230,15 @@ class Member:
         self._tell(point)
         return better
 
-    def partial(self, done: int) -> Partial:
+    def checkpoint(self, done: int) -> TrainingCheckpoint:
         """Everything from which this training can go on, `done` steps after its start."""
         layout = self.layout
         searches = {a.key: a.memo for a in self.open if a.request.until is not None and a.key}
         checkpoints = frozenset(self.checkpoints)
-        return Partial(
-            head=Head(done, layout.width, layout.variant, checkpoints, frozenset(searches)),
+        return TrainingCheckpoint(
+            head=CheckpointHead(
+                done, layout.cohort_size, layout.variant, checkpoints, frozenset(searches)
+            ),
             layout=layout.state(self.slot),
             mask=self.mask,
             best=self.best(),
@@ -253,32 +255,32 @@ class Member:
             random=torch.get_rng_state(),
         )
 
-    def resume(self, partial: Partial) -> None:
+    def resume(self, checkpoint: TrainingCheckpoint) -> None:
         """Go on from there. Whoever listens hears of the evaluations that lie before."""
         layout, device = self.layout, self.layout.device
 
         def on_device(values: Values) -> dict[str, Tensor]:
             return {k: v.to(device) for k, v in values.items()}
 
-        mask = partial.mask.to(device)
+        mask = checkpoint.mask.to(device)
         layout.set_mask(self.slot, mask)
-        layout.restore(self.slot, partial.layout)
+        layout.restore(self.slot, checkpoint.layout)
         self.use(mask)
-        self.step = self.start + partial.head.done
+        self.step = self.start + checkpoint.head.done
         if layout.parametrize is not None:
-            self._made = on_device(partial.best)
+            self._made = on_device(checkpoint.best)
         else:
-            layout.best.put(self.slot, partial.best)
+            layout.best.put(self.slot, checkpoint.best)
         # the values hold the zeros of the mask that they were kept under
         self.best_mask = Mask({}, layers=layout.network.layers)
-        self.best_step, self.best_loss = partial.best_step, partial.best_loss
-        self.checkpoints = {s: on_device(v) for s, v in partial.checkpoints.items()}
-        self.curve = list(partial.curve)
-        self._loss_before, self._evaluated_at = partial.loss_before, partial.evaluated_at
-        self.flops_masked, self.seconds = partial.flops_masked, partial.seconds
-        self.memo.update(partial.memo)
+        self.best_step, self.best_loss = checkpoint.best_step, checkpoint.best_loss
+        self.checkpoints = {s: on_device(v) for s, v in checkpoint.checkpoints.items()}
+        self.curve = list(checkpoint.curve)
+        self._loss_before, self._evaluated_at = checkpoint.loss_before, checkpoint.evaluated_at
+        self.flops_masked, self.seconds = checkpoint.flops_masked, checkpoint.seconds
+        self.memo.update(checkpoint.memo)
         for asked in self.asked:
-            asked.memo.update(partial.memos.get(asked.key, {}))
+            asked.memo.update(checkpoint.memos.get(asked.key, {}))
         for point in self.curve:
             self._tell(point)
 
@@ -321,11 +323,11 @@ class Member:
             checkpoints={s: v for s, v in self.checkpoints.items() if s <= self.step},
             cost=Cost(steps, examples, flops, float(self.flops_masked), self.seconds),
             stopped=stopped,
-            width=layout.width,
+            cohort_size=layout.cohort_size,
             variant=layout.variant,
             device=str(layout.device),
             device_name=device_name(layout.device),
-            memo=flat(asked.memo) if asked.request.until is not None else None,
+            memo=callback_state_of(asked.memo) if asked.request.until is not None else None,
         )
 
 

@@ -1,4 +1,4 @@
-"""Chains of linear layers and ReLU, differentiated by hand.
+"""Sequential networks of linear layers and ReLU, differentiated by hand.
 
 On LeNet-300-100 a quarter of an eager step goes to autograd, to fresh memory for gradients and to
 torch.optim's Python. By hand a step has the same bits as autograd's, and takes 1.29 times its bare
@@ -21,7 +21,7 @@ from lth_bench.training.engine.modes import hooked
 
 
 @dataclass(frozen=True)
-class Link:
+class Stage:
     """A linear layer, and whether ReLU follows."""
 
     name: str
@@ -30,26 +30,26 @@ class Link:
     relu: bool
 
 
-def links_of(module: nn.Module) -> tuple[Link, ...] | None:
-    """The links of an `nn.Sequential` of Flatten, Linear and ReLU, or None for other networks.
+def stages_of(module: nn.Module) -> tuple[Stage, ...] | None:
+    """The stages of an `nn.Sequential` of Flatten, Linear and ReLU, or None for other networks.
 
     None also where anything else could see or change what flows: hooks, subclasses of these
     layers, parametrised, frozen or shared weights; and where there are buffers.
     """
     if type(module) is not nn.Sequential or hooked(module) or any(True for _ in module.buffers()):
         return None
-    links: list[Link] = []
+    stages: list[Stage] = []
     for name, part in module._modules.items():  # every use: named_children has a module once
         if type(part) is nn.Linear:
-            links.append(Link(name, part, relu=False))
-        elif type(part) is nn.ReLU and links:
-            links[-1] = Link(links[-1].name, links[-1].linear, relu=True)
-        elif links or type(part) is not nn.Flatten or (part.start_dim, part.end_dim) != (1, -1):
+            stages.append(Stage(name, part, relu=False))
+        elif type(part) is nn.ReLU and stages:
+            stages[-1] = Stage(stages[-1].name, stages[-1].linear, relu=True)
+        elif stages or type(part) is not nn.Flatten or (part.start_dim, part.end_dim) != (1, -1):
             return None
-    parameters = [p for link in links for p in link.linear.parameters()]
+    parameters = [p for stage in stages for p in stage.linear.parameters()]
     whole = len(parameters) == len(list(module.parameters()))  # shared ones count once there
-    good = links and not links[-1].relu and whole and all(p.requires_grad for p in parameters)
-    return tuple(links) if good else None
+    good = stages and not stages[-1].relu and whole and all(p.requires_grad for p in parameters)
+    return tuple(stages) if good else None
 
 
 def cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ def cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> tuple[Tensor, 
 
 
 class Linear(Protocol):
-    """A linear layer's forward and backward, of which a `Chain` is made."""
+    """A linear layer's forward and backward, of which a `SequentialByHand` is made."""
 
     def out(self, h: Any) -> Tensor:
         """A new tensor [N, out], of its input: [N, in], or what the first layer is given."""
@@ -107,17 +107,17 @@ class DenseLinear:
         return torch.mm(g, self.weight)
 
 
-class Chain:
-    """Forward and backward of the chain."""
+class SequentialByHand:
+    """Forward and backward of the network."""
 
-    def __init__(self, links: Sequence[Link], linears: Sequence[Linear] | None = None) -> None:
-        """`linears` are what the links are computed by: if none are given, dense layers on the
+    def __init__(self, stages: Sequence[Stage], linears: Sequence[Linear] | None = None) -> None:
+        """`linears` are what the stages are computed by: if none are given, dense layers on the
         module's own parameters.
         """
         if linears is None:
-            linears = [DenseLinear(link.linear.weight, link.linear.bias) for link in links]
+            linears = [DenseLinear(stage.linear.weight, stage.linear.bias) for stage in stages]
         self._linears: Sequence[Linear] = linears
-        self._relu = [link.relu for link in links]
+        self._relu = [stage.relu for stage in stages]
 
     @torch.no_grad()
     def logits(self, x: Any) -> Tensor:

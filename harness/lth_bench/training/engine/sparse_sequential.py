@@ -1,4 +1,4 @@
-"""Chains of linear layers that store and compute their kept weights only.
+"""Sequential networks of linear layers that store and compute their kept weights only.
 
 Under a mask that stays as it is, a pruned weight's product is zero and its gradient is thrown away.
 Leaving both out gives the same numbers up to rounding, and leaves out with them every input pixel,
@@ -27,25 +27,25 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
-from lth_bench.training.engine.sequential import Link, cross_entropy
+from lth_bench.training.engine.sequential import Stage, cross_entropy
 
 DENSITY = 0.22
 """A layer is stored sparse up to this density: at 0.21 a step takes 0.85 of that by hand."""
 SMALLEST = 4096
 """Weights below which a layer stays dense: there the calls cost more than the arithmetic."""
 LARGEST = 100_000
-"""Weights that the largest layer must have, or else the chain stays dense: where it has 30,000 (a
+"""Weights that the largest layer must have, or else the network stays dense: where it has 30,000 (a
 64-300-100-10 network, batch 60), break-even is at 0.13 and stacking by 8 gains as much at 0.05."""
 
 
-def sparse_layers(links: Sequence[Link], mask: Mask, limit: float = DENSITY) -> frozenset[str]:
-    """The layers that are worth storing sparse under a mask; none where the chain is better dense,
+def sparse_layers(stages: Sequence[Stage], mask: Mask, limit: float = DENSITY) -> frozenset[str]:
+    """The layers worth storing sparse under a mask; none where the network is better dense,
     as it is where the largest layer's density is above `limit`.
 
     A function of the mask and the network alone, so that a rerun computes the same way.
     """
     kept = mask.kept_per_layer()
-    sizes = {link.name: link.linear.weight.numel() for link in links}
+    sizes = {stage.name: stage.linear.weight.numel() for stage in stages}
     found = {n for n, s in sizes.items() if s >= SMALLEST and kept[n] <= DENSITY * s}
     # everything else follows the largest layer's form of activations, [units, N]
     largest = max(sizes, key=lambda n: sizes[n])
@@ -107,21 +107,21 @@ def _csr(per_row: Tensor, columns: Tensor, values: Tensor, shape: torch.Size) ->
         )
 
 
-class SparseChain:
-    """The chain under a mask, with the `sparse` layers' kept weights only."""
+class SparseSequential:
+    """The network under a mask, with the `sparse` layers' kept weights only."""
 
-    def __init__(self, links: Sequence[Link], mask: Mask, sparse: frozenset[str]) -> None:
-        self.links = tuple(links)
-        dtype = self.links[0].linear.weight.dtype
+    def __init__(self, stages: Sequence[Stage], mask: Mask, sparse: frozenset[str]) -> None:
+        self.stages = tuple(stages)
+        dtype = self.stages[0].linear.weight.dtype
         self.sparse = {n: SparseWeight(mask.kept[n], dtype) for n in sparse}
         self.parameters: dict[str, Tensor] = {}
         """What the optimiser updates, keyed as in the state dict: a sparse layer's [kept] values,
         and the other parameters whole. Tensors of its own, not the module's."""
-        for link in self.links:
-            for key, parameter in link.linear.named_parameters():
-                is_sparse = key == "weight" and link.name in self.sparse
-                self.parameters[f"{link.name}.{key}"] = (
-                    self.sparse[link.name].values if is_sparse else parameter.detach().clone()
+        for stage in self.stages:
+            for key, parameter in stage.linear.named_parameters():
+                is_sparse = key == "weight" and stage.name in self.sparse
+                self.parameters[f"{stage.name}.{key}"] = (
+                    self.sparse[stage.name].values if is_sparse else parameter.detach().clone()
                 )
         self._gradients = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
 
@@ -160,10 +160,10 @@ class SparseChain:
         inputs = self._activations(x)
         loss, gradient = cross_entropy(inputs.pop().t().contiguous(), y, smoothing)
         g = gradient.t().contiguous()
-        for i in range(len(self.links) - 1, -1, -1):
-            link, h = self.links[i], inputs[i]
-            weight, bias = self._of(link)
-            sparse = self.sparse.get(link.name)
+        for i in range(len(self.stages) - 1, -1, -1):
+            stage, h = self.stages[i], inputs[i]
+            weight, bias = self._of(stage)
+            sparse = self.sparse.get(stage.name)
             if sparse is not None:
                 weight.grad = sparse.gradient(g, h)
             else:
@@ -172,22 +172,22 @@ class SparseChain:
                 torch.sum(g, 1, out=bias.grad)
             if i:
                 g = sparse.transposed_times(g) if sparse is not None else torch.mm(weight.t(), g)
-                if self.links[i - 1].relu:
+                if self.stages[i - 1].relu:
                     g = torch.ops.aten.threshold_backward(g, h, 0)
         return loss
 
-    def _of(self, link: Link) -> tuple[Tensor, Tensor | None]:
-        return self.parameters[f"{link.name}.weight"], self.parameters.get(f"{link.name}.bias")
+    def _of(self, stage: Stage) -> tuple[Tensor, Tensor | None]:
+        return self.parameters[f"{stage.name}.weight"], self.parameters.get(f"{stage.name}.bias")
 
     def _activations(self, x: Tensor) -> list[Tensor]:
         """Every layer's input, and the logits: [units, N] each."""
         found = [x.flatten(1).t().contiguous()]
-        for link in self.links:
-            weight, bias = self._of(link)
-            sparse = self.sparse.get(link.name)
+        for stage in self.stages:
+            weight, bias = self._of(stage)
+            sparse = self.sparse.get(stage.name)
             h = found[-1]
             out = sparse.times(h) if sparse is not None else torch.mm(weight, h)
             if bias is not None:
                 out.add_(bias[:, None])
-            found.append(out.clamp_min_(0) if link.relu else out)
+            found.append(out.clamp_min_(0) if stage.relu else out)
         return found

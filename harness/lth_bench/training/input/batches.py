@@ -10,13 +10,13 @@ from torch import Tensor
 
 from lth_bench.training.engine.graphs import captures
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.input.streamed_batches import StreamedFeed
+from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import StreamedData
 from lth_bench.training.input.task_data import TaskData, augment
 from lth_bench.training.recipe import Recipe
 
 
-class Feed(Protocol):
+class BatchSource(Protocol):
     """`begin` with each slot's seed and first step; then `load` and `batch` for every step."""
 
     static: bool
@@ -39,15 +39,17 @@ class Feed(Protocol):
     def batch(self) -> tuple[Any, Tensor]: ...
 
 
-def make_feed(data: TaskData, recipe: Recipe, width: int, example_major: bool) -> Feed:
-    """The feed of a data source."""
+def make_batch_source(
+    data: TaskData, recipe: Recipe, cohort_size: int, example_major: bool
+) -> BatchSource:
+    """The batch source of a data source."""
     if isinstance(data, StreamedData):
-        return StreamedFeed(data, recipe, width, example_major)
+        return StreamedBatchSource(data, recipe, cohort_size, example_major)
     assert isinstance(data, ResidentData)
-    return ResidentFeed(data, recipe, width, example_major)
+    return ResidentBatchSource(data, recipe, cohort_size, example_major)
 
 
-class ResidentFeed:
+class ResidentBatchSource:
     """Gathers from data on the device. What changes from step to step is which rows, and the
     draws of the augmentation: both are looked up once an epoch.
 
@@ -57,8 +59,15 @@ class ResidentFeed:
 
     static = True
 
-    def __init__(self, data: ResidentData, recipe: Recipe, width: int, example_major: bool) -> None:
-        self.data, self.recipe, self.width, self.example_major = data, recipe, width, example_major
+    def __init__(
+        self, data: ResidentData, recipe: Recipe, cohort_size: int, example_major: bool
+    ) -> None:
+        self.data, self.recipe, self.cohort_size, self.example_major = (
+            data,
+            recipe,
+            cohort_size,
+            example_major,
+        )
         self.per_epoch = recipe.steps_per_epoch(len(data.train))
         self._stays = captures(data.device)
         self.at_once = self.per_epoch if self._stays else 1
@@ -68,13 +77,15 @@ class ResidentFeed:
         # one table [kind, slot, example of the epoch]; the slice of it for a step; on a GPU each
         # slot's first example of the next step, and the examples of a step from there
         device = data.device
-        self._table = torch.zeros(self._kinds, width, self._used, dtype=torch.int64, device=device)
+        self._table = torch.zeros(
+            self._kinds, cohort_size, self._used, dtype=torch.int64, device=device
+        )
         self._step = self._table[:, :, : recipe.batch_size]
-        self._place = torch.zeros(width, 1, dtype=torch.int64, device=device)
+        self._place = torch.zeros(cohort_size, 1, dtype=torch.int64, device=device)
         self._span = torch.arange(recipe.batch_size, device=device)[None]
         self._next: int | None = None
         """Updates done before the batch that the device is at; None before the first."""
-        self._epochs: list[tuple[int, int] | None] = [None] * width
+        self._epochs: list[tuple[int, int] | None] = [None] * cohort_size
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
@@ -118,7 +129,7 @@ class ResidentFeed:
         """Look up the epochs that the slots are in; those of one seed after each other, since the
         data keeps its last permutations.
         """
-        for slot in sorted(range(self.width), key=lambda s: self._seeds[s]):
+        for slot in sorted(range(self.cohort_size), key=lambda s: self._seeds[s]):
             seed, epoch = self._seeds[slot], (self._starts[slot] + done) // self.per_epoch
             if self._epochs[slot] == (seed, epoch):
                 continue

@@ -23,7 +23,7 @@ class _Epoch:
     """The augmentation, int64 [3, N]."""
 
 
-class StreamedFeed:
+class StreamedBatchSource:
     """Copies what was read ahead to fixed places, so that everything after it can be captured.
 
     Slots at the same seed and step share one reading.
@@ -32,15 +32,21 @@ class StreamedFeed:
     static = True
     at_once = 1
 
-    def __init__(self, data: StreamedData, recipe: Recipe, width: int, example_major: bool) -> None:
-        self.data, self.recipe, self.width = data, recipe, width
+    def __init__(
+        self, data: StreamedData, recipe: Recipe, cohort_size: int, example_major: bool
+    ) -> None:
+        self.data, self.recipe, self.cohort_size = data, recipe, cohort_size
         self.per_epoch = recipe.steps_per_epoch(len(data.train))
         self._augments = bool(recipe.crop or recipe.flip)
-        data.expect(width)
+        data.expect(cohort_size)
 
         def rows(dtype: torch.dtype, *shape: int) -> tuple[Tensor, tuple[Tensor, ...]]:
             """All members' rows as the network takes them, and views of each slot's own."""
-            leading = (recipe.batch_size, width) if example_major else (width, recipe.batch_size)
+            leading = (
+                (recipe.batch_size, cohort_size)
+                if example_major
+                else (cohort_size, recipe.batch_size)
+            )
             whole = torch.zeros((*leading, *shape), dtype=dtype, device=data.device)
             return whole.flatten(0, 1), whole.unbind(1 if example_major else 0)
 

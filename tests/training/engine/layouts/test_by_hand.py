@@ -52,5 +52,5 @@ def test_by_hand_leaves_penalties_and_parametrisations_to_autograd(make_bench, r
 
 def test_other_networks_stay_plain(make_bench):
     assert not ByHand.takes(make_bench(ConvBN(), SHORT).network, SHORT)
-    chain = make_bench(NET, SHORT).network
-    assert not ByHand.takes(chain, dataclasses.replace(SHORT, dtype="bfloat16"))
+    sequential = make_bench(NET, SHORT).network
+    assert not ByHand.takes(sequential, dataclasses.replace(SHORT, dtype="bfloat16"))

@@ -24,7 +24,7 @@ from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 
-KINDS = {ByHand, *get_args(get_args(choose.Kind)[0])}
+KINDS = {ByHand, *get_args(get_args(choose.LayoutType)[0])}
 ON_CPU_ONLY = {ByHand, KeptOnly, SparseInput}
 ON_GPU = sorted(KINDS - ON_CPU_ONLY, key=lambda kind: kind.variant)
 RECIPE = Recipe(

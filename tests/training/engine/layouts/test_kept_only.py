@@ -10,7 +10,7 @@ import torch
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine import sparse_sequential as sparse_chain
+from lth_bench.training.engine import sparse_sequential
 from lth_bench.training.engine.layouts.kept_only import KeptOnly
 from lth_bench.training.engine.layouts.plain import Plain
 from lth_bench.training.recipe import Recipe
@@ -27,8 +27,8 @@ OPTIMIZERS = {
 @pytest.fixture
 def sparse_mask(monkeypatch):
     """`sparse_mask(bench)`: little is left of fc1 and fc2, a unit and a bias are held at zero."""
-    monkeypatch.setattr(sparse_chain, "SMALLEST", 400)
-    monkeypatch.setattr(sparse_chain, "LARGEST", 1000)
+    monkeypatch.setattr(sparse_sequential, "SMALLEST", 400)
+    monkeypatch.setattr(sparse_sequential, "LARGEST", 1000)
 
     def make(bench):
         draws = torch.Generator().manual_seed(4)

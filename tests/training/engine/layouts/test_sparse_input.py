@@ -9,7 +9,7 @@ import torch
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine import sparse_sequential as sparse_chain
+from lth_bench.training.engine import sparse_sequential
 from lth_bench.training.engine.layouts import kind_of
 from lth_bench.training.engine.layouts.by_hand import ByHand
 from lth_bench.training.engine.layouts.kept_only import KeptOnly
@@ -115,20 +115,20 @@ def test_it_is_for_images_as_they_are_and_gradients_by_hand(make_bench, dark, bl
 
 
 def test_trainings_take_it_by_their_density(make_bench, dark, request_of, monkeypatch):
-    monkeypatch.setattr(sparse_chain, "SMALLEST", 400)
-    monkeypatch.setattr(sparse_chain, "LARGEST", 1000)
+    monkeypatch.setattr(sparse_sequential, "SMALLEST", 400)
+    monkeypatch.setattr(sparse_sequential, "LARGEST", 1000)
     bench = make_bench(NET, SHORT, dark)
 
-    def kind(density, width=1, **changes):
+    def kind(density, cohort_size=1, **changes):
         kept = {x.name: torch.arange(x.numel) < density * x.numel for x in bench.layers}
         shaped = {x.name: kept[x.name].view(x.shape) for x in bench.layers}
         request = request_of(bench, mask=Mask(shaped, layers=bench.layers), **changes)
-        return kind_of(bench.network, bench.data, request, width)
+        return kind_of(bench.network, bench.data, request, cohort_size)
 
     assert [kind(d) for d in (1.0, 0.2, 0.09)] == [SparseInput, SparseInput, KeptOnly]
     assert kind(0.09, on_step=lambda _: None) is SparseInput
     assert kind(1.0, penalty=lambda p: p["fc1.weight"].sum()) is ByHand
-    assert kind(1.0, width=4) is Explicit
+    assert kind(1.0, cohort_size=4) is Explicit
     # where another layer is the largest, its weights decide
     bench = make_bench(MLP(hidden=(40, 60)), SHORT, dark)
     assert [kind(d) for d in (1.0, 0.2, 0.09)] == [SparseInput, KeptOnly, KeptOnly]
@@ -144,7 +144,7 @@ def test_tickets_are_measured_without_the_background_too(
     network.load(values)
     parts = (data.train, data.val, data.sample(50))
     found = [network.evaluate(part, data, mask) for part in parts]
-    monkeypatch.setattr(network, "sparse_chain", lambda data: None)
+    monkeypatch.setattr(network, "sparse_input_sequential", lambda data: None)
     for one, part in zip(found, parts, strict=True):
         assert one == pytest.approx(network.evaluate(part, data, mask), abs=1e-12)
     assert len(data.sample(50)) == 50 and data.sample(50) is data.sample(50)

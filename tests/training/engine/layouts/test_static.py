@@ -125,7 +125,7 @@ def places(layout):
     for key, parameter in layout.parameters.items():
         for name, value in layout.optimizer.state[parameter].items():
             tensors[f"{key} {name}"] = value
-    tensors |= {"place": layout.feed._place, "table": layout.feed._table}
+    tensors |= {"place": layout.batch_source._place, "table": layout.batch_source._table}
     return {k: (t.data_ptr(), t.shape, t.stride()) for k, t in tensors.items()}
 
 

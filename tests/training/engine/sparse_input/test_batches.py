@@ -10,7 +10,7 @@ import torch
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.models.mlp import MLP
 from lth_bench.training.engine.sparse_input import batches as module
-from lth_bench.training.engine.sparse_input.batches import SparseFeed
+from lth_bench.training.engine.sparse_input.batches import SparseBatchSource
 from lth_bench.training.input.placement import Memory, choose, make_data
 from lth_bench.training.recipe import Recipe
 
@@ -34,77 +34,77 @@ def images(batch, data):
 @pytest.mark.parametrize("ahead", [1, 4, 16])
 def test_a_member_s_batches_are_its_own(room, ahead, data, monkeypatch):
     monkeypatch.setattr(module, "AHEAD", ahead)
-    feed = SparseFeed(data, RECIPE, DOUBLE)
+    batch_source = SparseBatchSource(data, RECIPE, DOUBLE)
     data.kept.room = room
     # an epoch has 6 steps
     for seed, start in ((0, 0), (0, 0), (5, 4), (0, 3), (1, 17), (5, 0)):
-        feed.begin([seed], [start])
+        batch_source.begin([seed], [start])
         for done in (*range(9), 2, 0):
-            feed.load(done)
-            x, y = feed.batch()
+            batch_source.load(done)
+            x, y = batch_source.batch()
             expected_x, expected_y = data.batch(start + done, seed, RECIPE)
             assert float((images(x, data) - expected_x).abs().max()) <= 1e-12
             assert torch.equal(y, expected_y)
         assert data.kept.bytes <= room
 
 
-def prepared(feed, monkeypatch):
+def prepared(batch_source, monkeypatch):
     """The steps of which batches were prepared since."""
-    found, prepare = [], feed._prepare
+    found, prepare = [], batch_source._prepare
 
     def noted(step):
         found.append(step)
         return prepare(step)
 
-    monkeypatch.setattr(feed, "_prepare", noted)
+    monkeypatch.setattr(batch_source, "_prepare", noted)
     return found
 
 
-def play(feed, seed, steps):
-    feed.begin([seed], [0])
+def play(batch_source, seed, steps):
+    batch_source.begin([seed], [0])
     for done in range(steps):
-        feed.load(done)
+        batch_source.load(done)
 
 
 def test_a_seed_s_next_training_finds_them(data, monkeypatch):
-    feed = SparseFeed(data, RECIPE, DOUBLE)
-    steps = prepared(feed, monkeypatch)
+    batch_source = SparseBatchSource(data, RECIPE, DOUBLE)
+    steps = prepared(batch_source, monkeypatch)
     for seed in (3, 4, 3, 4):  # two experiments in turn
-        play(feed, seed, 12)
+        play(batch_source, seed, 12)
     assert steps == [0, 6, 0, 6]
 
 
 def test_the_seed_used_last_keeps_its_room(data, monkeypatch):
-    feed = SparseFeed(data, RECIPE, DOUBLE)
-    play(feed, 3, 6)
+    batch_source = SparseBatchSource(data, RECIPE, DOUBLE)
+    play(batch_source, 3, 6)
     one = data.kept.bytes
     data.kept.room = int(2.5 * one)
-    steps = prepared(feed, monkeypatch)
-    play(feed, 4, 6)
-    play(feed, 3, 6)
+    steps = prepared(batch_source, monkeypatch)
+    play(batch_source, 4, 6)
+    play(batch_source, 3, 6)
     assert steps == [0]
-    play(feed, 5, 6)  # in the place of 4
-    play(feed, 3, 6)
+    play(batch_source, 5, 6)  # in the place of 4
+    play(batch_source, 3, 6)
     assert steps == [0, 0]
-    play(feed, 4, 6)
+    play(batch_source, 4, 6)
     assert steps == [0, 0, 0]
     # what does not fit beside its own is not kept
     data.kept.room = one
-    play(feed, 6, 18)
-    play(feed, 6, 18)
+    play(batch_source, 6, 18)
+    play(batch_source, 6, 18)
     assert steps == [0, 0, 0, 0, 6, 12, 6, 12]
 
 
 def test_feeds_share_what_is_kept_for_batches_of_their_size_and_type(data, monkeypatch):
-    play(SparseFeed(data, RECIPE, DOUBLE), 3, 6)
+    play(SparseBatchSource(data, RECIPE, DOUBLE), 3, 6)
     for recipe, dtype, expected in (
         (dataclasses.replace(RECIPE, lr=0.5), DOUBLE, []),
         (RECIPE, torch.float32, [0]),
         (dataclasses.replace(RECIPE, batch_size=40), DOUBLE, [0]),
     ):
-        feed = SparseFeed(data, recipe, dtype)
-        steps = prepared(feed, monkeypatch)
-        play(feed, 3, 5)
+        batch_source = SparseBatchSource(data, recipe, dtype)
+        steps = prepared(batch_source, monkeypatch)
+        play(batch_source, 3, 5)
         assert steps == expected
 
 

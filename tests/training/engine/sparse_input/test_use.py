@@ -9,42 +9,42 @@ from lth_bench.data.arrays import Arrays
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.engine.sparse_input import use
-from lth_bench.training.engine.sparse_input.use import sparse_links
+from lth_bench.training.engine.sparse_input.use import sparse_stages
 from lth_bench.training.recipe import Recipe
 
 NET, RECIPE = MLP(hidden=(40, 12)), Recipe(steps=30, batch_size=30, val_size=60)
 CPU = torch.device("cpu")
 
 
-def links(bench, device=CPU):
-    return sparse_links(bench.network.module, bench.data, device)
+def stages(bench, device=CPU):
+    return sparse_stages(bench.network.module, bench.data, device)
 
 
 def test_large_chains_on_images_that_are_mostly_background(
     make_bench, dark, blobs, any_size, monkeypatch
 ):
     bench = make_bench(NET, RECIPE, dark)
-    assert [link.name for link in links(bench)] == ["fc1", "fc2", "fc3"]
-    assert links(bench, torch.device("cuda")) is None
-    assert links(make_bench(NET, RECIPE, blobs)) is None
-    assert links(make_bench(ConvBN(), RECIPE, dark)) is None
+    assert [stage.name for stage in stages(bench)] == ["fc1", "fc2", "fc3"]
+    assert stages(bench, torch.device("cuda")) is None
+    assert stages(make_bench(NET, RECIPE, blobs)) is None
+    assert stages(make_bench(ConvBN(), RECIPE, dark)) is None
     others = int((bench.data.train.x != 0).sum())
     monkeypatch.setattr(use, "MOST", others)
-    assert links(bench) is not None
+    assert stages(bench) is not None
     monkeypatch.setattr(use, "MOST", others - 1)
-    assert links(bench) is None
+    assert stages(bench) is None
     monkeypatch.setattr(use, "MOST", others)
     monkeypatch.setattr(use, "SMALLEST", 36 * 40 + 1)
-    assert links(bench) is None
+    assert stages(bench) is None
 
 
 def test_machines_without_the_kernel_stay_dense(make_bench, dark, any_size, monkeypatch):
     monkeypatch.setattr(use, "engines", lambda: ["qnnpack"])
-    assert links(make_bench(NET, RECIPE, dark)) is None
+    assert stages(make_bench(NET, RECIPE, dark)) is None
 
 
 def test_small_networks_stay_dense(make_bench, dark):
-    assert links(make_bench(NET, RECIPE, dark)) is None
+    assert stages(make_bench(NET, RECIPE, dark)) is None
 
 
 def test_the_background_is_the_value_that_most_pixels_have(make_bench, dark):

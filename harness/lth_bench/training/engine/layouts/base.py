@@ -14,7 +14,7 @@ from lth_bench.training.engine.direct import direct_step
 from lth_bench.training.engine.graphs import captures
 from lth_bench.training.engine.layouts.best import BestStates, copies
 from lth_bench.training.engine.layouts.captured import SEVERAL, Captured
-from lth_bench.training.input.batches import Feed, make_feed
+from lth_bench.training.input.batches import BatchSource, make_batch_source
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.network import Network
 from lth_bench.training.optimizers import make_optimizer, to_start
@@ -24,7 +24,7 @@ from lth_bench.training.request import Parametrize, Penalty, Values
 
 
 class Layout(ABC):
-    """The parameters, buffers and optimiser state of `width` members, and their step.
+    """The parameters, buffers and optimiser state of `cohort_size` members, and their step.
 
     The step is `forward_backward` and then `update`, both made of operations on tensors that stay
     where they are, with nothing read back: on a GPU each is captured once as a CUDA graph and
@@ -38,22 +38,22 @@ class Layout(ABC):
     example_major: ClassVar[bool] = False
     """Whether a batch's rows go through all members' first example, then their second, …"""
 
-    def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
-        self.network, self.data, self.recipe, self.width = network, data, recipe, width
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        self.network, self.data, self.recipe, self.cohort_size = network, data, recipe, cohort_size
         self.device = network.device
         # a CUDA graph has one list of operations for every mask
         self.static = captures(network.device)
-        self.feed = self.make_feed()
+        self.batch_source = self.make_batch_source()
         self.penalties: dict[int, Penalty] = {}
         self.parametrize: Parametrize | None = None
         self.masks: dict[int, Mask] = {}
         self.parameters, self.buffers = self.make_tensors()
-        self.optimizer = make_optimizer(list(self.parameters.values()), recipe, width)
+        self.optimizer = make_optimizer(list(self.parameters.values()), recipe, cohort_size)
         to_start(self.optimizer)
         self._step = direct_step(self.optimizer)
-        self.losses = torch.zeros(width, device=self.device, dtype=torch.float64)
+        self.losses = torch.zeros(cohort_size, device=self.device, dtype=torch.float64)
         """Sum of each member's training losses since `begin`."""
-        self._evaluated = torch.zeros(2, width, device=self.device, dtype=torch.float64)
+        self._evaluated = torch.zeros(2, cohort_size, device=self.device, dtype=torch.float64)
         self.best = BestStates(self)
         self._factors: dict[str, Tensor] = {}
         self._covered: set[str] = set()
@@ -71,9 +71,9 @@ class Layout(ABC):
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
-    def make_feed(self) -> Feed:
+    def make_batch_source(self) -> BatchSource:
         """What gives `backward` its batches."""
-        return make_feed(self.data, self.recipe, self.width, self.example_major)
+        return make_batch_source(self.data, self.recipe, self.cohort_size, self.example_major)
 
     @abstractmethod
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -85,13 +85,13 @@ class Layout(ABC):
 
     @abstractmethod
     def backward(self, x: Any, y: Tensor) -> None:
-        """From a batch as the feed gives it: add to `losses`, and leave the gradients of all
+        """From one of the source's batches: add to `losses`, and leave the gradients of all
         members in the parameters' `.grad`.
         """
 
     @abstractmethod
     def evaluated(self) -> Tensor:
-        """[2, width], float64: sum of the validation losses, and examples that are right."""
+        """[2, cohort size], float64: sum of the validation losses, and examples that are right."""
 
     def part(self, tensors: Mapping[str, Tensor], slot: int) -> dict[str, Tensor]:
         """One member's part of tensors that lie as the layout's do, as the state dict has it."""
@@ -126,31 +126,31 @@ class Layout(ABC):
         penalties: Mapping[int, Penalty],
         parametrize: Parametrize | None = None,
     ) -> None:
-        """Put `width` members into the slots, with a fresh optimiser."""
+        """Put `cohort_size` members into the slots, with a fresh optimiser."""
         self.penalties, self.parametrize = dict(penalties), parametrize
         self._seeds, self._starts = seeds, starts
         # before the capture, whose warm-up computes with them, and before the values, which those
         # of the members before must not touch
         self._set_masks(masks)
         if self._can_replay:
-            self.feed.begin(seeds, starts)
-            self.feed.load(0)
+            self.batch_source.begin(seeds, starts)
+            self.batch_source.load(0)
             self._capture()
             # a cohort that was not replayed has put its own gradients there
             for parameter, gradient in zip(self.parameters.values(), self._grads, strict=True):
                 parameter.grad = gradient
-        self.feed.begin(seeds, starts)
+        self.batch_source.begin(seeds, starts)
         self._load(values)
         self.enforce()
         to_start(self.optimizer)
         self.losses.zero_()
-        self.best.keep(range(self.width))
+        self.best.keep(range(self.cohort_size))
 
     @torch.no_grad()
     def _load(self, values: Sequence[Values]) -> None:
         packed = [self.packed(v) for v in values]
         for key, tensor in self.tensors().items():
-            if self.width == 1:
+            if self.cohort_size == 1:
                 self.member(tensor, 0).copy_(packed[0][key])
             else:
                 tensor.copy_(torch.stack([v[key] for v in packed]))
@@ -178,9 +178,9 @@ class Layout(ABC):
         """One step, or `SEVERAL` in one launch where nothing changes between them."""
         if steps >= SEVERAL and self._replays and (graph := self.graphs.several) is not None:
             rate = lr(done)
-            same = self.feed.ahead(done) >= SEVERAL and lr(done + SEVERAL - 1) == rate
+            same = self.batch_source.ahead(done) >= SEVERAL and lr(done + SEVERAL - 1) == rate
             if same and all(lr(done + i) == rate for i in range(1, SEVERAL - 1)):
-                self.feed.load(done, SEVERAL)
+                self.batch_source.load(done, SEVERAL)
                 self._set_lr(rate)
                 graph()
                 return SEVERAL
@@ -190,9 +190,9 @@ class Layout(ABC):
 
     def forward_backward(self, done: int) -> None:
         """Batch, forward, backward of the step after `done` steps since `begin`."""
-        self.feed.load(done)
+        self.batch_source.load(done)
         if draws := self.network.habits.draws:
-            # a function of (seed, step) too; such a network trains at width 1
+            # a function of (seed, step) too; such a network trains at cohort size 1
             seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
             seed_global(seed, self.device, draws)
         if self._replays:
@@ -223,14 +223,14 @@ class Layout(ABC):
     def _can_replay(self) -> bool:
         """Whether this cohort's step is one that a captured graph repeats."""
         plain = not self.penalties and self.parametrize is None and not self.network.habits.draws
-        return self.static and self.graphs.possible and self.feed.static and plain
+        return self.static and self.graphs.possible and self.batch_source.static and plain
 
     @property
     def _replays(self) -> bool:
         return self.graphs.step is not None and self._can_replay
 
     def _forward_backward(self) -> None:
-        x, y = self.feed.batch()
+        x, y = self.batch_source.batch()
         for parameter in self.parameters.values():
             parameter.grad = None
         self.backward(x, y)
@@ -246,12 +246,12 @@ class Layout(ABC):
                 self._factors.setdefault(key, torch.ones_like(parameter))
             self._masked = list(self.parameters.values())
             self._by = [self._factors[k] for k in self.parameters]
-            self.graphs.capture_step(several=self.feed.at_once >= SEVERAL)
+            self.graphs.capture_step(several=self.batch_source.at_once >= SEVERAL)
             self._grads = [p.grad for p in self.parameters.values()]
 
     def _set_masks(self, masks: Sequence[Mask]) -> None:
         """The masks of all slots."""
-        if not self.static or self.width == 1:
+        if not self.static or self.cohort_size == 1:
             for slot, mask in enumerate(masks):
                 self.set_mask(slot, mask)
             return
@@ -298,7 +298,7 @@ class Layout(ABC):
         self.enforce()
 
     def _kept_all(self, key: str) -> list[bool]:
-        return self._open.setdefault(key, [True] * self.width)
+        return self._open.setdefault(key, [True] * self.cohort_size)
 
     @torch.no_grad()
     def enforce(self) -> None:

@@ -35,10 +35,10 @@ class BestStates:
         if not self._tensors:
             self._tensors = {k: torch.empty_like(t) for k, t in live.items()}
         kept = self._tensors
-        if len(set(slots)) == layout.width:
+        if len(set(slots)) == layout.cohort_size:
             torch._foreach_copy_(list(kept.values()), list(live.values()))
         elif layout.static:
-            chosen = [slot in slots for slot in range(layout.width)]
+            chosen = [slot in slots for slot in range(layout.cohort_size)]
             which = torch.tensor(chosen, device=layout.device)
             for key, tensor in live.items():
                 rows = which.view(-1, *[1] * (tensor.ndim - 1))

@@ -37,10 +37,10 @@ class Branches(Stacked):
         habits = network.habits
         return not habits.draws and not habits.rebinds and not hooked(network.module)
 
-    def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
-        super().__init__(network, data, recipe, width)
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        super().__init__(network, data, recipe, cohort_size)
         self._streams = (
-            [torch.cuda.Stream(self.device) for _ in range(width)]  # type: ignore[no-untyped-call]
+            [torch.cuda.Stream(self.device) for _ in range(cohort_size)]  # type: ignore[no-untyped-call]
             if self.device.type == "cuda"
             else []
         )
@@ -48,11 +48,13 @@ class Branches(Stacked):
         # the members' own leaves, and where their gradients are gathered for the optimiser
         self._leaves = [
             {k: p.detach()[slot].requires_grad_() for k, p in trained.items()}
-            for slot in range(width)
+            for slot in range(cohort_size)
         ]
         self._gathered = {k: torch.zeros_like(p) for k, p in trained.items()}
-        self._gradients = [{k: g[slot] for k, g in self._gathered.items()} for slot in range(width)]
-        self._each = torch.zeros(width, dtype=network.dtype, device=self.device)
+        self._gradients = [
+            {k: g[slot] for k, g in self._gathered.items()} for slot in range(cohort_size)
+        ]
+        self._each = torch.zeros(cohort_size, dtype=network.dtype, device=self.device)
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         batches = zip(self.stack.by_member(x), self.stack.by_member(y), strict=True)
@@ -109,7 +111,7 @@ class Branches(Stacked):
     def evaluated(self) -> Tensor:
         # one after the other: a batch of this size fills the device
         with evaluating(self.stack.module):
-            found = [losses_and_rights(self._validation(slot)) for slot in range(self.width)]
+            found = [losses_and_rights(self._validation(slot)) for slot in range(self.cohort_size)]
         return torch.cat(found, 1)
 
     def _validation(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:

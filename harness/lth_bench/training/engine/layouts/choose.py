@@ -1,4 +1,4 @@
-"""Which layout a network takes at a width."""
+"""Which layout a network takes at a cohort size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lth_bench.training.network import Network
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 
-Kind: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped | Branches]
+LayoutType: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped | Branches]
 
 BESIDE_SPARSE_INPUT = 0.1
 """Density of the first layer, where it is the largest, up to which keeping its kept weights alone
@@ -25,39 +25,45 @@ beats leaving out the background: LeNet-300-100 takes as long either way at 0.11
 
 
 def make_layout(
-    network: Network, data: TaskData, recipe: Recipe, width: int, kind: Kind | None = None
+    network: Network,
+    data: TaskData,
+    recipe: Recipe,
+    cohort_size: int,
+    kind: LayoutType | None = None,
 ) -> Layout:
-    """The layout for cohorts of `width` members of this network; if `kind` is not given, of the
-    kind that every training can take.
+    """The layout for cohorts of `cohort_size` members of this network; if `kind` is not given, of
+    the kind that every training can take.
     """
-    return (kind or for_any(network, recipe, width))(network, data, recipe, width)
+    return (kind or for_any(network, recipe, cohort_size))(network, data, recipe, cohort_size)
 
 
 def kind_of(
     network: Network,
     data: TaskData,
     request: FitRequest,
-    width: int,
+    cohort_size: int,
     stacks: str | None = None,
-) -> Kind:
-    """The kind of layout that a training takes at a width: a property of the training, its data and
-    the kind of machine, so that a rerun computes the same way. `stacks` is the way of stacking that
-    is fastest for the network; its first one if not given.
+) -> LayoutType:
+    """The kind of layout that a training takes at a cohort size: a property of the training, its
+    data and the kind of machine, so that a rerun computes the same way. `stacks` is the way of
+    stacking that is fastest for the network; its first one if not given.
     """
-    sparse_input = width == 1 and SparseInput.takes(network, data, request)
+    sparse_input = cohort_size == 1 and SparseInput.takes(network, data, request)
     rivals = sparse_input and network.first_is_largest
     if KeptOnly.takes(network, request, BESIDE_SPARSE_INPUT if rivals else DENSITY):
         return KeptOnly
     if sparse_input:
         return SparseInput
-    return for_any(network, request.recipe, width, stacks)
+    return for_any(network, request.recipe, cohort_size, stacks)
 
 
-def for_any(network: Network, recipe: Recipe, width: int, stacks: str | None = None) -> Kind:
+def for_any(
+    network: Network, recipe: Recipe, cohort_size: int, stacks: str | None = None
+) -> LayoutType:
     """The kind of layout that every training of the network can take."""
-    if width == 1:
+    if cohort_size == 1:
         return ByHand if ByHand.takes(network, recipe) else Plain
-    kinds: dict[str | None, Kind] = {"explicit": Explicit, "branches": Branches}
+    kinds: dict[str | None, LayoutType] = {"explicit": Explicit, "branches": Branches}
     return kinds.get(stacks or network.stacks, Vmapped)
 
 

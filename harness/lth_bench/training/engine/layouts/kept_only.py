@@ -1,4 +1,4 @@
-"""Width 1 on a CPU, a chain of linear layers of which few weights are left."""
+"""Cohort size 1 on a CPU, a sequential network of linear layers at a low density."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lth_bench.masks import Mask
 from lth_bench.training.engine.direct import direct_step
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.best import BestStates
-from lth_bench.training.engine.sequential import links_of
-from lth_bench.training.engine.sparse_sequential import DENSITY, SparseChain, sparse_layers
+from lth_bench.training.engine.sequential import stages_of
+from lth_bench.training.engine.sparse_sequential import DENSITY, SparseSequential, sparse_layers
 from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.network import EVAL_BATCH, Network, losses_and_rights
 from lth_bench.training.optimizers import make_optimizer, to_start
@@ -38,18 +38,18 @@ class KeptOnly(Layout):
         callbacks = (request.on_step, request.penalty, request.parametrize)
         if any(c is not None for c in callbacks) or request.recipe.dtype == "bfloat16":
             return False
-        links = links_of(network.module) if network.device.type == "cpu" else None
-        return links is not None and bool(sparse_layers(links, request.mask, limit))
+        stages = stages_of(network.module) if network.device.type == "cpu" else None
+        return stages is not None and bool(sparse_layers(stages, request.mask, limit))
 
-    def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
-        links = links_of(network.module)
-        assert links is not None and width == 1
-        self._links = links
-        self._chain = SparseChain(links, Mask.ones(network.layers), frozenset())
-        super().__init__(network, data, recipe, width)
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        stages = stages_of(network.module)
+        assert stages is not None and cohort_size == 1
+        self._stages = stages
+        self._sequential = SparseSequential(stages, Mask.ones(network.layers), frozenset())
+        super().__init__(network, data, recipe, cohort_size)
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        return self._chain.parameters, {}
+        return self._sequential.parameters, {}
 
     def member(self, tensor: Tensor, slot: int) -> Tensor:
         return tensor
@@ -64,9 +64,9 @@ class KeptOnly(Layout):
         parametrize: Parametrize | None = None,
     ) -> None:
         assert not penalties and parametrize is None
-        sparse = sparse_layers(self._links, masks[0])
-        self._chain = SparseChain(self._links, masks[0], sparse)
-        self.parameters = self._chain.parameters
+        sparse = sparse_layers(self._stages, masks[0])
+        self._sequential = SparseSequential(self._stages, masks[0], sparse)
+        self.parameters = self._sequential.parameters
         self.optimizer = make_optimizer(list(self.parameters.values()), self.recipe)
         to_start(self.optimizer)
         self._step = direct_step(self.optimizer)
@@ -75,13 +75,13 @@ class KeptOnly(Layout):
         super().begin(seeds, starts, values, masks, penalties, parametrize)
 
     def packed(self, values: Values) -> Values:
-        return self._chain.pack(values)
+        return self._sequential.pack(values)
 
     def part(self, tensors: Mapping[str, Tensor], slot: int) -> dict[str, Tensor]:
-        return self._chain.unpack(tensors)
+        return self._sequential.unpack(tensors)
 
     def set_mask(self, slot: int, mask: Mask) -> None:
-        dense = {n: kept for n, kept in mask.kept.items() if n not in self._chain.sparse}
+        dense = {n: kept for n, kept in mask.kept.items() if n not in self._sequential.sparse}
         super().set_mask(slot, Mask(dense, mask.held, mask.layers))
         self.masks[slot] = mask
 
@@ -93,7 +93,7 @@ class KeptOnly(Layout):
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         x = x.to(self.network.dtype)
-        self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
+        self.losses += self._sequential.backward(x, y, self.recipe.label_smoothing)
 
     @torch.no_grad()
     def evaluated(self) -> Tensor:
@@ -102,4 +102,4 @@ class KeptOnly(Layout):
     def _logits(self, split: Examples) -> Iterator[tuple[Tensor, Tensor]]:
         for i in range(0, len(split), EVAL_BATCH):
             x, y = self.data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
-            yield self._chain.logits(x.to(self.network.dtype)), y
+            yield self._sequential.logits(x.to(self.network.dtype)), y

@@ -1,4 +1,4 @@
-"""Layers that hold `width` members' weights and compute all of them at once.
+"""Layers that hold `members` members' weights and compute all of them at once.
 
 A stacked network's rows are examples of all members. Everything between its layers treats rows
 one by one, as PyTorch's modules do, and so needs no change. Rows run through the examples of one
@@ -22,19 +22,19 @@ def example_major(module: nn.Module) -> bool:
     return any(not isinstance(m, nn.Linear | nn.Flatten) and _own(m) for m in module.modules())
 
 
-def stack_layers(module: nn.Module, width: int, example_major: bool) -> nn.Module | None:
+def stack_layers(module: nn.Module, members: int, example_major: bool) -> nn.Module | None:
     """A copy of the network with stacked layers, or None where a layer has no stacked form.
 
-    Parameters and buffers keep their names and gain a first dimension of `width`.
+    Parameters and buffers keep their names and gain a first dimension of `members`.
     """
     try:
-        return _stacked(copy.deepcopy(module), width, example_major, {})
+        return _stacked(copy.deepcopy(module), members, example_major, {})
     except NotImplementedError:
         return None
 
 
 def _stacked(
-    part: nn.Module, width: int, example_major: bool, made: dict[int, nn.Module]
+    part: nn.Module, members: int, example_major: bool, made: dict[int, nn.Module]
 ) -> nn.Module:
     """The stacked form of a part; `made` has those of parts that were met before, by id."""
     if id(part) not in made:
@@ -42,12 +42,12 @@ def _stacked(
         if build is None and _own(part):
             raise NotImplementedError
         if build is not None:
-            made[id(part)] = build(part, width, example_major)
+            made[id(part)] = build(part, members, example_major)
             made[id(part)].training = part.training
         else:
             made[id(part)] = shell = copy.copy(part)
             shell._modules = {
-                n: _stacked(m, width, example_major, made) if m is not None else None
+                n: _stacked(m, members, example_major, made) if m is not None else None
                 for n, m in part._modules.items()
             }
     return made[id(part)]
@@ -60,17 +60,17 @@ def _own(module: nn.Module) -> bool:
     )
 
 
-def stack(tensor: Tensor, width: int) -> Tensor:
-    """`width` copies along a new first dimension, in the usual order in memory."""
-    return torch.stack([tensor.detach()] * width).contiguous()
+def stack(tensor: Tensor, members: int) -> Tensor:
+    """`members` copies along a new first dimension, in the usual order in memory."""
+    return torch.stack([tensor.detach()] * members).contiguous()
 
 
-def _stack(tensor: Tensor, width: int) -> nn.Parameter:
-    return nn.Parameter(stack(tensor, width), tensor.requires_grad)
+def _stack(tensor: Tensor, members: int) -> nn.Parameter:
+    return nn.Parameter(stack(tensor, members), tensor.requires_grad)
 
 
-def _stack_if(tensor: Tensor | None, width: int) -> nn.Parameter | None:
-    return None if tensor is None else _stack(tensor, width)
+def _stack_if(tensor: Tensor | None, members: int) -> nn.Parameter | None:
+    return None if tensor is None else _stack(tensor, members)
 
 
 class _Products(torch.autograd.Function):
@@ -114,66 +114,66 @@ class _ProductsAndBias(torch.autograd.Function):
 class StackedLinear(nn.Module):
     """weight [M, out, in], bias [M, out]."""
 
-    def __init__(self, layer: nn.Linear, width: int, example_major: bool) -> None:
+    def __init__(self, layer: nn.Linear, members: int, example_major: bool) -> None:
         super().__init__()
-        self.width, self.example_major = width, example_major
-        self.weight = _stack(layer.weight, width)
-        self.bias = _stack_if(layer.bias, width)
+        self.members, self.example_major = members, example_major
+        self.weight = _stack(layer.weight, members)
+        self.bias = _stack_if(layer.bias, members)
 
     def forward(self, x: Tensor) -> Tensor:
         shape = x.shape
-        rows = by_member(x, self.width, self.example_major).reshape(self.width, -1, shape[-1])
+        rows = by_member(x, self.members, self.example_major).reshape(self.members, -1, shape[-1])
         w: Tensor = self.weight
         b: Tensor | None = self.bias
         if torch.is_autocast_enabled(x.device.type):
             dtype = torch.get_autocast_dtype(x.device.type)
             rows, w, b = rows.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
         out: Tensor = _Products.apply(rows, w) if b is None else _ProductsAndBias.apply(rows, w, b)
-        out = out.view(self.width, -1, *shape[1:-1], out.shape[-1])
+        out = out.view(self.members, -1, *shape[1:-1], out.shape[-1])
         return (out.transpose(0, 1) if self.example_major else out).flatten(0, 1)
 
 
 class StackedConv2d(nn.Module):
     """weight [M, out, in / groups, kh, kw], bias [M, out]; rows are example-major."""
 
-    def __init__(self, layer: nn.Conv2d, width: int, example_major: bool) -> None:
+    def __init__(self, layer: nn.Conv2d, members: int, example_major: bool) -> None:
         super().__init__()
         if layer.padding_mode != "zeros":
             raise NotImplementedError
-        self.width = width
-        self.how: Any = (layer.stride, layer.padding, layer.dilation, width * layer.groups)
-        self.weight = _stack(layer.weight, width)
-        self.bias = _stack_if(layer.bias, width)
+        self.members = members
+        self.how: Any = (layer.stride, layer.padding, layer.dilation, members * layer.groups)
+        self.weight = _stack(layer.weight, members)
+        self.bias = _stack_if(layer.bias, members)
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.flatten()
-        out = F.conv2d(_side_by_side(x, self.width), self.weight.flatten(0, 1), bias, *self.how)
-        return _rows(out, self.width)
+        out = F.conv2d(_side_by_side(x, self.members), self.weight.flatten(0, 1), bias, *self.how)
+        return _rows(out, self.members)
 
 
 class StackedBatchNorm(nn.Module):
     """weight, bias and running statistics [M, C]; rows are example-major."""
 
     def __init__(
-        self, layer: nn.BatchNorm1d | nn.BatchNorm2d, width: int, example_major: bool
+        self, layer: nn.BatchNorm1d | nn.BatchNorm2d, members: int, example_major: bool
     ) -> None:
         super().__init__()
         if layer.momentum is None or layer.running_mean is None or not layer.affine:
             raise NotImplementedError
         assert layer.running_var is not None and layer.num_batches_tracked is not None
-        self.width, self.momentum, self.eps = width, layer.momentum, layer.eps
-        self.weight, self.bias = _stack(layer.weight, width), _stack(layer.bias, width)
+        self.members, self.momentum, self.eps = members, layer.momentum, layer.eps
+        self.weight, self.bias = _stack(layer.weight, members), _stack(layer.bias, members)
         self.running_mean: Tensor
         self.running_var: Tensor
         self.num_batches_tracked: Tensor
         for name in ("running_mean", "running_var", "num_batches_tracked"):
-            self.register_buffer(name, stack(getattr(layer, name), width))
+            self.register_buffer(name, stack(getattr(layer, name), members))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             self.num_batches_tracked.add_(1)
         out = F.batch_norm(
-            _side_by_side(x, self.width),
+            _side_by_side(x, self.members),
             self.running_mean.view(-1),
             self.running_var.view(-1),
             self.weight.flatten(),
@@ -182,7 +182,7 @@ class StackedBatchNorm(nn.Module):
             self.momentum,
             self.eps,
         )
-        return _rows(out, self.width)
+        return _rows(out, self.members)
 
 
 LAYERS: dict[type[nn.Module], Any] = {
@@ -194,18 +194,18 @@ LAYERS: dict[type[nn.Module], Any] = {
 """Exact types: a subclass may compute something else."""
 
 
-def by_member(rows: Tensor, width: int, example_major: bool) -> Tensor:
+def by_member(rows: Tensor, members: int, example_major: bool) -> Tensor:
     """[rows, …] as [M, N, …]."""
     if example_major:
-        return rows.reshape(-1, width, *rows.shape[1:]).transpose(0, 1)
-    return rows.reshape(width, -1, *rows.shape[1:])
+        return rows.reshape(-1, members, *rows.shape[1:]).transpose(0, 1)
+    return rows.reshape(members, -1, *rows.shape[1:])
 
 
-def _side_by_side(x: Tensor, width: int) -> Tensor:
+def _side_by_side(x: Tensor, members: int) -> Tensor:
     """[N·M, C, …] as [N, M·C, …]."""
-    return x.reshape(-1, width * x.shape[1], *x.shape[2:])
+    return x.reshape(-1, members * x.shape[1], *x.shape[2:])
 
 
-def _rows(x: Tensor, width: int) -> Tensor:
+def _rows(x: Tensor, members: int) -> Tensor:
     """[N, M·C, …] as [N·M, C, …]."""
-    return x.reshape(x.shape[0] * width, -1, *x.shape[2:])
+    return x.reshape(x.shape[0] * members, -1, *x.shape[2:])

@@ -1,4 +1,4 @@
-"""Width 1: the network itself."""
+"""Cohort size 1: the network itself."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Width 1 on a CPU, a chain of linear layers on images that are mostly background."""
+"""Cohort size 1 on a CPU, a sequential network on images that are mostly background."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from lth_bench.training.engine.layouts.base import Layout
-from lth_bench.training.engine.sparse_input.batches import SparseFeed
+from lth_bench.training.engine.sparse_input.batches import SparseBatchSource
 from lth_bench.training.engine.sparse_input.images import SparseBatch
-from lth_bench.training.engine.sparse_input.use import sparse_links, trains_so
-from lth_bench.training.input.batches import Feed
+from lth_bench.training.engine.sparse_input.use import sparse_stages, trains_so
+from lth_bench.training.input.batches import BatchSource
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.network import Network, losses_and_rights
 from lth_bench.training.recipe import Recipe
@@ -29,27 +29,27 @@ class SparseInput(Layout):
             return False  # they want autograd
         return leaves_out_background(network, data, request.recipe)
 
-    def make_feed(self) -> Feed:
-        assert self.width == 1
-        return SparseFeed(self.data, self.recipe, self.network.dtype)
+    def make_batch_source(self) -> BatchSource:
+        assert self.cohort_size == 1
+        return SparseBatchSource(self.data, self.recipe, self.network.dtype)
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        chain = self.network.sparse_chain(self.data)
-        assert chain is not None
-        self._chain = chain
-        return chain.parameters, {}
+        sequential = self.network.sparse_input_sequential(self.data)
+        assert sequential is not None
+        self._sequential = sequential
+        return sequential.parameters, {}
 
     def member(self, tensor: Tensor, slot: int) -> Tensor:
-        return self._chain.usual(tensor)
+        return self._sequential.usual(tensor)
 
     def backward(self, x: SparseBatch, y: Tensor) -> None:
-        self.losses += self._chain.backward(x, y, self.recipe.label_smoothing)
+        self.losses += self._sequential.backward(x, y, self.recipe.label_smoothing)
 
     def evaluated(self) -> Tensor:
-        found = self.network.sparse_logits(self._chain, self.data.val, self.data)
+        found = self.network.sparse_logits(self._sequential, self.data.val, self.data)
         return losses_and_rights(found)
 
 
 def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:
     """Whether trainings of this network on these images can and should be run so."""
-    return trains_so(recipe) and sparse_links(network.module, data, network.device) is not None
+    return trains_so(recipe) and sparse_stages(network.module, data, network.device) is not None

@@ -27,10 +27,10 @@ class Stacked(Layout):
 
     how: ClassVar[type[Stack]]
 
-    def __init__(self, network: Network, data: TaskData, recipe: Recipe, width: int) -> None:
-        self.stack = self.how(network.module, width)
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        self.stack = self.how(network.module, cohort_size)
         self.example_major = self.stack.example_major  # type: ignore[misc]
-        super().__init__(network, data, recipe, width)
+        super().__init__(network, data, recipe, cohort_size)
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         return self.stack.parameters, self.stack.buffers
@@ -50,7 +50,7 @@ class Stacked(Layout):
             label_smoothing=self.recipe.label_smoothing,
             reduction="none",
         )
-        losses = losses.view(self.width, -1).mean(1)
+        losses = losses.view(self.cohort_size, -1).mean(1)
         self.losses += losses.detach()
         total = losses.sum()
         for slot, penalty in self.penalties.items():
@@ -60,8 +60,8 @@ class Stacked(Layout):
     @torch.no_grad()
     def evaluated(self) -> Tensor:
         data, split = self.data, self.data.val
-        loss = torch.zeros(self.width, device=self.device, dtype=torch.float64)
-        right = torch.zeros(self.width, device=self.device, dtype=torch.int64)
+        loss = torch.zeros(self.cohort_size, device=self.device, dtype=torch.float64)
+        right = torch.zeros(self.cohort_size, device=self.device, dtype=torch.int64)
         size = self._evaluation_batch()
         with evaluating(self.stack.module):
             for i in range(0, len(split), size):
@@ -69,11 +69,11 @@ class Stacked(Layout):
                 shape = x.shape
                 x = x[:, None] if self.example_major else x[None]
                 at = 1 if self.example_major else 0
-                x = x.expand(*(self.width if d == at else n for d, n in enumerate(x.shape)))
+                x = x.expand(*(self.cohort_size if d == at else n for d, n in enumerate(x.shape)))
                 logits = self._logits(x.reshape(-1, *shape[1:]))
-                repeated = y.repeat(self.width)
+                repeated = y.repeat(self.cohort_size)
                 found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
-                loss += found.view(self.width, -1).sum(1)
+                loss += found.view(self.cohort_size, -1).sum(1)
                 right += (logits.argmax(2) == y).sum(1)
         return torch.stack([loss, right.double()])
 
@@ -82,8 +82,8 @@ class Stacked(Layout):
         the caches, on a GPU so many that its memory holds them.
         """
         if not self.static:
-            return max(1, EVAL_BATCH // self.width)
-        most = LARGEST // (self.width * self.network.largest_output)
+            return max(1, EVAL_BATCH // self.cohort_size)
+        most = LARGEST // (self.cohort_size * self.network.largest_output)
         return max(1, min(EVAL_BATCH, most))
 
 

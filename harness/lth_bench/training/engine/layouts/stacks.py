@@ -16,9 +16,9 @@ from lth_bench.training.engine.layouts.layers import by_member, example_major, s
 
 
 class Stack(ABC):
-    """`width` members of a network, which is left as it is.
+    """`members` members of a network, which is left as it is.
 
-    Every tensor of the state dict gains a first dimension of `width`. Parameters that the network
+    Every tensor of the state dict gains a first dimension of `members`. Parameters that the network
     holds frozen stay frozen, and parts that it holds in eval mode stay in eval mode.
     """
 
@@ -27,11 +27,11 @@ class Stack(ABC):
     example_major: bool = False
     """Whether rows run through all members' first example, then their second, …"""
     tensors: dict[str, Tensor]
-    """[width, …] by key of the state dict; one tensor may have several keys. Parameters are
+    """[members, …] by key of the state dict; one tensor may have several keys. Parameters are
     leaves."""
 
-    def __init__(self, module: nn.Module, width: int) -> None:
-        self.width = width
+    def __init__(self, module: nn.Module, members: int) -> None:
+        self.members = members
         self.parameter_names = frozenset(k for k, _ in module.named_parameters())
         """Each parameter once, under its first name."""
 
@@ -47,11 +47,11 @@ class Stack(ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [width, N, classes] of a batch's rows."""
+        """Logits [members, N, classes] of a batch's rows."""
 
     def by_member(self, rows: Tensor) -> Tensor:
-        """[rows, …] as [width, N, …]."""
-        return by_member(rows, self.width, self.example_major)
+        """[rows, …] as [members, N, …]."""
+        return by_member(rows, self.members, self.example_major)
 
 
 class ByLayer(Stack):
@@ -59,11 +59,11 @@ class ByLayer(Stack):
     norm over all members' channels (HFTA; Wang et al., 2021).
     """
 
-    def __init__(self, module: nn.Module, width: int) -> None:
-        super().__init__(module, width)
+    def __init__(self, module: nn.Module, members: int) -> None:
+        super().__init__(module, members)
         # convolutions find their groups side by side where rows run through the members first
         self.example_major = example_major(module)
-        stacked = stack_layers(module, width, self.example_major)
+        stacked = stack_layers(module, members, self.example_major)
         if stacked is None:
             raise ValueError("this network has layers that cannot be stacked one by one")
         self.module = stacked
@@ -76,10 +76,10 @@ class ByLayer(Stack):
 class ByVmap(Stack):
     """Any network: its forward pass under `torch.func.vmap`."""
 
-    def __init__(self, module: nn.Module, width: int) -> None:
-        super().__init__(module, width)
+    def __init__(self, module: nn.Module, members: int) -> None:
+        super().__init__(module, members)
         self.module = copy.deepcopy(module)
-        self.tensors = _stacked(self.module, width, stack)
+        self.tensors = _stacked(self.module, members, stack)
         self._once = _names(self.tensors)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,10 +96,10 @@ class ByVmap(Stack):
 class ByMember(Stack):
     """Any network: one member after the other, each as alone and in the same memory format."""
 
-    def __init__(self, module: nn.Module, width: int) -> None:
-        super().__init__(module, width)
+    def __init__(self, module: nn.Module, members: int) -> None:
+        super().__init__(module, members)
         self.module = copy.deepcopy(module)
-        self.tensors = _stacked(self.module, width, _side_by_side)
+        self.tensors = _stacked(self.module, members, _side_by_side)
         self._once = _names(self.tensors)
 
     def one(self, slot: int, leaves: Mapping[str, Tensor], x: Tensor) -> Tensor:
@@ -122,14 +122,14 @@ class ByMember(Stack):
 
 
 def _stacked(
-    module: nn.Module, width: int, make: Callable[[Tensor, int], Tensor]
+    module: nn.Module, members: int, make: Callable[[Tensor, int], Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors of the state dict, each `width` times; shared ones stay shared."""
+    """The tensors of the state dict, each `members` times; shared ones stay shared."""
     made: dict[int, Tensor] = {}
     found = {}
     for key, tensor in module.state_dict(keep_vars=True).items():
         if id(tensor) not in made:
-            made[id(tensor)] = make(tensor, width).requires_grad_(tensor.requires_grad)
+            made[id(tensor)] = make(tensor, members).requires_grad_(tensor.requires_grad)
         found[key] = made[id(tensor)]
     return found
 
@@ -139,10 +139,10 @@ def _names(tensors: Mapping[str, Tensor]) -> list[str]:
     return list({id(t): k for k, t in reversed(list(tensors.items()))}.values())
 
 
-def _side_by_side(tensor: Tensor, width: int) -> Tensor:
-    """`width` copies along a new first dimension; each lies in memory as the tensor does."""
+def _side_by_side(tensor: Tensor, members: int) -> Tensor:
+    """`members` copies along a new first dimension; each lies in memory as the tensor does."""
     made = torch.empty_strided(
-        (width, *tensor.shape),
+        (members, *tensor.shape),
         (tensor.numel(), *tensor.stride()),
         dtype=tensor.dtype,
         device=tensor.device,

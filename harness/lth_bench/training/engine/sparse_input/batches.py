@@ -16,7 +16,7 @@ AHEAD = 16
 """Batches prepared at a time, of data in memory."""
 
 
-class SparseFeed:
+class SparseBatchSource:
     """Prepares some batches at a time, and keeps as many as there is room for: every training of a
     seed has the same ones. An epoch of MNIST takes 140 MB. The same bits wherever the data lies.
     """

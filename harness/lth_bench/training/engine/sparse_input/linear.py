@@ -1,4 +1,4 @@
-"""A chain's first linear layer, on images less their background."""
+"""A sequential network's first linear layer, on images less their background."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from lth_bench.training.engine.sequential import Chain, DenseLinear, Link
+from lth_bench.training.engine.sequential import DenseLinear, SequentialByHand, Stage
 from lth_bench.training.engine.sparse_input.images import Lines, SparseBatch
 from lth_bench.training.input.task_data import Background
 
@@ -56,21 +56,21 @@ class SparseInputLinear:
         raise AssertionError("images have no gradient")
 
 
-class SparseInputChain(Chain):
-    """A chain with such a first layer, on tensors of its own."""
+class SparseInputSequential(SequentialByHand):
+    """A sequential network with such a first layer, on tensors of its own."""
 
-    def __init__(self, links: Sequence[Link], background: Background) -> None:
+    def __init__(self, stages: Sequence[Stage], background: Background) -> None:
         """Values are to be put into `parameters`."""
-        self.first = SparseInputLinear(links[0].linear, background)
+        self.first = SparseInputLinear(stages[0].linear, background)
         linears: list[SparseInputLinear | DenseLinear] = [self.first]
-        linears += [DenseLinear(*_copies(link.linear)) for link in links[1:]]
-        super().__init__(links, linears)
+        linears += [DenseLinear(*_copies(stage.linear)) for stage in stages[1:]]
+        super().__init__(stages, linears)
         self.parameters: dict[str, Tensor] = {}
         """Keyed as in the state dict; `usual` gives the shapes that they have there."""
-        for link, linear in zip(links, linears, strict=True):
-            self.parameters[f"{link.name}.weight"] = linear.weight
+        for stage, linear in zip(stages, linears, strict=True):
+            self.parameters[f"{stage.name}.weight"] = linear.weight
             if linear.bias is not None:
-                self.parameters[f"{link.name}.bias"] = linear.bias
+                self.parameters[f"{stage.name}.bias"] = linear.bias
 
     def usual(self, tensor: Tensor) -> Tensor:
         """A view with the shape of the state dict's, of a parameter or what has its shape."""

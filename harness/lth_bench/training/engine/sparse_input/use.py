@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lth_bench.training.engine.sequential import Link, links_of
+from lth_bench.training.engine.sequential import Stage, stages_of
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 
@@ -19,10 +19,11 @@ MOST = 2**27
 """Pixels of the training images that may differ from it: they take 1 GB."""
 
 
-def sparse_links(
+def sparse_stages(
     module: nn.Module, data: TaskData, device: torch.device
-) -> tuple[Link, ...] | None:
-    """The links of a chain whose first layer is faster without the background; else None.
+) -> tuple[Stage, ...] | None:
+    """The stages of a sequential network whose first layer is faster without the background, or
+    None.
 
     A function of the network, the data and the kind of machine, never of where the data lies, so
     that a rerun computes the same way.
@@ -32,9 +33,9 @@ def sparse_links(
         return None
     if background.others > MOST or "fbgemm" not in engines():
         return None  # fbgemm has the fast kernel
-    links = links_of(module)
-    large = links is not None and links[0].linear.weight.numel() >= SMALLEST
-    return links if large else None
+    stages = stages_of(module)
+    large = stages is not None and stages[0].linear.weight.numel() >= SMALLEST
+    return stages if large else None
 
 
 def trains_so(recipe: Recipe) -> bool:
