@@ -9,6 +9,7 @@ import pytest
 from lth_bench import Mask, PerKind, RewindPoint, hookimpl
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
+from lth_bench.running.forecast import forecast
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.imp import IMP
@@ -120,5 +121,5 @@ def test_the_forecast_of_trainings_is_what_happens(strategy, densities, make_ben
     story = run_rounds(bench, strategy, densities, checkpoints=(4,))
     counts = {x.name: x.numel for x in bench.layers}
     kinds = {x.name: x.kind for x in bench.layers}
-    forecast = strategy.planned_fits(counts, kinds, densities, 20)
-    assert forecast == [r.end - r.start for r in story.requests[1:]]
+    found = forecast("x", strategy, counts=counts, kinds=kinds, densities=densities, total_steps=20)
+    assert list(found.fits) == [r.end - r.start for r in story.requests[1:]]

@@ -66,11 +66,11 @@ def test_a_plan_names_whose_methods_fail(tmp_path):
         "    @hookimpl\n"
         "    def select_mask(self, ticket): ...\n"
         "    def dense_checkpoints(self, total_steps): return total_steps / 2\n"
-        "    def planned_fits(self, counts, kinds, densities, total_steps): return 1 / 0\n"
+        "    def start_step(self, total_steps): return 1 / 0\n"
     )
     request = RunRequest.from_arguments(suite="quickstart", strategies=["idea"], plugins=[file])
     with pytest.raises(UserError, match=r"'idea': dense_checkpoints must return .* 200\.0"):
         plan_suite(*prepare(request), data_root())
     file.write_text(file.read_text().replace("total_steps / 2", "[7]"))
-    with pytest.raises(UserError, match=r"'idea': planned_fits raised ZeroDiv.*idea\.py:8"):
+    with pytest.raises(UserError, match=r"'idea': start_step raised ZeroDiv.*idea\.py:8"):
         plan_suite(*prepare(request), data_root())

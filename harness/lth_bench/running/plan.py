@@ -14,6 +14,7 @@ from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
+from lth_bench.running.forecast import forecast
 from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
 
@@ -256,18 +257,23 @@ def _over_seeds(
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
     fits: tuple[int, ...] = ()
+    searching = 0
     total = sum(task.layer_counts.values())
     if task.fault is None:
         trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
-        fits = _expected_fits(spec, strategy, task, trained) + (task.total_steps,) * (
-            len(controls) * len(trained)
+        expected = forecast(
+            _named(spec),
+            strategy,
+            counts=task.layer_counts,
+            kinds=task.layer_kinds,
+            densities=trained,
+            total_steps=task.total_steps,
         )
+        fits = expected.fits + (task.total_steps,) * (len(controls) * len(trained))
+        searching = 0 if iterative else expected.searches
     weights = total * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
-    # more trainings than tickets: a search comes before each
-    tickets = (1 + len(controls)) * len(densities)
-    searching = 0 if iterative else max(0, len(fits) - tickets)
     planned = []
     for seed in suite.seeds:
         search = f"{config_id}/{seed}" if searching else None
@@ -299,22 +305,6 @@ def _over_seeds(
         )
         planned.append(Planned(experiment, fits, size, search, searching, task.fault))
     return planned
-
-
-def _expected_fits(
-    spec: StrategySpec, strategy: Any, task: TaskPlan, densities: Sequence[float]
-) -> tuple[int, ...]:
-    """Steps of the trainings beyond the dense run.
-
-    A strategy that trains more or less than once a density says so with a method
-    `planned_fits(counts, kinds, densities, total_steps) -> Iterable[int]`.
-    """
-    sparse = list(densities)
-    announce = getattr(strategy, "planned_fits", None)
-    if announce is None:
-        return (task.total_steps,) * len(sparse)
-    about = (task.layer_counts, task.layer_kinds, sparse, task.total_steps)
-    return ask_for_steps(_named(spec), announce, *about)
 
 
 def _named(spec: StrategySpec) -> str:
