@@ -74,7 +74,7 @@ EXACT = """
     GROUP BY ALL ORDER BY ALL
 """
 TRAINED = """
-    SELECT DISTINCT key, start_step, end_step, n.steps, width, variant
+    SELECT DISTINCT key, start_step, end_step, n.steps, cohort_size, variant
     FROM trainings n JOIN ticket_trainings USING (key) JOIN tickets USING (ticket_id)
     JOIN experiments USING (experiment_id) WHERE label <> 'reaper' ORDER BY ALL
 """
@@ -152,7 +152,7 @@ def test_only_the_culprit_fails(disturbed):
 
 
 def test_width_and_variant_are_recorded(undisturbed):
-    found = rows(undisturbed, "SELECT DISTINCT width, variant FROM trainings")
+    found = rows(undisturbed, "SELECT DISTINCT cohort_size, variant FROM trainings")
     assert found == [(8, "stacked")]
     assert set(finished(Paths(undisturbed), 8).values()) == {"ok"}
     assert finished(Paths(undisturbed), 1) == {}

@@ -407,7 +407,7 @@ def test_devices_count_what_each_of_them_trained(make_scenario: Make, write: Mak
         trained = {t["key"]: t for t in used[device]}.values()
         steps, seconds = sum(t["steps"] for t in trained), sum(t["seconds"] for t in trained)
         assert (row["run_id"], row["suite"], row["host"]) == ("run-1", scenario.suite, "rig")
-        assert (row["device"], row["width"]) == ("NVIDIA X", 1)
+        assert (row["device"], row["cohort_size"]) == ("NVIDIA X", 1)
         assert (row["trainings_run"], row["steps_run"]) == (len(trained), steps)
         assert row["seconds_run"] == pytest.approx(seconds)
         assert row["model_steps_per_second"] == pytest.approx(steps / seconds)

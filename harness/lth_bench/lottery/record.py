@@ -185,7 +185,7 @@ def _training(trained: Trained, role: str) -> dict[str, Any]:
         "device": trained.device,
         "device_name": trained.device_name,
         "peak_memory": trained.peak_memory,
-        "width": trained.cohort_size,
+        "cohort_size": trained.cohort_size,
         "variant": trained.variant,
         "reused": trained.reused,
     }

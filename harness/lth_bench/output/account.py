@@ -176,8 +176,8 @@ def _layers(tickets: list[Record]) -> Table:
 def _trainings(tickets: list[Record]) -> Table:
     """Each training once, where it was used first: a ladder's rounds search in all before them."""
     table = _table(
-        "Trainings", "training", "round", "role", "steps", "seconds", "width", "device", "memory",
-        "", left={0, 2, 6, 8},
+        "Trainings", "training", "round", "role", "steps", "seconds", "cohort size", "device",
+        "memory", "", left={0, 2, 6, 8},
     )  # fmt: skip
     seen: set[str] = set()
     for ticket in tickets:
@@ -188,7 +188,7 @@ def _trainings(tickets: list[Record]) -> Table:
             _add(
                 table, t["key"][:16], str(ticket["round"]), t["role"],
                 f"{_whole(t['start_step'])} to {_whole(t['end_step'])}", _seconds(t["seconds"]),
-                str(t["width"]), t["device"], _megabytes(t["peak_memory"]),
+                str(t["cohort_size"]), t["device"], _megabytes(t["peak_memory"]),
                 "reused" if t["reused"] else "",
             )  # fmt: skip
     return table

@@ -59,7 +59,9 @@ INSERT INTO plans BY NAME SELECT * FROM batch_plans;
 -- Outcomes.
 CREATE TEMP TABLE batch_outcomes AS
 SELECT
-    experiment_id, status, reason, seconds, worker, width, fingerprint, replaces,
+    experiment_id, status, reason, seconds, worker,
+    coalesce(cohort_size, width) AS cohort_size,  -- older journals say width
+    fingerprint, replaces,
     numerics.torch AS torch, numerics.engine AS engine, numerics.device AS device,
     run_id, recorded_at, journal_order
 FROM staged
@@ -151,7 +153,8 @@ DELETE FROM trainings WHERE key IN (SELECT key FROM batch_trainings WHERE NOT re
 
 INSERT INTO trainings
 SELECT
-    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width,
+    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device,
+    coalesce(cohort_size, width),
     variant, device_name, peak_memory, CASE WHEN NOT reused THEN run_id END
 FROM batch_trainings b
 ANTI JOIN trainings t ON t.key = b.key

@@ -119,7 +119,7 @@ COLUMNS = {
     "model_steps_per_second": "steps_run / seconds_run: optimiser steps a second of one worker "
     "process, those of all trainings in its cohorts added.",
     "peak_memory": "Bytes that a cohort held on the device at most; NULL on a CPU.",
-    "width": "Trainings stacked into one computation, at most.",
+    "cohort_size": "Trainings stacked into one computation, at most.",
     # tuning
     "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
     "tuned_trial": "Number of the trial that the parameters are from.",

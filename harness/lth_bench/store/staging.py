@@ -34,7 +34,8 @@ _COST = (
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
     "flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, "
-    "width BIGINT, variant VARCHAR, reused BOOLEAN, device_name VARCHAR, peak_memory BIGINT)[]"
+    "cohort_size BIGINT, width BIGINT, variant VARCHAR, reused BOOLEAN, device_name VARCHAR, "
+    "peak_memory BIGINT)[]"
 )
 _EXPERIMENT = (
     "STRUCT(experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, "
@@ -76,7 +77,8 @@ COLUMNS = {
     "reason": "VARCHAR",
     "seconds": "DOUBLE",
     "worker": "VARCHAR",
-    "width": "BIGINT",
+    "cohort_size": "BIGINT",
+    "width": "BIGINT",  # what older journals call it
     "fingerprint": "VARCHAR",
     "test_examples": "BIGINT",
     "replaces": "VARCHAR",

@@ -154,7 +154,7 @@ SELECT
     count(*) AS trainings_run, sum(t.steps)::BIGINT AS steps_run,
     sum(t.seconds) AS seconds_run,
     sum(t.steps) / nullif(sum(t.seconds), 0) AS model_steps_per_second,
-    max(t.peak_memory) AS peak_memory, max(t.width) AS width
+    max(t.peak_memory) AS peak_memory, max(t.cohort_size) AS cohort_size
 FROM trainings t
 LEFT JOIN environments e ON e.run_id = t.run_id
 WHERE t.run_id IS NOT NULL

@@ -97,7 +97,8 @@ class Run:
                 assert (r["status"], r["reason"]) == ("ok", None)
                 continue
             cost = {k: v for k, v in r["cost"].items() if "seconds" not in k and "spent" not in k}
-            trainings = [(t["key"], t["role"], t["steps"], t["width"]) for t in r["trainings"]]
+            kept = ("key", "role", "steps", "cohort_size")
+            trainings = [tuple(t[k] for k in kept) for t in r["trainings"]]
             metrics = {k: v for k, v in r["metrics"].items() if "seconds" not in k}
             kept = ("layers", "curve", "weights", "matrices", "rewind_step", "density")
             found[r["ticket_id"]] = [metrics, cost, trainings, *(r.get(k) for k in kept)]
@@ -143,8 +144,9 @@ def test_side_by_side_is_one_after_the_other_and_order_does_not_matter(tasks, ma
     other = make_run("other").play(shuffled, start_all=False)
     assert together.rows == alone.rows == other.rows
     assert len(alone.rows) > len(experiments)
-    widths = {t["width"] for r in together.records if "trainings" in r for t in r["trainings"]}
-    assert widths == {COHORT_SIZE}  # a constant rate: whatever its start, a training can be stacked
+    trained = [t for r in together.records for t in r.get("trainings", ())]
+    # a constant rate: whatever its start, a training can be stacked
+    assert {t["cohort_size"] for t in trained} == {COHORT_SIZE}
     for made in (alone, together, other):
         # every step that was trained is paid for once
         steps = sum((end - start) * n for (start, end), n in made.trained.items())
@@ -191,9 +193,9 @@ def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
     assert narrow.rows == wide.rows
     exact = make_run("kept", cohort_size=2, exact=True).play(snip)
     assert exact.trained.total() == 1
-    widths = [t["width"] for r in exact.records if "trainings" in r for t in r["trainings"]]
+    widths = [t["cohort_size"] for r in exact.records if "trainings" in r for t in r["trainings"]]
     assert widths == [2]
-    assert [r["width"] for r in exact.records if r["record"] == "experiment"] == [2]
+    assert [r["cohort_size"] for r in exact.records if r["record"] == "experiment"] == [2]
     # and what it trained is what is kept
     assert make_run("kept", cohort_size=2, exact=True).play(snip).trained.total() == 0
 

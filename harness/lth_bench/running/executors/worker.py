@@ -160,7 +160,7 @@ class Worker:
                 "reason": reason,
                 "seconds": time.perf_counter() - began,
                 "worker": self.config.device,
-                "width": self.width,
+                "cohort_size": self.width,
             }
         )
 
