@@ -149,6 +149,26 @@ def _kind(value: Mapping[str, Any]) -> str:
     return f"{words} in {left}, {right}"
 
 
+def catalogue() -> str:
+    """Every shipped strategy, model and dataset with its parameters, as `lth-bench ls` has them."""
+    from lth_bench.cli.ls import plugins
+
+    parts = ["# Strategies, models, datasets", "What a suite can name, as `lth-bench ls` lists it."]
+    for group in ("strategies", "models", "datasets"):
+        parts.append(f"## {group.capitalize()}")
+        for row in plugins(group, [], no_plugins=True):
+            parts += [f"### `{row['name']}`", row["summary"]]
+            lines = ["| parameter | type | range | default | meaning |", "|---|---|---|---|---|"]
+            for parameter in row["parameters"]:
+                default = "required" if parameter["required"] else f"`{parameter['default']}`"
+                cells = [f"`{parameter['name']}`", f"`{parameter['type']}`"]
+                cells += [parameter["range"] or "", default, _cell(parameter["doc"])]
+                lines.append(f"| {' | '.join(cells)} |")
+            if row["parameters"]:
+                parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
 def tables() -> str:
     """Every view and table with its columns, from the comments that the database carries."""
     import duckdb

@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_the_suite_s_keys_are_there(pages: Path) -> None:
         assert f"## `{heading}`" in text
     assert "| `lr` | number in (0, ∞) | `0.1` |" in text
     assert "list of any" not in text
+
+
+def test_every_shipped_plugin_and_parameter_is_there(pages: Path) -> None:
+    text = reference(pages, "catalogue.md")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [n for group in project["entry-points"].values() for n in group]
+    assert set(re.findall(r"^### `(\w+)`$", text, re.M)) == {*names}
+    assert "| `prune_rate` | " in text
+    assert "None |" not in text
 
 
 # the build
