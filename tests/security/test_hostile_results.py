@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from lth_bench.analysis.page import gather_report
 from lth_bench.errors import UserError
 from lth_bench.maintenance.results import check_results
 from lth_bench.maintenance.why import why
@@ -168,7 +169,7 @@ def test_markup_in_every_field_of_every_record_stays_text(
         for record in [*scenario.records(), *RECORDS["Search"]().records()]:
             journal.append(spoilt(json.loads(json.dumps(record))))
     with reading(paths.results) as con:
-        html = render_page(con)
+        html = render_page(gather_report(con))
         assert con.execute("SELECT count(*) FROM trials").fetchone() != (0,)
     assert [(tag, a) for tag, a in Scripts(html).found] == [
         ("script", {"type": "application/json", "id": "numbers"}), ("script", {}), ("script", {}),

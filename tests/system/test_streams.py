@@ -17,7 +17,7 @@ from lth_bench.system.streams import SPELLED, spelled
 
 SOURCES = Path(lth_bench.__file__).parent
 ELSEWHERE = (
-    "system/streams.py", "output/page/", "output/figures/", "output/studies/", "output/formats.py"
+    "system/streams.py", "output/page/", "output/paper/", "output/pictures/", "output/formats.py"
 )  # fmt: skip
 """HTML, figures and LaTeX, whose encoding is their own."""
 

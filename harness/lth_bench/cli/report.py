@@ -34,6 +34,7 @@ def report(
 
     It needs no network to be read. `--json` also lists the files of `--figures`.
     """
+    from lth_bench.analysis.page import gather_report
     from lth_bench.cli.output import print_json
     from lth_bench.output.page import check_output, write_page
     from lth_bench.store.paths import Paths, default_results
@@ -43,13 +44,14 @@ def report(
     Paths(results).require()
     output = output or results.with_name("report.html")
     check_output(output)
-    drawn: list[Path] = []
     with reading(results, to_stderr) as con:
-        write_page(con, output, suite or ())
-        if figures is not None:
-            from lth_bench.output.figures import write_figures
+        found = gather_report(con, suite or ())
+    write_page(found, output)
+    drawn: list[Path] = []
+    if figures is not None:
+        from lth_bench.output.paper import write_figures
 
-            drawn = write_figures(con, figures, suite or ())
+        drawn = write_figures(found.evidence, found.subjects, figures)
     if json_:
         print_json({"report": str(output), "figures": [str(path) for path in drawn]})
         return

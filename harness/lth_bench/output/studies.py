@@ -40,7 +40,7 @@ MEMBERS, OTHERS = "#cb181d", "#6baed6"
 
 
 @dataclass(frozen=True)
-class Drawn:
+class OptunaFigure:
     """One figure."""
 
     title: str
@@ -51,7 +51,7 @@ class Drawn:
     layout: Mapping[str, Any]
 
 
-def draw(study: Study, most: int = MOST) -> tuple[list[Drawn], list[str]]:
+def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]:
     """The figures of a study, and what must be said of them.
 
     History of each objective; with `LEAST` complete trials or more, importances; the front of two
@@ -79,10 +79,10 @@ def draw(study: Study, most: int = MOST) -> tuple[list[Drawn], list[str]]:
     return drawn, notes
 
 
-Plan = tuple[str, str, Callable[[], Any]]
+FigurePlan = tuple[str, str, Callable[[], Any]]
 
 
-def _plans(study: Study, whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[Plan]:
+def _plans(study: Study, whole: Rebuilt, some: Rebuilt, notes: list[str]) -> Iterator[FigurePlan]:
     """Title, description, and what makes the figure."""
     from optuna import visualization as plot
 
@@ -220,7 +220,7 @@ def _spread(study: Study, most: int) -> Study:
     return replace(study, trials=tuple(sorted(kept, key=lambda t: t.number)))
 
 
-def _made(title: str, about: str, make: Callable[[], Any]) -> Drawn | None:
+def _made(title: str, about: str, make: Callable[[], Any]) -> OptunaFigure | None:
     """The figure; None where Optuna cannot make it, or nothing is on it."""
     try:
         figure = make().to_plotly_json()
@@ -236,7 +236,7 @@ def _made(title: str, about: str, make: Callable[[], Any]) -> Drawn | None:
     shown = [t for t in traces if len(t.get("x", ())) or len(t.get("y", ()))]
     # the names in these are escaped for plotly, and the page escapes them itself
     texts = (html.unescape(title), html.unescape(about))
-    return Drawn(*texts, shown, _plain(layout)) if shown else None
+    return OptunaFigure(*texts, shown, _plain(layout)) if shown else None
 
 
 def _plain(value: Any) -> Any:

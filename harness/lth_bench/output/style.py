@@ -72,6 +72,16 @@ DASHES: dict[str, tuple[float, ...]] = {
 }
 """Plotly's names, and matplotlib's on and off in line widths. The last two are for controls."""
 
+CONTEXT = "#8c8c8c"
+"""Of what stands for no label, such as a Pareto front."""
+
+HEAT = (
+    "#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c", "#dec958",
+    "#fee838",
+)  # fmt: skip
+"""Colours of a matrix from low to high, evenly spread: cividis, which looks the same to people who
+confuse red and green (Nuñez et al., 2018)."""
+
 FIXED = {
     "dense": ("black", "star", "longdash"),
     "imp": ("blue", "circle", "solid"),

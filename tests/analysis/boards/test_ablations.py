@@ -10,7 +10,7 @@ from lth_bench.analysis.boards.baseline import baselines
 from lth_bench.analysis.boards.notes import ablations
 from lth_bench.analysis.boards.scope import resolve
 from lth_bench.analysis.leaderboard import leaderboard
-from lth_bench.output.page.known import know
+from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.page.sections.summary import summary
 
 Chosen = Callable[..., Any]
@@ -35,7 +35,7 @@ def test_a_control_that_there_is_not_is_said(chosen: Chosen) -> None:
     assert list(ablations(con, resolve(con)).values()) == [SAID]
     (table,) = leaderboard(con).tables
     assert SAID in table.notes
-    (suite,) = know(con)
+    (suite,) = suite_facts(con)
     parts = summary(suite.tasks[0]).parts
     assert any(SAID in str(getattr(part, "pieces", "")) for part in parts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.output.page.known import know
+from lth_bench.analysis.page.gather import suite_facts
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
 
@@ -39,7 +39,7 @@ def test_a_recipe_changed_for_some_labels_only_is_said(tmp_path) -> None:
     for by in ("accuracy", "matching", "area", "cost", "speed"):
         for table in leaderboard(con, Question(by=by)).tables:
             assert any(note.startswith(said) for note in table.notes), by
-    assert know(con)[0].tasks[0].unlike.startswith(said)
+    assert suite_facts(con)[0].tasks[0].unlike.startswith(said)
 
 
 def test_alike_or_of_another_task_is_not(tmp_path) -> None:

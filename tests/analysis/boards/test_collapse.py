@@ -10,8 +10,8 @@ import pytest
 from lth_bench.analysis.boards.notes import collapses
 from lth_bench.analysis.boards.scope import resolve
 from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.formats import as_csv
-from lth_bench.output.page.known import know
 from lth_bench.output.page.sections.ranking import ranking
 from lth_bench.output.terminal import as_text
 
@@ -67,7 +67,7 @@ def test_the_mark_on_a_terminal_and_in_a_file(chosen: Chosen) -> None:
 
 
 def test_the_mark_on_the_page(chosen: Chosen) -> None:
-    (suite,) = know(chosen(CELLS, empty=EMPTY))
+    (suite,) = suite_facts(chosen(CELLS, empty=EMPTY))
     (grid,) = ranking(suite.tasks[0]).parts
     marked = {row.cells[2].text for row in grid.rows if "†" in row.cells[3].text}
     assert marked == {"imp/reinit", "snip", "random"}
@@ -78,5 +78,5 @@ def test_nothing_is_said_where_there_is_none(chosen: Chosen) -> None:
     con = chosen(CELLS)
     assert collapses(con, resolve(con)) == {}
     assert "†" not in as_text(leaderboard(con))
-    (suite,) = know(con)
+    (suite,) = suite_facts(con)
     assert not ranking(suite.tasks[0]).parts[0].notes

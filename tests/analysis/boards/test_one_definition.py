@@ -23,8 +23,9 @@ import lth_bench
 from lth_bench.analysis import evidence
 from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.analysis.page import TaskReport
+from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.formats import as_csv, as_json, as_latex, as_markdown
-from lth_bench.output.page.known import TaskKnown, know
 from lth_bench.output.page.sections.ranking import ranking
 from lth_bench.output.terminal import as_text
 from lth_bench.stats import Summary, judge, rank_intervals
@@ -109,7 +110,7 @@ def test_all_ways_out_agree(chosen: Callable[..., Any], tasks: list[tuple[list[A
                 assert line[5].text in text.replace("\\", "")
     assert as_latex(board).count(r"\begin{tabular}") == len(tasks)
 
-    (suite,) = know(con)
+    (suite,) = suite_facts(con)
     for task in suite.tasks:
         of_page(task, rows)
     of_figures(con, rows)
@@ -188,7 +189,7 @@ def of_a_block(
         assert (row["rank"], (row["rank_low"], row["rank_high"])) == (better + 1, places[label])
 
 
-def of_page(task: TaskKnown, rows: dict[Key, Any]) -> None:
+def of_page(task: TaskReport, rows: dict[Key, Any]) -> None:
     grid = [[cell.text for cell in row.cells] for row in ranking(task).parts[0].rows]  # type: ignore[union-attr]
     for standing, cells in zip(task.standings, grid, strict=True):
         row = rows[task.place.task.model, standing.sample.label, standing.density]
@@ -253,7 +254,7 @@ def test_the_winner_does_not_depend_on_where_one_looks(chosen: Callable[..., Any
     assert con.execute(ranks).fetchall() == [("snip", 1), ("imp", 2)]
     (table,) = leaderboard(con).tables
     assert [line[2].text for line in table.lines()] == ["dense", "snip", "imp"]
-    (suite,) = know(con)
+    (suite,) = suite_facts(con)
     assert [s.name for s in suite.tasks[0].standings] == ["dense", "snip", "imp"]
     # a lost seed does not match dense, and is on no front
     assert con.execute("SELECT label, matching_density FROM matching ORDER BY 1").fetchall() == [
@@ -280,7 +281,7 @@ def test_the_places_of_few_seeds(chosen: Callable[..., Any], n: int) -> None:
     }, test_examples=10)  # fmt: skip
     (table,) = leaderboard(con).tables
     shown = [line[1].text for line in table.lines()][1:]
-    (suite,) = know(con)
+    (suite,) = suite_facts(con)
     grid = ranking(suite.tasks[0]).parts[0]
     on_page = [row.cells[1].text for row in grid.rows][1:]  # type: ignore[union-attr]
     if n == 2:

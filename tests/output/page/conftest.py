@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.page import gather_report
 from lth_bench.output.page import render_page
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
@@ -124,7 +125,7 @@ def page(results: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "/* plotly */")
 
     def make(suites: tuple[str, ...] = (), **options: Any) -> Page:
-        return Page(render_page(results(**options), suites))
+        return Page(render_page(gather_report(results(**options), suites)))
 
     return make
 

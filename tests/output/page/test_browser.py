@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.page import gather_report
 from lth_bench.output.page import write_page
 from lth_bench.store import fold
 from lth_bench.store.database import open_safe
@@ -54,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = records["write"](folder / "results.duckdb", scenario, search)
     fold(paths)
     with open_safe(paths) as con:
-        return write_page(con, folder / "report.html")
+        return write_page(gather_report(con), folder / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +199,7 @@ def test_pointing_at_a_point_tells_its_numbers(page: Any) -> None:
     text = page.locator(".hovertext").first.text_content()
     assert re.search(r"Test accuracy: 9\d\.\d\d%", text)
     assert re.search(r"95% interval \d\d\.\d\d% to \d+\.\d\d%", text)
-    assert re.search(r"Weights left: (50|20|10)\.00%", text)
+    assert re.search(r"Weights remaining: (50|20|10)\.00%", text)
     assert "3 seeds" in text
 
 
@@ -249,7 +250,7 @@ def test_choices_and_numbers(page: Any) -> None:
     group.locator("summary").click()
     group.locator(".numbers th").first.wait_for()
     heads = group.locator(".numbers th").all_text_contents()
-    assert heads == ["line", "Weights left", "Test accuracy", "low", "high", "seeds"]
+    assert heads == ["line", "Weights remaining", "Test accuracy", "low", "high", "seeds"]
     rows = group.locator(".numbers tbody tr")
     assert rows.count() == 3 + 6 * 3
     scale.select_option("error, logarithmic")

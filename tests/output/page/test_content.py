@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lth_bench.analysis.table import Cell, Table
-from lth_bench.output.page.content import clean, clean_lines, grid_of
+from lth_bench.output.page.content import Name, clean, clean_lines, grid_of, named
 
 
 def test_control_characters_are_gone() -> None:
@@ -22,3 +22,8 @@ def test_a_command_s_table_as_a_grid() -> None:
     assert [(c.title, c.numeric) for c in grid.columns] == [("method", False), ("n", True)]
     assert [(row.cells[0].text, row.first) for row in grid.rows] == [("imp", True), ("snip", True)]
     assert list(grid.notes) == ["a note"]
+
+
+def test_names_stay_names_in_a_list() -> None:
+    assert named(["a", "b"]) == [Name("a"), " and ", Name("b")]
+    assert named(list("abcd"), 3) == [Name("a"), ", ", Name("b"), " and ", "2 more"]

@@ -5,29 +5,31 @@ import math
 
 import pytest
 
-from lth_bench.output.page.content import Choice, Group
-from lth_bench.output.page.figure import Axis, Figure, Heat, Mark, reaches
 from lth_bench.output.page.payload import Payload
+from lth_bench.output.pictures.model import Axis, Facet, HeatMap, Panel, Picture, Trace, half_widths
 
-LEFT = Axis("Weights left", "percent", "log", reverse=True)
+REMAINING = Axis("Weights remaining", "percent", "log", reverse=True)
 ACCURACY = Axis("Test accuracy", "percent")
 
 
-def decoded(*figures: Figure) -> dict:
+def decoded(*panels: Panel) -> dict:
     payload = Payload()
-    assert payload.add(Group("A group", figures, [Choice("scale", ["all"])])) == 0
+    assert payload.add(Picture("key", "A picture", panels, [Facet("scale", ["all"])])) == 0
     return json.loads(payload.text({}))
 
 
 def test_numbers_are_rounded_to_what_is_shown() -> None:
-    mark = Mark("imp", "none", "line", [0.2097152, 1e-6], [0.97801234, None], [0.005, None], [3, 1])
-    data = decoded(Figure("f", LEFT, ACCURACY, [mark]))
-    (packed,) = data["groups"][0]["figures"][0]["marks"]
+    x, y, reach = [0.2097152, 1e-6], [0.97801234, None], [0.005, None]
+    trace = Trace("imp", "none", "line", x, y, reach, [3, 1], [0, 2], shift=1.0123456)
+    data = decoded(Panel("f", REMAINING, ACCURACY, [trace]))
+    (packed,) = data["pictures"][0]["panels"][0]["traces"]
     array = data["arrays"].__getitem__
     assert array(packed["x"]) == [20.97, 0.0001]  # four digits, since the axis is logarithmic
     assert array(packed["y"]) == [97.8, None]
     assert array(packed["e"]) == [0.5, None]
     assert array(packed["n"]) == [3, 1]
+    assert array(packed["l"]) == [0, 2]
+    assert packed["d"] == 1.012
     assert data["names"][packed["s"]] == ["imp", "none"]
     assert data["looks"][packed["k"]] == "line"
 
@@ -45,51 +47,58 @@ def test_numbers_are_rounded_to_what_is_shown() -> None:
     ],
 )
 def test_formats(axis: Axis, value: float, text: float | None) -> None:
-    data = decoded(Figure("f", LEFT, axis, [Mark("imp", "none", "points", [0.5], [value])]))
-    packed = data["groups"][0]["figures"][0]["marks"][0]
+    data = decoded(Panel("f", REMAINING, axis, [Trace("imp", "none", "points", [0.5], [value])]))
+    packed = data["pictures"][0]["panels"][0]["traces"][0]
     assert data["arrays"][packed["y"]] == [text]
 
 
 def test_equal_arrays_names_and_axes_are_kept_once() -> None:
-    marks = [Mark(name, "none", "line", [0.5, 0.2], [0.9, 0.8]) for name in ("a", "b", "a")]
-    data = decoded(Figure("f", LEFT, ACCURACY, marks), Figure("g", LEFT, ACCURACY, marks))
+    marks = [Trace(name, "none", "line", [0.5, 0.2], [0.9, 0.8]) for name in ("a", "b", "a")]
+    data = decoded(Panel("f", REMAINING, ACCURACY, marks), Panel("g", REMAINING, ACCURACY, marks))
     assert sorted(data["arrays"]) == [[50, 20], [90, 80]]
     assert data["names"] == [["a", "none"], ["b", "none"]]
     assert len(data["axes"]) == 2
 
 
 def test_intervals_that_nothing_has_are_left_out() -> None:
-    data = decoded(Figure("f", LEFT, ACCURACY, [Mark("a", "none", "line", [0.5], [0.9], [None])]))
-    assert "e" not in data["groups"][0]["figures"][0]["marks"][0]
+    data = decoded(
+        Panel(
+            "f", REMAINING, ACCURACY, [Trace("a", "none", "line", [0.5], [0.9], [None], lost=[0])]
+        )
+    )
+    assert not {"e", "l", "d"} & data["pictures"][0]["panels"][0]["traces"][0].keys()
 
 
 def test_half_a_symmetric_matrix() -> None:
     z = [[0.0, 0.25, 0.5], [0.25, 0.0, 0.125], [0.5, 0.125, 0.0]]
-    figure = Figure(
-        "f", Axis("Step", "steps"), Axis("Step", "steps"), heats=[Heat([10, 20, 30], z, (1,))],
-        z=Axis("differs", "percent"),
-    )  # fmt: skip
-    data = decoded(figure)
-    (heat,) = data["groups"][0]["figures"][0]["heats"]
-    assert data["arrays"][heat["z"]] == [0, 25, 0, 50, 12.5, 0]
-    assert data["arrays"][heat["x"]] == [10, 20, 30]
-    assert heat["w"] == [1]
+    step, distance = Axis("Step", "steps"), Axis("differs", "percent", range=(0, 0.5))
+    heats = [
+        HeatMap("imp", [10, 20, 30], [10, 20, 30], z, (1,)),
+        HeatMap("imp", [10, 20], [10], [[0.5, 0.25]]),
+    ]
+    data = decoded(Panel("f", step, step, heats=heats, z=distance))
+    half, whole = data["pictures"][0]["panels"][0]["heats"]
+    assert data["arrays"][half["h"]] == [0, 25, 0, 50, 12.5, 0]
+    assert data["arrays"][half["x"]] == [10, 20, 30]
+    assert half["w"] == [1]
+    assert data["arrays"][whole["z"]] == [50, 25]
+    assert data["axes"][data["pictures"][0]["panels"][0]["z"]]["ends"] == [0, 50]
 
 
 def test_it_can_stand_in_a_script_element() -> None:
     hostile = "</script><!-- & \u2028 \u001b ü"
-    group = Group(hostile, [Figure(hostile, Axis(hostile, names=[hostile]), ACCURACY)],
-                  [Choice(hostile, [hostile])])  # fmt: skip
+    panel = Panel(hostile, Axis(hostile, names=[hostile]), ACCURACY)
+    picture = Picture("key", hostile, [panel], [Facet(hostile, [hostile])])
     payload = Payload()
-    payload.add(group)
+    payload.add(picture)
     text = payload.text({hostile: {"light": "#000000"}})
     assert not set("<>&") & set(text)
     assert text.isascii()
     clean = hostile.replace("\u2028", "�").replace("\u001b", "�")
     data = json.loads(text)
-    assert data["groups"][0]["title"] == clean
-    assert data["groups"][0]["choices"][0]["values"] == [clean]
+    assert data["pictures"][0]["title"] == clean
+    assert data["pictures"][0]["choices"][0]["values"] == [clean]
 
 
 def test_half_widths_from_the_ends_of_intervals() -> None:
-    assert reaches([0.5, 0.25, 0.125], [0.75, None, 0.125]) == [0.25, None, 0.0]
+    assert half_widths([0.5, 0.25, 0.125], [0.75, None, 0.125]) == [0.25, None, 0.0]

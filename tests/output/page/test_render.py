@@ -4,11 +4,13 @@ import base64
 import hashlib
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from lth_bench.errors import UnknownName
-from lth_bench.output.page import render_page
+from lth_bench.analysis.page import gather_report
+from lth_bench.errors import UnknownName, UserError
+from lth_bench.output.page import check_output, render_page, write_page
 
 SECTIONS = [
     "Summary", "Leaderboard", "Against density", "Against cost", "Learning curves",
@@ -61,7 +63,7 @@ def test_tables_have_captions_and_scopes(page) -> None:
 
 def test_the_same_database_gives_the_same_page(results) -> None:
     con = results(weights=True)
-    assert render_page(con) == render_page(con)
+    assert render_page(gather_report(con)) == render_page(gather_report(con))
 
 
 def test_it_asks_the_network_for_nothing_and_allows_only_its_own_code(page) -> None:
@@ -116,8 +118,8 @@ def test_empty_results_say_what_to_do(page) -> None:
 def test_only_the_suites_asked_for(results) -> None:
     con = results(suite="one")
     with pytest.raises(UnknownName, match="unknown suite 'on'; did you mean 'one'"):
-        render_page(con, ["on"])
-    assert "lth-bench run one" in render_page(con, ["one"])
+        gather_report(con, ["on"])
+    assert "lth-bench run one" in render_page(gather_report(con, ["one"]))
 
 
 def test_one_seed_has_no_interval_and_no_verdict(page) -> None:
@@ -125,7 +127,7 @@ def test_one_seed_has_no_interval_and_no_verdict(page) -> None:
     assert "±" not in found.section("ranking").text
     # the text of the note that explains intervals has one, the figures have none
     assert "needs 3+" in found.section("ranking").text
-    marks = [m for g in found.numbers["groups"] for f in g["figures"] for m in f.get("marks", [])]
+    marks = [m for g in found.numbers["pictures"] for f in g["panels"] for m in f.get("traces", [])]
     assert marks
     assert not [m for m in marks if "e" in m]
     assert "not tested: too few seeds" in found.section("summary").text
@@ -169,3 +171,52 @@ def test_an_overview_of_several_tasks(page) -> None:
     assert [o.text for o in found.root.one("nav").all("option")] == [
         "all 2 tasks", "conv2 on cifar10, paper", "mlp on digits, mlp",
     ]  # fmt: skip
+
+
+# writing
+
+
+@pytest.fixture
+def empty(results, monkeypatch):
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "/* plotly */")
+    return gather_report(results(strategies=()))
+
+
+def test_the_old_page_is_replaced_and_nothing_else_is_left(empty, tmp_path: Path) -> None:
+    output = tmp_path / "out" / "page.html"
+    output.parent.mkdir()
+    output.write_text("old")
+    assert write_page(empty, output) == output
+    assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [p.name for p in output.parent.iterdir()] == ["page.html"]
+
+
+def test_a_failed_write_leaves_the_old_page(empty, tmp_path: Path, monkeypatch) -> None:
+    output = tmp_path / "page.html"
+    output.write_text("old")
+
+    def full(self: Path, *_: object, **__: object) -> None:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match=r"cannot write the report to .*No space left on device"):
+        write_page(empty, output)
+    assert output.read_bytes() == b"old"
+    assert not list(tmp_path.glob(".page.html*"))
+
+
+def test_where_it_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"names a folder.*name a file in it.*report\.html"):
+        check_output(tmp_path)
+    with pytest.raises(UserError, match="there is no folder"):
+        check_output(tmp_path / "none" / "page.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="there is no folder"):
+        check_output(tmp_path / "file" / "page.html")
+
+
+def test_a_folder_that_refuses(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(UserError, match="is not writable"):
+        check_output(tmp_path / "page.html")

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from lth_bench.analysis.page import Judgement
 from lth_bench.analysis.table import Cell, Style, Table
-from lth_bench.output.page.figure import Figure
+from lth_bench.output.pictures.model import Picture
 from lth_bench.system.printable import printable
 
 if TYPE_CHECKING:
-    from lth_bench.output.studies import Drawn
+    from lth_bench.output.studies import OptunaFigure
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Name:
     text: str
 
 
-Piece = str | Name
+ProsePiece = str | Name
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Prose:
     """One paragraph."""
 
     kind: ClassVar = "prose"
-    pieces: Sequence[Piece]
+    pieces: Sequence[ProsePiece]
     tone: Literal["", "quiet", "warn"] = ""
 
 
@@ -72,8 +73,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Facet:
-    """Something rows can be filtered by."""
+class RowFilter:
+    """Something that the rows of a grid can be filtered by."""
 
     title: str
     values: Sequence[str]
@@ -82,7 +83,7 @@ class Facet:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """A line of a grid."""
 
     cells: Sequence[Cell]
@@ -101,8 +102,8 @@ class Grid:
     kind: ClassVar = "grid"
     caption: str
     columns: Sequence[Column]
-    rows: Sequence[Row]
-    facets: Sequence[Facet] = ()
+    rows: Sequence[GridRow]
+    facets: Sequence[RowFilter] = ()
     head: int = 0
     """The column that names the row."""
     searched: bool = False
@@ -111,39 +112,16 @@ class Grid:
 
 
 def grid_of(table: Table) -> Grid:
-    """A command's table (`report.table`) as it stands on the page."""
+    """A command's table (`analysis.table`) as it stands on the page."""
     columns = [
         Column(title, numeric=index not in table.left) for index, title in enumerate(table.header)
     ]
     rows = [
-        Row(line, first=number == 0) for block in table.blocks for number, line in enumerate(block)
+        GridRow(line, first=number == 0)
+        for block in table.blocks
+        for number, line in enumerate(block)
     ]
     return Grid(table.title or "Table", columns, rows, notes=table.notes)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a reader chooses for a group of figures: a density, a layer."""
-
-    title: str
-    values: Sequence[str]
-    start: int = 0
-    """What is shown at first, and in print unless another is chosen."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Figures that share their legend and what is chosen for them."""
-
-    kind: ClassVar = "group"
-    title: str
-    """Names the group to those who cannot see it."""
-    figures: Sequence[Figure]
-    choices: Sequence[Choice] = ()
-    note: str = ""
-    """How to read it, below."""
-    columns: Literal[1, 2, 3] = 1
-    """Most figures side by side, where there is space."""
 
 
 @dataclass(frozen=True)
@@ -153,14 +131,14 @@ class Plots:
     kind: ClassVar = "plots"
     title: str
     """Names them to those who cannot see them."""
-    plots: Sequence[Drawn]
+    plots: Sequence[OptunaFigure]
     note: str = ""
     """How to read them, below."""
     height: int = 270
     """Pixels of each."""
 
 
-Part = Prose | Facts | Code | Grid | Group | Plots
+Part = Prose | Facts | Code | Grid | Picture | Plots
 
 
 @dataclass(frozen=True)
@@ -171,6 +149,35 @@ class Section:
     """Its place in links: letters and hyphens."""
     title: str
     parts: Sequence[Part]
+
+
+VERDICTS: dict[str, Style] = {
+    "better": "good", "equivalent": "good", "worse": "bad", "failed": "warn",
+    "insufficient": "dim", "open": "",
+}  # fmt: skip
+
+
+def verdict_cell(verdict: Judgement | None, *, short: bool = False) -> Cell:
+    """The words of a verdict in its colour, shorter for narrow columns; empty where nothing was
+    compared.
+    """
+    if verdict is None or (verdict.n == 0 and verdict.kind != "failed"):
+        return Cell("")
+    return Cell(verdict.short if short else verdict.text, VERDICTS[verdict.kind])
+
+
+def named(names: Sequence[str], most: int = 6) -> list[ProsePiece]:
+    """Names from the database as a list in words: a, b and c; a, b and 5 more."""
+    rest = len(names) - most + 1 if len(names) > most else 0
+    shown: list[ProsePiece] = [Name(name) for name in (names[: most - 1] if rest else names)]
+    if rest:
+        shown.append(f"{rest} more")
+    pieces: list[ProsePiece] = []
+    for index, piece in enumerate(shown):
+        if index:
+            pieces.append(" and " if index == len(shown) - 1 else ", ")
+        pieces.append(piece)
+    return pieces
 
 
 def clean(text: object) -> str:

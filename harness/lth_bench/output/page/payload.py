@@ -11,38 +11,56 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from lth_bench.output.page.content import Choice, Group, clean
-from lth_bench.output.page.figure import Axis, Figure, Heat, Look, Mark
+from lth_bench.output.page.content import clean
+from lth_bench.output.pictures.model import (
+    MOST_BANDS,
+    Axis,
+    Facet,
+    HeatMap,
+    Panel,
+    Picture,
+    Polygon,
+    Raster,
+    Trace,
+    TraceLook,
+)
+from lth_bench.output.style import CONTEXT, HEAT
 
 if TYPE_CHECKING:
-    from lth_bench.output.studies import Drawn
+    from lth_bench.output.studies import OptunaFigure
 
 DIGITS = 4
 """Significant digits of what has no fixed number of decimals."""
 
-LOOKS: tuple[Look, ...] = get_args(Look)
+ENDS = 7
+"""Significant digits of the ends of axes."""
+
+HEIGHTS = {"large": 430, "medium": 340, "small": 230, "square": 460}
+"""Pixels of a panel."""
+
+LOOKS: tuple[TraceLook, ...] = get_args(TraceLook)
 
 
 class Payload:
-    """Groups of figures as they are met, and the arrays, axes and names they share."""
+    """Pictures as they are met, and the arrays, axes and names they share."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, int] = {}
         self._axes: dict[str, int] = {}
         self._names: dict[tuple[str, str], int] = {}
-        self._groups: list[dict[str, Any]] = []
+        self._pictures: list[dict[str, Any]] = []
         self._plots: list[dict[str, Any]] = []
 
-    def add(self, group: Group) -> int:
-        """The number by which the page's script finds the group."""
-        self._groups.append({
-            "title": clean(group.title),
-            "choices": [_choice(choice) for choice in group.choices],
-            "figures": [self._figure(figure) for figure in group.figures],
+    def add(self, picture: Picture) -> int:
+        """The number by which the page's script finds the picture."""
+        self._pictures.append({
+            "title": clean(picture.title),
+            "choices": [_choice(choice) for choice in picture.choices],
+            "panels": [self._panel(panel) for panel in picture.panels],
         })  # fmt: skip
-        return len(self._groups) - 1
+        return len(self._pictures) - 1
 
-    def plot(self, drawn: Drawn) -> int:
+    def plot(self, drawn: OptunaFigure) -> int:
         """The number by which the page's script finds a figure that Optuna made."""
         self._plots.append({"data": drawn.data, "layout": drawn.layout})
         return len(self._plots) - 1
@@ -55,8 +73,11 @@ class Payload:
         rest = {
             "names": list(self._names),
             "looks": LOOKS,
+            "context": CONTEXT,
+            "heat": HEAT,
+            "bands": MOST_BANDS,
             "series": series,
-            "groups": self._groups,
+            "pictures": self._pictures,
             "plots": self._plots,
         }
         body = json.dumps(rest, separators=(",", ":"), allow_nan=False)
@@ -65,54 +86,82 @@ class Payload:
             body = body.replace(character, f"\\u{ord(character):04x}")
         return body
 
-    def _figure(self, figure: Figure) -> dict[str, Any]:
+    def _panel(self, panel: Panel) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "title": clean(figure.title),
-            "x": self._axis(figure.x),
-            "y": [self._axis(axis) for axis in figure.scales],
-            "height": figure.height,
+            "title": clean(panel.title),
+            "x": self._axis(panel.x),
+            "y": [self._axis(axis) for axis in panel.scales],
+            "height": HEIGHTS[panel.size],
+            "traces": [self._trace(panel, trace) for trace in panel.traces],
+            "heats": [self._heat(panel, heat) for heat in panel.heats],
+            "polygons": [self._polygon(panel, polygon) for polygon in panel.polygons],
+            "rasters": [self._raster(panel, raster) for raster in panel.rasters],
         }
-        if figure.marks:
-            found["marks"] = [self._mark(figure, mark) for mark in figure.marks]
-        if figure.heats:
-            found["heats"] = [self._heat(figure, heat) for heat in figure.heats]
-        if figure.z is not None:
-            found["z"] = self._axis(figure.z)
-        if figure.more is not None:
-            found["more"] = self._axis(figure.more)
-        if figure.dodge:
-            found["dodge"] = True
-        if figure.when:
-            found["when"] = list(figure.when)
-        return found
+        if panel.z is not None:
+            found["z"] = self._axis(panel.z)
+        if panel.more is not None:
+            found["more"] = self._axis(panel.more)
+        if panel.when:
+            found["when"] = list(panel.when)
+        return {key: value for key, value in found.items() if value != []}
 
-    def _mark(self, figure: Figure, mark: Mark) -> dict[str, Any]:
-        y = figure.scales[0]
+    def _trace(self, panel: Panel, trace: Trace) -> dict[str, Any]:
+        y = panel.scales[0]
         found: dict[str, Any] = {
-            "s": self._names.setdefault((clean(mark.name), clean(mark.control)), len(self._names)),
-            "k": LOOKS.index(mark.look),
-            "x": self._array(figure.x, mark.x),
-            "y": self._array(y, mark.y),
+            "s": self._name(trace.name, trace.control),
+            "k": LOOKS.index(trace.look),
+            "x": self._array(panel.x, trace.x),
+            "y": self._array(y, trace.y),
         }
-        if any(value is not None for value in mark.reach):
-            found["e"] = self._array(y, mark.reach)
-        if mark.n:
-            found["n"] = self._shared(map(str, mark.n))
-        if mark.more and figure.more is not None:
-            found["m"] = self._array(figure.more, mark.more)
-        if mark.when:
-            found["w"] = list(mark.when)
-        return found
+        if any(value is not None for value in trace.reach):
+            found["e"] = self._array(y, trace.reach)
+        if trace.n:
+            found["n"] = self._shared(map(str, trace.n))
+        if any(trace.lost):
+            found["l"] = self._shared(map(str, trace.lost))
+        if trace.more and panel.more is not None:
+            found["m"] = self._array(panel.more, trace.more)
+        if trace.shift != 1:
+            found["d"] = float(f"{trace.shift:.{DIGITS}g}")
+        if trace.look == "bars":
+            found["b"] = trace.width
+        return found | _when(trace)
 
-    def _heat(self, figure: Figure, heat: Heat) -> dict[str, Any]:
-        assert figure.z is not None
-        lower = [value for i, row in enumerate(heat.z) for value in row[: i + 1]]
+    def _heat(self, panel: Panel, heat: HeatMap) -> dict[str, Any]:
+        assert panel.z is not None
+        z = heat.z
+        found: dict[str, Any] = {"x": self._array(panel.x, heat.x)}
+        if heat.x == heat.y and all(
+            z[i][j] == z[j][i] for i in range(len(z)) for j in range(i)
+        ):  # half of a symmetric matrix says it all
+            lower = [value for i, row in enumerate(z) for value in row[: i + 1]]
+            found["h"] = self._array(panel.z, lower)
+        else:
+            found["y"] = self._array(panel.scales[0], heat.y)
+            found["z"] = self._array(panel.z, [value for row in z for value in row])
+        return found | _when(heat)
+
+    def _polygon(self, panel: Panel, polygon: Polygon) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "x": self._array(figure.x, heat.at), "z": self._array(figure.z, lower),
-        }  # fmt: skip
-        if heat.when:
-            found["w"] = list(heat.when)
-        return found
+            "s": self._name(polygon.name, "none"),
+            "x": self._array(panel.x, polygon.x),
+            "y": self._array(panel.scales[0], polygon.y),
+        }
+        if polygon.value is not None and panel.z is not None:
+            found["v"] = json.loads(_number(panel.z, polygon.value))
+        return found | _when(polygon)
+
+    def _raster(self, panel: Panel, raster: Raster) -> dict[str, Any]:
+        flat = [str(value) for row in raster.pixels for pixel in row for value in pixel]
+        return {
+            "x": self._array(panel.x, raster.x),
+            "y": self._array(panel.scales[0], raster.y),
+            "c": len(raster.pixels[0]),
+            "p": self._shared(flat),
+        } | _when(raster)
+
+    def _name(self, name: str, control: str) -> int:
+        return self._names.setdefault((clean(name), clean(control)), len(self._names))
 
     def _axis(self, axis: Axis) -> int:
         return self._axes.setdefault(
@@ -146,23 +195,26 @@ def _short(value: float) -> str:
 
 def _axis(axis: Axis) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "title": clean(axis.title), "format": axis.format, "scale": axis.scale,
+        "title": clean(axis.title), "label": clean(axis.label), "format": axis.format,
+        "scale": axis.scale,
     }  # fmt: skip
     if axis.ticks:
         found["ticks"] = [json.loads(_number(axis, tick)) for tick in axis.ticks]
     if axis.names:
         found["names"] = [clean(name) for name in axis.names]
-    for key in ("reverse", "zero", "complement"):
+    for key in ("reverse", "complement"):
         if getattr(axis, key):
             found[key] = True
-    for key in ("low", "high"):
-        limit = getattr(axis, key)
-        if limit is not None:
-            found[key] = json.loads(_number(axis, limit))
+    if axis.ends is not None:
+        found["ends"] = [float(f"{end:.{ENDS}g}") for end in axis.ends]
     return found
 
 
-def _choice(choice: Choice) -> dict[str, Any]:
+def _when(mark: Trace | HeatMap | Polygon | Raster) -> dict[str, Any]:
+    return {"w": list(mark.when)} if mark.when else {}
+
+
+def _choice(choice: Facet) -> dict[str, Any]:
     return {
         "title": clean(choice.title),
         "values": [clean(value) for value in choice.values],

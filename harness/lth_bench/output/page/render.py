@@ -1,25 +1,28 @@
-"""The page as HTML."""
+"""The page as HTML, and writing it to a file."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import places, subjects
-from lth_bench.errors import UnknownName
+from lth_bench.analysis.evidence import Subject
+from lth_bench.analysis.page import ReportFacts, SuiteReport
+from lth_bench.errors import UserError
 from lth_bench.output.page import security
 from lth_bench.output.page.content import Section, clean, clean_lines
-from lth_bench.output.page.known import SuiteKnown, know, tuned_suites
-from lth_bench.output.page.overview import overview
-from lth_bench.output.page.payload import Payload
-from lth_bench.output.page.sections import OF_SUITES, OF_TASKS
-from lth_bench.output.page.words import counted
+from lth_bench.output.page.payload import HEIGHTS, Payload
+from lth_bench.output.page.sections import of_suite, of_task
+from lth_bench.output.page.sections.summary import overview
+from lth_bench.output.pictures import Detail, detail_of
+from lth_bench.output.pictures.model import LOST
 from lth_bench.output.style import looks
+from lth_bench.output.words import counted
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     from jinja2 import Environment
 
 TITLE = "Lottery tickets, compared"
@@ -28,21 +31,51 @@ SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
 """One script, in this order."""
 
 
-def render_page(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> str:
-    """One HTML document that needs nothing else. The same database gives the same text.
+def write_page(report: ReportFacts, output: Path) -> Path:
+    """Write the report to `output`, over what was there: whole, or not at all.
 
-    Without `suites` all of them. UnknownName for one that is not there. A database in which nothing
-    is planned gives a page that says so.
+    A reader who has the old page open reads it whole until the new one is. UserError where the
+    file cannot be written.
     """
-    there = {place.suite for place in places(con)} | tuned_suites(con)
-    for name in suites:
-        if name not in there:
-            raise UnknownName("suite", name, there)
-    known = know(con, suites)
-    return _html(known, _series(con))
+    check_output(output)
+    text = render_page(report)
+    half = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(output)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write the report to {output}: {error.strerror or error}. Fix this, or name "
+            f"another file with --output"
+        ) from error
+    return output
 
 
-def _html(known: Sequence[SuiteKnown], series: dict[str, dict[str, object]]) -> str:
+def check_output(output: Path) -> None:
+    """UserError where the page could not be written, before anything is read."""
+    if output.is_dir():
+        raise UserError(
+            f"--output names a folder, {output}; name a file in it, such as "
+            f"{output / 'report.html'}"
+        )
+    if not output.parent.is_dir():
+        raise UserError(
+            f"--output names the file {output}, but there is no folder {output.parent}; make it, "
+            f"or name another file"
+        )
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--output names the file {output}, but {output.parent} is not writable; make it so, "
+            f"or name another file"
+        )
+
+
+def render_page(report: ReportFacts) -> str:
+    """One HTML document that needs nothing else. The same facts give the same text.
+
+    A database in which nothing is planned gives a page that says so.
+    """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
@@ -53,8 +86,13 @@ def _html(known: Sequence[SuiteKnown], series: dict[str, dict[str, object]]) -> 
     script = security.inline(f"(() => {{\n'use strict';\n{code}}})();")
     plotly = security.inline(get_plotlyjs())
     payload = Payload()
+    known = report.suites
+    detail = detail_of(report.evidence)
+    series = looks_of(report.subjects)
     return _environment().get_template("page.html").render(
         number=payload.add,
+        heights=HEIGHTS,
+        lost=LOST,
         number_plot=payload.plot,
         title=TITLE,
         tab=" · ".join([*(suite.name for suite in known[:3]), TITLE]),
@@ -66,7 +104,7 @@ def _html(known: Sequence[SuiteKnown], series: dict[str, dict[str, object]]) -> 
         script=Markup(script),
         plotly=Markup(plotly),
         numbers=lambda: Markup(payload.text(series)),  # last, when all groups are in it
-        suites=[_suite(number, suite) for number, suite in enumerate(known, 1)],
+        suites=[_suite(number, suite, detail) for number, suite in enumerate(known, 1)],
         tasks=sum(len(suite.tasks) for suite in known),
         overview=overview(known),
     ) + "\n"  # fmt: skip
@@ -89,7 +127,7 @@ def _environment() -> Environment:
     )
 
 
-def _suite(number: int, suite: SuiteKnown) -> dict[str, Any]:
+def _suite(number: int, suite: SuiteReport, detail: Detail) -> dict[str, Any]:
     own = f"s{number}"
     return {
         "id": own,
@@ -97,23 +135,23 @@ def _suite(number: int, suite: SuiteKnown) -> dict[str, Any]:
         "tasks": [
             {
                 "id": f"{own}-{index}",
-                "title": known.place.task.title,
-                "sections": _sections(f"{own}-{index}", (make(known) for make in OF_TASKS)),
+                "title": task.place.task.title,
+                "sections": _sections(f"{own}-{index}", of_task(task, detail)),
             }
-            for index, known in enumerate(suite.tasks, 1)
+            for index, task in enumerate(suite.tasks, 1)
         ],
-        "sections": _sections(own, (make(suite) for make in OF_SUITES)),
+        "sections": _sections(own, of_suite(suite)),
     }
 
 
-def _sections(prefix: str, made: Any) -> list[dict[str, Any]]:
-    found: list[Section] = [section for section in made if section is not None]
+def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
     return [
-        {"id": f"{prefix}-{s.key}", "key": s.key, "title": s.title, "parts": s.parts} for s in found
+        {"id": f"{prefix}-{s.key}", "key": s.key, "title": s.title, "parts": s.parts}
+        for s in sections
     ]
 
 
-def _facts(known: Sequence[SuiteKnown]) -> list[str]:
+def _facts(known: Sequence[SuiteReport]) -> list[str]:
     """What stands under the title."""
     standings = [s for suite in known for task in suite.tasks for s in task.standings]
     if not standings:
@@ -129,7 +167,7 @@ def _facts(known: Sequence[SuiteKnown]) -> list[str]:
     return [*facts, f"last run {newest} UTC"] if newest else facts
 
 
-def _series(con: DuckDBPyConnection) -> dict[str, dict[str, object]]:
+def looks_of(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:
     """How each name looks, for the page's script."""
     return {
         clean(name): {
@@ -139,7 +177,7 @@ def _series(con: DuckDBPyConnection) -> dict[str, dict[str, object]]:
             "dash": look.dash,
             "hollow": look.open,
         }
-        for name, look in looks(subjects(con)).items()
+        for name, look in looks(subjects).items()
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.output.page.known import know
-from lth_bench.output.page.sections.boards import boards, claims
+from lth_bench.analysis.page.gather import suite_facts
+from lth_bench.output.page.sections.suite import boards, claims
 
 SUITE = """
 schema_version = 1
@@ -39,7 +39,7 @@ TWO = (("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper"))
 @pytest.fixture
 def suite(results):
     def make(**scenario):
-        (known,) = know(results(**scenario))
+        (known,) = suite_facts(results(**scenario))
         return known
 
     return make
@@ -51,7 +51,7 @@ def grids(section):
 
 def test_the_tables_are_those_of_the_command(results) -> None:
     con = results()
-    (known,) = know(con)
+    (known,) = suite_facts(con)
     shown = [[cell.text for cell in row.cells] for row in grids(boards(known))[0].rows]
     (table,) = leaderboard(con, Question(by="matching")).tables
     assert shown == [[cell.text for cell in line] for line in table.lines()]

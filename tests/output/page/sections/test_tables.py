@@ -6,16 +6,15 @@ import re
 
 import pytest
 
-from lth_bench.output.page.known import know
-from lth_bench.output.page.sections.failures import failures
-from lth_bench.output.page.sections.ranking import ranking
+from lth_bench.analysis.page.gather import suite_facts
+from lth_bench.output.page.sections.ranking import failures, ranking
 from lth_bench.output.page.sections.summary import summary
 
 
 @pytest.fixture
 def task(results):
     def make(**scenario):
-        (suite,) = know(results(**scenario))
+        (suite,) = suite_facts(results(**scenario))
         return suite.tasks[0]
 
     return make

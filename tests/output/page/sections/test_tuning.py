@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.page.content import Grid, Plots, Section
-from lth_bench.output.page.known import know
 from lth_bench.output.page.sections.tuning import DRAWN, tuning
 
 TUNED = {"strategies": ("dense", "imp", "imp-tuned", "snip"), "tuned": {"imp-tuned": "imp"}}
@@ -19,7 +19,7 @@ TUNED = {"strategies": ("dense", "imp", "imp-tuned", "snip"), "tuned": {"imp-tun
 @pytest.fixture
 def section(results: Callable[..., Any]) -> Callable[..., Section | None]:
     def make(**scenario: Any) -> Section | None:
-        return tuning(know(results(**scenario))[0])
+        return tuning(suite_facts(results(**scenario))[0])
 
     return make
 
@@ -39,7 +39,7 @@ def test_there_is_none_without_trials(section: Any) -> None:
 
 def test_what_tuning_bought(results: Any, search: Any) -> None:
     con = results(**TUNED, searches=[search()])
-    bought, studies, _ = grids(tuning(know(con)[0]))
+    bought, studies, _ = grids(tuning(suite_facts(con)[0]))
     pairs = con.execute(
         "SELECT target_density, list(t.test_accuracy - o.test_accuracy) FROM tickets_flat t "
         "JOIN tickets_flat o USING (target_density, seed) "
@@ -124,7 +124,7 @@ def test_values_that_are_none(page: Any, search: Any, values: Any) -> None:
 
 def test_seeds_that_the_search_used_are_left_out(results: Any, search: Any) -> None:
     con = results(**TUNED, searches=[search(seeds=(2, 100))])
-    bought, *_ = grids(tuning(know(con)[0]))
+    bought, *_ = grids(tuning(suite_facts(con)[0]))
     found = con.execute(
         "SELECT avg(t.test_accuracy), avg(t.test_accuracy - o.test_accuracy) FROM tickets_flat t "
         "JOIN tickets_flat o USING (target_density, seed) "

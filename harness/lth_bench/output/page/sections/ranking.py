@@ -1,18 +1,17 @@
-"""The leaderboard of a task: every density, method and control, to sort and to filter."""
+"""The leaderboard of a task, to sort and to filter, and what did not end ok."""
 
 from __future__ import annotations
 
 from lth_bench.analysis.boards.notes import marked
 from lth_bench.analysis.numbers import count, percent
+from lth_bench.analysis.page import Standing, TaskReport
 from lth_bench.analysis.table import Cell, Style
-from lth_bench.output.page.content import Column, Facet, Grid, Row, Section
-from lth_bench.output.page.known import Standing, TaskKnown
-from lth_bench.output.page.sections.verdicts import detects_cell, short_cell
-from lth_bench.output.page.words import left, plus_minus, signed
+from lth_bench.output.page.content import Column, Grid, GridRow, RowFilter, Section, verdict_cell
+from lth_bench.output.words import plus_minus, remaining, signed, spans
 
 COLUMNS = (
     Column("left %", "weights kept"),
-    Column("#", "rank at this density, and the ranks it could truly have", ascending=True),
+    Column("#", "rank at this density, and the 95% interval of the rank", ascending=True),
     Column("method", numeric=False),
     Column("accuracy %", "test, mean ± 95% interval over the seeds"),
     Column("Δ dense", "mean difference to the dense run of the same seed, in points"),
@@ -36,19 +35,19 @@ TUNING = Column(
 )  # fmt: skip
 
 
-def ranking(known: TaskKnown) -> Section:
+def ranking(task: TaskReport) -> Section:
     """One grid."""
-    controls = sorted({s.sample.control for s in known.standings} - {"none"})
-    densities = known.densities
+    controls = sorted({s.sample.control for s in task.standings} - {"none"})
+    densities = task.densities
     columns = list(COLUMNS)
-    tuned = any(s.row["tuning_steps"] is not None for s in known.standings)
+    tuned = any(s.row["tuning_steps"] is not None for s in task.standings)
     if tuned:
         columns.append(TUNING)
     if controls:
         columns.insert(7, VERSUS_TICKET)
     rows = []
     before: float | None = None
-    for standing in known.standings:
+    for standing in task.standings:
         cells = _cells(standing, with_controls=bool(controls))
         if tuned:
             steps = standing.row["tuning_steps"]
@@ -57,11 +56,11 @@ def ranking(known: TaskKnown) -> Section:
         kinds = ["none", *controls]
         facets = (-1 if standing.is_dense else density, kinds.index(standing.sample.control))
         style: Style = "dense" if standing.is_dense else "" if standing.is_ticket else "dim"
-        rows.append(Row(cells, facets, first=before != standing.density, style=style))
+        rows.append(GridRow(cells, facets, first=before != standing.density, style=style))
         before = standing.density
-    facets_shown = [Facet("left %", [left(d) for d in densities])]
+    facets_shown = [RowFilter("left %", [remaining(d) for d in densities])]
     if controls:
-        facets_shown.append(Facet("show", ["tickets", *controls], many=True))
+        facets_shown.append(RowFilter("show", ["tickets", *controls], many=True))
     return Section(
         "ranking",
         "Leaderboard",
@@ -69,7 +68,7 @@ def ranking(known: TaskKnown) -> Section:
             Grid(
                 f"Every density and method{' and control' if controls else ''}",
                 columns, rows, facets_shown, head=2, searched=True,
-                notes=[f"{known.collapses}."] if known.collapses else [],
+                notes=[f"{task.collapses}."] if task.collapses else [],
             )
         ],
     )  # fmt: skip
@@ -81,13 +80,13 @@ def _cells(standing: Standing, with_controls: bool) -> list[Cell]:
     best: Style = "best" if standing.is_ticket and row["rank"] == 1 else ""
     delta = row["delta_dense"] if not standing.is_dense else None
     cells = [
-        Cell(left(standing.density)),
+        Cell(remaining(standing.density)),
         Cell(_rank(standing), best),
         Cell(_name(standing), best),
         Cell(marked(_accuracy(standing), row), best if ok else "warn"),
         Cell("" if delta is None else signed(delta, _reach(delta, row["delta_high"]))),
-        short_cell(standing.verdict),
-        detects_cell(standing.verdict),
+        verdict_cell(standing.verdict, short=True),
+        _detects(standing),
         Cell(str(row["n"]) if row["n"] == row["planned"] else f"{row['n']}/{row['planned']}"),
         Cell(count(row["early_stop_step"]) if ok else ""),
         Cell("" if row["early_stop_accuracy"] is None else percent(row["early_stop_accuracy"])),
@@ -99,6 +98,12 @@ def _cells(standing: Standing, with_controls: bool) -> list[Cell]:
         own = standing.versus_ticket
         cells.insert(7, Cell("" if own is None else signed(own.mean, own.half_width)))
     return cells
+
+
+def _detects(standing: Standing) -> Cell:
+    """The true difference that so many seeds show in 4 of 5 cases, in points."""
+    size = None if standing.verdict is None else standing.verdict.detectable
+    return Cell("" if size is None else percent(size))
 
 
 def _rank(standing: Standing) -> str:
@@ -134,3 +139,49 @@ def _reach(mean: float, high: float | None) -> float | None:
 
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.2f}"
+
+
+LONGEST = 2000
+"""Characters of a reason that are shown; `lth-bench show ID` has the rest."""
+
+STYLES: dict[str, Style] = {"failed": "bad", "diverged": "bad", "skipped": "dim"}
+
+
+def failures(task: TaskReport) -> Section | None:
+    """A line for everything that went wrong in one way. None where all went well."""
+    found = task.evidence.failures
+    if not found:
+        return None
+    statuses = list(dict.fromkeys(one.status for one in found))
+    rows = []
+    for one in found:
+        reason = one.reason
+        if len(reason) > LONGEST:
+            reason = f"{reason[:LONGEST]} …"
+        cells = (
+            Cell(one.name),
+            Cell(one.status, STYLES.get(one.status, "warn")),
+            Cell(f"{one.rows:,}"),
+            Cell(", ".join(remaining(d) for d in one.densities)),
+            Cell(spans(one.seeds)),
+            Cell(one.experiment_id[:10]),
+            Cell(reason or "no reason was recorded"),
+        )
+        rows.append(GridRow(cells, (statuses.index(one.status),)))
+    grid = Grid(
+        "What did not end ok, and why",
+        (
+            Column("method", numeric=False),
+            Column("status", numeric=False),
+            Column("rows", "seeds × densities"),
+            Column("left %", numeric=False),
+            Column("seeds", numeric=False),
+            Column("for example", "an experiment, for `lth-bench show`", numeric=False),
+            Column("reason", numeric=False),
+        ),
+        rows,
+        [RowFilter("status", statuses)] if len(statuses) > 1 else [],
+        searched=len(rows) > 5,
+        notes=["How failures count is said under How to read this."],
+    )
+    return Section("failures", "Failures", [grid])

@@ -1,55 +1,63 @@
-"""The task in words: what was compared, on how many seeds, and what may be said of it."""
+"""A task in words: what was compared, on how many seeds, and what may be said of it. Above the
+suites a line for every task.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from statistics import median
 
 from lth_bench.analysis.numbers import percent
+from lth_bench.analysis.page import Standing, SuiteReport, TaskReport
+from lth_bench.analysis.page.facts import MOST_SEEDS
 from lth_bench.analysis.table import Cell
-from lth_bench.output.page.content import Column, Grid, Part, Piece, Prose, Row, Section
-from lth_bench.output.page.known import Standing, TaskKnown
-from lth_bench.output.page.sections.verdicts import verdict_cell
-from lth_bench.output.page.words import counted, left, listed, named, plus_minus, signed, spans
-from lth_bench.stats import Verdict, not_worse_p
-from lth_bench.stats.predictive import MOST
-from lth_bench.stats.verdict import LEAST
+from lth_bench.output.page.content import (
+    Column,
+    Grid,
+    GridRow,
+    Part,
+    Prose,
+    ProsePiece,
+    Section,
+    named,
+    verdict_cell,
+)
+from lth_bench.output.words import counted, listed, plus_minus, remaining, signed, spans
 
 
-def summary(known: TaskKnown) -> Section:
+def summary(task: TaskReport) -> Section:
     """Sentences, and the best ticket of each density."""
-    parts: list[Part] = [Prose(_compared(known)), *_owed(known)]
-    if known.unlike:
-        parts.append(Prose([f"The rows are {known.unlike}."], "warn"))
-    if known.share:
-        parts.append(Prose([f"Of the network, {known.share}."], "warn"))
-    if known.ablations:
-        parts.append(Prose([f"Controls: {known.ablations}."], "warn"))
-    if known.dense is None or not known.dense.row["n"]:
+    parts: list[Part] = [Prose(_compared(task)), *_owed(task)]
+    if task.unlike:
+        parts.append(Prose([f"The rows are {task.unlike}."], "warn"))
+    if task.share:
+        parts.append(Prose([f"Of the network, {task.share}."], "warn"))
+    if task.ablations:
+        parts.append(Prose([f"Controls: {task.ablations}."], "warn"))
+    if task.dense is None or not task.dense.row["n"]:
         parts.append(Prose(["There is no result of the dense run to compare with."], "warn"))
-    elif any(s.row["n"] for s in known.standings if s.is_ticket):
-        parts += [Prose(_dense(known.dense)), *_matching(known), *_seeds(known)]
-    if any(s.is_ticket and s.row["n"] for s in known.standings):
-        parts.append(_best(known))
+    elif any(s.row["n"] for s in task.standings if s.is_ticket):
+        parts += [Prose(_dense(task.dense)), *_matching(task), *_seeds(task)]
+    if any(s.is_ticket and s.row["n"] for s in task.standings):
+        parts.append(_best(task))
     return Section("summary", "Summary", parts)
 
 
-def _compared(known: TaskKnown) -> list[Piece]:
-    tickets = [s for s in known.standings if s.is_ticket]
-    seeds = sorted({seed for s in known.standings for seed in _seeds_of(s)})
+def _compared(task: TaskReport) -> list[ProsePiece]:
+    tickets = task.tickets
+    seeds = sorted({seed for s in task.standings for seed in s.seeds})
     if not tickets:
         return [f"The dense run alone, on {counted(len(seeds), 'seed')} ({spans(seeds)})."]
     names = sorted({s.name for s in tickets})
-    densities = known.densities
+    densities = task.densities
+    first, last = remaining(densities[0]), remaining(densities[-1])
     where = (
-        f" at {left(densities[0])}% of the weights"
+        f" at {first}% of the weights"
         if len(densities) == 1
-        else f" at {len(densities)} densities, from {left(densities[0])}% of the weights down to "
-        f"{left(densities[-1])}%"
+        else f" at {len(densities)} densities, from {first}% of the weights down to {last}%"
     )
-    controls = sorted({s.sample.control for s in known.standings} - {"none"})
+    controls = sorted({s.sample.control for s in task.standings} - {"none"})
     words = listed([_CONTROLS.get(control, control) for control in controls])
     beside = f", with {words} as controls" if controls else ""
     return [
@@ -62,23 +70,23 @@ def _compared(known: TaskKnown) -> list[Piece]:
 _CONTROLS = {"reinit": "re-initialised copies", "shuffle": "copies with a shuffled mask"}
 
 
-def _owed(known: TaskKnown) -> list[Part]:
+def _owed(task: TaskReport) -> list[Part]:
     """What has not ended ok."""
-    there = sum(len(s.sample.values) for s in known.standings)
-    planned = sum(s.sample.planned for s in known.standings)
+    there = sum(len(s.sample.values) for s in task.standings)
+    planned = sum(s.sample.planned for s in task.standings)
     if there == planned:
         return []
     rest = {
-        "failed": sum(len(s.sample.lost) for s in known.standings),
-        "were skipped": sum(len(s.sample.skipped) for s in known.standings),
-        "are still to come": sum(len(s.sample.missing) for s in known.standings),
+        "failed": sum(len(s.sample.lost) for s in task.standings),
+        "were skipped": sum(len(s.sample.skipped) for s in task.standings),
+        "are still to come": sum(len(s.sample.missing) for s in task.standings),
     }
     words = listed([f"{number:,} {what}" for what, number in rest.items() if number])
     text = f"{there:,} of {counted(planned, 'result')} are there; {words}."
     return [Prose([text], "warn")]
 
 
-def _dense(dense: Standing) -> list[Piece]:
+def _dense(dense: Standing) -> list[ProsePiece]:
     row = dense.row
     text = f"The dense network reaches {percent(row['mean'])}% test accuracy"
     if row["low"] is not None:
@@ -86,69 +94,58 @@ def _dense(dense: Standing) -> list[Piece]:
     return [f"{text}."]
 
 
-def _matching(known: TaskKnown) -> list[Part]:
+def _matching(task: TaskReport) -> list[Part]:
     """The sparsest tickets that hold dense accuracy, as far as the seeds can show it."""
-    tickets = [s for s in known.standings if s.is_ticket and s.verdict is not None]
-    holding = [s for s in tickets if s.verdict is not None and _holds(s.verdict)]
-    if not holding:
+    if not task.holding:
         return [Prose(["No ticket is shown to keep this accuracy, less half a point."])]
-    sparsest: dict[str, Standing] = {}
-    for s in holding:  # from dense to sparse, so the last one stays
-        sparsest[s.name] = s
-    pieces: list[Piece] = ["Shown to be less than half a point below it: "]
-    order = sorted(sparsest.values(), key=lambda s: (s.density, -s.row["mean"]))
-    groups = [(d, [s.name for s in group]) for d, group in groupby(order, lambda s: s.density)]
+    pieces: list[ProsePiece] = ["Shown to be less than half a point below it: "]
+    groups = [
+        (density, [s.name for s in group])
+        for density, group in groupby(task.holding, lambda s: s.density)
+    ]
     for index, (density, names) in enumerate(groups):
-        pieces += ["; " if index else "", *named(names), f" down to {left(density)}%"]
+        pieces += ["; " if index else "", *named(names), f" down to {remaining(density)}%"]
     return [Prose([*pieces, "."])]
 
 
-def _holds(verdict: Verdict) -> bool:
-    """As the leaderboard by matching has it: a one-sided t-test at 95%, and no seed lost."""
-    if verdict.lost or verdict.summary is None or verdict.n < LEAST:
-        return False
-    return not_worse_p(verdict.summary, verdict.margin) < 0.05
-
-
-def _seeds(known: TaskKnown) -> list[Part]:
+def _seeds(task: TaskReport) -> list[Part]:
     """Whether there are enough of them."""
-    verdicts = [s.verdict for s in known.standings if s.is_ticket and s.verdict is not None]
-    short = [v for v in verdicts if v.kind in ("insufficient", "open")]
-    if not short:
+    if not task.undecided:
         return []
+    many = len(task.undecided)
     text = (
-        f"{len(short)} of {counted(len(verdicts), 'comparison')} with dense "
-        f"{'is' if len(short) == 1 else 'are'} open: neither better, worse nor equivalent is shown"
+        f"{many} of {counted(len(task.compared), 'comparison')} with dense "
+        f"{'is' if many == 1 else 'are'} open: neither better, worse nor equivalent is shown"
     )
-    ahead = [v.forecast.n80 or math.inf for v in short if v.forecast is not None]
-    if ahead:
-        middle = median(ahead)
-        likely = f"{middle:.0f} seeds" if math.isfinite(middle) else f"more than {MOST} seeds"
+    seeds = task.seeds_to_settle
+    if seeds is not None:
+        likely = f"{seeds:.0f} seeds" if math.isfinite(seeds) else f"more than {MOST_SEEDS} seeds"
         text += f"; in the median of these {likely} would settle it in 4 of 5 cases"
     return [Prose([f"{text}."])]
 
 
-def _best(known: TaskKnown) -> Grid:
+def _best(task: TaskReport) -> Grid:
     lines = []
-    for density in known.densities:
-        block = [s for s in known.standings if s.is_ticket and s.density == density]
-        ok = [s for s in block if s.row["n"]]
-        if not ok:
+    for best in task.best:
+        if best.standing is None:
             why = "nothing ended ok here"
-            lines.append((Cell(left(density)), *(Cell(t) for t in (why, "", "", "", ""))))
+            lines.append((Cell(remaining(best.density)), *(Cell(t) for t in (why, "", "", "", ""))))
             continue
-        best = min(ok, key=lambda s: s.row["rank"])
-        row = best.row
+        row = best.standing.row
         half = None if row["high"] is None else row["high"] - row["mean"]
         delta = row["delta_dense"]
         reach = None if row["delta_high"] is None else row["delta_high"] - delta
+        if best.rivals is None:
+            rivals = "not tested: too few seeds"
+        else:
+            rivals = listed(best.rivals, 5) or "none"
         lines.append((
-            Cell(left(density)),
-            Cell(best.name, "best"),
+            Cell(remaining(best.density)),
+            Cell(best.standing.name, "best"),
             Cell(plus_minus(row["mean"], half)),
             Cell("" if delta is None else signed(delta, reach)),
-            verdict_cell(best.verdict),
-            Cell(_rivals(best, block)),
+            verdict_cell(best.standing.verdict),
+            Cell(rivals),
         ))  # fmt: skip
     return Grid(
         "Highest mean accuracy at each density",
@@ -160,19 +157,46 @@ def _best(known: TaskKnown) -> Grid:
             Column("verdict", "against dense", numeric=False),
             Column("could be best as well", "not shown to be worse than the best", numeric=False),
         ),
-        [Row(cells) for cells in lines],
+        [GridRow(cells) for cells in lines],
         head=1,
     )
 
 
-def _rivals(best: Standing, block: Iterable[Standing]) -> str:
-    """Who else could hold the first place."""
-    if best.row["n"] < LEAST:
-        return "not tested: too few seeds"
-    rivals = [s.name for s in block if s is not best and s.places and s.places[0] == 1]
-    return listed(rivals, 5) if rivals else "none"
+def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
+    """A line a task. Empty where there is one task only, whose own summary says it all."""
+    if sum(len(suite.tasks) for suite in suites) < 2:
+        return ()
+    rows = []
+    for suite in suites:
+        for index, task in enumerate(suite.tasks):
+            ok = sum(s.row["n"] for s in task.standings)
+            planned = sum(s.row["planned"] for s in task.standings)
+            dense = task.dense
+            mean = None if dense is None else dense.row["mean"]
+            densities = task.densities
+            cells = (
+                Cell(suite.name),
+                Cell(task.place.task.title),
+                Cell(str(len({s.name for s in task.tickets}))),
+                Cell(", ".join(remaining(d) for d in _ends(densities))),
+                Cell(str(max((s.sample.planned for s in task.standings), default=0))),
+                Cell("" if mean is None else percent(mean)),
+                Cell(f"{ok:,}" if ok == planned else f"{ok:,}/{planned:,}",
+                     "" if ok == planned else "warn"),
+            )  # fmt: skip
+            rows.append(GridRow(cells, first=index == 0))
+    columns = (
+        Column("suite", numeric=False),
+        Column("task", numeric=False),
+        Column("methods"),
+        Column("left %", numeric=False),
+        Column("seeds"),
+        Column("dense %", "test accuracy of the dense run"),
+        Column("results"),
+    )
+    return (Grid("Suites and tasks", columns, rows, head=1),)
 
 
-def _seeds_of(standing: Standing) -> Sequence[int]:
-    sample = standing.sample
-    return [*sample.values, *sample.lost, *sample.skipped, *sample.missing]
+def _ends(densities: Sequence[float]) -> list[float]:
+    """Few densities as they are, many as the first and the last."""
+    return list(densities) if len(densities) <= 6 else [densities[0], densities[-1]]

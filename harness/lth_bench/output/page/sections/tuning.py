@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import isqrt
 from typing import Any
 
 from lth_bench.analysis.evidence.choice import spread
 from lth_bench.analysis.numbers import count, percent
-from lth_bench.analysis.samples import Sample
+from lth_bench.analysis.page import SuiteReport, TuningGain
 from lth_bench.analysis.table import Cell
 from lth_bench.output.page.content import (
     Column,
     Grid,
+    GridRow,
     Name,
     Part,
     Plots,
     Prose,
-    Row,
     Section,
     clean,
+    verdict_cell,
 )
-from lth_bench.output.page.known import Standing, SuiteKnown, TaskKnown
-from lth_bench.output.page.sections.verdicts import verdict_cell
-from lth_bench.output.page.words import counted, left, listed, plus_minus, signed
 from lth_bench.output.studies import MOST, draw
-from lth_bench.stats import Summary, Verdict, differences, judge
+from lth_bench.output.words import counted, listed, plus_minus, remaining, signed
 from lth_bench.store.trials import Study, Trial
 
 DRAWN = 8
@@ -47,19 +44,19 @@ NOTE = (
 )
 
 
-def tuning(known: SuiteKnown) -> Section | None:
+def tuning(suite: SuiteReport) -> Section | None:
     """None where nothing was tuned."""
-    if not known.studies:
+    if not suite.studies:
         return None
-    parts: list[Part] = [Prose([_words(known.studies)])]
-    bought = _bought(known)
+    parts: list[Part] = [Prose([_words(suite.studies)])]
+    bought = _bought(suite.gains)
     if bought is not None:
         parts.append(bought)
-    parts.append(_studies(known.studies))
-    most = sorted(known.studies, key=lambda s: (-len(s.complete), s.study_id))[:DRAWN]
-    drawn = [study for study in known.studies if study in most and study.complete]
-    if len(drawn) < len(known.studies):
-        text = f"{len(drawn)} of {counted(len(known.studies), 'study', 'studies')} are drawn"
+    parts.append(_studies(suite.studies))
+    most = sorted(suite.studies, key=lambda s: (-len(s.complete), s.study_id))[:DRAWN]
+    drawn = [study for study in suite.studies if study in most and study.complete]
+    if len(drawn) < len(suite.studies):
+        text = f"{len(drawn)} of {counted(len(suite.studies), 'study', 'studies')} are drawn"
         parts.append(Prose([f"{text}, those with most trials that have a value."], "quiet"))
     fields = isqrt(FIELDS // max(1, 3 * len(drawn)))
     for study in drawn:
@@ -77,22 +74,12 @@ def _words(studies: Sequence[Study]) -> str:
     )
 
 
-def _bought(known: SuiteKnown) -> Grid | None:
+def _bought(gains: Sequence[TuningGain]) -> Grid | None:
     """Tuned against the suite's own settings, on the reported seeds and the test data."""
-    by_id = {study.study_id: study for study in known.studies}
-    rows = []
-    for task in known.tasks:
-        own = {(s.sample.label, s.density): s for s in task.standings if s.is_ticket}
-        first = True
-        for standing in task.standings:
-            study = by_id.get(standing.row["tuned_from"] or "")
-            if study is None or not standing.is_ticket:
-                continue
-            default = own.get((study.label, standing.density))
-            if default is not None:
-                seen = {*study.seeds}
-                rows.append(Row(_difference(task, default, standing, seen), first=first))
-                first = False
+    rows = [
+        GridRow(_gain(gain), first=index == 0 or gains[index - 1].task != gain.task)
+        for index, gain in enumerate(gains)
+    ]
     columns = (
         Column("task", numeric=False),
         Column("method", numeric=False),
@@ -108,45 +95,23 @@ def _bought(known: SuiteKnown) -> Grid | None:
     return Grid(caption, columns, rows, head=1) if rows else None
 
 
-def _difference(task: TaskKnown, own: Standing, tuned: Standing, seen: set[int]) -> list[Cell]:
-    """A row, without the seeds that the search used."""
-    mine, theirs = (_fresh(s.sample, seen) for s in (tuned, own))
-    pairs = differences(mine.values, theirs.values)
-    summary = Summary.of(pairs.values()) if pairs else None
-    lost = len(mine.lost | theirs.lost)
-    verdict: Verdict | None = None
-    if summary is not None or lost:
-        verdict = judge(summary, lost=lost, planned=mine.planned, step=mine.step)
-    interval = None if summary is None else summary.floored(mine.step).interval()
-    steps = tuned.row["tuning_steps"]
-    return [
-        Cell(task.place.task.title),
-        Cell(tuned.name),
-        Cell(left(tuned.density)),
-        *(Cell(_accuracy(sample)) for sample in (theirs, mine)),
-        Cell("" if interval is None else signed(interval.mean, interval.half_width)),
-        verdict_cell(verdict),
-        Cell(str(len(pairs))),
-        Cell("" if steps is None else count(steps)),
-    ]
-
-
-def _fresh(sample: Sample, seen: set[int]) -> Sample:
-    """The sample without these seeds."""
-    return replace(
-        sample,
-        values={seed: value for seed, value in sample.values.items() if seed not in seen},
-        lost=sample.lost - seen,
-        skipped=sample.skipped - seen,
-        missing=sample.missing - seen,
+def _gain(gain: TuningGain) -> list[Cell]:
+    own, tuned = (
+        "" if one is None else plus_minus(one.mean, one.half_width)
+        for one in (gain.own, gain.tuned)
     )
-
-
-def _accuracy(sample: Sample) -> str:
-    if not sample.values:
-        return ""
-    interval = Summary.of(sample.values.values()).interval()
-    return plus_minus(interval.mean, interval.half_width)
+    change = gain.difference
+    return [
+        Cell(gain.task),
+        Cell(gain.name),
+        Cell(remaining(gain.density)),
+        Cell(own),
+        Cell(tuned),
+        Cell("" if change is None else signed(change.mean, change.half_width)),
+        verdict_cell(gain.verdict),
+        Cell(str(gain.pairs)),
+        Cell("" if gain.steps is None else count(gain.steps)),
+    ]
 
 
 def _studies(studies: Sequence[Study]) -> Grid:
@@ -165,7 +130,7 @@ def _studies(studies: Sequence[Study]) -> Grid:
         Column("seconds", "of its trials", ascending=True),
         Column("by", "sampler, pruner and budget", numeric=False),
     )  # fmt: skip
-    return Grid("Studies", columns, [Row(_study(s)) for s in studies], head=1)
+    return Grid("Studies", columns, [GridRow(_study(s)) for s in studies], head=1)
 
 
 def _study(study: Study) -> list[Cell]:
@@ -177,7 +142,7 @@ def _study(study: Study) -> list[Cell]:
         Cell(clean(" on ".join(study.task[:2]) + f", {study.recipe}")),
         Cell(clean(study.label)),
         Cell(clean(listed(study.objectives))),
-        Cell(", ".join(left(density) for density in spread(study.densities, 4))),
+        Cell(", ".join(remaining(density) for density in spread(study.densities, 4))),
         Cell("; ".join(f"{n:,}" for n in (len(study.complete), *states))),
         Cell("" if own is None else _values(study, own)),
         Cell("" if best is None else _values(study, best), "best"),
@@ -241,7 +206,7 @@ def _trials(study: Study) -> Grid:
         Column("steps", "training steps, without sharing", ascending=True),
     ]
     rows = [
-        Row([
+        GridRow([
             Cell(f"{trial.number}{' (front)' if trial.number in front else ''}"),
             *(Cell(f"{value:.5g}") for value in trial.values),
             *(Cell(clean(_short(trial.params[n]))[:LONG] if n in trial.params else "")

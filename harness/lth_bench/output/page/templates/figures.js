@@ -43,9 +43,12 @@ function swatch(mark, colours) {
   const style = styleOf(mark, colours);
   const front = mark.look === 'front';
   const found = svg('svg', { viewBox: '-15 -7 30 14', 'aria-hidden': 'true' });
-  if (mark.look !== 'points') {
+  if (['stairs', 'bars', 'band', undefined].includes(mark.look)) {
+    found.append(svg('rect', { x: -8, y: -5, width: 16, height: 10, fill: style.colour, 'fill-opacity': ['bars', undefined].includes(mark.look) ? 1 : DATA.series[mark.name] ? 0.2 : 0.45,
+      stroke: mark.look === 'stairs' && DATA.series[mark.name] ? style.colour : 'none', 'stroke-width': 1.6 }));
+  } else if (mark.look !== 'points') {
     found.append(svg('line', { x1: -15, x2: 15, y1: 0, y2: 0, stroke: style.colour, 'stroke-width': front ? 6 : 2,
-      'stroke-dasharray': mark.look === 'stairs' ? '' : DASHES[style.dash] ?? '', 'stroke-opacity': front ? 0.3 : 1 }));
+      'stroke-dasharray': DASHES[style.dash] ?? '', 'stroke-opacity': front ? 0.3 : 1 }));
   }
   if (mark.look === 'line' || mark.look === 'points') {
     found.append(svg('path', { d: MARKERS[style.symbol] ?? MARKERS.circle, stroke: style.colour,
@@ -58,10 +61,10 @@ function swatch(mark, colours) {
 class Figures {
   constructor(element) {
     this.element = element;
-    this.data = DATA.groups[element.dataset.group];
+    this.data = DATA.pictures[element.dataset.group];
     this.choice = this.data.choices.map(choice => choice.start);
     this.places = all('figure', element).map((figure, index) => {
-      const packed = this.data.figures[index];
+      const packed = this.data.panels[index];
       let data = null;
       return { figure, plot: figure.querySelector('.plot'), when: packed.when, near: false, stale: true, drawn: false,
         owners: [], get data() { data ??= unpacked(packed); return data; } };
@@ -76,7 +79,7 @@ class Figures {
     this.details = element.querySelector('details.numbers');
     this.details.addEventListener('toggle', () => this.table());
     this.off = offOf(element);
-    const names = new Map(this.data.figures.flatMap(({ marks = [] }) => marks.map(mark => DATA.names[mark.s])));
+    const names = new Map(this.data.panels.flatMap(({ traces = [] }) => traces.map(trace => DATA.names[trace.s])));
     if (names.size > CROWD) for (const control of names.values()) if (control !== 'none') this.off.controls.add(control);
     this.chosen();
   }
@@ -111,15 +114,17 @@ class Figures {
 
   axis(figure) { return figure.scales.length > 1 ? figure.scales[this.choice.at(-1)] : figure.scales[0]; }
 
-  marks(figure) { return figure.marks.filter(mark => this.fits(mark.when) && this.isOn(mark)); }
+  marks(panel) {
+    const own = mark => this.fits(mark.when) && this.isOn(mark);
+    return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own) };
+  }
 
   isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
 
   draw(place, colours = theme(), width = place.figure.clientWidth) {
     if (place.figure.hidden || width === 0) return;
-    const heats = place.data.heats.filter(heat => this.fits(heat.when));
-    if (heats.length) width = Math.min(width, HEAT_WIDTH);
-    const { traces, layout, owners } = drawing(place.data, this.axis(place.data), this.marks(place.data), heats, { font: theme().font, ...colours }, width);
+    if (place.data.heats.length) width = Math.min(width, HEAT_WIDTH);
+    const { traces, layout, owners } = drawing(place.data, this.axis(place.data), this.marks(place.data), { font: theme().font, ...colours }, width);
     place.plot.style.minHeight = `${layout.height}px`;
     Plotly[place.drawn ? 'react' : 'newPlot'](place.plot, traces, layout, CONFIG);
     place.drawn = true;
@@ -135,7 +140,7 @@ class Figures {
     const focused = bar.contains(document.activeElement) ? document.activeElement.dataset.name : null;
     const found = new Map();
     for (const { data } of this.shown()) {
-      for (const mark of data.marks) if (this.fits(mark.when) && !found.has(mark.name)) found.set(mark.name, mark);
+      for (const mark of [...data.traces, ...data.polygons]) if (this.fits(mark.when) && !found.has(mark.name)) found.set(mark.name, mark);
     }
     const button = (name, pressed, act) => {
       const made = document.createElement('button');
@@ -183,14 +188,14 @@ class Figures {
     const rows = [];
     for (const { data } of this.shown()) {
       const axis = this.axis(data);
-      for (const mark of this.marks(data).filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
+      for (const mark of this.marks(data).traces.filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
         mark.y.forEach((y, i) => rows.push([
           data.title, mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
           mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '']));
       }
-      for (const { at, z } of data.heats.filter(heat => this.fits(heat.when))) {
+      for (const { x, y, z } of this.marks(data).heats) {
         z.forEach((row, j) => row.forEach((value, i) => rows.push([
-          data.title, '', shown(data.x, at[i]), shown(data.z, value), '', '', '', shown(axis, at[j])])));
+          data.title, '', shown(data.x, x[i]), shown(data.z, value), '', '', '', shown(axis, y[j])])));
       }
     }
     const first = this.shown()[0].data;
