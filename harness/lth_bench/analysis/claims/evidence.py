@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from lth_bench.analysis.samples import Sample
 from lth_bench.suite.spec import Claim, Side
 
-Cell = tuple[tuple[str, str, str], str, str, float]
+SampleKey = tuple[tuple[str, str, str], str, str, float]
 """Task, label, control, target density."""
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ClaimEvidence:
     """A claim's number at every seed that has one."""
 
     values: Mapping[int, float]
@@ -31,7 +31,7 @@ class Evidence:
     """Whether a run could give the values that are not there: not of a control that was skipped."""
 
 
-def cells_of(samples: list[Sample]) -> dict[Cell, Sample]:
+def cells_of(samples: list[Sample]) -> dict[SampleKey, Sample]:
     """One suite's samples by cell, tickets transferred from another task left out."""
     return {
         ((s.model, s.dataset, s.recipe), s.label, s.control, s.target_density): s
@@ -40,12 +40,12 @@ def cells_of(samples: list[Sample]) -> dict[Cell, Sample]:
     }
 
 
-def evidence(claim: Claim, cells: Mapping[Cell, Sample]) -> Evidence:
+def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
     """Of several densities the mean at each seed, for a seed that has them all."""
     sides = [side for side in (claim.of, claim.versus) if side is not None]
     absent = [gap for side in sides for gap in _absent(side, cells)]
     if absent:
-        return Evidence({}, 0, (), f"nothing is planned of {' and '.join(absent)}")
+        return ClaimEvidence({}, 0, (), f"nothing is planned of {' and '.join(absent)}")
     found = [_cells(side, cells) for side in sides]
     planned = {seed for samples in found for sample in samples for seed in _seeds(sample)}
     losses = tuple(
@@ -65,11 +65,11 @@ def evidence(claim: Claim, cells: Mapping[Cell, Sample]) -> Evidence:
         ]
         if skipped:
             gap += f"; {' and '.join(skipped)} was skipped, the view `failures` says why"
-        return Evidence({}, len(planned), losses, gap, owed=not skipped)
+        return ClaimEvidence({}, len(planned), losses, gap, owed=not skipped)
     if claim.compare == "ratio":
         flat = [x for values in by_side for seed in common for x in values[seed]]
         if min(flat) <= 0:
-            return Evidence(
+            return ClaimEvidence(
                 {}, len(planned), losses, f"a ratio needs positive values, but one is {min(flat):g}"
             )
         by_side = [{seed: [*map(math.log, v)] for seed, v in values.items()} for values in by_side]
@@ -78,16 +78,16 @@ def evidence(claim: Claim, cells: Mapping[Cell, Sample]) -> Evidence:
         values = {seed: x - _mean(by_side[1][seed]) for seed, x in values.items()}
     # a mean over densities moves by so much less; a logarithm has no fixed step
     step = max(sample.step for samples in found for sample in samples) / max(map(len, found))
-    return Evidence(
+    return ClaimEvidence(
         values, len(planned), losses, "", step=0.0 if claim.compare == "ratio" else step
     )
 
 
-def _cells(side: Side, cells: Mapping[Cell, Sample]) -> list[Sample]:
+def _cells(side: Side, cells: Mapping[SampleKey, Sample]) -> list[Sample]:
     return [cells[side.task, side.label, side.control, density] for density in side.densities]
 
 
-def _absent(side: Side, cells: Mapping[Cell, Sample]) -> list[str]:
+def _absent(side: Side, cells: Mapping[SampleKey, Sample]) -> list[str]:
     gone = [
         density
         for density in side.densities

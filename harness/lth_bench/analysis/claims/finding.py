@@ -7,19 +7,23 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-
 from lth_bench.analysis.claims.decide import decide, outlook_of
-from lth_bench.analysis.claims.evidence import Cell, cells_of, evidence
+from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName
 from lth_bench.stats import Forecast, Interval, Summary
 from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 from lth_bench.suite.spec import Claim
+from typing import Literal
+from lth_bench.stats import Forecast, Summary, forecast
+from lth_bench.stats.predictive import inside_or_outside
+from lth_bench.stats.verdict import LEAST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Kind = Literal["reproduced", "not reproduced", "open", "insufficient", "no data", "reported"]
+
+ClaimVerdict = Literal["reproduced", "not reproduced", "open", "insufficient", "no data", "reported"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Finding:
     """What the results say of one claim."""
 
     claim: Claim
-    kind: Kind
+    kind: ClaimVerdict
     ours: Interval | None
     """Mean with its 95% t-interval, in the claim's unit; None without data. Of a ratio, the
     geometric mean with the interval of its logarithm, so that which side is divided by which
@@ -65,7 +69,7 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
 
     So the rows of a smoke run, which are in the database as NAME-smoke, never count.
     """
-    cells: dict[str, dict[Cell, Sample]] = {}
+    cells: dict[str, dict[SampleKey, Sample]] = {}
     for metric in dict.fromkeys(claim.metric for claim in claims):
         labels = _labels(claim for claim in claims if claim.metric == metric)
         try:
@@ -76,7 +80,7 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
     return [finding(claim, cells[claim.metric]) for claim in claims]
 
 
-def finding(claim: Claim, cells: dict[Cell, Sample]) -> Finding:
+def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     """One claim's verdict from one suite's cells.
 
     A side that lost a seed, or that cannot reach a density, leaves its claim not reproduced:
@@ -85,7 +89,7 @@ def finding(claim: Claim, cells: dict[Cell, Sample]) -> Finding:
     known = evidence(claim, cells)
     n, planned, reason = len(known.values), known.planned, "; ".join(known.losses)
     if not n:
-        kind: Kind = "not reproduced" if reason and claim.bound != "reported" else "no data"
+        kind: ClaimVerdict = "not reproduced" if reason and claim.bound != "reported" else "no data"
         return Finding(claim, kind, None, 0, planned, reason=reason or known.gap, owed=known.owed)
     summary = Summary.of(known.values.values()).floored(known.step)
     ratio = claim.compare == "ratio"
@@ -115,3 +119,36 @@ def _without_values(sample: Sample) -> Sample:
 
 def _exp(x: float | None) -> float | None:
     return None if x is None else math.exp(x)
+
+
+
+Decision = Literal["reproduced", "not reproduced", "open", "insufficient"]
+
+
+def decide(summary: Summary, accepted: tuple[float, float], level: float = 0.95) -> Decision:
+    """What the t-interval of the true mean says of "the true mean lies within `accepted`".
+
+    Reproduced where the whole interval lies within, its ends included; not reproduced where all
+    of it lies outside; below three seeds insufficient, and otherwise open.
+    """
+    low, high = accepted
+    interval = summary.interval(level)
+    if interval.low is None or interval.high is None or summary.n < LEAST:
+        return "insufficient"
+    if low <= interval.low and interval.high <= high:
+        return "reproduced"
+    if interval.high < low or high < interval.low:
+        return "not reproduced"
+    return "open"
+
+
+def outlook_of(
+    summary: Summary, accepted: tuple[float, float], level: float = 0.95
+) -> Forecast | None:
+    """By how many seeds the interval is likely to leave the threshold out, on either side.
+
+    None below three seeds, and where there is no spread to predict from.
+    """
+    if summary.n < LEAST or not summary.deviation:
+        return None
+    return forecast(summary, inside_or_outside(*accepted, level))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from lth_bench.analysis.compare.pairs import Group
+from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
 from lth_bench.stats import Interval, Summary, Verdict, judge, paired_interval
 from lth_bench.stats.paired import Method
 from lth_bench.stats.verdict import short_outlook
+from lth_bench.analysis.compare.lines import Comparison
+from lth_bench.stats import TasksVerdict, judge_tasks
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Options:
 class Comparison:
     """B against A, from the seeds that both have."""
 
-    group: Group
+    group: PairGroup
     density: float | None
     """None: each seed's mean over the densities."""
     a: float | None
@@ -67,7 +68,7 @@ class Comparison:
         return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in sides if lost)
 
 
-def compare(group: Group, options: Options) -> list[Comparison]:
+def compare(group: PairGroup, options: Options) -> list[Comparison]:
     """A line a density; where there are several, one more over all that have common seeds."""
     found = [
         _line(group, density, *_values([a]), *_values([b]), [a], [b], options)
@@ -81,7 +82,7 @@ def compare(group: Group, options: Options) -> list[Comparison]:
 
 
 def _line(
-    group: Group,
+    group: PairGroup,
     density: float | None,
     a: Mapping[int, float],
     b: Mapping[int, float],
@@ -130,3 +131,40 @@ def _lost(samples: Sequence[Sample]) -> frozenset[int]:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
+
+
+
+FEWEST = 2
+"""Tasks from which there is a line across them."""
+
+
+def across(
+    comparisons: Sequence[Sequence[Comparison]], measure: Measure
+) -> dict[str, TasksVerdict]:
+    """By name of the group: signed-rank tests over the tasks' mean differences, corrected by Holm
+    for the number of names. A group is told by its last line, which is over all its densities.
+    """
+    differences: dict[str, dict[tuple[str, ...], float]] = {}
+    for lines in comparisons:
+        if not lines:
+            continue
+        told = lines[-1]
+        group = told.group
+        task = (group.suite, group.model, group.dataset, group.recipe)
+        difference = _difference(told, measure)
+        if difference is not None:
+            differences.setdefault(group.name, {})[task] = difference
+    several: Mapping[str, Mapping[tuple[str, ...], float]] = {
+        name: found for name, found in differences.items() if len(found) >= FEWEST
+    }
+    return judge_tasks(several, higher=measure.higher) if several else {}
+
+
+def _difference(line: Comparison, measure: Measure) -> float | None:
+    """The mean difference; infinite where one side lost a seed that the other has."""
+    worst = -math.inf if measure.higher else math.inf
+    if line.lost_b - line.lost_a:
+        return worst
+    if line.lost_a - line.lost_b:
+        return -worst
+    return None if line.interval is None else line.interval.mean

@@ -10,12 +10,12 @@ from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE
 from lth_bench.analysis.samples import Sample
 from lth_bench.errors import NothingSelected, UserError
 
-Key = tuple[str, str, str, str]
+PairKey = tuple[str, str, str, str]
 """Suite, task, source of the ticket, and name; each "" where it does not matter."""
 
 
 @dataclass(frozen=True)
-class Group:
+class PairGroup:
     """What has the same task, and in two databases the same label: a table, or a block of one."""
 
     suite: str
@@ -38,7 +38,7 @@ def groups(
     by_name: bool,
     tasks: Sequence[str] = (),
     densities: Sequence[float] = (),
-) -> list[Group]:
+) -> list[PairGroup]:
     """Samples of one task, ticket source and density; in two databases also of one label.
 
     Suites of one name belong together. Where the sides share no suite, as when one side's is
@@ -93,8 +93,8 @@ def _by_task(
     by_name: bool,
     tasks: Sequence[str],
     densities: Sequence[float],
-) -> dict[Key, dict[float, Sample]]:
-    found: dict[Key, dict[float, Sample]] = {}
+) -> dict[PairKey, dict[float, Sample]]:
+    found: dict[PairKey, dict[float, Sample]] = {}
     for s in side:
         names = ["/".join((s.model, s.dataset, s.recipe)[:end]) for end in (1, 2, 3)]
         if shared and s.suite not in shared:
@@ -119,12 +119,12 @@ def _by_task(
     return found
 
 
-def _group(name: str, a: dict[float, Sample], b: dict[float, Sample]) -> Group:
+def _group(name: str, a: dict[float, Sample], b: dict[float, Sample]) -> PairGroup:
     only_a, only_b, common = _densities(a, b)
     pairs = {d: (a.get(d) or a[1.0], b.get(d) or b[1.0]) for d in common}
     x, y = next(iter(pairs.values()))
     suite = x.suite if x.suite == y.suite else f"{x.suite} | {y.suite}"
-    return Group(suite, x.model, x.dataset, x.recipe, name, pairs, only_a, only_b)
+    return PairGroup(suite, x.model, x.dataset, x.recipe, name, pairs, only_a, only_b)
 
 
 def _densities(a: Collection[float], b: Collection[float]) -> tuple[tuple[float, ...], ...]:

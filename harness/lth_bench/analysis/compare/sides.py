@@ -1,25 +1,82 @@
-"""Reading A and B from their databases."""
+"""Reading A and B, as the user names them, from their databases."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from lth_bench.errors import UserError
+from lth_bench.params import show
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
 from lth_bench.analysis.compare.revisions import CURRENT, Rows, revision
 from lth_bench.analysis.compare.selector import FORMS, Selector
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName, UserError, suggest
-from lth_bench.params import show
 from lth_bench.store.reading import reading, to_stderr
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Settings = dict[str, dict[str, Any]]
+
+FORMS = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL"
+
+_NAMED = re.compile(
+    r"(?P<label>[A-Za-z0-9][A-Za-z0-9_.+-]*)(/(?P<control>[A-Za-z0-9_]+))?(@(?P<revision>[\w.+-]+))?"
+)
+
+
+@dataclass(frozen=True)
+class Selector:
+    """One side of a comparison, as the user names it."""
+
+    text: str
+    path: Path | None
+    """Its database; None is that of --results."""
+    label: str | None
+    """None: every label that both databases have."""
+    control: str = "none"
+    revision: str | None = None
+    """Beginning of a run id, source hash, plugin version, configuration id or git commit."""
+
+    @property
+    def name(self) -> str:
+        """The text without the folders of its path."""
+        return self.text if self.path is None else self.text.replace(str(self.path), self.path.name)
+
+
+def parse(text: str) -> Selector:
+    """A file wins over a label of its name. UserError for anything else."""
+    path, rest = _split(text)
+    if path is not None and rest is None:
+        return Selector(text, path, None)
+    found = _NAMED.fullmatch(rest or "")
+    if found is None:
+        raise UserError(f"a side is {FORMS}, but got {show(text)}")
+    return Selector(text, path, found["label"], found["control"] or "none", found["revision"])
+
+
+def _split(text: str) -> tuple[Path | None, str | None]:
+    """Database and the rest; either may be absent."""
+    if _is_database(text):
+        return Path(text), None
+    head, colon, tail = text.rpartition(":")
+    if colon and _is_database(head):
+        return Path(head), tail
+    return None, text
+
+
+def _is_database(text: str) -> bool:
+    try:
+        return text.endswith(".duckdb") or Path(text).is_file()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
+
+
+
+TrainedWith = dict[str, dict[str, Any]]
 """By task: how it was trained, as far as it is recorded: recipe, model, dataset."""
 
 
@@ -30,7 +87,7 @@ class Loaded:
     samples: list[Sample]
     experiments: frozenset[str]
     """Ids; two sides of one database with the same ones are the same thing twice."""
-    settings: Settings
+    settings: TrainedWith
 
 
 def load(
@@ -119,7 +176,7 @@ def _require_label(con: DuckDBPyConnection, side: Selector, path: Path, current:
 
 def _settings(
     con: DuckDBPyConnection, rows: Rows, suites: Sequence[str], labels: Sequence[str]
-) -> tuple[frozenset[str], Settings]:
+) -> tuple[frozenset[str], TrainedWith]:
     where, given = ["true"], list(rows.given)
     for column, asked in (("suite", suites), ("label", labels)):
         if asked:
@@ -140,14 +197,14 @@ def _settings(
         given,
     ).fetchall()
     experiments = frozenset(identity for row in found for identity in row[-1])
-    settings: Settings = {}
+    settings: TrainedWith = {}
     for task, recipe, model, dataset, _ in found:
         parts = {"recipe": recipe, "model": model, "dataset": dataset}
         settings[task] = {key: json.loads(text) for key, text in parts.items() if text}
     return experiments, settings
 
 
-def differing(a: Settings, b: Settings) -> list[str]:
+def differing(a: TrainedWith, b: TrainedWith) -> list[str]:
     """What was trained differently on the two sides, in words: `recipe: lr 0.1 | 0.01`."""
     notes = []
     for task in a.keys() & b.keys():

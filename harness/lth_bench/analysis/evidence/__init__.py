@@ -12,8 +12,8 @@ one seed.
 from lth_bench.analysis.evidence.density import METRICS, Metric, Series, density_series
 from lth_bench.analysis.evidence.distances import DistanceMatrix, distance_matrices
 from lth_bench.analysis.evidence.environment import Run, runs
-from lth_bench.analysis.evidence.failures import Failure, failures
-from lth_bench.analysis.evidence.gather import Evidence, gather
+from lth_bench.analysis.evidence.failures import FailureGroup, failures
+from lth_bench.analysis.evidence.gather import TaskEvidence, gather
 from lth_bench.analysis.evidence.kept import LayersKept, layers_kept
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.pareto import Point, pareto_points
@@ -24,8 +24,8 @@ from lth_bench.analysis.evidence.weights import WeightHistogram, weight_histogra
 __all__ = [
     "METRICS",
     "DistanceMatrix",
-    "Evidence",
-    "Failure",
+    "TaskEvidence",
+    "FailureGroup",
     "LayersKept",
     "LearningCurve",
     "Metric",

@@ -1,14 +1,16 @@
-"""Everything about every task, read once."""
+"""What did not end ok, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
+from lth_bench.analysis.evidence.places import Place, by_place
+from lth_bench.analysis.evidence.subject import WHO, Subject, asked
+from collections.abc import Mapping, Sequence
 from lth_bench.analysis.evidence.density import METRICS, Metric, Series, density_series
 from lth_bench.analysis.evidence.distances import DistanceMatrix, distance_matrices
-from lth_bench.analysis.evidence.failures import Failure, failures
+from lth_bench.analysis.evidence.failures import FailureGroup, failures
 from lth_bench.analysis.evidence.kept import LayersKept, layers_kept
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.pareto import Point, pareto_points
@@ -20,7 +22,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FailureGroup(Subject):
+    """Rows of the view `failures` that share label, control, status and reason."""
+
+    status: str
+    """failed, diverged, oom, timeout, skipped or interrupted."""
+    reason: str
+    """Empty where none was recorded."""
+    rows: int
+    seeds: tuple[int, ...]
+    densities: tuple[float, ...]
+    """From dense to sparse."""
+    experiment_id: str
+    """One of them, for `lth-bench show`."""
+
+
+def failures(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place, list[FailureGroup]]:
+    """Failures before what could not be reached, most rows first. Planned rows are no failures."""
+    rows = con.execute(
+        f"""
+        {WHO},
+        failed AS (
+            SELECT
+                cell, status, coalesce(reason, '') AS reason, seed, experiment_id, target_density
+            FROM flat WHERE status NOT IN ('ok', 'planned')
+        )
+        SELECT
+            task, strategy, label, control, source, status, reason, CAST(count(*) AS BIGINT),
+            list(DISTINCT seed ORDER BY seed),
+            list(DISTINCT f.target_density ORDER BY f.target_density DESC),
+            arg_min(experiment_id, (seed, -f.target_density))
+        FROM failed f JOIN who w ON w.cell = f.cell
+        GROUP BY task, place, strategy, label, control, source, status, reason
+        ORDER BY task, status = 'skipped', count(*) DESC, place, status, reason
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, FailureGroup)
+
+
+
+@dataclass(frozen=True)
+class TaskEvidence:
     """What is known of one task of one suite. Lists are empty where there is nothing."""
 
     place: Place
@@ -31,10 +74,10 @@ class Evidence:
     learning: list[LearningCurve]
     distances: list[DistanceMatrix]
     weights: list[WeightHistogram]
-    failures: list[Failure]
+    failures: list[FailureGroup]
 
 
-def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Evidence]:
+def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[TaskEvidence]:
     """The evidence of every task of the suites (none: of all), in order; also of bare plans."""
     density = {metric: density_series(con, metric, suites) for metric in METRICS}
     pareto = pareto_points(con, suites)
@@ -44,7 +87,7 @@ def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Evidence
     weights = weight_histograms(con, suites)
     failed = failures(con, suites)
     return [
-        Evidence(
+        TaskEvidence(
             place,
             {metric: found.get(place, []) for metric, found in density.items()},
             pareto.get(place, []),

@@ -1,17 +1,63 @@
-"""Distributions of the surviving weights."""
+"""What masks keep: fractions of layers, surviving weights, distances between masks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from lth_bench.analysis.evidence.places import Place, by_place
+from lth_bench.analysis.evidence.subject import WHO, Subject, asked
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
 from lth_bench.analysis.evidence.choice import is_spread, shown
-from lth_bench.analysis.evidence.places import Place, by_place
 from lth_bench.analysis.evidence.subject import Subject, asked
+from lth_bench.analysis.evidence.choice import shown, spread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class LayersKept(Subject):
+    """One label at one density; the tuples are as long, from input to output."""
+
+    target_density: float
+    layers: tuple[str, ...]
+    total: tuple[int, ...]
+    """Weights of the layer."""
+    kept: tuple[float, ...]
+    """Fraction kept, mean over the seeds."""
+    n: int
+
+
+def layers_kept(
+    con: DuckDBPyConnection, suites: Sequence[str] = ()
+) -> dict[Place, list[LayersKept]]:
+    """By label, from dense to sparse; without dense, which keeps all, and without controls."""
+    rows = con.execute(
+        f"""
+        {WHO},
+        grouped AS (
+            SELECT
+                f.cell, l.layer, any_value(l.total) AS total, avg(l.kept / l.total) AS kept,
+                min(l.position) AS position, count(*) AS n
+            FROM flat f JOIN layers l ON l.ticket_id = f.ticket_id
+            WHERE f.status = 'ok' AND f.control = 'none' AND f.strategy <> 'dense' AND l.total > 0
+            GROUP BY f.cell, l.layer
+        )
+        SELECT
+            w.task, strategy, label, control, source, target_density,
+            list(layer ORDER BY position), list(total ORDER BY position),
+            list(kept ORDER BY position), max(n)
+        FROM grouped g JOIN who w ON w.cell = g.cell
+        GROUP BY w.task, place, strategy, label, control, source, target_density
+        ORDER BY w.task, place, target_density DESC
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, LayersKept)
+
 
 
 BINS = 64
@@ -105,3 +151,57 @@ def merged(histograms: Iterable[tuple[float, Sequence[int]]], reach: float) -> t
         for i, count in enumerate(counts):
             total[BINS // 2 + (i - BINS // 2) // narrower] += count
     return tuple(total)
+
+
+
+@dataclass(frozen=True)
+class DistanceMatrix(Subject):
+    """One search."""
+
+    target_density: float
+    seed: int
+    steps: tuple[int, ...]
+    """The n moments at which the masks were made."""
+    values: tuple[tuple[float, ...], ...]
+    """[n][n]: fraction of differing bits, in [0, 1]."""
+    threshold: float | None
+    """Distance at which masks count as settled, where the suite sets it."""
+
+
+def distance_matrices(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 4, moments: int = 64
+) -> dict[Place, list[DistanceMatrix]]:
+    """By label, from dense to sparse: of the lowest seed that has one.
+
+    At most `densities` densities as for learning curves, and at most `moments` steps, evenly
+    spread, first and last included.
+    """
+    rows = con.execute(
+        f"""
+        {shown(densities)},
+        lowest AS (
+            SELECT f.cell, f.seed, m.steps, m."values", f.params ->> '$.threshold' AS threshold
+            FROM flat f JOIN matrices m ON m.ticket_id = f.ticket_id
+            WHERE f.status = 'ok' AND f.control = 'none'
+                AND m.name = 'mask_distance' AND len(m.steps) > 0
+                AND len(m."values") = len(m.steps) ** 2 AND f.cell IN (SELECT cell FROM shown)
+            QUALIFY row_number() OVER (PARTITION BY f.cell ORDER BY f.seed) = 1
+        )
+        SELECT
+            task, strategy, label, control, source, target_density,
+            seed, steps, "values", TRY_CAST(threshold AS DOUBLE)
+        FROM lowest l JOIN shown s ON s.cell = l.cell
+        ORDER BY task, place, target_density DESC
+        """,
+        asked(suites),
+    ).fetchall()
+
+    def thinned(*fields: Any) -> DistanceMatrix:
+        *_, steps, values, _ = fields
+        n = len(steps)
+        kept = spread(range(n), moments)
+        matrix = tuple(tuple(values[i * n + j] for j in kept) for i in kept)
+        found = DistanceMatrix(*fields)
+        return replace(found, steps=tuple(steps[i] for i in kept), values=matrix)
+
+    return by_place(con, rows, thinned)
