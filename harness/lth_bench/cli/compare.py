@@ -79,14 +79,12 @@ def compare(
     """
     import sys
 
-    from lth_bench.analysis.compare.across import across
     from lth_bench.analysis.compare.gate import refused, require_gates
-    from lth_bench.analysis.compare.lines import Options
+    from lth_bench.analysis.compare.lines import Options, across
     from lth_bench.analysis.compare.lines import compare as lines
     from lth_bench.analysis.compare.pairs import alone, groups
-    from lth_bench.analysis.compare.selector import parse
     from lth_bench.analysis.compare.sheet import sheet
-    from lth_bench.analysis.compare.sides import differing, load
+    from lth_bench.analysis.compare.sides import differing, load, parse
     from lth_bench.analysis.measures import measure
     from lth_bench.errors import OK, REGRESSION, UserError
     from lth_bench.output.formats import print_board, require_board_format

@@ -174,7 +174,7 @@ def _values(values: list[float] | None) -> str:
 
 def _front(study: Study) -> list[str]:
     """A heading, and a line for each trial of the front, or for some of many."""
-    from lth_bench.analysis.evidence.choice import spread
+    from lth_bench.analysis.evidence.subject import spread
 
     members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
     if not members:

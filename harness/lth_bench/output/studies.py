@@ -15,7 +15,7 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.analysis.studies import Rebuilt, rebuild
 from lth_bench.store.trials import Study
 from lth_bench.system.printable import printable

@@ -15,16 +15,16 @@ from lth_bench.stats.predictive import Forecast, chance_settled, forecast
 from lth_bench.stats.ranks import rank_intervals, ranks, wilcoxon
 from lth_bench.stats.significance import equivalence_p, holm, not_worse_p, paired_t
 from lth_bench.stats.summary import Interval, Summary, t_interval
-from lth_bench.stats.verdict import VerdictKind, Verdict, judge
+from lth_bench.stats.verdict import Verdict, VerdictKind, judge
 
 __all__ = [
     "CriticalDifference",
     "Forecast",
     "Interval",
-    "VerdictKind",
     "Summary",
     "TasksVerdict",
     "Verdict",
+    "VerdictKind",
     "bootstrap_interval",
     "chance_settled",
     "critical_groups",

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_bench.analysis.compare.across import across
 from lth_bench.analysis.compare.gate import refused
-from lth_bench.analysis.compare.lines import Options, compare
+from lth_bench.analysis.compare.lines import Options, across, compare
 from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.measures import measure
 from lth_bench.analysis.samples import Sample

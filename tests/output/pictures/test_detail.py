@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lth_bench.analysis.evidence import Evidence, Place, Task
+from lth_bench.analysis.evidence import Place, Task, TaskEvidence
 from lth_bench.output.pictures import FULL, detail_of
 
-NONE = Evidence(Place("s", Task("m", "d", "r")), {}, [], [], [], [], [], [])
+NONE = TaskEvidence(Place("s", Task("m", "d", "r")), {}, [], [], [], [], [], [])
 
 
 def some(number: int) -> list[Any]:

@@ -7,23 +7,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from lth_bench.analysis.claims.decide import decide, outlook_of
+
 from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName
-from lth_bench.stats import Forecast, Interval, Summary
+from lth_bench.stats import Forecast, Interval, Summary, forecast
+from lth_bench.stats.predictive import inside_or_outside
 from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 from lth_bench.suite.spec import Claim
-from typing import Literal
-from lth_bench.stats import Forecast, Summary, forecast
-from lth_bench.stats.predictive import inside_or_outside
-from lth_bench.stats.verdict import LEAST
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-ClaimVerdict = Literal["reproduced", "not reproduced", "open", "insufficient", "no data", "reported"]
+ClaimVerdict = Literal[
+    "reproduced", "not reproduced", "open", "insufficient", "no data", "reported"
+]
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,6 @@ def _without_values(sample: Sample) -> Sample:
 
 def _exp(x: float | None) -> float | None:
     return None if x is None else math.exp(x)
-
 
 
 Decision = Literal["reproduced", "not reproduced", "open", "insufficient"]

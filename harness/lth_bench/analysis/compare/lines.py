@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
 from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
-from lth_bench.stats import Interval, Summary, Verdict, judge, paired_interval
+from lth_bench.stats import (
+    Interval,
+    Summary,
+    TasksVerdict,
+    Verdict,
+    judge,
+    judge_tasks,
+    paired_interval,
+)
 from lth_bench.stats.paired import Method
 from lth_bench.stats.verdict import short_outlook
-from lth_bench.analysis.compare.lines import Comparison
-from lth_bench.stats import TasksVerdict, judge_tasks
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,6 @@ def _lost(samples: Sequence[Sample]) -> frozenset[int]:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
 
 
 FEWEST = 2

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
-from lth_bench.errors import UserError
-from lth_bench.params import show
 import json
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
 from lth_bench.analysis.compare.revisions import CURRENT, Rows, revision
-from lth_bench.analysis.compare.selector import FORMS, Selector
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName, UserError, suggest
+from lth_bench.params import show
 from lth_bench.store.reading import reading, to_stderr
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ def _is_database(text: str) -> bool:
         return text.endswith(".duckdb") or Path(text).is_file()
     except (OSError, ValueError):  # no name that a file could have
         return False
-
 
 
 TrainedWith = dict[str, dict[str, Any]]

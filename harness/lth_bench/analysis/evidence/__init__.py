@@ -9,22 +9,30 @@ Means and intervals (95%, Student's t) are over the seeds that ended ok; the int
 one seed.
 """
 
-from lth_bench.analysis.evidence.density import METRICS, Metric, Series, density_series
-from lth_bench.analysis.evidence.distances import DistanceMatrix, distance_matrices
 from lth_bench.analysis.evidence.environment import Run, runs
-from lth_bench.analysis.evidence.failures import FailureGroup, failures
-from lth_bench.analysis.evidence.gather import TaskEvidence, gather
-from lth_bench.analysis.evidence.kept import LayersKept, layers_kept
+from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
-from lth_bench.analysis.evidence.pareto import Point, pareto_points
-from lth_bench.analysis.evidence.places import Place, Task, places
-from lth_bench.analysis.evidence.subject import Subject, subjects
-from lth_bench.analysis.evidence.weights import WeightHistogram, weight_histograms
+from lth_bench.analysis.evidence.masks import (
+    DistanceMatrix,
+    LayersKept,
+    WeightHistogram,
+    distance_matrices,
+    layers_kept,
+    weight_histograms,
+)
+from lth_bench.analysis.evidence.metric import (
+    METRICS,
+    Metric,
+    Point,
+    Series,
+    density_series,
+    pareto_points,
+)
+from lth_bench.analysis.evidence.subject import Place, Subject, Task, places, subjects
 
 __all__ = [
     "METRICS",
     "DistanceMatrix",
-    "TaskEvidence",
     "FailureGroup",
     "LayersKept",
     "LearningCurve",
@@ -35,6 +43,7 @@ __all__ = [
     "Series",
     "Subject",
     "Task",
+    "TaskEvidence",
     "WeightHistogram",
     "density_series",
     "distance_matrices",

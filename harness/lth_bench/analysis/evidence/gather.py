@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from lth_bench.analysis.evidence.places import Place, by_place
-from lth_bench.analysis.evidence.subject import WHO, Subject, asked
-from collections.abc import Mapping, Sequence
-from lth_bench.analysis.evidence.density import METRICS, Metric, Series, density_series
-from lth_bench.analysis.evidence.distances import DistanceMatrix, distance_matrices
-from lth_bench.analysis.evidence.failures import FailureGroup, failures
-from lth_bench.analysis.evidence.kept import LayersKept, layers_kept
+
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
-from lth_bench.analysis.evidence.pareto import Point, pareto_points
-from lth_bench.analysis.evidence.places import Place, places
-from lth_bench.analysis.evidence.weights import WeightHistogram, weight_histograms
+from lth_bench.analysis.evidence.masks import (
+    DistanceMatrix,
+    LayersKept,
+    WeightHistogram,
+    distance_matrices,
+    layers_kept,
+    weight_histograms,
+)
+from lth_bench.analysis.evidence.metric import (
+    METRICS,
+    Metric,
+    Point,
+    Series,
+    density_series,
+    pareto_points,
+)
+from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place, places
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,7 +45,9 @@ class FailureGroup(Subject):
     """One of them, for `lth-bench show`."""
 
 
-def failures(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place, list[FailureGroup]]:
+def failures(
+    con: DuckDBPyConnection, suites: Sequence[str] = ()
+) -> dict[Place, list[FailureGroup]]:
     """Failures before what could not be reached, most rows first. Planned rows are no failures."""
     rows = con.execute(
         f"""
@@ -59,7 +69,6 @@ def failures(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place,
         asked(suites),
     ).fetchall()
     return by_place(con, rows, FailureGroup)
-
 
 
 @dataclass(frozen=True)

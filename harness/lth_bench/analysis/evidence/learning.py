@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.evidence.choice import is_spread, shown
-from lth_bench.analysis.evidence.places import Place, by_place
-from lth_bench.analysis.evidence.subject import Subject, asked
+from lth_bench.analysis.evidence.subject import Place, Subject, asked, by_place, is_spread, shown
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from lth_bench.analysis.evidence.places import Place, by_place
-from lth_bench.analysis.evidence.subject import WHO, Subject, asked
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from lth_bench.analysis.evidence.choice import is_spread, shown
-from lth_bench.analysis.evidence.subject import Subject, asked
-from lth_bench.analysis.evidence.choice import shown, spread
+
+from lth_bench.analysis.evidence.subject import (
+    WHO,
+    Place,
+    Subject,
+    asked,
+    by_place,
+    is_spread,
+    shown,
+    spread,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,7 +60,6 @@ def layers_kept(
         asked(suites),
     ).fetchall()
     return by_place(con, rows, LayersKept)
-
 
 
 BINS = 64
@@ -151,7 +153,6 @@ def merged(histograms: Iterable[tuple[float, Sequence[int]]], reach: float) -> t
         for i, count in enumerate(counts):
             total[BINS // 2 + (i - BINS // 2) // narrower] += count
     return tuple(total)
-
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from lth_bench.analysis.evidence.places import Place, by_place
-from lth_bench.analysis.evidence.subject import WHO, Subject, asked
+
+from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place
 from lth_bench.analysis.measures import measured
 from lth_bench.store.schema import quoted
 
@@ -82,7 +82,6 @@ def density_series(
         asked(suites),
     ).fetchall()
     return by_place(con, rows, Series)
-
 
 
 @dataclass(frozen=True)

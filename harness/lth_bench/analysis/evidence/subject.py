@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from typing import TypeVar
-from lth_bench.analysis.evidence.subject import WHO
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,7 +65,6 @@ def _numbered(con: DuckDBPyConnection) -> dict[int, Place]:
     return {number: Place(suite, Task(*task)) for number, suite, *task in rows}
 
 
-
 @dataclass(frozen=True)
 class Subject:
     """A label or one of its controls."""
@@ -127,10 +122,6 @@ def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subjec
         asked(suites),
     ).fetchall()
     return [Subject(*row) for row in rows]
-
-
-
-T = TypeVar("T")
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

@@ -9,10 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.rows import BoardRow
-from lth_bench.analysis.evidence import Evidence, Place, Run, Subject
+from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence
 from lth_bench.analysis.samples import Sample
 from lth_bench.analysis.table import Board
-from lth_bench.stats import Interval, Kind, Verdict, not_worse_p
+from lth_bench.stats import Interval, Verdict, VerdictKind, not_worse_p
 from lth_bench.stats.predictive import MOST
 from lth_bench.stats.verdict import LEAST, short_outlook
 from lth_bench.store.trials import Study
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Judgement:
     """A verdict, with the words and numbers that are shown of it."""
 
-    kind: Kind
+    kind: VerdictKind
     text: str
     """Such as "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
     short: str
@@ -132,7 +132,7 @@ class Best:
 class TaskReport:
     """One task of one suite."""
 
-    evidence: Evidence
+    evidence: TaskEvidence
     standings: Sequence[Standing]
     """In the leaderboard's order: from dense to sparse, by rank, controls after their ticket."""
     unlike: str = ""
@@ -258,6 +258,6 @@ class ReportFacts:
     depends on all."""
 
     @property
-    def evidence(self) -> list[Evidence]:
+    def evidence(self) -> list[TaskEvidence]:
         """Of every task shown."""
         return [task.evidence for suite in self.suites for task in suite.tasks]

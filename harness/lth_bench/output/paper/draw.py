@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.paper.frame import add_legend, drawable, new_figure, set_axis
 from lth_bench.output.paper.marks import draw_heat, draw_panel, handle_of
 from lth_bench.output.pictures.model import LOST, Facet, Panel, Picture, Polygon, Trace, fits

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import Evidence, Place, Subject
+from lth_bench.analysis.evidence import Place, Subject, TaskEvidence
 from lth_bench.errors import UserError
 from lth_bench.output.paper.draw import draw
 from lth_bench.output.pictures import FULL, PICTURES
@@ -70,7 +70,7 @@ SETTINGS = {
 
 
 def write_figures(
-    evidence: Sequence[Evidence], subjects: Iterable[Subject], folder: Path
+    evidence: Sequence[TaskEvidence], subjects: Iterable[Subject], folder: Path
 ) -> list[Path]:
     """Write each figure of each of these tasks as SVG, PDF and PNG.
 

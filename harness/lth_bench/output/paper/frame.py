@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.model import Axis
 from lth_bench.system.printable import printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
     Axis,

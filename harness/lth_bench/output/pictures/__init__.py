@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lth_bench.analysis.evidence import Evidence
+from lth_bench.analysis.evidence import TaskEvidence
 from lth_bench.output.pictures.accuracy import accuracy, cost, early_stop_and_gap
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.model import Picture
 from lth_bench.output.pictures.over_steps import distances, learning
 
-PICTURES: tuple[Callable[[Evidence, Detail], Picture | None], ...] = (
+PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
     accuracy,
     early_stop_and_gap,
     cost,

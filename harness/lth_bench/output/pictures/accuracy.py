@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, groupby
 
-from lth_bench.analysis.evidence import Evidence, Metric, Series
+from lth_bench.analysis.evidence import Metric, Series, TaskEvidence
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import (
@@ -42,7 +42,7 @@ COST_NOTE = (
 BELOW = "The numbers are in a table below."
 
 
-def accuracy(evidence: Evidence, _: Detail = FULL) -> Picture | None:
+def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """Test accuracy after the last step, and at the minimum of the validation loss."""
     found = [
         (_traces(evidence, metric), key, choice, title)
@@ -76,7 +76,7 @@ def accuracy(evidence: Evidence, _: Detail = FULL) -> Picture | None:
     )  # fmt: skip
 
 
-def early_stop_and_gap(evidence: Evidence, _: Detail = FULL) -> Picture | None:
+def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """How soon training reaches its minimum validation loss, and train minus test accuracy."""
     x = density_axis(_densities(evidence))
     panels = []
@@ -109,7 +109,7 @@ def early_stop_and_gap(evidence: Evidence, _: Detail = FULL) -> Picture | None:
     return Picture("early-stop", title, panels, panels_are="files", columns=2)
 
 
-def cost(evidence: Evidence, _: Detail = FULL) -> Picture | None:
+def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """A cloud a method, and the line that nothing lies above and to the left of."""
     points = [point for point in evidence.pareto if point.x > 0]
     if not points:
@@ -160,13 +160,13 @@ def _of_equal_scales(panels: Sequence[Panel]) -> list[Panel]:
     ]
 
 
-def _densities(evidence: Evidence) -> list[float]:
+def _densities(evidence: TaskEvidence) -> list[float]:
     """Target densities of the tickets, from dense to sparse."""
     lines = [line for lines in evidence.density.values() for line in lines if not line.is_dense]
     return sorted({x for line in lines for x in line.x}, reverse=True)
 
 
-def _traces(evidence: Evidence, metric: Metric) -> list[Trace]:
+def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
     lines = [line for line in evidence.density[metric] if line.x]
     densities = _densities(evidence) or [1.0]
     shifts = dodges(densities, sum(not line.is_dense for line in lines) or 1)

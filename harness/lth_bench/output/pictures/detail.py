@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 
-from lth_bench.analysis.evidence import Evidence
-from lth_bench.analysis.evidence.weights import BINS
+from lth_bench.analysis.evidence import TaskEvidence
+from lth_bench.analysis.evidence.masks import BINS
 
 CURVE_POINTS = 40_000
 """Evaluations on the whole page; each takes some 18 bytes."""
@@ -40,7 +40,7 @@ FULL = Detail()
 """All that the evidence holds."""
 
 
-def detail_of(evidence: Sequence[Evidence]) -> Detail:
+def detail_of(evidence: Sequence[TaskEvidence]) -> Detail:
     """What a page that shows all of this evidence has space for."""
     curves = sum(len(e.learning) for e in evidence)
     outlines = 2 * sum(len(e.weights) for e in evidence)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lth_bench.analysis.evidence import Evidence, WeightHistogram
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence import TaskEvidence, WeightHistogram
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace
 from lth_bench.output.pictures.over_steps import density_facet
@@ -19,7 +19,7 @@ OUTSIDE = 0.002
 """Fraction of the weights that may lie beyond the ends of the axis: else outliers set its scale."""
 
 
-def kept_per_layer(evidence: Evidence, _: Detail = FULL) -> Picture | None:
+def kept_per_layer(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """A line a method, from input to output, at one density at a time."""
     found = evidence.kept
     if not found:
@@ -51,7 +51,7 @@ def kept_per_layer(evidence: Evidence, _: Detail = FULL) -> Picture | None:
     return Picture("kept", panel.title, [panel], density_facet(densities), note=note)
 
 
-def weights(evidence: Evidence, detail: Detail = FULL) -> Picture | None:
+def weights(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
     """A small panel a layer: surviving weights as training begins and after it."""
     found = evidence.weights
     if not found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lth_bench.analysis.evidence import Evidence, LearningCurve
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence import LearningCurve, TaskEvidence
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
@@ -27,7 +27,7 @@ NOTE = (
 )
 
 
-def learning(evidence: Evidence, detail: Detail = FULL) -> Picture | None:
+def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
     """Accuracy and loss, at one density at a time; dense in each."""
     curves = [curve for curve in evidence.learning if len(curve.step) > 1]
     if not curves:
@@ -59,7 +59,7 @@ def learning(evidence: Evidence, detail: Detail = FULL) -> Picture | None:
     )  # fmt: skip
 
 
-def distances(evidence: Evidence, detail: Detail = FULL) -> Picture | None:
+def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
     """A square a method, density and seed, on one scale of colours: bright is the same mask."""
     found = evidence.distances
     if not found:

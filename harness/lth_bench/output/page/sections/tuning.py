@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import Any
 
-from lth_bench.analysis.evidence.choice import spread
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.analysis.numbers import count, percent
 from lth_bench.analysis.page import SuiteReport, TuningGain
 from lth_bench.analysis.table import Cell

@@ -3,7 +3,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from lth_bench.analysis.evidence.choice import is_spread, spread
+from lth_bench.analysis.evidence.subject import is_spread, spread
 
 
 @pytest.mark.parametrize(

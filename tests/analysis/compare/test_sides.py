@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench.analysis.compare.selector import Selector, parse
+from lth_bench.analysis.compare.sides import Selector, parse
 from lth_bench.errors import UserError
 
 
