@@ -64,7 +64,7 @@ def test_each_objective_has_importances_in_its_own_direction(study: Make) -> Non
 def test_few_trials_say_nothing_of_importance(study: Make) -> None:
     figures, notes = draw(study(trials=LEAST - 2))
     assert not any("mportance" in f.title for f in figures)
-    assert notes == [f"under {LEAST} trials with a value say nothing of importance"]
+    assert notes == [f"fewer than {LEAST} trials with a value: no importances"]
 
 
 def test_many_trials_are_thinned_where_their_square_counts(study: Make) -> None:

@@ -105,8 +105,8 @@ def _facts(account: Record) -> Table:
 def _tickets(tickets: list[Record]) -> Table:
     table = _table(
         "Tickets",
-        *("ticket", "round", "left %", "eff. %", "control", "test %", "stop", "there %"),
-        *("rewind", "train", "search", "status"),
+        *("ticket", "round", "density %", "eff. %", "control", "test %"),
+        *("early stop", "early %", "rewind", "train", "search", "status"),
         left={0, 4, 11},
     )
     for t in tickets:
@@ -174,7 +174,7 @@ def _layers(tickets: list[Record]) -> Table:
 
 
 def _trainings(tickets: list[Record]) -> Table:
-    """Each training once, where it was used first: a ladder's rounds search in all before them."""
+    """Each training once, where it was used first: later rounds search in those before them."""
     table = _table(
         "Trainings", "training", "round", "role", "steps", "seconds", "cohort size", "device",
         "memory", "", left={0, 2, 6, 8},

@@ -66,7 +66,7 @@ def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]
         some = whole if first is study and not thin else rebuild(_spread(first, most))
         notes = []
         if whole.left_out:
-            notes.append(f"{whole.left_out} trials have parameters outside of their own ranges")
+            notes.append(f"{whole.left_out} trials have parameters outside their ranges")
         if thin:
             notes.append(
                 f"slices and contours show {most} of {len(study.complete)} trials, evenly from the "
@@ -75,7 +75,7 @@ def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]
         found = [_made(*plan) for plan in _plans(study, whole, some, notes)]
     drawn = [figure for figure in found if figure is not None]
     if len(drawn) < len(found):
-        notes.append(f"{len(found) - len(drawn)} figures cannot be drawn of these trials")
+        notes.append(f"{len(found) - len(drawn)} figures cannot be drawn from these trials")
     return drawn, notes
 
 
@@ -167,7 +167,7 @@ def _important(rebuilt: Rebuilt, notes: list[str]) -> list[str] | None:
     trials = [t for t in rebuilt.study.get_trials(deepcopy=False) if t.values]
     if len(trials) < LEAST or len(rebuilt.params) < 2:
         if len(rebuilt.params) >= 2:
-            notes.append(f"under {LEAST} trials with a value say nothing of importance")
+            notes.append(f"fewer than {LEAST} trials with a value: no importances")
         return None
     try:
         found = get_param_importances(
@@ -177,7 +177,7 @@ def _important(rebuilt: Rebuilt, notes: list[str]) -> list[str] | None:
         notes.append(f"importance (PED-ANOVA): how much a parameter decides what is among {best}")
         return list(found)
     except Exception as error:  # whatever Optuna meets in a stranger's trials
-        notes.append(f"importance cannot be told: {printable(str(error))[:200]}")
+        notes.append(f"importances cannot be computed: {printable(str(error))[:200]}")
         return None
 
 

@@ -183,13 +183,13 @@ def test_a_leaderboard_filters(page: Any) -> None:
     assert column(page, "method") == ["snip/reinit"] * 3
     assert grid.locator("output").text_content() == "3 of 37 rows"
     grid.get_by_role("searchbox").fill("")
-    grid.get_by_label("left %").select_option("20")
+    grid.get_by_label("density %").select_option("20")
     grid.get_by_role("button", name="reinit").press("Space")
     methods = column(page, "method")
     assert len(methods) == 7  # the dense run stays
     assert not [m for m in methods if "/reinit" in m]
     assert len(column(page, "method", table=1)) == 37  # the other task's is untouched
-    grid.get_by_label("left %").select_option("all")
+    grid.get_by_label("density %").select_option("all")
     grid.get_by_role("button", name="reinit").click()
     assert len(column(page, "method")) == 37
 

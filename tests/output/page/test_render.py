@@ -24,7 +24,7 @@ def test_a_task_has_all_sections_in_order(page) -> None:
     found = page(weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit",))
     assert found.headings == SECTIONS
     assert [h.text for h in found.root.all("h3")] == [
-        "mlp on digits, mlp", "Other leaderboards", "To repeat this",
+        "mlp on digits, mlp", "Other leaderboards", "Reproduce this",
     ]  # fmt: skip
     assert found.root.one("title").text == "quickstart · Lottery tickets, compared"
     assert found.root.all("section", class_="overview") == []  # of one task there is none
@@ -154,7 +154,7 @@ def test_all_failed(page) -> None:
     }
     found = page(outcomes=outcomes)
     assert found.headings == ["Summary", "Leaderboard", "Failures"]
-    assert "0 of 21 results are there; 21 failed." in found.section("summary").text
+    assert "0 of 21 results are in; 21 failed." in found.section("summary").text
     assert all("3 failed" in row for row in found.rows("ranking"))
     reasons = {row[-1] for row in found.rows("failures")}
     assert reasons == {"out of luck"}

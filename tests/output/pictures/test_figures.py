@@ -59,7 +59,7 @@ def test_every_method_and_control_against_density(task) -> None:
 def test_early_stop_and_gap(task) -> None:
     stop, gap = early_stop_and_gap(task.evidence).panels
     assert [panel.title for panel in (stop, gap)] == [
-        "Early-stop step: how soon it has learnt", "Generalisation gap",
+        "Early-stop step: how soon it learns", "Generalisation gap",
     ]  # fmt: skip
     assert [panel.y.label for panel in (stop, gap)] == [
         "Step of minimum validation loss", "Train − test accuracy (points)",

@@ -85,7 +85,7 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         ends = of_traces(steps, (0, float("inf")))
         panels.append(
             Panel(
-                "Early-stop step: how soon it has learnt", x,
+                "Early-stop step: how soon it learns", x,
                 Axis("Step of minimum validation loss", "steps", range=ends), steps,
                 about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
                 key="early-stop-step",

@@ -53,7 +53,7 @@ def test_a_clear_case_in_words(task) -> None:
 def test_too_few_seeds_are_said(task) -> None:
     texts = said(summary(task(seeds=(0, 1), controls=("reinit",))))
     assert texts[0].endswith("on 2 seeds (0, 1), with re-initialised copies as controls.")
-    assert texts[2] == "No ticket is shown to keep this accuracy, less half a point."
+    assert texts[2] == "No ticket is shown to stay within half a point of this accuracy."
     assert texts[3] == (
         "6 of 6 comparisons with dense are open: neither better, worse nor equivalent is shown."
     )
@@ -71,7 +71,7 @@ def test_what_is_owed_is_said(task) -> None:
     }  # fmt: skip
     known = task(outcomes=outcomes)
     assert said(summary(known))[1] == (
-        "13 of 21 results are there; 2 failed, 2 were skipped and 4 are still to come."
+        "13 of 21 results are in; 2 failed, 2 were skipped and 4 are still to come."
     )
     rows = {(row[0], row[2]): row for row in cells(ranking(known).parts[0])}
     assert rows["50", "imp"][5:8:2] == ["1 of 3 seeds failed", "2/3"]
@@ -81,8 +81,8 @@ def test_the_leaderboard_row_by_row(task) -> None:
     known = task(strategies=("dense", "imp", "snip"), controls=("reinit",))
     grid = ranking(known).parts[0]
     assert [column.title for column in grid.columns] == [
-        "left %", "#", "method", "accuracy %", "Δ dense", "verdict", "detects", "Δ ticket", "n",
-        "stop", "there %", "train", "search", "FLOPs",
+        "density %", "#", "method", "accuracy %", "Δ dense", "verdict", "detects", "Δ ticket", "n",
+        "early stop", "early stop %", "train", "search", "FLOPs",
     ]  # fmt: skip
     first = cells(grid)[0]
     assert [first[0], first[2], *first[8:10], *first[11:]] == [
@@ -97,7 +97,7 @@ def test_the_leaderboard_row_by_row(task) -> None:
     assert (row.cells[7].text, control.cells[1].text) == ("", "")
     assert control.cells[7].text.startswith("−")
     assert float(row.cells[6].text) > 0
-    assert [facet.title for facet in grid.facets] == ["left %", "show"]
+    assert [facet.title for facet in grid.facets] == ["density %", "show"]
 
 
 def test_failures_by_reason(task) -> None:

@@ -10,7 +10,7 @@ from lth_bench.output.page.content import Column, Grid, GridRow, RowFilter, Sect
 from lth_bench.output.words import plus_minus, remaining, signed, spans
 
 COLUMNS = (
-    Column("left %", "weights kept"),
+    Column("density %", "weights kept"),
     Column("#", "rank at this density, and the 95% interval of the rank", ascending=True),
     Column("method", numeric=False),
     Column("accuracy %", "test, mean ± 95% interval over the seeds"),
@@ -20,8 +20,8 @@ COLUMNS = (
     Column("detects", "true difference that so many seeds show in 4 of 5 cases, in points",
            ascending=True),
     Column("n", "seeds that ended ok, of those planned"),
-    Column("stop", "step of minimum validation loss", ascending=True),
-    Column("there %", "test accuracy at that step"),
+    Column("early stop", "step of minimum validation loss", ascending=True),
+    Column("early stop %", "test accuracy at that step"),
     Column("train", "steps of the ticket's own training", ascending=True),
     Column("search", "steps to find it, without sharing", ascending=True),
     Column("FLOPs", "of both if pruned weights cost nothing, as a multiple of the dense run's",
@@ -58,7 +58,7 @@ def ranking(task: TaskReport) -> Section:
         style: Style = "dense" if standing.is_dense else "" if standing.is_ticket else "dim"
         rows.append(GridRow(cells, facets, first=before != standing.density, style=style))
         before = standing.density
-    facets_shown = [RowFilter("left %", [remaining(d) for d in densities])]
+    facets_shown = [RowFilter("density %", [remaining(d) for d in densities])]
     if controls:
         facets_shown.append(RowFilter("show", ["tickets", *controls], many=True))
     return Section(
@@ -174,7 +174,7 @@ def failures(task: TaskReport) -> Section | None:
             Column("method", numeric=False),
             Column("status", numeric=False),
             Column("rows", "seeds × densities"),
-            Column("left %", numeric=False),
+            Column("density %", numeric=False),
             Column("seeds", numeric=False),
             Column("for example", "an experiment, for `lth-bench show`", numeric=False),
             Column("reason", numeric=False),

@@ -73,7 +73,7 @@ def repeat(suite: SuiteReport) -> Section | None:
         parts.insert(1, Prose([f"The command changes the suite: {changed}."], "quiet"))
     if len(suite.runs) > 1:
         parts.append(_runs(suite.runs))
-    return Section("repeat", "To repeat this", parts)
+    return Section("repeat", "Reproduce this", parts)
 
 
 def _environment(run: Run) -> list[tuple[str, str]]:

@@ -82,7 +82,7 @@ def _owed(task: TaskReport) -> list[Part]:
         "are still to come": sum(len(s.sample.missing) for s in task.standings),
     }
     words = listed([f"{number:,} {what}" for what, number in rest.items() if number])
-    text = f"{there:,} of {counted(planned, 'result')} are there; {words}."
+    text = f"{there:,} of {counted(planned, 'result')} are in; {words}."
     return [Prose([text], "warn")]
 
 
@@ -97,7 +97,7 @@ def _dense(dense: Standing) -> list[ProsePiece]:
 def _matching(task: TaskReport) -> list[Part]:
     """The sparsest tickets that hold dense accuracy, as far as the seeds can show it."""
     if not task.holding:
-        return [Prose(["No ticket is shown to keep this accuracy, less half a point."])]
+        return [Prose(["No ticket is shown to stay within half a point of this accuracy."])]
     pieces: list[ProsePiece] = ["Shown to be less than half a point below it: "]
     groups = [
         (density, [s.name for s in group])
@@ -150,12 +150,12 @@ def _best(task: TaskReport) -> Grid:
     return Grid(
         "Highest mean accuracy at each density",
         (
-            Column("left %", "weights kept"),
+            Column("density %", "weights kept"),
             Column("method", numeric=False),
             Column("accuracy %", "test, mean ± 95% interval"),
             Column("Δ dense", "mean difference to the dense run of the same seed, in points"),
             Column("verdict", "against dense", numeric=False),
-            Column("could be best as well", "not shown to be worse than the best", numeric=False),
+            Column("may be best too", "not shown to be worse than the best", numeric=False),
         ),
         [GridRow(cells) for cells in lines],
         head=1,
@@ -189,7 +189,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
         Column("suite", numeric=False),
         Column("task", numeric=False),
         Column("methods"),
-        Column("left %", numeric=False),
+        Column("density %", numeric=False),
         Column("seeds"),
         Column("dense %", "test accuracy of the dense run"),
         Column("results"),

@@ -40,7 +40,7 @@ LONG = 160  # characters of a cell
 
 NOTE = (
     "Figures by Optuna. Values are on the validation split and the study's own seeds. In slices "
-    "darker is later. Importance says nothing of which value is good."
+    "darker is later. Importance does not say which value is good."
 )
 
 
@@ -83,7 +83,7 @@ def _bought(gains: Sequence[TuningGain]) -> Grid | None:
     columns = (
         Column("task", numeric=False),
         Column("method", numeric=False),
-        Column("left %", "weights kept"),
+        Column("density %", "weights kept"),
         Column("own settings %", "test accuracy at the suite's own settings"),
         Column("tuned %", "test accuracy with what tuning found"),
         Column("tuned − own", "mean difference, seed by seed, in points, ± 95% interval"),
@@ -91,7 +91,7 @@ def _bought(gains: Sequence[TuningGain]) -> Grid | None:
         Column("n", "pairs of seeds"),
         Column("tuning", "training steps of the search"),
     )
-    caption = "What tuning bought: test accuracy on seeds that no trial used"
+    caption = "What tuning gained: test accuracy on seeds that no trial used"
     return Grid(caption, columns, rows, head=1) if rows else None
 
 
@@ -119,7 +119,7 @@ def _studies(studies: Sequence[Study]) -> Grid:
         Column("task", numeric=False),
         Column("method", numeric=False),
         Column("for", "what the search is for", numeric=False),
-        Column("left %", "densities at which it was scored", numeric=False),
+        Column("density %", "densities at which it was scored", numeric=False),
         Column("trials", "with a value; given up early; failed"),
         Column("own", "value of the suite's own settings", numeric=False),
         Column("best", "best value; of two objectives, the front's best by the first",
