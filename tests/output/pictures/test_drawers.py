@@ -109,7 +109,9 @@ def same_panel(ax: Any, one: Any) -> None:
         assert near(line.get_xdata(), trace["x"])
         assert near(line.get_ydata(), trace["y"])
         assert to_hex(line.get_color()) == trace["line"]["color"]
-        if "markers" in trace["mode"]:
+        marked = "markers" in trace["mode"]
+        assert (line.get_marker() not in ("None", "", None)) == marked
+        if marked:
             assert to_hex(line.get_markerfacecolor()) == trace["marker"]["color"]
     layout = one["layout"]
     for axis, limits, scale in (

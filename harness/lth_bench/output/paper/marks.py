@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +36,14 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
             ax.imshow(
                 raster.pixels,
                 extent=(x.shown(left), x.shown(right), y.shown(low), y.shown(high)),
-                aspect="auto", interpolation="nearest",
+                aspect="auto", interpolation="nearest", zorder=ORDER["raster"],
             )  # fmt: skip
     for polygon in panel.polygons:
         if fits(polygon.when, chosen):
             colour = colour_of(polygon, looks.get(polygon.name), panel.z)
             ax.fill(
                 [x.shown(v) for v in polygon.x], [y.shown(v) for v in polygon.y],
-                facecolor=colour, edgecolor="white", linewidth=0.4,
+                facecolor=colour, edgecolor="white", linewidth=0.4, zorder=ORDER["polygon"],
             )  # fmt: skip
     traces = [trace for trace in panel.traces if fits(trace.when, chosen)]
     few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
@@ -111,8 +112,11 @@ def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
     if trace.look == "front":
         return {"color": CONTEXT, "linewidth": 2.4, "alpha": 0.5}
     if look is None:
-        return {"color": CONTEXT, "linewidth": 0 if trace.look == "stairs" else 1.2}
-    style: dict[str, Any] = {"color": look.light, "dashes": look.dashes or (None, None)}
+        style: dict[str, Any] = {"color": CONTEXT, "linewidth": 1.2}
+        style |= {"marker": "o"} if trace.look in MARKED else {}
+        style |= {"linestyle": "none"} if trace.look == "points" else {}
+        return style | ({"linewidth": 0} if trace.look == "stairs" else {})
+    style = {"color": look.light, "dashes": look.dashes or (None, None)}
     if trace.look in MARKED:
         style |= {
             "marker": look.marker,
@@ -128,6 +132,9 @@ def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
     return style | ({"linewidth": 0.9} if trace.look in ("curve", "level", "stairs") else {})
 
 
+ORDER = {"raster": 0.6, "bars": 0.8, "polygon": 0.9, "front": 1}
+"""What lies below what, as plotly has it: images, bars, areas, lines; the grid is below all."""
+
 STEPS = {"stairs": "steps-mid", "front": "steps-post"}
 
 
@@ -142,11 +149,13 @@ def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few
         half = [half[0], *half, half[-1]] if half else half
     low, high = ([m + sign * h for m, h in zip(mean, half, strict=False)] for sign in (-1, 1))
     if trace.look == "bars":
-        ax.bar(at, mean, width=trace.width, color=colour)
+        ax.bar(at, mean, width=trace.width, color=colour, zorder=ORDER["bars"])
     banded = trace.look in ("band", "level") or (trace.look == "curve" and few)
     if half and banded:
         opacity = 0.05 if trace.look == "level" else FILL
-        ax.fill_between(at, low, high, color=colour, alpha=opacity, linewidth=0)
+        known = [i for i, h in enumerate(half) if math.isfinite(h) and math.isfinite(mean[i])]
+        edges = ([values[i] for i in known] for values in (at, low, high))
+        ax.fill_between(*edges, color=colour, alpha=opacity, linewidth=0)
     elif half and trace.look != "curve":
         ax.vlines(at, low, high, color=colour, linewidth=0.6, alpha=0.55)
     if trace.look == "stairs":
@@ -155,7 +164,7 @@ def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few
     if trace.look not in ("bars", "band"):
         ax.plot(
             at, mean, label=trace.name, drawstyle=STEPS.get(trace.look, "default"),
-            zorder=1 if trace.look == "front" else 2, **line_style(trace, look),
+            zorder=ORDER.get(trace.look, 2), **line_style(trace, look),
         )  # fmt: skip
     for place, value, lost in zip(at, mean, trace.lost, strict=False):
         if lost:

@@ -275,6 +275,7 @@ function drawing(panel, axis, marks, theme, width) {
     annotations: [{ text: titled(axis), showarrow: false, xref: 'paper', yref: 'paper', x: 0, y: 1,
       xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } }],
   };
+  if (rasters.length) Object.assign(layout.yaxis, { scaleanchor: false }); // images would make their pixels square
   for (const { x, y } of heats) { // cells of one size, whatever lies between two of them
     const cells = (at, own) => {
       const every = Math.ceil(at.length * 34 / (width - 100));
