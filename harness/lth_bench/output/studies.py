@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LEAST = 10
-"""Complete trials below which nothing is said of which parameter matters."""
+"""Complete trials below which parameters get no importance."""
 
 MOST = 100
 """Trials in slices and contours, whose size grows with their square; evenly from best to worst."""
@@ -45,14 +45,14 @@ class OptunaFigure:
 
     title: str
     about: str
-    """What it shows, for those who cannot see it."""
+    """What it shows, for screen readers."""
     data: Sequence[Mapping[str, Any]]
     """Plotly's traces."""
     layout: Mapping[str, Any]
 
 
 def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]:
-    """The figures of a study, and what must be said of them.
+    """The figures of a study, and notes on them.
 
     History of each objective; with `LEAST` complete trials or more, importances; the front of two
     objectives; slices and contours, of `most` trials, of the parameters that matter most.
@@ -61,7 +61,7 @@ def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]
         whole = rebuild(study)
         thin = len(study.complete) > most
         first = _first(study) if len(study.objectives) > 1 else study
-        # by the first objective alone, whose direction Optuna knows then: of a target it thinks
+        # by the first objective alone, whose direction Optuna knows then: for a target it assumes
         # that lower is better, and shades the contours so
         some = whole if first is study and not thin else rebuild(_spread(first, most))
         notes = []
@@ -161,7 +161,9 @@ def _front(rebuilt: Rebuilt, members: Collection[int]) -> Any:
 
 
 def _important(rebuilt: Rebuilt, notes: list[str]) -> list[str] | None:
-    """Parameters by their importance for the first objective; None where that cannot be told."""
+    """Parameters by their importance for the first objective; None where they cannot be
+    computed.
+    """
     from optuna.importance import get_param_importances
 
     trials = [t for t in rebuilt.study.get_trials(deepcopy=False) if t.values]
@@ -176,7 +178,7 @@ def _important(rebuilt: Rebuilt, notes: list[str]) -> list[str] | None:
         best = f"the best {_best(rebuilt)} of {len(trials)}"
         notes.append(f"importance (PED-ANOVA): how much a parameter decides what is among {best}")
         return list(found)
-    except Exception as error:  # whatever Optuna meets in a stranger's trials
+    except Exception as error:  # trials may come from anywhere, with anything in them
         notes.append(f"importances cannot be computed: {printable(str(error))[:200]}")
         return None
 
@@ -224,7 +226,7 @@ def _made(title: str, about: str, make: Callable[[], Any]) -> OptunaFigure | Non
     """The figure; None where Optuna cannot make it, or nothing is on it."""
     try:
         figure = make().to_plotly_json()
-    except Exception:  # a stranger's trials may be anything; the page must come about
+    except Exception:  # trials may come from anywhere: the page is written without this figure
         return None
     layout = {
         key: value for key, value in figure["layout"].items() if key not in ("template", "title")

@@ -1,8 +1,8 @@
 """What a page is made of: plain data and no HTML. Sections make these, the templates show them.
 
 Text is plain text everywhere: the templates and the script escape it. A name from the database,
-which a stranger may have chosen, is a `Name`, so that it also keeps its writing direction to
-itself. Control characters become � before they get here (`clean`).
+which may come from someone else's run, is a `Name`: it is isolated, so that right-to-left letters
+in it do not reorder the text around it. Control characters become � before they get here (`clean`).
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class Column:
     about: str = ""
     """What it means, where the title does not say so."""
     numeric: bool = True
-    """Aligned to the right, and sorted as numbers: largest first at the first click."""
+    """Aligned to the right, and sorted as numbers: the first click puts the largest first."""
     ascending: bool = False
-    """Sorted smallest first at the first click, as a rank is."""
+    """Whether the first click puts the smallest first, as for ranks."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Plots:
 
     kind: ClassVar = "plots"
     title: str
-    """Names them to those who cannot see them."""
+    """Names them for screen readers."""
     plots: Sequence[OptunaFigure]
     note: str = ""
     """How to read them, below."""
@@ -181,7 +181,7 @@ def named(names: Sequence[str], most: int = 6) -> list[ProsePiece]:
 
 
 def clean(text: object) -> str:
-    """A name or value from the database as one line that can steer nothing."""
+    """A name or value from the database as one line without control characters."""
     return printable(" ".join(str(text).split("\n")))
 
 

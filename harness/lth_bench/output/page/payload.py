@@ -176,7 +176,7 @@ class Payload:
 
 
 def _number(axis: Axis, value: float | None) -> str:
-    """One number as JSON; what is none or not finite is null."""
+    """One number as JSON; None and what is not finite are null."""
     if value is None or not math.isfinite(value):
         return "null"
     if axis.format == "points" or (axis.format == "percent" and axis.scale == "linear"):
@@ -189,7 +189,7 @@ def _number(axis: Axis, value: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    """97.0 as 97, −0.0 as 0: repr without what says nothing."""
+    """97.0 as 97, −0.0 as 0: repr without a trailing .0."""
     return repr(value + 0.0).removesuffix(".0")
 
 

@@ -160,7 +160,7 @@ class Panel:
     more: Axis | None = None
     """What the traces' further numbers mean."""
     about: str = ""
-    """What it shows, for readers who cannot see it; the title by default."""
+    """What it shows, for screen readers; the title by default."""
     size: Literal["large", "medium", "small", "square"] = "medium"
     when: Sequence[int] = ()
     """As a trace's, where the whole panel depends on what is chosen."""

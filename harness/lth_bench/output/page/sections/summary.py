@@ -28,7 +28,7 @@ from lth_bench.output.words import counted, listed, plus_minus, remaining, signe
 
 def summary(task: TaskReport) -> Section:
     """Sentences, and the best ticket of each density."""
-    parts: list[Part] = [Prose(_compared(task)), *_owed(task)]
+    parts: list[Part] = [Prose(_compared(task)), *_unfinished(task)]
     if task.unlike:
         parts.append(Prose([f"The rows are {task.unlike}."], "warn"))
     if task.share:
@@ -70,8 +70,8 @@ def _compared(task: TaskReport) -> list[ProsePiece]:
 _CONTROLS = {"reinit": "re-initialised copies", "shuffle": "copies with a shuffled mask"}
 
 
-def _owed(task: TaskReport) -> list[Part]:
-    """What has not ended ok."""
+def _unfinished(task: TaskReport) -> list[Part]:
+    """Results that are failed, skipped or pending."""
     there = sum(len(s.sample.values) for s in task.standings)
     planned = sum(s.sample.planned for s in task.standings)
     if there == planned:
@@ -163,7 +163,7 @@ def _best(task: TaskReport) -> Grid:
 
 
 def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
-    """A line a task. Empty where there is one task only, whose own summary says it all."""
+    """A line a task. Empty where there is one task only, which has its own summary."""
     if sum(len(suite.tasks) for suite in suites) < 2:
         return ()
     rows = []
