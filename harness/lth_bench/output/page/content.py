@@ -17,7 +17,7 @@ from lth_bench.output.pictures.model import Picture
 from lth_bench.system.printable import printable
 
 if TYPE_CHECKING:
-    from lth_bench.output.studies import OptunaFigure
+    from lth_bench.output.page.studies import OptunaFigure
 
 
 @dataclass(frozen=True)

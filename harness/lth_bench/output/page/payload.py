@@ -27,7 +27,7 @@ from lth_bench.output.pictures.model import (
 from lth_bench.output.style import CONTEXT, HEAT
 
 if TYPE_CHECKING:
-    from lth_bench.output.studies import OptunaFigure
+    from lth_bench.output.page.studies import OptunaFigure
 
 DIGITS = 4
 """Significant digits of what has no fixed number of decimals."""

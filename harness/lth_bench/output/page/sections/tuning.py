@@ -23,7 +23,7 @@ from lth_bench.output.page.content import (
     clean,
     verdict_cell,
 )
-from lth_bench.output.studies import MOST, draw
+from lth_bench.output.page.studies import MOST, draw
 from lth_bench.output.words import counted, listed, plus_minus, remaining, signed
 from lth_bench.store.trials import Study, Trial
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from lth_bench.output import studies as draw
-from lth_bench.output.studies import LEAST
+from lth_bench.output.page.studies import LEAST, draw
 from lth_bench.store.trials import Study
 
 Make = Callable[..., Study]
