@@ -154,8 +154,8 @@ def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few
     if half and banded:
         opacity = 0.05 if trace.look == "level" else FILL
         known = [i for i, h in enumerate(half) if math.isfinite(h) and math.isfinite(mean[i])]
-        edges = ([values[i] for i in known] for values in (at, low, high))
-        ax.fill_between(*edges, color=colour, alpha=opacity, linewidth=0)
+        x_known, bottom, top = ([values[i] for i in known] for values in (at, low, high))
+        ax.fill_between(x_known, bottom, top, color=colour, alpha=opacity, linewidth=0)
     elif half and trace.look != "curve":
         ax.vlines(at, low, high, color=colour, linewidth=0.6, alpha=0.55)
     if trace.look == "stairs":
