@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex, to_rgb
 
 from lth_bench.analysis.evidence import gather, subjects
@@ -127,7 +128,33 @@ def same_panel(ax: Any, one: Any) -> None:
     places = [place for x, y in marks for place in zip(x, y, strict=True)]
     assert [text for _, text in lost] == ["†"] * len(places)
     assert near([xy for xy, _ in lost], places)
+    same_intervals(ax, traces)
     same_areas(ax, traces)
+
+
+def same_intervals(ax: Any, traces: Any) -> None:
+    """The bars at points; those of length 0 are not to be seen."""
+    wanted = [
+        (x, y - below, x, y + above)
+        for trace in traces
+        if "error_y" in trace
+        for x, y, below, above in zip(
+            trace["x"],
+            trace["y"],
+            trace["error_y"]["arrayminus"],
+            trace["error_y"]["array"],
+            strict=True,
+        )
+        if above > 0.02
+    ]
+    segments = [
+        segment.ravel()
+        for collection in ax.collections
+        if isinstance(collection, LineCollection)
+        for segment in collection.get_segments()
+        if len(segment) and segment[1][1] - segment[0][1] > 0.02
+    ]
+    assert near(segments, wanted)
 
 
 def same_areas(ax: Any, traces: Any) -> None:

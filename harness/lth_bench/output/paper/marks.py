@@ -156,7 +156,7 @@ def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few
         known = [i for i, h in enumerate(half) if math.isfinite(h) and math.isfinite(mean[i])]
         x_known, bottom, top = ([values[i] for i in known] for values in (at, low, high))
         ax.fill_between(x_known, bottom, top, color=colour, alpha=opacity, linewidth=0)
-    elif half and trace.look != "curve":
+    elif half and trace.look in ("line", "points", "bars"):
         ax.vlines(at, low, high, color=colour, linewidth=0.6, alpha=0.55)
     if trace.look == "stairs":
         opacity = FILL if look else CONTEXT_FILL
