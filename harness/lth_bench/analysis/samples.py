@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+def display_name(label: str, control: str = "none", origin: str = "") -> str:
+    """What every table, figure and page calls a label: `imp`, `imp/reinit`, `imp from mnist`."""
+    name = label if control == "none" else f"{label}/{control}"
+    return f"{name} from {origin}" if origin else name
+
+
 @dataclass(frozen=True)
 class Sample:
     """One metric of one cell, seed by seed."""
@@ -57,7 +63,7 @@ class Sample:
     @property
     def name(self) -> str:
         """The label, or LABEL/CONTROL."""
-        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+        return display_name(self.label, self.control)
 
     @property
     def unreached(self) -> frozenset[int]:

@@ -166,8 +166,10 @@ COLUMNS = {
     "method lost or skipped no seed.",
     "compatible_density": "Sparsest target density whose interval of delta_dense reaches 0, of the "
     "same.",
-    "step_ratio_dense": "Mean early-stop step / that of the dense runs of the same seeds.",
-    "step_ratio_ticket": "Mean early-stop step of a control / that of its own tickets.",
+    "step_ratio_dense": "Early-stop step / that of the dense run of the same seed: the "
+    "geometric mean over the seeds.",
+    "step_ratio_ticket": "Early-stop step of a control / that of its own ticket: the "
+    "geometric mean over the seeds.",
     "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better; a "
     "row that lost a seed neither is on the front nor keeps others off.",
     "on_cost_front": "The same of accuracy and flops_masked_ratio; false where there is no ratio.",

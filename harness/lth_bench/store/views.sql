@@ -225,42 +225,41 @@ FROM ranked
 GROUP BY study_id
 ORDER BY suite, model, dataset, recipe, label, study_id;
 
+-- Ratios are geometric means of the ratios seed by seed, as on the leaderboard by speed.
 CREATE VIEW convergence AS
-WITH grouped AS (
+WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
+grouped AS (
     SELECT
-        f.suite, f.model, f.dataset, f.recipe,
-        f.source_model, f.source_dataset, f.source_recipe,
-        f.target_density, f.strategy, f.label, f.control,
+        f.cell,
         count(f.early_stop_step) AS n,
         avg(f.early_stop_step) AS early_stop_step,
         stddev_samp(f.early_stop_step) AS deviation,
         avg(f.early_stop_accuracy) AS early_stop_accuracy,
-        avg(d.early_stop_step) AS dense_step
-    FROM flat f
-    LEFT JOIN dense_runs d USING (suite, model, dataset, recipe, seed)
-    WHERE f.status = 'ok'
-    GROUP BY ALL
+        avg(ln(nullif(f.early_stop_step, 0) / nullif(d.early_stop_step, 0))) AS dense,
+        avg(ln(nullif(f.early_stop_step, 0) / nullif(o.early_stop_step, 0))) AS own
+    FROM ok f
+    LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
+    LEFT JOIN ok o
+        ON f.control <> 'none' AND o.control = 'none' AND o.task = f.task
+        AND o.experiment_id = f.experiment_id AND o.target_density = f.target_density
+    GROUP BY f.cell
 )
 SELECT
-    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
-    g.target_density, g.strategy, g.label, g.control,
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density, c.strategy, c.label, c.control,
     g.n, g.early_stop_step,
-    g.early_stop_step - q.t * g.deviation / sqrt(g.n) AS low,
-    g.early_stop_step + q.t * g.deviation / sqrt(g.n) AS high,
+    g.early_stop_step - half_width(q.t, g.deviation, g.n) AS low,
+    g.early_stop_step + half_width(q.t, g.deviation, g.n) AS high,
     g.early_stop_accuracy,
-    g.early_stop_step / nullif(g.dense_step, 0) AS step_ratio_dense,
-    g.early_stop_step / nullif(own.early_stop_step, 0) AS step_ratio_ticket
+    exp(g.dense) AS step_ratio_dense,
+    exp(g.own) AS step_ratio_ticket
 FROM grouped g
-LEFT JOIN grouped own
-    ON own.suite = g.suite AND own.model = g.model AND own.dataset = g.dataset
-    AND own.recipe = g.recipe AND own.source_model = g.source_model
-    AND own.source_dataset = g.source_dataset AND own.source_recipe = g.source_recipe
-    AND own.target_density = g.target_density AND own.label = g.label
-    AND own.control = 'none' AND g.control <> 'none'
+JOIN cells c ON c.cell = g.cell
+JOIN tasks t ON t.task = c.task
 LEFT JOIN t_quantiles q ON q.df = g.n - 1
 ORDER BY
-    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
-    g.target_density DESC, g.control <> 'none', g.control, g.label, g.strategy;
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density DESC, c.control <> 'none', c.control, c.label, c.strategy;
 
 -- Nothing of the task is at least as good for less: no row as cheap is better, none cheaper is as
 -- good. A row that lost a seed neither is on a front nor keeps others off.

@@ -38,6 +38,8 @@ class Chosen(Scenario):
     """Layers without a weight, and the effective density, by the same keys."""
     metrics: Mapping[str, Mapping[tuple[Any, ...], Sequence[float]]] = field(default_factory=dict)
     """Other metrics by name, by the same keys."""
+    sources: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """The task that a label's tickets were found on, where it is another one."""
     baseline: str = "dense"
 
     def run(self) -> dict[str, Any]:
@@ -49,8 +51,11 @@ class Chosen(Scenario):
             own = self._keys(experiment)
             ladder = sorted({density for _, density in own}, reverse=True)
             controls = sorted({name.split("/")[1] for name, _ in own if "/" in name})
+            source = self.sources.get(experiment["label"], ())
+            names = ("source_model", "source_dataset", "source_recipe")
+            found = dict(zip(names, source, strict=False))
             if ladder:
-                planned.append({**experiment, "densities": ladder, "controls": controls})
+                planned.append({**experiment, **found, "densities": ladder, "controls": controls})
         return planned
 
     def results(self, experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:

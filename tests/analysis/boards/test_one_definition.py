@@ -21,14 +21,22 @@ from hypothesis import strategies as st
 
 import lth_bench
 from lth_bench.analysis import evidence
+from lth_bench.analysis.boards.rows import full_name
 from lth_bench.analysis.boards.scope import Selection
+from lth_bench.analysis.claims import evidence as of_claims
+from lth_bench.analysis.claims.finding import finding
+from lth_bench.analysis.compare.lines import Options, compare
+from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.analysis.measures import measure
 from lth_bench.analysis.page import TaskReport
 from lth_bench.analysis.page.gather import suite_facts
+from lth_bench.analysis.samples import samples
 from lth_bench.output.formats import as_csv, as_json, as_latex, as_markdown
 from lth_bench.output.page.sections.ranking import ranking
 from lth_bench.output.terminal import as_text
 from lth_bench.stats import Summary, judge, rank_intervals
+from lth_bench.suite.spec import Claim, Side
 
 IMAGES = 50
 LABELS = ("imp", "one_shot", "snip")
@@ -288,3 +296,112 @@ def test_the_places_of_few_seeds(chosen: Callable[..., Any], n: int) -> None:
         assert (shown, on_page) == (["1–2", "1–2"], ["1 (1–2)", "2 (1–2)"])
     else:
         assert (shown, on_page) == (["1", "2"], ["1", "2"])
+
+
+SPREAD = {
+    ("dense", 1.0): [0.96, 0.98, 0.94],
+    ("imp", 0.5): [0.92, 0.96, 0.98],
+    ("imp/reinit", 0.5): [0.90, 0.94, 0.90],
+    ("snip", 0.5): [0.80, 0.88, "diverged"],
+}
+STOPS = {
+    ("dense", 1.0): [400, 500, 800],
+    ("imp", 0.5): [200, 600, 100],
+    ("imp/reinit", 0.5): [400, 700, 300],
+    ("snip", 0.5): [100, 100, 100],
+}
+LOSSES = {
+    ("dense", 1.0): [0.10, 0.12, 0.17],
+    ("imp", 0.5): [0.11, 0.19, 0.13],
+    ("imp/reinit", 0.5): [0.20, 0.21, 0.29],
+    ("snip", 0.5): [0.40, 0.45, 0.40],
+}
+
+
+@pytest.fixture(scope="module")
+def spread(chosen: Callable[..., Any]) -> Any:
+    return chosen(SPREAD, stops=STOPS, metrics={"test_loss": LOSSES}, test_examples=IMAGES)
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
+@pytest.mark.parametrize("label", ["imp", "snip"])
+def test_compare_and_claims_say_what_the_board_says(spread: Any, metric: str, label: str) -> None:
+    """Interval, verdict, failure rule and margin, of any metric."""
+    rows = leaderboard(spread, Question(metric=metric)).rows
+    (row,) = [r for r in rows if (r["label"], r["control"]) == (label, "none")]
+    sides = [
+        [s for s in samples(spread, metric) if (s.label, s.control) == (name, "none")]
+        for name in ("dense", label)
+    ]
+    (group,) = groups(*sides, by_name=False)
+    line = compare(group, Options(measure(metric)))[0]
+    verdict = line.verdict
+    assert (verdict.kind, verdict.n, verdict.lost) == (
+        row["verdict"], row["difference_n"], row["lost"],
+    )  # fmt: skip
+    for one, column in ((verdict.margin, "margin"), (verdict.p, "p")):
+        assert alike(one, row[column]), column
+    assert line.interval is not None
+    for one, column in zip(line.interval[:3], ("", "_low", "_high"), strict=True):
+        assert alike(one, row[f"difference{column}"]), column
+    cells = of_claims.cells_of(samples(spread, metric))
+    task = (row["model"], row["dataset"], row["recipe"])
+    claim = Claim(
+        name="c", text="", source="", metric=metric, of=Side(label, "none", task, (0.5,)),
+        versus=Side("dense", "none", task, (1.0,)), compare="difference", bound="at_least",
+        threshold=-1.0, published=None,
+    )  # fmt: skip
+    found = finding(claim, cells)
+    assert found.ours is not None and found.n == row["difference_n"]
+    for one, column in zip(found.ours[:3], ("", "_low", "_high"), strict=True):
+        assert alike(one, row[f"difference{column}"]), column
+    assert found.kind == ("not reproduced" if row["lost"] else "reproduced")
+
+
+def test_the_speed_of_the_view_is_the_board_s(spread: Any) -> None:
+    """Geometric means of the ratios seed by seed, not the ratio of the means."""
+    rows = leaderboard(spread, Question(by="speed")).rows
+    board = {(r["label"], r["control"]): r for r in rows if r["label"] != "dense"}
+    view = spread.sql("FROM convergence WHERE label <> 'dense'").df().to_dict("records")
+    assert len(view) == len(board)
+    for row in view:
+        mine = board[row["label"], row["control"]]
+        assert alike(row["step_ratio_dense"], mine["ratio"])
+        assert alike(row["step_ratio_ticket"], mine["ticket_ratio"])
+        for column in ("n", "early_stop_step", "low", "high", "early_stop_accuracy"):
+            assert alike(row[column], mine[column]), column
+    ratios = [x / d for x, d in zip(STOPS["imp", 0.5], STOPS["dense", 1.0], strict=True)]
+    assert alike(board["imp", "none"]["ratio"], math.prod(ratios) ** (1 / 3))
+
+
+def test_who_lost_fewer_seeds_is_sooner(chosen: Callable[..., Any]) -> None:
+    """Where a metric has no worst value, by the share of seeds lost: as for costs and losses."""
+    con = chosen(
+        {
+            ("dense", 1.0): [0.9] * 4,
+            ("imp", 0.5): [0.9, 0.9, 0.9, "failed"],
+            ("snip", 0.5): [0.9, 0.9, "failed", "failed"],
+            ("one_shot", 0.5): [0.9] * 4,
+        },
+        stops={
+            ("imp", 0.5): [300] * 4, ("snip", 0.5): [100] * 4, ("one_shot", 0.5): [900] * 4,
+        },
+    )  # fmt: skip
+    for question in (Question(by="speed"), Question(metric="early_stop_step")):
+        ranks = {r["label"]: r["rank"] for r in leaderboard(con, question).rows}
+        assert ranks == {"dense": ranks["dense"], "one_shot": 1, "imp": 2, "snip": 3}
+
+
+def test_a_label_has_one_name(chosen: Callable[..., Any]) -> None:
+    """Terminal, figures and page, of a control of a ticket that was found elsewhere, too."""
+    con = chosen({
+        ("dense", 1.0): [0.9] * 3, ("imp", 0.5): [0.9, 0.8, 0.9], ("imp/reinit", 0.5): [0.7] * 3,
+    }, sources={"imp": ("mlp", "mnist", "mlp")})  # fmt: skip
+    rows = [r for r in leaderboard(con).rows if r["label"] == "imp"]
+    names = {full_name(row) for row in rows}
+    assert names == {"imp from mnist", "imp/reinit from mnist"}
+    ((_, series),) = evidence.density_series(con).items()
+    assert {line.name for line in series if not line.is_dense} == names
+    assert {s.name for s in evidence.subjects(con) if not s.is_dense} == names
+    (suite,) = suite_facts(con)
+    assert {s.name for s in suite.tasks[0].standings if not s.is_dense} == names

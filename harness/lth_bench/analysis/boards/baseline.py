@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.samples import display_name
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.schema import quoted
 from lth_bench.system.printable import printable
@@ -29,7 +30,7 @@ class Baseline:
     @property
     def name(self) -> str:
         """The label, or LABEL/CONTROL."""
-        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+        return display_name(self.label, self.control)
 
     def includes(self, row: BoardRow) -> bool:
         """Whether a row is the baseline's own."""

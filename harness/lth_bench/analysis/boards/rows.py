@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.numbers import kept
+from lth_bench.analysis.samples import display_name
 from lth_bench.analysis.table import Cell, Style
 from lth_bench.system.printable import printable
 
@@ -130,7 +131,7 @@ def name(row: BoardRow, style: Style) -> Cell:
     """The label, with what sets the ticket apart; of a control, the control."""
     if row["control"] != "none":
         return Cell(printable(f"└ {row['control']}"), style)
-    found = printable(str(row["label"]) + origin(row))
+    found = printable(display_name(str(row["label"]), origin=origin(row)))
     reached, target = row.get("density"), row.get("target_density")
     if reached is not None and target and abs(reached - target) > BELOW_TARGET * target:
         return Cell(f"{found} ({kept(reached)}%)", style, short=f"{found}*")
@@ -143,14 +144,12 @@ def versus(row: BoardRow) -> str:
 
 
 def full_name(row: BoardRow) -> str:
-    """The label with its origin and, after a stroke, its control, as in imp/reinit."""
-    control = "" if row["control"] == "none" else f"/{row['control']}"
-    return printable(f"{row['label']}{origin(row)}{control}")
+    """The label with its control and its origin: `imp/reinit`, `imp from mnist`."""
+    return printable(display_name(row["label"], row["control"], origin(row)))
 
 
 def origin(row: BoardRow) -> str:
-    """Where a ticket was found, if not on its own task: " from mnist"."""
+    """What the task that a ticket was found on differs in from the row's: `mnist`; else empty."""
     own = (row["model"], row["dataset"], row["recipe"])
     source = (row["source_model"], row["source_dataset"], row["source_recipe"])
-    parts = [a for a, b in zip(source, own, strict=True) if a != b]
-    return f" from {'/'.join(parts)}" if parts else ""
+    return "/".join(a for a, b in zip(source, own, strict=True) if a != b)

@@ -11,6 +11,7 @@ from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.rows import LABEL, ON, TASK, BoardRow, fetch, origin
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.samples import display_name
 from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _score(row: BoardRow, value: float | None, difference: float | None) -> Scor
     suite, *task = _task(row)
     return Score(
         suite, "/".join(task), row.get("target_density"), row["strategy"],
-        row["label"] + origin(row), row["control"], value, difference,
+        display_name(row["label"], origin=origin(row)), row["control"], value, difference,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from lth_bench.analysis.samples import display_name
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -74,13 +76,12 @@ class Subject:
     control: str
     """`none` for the ticket itself."""
     source: str
-    """Task the ticket was found on, MODEL/DATASET/RECIPE, where that is another one; else empty."""
+    """Where the ticket was found, if on another task: what that differs in, such as `mnist`."""
 
     @property
     def name(self) -> str:
         """LABEL or LABEL/CONTROL, and where it is from if transferred."""
-        name = self.label if self.control == "none" else f"{self.label}/{self.control}"
-        return f"{name} from {self.source}" if self.source else name
+        return display_name(self.label, self.control, self.source)
 
     @property
     def is_dense(self) -> bool:
@@ -92,11 +93,12 @@ WHO = """
 WITH who AS (
     SELECT
         c.cell, c.task, c.target_density, c.strategy, c.label, c.control,
-        CASE
-            WHEN (c.source_model, c.source_dataset, c.source_recipe)
-                = (t.model, t.dataset, t.recipe)
-            THEN '' ELSE concat_ws('/', c.source_model, c.source_dataset, c.source_recipe)
-        END AS source,
+        concat_ws(
+            '/',
+            CASE WHEN c.source_model <> t.model THEN c.source_model END,
+            CASE WHEN c.source_dataset <> t.dataset THEN c.source_dataset END,
+            CASE WHEN c.source_recipe <> t.recipe THEN c.source_recipe END
+        ) AS source,
         (c.strategy <> 'dense', c.label, source, c.control <> 'none', c.control) AS place
     FROM cells c JOIN tasks t ON t.task = c.task
     WHERE ? IS NULL OR list_contains(?::VARCHAR[], t.suite)

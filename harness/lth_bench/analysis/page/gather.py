@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis import evidence as proofs
 from lth_bench.analysis.boards.notes import ablations, collapses, shares, unlike
-from lth_bench.analysis.boards.rows import BoardRow
+from lth_bench.analysis.boards.rows import BoardRow, origin
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.claims import claims_board
 from lth_bench.analysis.evidence import Run
@@ -22,7 +22,7 @@ from lth_bench.analysis.page.facts import (
     TaskReport,
     TuningGain,
 )
-from lth_bench.analysis.samples import Sample, samples
+from lth_bench.analysis.samples import Sample, display_name, samples
 from lth_bench.analysis.table import Board
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.stats import Interval, Summary, differences, judge
@@ -75,7 +75,7 @@ def suite_facts(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Sui
         tasks[place.suite].append(
             TaskReport(
                 evidence,
-                _standings(where[1], by_task[where], by_cell[where]),
+                _standings(by_task[where], by_cell[where]),
                 notes.get((place.suite, *place.task), ""),
                 controls.get((place.suite, *place.task), ""),
                 collapsed.get((place.suite, *place.task), ""),
@@ -134,9 +134,7 @@ def _boards(con: DuckDBPyConnection, suite: str) -> dict[str, Board]:
     return found
 
 
-def _standings(
-    task: str, rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample]
-) -> tuple[Standing, ...]:
+def _standings(rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample]) -> tuple[Standing, ...]:
     dense = min(
         (s for s in samples.values() if s.strategy == "dense"),
         key=lambda s: (s.label != "dense", s.label),
@@ -161,7 +159,7 @@ def _standings(
             pairs = differences(sample.values, ticket.values)
             if pairs:
                 versus_ticket = Summary.of(pairs.values()).floored(sample.step).interval()
-        name = sample.name if source == task else f"{sample.name} from {source}"
+        name = display_name(sample.label, sample.control, origin(row))
         found.append(Standing(row, sample, name, verdict, versus_ticket))
     return _controls_after_tickets(found)
 
