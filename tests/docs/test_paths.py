@@ -31,7 +31,8 @@ READERS = {
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_of_code_exist(document: Path) -> None:
     named = re.findall(r"`([\w./*]+\.(?:py|sql|js|toml))`", document.read_text("utf-8"))
-    places = [document.parent, *document.parent.glob("*/"), *ROOTS]
+    folder = document.parent
+    places = [folder, folder.parent, *folder.glob("*/"), *ROOTS]
     missing = [
         name
         for name in named
