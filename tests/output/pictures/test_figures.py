@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lth_bench.analysis.page.gather import suite_facts
+from lth_bench.output.page.sections import FIGURES
+from lth_bench.output.pictures import PICTURES
 from lth_bench.output.pictures.accuracy import FRONT, accuracy, cost, early_stop_and_gap
 from lth_bench.output.pictures.layers import START, WHOLE, kept_per_layer, weights
 from lth_bench.output.pictures.over_steps import distances, learning
@@ -128,3 +130,8 @@ def test_mask_distances(task) -> None:
     assert list(picture.facets[0].values) == [
         "early_bird at 50%, seed 0", "early_bird at 20%, seed 0",
     ]  # fmt: skip
+
+
+def test_every_figure_is_in_the_report_and_in_files() -> None:
+    of_page = [figure for _, _, figures in FIGURES for figure in figures]
+    assert sorted(of_page, key=repr) == sorted(PICTURES, key=repr)
