@@ -42,7 +42,7 @@ def test_a_second_time_there_is_nothing_to_do_and_a_table_of_it(tuned):
     again = tuned("tune", tuned.folder / "tiny.toml", "--device", "cpu")
     assert "tuned − own, test" in again.stdout
     assert "snip" in again.stdout
-    assert "nothing to search" in again.stderr
+    assert "no new trials" in again.stderr
     assert "optuna-dashboard" in again.stderr
 
 

@@ -74,7 +74,7 @@ def test_of_two_objectives_the_front_is_printed(shown):
     }
     (marked,) = (line for line in lines if line.startswith(" * "))
     assert marked.startswith(f" * #{study.best.number}: accuracy {study.best.values[0]:.4g}")
-    assert "--trial N takes another" in printed.out
+    assert "with --best -s LABEL --trial N" in printed.out
     assert "best settings" not in printed.out
 
 
@@ -100,7 +100,7 @@ def test_a_gain_has_its_legend(shown):
 
     gain = Gain(paired_interval({0: 0.9, 1: 0.8}, {0: 0.7, 1: 0.7}), 0.7, (0.2,))
     _, printed = shown(PAIR.replace('["accuracy", "cost"]', '"accuracy"'), gain, seeds=(1, 100))
-    assert "tuned − own: test accuracy" in printed.out
+    assert "tuned − own: difference of test accuracy" in printed.out
     assert "at seeds 0, 2." in " ".join(printed.out.split())
 
 

@@ -1,4 +1,4 @@
-"""`lth-bench leaderboard`: who is best, by how much, at what cost."""
+"""`lth-bench leaderboard`: which strategy is best, by how much, and at what cost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import typer
 
 from lth_bench.cli.options import (
     DatasetsOption,
+    DensitiesOption,
     FormatOption,
     JsonOption,
     ModelsOption,
     ResultsOption,
+    SuitesOption,
+    TasksOption,
 )
 
 
@@ -49,22 +52,11 @@ def leaderboard(
     across: Annotated[
         bool, typer.Option("--across", help="Rank over all tasks of each suite.")
     ] = False,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", metavar="TASK", help="MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with *."
-        ),
-    ] = None,
+    suite: SuitesOption = None,
+    task: TasksOption = None,
     model: ModelsOption = None,
     dataset: DatasetsOption = None,
-    density: Annotated[
-        list[float] | None,
-        typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
-    ] = None,
+    density: DensitiesOption = None,
     control: Annotated[
         list[str] | None,
         typer.Option(

@@ -125,6 +125,23 @@ RerunOption = Annotated[
 ExitFirstOption = Annotated[
     bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")
 ]
+SuitesOption = Annotated[
+    list[str] | None,
+    typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
+]
+TasksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="Only this task: MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with * as a wildcard; "
+        "repeatable.",
+    ),
+]
+DensitiesOption = Annotated[
+    list[float] | None,
+    typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
+]
 FormatOption = Annotated[
     str,
     typer.Option(

@@ -14,7 +14,7 @@ from lth_bench.system.streams import heard, typed
 
 def query(
     sql: Annotated[
-        str, typer.Argument(metavar="SQL", help='One statement, as in "FROM leaderboard".')
+        str, typer.Argument(metavar="SQL", help='One SQL statement, such as "FROM leaderboard".')
     ],
     results: ResultsOption = None,
     format: Annotated[
@@ -30,11 +30,13 @@ def query(
     timeout: Annotated[
         str | None,
         typer.Option(
-            "--timeout", metavar="TIME", help="Give up after: 90 (seconds), 10m, 2h; else never."
+            "--timeout",
+            metavar="TIME",
+            help="Cancel the query after 90 (seconds), 10m, 2h; by default never.",
         ),
     ] = None,
 ) -> None:
-    """Ask the database a question in SQL. It can read the results and nothing else."""
+    """Query the results with SQL. The query can read the results and nothing else."""
     import math
     import sys
     from dataclasses import replace
@@ -56,7 +58,7 @@ def query(
 
 
 def _abandon(reason: BaseException) -> NoReturn:
-    """End at once, with a query that hears nothing: it only reads."""
+    """End the process at once: the query cannot be cancelled otherwise, and only reads."""
     import os
     import sys
 

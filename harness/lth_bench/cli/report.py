@@ -1,4 +1,4 @@
-"""`lth-bench report`: everything on one page that needs no network."""
+"""`lth-bench report`: leaderboards, figures and failures on one self-contained page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, ResultsOption
+from lth_bench.cli.options import JsonOption, ResultsOption, SuitesOption
 
 
 def report(
@@ -15,13 +15,13 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="HTML file; report.html beside the results."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="HTML file; by default report.html beside the results.",
         ),
     ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-    ] = None,
+    suite: SuitesOption = None,
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -30,9 +30,9 @@ def report(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write leaderboards, figures and failures into one HTML file, and print its path.
+    """Write leaderboards, figures and failures to one HTML file, and print its path.
 
-    It needs no network to be read. `--json` also lists the files of `--figures`.
+    The page is self-contained, so it can be read offline. `--json` also lists the figures.
     """
     from lth_bench.analysis.page import gather_report
     from lth_bench.cli.output import print_json
