@@ -160,7 +160,7 @@ def test_mistakes_are_one_message(compare, arguments, code, message):
     assert message in err
 
 
-def test_a_label_that_is_gone_is_said_and_fails(tmp_path, capsys, monkeypatch) -> None:
+def test_a_missing_label_is_reported_and_fails(tmp_path, capsys, monkeypatch) -> None:
     for name, strategies in (("old", ("dense", "imp", "snip")), ("new", ("dense", "imp"))):
         (tmp_path / name).mkdir()
         scenario = RECORDS["Scenario"](strategies=strategies)

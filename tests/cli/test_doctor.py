@@ -35,7 +35,7 @@ def results(tmp_path: Path) -> Paths:
     return paths
 
 
-def test_all_is_well(results: Paths) -> None:
+def test_nothing_is_wrong(results: Paths) -> None:
     findings = list(examine(results))
     assert [f for f in findings if f.level == "problem"] == []
     for what in ("Python", "libraries", "torch", "CPU", "torchvision", "memory", "results folder",
@@ -95,7 +95,7 @@ def newer(paths: Paths) -> None:
         (newer, "database", "problem", "newer lth-bench"),
     ],
 )
-def test_results_that_are_ill(
+def test_damaged_results(
     results: Paths, change: Callable[[Paths], None], what: str, level: str, said: str
 ) -> None:
     change(results)
@@ -104,7 +104,7 @@ def test_results_that_are_ill(
     assert said in one.found
 
 
-def test_who_holds_what(results: Paths) -> None:
+def test_processes_that_hold_the_results(results: Paths) -> None:
     with Journal(results), duckdb.connect(str(results.results)):
         run = found(check_results(results), "run")
         assert "one is in progress: process" in run.found

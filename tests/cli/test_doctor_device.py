@@ -53,7 +53,7 @@ def levels(made: list[StepResult]) -> dict[str, str]:
     return {f.what: f.level for f in findings("cuda:1", made)}
 
 
-def test_all_is_well() -> None:
+def test_nothing_is_wrong() -> None:
     found = levels(results())
     assert found.pop("CUDA") == "warning"  # that nobody has measured it on hardware
     assert set(found.values()) == {"ok"}
@@ -128,7 +128,7 @@ def test_the_command_never_ends_otherwise_than_by_a_table(
     assert [r["status"] for r in document["devices"]["cpu"]][:3] == ["ok", "died", "failed"]
 
 
-def test_a_device_that_is_not_there_is_a_mistake_in_the_command(lth: Any) -> None:
+def test_an_unknown_device_is_a_usage_error(lth: Any) -> None:
     done = lth("doctor", "--device", "cuda:99", code=4)
     assert "no device 'cuda:99'" in done.stderr
 

@@ -83,13 +83,15 @@ def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
     assert look(paths).removable == ()
 
 
-def test_what_unfinished_experiments_may_take_up_stays(results: Callable[..., Paths]) -> None:
+def test_trainings_that_unfinished_experiments_may_resume_are_kept(
+    results: Callable[..., Paths],
+) -> None:
     found = look(results(unfinished=True))
     assert found.unfinished == 1
     assert names(found) == {OLD, f".{BUSY}.{'0' * 32}", f"{OLD}.lock"}
 
 
-def test_while_a_run_is_under_way_only_the_replaced_goes(results: Callable[..., Paths]) -> None:
+def test_during_a_run_only_replaced_trainings_are_removed(results: Callable[..., Paths]) -> None:
     paths = results()
     with Journal(paths), no_run(paths) as running:
         assert running
@@ -100,7 +102,7 @@ def test_while_a_run_is_under_way_only_the_replaced_goes(results: Callable[..., 
             Journal(paths).open()
 
 
-def test_what_somebody_holds_stays(results: Callable[..., Paths]) -> None:
+def test_artifacts_in_use_are_kept(results: Callable[..., Paths]) -> None:
     paths = results()
     found = look(paths)
     with FileLock(paths.artifacts / "trainings" / f"{OLD}.lock"):
@@ -147,7 +149,7 @@ def invoke(paths: Paths, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_it_shows_first_and_removes_when_told(results: Callable[..., Paths]) -> None:
+def test_it_lists_first_and_removes_with_the_option(results: Callable[..., Paths]) -> None:
     paths = results()
     before = paths.journal.read_bytes()
     shown = invoke(paths)

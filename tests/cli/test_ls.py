@@ -106,7 +106,7 @@ def test_observers():
 
 
 def test_nothing_installed():
-    assert "no models are installed" in run("models")
+    assert "no models installed" in run("models")
 
 
 def test_suites():

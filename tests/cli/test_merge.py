@@ -27,7 +27,7 @@ def run(capsys, monkeypatch, results):
     return lambda *arguments: call(capsys, monkeypatch, "merge", *arguments)
 
 
-def test_it_says_what_came_and_what_not(run, results: Path, tmp_path: Path) -> None:
+def test_the_report_counts_new_and_known_results(run, results: Path, tmp_path: Path) -> None:
     write(tmp_path / "other.duckdb", Scenario(**SMALL, seeds=(1, 2), run_id="b"))
     changed = Scenario(**SMALL, seeds=(0,), run_id="c", config="\x1b[31mred")
     write(tmp_path / "third.duckdb", changed)
@@ -41,7 +41,8 @@ def test_it_says_what_came_and_what_not(run, results: Path, tmp_path: Path) -> N
     assert filled == "  1 experiment without a result here got one"
     assert third.endswith("2 experiments new, 0 already here; 3 tickets new, 0 already here")
     assert dense == (
-        "  different configurations of dense on mlp · digits · mlp in suite quickstart: the one planned "
+        "  different configurations of dense on mlp · digits · mlp in suite quickstart: "
+        "the one planned "
         "there is newer, and counts"
     )
     assert imp.startswith("  different configurations of imp on mlp")

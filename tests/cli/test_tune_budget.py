@@ -19,7 +19,7 @@ from lth_bench.errors import UserError
         ("steps=1e5", "tune.budget={ steps = 1e5 }"),
     ],
 )
-def test_a_budget_is_a_change_of_the_suite(text, change):
+def test_a_budget_is_an_override_of_the_suite(text, change):
     assert _budget(text) == [change]
     assert _budget(None) == []
 
@@ -78,7 +78,7 @@ def test_of_two_objectives_the_front_is_printed(shown):
     assert "best settings" not in printed.out
 
 
-def test_the_density_of_a_front_is_no_parameter(shown):
+def test_the_density_of_a_front_is_not_a_parameter(shown):
     change = {n: {"params": {"task.density": 0.2, "a": 0.5}, "distributions": {}} for n in range(9)}
     _, printed = shown(PAIR, objectives=("accuracy", "density"), trials=9, changes=change)
     assert "a 0.5" in printed.out
@@ -110,4 +110,4 @@ def test_help_names_the_table():
     from lth_bench.cli.app import app
 
     text = CliRunner().invoke(app, ["tune", "--help"]).output
-    assert "as its table tune says" in " ".join(text.split())
+    assert "as set in its table tune" in " ".join(text.split())

@@ -40,7 +40,7 @@ def claim(write, text):
     return written
 
 
-def test_what_it_is_about(claim):
+def test_the_sides_of_a_claim(claim):
     (found,) = load_suite(claim()).claims
     task = ("mlp(hidden=[30])", "digits", "fast")
     assert found == Claim(
@@ -180,7 +180,7 @@ def test_one_message_with_file_line_and_key(claim, old, new, line, parts):
     assert len(message.splitlines()) == 1
 
 
-def test_a_name_that_is_taken(claim):
+def test_two_claims_of_one_name_are_refused(claim):
     path = claim(more=CLAIM)
     with pytest.raises(
         UserError, match=rf":{FIRST + 11}: claims\[1\].name: another claim is already named 'first'"
@@ -188,7 +188,7 @@ def test_a_name_that_is_taken(claim):
         load_suite(path)
 
 
-def test_a_changed_suite_loses_the_claims_it_cannot_decide(claim):
+def test_overrides_drop_claims_that_no_longer_apply(claim):
     more = CLAIM.replace('"first"', '"second"').replace("density = 0.2", "density = 0.5")
     path = claim(more=more)
     assert [c.name for c in load_suite(path).claims] == ["first", "second"]
@@ -198,7 +198,7 @@ def test_a_changed_suite_loses_the_claims_it_cannot_decide(claim):
     assert len(smoke(load_suite(path)).claims) == 2
 
 
-def test_from_a_text_that_no_file_holds(claim, tmp_path):
+def test_claims_of_a_text_without_a_file(claim, tmp_path):
     text = claim().read_text()
     suite = suite_of(text, tmp_path / "gone.toml")
     assert suite.claims[0].name == "first"
@@ -229,7 +229,7 @@ def test_the_schema(registry):
 @pytest.mark.parametrize(
     ("name", "number"), [("mnist_lenet", 10), ("cifar_conv", 15), ("cifar_resnet", 26)]
 )
-def test_the_shipped_suites_claim_what_the_papers_do(name, number):
+def test_claims_of_the_shipped_suites(name, number):
     claims = load_suite(name).claims
     assert len(claims) == number
     for claim in claims:

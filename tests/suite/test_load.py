@@ -35,7 +35,7 @@ def test_reads_the_grid(write):
     assert suite.text.startswith("schema_version")
 
 
-def test_per_model_is_laid_over_params(write):
+def test_per_model_overrides_params(write):
     imp = load_suite(write()).strategies[0]
     conv, mlp = (task.model for task in load_suite(write()).tasks)
     assert imp.params_for(conv) == {"rate": {"conv": 0.1, "output": 0.3}}
@@ -78,7 +78,7 @@ def test_lists_make_a_grid(write):
     ]
 
 
-def test_what_follows_a_colon_is_the_parameter_name(write):
+def test_the_text_after_a_colon_is_the_parameter_name(write):
     path = write('"conv", {', '"zoo:resnet50", { name = "zoo:vgg", pretrained = true }, "conv", {')
     one, two = (task.model for task in load_suite(path).tasks[:2])
     assert (one.name, one.params, one.label) == ("zoo", {"name": "resnet50"}, "zoo:resnet50")
@@ -168,7 +168,7 @@ def test_tables_that_may_not_be_empty(tmp_path, key):
         load_suite(path)
 
 
-def test_names_that_lead_nowhere(tmp_path, monkeypatch):
+def test_unknown_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe.toml")

@@ -35,7 +35,7 @@ def registry(*names, files=None):
     return Registry(entries)
 
 
-def test_what_is_asked_for_by_name():
+def test_add_by_name():
     known = registry("imp", "snip", "mine")
     assert additions(DOCUMENT, ["mine"], (), (), known) == {"mine": "--add mine"}
     with pytest.raises(UserError, match=r"--add: unknown strategy 'mien'.*'mine'"):
@@ -54,7 +54,7 @@ def test_a_file_adds_its_strategies_where_the_suite_uses_none_of_them(tmp_path):
     assert list(additions(uses, (), ["second"], [file], known)) == ["second"]
 
 
-def test_a_filter_for_what_is_installed_says_how_to_add_it():
+def test_a_filter_for_an_installed_strategy_says_how_to_add_it():
     known = registry("imp", "snip", "mine")
     with pytest.raises(NothingSelected, match=r"no strategy 'mine', but it is.* --add mine"):
         additions(DOCUMENT, (), ["mine"], (), known)
@@ -63,7 +63,7 @@ def test_a_filter_for_what_is_installed_says_how_to_add_it():
 
 
 @pytest.mark.parametrize("document", [{}, {"strategies": 3}, {"strategies": [3, {"label": 4}]}])
-def test_a_document_that_is_no_suite_is_left_to_the_reader(document):
+def test_an_invalid_document_is_left_to_load(document):
     assert additions(document, ["mine"], (), (), registry("mine")) == {"mine": "--add mine"}
     add_to(document, {"mine": "--add mine"})
 
@@ -80,7 +80,7 @@ def test_an_added_strategy_is_like_a_listed_one(write):
     assert [s.label for s in only.strategies] == ["first"]
 
 
-def test_the_whole_way(write, tmp_path, monkeypatch):
+def test_prepare_adds_a_strategy_from_a_file(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "idea.py"
     file.write_text(IDEA)
@@ -135,12 +135,12 @@ def test_values_are_toml(write):
     assert suite.overrides[0] == "suite.seeds=[4, 5]"
 
 
-def test_what_is_missing_is_made(write):
+def test_missing_tables_are_created(write):
     suite = load(write, "strategies.snip-big.per_model.mlp.batch=8")
     assert suite.strategies[1].per_model == {"mlp": {"batch": 8}}
 
 
-def test_the_text_stays_what_the_file_says(write, text):
+def test_the_text_of_the_file_is_kept(write, text):
     assert load(write, "suite.seeds=7").text == text
 
 
@@ -175,7 +175,7 @@ def test_errors_name_the_option(write, override, parts):
 
 
 @pytest.mark.parametrize("word", ["李明", "Đorđe", "_x", "a.b:c+d-e", "हिन्दी", "δοκιμή"])
-def test_a_bare_word_of_any_script_is_a_text(write, word):
+def test_a_bare_word_in_any_script_is_a_string(write, word):
     suite = load(write, f"suite.description={word}", f"strategies.imp.params.note={word}")
     assert suite.description == suite.strategies[0].params["note"] == word
 
@@ -183,12 +183,12 @@ def test_a_bare_word_of_any_script_is_a_text(write, word):
 @pytest.mark.parametrize(
     "word", ["李 明", "李\u3000明", "-明", "1明", "明=1", "明#", "明\x1b[0m", "明\udcff"]
 )
-def test_and_what_is_no_word_needs_quotes(write, word):
+def test_other_values_need_quotes(write, word):
     with pytest.raises(UserError, match="is not a TOML value"):
         load(write, f"suite.description={word}")
 
 
-def test_so_is_a_key(write):
+def test_a_key_in_any_script(write):
     suite = load(write, "strategies.imp.params.学习率=0.5", "strategies.imp.params.'a b'=1")
     assert {"学习率": 0.5, "a b": 1}.items() <= suite.strategies[0].params.items()
 
@@ -202,13 +202,13 @@ def test_so_is_a_key(write):
         ("recipes.fast.lr=1", "recipes.fast={lr = 1}", "--set recipes.fast.lr=1 would be undone"),
     ],
 )
-def test_none_is_undone_without_a_word(write, first, second, why):
+def test_an_override_must_not_undo_another(write, first, second, why):
     with pytest.raises(UserError, match=f"--set {second}".split("=")[0]) as caught:
         load(write, first, second)
     assert why in str(caught.value)
 
 
-def test_a_part_may_follow_its_whole(write):
+def test_an_override_may_change_a_part_of_an_earlier_one(write):
     suite = load(write, "strategies.imp.params={rate = 0.1}", "strategies.imp.params.more=2")
     assert suite.strategies[0].params == {"rate": 0.1, "more": 2}
 

@@ -37,7 +37,7 @@ def test_filters_keep_names_and_labels(write, filters, left):
         ({"strategies": ["snip"], "models": ["conv"]}, "no experiments for -s snip -m conv"),
     ],
 )
-def test_nothing_left_has_an_exit_code_of_its_own(write, filters, message):
+def test_selecting_nothing_has_its_own_exit_code(write, filters, message):
     with pytest.raises(NothingSelected, match=message) as caught:
         load_suite(write(), **filters)
     assert caught.value.exit_code == 5
@@ -95,6 +95,6 @@ def test_lengths_shrink_in_proportion():
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_recipe_stays_one(name):
+def test_every_shipped_recipe_stays_valid(name):
     for task in smoke(load_suite(name)).tasks:
         assert build(Recipe, task.recipe, name).total_steps(1000) == 8

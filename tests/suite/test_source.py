@@ -26,7 +26,7 @@ def test_a_name_a_path_and_a_file_of_that_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_they_read_and_are_named_after_their_file(name):
+def test_shipped_suites_load_and_are_named_after_their_file(name):
     suite = load_suite(name)
     assert suite.name == name
     assert suite.description

@@ -58,7 +58,7 @@ def strategies(text: str) -> dict[str, StrategySpec]:
     return {s.label: s for s in suite_of(text, Path("frozen.toml")).strategies}
 
 
-def test_each_task_has_what_was_found_for_it(found: Callable[..., list[Study]]) -> None:
+def test_each_task_has_its_own_tuned_settings(found: Callable[..., list[Study]]) -> None:
     suite = load_suite("quickstart")
     text = freeze(suite, found(Search(), Search(task=CONV)))
     read = suite_of(text, Path("frozen.toml"))
@@ -77,7 +77,7 @@ def test_each_task_has_what_was_found_for_it(found: Callable[..., list[Study]]) 
     check(dataclasses.replace(read, plugins=()), load_registry((), third_party=False))
 
 
-def test_it_says_where_the_values_are_from(found: Callable[..., list[Study]]) -> None:
+def test_comments_state_the_origin_of_the_values(found: Callable[..., list[Study]]) -> None:
     search = Search()
     comments = " ".join(
         line.removeprefix("# ")
@@ -124,7 +124,7 @@ at_least = 0.5
     assert "claims" not in tomllib.loads(freeze(less, found(Search())))
 
 
-def test_what_the_command_line_changed_is_in_it(found: Callable[..., list[Study]]) -> None:
+def test_overrides_are_included(found: Callable[..., list[Study]]) -> None:
     changes = ["recipes.mlp.lr=0.5", "strategies.random.params.allocation=erk"]
     suite = load_suite("quickstart", changes, added={"synflow": "--add synflow"})
     frozen = freeze(suite, found(Search()))
@@ -133,7 +133,7 @@ def test_what_the_command_line_changed_is_in_it(found: Callable[..., list[Study]
     assert "--set recipes.mlp.lr=0.5" in frozen
 
 
-def test_plugins_are_found_from_where_the_suite_lies(
+def test_plugin_paths_are_relative_to_the_new_file(
     found: Callable[..., list[Study]], tmp_path: Path
 ) -> None:
     text = load_suite("quickstart").text
@@ -145,7 +145,7 @@ def test_plugins_are_found_from_where_the_suite_lies(
     assert tomllib.loads(freeze(load_suite(path), found(Search())))["plugins"] == ["my.py"]
 
 
-def test_an_earlier_tuning_makes_room(found: Callable[..., list[Study]]) -> None:
+def test_an_earlier_tuned_label_is_replaced(found: Callable[..., list[Study]]) -> None:
     suite = load_suite("quickstart")
     once = freeze(suite, found(Search()))
     again = freeze(suite_of(once, suite.path), found(Search()))
@@ -161,7 +161,7 @@ def test_the_newest_of_two_studies_counts(found: Callable[..., list[Study]]) -> 
     assert [t.origin["study"] for t in tuned if t.origin] == [new.study_id]
 
 
-def test_where_nothing_beat_the_own_settings_it_says_so(
+def test_a_comment_says_that_no_trial_beat_the_own_settings(
     found: Callable[..., list[Study]],
 ) -> None:
     worse = {n: {"values": [0.1]} for n in range(1, 12)}
@@ -192,7 +192,7 @@ def test_nothing_found_is_one_message(found: Callable[..., list[Study]]) -> None
         freeze(suite, found(Search(changes=lost)))
 
 
-def test_it_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_write_best_writes_the_given_path(tmp_path: Path) -> None:
     paths = RECORDS["write"](tmp_path / "results.duckdb", Search())
     suite: Suite = load_suite("quickstart")
     text = write_best(paths.results, suite, tmp_path / "found.toml")
@@ -206,7 +206,7 @@ def test_a_long_label_stays_a_label() -> None:
     assert len(tuned_label("x" * 64)) == 64
 
 
-def test_it_says_which_seeds_the_search_used(found: Callable[..., list[Study]]) -> None:
+def test_a_note_lists_seeds_that_the_search_used(found: Callable[..., list[Study]]) -> None:
     text = freeze(load_suite("quickstart"), found(Search()))
     suite = suite_of(text, Path("x.toml"))
     assert strategies(text)["imp-tuned"].tuned[0].seeds == (100, 101)
@@ -249,22 +249,22 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
-def test_what_is_written_reads_back(table: dict[str, object]) -> None:
+def test_toml_round_trip(table: dict[str, object]) -> None:
     assert tomllib.loads("\n".join(toml_entries(table))) == table
 
 
-def test_a_long_list_is_broken() -> None:
+def test_a_long_list_has_a_line_for_each_item() -> None:
     lines = toml_entries({"densities": [0.123456789 + i for i in range(20)]})
     assert len(lines) == 22
     assert len(tomllib.loads("\n".join(lines))["densities"]) == 20
 
 
-def test_what_toml_has_no_form_for() -> None:
+def test_values_that_toml_does_not_have() -> None:
     with pytest.raises(TypeError, match="TOML has no NoneType"):
         toml_value(None)
     assert math.isnan(tomllib.loads(f"x = {toml_value(math.nan)}")["x"])
 
 
 @given(TEXTS)
-def test_a_comment_stays_one(text: str) -> None:
+def test_no_text_can_end_a_comment(text: str) -> None:
     assert tomllib.loads("\n".join([*toml_comment(text), "x = 1"])) == {"x": 1}

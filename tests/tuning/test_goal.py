@@ -18,7 +18,7 @@ def goals(read):
     return lambda tune, *overrides: goals_of(read(tune, *overrides), registry, data_root())
 
 
-def test_all_that_have_something_to_tune(goals):
+def test_every_strategy_with_a_parameter_to_tune_has_a_study(goals):
     found = goals("\n[tune]\nbudget = { trials = 2 }\n")
     assert [g.name for g in found] == [
         "small/mlp(hidden=[12])/digits/short/imp",
@@ -28,7 +28,7 @@ def test_all_that_have_something_to_tune(goals):
     assert found[0].objective.densities == (0.4, 0.1)
 
 
-def test_a_recipe_s_values_make_even_the_rest_tunable(goals):
+def test_recipe_values_make_every_strategy_tunable(goals):
     tune = (
         "\n[tune]\nbudget = { trials = 2 }\n"
         "[tune.recipe]\nlr = { low = 1e-3, high = 1e-2, log = true }\n"
@@ -40,7 +40,7 @@ def test_a_recipe_s_values_make_even_the_rest_tunable(goals):
         assert goal.default["recipe.lr"] == 5e-3
 
 
-def test_a_task_takes_the_densities_that_are_its_own(goals):
+def test_a_task_uses_its_own_densities_of_tune(goals):
     tune = "\n[tune]\nbudget = {{ trials = 2 }}\ndensities = {}\n"
     assert goals(tune.format([0.1, 0.35]))[0].objective.densities == (0.1,)
     assert goals(tune.format([0.3, 0.35]))[0].objective.densities == (0.35, 0.3)
@@ -54,7 +54,7 @@ def test_settings_hold_what_differs_from_the_strategy_s_defaults(goals):
     assert snip.settings({"batch_size": 128}).params == {}
 
 
-def test_a_front_against_the_density_chooses_it(goals):
+def test_a_front_over_the_density_chooses_the_density(goals):
     tune = "\n[tune]\nbudget = { trials = 2 }\nobjective = ['accuracy', 'density']\n"
     imp = goals(tune)[0]
     assert imp.default["task.density"] == 0.1
@@ -150,7 +150,7 @@ def test_without_a_table(goals):
     assert goals("", "tune.budget={ trials = 3 }")[0].tune.budget.trials == 3
 
 
-def test_none_has_anything_to_tune(goals):
+def test_no_strategy_has_a_parameter_to_tune(goals):
     with pytest.raises(UserError, match="none of the strategies has a parameter"):
         goals("\n[tune]\nbudget = { trials = 2 }\n", 'strategies=[{ use = "dense" }]')
 
@@ -166,7 +166,7 @@ def test_a_kind_of_layer_that_no_network_has_is_named(goals):
     assert idle(goals(tune + "prune_rate = { low = 0.1, high = 0.9 }\nscope = false\n")) == []
 
 
-def test_the_dense_run_of_tuned_recipes_is_a_part_of_the_study_s_identity(goals):
+def test_the_dense_run_of_tuned_recipes_is_part_of_the_identity(goals):
     recipe = "[tune.recipe]\nlr = { low = 1e-3, high = 1e-2 }\n"
     for objective, asks in (("area", True), ("matching", True), ("accuracy", False)):
         tune = f"\n[tune]\nbudget = {{ trials = 2 }}\nobjective = '{objective}'\n"

@@ -79,7 +79,7 @@ def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
     assert {t.number for t in trials} == {number for number, *_ in found}
 
 
-def test_steps_under_way_elsewhere_count_towards_the_budget(goal, tmp_path):
+def test_steps_of_running_trials_elsewhere_count_towards_the_budget(goal, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal("budget = { steps = 250 }")
     machines = [
@@ -94,7 +94,7 @@ def test_steps_under_way_elsewhere_count_towards_the_budget(goal, tmp_path):
     assert proposed == 3  # the third begins while 200 steps are spoken for
 
 
-def test_what_is_under_way_elsewhere_is_counted_and_can_be_taken_over(goal, tmp_path):
+def test_running_trials_elsewhere_are_counted_and_can_be_taken_over(goal, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal()
     theirs = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "theirs")
@@ -113,7 +113,7 @@ def test_what_is_under_way_elsewhere_is_counted_and_can_be_taken_over(goal, tmp_
     assert [t.values for t in ours.trials] == [[0.5]]
 
 
-def test_a_trial_that_is_not_signed_yet_is_waited_for(goal, tmp_path, monkeypatch):
+def test_a_trial_without_an_owner_yet_is_waited_for(goal, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made, said, pauses = goal(), [], []
     study = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "ours")
@@ -136,7 +136,7 @@ def test_a_trial_that_is_not_signed_yet_is_waited_for(goal, tmp_path, monkeypatc
     assert study.propose().origin == "default"
 
 
-def test_who_is_gone(monkeypatch):
+def test_is_gone(monkeypatch):
     ours = this_process("ours")
     assert is_gone(ours, "ours")
     assert is_gone(ours, "others")  # our own process number: it has come round

@@ -27,7 +27,7 @@ def test_ties_go_to_the_earlier_trial(direction: str, says: str) -> None:
     assert score.so_far(one) == f"best {says}"
 
 
-def test_of_two_objectives_there_is_no_best() -> None:
+def test_two_objectives_have_no_single_best() -> None:
     pair = study("maximize", "minimize")
     score = _Score([pair])
     score.see(pair, 0, 0.9)

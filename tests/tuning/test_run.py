@@ -73,7 +73,7 @@ def test_trials_are_experiments_on_tuning_s_own_seeds(finished):
     assert len(experiments) == len(planned(finished))  # none is planned twice
 
 
-def test_no_ticket_has_a_number_of_the_test_split(finished):
+def test_tickets_of_tuning_have_no_test_metrics(finished):
     metrics = [set(r["metrics"]) for r in records(finished, "ticket")]
     assert metrics
     assert not any(
@@ -95,7 +95,7 @@ def test_the_value_is_the_mean_accuracy_on_validation(finished):
         assert trial["intermediate"][-1] == [4, pytest.approx(trial["values"][0])]
 
 
-def test_a_trial_s_cost_is_as_if_nothing_were_shared(finished):
+def test_the_cost_of_a_trial_is_counted_without_sharing(finished):
     trials = {r["label"]: r for r in records(finished, "trial") if r["number"] == 0}
     # two seeds, two densities, 12 steps each, and no dense run
     assert trials["snip"]["steps"] == 2 * 2 * 12
@@ -111,7 +111,7 @@ def test_dense_runs_are_trained_once(finished):
     assert spent < alone
 
 
-def test_the_same_command_has_nothing_left_to_do(finished, read, tune, inline):
+def test_a_rerun_has_nothing_to_do(finished, read, tune, inline):
     before = found(finished)
     summary = tune(read(TUNE), finished)
     assert summary.ended == {}
@@ -158,7 +158,9 @@ class Impatient:
 
 
 @pytest.mark.parametrize("after", [1, 4])
-def test_killed_and_started_again_it_finds_the_same(finished, read, tune, tmp_path, after, inline):
+def test_a_killed_search_resumes_with_the_same_results(
+    finished, read, tune, tmp_path, after, inline
+):
     results = tmp_path / "killed.duckdb"
     with pytest.raises(Killed):
         tune(read(TUNE), results, progress=Impatient(after))
@@ -186,7 +188,7 @@ def test_another_study_under_the_same_name(finished, read, tune, inline):
     assert inline == []
 
 
-def test_restart_begins_anew_and_trains_nothing_again(finished, read, tune, tmp_path, inline):
+def test_restart_starts_again_and_reuses_trainings(finished, read, tune, tmp_path, inline):
     import shutil
 
     for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
@@ -278,7 +280,7 @@ class Moody:
 '''
 
 
-def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, inline):
+def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, inline):
     from lth_bench.plugins import load_registry
     from lth_bench.running.request import Execution, RunRequest, Selection
     from lth_bench.tuning.run import tune_suite
@@ -306,7 +308,7 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
 
 
 @pytest.mark.parametrize(("objective", "label"), [("area", "imp"), ("matching", "snip")])
-def test_every_trial_is_held_against_the_suite_s_own_dense_run(
+def test_every_trial_is_compared_with_the_suite_s_own_dense_run(
     read, tune, tmp_path, objective, label
 ):
     """Whatever recipe a trial has, and every trial counts what that dense run takes."""

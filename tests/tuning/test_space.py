@@ -44,7 +44,7 @@ def shown(dimensions) -> dict[str, str]:
     return {d.name: str(d) for d in dimensions}
 
 
-def test_annotations_alone_make_a_space():
+def test_the_space_follows_from_annotations():
     assert shown(space_of(Third(), None, KINDS)) == {
         "rate": "0.01 to 1",
         "tiny": "1e-05 to 0.001, log",
@@ -81,13 +81,13 @@ def test_every_built_in_value_lies_in_its_own_space():
             assert dimension.distribution()._contains(internal), (name, dimension.name)
 
 
-def test_rates_that_are_one_number_are_tuned_as_one():
+def test_equal_rates_are_tuned_together():
     (rate,) = space_of(strategy("imp", prune_rate=0.4), None, KINDS)
     assert rate.name == "prune_rate"
     assert rate.places == (("prune_rate", "linear"), ("prune_rate", "output"))
 
 
-def test_a_table_names_what_is_tuned_and_nothing_else():
+def test_a_table_replaces_the_declared_space():
     asked = {"prune_rate.linear": SearchDomain(low=0.1, high=0.5, step=0.1), "scope": True}
     assert shown(space_of(strategy("imp"), asked, KINDS)) == {
         "prune_rate.linear": "0.1 to 0.5, step 0.1",
@@ -103,7 +103,7 @@ def test_a_range_of_a_table_parameter_holds_for_each_kind_or_for_all_together():
     assert set(shown(space_of(imp, together, KINDS))) == {"prune_rate"}
 
 
-def test_a_part_overrides_the_whole_and_false_leaves_one_out():
+def test_a_part_overrides_the_whole_and_false_excludes_it():
     asked = {"prune_rate": True, "prune_rate.output": False}
     assert set(shown(space_of(strategy("imp"), asked, KINDS))) == {"prune_rate.linear"}
     asked = {"prune_rate": True, "prune_rate.output": SearchDomain(low=0.1, high=0.2)}
@@ -119,7 +119,7 @@ def test_the_suite_s_own_value_always_lies_in_the_space():
     assert set(way.choices) == {"uniform", "erk"}
 
 
-def test_a_kind_that_the_network_has_not_is_left_out():
+def test_kinds_of_layers_missing_in_the_network_are_left_out():
     asked = {"prune_rate.conv": True, "prune_rate.linear": True}
     assert set(shown(space_of(strategy("imp"), asked, KINDS))) == {"prune_rate.linear"}
 
@@ -166,13 +166,13 @@ def test_an_unset_parameter_has_no_value_for_trial_0():
     assert (step.kind, step.low, step.high) == ("int", 1, 20)
 
 
-def test_a_logarithm_needs_a_range_above_0():
+def test_a_log_range_must_be_above_0():
     asked = {"prune_rate.linear": SearchDomain(low=0.0, high=0.5, log=True)}
     with pytest.raises(UserError, match="log = true must be above 0, but it starts at 0"):
         space_of(strategy("imp"), asked)
 
 
-def test_recipe_values_are_tuned_where_the_suite_says_so():
+def test_recipe_values_are_tuned_where_the_suite_lists_them():
     recipe = build(Recipe, {"steps": 100, "lr": 0.01})
     found = recipe_space(
         recipe, {"lr": SearchDomain(low=1e-3, high=0.1, log=True), "batch_size": True}

@@ -77,14 +77,14 @@ def test_trial_0_has_the_suite_s_own_settings(begin):
     assert study.propose().origin == "sampler"
 
 
-def test_what_is_proposed_does_not_depend_on_which_trial_ends_first(begin):
+def test_proposals_do_not_depend_on_which_trial_ends_first(begin):
     studies = [begin("budget = { trials = 20 }") for _ in range(2)]
     run(studies[0], bowl, batch=4)
     run(studies[1], bowl, batch=4, order=lambda waiting: waiting[::-1])
     assert [t.params for t in studies[0].trials] == [t.params for t in studies[1].trials]
 
 
-def test_a_restarted_study_goes_on_as_if_it_had_not_stopped(begin):
+def test_a_resumed_study_proposes_as_if_not_interrupted(begin):
     whole = begin("budget = { trials = 20 }")
     run(whole, bowl, batch=3)
     storage = InMemoryStorage()
@@ -117,7 +117,7 @@ def test_a_trial_without_parameters_does_not_count(begin):
     assert len(second.trials) == 6
 
 
-def test_another_living_process_keeps_its_trials(begin):
+def test_a_running_process_keeps_its_trials(begin):
     storage = InMemoryStorage()
     theirs = begin(storage=storage, results="theirs")
     parent = os.getppid()
@@ -149,7 +149,7 @@ def test_the_budget_ends_the_search(begin, budget, trials, batch):
     assert trials <= len(study.trials) <= trials + (batch - 1) * ("minutes" in budget)
 
 
-def test_a_larger_budget_goes_on(begin):
+def test_a_larger_budget_continues_the_search(begin):
     storage = InMemoryStorage()
     run(begin("budget = { trials = 3 }", storage), bowl)
     longer = begin("budget = { trials = 5 }", storage)
@@ -157,7 +157,7 @@ def test_a_larger_budget_goes_on(begin):
     assert len(longer.trials) == 5
 
 
-def test_all_settings_tried_is_the_end(begin):
+def test_the_search_ends_once_every_setting_was_tried(begin):
     study = begin(
         "budget = { trials = 50 }\nsampler = 'random'",
         dimensions=(choice("way", "a", (("way",),), ("a", "b")),),
@@ -167,7 +167,7 @@ def test_all_settings_tried_is_the_end(begin):
     assert len(study.trials) < 20
 
 
-def test_nothing_but_failures_is_the_end(begin):
+def test_the_search_ends_after_many_failures(begin):
     study = begin("budget = { steps = 1_000_000 }")
     while (proposal := study.propose()) is not None:
         study.tell(
@@ -197,7 +197,7 @@ def test_a_study_of_another_suite_under_the_same_name_is_refused(begin, tune, sa
     assert "--restart" in caught.value.message
 
 
-def test_a_stranger_s_study_is_refused(begin, goal):
+def test_a_study_without_our_identity_is_refused(begin, goal):
     storage = InMemoryStorage()
     name = goal().name
     optuna.create_study(storage=storage, study_name=name).ask()
@@ -205,7 +205,7 @@ def test_a_stranger_s_study_is_refused(begin, goal):
         begin(storage=storage)
 
 
-def test_the_pruner_gives_up_what_is_bad_but_never_the_default(begin):
+def test_the_pruner_stops_bad_trials_but_never_the_default(begin):
     study = begin("budget = { trials = 9 }\npruner = 'halving'\nseeds = 4")
     study.propose()
     study.report(0, 2, 0.1)

@@ -43,7 +43,7 @@ def compare(
             "--margin",
             metavar="M",
             help="Largest difference that does not matter: for accuracies a fraction (default "
-            "0.005, half a point), for other metrics relative to A's mean (default 0.05, 5 percent).",
+            "0.005, half a point), for other metrics relative to A's mean (default 0.05).",
         ),
     ] = None,
     interval: Annotated[

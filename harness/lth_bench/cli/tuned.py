@@ -159,12 +159,13 @@ def conclude(
         trials = f"{n} trial{'s are' if n > 1 else ' is'}"
         say(
             f"{trials} still running in other processes, so the study is incomplete and nothing is "
-            f"compared at the suite's seeds yet. The last process to finish does that; or rerun the "
-            f"command later, with --take-over if those processes have ended"
+            f"compared at the suite's seeds yet. The last process to finish does that. Or rerun "
+            f"the command later, with --take-over if those processes have ended"
         )
     where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
     store = redacted(tune.storage) if tune.storage else Paths(path).tuning
-    say(f"suite with tuned settings: lth-bench tune {shlex.quote(given)} --best{where}")
+    best = f"lth-bench tune {shlex.quote(given)} --best{where}"
+    say(f"for a suite with the tuned settings: {best}")
     say(f"studies: {store} (optuna-dashboard {shlex.quote(str(store))})")
 
 

@@ -78,7 +78,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_one_process_does_them_all(supervise: Callable[..., list[StepResult]]) -> None:
+def test_one_process_runs_all_steps(supervise: Callable[..., list[StepResult]]) -> None:
     a, b, c, d = supervise(
         step("a"), step("b"), step("c", "echo", value={"x": 1}), step("d", "nan")
     )
@@ -89,13 +89,13 @@ def test_one_process_does_them_all(supervise: Callable[..., list[StepResult]]) -
     assert c.seconds >= 0
 
 
-def test_what_is_printed_is_no_answer(supervise: Callable[..., list[StepResult]]) -> None:
+def test_printed_text_is_not_an_answer(supervise: Callable[..., list[StepResult]]) -> None:
     noisy, after = supervise(step("noisy", "noisy"), step("after", "echo", value=1))
     assert isinstance(noisy.value, int)  # what os.write returned
     assert after.value == 1
 
 
-def test_an_error_costs_itself_alone(supervise: Callable[..., list[StepResult]]) -> None:
+def test_an_error_fails_only_its_step(supervise: Callable[..., list[StepResult]]) -> None:
     a, bad, odd, b, left, c = supervise(
         step("a"),
         step("bad", "raises", what="value"),
@@ -111,7 +111,7 @@ def test_an_error_costs_itself_alone(supervise: Callable[..., list[StepResult]])
     assert a.value == b.value == c.value  # the same process
 
 
-def test_after_what_may_be_an_error_of_cuda_a_fresh_process_goes_on(
+def test_a_new_process_continues_after_a_possible_cuda_error(
     supervise: Callable[..., list[StepResult]],
 ) -> None:
     a, bad, b = supervise(step("a"), step("bad", "raises", what="cuda"), step("b"))
@@ -121,14 +121,14 @@ def test_after_what_may_be_an_error_of_cuda_a_fresh_process_goes_on(
 
 
 @pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL])
-def test_one_that_dies(supervise: Callable[..., list[StepResult]], how: signal.Signals) -> None:
+def test_a_child_that_dies(supervise: Callable[..., list[StepResult]], how: signal.Signals) -> None:
     dead, after = supervise(step("dead", "dies", how=int(how)), step("after"))
     assert dead.status == "died"
     assert dead.error == f"its process was killed by {how.name}: last words"
     assert after.status == "ok"
 
 
-def test_one_that_hangs_is_killed_with_its_own_children(
+def test_a_child_that_hangs_is_killed_with_its_own_children(
     supervise: Callable[..., list[StepResult]], tmp_path: Path
 ) -> None:
     late, after = supervise(step("late", "hangs", seconds=1.0), step("after"))
@@ -138,7 +138,7 @@ def test_one_that_hangs_is_killed_with_its_own_children(
         assert gone(int(pid))
 
 
-def test_nothing_goes_on_beyond_the_end(supervise: Callable[..., list[StepResult]]) -> None:
+def test_nothing_runs_beyond_the_end(supervise: Callable[..., list[StepResult]]) -> None:
     first, cut, left = supervise(
         step("first"), step("cut", "hangs"), step("left"), until=time.monotonic() + 2.0
     )
