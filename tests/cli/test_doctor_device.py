@@ -67,13 +67,13 @@ def test_nothing_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("function", "change", "said"),
     [
-        ("agreement", {"eager": 0.3}, "is 3.0e-01 apart from eager"),
-        ("agreement", {"cpu": 0.9}, "is 9.0e-01 apart from the CPU"),
-        ("agreement", {"cpu": float("nan")}, "is nan apart from the CPU"),
-        ("agreement", {"stacked": {"branches": 1.1}}, "apart from stacked (branches)"),
+        ("agreement", {"eager": 0.3}, "differs by 3.0e-01 from eager"),
+        ("agreement", {"cpu": 0.9}, "differs by 9.0e-01 from the CPU"),
+        ("agreement", {"cpu": float("nan")}, "differs by nan from the CPU"),
+        ("agreement", {"stacked": {"branches": 1.1}}, "differs by 1.1e+00 from stacked (branches)"),
         ("agreement", {"pruned_zero": False}, "a pruned weight is not zero"),
-        ("halving", {"halved": 8}, "the cohort was not made smaller"),
-        ("halving", {"apart": 1.0}, "its result is 1.0e+00 apart"),
+        ("halving", {"halved": 8}, "the cohort was not halved"),
+        ("halving", {"apart": 1.0}, "its result differs by 1.0e+00"),
     ],
 )
 def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""`doctor --device`: what a device can do, tried by processes that may hang or die."""
+"""`doctor --device`: test a device in child processes, which may hang or die."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from lth_bench.maintenance.selftest.supervised import StepResult, run
 
 COMMAND = (sys.executable, "-P", "-m", "lth_bench.maintenance.selftest")
 SAME, CLOSE = 1e-5, 1e-2
-"""How far results may be apart, as a share of what training changes: of the same operations in
-another order of launches, and of other kernels with another order of sums. A fault gives about 1.
+"""Largest allowed difference of results, relative to how far training moves the values: for the
+same operations launched in another order, and for other kernels with another order of sums. A real
+fault gives about 1.
 """
 HEADINGS = (
     "device", "network", "cohort size", "layout", "model-steps/s", "host µs", "step µs",
@@ -23,14 +24,14 @@ HEADINGS = (
 
 
 def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[StepResult]]:
-    """The self-tests of some devices, side by side. A step is late after `limit` seconds."""
+    """Self-tests of several devices in parallel. A step is late after `limit` seconds."""
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         found = pool.map(lambda name: run(COMMAND, plan(name, limit)), names)
         return dict(zip(names, found, strict=True))
 
 
 def findings(device: str, results: Sequence[StepResult]) -> Iterator[Diagnosis]:
-    """What the doctor says of a device's self-test."""
+    """Diagnoses of a device's self-test."""
     if device != "cpu":
         yield Diagnosis("warning", "CUDA", UNMEASURED, "please report the figures below")
     judge: dict[str, Callable[[Any], tuple[str, list[str]]]] = {
@@ -41,7 +42,9 @@ def findings(device: str, results: Sequence[StepResult]) -> Iterator[Diagnosis]:
         what = f"{device} {result.name}"
         if result.status != "ok":
             first = str(result.error).splitlines()[0] if result.error else result.status
-            yield Diagnosis("problem", what, f"{result.status}: {first}", "--json has all of it")
+            yield Diagnosis(
+                "problem", what, f"{result.status}: {first}", "--json shows the whole error"
+            )
             continue
         text, bad = judge[result.name.split()[0]](result.value)
         for warning in result.value.get("warnings", ()):
@@ -64,7 +67,7 @@ def _about(value: Any) -> tuple[str, list[str]]:
 
 
 def _capture(value: Any) -> tuple[str, list[str]]:
-    how = "a captured step, replayed," if value["captured"] else "a step (a CPU captures none)"
+    how = "a replayed CUDA graph" if value["captured"] else "a step (not captured on a CPU)"
     return f"{how} changes every parameter; loss {value['loss']:.3f}", []
 
 
@@ -72,22 +75,22 @@ def _agreement(value: Any) -> tuple[str, list[str]]:
     rows = [("eager", value["eager"], SAME), ("the CPU", value["cpu"], CLOSE)]
     rows += [(f"stacked ({way})", far, CLOSE) for way, far in value["stacked"].items()]
     rows = [row for row in rows if row[1] is not None]
-    bad = [f"is {far:.1e} apart from {what}" for what, far, limit in rows if not far <= limit]
+    bad = [f"differs by {far:.1e} from {what}" for what, far, limit in rows if not far <= limit]
     if not value["pruned_zero"]:
         bad.append("a pruned weight is not zero")
     said = ", ".join(f"{what} {far:.0e}" for what, far, _ in rows)
-    return f"{value['steps']} steps; of what they change, differs from {said}", bad
+    return f"relative difference after {value['steps']} steps from {said}", bad
 
 
 def _halving(value: Any) -> tuple[str, list[str]]:
     bad = []
     if not value["halved"] < value["size"]:
-        bad.append("the cohort was not made smaller")
+        bad.append("the cohort was not halved")
     if not value["apart"] <= CLOSE:
-        bad.append(f"its result is {value['apart']:.1e} apart")
+        bad.append(f"its result differs by {value['apart']:.1e}")
     return (
-        f"a cohort of {value['size']} that takes {value['needed'] / 1e6:,.0f} MB, in half of that: "
-        f"trained {value['halved']} at a time, result {value['apart']:.0e} apart"
+        f"a cohort of {value['size']} needing {value['needed'] / 1e6:,.0f} MB, given half of that: "
+        f"trained {value['halved']} at a time, relative difference {value['apart']:.0e}"
     ), bad
 
 
@@ -96,7 +99,7 @@ def _speed(value: Any) -> tuple[str, list[str]]:
 
 
 def speeds(device: str, results: Sequence[StepResult]) -> list[list[str]]:
-    """The lines of the table of speeds."""
+    """Rows of the table of speeds."""
     lines = []
     for result in results:
         if result.status != "ok" or not result.name.startswith("speed"):
@@ -112,7 +115,7 @@ def speeds(device: str, results: Sequence[StepResult]) -> list[list[str]]:
 
 
 def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], left: int = 2) -> str:
-    """Columns in line; the first `left` of them to the left, numbers to the right."""
+    """A table in text; the first `left` columns are aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
     ruler = ["─" * width for width in widths]
     shown = []

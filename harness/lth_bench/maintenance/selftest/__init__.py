@@ -1,5 +1,5 @@
-"""What a device can do, measured by processes that may raise, hang or die without harm.
+"""Self-tests of a device, run in child processes that may raise, hang or die.
 
-`lth-bench doctor --device` and `tests/benchmarks/training/gpu.py` are made of this. Nothing here
-imports more than torch and the training engine, so that it runs on a machine with PyTorch alone.
+`lth-bench doctor --device` and `tests/benchmarks/training/gpu.py` use them. They import only torch
+and the training engine, so that they run on a machine with nothing but PyTorch.
 """

@@ -1,4 +1,4 @@
-"""A child that does the self-test's steps: `python -m lth_bench.maintenance.selftest`."""
+"""The child process of a self-test: `python -m lth_bench.maintenance.selftest`."""
 
 from lth_bench.maintenance.selftest.steps import functions
 from lth_bench.maintenance.selftest.supervised import serve

@@ -1,4 +1,4 @@
-"""A network with its data on a device, and cohorts of it: what every run trains through."""
+"""A network with its data on a device, trained in cohorts as in every run."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from lth_bench.training.randomness import seeded
 from lth_bench.training.request import FitRequest
 
 DENSITY = 0.5
-"""Of the masks: the smallest weights at initialisation are pruned, over all layers."""
+"""Density of the masks, which keep the largest weights at initialisation over all layers."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A layout that is warmed up, and what that took."""
+    """A layout after warm-up, and the time of the warm-up."""
 
     layout: Layout
     first_seconds: float
-    """To make it and to begin its first cohort: on a GPU, its step is captured."""
+    """To create it and to start its first cohort; on a GPU, this captures its step."""
     begin_seconds: float
-    """To begin one more cohort, before its first step."""
+    """To start another cohort, before its first step."""
 
 
 class Bench:
@@ -48,12 +48,12 @@ class Bench:
 
     @cached_property
     def auto(self) -> Measured:
-        """The engine's own choice of the cohort size, with the rates that it measured."""
+        """The engine's own choice of the cohort size, with the measured rates."""
         return measure(self.network, self.data, self.net.recipe)
 
     def ready(self, size: int | str, stacks: str | None = None) -> Ready:
-        """What a cohort of that size is computed on. `stacks` is the way of stacking, the
-        network's first one if not given; size `auto` is the engine's own choice of both.
+        """The layout for cohorts of that size. `stacks` is the way of stacking, by default the
+        network's first; with size `auto` the engine chooses both.
         """
         if size == "auto":
             size, stacks = self.auto.choice.size, self.auto.choice.stacks
@@ -63,7 +63,7 @@ class Bench:
         return self._ready[key]
 
     def layout(self, size: int | str, stacks: str | None = None) -> Layout:
-        """The same without the times."""
+        """The layout of `ready`."""
         return self.ready(size, stacks).layout
 
     def _made(self, size: int, stacks: str | None) -> Ready:
@@ -80,7 +80,7 @@ class Bench:
         return Ready(layout, first - began, time.perf_counter() - first)
 
     def requests(self, members: int, steps: int) -> list[FitRequest]:
-        """One training a member: its own seed, initial values and mask."""
+        """A training for each member, with its own seed, initial values and mask."""
         made = []
         for seed in range(members):
             with seeded("benchmark", seed):
@@ -94,13 +94,13 @@ class Bench:
         return made
 
     def cohort(self, layout: Layout, steps: int) -> Cohort:
-        """A full cohort of trainings of so many steps, ready to run."""
+        """A full cohort of trainings of `steps` steps, ready to run."""
         return Cohort(
             layout, [[PendingFit(request)] for request in self.requests(layout.cohort_size, steps)]
         )
 
     def trained(self, layout: Layout, steps: int) -> list[dict[str, torch.Tensor]]:
-        """The members' values after so many steps, on the CPU."""
+        """The members' values after `steps` steps, on the CPU."""
         asked = [PendingFit(request) for request in self.requests(layout.cohort_size, steps)]
         Cohort(layout, [[one] for one in asked]).run()
         found = []
@@ -112,7 +112,7 @@ class Bench:
         return found
 
     def run(self, layout: Layout, steps: int) -> float:
-        """Seconds of whole trainings of so many steps. Preparing them comes before the clock."""
+        """Seconds of whole trainings of `steps` steps, without preparing them."""
         asked = [PendingFit(request) for request in self.requests(layout.cohort_size, steps)]
         cohort = Cohort(layout, [[one] for one in asked])
         synchronize(self.device)
@@ -127,6 +127,6 @@ class Bench:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what was launched on the device."""
+    """Wait for all work launched on the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

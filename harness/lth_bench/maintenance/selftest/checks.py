@@ -1,4 +1,4 @@
-"""Whether a device trains what the CPU trains: captures have an effect, and all ways agree."""
+"""Checks that a device trains as the CPU does, alone and stacked, with and without CUDA graphs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lth_bench.maintenance.selftest.net import MADE, Net, made
 from lth_bench.training.engine.layouts import Layout
 
 STEPS = {"lenet_300_100": 20, "conv_bn": 10}
-"""Of the trainings that are compared: few, so that rounding has no time to grow."""
+"""Steps of the compared trainings: few, so that rounding errors stay small."""
 IMAGES = 2000
 COMPANY = 3
 """Members of the stacked cohort."""
@@ -25,13 +25,13 @@ MemberValues = Sequence[dict[str, Tensor]]
 
 @contextmanager
 def strict() -> Iterator[list[str]]:
-    """Warnings about CUDA, graphs and captures are errors; the others are noted."""
+    """Turn warnings about CUDA, graphs and captures into errors; yield a list of the others."""
     noted: list[str] = []
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield noted
     texts = list(dict.fromkeys(str(w.message) for w in found))
-    # an operation without a deterministic form is no fault of the device
+    # an operation without a deterministic version is not a fault of the device
     noted += [t for t in texts if "deterministic" in t or not _alarming(t)]
     if alarming := [t for t in texts if t not in noted]:
         raise RuntimeError(f"warned: {'; '.join(alarming)}")
@@ -42,9 +42,9 @@ def _alarming(text: str) -> bool:
 
 
 def capture(device: str) -> dict[str, Any]:
-    """A captured step, replayed, changes every parameter and adds to the losses.
+    """Check that replaying a captured step changes every parameter and adds to the losses.
 
-    RuntimeError where it does not, and where a GPU captures nothing.
+    RuntimeError where it does not, or where a GPU does not capture the step.
     """
     with strict() as noted:
         bench = small("lenet_300_100", device)
@@ -67,9 +67,9 @@ def capture(device: str) -> dict[str, Any]:
 
 
 def agreement(device: str, name: str) -> dict[str, Any]:
-    """How far trainings of one network come apart that differ in nothing but how they are computed,
-    as a share of what training changes: captured against launched one by one (`eager`), every way
-    of stacking against alone (`stacked`), and the device against the CPU (`cpu`).
+    """Relative difference of trainings that differ only in how they are computed: CUDA graphs
+    against eager execution (`eager`), every way of stacking against training alone (`stacked`), and
+    the device against the CPU (`cpu`).
     """
     with strict() as noted:
         bench = small(name, device)
@@ -98,14 +98,14 @@ def agreement(device: str, name: str) -> dict[str, Any]:
 
 
 def ways(bench: Bench) -> list[str]:
-    """Ways of stacking that the engine has for the network on this device."""
+    """The engine's ways of stacking the network on this device."""
     from lth_bench.training.engine.layouts import ways_to_stack
 
     return ways_to_stack(bench.network)
 
 
 def small(name: str, device: str) -> Bench:
-    """A network of `MADE` in float32, under SGD: Adam's first steps blow up rounding."""
+    """A network of `MADE` in float32 under SGD: Adam's first steps amplify rounding errors."""
     net: Net = MADE[name]()
     recipe = replace(
         net.recipe, optimizer="sgd", lr=0.01, momentum=0.9, batch_size=64, val_size=200,
@@ -131,8 +131,8 @@ def _alone(bench: Bench, layout: Layout, steps: int) -> MemberValues:
 
 
 def apart(some: MemberValues, others: MemberValues, start: MemberValues) -> float:
-    """Distance between trained values, over the distance that training went: the largest of the
-    members'. About 1 where they have nothing to do with each other.
+    """Distance between trained values divided by the distance that training moved them: the largest
+    over the members. About 1 for unrelated values.
     """
     found = 0.0
     for a, b, s in zip(some, others, start, strict=True):

@@ -1,4 +1,4 @@
-"""What becomes of a training whose cohort does not fit: the engine halves it until it does."""
+"""Train a cohort that does not fit into memory: the engine halves it until it does."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ SIZE = 8
 """Members of the cohort that does not fit."""
 STEPS = 5
 ROOM = 0.5
-"""Of what a cohort of `SIZE` takes, what is left for it."""
+"""Share of the memory needed by a cohort of `SIZE` that it gets."""
 
 
 def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
-    """Train with all of the memory and with half of what that took, by the engine's own halving.
-    The network has two layers of `hidden` units.
+    """Train with all of the memory, then with half of what that needed, so that the engine halves
+    the cohort. The network has two layers of `hidden` units.
 
-    The limit is torch's own on this process, which leaves other processes' memory alone. Returns
-    the cohort sizes and how far the results are apart, as a share of what training changes.
+    The limit is torch's limit for this process, which does not affect other processes. Returns the
+    cohort sizes and the relative difference of the results.
     """
     from lth_bench.models.mlp import MLP
 
     recipe = replace(ADAM, eval_every=STEPS, steps=STEPS)
-    # weights take most of it, so that half as many members take about half
+    # weights take most of the memory, so half as many members need about half of it
     net = Net("wide", MLP(hidden=(hidden, hidden)), MNIST, recipe)
     with strict() as noted, tempfile.TemporaryDirectory() as folder:
         where = torch.device(device)
@@ -79,7 +79,7 @@ def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
 
 
 def _held(device: torch.device) -> int:
-    """Bytes that this process has of the device once what is not used is given back."""
+    """Bytes of the device that this process holds after freeing unused memory."""
     gc.collect()
     torch.cuda.empty_cache()
     return torch.cuda.memory_reserved(device)

@@ -1,4 +1,4 @@
-"""What is trained to find out what a device can do: a network, its data's shape and its recipe."""
+"""The networks of a self-test, with the shape of their data and their recipes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Net:
 
     name: str
     model: Any
-    """With a method `build(shape, classes)`, as the plugins of models have it."""
+    """A model with the method `build(shape, classes)`, as model plugins have."""
     shape: tuple[int, int, int]
     """[C, H, W] of an image."""
     recipe: Recipe
     epoch: int = 0
-    """Training images of an epoch, where the time of an epoch is quoted."""
+    """Training images in an epoch, where the time of an epoch is reported."""
     evaluated: bool = False
-    """Whether the evaluations on the validation split are timed with the steps."""
+    """Whether timings include the evaluations on the validation split."""
     cpu_batch: int = 128
-    """Examples a step where a CPU measures; smaller where a step would take seconds."""
+    """Batch size on a CPU; smaller for networks where a step would take seconds."""
     classes: int = 10
 
     def build(self) -> nn.Module:
@@ -43,8 +43,8 @@ class Net:
         return module
 
     def on(self, device: str) -> Net:
-        """The same as it is trained there: on a GPU, convolutional networks by autocast to
-        bfloat16; on a CPU, in its batch size.
+        """The network as it is trained there: on a GPU, convolutional networks under autocast to
+        bfloat16; on a CPU, with `cpu_batch`.
         """
         recipe = self.recipe
         if device == "cpu":
@@ -55,12 +55,12 @@ class Net:
 
 
 def has_bfloat16(device: str) -> bool:
-    """Whether a GPU has units for it."""
+    """Whether a GPU supports bfloat16 in hardware."""
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 LONG = 1_000_000
-"""Steps of a recipe where the measurement says how many are taken."""
+"""Steps of a recipe where the measurement decides how many are taken."""
 ADAM = Recipe(
     optimizer="adam", lr=1.2e-3, batch_size=128, steps=LONG, val_size=1000, eval_every=LONG
 )
@@ -80,7 +80,7 @@ rounding grows slowly.
 
 
 def made(shape: tuple[int, int, int], size: int, test_size: int = 10_000) -> Arrays:
-    """Images that can be told apart: ten smooth patterns, one a class, under noise."""
+    """Synthetic images that can be classified: a smooth pattern for each class, with noise."""
     draws = torch.Generator().manual_seed(0)
     coarse = torch.rand(10, shape[0], 4, 4, generator=draws)
     patterns = torch.nn.functional.interpolate(coarse, shape[1:], mode="bilinear")

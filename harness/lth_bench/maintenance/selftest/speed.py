@@ -1,4 +1,4 @@
-"""How fast a layout trains, and where its time and memory go."""
+"""Measure the speed of a layout, and where its time and memory go."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lth_bench.maintenance.selftest.bench import Bench, Ready, synchronize
 from lth_bench.training.engine.layouts import Layout
 
 FIRST = 50
-"""Steps of the first measurement on a GPU: fewer are lost in what a training costs beside them."""
+"""Steps of the first measurement on a GPU; with fewer, the overhead of a training dominates."""
 CAP = 100_000
-"""Steps of any measurement, whatever a clock says."""
+"""Steps of a measurement at most, even if the clock is wrong."""
 GROWTH = 20.0
-"""Times as many steps in the next measurement, at most."""
+"""Factor by which the steps of the next measurement grow at most."""
 ISSUED = 100
-"""Steps that are only issued: their launches fit into CUDA's queue, so that none waits."""
+"""Steps that are only issued: few enough for CUDA's queue, so that no launch waits."""
 
 
 def steady(
     run: Callable[[int], float], seconds: float, first: int = FIRST, multiple: int = 1
 ) -> tuple[int, float]:
-    """A number of steps that takes at least half of `seconds`, and what it took.
+    """A number of steps that takes at least half of `seconds`, and the seconds that it took.
 
-    The next guess follows from the whole time of the last one, never from a difference of times,
-    which may be nothing or less: so it is too small where the clock is wrong, not a million.
+    The next guess uses the whole time of the last one, never a difference of times, which could be
+    zero or negative: so a wrong clock gives too few steps rather than a million.
     """
     steps = first
     while True:
@@ -44,17 +44,17 @@ def steady(
 def rate(
     bench: Bench, layout: Layout, seconds: float, first: int | None = None
 ) -> tuple[float, int]:
-    """Model-steps a second of whole trainings, and the steps that were timed.
+    """Model-steps per second of whole trainings, and the number of timed steps.
 
-    What a training of no steps takes, which evaluates and copies what comes out, is left out,
-    unless evaluations count.
+    The time of a training of no steps, for evaluations and copies, is subtracted unless
+    evaluations are included.
     """
     first = first or (FIRST if bench.device.type == "cuda" else 1)
     every = bench.net.recipe.eval_every if bench.net.evaluated else 1
     none = 0.0 if bench.net.evaluated else bench.run(layout, 0)
     steps, taken = steady(lambda n: bench.run(layout, n), seconds, first, every)
     own = taken - none
-    if own < taken / 2:  # it was something else that took so long
+    if own < taken / 2:  # the subtracted time was disturbed
         own = taken
     if not own > 0:
         raise RuntimeError(f"by the clock, {steps} steps took {taken} s")
@@ -62,11 +62,11 @@ def rate(
 
 
 def details(bench: Bench, ready: Ready) -> dict[str, Any]:
-    """Where a step's time goes, in microseconds of the whole cohort's step, and the memory.
+    """Where a step's time goes, in microseconds for the step of the whole cohort, and the memory.
 
-    `host`: until the step is issued, nothing being waited for. `step`: until it is computed, where
-    each is issued by itself. `advance`: the same as the engine does it between evaluations.
-    `graph`: replaying what was captured and nothing else; None where nothing was.
+    `host`: until the step is issued, without waiting for it. `step`: until it is computed, with
+    each step issued separately. `advance`: as the engine runs steps between evaluations. `graph`:
+    replaying the CUDA graph only; None where none was captured.
     """
     layout = ready.layout
     times = ISSUED if bench.device.type == "cuda" else 2
@@ -104,7 +104,7 @@ def details(bench: Bench, ready: Ready) -> dict[str, Any]:
 
 
 def memory(device: torch.device) -> dict[str, int | None]:
-    """Bytes that tensors took at most since the peak was reset, and that were reserved for them."""
+    """Peak bytes of tensors since the peak was reset, and peak reserved bytes."""
     if device.type != "cuda":
         return {"peak_memory": None, "reserved_memory": None}
     return {
@@ -114,7 +114,7 @@ def memory(device: torch.device) -> dict[str, int | None]:
 
 
 def _issued(step: Callable[[int], object], layout: Layout, times: int) -> tuple[float, float]:
-    """Seconds until so many steps are issued, and until they are done."""
+    """Seconds until `times` steps are issued, and until they are done."""
 
     def steps() -> None:
         for done in range(times):
@@ -138,7 +138,7 @@ def _median(action: Callable[[], object], layout: Layout, times: int = 5) -> flo
 
 
 def kernels(bench: Bench, layout: Layout, steps: int = 20, top: int = 15) -> list[dict[str, Any]]:
-    """The kernels that take most of a step, by torch's profiler: name, calls and µs a step."""
+    """The slowest kernels by torch's profiler: name, and calls and µs per step."""
     from torch.profiler import ProfilerActivity, profile
 
     bench.cohort(layout, 1)

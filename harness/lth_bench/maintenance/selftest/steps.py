@@ -1,4 +1,4 @@
-"""The steps of a device's self-test, and the functions that its processes do them by."""
+"""The steps of a device's self-test, and the functions that its child process runs for them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ SPEEDS = (("lenet_300_100", 1), ("lenet_300_100", 16), ("resnet20", 1), ("resnet
 """Networks and cohort sizes whose speed is measured on a GPU."""
 ON_CPU = (("lenet_300_100", 1), ("lenet_300_100", 8), ("conv_bn", 1))
 SECONDS = 1.0
-"""Of a measurement of speed."""
+"""Duration of a measurement of speed."""
 LIMIT = 60.0
 """Seconds after which a step is late; the slowest is expected to take five."""
 
 
 def plan(device: str, limit: float = LIMIT) -> list[Step]:
-    """What is asked of a device, about twenty seconds' worth on a GPU. A step is late after
+    """The steps of a device's self-test, about twenty seconds on a GPU. A step is late after
     `limit` seconds.
     """
     where = {"device": device}
@@ -34,7 +34,7 @@ def plan(device: str, limit: float = LIMIT) -> list[Step]:
 
 
 def functions() -> dict[str, Callable[..., Any]]:
-    """What a child does, by name; every function takes the device first."""
+    """The functions of a child by name; each takes the device first."""
     from lth_bench.maintenance.selftest.checks import agreement, capture
     from lth_bench.maintenance.selftest.full_device import halving
 
@@ -46,7 +46,7 @@ def functions() -> dict[str, Callable[..., Any]]:
 
 
 def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A worker's settings, and the device the current one of the thread."""
+    """Apply a worker's settings and make the device the current one before the call."""
 
     def call(device: str, **arguments: Any) -> Any:
         from lth_bench.system.devices import prepare_process
@@ -58,7 +58,7 @@ def _on_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def about(device: str) -> dict[str, Any]:
-    """Name, memory, and the versions of driver, runtime and libraries."""
+    """The device's name and memory, and the versions of driver, runtime and libraries."""
     import torch
 
     found: dict[str, Any] = {"torch": torch.__version__, "name": "cpu"}
@@ -82,7 +82,7 @@ def about(device: str) -> dict[str, Any]:
 
 
 def driver() -> str | None:
-    """The newest CUDA that the driver can run, such as `12.8`; None where it does not say."""
+    """The newest CUDA version that the driver supports, such as `12.8`; None if unknown."""
     import torch
 
     ask = getattr(torch._C, "_cuda_getDriverVersion", None)
@@ -94,8 +94,8 @@ def driver() -> str | None:
 
 
 def speed(device: str, name: str, size: int, seconds: float) -> dict[str, Any]:
-    """Model-steps a second of a network at a cohort size, and where the time goes. Of several ways
-    of stacking, the fastest.
+    """Model-steps per second of a network at a cohort size with the fastest way of stacking, and
+    where the time goes.
     """
     import torch
 
