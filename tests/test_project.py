@@ -14,19 +14,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, FOLDERS, ROOT, TRACKED, blocks
 from packaging.requirements import Requirement
 
 import lth_bench
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness" / "lth_bench"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCAL = {"build", "data", "dist"}
-"""Folders that git ignores."""
-IGNORED = {*LOCAL, ".venv", ".venv-lowest", ".pytest_cache"}
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & {*p.relative_to(ROOT).parts[:1]})
-
-
 LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))
 
 
@@ -34,10 +28,6 @@ def output(*command: str, cwd: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.M | re.S)
 
 
 # documents
@@ -59,8 +49,10 @@ def test_make_commands_in_documents_are_targets() -> None:
 
 
 def test_every_folder_has_a_readme() -> None:
-    folders = [p for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    assert [p.name for p in folders if p.name not in LOCAL and not (p / "README.md").exists()] == []
+    folders = {p.relative_to(ROOT).parts[0] for p in TRACKED if p.parent != ROOT}
+    seen = sorted(name for name in folders if not name.startswith("."))
+    assert [name for name in seen if not (ROOT / name / "README.md").exists()] == []
+    assert {*seen} <= {*FOLDERS}, "a new folder: name it in documents.FOLDERS"
 
 
 def test_the_guide_s_strategy_has_the_name_it_says(tmp_path: Path) -> None:

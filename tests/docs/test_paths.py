@@ -6,14 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-IGNORED = {".venv", ".venv-lowest", ".pytest_cache", "build", "dist"}
-DOCUMENTS = sorted(
-    p
-    for p in ROOT.rglob("*.md")
-    if not IGNORED & {*p.relative_to(ROOT).parts[:1]} and p.name not in ("CHANGELOG.md", "TABLE.md")
-)
+NAMED = [p for p in DOCUMENTS if p.name not in ("CHANGELOG.md", "TABLE.md")]
 ROOTS = [ROOT, ROOT / "harness" / "lth_bench", ROOT / "plugins", ROOT / "tests"]
 READERS = {
     "grown.py",
@@ -28,7 +23,7 @@ READERS = {
 """Files that a reader writes, or could have."""
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("document", NAMED, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_of_code_exist(document: Path) -> None:
     named = re.findall(r"`([\w./*]+\.(?:py|sql|js|toml))`", document.read_text("utf-8"))
     folder = document.parent

@@ -15,22 +15,16 @@ from typing import Any
 
 import pytest
 import typer
+from documents import DOCUMENTS, ROOT, blocks
 
 from lth_bench.cli.app import app
 from lth_bench.store import Paths, fold
 
-ROOT = Path(__file__).resolve().parents[2]
 LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
-IGNORED = {".venv", ".venv-lowest", ".pytest_cache", "build", "dist"}
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not IGNORED & {*p.relative_to(ROOT).parts[:1]})
 OWN = {README, *(ROOT / "docs").rglob("*.md")}
 """Documents whose snippets are run here; those of other READMEs run beside what they explain."""
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.M | re.S)
 
 
 def commands(document: Path) -> Iterator[list[str]]:
