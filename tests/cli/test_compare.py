@@ -92,7 +92,9 @@ def test_a_failure_is_no_better_result(compare):
     code, out, err = compare("snip@run-old", "snip", "--fail-on", "worse")
     assert code == 6
     assert "B lost 1 of 3 seeds" in out
-    assert err.startswith("fails: conv2/cifar10/paper at 50.00% left: B lost 1 of 3 seeds (worse)")
+    assert err.startswith(
+        "fails: conv2/cifar10/paper at density 50.00%: B lost 1 of 3 seeds (worse)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Rebuilt:
     left_out: int
     """Trials that have values and that Optuna does not take: their parameters lie in no range."""
     numbers: Sequence[int] = ()
-    """The study's own number of each of Optuna's trials, which it counts anew."""
+    """The study's own number of each of Optuna's trials, which it counts from 0."""
 
     def target(self, objective: int) -> Any:
         """What Optuna's plots take as the value of a trial; None where there is one anyway."""

@@ -1,4 +1,4 @@
-"""How a difference is told: fractions in percentage points, logarithms as factors."""
+"""What paired differences allow one to say, and by how many seeds the rest may be settled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lth_bench.stats.significance import equivalence_p, paired_t, require_margin
 from lth_bench.stats.summary import Interval, Summary, require_fraction
 
 Unit = str
-""" "points": of fractions, told times 100. "ratio": of logarithms, told as factors. Any other, such
-as "steps" or "": told as they are, and named where there is space."""
+""" "points": of fractions, written times 100. "ratio": of logarithms, written as factors. Any other,
+such as "steps" or "": written as they are, and named where there is space."""
 
 MINUS = "−"
 
@@ -75,7 +75,7 @@ class Verdict:
     """Shown to lie within the margin, even if also shown to be better or worse."""
     level: float = 0.95
     unit: Unit = "points"
-    """How differences are told: see `told`."""
+    """How differences are written: see `told`."""
 
     @property
     def n(self) -> int:

@@ -1,6 +1,6 @@
 -- One batch of journal records, `staged` in order, into the tables; run in one transaction.
 -- Of records with one key the last counts, so what a key had before is deleted first. A record
--- without its key is nobody's, and is passed over.
+-- without its key belongs to nothing and is passed over.
 
 -- Runs.
 CREATE TEMP TABLE batch_runs AS

@@ -102,8 +102,8 @@ COLUMNS = {
     "total_seconds": "Seconds of search and training, without sharing.",
     "flops_ratio": "FLOPs of search and training as executed / FLOPs of the dense run.",
     "flops_masked_ratio": "The same if pruned weights cost nothing.",
-    "tuning_steps": "Optimiser steps of the trials that found the parameters, as if nothing were "
-    "shared; NULL where nothing was tuned.",
+    "tuning_steps": "Optimiser steps of the trials that found the parameters, without "
+    "sharing; NULL where nothing was tuned.",
     "tuning_seconds": "Wall-clock seconds of the trials.",
     # sharing
     "trainings_asked": "Trainings that the strategies asked for: of each strategy, task and seed "

@@ -38,7 +38,7 @@ class Paths:
     """The files of one set of results, all beside the DuckDB file that `--results` names."""
 
     results: Path
-    """The DuckDB file: an index, which `lth-bench db rebuild` makes anew from the journal."""
+    """The DuckDB file: an index, which `lth-bench db rebuild` rebuilds from the journal."""
 
     def __post_init__(self) -> None:
         named = Path(self.results)
@@ -189,5 +189,5 @@ def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
     elif error.errno in (errno.ENOENT, errno.ENOTDIR):
         do = "Bring the folder back, or name another place with --results or LTH_BENCH_RESULTS"
     else:
-        do = "Mend that, or name another place with --results or LTH_BENCH_RESULTS"
+        do = "Fix that, or name another place with --results or LTH_BENCH_RESULTS"
     return DiskError(f"cannot {doing} {path}: {error.strerror or error}. {do}")

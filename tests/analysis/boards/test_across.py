@@ -155,7 +155,7 @@ def test_rungs_where_ladders_differ(chosen: Chosen) -> None:
     ]  # fmt: skip
     (table,) = board(con).tables
     assert [line[0].text for line in table.lines()] == [
-        "rung 1: 50.00–60.00", "rung 2: 10.00–20.00"
+        "level 1: 50.00–60.00", "level 2: 10.00–20.00"
     ]  # fmt: skip
 
 

@@ -163,6 +163,6 @@ def test_no_ticket_is_no_curve(chosen: Chosen) -> None:
 
 def test_the_title_says_over_which_densities(chosen: Chosen) -> None:
     shown = table(chosen({("dense", 1.0): [0.9], ("a", 0.5): [0.8], ("a", 0.0004): [0.7]}))
-    assert shown.title == "mlp · digits · mlp · 100.00 to 0.040% left, 3 densities"
+    assert shown.title == "mlp · digits · mlp · density 100.00 to 0.040%, 3 levels"
     one = table(chosen({("a", 0.5): [0.8]}))
-    assert one.title.endswith("· 50.00% left")
+    assert one.title.endswith("· density 50.00%")

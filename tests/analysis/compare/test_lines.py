@@ -165,7 +165,7 @@ def test_gates(tasks, gate, failing):
 
 def test_a_gate_names_the_line(tasks):
     (text,) = refused(["worse", "not-better"], tasks(0.1, lost=[3]), {})
-    assert text == "m0/d/r at 50.00% left: B lost 1 of 4 seeds (worse, not-better)"
+    assert text == "m0/d/r at density 50.00%: B lost 1 of 4 seeds (worse, not-better)"
 
 
 def test_a_control_that_was_skipped_loses_nothing(sample):

@@ -23,7 +23,7 @@ def board(scores: Scores, against: Baselines) -> Board:
     unit = scores.measure.difference_unit if differences else ""
     legend = (
         f"Ranked by {scores.what}; a task is one observation, its mean over the seeds, and a seed "
-        "that was lost or cannot be reached is the worst. left: mean target density; rung: the "
+        "that was lost or cannot be reached is the worst. density: mean target; level: the "
         "tasks' densities differ, and each task's k-th densest are compared. mean rank: over the "
         "tasks. #: 1–3: places of the labels that it is not told apart from. group: labels that "
         "share a letter are not told apart (signed-rank tests of all pairs at 95% with Holm's "
@@ -50,7 +50,7 @@ def _table(suite: str, members: list[BoardRow], scores: Scores) -> Table:
     tested = scores.scale != "rank"
     base = versus(members[0])
     header = (
-        *(("left %",) if by_level else ()), "#", "strategy", "mean rank", "group",
+        *(("density %",) if by_level else ()), "#", "strategy", "mean rank", "group",
         *((_delta(scores.scale, base), "won", "p", "verdict") if tested else ()), "tasks",
     )  # fmt: skip
     blocks = [
@@ -93,7 +93,7 @@ def _line(row: BoardRow, first: bool, by_level: bool, scores: Scores) -> Line:
 def _level(row: BoardRow) -> str:
     if row["rung"] is None:
         return kept(row["target_density"])
-    return f"rung {row['rung']}: {kept(row['density_low'])}–{kept(row['density_high'])}"
+    return f"level {row['rung']}: {kept(row['density_low'])}–{kept(row['density_high'])}"
 
 
 def _places(row: BoardRow) -> str:

@@ -245,8 +245,8 @@ def line(row: BoardRow, words: Words, measure: Measure = ACCURACY) -> Line:
 def _range(row: BoardRow) -> str:
     ladder = [kept(density) for density in row["densities"]]
     if len(ladder) < 2:
-        return f"{ladder[0]}% left" if ladder else "nothing yet"
-    return f"{ladder[0]} to {ladder[-1]}% left, {len(ladder)} densities"
+        return f"density {ladder[0]}%" if ladder else "nothing yet"
+    return f"density {ladder[0]} to {ladder[-1]}%, {len(ladder)} levels"
 
 
 def _by_seed(row: BoardRow) -> dict[int, float | None]:

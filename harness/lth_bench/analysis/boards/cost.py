@@ -187,7 +187,7 @@ def board(
         "by the fraction that does, then by FLOPs. FLOPs: of search and training, if "
         "pruned weights cost nothing, as a multiple of the dense run's, mean ± 95% t-interval over "
         "the seeds that reach it; executed: as executed here, with all weights. steps: of both. "
-        f"left: target densities of these tickets. {measure.short}: theirs, on the test data they "
+        f"density: the targets of these tickets. {measure.short}: theirs, on the test data they "
         "were chosen by."
     )
     if not against.dense_only:
@@ -209,7 +209,7 @@ def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
     """Of the table of a row's task."""
     own = () if row["baseline"] in (None, "dense") else (f"× {versus(row)}",)
     return (
-        "#", "strategy", "reached", "FLOPs", *own, "executed", "steps", "left %", measure.column,
+        "#", "strategy", "reached", "FLOPs", *own, "executed", "steps", "density %", measure.column,
     )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def board(
 def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
     """Of the table of a row's task."""
     return (
-        "left %", "#", "strategy", measure.column, f"Δ {versus(row)}", "verdict", "detects", "n",
+        "density %", "#", "strategy", measure.column, f"Δ {versus(row)}", "verdict", "detects", "n",
         "stop", "steps", "FLOPs",
     )  # fmt: skip
 
@@ -110,8 +110,8 @@ def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = 
     """What the columns mean."""
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
     return (
-        "left: weights kept; in brackets after a strategy (where space is short: *) those it "
-        f"really kept, where a structured method lands below the target. #: by {measure.short}; "
+        "density: weights remaining; in brackets after a strategy (where space is short: *) those "
+        f"it really keeps, where a structured method lands below the target. #: by {measure.short}; "
         "1–3: the "
         "places it could truly have, by paired t-tests of all pairs at 95% with Holm's correction. "
         f"{measure.short}: {_measured_on(measure)}mean ± 95% t-interval over the seeds"

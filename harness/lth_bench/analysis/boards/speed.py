@@ -135,8 +135,8 @@ def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin
     found = rows(con, scope, against, margin)
     words = Words(f"{100 * margin:.6g}", "%", "sooner", "later")
     legend = (
-        "left: weights kept; in brackets after a strategy (where space is short: *) those it "
-        "really kept, where a structured method lands below the target. stop: step of minimum "
+        "density: weights remaining; in brackets after a strategy (where space is short: *) those "
+        "it really keeps, where a structured method lands below the target. stop: step of minimum "
         "validation loss, mean ± 95% t-interval over the seeds; ≥: the loss was still falling at "
         "the last step of every seed, and the verdict is cut off unless it is later. #: by it. "
         "accuracy: test, at that step; a ticket that stops "
@@ -158,7 +158,7 @@ def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin
 def header(row: BoardRow, controls: bool) -> tuple[str, ...]:
     """Of the table of a row's task, with controls or without."""
     return (
-        "left %", "#", "strategy", "stop", f"× {versus(row)}", "verdict", "detects",
+        "density %", "#", "strategy", "stop", f"× {versus(row)}", "verdict", "detects",
         *(("× ticket",) if controls else ()), "accuracy %", "n",
     )  # fmt: skip
 
@@ -201,11 +201,11 @@ def _finished(row: BoardRow, against: Baselines, margin: float) -> BoardRow:
     if against.has(row):
         row |= {"ratio": None, "ratio_low": None, "ratio_high": None, "ratio_n": 0}
     if row["at_end"] and row["at_end"] == row["n"] and row["verdict"] not in ("worse", "failed"):
-        # where it would have stopped nobody knows; only "later" holds all the more
+        # where it would have stopped is not known; only "later" holds all the more
         row |= {**NO_VERDICT, "verdict_text": "cut off by the end of training"}
     if row["detectable"] is not None:
         row["detectable"] = math.expm1(row["detectable"])
-    # what is judged are logarithms, of which nobody reads anything
+    # what is judged are logarithms, which say nothing to a reader
     for column in ("difference", "difference_low", "difference_high", "difference_n"):
         del row[column]
     return row

@@ -93,7 +93,7 @@ def sheet(
                     [f.claim for f in missing], suite, argument or suite.name, results, plugins
                 )
             )
-        # of rows that nobody has planned yet, the command says enough
+        # of rows that are not planned yet the command says enough
         below += [f"{f.claim.name}: {f.reason}" for f in members if f.reason and f.planned]
         tables.append(
             Table(

@@ -43,7 +43,7 @@ def refused(
             failing = [name for name in names if GATES[name](x)]
             if failing:
                 group = x.group
-                where = "all densities" if x.density is None else f"{kept(x.density)}% left"
+                where = "all densities" if x.density is None else f"density {kept(x.density)}%"
                 task = "/".join((group.model, group.dataset, group.recipe))
                 who = f"{group.name}: " if group.name else ""
                 found.append(f"{who}{task} at {where}: {x.text} ({', '.join(failing)})")

@@ -73,7 +73,7 @@ def sheet(
 
 def _header(named: bool) -> tuple[str, ...]:
     return (
-        "left %",
+        "density %",
         *(["strategy"] if named else []),
         "A",
         "B",

@@ -114,7 +114,7 @@ def asked(suites: Sequence[str]) -> list[list[str] | None]:
 
 
 def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subject]:
-    """Everybody that was planned in the suites (none: all), in the order of figures' legends."""
+    """Every label and control planned in the suites (none: all), in the order of legends."""
     rows = con.execute(
         f"""
         {WHO}
