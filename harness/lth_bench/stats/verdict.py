@@ -12,8 +12,8 @@ from lth_bench.stats.significance import equivalence_p, paired_t, require_margin
 from lth_bench.stats.summary import Interval, Summary, require_fraction
 
 Unit = str
-""" "points": of fractions, written times 100. "ratio": of logarithms, written as factors. Any other,
-such as "steps" or "": written as they are, and named where there is space."""
+""" "points": of fractions, written times 100. "ratio": of logarithms, written as factors. Any
+other, such as "steps" or "": written as they are, and named where there is space."""
 
 MINUS = "−"
 

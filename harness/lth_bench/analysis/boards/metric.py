@@ -111,8 +111,8 @@ def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = 
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
     return (
         "density: weights remaining; in brackets after a strategy (where space is short: *) those "
-        f"it really keeps, where a structured method lands below the target. #: by {measure.short}; "
-        "1–3: the "
+        "it really keeps, where a structured method lands below the target. "
+        f"#: by {measure.short}; 1–3: the "
         "places it could truly have, by paired t-tests of all pairs at 95% with Holm's correction. "
         f"{measure.short}: {_measured_on(measure)}mean ± 95% t-interval over the seeds"
         f"{_generality(rows, measure)}. Δ: mean difference to {against}, seed by seed{unit}. "
