@@ -108,7 +108,9 @@ def read(path: Path) -> str:
         if path.is_dir():
             raise UserError(f"{path} is a directory, not a suite; give a .toml file")
         if not path.exists():
-            raise UserError(f"no suite file {show(str(path))}")
+            raise UserError(
+                f"no suite file {show(str(path))}; `lth-bench ls suites` lists the shipped suites"
+            )
         if not path.is_file():
             raise UserError(f"{path} is not a regular file; give a .toml file")
         with path.open("rb") as file:
