@@ -15,7 +15,7 @@ from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
-from lth_bench.store.mark import Mark
+from lth_bench.store.mark import FileMark
 from lth_bench.store.records import (
     ExperimentRecord,
     PlannedExperiment,
@@ -29,7 +29,7 @@ from lth_bench.store.records import (
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
-START = Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
+START = FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 @pytest.fixture(scope="module")

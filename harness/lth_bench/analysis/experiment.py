@@ -12,10 +12,10 @@ from lth_bench.store.query import plain
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Record = dict[str, Any]
+ExperimentFacts = dict[str, Any]
 
 
-def account(con: DuckDBPyConnection, identity: str) -> Record:
+def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
     """What is known of the experiment or ticket whose id begins with `identity`, JSON-able.
 
     Keys: `experiment` (the view's row), `run` (the command and environment that recorded it),
@@ -53,7 +53,7 @@ def account(con: DuckDBPyConnection, identity: str) -> Record:
     }
 
 
-def repeat(command: str, experiment: Record) -> str:
+def repeat(command: str, experiment: ExperimentFacts) -> str:
     """The run's command, narrowed down to one experiment's task, label and seed.
 
     That of tuning as it is, since it makes up labels and seeds itself.
@@ -115,7 +115,7 @@ def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
     return found[0]["experiment_id"], found[0]["ticket_id"]
 
 
-def _complete(con: DuckDBPyConnection, ticket: Record) -> None:
+def _complete(con: DuckDBPyConnection, ticket: ExperimentFacts) -> None:
     """Add a ticket's metrics, layers, trainings and curve."""
     identity = ticket["ticket_id"]
     metrics = _rows(
@@ -141,7 +141,7 @@ def _complete(con: DuckDBPyConnection, ticket: Record) -> None:
     )
 
 
-def _rows(con: DuckDBPyConnection, sql: str, value: str | None) -> list[Record]:
+def _rows(con: DuckDBPyConnection, sql: str, value: str | None) -> list[ExperimentFacts]:
     result = con.execute(sql, [value])
     columns = [column[0] for column in result.description or ()]
     return [dict(zip(columns, map(plain, row), strict=True)) for row in result.fetchall()]

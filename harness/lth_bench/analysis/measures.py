@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.numbers import MINUS, count
-from lth_bench.store.metric import MetricUnit, Split, require_metric, rule_of, split_of
+from lth_bench.store.metric import MetricSplit, MetricUnit, require_metric, rule_of, split_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +30,7 @@ class Measure:
     """False where `higher` is only taken for granted, as for a plugin's metric."""
 
     @property
-    def split(self) -> Split:
+    def split(self) -> MetricSplit:
         """The data that it is measured on; "" where it is none of a split."""
         return split_of(self.name)
 

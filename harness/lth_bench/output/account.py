@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.experiment import Record
+from lth_bench.analysis.experiment import ExperimentFacts
 from lth_bench.analysis.numbers import count, percent
 from lth_bench.system.printable import printable
 
@@ -21,7 +21,7 @@ LAYER_COLUMNS = 12
 """Rounds of which the layers are shown; `--json` has all."""
 
 
-def shown(account: Record) -> Group:
+def shown(account: ExperimentFacts) -> Group:
     """Heading, facts, tickets, layers, trainings; for one ticket also metrics and curve."""
     from rich.console import Group
     from rich.text import Text
@@ -53,7 +53,7 @@ def sparkline(values: Iterable[float | None]) -> str:
     return "".join(" " if v is None else BLOCKS[round((v - low) * scale)] for v in numbers)
 
 
-def _heading(experiment: Record) -> RenderableType:
+def _heading(experiment: ExperimentFacts) -> RenderableType:
     from rich.text import Text
 
     status = experiment["status"]
@@ -67,7 +67,7 @@ def _heading(experiment: Record) -> RenderableType:
     return head
 
 
-def _facts(account: Record) -> Table:
+def _facts(account: ExperimentFacts) -> Table:
     from rich.text import Text
 
     from lth_bench.output.columns import Columns
@@ -102,7 +102,7 @@ def _facts(account: Record) -> Table:
     return table
 
 
-def _tickets(tickets: list[Record]) -> Table:
+def _tickets(tickets: list[ExperimentFacts]) -> Table:
     table = _table(
         "Tickets",
         *("ticket", "round", "density %", "eff. %", "control", "test %"),
@@ -132,7 +132,7 @@ def _tickets(tickets: list[Record]) -> Table:
     return table
 
 
-def _metrics(ticket: Record) -> Table:
+def _metrics(ticket: ExperimentFacts) -> Table:
     table = _table("Metrics and cost", "what", "value", left={0})
     costs = (
         "steps", "examples", "flops_dense", "flops_masked_theoretical", "seconds",
@@ -144,7 +144,7 @@ def _metrics(ticket: Record) -> Table:
     return table
 
 
-def _curve(ticket: Record) -> list[RenderableType]:
+def _curve(ticket: ExperimentFacts) -> list[RenderableType]:
     from rich.text import Text
 
     lines: list[RenderableType] = []
@@ -158,7 +158,7 @@ def _curve(ticket: Record) -> list[RenderableType]:
     return [*lines, Text("")] if lines else []
 
 
-def _layers(tickets: list[Record]) -> Table:
+def _layers(tickets: list[ExperimentFacts]) -> Table:
     with_layers = [t for t in tickets if t["layers"] and t["control"] == "none"] or tickets[:1]
     columns = with_layers[-LAYER_COLUMNS:]
     heads = [f"round {t['round']}" for t in columns]
@@ -173,7 +173,7 @@ def _layers(tickets: list[Record]) -> Table:
     return table
 
 
-def _trainings(tickets: list[Record]) -> Table:
+def _trainings(tickets: list[ExperimentFacts]) -> Table:
     """Each training once, where it was used first: later rounds search in those before them."""
     table = _table(
         "Trainings", "training", "round", "role", "steps", "seconds", "cohort size", "device",
@@ -231,7 +231,7 @@ def _megabytes(value: int | None) -> str:
     return "" if value is None else f"{value / 1e6:,.0f} MB"
 
 
-def _standing(experiment: Record) -> str:
+def _standing(experiment: ExperimentFacts) -> str:
     """Why its rows do not count, where they do not."""
     if experiment["scored_on"] == "validation":
         return "  — tried by tuning, on the validation split"

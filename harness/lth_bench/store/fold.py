@@ -24,7 +24,7 @@ from lth_bench.store.database import (
     naming_damage,
     open_writable,
 )
-from lth_bench.store.mark import Mark, read_mark, write_mark
+from lth_bench.store.mark import FileMark, read_mark, write_mark
 from lth_bench.store.paths import DiskError, Paths, disk_error, looks_like_duckdb
 from lth_bench.store.staging import copy_lines, stage, unstage
 
@@ -189,14 +189,14 @@ def _log(results: Path) -> Path:
     return results.with_name(results.name + ".wal")
 
 
-def _create(con: DuckDBPyConnection, paths: Paths) -> Mark:
+def _create(con: DuckDBPyConnection, paths: Paths) -> FileMark:
     with _transaction(con, paths):
         schema.create(con)
-    return Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
+    return FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 def _fold_rest(
-    con: DuckDBPyConnection, mark: Mark, paths: Paths, journal: Path, folder: Path
+    con: DuckDBPyConnection, mark: FileMark, paths: Paths, journal: Path, folder: Path
 ) -> int:
     """Fold what follows the mark in `journal` into the database. Returns the records folded.
 

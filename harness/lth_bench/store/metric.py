@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MetricUnit = Literal["fraction", "steps", "examples", "FLOPs", "s", ""]
 """Of a metric's values; a fraction is written in percent, its differences in points."""
 
-Split = Literal["test", "val", "train", ""]
+MetricSplit = Literal["test", "val", "train", ""]
 """The data that a metric is measured on; "" where it is none of a split."""
 
 COLUMNS = (
@@ -36,7 +36,7 @@ ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
 """Fractions of the test examples, so that two values lie 1 / `test_examples` apart at least."""
 
 
-class Rule(NamedTuple):
+class MetricRule(NamedTuple):
     """What the names that match a pattern have in common."""
 
     pattern: str
@@ -47,33 +47,33 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("*accuracy", "fraction", True),
-    Rule("*density", "fraction", False),
-    Rule("generalisation_gap", "fraction", False),
-    Rule("*loss", "", False),
-    Rule("steps", "steps", False),
-    Rule("*_step", "steps", False),
-    Rule("*_steps", "steps", False),
-    Rule("examples", "examples", False),
-    Rule("*_examples", "examples", False),
-    Rule("*flops*", "FLOPs", False),
-    Rule("*seconds", "s", False),
+    MetricRule("*accuracy", "fraction", True),
+    MetricRule("*density", "fraction", False),
+    MetricRule("generalisation_gap", "fraction", False),
+    MetricRule("*loss", "", False),
+    MetricRule("steps", "steps", False),
+    MetricRule("*_step", "steps", False),
+    MetricRule("*_steps", "steps", False),
+    MetricRule("examples", "examples", False),
+    MetricRule("*_examples", "examples", False),
+    MetricRule("*flops*", "FLOPs", False),
+    MetricRule("*seconds", "s", False),
 )
 """The first that matches holds. Of all other names, a plugin's, larger values are taken to be
 better, and the unit is none."""
 
 
-def rule_of(metric: str) -> Rule | None:
+def rule_of(metric: str) -> MetricRule | None:
     """What is known of a metric by its name; None of a plugin's own."""
     return next((rule for rule in RULES if fnmatchcase(metric, rule.pattern)), None)
 
 
-def split_of(metric: str) -> Split:
+def split_of(metric: str) -> MetricSplit:
     """`test` of `test_loss`; early stopping is judged on the test split."""
     if metric == "early_stop_accuracy":
         return "test"
     first = metric.split("_", 1)[0]
-    return next((split for split in get_args(Split) if split and split == first), "")
+    return next((split for split in get_args(MetricSplit) if split and split == first), "")
 
 
 def require_metric(con: DuckDBPyConnection, metric: str) -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from lth_bench.analysis.evidence import WeightHistogram
+from lth_bench.analysis.evidence import LayerWeights
 from lth_bench.output.pictures.layers import axis_reach, suffixes
 
 
-def histogram(start: list[int], end: list[int]) -> WeightHistogram:
-    return WeightHistogram("any", "imp", "none", "", 0.5, "fc", 4.0, tuple(start), tuple(end), 1)
+def histogram(start: list[int], end: list[int]) -> LayerWeights:
+    return LayerWeights("any", "imp", "none", "", 0.5, "fc", 4.0, tuple(start), tuple(end), 1)
 
 
 def test_the_axis_leaves_outliers_out() -> None:

@@ -10,7 +10,7 @@ from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
     LayersKept,
-    WeightHistogram,
+    LayerWeights,
     distance_matrices,
     layers_kept,
     weight_histograms,
@@ -82,7 +82,7 @@ class TaskEvidence:
     kept: list[LayersKept]
     learning: list[LearningCurve]
     distances: list[DistanceMatrix]
-    weights: list[WeightHistogram]
+    weights: list[LayerWeights]
     failures: list[FailureGroup]
 
 

@@ -67,7 +67,7 @@ BINS = 64
 
 
 @dataclass(frozen=True)
-class WeightHistogram(Subject):
+class LayerWeights(Subject):
     """One layer of one label at one density: both histograms in the same 64 bins."""
 
     target_density: float
@@ -84,7 +84,7 @@ class WeightHistogram(Subject):
 
 def weight_histograms(
     con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 3, layers: int = 6
-) -> dict[Place, list[WeightHistogram]]:
+) -> dict[Place, list[LayerWeights]]:
     """By label, from dense to sparse, from input to output; without controls.
 
     At most `densities` densities as for learning curves, dense besides, and at most `layers`
@@ -136,8 +136,8 @@ _SUMS = "[" + ", ".join(f"CAST(sum(counts[{i}]) AS BIGINT)" for i in range(1, BI
 """Bin by bin; unnesting the lists instead takes five times as long (140,000 lists)."""
 
 
-def _merged(*fields: Any) -> WeightHistogram:
-    found = WeightHistogram(*fields)
+def _merged(*fields: Any) -> LayerWeights:
+    found = LayerWeights(*fields)
     start, end = (merged(histograms, found.reach) for histograms in (fields[7], fields[8]))
     return replace(found, start=start, end=end)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lth_bench.analysis.evidence import TaskEvidence, WeightHistogram
+from lth_bench.analysis.evidence import LayerWeights, TaskEvidence
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace
@@ -110,7 +110,7 @@ def suffixes(densities: Sequence[float]) -> list[str]:
     return [f"-{100 * density:.{digits}g}".replace(".", "_") for density in densities]
 
 
-def axis_reach(one: WeightHistogram) -> float:
+def axis_reach(one: LayerWeights) -> float:
     """How far out the axis must go for both histograms."""
     bins = len(one.start)
     for inner in range(1, bins // 2 + 1):
