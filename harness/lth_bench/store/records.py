@@ -176,6 +176,8 @@ class TrainingUse(TypedDict):
     """Bytes that its cohort held on the device at most; null on a CPU."""
     cohort_size: int
     """Trainings stacked into one computation with it; 1 is the plain path."""
+    width: NotRequired[int]
+    """What older journals call `cohort_size`; read, and no longer written."""
     variant: str
     """How the engine computed it: `plain`, `stacked` (layer by layer) or `vmap`."""
     reused: bool
@@ -285,6 +287,8 @@ class ExperimentRecord(TypedDict):
     worker: str | None
     cohort_size: NotRequired[int]
     """Trainings that were stacked into one computation."""
+    width: NotRequired[int]
+    """What older journals call `cohort_size`; read, and no longer written."""
     fingerprint: NotRequired[str | None]
     """Of the content of the data it was trained on, which its id does not hold."""
     replaces: NotRequired[str]
