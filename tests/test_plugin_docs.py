@@ -15,7 +15,7 @@ import pytest
 
 import lth_bench
 from lth_bench import Ticket, hookspecs
-from lth_bench.testing import Case, Outcome, check, contracts
+from lth_bench.testing import Case, ContractResult, check, contracts
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.checking import judged
 from lth_bench.testing.experiment import record
@@ -41,7 +41,7 @@ def module_of(snippet: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ty
     return module
 
 
-def parameters_of(made: type) -> Outcome:
+def parameters_of(made: type) -> ContractResult:
     """Whether every parameter has its type, range and docstring."""
     (contract,) = [c for c in contracts.CONTRACTS if c.name == "parameters"]
     return judged(contract, Case(made, {}, "batch_norm"))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         next_counts,
         uniform,
     )
-    from lth_bench.masks.select import top_k_flat
+    from lth_bench.masks.allocation import top_k_flat
     from lth_bench.params import Range, Tune
     from lth_bench.running.task_plan import TaskFacts
     from lth_bench.store.frames import results
@@ -85,7 +85,7 @@ _HOMES = {
         "lth_bench.masks",
     ),
     **dict.fromkeys(("Unreachable", "UserError"), "lth_bench.errors"),
-    "top_k_flat": "lth_bench.masks.select",
+    "top_k_flat": "lth_bench.masks.allocation",
     **dict.fromkeys(
         (
             "balanced_batch",

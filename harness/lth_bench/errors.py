@@ -65,7 +65,7 @@ class TrainingError(Exception):
     """
 
 
-class Ending(BaseException):
+class Unwinding(BaseException):
     """Unwinds whatever runs; nothing on the way may take it for an error."""
 
 

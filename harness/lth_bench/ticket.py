@@ -15,11 +15,10 @@ from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
 from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
-from lth_bench.training.outcome import OnEval
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
-from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
+from lth_bench.training.state import CurvePoint, OnEval, RewindPoint, State, Trained
 
 Role = Literal["search", "train"]
 

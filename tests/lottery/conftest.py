@@ -13,7 +13,7 @@ from lth_bench.lottery import Experiment, run_experiment
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.training.engine.cohort import Cohort
-from lth_bench.training.input.resident import Split
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.request import FitRequest
 
 
@@ -59,7 +59,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
             iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
             plugin_version="1", dense_checkpoints=tuple(checkpoints),
         )  # fmt: skip
-        test = Split(arrays.test_x, arrays.test_y)
+        test = ResidentSplit(arrays.test_x, arrays.test_y)
         hooks = Hooks("mine", strategy, Defaults(test), observers or {})
         with monkeypatch.context() as patch:
             patch.setattr(Cohort, "run", watched)

@@ -16,7 +16,7 @@ from lth_bench.masks import Mask
 from lth_bench.training.dispatch.pending_fit import FitContext, PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
-from lth_bench.training.engine.sparse_input import use
+from lth_bench.training.engine.sparse_input import linear
 from lth_bench.training.request import Change, FitRequest
 
 
@@ -49,8 +49,8 @@ def dark(blobs: Any) -> Arrays:
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The background is left out of small networks too, and on CPUs without the fast kernel."""
-    monkeypatch.setattr(use, "SMALLEST", 100)
-    monkeypatch.setattr(use, "engines", lambda: ["fbgemm"])
+    monkeypatch.setattr(linear, "SMALLEST", 100)
+    monkeypatch.setattr(linear, "engines", lambda: ["fbgemm"])
 
 
 @pytest.fixture

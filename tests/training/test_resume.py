@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from lth_bench.errors import Diverged, Ending, UserError
+from lth_bench.errors import Diverged, Unwinding, UserError
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
@@ -32,7 +32,7 @@ ADAM = dataclasses.replace(RECIPE, optimizer="adam", lr=0.01, schedule="cosine",
 CALLBACKS = {"strategy": "test"}
 
 
-class Killed(Ending):
+class Killed(Unwinding):
     """As SIGKILL, but for the test's own process."""
 
 

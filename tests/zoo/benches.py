@@ -16,7 +16,7 @@ from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.request import Execution
 from lth_bench.testing.bench import MemoryCache
 from lth_bench.training.dispatch.workbench import Workbench
-from lth_bench.training.input.resident import ResidentData, Split
+from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 from zoo.rows import CLASSES, Row, Shape
@@ -77,7 +77,7 @@ class ZooWorker(Worker):
         super().__init__(config, load_registry([], third_party=False))
         self.row_bench = bench_of(row)
         arrays = images(row.shape)
-        self.test = Split(arrays.test_x, arrays.test_y)
+        self.test = ResidentSplit(arrays.test_x, arrays.test_y)
 
     def bench(self, experiment: Any) -> tuple[Workbench, Any]:
         self._bench = ("row", self.row_bench, self.test)

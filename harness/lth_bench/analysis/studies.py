@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.store.trials import Study, Trial
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     import optuna

@@ -65,7 +65,7 @@ def doctor(
 
 def _shown(findings: Iterable[Diagnosis], quiet: bool) -> list[Diagnosis]:
     """All of them; each is printed as soon as it is there, unless `quiet`."""
-    from lth_bench.system.printable import printable
+    from lth_bench.system.text import printable
 
     marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
     found = []

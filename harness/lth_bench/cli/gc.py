@@ -68,7 +68,7 @@ def _document(
 def _tell(folder: str, found: ArtifactReport, removed: tuple[int, int] | None) -> None:
     from collections import Counter
 
-    from lth_bench.system.printable import printable
+    from lth_bench.system.text import printable
 
     count: Counter[tuple[str, str]] = Counter()
     size: Counter[tuple[str, str]] = Counter()

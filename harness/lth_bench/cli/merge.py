@@ -50,7 +50,7 @@ def merge(
 
 
 def _lines(report: MergeReport) -> list[str]:
-    from lth_bench.system.printable import printable
+    from lth_bench.system.text import printable
 
     experiments = _count(report.experiments_new, "experiment")
     tickets = _count(report.tickets_new, "ticket")

@@ -10,7 +10,7 @@ import typer
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
 
 if TYPE_CHECKING:
-    from lth_bench.testing import Outcome
+    from lth_bench.testing import ContractResult
 
 STYLES = {"ok": "green", "broken": "bold red", "not judged": "yellow", "not applicable": "dim"}
 
@@ -54,17 +54,19 @@ def check(
     from lth_bench.plugins import load_registry
     from lth_bench.suite.overrides import apply_overrides
     from lth_bench.testing import check as judge
-    from lth_bench.testing.networks import Kind
+    from lth_bench.testing.networks import NetworkKind
 
-    if network not in get_args(Kind):
-        raise UnknownName("network", network, get_args(Kind))
+    if network not in get_args(NetworkKind):
+        raise UnknownName("network", network, get_args(NetworkKind))
     for x in density or ():
         if not 0 < x < 1:
             raise UserError(f"--density must be in (0, 1), but got {x:g}")
     params: dict[str, Any] = {}
     apply_overrides(params, set_ or ())
     registry = load_registry(plugin or [], not no_plugins)
-    outcomes = _apart(lambda: judge(name, params, registry, cast("Kind", network), density or ()))
+    outcomes = _apart(
+        lambda: judge(name, params, registry, cast("NetworkKind", network), density or ())
+    )
     if json_:
         print_json(document(name, params, outcomes))
     else:
@@ -73,14 +75,14 @@ def check(
         raise typer.Exit(SOME_FAILED)
 
 
-def _apart(work: Callable[[], Sequence[Outcome]]) -> Sequence[Outcome]:
+def _apart(work: Callable[[], Sequence[ContractResult]]) -> Sequence[ContractResult]:
     """Run it in its own thread: Ctrl-C reaches only the main thread, so a KeyboardInterrupt in this
     one was raised by a hook.
     """
     from concurrent.futures import Future
     from threading import Thread
 
-    done: Future[Sequence[Outcome]] = Future()
+    done: Future[Sequence[ContractResult]] = Future()
 
     def finish() -> None:
         try:
@@ -92,7 +94,9 @@ def _apart(work: Callable[[], Sequence[Outcome]]) -> Sequence[Outcome]:
     return done.result()
 
 
-def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def document(
+    name: str, params: dict[str, Any], outcomes: Sequence[ContractResult]
+) -> dict[str, Any]:
     """The document of `plugin check --json`."""
     from dataclasses import asdict
 
@@ -104,7 +108,7 @@ def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> 
     }
 
 
-def _print(name: str, outcomes: Sequence[Outcome]) -> None:
+def _print(name: str, outcomes: Sequence[ContractResult]) -> None:
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table

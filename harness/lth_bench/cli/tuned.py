@@ -94,7 +94,7 @@ def conclude(
     from lth_bench.cli.output import console, table
     from lth_bench.output.progress import duration
     from lth_bench.store.paths import Paths, default_results
-    from lth_bench.system.redact import redacted
+    from lth_bench.system.text import redacted
 
     out = console()
     tune = suite.tune

@@ -61,7 +61,7 @@ def why(
 
 def worded(found: dict[str, Any]) -> str:
     """The answer as text, with control characters of the database's names escaped."""
-    from lth_bench.system.printable import printable
+    from lth_bench.system.text import printable
 
     return "\n".join(printable(line) for line in _lines(found))
 

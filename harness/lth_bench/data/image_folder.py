@@ -16,7 +16,7 @@ from lth_bench.data.headers import MAX_BYTES
 from lth_bench.data.image_files import (
     FileImages,
     ImageFiles,
-    Summary,
+    ImageSummary,
     decoded,
     read_all,
     read_file,
@@ -105,7 +105,7 @@ class ImageFolder:
         labels = torch.tensor(tree.train_labels), torch.tensor(tree.test_labels)
         parts = (train, labels[0], test, labels[1], len(tree.classes))
 
-        def read_once() -> Summary:
+        def read_once() -> ImageSummary:
             count = len(tree.train) + len(tree.test)
             print(f"reading the {count:,} images of {place.where} once", file=sys.stderr)
             return summarise(*parts, threads=cores())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.experiment import ExperimentFacts
 from lth_bench.analysis.numbers import count, percent
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType

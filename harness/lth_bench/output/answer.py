@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.store.query import Answer, plain
-from lth_bench.system.printable import aligned, columns_of, printable
 from lth_bench.system.streams import spelled
+from lth_bench.system.text import aligned, columns_of, printable
 
 ANSWER_FORMATS = ("table", "json", "csv", "markdown")
 BLOCK = 10_000

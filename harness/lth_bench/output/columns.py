@@ -13,8 +13,8 @@ from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
-from lth_bench.system.printable import columns_of, packed
 from lth_bench.system.streams import spelled
+from lth_bench.system.text import columns_of, packed
 
 MOST = 10_000
 """Columns that a table may take where no terminal limits it."""

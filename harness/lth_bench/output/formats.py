@@ -11,7 +11,7 @@ from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.errors import UserError, suggest
 from lth_bench.output import terminal
 from lth_bench.store.query import plain
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 

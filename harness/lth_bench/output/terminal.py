@@ -9,8 +9,8 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
-from lth_bench.system.printable import aligned, columns_of, printable
 from lth_bench.system.streams import spelled
+from lth_bench.system.text import aligned, columns_of, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

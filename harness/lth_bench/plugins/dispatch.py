@@ -32,7 +32,7 @@ from lth_bench.errors import (
     out_of_memory,
     told,
 )
-from lth_bench.plugins.answers import short
+from lth_bench.plugins.asking import short
 from lth_bench.plugins.metrics import Metrics
 from lth_bench.system.blame import ends_the_run, network_error
 

@@ -12,7 +12,7 @@ from lth_bench.running.outcomes import kept, left_alone
 from lth_bench.running.provenance import Provenance, look_at_data
 from lth_bench.store.journal import Ending, endings
 from lth_bench.store.paths import Paths
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry

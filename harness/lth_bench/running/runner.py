@@ -19,7 +19,7 @@ from lth_bench.errors import UserError
 from lth_bench.running.recorder import FirstFailure, Progress, Recorder, Summary, write_head
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
-from lth_bench.system.operating_system import require_system
+from lth_bench.system.devices import require_system
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry

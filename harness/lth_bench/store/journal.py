@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from lth_bench.errors import UserError
 from lth_bench.store.finite import STRICT
 from lth_bench.store.paths import Paths, disk_error, open_to_read
+from lth_bench.system.devices import require_system
 from lth_bench.system.files import read_json, require_regular
-from lth_bench.system.operating_system import require_system
-from lth_bench.system.redact import redacted
+from lth_bench.system.text import redacted
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

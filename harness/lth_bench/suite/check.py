@@ -15,7 +15,7 @@ from lth_bench.params.build import Keys
 from lth_bench.suite.source import SuiteSource, holds
 from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
 from lth_bench.system.blame import ends_the_run, where
-from lth_bench.system.redact import redacted
+from lth_bench.system.text import redacted
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from lth_bench.errors import (
     DiskError,
     Diverged,
-    Ending,
     OutOfTime,
     StrategyError,
     TrainingError,
     Unreachable,
+    Unwinding,
     UserError,
     out_of_memory,
     told,
@@ -73,7 +73,7 @@ def ends_the_run(error: BaseException) -> bool:
     if isinstance(error, KeyboardInterrupt):
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         return threading.current_thread() is threading.main_thread() and not ignored
-    return isinstance(error, Ending)
+    return isinstance(error, Unwinding)
 
 
 def where(error: BaseException) -> str:

@@ -1,9 +1,10 @@
-"""Devices by name: `auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,cuda:2`."""
+"""Devices by name (`auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,cuda:2`), and the operating systems."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -167,3 +168,19 @@ def prepare_process(device: str) -> None:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
+SYSTEM = sys.platform
+
+
+def require_system() -> None:
+    """UserError on Windows, before anything is trained or written.
+
+    There SIGTERM cannot be caught, so no worker could save its trainings; a database that another
+    process reads cannot be replaced; and the journal would be opened as text.
+    """
+    if SYSTEM in ("win32", "cygwin"):
+        raise UserError(
+            f"lth-bench trains and writes results on Linux and macOS only, and this is {SYSTEM}; "
+            f"use WSL 2, which is Linux (`wsl --install`), and run the same command there"
+        )

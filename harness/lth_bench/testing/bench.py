@@ -14,16 +14,14 @@ import torch
 from lth_bench.masks import Layer, Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.testing import task
-from lth_bench.testing.callbacks import Callbacks
-from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
+from lth_bench.testing.witness import Callbacks, Ledger
 from lth_bench.training.checkpoints.cache import Lease, Shapes, TrainingCache
 from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.request import Change, FitRequest, StepView, Watch
-from lth_bench.training.state import State, Trained
+from lth_bench.training.state import OnEval, Outcome, State, Trained
 
 CPU = torch.device("cpu")
 

@@ -22,10 +22,10 @@ from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault, NotJudged
 from lth_bench.testing.elsewhere import Report, elsewhere
 from lth_bench.testing.experiment import one_thread, record
-from lth_bench.testing.networks import Kind, TinyNetwork
+from lth_bench.testing.networks import NetworkKind, TinyNetwork
 from lth_bench.testing.recording import Recording
-from lth_bench.testing.stopping import Stopped, Stopping
 from lth_bench.testing.suggest import as_options, suggestions
+from lth_bench.testing.witness import Stopped, Stopping
 from lth_bench.training.checkpoints.policy import CheckpointPolicy
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort_size import CohortSizes
@@ -53,7 +53,7 @@ class Case:
         self,
         cls: type[Any],
         params: Mapping[str, object] | None = None,
-        network: Kind = "batch_norm",
+        network: NetworkKind = "batch_norm",
         densities: Sequence[float] = (),
     ) -> None:
         self.cls, self.params, self.network = cls, dict(params or {}), network
@@ -95,7 +95,9 @@ class Case:
         except UserError as error:
             raise Fault("parameters", error.message) from error
 
-    def bench(self, kind: Kind | None = None, dead: bool = False, **changed: Any) -> WatchedBench:
+    def bench(
+        self, kind: NetworkKind | None = None, dead: bool = False, **changed: Any
+    ) -> WatchedBench:
         """A new workbench, on which nothing but the dense runs is done."""
         return WatchedBench.fresh(TinyNetwork(kind or self.network, dead), **changed)
 
@@ -207,7 +209,7 @@ class Case:
                 except Stopped:
                     continue
 
-    def on(self, kind: Kind) -> Recording:
+    def on(self, kind: NetworkKind) -> Recording:
         """Seed 0 on a network."""
         if kind == self.network:
             return self.base

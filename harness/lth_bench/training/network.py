@@ -15,14 +15,11 @@ from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
-from lth_bench.training.engine.channels_last import takes_channels_last
-from lth_bench.training.engine.habits import Habits, habits_of
-from lth_bench.training.engine.modes import evaluating
-from lth_bench.training.engine.sparse_input.images import Lines, SparseImages
-from lth_bench.training.engine.sparse_input.linear import SparseInputSequential
-from lth_bench.training.engine.sparse_input.use import MOST, sparse_stages
+from lth_bench.training.engine.behaviour import Habits, evaluating, habits_of, takes_channels_last
+from lth_bench.training.engine.sparse_input.images import SparseImages, SparseRows
+from lth_bench.training.engine.sparse_input.linear import MOST, SparseInputSequential, sparse_stages
 from lth_bench.training.flops import count_flops
-from lth_bench.training.input.resident import Split
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.request import Parametrize
 
@@ -170,8 +167,8 @@ class Network:
         """What the network makes of a split: logits [N, classes] and labels [N], batch by batch."""
         background = data.background
         assert background is not None
-        images: Iterable[Lines]
-        if isinstance(split, Split) and split.x.numel() <= MOST:
+        images: Iterable[SparseRows]
+        if isinstance(split, ResidentSplit) and split.x.numel() <= MOST:
             images = split.without_background(background, self.dtype).in_order(EVAL_BATCH)
         else:
             shades = background.shades.to(self.dtype)

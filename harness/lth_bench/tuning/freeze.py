@@ -25,7 +25,7 @@ from lth_bench.store.trials import Study, Trial, read_studies
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.spec import Suite
-from lth_bench.system.redact import redacted
+from lth_bench.system.text import redacted
 
 APART = ("recipe", "task")
 """First parts of names of dimensions that are not parameters of the strategy: the recipe's values,

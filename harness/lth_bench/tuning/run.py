@@ -17,8 +17,8 @@ from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
-from lth_bench.system.operating_system import require_system
-from lth_bench.system.redact import redacted
+from lth_bench.system.devices import require_system
+from lth_bench.system.text import redacted
 from lth_bench.tuning.goal import goals_of, idle
 from lth_bench.tuning.journal import (
     earlier_outcomes,

@@ -16,8 +16,7 @@ from lth_bench.errors import UnknownName, UserError
 from lth_bench.params import Param, Range, dotted, show
 from lth_bench.params.build import Keys, convert
 from lth_bench.params.describe import parameters
-from lth_bench.params.tune import Tune, tune_in
-from lth_bench.params.types import choices_of, is_table, members, range_of, unwrap
+from lth_bench.params.types import Tune, choices_of, is_table, members, range_of, tune_in, unwrap
 from lth_bench.tuning.dimension import Dimension, Path, choice, number
 
 if TYPE_CHECKING:

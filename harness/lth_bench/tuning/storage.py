@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lth_bench.errors import UserError
 from lth_bench.params import show
 from lth_bench.store.paths import Paths, disk_error
-from lth_bench.system.redact import redacted
+from lth_bench.system.text import redacted
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

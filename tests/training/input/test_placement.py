@@ -8,7 +8,7 @@ import torch
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.errors import UserError
 from lth_bench.training.input.placement import Memory, choose, make_data, memory_of
-from lth_bench.training.input.resident import ResidentData, Split
+from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.input.streaming import StreamedData, StreamedSplit
 
 GB = 10**9
@@ -112,15 +112,15 @@ def test_what_is_made(blobs: Arrays) -> None:
     here = choose("x", Plain(), blobs.info, H200, {})
     data, test = make_data(blobs, here, 60, cpu)
     assert isinstance(data, ResidentData)
-    assert isinstance(test, Split)
+    assert isinstance(test, ResidentSplit)
     assert torch.equal(test.x, blobs.test_x)
     always = {"LTH_BENCH_STREAM": "always"}
     data, test = make_data(blobs, choose("x", Plain(), blobs.info, H200, always), 60, cpu)
     assert isinstance(data, StreamedData)
-    assert isinstance(data.val, Split)  # it fits
-    assert isinstance(test, Split)
+    assert isinstance(data.val, ResidentSplit)  # it fits
+    assert isinstance(test, ResidentSplit)
     tiny = choose("x", Plain(), blobs.info, Memory(16 * 90 * 36 - 16, 1, 1), always)
     data, test = make_data(blobs, tiny, 60, cpu)
-    assert isinstance(data.val, Split)
+    assert isinstance(data.val, ResidentSplit)
     assert isinstance(test, StreamedSplit)  # a little too large
     assert torch.equal(test.x[0:90], blobs.test_x)

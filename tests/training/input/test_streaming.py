@@ -15,7 +15,7 @@ from PIL import Image
 from lth_bench.data import reading
 from lth_bench.data.image_folder import ImageFolder
 from lth_bench.errors import UserError
-from lth_bench.training.input.resident import ResidentData, Split
+from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.input.streaming import HostArrays, StreamedData, StreamedSplit
 from lth_bench.training.recipe import Recipe
 
@@ -88,7 +88,7 @@ def test_evaluations_see_the_same_splits(
 ) -> None:
     data = StreamedData(source, VAL, CPU, 2)
     arrays = dataset.load(folder)
-    test = Split(arrays.test_x, arrays.test_y)
+    test = ResidentSplit(arrays.test_x, arrays.test_y)
     for streamed, held in (
         (data.val, resident.val),
         (data.test(), test),
@@ -112,11 +112,11 @@ def test_evaluations_see_the_same_splits(
 def test_what_fits_stays_on_the_device(source: Any, resident: ResidentData) -> None:
     size = VAL * 3 * 8 * 8
     kept = StreamedData(source, VAL, CPU, keep=size)
-    assert isinstance(kept.val, Split)
+    assert isinstance(kept.val, ResidentSplit)
     assert torch.equal(kept.val.x, resident.val.x)
     assert alike(kept.batch(0, 1, RECIPE), resident.batch(0, 1, RECIPE))
     assert isinstance(StreamedData(source, VAL, CPU, keep=size - 1).val, StreamedSplit)
-    assert isinstance(kept.test(15 * 3 * 8 * 8), Split)
+    assert isinstance(kept.test(15 * 3 * 8 * 8), ResidentSplit)
     assert isinstance(kept.test(15 * 3 * 8 * 8 - 1), StreamedSplit)
 
 
@@ -126,9 +126,9 @@ def test_who_asks_for_the_same_step_shares_what_was_read(
     data = StreamedData(dataset.open(folder), VAL, CPU)
     data.expect(2)
     begun = []
-    begin = reading.Reader.begin
+    begin = reading.ImageReader.begin
     monkeypatch.setattr(
-        reading.Reader, "begin", lambda self, *a: begun.append(a) or begin(self, *a)
+        reading.ImageReader, "begin", lambda self, *a: begun.append(a) or begin(self, *a)
     )
     for step in range(6):
         for seed in (1, 1, 2, 1, 2):
@@ -143,16 +143,16 @@ def test_little_is_in_memory(
     """Whatever the length of the training: what is read ahead, and a batch."""
     held: list[weakref.ref[torch.Tensor]] = []
     most = 0
-    begin = reading.Reader.begin
+    begin = reading.ImageReader.begin
 
-    def counted(self: reading.Reader, *arguments: Any) -> reading.Batch:
+    def counted(self: reading.ImageReader, *arguments: Any) -> reading.PendingImages:
         nonlocal most
         batch = begin(self, *arguments)
         held.append(weakref.ref(batch._pixels))
         most = max(most, sum(len(x) for ref in held if (x := ref()) is not None))
         return batch
 
-    monkeypatch.setattr(reading.Reader, "begin", counted)
+    monkeypatch.setattr(reading.ImageReader, "begin", counted)
     data = StreamedData(dataset.open(folder), VAL, CPU, threads=1)
     recipe = Recipe(steps=30, batch_size=2, val_size=VAL)
     gc.collect()

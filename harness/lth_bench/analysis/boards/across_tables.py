@@ -12,7 +12,7 @@ from lth_bench.analysis.boards.rows import BoardRow, versus
 from lth_bench.analysis.boards.scores import Scores
 from lth_bench.analysis.numbers import kept, p_value, ratio
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 
 def board(scores: Scores, against: Baselines) -> Board:

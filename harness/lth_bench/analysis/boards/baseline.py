@@ -11,7 +11,7 @@ from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import display_name
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.schema import quoted
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

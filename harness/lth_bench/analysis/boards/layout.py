@@ -10,7 +10,7 @@ from lth_bench.analysis.boards.rows import BoardRow, who
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, ratio
 from lth_bench.analysis.table import Cell, Line, Style, Table
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 RowRole = Literal["dense", "ranked", "control"]
 TUNING = (

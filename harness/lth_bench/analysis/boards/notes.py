@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.boards.rows import BoardRow, full_name
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.numbers import kept
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

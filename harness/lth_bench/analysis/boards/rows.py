@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.numbers import kept
 from lth_bench.analysis.samples import display_name
 from lth_bench.analysis.table import Cell, Style
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,7 +16,7 @@ from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.errors import UserError
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Claim, Suite
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

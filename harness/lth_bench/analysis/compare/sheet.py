@@ -12,7 +12,7 @@ from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.stats import Interval, TasksVerdict
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 STYLES: dict[str, Style] = {
     "better": "good",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from lth_bench.analysis.page import Judgement
 from lth_bench.analysis.table import Cell, Style, Table
 from lth_bench.output.pictures.model import Picture
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from lth_bench.output.page.studies import OptunaFigure

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.analysis.studies import Rebuilt, rebuild
 from lth_bench.store.trials import Study
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from optuna.importance import PedAnovaImportanceEvaluator

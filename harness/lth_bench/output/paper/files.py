@@ -17,7 +17,7 @@ from lth_bench.errors import UserError
 from lth_bench.output.paper.draw import draw
 from lth_bench.output.pictures import FULL, PICTURES
 from lth_bench.output.style import looks
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

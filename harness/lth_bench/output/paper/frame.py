@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.pictures.model import Axis
-from lth_bench.system.printable import printable
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from lth_bench.errors import Ending, OutOfTime
+from lth_bench.errors import OutOfTime, Unwinding
 from lth_bench.system import guard
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.graphs import current
 
 
-class GivenBack(Ending):
+class GivenBack(Unwinding):
     """Unwinds an experiment that another process goes on with. Strategies catch no such thing."""
 
 

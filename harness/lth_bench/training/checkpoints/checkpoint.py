@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Layer, Mask
-from lth_bench.masks.pack import pack, unpack
+from lth_bench.masks.mask import pack, unpack
 from lth_bench.system.files import read_json, read_regular
 from lth_bench.training.checkpoints import callback_state as memo
 from lth_bench.training.keys import digest

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from lth_bench.errors import Ending, UserError
+from lth_bench.errors import Unwinding, UserError
 
 EVERY = 60.0
 """Seconds of training between two checkpoints."""
@@ -30,7 +30,7 @@ def checkpoint_seconds() -> float:
     return seconds
 
 
-class Preempted(Ending):
+class Preempted(Unwinding):
     """The process was told to end, and its trainings have saved themselves."""
 
 

@@ -11,8 +11,8 @@ import torch
 
 from lth_bench.errors import OutOfTime
 from lth_bench.system.blame import ends_the_run
-from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.request import FitRequest
+from lth_bench.training.state import OnEval, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,10 @@ from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCh
 from lth_bench.training.checkpoints.writer import CheckpointWriter
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
-from lth_bench.training.engine.layouts.kept_only import KeptOnly
-from lth_bench.training.outcome import Outcome
+from lth_bench.training.engine.layouts.alone import KeptOnly
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.state import Outcome
 
 if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench

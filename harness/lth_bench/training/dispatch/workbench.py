@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
+from lth_bench.params import canonical
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.structure.connections import Connections, Unsupported
 from lth_bench.system.blame import build_error, ends_the_run, place_of, training_error
@@ -23,18 +24,16 @@ from lth_bench.training.checkpoints.policy import CheckpointPolicy
 from lth_bench.training.dispatch.pending_fit import ALONE, FitContext, PendingFit
 from lth_bench.training.dispatch.serving import cohort_size_of, serve
 from lth_bench.training.engine.cohort_size import CohortSizes, Stacking
-from lth_bench.training.engine.device_memory import PeakMemory
-from lth_bench.training.engine.graphs import current
+from lth_bench.training.engine.graphs import PeakMemory, current
 from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
-from lth_bench.training.engine.layouts.sparse_input import leaves_out_background
+from lth_bench.training.engine.layouts.alone import leaves_out_background
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
 from lth_bench.training.network import Network, require_finite
-from lth_bench.training.outcome import OnEval, Outcome
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.state import State, Trained
+from lth_bench.training.state import OnEval, Outcome, State, Trained
 
 MEMORY = 2**28
 """Bytes of finished trainings kept in memory, about."""
@@ -370,6 +369,4 @@ def _key(whole: Mapping[str, object], request: FitRequest) -> str:
 
 def recipe_config(recipe: Recipe) -> dict[str, object]:
     """A recipe as JSON, fields at their default left out so that a new option keeps old keys."""
-    from lth_bench.params import canonical
-
     return canonical(recipe)

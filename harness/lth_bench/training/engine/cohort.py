@@ -15,8 +15,8 @@ from lth_bench.training.checkpoints.writer import CheckpointWriter
 from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.member import Member
+from lth_bench.training.recipe import LearningRate
 from lth_bench.training.request import Change, Penalty, Values
-from lth_bench.training.schedule import Schedule
 
 LOOK = 1.0
 """Seconds between looks at the clock, at most: whose time is over stops."""
@@ -46,7 +46,7 @@ class Cohort:
                 f"but got {len(members)}"
             )
         self.layout = layout
-        self.schedule = Schedule(layout.recipe, len(layout.data.train))
+        self.schedule = LearningRate(layout.recipe, len(layout.data.train))
         firsts = [asked[0].request for asked in members]
         firsts += firsts[:1] * (layout.cohort_size - len(firsts))
         layout.begin(

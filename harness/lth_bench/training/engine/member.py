@@ -17,10 +17,9 @@ from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.keys import device_name
 from lth_bench.training.network import parametrized, standard
-from lth_bench.training.outcome import Outcome
 from lth_bench.training.randomness import seed_global, seed_of
 from lth_bench.training.request import Change, StepView, Values, Watch
-from lth_bench.training.state import Cost, CurvePoint
+from lth_bench.training.state import Cost, CurvePoint, Outcome
 
 
 class Member:

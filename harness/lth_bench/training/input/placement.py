@@ -126,11 +126,11 @@ def make_data(
     opened: Any, placement: Placement, val_size: int, device: torch.device
 ) -> tuple[TaskData, Examples]:
     """The training and validation splits of a task on a device, and the test split apart."""
-    from lth_bench.training.input.resident import ResidentData, Split
+    from lth_bench.training.input.resident import ResidentData, ResidentSplit
     from lth_bench.training.input.streaming import HostArrays, StreamedData
 
     if placement.where == "device":
-        test = Split(opened.test_x.to(device), opened.test_y.to(device))
+        test = ResidentSplit(opened.test_x.to(device), opened.test_y.to(device))
         return ResidentData(opened, val_size, device, placement.keep), test
     source = opened if placement.where == "disk" else HostArrays(opened)
     data = StreamedData(source, val_size, device, placement.threads, placement.keep)

@@ -14,15 +14,14 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, split
-from lth_bench.training.engine.sparse_input.images import SparseImages
-from lth_bench.training.engine.sparse_input.kept import KEPT, KeptBatches
+from lth_bench.training.engine.sparse_input.images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.input.task_data import augment as augment
 from lth_bench.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Split:
+class ResidentSplit:
     """Examples of one split: x uint8 [N, C, H, W], y int64 [N], on the device."""
 
     x: Tensor
@@ -46,16 +45,16 @@ class Split:
     def _sparse(self) -> dict[torch.dtype, tuple[Background, SparseImages]]:
         return {}
 
-    def take(self, index: Tensor) -> Split:
+    def take(self, index: Tensor) -> ResidentSplit:
         """The examples at positions int64 [n], as a split of their own."""
-        return Split(self.x[index], self.y[index])
+        return ResidentSplit(self.x[index], self.y[index])
 
 
 class ResidentData(TaskData):
     """The training and validation splits of a task, all on its device."""
 
-    train: Split
-    val: Split
+    train: ResidentSplit
+    val: ResidentSplit
 
     def __init__(
         self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
@@ -63,8 +62,8 @@ class ResidentData(TaskData):
         """`keep`: bytes of prepared batches that may be kept for later trainings."""
         train, val = split(len(arrays.train_y), arrays.train_y, val_size, arrays.fingerprint())
         x = arrays.train_x[train]
-        self.train = Split(x.to(device), arrays.train_y[train].to(device))
-        self.val = Split(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
+        self.train = ResidentSplit(x.to(device), arrays.train_y[train].to(device))
+        self.val = ResidentSplit(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
         self.kept = KeptBatches(keep)
         super().__init__(count_values(x), arrays.info.input_shape, arrays.classes, device)
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.data.reading import Images, InMemory, Reader, Stream
+from lth_bench.data.reading import ImageReader, Images, InMemory, Stream
 from lth_bench.data.splits import count_values, split
-from lth_bench.training.input.resident import Split
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.recipe import Recipe
 
@@ -63,7 +63,9 @@ class HostArrays:
 class StreamedPixels:
     """Some of a source's images; stands where a tensor uint8 [N, C, H, W] on a device would."""
 
-    def __init__(self, images: Images, index: Tensor, reader: Reader, device: torch.device) -> None:
+    def __init__(
+        self, images: Images, index: Tensor, reader: ImageReader, device: torch.device
+    ) -> None:
         """`index`, int64 [N] on the CPU, says which."""
         self.images, self.index, self._reader, self._device = images, index, reader, device
         self.shape = (len(index), *images.shape[1:])
@@ -141,7 +143,7 @@ class StreamedData(TaskData):
         keep: int = 0,
     ) -> None:
         """`threads` read ahead. A validation split of at most `keep` bytes stays on the device."""
-        self._reader = Reader(threads, str(device))
+        self._reader = ImageReader(threads, str(device))
         self._source, self.threads, self.device = source, threads, device
         labels = source.train_y
         train, val = split(len(labels), labels, val_size, source.fingerprint())
@@ -205,14 +207,14 @@ class StreamedData(TaskData):
         x = torch.empty(part.x.shape, dtype=torch.uint8, device=self.device)
         for i in range(0, len(x), BLOCK):
             x[i : i + BLOCK] = part.x[i : i + BLOCK]
-        return Split(x, part.y)
+        return ResidentSplit(x, part.y)
 
 
 class _Course:
     """One training's way through the data."""
 
     def __init__(
-        self, data: StreamedData, reader: Reader, seed: int, recipe: Recipe, start: int
+        self, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
     ) -> None:
         self._data, self._seed, self._size = data, seed, recipe.batch_size
         self._per_epoch = recipe.steps_per_epoch(len(data.train))

@@ -11,8 +11,8 @@ import torch
 from pretend_gpu.graphs import shared
 from torch import nn
 
+from lth_bench.training.engine.layouts.alone import Plain
 from lth_bench.training.engine.layouts.branches import Branches
-from lth_bench.training.engine.layouts.plain import Plain
 from lth_bench.training.recipe import Recipe
 
 RECIPE = Recipe(

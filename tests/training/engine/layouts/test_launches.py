@@ -7,8 +7,8 @@ import pytest
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP, LeNet300100
 from lth_bench.models.resnet import ResNet20
+from lth_bench.training.engine.layouts.alone import Plain
 from lth_bench.training.engine.layouts.branches import Branches
-from lth_bench.training.engine.layouts.plain import Plain
 from lth_bench.training.engine.layouts.stacked import Explicit
 from lth_bench.training.recipe import Recipe
 

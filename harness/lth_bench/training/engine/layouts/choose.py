@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from lth_bench.training.engine.layouts.alone import ByHand, KeptOnly, Plain, SparseInput
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.branches import Branches
-from lth_bench.training.engine.layouts.by_hand import ByHand
-from lth_bench.training.engine.layouts.kept_only import KeptOnly
-from lth_bench.training.engine.layouts.plain import Plain
-from lth_bench.training.engine.layouts.sparse_input import SparseInput
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.engine.sparse_sequential import DENSITY
 from lth_bench.training.input.task_data import TaskData

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from lth_bench.training.engine.sparse_input.images import SparseImages
-from lth_bench.training.engine.sparse_input.kept import Batch
+from lth_bench.training.engine.sparse_input.images import SparseImages, SparseLabelledBatch
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
@@ -30,9 +29,9 @@ class SparseBatchSource:
         self._dtype, self._size = dtype, recipe.batch_size
         self._per_epoch = recipe.steps_per_epoch(len(data.train))
         self._seed, self._start = 0, 0
-        self._kept: Mapping[int, Batch] = {}
-        self._ready: dict[int, Batch] = {}
-        self._now: Batch | None = None
+        self._kept: Mapping[int, SparseLabelledBatch] = {}
+        self._ready: dict[int, SparseLabelledBatch] = {}
+        self._now: SparseLabelledBatch | None = None
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
         """The member's seed and the step that it starts from."""
@@ -56,7 +55,7 @@ class SparseBatchSource:
         found = self._kept.get(step) or self._ready.get(step)
         self._now = found or self._prepare(step)
 
-    def _prepare(self, step: int) -> Batch:
+    def _prepare(self, step: int) -> SparseLabelledBatch:
         data = self._data
         if isinstance(data, ResidentData):
             self._ready = self._prepared(data, step)
@@ -71,7 +70,7 @@ class SparseBatchSource:
             self._ready = {step: (batch, data.train.y.index_select(0, rows))}
         return self._ready[step]
 
-    def _prepared(self, data: ResidentData, step: int) -> dict[int, Batch]:
+    def _prepared(self, data: ResidentData, step: int) -> dict[int, SparseLabelledBatch]:
         epoch, position = divmod(step, self._per_epoch)
         # always the same ones together, wherever a training starts
         first = position - position % AHEAD
@@ -82,7 +81,7 @@ class SparseBatchSource:
         made = zip(images.batches(rows, self._size), labels, strict=True)
         return {step - position + first + i: batch for i, batch in enumerate(made)}
 
-    def batch(self) -> Batch:
+    def batch(self) -> SparseLabelledBatch:
         """The images and their labels [N]."""
         assert self._now is not None
         return self._now

@@ -1,8 +1,8 @@
-"""Images without their background, as sparse matrices."""
+"""Images without their background, as sparse matrices, and the batches of them that are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ ROWS = 256
 
 
 @dataclass(frozen=True)
-class Lines:
+class SparseRows:
     """A sparse matrix [lines, n], line by line."""
 
     places: Tensor
@@ -44,9 +44,9 @@ class Lines:
 class SparseBatch:
     """N images less their background, and after them an image of ones."""
 
-    by_image: Lines
+    by_image: SparseRows
     """[N + 1, pixels]"""
-    by_pixel: Lines
+    by_pixel: SparseRows
     """[pixels, N + 1], the same transposed."""
 
 
@@ -77,7 +77,7 @@ class SparseImages:
         self._matrix: Any = csr_array(
             (np.concatenate(found), np.concatenate(pixels), starts), shape=(images + 1, width)
         )
-        self._in_order: dict[int, list[Lines]] = {}
+        self._in_order: dict[int, list[SparseRows]] = {}
 
     def __len__(self) -> int:
         return int(self._matrix.shape[0]) - 1
@@ -106,7 +106,7 @@ class SparseImages:
                 _lines(images[there], columns, wide.data[there]),
             )
 
-    def in_order(self, size: int) -> list[Lines]:
+    def in_order(self, size: int) -> list[SparseRows]:
         """All images, `size` at a time, and after each batch an image of ones: [n + 1, pixels]."""
         if size not in self._in_order:
             batches = self.batches(torch.arange(len(self)), size)
@@ -114,5 +114,45 @@ class SparseImages:
         return self._in_order[size]
 
 
-def _lines(places: Any, starts: Any, values: Any) -> Lines:
-    return Lines(*map(torch.from_numpy, (places, starts, values)))
+def _lines(places: Any, starts: Any, values: Any) -> SparseRows:
+    return SparseRows(*map(torch.from_numpy, (places, starts, values)))
+
+
+KEPT = 2**30
+"""Bytes of batches that a process keeps, at most."""
+
+SparseLabelledBatch = tuple[SparseBatch, Tensor]
+
+
+class KeptBatches:
+    """Those of a seed's steps. What was used longest ago makes room for what is used now; what has
+    no room beside its own is not kept.
+    """
+
+    def __init__(self, room: int = KEPT) -> None:
+        """`room` is in bytes."""
+        self.room = min(room, KEPT)
+        self._kept: dict[Hashable, dict[int, SparseLabelledBatch]] = {}
+        self._bytes: dict[Hashable, int] = {}
+
+    @property
+    def bytes(self) -> int:
+        """What is kept takes so much."""
+        return sum(self._bytes.values())
+
+    def use(self, name: Hashable) -> Mapping[int, SparseLabelledBatch]:
+        """Batches by step, of which `add` makes more."""
+        self._kept[name] = self._kept.pop(name, {})
+        return self._kept[name]
+
+    def add(self, name: Hashable, batches: Mapping[int, SparseLabelledBatch]) -> None:
+        """Keep these steps too, if there is room. They are not kept already."""
+        self.use(name)
+        size = sum(x.by_image.bytes + x.by_pixel.bytes for x, _ in batches.values())
+        for other in [n for n in self._kept if n != name]:
+            if self.bytes + size > self.room:
+                del self._kept[other]
+                self._bytes.pop(other, 0)
+        if self.bytes + size <= self.room:
+            self._kept[name].update(batches)
+            self._bytes[name] = self._bytes.get(name, 0) + size
