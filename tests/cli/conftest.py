@@ -128,7 +128,7 @@ class SideBySide:
 
         self.worker = Worker(config, pool=Pool(limit=config.execution.timeout))
 
-    def run(self, planned: Any, handle: Callable[[dict[str, Any]], None]) -> None:
+    def run(self, planned: Any, handle: Callable[[Any], None]) -> None:
         import torch
 
         from lth_bench.running.executors.schedule import Schedule
@@ -140,24 +140,25 @@ class SideBySide:
         finally:
             torch.set_flush_denormal(False)
 
-    def _run(self, schedule: Any, handle: Callable[[dict[str, Any]], None]) -> None:
+    def _run(self, schedule: Any, handle: Callable[[Any], None]) -> None:
         from lth_bench.running.executors.schedule import task_of
+        from lth_bench.running.progress import ExperimentStarted, Recorded
 
         live: dict[str, Any] = {}
-        sent: list[dict[str, Any]] = []  # as through a pipe: what `handle` raises is its own
+        sent: list[Any] = []  # as through a pipe: what `handle` raises is its own
         while len(schedule) or live:
             task = task_of(next(iter(live.values())).experiment) if live else None
             room = self.worker.room if live else max(1, self.worker.room)
             for item in schedule.take(room, 1, task, None).items:
                 live[item.experiment.experiment_id] = item
-                handle({"event": "start", "experiment": item.experiment})
+                handle(ExperimentStarted(item.experiment))
                 self.worker.begin([item.experiment], sent.append)
             self.worker.serve()
             while sent:
-                record = sent.pop(0)
-                handle(record)
-                if record.get("record") == "experiment":
-                    schedule.done(live.pop(record["experiment_id"]))
+                event = sent.pop(0)
+                handle(event)
+                if isinstance(event, Recorded) and event.ends:
+                    schedule.done(live.pop(event.record["experiment_id"]))
 
 
 @pytest.fixture

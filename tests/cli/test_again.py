@@ -21,6 +21,7 @@ from lth_bench.running import recorder, runner
 from lth_bench.running.executors import local
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import Worker
+from lth_bench.running.progress import ExperimentStarted
 from lth_bench.store import fold
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import DiskError, Paths
@@ -132,7 +133,7 @@ class InThisProcess:
 
         for item in sorted(planned, key=lambda p: len(p.fits) > 0):  # the dense one first
             InThisProcess.ran.append(item.experiment.label)
-            handle({"event": "start", "experiment": item.experiment})
+            handle(ExperimentStarted(item.experiment))
             self.worker.begin([item.experiment], sent.append)
             receive()
         while len(self.worker.pool):

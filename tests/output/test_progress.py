@@ -1,4 +1,4 @@
-"""How far a run is, from its records."""
+"""What is drawn of a run and of a tuning, from their events."""
 
 from __future__ import annotations
 
@@ -8,52 +8,115 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lth_bench.output.progress import Lines, Live
+from lth_bench.output.progress import make_progress
+from lth_bench.running.progress import (
+    ExperimentStarted,
+    Note,
+    Recorded,
+    Retried,
+    RunEnded,
+    RunStarted,
+    StepsTrained,
+    Stopping,
+    StudyProgress,
+    TrialEnded,
+    TuningStarted,
+)
 
 IMP = SimpleNamespace(
     experiment_id="e", label="imp", model_label="mlp", dataset_label="digits",
     recipe_name="short", seed=0, densities=(0.5,), task=("mlp", "digits", "short"),
 )  # fmt: skip
-PLAN = SimpleNamespace(
-    suite=SimpleNamespace(name="tiny"), experiments=(IMP,), dense_runs={}, trainings=4
+TITLE = "imp mlp/digits/short seed 0 at 0.5"
+STARTED = RunStarted(
+    suite="tiny", planned=1, trainings=4, steps={"e": 400}, titles={"e": TITLE}, workers=2
 )
-ITEM = SimpleNamespace(experiment=IMP, fits=(100, 100, 100, 100))
+STUDY = StudyProgress(name="imp mlp/digits/short", done=1, total=3, best="best 0.9 at #0")
+TRIAL = TrialEnded(
+    study=STUDY, number=0, status="complete", values=(0.9,), reason=None, params="prune_rate=0.2"
+)
 
 
 def ticket(name, steps=100):
-    return {"record": "ticket", "experiment_id": "e", "ticket_id": name, "cost": {"steps": steps}}
+    return Recorded(
+        {"record": "ticket", "experiment_id": "e", "ticket_id": name, "cost": {"steps": steps}}
+    )
 
 
-@pytest.fixture(params=[Lines, Live])
+def ended(status="ok", reason=None):
+    return Recorded(
+        {"record": "experiment", "experiment_id": "e", "status": status, "reason": reason,
+         "seconds": 1.0}
+    )  # fmt: skip
+
+
+@pytest.fixture(params=[False, True], ids=["lines", "terminal"])
 def shown(request):
-    made = Lines() if request.param is Lines else Live(Console(file=io.StringIO()))
-    made.begin(PLAN, [ITEM], 2)
+    made = make_progress(Console(file=io.StringIO(), force_terminal=request.param, width=200))
     yield made
-    made.end()
+    made(RunEnded())
 
 
-def test_a_round_that_is_said_again_moves_nothing(shown):
-    shown.event({"event": "start", "experiment": IMP})
-    shown.event(ticket("a"))
-    shown.event(ticket("b"))
+def said(display, capsys):
+    """What was printed, bars apart, which `transient` removes."""
+    return display.console.file.getvalue() + capsys.readouterr().err
+
+
+def test_a_round_that_is_repeated_moves_nothing(shown):
+    shown(STARTED)
+    shown(ExperimentStarted(IMP))
+    shown(ticket("a"))
+    shown(ticket("b"))
     assert shown.meter.done_steps == 200
     # another worker took it over, and says what it found
-    shown.event({"event": "start", "experiment": IMP})
-    shown.event(ticket("a"))
-    shown.event(ticket("b"))
+    shown(ExperimentStarted(IMP))
+    shown(ticket("a"))
+    shown(ticket("b"))
     assert shown.meter.done_steps == 200
-    shown.event(ticket("c"))
+    shown(ticket("c"))
     assert shown.meter.done_steps == 300
-    end = {"record": "experiment", "experiment_id": "e", "status": "ok", "reason": None}
-    shown.event({**end, "seconds": 1.0})
+    shown(ended())
     assert shown.meter.done_steps == shown.meter.total == 400
 
 
-def test_the_rate_is_of_what_was_really_trained():
-    shown = Live(Console(file=io.StringIO()))
-    shown.begin(PLAN, [ITEM], 2)
-    shown.event(ticket("a"))  # found
+def test_the_rate_is_of_what_was_really_trained(shown):
+    shown(STARTED)
+    shown(ticket("a"))  # found
     assert shown.meter.rate() == 0
-    shown.event({"event": "trained", "steps": 100, "seconds": 0.1})
+    shown(StepsTrained(100, 0.1))
     assert shown.meter.rate() > 0
-    shown.end()
+
+
+def test_what_goes_wrong_is_said_everywhere(shown, capsys):
+    shown(STARTED)
+    shown(Retried([IMP, IMP], "killed by SIGKILL"))
+    shown(Note("digits [is] small"))
+    shown(Stopping(10.0))
+    shown(ended("failed", "no such layer"))
+    text = said(shown, capsys)
+    assert "tiny: 1 experiments, about 4 trainings, 2 workers" in text
+    assert f"retry    {TITLE} and 1 beside it: worker killed by SIGKILL" in text
+    assert "digits [is] small" in text
+    assert "within 10 s; press Ctrl-C again to stop at once" in text
+    assert f"{TITLE}" in text and "no such layer" in text
+
+
+def test_success_is_a_line_where_there_is_no_bar(shown, capsys):
+    shown(STARTED)
+    shown(ended())
+    assert (f"[1/1] ok       {TITLE} in 1.0 s" in said(shown, capsys)) is not shown.terminal
+
+
+def test_nothing_to_do_is_said(shown, capsys):
+    shown(RunStarted(suite="tiny", planned=7, trainings=9, steps={}, titles={}, workers=2))
+    assert "tiny: all 7 experiments are done already" in said(shown, capsys)
+
+
+def test_a_tuning_shows_its_trials(shown, capsys):
+    shown(TuningStarted("tiny: one study of 3 trials", [STUDY]))
+    shown(ExperimentStarted(IMP))
+    shown(TRIAL)
+    text = said(shown, capsys)
+    assert "tiny: one study of 3 trials" in text
+    line = "[1/3] complete imp mlp/digits/short #0 0.9 (best 0.9 at #0): prune_rate=0.2"
+    assert (line in text) is not shown.terminal

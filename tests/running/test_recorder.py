@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.output.progress import Lines
+from lth_bench.output.progress import make_progress
+from lth_bench.running.progress import Note
 from lth_bench.running.recorder import Recorder, Summary
 from lth_bench.store.paths import Paths
 
@@ -13,8 +14,8 @@ class Heard:
     def __init__(self):
         self.events = []
 
-    def event(self, record):
-        self.events.append(record)
+    def __call__(self, event):
+        self.events.append(event)
 
 
 def test_an_observer_s_fault_is_said_once_a_run():
@@ -22,12 +23,12 @@ def test_an_observer_s_fault_is_said_once_a_run():
     recorder = Recorder(None, None, "run", Summary("run", "suite", 3, 0), heard)
     messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
     for message in messages:
-        recorder.handle({"event": "observer", "message": message})
-    assert [e["message"] for e in heard.events] == [messages[0], messages[2]]
+        recorder.handle(Note(message))
+    assert [e.message for e in heard.events] == [messages[0], messages[2]]
 
 
 def test_and_goes_to_stderr(capsys):
-    Lines().event({"event": "observer", "message": "observer a.on_eval: raised [x]"})
+    make_progress()(Note("observer a.on_eval: raised [x]"))
     captured = capsys.readouterr()
     assert captured.err == "observer a.on_eval: raised [x]\n"
     assert captured.out == ""

@@ -118,12 +118,13 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
         def run(self, schedule: Any, handle: Any) -> None:
             from lth_bench.running.executors.schedule import Schedule
+            from lth_bench.running.progress import ExperimentStarted
 
             schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
             while items := schedule.take(1, 1, None, None).items:
                 for item in items:
                     ran.append(item.experiment)
-                    handle({"event": "start", "experiment": item.experiment})
+                    handle(ExperimentStarted(item.experiment))
                     self.worker.run(item.experiment, handle)
                     schedule.done(item)
 
@@ -137,12 +138,11 @@ class Quiet:
     def __init__(self) -> None:
         self.results: list[Any] = []
 
-    def begin(self, *_: Any) -> None: ...
-    def event(self, record: Any) -> None: ...
-    def end(self) -> None: ...
+    def __call__(self, event: Any) -> None:
+        from lth_bench.running.progress import TrialEnded
 
-    def trial(self, study: Any, number: int, result: Any) -> None:
-        self.results.append((study.goal.spec.label, number, result))
+        if isinstance(event, TrialEnded):
+            self.results.append(event)
 
 
 @pytest.fixture
@@ -158,8 +158,6 @@ def tune(inline: list[Any]) -> Callable[..., Any]:
             execution=Execution(results=results, device="cpu", workers=1),
         )
         quiet = progress or Quiet()
-        summary = tune_suite(suite, load_registry(), request, quiet, **options)
-        summary.heard = quiet.results
-        return summary
+        return tune_suite(suite, load_registry(), request, quiet, **options)
 
     return run

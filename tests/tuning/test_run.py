@@ -11,6 +11,7 @@ import torch
 
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
+from lth_bench.running.progress import TrialEnded
 from lth_bench.store.paths import Paths
 from lth_bench.tuning.objective import area, matching
 
@@ -147,11 +148,9 @@ class Impatient:
     def __init__(self, after):
         self.after, self.told = after, []
 
-    def begin(self, *_): ...
-    def event(self, record): ...
-    def end(self): ...
-
-    def trial(self, *event):
+    def __call__(self, event):
+        if not isinstance(event, TrialEnded):
+            return
         self.told.append(event)
         if len(self.told) == self.after:
             raise Killed

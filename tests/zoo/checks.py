@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
+from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.structure import mask_of, shrink_network
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
@@ -178,10 +179,10 @@ def shrinks(bench: Workbench, row: Row) -> str:
     return "equal"
 
 
-def played(worker: ZooWorker, strategy: str) -> list[dict[str, Any]]:
+def played(worker: ZooWorker, strategy: str) -> list[Recorded | Note | DiskRefused]:
     """Everything that an experiment with both controls tells."""
     controls = () if strategy == "dense" else ("reinit", "shuffle")
-    records: list[dict[str, Any]] = []
+    events: list[Recorded | Note | DiskRefused] = []
     cls = worker.registry.get("strategies", strategy)
     experiment = Experiment(
         experiment_id=strategy, config_id="c", suite="zoo", label=strategy, strategy=strategy,
@@ -190,13 +191,13 @@ def played(worker: ZooWorker, strategy: str) -> list[dict[str, Any]]:
         controls=controls, iterative=bool(getattr(cls, "iterative", False)), source_hash="h",
         plugin_version="1", dense_checkpoints=(2,),
     )  # fmt: skip
-    worker.run(experiment, records.append)
-    return records
+    worker.run(experiment, events.append)
+    return events
 
 
 def plays(worker: ZooWorker, strategy: str) -> str:
     """How an experiment ended."""
-    records = played(worker, strategy)
+    records = [e.record for e in played(worker, strategy) if isinstance(e, Recorded)]
     (end,) = [r for r in records if r.get("record") == "experiment"]
     rows = [r for r in records if r.get("record") == "ticket" and r["reported"]]
     if end["status"] == "skipped":

@@ -146,9 +146,8 @@ def tune(
     if best:
         return _best(path, loaded, output, trial, suite)
     require_writable(path)
-    from lth_bench.output.progress import make_progress as run_progress
+    from lth_bench.output.progress import make_progress
     from lth_bench.tuning.final import run_final
-    from lth_bench.tuning.progress import make_progress
     from lth_bench.tuning.run import tune_suite
 
     summary = tune_suite(loaded, registry, request, make_progress(), restart, take_over)
@@ -157,7 +156,7 @@ def tune(
     complete = not summary.interrupted and not summary.elsewhere
     if complete and not no_final and any(s.best for s in studies):
         found = [s for s in studies if s.best is not None]
-        final = run_final(loaded, found, registry, request, run_progress(), smoke)
+        final = run_final(loaded, found, registry, request, make_progress(), smoke)
     studies, gained = _found(path, summary)
     code = summary.exit_code or (final.exit_code if final is not None else 0)
     if json_:

@@ -7,16 +7,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
+from lth_bench.running.progress import (
+    DiskRefused,
+    Event,
+    ExperimentStarted,
+    Listener,
+    Note,
+    Recorded,
+    title,
+)
 from lth_bench.store.journal import Journal, encode
 from lth_bench.store.paths import Paths
 
 if TYPE_CHECKING:
     from lth_bench.lottery import Experiment
     from lth_bench.plugins import Registry
-    from lth_bench.running.plan import Plan, Planned
+    from lth_bench.running.plan import Plan
     from lth_bench.running.provenance import Provenance
 
 GOOD = ("ok", "skipped")
@@ -25,14 +34,6 @@ FOLD_EVERY = 5.0
 """Seconds between foldings of the journal into the database, at least."""
 PATIENCE = 5.0
 """Seconds that the last folding waits for a process that has the database open."""
-
-
-class Progress(Protocol):
-    """What shows a person how far a run is."""
-
-    def begin(self, plan: Plan, todo: Sequence[Planned], workers: int) -> None: ...
-    def event(self, record: dict[str, Any]) -> None: ...
-    def end(self) -> None: ...
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Recorder:
         paths: Paths,
         run_id: str,
         summary: Summary,
-        progress: Progress,
+        emit: Listener,
         exit_first: bool = False,
         provenance: Provenance | None = None,
         replaced: Mapping[str, str] = MappingProxyType({}),
@@ -82,35 +83,39 @@ class Recorder:
         trained again on other data, with the fingerprint of the data that they had before.
         """
         self.journal, self.paths, self.run_id = journal, paths, run_id
-        self.summary, self.progress = summary, progress
+        self.summary, self.emit = summary, emit
         self.exit_first, self.provenance, self.replaced = exit_first, provenance, replaced
         self.running: dict[str, Experiment] = {}
-        self.complaints: set[str] = set()
+        self.notes: set[str] = set()
         self.delayed = False
         self.folded = time.monotonic()
 
-    def handle(self, record: dict[str, Any]) -> None:
-        """A worker's record, or an executor's event."""
-        if record.get("event") == "disk":
-            raise UserError(record["message"])
-        if record.get("event") in ("observer", "note"):
-            if record["message"] in self.complaints:
-                return  # every experiment has the same to report
-            self.complaints.add(record["message"])
-        if record.get("event") == "start":
-            self.running[record["experiment"].experiment_id] = record["experiment"]
-        ended: Experiment | None = None
-        if "record" in record:
-            self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
-            if record["record"] == "experiment":
-                ended = self.running.pop(record["experiment_id"], None)
-                self.summary.statuses[record["status"]] += 1
-                self.fold()
-        self.progress.event(record)
-        if self.exit_first and ended is not None and record["status"] not in GOOD:
-            from lth_bench.output.progress import describe
+    def handle(self, event: Event) -> None:
+        """An executor's event, or a worker's: the journal first, then who listens."""
+        match event:
+            case DiskRefused(message):
+                raise UserError(message)
+            case Note(message):
+                if message in self.notes:
+                    return  # every experiment has the same to report
+                self.notes.add(message)
+            case ExperimentStarted(experiment):
+                self.running[experiment.experiment_id] = experiment
+            case Recorded(record):
+                self._record(event, record)
+                return
+        self.emit(event)
 
-            raise FirstFailure(f"{describe(ended)}: {record['status']}: {record['reason']}")
+    def _record(self, event: Recorded, record: Mapping[str, Any]) -> None:
+        self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
+        ended: Experiment | None = None
+        if event.ends:
+            ended = self.running.pop(record["experiment_id"], None)
+            self.summary.statuses[record["status"]] += 1
+            self.fold()
+        self.emit(event)
+        if self.exit_first and ended is not None and record["status"] not in GOOD:
+            raise FirstFailure(f"{title(ended)}: {record['status']}: {record['reason']}")
 
     def _rests_on(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """What a record says of the data and the numerics that a result rests on."""
@@ -126,8 +131,8 @@ class Recorder:
 
     def fail(self, experiment: Experiment, reason: str) -> None:
         """An experiment that cannot even begin gets its row."""
-        self.handle({"event": "start", "experiment": experiment})
-        self.handle(self._ended(experiment.experiment_id, "failed", reason))
+        self.handle(ExperimentStarted(experiment))
+        self.handle(Recorded(self._ended(experiment.experiment_id, "failed", reason)))
 
     def give_up(self, experiments: Sequence[Experiment]) -> None:
         """Say of these that their results count no more: they are done again on other data."""
@@ -190,7 +195,7 @@ class Recorder:
         self.folded = time.monotonic()
         if trouble and not final and not self.delayed:
             self.delayed = True
-            self.progress.event({"event": "note", "message": f"{trouble}. The run goes on"})
+            self.emit(Note(f"{trouble}. The run continues"))
         if final and trouble:
             self.summary.notes.append(
                 f"{trouble}. This run's results are all in {self.paths.journal}"

@@ -16,7 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.running.recorder import FirstFailure, Progress, Recorder, Summary, write_head
+from lth_bench.running.progress import Listener, Note, RunEnded, RunStarted, title
+from lth_bench.running.recorder import FirstFailure, Recorder, Summary, write_head
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.system.devices import require_system
@@ -24,6 +25,7 @@ from lth_bench.system.devices import require_system
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RunRequest
     from lth_bench.suite.spec import Suite
 
@@ -48,7 +50,7 @@ def worker_config(
     )
 
 
-def run_suite(suite: Suite, registry: Registry, request: RunRequest, progress: Progress) -> Summary:
+def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> Summary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
     from lth_bench.running.executors.processes import get_ready
     from lth_bench.suite.check import check
@@ -109,16 +111,16 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, progress: P
             paths,
             run_id,
             summary,
-            progress,
+            emit,
             execution.exit_first,
             provenance,
             left.replaced,
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
-        progress.begin(plan, todo, len(workers))
+        emit(_started(plan, todo, len(workers)))
         for note in chosen.notes if todo else ():
-            progress.event({"event": "note", "message": note})
+            emit(Note(note))
         try:
             with terminate_as_interrupt():
                 sound = []
@@ -136,10 +138,26 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, progress: P
             summary.stopped_at = str(failure)
             recorder.interrupt("the run stopped at another experiment's failure")
         finally:
-            progress.end()
+            emit(RunEnded())
             recorder.fold(final=True)
     summary.seconds = time.monotonic() - began
     return summary
+
+
+def _started(plan: Plan, todo: Sequence[Planned], workers: int) -> RunStarted:
+    """Every experiment counts by its steps; the dense run counts where it is reported."""
+    steps = {}
+    for item in todo:
+        e = item.experiment
+        steps[e.experiment_id] = max(1, item.steps or plan.dense_runs.get((*e.task, e.seed), 0))
+    return RunStarted(
+        suite=plan.suite.name,
+        planned=len(plan.experiments),
+        trainings=plan.trainings,
+        steps=steps,
+        titles={p.experiment.experiment_id: title(p.experiment) for p in todo},
+        workers=workers,
+    )
 
 
 def _size(file: Path) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lth_bench.running.recorder import Progress, Summary
+from lth_bench.running.progress import Listener
+from lth_bench.running.recorder import Summary
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import run_suite
 from lth_bench.stats import paired_interval
@@ -41,7 +42,7 @@ def run_final(
     studies: Sequence[Study],
     registry: Registry,
     request: RunRequest,
-    progress: Progress,
+    emit: Listener,
     smoke: bool = False,
 ) -> Summary:
     """Run own and tuned settings of every study at the suite's seeds, scored on the test split."""
@@ -63,7 +64,7 @@ def run_final(
             t for t in chosen.tasks if (t.model.label, t.dataset.label, t.recipe_name) in tasks
         ),
     )
-    return run_suite(chosen, registry, request, progress)
+    return run_suite(chosen, registry, request, emit)
 
 
 def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:

@@ -8,19 +8,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.plan import Planned
+from lth_bench.running.progress import (
+    Event,
+    Listener,
+    Note,
+    Recorded,
+    StepsTrained,
+)
 from lth_bench.running.recorder import Recorder
 from lth_bench.tuning.journal import trial_record
+from lth_bench.tuning.progress import Scoreboard
 from lth_bench.tuning.study import Proposal, RunningStudy, TrialResult, TrialStatus
 from lth_bench.tuning.trial import ExperimentOutcome, RunningTrial, plan_trial
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
-    from lth_bench.tuning.progress import TuneProgress
 
 
 @dataclass(kw_only=True)
@@ -61,13 +68,14 @@ class TuningLoop:
         registry: Registry,
         root: Path,
         recorder: Recorder,
-        progress: TuneProgress,
+        emit: Listener,
         outcomes: dict[str, ExperimentOutcome],
         waiting: int,
         summary: TuneSummary,
     ) -> None:
         self.studies, self.registry, self.root = studies, registry, root
-        self.recorder, self.progress, self.summary = recorder, progress, summary
+        self.recorder, self.emit, self.summary = recorder, emit, summary
+        self.scores = Scoreboard(studies)
         self.outcomes = outcomes
         """Of every finished or scheduled experiment."""
         self.waiting = waiting
@@ -89,18 +97,18 @@ class TuningLoop:
         self._advance()
 
     def _say(self, message: str) -> None:
-        self.progress.event({"event": "observer", "message": message})
+        self.emit(Note(message))
 
-    def handle(self, record: dict[str, Any]) -> None:
-        """A worker's record or an executor's event; the journal gets it first."""
-        self.recorder.handle(record)
-        self.progress.event(record)
-        if record.get("event") == "trained":
-            self.summary.training_seconds += record["seconds"]
-        if record.get("record") in ("ticket", "experiment"):
-            self.outcomes[record["experiment_id"]].take(record)
-        if record.get("record") == "experiment":
-            self._advance()
+    def handle(self, event: Event) -> None:
+        """An executor's event or a worker's; the journal gets it first."""
+        self.recorder.handle(event)
+        match event:
+            case StepsTrained(_, seconds):
+                self.summary.training_seconds += seconds
+            case Recorded(record):
+                self.outcomes[record["experiment_id"]].take(record)
+                if event.ends:
+                    self._advance()
 
     def _advance(self) -> None:
         """Judge what has ended, and propose trials until every study runs a full batch."""
@@ -312,5 +320,5 @@ class TuningLoop:
             trial_record(study, proposal, result, intermediate, ids, self.recorder.run_id)
         )
         self.summary.ended[result.state] += 1
-        self.progress.trial(study, proposal.number, result)
+        self.emit(self.scores.ended(study, proposal.number, result))
         study.tell(proposal.number, result)

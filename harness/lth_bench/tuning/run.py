@@ -6,11 +6,13 @@ import hashlib
 import os
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.running.outcomes import DONE
 from lth_bench.running.plan import Plan, require_some
+from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
 from lth_bench.running.provenance import Provenance, open_data
 from lth_bench.running.recorder import Recorder, Summary, write_head
 from lth_bench.running.request import RunRequest
@@ -33,7 +35,6 @@ from lth_bench.tuning.trial import plan_trial
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.progress import TuneProgress
 
 WAITING = {"cpu": 8, "cuda": 48}
 """Experiments running or waiting for each worker, so that cohorts are full and no worker is idle at
@@ -45,7 +46,7 @@ def tune_suite(
     suite: Suite,
     registry: Registry,
     request: RunRequest,
-    progress: TuneProgress,
+    emit: Listener,
     restart: bool = False,
     take_over: bool = False,
 ) -> TuneSummary:
@@ -113,22 +114,24 @@ def tune_suite(
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
         silent = Summary(run_id, suite.name, 0, 0)
-        recorder = Recorder(journal, paths, run_id, silent, _Silent(), provenance=provenance)
+        recorder = Recorder(
+            journal, paths, run_id, silent, partial(_of_trials, emit), provenance=provenance
+        )
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
         loop = TuningLoop(
             studies=studies,
             registry=registry,
             root=root,
             recorder=recorder,
-            progress=progress,
+            emit=emit,
             outcomes=outcomes,
             waiting=waiting,
             summary=summary,
         )
         loop.announced.update(p.experiment.experiment_id for p in planned)
-        progress.begin(studies, len(workers))
+        emit(loop.scores.started(len(workers)))
         for note in (*chosen.notes, *idle(goals), *lost):
-            progress.event({"event": "observer", "message": note})
+            emit(Note(note))
         try:
             with terminate_as_interrupt():
                 loop.begin(take_over)
@@ -147,7 +150,7 @@ def tune_suite(
                 raise storage_error(error, where) from error
             raise
         finally:
-            progress.end()
+            emit(RunEnded())
             recorder.fold(final=True)
             close_storage(storage)
     summary.notes += silent.notes
@@ -155,12 +158,10 @@ def tune_suite(
     return summary
 
 
-class _Silent:
-    """Tuning shows progress by trials, not by experiments."""
-
-    def begin(self, *_: Any) -> None: ...
-    def event(self, record: dict[str, Any]) -> None: ...
-    def end(self) -> None: ...
+def _of_trials(emit: Listener, event: Event) -> None:
+    """Tuning shows trials, not experiments, and what goes wrong on the way."""
+    if isinstance(event, Note | Retried | Stopping):
+        emit(event)
 
 
 def _forget(storage: Any, names: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import multiprocessing
 import signal
@@ -19,11 +20,15 @@ from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.processes import METHOD
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.plan import Planned
+from lth_bench.running.progress import ExperimentStarted, Note, Recorded, Retried
 from lth_bench.running.request import Execution
 
 WORKER = """
-import os, signal, time
+import json, os, signal, time
 from dataclasses import dataclass
+from lth_bench.lottery import Experiment
+from lth_bench.running.executors.messages import Begin, GiveBack, GivenBack, Room, receive, send
+from lth_bench.running.progress import Note, Recorded
 
 @dataclass(frozen=True)
 class Config:
@@ -33,7 +38,7 @@ class Config:
     done: str = ""  # a folder with a file a finished training
 
 @dataclass(frozen=True)
-class Job:
+class Behaviour:
     experiment_id: str
     kills: int = 0
     says: bool = False
@@ -43,24 +48,31 @@ class Job:
     orphans: bool = False  # the first time it ends with its parent, the server of all workers
     chain: int = 0  # trainings, one after the other, 20 ms each
     needs: int = 0  # out of memory among more than so many
-    model: str = "mlp"
-    dataset: str = "digits"
-    recipe: str = "short"
-    seed: int = 0
-    label: str = "job"
+
+def Job(experiment_id, model="mlp", seed=0, **behaviour):
+    return Experiment(
+        experiment_id=experiment_id, config_id="c", suite="s", label="job", strategy="job",
+        params=behaviour, model={"name": model}, model_label=model, dataset={"name": "digits"},
+        dataset_label="digits", recipe_name="short", recipe={}, seed=seed, densities=(0.5,),
+        controls=(), iterative=False, source_hash="h", plugin_version="1")
+
+def jobs_of(message):
+    return [Behaviour(e.experiment_id, **e.params) for e in message.experiments]
+
+def say(pipe, **record):
+    send(pipe, Recorded(record))
 
 def play_chains(pipe, config, live):
     # a training of each in turn; what was trained before is found
     live = list(live)
     while live:
         while pipe.poll():
-            said = pipe.recv()
-            if said == "give back":
+            said = receive(pipe)
+            if said == GiveBack():
                 given = [live.pop() for _ in range(len(live) // 2)]
-                ids = [job.experiment_id for job in given]
-                pipe.send({"event": "given", "experiments": ids})
+                send(pipe, GivenBack(tuple(job.experiment_id for job in given)))
             else:
-                live += said
+                live += jobs_of(said)
         job = live.pop(0)
         for number in range(job.chain):
             try:
@@ -68,13 +80,13 @@ def play_chains(pipe, config, live):
             except FileExistsError:
                 continue
             time.sleep(0.02)
-            pipe.send({"record": "ticket", "by": os.getpid(), "round": number,
-                       "experiment_id": job.experiment_id})
+            say(pipe, record="ticket", by=os.getpid(), round=number,
+                experiment_id=job.experiment_id)
             live.append(job)
             break
         else:
-            pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
-                       "status": "ok", "reason": None})
+            say(pipe, record="experiment", experiment_id=job.experiment_id,
+                status="ok", reason=None)
     return live
 
 def main(pipe, config, turn, environment):
@@ -84,14 +96,14 @@ def main(pipe, config, turn, environment):
     turn.begin()
     while True:
         try:
-            live = pipe.recv()
+            live = jobs_of(receive(pipe))
             while live:
                 if any(job.chain for job in live):
                     live = play_chains(pipe, config, live)
                     continue
                 if config.room > len(live):
-                    pipe.send({"event": "room", "room": config.room - len(live)})
-                    live += pipe.recv()
+                    send(pipe, Room(config.room - len(live)))
+                    live += jobs_of(receive(pipe))
                 for job in live:
                     if job.orphans:
                         try:
@@ -111,14 +123,14 @@ def main(pipe, config, turn, environment):
                         turn.begin(name, config.execution.timeout)
                         time.sleep(job.stays)
                         turn.begin()
-                pipe.send({"event": "side by side", "ids": [j.experiment_id for j in live]})
+                send(pipe, Note(json.dumps([j.experiment_id for j in live])))  # side by side
                 for job in [j for j in live if j.needs and len(live) > j.needs]:
                     live.remove(job)
-                    pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
-                               "status": "oom", "reason": None})
+                    say(pipe, record="experiment", experiment_id=job.experiment_id,
+                        status="oom", reason=None)
                 for job in [live.pop(i) for i in (0, -1)[:len(live)]]:
-                    pipe.send({"record": "experiment", "experiment_id": job.experiment_id,
-                               "status": "ok", "reason": None})
+                    say(pipe, record="experiment", experiment_id=job.experiment_id,
+                        status="ok", reason=None)
         except EOFError:
             return
 """
@@ -132,6 +144,11 @@ def fake(tmp_path_factory):
     sys.path.insert(0, str(folder))
     yield importlib.import_module("fake_worker_of_tests")
     sys.path.remove(str(folder))
+
+
+def ends(heard):
+    """Records of experiments that ended."""
+    return [e.record for e in heard if isinstance(e, Recorded) and e.ends]
 
 
 @pytest.fixture
@@ -148,15 +165,16 @@ def run(fake, monkeypatch):
                 handle(record)
 
         if isinstance(jobs, list):
-            jobs = [Planned(job, (1,) * max(1, job.chain), 1) for job in jobs]
+            jobs = [Planned(job, (1,) * max(1, job.params.get("chain", 1)), 1) for job in jobs]
         config = fake.Config(device, room, Execution(timeout=timeout), str(done))
         LocalExecutor(config, [device] * workers).run(jobs, keep)
         assert multiprocessing.active_children() == []
         return SimpleNamespace(
             heard=heard,
-            ended={r["experiment_id"]: r for r in heard if r.get("record") == "experiment"},
-            retries=[r for r in heard if r.get("event") == "retry"],
-            together=[r["ids"] for r in heard if r.get("event") == "side by side"],
+            records=[e.record for e in heard if isinstance(e, Recorded)],
+            ended={r["experiment_id"]: r for r in ends(heard)},
+            retries=[e for e in heard if isinstance(e, Retried)],
+            together=[json.loads(e.message) for e in heard if isinstance(e, Note)],
         )
 
     return go
@@ -165,7 +183,7 @@ def run(fake, monkeypatch):
 def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
     jobs = [fake.Job(str(i), kills=signal.SIGKILL * (i == 5)) for i in range(9)]
     done = run(jobs, room=8)
-    records = [r for r in done.heard if r.get("record") == "experiment"]
+    records = ends(done.heard)
     assert len(records) == 9  # one each, and no second for whoever was tried again
     failed = {i: r for i, r in done.ended.items() if r["status"] != "ok"}
     assert list(failed) == ["5"]
@@ -174,8 +192,8 @@ def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
     assert failed["5"]["reason"] == (
         "the worker process died 5 times: killed by SIGKILL (out of memory?)"
     )
-    assert [len(r["experiments"]) for r in done.retries] == [8, 8, 4, 2]
-    assert all(r["reason"] == "killed by SIGKILL (out of memory?)" for r in done.retries)
+    assert [len(r.experiments) for r in done.retries] == [8, 8, 4, 2]
+    assert all(r.reason == "killed by SIGKILL (out of memory?)" for r in done.retries)
 
 
 def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
@@ -184,8 +202,8 @@ def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
     assert {i for i, r in done.ended.items() if r["status"] == "failed"} == {"5"}
     assert done.ended["5"]["reason"].startswith("the worker process died 2 times")
     (retry,) = done.retries
-    assert retry["experiments"][0].experiment_id == "5"
-    assert len(retry["experiments"]) == 8
+    assert retry.experiments[0].experiment_id == "5"
+    assert len(retry.experiments) == 8
     assert max(map(len, done.together)) == 8  # the seven, and the one that was left
 
 
@@ -195,10 +213,10 @@ def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake,
     done = run(jobs, workers=2, done=tmp_path)
     assert (tmp_path / "orphaned").exists()
     assert {i: r["status"] for i, r in done.ended.items()} == dict.fromkeys("01234", "ok")
-    records = [r for r in done.heard if r.get("record") == "experiment"]
+    records = ends(done.heard)
     assert len(records) == 5
-    assert "1" in {e.experiment_id for r in done.retries for e in r["experiments"]}
-    assert {r["reason"] for r in done.retries} == {"was lost with the process that starts workers"}
+    assert "1" in {e.experiment_id for r in done.retries for e in r.experiments}
+    assert {r.reason for r in done.retries} == {"was lost with the process that starts workers"}
 
 
 @pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
@@ -252,21 +270,23 @@ def test_the_last_chains_are_shared_among_all_workers(fake, run, tmp_path, chain
     done = run(jobs, workers=workers, done=tmp_path)
     assert {r["status"] for r in done.ended.values()} == {"ok"}
     assert len(done.ended) == chains
-    tickets = [r for r in done.heard if r.get("record") == "ticket"]
+    tickets = [r for r in done.records if r["record"] == "ticket"]
     assert len(tickets) == 10 * chains  # none twice
     by_worker = Counter(r["by"] for r in tickets)
     assert len(by_worker) == workers
     # whole chains would be a third or a half more for one of two
     assert max(by_worker.values()) <= 10 * chains / workers + 4
-    moved = Counter(r["experiment"].experiment_id for r in done.heard if r.get("event") == "start")
+    moved = Counter(
+        e.experiment.experiment_id for e in done.heard if isinstance(e, ExperimentStarted)
+    )
     assert (max(moved.values()) > 1) == (chains % workers > 0)
 
 
 def test_what_is_heard_may_bring_more_to_do(fake, run):
     schedule = Schedule([Planned(fake.Job("0"), (1,), 1)])
 
-    def handle(record):
-        if record.get("record") == "experiment" and int(record["experiment_id"]) < 3:
+    def handle(event):
+        for record in (r for r in ends([event]) if int(r["experiment_id"]) < 3):
             number = int(record["experiment_id"]) + 1
             schedule.add([Planned(fake.Job(str(number)), (1,), 1)])
 
@@ -277,17 +297,17 @@ def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
     jobs = [fake.Job(str(i), needs={2: 1, 4: 3, 5: -1}.get(i, 0)) for i in range(7)]
     done = run(jobs, room=7)
     assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {"5": "oom"}
-    assert len([r for r in done.heard if r.get("record")]) == 7
-    assert {e.experiment_id for r in done.retries for e in r["experiments"]} == {"2", "4", "5"}
-    assert all(r["reason"] == "is out of memory; it is tried alone" for r in done.retries)
+    assert len(done.records) == 7
+    assert {e.experiment_id for r in done.retries for e in r.experiments} == {"2", "4", "5"}
+    assert all(r.reason == "is out of memory; it is tried alone" for r in done.retries)
     assert sorted(ids for ids in done.together if ids in (["2"], ["5"])) == [["2"], ["5"]]
 
 
 def test_workers_that_cannot_even_start_are_nobody_s_fault_and_end_the_run(fake, run):
     heard = []
-    with pytest.raises(UserError, match=r"ended before they ran anything \(exit code 3\).*goes on"):
+    with pytest.raises(UserError, match=r"before they ran anything \(exit code 3\).*fix this"):
         run([fake.Job("0"), fake.Job("1")], workers=2, handle=heard.append, device="broken")
-    assert not [r for r in heard if r.get("record") == "experiment"]
+    assert not ends(heard)
     assert multiprocessing.active_children() == []
 
 
@@ -305,10 +325,10 @@ def test_a_hook_that_never_returns_is_ended_and_its_neighbours_try_again(fake, r
         "3": "timeout"
     }
     assert done.ended["3"]["reason"] == "took longer than 0.2 s (--timeout)"
-    assert len(done.ended) == len([r for r in done.heard if r.get("record")]) == 7
+    assert len(done.ended) == len(done.records) == 7
     (retry,) = done.retries
-    assert retry["reason"] == "was ended, since an experiment took too long"
-    assert "3" not in [e.experiment_id for e in retry["experiments"]]
+    assert retry.reason == "was ended, since an experiment took too long"
+    assert "3" not in [e.experiment_id for e in retry.experiments]
 
 
 def test_where_a_training_hangs_the_one_it_is_for_is_found(fake, run, hasty):
@@ -317,7 +337,7 @@ def test_where_a_training_hangs_the_one_it_is_for_is_found(fake, run, hasty):
     bad = {i: r["reason"] for i, r in done.ended.items() if r["status"] != "ok"}
     assert bad == {"2": "took longer than 0.1 s (--timeout)"}
     assert done.ended["2"]["status"] == "timeout"
-    assert [len(r["experiments"]) for r in done.retries] == [4, 4, 2]
+    assert [len(r.experiments) for r in done.retries] == [4, 4, 2]
 
 
 def test_two_that_take_too_long_and_one_that_dies(fake, run, hasty):
@@ -339,8 +359,8 @@ def test_without_a_limit_nothing_takes_too_long(fake, run, hasty):
 def test_what_the_coordinator_raises_is_no_worker_s_death(fake, run, error):
     """As where the progress cannot be written any more: that ends the run, which tried again."""
 
-    def handle(record):
-        if record.get("record") == "experiment":
+    def handle(event):
+        if ends([event]):
             raise error
 
     with pytest.raises(type(error)):
@@ -349,8 +369,8 @@ def test_what_the_coordinator_raises_is_no_worker_s_death(fake, run, error):
 
 
 def test_ctrl_c_leaves_no_worker_behind(fake, run):
-    def handle(record):
-        if record.get("event") == "start" and record["experiment"].experiment_id == "1":
+    def handle(event):
+        if isinstance(event, ExperimentStarted) and event.experiment.experiment_id == "1":
             raise KeyboardInterrupt
 
     jobs = [fake.Job("0"), fake.Job("1", stays=60.0), fake.Job("2")]

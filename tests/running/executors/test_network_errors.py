@@ -15,6 +15,7 @@ from lth_bench.running.executors import worker as worker_module
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
+from lth_bench.running.progress import Recorded
 from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine import cohort_size as widths
 
@@ -122,7 +123,8 @@ def play(install, tmp_path, monkeypatch):
             while len(worker.pool):
                 assert worker.room >= 0
                 worker.serve()
-        ends = {r["experiment_id"]: r for r in records if r.get("record") == "experiment"}
+        ended = [e.record for e in records if isinstance(e, Recorded) and e.ends]
+        ends = {r["experiment_id"]: r for r in ended}
         where = next((i for i, t in enumerate(source.split("\n"), 1) if line and line in t), 0)
         found = {(e.model["name"], e.label): ends[e.experiment_id] for e in experiments}
         return found, f"{name}.py", where

@@ -10,6 +10,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
+from lth_bench.running.progress import Recorded
 from lth_bench.running.request import Execution, RunRequest, prepare
 
 SUITE = """
@@ -124,9 +125,9 @@ def test_one_status_for_all(what, width, install, tmp_path):
         worker.serve()
     labels = {e.experiment_id: e.label for e in experiments}
     ends = {
-        labels[r["experiment_id"]]: (r["status"], r["reason"])
-        for r in records
-        if r.get("record") == "experiment"
+        labels[e.record["experiment_id"]]: (e.record["status"], e.record["reason"])
+        for e in records
+        if isinstance(e, Recorded) and e.ends
     }
     status, says = ENDS[what]
     assert len(ends) == 9

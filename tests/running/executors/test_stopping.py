@@ -16,38 +16,39 @@ from lth_bench.running.executors import local, stopping
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.stopping import StopSignals
 from lth_bench.running.plan import Planned
+from lth_bench.running.progress import ExperimentStarted, Note, Stopping
 from lth_bench.running.request import Execution
 
 WORKER = """
-import os, signal, sys, time
+import json, os, signal, sys, time
 from dataclasses import dataclass
+from lth_bench.lottery import Experiment
+from lth_bench.running.executors.messages import receive, send
+from lth_bench.running.progress import Note
 
 @dataclass(frozen=True)
 class Config:
     device: str
     execution: object = None
 
-@dataclass(frozen=True)
-class Job:
-    experiment_id: str
-    stubborn: bool = False
-    model: str = "mlp"
-    dataset: str = "digits"
-    recipe: str = "short"
-    seed: int = 0
-    label: str = "job"
+def Job(experiment_id, stubborn=False):
+    return Experiment(
+        experiment_id=experiment_id, config_id="c", suite="s", label="job", strategy="job",
+        params={"stubborn": stubborn}, model={"name": "mlp"}, model_label="mlp",
+        dataset={"name": "digits"}, dataset_label="digits", recipe_name="short", recipe={}, seed=0,
+        densities=(0.5,), controls=(), iterative=False, source_hash="h", plugin_version="1")
 
 def main(pipe, config, turn, environment):
-    (job,) = pipe.recv()
+    (job,) = receive(pipe).experiments
 
     def save(*_):
-        pipe.send({"event": "last words", "padding": " " * 200_000})
+        send(pipe, Note("last words" + " " * 200_000))
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if job.stubborn else save)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if job.params["stubborn"] else save)
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     deaf = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
-    pipe.send({"event": "ready", "deaf": deaf, "pid": os.getpid()})
+    send(pipe, Note(f"ready, deaf: {deaf}"))
     time.sleep(600)
 """
 
@@ -79,16 +80,17 @@ def stop(fake, monkeypatch):
     def go(stubborn, *signals):
         heard, left = [], list(signals)
 
-        def handle(record):
-            heard.append(record)
-            if record["event"] in ("ready", "stopping") and left:
-                heard.append({"event": "sent", "at": time.monotonic()})
+        def handle(event):
+            heard.append(event)
+            ready = isinstance(event, Note) and event.message.startswith("ready")
+            if (ready or isinstance(event, Stopping)) and left:
+                heard.append(time.monotonic())
                 os.kill(os.getpid(), left.pop(0))
 
         executor = LocalExecutor(fake.Config("cpu", Execution()), ["cpu"])
         with pytest.raises(KeyboardInterrupt):
             executor.run([Planned(fake.Job("0", stubborn), (1,), 1)], handle)
-        sent = [r["at"] for r in heard if r["event"] == "sent"]
+        sent = [at for at in heard if isinstance(at, float)]
         assert multiprocessing.active_children() == []
         return heard, time.monotonic() - sent[-1]
 
@@ -96,17 +98,23 @@ def stop(fake, monkeypatch):
     signal.signal(signal.SIGHUP, before)
 
 
+def kinds(heard):
+    """What was heard, and when a signal was sent."""
+    return [type(each) for each in heard]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
     heard, seconds = stop(False, number)
-    assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "last words"]
-    assert heard[1]["deaf"]  # the terminal's Ctrl-C goes to the whole group
+    assert kinds(heard) == [ExperimentStarted, Note, float, Stopping, Note]
+    assert heard[1].message == "ready, deaf: True"  # the terminal's Ctrl-C goes to the whole group
+    assert heard[-1].message.rstrip() == "last words"
     assert seconds < LONG
 
 
 def test_the_second_one_kills_at_once(stop):
     heard, seconds = stop(True, signal.SIGINT, signal.SIGINT)
-    assert [r["event"] for r in heard] == ["start", "ready", "sent", "stopping", "sent"]
+    assert kinds(heard) == [ExperimentStarted, Note, float, Stopping, float]
     assert seconds < LONG
 
 
@@ -114,7 +122,7 @@ def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
     monkeypatch.setattr(local, "GRACE", 0.3)
     monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, 0.3))
     heard, seconds = stop(True, signal.SIGTERM)
-    assert heard[-1] == {"event": "stopping", "grace": 0.3}
+    assert heard[-1] == Stopping(0.3)
     assert 0.3 <= seconds < LONG
 
 

@@ -13,6 +13,7 @@ from lth_bench.data.root import data_root
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import COMPANY, Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
+from lth_bench.running.progress import Recorded
 from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine.cohort import Cohort
 
@@ -74,17 +75,21 @@ class Run:
     def __init__(self, worker):
         self.worker, self.records, self.trained = worker, [], Counter()
 
+    def keep(self, event):
+        if isinstance(event, Recorded):
+            self.records.append(event.record)
+
     def play(self, experiments, start_all=True):
         """All at once, or as many as there is room for."""
         waiting = list(experiments)
         if self.worker._alone:
             for experiment in waiting:
-                self.worker.run(experiment, self.records.append)
+                self.worker.run(experiment, self.keep)
             return self
         while waiting or len(self.worker.pool):
             room = len(waiting) if start_all else max(self.worker.room, not len(self.worker.pool))
             now, waiting = waiting[:room], waiting[room:]
-            self.worker.begin(now, self.records.append)
+            self.worker.begin(now, self.keep)
             self.worker.serve()
         return self
 
@@ -202,9 +207,9 @@ def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
 
 def test_room_is_for_one_at_cohort_size_one(tasks, make_run):
     made = make_run("narrow", cohort_size=1)
-    assert made.worker.width == 1
+    assert made.worker.cohort_size == 1
     assert made.worker.room == 1
-    made.worker.begin(tasks[1][:1], made.records.append)
+    made.worker.begin(tasks[1][:1], made.keep)
     assert len(made.worker.pool) == 1
     assert made.worker.room == 0
 
@@ -214,7 +219,7 @@ def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_ru
     ladders = [e for e in tasks[1] if e.label in ("imp", "late_rewind")][:3]
     alone = make_run("alone", side_by_side=False, cohort_size=1).play(ladders)
     here, there = make_run("moved", cohort_size=1), make_run("moved", cohort_size=1)
-    here.worker.begin(ladders, here.records.append)
+    here.worker.begin(ladders, here.keep)
     by_id = {e.experiment_id: e for e in ladders}
     moves = 0
     while len(here.worker.pool):

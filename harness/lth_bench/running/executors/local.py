@@ -14,19 +14,33 @@ from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import OutOfTime, UserError
+from lth_bench.running.executors.messages import (
+    Begin,
+    GiveBack,
+    GivenBack,
+    Room,
+    receive,
+    send,
+)
 from lth_bench.running.executors.processes import SERVER_LOST, starting, worker_context
 from lth_bench.running.executors.schedule import Schedule, Task, WorkUnit, task_of
 from lth_bench.running.executors.stopping import GRACE, StopSignals
 from lth_bench.running.executors.watchdog import Watchdog
-from lth_bench.running.executors.worker_process import GIVE_BACK, worker_main
+from lth_bench.running.executors.worker_process import worker_main
 from lth_bench.running.plan import Planned
+from lth_bench.running.progress import (
+    ExperimentStarted,
+    Listener,
+    Recorded,
+    Retried,
+    Stopping,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from lth_bench.running.executors.worker import WorkerConfig
 
-Handle = Callable[[dict[str, Any]], None]
 SERVERS = 16
 """Workers that may be lost with their server, before that is charged as a death."""
 PAUSES = (0.1, 0.5, 2.0)
@@ -51,7 +65,7 @@ class _Process:
     """Of what it runs, or ran last."""
     asked: int = 0
     """Experiments that it has room for, and waits to hear about."""
-    width: int = 1
+    cohort_size: int = 1
     """Members of its cohorts, as it said last."""
     deaths: int = 0
     """Of the unit that it runs."""
@@ -68,7 +82,7 @@ class LocalExecutor:
         self._stillborn = 0
         self._servers_lost = 0
 
-    def run(self, planned: Iterable[Planned] | Schedule, handle: Handle) -> None:
+    def run(self, planned: Iterable[Planned] | Schedule, handle: Listener) -> None:
         """Run everything. Each record goes to `handle` as soon as it arrives.
 
         `handle` may add to a schedule that it was given, so that more follows.
@@ -83,14 +97,14 @@ class LocalExecutor:
                 self._work(workers, schedule, handle, stop)
             except KeyboardInterrupt:
                 if not stop.urgent:
-                    handle({"event": "stopping", "grace": GRACE})
+                    handle(Stopping(GRACE))
                     self._stop(workers, lambda worker: self._receive(worker, schedule, handle))
                 raise
             finally:
                 self._stop(workers, grace=0.0 if stop.urgent else GRACE)
 
     def _work(
-        self, workers: list[_Process], schedule: Schedule, handle: Handle, stop: StopSignals
+        self, workers: list[_Process], schedule: Schedule, handle: Listener, stop: StopSignals
     ) -> None:
         """Until everything is done; KeyboardInterrupt once somebody wants it to stop."""
         while len(schedule) or any(w.live for w in workers):
@@ -134,7 +148,7 @@ class LocalExecutor:
                 why = str(error) or "the process that starts workers ended at once"
                 raise UserError(
                     f"no worker process can be started ({why}); what it said is above. What was "
-                    f"recorded is kept: fix that and rerun the command to resume"
+                    f"recorded is kept: fix this and rerun the command to resume"
                 ) from error
             # the server has just ended, and passes for alive until the system has taken note
             time.sleep(pauses[0])
@@ -167,7 +181,7 @@ class LocalExecutor:
                 worker.process.join()
 
     def _feed(
-        self, worker: _Process, workers: Sequence[_Process], schedule: Schedule, handle: Handle
+        self, worker: _Process, workers: Sequence[_Process], schedule: Schedule, handle: Listener
     ) -> None:
         """Give a worker what it has room for: one experiment where it has none, and whatever
         number it asked for. Who asked gets an answer, if only that there is nothing.
@@ -177,10 +191,12 @@ class LocalExecutor:
         unit = WorkUnit()
         if not (worker.live and worker.deaths):
             running = worker.task if worker.live else None
-            places = worker.width - len(worker.live) if worker.width > 1 else 0
+            places = worker.cohort_size - len(worker.live) if worker.cohort_size > 1 else 0
             # a task on one worker fills its cohorts; on two, both compute empty slots
             busy = {
-                w.task for w in workers if w is not worker and w.live and w.width > 1 and w.task
+                w.task
+                for w in workers
+                if w is not worker and w.live and w.cohort_size > 1 and w.task
             }
             room = max(1, worker.asked)
             unit = schedule.take(room, len(workers), running, worker.task, places, busy)
@@ -189,7 +205,7 @@ class LocalExecutor:
         self._send(worker, unit, handle)
 
     def _share_the_rest(
-        self, workers: Sequence[_Process], schedule: Schedule, handle: Handle
+        self, workers: Sequence[_Process], schedule: Schedule, handle: Listener
     ) -> None:
         """Keep all workers busy to the end.
 
@@ -208,9 +224,9 @@ class LocalExecutor:
             for worker in sorted(donors, key=lambda w: -len(w.live))[: len(idle)]:
                 worker.giving = True
                 with contextlib.suppress(OSError):
-                    worker.pipe.send(GIVE_BACK)
+                    send(worker.pipe, GiveBack())
 
-    def _send(self, worker: _Process, unit: WorkUnit, handle: Handle) -> None:
+    def _send(self, worker: _Process, unit: WorkUnit, handle: Listener) -> None:
         """Give a unit to a worker that listens."""
         if not worker.live:
             worker.deaths = unit.deaths
@@ -218,43 +234,47 @@ class LocalExecutor:
         for item in unit.items:
             worker.live[item.experiment.experiment_id] = item
             worker.task = task_of(item.experiment)
-            handle({"event": "start", "experiment": item.experiment})
+            handle(ExperimentStarted(item.experiment))
         # where the worker is dead, its sentinel says so next
         with contextlib.suppress(OSError):
-            worker.pipe.send([item.experiment for item in unit.items])
+            send(worker.pipe, Begin(tuple(item.experiment for item in unit.items)))
 
-    def _receive(self, worker: _Process, schedule: Schedule, handle: Handle) -> bool:
+    def _receive(self, worker: _Process, schedule: Schedule, handle: Listener) -> bool:
         """Handle what a worker sent. False where the worker is dead."""
         while True:
             try:
                 if not worker.pipe.poll():
                     return worker.process.is_alive()
-                record = worker.pipe.recv()
+                message = receive(worker.pipe)
             except (EOFError, OSError):
                 return False
             # what `handle` raises is no worker's death
-            if record.get("event") == "room":
-                worker.asked, worker.width = record["room"], record.get("width", 1)
-                continue
-            if record.get("event") == "given":
-                for identity in record["experiments"]:
-                    schedule.back(WorkUnit((worker.live.pop(identity),)))
-                worker.giving = not record["experiments"]
-                continue
+            match message:
+                case Room(room, cohort_size):
+                    worker.asked, worker.cohort_size = room, cohort_size
+                    continue
+                case GivenBack(identities):
+                    for identity in identities:
+                        schedule.back(WorkUnit((worker.live.pop(identity),)))
+                    worker.giving = not identities
+                    continue
+                case Begin() | GiveBack():
+                    raise AssertionError(message)  # a coordinator's, not a worker's
             worker.giving = False  # it has got on since
-            ended = record.get("record") == "experiment"
-            if ended and record["status"] == "oom" and len(worker.live) > 1:
-                # its neighbours' memory is its own when it runs alone
-                item = worker.live.pop(record["experiment_id"])
-                schedule.back(WorkUnit((item,), deaths=1))
-                reason = "is out of memory; it is tried alone"
-                handle({"event": "retry", "experiments": [item.experiment], "reason": reason})
+            if not isinstance(message, Recorded) or not message.ends:
+                handle(message)
                 continue
-            handle(record)
-            if ended:
-                schedule.done(worker.live.pop(record["experiment_id"]))
+            identity, status = message.record["experiment_id"], message.record["status"]
+            if status == "oom" and len(worker.live) > 1:
+                # its neighbours' memory is its own when it runs alone
+                item = worker.live.pop(identity)
+                schedule.back(WorkUnit((item,), deaths=1))
+                handle(Retried([item.experiment], "is out of memory; it is tried alone"))
+                continue
+            handle(message)
+            schedule.done(worker.live.pop(identity))
 
-    def _bury(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
+    def _bury(self, worker: _Process, schedule: Schedule, handle: Listener) -> None:
         worker.process.join()
         worker.pipe.close()  # if it lives, since only its server has ended, it ends now
         running = worker.live.get(worker.watchdog.name)
@@ -264,15 +284,15 @@ class LocalExecutor:
             schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
             if again := [item.experiment for item in worker.live.values()]:
                 reason = "was lost with the process that starts workers"
-                handle({"event": "retry", "experiments": again, "reason": reason})
+                handle(Retried(again, reason))
             return
         how = _how_it_died(worker.process.exitcode)
         self._stillborn = 0 if worker.watchdog.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:
             raise UserError(
                 f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); "
-                f"what they said is above. What was recorded is kept: mend that, and the same "
-                f"command goes on from there"
+                f"what they said is above. What was recorded is kept: fix this and rerun the "
+                f"command to resume"
             )
         if not worker.watchdog.used:
             schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
@@ -285,11 +305,11 @@ class LocalExecutor:
         if running is not None:
             again.sort(key=lambda e: e is not running.experiment)
         if again:
-            handle({"event": "retry", "experiments": again, "reason": how})
+            handle(Retried(again, how))
         reason = f"the worker process died {unit.deaths} times: {how}"
         self._give_up(given_up, "failed", reason, worker, schedule, handle)
 
-    def _end(self, worker: _Process, schedule: Schedule, handle: Handle) -> None:
+    def _end(self, worker: _Process, schedule: Schedule, handle: Listener) -> None:
         """End a worker in which something takes too long. Whose code it was is out of time. Where
         a training hangs, they are tried as after a death. The others try again, uncharged.
         """
@@ -312,7 +332,7 @@ class LocalExecutor:
         self._give_up(given_up, "timeout", reason, worker, schedule, handle)
         if again := [item.experiment for item in live if item not in given_up]:
             reason = "was ended, since an experiment took too long"
-            handle({"event": "retry", "experiments": again, "reason": reason})
+            handle(Retried(again, reason))
 
     @staticmethod
     def _give_up(
@@ -321,19 +341,21 @@ class LocalExecutor:
         reason: str,
         worker: _Process,
         schedule: Schedule,
-        handle: Handle,
+        handle: Listener,
     ) -> None:
         """These get their row, and are not tried again."""
         for item in items:
             handle(
-                {
-                    "record": "experiment",
-                    "experiment_id": item.experiment.experiment_id,
-                    "status": status,
-                    "reason": reason,
-                    "seconds": None,
-                    "worker": worker.config.device,
-                }
+                Recorded(
+                    {
+                        "record": "experiment",
+                        "experiment_id": item.experiment.experiment_id,
+                        "status": status,
+                        "reason": reason,
+                        "seconds": None,
+                        "worker": worker.config.device,
+                    }
+                )
             )
             schedule.done(item)
 

@@ -30,6 +30,7 @@ from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.running.executors.pool import GivenBack, Pool
 from lth_bench.running.executors.schedule import task_of
+from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.running.request import Execution
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
@@ -44,7 +45,7 @@ from lth_bench.training.input.task_data import Examples
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
 
-Emit = Callable[[dict[str, Any]], None]
+Emit = Callable[[Recorded | Note | DiskRefused], None]
 COMPANY = 3
 """Experiments side by side for each place in a cohort: some are at another step of their work."""
 
@@ -85,7 +86,7 @@ class Worker:
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
-        self.widths = CohortSizes(
+        self.cohort_sizes = CohortSizes(
             cohort_sizes_file(), config.execution.cohort_size, config.execution.exact_cohort_size
         )
         self.pool = Pool(device=config.device) if pool is None else pool
@@ -97,11 +98,11 @@ class Worker:
     @property
     def room(self) -> int:
         """How many more experiments would keep the cohorts full."""
-        width = self.width
-        return max(0, (1 if width == 1 else COMPANY * width) - len(self.pool))
+        size = self.cohort_size
+        return max(0, (1 if size == 1 else COMPANY * size) - len(self.pool))
 
     @property
-    def width(self) -> int:
+    def cohort_size(self) -> int:
         """Trainings stacked into one computation, for the task at hand."""
         if self._bench is None:
             return 1
@@ -120,8 +121,8 @@ class Worker:
             return Work()
         bench = self._bench[1]
         bench.trained = Work()
-        # at width 1 only the last experiments of a run have company
-        self.pool.serve(bench, level=self.width == 1)
+        # at cohort size 1 only the last experiments of a run have company
+        self.pool.serve(bench, level=self.cohort_size == 1)
         return bench.trained
 
     def give_back(self) -> list[str]:
@@ -129,7 +130,7 @@ class Worker:
         ids. They begin again there, and find what was trained for them.
         """
         live = len(self.pool)
-        if self.width == 1 or self._bench is None:
+        if self.cohort_size == 1 or self._bench is None:
             return self.pool.give_back(min(live // 2, live - 1))
         return self.pool.give_back(live - 1, last_half(self._bench[1], self.pool.waiting))
 
@@ -139,41 +140,47 @@ class Worker:
         """
         began = time.perf_counter()
 
-        def unless_given(record: dict[str, Any]) -> None:
-            if experiment.experiment_id not in self.pool.given:
-                for key in ("reason", "message"):
-                    if record.get(key):
-                        record[key] = bounded(record[key], LONGEST_REASON)
-                emit(record)
+        def unless_given(event: Recorded | Note | DiskRefused) -> None:
+            if experiment.experiment_id in self.pool.given:
+                return
+            match event:
+                case Recorded(record) if record.get("reason"):
+                    reason = bounded(record["reason"], LONGEST_REASON)
+                    event = Recorded({**record, "reason": reason})
+                case Note(message):
+                    event = Note(bounded(message, LONGEST_REASON))
+            emit(event)
 
         try:
             status, reason = self._outcome(experiment, unless_given)
         except GivenBack:
             return
-        self._tell_width(experiment, unless_given)
+        self._tell_cohort_size(experiment, unless_given)
         self._tell_connections(experiment, unless_given)
         unless_given(
-            {
-                "record": "experiment",
-                "experiment_id": experiment.experiment_id,
-                "status": status,
-                "reason": reason,
-                "seconds": time.perf_counter() - began,
-                "worker": self.config.device,
-                "cohort_size": self.width,
-            }
+            Recorded(
+                {
+                    "record": "experiment",
+                    "experiment_id": experiment.experiment_id,
+                    "status": status,
+                    "reason": reason,
+                    "seconds": time.perf_counter() - began,
+                    "worker": self.config.device,
+                    "cohort_size": self.cohort_size,
+                }
+            )
         )
 
-    def _tell_width(self, experiment: Experiment, emit: Emit) -> None:
-        """Where the width that was asked for does not suit the network."""
+    def _tell_cohort_size(self, experiment: Experiment, emit: Emit) -> None:
+        """Where the cohort size that was asked for does not suit the network."""
         asked = self.config.execution.cohort_size or 1
-        if self._bench is None or self.width >= asked:
+        if self._bench is None or self.cohort_size >= asked:
             return
         stacks = ways_to_stack(self._bench[1].network)
         why = "more do not fit or disagree" if stacks else "its network cannot be stacked"
         what = f"{experiment.model_label} with recipe {experiment.recipe_name!r}"
-        message = f"{what} is trained {self.width} at a time, not {asked}: {why}"
-        emit({"event": "note", "message": message})
+        message = f"{what} is trained {self.cohort_size} at a time, not {asked}: {why}"
+        emit(Note(message))
 
     def _tell_connections(self, experiment: Experiment, emit: Emit) -> None:
         """Where the dense network's own effective density is not 1, or not known."""
@@ -189,7 +196,7 @@ class Worker:
             )
         else:
             return
-        emit({"event": "note", "message": message})
+        emit(Note(message))
 
     def _outcome(self, experiment: Experiment, emit: Emit) -> tuple[str, str | None]:
         reached: list[str] = []
@@ -199,7 +206,7 @@ class Worker:
                 reached.append(record["status"])
             if experiment.scored_on == "test":
                 record = {**record, "test_examples": len(test)}
-            emit(record)
+            emit(Recorded(record))
 
         try:
             bench, test = self.bench(experiment)
@@ -213,7 +220,7 @@ class Worker:
                 strategy,
                 Defaults(test if experiment.scored_on == "test" else None),
                 self._observers,
-                partial(_tell, emit),
+                lambda message: emit(Note(message)),  # of an observer that raised
             )
             wait = None if self._alone else self.pool.wait
             run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
@@ -223,7 +230,7 @@ class Worker:
             return "timeout", text_of(error, LONGEST_REASON)
         except DiskError as error:
             # nobody else could keep a result either, so the coordinator ends the run
-            emit({"event": "disk", "message": text_of(error, LONGEST_REASON)})
+            emit(DiskRefused(text_of(error, LONGEST_REASON)))
             return "interrupted", text_of(error, LONGEST_REASON)
         except (StrategyError, TrainingError, UserError) as error:
             return "failed", text_of(error, LONGEST_REASON)
@@ -252,7 +259,7 @@ class Worker:
             config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
             config["val_size"] = recipe.val_size
             about = (model, experiment.model, data, config, recipe)
-            bench = Workbench(*about, self.device, self.cache, self.widths, self._saving)
+            bench = Workbench(*about, self.device, self.cache, self.cohort_sizes, self._saving)
             self._bench = (key, bench, test)
         _, bench, test = self._bench
         return bench, test
@@ -271,8 +278,3 @@ class Worker:
             placement = choose(label, dataset, dataset.info(root), memory)
             self._datasets[key] = placement.opener(dataset)(root), placement
         return self._datasets[key]
-
-
-def _tell(emit: Emit, message: str) -> None:
-    """Pass on that an observer raised; the coordinator says it once a run."""
-    emit({"event": "observer", "message": message})

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,6 @@ from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
 
 if TYPE_CHECKING:
     from lth_bench.running.executors.worker import WorkerConfig
-
-GIVE_BACK = "give back"
-"""What a worker is told that is to give some of its experiments to an idle one."""
 
 
 def worker_main(
@@ -34,8 +32,10 @@ def worker_main(
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from lth_bench.running.executors.messages import Begin, GiveBack, GivenBack, Room, receive, send
     from lth_bench.running.executors.pool import Pool
     from lth_bench.running.executors.worker import Worker
+    from lth_bench.running.progress import StepsTrained
     from lth_bench.system.devices import prepare_process
 
     prepare_process(config.device)
@@ -44,29 +44,29 @@ def worker_main(
     def hear() -> None:
         """Do what the coordinator says next: begin experiments, or give some back."""
         nonlocal worker
-        said = pipe.recv()
+        said = receive(pipe)
         worker = worker or Worker(
             config,
             pool=Pool(watchdog.begin, config.execution.timeout, config.device),
             saving=saving,
         )
-        if said == GIVE_BACK:
-            pipe.send({"event": "given", "experiments": worker.give_back()})
-        else:
-            worker.begin(said, pipe.send)
+        if isinstance(said, GiveBack):
+            send(pipe, GivenBack(tuple(worker.give_back())))
+        elif isinstance(said, Begin):
+            worker.begin(said.experiments, partial(send, pipe))
 
     while True:
         try:
             hear()
             while worker is not None and len(worker.pool):
                 if worker.room:
-                    pipe.send({"event": "room", "room": worker.room, "width": worker.width})
+                    send(pipe, Room(worker.room, worker.cohort_size))
                     hear()
                 while pipe.poll():
                     hear()
                 work = worker.serve()
                 if work.steps:
-                    pipe.send({"event": "trained", "steps": work.steps, "seconds": work.seconds})
+                    send(pipe, StepsTrained(work.steps, work.seconds))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone
         except Preempted:
