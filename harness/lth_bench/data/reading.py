@@ -1,4 +1,4 @@
-"""Pixels that are not in memory, read by threads ahead of whoever wants them.
+"""Pixels that are not in memory, read ahead by threads.
 
 Threads and not processes: neither Pillow's decoders nor torch's resizing holds the GIL (two
 threads decode 1.9 times as fast as one), nothing is copied between processes, nothing is imported

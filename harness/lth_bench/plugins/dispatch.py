@@ -1,4 +1,4 @@
-"""One experiment's hooks: its strategy, the defaults, the observers, and nobody else's.
+"""One experiment's hooks: its strategy, the defaults and the observers, no others.
 
 An observer cannot change a result: it sees views and copies (`lth_bench.ticket_view`), what it
 draws and switches is put back (`system.guard`), and where it raises the experiment goes on without
@@ -226,7 +226,7 @@ class Hooks:
                 call()
         except StrategyError as error:
             return str(error)
-        # sys.exit() in somebody's observer is no reason to end a run
+        # sys.exit() in an observer is no reason to end a run
         except BaseException as error:
             if ends_the_run(error):
                 raise

@@ -129,7 +129,7 @@ class Registry:
         return self.groups["observers"]
 
     def add(self, entry: Entry) -> None:
-        """Add a plugin that somebody asked for; a name that is taken is an error naming both."""
+        """Add a plugin that was asked for; a name that is taken is an error naming both."""
         known = self.groups[entry.group].get(entry.name)
         if known is not None:
             raise UserError(_clash(known, entry))
@@ -211,7 +211,7 @@ def _clash(*entries: Entry) -> str:
 
 
 def _rivals(known: Entry, other: Entry) -> Entry:
-    """In the place of two entries of one name: neither is used, whoever came first."""
+    """In the place of two entries of one name: neither is used, whichever came first."""
     both = (*(known.rivals or (known,)), other)
     origin = ", ".join(entry.source for entry in both)
     message = _clash(*both)

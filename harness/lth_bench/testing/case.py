@@ -165,12 +165,12 @@ class Case:
 
     @cached_property
     def padded(self) -> Recording:
-        """Seed 0 at the width of cohorts, with nobody beside it."""
+        """Seed 0 in a padded cohort, alone."""
         return self._stacked(0)[0]
 
     @cached_property
     def beside(self) -> Recording:
-        """Seed 0 at the width of cohorts, side by side with seed 1."""
+        """Seed 0 in a cohort, side by side with seed 1."""
         return self._stacked(0, 1)[0]
 
     def _stacked(self, *seeds: int) -> list[Recording]:

@@ -35,7 +35,7 @@ def inputs(case: Case) -> None:
     "`trained.curve`; the default metrics report the test split",
 )
 def untouched_test_split(case: Case) -> None:
-    """A ticket does not lead to the test split, so whoever gets there went out of his way.
+    """A ticket does not lead to the test split, so a strategy that gets there went out of its way.
 
     Accesses from within the strategy's hooks are counted, and the experiment is run once with
     another test split in the place of the usual one: nothing but the test metrics may differ.
@@ -69,8 +69,8 @@ def stacked_as_alone(case: Case) -> None:
     order.
 
     Seed 0 is run alone; after seed 1, when all its trainings are found already done; and in cohorts
-    of two, with nobody and with seed 1 in the other place. The last two are compared with each
-    other: another width gives other last bits.
+    of two, with an empty slot and with seed 1 in the other place. The last two are compared with
+    each other: another cohort size gives other last bits.
     """
     case.require(case.base)
     if not repeats(case):
@@ -101,7 +101,7 @@ def _same(alone: Recording, beside: Recording, what: str) -> None:
 )
 def resumes_as_undisturbed(case: Case) -> None:
     """Long trainings save themselves from time to time: values, optimiser, mask, memo. After a
-    crash a new process plays the experiment anew, finds what was finished, and goes on from there.
+    crash a new process runs the experiment again, finds what was finished, and goes on from there.
 
     Each training is stopped after two and after four steps, searches that `until` ends included,
     and a new instance goes on from the checkpoint.

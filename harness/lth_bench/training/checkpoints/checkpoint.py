@@ -5,7 +5,7 @@ safetensors file with everything a training is made of: parameters, buffers, the
 the mask, the best values so far and the wanted checkpoints. The JSON has the rest, floats exact. A
 new state is written beside the old one, and replacing the JSON makes it the valid one, so a
 process that is killed meanwhile leaves the old one. What is damaged in any way counts as absent,
-and the training begins anew. Whoever reads or writes holds the lease of the training's key.
+and the training restarts. Readers and writers hold the lease of the training's key.
 """
 
 from __future__ import annotations
@@ -132,9 +132,9 @@ class CheckpointStore:
         }
         aside = folder / f".{FACTS}"
         try:
-            if folder.is_symlink():  # somebody's trap: nothing is written or removed elsewhere
+            if folder.is_symlink():  # a trap: nothing is written or removed elsewhere
                 folder.unlink()
-            # the folder of the results is made by nobody but the run: who moved it wants it back
+            # the folder of the results is made by the run alone: if it was moved, it is wanted back
             for place in (self.root.parent, self.root, folder):
                 place.mkdir(exist_ok=True)
             _write(folder / name, content)
@@ -206,7 +206,7 @@ class CheckpointStore:
                 },
                 random=random,
             )
-        except Exception:  # whatever a missing or damaged file raises: begin anew
+        except Exception:  # whatever a missing or damaged file raises: restart
             return None
 
     def drop(self, key: str) -> None:

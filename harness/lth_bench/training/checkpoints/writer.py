@@ -46,7 +46,7 @@ class CheckpointWriter:
         return self._policy.preempted or time.perf_counter() >= self._next
 
     def save(self, members: Sequence[Member], done: int) -> None:
-        """Write every member that somebody waits for. Preempted where the process is to end."""
+        """Write every member that a fit waits for. Preempted where the process is to end."""
         began = time.perf_counter()
         try:
             for member, fits in zip(members, self._trainings, strict=True):
@@ -71,5 +71,5 @@ class CheckpointWriter:
         if key not in self._unwritable:
             try:
                 self._store.put(key, member.checkpoint(done))
-            except Unwritable:  # it trains anew if it must
+            except Unwritable:  # it retrains if it must
                 self._unwritable.add(key)

@@ -102,7 +102,7 @@ class charged_to:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if error is None or isinstance(error, torch.OutOfMemoryError) or ends_the_run(error):
-            return False  # an interrupt and the device's memory are everybody's
+            return False  # an interrupt and the device's memory concern all fits
         for asked in self.asked:
             asked.error = error
         return True

@@ -77,7 +77,7 @@ def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int,
         _look_for_checkpoint(bench, joined)
     trainings, whole = {}, trainings
     for name, joined in whole.items():
-        for one in joined:  # who cannot go on from there begins anew, alone
+        for one in joined:  # fits that cannot resume restart alone
             trainings.setdefault(f"{name} {one.checkpoint_key}", []).append(one)
     groups: dict[tuple[object, ...], list[Joined]] = {}
     for joined in trainings.values():
@@ -312,11 +312,11 @@ def _keep(bench: Workbench, one: PendingFit, outcome: Outcome) -> None:
         bench.keep(one.key, outcome)
     if not searches or one.callbacks is not None:
         return
-    # where `until` stops is known only now: a training up to there is somebody else's prefix
+    # where `until` stops is known only now: a training up to there is a prefix for others
     key = bench.key(dataclasses.replace(one.request, end=outcome.step), None)
     if bench.find(key, frozenset()) is None:
         lease = bench.cache.lease(key)
-        if lease is not None:  # whoever has it keeps the same
+        if lease is not None:  # its holder keeps the same
             try:
                 bench.keep(key, dataclasses.replace(outcome, stopped=False, memo=None))
             finally:

@@ -87,7 +87,7 @@ class Workbench:
         self.memory = PeakMemory(device)
         """What cohorts hold on the device."""
         self.trained = Work()
-        """What really ran here, whoever pays for it."""
+        """What really ran here, whichever experiment pays for it."""
         self.checkpoint_store = CheckpointStore(cache.root)
         """Trainings in mid-way, from earlier runs and from workers that died."""
         self.checkpoint_policy = checkpoint_policy or CheckpointPolicy()

@@ -19,7 +19,7 @@ from lth_bench.training.recipe import LearningRate
 from lth_bench.training.request import Change, Penalty, Values
 
 LOOK = 1.0
-"""Seconds between looks at the clock, at most: whose time is over stops."""
+"""Max seconds between deadline checks."""
 
 
 class Cohort:

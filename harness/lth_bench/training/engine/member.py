@@ -60,7 +60,7 @@ class Member:
         return found
 
     def spend(self, seconds: float) -> None:
-        """Take some time, which whoever still waits shares."""
+        """Take some time, shared among the fits that still wait."""
         self.seconds += seconds
         waiting = self.open
         for asked in waiting:
@@ -218,7 +218,7 @@ class Member:
         return CurvePoint(self.step, mean, loss, accuracy)
 
     def regular(self, point: CurvePoint, total_loss: float) -> bool:
-        """An evaluation that everybody shares. Whether the state is the best so far, which the
+        """An evaluation that all its fits share. Whether the state is the best so far, which the
         layout then is to keep.
         """
         self._loss_before, self._evaluated_at = total_loss, self.step
@@ -255,7 +255,7 @@ class Member:
         )
 
     def resume(self, checkpoint: TrainingCheckpoint) -> None:
-        """Go on from there. Whoever listens hears of the evaluations that lie before."""
+        """Resume from there. Listeners hear of the evaluations before it."""
         layout, device = self.layout, self.layout.device
 
         def on_device(values: Values) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VARIABLE = "LTH_BENCH_STREAM"
 CHOICES = ("auto", "always", "never")
 SHARE = 0.5
-"""Part of a memory that datasets may take; the rest is for networks and for everybody else."""
+"""Part of a memory that datasets may take; the rest is for networks and other programs."""
 KEPT_SHARE = 1 / 16
 """Part of it that may be taken besides, so that work is done only once."""
 

@@ -192,7 +192,7 @@ class StreamedData(TaskData):
         return course.at(step)
 
     def close(self) -> None:
-        """End the threads. They also end when nobody holds the data any more."""
+        """End the threads. They also end when the data is no longer referenced."""
         for course in self._courses:
             course.stream.close()
         self._reader.close()

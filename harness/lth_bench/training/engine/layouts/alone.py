@@ -78,7 +78,7 @@ class ByHand(Plain):
 class KeptOnly(Layout):
     """One member, whose pruned weights are neither stored nor computed.
 
-    Only for trainings that nobody changes or looks into between backward and update: the mask
+    Only for trainings that no callback changes or looks into between backward and update: the mask
     stays, and pruned weights have no gradients here. The same as `Plain` up to rounding.
     """
 
