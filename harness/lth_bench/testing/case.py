@@ -25,7 +25,7 @@ from lth_bench.testing.experiment import one_thread, record
 from lth_bench.testing.networks import NetworkKind, TinyNetwork
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.suggest import as_options, suggestions
-from lth_bench.testing.witness import Stopped, Stopping
+from lth_bench.testing.witness import Stopped, StoppingStore
 from lth_bench.training.checkpoints.policy import CheckpointPolicy
 from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort_size import CohortSizes
@@ -197,7 +197,7 @@ class Case:
         _ = self.base
         finished = self.bench().cache
         with tempfile.TemporaryDirectory(prefix="lth-bench-conformance-") as folder:
-            partials = Stopping(Path(folder))
+            partials = StoppingStore(Path(folder))
             while True:
                 bench = self.bench(
                     cache=finished,

@@ -130,7 +130,7 @@ class Stopped(Unwinding):
     """The process has ended. Strategies catch no such thing."""
 
 
-class Stopping(CheckpointStore):
+class StoppingStore(CheckpointStore):
     """Checkpoints, after some of which the process ends. Each is written and read as always."""
 
     def __init__(self, root: Path) -> None:
