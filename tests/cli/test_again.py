@@ -202,7 +202,7 @@ def test_what_ended_stays_until_it_is_to_be_tried_again(run, undisturbed):
     again = run()
     assert again.ran == set() and again.exit_code == 1
     assert again.statuses == first.statuses
-    assert again.notes == ["1 failed, 1 oom in an earlier run; --retry failed,oom tries them again"]
+    assert again.notes == ["1 failed, 1 oom in an earlier run; --retry failed,oom reruns them"]
     assert run("raises", retry="oom,timeout").ran == {"second"}
     assert status_of(first.paths)["second"] == "ok"
     mended = run(retry=["all"])

@@ -177,8 +177,10 @@ def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monk
     again = run()
     assert again.reused == 3 and again.steps == 0 and again.rows == first.rows
     (note,) = again.notes
-    assert note.startswith("3 finished experiments were computed otherwise (torch ")
-    assert "→ 9.1.0, engine " in note and "→ 99); they stay, and --rerun does them again" in note
+    assert note.startswith("3 finished experiments used different numerics (torch ")
+    assert (
+        "→ 9.1.0, engine " in note and "→ 99); they are kept, and --rerun runs them again" in note
+    )
     assert note in cli("plan", "tiny.toml", "--no-estimate", "--results", first.paths.results)
     assert run(rerun=True).steps == 3 * 6
     assert run().notes == []

@@ -134,8 +134,8 @@ def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, 
     process.send_signal(how)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 2 and "Traceback" not in err
-    assert err.count("Ctrl-C again stops at once") == 1
-    assert "the same command goes on from there" in err
+    assert err.count("Ctrl-C again to stop at once") == 1
+    assert "finished experiments are kept: rerun the command to resume" in err
     here("run", suite)  # the same folder
     assert rows(lth) == rows(undisturbed)
 
@@ -313,7 +313,7 @@ def test_hooks_that_cannot_be_called_are_named_before_anything_trains(here, tiny
 
 def test_a_file_that_is_no_database_is_not_taken_for_results(here, tiny):
     suite = here.write("tiny.toml", tiny)
-    assert "no DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
+    assert "is not a DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
     assert suite.read_text() == tiny
 
 

@@ -43,5 +43,5 @@ def test_a_rerun_keeps_nothing():
 def test_what_is_left_alone_is_said_with_what_to_do():
     assert left_alone(["ok", "diverged", "skipped"]) is None
     assert left_alone(["timeout", "failed", "ok", "failed"]) == (
-        "2 failed, 1 timeout in an earlier run; --retry failed,timeout tries them again"
+        "2 failed, 1 timeout in an earlier run; --retry failed,timeout reruns them"
     )

@@ -28,15 +28,15 @@ def conclude(summary: Summary, results: Path) -> None:
     worked = summary.reused < summary.planned and not summary.interrupted
     if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
-        _say(f"its strategies ask for {asked:,} steps; {run:,} trained in all, the others shared")
+        _say(f"{asked:,} steps requested, {run:,} trained, {asked - run:,} shared")
     for note in summary.notes:
         _say(note)
     if summary.interrupted:
-        _say("interrupted; what is finished is kept, and the same command goes on from there")
+        _say("interrupted; finished experiments are kept: rerun the command to resume")
         return
     if summary.stopped_at is not None:
         _say(f"stopped at the first failure: {summary.stopped_at}")
-        _say("the same command goes on with the others")
+        _say("rerun the command to run the others")
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
     where = "" if results == default_results() else f" --results {Paths(results).quoted}"

@@ -87,7 +87,7 @@ NoPluginsOption = Annotated[
     ),
 ]
 SmokeOption = Annotated[
-    bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
+    bool, typer.Option("--smoke", help="Run a few steps of everything, to check that it works.")
 ]
 CohortSizeOption = Annotated[
     str,
@@ -95,7 +95,7 @@ CohortSizeOption = Annotated[
         "--cohort-size",
         envvar="LTH_BENCH_COHORT_SIZE",
         metavar="auto|N",
-        help="Trainings stacked into one computation: 1, 2, 4, …; auto measures what is fastest.",
+        help="Trainings stacked into one computation: 1, 2, 4, …; auto measures the fastest size.",
     ),
 ]
 ExactCohortSizeOption = Annotated[
@@ -115,12 +115,12 @@ RetryOption = Annotated[
     typer.Option(
         "--retry",
         metavar="STATUS",
-        help="Try again what ended so: failed, oom, timeout, diverged or all; repeatable.",
+        help="Rerun experiments that ended as failed, oom, timeout, diverged or all; repeatable.",
         autocompletion=complete.one_of("failed", "oom", "timeout", "diverged", "all"),
     ),
 ]
 RerunOption = Annotated[
-    bool, typer.Option("--rerun", help="Do everything again, trainings included.")
+    bool, typer.Option("--rerun", help="Run everything again, trainings included.")
 ]
 ExitFirstOption = Annotated[
     bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")

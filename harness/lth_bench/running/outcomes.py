@@ -22,7 +22,7 @@ def left_alone(statuses: Iterable[str | None]) -> str | None:
         return None
     found = [s for s in RETRIED if s in count]
     counts = ", ".join(f"{count[s]} {s}" for s in found)
-    return f"{counts} in an earlier run; --retry {','.join(found)} tries them again"
+    return f"{counts} in an earlier run; --retry {','.join(found)} reruns them"
 
 
 def kept(statuses: Mapping[str, str], retry: frozenset[str], rerun: bool) -> set[str]:

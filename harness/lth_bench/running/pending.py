@@ -106,12 +106,10 @@ def _notes(changed: Counter[str], others: Counter[str]) -> Iterable[str]:
         are = "is" if number == 1 else "are"
         yield f"{_counted(number)} {are} trained again: the data of {data} has changed since"
     for difference, number in others.items():
-        were, they, them = (
-            ("was", "it stays", "it") if number == 1 else ("were", "they stay", "them")
-        )
+        they, them = ("it is kept", "it") if number == 1 else ("they are kept", "them")
         yield (
-            f"{_counted(number)} {were} computed otherwise ({difference}); {they}, and --rerun "
-            f"does {them} again"
+            f"{_counted(number)} used different numerics ({difference}); {they}, and --rerun "
+            f"runs {them} again"
         )
 
 

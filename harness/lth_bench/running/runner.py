@@ -212,10 +212,10 @@ def require_writable(results: Path) -> None:
         return
     if not looks_like_duckdb(paths.results):
         raise UserError(
-            f"{paths.results} exists and is no DuckDB database; name another file with --results"
+            f"{paths.results} exists but is not a DuckDB database; name another file with --results"
         )
     if paths.results.exists() and paths.results.stat().st_size:
-        # the database would be made anew from this run's journal alone
+        # the database would be rebuilt from this run's journal alone
         raise UserError(
             f"{paths.results} is a database without its journal, such as a snapshot; bring it into "
             f"new results with `lth-bench merge {paths.quoted} --results NEW.duckdb`, or name "
