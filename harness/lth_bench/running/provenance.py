@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Today's provenance, as far as somebody has looked."""
+    """Today's provenance, as far as it is known."""
 
     numerics: Mapping[str, object]
     """`torch`, `engine` (its revision) and `device`."""
@@ -38,7 +38,7 @@ class Provenance:
         return cls({"torch": torch.__version__, "engine": ENGINE_REVISION, "device": device})
 
     def fingerprint(self, experiment: Experiment) -> str | None:
-        """Of the experiment's data; None where nobody has looked."""
+        """Of the experiment's data; None where it is not known."""
         from lth_bench.training.keys import digest
 
         return self.fingerprints.get(digest(experiment.dataset))

@@ -100,7 +100,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, workers)
     with Journal(paths) as journal:
-        if _size(paths.journal) != seen:  # another run has ended since, and nobody writes now
+        if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()
         todo, ended = left.todo, left.ended.values()
         summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))

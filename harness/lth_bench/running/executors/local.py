@@ -317,7 +317,7 @@ class LocalExecutor:
         worker.process.join()
         self._receive(worker, schedule, handle)
         live = tuple(worker.live.values())
-        # where it went on in the last moment it was nobody's fault
+        # where it went on in the last moment no experiment is to blame
         overdue = worker.watchdog.overdue
         culprit = worker.live.get(worker.watchdog.name)
         given_up: list[Planned] = []

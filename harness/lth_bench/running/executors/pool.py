@@ -52,7 +52,7 @@ class _Seat:
     """Whether all that was trained for it has an address under which others find it."""
 
 
-def _nobody(name: str, left: float) -> None: ...
+def _unheard(name: str, left: float) -> None: ...
 
 
 class Pool:
@@ -60,7 +60,7 @@ class Pool:
 
     def __init__(
         self,
-        tell: Callable[[str, float], None] = _nobody,
+        tell: Callable[[str, float], None] = _unheard,
         limit: float = math.inf,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -133,7 +133,7 @@ class Pool:
         try:
             self._back.acquire()
         except KeyboardInterrupt:
-            self._back.acquire()  # nobody can stop a thread: it has the baton until it waits
+            self._back.acquire()  # a thread cannot be stopped: it has the baton until it waits
             raise
         finally:
             self._tell("", math.inf)
@@ -153,7 +153,7 @@ class Pool:
         """Unwind up to `number` experiments, those that would wait longest, and return their names;
         of those whose fit is `among` these, where they are given.
 
-        Elsewhere they begin anew, and find their finished trainings. One whose trainings have no
+        Elsewhere they start again, and find their finished trainings. One whose trainings have no
         address stays, and one in a search, which others may share.
         """
         line = sorted(self._seats, key=lambda s: s.place, reverse=True)

@@ -87,7 +87,7 @@ def end_as_terminated() -> None:
 
 
 def die_with_parent() -> None:
-    """In a thread of a worker's: a coordinator that was killed leaves nobody to write results."""
+    """In a thread of a worker's: without its coordinator no results are written."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()

@@ -229,7 +229,7 @@ class Worker:
         except OutOfTime as error:
             return "timeout", text_of(error, LONGEST_REASON)
         except DiskError as error:
-            # nobody else could keep a result either, so the coordinator ends the run
+            # no other worker could keep a result either, so the coordinator ends the run
             emit(DiskRefused(text_of(error, LONGEST_REASON)))
             return "interrupted", text_of(error, LONGEST_REASON)
         except (StrategyError, TrainingError, UserError) as error:
