@@ -52,10 +52,11 @@ fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter 
 	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
 	  -o faulthandler_timeout=0 $(ARGS)
 
-lint: $(STAMP) ## check style and types
+lint: $(STAMP) ## check style, types and layering
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 docs: $(DOCS) ## build the documentation site, strictly: build/docs/site
 	$(BIN)/python docs/build_site.py

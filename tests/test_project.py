@@ -155,19 +155,6 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert [m for m in HEAVY if m in modules] == []
 
 
-FORBIDDEN = {
-    "store": ("torch", "lth_bench.lottery", "lth_bench.training"),
-    "stats": ("torch", "lth_bench.lottery", "lth_bench.training"),
-    "params": ("torch", "lth_bench.lottery", "lth_bench.training", "lth_bench.suite"),
-    "masks": ("lth_bench.training", "lth_bench.lottery", "lth_bench.models", "lth_bench.data"),
-    "models": ("lth_bench.training", "lth_bench.lottery"),
-    "data": ("lth_bench.training", "lth_bench.lottery"),
-    "training": ("lth_bench.lottery", "lth_bench.running.executors", "lth_bench.store"),
-    "lottery": ("lth_bench.running.executors", "lth_bench.store", "lth_bench.output"),
-}
-EVERYWHERE = ("lth_strategies", "lth_bench.running.runner", "lth_bench.cli")
-
-
 def imports(file: Path) -> set[str]:
     """Every module a file imports, at its top or in a body, with the names taken from it."""
     found: set[str] = set()
@@ -177,20 +164,6 @@ def imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
-
-
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_arrows_run_one_way(room: str) -> None:
-    files = [*(PACKAGE / room).rglob("*.py")]
-    assert files
-    banned = (*FORBIDDEN[room], *EVERYWHERE)
-    wrong = [
-        f"{file.relative_to(PACKAGE)} imports {name}"
-        for file in files
-        for name in imports(file)
-        if any(name == b or name.startswith(f"{b}.") for b in banned)
-    ]
-    assert wrong == []
 
 
 def test_the_core_names_no_method() -> None:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
-from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import FitContext, PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.engine.sparse_input import linear
+from lth_bench.training.pending_fit import FitContext, PendingFit
 from lth_bench.training.request import Change, FitRequest
 
 

@@ -16,13 +16,13 @@ from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.structure import mask_of, shrink_network
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
 from lth_bench.training.engine.layouts.alone import Plain
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.choose import for_any
+from lth_bench.training.pending_fit import PendingFit
 from zoo.benches import ZooWorker, bench_of, random_mask, request_of
 from zoo.loop import plain_torch
 from zoo.paths import kept_pairs, on_a_path

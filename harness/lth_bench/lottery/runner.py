@@ -18,8 +18,8 @@ from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.ticket_view import TicketView, Training
-from lth_bench.training.dispatch.pending_fit import FitContext, PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.pending_fit import FitContext, PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import CurvePoint, Trained
 

@@ -87,8 +87,8 @@ def _probe(
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
     from lth_bench.running.request import Execution
-    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
+    from lth_bench.training.pending_fit import PendingFit
     from lth_bench.training.request import FitRequest
 
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,7 @@ EXPECTED = (DiskError, Diverged, OutOfTime, StrategyError, TrainingError, Unreac
 """Errors that say themselves whose they are."""
 CALLS_A_MODULE = ("torch.nn.modules.module", "_call_impl")
 RUNS_BACKWARD = (("torch.autograd", "backward"), ("torch.autograd", "grad"))
-CALLS_PARAMETRIZE = ("lth_bench.training.network", "parametrized")
+CALLS_PARAMETRIZE = ("lth_bench.training.engine.network", "parametrized")
 
 
 class Frame(NamedTuple):

@@ -17,9 +17,9 @@ from lth_bench.testing import task
 from lth_bench.testing.networks import TinyNetwork
 from lth_bench.testing.witness import Callbacks, Ledger
 from lth_bench.training.checkpoints.cache import Lease, Shapes, TrainingCache
-from lth_bench.training.dispatch.pending_fit import ALONE, FitContext
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.request import Change, FitRequest, StepView, Watch
 from lth_bench.training.state import OnEval, Outcome, State, Trained
 

@@ -27,8 +27,8 @@ from lth_bench.testing.recording import Recording
 from lth_bench.testing.suggest import as_options, suggestions
 from lth_bench.testing.witness import Stopped, StoppingStore
 from lth_bench.training.checkpoints.policy import CheckpointPolicy
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort_size import CohortSizes
+from lth_bench.training.pending_fit import PendingFit
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""

@@ -21,7 +21,7 @@ from lth_bench.testing.contract import Fault
 from lth_bench.testing.networks import DEAD
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.watch import LABEL, WatchedDense, WatchedHooks
-from lth_bench.training.dispatch.pending_fit import PendingFit
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.request import FitRequest
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lth_bench.masks import Layer, Layers, Mask
-from lth_bench.training.checkpoints.callback_state import CallbackState
+from lth_bench.training.callback_state import CallbackState
 from lth_bench.training.request import Values
 
 

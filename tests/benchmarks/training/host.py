@@ -20,12 +20,12 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.stacked import Explicit
+from lth_bench.training.engine.network import Network
 from lth_bench.training.input.batches import BatchSource
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.network import Network
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest

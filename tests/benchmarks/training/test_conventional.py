@@ -10,11 +10,11 @@ import torch
 
 from lth_bench.data.splits import channel_stats
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.engine.network import Network
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.network import Network
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.request import FitRequest
 from training.conventional import Masked, Trainer, make_loader, prunable, prune
 from training.images import STATISTICS, Images

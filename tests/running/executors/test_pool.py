@@ -19,7 +19,7 @@ from thoroughness import cases
 
 from lth_bench.errors import OutOfTime
 from lth_bench.running.executors.pool import GivenBack, Pool
-from lth_bench.training.dispatch.pending_fit import PendingFit
+from lth_bench.training.pending_fit import PendingFit
 
 
 class Bench:

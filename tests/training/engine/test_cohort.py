@@ -16,11 +16,11 @@ from torch import nn
 from lth_bench.errors import Diverged
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 

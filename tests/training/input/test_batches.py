@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lth_bench.models.mlp import MLP
-from lth_bench.training.engine.layouts.layers import by_member
+from lth_bench.training.engine.stacking.layers import by_member
 from lth_bench.training.input.batches import make_batch_source
 from lth_bench.training.recipe import Recipe
 

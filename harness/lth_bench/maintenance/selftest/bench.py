@@ -11,12 +11,12 @@ import torch
 from lth_bench.data.arrays import Arrays
 from lth_bench.maintenance.selftest.net import Net
 from lth_bench.masks import Layers, Mask, count_at
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.cohort_size import Measured, measure
 from lth_bench.training.engine.layouts import Layout, kind_of, make_layout
+from lth_bench.training.engine.network import Network
 from lth_bench.training.input.resident import ResidentData
-from lth_bench.training.network import Network
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.request import FitRequest
 

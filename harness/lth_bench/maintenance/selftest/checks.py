@@ -116,8 +116,8 @@ def small(name: str, device: str) -> Bench:
 
 def _alone(bench: Bench, layout: Layout, steps: int) -> MemberValues:
     """The members of the stacked cohort, one after the other."""
-    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.cohort import Cohort
+    from lth_bench.training.pending_fit import PendingFit
 
     found = []
     for request in bench.requests(COMPANY, steps):

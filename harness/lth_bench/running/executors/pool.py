@@ -21,9 +21,9 @@ import torch
 
 from lth_bench.errors import OutOfTime, Unwinding
 from lth_bench.system import guard
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.dispatch.workbench import Workbench
-from lth_bench.training.engine.graphs import current
+from lth_bench.training.graphs import current
+from lth_bench.training.pending_fit import PendingFit
 
 
 class GivenBack(Unwinding):

@@ -29,7 +29,7 @@ from lth_bench.errors import DiskError
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.mask import pack, unpack
 from lth_bench.system.files import read_json, read_regular
-from lth_bench.training.checkpoints.callback_state import CallbackState
+from lth_bench.training.callback_state import CallbackState
 from lth_bench.training.checkpoints.checkpoint import MEMORY, most_bytes
 from lth_bench.training.state import Cost, CurvePoint, Outcome
 

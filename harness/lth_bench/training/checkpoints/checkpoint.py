@@ -27,7 +27,7 @@ from torch import Tensor
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.mask import pack, unpack
 from lth_bench.system.files import read_json, read_regular
-from lth_bench.training.checkpoints import callback_state as memo
+from lth_bench.training import callback_state as memo
 from lth_bench.training.keys import digest
 from lth_bench.training.request import Values
 from lth_bench.training.state import CurvePoint

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lth_bench.training.checkpoints.callback_state import Unwritable
+from lth_bench.training.callback_state import Unwritable
 from lth_bench.training.checkpoints.checkpoint import CheckpointStore
 from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
 
 if TYPE_CHECKING:
-    from lth_bench.training.dispatch.pending_fit import PendingFit
     from lth_bench.training.engine.member import Member
+    from lth_bench.training.pending_fit import PendingFit
 
 COST = 0.01
 """The most that checkpoints take of the time: large networks save themselves less often."""

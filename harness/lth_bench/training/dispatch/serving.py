@@ -20,9 +20,9 @@ from lth_bench.errors import Diverged, out_of_memory
 from lth_bench.system.blame import ends_the_run
 from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCheckpoint
 from lth_bench.training.checkpoints.writer import CheckpointWriter
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.alone import KeptOnly
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.state import Outcome

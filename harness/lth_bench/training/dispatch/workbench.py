@@ -21,15 +21,15 @@ from lth_bench.system.blame import build_error, ends_the_run, place_of, training
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.checkpoints.checkpoint import CheckpointStore
 from lth_bench.training.checkpoints.policy import CheckpointPolicy
-from lth_bench.training.dispatch.pending_fit import ALONE, FitContext, PendingFit
 from lth_bench.training.dispatch.serving import cohort_size_of, serve
 from lth_bench.training.engine.cohort_size import CohortSizes, Stacking
-from lth_bench.training.engine.graphs import PeakMemory, current
 from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
 from lth_bench.training.engine.layouts.alone import leaves_out_background
+from lth_bench.training.engine.network import Network, require_finite
+from lth_bench.training.graphs import PeakMemory, current
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
-from lth_bench.training.network import Network, require_finite
+from lth_bench.training.pending_fit import ALONE, FitContext, PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from lth_bench.training.checkpoints.checkpoint import TrainingCheckpoint
 from lth_bench.training.checkpoints.writer import CheckpointWriter
-from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.member import Member
+from lth_bench.training.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.recipe import LearningRate
 from lth_bench.training.request import Change, Penalty, Values
 

@@ -19,11 +19,11 @@ import torch
 from lth_bench.errors import out_of_memory
 from lth_bench.system.blame import ends_the_run
 from lth_bench.system.files import read_json
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import Layout, kind_of, make_layout, ways_to_stack
+from lth_bench.training.engine.network import Network
 from lth_bench.training.input.task_data import TaskData
-from lth_bench.training.network import Network
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 

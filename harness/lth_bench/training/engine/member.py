@@ -11,12 +11,12 @@ from torch import Tensor
 
 from lth_bench.errors import Diverged
 from lth_bench.masks import Layers, Mask
-from lth_bench.training.checkpoints.callback_state import callback_state_of
+from lth_bench.training.callback_state import callback_state_of
 from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCheckpoint
-from lth_bench.training.dispatch.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.engine.layouts.base import Layout
+from lth_bench.training.engine.network import parametrized, standard
 from lth_bench.training.keys import device_name
-from lth_bench.training.network import parametrized, standard
+from lth_bench.training.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.randomness import seed_global, seed_of
 from lth_bench.training.request import Change, StepView, Values, Watch
 from lth_bench.training.state import Cost, CurvePoint, Outcome

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.training.engine.behaviour import hooked
+from lth_bench.training.behaviour import hooked
 
 
 @dataclass(frozen=True)

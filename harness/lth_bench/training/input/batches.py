@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from lth_bench.training.engine.graphs import captures
+from lth_bench.training.graphs import captures
 from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.input.streamed_batches import StreamedBatchSource
 from lth_bench.training.input.streaming import StreamedData

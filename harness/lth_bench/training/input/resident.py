@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, split
-from lth_bench.training.engine.sparse_input.images import KEPT, KeptBatches, SparseImages
+from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.input.task_data import augment as augment
 from lth_bench.training.recipe import Recipe

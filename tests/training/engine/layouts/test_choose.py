@@ -18,10 +18,10 @@ from lth_bench.models.mlp import MLP, LeNet300100
 from lth_bench.models.resnet import ResNet18, ResNet20
 from lth_bench.models.vgg import VGG16BN
 from lth_bench.models.wide_resnet import WideResNet
-from lth_bench.training.engine.behaviour import habits_of
+from lth_bench.training.behaviour import habits_of
 from lth_bench.training.engine.layouts import make_layout
-from lth_bench.training.engine.layouts.agree import how_it_stacks
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.engine.stacking.agree import how_it_stacks
 from lth_bench.training.recipe import Recipe
 
 DOUBLE = Recipe(lr=0.05, steps=8, batch_size=20, val_size=60, eval_every=4, dtype="float64")

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from lth_bench.masks import Mask
-from lth_bench.training.dispatch.pending_fit import PendingFit
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import choose
 from lth_bench.training.engine.layouts.alone import ByHand, KeptOnly, Plain, SparseInput
 from lth_bench.training.engine.layouts.choose import kind_of
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 

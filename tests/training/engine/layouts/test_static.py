@@ -13,11 +13,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lth_bench.masks import Mask
-from lth_bench.training.engine.graphs import WARM_UP
 from lth_bench.training.engine.layouts import base, captured, make_layout
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.captured import SEVERAL
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.graphs import WARM_UP
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 

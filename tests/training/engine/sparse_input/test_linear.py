@@ -14,8 +14,8 @@ from thoroughness import cases
 from torch import nn
 
 from lth_bench.training.engine.sequential import stages_of
-from lth_bench.training.engine.sparse_input.images import SparseImages
 from lth_bench.training.engine.sparse_input.linear import SparseInputSequential
+from lth_bench.training.input.sparse_images import SparseImages
 from lth_bench.training.input.task_data import Background
 
 

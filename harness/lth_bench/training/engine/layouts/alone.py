@@ -12,14 +12,14 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.best import BestStates
+from lth_bench.training.engine.network import EVAL_BATCH, Network, losses_and_rights
 from lth_bench.training.engine.sequential import SequentialByHand, stages_of
 from lth_bench.training.engine.sparse_input.batches import SparseBatchSource
-from lth_bench.training.engine.sparse_input.images import SparseBatch
 from lth_bench.training.engine.sparse_input.linear import sparse_stages, trains_so
 from lth_bench.training.engine.sparse_sequential import DENSITY, SparseSequential, sparse_layers
 from lth_bench.training.input.batches import BatchSource
+from lth_bench.training.input.sparse_images import SparseBatch
 from lth_bench.training.input.task_data import Examples, TaskData
-from lth_bench.training.network import EVAL_BATCH, Network, losses_and_rights
 from lth_bench.training.optimizers import direct_step, make_optimizer, to_start
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, Parametrize, Penalty, Values

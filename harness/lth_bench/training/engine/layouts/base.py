@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
-from lth_bench.training.engine.graphs import captures
 from lth_bench.training.engine.layouts.best import BestStates, copies
 from lth_bench.training.engine.layouts.captured import SEVERAL, Captured
+from lth_bench.training.engine.network import Network
+from lth_bench.training.graphs import captures
 from lth_bench.training.input.batches import BatchSource, make_batch_source
 from lth_bench.training.input.task_data import TaskData
-from lth_bench.training.network import Network
 from lth_bench.training.optimizers import direct_step, make_optimizer, to_start
 from lth_bench.training.randomness import seed_global, seed_of
 from lth_bench.training.recipe import Recipe

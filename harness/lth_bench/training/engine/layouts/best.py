@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
-from lth_bench.training.network import standard
+from lth_bench.training.engine.network import standard
 from lth_bench.training.request import Values
 
 if TYPE_CHECKING:

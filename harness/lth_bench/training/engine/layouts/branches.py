@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_bench.training.engine.behaviour import evaluating, hooked
+from lth_bench.training.behaviour import evaluating, hooked
 from lth_bench.training.engine.layouts.stacked import Stacked
-from lth_bench.training.engine.layouts.stacks import ByMember
+from lth_bench.training.engine.network import EVAL_BATCH, Network, losses_and_rights
+from lth_bench.training.engine.stacking.stacks import ByMember
 from lth_bench.training.input.task_data import TaskData
-from lth_bench.training.network import EVAL_BATCH, Network, losses_and_rights
 from lth_bench.training.recipe import Recipe
 
 

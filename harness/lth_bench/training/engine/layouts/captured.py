@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.models.tracing import Outputs
-from lth_bench.training.engine.graphs import Replayed
+from lth_bench.training.graphs import Replayed
 
 SEVERAL = 10
 """Steps in the graph for stretches in which nothing happens between two steps. A launch costs the

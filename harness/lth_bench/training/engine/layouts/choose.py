@@ -8,9 +8,9 @@ from lth_bench.training.engine.layouts.alone import ByHand, KeptOnly, Plain, Spa
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.engine.network import Network
 from lth_bench.training.engine.sparse_sequential import DENSITY
 from lth_bench.training.input.task_data import TaskData
-from lth_bench.training.network import Network
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_bench.training.engine.behaviour import evaluating
+from lth_bench.training.behaviour import evaluating
 from lth_bench.training.engine.layouts.base import Layout
-from lth_bench.training.engine.layouts.stacks import ByLayer, ByVmap, Stack
+from lth_bench.training.engine.network import EVAL_BATCH, Network
+from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.input.task_data import TaskData
-from lth_bench.training.network import EVAL_BATCH, Network
 from lth_bench.training.recipe import Recipe
 
 LARGEST = 2**28

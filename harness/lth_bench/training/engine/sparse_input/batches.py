@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from lth_bench.training.engine.sparse_input.images import SparseImages, SparseLabelledBatch
 from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.input.sparse_images import SparseImages, SparseLabelledBatch
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_bench.training.engine.sequential import DenseLinear, SequentialByHand, Stage, stages_of
-from lth_bench.training.engine.sparse_input.images import SparseBatch, SparseRows
+from lth_bench.training.input.sparse_images import SparseBatch, SparseRows
 from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.recipe import Recipe
 

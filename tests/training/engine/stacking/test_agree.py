@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from lth_bench.training.engine.layouts import make_layout
-from lth_bench.training.engine.layouts.agree import how_it_stacks
+from lth_bench.training.engine.stacking.agree import how_it_stacks
 from lth_bench.training.recipe import Recipe
 
 DOUBLE = Recipe(

@@ -15,11 +15,11 @@ from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
-from lth_bench.training.engine.behaviour import Habits, evaluating, habits_of, takes_channels_last
-from lth_bench.training.engine.sparse_input.images import SparseImages, SparseRows
+from lth_bench.training.behaviour import Habits, evaluating, habits_of, takes_channels_last
 from lth_bench.training.engine.sparse_input.linear import MOST, SparseInputSequential, sparse_stages
 from lth_bench.training.flops import count_flops
 from lth_bench.training.input.resident import ResidentSplit
+from lth_bench.training.input.sparse_images import SparseImages, SparseRows
 from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.request import Parametrize
 
@@ -56,7 +56,7 @@ class Network:
     @cached_property
     def stacks(self) -> str | None:
         """How members of this network are stacked: `explicit`, `vmap`, or None for not at all."""
-        from lth_bench.training.engine.layouts.agree import how_it_stacks
+        from lth_bench.training.engine.stacking.agree import how_it_stacks
 
         return how_it_stacks(self.module, self.input_shape)
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.training.engine.behaviour import EXAMPLES, evaluating, habits_of, hooked
-from lth_bench.training.engine.layouts.stacks import ByLayer, ByVmap, Stack
+from lth_bench.training.behaviour import EXAMPLES, evaluating, habits_of, hooked
+from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.randomness import seeded
 
 MEMBERS = 2

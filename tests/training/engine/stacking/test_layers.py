@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lth_bench.training.engine.layouts.layers import by_member, example_major, stack_layers
+from lth_bench.training.engine.stacking.layers import by_member, example_major, stack_layers
 
 M, N = 3, 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lth_bench.training.engine.behaviour import takes_channels_last
+from lth_bench.training.behaviour import takes_channels_last
 
 
 class Views(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from lth_bench.models.mlp import MLP
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.dispatch.workbench import Workbench
-from lth_bench.training.engine.graphs import PeakMemory
+from lth_bench.training.graphs import PeakMemory
 from lth_bench.training.recipe import Recipe
 
 SHORT = Recipe(lr=0.05, steps=4, batch_size=20, val_size=60, eval_every=4)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import cases
 
-from lth_bench.training.engine.sparse_input.images import SparseImages
+from lth_bench.training.input.sparse_images import SparseImages
 
 
 def dense(lines, columns):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from lth_bench.training.engine.layouts.layers import by_member, example_major, stack, stack_layers
+from lth_bench.training.engine.stacking.layers import by_member, example_major, stack, stack_layers
 
 
 class Stack(ABC):
