@@ -30,7 +30,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lth_bench.analysis.samples import samples
     from lth_bench.plugins import load_registry
     from lth_bench.running.executors.schedule import Schedule
-    from lth_bench.running.request import Execution, RunRequest, Selection
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.store.reading import reading
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
@@ -59,7 +59,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop.TuningLoop, "_advance", timed)
     registry, suite = load_registry(), load_suite("tune_digits")
     execution = Execution(results=tmp_path / "tuned.duckdb", device="cpu", workers=WORKERS)
-    request = RunRequest(selection=Selection(suite="tune_digits"), execution=execution)
+    request = RunRequest(selection=SuiteSelection(suite="tune_digits"), execution=execution)
     summary = run.tune_suite(suite, registry, request, Heard())
     plain = _at_once(made, tmp_path / "plain.duckdb")
     print(

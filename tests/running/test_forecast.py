@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lth_bench import Mask, PerKind, Ticket, UserError, hookimpl
-from lth_bench.running.forecast import Forecast, forecast
+from lth_bench.running.forecast import TrainingForecast, forecast
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
@@ -28,7 +28,7 @@ HALVES = PerKind(0.4, 0.4, 0.4)
 
 def steps(
     strategy: Any, densities: tuple[float, ...], total: int = 700, kinds: Any = KINDS
-) -> Forecast:
+) -> TrainingForecast:
     return forecast(
         "strategy 'x'",
         strategy,
@@ -50,7 +50,7 @@ def steps(
     ],
 )
 def test_imp_trains_once_a_round(strategy: IMP, densities: Any, rounds: int) -> None:
-    assert steps(strategy, densities) == Forecast((700,) * rounds, 0)
+    assert steps(strategy, densities) == TrainingForecast((700,) * rounds, 0)
 
 
 def test_late_rewinding_trains_from_its_rewind_point() -> None:
@@ -60,13 +60,13 @@ def test_late_rewinding_trains_from_its_rewind_point() -> None:
 
 @pytest.mark.parametrize("strategy", [OneShot(), SNIP(), RigL(), Random()])
 def test_a_method_that_declares_nothing_trains_once_a_density(strategy: Any) -> None:
-    assert steps(strategy, (0.2,)) == Forecast((700,), 0)
+    assert steps(strategy, (0.2,)) == TrainingForecast((700,), 0)
     assert steps(strategy, (0.5, 0.2)).fits == (700, 700)
 
 
 def test_early_bird_searches_and_goes_on_from_there() -> None:
-    assert steps(EarlyBird(), (0.2,)) == Forecast((175, 525), 1)
-    assert steps(EarlyBird(latest=0.3), (0.2,), 1000) == Forecast((150, 850), 1)
+    assert steps(EarlyBird(), (0.2,)) == TrainingForecast((175, 525), 1)
+    assert steps(EarlyBird(latest=0.3), (0.2,), 1000) == TrainingForecast((150, 850), 1)
 
 
 def test_densities_that_cannot_be_reached_are_not_in_the_forecast() -> None:

@@ -15,7 +15,7 @@ from typer.main import get_command
 import lth_bench.api
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
-from lth_bench.running.request import Argument, Execution, RunRequest, Selection, _arguments
+from lth_bench.running.request import Argument, Execution, RunRequest, SuiteSelection, _arguments
 
 TYPED = {
     "suite": "quickstart", "results": Path("r.duckdb"), "device": "cpu", "executor": "local",
@@ -32,7 +32,7 @@ PYTHON = {
 
 
 def known() -> dict[str, Argument]:
-    return {**_arguments(Selection), **_arguments(Execution)}
+    return {**_arguments(SuiteSelection), **_arguments(Execution)}
 
 
 def test_the_command_line_and_python_make_the_same_request() -> None:
@@ -119,5 +119,5 @@ def test_every_command_has_these_options_and_no_other_names_for_them(command: st
 
 
 def test_python_has_an_argument_for_every_field() -> None:
-    names = {f.name for part in (Selection, Execution) for f in fields(part)}
+    names = {f.name for part in (SuiteSelection, Execution) for f in fields(part)}
     assert set(signature(lth_bench.api.run).parameters) == names - {"executor"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running.request import Execution, RunRequest, Selection
+from lth_bench.running.request import Execution, RunRequest, SuiteSelection
 from lth_bench.suite.check import require_plugins, require_storage
 from lth_bench.suite.load import suite_of
 from lth_bench.tuning.run import tune_suite
@@ -96,7 +96,7 @@ def test_no_store_is_opened_because_a_suite_says_so(tmp_path: Path) -> None:
     file = tmp_path / "elsewhere.db"
     wanted = suite(tmp_path, TUNE=STORED.replace("URL", f"sqlite:///{file}"))
     execution = Execution(results=tmp_path / "r.duckdb")
-    selection = Selection(suite=tmp_path / "suite.toml")
+    selection = SuiteSelection(suite=tmp_path / "suite.toml")
     request = RunRequest(
         selection=selection, execution=execution, command="lth-bench tune suite.toml"
     )

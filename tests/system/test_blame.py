@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lth_bench.errors import Diverged, TrainingError, Unwinding, out_of_memory, told
-from lth_bench.running.executors.pool import GivenBack
+from lth_bench.running.executors.pool import MovedAway
 from lth_bench.system.blame import ends_the_run, network_error, place_of, training_error, where
 from lth_bench.training.checkpoints.policy import Preempted
 
@@ -48,7 +48,7 @@ def test_an_error_without_a_text():
     assert told(SystemExit(3)) == "SystemExit: 3"
 
 
-@pytest.mark.parametrize("kind", [Unwinding, GivenBack, Preempted])
+@pytest.mark.parametrize("kind", [Unwinding, MovedAway, Preempted])
 def test_what_unwinds_is_no_error(kind):
     assert ends_the_run(kind())
 

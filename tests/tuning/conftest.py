@@ -149,12 +149,12 @@ class Quiet:
 def tune(inline: list[Any]) -> Callable[..., Any]:
     """`tune(suite, results)`: spend the budget; the summary, with the results of the trials."""
     from lth_bench.plugins import load_registry
-    from lth_bench.running.request import Execution, RunRequest, Selection
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.tuning.run import tune_suite
 
     def run(suite: Suite, results: Path, progress: Any = None, **options: Any) -> Any:
         request = RunRequest(
-            selection=Selection(suite=suite.path),
+            selection=SuiteSelection(suite=suite.path),
             execution=Execution(results=results, device="cpu", workers=1),
         )
         quiet = progress or Quiet()

@@ -281,7 +281,7 @@ class Moody:
 
 def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, inline):
     from lth_bench.plugins import load_registry
-    from lth_bench.running.request import Execution, RunRequest, Selection
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.tuning.run import tune_suite
 
     from .conftest import SUITE, Quiet
@@ -294,7 +294,7 @@ def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, 
     )
     results = tmp_path / "r.duckdb"
     request = RunRequest(
-        selection=Selection(suite=suite.path, plugins=(file,)),
+        selection=SuiteSelection(suite=suite.path, plugins=(file,)),
         execution=Execution(results=results, device="cpu", workers=1),
     )
     summary = tune_suite(suite, load_registry((file,)), request, Quiet())

@@ -21,7 +21,7 @@ from lth_bench.masks import PerKind, count_at, next_counts
 from lth_bench.plugins.asking import ask
 
 
-class Forecast(NamedTuple):
+class TrainingForecast(NamedTuple):
     """The trainings of one experiment, its controls apart."""
 
     fits: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ def forecast(
     kinds: Mapping[str, str],
     densities: Sequence[float],
     total_steps: int,
-) -> Forecast:
+) -> TrainingForecast:
     """The trainings for these densities, from dense to sparse, each below 1.
 
     `counts` are the weights of each prunable layer, `kinds` their kinds. UserError, with the
@@ -49,7 +49,7 @@ def forecast(
     rate = prune_rate(strategy)
     rounds = len(densities) if rate is None else rounds_to(densities, counts, kinds, rate)
     searches = () if search is None else (search,)
-    return Forecast((*searches, total_steps - start) * rounds, len(searches) * rounds)
+    return TrainingForecast((*searches, total_steps - start) * rounds, len(searches) * rounds)
 
 
 def prune_rate(strategy: Any) -> PerKind | None:

@@ -39,7 +39,7 @@ class Argument(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class SuiteSelection:
     """The suite, its changes and filters, and the code that may run for it."""
 
     suite: Annotated[str | Path, Argument("SUITE", arguments.suite)]
@@ -111,7 +111,7 @@ class Execution:
 class RunRequest:
     """All that is asked for."""
 
-    selection: Selection
+    selection: SuiteSelection
     execution: Execution = field(default_factory=Execution)
     command: str = ""
     """What was typed: in a shell, or in Python."""
@@ -141,7 +141,7 @@ class RunRequest:
         command: str,
         shell_command: str,
     ) -> RunRequest:
-        parts: dict[type[Any], dict[str, Any]] = {Selection: {}, Execution: {}}
+        parts: dict[type[Any], dict[str, Any]] = {SuiteSelection: {}, Execution: {}}
         unknown = set(given)
         for part, values in parts.items():
             for name, argument in _arguments(part).items():
@@ -150,7 +150,7 @@ class RunRequest:
                     values[name] = argument.read(named(name, argument), given[name])
         assert not unknown, unknown
         return cls(
-            selection=Selection(**parts[Selection]),
+            selection=SuiteSelection(**parts[SuiteSelection]),
             execution=Execution(**parts[Execution]),
             command=command,
             shell_command=shell_command,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from thoroughness import cases
 
 from lth_bench.errors import OutOfTime
-from lth_bench.running.executors.pool import GivenBack, Pool
+from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.training.pending_fit import PendingFit
 
 
@@ -332,12 +332,12 @@ def test_who_is_given_back_unwinds_and_the_others_go_on():
                 for i in range(3):
                     keyed_fit(pool, (name, i))
                     story.append((name, i))
-        except GivenBack:
+        except MovedAway:
             story.append((name, "given"))
             raise
 
     def goes(name):
-        with contextlib.suppress(GivenBack):
+        with contextlib.suppress(MovedAway):
             run(name)
 
     for name in "abc":
@@ -364,7 +364,7 @@ def test_whose_trainings_nobody_could_find_or_share_stays():
     pool.start(lambda: run("search", ["u", "v"], until=bool), "search")
     pool.start(lambda: run("ladder", ["x", "y"]), "ladder")
     pool.serve(Bench())
-    with pytest.raises(GivenBack):  # no worker catches it here
+    with pytest.raises(MovedAway):  # no worker catches it here
         pool.give_back(3)
     assert len(pool) == 2
     play_out(pool, Bench())
@@ -383,5 +383,5 @@ def test_a_strategy_that_catches_everything_is_given_back_all_the_same():
 
     pool.start(stubborn, "stubborn")
     pool.give_back(1)
-    assert tries == [GivenBack] * 5
+    assert tries == [MovedAway] * 5
     assert len(pool) == 0

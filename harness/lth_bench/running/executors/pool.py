@@ -26,7 +26,7 @@ from lth_bench.training.graphs import current
 from lth_bench.training.pending_fit import PendingFit
 
 
-class GivenBack(Unwinding):
+class MovedAway(Unwinding):
     """Unwinds an experiment that another process goes on with. Strategies catch no such thing."""
 
 
@@ -175,7 +175,7 @@ class Pool:
         seat.spent += time.perf_counter() - seat.since
         seat.since = time.perf_counter()  # for whoever goes on after the error
         if seat.name in self.given:
-            raise GivenBack
+            raise MovedAway
         if seat.spent > self._limit:
             raise OutOfTime(self._limit)
         seat.place = next(self._places)
@@ -189,7 +189,7 @@ class Pool:
         seat.waits_for = None
         state.put_back()
         if seat.name in self.given:
-            raise GivenBack
+            raise MovedAway
 
     def _lend(self, one: PendingFit, seat: _Seat) -> None:
         """Let a fit know how long it may take, and tell when its callbacks run."""

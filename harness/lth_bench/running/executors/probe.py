@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -43,9 +43,6 @@ class Probed:
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {key: value for key, value in asdict(self).items() if key != "error"}
-
-
-Answer = Callable[[str], Probed]
 
 
 def usable(devices: Devices, deadline: float = DEADLINE) -> tuple[Devices, list[Probed]]:

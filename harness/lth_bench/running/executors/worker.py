@@ -28,7 +28,7 @@ from lth_bench.lottery.defaults import Defaults
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.running.executors.pool import GivenBack, Pool
+from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.running.request import Execution
@@ -45,7 +45,7 @@ from lth_bench.training.input.task_data import Examples
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
 
-Emit = Callable[[Recorded | Note | DiskRefused], None]
+EmitEvent = Callable[[Recorded | Note | DiskRefused], None]
 COMPANY = 3
 """Experiments side by side for each place in a cohort: some are at another step of their work."""
 
@@ -109,7 +109,7 @@ class Worker:
         bench = self._bench[1]
         return bench.cohort_size(bench.recipe)
 
-    def begin(self, experiments: Sequence[Experiment], emit: Emit) -> None:
+    def begin(self, experiments: Sequence[Experiment], emit: EmitEvent) -> None:
         """Start experiments of one task beside those that run; each goes to its first training."""
         for experiment in experiments:
             self.pool.given.discard(experiment.experiment_id)
@@ -134,7 +134,7 @@ class Worker:
             return self.pool.give_back(min(live // 2, live - 1))
         return self.pool.give_back(live - 1, last_half(self._bench[1], self.pool.waiting))
 
-    def run(self, experiment: Experiment, emit: Emit) -> None:
+    def run(self, experiment: Experiment, emit: EmitEvent) -> None:
         """One experiment. Its records go to `emit`, the last of them its status; none once it was
         given back.
         """
@@ -153,7 +153,7 @@ class Worker:
 
         try:
             status, reason = self._outcome(experiment, unless_given)
-        except GivenBack:
+        except MovedAway:
             return
         self._tell_cohort_size(experiment, unless_given)
         self._tell_connections(experiment, unless_given)
@@ -171,7 +171,7 @@ class Worker:
             )
         )
 
-    def _tell_cohort_size(self, experiment: Experiment, emit: Emit) -> None:
+    def _tell_cohort_size(self, experiment: Experiment, emit: EmitEvent) -> None:
         """Where the cohort size that was asked for does not suit the network."""
         asked = self.config.execution.cohort_size or 1
         if self._bench is None or self.cohort_size >= asked:
@@ -182,7 +182,7 @@ class Worker:
         message = f"{what} is trained {self.cohort_size} at a time, not {asked}: {why}"
         emit(Note(message))
 
-    def _tell_connections(self, experiment: Experiment, emit: Emit) -> None:
+    def _tell_connections(self, experiment: Experiment, emit: EmitEvent) -> None:
         """Where the dense network's own effective density is not 1, or not known."""
         known = self._bench[1].connections_if_known if self._bench is not None else None
         if known is None:
@@ -198,7 +198,7 @@ class Worker:
             return
         emit(Note(message))
 
-    def _outcome(self, experiment: Experiment, emit: Emit) -> tuple[str, str | None]:
+    def _outcome(self, experiment: Experiment, emit: EmitEvent) -> tuple[str, str | None]:
         reached: list[str] = []
 
         def watch(record: dict[str, Any]) -> None:
