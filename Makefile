@@ -16,7 +16,7 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-lowest fuzz lint docs bench soak clean
+.PHONY: help install demo check quick test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -25,6 +25,16 @@ install: $(STAMP) ## create .venv and install lth-bench into it
 
 demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the leaderboard
 	$(BIN)/lth-bench run quickstart
+
+check: $(STAMP) ## style, types, layering and the quick tests, in half a minute once caches are warm
+	@$(MAKE) --no-print-directory -j 2 lint quick
+
+# What a change breaks most often, in one process beside `make lint`.
+QUICK := $(addprefix tests/,masks params stats system suite/test_overrides.py suite/test_select.py \
+  plugins/test_contract.py store/test_journal.py running/test_plan.py test_public_names.py)
+
+quick: $(STAMP) ## the quick tests alone
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q $(QUICK) $(ARGS)
 
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
