@@ -313,7 +313,7 @@ def test_results_that_vanish_in_mid_run_end_it(run, monkeypatch, tmp_path):
         REAL(pool, bench)
 
     monkeypatch.setattr(Pool, "serve", serve)
-    with pytest.raises(UserError, match=r"No such file.*same command again"):
+    with pytest.raises(UserError, match=r"No such file.*rerun the command to resume"):
         run()
     assert not folder.exists()
     assert run().exit_code == 0
@@ -407,7 +407,7 @@ def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
         REAL(pool, bench)
 
     monkeypatch.setattr(Pool, "serve", serve)
-    with pytest.raises(UserError, match=r"(?i)read-only file system.*same command again"):
+    with pytest.raises(UserError, match=r"(?i)read-only file system.*rerun the command to resume"):
         run(results=results)
     journal = Paths(results).journal.read_bytes()
     assert all(json.loads(line) for line in journal.splitlines()) and journal.endswith(b"\n")

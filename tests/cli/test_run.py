@@ -270,7 +270,9 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
     here.workers = True
     try:
         done = here("run", suite, "--workers", "1", code=4)
-        assert "cannot keep a training" in done.stderr and "same command again" in done.stderr
+        assert (
+            "cannot keep a training" in done.stderr and "rerun the command to resume" in done.stderr
+        )
     finally:
         subprocess.run(["umount", artifacts], check=True)
     here.workers = False

@@ -394,7 +394,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(ours: Paths, tmp_path: Path) -
     before = ours.journal.read_bytes()
     done = process(FULL, ours.results, theirs.journal)
     assert f"cannot write the journal {ours.journal}" in done.stdout, done.stderr
-    assert "Free some space and run the same command again" in done.stdout
+    assert "Free some space, then rerun the command to resume" in done.stdout
     assert ours.journal.read_bytes() == before
 
 

@@ -30,8 +30,8 @@ def context_of(
     experiment: Experiment, wait: Callable[[PendingFit], None] | None = None
 ) -> FitContext:
     """Who asks for an experiment's trainings. `wait` is how its fits wait for their answers, where
-    other experiments run beside it. Alone, what is found trained costs nothing, whoever asked for
-    it first.
+    other experiments run beside it. Alone, what is found trained costs nothing, no matter which
+    experiment asked for it first.
     """
     return FitContext(
         experiment_id=experiment.experiment_id if wait is not None else "",

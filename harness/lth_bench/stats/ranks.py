@@ -46,7 +46,7 @@ def rank_intervals(
     higher: bool = True,
     step: float = 0.0,
 ) -> dict[Label, tuple[int, int]]:
-    """The best and the worst place that each label could truly have.
+    """The 95% interval of each label's rank: best and worst.
 
     From 1 + the number of labels shown to be better to k − the number shown to be worse, by paired
     t-tests over the common seeds with Holm's correction over all pairs: all intervals hold together

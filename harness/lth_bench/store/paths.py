@@ -180,10 +180,7 @@ def _kind(file: Path) -> int | None:
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
     """A refusal of the operating system in the user's words: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        do = (
-            "What was recorded before is kept. Free some space and run the same command again; "
-            "it goes on from there"
-        )
+        do = "What was recorded before is kept. Free some space, then rerun the command to resume"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         do = "Make it writable, or name another place with --results or LTH_BENCH_RESULTS"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR):

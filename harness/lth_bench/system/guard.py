@@ -113,7 +113,7 @@ def unchanged() -> Iterator[None]:
     of_devices = torch.cuda.get_rng_state_all() if cuda else []
     before = settings()
     try:
-        # its end puts back grad mode too, also where somebody left a mode on inside
+        # its end puts back grad mode too, also where the code inside left a mode on
         with torch.inference_mode(False):
             yield
     finally:

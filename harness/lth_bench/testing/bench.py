@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 
 class _Free:
-    """A lease where nobody competes."""
+    """A lease without competitors."""
 
     def release(self) -> None:
         """Nothing is held."""
@@ -41,7 +41,7 @@ class MemoryCache(TrainingCache):
         self._outcomes: dict[str, Outcome] = {}
 
     def lease(self, key: str) -> Lease:
-        """Nobody else is here."""
+        """No other process is here."""
         return _Free()
 
     def put(self, key: str, outcome: Outcome) -> None:
@@ -60,7 +60,7 @@ class MemoryCache(TrainingCache):
         found = self._outcomes.get(key) if checkpoints <= self.kept(key) else None
         if found is None:
             return None
-        # a mask of its own: whoever writes into it must not write into what others are given
+        # a mask of its own: a caller that writes into it must not change what others are given
         kept = {name: tensor.clone() for name, tensor in found.mask.kept.items()}
         return dataclasses.replace(found, mask=Mask(kept, found.mask.held, found.mask.layers))
 
@@ -112,7 +112,7 @@ class WatchedBench(Workbench):
         return sum(layer.numel for layer in self.layers)
 
     def initial(self, seed: int, purpose: str = "init") -> State:
-        """One object for all who ask, so that whoever changes it is seen."""
+        """One object for all who ask, so that a change to it is seen."""
         key = (seed, purpose)
         if key not in self._initial:
             self._initial[key] = super().initial(seed, purpose)

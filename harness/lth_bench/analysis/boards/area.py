@@ -200,8 +200,8 @@ def board(
     legend = (
         f"area: {what[0]} of an average density{in_value}: the area under {what[1]} against "
         "the logarithm of the density, by the trapezoid rule, divided by the width; mean ± 95% "
-        "t-interval over the seeds. #: by it; 1–3: the places it could truly have, by paired "
-        "t-tests of all pairs at 95% with Holm's correction. Δ: mean difference to "
+        "t-interval over the seeds. #: by it; 1–3: the 95% interval of its rank, by paired "
+        "t-tests of all pairs with Holm's correction. Δ: mean difference to "
         f"{against.word}, seed by seed{unit}. {words.legend(against.word)} n: seeds."
     )
     shown = tables(

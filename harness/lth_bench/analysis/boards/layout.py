@@ -34,7 +34,7 @@ def styles(row: BoardRow) -> tuple[Style, Style]:
 
 
 def place(row: BoardRow) -> str:
-    """The rank; where it is known, the places that the label could truly have: 1–3."""
+    """The rank; where it is known, its 95% interval: 1–3."""
     if role(row) != "ranked" or row["rank"] is None:
         return ""
     low, high = row.get("rank_low"), row.get("rank_high")

@@ -105,14 +105,14 @@ class Pool:
     def serve(self, bench: Workbench, level: bool = False) -> None:
         """Answer some of the trainings that are waited for, and let their experiments go on.
 
-        With `level`, whoever has come least far goes first, so that the last ones end together.
-        Where new experiments keep coming, that would keep the long ones waiting.
+        With `level`, the experiment with the fewest fits goes first, so that the last ones end
+        together. Where new experiments keep coming, that would keep the long ones waiting.
         """
         line = sorted(self._seats, key=lambda s: (s.fits if level else 0, s.place))
         # one that has its answer was held up by another's error the last time
         waiting = [s.waits_for for s in line if s.waits_for and not s.waits_for.done]
         if waiting:
-            # by then somebody's share of a cohort is more than there is
+            # by then one experiment's share of a cohort is more than there is
             self._tell("", self._limit * len(waiting))
             try:
                 bench.serve(waiting)
@@ -173,7 +173,7 @@ class Pool:
         if seat is None:
             raise ValueError("fit can be called only in the thread that called the hook")
         seat.spent += time.perf_counter() - seat.since
-        seat.since = time.perf_counter()  # for whoever goes on after the error
+        seat.since = time.perf_counter()  # for an experiment that goes on after the error
         if seat.name in self.given:
             raise MovedAway
         if seat.spent > self._limit:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 """A server imports torch once, while the coordinator plans, and all workers are forked from it:
-whoever replaces a dead one starts at once. It never uses a GPU or a thread, so there is nothing
+the replacement of a dead one starts at once. It never uses a GPU or a thread, so there is nothing
 that a fork could break. Elsewhere a fork is not safe, or does not exist.
 """
 SERVER_LOST = 255

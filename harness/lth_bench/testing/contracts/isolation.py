@@ -93,15 +93,15 @@ def _same(alone: Recording, beside: Recording, what: str) -> None:
 
 
 @contract(
-    "an experiment that is stopped in mid-training and goes on from there gives the same result as "
-    "one that was not",
+    "an experiment that is stopped in mid-training and resumed gives the same result as one that "
+    "was not stopped",
     meet="keep what a callback must remember from one step to the next in its view's memo, which "
     "is saved with the training: a list beside the callback, an attribute or a counter is empty "
     "again when a new process goes on",
 )
 def resumes_as_undisturbed(case: Case) -> None:
     """Long trainings save themselves from time to time: values, optimiser, mask, memo. After a
-    crash a new process runs the experiment again, finds what was finished, and goes on from there.
+    crash a new process runs the experiment again, finds what was finished, and resumes.
 
     Each training is stopped after two and after four steps, searches that `until` ends included,
     and a new instance goes on from the checkpoint.

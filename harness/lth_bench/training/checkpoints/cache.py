@@ -196,9 +196,9 @@ def _disk_errors(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(
-            f"cannot keep a training in {root}: {error}. What was recorded before is kept. Free "
-            f"some space, make the folder writable or bring it back, then give the same command "
-            f"again; it goes on from there"
+            f"cannot keep a training in {root}: {error}. What was recorded before is kept. "
+            "Free some space, make the folder writable or bring it back, then rerun the command to "
+            "resume"
         ) from error
 
 
