@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,8 +56,8 @@ def server() -> Iterator[str]:
         yield url
     finally:
         if process is not None:
-            process.terminate()
-            process.wait(timeout=30)
+            process.send_signal(signal.SIGINT)  # ends what is connected; SIGTERM would wait for it
+            process.wait(timeout=120)
         shutil.rmtree(folder, ignore_errors=True)
 
 

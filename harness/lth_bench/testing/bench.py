@@ -87,7 +87,7 @@ class WatchedBench(Workbench):
     def fresh(cls, model: TinyNetwork, **changed: Any) -> WatchedBench:
         """A bench on which only the dense runs are done, with a copy of all that can change.
 
-        `changed` are attributes with other values than usual, such as `widths`.
+        `changed` are attributes with other values than usual, such as `cohort_sizes`.
         """
         # copied, since building one takes 20 ms, most of it to trace the network
         bench = copy.copy(_prototype(model))
@@ -97,6 +97,7 @@ class WatchedBench(Workbench):
         bench.ledger = Ledger()
         bench.callbacks = Callbacks()
         bench._initial = {}
+        assert changed.keys() <= vars(bench).keys(), changed
         vars(bench).update(changed)
         bench.forget()
         return bench

@@ -176,7 +176,7 @@ class Case:
     def _stacked(self, *seeds: int) -> list[Recording]:
         """Experiments on one bench as a worker runs them, their trainings in cohorts."""
         _ = self.base
-        bench, pool = self.bench(widths=STACKED), Pool()
+        bench, pool = self.bench(cohort_sizes=STACKED), Pool()
         found: dict[int, Recording] = {}
 
         def job(seed: int) -> None:
