@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth_bench.running.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     retry: str | Sequence[str] = (),
     rerun: bool = False,
     exit_first: bool = False,
-) -> Summary:
+) -> RunSummary:
     """Run a suite, as `lth-bench run` does; the arguments are its options.
 
     `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. What takes

@@ -51,7 +51,7 @@ class Unreachable(Exception):
     """A target density that a strategy cannot reach; its row is `skipped` with this reason."""
 
 
-class DiskError(Exception):
+class TrainingNotKept(Exception):
     """A training could not be kept on disk. Not the method's fault: it ends the run."""
 
 

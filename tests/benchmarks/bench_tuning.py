@@ -95,7 +95,7 @@ def _at_once(planned: list[Planned], results: Path) -> float:
     from lth_bench.data.root import data_root
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.worker import WorkerConfig
-    from lth_bench.running.recorder import Recorder, Summary
+    from lth_bench.running.recorder import Recorder, RunSummary
     from lth_bench.store.journal import Journal
     from lth_bench.store.paths import Paths
 
@@ -110,7 +110,7 @@ def _at_once(planned: list[Planned], results: Path) -> float:
     with Journal(paths) as journal:
         records = [p.experiment.planned_record() for p in planned]
         journal.append({"record": "planned", "run_id": "plain", "experiments": records})
-        recorder = Recorder(journal, paths, "plain", Summary("plain", "plain", 0, 0), Heard())
+        recorder = Recorder(journal, paths, "plain", RunSummary("plain", "plain", 0, 0), Heard())
         LocalExecutor(config, ["cpu"] * WORKERS).run(planned, recorder.handle)
         recorder.fold(final=True)
     return time.monotonic() - began

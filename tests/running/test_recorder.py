@@ -6,7 +6,7 @@ import pytest
 
 from lth_bench.output.progress import make_progress
 from lth_bench.running.progress import Note
-from lth_bench.running.recorder import Recorder, Summary
+from lth_bench.running.recorder import Recorder, RunSummary
 from lth_bench.store.paths import Paths
 
 
@@ -20,7 +20,7 @@ class Heard:
 
 def test_an_observer_s_fault_is_said_once_a_run():
     heard = Heard()
-    recorder = Recorder(None, None, "run", Summary("run", "suite", 3, 0), heard)
+    recorder = Recorder(None, None, "run", RunSummary("run", "suite", 3, 0), heard)
     messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
     for message in messages:
         recorder.handle(Note(message))
@@ -43,7 +43,7 @@ def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
         raise error
 
     monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", interrupted)
-    summary = Summary("run", "suite", 3, 0)
+    summary = RunSummary("run", "suite", 3, 0)
     recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", summary, Heard())
     recorder.folded -= 100
     with pytest.raises(KeyboardInterrupt):
@@ -59,6 +59,8 @@ def test_any_other_fault_of_the_fold_is_one(monkeypatch, tmp_path):
         raise RuntimeError("something else")
 
     monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", broken)
-    recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", Summary("r", "s", 3, 0), Heard())
+    recorder = Recorder(
+        None, Paths(tmp_path / "r.duckdb"), "run", RunSummary("r", "s", 3, 0), Heard()
+    )
     with pytest.raises(RuntimeError, match="something else"):
         recorder.fold(final=True)

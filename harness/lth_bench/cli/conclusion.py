@@ -10,10 +10,10 @@ from lth_bench.errors import UserError
 from lth_bench.output.progress import duration
 
 if TYPE_CHECKING:
-    from lth_bench.running.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
 
 
-def conclude(summary: Summary, results: Path) -> None:
+def conclude(summary: RunSummary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
     from lth_bench.store.paths import Paths, default_results
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lth_bench.running.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
     from lth_bench.tuning.final import Gain
@@ -20,7 +20,7 @@ def document(
     suite: Suite,
     path: Path,
     summary: TuneSummary,
-    final: Summary | None,
+    final: RunSummary | None,
     studies: list[Study],
     gained: dict[str, Gain],
     code: int,
@@ -81,7 +81,7 @@ def conclude(
     given: str,
     path: Path,
     summary: TuneSummary,
-    final: Summary | None,
+    final: RunSummary | None,
     studies: list[Study],
     gained: dict[str, Gain],
 ) -> None:

@@ -22,11 +22,11 @@ import pluggy
 
 from lth_bench import hookspecs
 from lth_bench.errors import (
-    DiskError,
     Diverged,
     OutOfTime,
     StrategyError,
     TrainingError,
+    TrainingNotKept,
     Unreachable,
     UserError,
     out_of_memory,
@@ -249,7 +249,7 @@ class Hooks:
     def _guarded(self, plugin: str, hook: str, caller: Any, arguments: dict[str, Any]) -> Any:
         try:
             return caller(**arguments)
-        except (Unreachable, Diverged, OutOfTime, DiskError, StrategyError, TrainingError):
+        except (Unreachable, Diverged, OutOfTime, TrainingNotKept, StrategyError, TrainingError):
             raise
         except BaseException as error:
             if ends_the_run(error) or out_of_memory(error):

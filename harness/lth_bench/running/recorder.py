@@ -37,7 +37,7 @@ PATIENCE = 5.0
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """How a run ended."""
 
     run_id: str
@@ -73,7 +73,7 @@ class Recorder:
         journal: Journal,
         paths: Paths,
         run_id: str,
-        summary: Summary,
+        summary: RunSummary,
         emit: Listener,
         exit_first: bool = False,
         provenance: Provenance | None = None,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
 from lth_bench.running.progress import Listener, Note, RunEnded, RunStarted, title
-from lth_bench.running.recorder import FirstFailure, Recorder, Summary, write_head
+from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.system.devices import require_system
@@ -50,7 +50,7 @@ def worker_config(
     )
 
 
-def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> Summary:
+def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
     from lth_bench.running.executors.processes import get_ready
     from lth_bench.suite.check import check
@@ -103,7 +103,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()
         todo, ended = left.todo, left.ended.values()
-        summary = Summary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
+        summary = RunSummary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
         summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
         write_head(journal, run_id, plan, registry, request.command, about)
         recorder = Recorder(

@@ -15,11 +15,11 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from lth_bench.errors import (
-    DiskError,
     Diverged,
     OutOfTime,
     StrategyError,
     TrainingError,
+    TrainingNotKept,
     Unreachable,
     Unwinding,
     UserError,
@@ -27,7 +27,15 @@ from lth_bench.errors import (
     told,
 )
 
-EXPECTED = (DiskError, Diverged, OutOfTime, StrategyError, TrainingError, Unreachable, UserError)
+EXPECTED = (
+    TrainingNotKept,
+    Diverged,
+    OutOfTime,
+    StrategyError,
+    TrainingError,
+    Unreachable,
+    UserError,
+)
 """Errors that say themselves whose they are."""
 CALLS_A_MODULE = ("torch.nn.modules.module", "_call_impl")
 RUNS_BACKWARD = (("torch.autograd", "backward"), ("torch.autograd", "grad"))

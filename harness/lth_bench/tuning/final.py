@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lth_bench.running.progress import Listener
-from lth_bench.running.recorder import Summary
+from lth_bench.running.recorder import RunSummary
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import run_suite
 from lth_bench.stats import paired_interval
@@ -44,7 +44,7 @@ def run_final(
     request: RunRequest,
     emit: Listener,
     smoke: bool = False,
-) -> Summary:
+) -> RunSummary:
     """Run own and tuned settings of every study at the suite's seeds, scored on the test split."""
     from lth_bench.suite.load import suite_of
     from lth_bench.suite.select import select

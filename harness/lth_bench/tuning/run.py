@@ -14,7 +14,7 @@ from lth_bench.running.outcomes import DONE
 from lth_bench.running.plan import Plan, require_some
 from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
 from lth_bench.running.provenance import Provenance, open_data
-from lth_bench.running.recorder import Recorder, Summary, write_head
+from lth_bench.running.recorder import Recorder, RunSummary, write_head
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
@@ -113,7 +113,7 @@ def tune_suite(
         write_head(journal, run_id, plan, registry, request.command, about)
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
-        silent = Summary(run_id, suite.name, 0, 0)
+        silent = RunSummary(run_id, suite.name, 0, 0)
         recorder = Recorder(
             journal, paths, run_id, silent, partial(_of_trials, emit), provenance=provenance
         )

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.errors import DiskError, Diverged
+from lth_bench.errors import Diverged, TrainingNotKept
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
@@ -294,7 +294,7 @@ def test_an_interrupted_training_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr("lth_bench.training.checkpoints.cache.save", full_disk)
-        with pytest.raises(DiskError, match="No space"):
+        with pytest.raises(TrainingNotKept, match="No space"):
             bench.fit(request_of(bench))
     assert [p for p in (tmp_path / "kept").iterdir() if p.is_dir()] == []
     with pytest.raises(ZeroDivisionError):

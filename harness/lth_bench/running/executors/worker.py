@@ -13,10 +13,10 @@ import torch
 
 from lth_bench.errors import (
     LONGEST_REASON,
-    DiskError,
     Diverged,
     OutOfTime,
     TrainingError,
+    TrainingNotKept,
     UserError,
     bounded,
     out_of_memory,
@@ -228,7 +228,7 @@ class Worker:
             return "diverged", text_of(error, LONGEST_REASON)
         except OutOfTime as error:
             return "timeout", text_of(error, LONGEST_REASON)
-        except DiskError as error:
+        except TrainingNotKept as error:
             # no other worker could keep a result either, so the coordinator ends the run
             emit(DiskRefused(text_of(error, LONGEST_REASON)))
             return "interrupted", text_of(error, LONGEST_REASON)

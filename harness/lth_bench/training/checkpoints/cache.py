@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lth_bench.errors import DiskError
+from lth_bench.errors import TrainingNotKept
 from lth_bench.masks import Layer, Mask
 from lth_bench.masks.mask import pack, unpack
 from lth_bench.system.files import read_json, read_regular
@@ -72,7 +72,7 @@ class TrainingCache:
         return lock
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a finished training, with all of its checkpoints. DiskError where that fails."""
+        """Keep a finished training, with all of its checkpoints, or raise TrainingNotKept."""
         target = self.folder(key)
         aside = self.root / f".{key}.{uuid.uuid4().hex}"
         with _disk_errors(self.root):
@@ -191,11 +191,11 @@ class TrainingCache:
 
 @contextmanager
 def _disk_errors(root: Path) -> Iterator[None]:
-    """What the disk refuses, as a DiskError that says what to do."""
+    """What the disk refuses, as a TrainingNotKept that says what to do."""
     try:
         yield
     except OSError as error:
-        raise DiskError(
+        raise TrainingNotKept(
             f"cannot keep a training in {root}: {error}. What was recorded before is kept. "
             "Free some space, make the folder writable or bring it back, then rerun the command to "
             "resume"
