@@ -49,7 +49,7 @@ FAST := $(addprefix tests/,helpers masks models params plugins stats strategies 
   suite/test_load.py suite/test_overrides.py tuning/test_study.py tuning/test_storage.py \
   data/test_image_folder.py data/test_mnist.py data/test_cifar.py \
   store/test_export.py store/test_fold.py store/test_frames.py store/test_journal.py \
-  store/test_query.py store/test_views.py analysis/boards output/figures \
+  store/test_query.py store/test_views.py analysis/boards output/paper \
   training/engine/test_cohort.py training/test_engine.py training/engine/test_sequential.py \
   cli/test_ls.py cli/test_plan.py cli/test_schema.py cli/test_ctrl_c.py test_project.py)
 
