@@ -85,7 +85,7 @@ def test_what_a_ticket_costs_is_the_same_whatever_others_need(
         bench = make_bench(NET, RECIPE, root=tmp_path / str(i))
         (record,) = run_play(bench, strategy, (0.85,), checkpoints=checkpoints).reported()
         assert costs(record) == expected
-    # without sharing stays; what is spent is nothing the second time
+    # the cost without sharing is the same, and the second time nothing is spent
     again = make_bench(NET, RECIPE, root=tmp_path / "0")
     (record,) = run_play(again, strategy, (0.85,), checkpoints=(6,)).reported()
     assert costs(record) == {**expected, "spent_steps": 0}

@@ -201,8 +201,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 _DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
-    NotImplementedError, RuntimeError, ValueError, MemoryError, OverflowError, IndexError,
-    struct.error,
+    NotImplementedError,  # zipfile, of a compression that it does not know
+    RuntimeError, ValueError, MemoryError, OverflowError, IndexError, struct.error,
 )  # fmt: skip
 """What reading a damaged or encrypted archive raises."""
 

@@ -109,3 +109,14 @@ def test_rows_of_both_orders():
     rows = torch.arange(M * N)
     assert by_member(rows, M, False).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     assert by_member(rows, M, True).tolist() == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+
+
+class Uncopied(nn.Linear):
+    def __deepcopy__(self, memo: object) -> nn.Module:
+        raise NotImplementedError("not written yet")
+
+
+def test_an_error_of_the_users_layer_is_not_taken_for_a_layer_without_a_stacked_form():
+    assert stack_layers(nn.Sequential(nn.Conv2d(1, 1, 1, padding_mode="circular")), 2, True) is None
+    with pytest.raises(NotImplementedError, match="not written yet"):
+        stack_layers(nn.Sequential(Uncopied(2, 2)), 2, False)

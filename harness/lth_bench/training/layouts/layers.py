@@ -22,6 +22,12 @@ def example_major(module: nn.Module) -> bool:
     return any(not isinstance(m, nn.Linear | nn.Flatten) and _own(m) for m in module.modules())
 
 
+class _NoStackedForm(Exception):
+    """A layer that only `torch.func` can stack. A class of its own: what copying a user's part may
+    raise, NotImplementedError too, is that user's to see.
+    """
+
+
 def stack_layers(module: nn.Module, width: int, example_major: bool) -> nn.Module | None:
     """A copy of the network with stacked layers, or None where a layer has no stacked form.
 
@@ -29,7 +35,7 @@ def stack_layers(module: nn.Module, width: int, example_major: bool) -> nn.Modul
     """
     try:
         return _stacked(copy.deepcopy(module), width, example_major, {})
-    except NotImplementedError:
+    except _NoStackedForm:
         return None
 
 
@@ -40,7 +46,7 @@ def _stacked(
     if id(part) not in made:
         build = LAYERS.get(type(part))
         if build is None and _own(part):
-            raise NotImplementedError
+            raise _NoStackedForm
         if build is not None:
             made[id(part)] = build(part, width, example_major)
             made[id(part)].training = part.training
@@ -139,7 +145,7 @@ class StackedConv2d(nn.Module):
     def __init__(self, layer: nn.Conv2d, width: int, example_major: bool) -> None:
         super().__init__()
         if layer.padding_mode != "zeros":
-            raise NotImplementedError
+            raise _NoStackedForm
         self.width = width
         self.how: Any = (layer.stride, layer.padding, layer.dilation, width * layer.groups)
         self.weight = _stack(layer.weight, width)
@@ -159,7 +165,7 @@ class StackedBatchNorm(nn.Module):
     ) -> None:
         super().__init__()
         if layer.momentum is None or layer.running_mean is None or not layer.affine:
-            raise NotImplementedError
+            raise _NoStackedForm
         assert layer.running_var is not None and layer.num_batches_tracked is not None
         self.width, self.momentum, self.eps = width, layer.momentum, layer.eps
         self.weight, self.bias = _stack(layer.weight, width), _stack(layer.bias, width)
