@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS := $(VENV)/.docs-installed
 
 # `make demo PYTHON=/path/to/python3.12` picks another interpreter for a new .venv.
 PYTHON ?=
@@ -15,7 +16,7 @@ WORKERS ?= auto --maxprocesses=8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-lowest fuzz lint bench soak clean
+.PHONY: help install demo check quick test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -24,6 +25,16 @@ install: $(STAMP) ## create .venv and install lth-bench into it
 
 demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the leaderboard
 	$(BIN)/lth-bench run quickstart
+
+check: $(STAMP) ## style, types, layering and the quick tests, in half a minute once caches are warm
+	@$(MAKE) --no-print-directory -j 2 lint quick
+
+# What a change breaks most often, in one process beside `make lint`.
+QUICK := $(addprefix tests/,masks params stats system suite/test_overrides.py suite/test_select.py \
+  plugins/test_contract.py store/test_journal.py running/test_plan.py test_public_names.py)
+
+quick: $(STAMP) ## the quick tests alone
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q $(QUICK) $(ARGS)
 
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -38,8 +49,8 @@ FAST := $(addprefix tests/,helpers masks models params plugins stats strategies 
   suite/test_load.py suite/test_overrides.py tuning/test_study.py tuning/test_storage.py \
   data/test_image_folder.py data/test_mnist.py data/test_cifar.py \
   store/test_export.py store/test_fold.py store/test_frames.py store/test_journal.py \
-  store/test_query.py store/test_views.py report/boards report/figures \
-  training/test_cohort.py training/test_engine.py training/test_chain.py \
+  store/test_query.py store/test_views.py analysis/boards output/paper \
+  training/engine/test_cohort.py training/test_engine.py training/engine/test_sequential.py \
   cli/test_ls.py cli/test_plan.py cli/test_schema.py cli/test_ctrl_c.py test_project.py)
 
 test-lowest: $(STAMP) ## the fast tests with the lowest versions that pyproject.toml allows
@@ -51,10 +62,14 @@ fuzz: $(STAMP) ## 10,000 bad suites, --set options and journals each, a quarter 
 	LTH_BENCH_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) \
 	  -o faulthandler_timeout=0 $(ARGS)
 
-lint: $(STAMP) ## check style and types
+lint: $(STAMP) ## check style, types and layering
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+docs: $(DOCS) ## build the documentation site, strictly: build/docs/site
+	$(BIN)/python docs/build_site.py
 
 bench: $(STAMP) ## measure speed (tests/benchmarks); one process, nothing else should be running
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s $(ARGS)
@@ -76,4 +91,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "error: the installation into $(VENV) failed (see above); it needs the network once" >&2; \
 	  exit 1; \
 	}
+	@touch $@
+
+# What builds the site is an extra: the tests and the demo do without it.
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e ".[docs]"
 	@touch $@

@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from thoroughness import cases
 
-pytest_plugins = ["surroundings", "pretend_gpu.plugin"]
+pytest_plugins = ["surroundings", "pretend_gpu.plugin", "written_results"]
 
 # Decoded data is kept for the session, and not among the user's own; all processes share it.
 if "LTH_BENCH_CACHE" not in os.environ:
     os.environ["LTH_BENCH_CACHE"] = tempfile.mkdtemp(prefix="lth-bench-tests-")
     atexit.register(shutil.rmtree, os.environ["LTH_BENCH_CACHE"], ignore_errors=True)
 
-# A loaded machine is no failure.
-settings.register_profile("lth-bench", deadline=None)
+# A loaded machine is no failure. `.ci/run` sets LTH_BENCH_THOROUGH.
+settings.register_profile("lth-bench", deadline=None, max_examples=cases(100))
 settings.load_profile("lth-bench")
 
 
@@ -95,7 +96,7 @@ def blobs() -> Any:
 @pytest.fixture
 def few_steps_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two and not ten in the longest graph, which takes a pretend GPU as long to capture."""
-    from lth_bench.training.layouts import base, captured
+    from lth_bench.training.engine.layouts import base, captured
 
     for module in (base, captured):
         monkeypatch.setattr(module, "SEVERAL", 2)
@@ -110,10 +111,10 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     """
     import torch
 
-    from lth_bench.training.cache import TrainingCache
-    from lth_bench.training.resident import ResidentData
-    from lth_bench.training.streaming import HostArrays, StreamedData
-    from lth_bench.training.workbench import Workbench
+    from lth_bench.training.checkpoints.cache import TrainingCache
+    from lth_bench.training.dispatch.workbench import Workbench
+    from lth_bench.training.input.resident import ResidentData
+    from lth_bench.training.input.streaming import HostArrays, StreamedData
 
     def make(
         model: Any,

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import time
 
-FOR_TESTS = {"DATA", "FUZZ", "WHOLE", "OUTPUT"}
+FOR_TESTS = {"DATA", "FUZZ", "THOROUGH", "WHOLE", "OUTPUT"}
 """The variables LTH_BENCH_… that say something to the tests and benchmarks themselves."""
 SHAPES_OUTPUT = {
     "COLUMNS", "LINES", "TERMINAL_WIDTH", "TERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR",
@@ -36,7 +36,7 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     # what is fastest here and now is no test's business; those of stacking say their widths
-    "LTH_BENCH_WIDTH": "1",
+    "LTH_BENCH_COHORT_SIZE": "1",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
 }

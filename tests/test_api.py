@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import lth_bench
-from lth_bench import runner
 from lth_bench.errors import UserError
+from lth_bench.running import runner
 
 Asked = Callable[..., Any]
 
@@ -20,7 +20,7 @@ Asked = Callable[..., Any]
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     """`asked(…)`: the suite and settings of `lth_bench.run("quickstart", …)`; nothing trains."""
     monkeypatch.setattr(
-        runner, "run_suite", lambda suite, _registry, settings, _p: (suite, settings)
+        runner, "run_suite", lambda suite, _registry, request, _p: (suite, request.execution)
     )
 
     def run(**arguments: Any) -> Any:
@@ -58,10 +58,10 @@ def test_one_path_is_one(asked: Asked, tmp_path: Path) -> None:
 
 
 def test_numbers_and_texts_are_those_after_the_option(asked: Asked) -> None:
-    _, settings = asked(width=4, timeout=2.5, workers=2)
-    assert (settings.width, settings.timeout, settings.workers) == (4, 2.5, 2)
-    _, settings = asked(width="auto", timeout="2m")
-    assert (settings.width, settings.timeout) == (None, 120)
+    _, settings = asked(cohort_size=4, timeout=2.5, workers=2)
+    assert (settings.cohort_size, settings.timeout, settings.workers) == (4, 2.5, 2)
+    _, settings = asked(cohort_size="auto", timeout="2m")
+    assert (settings.cohort_size, settings.timeout) == (None, 120)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_numbers_and_texts_are_those_after_the_option(asked: Asked) -> None:
         ("strategies", 3), ("strategies", ["imp", 3]), ("models", b"mlp"), ("datasets", 1.0),
         ("overrides", {"a": 1}.values()), ("overrides", 5), ("plugins", 3), ("plugins", [None]),
         ("add", 7), ("suite", 3), ("suite", None), ("results", 3), ("device", 0), ("device", None),
-        ("workers", 1.5), ("workers", "2"), ("workers", 0), ("workers", True), ("width", [4]),
-        ("width", True), ("timeout", [1]), ("timeout", True), ("retry", 3), ("smoke", "no"),
+        ("workers", 1.5), ("workers", "2"), ("workers", 0), ("workers", True), ("cohort_size", [4]),
+        ("cohort_size", True), ("timeout", [1]), ("timeout", True), ("retry", 3), ("smoke", "no"),
         ("rerun", 1), ("exit_first", None), ("no_plugins", "yes"),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 import lth_bench
 from lth_bench import Ticket, hookspecs
-from lth_bench.testing import Case, Outcome, check, contracts
+from lth_bench.testing import Case, ContractResult, check, contracts
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.checking import judged
 from lth_bench.testing.experiment import record
@@ -24,7 +24,7 @@ from lth_bench.testing.networks import TinyNetwork
 README = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
 TEXT = README.read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
-LOOP_S_OWN = {"bench", "fits", "on_eval", "callback_identity", "after_selection", "after_rewinding"}
+LOOP_S_OWN = {"bench", "ledger", "on_eval", "context", "after_selection", "after_rewinding"}
 OTHERS = {"results", "run"}
 """Names for notebooks, which README.md and reports/README.md explain."""
 
@@ -41,7 +41,7 @@ def module_of(snippet: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ty
     return module
 
 
-def parameters_of(made: type) -> Outcome:
+def parameters_of(made: type) -> ContractResult:
     """Whether every parameter has its type, range and docstring."""
     (contract,) = [c for c in contracts.CONTRACTS if c.name == "parameters"]
     return judged(contract, Case(made, {}, "batch_norm"))

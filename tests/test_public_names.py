@@ -5,6 +5,7 @@ same door as everybody's.
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,9 @@ def test_dir_lists_what_is_offered() -> None:
     assert dir(lth_bench) == sorted(set(dir(lth_bench)))
     for name in lth_bench.__all__:
         assert getattr(lth_bench, name) is not None
+
+
+@pytest.mark.parametrize("name", lth_bench.__all__)
+def test_no_module_has_the_name_of_something_public(name: str) -> None:
+    """An import of anything in such a folder would put the module in place of the function."""
+    assert importlib.util.find_spec(f"lth_bench.{name}") is None

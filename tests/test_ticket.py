@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lth_bench.models.conv_bn import ConvBN
-from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.training.recipe import Recipe
 
 RECIPE = Recipe(lr=0.1, steps=12, batch_size=20, val_size=60, eval_every=6)
@@ -18,9 +18,16 @@ def ticket(make_bench):
 
 
 def first_ticket(bench, seed=0, checkpoints=()):
-    fits = Fits()
-    dense = DenseRun(bench, seed, frozenset(checkpoints), fits)
-    return Ticket(bench, seed, 0.5, 0, bench.dense_mask(), dense, fits, {})
+    ledger = CostLedger()
+    return Ticket(
+        bench=bench,
+        seed=seed,
+        target=0.5,
+        round=0,
+        mask=bench.dense_mask(),
+        dense=DenseRun(bench, seed, ledger, checkpoints=frozenset(checkpoints)),
+        ledger=ledger,
+    )
 
 
 def test_facts(ticket):
@@ -104,12 +111,12 @@ def test_fit_starts_from_the_initial_values_until_there_is_a_rewind_point(ticket
     assert (rest.start, rest.step) == (3, 6)
     assert rest.cost.steps == 3
     assert ticket.start is None
-    assert len(ticket.fits.search) == 2
+    assert len(ticket.ledger.search) == 2
 
 
 def test_accounts_hold_no_tensors(ticket):
     trained = ticket.dense.trained
-    (receipt,) = ticket.fits.search
+    (receipt,) = ticket.ledger.search
     assert receipt.key == trained.key
     assert receipt.cost == trained.cost
     assert not receipt.values

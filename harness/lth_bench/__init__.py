@@ -39,8 +39,9 @@ if TYPE_CHECKING:
         next_counts,
         uniform,
     )
-    from lth_bench.masks.select import top_k_flat
+    from lth_bench.masks.allocation import top_k_flat
     from lth_bench.params import Range, Tune
+    from lth_bench.running.task_plan import TaskFacts
     from lth_bench.store.frames import results
     from lth_bench.structure import (
         UnitGroup,
@@ -51,11 +52,10 @@ if TYPE_CHECKING:
         removed_units,
         shrink_network,
     )
-    from lth_bench.task_plan import TaskFacts
     from lth_bench.ticket import Ticket
+    from lth_bench.ticket_view import TicketView
     from lth_bench.training.request import Change, StepView, Watch
     from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
-    from lth_bench.view import TicketView
 
 __version__ = "0.1.0"
 
@@ -85,7 +85,7 @@ _HOMES = {
         "lth_bench.masks",
     ),
     **dict.fromkeys(("Unreachable", "UserError"), "lth_bench.errors"),
-    "top_k_flat": "lth_bench.masks.select",
+    "top_k_flat": "lth_bench.masks.allocation",
     **dict.fromkeys(
         (
             "balanced_batch",
@@ -117,8 +117,8 @@ _HOMES = {
         ),
         "lth_bench.structure",
     ),
-    "TaskFacts": "lth_bench.task_plan",
-    "TicketView": "lth_bench.view",
+    "TaskFacts": "lth_bench.running.task_plan",
+    "TicketView": "lth_bench.ticket_view",
 }
 
 __all__ = [

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
 
 
 def run(
     suite: str | Path,
     results: str | Path | None = None,
     device: str = "auto",
+    *,
     workers: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     strategies: str | Sequence[str] = (),
@@ -25,73 +25,49 @@ def run(
     add: str | Sequence[str] = (),
     no_plugins: bool = False,
     smoke: bool = False,
-    width: int | str | None = None,
+    cohort_size: int | str | None = None,
+    exact_cohort_size: bool = False,
     timeout: float | str | None = None,
     retry: str | Sequence[str] = (),
     rerun: bool = False,
     exit_first: bool = False,
-) -> Summary:
+) -> RunSummary:
     """Run a suite, as `lth-bench run` does; the arguments are its options.
 
     `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. What takes
     several takes one by itself, too: `strategies="imp"`; `seeds=3` is three of them. Results go to
-    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `width` is how many
+    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `cohort_size` is how many
     trainings are stacked into one computation (a power of two; "auto": what is fastest here), by
-    default LTH_BENCH_WIDTH or "auto". `timeout` is in seconds, or a text such as "10m"; `retry`
-    names outcomes to try again ("failed", "oom", "timeout", "diverged", "all"). Raises UserError
-    before anything trains where something is wrong. Workers are processes of their own, which do
-    not run the calling script again: it needs no `if __name__ == "__main__":`.
+    default LTH_BENCH_COHORT_SIZE or "auto". `timeout` is in seconds, or a text such as "10m";
+    `retry` names statuses to rerun ("failed", "oom", "timeout", "diverged", "all"). Raises
+    UserError before anything trains where something is wrong. Workers are processes of their own
+    and do not run the calling script again: it needs no `if __name__ == "__main__":`.
     """
-    import math
-    import os
+    from lth_bench.output.progress import make_progress
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import require_writable, run_suite
 
-    from lth_bench import arguments as given
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.width import read_width
-    from lth_bench.outcomes import read_retry
-    from lth_bench.prepare import Wish, prepare
-    from lth_bench.report.progress import make_progress
-    from lth_bench.runner import Settings, require_writable, run_suite
-    from lth_bench.store.paths import default_results
-
-    given.path("suite", suite)
-    if width is None:
-        width = os.environ.get("LTH_BENCH_WIDTH", "auto")
-    stacked = read_width(given.number_or_text("width", width))
-    limit = math.inf
-    if timeout is not None:
-        limit = read_duration("timeout", given.number_or_text("timeout", timeout))
-    again = read_retry(given.names("retry", retry))
-    files = given.paths("plugins", plugins)
-    external = not given.switch("no_plugins", no_plugins)
-    wish = Wish(
+    request = RunRequest.from_arguments(
         suite=suite,
-        seeds=given.seeds(seeds),
-        strategies=given.names("strategies", strategies),
-        models=given.names("models", models),
-        datasets=given.names("datasets", datasets),
-        overrides=given.names("overrides", overrides),
-        plugins=files,
-        add=given.names("add", add),
-        no_plugins=not external,
-        smoke=given.switch("smoke", smoke),
-        command=shlex.join(["lth-bench", "run", str(suite)]),
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategies,
+        models=models,
+        datasets=datasets,
+        overrides=overrides,
+        plugins=plugins,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+        retry=retry,
+        rerun=rerun,
+        exit_first=exit_first,
     )
-    loaded, registry = prepare(wish)
-    path = given.path("results", results) if results is not None else default_results()
-    require_writable(path)
-    command = f"lth_bench.run({str(suite)!r})"
-    settings = Settings(
-        path,
-        given.text("device", device),
-        given.count("workers", workers),
-        files,
-        external,
-        command,
-        stacked,
-        timeout=limit,
-        retry=again,
-        rerun=given.switch("rerun", rerun),
-        exit_first=given.switch("exit_first", exit_first),
-    )
-    return run_suite(loaded, registry, settings, make_progress())
+    loaded, registry = prepare(request)
+    require_writable(request.execution.results)
+    return run_suite(loaded, registry, request, make_progress())

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and the exit code each one ends the command line with."""
+"""Errors that a user can fix, and the exit code each one ends the command line with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REGRESSION = 6
 
 
 class UserError(ValueError):
-    """A mistake the user can mend: what is wrong, the value, what is allowed, what to do next.
+    """A mistake the user can fix: what is wrong, the value, what is allowed, what to do next.
 
     The command line prints it as one message without a traceback and exits with `exit_code`.
     `path` holds the keys that lead to the offending value, so that a reader of TOML can add the
@@ -51,7 +51,7 @@ class Unreachable(Exception):
     """A target density that a strategy cannot reach; its row is `skipped` with this reason."""
 
 
-class DiskError(Exception):
+class TrainingNotKept(Exception):
     """A training could not be kept on disk. Not the method's fault: it ends the run."""
 
 
@@ -65,7 +65,7 @@ class TrainingError(Exception):
     """
 
 
-class Ending(BaseException):
+class Unwinding(BaseException):
     """Unwinds whatever runs; nothing on the way may take it for an error."""
 
 

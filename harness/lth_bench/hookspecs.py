@@ -22,8 +22,8 @@ import pluggy
 if TYPE_CHECKING:
     from lth_bench.masks import Mask
     from lth_bench.ticket import Ticket
+    from lth_bench.ticket_view import TicketView
     from lth_bench.training.state import CurvePoint, RewindPoint, Trained
-    from lth_bench.view import TicketView
 
 PROJECT = "lth_bench"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.structure import UnitGroup
-from lth_bench.training.outcome import OnEval
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
-from lth_bench.training.state import CurvePoint, RewindPoint, State, Trained
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.state import CurvePoint, OnEval, RewindPoint, State, Trained
 
 Role = Literal["search", "train"]
 
 
 @dataclass
-class Fits:
+class CostLedger:
     """Receipts of the trainings an experiment has asked for, with what each was for."""
 
     search: list[Trained] = field(default_factory=list)
@@ -51,11 +51,21 @@ class DenseRun:
     """The task's unpruned training at this seed, trained when first asked for."""
 
     def __init__(
-        self, bench: Workbench, seed: int, checkpoints: frozenset[int], fits: Fits
+        self,
+        bench: Workbench,
+        seed: int,
+        ledger: CostLedger,
+        *,
+        checkpoints: frozenset[int] = frozenset(),
+        context: FitContext = ALONE,
+        on_eval: OnEval | None = None,
     ) -> None:
-        self._bench, self._seed, self._checkpoints, self._fits = bench, seed, checkpoints, fits
+        """`checkpoints` are the steps whose state the run keeps, and `on_eval` hears of its
+        evaluations.
+        """
+        self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
+        self._context, self._on_eval = context, on_eval
         self._trained: Trained | None = None
-        self.on_eval: OnEval | None = None
 
     def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
         bench = self._bench
@@ -75,7 +85,7 @@ class DenseRun:
         if self._trained is None:
             request = self._request(self._bench.total_steps, self._checkpoints)
             self._trained = self._fit(request)
-        self._fits.add(self._trained)
+        self._ledger.add(self._trained)
         return self._trained
 
     @property
@@ -98,7 +108,7 @@ class DenseRun:
         if self._trained is None:
             # who needs no more of the dense run than this pays for no more, whatever others need
             prefix = self._fit(self._request(step, frozenset()))
-            self._fits.add(prefix)
+            self._ledger.add(prefix)
             return prefix
         if step in self._checkpoints:
             kept = self._bench.checkpoint(self._trained.key, step)
@@ -108,7 +118,7 @@ class DenseRun:
         return self._fit(self._request(step, frozenset()))
 
     def _fit(self, request: FitRequest) -> Trained:
-        return self._bench.fit(request, on_eval=self.on_eval)
+        return self._bench.fit(request, on_eval=self._on_eval, context=self._context)
 
 
 class StepMatrix(NamedTuple):
@@ -120,7 +130,7 @@ class StepMatrix(NamedTuple):
     """n rows of n."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Ticket:
     """A round's facts, data and trainings, as its hooks see them.
 
@@ -140,8 +150,8 @@ class Ticket:
     """Which weights stay."""
     dense: DenseRun = field(repr=False)
     """The unpruned training of this task and seed: `.values`, `.trained`, `.at(step)`."""
-    fits: Fits = field(repr=False)
-    callback_identity: Mapping[str, object] = field(repr=False)
+    ledger: CostLedger = field(repr=False)
+    context: FitContext = field(default=ALONE, repr=False)
     before: Trained | None = field(default=None, repr=False)
     start: RewindPoint | None = field(default=None, repr=False)
     """From where this ticket is trained; set once `rewind_point` has answered."""
@@ -307,16 +317,16 @@ class Ticket:
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None
-        mine = {**self.callback_identity, "call": self.fits.calls, "every": every}
+        mine = {**self.context.identity, "call": self.ledger.calls, "every": every}
         if private:
             identity = {**mine, "target": None if any_target else self.target}
         if until is not None:  # it may end each density's search at another step
             request = replace(request, search={**mine, "target": self.target})
         if private or until is not None:
-            self.fits.calls += 1
+            self.ledger.calls += 1
         heard = partial(self.on_eval, self) if self.on_eval is not None else None
-        trained = self.bench.fit(request, identity, heard)
-        self.fits.add(trained)
+        trained = self.bench.fit(request, identity, heard, context=self.context)
+        self.ledger.add(trained)
         return trained
 
     def keep_matrix(self, name: str, steps: Sequence[int], values: Tensor) -> None:

@@ -128,16 +128,13 @@ class EarlyBird:
 
         return l1_of_gammas
 
-    def planned_fits(
-        self,
-        counts: Mapping[str, int],
-        kinds: Mapping[str, str],
-        densities: Sequence[float],
-        total_steps: int,
-    ) -> list[int]:
-        """A search of half the longest, and the rest of training; for planning only."""
-        search = round(self.latest * total_steps / 2)
-        return [search, total_steps - search] * len(densities)
+    def search_steps(self, total_steps: int) -> int:
+        """About how long the search takes: half of the longest; for planning only."""
+        return round(self.latest * total_steps / 2)
+
+    def start_step(self, total_steps: int) -> int:
+        """About where a ticket's training begins: where its search stopped; for planning only."""
+        return self.search_steps(total_steps)
 
 
 def has_norms(groups: Sequence[UnitGroup]) -> bool:

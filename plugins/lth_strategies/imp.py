@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,10 +10,7 @@ from lth_bench import (
     PerKind,
     Ticket,
     Tune,
-    Unreachable,
-    count_at,
     hookimpl,
-    next_counts,
 )
 
 
@@ -43,29 +39,3 @@ class IMP:
         """The smallest trained magnitudes go."""
         scores = abs(ticket.trained.weights)
         return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
-
-    def planned_fits(
-        self,
-        counts: Mapping[str, int],
-        kinds: Mapping[str, str],
-        densities: Sequence[float],
-        total_steps: int,
-    ) -> list[int]:
-        """One training a round; for planning only."""
-        rates = {n: self.prune_rate[k] for n, k in kinds.items()}  # type: ignore[index]
-        total, fits, left = sum(counts.values()), [], dict(counts)
-        for density in densities:
-            k = count_at(density, total)
-            while True:
-                try:
-                    left = next_counts(left, rates, k)
-                except Unreachable:
-                    break  # this density's row will be skipped
-                fits.append(self.steps_a_round(total_steps))
-                if sum(left.values()) <= k:
-                    break
-        return fits
-
-    def steps_a_round(self, total_steps: int) -> int:
-        """Steps of a round's training."""
-        return total_steps

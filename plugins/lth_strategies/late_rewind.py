@@ -27,8 +27,8 @@ class LateRewind(IMP):
     )
     """Step k as a fraction of training, where `rewind_step` is not given."""
 
-    def k(self, total_steps: int) -> int:
-        """The step that is rewound to."""
+    def start_step(self, total_steps: int) -> int:
+        """Step k, which is rewound to and from which a ticket is trained."""
         if self.rewind_step is None:
             return round(self.rewind_fraction * total_steps)
         if self.rewind_step >= total_steps:
@@ -41,12 +41,8 @@ class LateRewind(IMP):
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
         """The dense run's values and clock at step k."""
-        return RewindPoint.at(ticket.dense.at(self.k(ticket.total_steps)))
+        return RewindPoint.at(ticket.dense.at(self.start_step(ticket.total_steps)))
 
     def dense_checkpoints(self, total_steps: int) -> Iterable[int]:
         """Steps at which the dense run's state is needed; it is kept while the run is trained."""
-        return [self.k(total_steps)]
-
-    def steps_a_round(self, total_steps: int) -> int:
-        """Steps of a round's training; for planning only."""
-        return total_steps - self.k(total_steps)
+        return [self.start_step(total_steps)]

@@ -10,8 +10,8 @@ from statistics import median
 
 import pytest
 
-from lth_bench.plan import plan_suite
 from lth_bench.plugins import load_registry
+from lth_bench.running.plan import plan_suite
 from lth_bench.suite import load_suite
 
 LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))

@@ -19,9 +19,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from lth_bench.report.boards.scope import Selection
-from lth_bench.report.leaderboard import KINDS, Question, leaderboard
-from lth_bench.report.rendering import render
+from lth_bench.analysis.boards.scope import Selection
+from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.output.formats import render_board
 from lth_bench.store import Journal, Paths, fold, rebuild
 from lth_bench.store.database import open_safe
 from lth_bench.store.schema import create, sql
@@ -68,7 +68,7 @@ def answer(con: Any, question: Question, format: str | None = None) -> Callable[
     """What is measured: the board, and printed if a format is named."""
     if format is None:
         return lambda: leaderboard(con, question)
-    return lambda: render(leaderboard(con, question), format)
+    return lambda: render_board(leaderboard(con, question), format)
 
 
 def make(paths: Paths, suites: int, seeds: int) -> int:

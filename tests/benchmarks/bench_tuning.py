@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lth_bench.devices import cores
-from lth_bench.plan import Planned
+from lth_bench.running.plan import Planned
+from lth_bench.system.devices import cores
 
 WORKERS = min(2, cores())
 
@@ -22,23 +22,20 @@ WORKERS = min(2, cores())
 class Heard:
     """No display."""
 
-    def begin(self, *_: Any) -> None: ...
-    def event(self, record: Any) -> None: ...
-    def trial(self, *_: Any) -> None: ...
-    def end(self) -> None: ...
+    def __call__(self, event: Any) -> None: ...
 
 
 def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wall-clock time of a tuning against that of its experiments planned all at once."""
-    from lth_bench.executors.schedule import Schedule
+    from lth_bench.analysis.samples import samples
     from lth_bench.plugins import load_registry
-    from lth_bench.report.samples import samples
-    from lth_bench.runner import Settings
+    from lth_bench.running.executors.schedule import Schedule
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.store.reading import reading
     from lth_bench.store.trials import read_studies
     from lth_bench.suite.load import load_suite
     from lth_bench.suite.select import select
-    from lth_bench.tuning import conductor, run
+    from lth_bench.tuning import loop, run
     from lth_bench.tuning.final import gains, run_final
 
     made: list[Planned] = []
@@ -50,34 +47,35 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             super().add(items)
 
     own = 0.0
-    advance = conductor.Conductor._advance
+    advance = loop.TuningLoop._advance
 
-    def timed(self: conductor.Conductor) -> None:
+    def timed(self: loop.TuningLoop) -> None:
         nonlocal own
         began = time.perf_counter()
         advance(self)
         own += time.perf_counter() - began
 
-    monkeypatch.setattr(conductor, "Schedule", Watched)
-    monkeypatch.setattr(conductor.Conductor, "_advance", timed)
+    monkeypatch.setattr(loop, "Schedule", Watched)
+    monkeypatch.setattr(loop.TuningLoop, "_advance", timed)
     registry, suite = load_registry(), load_suite("tune_digits")
-    settings = Settings(tmp_path / "tuned.duckdb", "cpu", WORKERS)
-    summary = run.tune_suite(suite, registry, settings, Heard())
+    execution = Execution(results=tmp_path / "tuned.duckdb", device="cpu", workers=WORKERS)
+    request = RunRequest(selection=SuiteSelection(suite="tune_digits"), execution=execution)
+    summary = run.tune_suite(suite, registry, request, Heard())
     plain = _at_once(made, tmp_path / "plain.duckdb")
     print(
-        f"\n{len(made)} experiments of {sum(summary.told.values())} trials on {WORKERS} workers:"
+        f"\n{len(made)} experiments of {sum(summary.ended.values())} trials on {WORKERS} workers:"
         f" tuned in {summary.seconds:.1f} s, of which proposing, judging and storing trials"
         f" {own:.2f} s ({100 * own / summary.seconds:.1f}%); with all of them known from the"
         f" beginning {plain:.1f} s"
     )
-    with reading(settings.results, print) as con:
+    with reading(execution.results, print) as con:
         studies = read_studies(con)
-    run_final(suite, studies, registry, settings, Heard())
+    run_final(suite, studies, registry, request, Heard())
     good = select(suite, None, ["imp_default"])
-    from lth_bench.runner import run_suite
+    from lth_bench.running.runner import run_suite
 
-    run_suite(good, registry, settings, Heard())
-    with reading(settings.results, print) as con:
+    run_suite(good, registry, request, Heard())
+    with reading(execution.results, print) as con:
         for study in studies:
             gain = gains(con, [study])[study.study_id]
             i, best = gain.interval, study.best
@@ -95,21 +93,24 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _at_once(planned: list[Planned], results: Path) -> float:
     """Seconds that the same experiments take where all of them are known from the beginning."""
     from lth_bench.data.root import data_root
-    from lth_bench.executors.local import LocalExecutor
-    from lth_bench.executors.worker import WorkerConfig
-    from lth_bench.recorder import Recorder, Summary
+    from lth_bench.running.executors.local import LocalExecutor
+    from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.recorder import Recorder, RunSummary
     from lth_bench.store.journal import Journal
     from lth_bench.store.paths import Paths
 
     paths = Paths(results)
     config = WorkerConfig(
-        "cpu", paths.artifacts, data_root().absolute(), devices=("cpu",) * WORKERS
+        device="cpu",
+        devices=("cpu",) * WORKERS,
+        artifacts=paths.artifacts,
+        data_root=data_root().absolute(),
     )
     began = time.monotonic()
     with Journal(paths) as journal:
         records = [p.experiment.planned_record() for p in planned]
         journal.append({"record": "planned", "run_id": "plain", "experiments": records})
-        recorder = Recorder(journal, paths, "plain", Summary("plain", "plain", 0, 0), Heard())
+        recorder = Recorder(journal, paths, "plain", RunSummary("plain", "plain", 0, 0), Heard())
         LocalExecutor(config, ["cpu"] * WORKERS).run(planned, recorder.handle)
         recorder.fold(final=True)
     return time.monotonic() - began

@@ -90,7 +90,7 @@ class Here(CommandLine):
 
     def __call__(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         from lth_bench.cli import main
-        from lth_bench.executors import local
+        from lth_bench.running.executors import local
 
         out, err = io.StringIO(), io.StringIO()
         command = ["lth-bench", *map(str, arguments)]
@@ -123,16 +123,16 @@ class SideBySide:
     """An executor whose only worker is this process."""
 
     def __init__(self, config: Any, _: Any) -> None:
-        from lth_bench.executors.pool import Pool
-        from lth_bench.executors.worker import Worker
+        from lth_bench.running.executors.pool import Pool
+        from lth_bench.running.executors.worker import Worker
 
-        self.worker = Worker(config, pool=Pool(limit=config.timeout))
+        self.worker = Worker(config, pool=Pool(limit=config.execution.timeout))
 
-    def run(self, planned: Any, handle: Callable[[dict[str, Any]], None]) -> None:
+    def run(self, planned: Any, handle: Callable[[Any], None]) -> None:
         import torch
 
-        from lth_bench.devices import prepare_process
-        from lth_bench.executors.schedule import Schedule
+        from lth_bench.running.executors.schedule import Schedule
+        from lth_bench.system.devices import prepare_process
 
         prepare_process("cpu")
         try:
@@ -140,24 +140,25 @@ class SideBySide:
         finally:
             torch.set_flush_denormal(False)
 
-    def _run(self, schedule: Any, handle: Callable[[dict[str, Any]], None]) -> None:
-        from lth_bench.executors.schedule import task_of
+    def _run(self, schedule: Any, handle: Callable[[Any], None]) -> None:
+        from lth_bench.running.executors.schedule import task_of
+        from lth_bench.running.progress import ExperimentStarted, Recorded
 
         live: dict[str, Any] = {}
-        sent: list[dict[str, Any]] = []  # as through a pipe: what `handle` raises is its own
+        sent: list[Any] = []  # as through a pipe: what `handle` raises is its own
         while len(schedule) or live:
             task = task_of(next(iter(live.values())).experiment) if live else None
             room = self.worker.room if live else max(1, self.worker.room)
             for item in schedule.take(room, 1, task, None).items:
                 live[item.experiment.experiment_id] = item
-                handle({"event": "start", "experiment": item.experiment})
+                handle(ExperimentStarted(item.experiment))
                 self.worker.begin([item.experiment], sent.append)
             self.worker.serve()
             while sent:
-                record = sent.pop(0)
-                handle(record)
-                if record.get("record") == "experiment":
-                    schedule.done(live.pop(record["experiment_id"]))
+                event = sent.pop(0)
+                handle(event)
+                if isinstance(event, Recorded) and event.ends:
+                    schedule.done(live.pop(event.record["experiment_id"]))
 
 
 @pytest.fixture

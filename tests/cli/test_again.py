@@ -16,11 +16,12 @@ import duckdb
 import pytest
 
 import lth_bench
-from lth_bench import recorder, runner
 from lth_bench.errors import UserError
-from lth_bench.executors import local
-from lth_bench.executors.pool import Pool
-from lth_bench.executors.worker import Worker
+from lth_bench.running import recorder, runner
+from lth_bench.running.executors import local
+from lth_bench.running.executors.pool import Pool
+from lth_bench.running.executors.worker import Worker
+from lth_bench.running.progress import ExperimentStarted
 from lth_bench.store import fold
 from lth_bench.store.journal import finished
 from lth_bench.store.paths import DiskError, Paths
@@ -120,7 +121,7 @@ class InThisProcess:
     ran: list[str] = []
 
     def __init__(self, config, devices):
-        self.worker = Worker(config, pool=Pool(limit=config.timeout))
+        self.worker = Worker(config, pool=Pool(limit=config.execution.timeout))
         InThisProcess.ran = []
 
     def run(self, planned, handle):
@@ -132,7 +133,7 @@ class InThisProcess:
 
         for item in sorted(planned, key=lambda p: len(p.fits) > 0):  # the dense one first
             InThisProcess.ran.append(item.experiment.label)
-            handle({"event": "start", "experiment": item.experiment})
+            handle(ExperimentStarted(item.experiment))
             self.worker.begin([item.experiment], sent.append)
             receive()
         while len(self.worker.pool):
@@ -155,7 +156,7 @@ def make_run(folder, monkeypatch):
         monkeypatch.setenv("MOOD_first", first)
         monkeypatch.setenv("MOOD_second", second)
         InThisProcess.ran = []
-        options = {"width": 8, "workers": 1, **options}
+        options = {"cohort_size": 8, "workers": 1, **options}
         plugins = [folder / "moody.py"]
         made = lth_bench.run(folder / "tiny.toml", results, "cpu", plugins=plugins, **options)
         made.ran, made.paths = set(InThisProcess.ran), Paths(results)
@@ -201,7 +202,7 @@ def test_what_ended_stays_until_it_is_to_be_tried_again(run, undisturbed):
     again = run()
     assert again.ran == set() and again.exit_code == 1
     assert again.statuses == first.statuses
-    assert again.notes == ["1 failed, 1 oom in an earlier run; --retry failed,oom tries them again"]
+    assert again.notes == ["1 failed, 1 oom in an earlier run; --retry failed,oom reruns them"]
     assert run("raises", retry="oom,timeout").ran == {"second"}
     assert status_of(first.paths)["second"] == "ok"
     mended = run(retry=["all"])
@@ -312,7 +313,7 @@ def test_results_that_vanish_in_mid_run_end_it(run, monkeypatch, tmp_path):
         REAL(pool, bench)
 
     monkeypatch.setattr(Pool, "serve", serve)
-    with pytest.raises(UserError, match=r"No such file.*same command again"):
+    with pytest.raises(UserError, match=r"No such file.*rerun the command to resume"):
         run()
     assert not folder.exists()
     assert run().exit_code == 0
@@ -406,7 +407,7 @@ def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
         REAL(pool, bench)
 
     monkeypatch.setattr(Pool, "serve", serve)
-    with pytest.raises(UserError, match=r"(?i)read-only file system.*same command again"):
+    with pytest.raises(UserError, match=r"(?i)read-only file system.*rerun the command to resume"):
         run(results=results)
     journal = Paths(results).journal.read_bytes()
     assert all(json.loads(line) for line in journal.splitlines()) and journal.endswith(b"\n")

@@ -17,9 +17,9 @@ import lth_bench
 from lth_bench.cli.app import app
 from lth_bench.data.mnist import MNIST
 from lth_bench.errors import UserError
-from lth_bench.executors import local
+from lth_bench.running.executors import local
 from lth_bench.store.paths import Paths
-from lth_bench.training.cohort import Cohort
+from lth_bench.training.engine.cohort import Cohort
 
 from .conftest import SideBySide
 
@@ -131,7 +131,7 @@ def test_finished_experiments_are_trained_again_when_their_data_has_changed(run,
     ((new, *_),) = query(paths, rests_on)
     assert new != old
     said = cli("why", identity(paths), "--results", paths.results)
-    assert f"had changed: its results before were from other data ({old[:12]} then)" in said
+    assert f"had changed: its earlier results were for data {old[:12]}" in said
     assert "now reused: it is finished" in said
     assert run().steps == 0
 
@@ -167,7 +167,7 @@ def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypa
     resumed = run()
     assert resumed.reused == 1 and resumed.rows == run("fresh.duckdb").rows
     said = cli("why", identity(first.paths), "--results", first.paths.results)
-    assert "its results before were from other data" in said
+    assert "its earlier results were for data " in said
 
 
 def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monkeypatch):
@@ -177,8 +177,10 @@ def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monk
     again = run()
     assert again.reused == 3 and again.steps == 0 and again.rows == first.rows
     (note,) = again.notes
-    assert note.startswith("3 finished experiments were computed otherwise (torch ")
-    assert "→ 9.1.0, engine " in note and "→ 99); they stay, and --rerun does them again" in note
+    assert note.startswith("3 finished experiments used different numerics (torch ")
+    assert (
+        "→ 9.1.0, engine " in note and "→ 99); they are kept, and --rerun runs them again" in note
+    )
     assert note in cli("plan", "tiny.toml", "--no-estimate", "--results", first.paths.results)
     assert run(rerun=True).steps == 3 * 6
     assert run().notes == []

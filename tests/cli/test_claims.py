@@ -96,7 +96,7 @@ def test_fail_on(lth, gates, code, failing):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["quickstart"], 5, "suite 'quickstart' claims nothing; suites/README.md says how"),
+        (["quickstart"], 5, "suite 'quickstart' has no claims; add [[claims]] to it"),
         (["mine.toml", "--fail-on", "reproduced"], 4, "did you mean 'not-reproduced'?"),
         (["mine.toml", "--format", "html"], 4, "unknown format 'html'"),
         (["mine.toml", "--results", "no.duckdb"], 4, "there are no results at no.duckdb"),

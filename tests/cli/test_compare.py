@@ -92,7 +92,9 @@ def test_a_failure_is_no_better_result(compare):
     code, out, err = compare("snip@run-old", "snip", "--fail-on", "worse")
     assert code == 6
     assert "B lost 1 of 3 seeds" in out
-    assert err.startswith("fails: conv2/cifar10/paper at 50.00% left: B lost 1 of 3 seeds (worse)")
+    assert err.startswith(
+        "fails: conv2/cifar10/paper at density 50.00%: B lost 1 of 3 seeds (worse)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,9 +146,9 @@ def test_every_format(compare, format):
         (["imp", "snip", "--task", "lenet5"], 5, "nothing in common under --task lenet5"),
         (["imp", "snip", "--suite", "quikstart"], 4, "unknown suite 'quikstart'; did you mean"),
         (["imp", "snip", "--metric", "acuracy"], 4, "unknown metric 'acuracy'"),
-        (["imp", "snip", "--margin", "0"], 4, "--margin must be a number above 0, but got 0"),
-        (["imp", "snip", "--margin", "nan"], 4, "--margin must be a number above 0"),
-        (["imp", "snip", "--interval", "z"], 4, "--interval is t or bootstrap, but got 'z'"),
+        (["imp", "snip", "--margin", "0"], 4, "--margin must be greater than 0, but got 0"),
+        (["imp", "snip", "--margin", "nan"], 4, "--margin must be greater than 0"),
+        (["imp", "snip", "--interval", "z"], 4, "--interval must be t or bootstrap, but got 'z'"),
         (["imp", "snip", "--fail-on", "wors"], 4, "--fail-on: unknown verdict 'wors'; did you"),
         (["imp", "snip", "--format", "xml"], 4, "unknown format 'xml'"),
         (["imp", "a b"], 4, "a side is LABEL, LABEL/CONTROL, LABEL@REV"),
@@ -160,7 +162,7 @@ def test_mistakes_are_one_message(compare, arguments, code, message):
     assert message in err
 
 
-def test_a_label_that_is_gone_is_said_and_fails(tmp_path, capsys, monkeypatch) -> None:
+def test_a_missing_label_is_reported_and_fails(tmp_path, capsys, monkeypatch) -> None:
     for name, strategies in (("old", ("dense", "imp", "snip")), ("new", ("dense", "imp"))):
         (tmp_path / name).mkdir()
         scenario = RECORDS["Scenario"](strategies=strategies)

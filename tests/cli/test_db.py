@@ -48,7 +48,7 @@ def test_info_says_what_there_is(run, results: Path) -> None:
     assert "experiments: ok" in out
 
 
-def test_a_damaged_file_is_mended_by_the_command_that_is_named(run, results: Path) -> None:
+def test_the_printed_command_repairs_a_damaged_file(run, results: Path) -> None:
     run("fold")
     results.write_bytes(b"\0" * 50_000)
     code, out, err = run("fold")
@@ -59,7 +59,7 @@ def test_a_damaged_file_is_mended_by_the_command_that_is_named(run, results: Pat
     assert run("info")[0] == 0
 
 
-def test_a_locked_file_is_said_with_its_holder(run, results: Path) -> None:
+def test_a_locked_file_is_reported_with_its_holder(run, results: Path) -> None:
     run("fold")
     with duckdb.connect(str(results), read_only=True):
         code, out, err = run("rebuild")
@@ -67,7 +67,7 @@ def test_a_locked_file_is_said_with_its_holder(run, results: Path) -> None:
     assert "open in this process" in err
 
 
-def test_scrub_takes_out_what_an_older_version_wrote(run, results: Path) -> None:
+def test_scrub_removes_passwords_of_an_older_version(run, results: Path) -> None:
     journal = results.with_suffix(".journal.jsonl")
     lines = journal.read_bytes().split(b"\n")
     first = next(i for i, line in enumerate(lines) if line.startswith(b'{"record":"run"'))
@@ -90,4 +90,4 @@ def test_scrub_takes_out_what_an_older_version_wrote(run, results: Path) -> None
     with duckdb.connect(str(results), read_only=True) as after:
         kept = after.execute("FROM tickets").fetchall()
     assert sorted(map(repr, kept)) == sorted(map(repr, rows))
-    assert run("scrub")[1].startswith("0 lines of the journal had passwords")
+    assert run("scrub")[1].startswith("0 lines of the journal contained passwords")

@@ -52,7 +52,7 @@ def test_two_gpus_share_a_run_and_give_what_each_gives_alone(
 ) -> None:
     """The run's devices, what each trained and in how much memory; the same rows on either."""
     suite = lth.write("tiny.toml", tiny)
-    lth.env |= {**gpu_env(devices=2), "LTH_BENCH_WIDTH": "1"}
+    lth.env |= {**gpu_env(devices=2), "LTH_BENCH_COHORT_SIZE": "1"}
     found = {}
     for device in ("cuda", "cuda:1"):
         lth.env["LTH_BENCH_RESULTS"] = str(lth.folder / device / "results.duckdb")

@@ -13,16 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
+from lth_bench.maintenance import Diagnosis, machine
+from lth_bench.maintenance.doctor import check_cache, check_data, check_plugins, examine
+from lth_bench.maintenance.results import check_results
 from lth_bench.store import Journal, Paths, fold
-from lth_bench.upkeep import machine, versions
-from lth_bench.upkeep.doctor import check_cache, check_data, check_plugins, examine
-from lth_bench.upkeep.finding import Finding
-from lth_bench.upkeep.results import check_results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 
 
-def found(findings: Any, what: str) -> Finding:
+def found(findings: Any, what: str) -> Diagnosis:
     (one,) = [f for f in findings if f.what == what]
     return one
 
@@ -36,7 +35,7 @@ def results(tmp_path: Path) -> Paths:
     return paths
 
 
-def test_all_is_well(results: Paths) -> None:
+def test_nothing_is_wrong(results: Paths) -> None:
     findings = list(examine(results))
     assert [f for f in findings if f.level == "problem"] == []
     for what in ("Python", "libraries", "torch", "CPU", "torchvision", "memory", "results folder",
@@ -88,15 +87,15 @@ def newer(paths: Paths) -> None:
 @pytest.mark.parametrize(
     ("change", "what", "level", "said"),
     [
-        (torn, "journal", "warning", "its last line is torn (9 bytes)"),
+        (torn, "journal", "warning", "its last line is incomplete (9 bytes)"),
         (broken, "journal", "problem", "line 1 is not a record"),
         (lambda p: p.journal.unlink(), "journal", "warning", "is missing"),
-        (lambda p: p.results.unlink(), "database", "ok", "not made yet"),
+        (lambda p: p.results.unlink(), "database", "ok", "not created yet"),
         (another, "database", "problem", "not one of lth-bench's results"),
         (newer, "database", "problem", "newer lth-bench"),
     ],
 )
-def test_results_that_are_ill(
+def test_damaged_results(
     results: Paths, change: Callable[[Paths], None], what: str, level: str, said: str
 ) -> None:
     change(results)
@@ -105,10 +104,10 @@ def test_results_that_are_ill(
     assert said in one.found
 
 
-def test_who_holds_what(results: Paths) -> None:
+def test_processes_that_hold_the_results(results: Paths) -> None:
     with Journal(results), duckdb.connect(str(results.results)):
         run = found(check_results(results), "run")
-        assert "one is under way: process" in run.found
+        assert "one is in progress: process" in run.found
         assert "python" in run.found  # what it runs
         database = found(check_results(results), "database")
         assert (database.level, database.found) == ("warning", "open in this process")
@@ -124,7 +123,9 @@ def test_a_plugin_that_is_broken(install: Callable[..., Path]) -> None:
 
 def test_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path))
-    assert "downloaded when" in found(check_data(False), "data mnist").found
+    assert (
+        "the first run that needs it downloads it" in found(check_data(False), "data mnist").found
+    )
     assert "comes with" in found(check_data(False), "data digits").found
     monkeypatch.setenv("LTH_BENCH_OFFLINE", "1")
     one = found(check_data(False), "data mnist")
@@ -137,11 +138,11 @@ def test_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_BENCH_CACHE", str(tmp_path))
-    assert "none measured" in found(check_cache(), "widths").found
+    assert "none measured" in found(check_cache(), "cohort sizes").found
     (tmp_path / "widths.json").write_text('{"a": {"width": 8}}')
-    assert found(check_cache(), "widths").found.startswith("1 measured")
+    assert found(check_cache(), "cohort sizes").found.startswith("1 measured")
     (tmp_path / "widths.json").write_text("{")
-    assert found(check_cache(), "widths").level == "warning"
+    assert found(check_cache(), "cohort sizes").level == "warning"
     tmp_path.chmod(0o500)
     assert found(check_cache(), "cache").level == "warning"
     tmp_path.chmod(0o700)
@@ -165,14 +166,14 @@ def test_little_space_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )  # fmt: skip
 def test_ranges(installed: str, wanted: str, fits: bool) -> None:
-    assert versions.satisfies(installed, wanted) is fits
+    assert machine.satisfies(installed, wanted) is fits
 
 
 def test_libraries_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        versions, "requires", lambda name: ["numpy>=999", "nowhere-to-be-found", "ray; extra=='x'"]
+        machine, "requires", lambda name: ["numpy>=999", "nowhere-to-be-found", "ray; extra=='x'"]
     )
-    one = found(versions.check_versions(), "libraries")
+    one = found(machine.check_versions(), "libraries")
     assert one.level == "problem"
-    assert "is not >=999; nowhere-to-be-found is missing" in one.found
+    assert "does not satisfy >=999; nowhere-to-be-found is missing" in one.found
     assert "ray" not in one.found

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
-from lth_bench.selftest.steps import plan
-from lth_bench.selftest.supervised import Result
-from lth_bench.upkeep import device as module
-from lth_bench.upkeep.device import findings, speeds
+from lth_bench.maintenance import device as module
+from lth_bench.maintenance.device import findings, speeds
+from lth_bench.maintenance.selftest.steps import plan
+from lth_bench.maintenance.selftest.supervised import StepResult
 
 SPEED = {
     "model_steps_per_second": 85_000.4, "steps": 4000, "size": 16, "variant": "stacked",
@@ -37,23 +37,23 @@ GOOD = {
 }  # fmt: skip
 
 
-def results(**changes: Any) -> list[Result]:
+def results(**changes: Any) -> list[StepResult]:
     """Of a device on which all is well, but for `changes` to what functions return."""
     found = []
     for step in plan("cuda:1"):
         value = changes.get(step.function, GOOD[step.function])
-        if isinstance(value, Result):
-            found.append(Result(step.name, value.status, error=value.error))
+        if isinstance(value, StepResult):
+            found.append(StepResult(step.name, value.status, error=value.error))
         else:
-            found.append(Result(step.name, "ok", 1.0, value))
+            found.append(StepResult(step.name, "ok", 1.0, value))
     return found
 
 
-def levels(made: list[Result]) -> dict[str, str]:
+def levels(made: list[StepResult]) -> dict[str, str]:
     return {f.what: f.level for f in findings("cuda:1", made)}
 
 
-def test_all_is_well() -> None:
+def test_nothing_is_wrong() -> None:
     found = levels(results())
     assert found.pop("CUDA") == "warning"  # that nobody has measured it on hardware
     assert set(found.values()) == {"ok"}
@@ -67,13 +67,13 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("function", "change", "said"),
     [
-        ("agreement", {"eager": 0.3}, "is 3.0e-01 apart from eager"),
-        ("agreement", {"cpu": 0.9}, "is 9.0e-01 apart from the CPU"),
-        ("agreement", {"cpu": float("nan")}, "is nan apart from the CPU"),
-        ("agreement", {"stacked": {"branches": 1.1}}, "apart from stacked (branches)"),
+        ("agreement", {"eager": 0.3}, "differs by 3.0e-01 from eager"),
+        ("agreement", {"cpu": 0.9}, "differs by 9.0e-01 from the CPU"),
+        ("agreement", {"cpu": float("nan")}, "differs by nan from the CPU"),
+        ("agreement", {"stacked": {"branches": 1.1}}, "differs by 1.1e+00 from stacked (branches)"),
         ("agreement", {"pruned_zero": False}, "a pruned weight is not zero"),
-        ("halving", {"halved": 8}, "the cohort was not made smaller"),
-        ("halving", {"apart": 1.0}, "its result is 1.0e+00 apart"),
+        ("halving", {"halved": 8}, "the cohort was not halved"),
+        ("halving", {"apart": 1.0}, "its result differs by 1.0e+00"),
     ],
 )
 def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said: str) -> None:
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said:
 
 
 def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
-    late = Result("", "late", error="took longer than 60 s")
+    late = StepResult("", "late", error="took longer than 60 s")
     found = list(findings("cuda:1", results(halving=late)))
     (bad,) = [f for f in found if f.level == "problem"]
     assert (bad.what, bad.found) == ("cuda:1 halving", "late: took longer than 60 s")
@@ -100,7 +100,7 @@ def test_warnings_of_torch_are_passed_on() -> None:
 
 CHILD = """
 import os
-from lth_bench.selftest.child import serve
+from lth_bench.maintenance.selftest.supervised import serve
 def dies(device, **_):
     os.abort()
 def raises(device, **_):
@@ -128,7 +128,7 @@ def test_the_command_never_ends_otherwise_than_by_a_table(
     assert [r["status"] for r in document["devices"]["cpu"]][:3] == ["ok", "died", "failed"]
 
 
-def test_a_device_that_is_not_there_is_a_mistake_in_the_command(lth: Any) -> None:
+def test_an_unknown_device_is_a_usage_error(lth: Any) -> None:
     done = lth("doctor", "--device", "cuda:99", code=4)
     assert "no device 'cuda:99'" in done.stderr
 
@@ -139,9 +139,9 @@ from dataclasses import replace
 from functools import partial
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.selftest import net, steps
-from lth_bench.selftest.child import serve
-from lth_bench.upkeep import device
+from lth_bench.maintenance.selftest import net, steps
+from lth_bench.maintenance.selftest.supervised import serve
+from lth_bench.maintenance import device
 
 def smaller(name, model, recipe):
     recipe = replace(recipe, batch_size=8, val_size=32, crop=0, flip=False)
@@ -181,4 +181,4 @@ def test_a_pretend_gpu_passes(tmp_path: Path, gpu_env: Any) -> None:
 
 def test_a_time_limit_without_a_device_is_refused(lth: Any) -> None:
     done = lth("doctor", "--timeout", "5m", code=4)
-    assert "--timeout is for the tests of --device" in done.stderr
+    assert "--timeout limits the tests of --device" in done.stderr

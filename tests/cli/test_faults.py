@@ -8,9 +8,9 @@ import re
 import duckdb
 import pytest
 
-from lth_bench.basis import Basis, open_data
-from lth_bench.plan import plan_suite
-from lth_bench.prepare import Wish, prepare
+from lth_bench.running.plan import plan_suite
+from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.request import RunRequest, prepare
 
 SUITE = """
 schema_version = 1
@@ -129,9 +129,9 @@ ALL += [(name, "", says) for name, says in NETS.items()]
 
 @pytest.mark.parametrize(("model", "dataset", "says"), ALL)
 def test_each_is_found_before_anything_trains(suite, tmp_path, model, dataset, says):
-    made, registry = prepare(Wish(suite=suite(model, dataset), command=""))
+    made, registry = prepare(RunRequest.from_arguments(suite=suite(model, dataset)))
     plan = plan_suite(made, registry, tmp_path)
-    opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Basis({}))
+    opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Provenance({}))
     for item in plan.experiments:
         fault = opened.fault(item)
         if item.experiment.model["name"] == "mlp":
@@ -206,4 +206,4 @@ def test_a_tuning_goes_on_without_the_task(here, suite, what):
     here.write("s.toml", file.read_text().replace('use = "random"', 'use = "snip"'))
     tuned = here("tune", file, "--budget", "trials=2", "--no-final", "--json", code=1)
     assert {s["model"] for s in json.loads(tuned.stdout)["studies"]} == {"mlp(hidden=[8])"}
-    assert re.search(f"cannot run, and is not tuned: .*{DATA[what]}", tuned.stderr)
+    assert re.search(f"cannot run, so it is not tuned: .*{DATA[what]}", tuned.stderr)

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
+from lth_bench.maintenance.gc import ArtifactReport, no_run, read_needs, remove, sort_artifacts
 from lth_bench.store import Journal, Paths, fold, reading
-from lth_bench.upkeep.gc import Sorted, no_run, read_needs, remove, sort_artifacts
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 OLD, NEW, UNNAMED, BUSY = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
@@ -61,13 +61,13 @@ def results(tmp_path: Path) -> Callable[..., Paths]:
     return written
 
 
-def look(paths: Paths, running: bool = False) -> Sorted:
+def look(paths: Paths, running: bool = False) -> ArtifactReport:
     with reading(paths.results) as con:
         return sort_artifacts(paths, read_needs(con), running)
 
 
-def names(found: Sorted) -> set[str]:
-    return {w.artifact.path.name for w in found.waste}
+def names(found: ArtifactReport) -> set[str]:
+    return {w.artifact.path.name for w in found.removable}
 
 
 def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
@@ -77,19 +77,21 @@ def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
         OLD, UNNAMED, f"{BUSY}.partial", f".{BUSY}.{'0' * 32}", f"{OLD}.lock",
     }  # fmt: skip
     assert (found.kept, found.kept_bytes, found.bytes) == (1, 1000, 4000)
-    count, size = remove(found.waste)
+    count, size = remove(found.removable)
     assert (count, size) == (5, 4000)
     assert [p.name for p in (paths.artifacts / "trainings").iterdir()] == [NEW]
-    assert look(paths).waste == ()
+    assert look(paths).removable == ()
 
 
-def test_what_unfinished_experiments_may_take_up_stays(results: Callable[..., Paths]) -> None:
+def test_trainings_that_unfinished_experiments_may_resume_are_kept(
+    results: Callable[..., Paths],
+) -> None:
     found = look(results(unfinished=True))
     assert found.unfinished == 1
     assert names(found) == {OLD, f".{BUSY}.{'0' * 32}", f"{OLD}.lock"}
 
 
-def test_while_a_run_is_under_way_only_the_replaced_goes(results: Callable[..., Paths]) -> None:
+def test_during_a_run_only_replaced_trainings_are_removed(results: Callable[..., Paths]) -> None:
     paths = results()
     with Journal(paths), no_run(paths) as running:
         assert running
@@ -100,11 +102,11 @@ def test_while_a_run_is_under_way_only_the_replaced_goes(results: Callable[..., 
             Journal(paths).open()
 
 
-def test_what_somebody_holds_stays(results: Callable[..., Paths]) -> None:
+def test_artifacts_in_use_are_kept(results: Callable[..., Paths]) -> None:
     paths = results()
     found = look(paths)
     with FileLock(paths.artifacts / "trainings" / f"{OLD}.lock"):
-        remove(found.waste)
+        remove(found.removable)
         assert (paths.artifacts / "trainings" / OLD).is_dir()
     assert not (paths.artifacts / "trainings" / UNNAMED).exists()
 
@@ -122,7 +124,7 @@ def test_it_follows_no_link_and_touches_nothing_of_others(
     make(folder, "A" * 40)
     found = look(paths)
     assert set(found.foreign) == {"e" * 40, f"{'e' * 40}.lock", "notes.txt", "A" * 40}
-    remove(found.waste)
+    remove(found.removable)
     assert (precious / "training.json").read_bytes() == b"x" * 1000
     assert (folder / "notes.txt").exists()
     assert not (folder / UNNAMED).exists()
@@ -147,7 +149,7 @@ def invoke(paths: Paths, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_it_shows_first_and_removes_when_told(results: Callable[..., Paths]) -> None:
+def test_it_lists_first_and_removes_with_the_option(results: Callable[..., Paths]) -> None:
     paths = results()
     before = paths.journal.read_bytes()
     shown = invoke(paths)
@@ -155,7 +157,7 @@ def test_it_shows_first_and_removes_when_told(results: Callable[..., Paths]) -> 
     assert len(shown["waste"]) == 5
     assert (paths.artifacts / "trainings" / OLD).is_dir()
     text = CliRunner().invoke(app, ["gc", "--results", str(paths.results)]).output
-    assert "nothing is removed yet; --remove frees" in text
+    assert "nothing was removed; run again with --remove to free" in text
     assert invoke(paths, "--remove")["removed"] == {"count": 5, "bytes": 4000}
     assert paths.journal.read_bytes() == before
 

@@ -100,13 +100,13 @@ def test_required_parameters():
 def test_observers():
     text = run("observers")
     assert "Writes curves." in text
-    assert "hears score, on_eval" in text
+    assert "hooks: score, on_eval" in text
     (row,) = json.loads(run("observers", "--json"))["observers"]
     assert (row["name"], row["hooks"], row["parameters"]) == ("curves", ["score", "on_eval"], [])
 
 
 def test_nothing_installed():
-    assert "no models are installed" in run("models")
+    assert "no models installed" in run("models")
 
 
 def test_suites():

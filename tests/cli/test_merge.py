@@ -27,7 +27,7 @@ def run(capsys, monkeypatch, results):
     return lambda *arguments: call(capsys, monkeypatch, "merge", *arguments)
 
 
-def test_it_says_what_came_and_what_not(run, results: Path, tmp_path: Path) -> None:
+def test_the_report_counts_new_and_known_results(run, results: Path, tmp_path: Path) -> None:
     write(tmp_path / "other.duckdb", Scenario(**SMALL, seeds=(1, 2), run_id="b"))
     changed = Scenario(**SMALL, seeds=(0,), run_id="c", config="\x1b[31mred")
     write(tmp_path / "third.duckdb", changed)
@@ -35,16 +35,17 @@ def test_it_says_what_came_and_what_not(run, results: Path, tmp_path: Path) -> N
     assert (code, err) == (0, "")
     first, filled, third, dense, imp = out.splitlines()
     assert first == (
-        f"{tmp_path / 'other.duckdb'}: 2 experiments new, 2 here already; "
-        f"5 tickets new, 1 here already"
+        f"{tmp_path / 'other.duckdb'}: 2 experiments new, 2 already here; "
+        f"5 tickets new, 1 already here"
     )
-    assert filled == "  1 experiment had no result here, and has now"
-    assert third.endswith("2 experiments new, 0 here already; 3 tickets new, 0 here already")
+    assert filled == "  1 experiment without a result here got one"
+    assert third.endswith("2 experiments new, 0 already here; 3 tickets new, 0 already here")
     assert dense == (
-        "  two configurations of dense on mlp · digits · mlp in suite quickstart: the one planned "
+        "  different configurations of dense on mlp · digits · mlp in suite quickstart: "
+        "the one planned "
         "there is newer, and counts"
     )
-    assert imp.startswith("  two configurations of imp on mlp")
+    assert imp.startswith("  different configurations of imp on mlp")
     code, out, err = run(tmp_path / "other.duckdb", tmp_path / "third.duckdb", "--json")
     document = json.loads(out)
     assert (code, document["results"]) == (0, str(results))
@@ -59,7 +60,10 @@ def test_results_that_differ_are_counted(run, results: Path, tmp_path: Path) -> 
                 record["metrics"]["test_accuracy"] = 0.5
             journal.append(record)
     out = run(tmp_path / "other.duckdb")[1]
-    assert "  3 experiments have another result there; those here are kept" in out.splitlines()
+    assert (
+        "  3 experiments have different results there; the results here are kept"
+        in out.splitlines()
+    )
 
 
 def test_mistakes_are_one_message(run, results: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_check_is_one_of_the_commands():
     assert "--network" in run("check", "--help")
 
 
-def test_new_writes_and_says_what_to_do_next(tmp_path, monkeypatch):
+def test_new_writes_files_and_prints_the_next_steps(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = run("new", "my_idea")
     assert "wrote lth-bench-my_idea/pyproject.toml" in text

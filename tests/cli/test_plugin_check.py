@@ -105,7 +105,7 @@ def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
         (
             ["good", "--plugin", GOOD, "--density", "1.5"],
             UserError,
-            r"lie in \(0, 1\), but got 1.5",
+            r"must be in \(0, 1\), but got 1.5",
         ),
     ],
 )

@@ -62,7 +62,7 @@ def test_two_columns_of_one_name_stay_two(run) -> None:
     assert list(json.loads(out)["rows"][0].values()) == [1, 2]
 
 
-def test_a_table_of_more_rows_than_are_held_at_a_time(run) -> None:
+def test_a_table_of_more_rows_than_fit_in_memory_at_a_time(run) -> None:
     _, out, _ = run("SELECT range * 1000 AS r FROM range(25000) ORDER BY r")
     lines = out.splitlines()
     assert lines[2].strip() == "0"
@@ -88,7 +88,7 @@ def test_no_query_takes_longer_than_it_may(lth, results: Path, sql: str) -> None
     )
 
 
-def test_what_the_journal_has_by_now_is_seen(run, results: Path) -> None:
+def test_new_records_of_the_journal_are_included(run, results: Path) -> None:
     sql = "SELECT count(*) AS n FROM outcomes WHERE experiment_id = 'new'"
     assert json.loads(run(sql, "--json")[1])["rows"] == [{"n": 0}]
     with Journal(Paths(results)) as journal:

@@ -10,7 +10,7 @@ import pytest
 def run(lth, gpu_env, tmp_path, size, *more):
     """The events that its processes noted."""
     lth.env |= gpu_env(devices=1) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    lth("run", "quickstart", "--device", "cuda", "--width", size, *more)
+    lth("run", "quickstart", "--device", "cuda", "--cohort-size", size, *more)
     asked = "FROM tickets_flat SELECT DISTINCT status"
     rows = lth("query", asked, "--format", "csv").stdout.split()
     assert rows == ["status", "ok"]

@@ -49,15 +49,15 @@ def test_elsewhere_and_of_one_suite(run, tmp_path: Path) -> None:
 def test_figures_too(run, tmp_path: Path, monkeypatch) -> None:
     asked = []
 
-    def write_figures(con, folder, suites):
-        asked.append((folder, list(suites)))
+    def write_figures(evidence, subjects, folder):
+        asked.append((folder, {one.place.suite for one in evidence}))
         return [folder / "a.svg"]
 
-    monkeypatch.setattr("lth_bench.report.figures.write_figures", write_figures)
+    monkeypatch.setattr("lth_bench.output.paper.write_figures", write_figures)
     folder = tmp_path / "figures"
     _, out, _ = run("--figures", folder, "--suite", "other")
     assert out.splitlines()[1:] == [str(folder)]
-    assert asked == [(folder, ["other"])]
+    assert asked == [(folder, {"other"})]
     _, out, _ = run("--figures", folder, "--json")
     assert json.loads(out)["figures"] == [str(folder / "a.svg")]
 

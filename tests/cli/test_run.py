@@ -121,7 +121,7 @@ def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
     assert reasons["dies"] == "the worker process died 2 times: exit code 7"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: tests/executors/test_stopping.py
+@pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: test_stopping.py
 def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, longer, how):
     suite = lth.write("tiny.toml", longer)
     process = lth.start("run", suite)
@@ -134,8 +134,8 @@ def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, 
     process.send_signal(how)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 2 and "Traceback" not in err
-    assert err.count("Ctrl-C again stops at once") == 1
-    assert "the same command goes on from there" in err
+    assert err.count("Ctrl-C again to stop at once") == 1
+    assert "finished experiments are kept: rerun the command to resume" in err
     here("run", suite)  # the same folder
     assert rows(lth) == rows(undisturbed)
 
@@ -270,7 +270,9 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
     here.workers = True
     try:
         done = here("run", suite, "--workers", "1", code=4)
-        assert "cannot keep a training" in done.stderr and "same command again" in done.stderr
+        assert (
+            "cannot keep a training" in done.stderr and "rerun the command to resume" in done.stderr
+        )
     finally:
         subprocess.run(["umount", artifacts], check=True)
     here.workers = False
@@ -313,7 +315,7 @@ def test_hooks_that_cannot_be_called_are_named_before_anything_trains(here, tiny
 
 def test_a_file_that_is_no_database_is_not_taken_for_results(here, tiny):
     suite = here.write("tiny.toml", tiny)
-    assert "no DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
+    assert "is not a DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
     assert suite.read_text() == tiny
 
 

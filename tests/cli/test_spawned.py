@@ -23,7 +23,7 @@ def no_proc(file, *arguments, **options):
 builtins.open = io.open = no_proc
 if hasattr(os, "sched_getaffinity"):
     del os.sched_getaffinity
-from lth_bench.executors import processes
+from lth_bench.running.executors import processes
 processes.METHOD = "spawn"
 sys.argv[0] = "lth-bench"
 from lth_bench.cli import main

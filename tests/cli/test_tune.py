@@ -25,7 +25,7 @@ def tuned(tmp_path_factory):
     return here
 
 
-def test_it_says_what_was_found_and_what_that_bought(tuned):
+def test_the_output_shows_the_best_settings_and_their_gain(tuned):
     document = json.loads(tuned.outcome.stdout)
     (study,) = document["studies"]
     assert (study["label"], study["trials"], study["complete"]) == ("snip", 2, 2)
@@ -38,11 +38,11 @@ def test_it_says_what_was_found_and_what_that_bought(tuned):
     assert document["exit_code"] == 0
 
 
-def test_a_second_time_there_is_nothing_to_do_and_a_table_of_it(tuned):
+def test_a_rerun_has_nothing_to_do_and_prints_the_table(tuned):
     again = tuned("tune", tuned.folder / "tiny.toml", "--device", "cpu")
     assert "tuned − own, test" in again.stdout
     assert "snip" in again.stdout
-    assert "nothing to search" in again.stderr
+    assert "no new trials" in again.stderr
     assert "optuna-dashboard" in again.stderr
 
 

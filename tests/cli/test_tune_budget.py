@@ -19,7 +19,7 @@ from lth_bench.errors import UserError
         ("steps=1e5", "tune.budget={ steps = 1e5 }"),
     ],
 )
-def test_a_budget_is_a_change_of_the_suite(text, change):
+def test_a_budget_is_an_override_of_the_suite(text, change):
     assert _budget(text) == [change]
     assert _budget(None) == []
 
@@ -47,7 +47,7 @@ def shown(tmp_path, capsys, monkeypatch):
     from lth_bench.store.trials import read_studies
     from lth_bench.suite import load_suite
     from lth_bench.suite.load import suite_of
-    from lth_bench.tuning.conductor import TuneSummary
+    from lth_bench.tuning.loop import TuneSummary
 
     records = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 
@@ -57,7 +57,7 @@ def shown(tmp_path, capsys, monkeypatch):
         fold(paths)
         with open_safe(paths) as con:
             studies = read_studies(con)
-        summary = TuneSummary("x", [])
+        summary = TuneSummary(run_id="x", studies=[])
         suite = suite_of(own.text + tune, own.path)
         gains = {} if bought is None else {studies[0].study_id: bought}
         conclude(suite, "my suite.toml", paths.results, summary, None, studies, gains)
@@ -74,11 +74,11 @@ def test_of_two_objectives_the_front_is_printed(shown):
     }
     (marked,) = (line for line in lines if line.startswith(" * "))
     assert marked.startswith(f" * #{study.best.number}: accuracy {study.best.values[0]:.4g}")
-    assert "--trial N takes another" in printed.out
+    assert "with --best -s LABEL --trial N" in printed.out
     assert "best settings" not in printed.out
 
 
-def test_the_density_of_a_front_is_no_parameter(shown):
+def test_the_density_of_a_front_is_not_a_parameter(shown):
     change = {n: {"params": {"task.density": 0.2, "a": 0.5}, "distributions": {}} for n in range(9)}
     _, printed = shown(PAIR, objectives=("accuracy", "density"), trials=9, changes=change)
     assert "a 0.5" in printed.out
@@ -100,7 +100,7 @@ def test_a_gain_has_its_legend(shown):
 
     gain = Gain(paired_interval({0: 0.9, 1: 0.8}, {0: 0.7, 1: 0.7}), 0.7, (0.2,))
     _, printed = shown(PAIR.replace('["accuracy", "cost"]', '"accuracy"'), gain, seeds=(1, 100))
-    assert "tuned − own: test accuracy" in printed.out
+    assert "tuned − own: difference of test accuracy" in printed.out
     assert "at seeds 0, 2." in " ".join(printed.out.split())
 
 
@@ -110,4 +110,4 @@ def test_help_names_the_table():
     from lth_bench.cli.app import app
 
     text = CliRunner().invoke(app, ["tune", "--help"]).output
-    assert "as its table tune says" in " ".join(text.split())
+    assert "as set in its table tune" in " ".join(text.split())

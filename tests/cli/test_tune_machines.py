@@ -21,7 +21,7 @@ def url():
         yield found
 
 
-def test_the_whole_study_is_what_counts(lth, tiny, url):
+def test_the_comparison_waits_for_the_whole_study(lth, tiny, url):
     suite = lth.write("tiny.toml", tiny + TUNE.replace("trials = 2", f"trials = {TRIALS}"))
     own = {name: lth.folder / name / "results.duckdb" for name in "ab"}
 
@@ -44,7 +44,7 @@ def test_the_whole_study_is_what_counts(lth, tiny, url):
     again = tune("b")
     outputs = [*first.communicate(timeout=280), *again.communicate(timeout=280), *said]
     assert (first.returncode, again.returncode) == (0, 0), outputs
-    if all("still under way" in text for text in (outputs[1], outputs[3])):
+    if all("still running in other processes" in text for text in (outputs[1], outputs[3])):
         pytest.fail("none of them compared anything")
 
     merged = lth.folder / "merged.duckdb"
@@ -88,7 +88,7 @@ def test_the_whole_study_is_what_counts(lth, tiny, url):
     assert any(b"lth:***@127.0.0.1" in file.read_bytes() for file in written)
 
 
-def test_a_server_that_is_stopped_is_called_that(lth, tiny):
+def test_a_stopped_server_is_reported_as_such(lth, tiny):
     suite = lth.write("tiny.toml", tiny + TUNE)
     gone = f"postgresql+psycopg://lth:{postgres.PASSWORD}@127.0.0.1:1/x"
     pytest.importorskip("psycopg")

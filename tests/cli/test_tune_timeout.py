@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
-from lth_bench.executors import local
+from lth_bench.running.executors import local
 from lth_bench.store.paths import Paths
 
 from .conftest import SideBySide

@@ -181,7 +181,7 @@ def test_a_disk_that_fills_up_in_mid_run_loses_nothing(
     assert "Traceback" not in err
     (said,) = [x for x in err.splitlines() if x.startswith("error:")]
     assert "No space left on device" in said
-    assert "the same command" in said
+    assert "rerun the command to resume" in said
     before = journal.read_bytes()
     assert all(json.loads(line) for line in before.splitlines())
     assert len(before.splitlines()) >= records

@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
-from lth_bench.explain import why
-from lth_bench.explain.changes import changes
-from lth_bench.explain.words import worded
+from lth_bench.cli.why import worded
+from lth_bench.maintenance.why import changes, why
 from lth_bench.store import Journal, Paths, fold, reading
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
@@ -42,7 +41,7 @@ def ask(paths: Paths, which: str, source: str | None) -> dict[str, Any]:
         return why(con, which, paths.artifacts, lambda name: source)
 
 
-def test_it_names_what_changed_since_the_one_before(twice: Paths) -> None:
+def test_it_lists_changes_since_the_previous_experiment(twice: Paths) -> None:
     new = identity(scenario("run-2", source_hash="after"))
     found = ask(twice, new, "after")
     assert found["current"]
@@ -51,11 +50,11 @@ def test_it_names_what_changed_since_the_one_before(twice: Paths) -> None:
     assert found["now"].startswith("reused: it is finished")
     assert found["ended_by"]["run_id"] == "run-2"
     text = worded(found)
-    assert "nothing was planned" not in text
+    assert "first experiment planned in its place" not in text
     assert new in text
 
 
-def test_what_was_replaced_says_by_what(twice: Paths) -> None:
+def test_a_replaced_experiment_names_its_successor(twice: Paths) -> None:
     old = identity(scenario("run-1", source_hash="before"))
     found = ask(twice, old[:12], "before")
     assert not found["current"]
@@ -63,10 +62,10 @@ def test_what_was_replaced_says_by_what(twice: Paths) -> None:
     assert found["earlier"] is None
     assert found["now"].startswith("nothing: the suite has changed since")
     assert "replaced  by" in worded(found)
-    assert "nothing was planned in its place before" in worded(found)
+    assert "it is the first experiment planned in its place" in worded(found)
 
 
-def test_a_source_that_was_edited_since_is_noticed(twice: Paths) -> None:
+def test_an_edited_source_is_noticed(twice: Paths) -> None:
     new = identity(scenario("run-2", source_hash="after"))
     found = ask(twice, new, "edited again")
     assert "source has changed since" in found["now"]
@@ -74,7 +73,7 @@ def test_a_source_that_was_edited_since_is_noticed(twice: Paths) -> None:
     assert any("not installed" in note for note in ask(twice, new, None)["notes"])
 
 
-def test_what_failed_says_how_to_try_again(tmp_path: Path) -> None:
+def test_a_failed_experiment_says_how_to_run_it_again(tmp_path: Path) -> None:
     bad = scenario("run-1", outcomes={("imp", 0): ("failed", "out of luck")})
     paths = RECORDS["write"](tmp_path / "results.duckdb", bad)
     found = ask(paths, identity(bad), "abc")
@@ -82,13 +81,13 @@ def test_what_failed_says_how_to_try_again(tmp_path: Path) -> None:
     assert "failed: out of luck" in worded(found)
 
 
-def test_the_trainings_it_found_and_those_it_did(twice: Paths) -> None:
+def test_reused_and_own_trainings(twice: Paths) -> None:
     found = ask(twice, identity(scenario("run-2", source_hash="after")), "after")
     assert found["trainings"]
     assert all(t["trained_here"] or t["trained_by"] or t["run_id"] is None
                for t in found["trainings"])  # fmt: skip
     assert not any(t["kept"] for t in found["trainings"])
-    assert any("not on disk any more" in note for note in found["notes"])
+    assert any("no longer on disk" in note for note in found["notes"])
     key = "a" * 40
     records = list(scenario("run-2", source_hash="after").records())
     for record in records:
@@ -115,10 +114,10 @@ def test_the_trainings_it_found_and_those_it_did(twice: Paths) -> None:
          {"model": {"name": "mlp", "params": {"hidden": [4]}}}, "model hidden: [3] → [4]"),
         ({"dataset": {"name": "a"}}, {"dataset": {"name": "b"}}, "dataset name: a → b"),
         ({"densities": [0.5]}, {"densities": [0.5, 0.2]}, "densities: [0.5] → [0.5, 0.2]"),
-        ({"recipe": {}}, {"recipe": {}}, "source of the model or the dataset: another → this"),
+        ({"recipe": {}}, {"recipe": {}}, "source of the model or the dataset: earlier → current"),
     ],
 )  # fmt: skip
-def test_each_part_has_its_words(before: Any, after: Any, said: str) -> None:
+def test_the_text_of_each_difference(before: Any, after: Any, said: str) -> None:
     assert [str(change) for change in changes(before, after)] == [said]
 
 

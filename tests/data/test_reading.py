@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from lth_bench.data.reading import CHUNK, InMemory, Reader, Stream
+from lth_bench.data.reading import CHUNK, ImageReader, InMemory, Stream
 
 
 class Numbered:
@@ -34,7 +34,7 @@ def by_tens(position: int) -> torch.Tensor | None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_batches_come_in_order_whatever_takes_long(threads: int) -> None:
-    stream = Stream(Reader(threads), Numbered(slow=35), by_tens, 2, depth=4)
+    stream = Stream(ImageReader(threads), Numbered(slow=35), by_tens, 2, depth=4)
     for position in range(2, 20):
         assert stream.position == position
         assert stream.take().flatten().tolist() == list(range(10 * position, 10 * position + 10))
@@ -43,7 +43,7 @@ def test_batches_come_in_order_whatever_takes_long(threads: int) -> None:
 
 
 def test_only_so_much_is_read_ahead() -> None:
-    images, reader = Numbered(), Reader(2)
+    images, reader = Numbered(), ImageReader(2)
     stream = Stream(reader, images, by_tens, 0, depth=3)
     stream.take()
     reader.begin(images, torch.tensor([199])).wait()  # comes after all that was begun
@@ -58,12 +58,12 @@ def test_a_large_batch_is_spread_over_the_threads() -> None:
             together.wait()
             super().read(index, out)
 
-    pixels = Reader(2).begin(Meeting(), torch.arange(2 * CHUNK)).wait()
+    pixels = ImageReader(2).begin(Meeting(), torch.arange(2 * CHUNK)).wait()
     assert pixels.flatten().tolist() == list(range(2 * CHUNK))
 
 
 def test_what_reading_raised_comes_at_its_place_and_nothing_is_lost() -> None:
-    stream = Stream(Reader(2), Numbered(broken=25), by_tens, 0, depth=4)
+    stream = Stream(ImageReader(2), Numbered(broken=25), by_tens, 0, depth=4)
     for first in (0, 10):
         assert int(stream.take()[0]) == first
     with pytest.raises(ValueError, match="image is broken"):
@@ -75,7 +75,7 @@ def test_what_reading_raised_comes_at_its_place_and_nothing_is_lost() -> None:
 
 
 def test_closed_it_reads_no_more() -> None:
-    images, reader = Numbered(slow=0), Reader(1)
+    images, reader = Numbered(slow=0), ImageReader(1)
     stream = Stream(reader, images, by_tens, 0, depth=10)
     stream.close()
     reader.begin(images, torch.tensor([199])).wait()
@@ -87,7 +87,7 @@ def test_threads_end_with_the_reader() -> None:
         return sum(t.name.startswith("lth-bench-reader") for t in threading.enumerate())
 
     before = alive()
-    reader = Reader(2)
+    reader = ImageReader(2)
     reader.begin(Numbered(), torch.arange(100)).wait()
     assert alive() > before
     del reader
@@ -104,4 +104,4 @@ def test_a_tensor_as_images() -> None:
     images = InMemory(x)
     assert images.shape == (10, 1, 2, 3)
     index = torch.tensor([7, 0, 7])
-    assert torch.equal(Reader(1).begin(images, index).wait(), x[index])
+    assert torch.equal(ImageReader(1).begin(images, index).wait(), x[index])

@@ -11,8 +11,9 @@ from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from thoroughness import cases
 
-CASES = int(os.environ.get("LTH_BENCH_FUZZ", "200"))
+CASES = int(os.environ.get("LTH_BENCH_FUZZ", cases(200)))
 """Of each fuzzer. `make test-slow` sets 500, `make fuzz` 10,000."""
 
 settings.register_profile(

@@ -18,20 +18,20 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
+from lth_bench.analysis.experiment import account
+from lth_bench.analysis.leaderboard import leaderboard
 from lth_bench.errors import UserError
-from lth_bench.outcomes import DONE
-from lth_bench.report.account import shown
-from lth_bench.report.experiment import account
-from lth_bench.report.leaderboard import leaderboard
+from lth_bench.output.account import shown
+from lth_bench.running.outcomes import DONE
 from lth_bench.store import Paths, fold, schema
 from lth_bench.store.database import open_safe
 from lth_bench.store.glossary import VIEWS
 from lth_bench.store.history import read_history
 from lth_bench.store.journal import finished
-from lth_bench.store.mark import Mark
-from lth_bench.store.staging import COLUMNS, Batch, copy_lines, stage, unstage
+from lth_bench.store.mark import FileMark
+from lth_bench.store.staging import COLUMNS, StagedLines, copy_lines, stage, unstage
 from lth_bench.store.trials import read_studies
-from lth_bench.tuning.earlier import earlier_outcomes
+from lth_bench.tuning.journal import earlier_outcomes
 
 pytestmark = pytest.mark.fuzz
 # without shrinking: a case says itself what is bad in it
@@ -147,12 +147,12 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return Paths(tmp_path_factory.mktemp("journals") / "results.duckdb")
 
 
-START = Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
+START = FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 def staged(con: duckdb.DuckDBPyConnection, journal: Path) -> bool:
     """Whether the journal's lines are records; `staged` has them then."""
-    batches: list[Batch | None] = []
+    batches: list[StagedLines | None] = []
 
     def copy_and_stage() -> None:
         batches.append(copy_lines(journal, START, journal.with_name("batch.jsonl")))

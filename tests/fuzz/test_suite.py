@@ -15,11 +15,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from lth_bench.errors import UserError
-from lth_bench.plan import plan_suite
 from lth_bench.plugins import Registry, load_registry
+from lth_bench.running.plan import plan_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
-from lth_bench.tuning.goals import goals_of
+from lth_bench.tuning.goal import goals_of
 
 pytestmark = pytest.mark.fuzz
 FUZZ = settings.get_profile("fuzz")

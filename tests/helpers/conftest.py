@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
 
 
 @pytest.fixture
@@ -18,8 +18,15 @@ def make_ticket(make_bench: Any) -> Callable[..., Ticket]:
     def make(model: Any, target: float = 0.5, seed: int = 0, **recipe: Any) -> Ticket:
         options = {"steps": 5, "batch_size": 20, "val_size": 60} | recipe
         bench = make_bench(model, Recipe(**options))
-        fits = Fits()
-        dense = DenseRun(bench, seed, frozenset(), fits)
-        return Ticket(bench, seed, target, 0, bench.dense_mask(), dense, fits, {})
+        ledger = CostLedger()
+        return Ticket(
+            bench=bench,
+            seed=seed,
+            target=target,
+            round=0,
+            mask=bench.dense_mask(),
+            dense=DenseRun(bench, seed, ledger),
+            ledger=ledger,
+        )
 
     return make

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from lth_bench.defaults import Defaults
-from lth_bench.lottery import Experiment, play
+from lth_bench.lottery import Experiment, run_experiment
+from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.training.cohort import Cohort
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import Split
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Story:
 
 
 @pytest.fixture
-def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story]:
-    """`run_play(bench, strategy, densities, controls=(), …)`: play one experiment."""
+def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story]:
+    """`run_rounds(bench, strategy, densities, controls=(), …)`: play one experiment."""
 
     def run(
         bench: Any,
@@ -59,11 +59,11 @@ def run_play(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Story
             iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
             plugin_version="1", dense_checkpoints=tuple(checkpoints),
         )  # fmt: skip
-        test = Split(arrays.test_x, arrays.test_y)
+        test = ResidentSplit(arrays.test_x, arrays.test_y)
         hooks = Hooks("mine", strategy, Defaults(test), observers or {})
         with monkeypatch.context() as patch:
             patch.setattr(Cohort, "run", watched)
-            play(experiment, strategy, bench, hooks, story.records.append)
+            run_experiment(experiment, strategy, bench, hooks, story.records.append)
         return story
 
     return run

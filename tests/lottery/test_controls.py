@@ -51,9 +51,9 @@ class Biggest:
 
 
 @pytest.mark.parametrize("strategy", [HALVE, Biggest(), RigL(update_every=5)])
-def test_controls_of_any_strategy(strategy, make_bench, run_play):
+def test_controls_of_any_strategy(strategy, make_bench, run_rounds):
     bench = make_bench(NET, ADAM)
-    story = run_play(bench, strategy, (0.5,), ["reinit", "shuffle"])
+    story = run_rounds(bench, strategy, (0.5,), ["reinit", "shuffle"])
     (ticket,), (reinit,), (shuffle,) = (story.reported(c) for c in ("none", "reinit", "shuffle"))
     assert ticket["layers"] == reinit["layers"] == shuffle["layers"]
     by_reinit, by_shuffle = story.requests[-2:]
@@ -87,11 +87,11 @@ def test_controls_of_any_strategy(strategy, make_bench, run_play):
     assert by_shuffle.on_step is None
 
 
-def test_controls_never_feed_a_later_round(make_bench, run_play, tmp_path):
+def test_controls_never_feed_a_later_round(make_bench, run_rounds, tmp_path):
     bench = make_bench(NET, ADAM)
-    plain = run_play(bench, HALVE, (0.5, 0.25))
+    plain = run_rounds(bench, HALVE, (0.5, 0.25))
     other = make_bench(NET, ADAM, root=tmp_path / "other")
-    spoilt = run_play(other, HALVE, (0.5, 0.25), ["reinit", "shuffle"])
+    spoilt = run_rounds(other, HALVE, (0.5, 0.25), ["reinit", "shuffle"])
     for a, b in zip(plain.reported(), spoilt.reported(), strict=True):
         assert a["metrics"] == b["metrics"]
         assert [t["key"] for t in a["trainings"]] == [t["key"] for t in b["trainings"]]
@@ -113,9 +113,9 @@ class NoBias:
 
 
 @pytest.mark.parametrize("model", [ConvBN(gamma_init=0.5), NoBias()])
-def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_play):
+def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_rounds):
     bench = make_bench(model, RECIPE)
-    story = run_play(bench, EarlyBird(), (0.3,), ["shuffle"])
+    story = run_rounds(bench, EarlyBird(), (0.3,), ["shuffle"])
     (record,), (shuffled,) = story.reported(), story.reported("shuffle")
     assert record["layers"] == shuffled["layers"]
     assert record["unit_density"] == shuffled["unit_density"] < 1
@@ -155,9 +155,9 @@ class Fixed:
 
 @pytest.mark.parametrize("model", [Fixed(), Fixed(constant=True)])
 @pytest.mark.parametrize("strategy", [HALVE, Biggest(), RigL(update_every=5)])
-def test_a_network_with_fixed_values_has_no_reinit(model, strategy, make_bench, run_play):
+def test_a_network_with_fixed_values_has_no_reinit(model, strategy, make_bench, run_rounds):
     bench = make_bench(model, ADAM)
-    story = run_play(bench, strategy, (0.5, 0.25), ["reinit", "shuffle"])
+    story = run_rounds(bench, strategy, (0.5, 0.25), ["reinit", "shuffle"])
     for ticket, reinit in zip(story.reported(), story.reported("reinit"), strict=True):
         assert (ticket["status"], reinit["status"]) == ("ok", "skipped")
         assert "redrawn initial values equal the initial ones" in reinit["reason"]
@@ -168,9 +168,9 @@ def test_a_network_with_fixed_values_has_no_reinit(model, strategy, make_bench, 
     assert [r["status"] for r in story.reported("shuffle")] == ["ok", "ok"]
 
 
-def test_a_fixed_body_is_said_and_its_head_redrawn(make_bench, run_play):
+def test_a_fixed_body_is_said_and_its_head_redrawn(make_bench, run_rounds):
     bench = make_bench(Fixed(head=True), ADAM)
-    story = run_play(bench, HALVE, (0.5,), ["reinit"])
+    story = run_rounds(bench, HALVE, (0.5,), ["reinit"])
     (ticket,), (reinit,) = story.reported(), story.reported("reinit")
     assert (ticket["reason"], reinit["status"]) == (None, "ok")
     body, head = bench.layers[:-1], bench.layers[-1]
@@ -188,8 +188,8 @@ def test_a_fixed_body_is_said_and_its_head_redrawn(make_bench, run_play):
     assert bool(redrawn[mask.kept[head.name]].all())
 
 
-def test_constants_that_every_network_begins_with_are_not_fixed_values(make_bench, run_play):
-    story = run_play(make_bench(ConvBN(), RECIPE), HALVE, (0.5,), ["reinit"])
+def test_constants_that_every_network_begins_with_are_not_fixed_values(make_bench, run_rounds):
+    story = run_rounds(make_bench(ConvBN(), RECIPE), HALVE, (0.5,), ["reinit"])
     assert story.reported("reinit")[0]["reason"] is None
 
 
@@ -206,10 +206,10 @@ class WholeLayers:
         return Mask(kept, layers=ticket.layers)
 
 
-def test_whole_layers_have_no_shuffle(make_bench, run_play):
+def test_whole_layers_have_no_shuffle(make_bench, run_rounds):
     bench = make_bench(NET, ADAM)
     strategy = WholeLayers((bench.layers[0].name,))
-    (shuffled,) = run_play(bench, strategy, (0.9,), ["shuffle"]).reported("shuffle")
+    (shuffled,) = run_rounds(bench, strategy, (0.9,), ["shuffle"]).reported("shuffle")
     assert shuffled["status"] == "skipped"
     assert "no permutation of its units within the layers changes the mask" in shuffled["reason"]
 
@@ -225,8 +225,8 @@ class Narrow:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_shuffle_moves_something_wherever_it_can(seed, make_bench, run_play):
-    story = run_play(make_bench(Narrow(), ADAM), OneOfTwo(), (0.9,), ["shuffle"], seed=seed)
+def test_a_shuffle_moves_something_wherever_it_can(seed, make_bench, run_rounds):
+    story = run_rounds(make_bench(Narrow(), ADAM), OneOfTwo(), (0.9,), ["shuffle"], seed=seed)
     before, after = (request.mask for request in story.requests[-2:])
     assert before != after
     assert before.kept_per_layer() == after.kept_per_layer()

@@ -9,6 +9,7 @@ import pytest
 from lth_bench import Mask, PerKind, RewindPoint, hookimpl
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
+from lth_bench.running.forecast import forecast
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.imp import IMP
@@ -44,8 +45,10 @@ def costs(record):
     return {k: record["cost"][k] for k in ("steps", "search_steps", "spent_steps")}
 
 
-def test_what_imp_costs(make_bench, run_play):
-    story = run_play(make_bench(NET, RECIPE), IMP(PerKind(0.3, 0.3, 0.3)), (0.5, 0.25), ["reinit"])
+def test_what_imp_costs(make_bench, run_rounds):
+    story = run_rounds(
+        make_bench(NET, RECIPE), IMP(PerKind(0.3, 0.3, 0.3)), (0.5, 0.25), ["reinit"]
+    )
     first, second, third, fourth = (r for r in story.records if r["control"] == "none")
     assert [r["reported"] for r in (first, second, third, fourth)] == [False, True, False, True]
     # search: the dense run and every earlier round; spent: what is new since the row before
@@ -79,22 +82,22 @@ def test_what_imp_costs(make_bench, run_play):
     ids=lambda v: type(v).__name__,
 )
 def test_what_a_ticket_costs_is_the_same_whatever_others_need(
-    strategy, expected, make_bench, run_play, tmp_path
+    strategy, expected, make_bench, run_rounds, tmp_path
 ):
     for i, checkpoints in enumerate(((6,), (5, 6), (5, 6, 11))):
         bench = make_bench(NET, RECIPE, root=tmp_path / str(i))
-        (record,) = run_play(bench, strategy, (0.85,), checkpoints=checkpoints).reported()
+        (record,) = run_rounds(bench, strategy, (0.85,), checkpoints=checkpoints).reported()
         assert costs(record) == expected
     # the cost without sharing is the same, and the second time nothing is spent
     again = make_bench(NET, RECIPE, root=tmp_path / "0")
-    (record,) = run_play(again, strategy, (0.85,), checkpoints=(6,)).reported()
+    (record,) = run_rounds(again, strategy, (0.85,), checkpoints=(6,)).reported()
     assert costs(record) == {**expected, "spent_steps": 0}
 
 
-def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_play):
+def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_rounds):
     recipe = Recipe(lr=0.1, steps=40, batch_size=20, val_size=60, eval_every=10)
     strategy = EarlyBird(window=2, threshold=0.9, interval=0.5)  # every 5 steps, soon content
-    (record,) = run_play(make_bench(ConvBN(gamma_init=0.5), recipe), strategy, (0.3,)).reported()
+    (record,) = run_rounds(make_bench(ConvBN(gamma_init=0.5), recipe), strategy, (0.3,)).reported()
     assert record["metrics"]["drawn"] == 1
     assert record["metrics"]["draw_step"] == record["rewind_step"] == 10
     assert costs(record) == {"steps": 30, "search_steps": 10, "spent_steps": 40}
@@ -113,10 +116,10 @@ def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_play):
         (IMP(PerKind(0.5, 0.5, 0.0)), (0.5, 0.04)),  # 24 weights are spared: skipped
     ],
 )
-def test_the_forecast_of_trainings_is_what_happens(strategy, densities, make_bench, run_play):
+def test_the_forecast_of_trainings_is_what_happens(strategy, densities, make_bench, run_rounds):
     bench = make_bench(NET, RECIPE)
-    story = run_play(bench, strategy, densities, checkpoints=(4,))
+    story = run_rounds(bench, strategy, densities, checkpoints=(4,))
     counts = {x.name: x.numel for x in bench.layers}
     kinds = {x.name: x.kind for x in bench.layers}
-    forecast = strategy.planned_fits(counts, kinds, densities, 20)
-    assert forecast == [r.end - r.start for r in story.requests[1:]]
+    found = forecast("x", strategy, counts=counts, kinds=kinds, densities=densities, total_steps=20)
+    assert list(found.fits) == [r.end - r.start for r in story.requests[1:]]

@@ -105,17 +105,17 @@ class MaskOfChange(Pruned):
     [MaskOfSelection, ValuesOfStart, MaskOfFit, Outcome, MaskOfChange],
     ids=lambda k: k.__name__,
 )
-def test_what_was_handed_over_stays(kind, make_bench, run_play, tmp_path):
+def test_what_was_handed_over_stays(kind, make_bench, run_rounds, tmp_path):
     densities = (0.5, 0.2)
-    expected = run_play(make_bench(NET, RECIPE, root=tmp_path / "a"), Pruned(), densities).records
-    found = run_play(make_bench(NET, RECIPE, root=tmp_path / "b"), kind(), densities).records
+    expected = run_rounds(make_bench(NET, RECIPE, root=tmp_path / "a"), Pruned(), densities).records
+    found = run_rounds(make_bench(NET, RECIPE, root=tmp_path / "b"), kind(), densities).records
     for one, other in zip(found, expected, strict=True):
         for column in ("status", "density", "effective_density", "layers"):
             assert one.get(column) == other.get(column)
         assert one["metrics"] == other["metrics"]
 
 
-def test_a_ticket_s_mask_is_not_changed_in_place(make_bench, run_play):
+def test_a_ticket_s_mask_is_not_changed_in_place(make_bench, run_rounds):
     class Widens(Pruned):
         @hookimpl
         def train(self, ticket):
@@ -123,4 +123,4 @@ def test_a_ticket_s_mask_is_not_changed_in_place(make_bench, run_play):
             return ticket.fit()
 
     with pytest.raises(StrategyError, match=r"mine\.train: ticket\.mask was changed in place"):
-        run_play(make_bench(NET, RECIPE), Widens(), (0.5,))
+        run_rounds(make_bench(NET, RECIPE), Widens(), (0.5,))

@@ -36,12 +36,12 @@ def half(ticket, k=None):
 
 
 @pytest.fixture
-def fails(make_bench, run_play):
+def fails(make_bench, run_rounds):
     """`fails(strategy, hook, message)`: the error names the strategy's label and the hook."""
 
     def check(strategy, hook, message, densities=(0.5,), model=NET, **options):
         with pytest.raises(StrategyError, match=message) as caught:
-            run_play(make_bench(model, RECIPE), strategy, densities, **options)
+            run_rounds(make_bench(model, RECIPE), strategy, densities, **options)
         assert caught.value.plugin == "mine"
         assert caught.value.hook == hook
         assert str(caught.value).startswith(f"mine.{hook}: ")
@@ -49,8 +49,8 @@ def fails(make_bench, run_play):
     return check
 
 
-def test_the_good_one_passes(make_bench, run_play):
-    assert run_play(make_bench(NET, RECIPE), Good(), (0.5,)).records[0]["status"] == "ok"
+def test_the_good_one_passes(make_bench, run_rounds):
+    assert run_rounds(make_bench(NET, RECIPE), Good(), (0.5,)).records[0]["status"] == "ok"
 
 
 # ---- before anything runs -------------------------------------------------------------------
@@ -65,38 +65,38 @@ def test_without_select_mask(fails):
     fails(Empty(), "select_mask", "missing; a strategy needs")
 
 
-def test_a_hook_without_its_marker(make_bench, run_play):
+def test_a_hook_without_its_marker(make_bench, run_rounds):
     class Unmarked(Good):
         def rewind_point(self, ticket):
             return None
 
     with pytest.raises(UserError, match=r"'mine': rewind_point .* lacks @hookimpl"):
-        run_play(make_bench(NET, RECIPE), Unmarked(), (0.5,))
+        run_rounds(make_bench(NET, RECIPE), Unmarked(), (0.5,))
 
 
-def test_a_misspelt_hook(make_bench, run_play):
+def test_a_misspelt_hook(make_bench, run_rounds):
     class Typo(Good):
         @hookimpl
         def rewind_pint(self, ticket):
             return None
 
     with pytest.raises(UserError, match=r"'mine'.*rewind_pint"):
-        run_play(make_bench(NET, RECIPE), Typo(), (0.5,))
+        run_rounds(make_bench(NET, RECIPE), Typo(), (0.5,))
 
 
-def test_a_misspelt_argument(make_bench, run_play):
+def test_a_misspelt_argument(make_bench, run_rounds):
     class Typo(Good):
         @hookimpl
         def train(self, tikcet):
             return None
 
     with pytest.raises(UserError, match=r"(?s)'mine'.*train.*tikcet"):
-        run_play(make_bench(NET, RECIPE), Typo(), (0.5,))
+        run_rounds(make_bench(NET, RECIPE), Typo(), (0.5,))
 
 
 @pytest.mark.parametrize("wrapper", [False, True])
 @pytest.mark.parametrize("hook", ["select_mask", "rewind_point", "train"])
-def test_an_observer_that_meddles(hook, wrapper, make_bench, run_play):
+def test_an_observer_that_meddles(hook, wrapper, make_bench, run_rounds):
     def meddle(self, ticket):
         return (yield)
 
@@ -106,7 +106,7 @@ def test_an_observer_that_meddles(hook, wrapper, make_bench, run_play):
     method = hookimpl(wrapper=True)(meddle) if wrapper else hookimpl(answer)
     observer = type("Observer", (), {hook: method})()
     with pytest.raises(UserError, match=f"observer 'spy' implements {hook}"):
-        run_play(make_bench(NET, RECIPE), Good(), (0.5,), observers={"spy": observer})
+        run_rounds(make_bench(NET, RECIPE), Good(), (0.5,), observers={"spy": observer})
 
 
 # ---- None, wrong types, exceptions ----------------------------------------------------------
@@ -139,7 +139,7 @@ def test_a_hook_that_raises(hook, fails):
 
 
 @pytest.mark.parametrize("error", [Unreachable("no"), Diverged("nan"), MemoryError()])
-def test_outcomes_that_are_no_misbehaviour_pass_through(error, make_bench, run_play):
+def test_outcomes_that_are_no_misbehaviour_pass_through(error, make_bench, run_rounds):
     class Raises(Good):
         @hookimpl
         def train(self, ticket):
@@ -147,10 +147,10 @@ def test_outcomes_that_are_no_misbehaviour_pass_through(error, make_bench, run_p
 
     bench = make_bench(NET, RECIPE)
     if isinstance(error, Unreachable):
-        assert run_play(bench, Raises(), (0.5,)).records[0]["status"] == "skipped"
+        assert run_rounds(bench, Raises(), (0.5,)).records[0]["status"] == "skipped"
     else:
         with pytest.raises(type(error)):
-            run_play(bench, Raises(), (0.5,))
+            run_rounds(bench, Raises(), (0.5,))
 
 
 # ---- masks ----------------------------------------------------------------------------------
@@ -493,14 +493,14 @@ def test_a_fit_inside_a_fit(fails):
     ],
 )
 def test_scores_that_are_no_metrics_cost_the_metrics_and_not_the_ticket(
-    answer, message, make_bench, run_play, capsys
+    answer, message, make_bench, run_rounds, capsys
 ):
     class Scores(Good):
         @hookimpl
         def score(self, ticket, trained):
             return answer
 
-    (record,) = run_play(make_bench(NET, RECIPE), Scores(), (0.5,)).records
+    (record,) = run_rounds(make_bench(NET, RECIPE), Scores(), (0.5,)).records
     assert record["status"] == "ok"
     assert record["reason"].startswith("mine.score: ") and message in record["reason"]
     assert "m" not in record["metrics"] and 0 <= record["metrics"]["test_accuracy"] <= 1
@@ -529,7 +529,7 @@ def diverges(ticket):
     ],
 )
 def test_a_score_that_raises_costs_the_metrics_and_not_the_ticket(
-    goes_wrong, message, make_bench, run_play
+    goes_wrong, message, make_bench, run_rounds
 ):
     class Scores(Good):
         @hookimpl
@@ -537,24 +537,24 @@ def test_a_score_that_raises_costs_the_metrics_and_not_the_ticket(
             goes_wrong(ticket)
             return {"m": 1.0}
 
-    (record,) = run_play(make_bench(NET, RECIPE), Scores(), (0.5,)).records
+    (record,) = run_rounds(make_bench(NET, RECIPE), Scores(), (0.5,)).records
     assert record["status"] == "ok" and "test_accuracy" in record["metrics"]
     assert re.match(f"mine.score: .*{message}", record["reason"]), record["reason"]
 
 
-def test_numbers_of_every_kind_are_metrics(make_bench, run_play):
+def test_numbers_of_every_kind_are_metrics(make_bench, run_rounds):
     class Scores(Good):
         @hookimpl
         def score(self, ticket, trained):
             return {"a": 1, "b": True, "c": torch.tensor(2.5), "d": math.nan}
 
-    (record,) = run_play(make_bench(NET, RECIPE), Scores(), (0.5,)).records
+    (record,) = run_rounds(make_bench(NET, RECIPE), Scores(), (0.5,)).records
     metrics = record["metrics"]
     assert (metrics["a"], metrics["b"], metrics["c"]) == (1.0, 1.0, 2.5)
     assert math.isnan(metrics["d"])
 
 
-def test_the_test_split_cannot_be_reached_from_a_ticket(make_bench, run_play, blobs):
+def test_the_test_split_cannot_be_reached_from_a_ticket(make_bench, run_rounds, blobs):
     """Nothing that a ticket refers to, however far, holds the test images."""
     import gc
 
@@ -578,5 +578,5 @@ def test_the_test_split_cannot_be_reached_from_a_ticket(make_bench, run_play, bl
             assert len(seen) > 100
             return RewindPoint.at(ticket.initial)
 
-    run_play(make_bench(NET, RECIPE), Looks(), (0.5,))
+    run_rounds(make_bench(NET, RECIPE), Looks(), (0.5,))
     assert found == []

@@ -47,10 +47,10 @@ class Listener:
 # ---- what they hear --------------------------------------------------------------------------
 
 
-def test_rounds_controls_and_evaluations(make_bench, run_play):
+def test_rounds_controls_and_evaluations(make_bench, run_rounds):
     listener = Listener()
     bench = make_bench(NET, RECIPE)
-    story = run_play(bench, HALVE, (0.5, 0.125), ("reinit",), observers={"ear": listener})
+    story = run_rounds(bench, HALVE, (0.5, 0.125), ("reinit",), observers={"ear": listener})
     assert listener.rounds == [
         (0, "none", 0.5, 276), (0, "reinit", 0.5, 276),
         (1, "none", 0.125, 138),  # intermediate
@@ -71,29 +71,29 @@ def test_rounds_controls_and_evaluations(make_bench, run_play):
     assert [r["reason"] for r in story.records] == [None] * 5
 
 
-def test_the_dense_run_s_own_ticket(make_bench, run_play):
+def test_the_dense_run_s_own_ticket(make_bench, run_rounds):
     listener = Listener()
-    run_play(make_bench(NET, RECIPE), Dense(), (1.0,), observers={"ear": listener})
+    run_rounds(make_bench(NET, RECIPE), Dense(), (1.0,), observers={"ear": listener})
     assert listener.rounds == [(0, "none", 1.0, 552)]
     assert listener.points == [("dense", "none", 0, 10), ("dense", "none", 0, 20)]
 
 
-def test_a_search_is_told_apart_from_the_ticket_s_training(make_bench, run_play):
+def test_a_search_is_told_apart_from_the_ticket_s_training(make_bench, run_rounds):
     listener = Listener()
-    run_play(make_bench(ConvBN(), RECIPE), EarlyBird(), (0.5,), observers={"ear": listener})
+    run_rounds(make_bench(ConvBN(), RECIPE), EarlyBird(), (0.5,), observers={"ear": listener})
     assert {point[0] for point in listener.points} == {"search", "train"}
 
 
-def test_a_training_that_was_done_before_is_heard_of_as_a_round_alone(make_bench, run_play):
+def test_a_training_that_was_done_before_is_heard_of_as_a_round_alone(make_bench, run_rounds):
     bench = make_bench(NET, RECIPE)
-    run_play(bench, Random(), (0.5,))
+    run_rounds(bench, Random(), (0.5,))
     listener = Listener()
-    run_play(bench, Random(), (0.5,), observers={"ear": listener})
+    run_rounds(bench, Random(), (0.5,), observers={"ear": listener})
     assert len(listener.rounds) == 1
     assert listener.points == []
 
 
-def test_facts_of_a_view_are_the_ticket_s(make_bench, run_play, tmp_path):
+def test_facts_of_a_view_are_the_ticket_s(make_bench, run_rounds, tmp_path):
     seen = {}
 
     class Looks(Random):
@@ -108,7 +108,7 @@ def test_facts_of_a_view_are_the_ticket_s(make_bench, run_play, tmp_path):
             seen["view"] = ticket
             seen["weights"] = trained.weights
 
-    run_play(make_bench(NET, RECIPE), Looks(), (0.5,), observers={"eye": Observer()})
+    run_rounds(make_bench(NET, RECIPE), Looks(), (0.5,), observers={"eye": Observer()})
     ticket, view = seen["ticket"], seen["view"]
     names = ("seed", "target", "target_count", "round", "layers", "prunable", "recipe", "device",
              "total_steps", "steps_per_epoch", "input_shape", "classes", "mask")  # fmt: skip
@@ -126,7 +126,7 @@ def test_facts_of_a_view_are_the_ticket_s(make_bench, run_play, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["fit", "dense", "trained", "memo", "keep_matrix", "units"])
-def test_what_trains_or_records_is_withheld_with_the_reason(name, make_bench, run_play):
+def test_what_trains_or_records_is_withheld_with_the_reason(name, make_bench, run_rounds):
     views = []
 
     class Observer:
@@ -134,7 +134,7 @@ def test_what_trains_or_records_is_withheld_with_the_reason(name, make_bench, ru
         def on_round(self, ticket, trained):
             views.append(ticket)
 
-    run_play(make_bench(NET, RECIPE), Random(), (0.5,), observers={"eye": Observer()})
+    run_rounds(make_bench(NET, RECIPE), Random(), (0.5,), observers={"eye": Observer()})
     with pytest.raises(AttributeError, match=rf"observers have no ticket\.{name}: "):
         getattr(views[0], name)
     with pytest.raises(AttributeError, match="'TicketView' has no attribute 'nonsense'"):
@@ -242,14 +242,14 @@ def timeless(records):
     ids=["imp", "rigl", "early_bird", "dense"],
 )
 def test_nothing_that_an_observer_does_shows_in_the_records(
-    strategy, model, densities, act, make_bench, run_play, tmp_path
+    strategy, model, densities, act, make_bench, run_rounds, tmp_path
 ):
     controls = CONTROLS if densities[0] < 1 else ()
-    undisturbed = run_play(make_bench(model, RECIPE), strategy, densities, controls)
+    undisturbed = run_rounds(make_bench(model, RECIPE), strategy, densities, controls)
     before = settings()
     bench = make_bench(model, RECIPE, root=tmp_path / "observed")
     observers = {"a": Listener(), "hostile": hostile(act), "z": Listener()}
-    story = run_play(bench, strategy, densities, controls, observers=observers)
+    story = run_rounds(bench, strategy, densities, controls, observers=observers)
     assert settings() == before
     records = timeless(story.records)
     for record in records:
@@ -267,7 +267,7 @@ def test_nothing_that_an_observer_does_shows_in_the_records(
 # ---- an observer that raises -----------------------------------------------------------------
 
 
-def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_play, capsys):
+def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_rounds, capsys):
     calls = []
 
     class Observer:
@@ -281,7 +281,7 @@ def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_play, c
             calls.append("round")
 
     bench = make_bench(NET, RECIPE)
-    story = run_play(bench, HALVE, (0.5, 0.25), observers={"spy": Observer()})
+    story = run_rounds(bench, HALVE, (0.5, 0.25), observers={"spy": Observer()})
     assert [r["status"] for r in story.records] == ["ok", "ok"]
     assert calls == [10]
     line = r"observer spy.on_eval: raised ZeroDivisionError: by zero (test_observers.py:"
@@ -300,14 +300,14 @@ def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_play, c
         (lambda: {"ok": 1.0, "test_accuracy": 1.0}, "'test_accuracy' is defaults's already"),
     ],
 )
-def test_a_lost_metric_is_told_in_the_row(answer, wrong, make_bench, run_play, capsys):
+def test_a_lost_metric_is_told_in_the_row(answer, wrong, make_bench, run_rounds, capsys):
     class Observer:
         @hookimpl
         def score(self, ticket, trained):
             return answer()
 
     observers = {"spy": Observer(), "ear": Listener()}
-    (record,) = run_play(make_bench(NET, RECIPE), Random(), (0.5,), observers=observers).records
+    (record,) = run_rounds(make_bench(NET, RECIPE), Random(), (0.5,), observers=observers).records
     assert record["status"] == "ok"
     assert record["reason"].startswith("observer spy.score: ")
     assert wrong in record["reason"]
@@ -317,11 +317,11 @@ def test_a_lost_metric_is_told_in_the_row(answer, wrong, make_bench, run_play, c
     assert "its metrics are missing" in capsys.readouterr().err
 
 
-def test_ctrl_c_still_ends_the_run(make_bench, run_play):
+def test_ctrl_c_still_ends_the_run(make_bench, run_rounds):
     class Observer:
         @hookimpl
         def on_round(self, ticket, trained):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_play(make_bench(NET, RECIPE), Random(), (0.5,), observers={"spy": Observer()})
+        run_rounds(make_bench(NET, RECIPE), Random(), (0.5,), observers={"spy": Observer()})

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lth_bench.errors import Unreachable
 from lth_bench.masks import Layer, Layers, Mask, PerKind, count_at
-from lth_bench.masks.pack import pack, unpack
-from lth_bench.masks.select import top_k_flat
+from lth_bench.masks.allocation import top_k_flat
+from lth_bench.masks.mask import pack, unpack
 
 LENET = (
     Layer("fc1", "linear", (300, 784)),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
-from lth_bench.masks.layer import Layer
+from lth_bench.masks.layers import Layer
 from lth_bench.models.prunable import prunable_layers
 
 SHAPE = (3, 4, 4)

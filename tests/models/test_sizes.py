@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
-from lth_bench.masks.layer import Layer
+from lth_bench.masks.layers import Layer
 from lth_bench.models.conv import Conv2, Conv4, Conv6
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.lenet5 import LeNet5

@@ -54,8 +54,8 @@ def test_another_type():
 
 def test_a_plan_names_whose_methods_fail(tmp_path):
     from lth_bench.data.root import data_root
-    from lth_bench.plan import plan_suite
-    from lth_bench.prepare import Wish, prepare
+    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.request import RunRequest, prepare
 
     file = tmp_path / "idea.py"
     file.write_text(
@@ -66,11 +66,11 @@ def test_a_plan_names_whose_methods_fail(tmp_path):
         "    @hookimpl\n"
         "    def select_mask(self, ticket): ...\n"
         "    def dense_checkpoints(self, total_steps): return total_steps / 2\n"
-        "    def planned_fits(self, counts, kinds, densities, total_steps): return 1 / 0\n"
+        "    def start_step(self, total_steps): return 1 / 0\n"
     )
-    wish = Wish(suite="quickstart", strategies=["idea"], plugins=[file], command="run")
+    request = RunRequest.from_arguments(suite="quickstart", strategies=["idea"], plugins=[file])
     with pytest.raises(UserError, match=r"'idea': dense_checkpoints must return .* 200\.0"):
-        plan_suite(*prepare(wish), data_root())
+        plan_suite(*prepare(request), data_root())
     file.write_text(file.read_text().replace("total_steps / 2", "[7]"))
-    with pytest.raises(UserError, match=r"'idea': planned_fits raised ZeroDiv.*idea\.py:8"):
-        plan_suite(*prepare(wish), data_root())
+    with pytest.raises(UserError, match=r"'idea': start_step raised ZeroDiv.*idea\.py:8"):
+        plan_suite(*prepare(request), data_root())

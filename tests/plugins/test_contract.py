@@ -65,7 +65,7 @@ def test_every_built_in_plugin_keeps_its_contract():
             "def dense_checkpoints(self): ...",
             "called as dense_checkpoints\\(self, total_steps\\), but it is .*\\(self\\)",
         ),
-        ("def planned_fits(self, densities): ...", "counts, kinds, densities, total_steps"),
+        ("def start_step(self): ...", "called as start_step\\(self, total_steps\\)"),
     ],
 )
 def test_a_strategy_s_slips(body, says):
@@ -92,7 +92,7 @@ def test_a_strategy_s_slips(body, says):
         "@property\ndef iterative(self): return True",
         "static = True\nnames = ('a',)",
         "def dense_checkpoints(self, total_steps): return []",
-        "def planned_fits(self, *arguments): return []",
+        "def search_steps(self, *arguments): return 0",
     ],
 )
 def test_what_is_no_slip(body):

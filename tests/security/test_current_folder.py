@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench import environment
 from lth_bench.errors import UserError
-from lth_bench.executors import local, processes
+from lth_bench.running import environment
+from lth_bench.running.executors import local, processes
 
 LIBRARIES = {"numpy", "torch", "duckdb", "pluggy", "typer", "rich", "filelock", "sitecustomize",
              "lth_strategies", "sklearn", "scipy", "safetensors", "PIL", "torchvision", "optuna",
@@ -48,7 +48,7 @@ if __name__ == "__main__":
 """
 STARTS = """
 import os, sys
-from lth_bench.executors import processes
+from lth_bench.running.executors import processes
 from own_work import work
 
 processes.METHOD, processes.IMPORTED = sys.argv[1], []

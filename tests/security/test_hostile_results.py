@@ -15,18 +15,19 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from lth_bench.analysis.page import gather_report
 from lth_bench.errors import UserError
-from lth_bench.explain import why
+from lth_bench.maintenance.results import check_results
+from lth_bench.maintenance.why import why
 from lth_bench.masks import Mask
-from lth_bench.report.page import render_page
+from lth_bench.output.page import render_page
 from lth_bench.store import Journal, Paths, fold, reading, rebuild
 from lth_bench.store.database import open_safe, open_writable
 from lth_bench.store.journal import finished
 from lth_bench.store.query import query
+from lth_bench.training.checkpoints.checkpoint import CheckpointStore
 from lth_bench.training.keys import digest
-from lth_bench.training.partial import Partials
 from lth_bench.tuning.storage import open_storage
-from lth_bench.upkeep.results import check_results
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</script></style>"
@@ -168,7 +169,7 @@ def test_markup_in_every_field_of_every_record_stays_text(
         for record in [*scenario.records(), *RECORDS["Search"]().records()]:
             journal.append(spoilt(json.loads(json.dumps(record))))
     with reading(paths.results) as con:
-        html = render_page(con)
+        html = render_page(gather_report(con))
         assert con.execute("SELECT count(*) FROM trials").fetchone() != (0,)
     assert [(tag, a) for tag, a in Scripts(html).found] == [
         ("script", {"type": "application/json", "id": "numbers"}), ("script", {}), ("script", {}),
@@ -295,7 +296,7 @@ def test_a_training_of_a_stranger_that_is_not_right_counts_as_absent(
 def test_a_training_in_mid_way_that_is_no_file_counts_as_absent(
     tmp_path: Path, name: str, make: Callable[[Path], object]
 ) -> None:
-    partials = Partials(tmp_path)
+    partials = CheckpointStore(tmp_path)
     folder = partials.folder(KEY)
     folder.mkdir()
     known = {"file": "5.safetensors", "digest": "", "done": 5, "width": 1, "variant": "",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.runner import Settings
-from lth_bench.suite.consent import require_plugins, require_storage
+from lth_bench.running.request import Execution, RunRequest, SuiteSelection
+from lth_bench.suite.check import require_plugins, require_storage
 from lth_bench.suite.load import suite_of
 from lth_bench.tuning.run import tune_suite
 
@@ -68,7 +68,7 @@ def test_code_loads_only_if_the_same_file_is_named(tmp_path: Path) -> None:
         require_plugins(wanted, [real], "lth-bench run suite.toml")
         require_plugins(wanted, [tmp_path / "sub" / ".." / "idea.py"], "lth-bench run suite.toml")
         for given in ([], [other]):
-            with pytest.raises(UserError, match="needs code of its own"):
+            with pytest.raises(UserError, match="needs its own code"):
                 require_plugins(wanted, given, "lth-bench run suite.toml")
 
 
@@ -79,7 +79,7 @@ def test_a_link_that_now_leads_elsewhere_is_another_file(tmp_path: Path) -> None
     wanted = suite(tmp_path, PLUGINS=["link.py"])
     link.unlink()
     link.symlink_to(tmp_path / "evil.py")
-    with pytest.raises(UserError, match=r"needs code of its own: .*evil\.py"):
+    with pytest.raises(UserError, match=r"needs its own code: .*evil\.py"):
         require_plugins(wanted, [read], "lth-bench run suite.toml")
 
 
@@ -95,9 +95,13 @@ def test_no_store_is_opened_because_a_suite_says_so(tmp_path: Path) -> None:
     """Neither a file that would be made nor a host that would be asked."""
     file = tmp_path / "elsewhere.db"
     wanted = suite(tmp_path, TUNE=STORED.replace("URL", f"sqlite:///{file}"))
-    settings = Settings(tmp_path / "r.duckdb", command="lth-bench tune suite.toml")
+    execution = Execution(results=tmp_path / "r.duckdb")
+    selection = SuiteSelection(suite=tmp_path / "suite.toml")
+    request = RunRequest(
+        selection=selection, execution=execution, command="lth-bench tune suite.toml"
+    )
     with pytest.raises(UserError) as caught:
-        tune_suite(wanted, None, settings, None)  # type: ignore[arg-type]
+        tune_suite(wanted, None, request, None)  # type: ignore[arg-type]
     assert f"lth-bench tune suite.toml --storage sqlite:///{file}" in caught.value.message
     assert os.listdir(tmp_path) == []
     with sqlite3.connect(":memory:"):
@@ -123,7 +127,7 @@ def bombs() -> list[tuple[str, str]]:
     lists = ",".join(f'"m{i}"' for i in range(40))
     return [
         ("a" + ".a" * 1500 + " = 1\n" + base, "nested too deeply"),
-        ("a" + ".a" * 50_000 + " = 1\n" + base, "dots in a line"),
+        ("a" + ".a" * 50_000 + " = 1\n" + base, "a line of a suite has at most 2,000 dots"),
         ("a = " + "[" * 5000, "nested too deeply"),
         (base + 'x = """' + "\n" * 5000 + '"""', "unknown key"),
         ("\n".join(f"k{i} = 1" for i in range(5000)) + "\nx = " + "9" * 5000, "not valid TOML"),
@@ -143,7 +147,7 @@ def test_what_would_take_minutes_is_refused_soon(tmp_path: Path, number: int) ->
 
 
 def test_a_key_is_set_deeply_only_so_far(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="tables or lists within each other"):
+    with pytest.raises(UserError, match="nested too deeply; at most 60 tables or lists"):
         suite(tmp_path, ("strategies.imp.params.x" + ".a" * 1500 + "=1",))
 
 

@@ -78,7 +78,7 @@ FUSE = Fuse()
 def patch_coordinator():
     from importlib import import_module
 
-    from lth_bench import recorder
+    from lth_bench.running import recorder
     from lth_bench.store import journal
 
     fold = import_module("lth_bench.store.fold")  # the package has a function of this name
@@ -111,9 +111,9 @@ def patch_coordinator():
 
 def patch_worker():
     from lth_bench.plugins.dispatch import Hooks
-    from lth_bench.training.cache import TrainingCache
-    from lth_bench.training.cohort import Cohort
-    from lth_bench.training.layouts.base import Layout
+    from lth_bench.training.checkpoints.cache import TrainingCache
+    from lth_bench.training.engine.cohort import Cohort
+    from lth_bench.training.engine.layouts.base import Layout
 
     file = DIARY.with_name(f"{DIARY.name}.{os.getpid()}.progress")
     file.write_bytes(bytes(PROGRESS.size))
@@ -170,7 +170,7 @@ if __name__ == "__main__":
     from contextlib import nullcontext
 
     from lth_bench.cli import main
-    from lth_bench.executors import processes
+    from lth_bench.running.executors import processes
 
     processes._without_main = nullcontext  # workers run this file too, as they run no user's
     main()

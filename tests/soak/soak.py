@@ -92,9 +92,9 @@ class Results:
         Path(f"{self.diary}.fired").unlink(missing_ok=True)
         process = subprocess.Popen(
             [sys.executable, HERE / "faults.py", "run", self.suite, "--workers", "2",
-             "--width", str(self.width), "--results", self.folder / "results.duckdb"],
+             "--cohort-size", str(self.width), "--results", self.folder / "results.duckdb"],
             env={
-                **{k: v for k, v in os.environ.items() if not k.startswith("LTH_BENCH_WIDTH")},
+                **{k: v for k, v in os.environ.items() if k != "LTH_BENCH_COHORT_SIZE"},
                 "SOAK_DIARY": str(self.diary),
                 "SOAK_FAULT": " ".join(map(str, fault or ())),
                 "LTH_BENCH_CHECKPOINT_SECONDS": str(CHECKPOINTS),

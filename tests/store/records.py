@@ -347,8 +347,8 @@ def uniform(low: float, high: float, log: bool = False) -> str:
 def training(reused: bool) -> dict[str, Any]:
     return {
         "start": 0, "end": 1000, "steps": 1000, "flops_dense": DENSE_FLOPS,
-        "flops_masked_theoretical": DENSE_FLOPS / 2, "seconds": 1.5, "device": "cpu", "width": 1,
-        "variant": "plain", "device_name": "AMD X", "peak_memory": 5000,
+        "flops_masked_theoretical": DENSE_FLOPS / 2, "seconds": 1.5, "device": "cpu",
+        "cohort_size": 1, "variant": "plain", "device_name": "AMD X", "peak_memory": 5000,
         "reused": reused,
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.runner import require_writable
+from lth_bench.running.runner import require_writable
 from lth_bench.store import Journal, Paths, fold, reading, rebuild
 from lth_bench.store.export import INTERNAL, documented, export_snapshot, export_tables
 from lth_bench.store.glossary import VIEWS

@@ -9,6 +9,7 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.store import Journal, fold, rebuild
 from lth_bench.store.database import open_safe
+from lth_bench.store.journal import endings
 from lth_bench.store.reading import is_current
 
 Make = Callable[..., Any]
@@ -59,6 +60,30 @@ def test_fields_arrive_as_they_were_written(make_scenario: Make, write: Make) ->
     assert training[1:10] == (0, 1000, 1000, 1e9, 5e8, 1.5, "cpu", 1, "plain")
     assert training[10:] == ("AMD X", 5000, ticket["run_id"])
     assert (command, device) == ("lth-bench run quickstart --seeds 3", "cpu")
+
+
+def test_a_journal_from_before_says_width(make_scenario: Make, write: Make) -> None:
+    paths = write(make_scenario(strategies=("dense", "imp")))
+    new = paths.journal.read_text()
+    old = new.replace('"cohort_size":', '"width":')
+    assert new != old
+    paths.journal.write_text(old)
+    fold(paths)
+    with open_safe(paths) as con:
+        sizes = con.execute("SELECT DISTINCT cohort_size FROM trainings").fetchall()
+    assert sizes == [(1,)]
+
+
+def test_endings_at_a_cohort_size_from_either_journal(make_scenario: Make, write: Make) -> None:
+    paths = write(make_scenario(strategies=("dense",), seeds=(0, 1)))
+    ended = [r["experiment_id"] for r, _ in Journal(paths).read() if r["record"] == "experiment"]
+    with Journal(paths) as journal:
+        for identity, size in zip(ended, ({"width": 4}, {"cohort_size": 4}), strict=True):
+            journal.append({
+                "record": "experiment", "experiment_id": identity, "status": "ok", **size,
+            })  # fmt: skip
+    assert set(endings(paths, 4)) == set(ended)
+    assert endings(paths, 3) == {}
 
 
 def test_folding_again_changes_nothing(

@@ -120,7 +120,7 @@ def test_no_results_are_said_at_once(tmp_path: Path) -> None:
 
 def test_the_store_imports_nothing_heavy() -> None:
     code = (
-        "import sys, lth_bench.store, lth_bench.report.leaderboard; "
+        "import sys, lth_bench.store, lth_bench.analysis.leaderboard; "
         "print([m for m in ('torch', 'duckdb', 'pandas', 'scipy', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

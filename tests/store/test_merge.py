@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lth_bench.errors import UserError
 from lth_bench.store import Journal, Paths, fold, reading, replay, schema
 from lth_bench.store.journal import encode
-from lth_bench.store.mark import Mark
+from lth_bench.store.mark import FileMark
 from lth_bench.store.merge import MergeReport, merge, merge_journal
 from lth_bench.store.staging import copy_lines, stage, unstage
 
@@ -66,7 +66,9 @@ class Folded:
         """The views, or the rows of a query."""
         module = sys.modules["lth_bench.store.fold"]
         with tempfile.TemporaryDirectory() as folder:
-            batch = copy_lines(paths.journal, Mark(1, 0, 0, "", ""), Path(folder) / "batch.jsonl")
+            batch = copy_lines(
+                paths.journal, FileMark(1, 0, 0, "", ""), Path(folder) / "batch.jsonl"
+            )
             assert batch is not None
             stage(self.con, batch)
         self.con.execute("BEGIN")
@@ -392,7 +394,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(ours: Paths, tmp_path: Path) -
     before = ours.journal.read_bytes()
     done = process(FULL, ours.results, theirs.journal)
     assert f"cannot write the journal {ours.journal}" in done.stdout, done.stderr
-    assert "Free some space and run the same command again" in done.stdout
+    assert "Free some space, then rerun the command to resume" in done.stdout
     assert ours.journal.read_bytes() == before
 
 

@@ -11,10 +11,11 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
-from lth_bench.store.mark import Mark
+from lth_bench.store.mark import FileMark
 from lth_bench.store.records import (
     ExperimentRecord,
     PlannedExperiment,
@@ -28,7 +29,7 @@ from lth_bench.store.records import (
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
-START = Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
+START = FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def take(con: duckdb.DuckDBPyConnection, content: bytes) -> bool:
     return True
 
 
-few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=cases(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @few

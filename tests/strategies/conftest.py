@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lth_bench.masks import Layer
-from lth_bench.ticket import DenseRun, Fits, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
 
 LENET = (
     Layer("fc1", "linear", (300, 784)),
@@ -22,9 +22,16 @@ def make_ticket() -> Callable[..., Ticket]:
     """`make_ticket(bench, target=0.5, seed=0)`: the ticket of a first `select_mask`."""
 
     def make(bench: Any, target: float = 0.5, seed: int = 0) -> Ticket:
-        fits = Fits()
-        dense = DenseRun(bench, seed, frozenset(), fits)
-        return Ticket(bench, seed, target, 0, bench.dense_mask(), dense, fits, {})
+        ledger = CostLedger()
+        return Ticket(
+            bench=bench,
+            seed=seed,
+            target=target,
+            round=0,
+            mask=bench.dense_mask(),
+            dense=DenseRun(bench, seed, ledger),
+            ledger=ledger,
+        )
 
     return make
 

@@ -116,7 +116,7 @@ def test_the_mask_is_the_global_top_k_and_nothing_is_trained(bench, make_ticket)
     flat = torch.cat([s.flatten() for s in scores.values()])
     kept = torch.cat([mask.kept[n].flatten() for n in scores])
     assert float(flat[kept].min()) >= float(flat[~kept].max())
-    assert ticket.fits.search == ticket.fits.train == []
+    assert ticket.ledger.search == ticket.ledger.train == []
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(bench, make_ticket):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import cases
 from torch import Tensor
 
 from lth_bench.errors import Unreachable, UserError
@@ -75,7 +76,7 @@ def test_held_joins_the_parts_of_a_concatenation(known):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=15)
+@settings(max_examples=cases(15))
 @given(seed=st.integers(0, 10_000))
 def test_removed_units_inverts_mask_of(known, name, seed):
     net, groups = known[name]
@@ -115,7 +116,7 @@ def by_hand(groups, layers, scores: list[Tensor], k: int) -> Mask | None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=15)
+@settings(max_examples=cases(15))
 @given(
     seed=st.integers(0, 10_000), density=st.floats(0.01, 1.0), levels=st.sampled_from([2, 5, 1000])
 )

@@ -7,10 +7,10 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.plugins import Entry
 from lth_bench.suite import load_suite
-from lth_bench.suite.check import check
+from lth_bench.suite.check import check, require_plugins
 
 
-def test_a_right_suite_passes(write, registry):
+def test_a_valid_suite_passes(write, registry):
     check(load_suite(write()), registry)
 
 
@@ -47,13 +47,13 @@ def test_one_message_with_file_line_and_key(write, registry, old, new, line, par
     assert len(message.splitlines()) == 1
 
 
-def test_an_override_is_named_instead_of_a_line(write, registry):
+def test_an_error_in_an_override_names_the_option(write, registry):
     suite = load_suite(write(), ["strategies.imp.params.rat=0.5"])
     with pytest.raises(UserError, match=r"--set strategies.imp.params.rat=0.5: .*'rate'"):
         check(suite, registry)
 
 
-def test_whatever_a_plugin_raises_is_one_message(write, registry):
+def test_any_exception_of_a_plugin_is_one_message(write, registry):
     @dataclass(frozen=True)
     class Rude:
         def __post_init__(self) -> None:
@@ -63,3 +63,21 @@ def test_whatever_a_plugin_raises_is_one_message(write, registry):
     suite = load_suite(write('"digits"', '"rude"'))
     with pytest.raises(UserError, match="15: dataset 'rude': KeyError: 'oh'"):
         check(suite, registry)
+
+
+def test_a_suite_cannot_load_code_by_itself(write, tmp_path, monkeypatch):
+    path = write("schema_version = 1", 'schema_version = 1\nplugins = ["my idea.py"]')
+    suite = load_suite(path)
+    assert suite.plugins == ("my idea.py",)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        require_plugins(suite, [], "lth-bench run demo.toml")
+    assert "lth-bench run demo.toml --plugin 'my idea.py'" in str(caught.value)
+    require_plugins(suite, [tmp_path / "sub" / ".." / "my idea.py"], "lth-bench run demo.toml")
+
+
+def test_plugins_already_given_stay_in_the_printed_command(write, tmp_path, monkeypatch):
+    suite = load_suite(write("schema_version = 1", 'schema_version = 1\nplugins = ["a.py"]'))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"run x --plugin b.py --plugin a.py$"):
+        require_plugins(suite, [tmp_path / "b.py"], "run x")

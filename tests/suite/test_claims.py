@@ -9,9 +9,8 @@ from lth_bench.errors import UserError
 from lth_bench.suite import load_suite, smoke
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.schema import json_schema
-from lth_bench.suite.shipped import shipped
-from lth_bench.suite.spec import Claim, Side
-from lth_bench.suite.summary import summary
+from lth_bench.suite.source import shipped
+from lth_bench.suite.spec import Claim, Side, summary
 
 CLAIM = """
 [[claims]]
@@ -41,7 +40,7 @@ def claim(write, text):
     return written
 
 
-def test_what_it_is_about(claim):
+def test_the_sides_of_a_claim(claim):
     (found,) = load_suite(claim()).claims
     task = ("mlp(hidden=[30])", "digits", "fast")
     assert found == Claim(
@@ -116,7 +115,7 @@ def test_another_recipe_on_the_other_side(claim):
 
 
 WRONG = [
-    ('name = "first"', 'name = "a b"', 1, ["name must be ASCII letters", "'a b'"]),
+    ('name = "first"', 'name = "a b"', 1, ["name must consist of ASCII letters", "'a b'"]),
     ('name = "first"', "", 0, ["missing key claims[0].name"]),
     ('text = "imp is better than snip"', 'text = " "', 2, ["text is empty"]),
     ('source = "a paper, table 1"', "", 0, ["missing key claims[0].source"]),
@@ -124,22 +123,27 @@ WRONG = [
     ('of = "imp"', 'of = "imp/reinit"', 4, ["'imp' has no control 'reinit'; it has none"]),
     ('of = "imp"', 'of = "dense/reinit"', 4, ["'dense' has no control 'reinit'"]),
     ('of = "imp"', 'off = "imp"', 4, ["unknown key claims[0].off", "'of'"]),
-    ('versus = "snip-big"', 'versus = "imp"', 5, ["versus is the same as `of`: 'imp'"]),
+    (
+        'versus = "snip-big"',
+        'versus = "imp"',
+        5,
+        ["versus must differ from `of`, but both are 'imp'"],
+    ),
     ('model = "mlp"', 'model = "mpl"', 6, ["claims[0].model: no task has a model 'mpl'", "'mlp'"]),
     ('model = "mlp"', 'dataset = "cifar"', 6, ["no task has a dataset 'cifar'", "digits"]),
     ('model = "mlp"', 'recipe = "slow"', 6, ["no task has a recipe 'slow'", "fast"]),
-    ('model = "mlp"', "", 0, ["fits 2 of them: conv/digits/fast, mlp", "give model"]),
-    ('model = "mlp"', 'model = "conv"', 5, ["claims[0].versus: 'snip-big' is not for conv"]),
-    ("density = 0.2", "", 0, ["claims[0] has no density", "0.5, 0.2"]),
-    ("density = 0.2", "density = 0.3", 7, ["has no density 0.3, but 0.5, 0.2"]),
-    ("density = 0.2", "density = 1", 7, ["has no density 1, but 0.5, 0.2"]),
+    ('model = "mlp"', "", 0, ["fits 2 of them: conv/digits/fast, mlp", "set model"]),
+    ('model = "mlp"', 'model = "conv"', 5, ["claims[0].versus: 'snip-big' does not run on conv"]),
+    ("density = 0.2", "", 0, ["claims[0] needs a density", "0.5, 0.2"]),
+    ("density = 0.2", "density = 0.3", 7, ["has no density 0.3; it has 0.5, 0.2"]),
+    ("density = 0.2", "density = 1", 7, ["has no density 1; it has 0.5, 0.2"]),
     ("density = 0.2", "density = [\n0.2,\n0.3]", 9, ["claims[0].density[1]", "density 0.3"]),
-    ("density = 0.2", "density = [0.2, 0.2001]", 7, ["density[1]: 0.2 is meant twice"]),
+    ("density = 0.2", "density = [0.2, 0.2001]", 7, ["density[1]: density 0.2 is listed twice"]),
     ("density = 0.2", "density = []", 7, ["density is an empty list"]),
     ("density = 0.2", "density = 0", 7, ["claims[0].density", "(0, 1]", "got 0"]),
-    ("at_least = 0.001", "", 0, ["exactly one of at_least", "has none"]),
-    ("at_least = 0.001", "at_least = 0\nat_most = 1", 9, ["this has at_least and at_most"]),
-    ("at_least = 0.001", "at_least = 0\nreported = true", 9, ["has at_least and reported"]),
+    ("at_least = 0.001", "", 0, ["exactly one of at_least", "but got none"]),
+    ("at_least = 0.001", "at_least = 0\nat_most = 1", 9, ["but got at_least and at_most"]),
+    ("at_least = 0.001", "at_least = 0\nreported = true", 9, ["but got at_least and reported"]),
     ("at_least = 0.001", "within = 0", 8, ["claims[0].within", "> 0"]),
     ("at_least = 0.001", "at_least = nan", 8, ["claims[0].at_least", "nan"]),
     ("at_least = 0.001", 'at_least = 0\ncompare = "ratio"', 8, ["at_least of a ratio", "> 0"]),
@@ -155,7 +159,12 @@ WRONG = [
     ('versus = "snip-big"', 'versus_recipe = "fast"', 5, ["versus_recipe needs `versus`"]),
     ('versus = "snip-big"', 'compare = "ratio"', 5, ["compare needs `versus`"]),
     ("of =", 'versus_recipe = "slow"\nof =', 4, ["has no recipe 'slow'", "fast"]),
-    ('of = "imp"\nversus = "snip-big"', 'of = "dense"', 6, ["the dense run has no density"]),
+    (
+        'of = "imp"\nversus = "snip-big"',
+        'of = "dense"',
+        6,
+        ["a claim about dense runs takes no density"],
+    ),
 ]
 
 
@@ -171,13 +180,15 @@ def test_one_message_with_file_line_and_key(claim, old, new, line, parts):
     assert len(message.splitlines()) == 1
 
 
-def test_a_name_that_is_taken(claim):
+def test_two_claims_of_one_name_are_refused(claim):
     path = claim(more=CLAIM)
-    with pytest.raises(UserError, match=rf":{FIRST + 11}: claims\[1\].name: the name 'first' is"):
+    with pytest.raises(
+        UserError, match=rf":{FIRST + 11}: claims\[1\].name: another claim is already named 'first'"
+    ):
         load_suite(path)
 
 
-def test_a_changed_suite_loses_the_claims_it_cannot_decide(claim):
+def test_overrides_drop_claims_that_no_longer_apply(claim):
     more = CLAIM.replace('"first"', '"second"').replace("density = 0.2", "density = 0.5")
     path = claim(more=more)
     assert [c.name for c in load_suite(path).claims] == ["first", "second"]
@@ -187,7 +198,7 @@ def test_a_changed_suite_loses_the_claims_it_cannot_decide(claim):
     assert len(smoke(load_suite(path)).claims) == 2
 
 
-def test_from_a_text_that_no_file_holds(claim, tmp_path):
+def test_claims_of_a_text_without_a_file(claim, tmp_path):
     text = claim().read_text()
     suite = suite_of(text, tmp_path / "gone.toml")
     assert suite.claims[0].name == "first"
@@ -218,7 +229,7 @@ def test_the_schema(registry):
 @pytest.mark.parametrize(
     ("name", "number"), [("mnist_lenet", 10), ("cifar_conv", 15), ("cifar_resnet", 26)]
 )
-def test_the_shipped_suites_claim_what_the_papers_do(name, number):
+def test_claims_of_the_shipped_suites(name, number):
     claims = load_suite(name).claims
     assert len(claims) == number
     for claim in claims:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from lth_bench.analysis.measures import measure
 from lth_bench.plugins import load_registry
-from lth_bench.report.measures import measure
 from lth_bench.suite import load_suite
-from lth_bench.suite.shipped import shipped
+from lth_bench.suite.source import shipped
 from lth_bench.suite.spec import Claim, Side, Suite
 
 KNOWN = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def quoted(suite: Suite, claim: Claim) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize(("suite", "claim"), QUOTED)
 def test_the_value(suite: Suite, claim: Claim) -> None:
     assert claim.published is not None
-    percent = claim.compare != "ratio" and measure(claim.metric).kind == "fraction"
+    percent = claim.compare != "ratio" and measure(claim.metric).is_fraction
     values = [
         (end[0]["value"] - sum(other["value"] for other in end[1:])) / (100 if percent else 1)
         for end in quoted(suite, claim)

@@ -11,7 +11,7 @@ import pytest
 from lth_bench.params import build
 from lth_bench.suite import load_suite
 from lth_bench.suite.document import ClaimTable, Header, StrategyTable, TaskTable
-from lth_bench.suite.shipped import FOLDER, shipped
+from lth_bench.suite.source import FOLDER, shipped
 from lth_bench.suite.tune import TuneTable
 from lth_bench.training.recipe import Recipe
 

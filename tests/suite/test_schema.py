@@ -26,9 +26,9 @@ def test_it_is_json_and_names_the_plugins(registry):
 def test_ranges_and_forms(registry):
     schema = json_schema(registry)
     header = schema["properties"]["suite"]["properties"]
-    densities, ladder = header["densities"]["anyOf"]
+    densities, schedule = header["densities"]["anyOf"]
     assert densities["items"] == {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-    assert ladder["properties"]["rounds"] == {
+    assert schedule["properties"]["rounds"] == {
         "type": "integer",
         "minimum": 1,
         "maximum": 100,

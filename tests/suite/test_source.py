@@ -4,7 +4,77 @@ import time
 
 import pytest
 
-from lth_bench.suite.source import line_of
+from lth_bench.suite import load_suite
+from lth_bench.suite.check import check
+from lth_bench.suite.source import find, line_of, shipped
+
+SIX = {"imp", "one_shot", "late_rewind", "early_bird", "snip", "rigl"}
+
+
+def test_names():
+    assert {"quickstart", "mnist_lenet", "cifar_conv", "cifar_resnet"} <= set(shipped())
+
+
+def test_a_name_a_path_and_a_file_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find("quickstart") == shipped()["quickstart"]
+    assert str(find("some/quickstart")) == "some/quickstart"
+    (tmp_path / "quickstart").mkdir()  # a folder of that name does not hide the suite
+    assert find("quickstart") == shipped()["quickstart"]
+    (tmp_path / "mnist_lenet").write_text("")
+    assert str(find("mnist_lenet")) == "mnist_lenet"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_suites_load_and_are_named_after_their_file(name):
+    suite = load_suite(name)
+    assert suite.name == name
+    assert suite.description
+    if name != "tune_digits":  # which is about tuning, not about all methods
+        assert {s.use for s in suite.strategies} >= SIX | {"dense", "random"}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_installed_plugins_accept_them(name):
+    from lth_bench.plugins import load_registry
+
+    check(load_suite(name), load_registry())
+
+
+def test_quickstart_is_what_the_readme_says():
+    suite = load_suite("quickstart")
+    assert len(suite.seeds) == 3
+    assert [len(task.densities) for task in suite.tasks] == [5, 5]
+    imp = next(s for s in suite.strategies if s.use == "imp")
+    assert imp.params["prune_rate"] <= 0.4
+
+
+def test_mnist_lenet_is_the_published_sparsity_schedule():
+    """What 20% a round, and 10% in the output layer, leaves of 784-300-100-10."""
+    hidden, output = 784 * 300 + 300 * 100, 1000
+    left = [(hidden * 0.8**i + output * 0.9**i) / (hidden + output) for i in range(1, 16)]
+    (task,) = load_suite("mnist_lenet").tasks
+    assert task.densities == pytest.approx(left, abs=6e-5)
+    imp = next(s for s in load_suite("mnist_lenet").strategies if s.use == "imp")
+    assert imp.controls == ("reinit", "shuffle")
+
+
+def test_cifar_conv_densities_are_levels_of_the_papers_schedule():
+    convs = {"conv2": 38_592, "conv4": 259_776, "conv6": 1_144_512}
+    totals = {"conv2": 4_300_992, "conv4": 2_425_024, "conv6": 2_261_184}
+    suite = load_suite("cifar_conv")
+    imp = next(s for s in suite.strategies if s.use == "imp")
+    for task in suite.tasks:
+        name = task.model.name
+        rate = imp.params_for(task.model)["prune_rate"]
+        sizes = {"conv": convs[name], "output": 2560}
+        sizes["linear"] = totals[name] - sum(sizes.values())
+        left = [
+            sum(n * (1 - rate[kind]) ** i for kind, n in sizes.items()) / totals[name]
+            for i in (2, 5, 8, 11, 14, 17)
+        ]
+        assert task.densities == pytest.approx(left, abs=6e-5)
+
 
 TEXT = '''\
 # a comment

@@ -8,12 +8,12 @@ import pytest
 
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
-from lth_bench.plan import plan_suite
 from lth_bench.plugins import load_registry
+from lth_bench.running.plan import plan_suite
 from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
-from lth_bench.suite.smoke import smoke
+from lth_bench.suite.select import smoke
 
 TUNED = """
 [[strategies]]
@@ -51,7 +51,7 @@ def tuned(write):
     return make
 
 
-def test_what_was_found_is_used_on_its_task_alone(tuned, registry) -> None:
+def test_tuned_settings_apply_to_their_task_only(tuned, registry) -> None:
     suite = tuned()
     check(suite, registry)
     spec = suite.strategies[-1]
@@ -64,7 +64,7 @@ def test_what_was_found_is_used_on_its_task_alone(tuned, registry) -> None:
     assert spec.tuned_on(mlp).origin is None
 
 
-def test_it_runs_on_the_tasks_it_names(tuned) -> None:
+def test_a_tuned_strategy_runs_on_its_tasks_only(tuned) -> None:
     first = TUNED.index("[[strategies.tuned]]")
     second = TUNED.index("[[strategies.tuned]]", first + 1)
     suite = tuned(TUNED[second:], "")
@@ -74,13 +74,17 @@ def test_it_runs_on_the_tasks_it_names(tuned) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ('"conv"', '"cnov"', ["strategies[2].tuned[0]", "'cnov/digits/fast' is no task", "conv/"]),
+        (
+            '"conv"',
+            '"cnov"',
+            ["strategies[2].tuned[0]", "'cnov/digits/fast' is not a task of this suite", "conv/"],
+        ),
         ('"mlp(hidden=[30])"', '"conv"', ["tuned[1]", "conv/digits/fast is tuned twice"]),
         ("trial = 3", "trial = -1", ["trial", ">= 0"]),
         ("study =", "studdy =", ["unknown key", "'study'"]),
     ],
 )
-def test_what_does_not_fit_is_one_message(tuned, old, new, parts) -> None:
+def test_a_table_of_no_task_is_one_message(tuned, old, new, parts) -> None:
     with pytest.raises(UserError) as caught:
         tuned(old, new)
     for part in parts:
@@ -94,7 +98,9 @@ def test_what_does_not_fit_is_one_message(tuned, old, new, parts) -> None:
         ("lr = 0.5", "lr = 0", ["'imp-tuned' on mlp(hidden=[30]): train", "lr must be", "got 0"]),
     ],
 )
-def test_what_a_plugin_refuses_is_named_with_its_line(tuned, registry, old, new, parts) -> None:
+def test_tuned_parameters_that_a_plugin_refuses_have_their_line(
+    tuned, registry, old, new, parts
+) -> None:
     suite = tuned(old, new)
     with pytest.raises(UserError) as caught:
         check(suite, registry)
@@ -110,7 +116,7 @@ def test_a_smoke_run_keeps_its_own_length(tuned) -> None:
     assert suite.strategies[-1].recipe_on(suite.tasks[1])["lr"] == 0.5
 
 
-def test_the_plan_trains_what_was_found_and_says_where_it_is_from() -> None:
+def test_the_plan_trains_tuned_settings_and_records_their_origin() -> None:
     suite = load_suite("quickstart")
     frozen = """
 [[strategies]]

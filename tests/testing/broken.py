@@ -61,10 +61,10 @@ class MaskWithoutALayer(_Good):
 
 
 class PlansFractions(_Good):
-    breaks = "hooks", r"planned_fits answered 3\.0 among its numbers of steps"
+    breaks = "hooks", r"start_step answered 3\.0, which is no number of steps"
 
-    def planned_fits(self, counts, kinds, densities, total_steps):
-        return [total_steps / 2]
+    def start_step(self, total_steps):
+        return total_steps / 2
 
 
 class ChecksBeyondTheEnd(_Good):

@@ -11,8 +11,8 @@ import pytest
 from lth_bench import Change, Mask, Range, TaskFacts, hookimpl
 from lth_bench.errors import UserError
 from lth_bench.testing import Case, ContractBroken, NotApplicable, check, contracts
-from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.contract import NotJudged
+from lth_bench.testing.witness import Callbacks
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ class FailsInCompany(Half):
     @hookimpl
     def train(self, ticket):
         trained = ticket.fit()
-        if trained.width > 1:
+        if trained.cohort_size > 1:
             raise RuntimeError("two")
         return trained
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +13,11 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.masks import Mask
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import make_layout
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.engine.sparse_input import linear
+from lth_bench.training.pending_fit import FitContext, PendingFit
 from lth_bench.training.request import Change, FitRequest
-from lth_bench.training.serving import Waiting
-from lth_bench.training.sparse_input import use
 
 
 @pytest.fixture
@@ -50,8 +49,8 @@ def dark(blobs: Any) -> Arrays:
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The background is left out of small networks too, and on CPUs without the fast kernel."""
-    monkeypatch.setattr(use, "SMALLEST", 100)
-    monkeypatch.setattr(use, "engines", lambda: ["fbgemm"])
+    monkeypatch.setattr(linear, "SMALLEST", 100)
+    monkeypatch.setattr(linear, "engines", lambda: ["fbgemm"])
 
 
 @pytest.fixture
@@ -189,13 +188,13 @@ def rewiring(bench, half_mask):
     return on_step, by_hand
 
 
-def stack_together(bench, requests, width=None, kind=None, layout=None):
+def stack_together(bench, requests, cohort_size=None, kind=None, layout=None):
     """Fits that a cohort has answered, one a member. `kind` is a layout's class."""
-    width = width or len(requests)
+    cohort_size = cohort_size or len(requests)
     if layout is None:
         make = kind or make_layout
-        layout = make(bench.network, bench.data, requests[0].recipe, width)
-    asked = [Asked(r) for r in requests]
+        layout = make(bench.network, bench.data, requests[0].recipe, cohort_size)
+    asked = [PendingFit(r) for r in requests]
     Cohort(layout, [[one] for one in asked]).run()
     return asked
 
@@ -228,32 +227,35 @@ def hand() -> SimpleNamespace:
 
 
 @pytest.fixture
-def stack() -> Callable[..., list[Asked]]:
-    """`stack(bench, requests, width=…, kind=…, layout=…)`: the requests answered by one cohort."""
+def stack() -> Callable[..., list[PendingFit]]:
+    """`stack(bench, requests, cohort_size=…, kind=…, layout=…)`: the requests answered by one
+    cohort.
+    """
     return stack_together
 
 
 @pytest.fixture
-def queue() -> Callable[..., list[Waiting]]:
-    """`queue(bench, *requests, callbacks=None)`: fits that wait, as experiments' threads do."""
+def queue() -> Callable[..., list[PendingFit]]:
+    """`queue(bench, *requests, callbacks=None, starts=())`: fits that wait, as experiments' threads
+    do; `starts` are steps besides 0 that many trainings start from.
+    """
 
     class Queued(Exception):
         pass
 
-    def collect(bench: Any, *requests: FitRequest, callbacks: Any = None) -> list[Waiting]:
-        waiting: list[Waiting] = []
+    def collect(
+        bench: Any, *requests: FitRequest, callbacks: Any = None, starts: Iterable[int] = ()
+    ) -> list[PendingFit]:
+        waiting: list[PendingFit] = []
 
-        def wait(one: Waiting) -> None:
+        def wait(one: PendingFit) -> None:
             waiting.append(one)
             raise Queued
 
-        bench.wait = wait
-        try:
-            for request in requests:
-                with pytest.raises(Queued):
-                    bench.fit(request, callbacks)
-        finally:
-            bench.wait = bench.wait_alone
+        context = FitContext(wait=wait, common_starts=frozenset(starts))
+        for request in requests:
+            with pytest.raises(Queued):
+                bench.fit(request, callbacks, context=context)
         return waiting
 
     return collect
@@ -261,12 +263,12 @@ def queue() -> Callable[..., list[Waiting]]:
 
 @pytest.fixture
 def cohorts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What ran since: (width, fits of each member) of every cohort."""
+    """What ran since: (cohort size, fits of each member) of every cohort."""
     found: list[Any] = []
     run = Cohort.run
 
     def counted(self: Cohort) -> None:
-        found.append((self.layout.width, [len(m.asked) for m in self.members]))
+        found.append((self.layout.cohort_size, [len(m.asked) for m in self.members]))
         run(self)
 
     monkeypatch.setattr(Cohort, "run", counted)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.resident import ResidentData
 
 PLAIN = Recipe(steps=100, batch_size=16, val_size=20)
 

@@ -14,7 +14,7 @@ from lth_bench.errors import Diverged
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.training.network import Network
+from lth_bench.training.engine.network import Network
 from lth_bench.training.recipe import Recipe
 
 NET = MLP(hidden=(7,))

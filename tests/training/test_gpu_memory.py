@@ -11,9 +11,9 @@ import torch
 from pretend_gpu import OutOfMemory
 
 from lth_bench.models.mlp import MLP
-from lth_bench.training import widths
+from lth_bench.training.engine import cohort_size as cohort_sizes
+from lth_bench.training.engine.cohort_size import CohortSizes
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.widths import Widths
 
 pytestmark = pytest.mark.usefixtures("few_steps_a_graph")
 RECIPE = Recipe(lr=0.05, steps=8, batch_size=20, val_size=60, eval_every=4)
@@ -25,7 +25,7 @@ def trained(make_bench, request_of, queue, half_mask, tmp_path):
 
     def run(size, fault=None, folder="kept", machine=None):
         bench = make_bench(MLP(hidden=(8,)), RECIPE, device="cuda", root=tmp_path / folder)
-        bench.widths = Widths(None, given=size)
+        bench.cohort_sizes = CohortSizes(None, given=size)
         masks = [half_mask(bench, i).to(bench.device) for i in range(4)]
         waiting = queue(bench, *[request_of(bench, seed=i, mask=m) for i, m in enumerate(masks)])
         if machine is not None:
@@ -60,7 +60,7 @@ def test_half_as_many_are_trained_together(fault, trained, pretend_gpu):
     found = trained(4, fault, machine=pretend_gpu)
     assert fault.times == 0  # it has struck
     for one, other in zip(found, expected, strict=True):
-        assert one.error is None and one.outcome.width == 2
+        assert one.error is None and one.outcome.cohort_size == 2
         same(one.outcome, other.outcome)
     assert not pretend_gpu.failed_captures
 
@@ -77,19 +77,19 @@ def test_alone_it_is_out_of_memory_and_the_next_one_is_not(trained, pretend_gpu)
 
 
 def test_a_size_that_does_not_fit_is_not_chosen(make_bench, pretend_gpu, monkeypatch, tmp_path):
-    monkeypatch.setattr(widths, "ON_GPU", (2,))
-    monkeypatch.setattr(widths, "SECONDS", 0.0)
+    monkeypatch.setattr(cohort_sizes, "ON_GPU", (2,))
+    monkeypatch.setattr(cohort_sizes, "SECONDS", 0.0)
     tried = []
-    usual = widths.trial
+    usual = cohort_sizes.trial
 
-    def trial(network, data, recipe, width, stacks=None):
-        tried.append(width)
-        if width == 2:
+    def trial(network, data, recipe, cohort_size, stacks=None):
+        tried.append(cohort_size)
+        if cohort_size == 2:
             pretend_gpu.run_out()
-        return usual(network, data, recipe, width, stacks)
+        return usual(network, data, recipe, cohort_size, stacks)
 
-    monkeypatch.setattr(widths, "trial", trial)
+    monkeypatch.setattr(cohort_sizes, "trial", trial)
     bench = make_bench(MLP(hidden=(8,)), RECIPE, device="cuda")
-    bench.widths = Widths(tmp_path / "widths.json")
-    assert bench.width(RECIPE) == 1
+    bench.cohort_sizes = CohortSizes(tmp_path / "widths.json")
+    assert bench.cohort_size(RECIPE) == 1
     assert 2 in tried

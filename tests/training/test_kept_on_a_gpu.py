@@ -7,10 +7,10 @@ from __future__ import annotations
 import torch
 
 from lth_bench.models.mlp import MLP
-from lth_bench.training.cache import TrainingCache
+from lth_bench.training.checkpoints.cache import TrainingCache
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.input.resident import ResidentData
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.resident import ResidentData
-from lth_bench.training.workbench import Workbench
 
 SHORT = Recipe(lr=0.05, steps=4, batch_size=20, val_size=60, eval_every=4)
 

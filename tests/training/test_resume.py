@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch import nn
 
-from lth_bench.errors import Diverged, Ending, UserError
+from lth_bench.errors import Diverged, Unwinding, UserError
 from lth_bench.masks import Mask
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
-from lth_bench.training import sparse_chain
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts.base import Layout
+from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted, checkpoint_seconds
+from lth_bench.training.engine import sparse_sequential
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.cohort_size import CohortSizes
+from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
-from lth_bench.training.saving import Preempted, Saving, checkpoint_seconds
-from lth_bench.training.widths import Widths
 
 NET = MLP(hidden=(7,))
 RECIPE = Recipe(
@@ -32,7 +32,7 @@ ADAM = dataclasses.replace(RECIPE, optimizer="adam", lr=0.01, schedule="cosine",
 CALLBACKS = {"strategy": "test"}
 
 
-class Killed(Ending):
+class Killed(Unwinding):
     """As SIGKILL, but for the test's own process."""
 
 
@@ -62,12 +62,12 @@ class Odd:
 
 @pytest.fixture
 def bench_at(make_bench, tmp_path):
-    """`bench_at(place, net, recipe, width)`: as a process of its own would have it."""
+    """`bench_at(place, net, recipe, cohort_size)`: as a process of its own would have it."""
 
-    def make(place, net=NET, recipe=RECIPE, width=1, **arrays):
+    def make(place, net=NET, recipe=RECIPE, cohort_size=1, **arrays):
         bench = make_bench(net, recipe, root=tmp_path / place, **arrays)
-        bench.widths = Widths(None, given=width)
-        bench.saving = Saving(0.0)  # after every step
+        bench.cohort_sizes = CohortSizes(None, given=cohort_size)
+        bench.checkpoint_policy = CheckpointPolicy(0.0)  # after every step
         return bench
 
     return make
@@ -107,8 +107,8 @@ def equal(a, b, hand):
         all(hand.same(x, y) for x, y in [(a.values, b.values), (a.best, b.best)])
         and a.checkpoints.keys() == b.checkpoints.keys()
         and all(hand.same(a.checkpoints[s], b.checkpoints[s]) for s in a.checkpoints)
-        and (a.mask, a.step, a.curve, a.best_step, a.width, a.variant, a.stopped)
-        == (b.mask, b.step, b.curve, b.best_step, b.width, b.variant, b.stopped)
+        and (a.mask, a.step, a.curve, a.best_step, a.cohort_size, a.variant, a.stopped)
+        == (b.mask, b.step, b.curve, b.best_step, b.cohort_size, b.variant, b.stopped)
         and dataclasses.replace(a.cost, seconds=0) == dataclasses.replace(b.cost, seconds=0)
     )
 
@@ -118,7 +118,7 @@ def partials(bench):
 
 
 @pytest.mark.parametrize(
-    ("net", "recipe", "width", "variant", "at"),
+    ("net", "recipe", "cohort_size", "variant", "at"),
     [
         (NET, RECIPE, 1, "plain", 1),
         (NET, ADAM, 1, "plain", 9),
@@ -130,7 +130,7 @@ def partials(bench):
     ],
 )
 def test_killed_and_resumed_is_as_undisturbed(
-    net, recipe, width, variant, at, bench_at, half_mask, request_of, queue, steps, hand
+    net, recipe, cohort_size, variant, at, bench_at, half_mask, request_of, queue, steps, hand
 ):
     def ask(bench):
         # seeds, masks, ends, and checkpoints before and after where it is killed
@@ -139,13 +139,13 @@ def test_killed_and_resumed_is_as_undisturbed(
         return queue(
             bench,
             request_of(bench, seed=0, checkpoints=wanted),
-            *([request_of(bench, seed=1, mask=masks[1], end=19)] if width > 1 else []),
+            *([request_of(bench, seed=1, mask=masks[1], end=19)] if cohort_size > 1 else []),
         )
 
-    bench = bench_at("undisturbed", net, recipe, width)
+    bench = bench_at("undisturbed", net, recipe, cohort_size)
     expected = answers(bench, ask(bench))
     assert {e.variant for e in expected} == {variant}
-    bench = bench_at("killed", net, recipe, width)
+    bench = bench_at("killed", net, recipe, cohort_size)
     steps.kill_at(at + 1)
     with pytest.raises(Killed):
         answers(bench, ask(bench))
@@ -153,9 +153,9 @@ def test_killed_and_resumed_is_as_undisturbed(
     # twice: what went on is stopped again
     steps.kill_at(2)
     with pytest.raises(Killed):
-        answers(bench_at("killed", net, recipe, width), ask(bench))
+        answers(bench_at("killed", net, recipe, cohort_size), ask(bench))
     steps.kill_at(None)
-    bench = bench_at("killed", net, recipe, width)
+    bench = bench_at("killed", net, recipe, cohort_size)
     found = answers(bench, ask(bench))
     assert steps.done == 20 - at - 1
     assert all(equal(a, b, hand) for a, b in zip(found, expected, strict=True))
@@ -165,8 +165,8 @@ def test_killed_and_resumed_is_as_undisturbed(
 def test_only_kept_weights_go_on_as_well(
     bench_at, request_of, queue, steps, hand, half_mask, monkeypatch
 ):
-    monkeypatch.setattr(sparse_chain, "SMALLEST", 400)
-    monkeypatch.setattr(sparse_chain, "LARGEST", 1000)
+    monkeypatch.setattr(sparse_sequential, "SMALLEST", 400)
+    monkeypatch.setattr(sparse_sequential, "LARGEST", 1000)
     net = MLP(hidden=(40, 12))
 
     def ask(bench):
@@ -206,9 +206,9 @@ def test_without_the_background_as_well(
     assert steps.done == 9 and equal(found, expected, hand)
 
 
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("cohort_size", [1, 2])
 def test_a_callback_finds_its_memory_its_mask_and_its_draws(
-    width, bench_at, half_mask, request_of, queue, steps, hand
+    cohort_size, bench_at, half_mask, request_of, queue, steps, hand
 ):
     """It moves weights about, by what it keeps and by torch's global generator."""
 
@@ -227,15 +227,15 @@ def test_a_callback_finds_its_memory_its_mask_and_its_draws(
         request = request_of(bench, mask=half_mask(bench), on_step=on_step, every=3)
         return queue(bench, request, callbacks=CALLBACKS)
 
-    bench = bench_at("undisturbed", NET, ADAM, width)
+    bench = bench_at("undisturbed", NET, ADAM, cohort_size)
     (expected,) = answers(bench, ask())
     assert expected.mask != half_mask(bench)
-    bench = bench_at("killed", NET, ADAM, width)
+    bench = bench_at("killed", NET, ADAM, cohort_size)
     steps.kill_at(12)
     with pytest.raises(Killed):
         answers(bench, ask())
     steps.kill_at(None)
-    bench = bench_at("killed", NET, ADAM, width)
+    bench = bench_at("killed", NET, ADAM, cohort_size)
     (found,) = answers(bench, ask())
     assert steps.done == 9 and equal(found, expected, hand)
 
@@ -325,10 +325,10 @@ def watcher(stop, calls=None, keeps=tuple):
     return until
 
 
-@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("cohort_size", [1, 3])
 @pytest.mark.parametrize("penalised", [False, True])
 def test_searches_go_on_with_what_they_have_seen(
-    width, penalised, bench_at, request_of, queue, steps, hand
+    cohort_size, penalised, bench_at, request_of, queue, steps, hand
 ):
     """Two that watch the same training, of which the first ends before the kill."""
     callbacks = {"strategy": "test"} if penalised else None
@@ -345,18 +345,18 @@ def test_searches_go_on_with_what_they_have_seen(
             callbacks=callbacks,
         )
 
-    bench = bench_at("undisturbed", NET, ADAM, width)
+    bench = bench_at("undisturbed", NET, ADAM, cohort_size)
     waiting = ask(bench)
     expected = answers(bench, waiting)
     assert [e.step for e in expected] == [6, 15] and all(e.stopped for e in expected)
     whole = sorted(calls)
     calls.clear()
-    bench = bench_at("killed", NET, ADAM, width)
+    bench = bench_at("killed", NET, ADAM, cohort_size)
     steps.kill_at(12)
     with pytest.raises(Killed):
         answers(bench, ask(bench))
     steps.kill_at(None)
-    bench = bench_at("killed", NET, ADAM, width)
+    bench = bench_at("killed", NET, ADAM, cohort_size)
     found = answers(bench, ask(bench))
     assert all(equal(a, b, hand) for a, b in zip(found, expected, strict=True))
     # the first had no step left to do, and only looks once more
@@ -365,7 +365,7 @@ def test_searches_go_on_with_what_they_have_seen(
     assert partials(bench) == []
     # and what is finished is found, with its memory, as often as it is asked for
     for _ in range(2):
-        bench, calls[:] = bench_at("killed", NET, ADAM, width), []
+        bench, calls[:] = bench_at("killed", NET, ADAM, cohort_size), []
         request = request_of(bench, until=watcher(15, calls), every=3, search={"t": 15}, **how)
         trained = bench.fit(request, callbacks)
         assert (trained.step, trained.stopped, trained.reused, calls) == (15, True, True, [])
@@ -395,21 +395,23 @@ def test_a_search_that_cannot_be_written_or_has_no_name_is_done_again(
             assert [step for step, _ in trained.memo["seen"]] == [0, 3, 6]
 
 
-def test_another_width_or_variant_begins_anew(bench_at, request_of, queue, steps, hand):
-    bench = bench_at("killed", width=3)
+def test_another_cohort_size_or_variant_begins_again(bench_at, request_of, queue, steps, hand):
+    bench = bench_at("killed", cohort_size=3)
     steps.kill_at(12)
     with pytest.raises(Killed):
         answers(bench, queue(bench, request_of(bench)))
     (folder,) = partials(bench)
     key = folder.name.removesuffix(".partial")
-    was = bench.partials.get(key, bench.layers, bench.shapes, bench.device)
+    was = bench.checkpoint_store.get(key, bench.layers, bench.shapes, bench.device)
     steps.kill_at(12)
-    bench = bench_at("killed", width=1)
+    bench = bench_at("killed", cohort_size=1)
     with pytest.raises(Killed):
         answers(bench, queue(bench, request_of(bench)))
-    assert bench.partials.head(key).width == 1
-    other = dataclasses.replace(was, head=dataclasses.replace(was.head, width=1, variant="vmap"))
-    bench.partials.put(key, other)
+    assert bench.checkpoint_store.head(key).cohort_size == 1
+    other = dataclasses.replace(
+        was, head=dataclasses.replace(was.head, cohort_size=1, variant="vmap")
+    )
+    bench.checkpoint_store.put(key, other)
     steps.kill_at(None)
     (found,) = answers(bench, queue(bench, request_of(bench)))
     assert steps.done == 20 and found.variant == "plain"
@@ -417,14 +419,14 @@ def test_another_width_or_variant_begins_anew(bench_at, request_of, queue, steps
 
 def test_nothing_is_written_before_the_interval(bench_at, request_of, queue, monkeypatch):
     bench = bench_at("here")
-    bench.saving = Saving()
-    monkeypatch.setattr(bench.partials, "put", lambda *_: pytest.fail("it was written"))
+    bench.checkpoint_policy = CheckpointPolicy()
+    monkeypatch.setattr(bench.checkpoint_store, "put", lambda *_: pytest.fail("it was written"))
     answers(bench, queue(bench, request_of(bench)))
 
 
 def test_checkpoints_that_take_long_are_few(bench_at, request_of, queue, monkeypatch):
     """After one that took a second, the next may come after a hundred."""
-    from lth_bench.training import saver
+    from lth_bench.training.checkpoints import writer as saver
 
     now, written = 0.0, []
 
@@ -448,8 +450,8 @@ def test_checkpoints_that_take_long_are_few(bench_at, request_of, queue, monkeyp
     monkeypatch.setattr(saver, "time", Time)
     monkeypatch.setattr(Layout, "update", slow)
     bench = bench_at("here")
-    bench.saving = Saving(30.0)
-    monkeypatch.setattr(bench.partials, "put", put)
+    bench.checkpoint_policy = CheckpointPolicy(30.0)
+    monkeypatch.setattr(bench.checkpoint_store, "put", put)
     answers(bench, queue(bench, request_of(bench)))
     assert written == [2, 7, 12, 17]
 
@@ -480,7 +482,7 @@ def damage(folder, how):
 
 
 @pytest.mark.parametrize(
-    ("how", "width"),
+    ("how", "cohort_size"),
     [
         ("flipped", 2),
         ("cut", 1),
@@ -490,21 +492,21 @@ def damage(folder, how):
         ("elsewhere", 1),
     ],
 )
-def test_a_damaged_one_is_ignored(how, width, bench_at, request_of, queue, steps, hand):
+def test_a_damaged_one_is_ignored(how, cohort_size, bench_at, request_of, queue, steps, hand):
     def ask(bench):
-        return queue(bench, *(request_of(bench, seed=i) for i in range(width)))
+        return queue(bench, *(request_of(bench, seed=i) for i in range(cohort_size)))
 
-    bench = bench_at("undisturbed", width=width)
+    bench = bench_at("undisturbed", cohort_size=cohort_size)
     expected = answers(bench, ask(bench))
-    bench = bench_at("killed", width=width)
+    bench = bench_at("killed", cohort_size=cohort_size)
     steps.kill_at(12)
     with pytest.raises(Killed):
         answers(bench, ask(bench))
     damage(partials(bench)[0], how)
     steps.kill_at(None)
-    bench = bench_at("killed", width=width)
+    bench = bench_at("killed", cohort_size=cohort_size)
     found = answers(bench, ask(bench))
-    assert steps.done == 20 + (width - 1) * 9
+    assert steps.done == 20 + (cohort_size - 1) * 9
     assert all(equal(a, b, hand) for a, b in zip(found, expected, strict=True))
 
 
@@ -515,7 +517,7 @@ def test_one_of_another_network_is_ignored(bench_at, request_of, queue, steps):
     with pytest.raises(Killed):
         answers(bench, queue(bench, request_of(bench)))
     key = partials(bench)[0].name.removesuffix(".partial")
-    was = bench.partials.get(key, bench.layers, bench.shapes, bench.device)
+    was = bench.checkpoint_store.get(key, bench.layers, bench.shapes, bench.device)
     first = next(iter(was.layout))
     for layout in (
         {**was.layout, first: torch.zeros(2)},
@@ -525,7 +527,7 @@ def test_one_of_another_network_is_ignored(bench_at, request_of, queue, steps):
         steps.kill_at(None)
         steps.done = 0
         bench.forget()
-        bench.partials.put(key, dataclasses.replace(was, layout=layout))
+        bench.checkpoint_store.put(key, dataclasses.replace(was, layout=layout))
         shutil.rmtree(bench.cache.folder(key), ignore_errors=True)
         answers(bench, queue(bench, request_of(bench)))
         assert steps.done == 20
@@ -567,7 +569,7 @@ def test_a_disk_that_refuses_ends_no_training(bench_at, request_of, queue, monke
         tried.append(partial.head.done)
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr(bench.partials, "put", put)
+    monkeypatch.setattr(bench.checkpoint_store, "put", put)
     (found,) = answers(bench, queue(bench, request_of(bench)))
     assert found.step == 20 and tried == [1]
 
@@ -594,7 +596,7 @@ def test_a_process_that_is_to_end_saves_first(bench_at, request_of, queue, steps
     bench = bench_at("undisturbed")
     (expected,) = answers(bench, queue(bench, request_of(bench)))
     bench = bench_at("here")
-    bench.saving = saving = Saving()
+    bench.checkpoint_policy = saving = CheckpointPolicy()
     assert not saving.preempt() and not saving.preempted  # nothing is under way: end at once
     asked = []
 
@@ -613,7 +615,7 @@ def test_a_process_that_is_to_end_saves_first(bench_at, request_of, queue, steps
 
 def test_what_is_finished_is_kept_before_the_process_ends(bench_at, request_of, queue, monkeypatch):
     bench = bench_at("here")
-    bench.saving = saving = Saving()
+    bench.checkpoint_policy = saving = CheckpointPolicy()
     put = bench.cache.put
 
     def slow(key, outcome):

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import pytest
 
 from lth_bench.params import Range
+from lth_bench.running.task_plan import TaskPlan
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Suite
-from lth_bench.task_plan import TaskPlan
 from lth_bench.tuning.dimension import Dimension, number
 from lth_bench.tuning.goal import Goal
 from lth_bench.tuning.objective import Objective
@@ -80,14 +80,23 @@ def goal(read: Callable[..., Suite]) -> Callable[..., Goal]:
             total_steps=10, source="", layer_counts={}, layer_kinds={},
         )  # fmt: skip
         dims: tuple[Dimension, ...] = dimensions or (
-            number("a", "float", 0.9, (("a",),), 0.0, 1.0),
-            number("b", "float", 5.0, (("b",),), 0.0, 10.0),
+            number("a", "float", 0.9, (("a",),), low=0.0, high=1.0),
+            number("b", "float", 5.0, (("b",),), low=0.0, high=10.0),
         )
         tuning = suite.tune
         seeds = tuning.seeds_beside(suite.seeds)
         objective = Objective(tuning.objectives, (0.4, 0.1), seeds, tuning.margin)
         strategy = replace(suite.strategies[0], use="method", label="method", params={})
-        made = Goal(suite, tuning, task, strategy, Method, Method(), dims, objective)
+        made = Goal(
+            suite=suite,
+            tune=tuning,
+            task=task,
+            spec=strategy,
+            strategy=Method,
+            own=Method(),
+            dimensions=dims,
+            objective=objective,
+        )
         return replace(made, **changes)
 
     return make
@@ -96,23 +105,26 @@ def goal(read: Callable[..., Suite]) -> Callable[..., Goal]:
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Experiments run in this process, one after the other; the list of those that were run."""
-    from lth_bench.executors import local
-    from lth_bench.executors.worker import Worker
+    from lth_bench.running.executors import local
+    from lth_bench.running.executors.worker import Worker
 
     ran: list[Any] = []
 
     class Inline:
         def __init__(self, config: Any, devices: Any) -> None:
-            self.worker = Worker(replace(config, width=1))  # nothing to measure
+            # nothing to measure
+            alone = replace(config.execution, cohort_size=1)
+            self.worker = Worker(replace(config, execution=alone))
 
         def run(self, schedule: Any, handle: Any) -> None:
-            from lth_bench.executors.schedule import Schedule
+            from lth_bench.running.executors.schedule import Schedule
+            from lth_bench.running.progress import ExperimentStarted
 
             schedule = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
             while items := schedule.take(1, 1, None, None).items:
                 for item in items:
                     ran.append(item.experiment)
-                    handle({"event": "start", "experiment": item.experiment})
+                    handle(ExperimentStarted(item.experiment))
                     self.worker.run(item.experiment, handle)
                     schedule.done(item)
 
@@ -121,31 +133,31 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 class Quiet:
-    """No display; it keeps what it is told."""
+    """No display; it keeps the results."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.results: list[Any] = []
 
-    def begin(self, *_: Any) -> None: ...
-    def event(self, record: Any) -> None: ...
-    def end(self) -> None: ...
+    def __call__(self, event: Any) -> None:
+        from lth_bench.running.progress import TrialEnded
 
-    def trial(self, study: Any, number: int, told: Any) -> None:
-        self.told.append((study.goal.spec.label, number, told))
+        if isinstance(event, TrialEnded):
+            self.results.append(event)
 
 
 @pytest.fixture
 def tune(inline: list[Any]) -> Callable[..., Any]:
-    """`tune(suite, results)`: spend the budget; the summary, with what was told."""
+    """`tune(suite, results)`: spend the budget; the summary, with the results of the trials."""
     from lth_bench.plugins import load_registry
-    from lth_bench.runner import Settings
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.tuning.run import tune_suite
 
     def run(suite: Suite, results: Path, progress: Any = None, **options: Any) -> Any:
-        settings = Settings(results, "cpu", 1)
+        request = RunRequest(
+            selection=SuiteSelection(suite=suite.path),
+            execution=Execution(results=results, device="cpu", workers=1),
+        )
         quiet = progress or Quiet()
-        summary = tune_suite(suite, load_registry(), settings, quiet, **options)
-        summary.heard = quiet.told
-        return summary
+        return tune_suite(suite, load_registry(), request, quiet, **options)
 
     return run

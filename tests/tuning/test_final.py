@@ -12,8 +12,8 @@ from lth_bench.tuning import final
 @pytest.fixture
 def bought(monkeypatch):
     """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
-    from lth_bench.report import samples as module
-    from lth_bench.report.samples import Sample
+    from lth_bench.analysis import samples as module
+    from lth_bench.analysis.samples import Sample
 
     def make(cells, lost=()):
         found = [
@@ -49,14 +49,14 @@ def test_it_is_the_mean_paired_difference(bought):
     assert gain.densities == (0.4, 0.1)
 
 
-def test_only_densities_that_were_tuned_at_count(bought):
+def test_only_tuned_densities_count(bought):
     cells = {(label, d): {0: 0.5} for label in ("imp", "imp-tuned") for d in (0.4, 0.02)}
     gain = bought(cells)
     assert gain.densities == (0.4,)
     assert gain.interval == (0.0, None, None, 1)
 
 
-def test_a_lost_seed_counts_as_0_and_one_that_both_lost_not_at_all(bought):
+def test_a_lost_seed_counts_as_0_unless_both_lost_it(bought):
     cells = {
         ("imp", 0.4): {0: 0.8}, ("imp", 0.1): {0: 0.4},
         ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},
@@ -67,7 +67,7 @@ def test_a_lost_seed_counts_as_0_and_one_that_both_lost_not_at_all(bought):
     assert gain.interval.mean == pytest.approx(-0.2)
 
 
-def test_an_unfinished_seed_says_nothing(bought):
+def test_an_unfinished_seed_is_left_out(bought):
     cells = {
         ("imp", 0.4): {0: 0.8}, ("imp", 0.1): {0: 0.4},
         ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},

@@ -1,8 +1,7 @@
-"""The frozen suite: what tuning found beside the suite's own settings, where it is from."""
-
 from __future__ import annotations
 
 import dataclasses
+import math
 import runpy
 import tomllib
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
@@ -21,7 +22,14 @@ from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import StrategySpec, Suite
 from lth_bench.suite.tuned import seen_seeds
-from lth_bench.tuning.freeze import freeze, tuned_label, write_best
+from lth_bench.tuning.freeze import (
+    freeze,
+    toml_comment,
+    toml_entries,
+    toml_value,
+    tuned_label,
+    write_best,
+)
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 Search = RECORDS["Search"]
@@ -50,7 +58,7 @@ def strategies(text: str) -> dict[str, StrategySpec]:
     return {s.label: s for s in suite_of(text, Path("frozen.toml")).strategies}
 
 
-def test_each_task_has_what_was_found_for_it(found: Callable[..., list[Study]]) -> None:
+def test_each_task_has_its_own_tuned_settings(found: Callable[..., list[Study]]) -> None:
     suite = load_suite("quickstart")
     text = freeze(suite, found(Search(), Search(task=CONV)))
     read = suite_of(text, Path("frozen.toml"))
@@ -69,7 +77,7 @@ def test_each_task_has_what_was_found_for_it(found: Callable[..., list[Study]]) 
     check(dataclasses.replace(read, plugins=()), load_registry((), third_party=False))
 
 
-def test_it_says_where_the_values_are_from(found: Callable[..., list[Study]]) -> None:
+def test_comments_state_the_origin_of_the_values(found: Callable[..., list[Study]]) -> None:
     search = Search()
     comments = " ".join(
         line.removeprefix("# ")
@@ -78,7 +86,7 @@ def test_it_says_where_the_values_are_from(found: Callable[..., list[Study]]) ->
     )
     best, own = search.trial(search.best)["values"][0], search.trial(0)["values"][0]
     for part in (
-        f"trial {search.best} of 12, by tpe on the validation split at 0.2 left: accuracy",
+        f"trial {search.best} of 12, sampler tpe, on the validation split at density 0.2: accuracy",
         f"{best:.4g}; the suite's own settings: {own:.4g}, 20",
         "what tuning found for imp",
         "lth-bench 0.1.0",
@@ -116,7 +124,7 @@ at_least = 0.5
     assert "claims" not in tomllib.loads(freeze(less, found(Search())))
 
 
-def test_what_the_command_line_changed_is_in_it(found: Callable[..., list[Study]]) -> None:
+def test_overrides_are_included(found: Callable[..., list[Study]]) -> None:
     changes = ["recipes.mlp.lr=0.5", "strategies.random.params.allocation=erk"]
     suite = load_suite("quickstart", changes, added={"synflow": "--add synflow"})
     frozen = freeze(suite, found(Search()))
@@ -125,7 +133,7 @@ def test_what_the_command_line_changed_is_in_it(found: Callable[..., list[Study]
     assert "--set recipes.mlp.lr=0.5" in frozen
 
 
-def test_plugins_are_found_from_where_the_suite_lies(
+def test_plugin_paths_are_relative_to_the_new_file(
     found: Callable[..., list[Study]], tmp_path: Path
 ) -> None:
     text = load_suite("quickstart").text
@@ -137,7 +145,7 @@ def test_plugins_are_found_from_where_the_suite_lies(
     assert tomllib.loads(freeze(load_suite(path), found(Search())))["plugins"] == ["my.py"]
 
 
-def test_an_earlier_tuning_makes_room(found: Callable[..., list[Study]]) -> None:
+def test_an_earlier_tuned_label_is_replaced(found: Callable[..., list[Study]]) -> None:
     suite = load_suite("quickstart")
     once = freeze(suite, found(Search()))
     again = freeze(suite_of(once, suite.path), found(Search()))
@@ -153,7 +161,7 @@ def test_the_newest_of_two_studies_counts(found: Callable[..., list[Study]]) -> 
     assert [t.origin["study"] for t in tuned if t.origin] == [new.study_id]
 
 
-def test_where_nothing_beat_the_own_settings_it_says_so(
+def test_a_comment_says_that_no_trial_beat_the_own_settings(
     found: Callable[..., list[Study]],
 ) -> None:
     worse = {n: {"values": [0.1]} for n in range(1, 12)}
@@ -175,14 +183,16 @@ def test_nothing_found_is_one_message(found: Callable[..., list[Study]]) -> None
     suite = load_suite("quickstart")
     failed = {n: {"state": "failed", "values": []} for n in range(12)}
     for studies in (found(Search(changes=failed)), found(Search(label="gone"))):
-        with pytest.raises(UserError, match="no trial of suite 'quickstart' has ended"):
+        with pytest.raises(
+            UserError, match="no trial of suite 'quickstart' has finished with a value"
+        ):
             freeze(suite, studies)
     lost = {Search().best: {"experiment_ids": []}}
-    with pytest.raises(UserError, match=r"experiments of trial .* are not in these results"):
+    with pytest.raises(UserError, match=r"have no experiment of trial .*; merge the results"):
         freeze(suite, found(Search(changes=lost)))
 
 
-def test_it_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_write_best_writes_the_given_path(tmp_path: Path) -> None:
     paths = RECORDS["write"](tmp_path / "results.duckdb", Search())
     suite: Suite = load_suite("quickstart")
     text = write_best(paths.results, suite, tmp_path / "found.toml")
@@ -196,13 +206,13 @@ def test_a_long_label_stays_a_label() -> None:
     assert len(tuned_label("x" * 64)) == 64
 
 
-def test_it_says_which_seeds_the_search_used(found: Callable[..., list[Study]]) -> None:
+def test_a_note_lists_seeds_that_the_search_used(found: Callable[..., list[Study]]) -> None:
     text = freeze(load_suite("quickstart"), found(Search()))
     suite = suite_of(text, Path("x.toml"))
     assert strategies(text)["imp-tuned"].tuned[0].seeds == (100, 101)
     assert seen_seeds(suite) == []
     (note,) = seen_seeds(dataclasses.replace(suite, seeds=(0, 101)))
-    assert note.startswith("imp-tuned: its parameters were chosen at seed 101, ")
+    assert note.startswith("imp-tuned was tuned at seed 101, so results there favour it")
 
 
 def test_another_trial_than_the_best(found: Callable[..., list[Study]]) -> None:
@@ -216,12 +226,45 @@ def test_another_trial_than_the_best(found: Callable[..., list[Study]]) -> None:
     (tuned,) = strategies(text)["imp-tuned"].tuned
     assert tuned.origin is not None and tuned.origin["trial"] == other.number
     assert "chosen by hand" in text
-    with pytest.raises(UserError, match=r"no trial 99 of imp .*; the front is "):
+    with pytest.raises(
+        UserError, match=r"trial 99 of imp .* does not exist .*; trials on the front: 1, "
+    ):
         freeze(suite, studies, trial=99)
-    with pytest.raises(UserError, match=r"of which study\? name one with -s LABEL"):
+    with pytest.raises(UserError, match=r"--trial 1 is ambiguous: .* choose one with -s LABEL"):
         freeze(suite, found(Search(), Search(task=CONV)), trial=1)
 
 
 def test_the_suite_is_named_as_it_was_given(found: Callable[..., list[Study]]) -> None:
     with pytest.raises(UserError, match=r"`lth-bench tune 'my own.toml'` first"):
         freeze(load_suite("quickstart"), [], given="my own.toml")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+SCALARS = st.one_of(
+    st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), TEXTS
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_toml_round_trip(table: dict[str, object]) -> None:
+    assert tomllib.loads("\n".join(toml_entries(table))) == table
+
+
+def test_a_long_list_has_a_line_for_each_item() -> None:
+    lines = toml_entries({"densities": [0.123456789 + i for i in range(20)]})
+    assert len(lines) == 22
+    assert len(tomllib.loads("\n".join(lines))["densities"]) == 20
+
+
+def test_values_that_toml_does_not_have() -> None:
+    with pytest.raises(TypeError, match="TOML has no NoneType"):
+        toml_value(None)
+    assert math.isnan(tomllib.loads(f"x = {toml_value(math.nan)}")["x"])
+
+
+@given(TEXTS)
+def test_no_text_can_end_a_comment(text: str) -> None:
+    assert tomllib.loads("\n".join([*toml_comment(text), "x = 1"])) == {"x": 1}

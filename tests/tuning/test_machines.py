@@ -13,7 +13,7 @@ from lth_bench.tuning import owner
 from lth_bench.tuning import study as module
 from lth_bench.tuning.owner import is_gone, this_process
 from lth_bench.tuning.storage import close_storage, open_storage
-from lth_bench.tuning.study import Study, Told
+from lth_bench.tuning.study import RunningStudy, TrialResult
 
 TRIALS, MACHINES = 7, 3
 
@@ -24,7 +24,7 @@ def take_part(url, goal, results, start, found, errors):
     try:
         start.wait()
         storage = open_storage(url, Paths(results))
-        study = Study(storage, "here", goal, str(results))
+        study = RunningStudy(storage, "here", goal, str(results))
         while True:
             while len(study.running) < 2 and (proposal := study.propose()) is not None:
                 found.append((proposal.number, tuple(proposal.params.items()), proposal.origin))
@@ -32,7 +32,7 @@ def take_part(url, goal, results, start, found, errors):
                 return
             number = min(study.running)
             a = study.running[number].params["a"]
-            study.tell(number, Told("complete", (a,), 10, 1.0))
+            study.tell(number, TrialResult(state="complete", values=(a,), steps=10, seconds=1.0))
             assert study.settle()
     except BaseException as error:
         errors.append(error)
@@ -73,17 +73,17 @@ def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
         assert set(Counter(trial[place] for trial in found).values()) == {1}
     assert [origin for *_, origin in found].count("default") == 1
     storage = open_storage(url, Paths(tmp_path / "x.duckdb"))
-    trials = Study(storage, "here", made, "x").trials
+    trials = RunningStudy(storage, "here", made, "x").trials
     close_storage(storage)
     assert [t.state.name for t in trials] == ["COMPLETE"] * TRIALS
     assert {t.number for t in trials} == {number for number, *_ in found}
 
 
-def test_steps_under_way_elsewhere_count_towards_the_budget(goal, tmp_path):
+def test_steps_of_running_trials_elsewhere_count_towards_the_budget(goal, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal("budget = { steps = 250 }")
     machines = [
-        Study(open_storage(url, Paths(tmp_path / name)), "here", made, name) for name in "ab"
+        RunningStudy(open_storage(url, Paths(tmp_path / name)), "here", made, name) for name in "ab"
     ]
     proposed = 0
     for _ in range(4):
@@ -94,29 +94,29 @@ def test_steps_under_way_elsewhere_count_towards_the_budget(goal, tmp_path):
     assert proposed == 3  # the third begins while 200 steps are spoken for
 
 
-def test_what_is_under_way_elsewhere_is_counted_and_can_be_taken_over(goal, tmp_path):
+def test_running_trials_elsewhere_are_counted_and_can_be_taken_over(goal, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal()
-    theirs = Study(open_storage(url, Paths(tmp_path / "a")), "here", made, "theirs")
+    theirs = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "theirs")
     theirs.owner |= {"machine": "another"}
     theirs.propose()
-    ours = Study(open_storage(url, Paths(tmp_path / "b")), "here", made, "ours")
+    ours = RunningStudy(open_storage(url, Paths(tmp_path / "b")), "here", made, "ours")
     assert ours.adopt() == []
     assert ours.elsewhere == 1
     (proposal,) = ours.adopt(all_=True)
     assert (proposal.number, proposal.origin, ours.elsewhere) == (0, "default", 0)
     # both finish it: the first to tell is right, and for the other it is no error
-    ours.tell(0, Told("complete", (0.5,), 10, 1.0))
-    theirs.tell(0, Told("complete", (0.7,), 10, 1.0))
+    ours.tell(0, TrialResult(state="complete", values=(0.5,), steps=10, seconds=1.0))
+    theirs.tell(0, TrialResult(state="complete", values=(0.7,), steps=10, seconds=1.0))
     theirs.report(0, 0, 0.7)
     assert ours.settle() and theirs.settle()
     assert [t.values for t in ours.trials] == [[0.5]]
 
 
-def test_a_trial_that_is_not_signed_yet_is_waited_for(goal, tmp_path, monkeypatch):
+def test_a_trial_without_an_owner_yet_is_waited_for(goal, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made, said, pauses = goal(), [], []
-    study = Study(open_storage(url, Paths(tmp_path / "a")), "here", made, "ours")
+    study = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "ours")
     study.study.ask()  # a process that dies before it signs
     long_after = datetime.now() + timedelta(minutes=2)  # noqa: DTZ005 — as Optuna records it
 
@@ -130,13 +130,13 @@ def test_a_trial_that_is_not_signed_yet_is_waited_for(goal, tmp_path, monkeypatc
         if len(pauses) == 3:
             monkeypatch.setattr(module, "datetime", Later)
 
-    study.wait_for_signatures(said.append, pause)
+    study.wait_for_owners(said.append, pause)
     assert (len(pauses), len(said)) == (3, 1)
     assert study.adopt() == []  # it has no parameters: it counts for nothing
     assert study.propose().origin == "default"
 
 
-def test_who_is_gone(monkeypatch):
+def test_is_gone(monkeypatch):
     ours = this_process("ours")
     assert is_gone(ours, "ours")
     assert is_gone(ours, "others")  # our own process number: it has come round

@@ -23,12 +23,12 @@ def test_accuracy_is_the_mean_over_seeds_and_densities():
     assert value("accuracy") == [pytest.approx(0.6)]
 
 
-def test_on_a_front_against_the_density_only_the_sparsest_counts():
+def test_on_a_front_over_the_density_only_the_sparsest_counts():
     assert value("accuracy", "density") == [pytest.approx(0.4), 0.1]
     assert value("accuracy", "density", densities=(0.4,)) == [pytest.approx(0.8), 0.4]
 
 
-def test_cost_is_what_it_is_given():
+def test_cost_is_the_given_cost():
     assert value("accuracy", "cost") == [pytest.approx(0.6), 3.0]
 
 
@@ -41,16 +41,16 @@ def test_the_area_is_the_leaderboard_s():
 
 
 def test_matching_is_where_the_accuracy_falls_below():
-    ladder = {0.4: 0.95, 0.2: 0.9, 0.1: 0.7}
-    assert matching(ladder, 0.99) == 1.0  # not even the densest
-    assert matching(ladder, 0.65) == pytest.approx(0.1)  # all of them
-    assert matching(ladder, 0.9) == pytest.approx(0.2)
-    assert matching(ladder, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
+    means = {0.4: 0.95, 0.2: 0.9, 0.1: 0.7}
+    assert matching(means, 0.99) == 1.0  # not even the densest
+    assert matching(means, 0.65) == pytest.approx(0.1)  # all of them
+    assert matching(means, 0.9) == pytest.approx(0.2)
+    assert matching(means, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
     # a dip on the way does not end it: the sparsest density that matches counts
     assert matching({0.4: 0.5, 0.2: 0.9, 0.1: 0.9}, 0.9) == pytest.approx(0.1)
 
 
-def test_matching_is_less_the_margin():
+def test_matching_subtracts_the_margin():
     assert objective("matching", margin=0.1).values(RESULTS, DENSE, DENSITIES, 0) == [
         pytest.approx(0.4)
     ]
@@ -63,16 +63,16 @@ def test_directions():
     assert not objective("accuracy", "density").needs_dense
 
 
-def test_a_trial_s_course_runs_seed_by_seed_from_dense_to_sparse():
-    first = objective("accuracy").course(RESULTS, {}, 1)
+def test_intermediate_values_run_seed_by_seed_from_dense_to_sparse():
+    first = objective("accuracy").intermediate(RESULTS, {}, 1)
     assert first == [(1, pytest.approx(0.9)), (2, pytest.approx(0.7))]
-    second = objective("accuracy").course(RESULTS, {}, 2)
+    second = objective("accuracy").intermediate(RESULTS, {}, 2)
     assert second == [(3, pytest.approx(0.7)), (4, pytest.approx(0.6))]
-    assert objective("accuracy").course(RESULTS, {}, 2, whole=True) == first + second
+    assert objective("accuracy").intermediate(RESULTS, {}, 2, whole=True) == first + second
 
 
-def test_the_course_s_end_is_the_value():
+def test_the_last_intermediate_value_is_the_objective():
     for name in ("accuracy", "area", "matching"):
         o = objective(name)
-        course = o.course(RESULTS, DENSE, 2, whole=True)
+        course = o.intermediate(RESULTS, DENSE, 2, whole=True)
         assert course[-1] == (4, pytest.approx(o.values(RESULTS, DENSE, DENSITIES, 0)[0]))

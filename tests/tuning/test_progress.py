@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lth_bench.tuning.progress import _Score
+from lth_bench.tuning.progress import Scoreboard
 
 
 def study(*directions: str) -> SimpleNamespace:
@@ -20,15 +20,15 @@ def study(*directions: str) -> SimpleNamespace:
 )
 def test_ties_go_to_the_earlier_trial(direction: str, says: str) -> None:
     one = study(direction)
-    score = _Score([one])
-    assert score.so_far(one) == ""
+    score = Scoreboard([one])
+    assert score.best(one) == ""
     for number, value in ((3, 0.9 + 2e-16), (1, 0.9), (4, 0.5 - 1e-16), (0, 0.5)):
         score.see(one, number, value)
-    assert score.so_far(one) == f"best {says}"
+    assert score.best(one) == f"best {says}"
 
 
-def test_of_two_objectives_there_is_no_best() -> None:
+def test_two_objectives_have_no_single_best() -> None:
     pair = study("maximize", "minimize")
-    score = _Score([pair])
+    score = Scoreboard([pair])
     score.see(pair, 0, 0.9)
-    assert score.so_far(pair) == ""
+    assert score.best(pair) == ""

@@ -11,6 +11,7 @@ import torch
 
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
+from lth_bench.running.progress import TrialEnded
 from lth_bench.store.paths import Paths
 from lth_bench.tuning.objective import area, matching
 
@@ -73,7 +74,7 @@ def test_trials_are_experiments_on_tuning_s_own_seeds(finished):
     assert len(experiments) == len(planned(finished))  # none is planned twice
 
 
-def test_no_ticket_has_a_number_of_the_test_split(finished):
+def test_tickets_of_tuning_have_no_test_metrics(finished):
     metrics = [set(r["metrics"]) for r in records(finished, "ticket")]
     assert metrics
     assert not any(
@@ -95,7 +96,7 @@ def test_the_value_is_the_mean_accuracy_on_validation(finished):
         assert trial["intermediate"][-1] == [4, pytest.approx(trial["values"][0])]
 
 
-def test_a_trial_s_cost_is_as_if_nothing_were_shared(finished):
+def test_the_cost_of_a_trial_is_counted_without_sharing(finished):
     trials = {r["label"]: r for r in records(finished, "trial") if r["number"] == 0}
     # two seeds, two densities, 12 steps each, and no dense run
     assert trials["snip"]["steps"] == 2 * 2 * 12
@@ -111,10 +112,10 @@ def test_dense_runs_are_trained_once(finished):
     assert spent < alone
 
 
-def test_the_same_command_has_nothing_left_to_do(finished, read, tune, inline):
+def test_a_rerun_has_nothing_to_do(finished, read, tune, inline):
     before = found(finished)
     summary = tune(read(TUNE), finished)
-    assert summary.told == {}
+    assert summary.ended == {}
     assert inline == []
     assert found(finished) == before
 
@@ -147,25 +148,25 @@ class Impatient:
     def __init__(self, after):
         self.after, self.told = after, []
 
-    def begin(self, *_): ...
-    def event(self, record): ...
-    def end(self): ...
-
-    def trial(self, *event):
+    def __call__(self, event):
+        if not isinstance(event, TrialEnded):
+            return
         self.told.append(event)
         if len(self.told) == self.after:
             raise Killed
 
 
 @pytest.mark.parametrize("after", [1, 4])
-def test_killed_and_started_again_it_finds_the_same(finished, read, tune, tmp_path, after, inline):
+def test_a_killed_search_resumes_with_the_same_results(
+    finished, read, tune, tmp_path, after, inline
+):
     results = tmp_path / "killed.duckdb"
     with pytest.raises(Killed):
         tune(read(TUNE), results, progress=Impatient(after))
     done = {r["experiment_id"] for r in records(results, "experiment")}
     inline.clear()
     summary = tune(read(TUNE), results)
-    assert sum(summary.told.values()) >= 6 - after
+    assert sum(summary.ended.values()) >= 6 - after
     assert done.isdisjoint(e.experiment_id for e in inline)
     assert found(results) == found(finished)
 
@@ -176,23 +177,23 @@ def test_a_larger_budget_only_adds(finished, read, tune, tmp_path, inline):
     for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
         shutil.copy(finished.with_suffix(suffix), tmp_path / f"more{suffix}")
     summary = tune(read(TUNE, "tune.budget.trials=4"), tmp_path / "more.duckdb")
-    assert summary.told == {"complete": 2}
+    assert summary.ended == {"complete": 2}
     assert found(finished).items() <= found(tmp_path / "more.duckdb").items()
 
 
 def test_another_study_under_the_same_name(finished, read, tune, inline):
-    with pytest.raises(UserError, match=r"recipe differs .lr: was 0.005, is 0.01.*--restart"):
+    with pytest.raises(UserError, match=r"recipe.lr 0.005 instead of 0.01.*--restart"):
         tune(read(TUNE, "recipes.short.lr=0.01"), finished)
     assert inline == []
 
 
-def test_restart_begins_anew_and_trains_nothing_again(finished, read, tune, tmp_path, inline):
+def test_restart_starts_again_and_reuses_trainings(finished, read, tune, tmp_path, inline):
     import shutil
 
     for suffix in (".duckdb", ".journal.jsonl", ".tuning.log"):
         shutil.copy(finished.with_suffix(suffix), tmp_path / f"anew{suffix}")
     summary = tune(read(TUNE), tmp_path / "anew.duckdb", restart=True)
-    assert summary.told == {"complete": 6}
+    assert summary.ended == {"complete": 6}
     assert inline == []  # every experiment is in the journal
 
 
@@ -278,9 +279,9 @@ class Moody:
 '''
 
 
-def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, inline):
+def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, inline):
     from lth_bench.plugins import load_registry
-    from lth_bench.runner import Settings
+    from lth_bench.running.request import Execution, RunRequest, SuiteSelection
     from lth_bench.tuning.run import tune_suite
 
     from .conftest import SUITE, Quiet
@@ -292,8 +293,11 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
         text=SUITE.replace('use = "snip"', 'use = "moody"'),
     )
     results = tmp_path / "r.duckdb"
-    settings = Settings(results, "cpu", 1, (file,))
-    summary = tune_suite(suite, load_registry((file,)), settings, Quiet())
+    request = RunRequest(
+        selection=SuiteSelection(suite=suite.path, plugins=(file,)),
+        execution=Execution(results=results, device="cpu", workers=1),
+    )
+    summary = tune_suite(suite, load_registry((file,)), request, Quiet())
     trials = records(results, "trial")
     (first,) = (r for r in trials if r["number"] == 0)
     assert first["state"] == "failed"
@@ -303,7 +307,7 @@ def test_a_failing_trial_has_its_reason_and_the_search_goes_on(read, tmp_path, i
 
 
 @pytest.mark.parametrize(("objective", "label"), [("area", "imp"), ("matching", "snip")])
-def test_every_trial_is_held_against_the_suite_s_own_dense_run(
+def test_every_trial_is_compared_with_the_suite_s_own_dense_run(
     read, tune, tmp_path, objective, label
 ):
     """Whatever recipe a trial has, and every trial counts what that dense run takes."""

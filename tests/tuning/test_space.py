@@ -10,7 +10,7 @@ from lth_bench import PerKind, Range, Tune
 from lth_bench.errors import UserError
 from lth_bench.params import build
 from lth_bench.plugins import load_registry
-from lth_bench.suite.tune import Asked
+from lth_bench.suite.tune import SearchDomain
 from lth_bench.training.recipe import Recipe
 from lth_bench.tuning.space import recipe_space, space_of
 
@@ -44,7 +44,7 @@ def shown(dimensions) -> dict[str, str]:
     return {d.name: str(d) for d in dimensions}
 
 
-def test_annotations_alone_make_a_space():
+def test_the_space_follows_from_annotations():
     assert shown(space_of(Third(), None, KINDS)) == {
         "rate": "0.01 to 1",
         "tiny": "1e-05 to 0.001, log",
@@ -81,14 +81,14 @@ def test_every_built_in_value_lies_in_its_own_space():
             assert dimension.distribution()._contains(internal), (name, dimension.name)
 
 
-def test_rates_that_are_one_number_are_tuned_as_one():
+def test_equal_rates_are_tuned_together():
     (rate,) = space_of(strategy("imp", prune_rate=0.4), None, KINDS)
     assert rate.name == "prune_rate"
     assert rate.places == (("prune_rate", "linear"), ("prune_rate", "output"))
 
 
-def test_a_table_names_what_is_tuned_and_nothing_else():
-    asked = {"prune_rate.linear": Asked(low=0.1, high=0.5, step=0.1), "scope": True}
+def test_a_table_replaces_the_declared_space():
+    asked = {"prune_rate.linear": SearchDomain(low=0.1, high=0.5, step=0.1), "scope": True}
     assert shown(space_of(strategy("imp"), asked, KINDS)) == {
         "prune_rate.linear": "0.1 to 0.5, step 0.1",
         "scope": "one of 'layer', 'global'",
@@ -96,30 +96,30 @@ def test_a_table_names_what_is_tuned_and_nothing_else():
 
 
 def test_a_range_of_a_table_parameter_holds_for_each_kind_or_for_all_together():
-    apart = {"prune_rate": Asked(low=0.1, high=0.5, tied=False)}
-    together = {"prune_rate": Asked(low=0.1, high=0.5)}
+    apart = {"prune_rate": SearchDomain(low=0.1, high=0.5, tied=False)}
+    together = {"prune_rate": SearchDomain(low=0.1, high=0.5)}
     imp = strategy("imp", prune_rate=0.2)
     assert set(shown(space_of(imp, apart, KINDS))) == {"prune_rate.linear", "prune_rate.output"}
     assert set(shown(space_of(imp, together, KINDS))) == {"prune_rate"}
 
 
-def test_a_part_overrides_the_whole_and_false_leaves_one_out():
+def test_a_part_overrides_the_whole_and_false_excludes_it():
     asked = {"prune_rate": True, "prune_rate.output": False}
     assert set(shown(space_of(strategy("imp"), asked, KINDS))) == {"prune_rate.linear"}
-    asked = {"prune_rate": True, "prune_rate.output": Asked(low=0.1, high=0.2)}
+    asked = {"prune_rate": True, "prune_rate.output": SearchDomain(low=0.1, high=0.2)}
     assert shown(space_of(strategy("imp"), asked, KINDS))["prune_rate.output"] == "0.1 to 0.2"
 
 
 def test_the_suite_s_own_value_always_lies_in_the_space():
-    asked = {"prune_rate": Asked(low=0.1, high=0.5)}
+    asked = {"prune_rate": SearchDomain(low=0.1, high=0.5)}
     (rate,) = space_of(strategy("imp", prune_rate=0.9), asked, KINDS)
     assert (rate.low, rate.high, rate.default) == (0.1, 0.9, 0.9)
-    asked = {"allocation": Asked(choices=("uniform", "erk"))}
+    asked = {"allocation": SearchDomain(choices=("uniform", "erk"))}
     (way,) = space_of(strategy("random"), asked)
     assert set(way.choices) == {"uniform", "erk"}
 
 
-def test_a_kind_that_the_network_has_not_is_left_out():
+def test_kinds_of_layers_missing_in_the_network_are_left_out():
     asked = {"prune_rate.conv": True, "prune_rate.linear": True}
     assert set(shown(space_of(strategy("imp"), asked, KINDS))) == {"prune_rate.linear"}
 
@@ -128,12 +128,24 @@ def test_a_kind_that_the_network_has_not_is_left_out():
     ("asked", "message"),
     [
         ({"prune_rat": True}, "unknown parameter 'prune_rat'; did you mean 'prune_rate'?"),
-        ({"prune_rate": Asked(low=0.1, high=1.5)}, "high = 1.5 is outside the range .* in [0, 1]"),
-        ({"scope": Asked(low=1, high=2)}, "scope is no number"),
-        ({"scope": Asked(choices=("a",))}, "must be one of 'layer', 'global', but got 'a'"),
-        ({"scope": Asked(choices=("layer",))}, "one choice is nothing to tune"),
-        ({"prune_rate.linear": Asked(low=0.05, high=0.5, step=0.2)}, "a multiple of the step 0.2"),
-        ({"prune_rate": Asked(low=0.1, high=0.5, tied=True)}, "cannot be tied: .*linear = 0.2"),
+        (
+            {"prune_rate": SearchDomain(low=0.1, high=1.5)},
+            "prune_rate.linear: high must be in [0, 1], but got 1.5",
+        ),
+        ({"scope": SearchDomain(low=1, high=2)}, "scope is not a number"),
+        ({"scope": SearchDomain(choices=("a",))}, "must be one of 'layer', 'global', but got 'a'"),
+        (
+            {"scope": SearchDomain(choices=("layer",))},
+            "at least two choices, but got 'layer' alone",
+        ),
+        (
+            {"prune_rate.linear": SearchDomain(low=0.05, high=0.5, step=0.2)},
+            "a multiple of the step 0.2",
+        ),
+        (
+            {"prune_rate": SearchDomain(low=0.1, high=0.5, tied=True)},
+            "cannot be tied: .*linear = 0.2",
+        ),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(asked, message):
@@ -147,23 +159,25 @@ def test_what_cannot_be_tuned_is_refused(asked, message):
 
 
 def test_an_unset_parameter_has_no_value_for_trial_0():
-    asked = {"rewind_step": Asked(low=1, high=20)}
-    with pytest.raises(UserError, match="rewind_step is not set"):
+    asked = {"rewind_step": SearchDomain(low=1, high=20)}
+    with pytest.raises(UserError, match="rewind_step has no value, and trial 0 needs one"):
         space_of(strategy("late_rewind"), asked)
     (step,) = space_of(strategy("late_rewind", rewind_step=4), asked)
     assert (step.kind, step.low, step.high) == ("int", 1, 20)
 
 
-def test_a_logarithm_needs_a_range_above_0():
-    asked = {"prune_rate.linear": Asked(low=0.0, high=0.5, log=True)}
-    with pytest.raises(UserError, match="logarithmic scale are above 0"):
+def test_a_log_range_must_be_above_0():
+    asked = {"prune_rate.linear": SearchDomain(low=0.0, high=0.5, log=True)}
+    with pytest.raises(UserError, match="log = true must be above 0, but it starts at 0"):
         space_of(strategy("imp"), asked)
 
 
-def test_recipe_values_are_tuned_where_the_suite_says_so():
+def test_recipe_values_are_tuned_where_the_suite_lists_them():
     recipe = build(Recipe, {"steps": 100, "lr": 0.01})
-    found = recipe_space(recipe, {"lr": Asked(low=1e-3, high=0.1, log=True), "batch_size": True})
+    found = recipe_space(
+        recipe, {"lr": SearchDomain(low=1e-3, high=0.1, log=True), "batch_size": True}
+    )
     assert shown(found) == {"lr": "0.001 to 0.1, log", "batch_size": "13 to 1280, log"}
     assert {d.of for d in found} == {"recipe"}
-    with pytest.raises(UserError, match="val_size: tuning is judged on"):
-        recipe_space(recipe, {"val_size": Asked(low=10, high=20)})
+    with pytest.raises(UserError, match=r"val_size cannot be tuned: .* validation split"):
+        recipe_space(recipe, {"val_size": SearchDomain(low=10, high=20)})

@@ -21,7 +21,7 @@ def study(storage, name="one"):
     return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
 
 
-def test_it_lies_beside_the_results(paths):
+def test_the_storage_is_beside_the_results(paths):
     study(open_storage(None, paths)).ask()
     assert paths.tuning.name == "results.tuning.log"
     assert len(study(open_storage(None, paths)).trials) == 1
@@ -38,7 +38,7 @@ def test_a_torn_last_line_is_cut_off(paths):
 
 
 @pytest.mark.parametrize("damage", [b"not json\n", b'{"op_code": 99}\n', b"[]\n", b"\xff\xfe\n"])
-def test_a_corrupt_store_is_refused(paths, damage):
+def test_a_corrupt_storage_is_refused(paths, damage):
     study(open_storage(None, paths)).ask()
     paths.tuning.write_bytes(damage + paths.tuning.read_bytes())
     with pytest.raises(UserError, match=r"results\.tuning\.log is damaged .* move it away"):
@@ -58,12 +58,12 @@ def test_a_database_by_url(paths, tmp_path):
         ("studies.log", "must be a database's URL"),
         ("nosuch://host/x", "cannot be opened"),
         ("sqlite:////no/such/folder/x.db", "cannot be opened"),
-        ("sqlite://", "in this process's memory"),
-        ("sqlite:///:memory:", "in this process's memory"),
+        ("sqlite://", "a database in memory, which would be lost"),
+        ("sqlite:///:memory:", "a database in memory, which would be lost"),
         ("mysql://me@host/x", "pip install 'mysqlclient'"),
     ],
 )
-def test_a_url_that_leads_nowhere(paths, url, message):
+def test_an_invalid_url(paths, url, message):
     with pytest.raises(UserError, match=message) as caught:
         open_storage(url, paths)
     assert caught.value.path == ("tune", "storage")
@@ -72,7 +72,7 @@ def test_a_url_that_leads_nowhere(paths, url, message):
 def test_a_corrupt_database(paths, tmp_path):
     file = tmp_path / "studies.db"
     file.write_bytes(b"no database, but text that is long enough to be looked at" * 40)
-    with pytest.raises(UserError, match="cannot be opened, or is damaged"):
+    with pytest.raises(UserError, match="cannot be opened or is damaged"):
         open_storage(f"sqlite:///{file}", paths)
 
 
@@ -111,7 +111,7 @@ def searched(storage):
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
-def test_a_damaged_store_is_refused_or_goes_on(paths, count):
+def test_a_damaged_storage_is_refused_or_resumes(paths, count):
     """Wherever the damage lies, it is met before anything trains, not by a later trial."""
     searched(open_storage(None, paths))
     good, draws, refused = paths.tuning.read_bytes(), random.Random(0), 0

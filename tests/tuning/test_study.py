@@ -11,14 +11,14 @@ from optuna.storages import InMemoryStorage
 from lth_bench.errors import UserError
 from lth_bench.tuning import owner
 from lth_bench.tuning.dimension import choice, number
-from lth_bench.tuning.study import IN_A_ROW, Study, Told
+from lth_bench.tuning.study import FAILURES_IN_A_ROW, RunningStudy, TrialResult
 
 
-def told(value: float, steps: int = 100, seconds: float = 1.0) -> Told:
-    return Told("complete", (value,), steps, seconds)
+def complete(value: float, steps: int = 100, seconds: float = 1.0) -> TrialResult:
+    return TrialResult(state="complete", values=(value,), steps=steps, seconds=seconds)
 
 
-def run(study: Study, f, batch: int = 1, order=None) -> None:
+def run(study: RunningStudy, f, batch: int = 1, order=None) -> None:
     """Ask and tell until the budget is spent; a batch ends in the order that `order` gives."""
     order = order or (lambda running: running)
     while True:
@@ -29,7 +29,7 @@ def run(study: Study, f, batch: int = 1, order=None) -> None:
             return
         if waiting:
             number_ = order(waiting)[0]
-            study.tell(number_, told(f(**study.running[number_].params)))
+            study.tell(number_, complete(f(**study.running[number_].params)))
         study.settle()
 
 
@@ -42,7 +42,7 @@ def bowl(a: float, b: float) -> float:
 def begin(goal):
     def make(tune="budget = { trials = 6 }", storage=None, results="r", **changes):
         made = goal(tune, **changes)
-        return Study(storage or InMemoryStorage(), "here", made, results)
+        return RunningStudy(storage or InMemoryStorage(), "here", made, results)
 
     return make
 
@@ -60,7 +60,7 @@ def test_40_trials_come_within_5_percent_of_a_known_optimum(begin):
 
 def test_a_log_scale_and_a_choice_are_found_too(begin):
     dims = (
-        number("lr", "float", 1e-4, (("lr",),), 1e-4, 1.0, log=True),
+        number("lr", "float", 1e-4, (("lr",),), low=1e-4, high=1.0, log=True),
         choice("way", "a", (("way",),), ("a", "b", "c")),
     )
     study = begin("budget = { trials = 40 }", dimensions=dims)
@@ -77,14 +77,14 @@ def test_trial_0_has_the_suite_s_own_settings(begin):
     assert study.propose().origin == "sampler"
 
 
-def test_what_is_proposed_does_not_depend_on_which_trial_ends_first(begin):
+def test_proposals_do_not_depend_on_which_trial_ends_first(begin):
     studies = [begin("budget = { trials = 20 }") for _ in range(2)]
     run(studies[0], bowl, batch=4)
     run(studies[1], bowl, batch=4, order=lambda waiting: waiting[::-1])
     assert [t.params for t in studies[0].trials] == [t.params for t in studies[1].trials]
 
 
-def test_a_restarted_study_goes_on_as_if_it_had_not_stopped(begin):
+def test_a_resumed_study_proposes_as_if_not_interrupted(begin):
     whole = begin("budget = { trials = 20 }")
     run(whole, bowl, batch=3)
     storage = InMemoryStorage()
@@ -93,7 +93,7 @@ def test_a_restarted_study_goes_on_as_if_it_had_not_stopped(begin):
         while len(first.running) < 3:
             first.propose()
         n = min(first.running)
-        first.tell(n, told(bowl(**first.running[n].params)))
+        first.tell(n, complete(bowl(**first.running[n].params)))
         first.settle()
         assert value == n
     while len(first.running) < 3:
@@ -117,7 +117,7 @@ def test_a_trial_without_parameters_does_not_count(begin):
     assert len(second.trials) == 6
 
 
-def test_another_living_process_keeps_its_trials(begin):
+def test_a_running_process_keeps_its_trials(begin):
     storage = InMemoryStorage()
     theirs = begin(storage=storage, results="theirs")
     parent = os.getppid()
@@ -149,7 +149,7 @@ def test_the_budget_ends_the_search(begin, budget, trials, batch):
     assert trials <= len(study.trials) <= trials + (batch - 1) * ("minutes" in budget)
 
 
-def test_a_larger_budget_goes_on(begin):
+def test_a_larger_budget_continues_the_search(begin):
     storage = InMemoryStorage()
     run(begin("budget = { trials = 3 }", storage), bowl)
     longer = begin("budget = { trials = 5 }", storage)
@@ -157,7 +157,7 @@ def test_a_larger_budget_goes_on(begin):
     assert len(longer.trials) == 5
 
 
-def test_all_settings_tried_is_the_end(begin):
+def test_the_search_ends_once_every_setting_was_tried(begin):
     study = begin(
         "budget = { trials = 50 }\nsampler = 'random'",
         dimensions=(choice("way", "a", (("way",),), ("a", "b")),),
@@ -167,53 +167,64 @@ def test_all_settings_tried_is_the_end(begin):
     assert len(study.trials) < 20
 
 
-def test_nothing_but_failures_is_the_end(begin):
+def test_the_search_ends_after_many_failures(begin):
     study = begin("budget = { steps = 1_000_000 }")
     while (proposal := study.propose()) is not None:
-        study.tell(proposal.number, Told("failed", (), 10, 0.1, "no"))
+        study.tell(
+            proposal.number,
+            TrialResult(state="failed", values=(), steps=10, seconds=0.1, reason="no"),
+        )
         study.settle()
-    assert len(study.trials) == IN_A_ROW
+    assert len(study.trials) == FAILURES_IN_A_ROW
 
 
 @pytest.mark.parametrize(
     ("tune", "says"),
     [
-        ("budget = { trials = 6 }\nseeds = [5, 6]", "seeds was [1000, 1001, 1002] and is [5, 6]"),
-        ("budget = { trials = 6 }\nobjective = 'area'", 'objective was ["accuracy"] and is'),
+        ("budget = { trials = 6 }\nseeds = [5, 6]", "seeds [1000, 1001, 1002] instead of [5, 6]"),
+        (
+            "budget = { trials = 6 }\nobjective = 'area'",
+            'objective ["accuracy"] instead of ["area"]',
+        ),
     ],
 )
 def test_a_study_of_another_suite_under_the_same_name_is_refused(begin, tune, says):
     storage = InMemoryStorage()
     begin(storage=storage)
-    with pytest.raises(UserError, match="another study under the name small/mlp/digits") as caught:
+    with pytest.raises(UserError, match="another study named small/mlp/digits") as caught:
         begin(tune, storage)
     assert says in caught.value.message
     assert "--restart" in caught.value.message
 
 
-def test_a_stranger_s_study_is_refused(begin, goal):
+def test_a_study_without_our_identity_is_refused(begin, goal):
     storage = InMemoryStorage()
     name = goal().name
     optuna.create_study(storage=storage, study_name=name).ask()
-    with pytest.raises(UserError, match="another study under the name"):
+    with pytest.raises(UserError, match="another study named"):
         begin(storage=storage)
 
 
-def test_the_pruner_gives_up_what_is_bad_but_never_the_default(begin):
+def test_the_pruner_stops_bad_trials_but_never_the_default(begin):
     study = begin("budget = { trials = 9 }\npruner = 'halving'\nseeds = 4")
     study.propose()
     study.report(0, 2, 0.1)
     assert not study.should_prune(0)
-    study.tell(0, told(0.1))
+    study.tell(0, complete(0.1))
     study.settle()
     given_up = []
     for value in (0.9, 0.8, 0.2, 0.85, 0.95):
         n = study.propose().number
         study.report(n, 2, value)  # two results: the first seed at two densities
         given_up.append(study.should_prune(n))
-        study.tell(n, Told("pruned", (), 50, 0.5) if given_up[-1] else told(value))
+        study.tell(
+            n,
+            TrialResult(state="pruned", values=(), steps=50, seconds=0.5)
+            if given_up[-1]
+            else complete(value),
+        )
         study.settle()
-    # of 2 to 6 trials at this rung the best 1, 1, 2, 2 and 3 go on; trial 0 is one of them
+    # of 2 to 6 trials at this stage the best 1, 1, 2, 2 and 3 go on; trial 0 is one of them
     assert given_up == [False, True, True, False, False]
 
 
@@ -224,7 +235,7 @@ def test_a_front(begin, sampler):
     while (proposal := study.propose()) is not None:
         a, b = proposal.params["a"], proposal.params["b"]
         values = (a, 3 * a + abs(b - 2))
-        study.tell(proposal.number, replace(told(0), values=values))
+        study.tell(proposal.number, replace(complete(0), values=values))
         study.settle()
     front = study.study.best_trials
     assert len(study.trials) == 40

@@ -10,14 +10,15 @@ from typing import Any
 import torch
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.executors.worker import Worker, WorkerConfig
 from lth_bench.masks import Mask
 from lth_bench.plugins import load_registry
+from lth_bench.running.executors.worker import Worker, WorkerConfig
+from lth_bench.running.request import Execution
 from lth_bench.testing.bench import MemoryCache
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData, Split
-from lth_bench.training.workbench import Workbench
 from zoo.rows import CLASSES, Row, Shape
 
 CPU = torch.device("cpu")
@@ -66,11 +67,17 @@ class ZooWorker(Worker):
 
     def __init__(self, row: Row) -> None:
         folder = Path(tempfile.mkdtemp(prefix="zoo"))
-        config = WorkerConfig("cpu", folder, folder, third_party=False, width=1)
+        config = WorkerConfig(
+            device="cpu",
+            artifacts=folder,
+            data_root=folder,
+            no_plugins=True,
+            execution=Execution(cohort_size=1),
+        )
         super().__init__(config, load_registry([], third_party=False))
         self.row_bench = bench_of(row)
         arrays = images(row.shape)
-        self.test = Split(arrays.test_x, arrays.test_y)
+        self.test = ResidentSplit(arrays.test_x, arrays.test_y)
 
     def bench(self, experiment: Any) -> tuple[Workbench, Any]:
         self._bench = ("row", self.row_bench, self.test)

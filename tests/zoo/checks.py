@@ -14,14 +14,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
+from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.structure import mask_of, shrink_network
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import Kind, Layout, kind_of, make_layout
-from lth_bench.training.layouts.branches import Branches
-from lth_bench.training.layouts.choose import for_any
-from lth_bench.training.layouts.plain import Plain
-from lth_bench.training.member import Asked
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
+from lth_bench.training.engine.layouts.alone import Plain
+from lth_bench.training.engine.layouts.branches import Branches
+from lth_bench.training.engine.layouts.choose import for_any
+from lth_bench.training.pending_fit import PendingFit
 from zoo.benches import ZooWorker, bench_of, random_mask, request_of
 from zoo.loop import plain_torch
 from zoo.paths import kept_pairs, on_a_path
@@ -65,7 +66,7 @@ def trains_stacked(bench: Workbench, row: Row, sizes: tuple[int, ...]) -> str:
         return "alone"
     requests = [request_of(bench, seed, density) for seed, density in ((1, 0.5), (2, 1.0))]
     expected = [plain_torch(row.make(), bench, request) for request in requests]
-    kinds: list[Kind | None] = [None, Branches] if Branches.takes(bench.network) else [None]
+    kinds: list[LayoutType | None] = [None, Branches] if Branches.takes(bench.network) else [None]
     for size, kind in product(sizes, kinds):
         layout = make_layout(bench.network, bench.data, bench.recipe, size, kind)
         for outcome, values in zip(_trained(layout, requests), expected, strict=True):
@@ -82,12 +83,12 @@ def resumes(bench: Workbench, row: Row, size: int) -> str:
 
     def begun() -> Cohort:
         layout = make_layout(bench.network, bench.data, bench.recipe, size)
-        return Cohort(layout, [[Asked(request)] for request in requests])
+        return Cohort(layout, [[PendingFit(request)] for request in requests])
 
     first = begun()
     for _ in range(3):
         first.update(first.members)
-    partials = [member.partial(3) for member in first.members]
+    partials = [member.checkpoint(3) for member in first.members]
     rest = begun()
     rest._resume(partials)
     rest.run()
@@ -178,10 +179,10 @@ def shrinks(bench: Workbench, row: Row) -> str:
     return "equal"
 
 
-def played(worker: ZooWorker, strategy: str) -> list[dict[str, Any]]:
+def played(worker: ZooWorker, strategy: str) -> list[Recorded | Note | DiskRefused]:
     """Everything that an experiment with both controls tells."""
     controls = () if strategy == "dense" else ("reinit", "shuffle")
-    records: list[dict[str, Any]] = []
+    events: list[Recorded | Note | DiskRefused] = []
     cls = worker.registry.get("strategies", strategy)
     experiment = Experiment(
         experiment_id=strategy, config_id="c", suite="zoo", label=strategy, strategy=strategy,
@@ -190,13 +191,13 @@ def played(worker: ZooWorker, strategy: str) -> list[dict[str, Any]]:
         controls=controls, iterative=bool(getattr(cls, "iterative", False)), source_hash="h",
         plugin_version="1", dense_checkpoints=(2,),
     )  # fmt: skip
-    worker.run(experiment, records.append)
-    return records
+    worker.run(experiment, events.append)
+    return events
 
 
 def plays(worker: ZooWorker, strategy: str) -> str:
     """How an experiment ended."""
-    records = played(worker, strategy)
+    records = [e.record for e in played(worker, strategy) if isinstance(e, Recorded)]
     (end,) = [r for r in records if r.get("record") == "experiment"]
     rows = [r for r in records if r.get("record") == "ticket" and r["reported"]]
     if end["status"] == "skipped":
@@ -218,7 +219,7 @@ def plays(worker: ZooWorker, strategy: str) -> str:
 
 
 def _trained(layout: Layout, requests: list[Any]) -> list[Any]:
-    asked = [Asked(request) for request in requests]
+    asked = [PendingFit(request) for request in requests]
     Cohort(layout, [[one] for one in asked]).run()
     for one in asked:
         assert one.error is None, one.error

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.dispatch.workbench import Workbench
 from zoo import checks
 from zoo.benches import ZooWorker
 from zoo.rows import ROWS, Row

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import zoo.nets  # noqa: F401  # fills the rows
+from lth_bench.running.progress import Note
 from zoo.benches import ZooWorker
 from zoo.checks import played
 from zoo.columns import COLUMNS, Subject, in_pairs
@@ -74,6 +75,6 @@ def test_what_the_table_may_say():
     ],
 )
 def test_a_run_says_where_the_dense_network_is_not_connected_throughout(name, note):
-    records = played(ZooWorker(ROWS[name]), "dense")
-    found = [r["message"] for r in records if r.get("event") == "note"]
+    events = played(ZooWorker(ROWS[name]), "dense")
+    found = [e.message for e in events if isinstance(e, Note)]
     assert [m[: len(note or "")] for m in found] == ([note] if note else [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from lth_bench.cli.ctrl_c import quiet_ctrl_c
-from lth_bench.streams import guard_streams
+from lth_bench.system.streams import guard_streams
 
 
 def main() -> NoReturn:

@@ -29,8 +29,8 @@ from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
-from lth_bench.redact import redacted
-from lth_bench.streams import lost, reader_gone
+from lth_bench.system.streams import lost, reader_gone
+from lth_bench.system.text import redacted
 
 app = typer.Typer(
     name="lth-bench",

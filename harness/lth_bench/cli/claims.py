@@ -1,4 +1,4 @@
-"""`lth-bench claims`: do the results bear out what the papers say?"""
+"""`lth-bench claims`: do the results reproduce the claims of the papers?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GATES = {
     "insufficient": ("insufficient", "open"),
     "no-data": ("no data",),
 }
-"""What --fail-on takes, and the verdicts that each one fails on."""
+"""Values of --fail-on, and the verdicts that each one refuses."""
 
 
 def claims(
@@ -30,7 +30,7 @@ def claims(
         typer.Option(
             "--fail-on",
             metavar="VERDICT",
-            help="Exit with 6 at a claim that is not-reproduced, insufficient (open, or fewer than "
+            help="Exit with 6 if a claim is not-reproduced, insufficient (undecided, or fewer than "
             "three seeds) or no-data; repeatable.",
         ),
     ] = None,
@@ -38,37 +38,37 @@ def claims(
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
-    """Hold the results against the suite's claims: published figure, ours, verdict.
+    """Check the suite's claims against the results: published figure, ours, verdict.
 
-    Exit codes: 0, or 6 where --fail-on says so.
+    Exit codes: 0, or 6 as requested by --fail-on.
     """
     import sys
 
+    from lth_bench.analysis.claims.board import sheet
+    from lth_bench.analysis.claims.finding import findings
+    from lth_bench.analysis.claims.origin import origin
     from lth_bench.errors import OK, REGRESSION, NothingSelected, UserError, suggest
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.plugins import load_registry
-    from lth_bench.report.claims.board import sheet
-    from lth_bench.report.claims.finding import findings
-    from lth_bench.report.claims.origin import origin
-    from lth_bench.report.rendering import require_format, show
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
     from lth_bench.suite.load import load_suite
 
     format = "json" if json_ else format
-    require_format(format)
-    load_registry(plugin or ())  # only to tell of a mistake before `run` does
+    require_board_format(format)
+    load_registry(plugin or ())  # only to report a mistake in a plugin now rather than in `run`
     for gate in fail_on or ():
         if gate not in GATES:
             raise UserError(f"--fail-on: unknown verdict {gate!r}{suggest(gate, GATES)}")
     loaded = load_suite(suite)
     if not loaded.claims:
         raise NothingSelected(
-            f"suite {loaded.name!r} claims nothing; suites/README.md says how to write [[claims]]"
+            f"suite {loaded.name!r} has no claims; add [[claims]] to it (see suites/README.md)"
         )
     with reading(results or default_results(), to_stderr) as con:
         found = findings(con, loaded.name, loaded.claims)
         notes = origin(con, loaded)
-    show(sheet(loaded, found, notes, suite, results, plugin or ()), format)
+    print_board(sheet(loaded, found, notes, suite, results, plugin or ()), format)
     refused = {kind for gate in fail_on or () for kind in GATES[gate]}
     failing = [f for f in found if f.kind in refused]
     for f in failing:

@@ -1,4 +1,4 @@
-"""`lth-bench compare`: is B better than A, and are there enough seeds to say so?"""
+"""`lth-bench compare`: is B better than A, and are there enough seeds to tell?"""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import FormatOption, JsonOption, ResultsOption, StrategiesOption
+from lth_bench.cli.options import (
+    DensitiesOption,
+    FormatOption,
+    JsonOption,
+    ResultsOption,
+    StrategiesOption,
+    SuitesOption,
+    TasksOption,
+)
 
 SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"What is compared with: {SIDE}")],
-    b: Annotated[str, typer.Argument(metavar="B", help="What is judged, in the same forms.")],
+    a: Annotated[str, typer.Argument(metavar="A", help=f"The reference: {SIDE}")],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="What is compared with A, in the same forms.")
+    ],
     results: ResultsOption = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", metavar="TASK", help="MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with *."
-        ),
-    ] = None,
-    density: Annotated[
-        list[float] | None,
-        typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
-    ] = None,
+    suite: SuitesOption = None,
+    task: TasksOption = None,
+    density: DensitiesOption = None,
     strategy: StrategiesOption = None,
     metric: Annotated[
         str,
         typer.Option(
-            "--metric", metavar="NAME", help="A number in tickets_flat, or a plugin's metric."
+            "--metric",
+            metavar="NAME",
+            help="A numeric column of tickets_flat, or a plugin's metric.",
         ),
     ] = "test_accuracy",
     margin: Annotated[
@@ -41,8 +42,8 @@ def compare(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Difference that does not matter: of accuracies a fraction (0.005, half a point); "
-            "of all else relative to A's mean (0.05, five percent). These are the defaults.",
+            help="Largest difference that does not matter: for accuracies a fraction (default "
+            "0.005, half a point), for other metrics relative to A's mean (default 0.05).",
         ),
     ] = None,
     interval: Annotated[
@@ -50,7 +51,7 @@ def compare(
         typer.Option(
             "--interval",
             metavar="KIND",
-            help="t, or bootstrap, which covers 74% at 3 seeds and 91% at 10.",
+            help="t, or bootstrap (whose 95% intervals cover only 74% at 3 seeds and 91% at 10).",
         ),
     ] = "t",
     fail_on: Annotated[
@@ -58,48 +59,46 @@ def compare(
         typer.Option(
             "--fail-on",
             metavar="VERDICT",
-            help="Exit with 6 at any line that is worse, not-better, not-equivalent or "
-            "insufficient (open, or fewer than three seeds); repeatable. worse: or where B lost a "
-            "seed that A has not. Any: at what a new database no longer has.",
+            help="Exit with 6 if any line is worse, not-better, not-equivalent or insufficient "
+            "(undecided, or fewer than three seeds); repeatable. worse includes seeds that only B "
+            "lost; every VERDICT includes results that only the old database has.",
         ),
     ] = None,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
-    """Compare B with A, paired by seed: difference, interval, verdict a density.
+    """Compare B with A, paired by seed: difference, interval and verdict at each density.
 
     Two strategies: `compare imp one_shot`, `compare imp/reinit imp`.
 
     Two databases, label by label: `compare old.duckdb new.duckdb`.
 
-    A strategy with itself as it was: `compare imp@REV imp`. REV begins a run's
-    id, a source hash, a version, a configuration's id or a git commit.
+    A strategy with an earlier version of itself: `compare imp@REV imp`. REV is the start of a
+    run's id, a source hash, a version, a configuration's id or a git commit.
 
-    Exit codes: 0, or 6 where --fail-on says so.
+    Exit codes: 0, or 6 as requested by --fail-on.
     """
     import sys
 
+    from lth_bench.analysis.compare.gate import refused, require_gates
+    from lth_bench.analysis.compare.lines import Options, across
+    from lth_bench.analysis.compare.lines import compare as lines
+    from lth_bench.analysis.compare.pairs import alone, groups
+    from lth_bench.analysis.compare.sheet import sheet
+    from lth_bench.analysis.compare.sides import differing, load, parse
+    from lth_bench.analysis.measures import measure
     from lth_bench.errors import OK, REGRESSION, UserError
-    from lth_bench.report.compare.across import across
-    from lth_bench.report.compare.gate import refused, require_gates
-    from lth_bench.report.compare.lines import Options
-    from lth_bench.report.compare.lines import compare as lines
-    from lth_bench.report.compare.pairs import alone, groups
-    from lth_bench.report.compare.selector import parse
-    from lth_bench.report.compare.sheet import sheet
-    from lth_bench.report.compare.sides import differing, load
-    from lth_bench.report.measures import measure
-    from lth_bench.report.rendering import require_format, show
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.store.paths import default_results
 
     format = "json" if json_ else format
-    require_format(format)
+    require_board_format(format)
     gates = fail_on or []
     require_gates(gates)
     if margin is not None and not 0 < margin < float("inf"):
-        raise UserError(f"--margin must be a number above 0, but got {margin:g}")
+        raise UserError(f"--margin must be greater than 0, but got {margin:g}")
     if interval not in ("t", "bootstrap"):
-        raise UserError(f"--interval is t or bootstrap, but got {interval!r}")
+        raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
     one, other = parse(a), parse(b)
     first, second = load(
         one, other, results or default_results(), metric, suite or (), strategy or ()
@@ -115,7 +114,7 @@ def compare(
         more = alone(second.samples, first.samples, task or ())
         notes += [f"only A has {name}" for name in gone] + [f"only B has {name}" for name in more]
     names = (one.name, other.name) if one.name != other.name else (one.text, other.text)
-    show(sheet(*names, comparisons, tasks, options, notes), format)
+    print_board(sheet(*names, comparisons, tasks, options, notes), format)
     failing = refused(gates, comparisons, tasks, gone)
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)

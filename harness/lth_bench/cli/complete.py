@@ -1,4 +1,4 @@
-"""What a shell offers after TAB: `lth-bench --install-completion` sets it up."""
+"""Completion in the shell, which `lth-bench --install-completion` sets up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Complete = Callable[[str], list[str]]
 
 
 def one_of(*choices: str) -> Complete:
-    """Those of a fixed list that begin like what is typed."""
+    """Choices of a fixed list that start with the typed text."""
 
     def complete(incomplete: str) -> list[str]:
         return [choice for choice in choices if choice.startswith(incomplete)]
@@ -19,8 +19,8 @@ def one_of(*choices: str) -> Complete:
 
 
 def suite(incomplete: str) -> list[str]:
-    """Shipped suites, and the folders and .toml files that lie where the typed path leads."""
-    from lth_bench.suite.shipped import shipped
+    """Shipped suites, and the folders and .toml files that match the typed path."""
+    from lth_bench.suite.source import shipped
 
     folder, slash, start = incomplete.rpartition("/")
     found = [] if slash else one_of(*shipped())(incomplete)
@@ -35,7 +35,7 @@ def suite(incomplete: str) -> list[str]:
 
 
 def named(group: str) -> Complete:
-    """Installed strategies, models or datasets; nothing of theirs is imported."""
+    """Installed strategies, models or datasets, without importing them."""
 
     def complete(incomplete: str) -> list[str]:
         from lth_bench.plugins import load_registry

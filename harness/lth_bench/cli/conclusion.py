@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
-from lth_bench.report.progress import duration
+from lth_bench.output.progress import duration
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
 
 
-def conclude(summary: Summary, results: Path) -> None:
+def conclude(summary: RunSummary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
-    from lth_bench.report.leaderboard import print_leaderboard
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
         try:
-            print_leaderboard(Paths(results), suite=summary.suite)
+            print_leaderboard(results, summary.suite)
         except UserError as error:  # the run itself is fine, so it keeps its own exit code
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
@@ -29,19 +28,31 @@ def conclude(summary: Summary, results: Path) -> None:
     worked = summary.reused < summary.planned and not summary.interrupted
     if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
-        _say(f"its strategies ask for {asked:,} steps; {run:,} trained in all, the others shared")
+        _say(f"{asked:,} steps requested, {run:,} trained, {asked - run:,} shared")
     for note in summary.notes:
         _say(note)
     if summary.interrupted:
-        _say("interrupted; what is finished is kept, and the same command goes on from there")
+        _say("interrupted; finished experiments are kept: rerun the command to resume")
         return
     if summary.stopped_at is not None:
         _say(f"stopped at the first failure: {summary.stopped_at}")
-        _say("the same command goes on with the others")
+        _say("rerun the command to run the others")
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
     where = "" if results == default_results() else f" --results {Paths(results).quoted}"
     _say(f"results: {results} (lth-bench leaderboard{where})")
+
+
+def print_leaderboard(results: Path, suite: str) -> None:
+    """The suite's leaderboard as a table on stdout."""
+    from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.leaderboard import Question, leaderboard
+    from lth_bench.output.formats import print_board
+    from lth_bench.store.reading import reading, to_stderr
+
+    with reading(results, to_stderr) as con:
+        board = leaderboard(con, Question(selection=Selection(suites=[suite])))
+    print_board(board, "table")
 
 
 def sharing(results: Path, suite: str) -> dict[str, int] | None:

@@ -1,4 +1,4 @@
-"""`lth-bench db`: the state of the database, and making it follow the journal."""
+"""`lth-bench db`: inspect the database, and rebuild it from the journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lth_bench.store.fold import FoldReport
 
 app = typer.Typer(
-    help="Look after the database: info, fold, rebuild, scrub.",
+    help="Inspect, update, rebuild or scrub the database.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -20,9 +20,9 @@ app = typer.Typer(
 
 @app.command("info")
 def info(results: ResultsOption = None, json_: JsonOption = False) -> None:
-    """Say what is in the results, how large they are and whether the database is up to date."""
+    """Show the contents and size of the results, and whether the database is up to date."""
     from lth_bench.cli.output import print_json
-    from lth_bench.report.answer import show
+    from lth_bench.output.answer import print_answer
     from lth_bench.store.info import describe
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.query import Answer
@@ -39,12 +39,12 @@ def info(results: ResultsOption = None, json_: JsonOption = False) -> None:
         if isinstance(inner, dict)
         for name, value in inner.items()
     }
-    show(Answer(("what", "value"), iter(flat.items())), "table")
+    print_answer(Answer(("what", "value"), iter(flat.items())), "table")
 
 
 @app.command("fold")
 def fold(results: ResultsOption = None, json_: JsonOption = False) -> None:
-    """Bring the database up to the journal. Every command that reads does so by itself."""
+    """Update the database from the journal. Every command that reads results does this itself."""
     from lth_bench.store.fold import fold as fold_
     from lth_bench.store.paths import Paths, default_results
 
@@ -53,7 +53,7 @@ def fold(results: ResultsOption = None, json_: JsonOption = False) -> None:
 
 @app.command("rebuild")
 def rebuild(results: ResultsOption = None, json_: JsonOption = False) -> None:
-    """Make the database anew from the journal, as when its file is damaged."""
+    """Rebuild the database from the journal, for example if its file is damaged."""
     from lth_bench.store.fold import rebuild as rebuild_
     from lth_bench.store.paths import Paths, default_results
 
@@ -62,9 +62,9 @@ def rebuild(results: ResultsOption = None, json_: JsonOption = False) -> None:
 
 @app.command("scrub")
 def scrub(results: ResultsOption = None, json_: JsonOption = False) -> None:
-    """Take passwords of databases' URLs out of results that an older version wrote them into.
+    """Remove passwords in database URLs from results written by an older version.
 
-    Reports, exports and snapshots made before have them still: make those again, and change the
+    Earlier reports, exports and snapshots still contain them: create these again, and change the
     password.
     """
     from dataclasses import asdict
@@ -78,7 +78,7 @@ def scrub(results: ResultsOption = None, json_: JsonOption = False) -> None:
         print_json(asdict(done))
         return
     lines = "1 line" if done.lines == 1 else f"{done.lines:,} lines"
-    print(f"{lines} of the journal had passwords; {done.message}")
+    print(f"{lines} of the journal contained passwords; {done.message}")
 
 
 def _tell(report: FoldReport, json_: bool) -> None:

@@ -1,4 +1,4 @@
-"""`lth-bench doctor`: what is wrong with this machine and these results, and what to do."""
+"""`lth-bench doctor`: problems of this machine and these results, and how to fix them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, ResultsOption
 
 if TYPE_CHECKING:
-    from lth_bench.upkeep.finding import Finding
+    from lth_bench.maintenance import Diagnosis
 
 
 def doctor(
@@ -21,7 +21,7 @@ def doctor(
         str | None,
         typer.Option(
             "--device",
-            help="Try this device instead, in twenty seconds or so: cuda, cuda:1, cpu, auto.",
+            help="Test this device instead, in about twenty seconds: cuda, cuda:1, cpu, auto.",
             metavar="D",
         ),
     ] = None,
@@ -29,17 +29,17 @@ def doctor(
         str | None,
         typer.Option(
             "--timeout",
-            help="With --device: how long one of its tests may take, such as 5m. Default: 60s.",
+            help="With --device: time limit for each test, such as 5m; 60s by default.",
             metavar="T",
         ),
     ] = None,
     json_: JsonOption = False,
 ) -> int:
-    """Look for what is wrong: Python, torch, GPUs, memory, disks, results, data, plugins.
+    """Check Python, torch, GPUs, memory, disks, results, data and plugins for problems.
 
-    Each line is ok, a warning, or a problem with what to do about it. Exits with 1 where there is
-    a problem. Changes nothing. With --device, trains small networks on a device: whether captures
-    have an effect, whether it agrees with the CPU, what a full memory does, how fast it is.
+    Each line is ok, a warning, or a problem with how to fix it. Exits with 1 if there is a problem.
+    Changes nothing. With --device, trains small networks to test a device: CUDA graphs, agreement
+    with the CPU, running out of memory, and speed.
     """
     from dataclasses import asdict
 
@@ -50,20 +50,22 @@ def doctor(
     if device is not None:
         return _try(device, timeout, json_)
     if timeout is not None:
-        raise UserError("--timeout is for the tests of --device; name one, such as --device cuda")
-    from lth_bench.upkeep.doctor import examine
+        raise UserError(
+            "--timeout limits the tests of --device; add a device, such as --device cuda"
+        )
+    from lth_bench.maintenance.doctor import examine
 
     paths = Paths(results or default_results())
-    found = _told(examine(paths, tuple(plugin or ()), third_party=not no_plugins), quiet=json_)
+    found = _shown(examine(paths, tuple(plugin or ()), third_party=not no_plugins), quiet=json_)
     code = SOME_FAILED if any(f.level == "problem" for f in found) else OK
     if json_:
         print_json({"findings": [asdict(f) for f in found], "exit_code": code})
     return code
 
 
-def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
-    """All of them, each printed as it is made unless `quiet`."""
-    from lth_bench.report.printable import printable
+def _shown(findings: Iterable[Diagnosis], quiet: bool) -> list[Diagnosis]:
+    """All of them; each is printed as soon as it is there, unless `quiet`."""
+    from lth_bench.system.text import printable
 
     marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
     found = []
@@ -78,17 +80,16 @@ def _told(findings: Iterable[Finding], quiet: bool) -> list[Finding]:
 def _try(asked: str, timeout: str | None, json_: bool) -> int:
     from dataclasses import asdict
 
-    from lth_bench.cli.durations import read_duration
     from lth_bench.cli.output import print_json
-    from lth_bench.devices import choose
     from lth_bench.errors import OK, SOME_FAILED
-    from lth_bench.selftest.steps import LIMIT
-    from lth_bench.selftest.table import text
-    from lth_bench.upkeep.device import HEADINGS, findings, speeds, try_all
+    from lth_bench.maintenance.device import HEADINGS, aligned, findings, speeds, try_all
+    from lth_bench.maintenance.selftest.steps import LIMIT
+    from lth_bench.running.arguments import duration
+    from lth_bench.system.devices import choose
 
-    limit = LIMIT if timeout is None else read_duration("--timeout", timeout)
+    limit = LIMIT if timeout is None else duration("--timeout", timeout)
     results = try_all(choose(asked).names, limit)
-    found = [f for name, done in results.items() for f in _told(findings(name, done), quiet=json_)]
+    found = [f for name, done in results.items() for f in _shown(findings(name, done), quiet=json_)]
     code = SOME_FAILED if any(f.level == "problem" for f in found) else OK
     if json_:
         document = {name: [r.as_dict() for r in done] for name, done in results.items()}
@@ -98,5 +99,5 @@ def _try(asked: str, timeout: str | None, json_: bool) -> int:
     lines = [line for name, done in results.items() for line in speeds(name, done)]
     if lines:
         print("")
-        print(text(HEADINGS, lines))
+        print(aligned(HEADINGS, lines))
     return code

@@ -1,4 +1,4 @@
-"""`lth-bench export`: results to hand on."""
+"""`lth-bench export`: results as files to share."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, ResultsOption
+from lth_bench.cli.options import JsonOption, ResultsOption, SuitesOption
 
 if TYPE_CHECKING:
     from lth_bench.store.export import Exported
 
 app = typer.Typer(
-    help="Hand results on: as Parquet or CSV files, or as one database that stands alone.",
+    help="Export results as Parquet or CSV files, or as one self-contained database.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 FolderOption = Annotated[
-    Path, typer.Option("--output", metavar="FOLDER", help="Folder that gets a file a table.")
+    Path,
+    typer.Option("--output", metavar="FOLDER", help="Folder for the files, one for each table."),
 ]
 SnapshotOption = Annotated[
-    Path, typer.Option("--output", metavar="FILE", help="File to make, such as mine.duckdb.")
+    Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.duckdb.")
 ]
-SuitesOption = Annotated[
-    list[str] | None,
-    typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 @app.command("parquet")
@@ -63,9 +60,9 @@ def snapshot(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Write one database file, complete in itself, to send, to keep, or to merge elsewhere.
+    """Write one self-contained database file, to send, archive, or merge into other results.
 
-    It holds everything but the checkpoints: accuracies, masks' sizes, commands, machines' names.
+    It contains everything but the checkpoints: accuracies, mask sizes, commands, machine names.
     """
     from lth_bench.store.export import export_snapshot
     from lth_bench.store.paths import default_results

@@ -9,25 +9,24 @@ import typer
 from lth_bench.cli.options import JsonOption, ResultsOption
 
 if TYPE_CHECKING:
-    from lth_bench.upkeep.gc import Sorted
+    from lth_bench.maintenance.gc import ArtifactReport
 
 
 def gc(
     results: ResultsOption = None,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove them; without it they are only shown.")
+        bool, typer.Option("--remove", help="Remove them; by default they are only listed.")
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Show the kept trainings that no current result used, and remove them with --remove.
+    """List stored trainings that no current result used; remove them with --remove.
 
-    Results themselves are never touched. Removing a training that is wanted again costs only the
-    time to train it.
+    Results are never changed. A removed training that is needed again is trained again.
     """
     from lth_bench.cli.output import print_json
+    from lth_bench.maintenance import gc as collecting
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.reading import reading, to_stderr
-    from lth_bench.upkeep import gc as collecting
 
     paths = Paths(results or default_results())
     paths.require()
@@ -35,14 +34,16 @@ def gc(
         with reading(paths.results, to_stderr) as con:
             needs = collecting.read_needs(con)
         found = collecting.sort_artifacts(paths, needs, running)
-        removed = collecting.remove(found.waste) if remove else None
+        removed = collecting.remove(found.removable) if remove else None
     if json_:
         print_json(_document(paths.artifacts, found, removed))
     else:
         _tell(str(paths.artifacts), found, removed)
 
 
-def _document(folder: object, found: Sorted, removed: tuple[int, int] | None) -> dict[str, Any]:
+def _document(
+    folder: object, found: ArtifactReport, removed: tuple[int, int] | None
+) -> dict[str, Any]:
     return {
         "artifacts": str(folder),
         "waste": [
@@ -52,7 +53,7 @@ def _document(folder: object, found: Sorted, removed: tuple[int, int] | None) ->
                 "bytes": w.artifact.bytes,
                 "reason": w.reason,
             }
-            for w in found.waste
+            for w in found.removable
         ],
         "bytes": found.bytes,
         "kept": found.kept,
@@ -64,14 +65,14 @@ def _document(folder: object, found: Sorted, removed: tuple[int, int] | None) ->
     }
 
 
-def _tell(folder: str, found: Sorted, removed: tuple[int, int] | None) -> None:
+def _tell(folder: str, found: ArtifactReport, removed: tuple[int, int] | None) -> None:
     from collections import Counter
 
-    from lth_bench.report.printable import printable
+    from lth_bench.system.text import printable
 
     count: Counter[tuple[str, str]] = Counter()
     size: Counter[tuple[str, str]] = Counter()
-    for w in found.waste:
+    for w in found.removable:
         count[w.artifact.kind, w.reason] += 1
         size[w.artifact.kind, w.reason] += w.artifact.bytes
     for (kind, reason), number in count.items():
@@ -79,15 +80,15 @@ def _tell(folder: str, found: Sorted, removed: tuple[int, int] | None) -> None:
     print(f"{found.kept:>6} kept       {_mb(found.kept_bytes)}  in {folder}")
     if found.foreign:
         names = printable(", ".join(found.foreign[:5])) + (", …" if found.foreign[5:] else "")
-        print(f"not lth-bench's, left alone: {names}")
+        print(f"not made by lth-bench, left alone: {names}")
     if found.running:
-        print("a run is under way: what it may use or is writing stays")
+        print("a run is in progress: what it may use or is writing is kept")
     elif found.unfinished:
-        print(f"{found.unfinished} experiments are unfinished: what they may take up stays")
+        print(f"{found.unfinished} experiments are unfinished: what they may resume from is kept")
     if removed is not None:
-        print(f"removed {removed[0]}, {_mb(removed[1]).strip()}")
-    elif found.waste:
-        print(f"nothing is removed yet; --remove frees {_mb(found.bytes).strip()}")
+        print(f"removed {removed[0]} ({_mb(removed[1]).strip()})")
+    elif found.removable:
+        print(f"nothing was removed; run again with --remove to free {_mb(found.bytes).strip()}")
     else:
         print("nothing to remove")
 

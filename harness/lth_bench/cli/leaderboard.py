@@ -1,4 +1,4 @@
-"""`lth-bench leaderboard`: who is best, by how much, at what cost."""
+"""`lth-bench leaderboard`: which strategy is best, by how much, and at what cost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import typer
 
 from lth_bench.cli.options import (
     DatasetsOption,
+    DensitiesOption,
     FormatOption,
     JsonOption,
     ModelsOption,
     ResultsOption,
+    SuitesOption,
+    TasksOption,
 )
 
 
@@ -22,11 +25,21 @@ def leaderboard(
         typer.Option(
             "--by",
             metavar="KIND",
-            help="accuracy at each density; matching: the sparsest density not worse than dense; "
-            "area under the accuracy-density curve; cost of reaching an accuracy; speed: the "
-            "early-stop step.",
+            help="accuracy, or --metric, at each density; matching: the sparsest density not "
+            "worse than dense; area under the accuracy-density curve; cost of reaching an "
+            "accuracy; speed: the early-stop step.",
         ),
     ] = "accuracy",
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="What to rank by or, with another --by than accuracy, what has to be kept: "
+            "test_loss, early_stop_accuracy, val_accuracy, train_accuracy, any numeric column of "
+            "tickets_flat, or a metric that a plugin reports.",
+        ),
+    ] = "test_accuracy",
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -39,22 +52,11 @@ def leaderboard(
     across: Annotated[
         bool, typer.Option("--across", help="Rank over all tasks of each suite.")
     ] = False,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", metavar="TASK", help="MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with *."
-        ),
-    ] = None,
+    suite: SuitesOption = None,
+    task: TasksOption = None,
     model: ModelsOption = None,
     dataset: DatasetsOption = None,
-    density: Annotated[
-        list[float] | None,
-        typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
-    ] = None,
+    density: DensitiesOption = None,
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,34 +68,35 @@ def leaderboard(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Difference that does not matter: of accuracies, as a fraction (0.005); with "
-            "--by speed, of steps, relative (0.1).",
+            help="Difference that does not matter: of accuracies, as a fraction (0.005); of other "
+            "metrics, relative to the baseline's mean (0.05; with --by speed 0.1).",
         ),
     ] = None,
     reach: Annotated[
         float | None,
         typer.Option(
             "--reach",
-            metavar="ACCURACY",
-            help="With --by cost: the test accuracy to reach, in (0, 1]; by default the dense "
-            "runs' mean less the margin.",
+            metavar="VALUE",
+            help="With --by cost: the test accuracy in (0, 1], or other --metric, to reach; by "
+            "default the dense runs' mean less the margin.",
         ),
     ] = None,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> None:
     """Rank the strategies: by accuracy, sparsity, cost or speed, with intervals and verdicts."""
-    from lth_bench.report.boards.scope import Selection
-    from lth_bench.report.leaderboard import Question
-    from lth_bench.report.leaderboard import leaderboard as answer
-    from lth_bench.report.rendering import require_format, show
+    from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.leaderboard import Question
+    from lth_bench.analysis.leaderboard import leaderboard as answer
+    from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
-    require_format(format)
+    require_board_format(format)
     question = Question(
         by=by,
+        metric=metric,
         selection=Selection(
             suite or (), task or (), model or (), dataset or (), density or (), control
         ),
@@ -104,4 +107,4 @@ def leaderboard(
     )
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
-    show(board, format)
+    print_board(board, format)

@@ -1,4 +1,4 @@
-"""`lth-bench ls`: the strategies, models, datasets, observers and suites at hand."""
+"""`lth-bench ls`: the installed strategies, models, datasets, observers and suites."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def strategies(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List the strategies: parameters with defaults and ranges, and where each is from."""
+    """List the strategies: parameters with defaults and ranges, and the package of each."""
     _list("strategies", plugin, no_plugins, json_)
 
 
@@ -37,7 +37,7 @@ def models(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List the models: parameters with defaults and ranges, and where each is from."""
+    """List the models: parameters with defaults and ranges, and the package of each."""
     _list("models", plugin, no_plugins, json_)
 
 
@@ -47,7 +47,7 @@ def datasets(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List the datasets: parameters with defaults and ranges, and where each is from."""
+    """List the datasets: parameters with defaults and ranges, and the package of each."""
     _list("datasets", plugin, no_plugins, json_)
 
 
@@ -57,7 +57,7 @@ def observers(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List the observers: what each listens to, and where it is from. All of them are active."""
+    """List the observers: their hooks and the package of each. All installed ones are active."""
     _list("observers", plugin, no_plugins, json_)
 
 
@@ -82,7 +82,7 @@ def _list(group: str, files: list[Path] | None, no_plugins: bool, json_: bool) -
     elif rows:
         _print_plugins(rows)
     else:
-        console().print(f"no {group} are installed")
+        console().print(f"no {group} installed")
 
 
 def plugins(group: str, files: list[Path], no_plugins: bool = False) -> list[dict[str, Any]]:
@@ -114,13 +114,14 @@ def describe(entry: Entry) -> dict[str, Any]:
         if entry.group == "observers":
             row["hooks"] = list(hooks_of(cls))
         else:
-            row["parameters"] = [_parameter(param) for param in parameters(cls)]
+            row["parameters"] = [parameter_row(param) for param in parameters(cls)]
     except UserError as error:
         row["error"] = entry.error or error.message
     return row
 
 
-def _parameter(param: Param) -> dict[str, Any]:
+def parameter_row(param: Param) -> dict[str, Any]:
+    """One parameter, JSON-able."""
     from lth_bench.params import plain
 
     return {
@@ -138,8 +139,8 @@ def shipped_suites() -> list[dict[str, Any]]:
     """The shipped suites; one that cannot be read has its reason under `error`."""
     from lth_bench.errors import UserError
     from lth_bench.suite import load_suite
-    from lth_bench.suite.shipped import shipped
-    from lth_bench.suite.summary import summary
+    from lth_bench.suite.source import shipped
+    from lth_bench.suite.spec import summary
 
     rows = []
     for name, path in shipped().items():
@@ -155,19 +156,20 @@ def _print_plugins(rows: list[dict[str, Any]]) -> None:
 
     from lth_bench.cli.output import console, table
 
-    listing = table("name", "what it is, and its parameters", "origin")
+    listing = table("name", "description and parameters", "origin")
     for row in rows:
         if row["error"] is not None:
             text = f"[red]cannot be loaded:[/] {escape(row['error'])}"
         else:
-            heard = [f"  [cyan]hears {', '.join(row['hooks'])}[/]"] if "hooks" in row else []
-            lines = [escape(row["summary"]), *map(_line, row["parameters"]), *heard]
+            heard = [f"  [cyan]hooks: {', '.join(row['hooks'])}[/]"] if "hooks" in row else []
+            lines = [escape(row["summary"]), *map(parameter_line, row["parameters"]), *heard]
             text = "\n".join(lines)
         listing.add_row(row["name"], text, escape(f"{row['origin']} {row['version']}".strip()))
     console().print(listing)
 
 
-def _line(parameter: dict[str, Any]) -> str:
+def parameter_line(parameter: dict[str, Any]) -> str:
+    """One parameter as a line of a table."""
     from rich.markup import escape
 
     limits = f" {parameter['range']}" if parameter["range"] else ""
@@ -177,7 +179,7 @@ def _line(parameter: dict[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    """A default as TOML writes it."""
+    """A default value as in TOML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_short(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
@@ -194,7 +196,7 @@ def _print_suites(rows: list[dict[str, Any]]) -> None:
 
     from lth_bench.cli.output import console, table
 
-    listing = table("name", "what it asks", "tasks", "strategies", "seeds", "tickets")
+    listing = table("name", "description", "tasks", "strategies", "seeds", "tickets")
     for row in rows:
         if row["error"] is not None:
             listing.add_row(row["name"], f"[red]cannot be read:[/] {escape(row['error'])}")

@@ -1,4 +1,4 @@
-"""`lth-bench merge`: results of another machine beside these."""
+"""`lth-bench merge`: add the results of another machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lth_bench.store.merge import MergeReport
 
 NAMED = 5
-"""Configurations that are named; `--json` has all."""
+"""Configurations that are listed at most; `--json` has all."""
 
 
 def merge(
@@ -27,9 +27,9 @@ def merge(
     results: ResultsOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Bring other results into these, as if they had been run here. What is here stays.
+    """Merge other results into these, as if they had been run here. Existing results are kept.
 
-    Merging again changes nothing. Checkpoints are not merged.
+    Merging the same results again changes nothing. Checkpoints are not merged.
     """
     from dataclasses import asdict
 
@@ -50,26 +50,27 @@ def merge(
 
 
 def _lines(report: MergeReport) -> list[str]:
-    from lth_bench.report.printable import printable
+    from lth_bench.system.text import printable
 
     experiments = _count(report.experiments_new, "experiment")
     tickets = _count(report.tickets_new, "ticket")
     counts = (
-        f"{experiments} new, {report.experiments_known:,} here already; "
-        f"{tickets} new, {report.tickets_known:,} here already"
+        f"{experiments} new, {report.experiments_known:,} already here; "
+        f"{tickets} new, {report.tickets_known:,} already here"
     )
     lines = [f"{report.source}: {counts}"]
     if report.trials_new:
-        lines.append(f"  {_count(report.trials_new, 'trial')} of tuning new")
+        lines.append(f"  {_count(report.trials_new, 'tuning trial')} new")
     if report.filled:
-        lines.append(f"  {_count(report.filled, 'experiment')} had no result here, and has now")
+        lines.append(f"  {_count(report.filled, 'experiment')} without a result here got one")
     if report.different:
         one = report.different == 1
         lines.append(
-            f"  {_count(report.different, 'experiment')} {'has' if one else 'have'} another result "
-            f"there; {'that' if one else 'those'} here {'is' if one else 'are'} kept"
+            f"  {_count(report.different, 'experiment')} {'has a' if one else 'have'} different "
+            f"result{'' if one else 's'} there; the result{'' if one else 's'} here "
+            f"{'is' if one else 'are'} kept"
         )
-    lines += [f"  two configurations of {text}" for text in report.configurations[:NAMED]]
+    lines += [f"  different configurations of {text}" for text in report.configurations[:NAMED]]
     if len(report.configurations) > NAMED:
         lines.append(f"  … and of {len(report.configurations) - NAMED} more")
     return [printable(line) for line in lines]

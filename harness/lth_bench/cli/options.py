@@ -87,20 +87,20 @@ NoPluginsOption = Annotated[
     ),
 ]
 SmokeOption = Annotated[
-    bool, typer.Option("--smoke", help="A few steps of everything, to see that it runs.")
+    bool, typer.Option("--smoke", help="Run a few steps of everything, to check that it works.")
 ]
-WidthOption = Annotated[
+CohortSizeOption = Annotated[
     str,
     typer.Option(
-        "--width",
-        envvar="LTH_BENCH_WIDTH",
+        "--cohort-size",
+        envvar="LTH_BENCH_COHORT_SIZE",
         metavar="auto|N",
-        help="Trainings stacked into one computation: 1, 2, 4, …; auto measures what is fastest.",
+        help="Trainings stacked into one computation: 1, 2, 4, …; auto measures the fastest size.",
     ),
 ]
-ExactWidthOption = Annotated[
+ExactCohortSizeOption = Annotated[
     bool,
-    typer.Option("--exact-width", help="Train again what was trained at another width."),
+    typer.Option("--exact-cohort-size", help="Rerun what was trained at another cohort size."),
 ]
 TimeoutOption = Annotated[
     str | None,
@@ -115,15 +115,32 @@ RetryOption = Annotated[
     typer.Option(
         "--retry",
         metavar="STATUS",
-        help="Try again what ended so: failed, oom, timeout, diverged or all; repeatable.",
+        help="Rerun experiments that ended as failed, oom, timeout, diverged or all; repeatable.",
         autocompletion=complete.one_of("failed", "oom", "timeout", "diverged", "all"),
     ),
 ]
 RerunOption = Annotated[
-    bool, typer.Option("--rerun", help="Do everything again, trainings included.")
+    bool, typer.Option("--rerun", help="Run everything again, trainings included.")
 ]
 ExitFirstOption = Annotated[
     bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")
+]
+SuitesOption = Annotated[
+    list[str] | None,
+    typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
+]
+TasksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="Only this task: MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE, with * as a wildcard; "
+        "repeatable.",
+    ),
+]
+DensitiesOption = Annotated[
+    list[float] | None,
+    typer.Option("--density", metavar="D", help="Only this target density; repeatable."),
 ]
 FormatOption = Annotated[
     str,

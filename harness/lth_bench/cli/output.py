@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lth_bench.report.columns import Columns
+    from lth_bench.output.columns import Columns
 
 PIPED_WIDTH = 160
-"""Columns where the output is no terminal, so that tables in a log are not folded at 80."""
+"""Columns where the output is not a terminal, so that tables in a log are not wrapped at 80."""
 
 
 def console() -> Console:
-    """Where data goes: stdout."""
-    from lth_bench.report.columns import Uncropped
+    """The console of stdout, for data."""
+    from lth_bench.output.columns import Uncropped
 
     return Uncropped(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def table(*columns: str) -> Columns:
     """An empty table in the style of all commands."""
-    from lth_bench.report.columns import table
+    from lth_bench.output.columns import table
 
     return table(*columns)
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One JSON object; what is not a number in JSON (NaN, infinity) is an error of ours."""
+    """Print one JSON object. ValueError for NaN and infinity, which JSON does not have."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")

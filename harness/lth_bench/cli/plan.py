@@ -8,6 +8,7 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
     JsonOption,
     ModelsOption,
@@ -19,7 +20,6 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
-    WidthOption,
 )
 
 
@@ -44,37 +44,49 @@ def plan(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
+    cohort_size: CohortSizeOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Show the experiments of a suite, what is done, what is shared, and an estimate."""
     import json
-    import shlex
-    import sys
 
-    from lth_bench import devices
-    from lth_bench.basis import Basis, datasets
-    from lth_bench.cli.load import load
-    from lth_bench.cli.width import read_width
     from lth_bench.data.root import data_root
-    from lth_bench.environment import device_name
     from lth_bench.errors import UserError
-    from lth_bench.estimate import estimate_plan
-    from lth_bench.plan import plan_suite
-    from lth_bench.remaining import Again, remaining
-    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.running.environment import device_name
+    from lth_bench.running.estimate import estimate_plan
+    from lth_bench.running.pending import remaining
+    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.provenance import Provenance, datasets
+    from lth_bench.running.request import RetryPolicy, RunRequest, prepare
+    from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
-    from lth_bench.training.placement import memory_of
+    from lth_bench.system import devices
+    from lth_bench.training.input.placement import memory_of
 
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    filters = (seeds, strategy, model, dataset)
-    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
-    chosen = devices.choose(device)
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=set_,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+    )
+    loaded, registry = prepare(request)
+    execution, root = request.execution, data_root()
+    chosen = devices.choose(execution.device)
     check(loaded, registry)
-    planned = plan_suite(loaded, registry, data_root())
-    worker_devices = devices.workers_for(chosen.names, workers)
-    basis, paths = Basis.of(device_name(chosen.names)), Paths(results or default_results())
-    left = remaining(planned, paths, registry, data_root(), worker_devices, basis, Again())
+    planned = plan_suite(loaded, registry, root)
+    worker_devices = devices.workers_for(chosen.names, execution.workers)
+    provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
+    left = remaining(planned, paths, registry, root, worker_devices, provenance, RetryPolicy())
     done = set(left.ended)
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
@@ -82,14 +94,15 @@ def plan(
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):
         try:
-            note = one.placement(data_root(), memory).note
+            note = one.placement(root, memory).note
         except UserError as error:  # it fits nowhere: its tasks will fail
             note = error.message
         notes += [note] if note else []
     notes += [*left.notes, *chosen.notes]
     if estimate:
-        places = (data_root(), worker_devices, read_width(width))
-        outlook = estimate_plan(planned, done, registry, *places)
+        outlook = estimate_plan(
+            planned, done, registry, root, worker_devices, execution.cohort_size
+        )
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
         print(json.dumps(document))
@@ -139,7 +152,7 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.report.progress import duration
+    from lth_bench.output.progress import duration
 
     listing = table("task", "strategy")
     listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")

@@ -1,4 +1,4 @@
-"""`lth-bench plugin`: begin a strategy, and see what is installed and whether it works."""
+"""`lth-bench plugin`: create a strategy; list, describe and check plugins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Entry, Registry
 
 app = typer.Typer(
-    help="Begin a strategy of your own; list, describe and check plugins.",
+    help="Create a strategy of your own; list, describe and check plugins.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -28,16 +28,17 @@ FLAGS = ("iterative", "dynamic", "structured")
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name in suites.")],
     single_file: Annotated[
-        bool, typer.Option("--single-file", help="One NAME.py and its suite, without a package.")
+        bool,
+        typer.Option("--single-file", help="Write only NAME.py and a suite, without a package."),
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")
     ] = Path(),
 ) -> None:
-    """Write a strategy that runs: a package lth-bench-NAME, or with --single-file one NAME.py.
+    """Write a working strategy to start from: a package lth-bench-NAME, or a single NAME.py.
 
-    With it come its test and a suite that compares it with the built-in methods. Put your method
-    into it.
+    The package includes a test and a suite that compares the strategy with the built-in methods.
+    Replace its method with your own.
     """
     from lth_bench import scaffold
     from lth_bench.plugins import load_registry
@@ -76,7 +77,7 @@ def list_(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List every plugin: what it is, its hooks, where it is from; a broken one with its reason."""
+    """List every plugin: description, hooks and package; broken ones with the reason."""
     from lth_bench.cli.output import print_json
     from lth_bench.plugins import load_registry
 
@@ -94,7 +95,7 @@ def info(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Everything about one plugin: origin, hooks, parameters with ranges, the paper."""
+    """Show one plugin: package, hooks, parameters with ranges, documentation."""
     from lth_bench.cli.output import print_json
     from lth_bench.errors import UnknownName
     from lth_bench.plugins import load_registry
@@ -111,7 +112,7 @@ def info(
 
 
 def _entries(registry: Registry) -> list[tuple[Entry, Entry]]:
-    """Each plugin's own entry with the one that is used for its name: rivals share a broken one."""
+    """Each plugin's own entry, and the entry used for its name: rivals share a broken one."""
     return [
         (own, entry)
         for group in registry.groups.values()
@@ -124,7 +125,7 @@ def _row(own: Entry, entry: Entry) -> dict[str, Any]:
     """One plugin, JSON-able; a broken one has its reason under `error`."""
     import inspect
 
-    from lth_bench.cli.ls import _parameter
+    from lth_bench.cli.ls import parameter_row
     from lth_bench.errors import UserError
     from lth_bench.params import parameters
     from lth_bench.plugins.contract import hooks_of
@@ -145,8 +146,8 @@ def _row(own: Entry, entry: Entry) -> dict[str, Any]:
     }
     try:
         cls = entry.load()
-        if own.group != "observers":  # those are made without arguments
-            row["parameters"] = [_parameter(parameter) for parameter in parameters(cls)]
+        if own.group != "observers":  # observers are created without arguments
+            row["parameters"] = [parameter_row(parameter) for parameter in parameters(cls)]
     except UserError as error:
         return {**row, "error": entry.error or error.message}
     row["class"] = f"{cls.__module__}:{cls.__qualname__}"
@@ -162,7 +163,7 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
 
     from lth_bench.cli.output import console, table
 
-    listing = table("group", "name", "what it is", "hooks", "origin")
+    listing = table("group", "name", "description", "hooks", "origin")
     last = None
     for row in rows:
         text = f"[red]broken:[/] {escape(row['error'])}" if row["error"] else escape(row["summary"])
@@ -180,7 +181,7 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
 def _print_info(row: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    from lth_bench.cli.ls import _line
+    from lth_bench.cli.ls import parameter_line
     from lth_bench.cli.output import console
     from lth_bench.plugins.registry import SINGULAR
 
@@ -201,7 +202,7 @@ def _print_info(row: dict[str, Any]) -> None:
     if row["parameters"]:
         out.print("parameters")
         for parameter in row["parameters"]:
-            out.print(_line(parameter))
+            out.print(parameter_line(parameter))
     if row["doc"]:
         out.print()
         out.print(row["doc"], markup=False)

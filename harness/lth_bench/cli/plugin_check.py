@@ -1,4 +1,4 @@
-"""`lth-bench plugin check`: does a strategy keep its contracts?"""
+"""`lth-bench plugin check`: does a strategy satisfy its contracts?"""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import typer
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
 
 if TYPE_CHECKING:
-    from lth_bench.testing import Outcome
+    from lth_bench.testing import ContractResult
 
 STYLES = {"ok": "green", "broken": "bold red", "not judged": "yellow", "not applicable": "dim"}
 
 
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A strategy, as suites name it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name in suites.")],
     plugin: PluginsOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A parameter of the strategy: rate=0.5; repeatable."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set a parameter of the strategy: rate=0.5; repeatable.",
         ),
     ] = None,
     network: Annotated[
@@ -29,7 +31,7 @@ def check(
         typer.Option(
             "--network",
             metavar="KIND",
-            help="Where most contracts are judged: linear, conv, batch_norm or residual.",
+            help="Test network for most contracts: linear, conv, batch_norm or residual.",
         ),
     ] = "batch_norm",
     density: Annotated[
@@ -37,32 +39,34 @@ def check(
         typer.Option(
             "--density",
             metavar="X",
-            help="A density to judge at, in (0, 1); repeatable. By default those that the class "
-            "says it reaches, or 0.5 and 0.2.",
+            help="Density to check at, in (0, 1); repeatable. By default those that the class "
+            "declares, or 0.5 and 0.2.",
         ),
     ] = None,
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Judge a strategy by every contract, in a few seconds. Exits with 1 where one is broken."""
+    """Check a strategy against every contract, in a few seconds. Exits with 1 if one is broken."""
     from typing import cast, get_args
 
     from lth_bench.cli.output import print_json
     from lth_bench.errors import SOME_FAILED, UnknownName, UserError
     from lth_bench.plugins import load_registry
-    from lth_bench.suite.overrides import apply
+    from lth_bench.suite.overrides import apply_overrides
     from lth_bench.testing import check as judge
-    from lth_bench.testing.networks import Kind
+    from lth_bench.testing.networks import NetworkKind
 
-    if network not in get_args(Kind):
-        raise UnknownName("network", network, get_args(Kind))
+    if network not in get_args(NetworkKind):
+        raise UnknownName("network", network, get_args(NetworkKind))
     for x in density or ():
         if not 0 < x < 1:
-            raise UserError(f"--density must lie in (0, 1), but got {x:g}")
+            raise UserError(f"--density must be in (0, 1), but got {x:g}")
     params: dict[str, Any] = {}
-    apply(params, set_ or ())
+    apply_overrides(params, set_ or ())
     registry = load_registry(plugin or [], not no_plugins)
-    outcomes = _apart(lambda: judge(name, params, registry, cast("Kind", network), density or ()))
+    outcomes = _apart(
+        lambda: judge(name, params, registry, cast("NetworkKind", network), density or ())
+    )
     if json_:
         print_json(document(name, params, outcomes))
     else:
@@ -71,14 +75,14 @@ def check(
         raise typer.Exit(SOME_FAILED)
 
 
-def _apart(work: Callable[[], Sequence[Outcome]]) -> Sequence[Outcome]:
-    """Do it in a thread of its own: Ctrl-C comes to the main one alone, so that a KeyboardInterrupt
-    there is the hook's that raised it.
+def _apart(work: Callable[[], Sequence[ContractResult]]) -> Sequence[ContractResult]:
+    """Run it in its own thread: Ctrl-C reaches only the main thread, so a KeyboardInterrupt in this
+    one was raised by a hook.
     """
     from concurrent.futures import Future
     from threading import Thread
 
-    done: Future[Sequence[Outcome]] = Future()
+    done: Future[Sequence[ContractResult]] = Future()
 
     def finish() -> None:
         try:
@@ -90,8 +94,10 @@ def _apart(work: Callable[[], Sequence[Outcome]]) -> Sequence[Outcome]:
     return done.result()
 
 
-def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The outcomes for programs."""
+def document(
+    name: str, params: dict[str, Any], outcomes: Sequence[ContractResult]
+) -> dict[str, Any]:
+    """The document of `plugin check --json`."""
     from dataclasses import asdict
 
     return {
@@ -102,17 +108,17 @@ def document(name: str, params: dict[str, Any], outcomes: Sequence[Outcome]) -> 
     }
 
 
-def _print(name: str, outcomes: Sequence[Outcome]) -> None:
+def _print(name: str, outcomes: Sequence[ContractResult]) -> None:
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table
 
-    listing = table("contract", "", "what it is; what happened and how to meet it, or why not")
+    listing = table("contract", "", "requirement; what happened, and how to meet it")
     unjudged = [o for o in outcomes if o.status == "not judged"]
     broken = any(o.status == "broken" for o in outcomes)
     for o in outcomes:
         if o in unjudged and broken:
-            continue  # a wall of them would hide the one that is broken
+            continue  # a long list would hide the broken one
         text = escape(o.statement)
         if o.status == "broken":
             happened = f"[red]what happened:[/] {escape(o.what)}"
@@ -123,7 +129,7 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     out = console()
     out.print(listing)
     counts = {status: sum(o.status == status for o in outcomes) for status in STYLES}
-    names = {"not judged": "not judged until that is fixed"} if broken else {}
+    names = {"not judged": "not judged until this is fixed"} if broken else {}
     shown = ", ".join(f"{n} {names.get(status, status)}" for status, n in counts.items() if n)
     out.print(f"{name}: {shown}", markup=False)
     for reason in dict.fromkeys(o.what for o in unjudged if not broken):

@@ -9,12 +9,12 @@ import typer
 from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, ResultsOption
 from lth_bench.errors import INTERRUPTED, UserError
-from lth_bench.streams import heard, typed
+from lth_bench.system.streams import heard, typed
 
 
 def query(
     sql: Annotated[
-        str, typer.Argument(metavar="SQL", help='One statement, as in "FROM leaderboard".')
+        str, typer.Argument(metavar="SQL", help='One SQL statement, such as "FROM leaderboard".')
     ],
     results: ResultsOption = None,
     format: Annotated[
@@ -30,33 +30,35 @@ def query(
     timeout: Annotated[
         str | None,
         typer.Option(
-            "--timeout", metavar="TIME", help="Give up after: 90 (seconds), 10m, 2h; else never."
+            "--timeout",
+            metavar="TIME",
+            help="Cancel the query after 90 (seconds), 10m, 2h; by default never.",
         ),
     ] = None,
 ) -> None:
-    """Ask the database a question in SQL. It can read the results and nothing else."""
+    """Query the results with SQL. The query can read the results and nothing else."""
     import math
     import sys
     from dataclasses import replace
 
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.report.answer import require_format, show
-    from lth_bench.report.terminal import stdout
+    from lth_bench.output.answer import print_answer, require_answer_format
+    from lth_bench.output.terminal import stdout
+    from lth_bench.running.arguments import duration
     from lth_bench.store.paths import default_results
     from lth_bench.store.query import query as ask
     from lth_bench.store.reading import reading, to_stderr
 
     format = "json" if json_ else format
-    require_format(format)
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
+    require_answer_format(format)
+    limit = math.inf if timeout is None else duration("--timeout", timeout)
     width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
         answer = ask(con, typed(sql), limit, _abandon)
-        show(replace(answer, rows=heard(answer.rows)), format, width=width)
+        print_answer(replace(answer, rows=heard(answer.rows)), format, width=width)
 
 
 def _abandon(reason: BaseException) -> NoReturn:
-    """End at once, with a query that hears nothing: it only reads."""
+    """End the process at once: the query cannot be cancelled otherwise, and only reads."""
     import os
     import sys
 

@@ -1,4 +1,4 @@
-"""`lth-bench report`: everything on one page that needs no network."""
+"""`lth-bench report`: leaderboards, figures and failures on one self-contained page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lth_bench.cli.options import JsonOption, ResultsOption
+from lth_bench.cli.options import JsonOption, ResultsOption, SuitesOption
 
 
 def report(
@@ -15,13 +15,13 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="HTML file; report.html beside the results."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="HTML file; by default report.html beside the results.",
         ),
     ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", metavar="NAME", help="Only this suite; repeatable."),
-    ] = None,
+    suite: SuitesOption = None,
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -30,12 +30,13 @@ def report(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write leaderboards, figures and failures into one HTML file, and print its path.
+    """Write leaderboards, figures and failures to one HTML file, and print its path.
 
-    It needs no network to be read. `--json` also lists the files of `--figures`.
+    The page is self-contained, so it can be read offline. `--json` also lists the figures.
     """
+    from lth_bench.analysis.page import gather_report
     from lth_bench.cli.output import print_json
-    from lth_bench.report.page import check_output, write_page
+    from lth_bench.output.page import check_output, write_page
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.reading import reading, to_stderr
 
@@ -43,13 +44,14 @@ def report(
     Paths(results).require()
     output = output or results.with_name("report.html")
     check_output(output)
-    drawn: list[Path] = []
     with reading(results, to_stderr) as con:
-        write_page(con, output, suite or ())
-        if figures is not None:
-            from lth_bench.report.figures import write_figures
+        found = gather_report(con, suite or ())
+    write_page(found, output)
+    drawn: list[Path] = []
+    if figures is not None:
+        from lth_bench.output.paper import write_figures
 
-            drawn = write_figures(con, figures, suite or ())
+        drawn = write_figures(found.evidence, found.subjects, figures)
     if json_:
         print_json({"report": str(output), "figures": [str(path) for path in drawn]})
         return

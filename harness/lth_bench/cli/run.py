@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
-    ExactWidthOption,
+    ExactCohortSizeOption,
     ExitFirstOption,
     JsonOption,
     ModelsOption,
@@ -25,7 +25,6 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
-    WidthOption,
 )
 
 
@@ -49,8 +48,8 @@ def run(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
-    exact_width: ExactWidthOption = False,
+    cohort_size: CohortSizeOption = "auto",
+    exact_cohort_size: ExactCohortSizeOption = False,
     timeout: TimeoutOption = None,
     retry: RetryOption = None,
     rerun: RerunOption = False,
@@ -59,48 +58,42 @@ def run(
 ) -> int:
     """Run a suite: what has ended already is kept, everything else is trained."""
     import json
-    import math
-    import shlex
     import sys
 
     from lth_bench.cli.conclusion import conclude, sharing
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.load import load
-    from lth_bench.cli.width import read_width
-    from lth_bench.errors import UserError
-    from lth_bench.outcomes import read_retry
-    from lth_bench.report.progress import make_progress
-    from lth_bench.runner import Settings, require_writable, run_suite
-    from lth_bench.store.paths import default_results
+    from lth_bench.output.progress import make_progress
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import require_writable, run_suite
     from lth_bench.suite.tuned import seen_seeds
 
-    if executor != "local":
-        raise UserError(f"unknown executor {executor!r}; choose from: local")
-    stacked = read_width(width)
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
-    again = read_retry(retry or ())
-    path: Path = results or default_results()
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    filters = (seeds, strategy, model, dataset)
-    loaded, registry = load(suite, *filters, set_, plugin, smoke, command, add, no_plugins)
-    require_writable(path)
-    settings = Settings(
-        path,
-        device,
-        workers,
-        tuple(plugin or ()),
-        not no_plugins,
-        command,
-        stacked,
-        exact_width,
-        limit,
-        again,
-        rerun,
-        exit_first,
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        executor=executor,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=set_,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+        retry=retry,
+        rerun=rerun,
+        exit_first=exit_first,
     )
+    path = request.execution.results
+    loaded, registry = prepare(request)
+    require_writable(path)
     for note in seen_seeds(loaded):
         print(f"note: {note}", file=sys.stderr)
-    summary = run_suite(loaded, registry, settings, make_progress())
+    summary = run_suite(loaded, registry, request, make_progress())
     if json_:
         document = {
             "run_id": summary.run_id,

@@ -6,10 +6,10 @@ from lth_bench.cli.options import NoPluginsOption, PluginsOption
 
 
 def schema(plugin: PluginsOption = None, no_plugins: NoPluginsOption = False) -> None:
-    """Print a JSON Schema (draft-07) of suites, made from the plugins at hand.
+    """Print a JSON Schema (draft-07) of suites, generated from the installed plugins.
 
-    Save it, and begin a suite with `#:schema ./suite.schema.json`: editors with a TOML language
-    server then complete and check it.
+    Save it, and start a suite with `#:schema ./suite.schema.json`: editors with a TOML language
+    server then complete and validate it.
     """
     from lth_bench.cli.output import print_json
     from lth_bench.plugins import load_registry

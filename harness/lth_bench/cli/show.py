@@ -11,16 +11,17 @@ from lth_bench.cli.options import JsonOption, ResultsOption
 
 def show(
     identity: Annotated[
-        str, typer.Argument(metavar="ID", help="Beginning of an experiment's or ticket's id.")
+        str,
+        typer.Argument(metavar="ID", help="First characters of an experiment's or ticket's id."),
     ],
     results: ResultsOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, how to repeat it."""
+    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, and its command."""
+    from lth_bench.analysis.experiment import account
     from lth_bench.cli.output import print_json
-    from lth_bench.report.account import shown
-    from lth_bench.report.experiment import account
-    from lth_bench.report.terminal import stdout
+    from lth_bench.output.account import shown
+    from lth_bench.output.terminal import stdout
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 

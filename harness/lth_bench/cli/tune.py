@@ -1,4 +1,4 @@
-"""`lth-bench tune`: find each strategy's best parameters, and measure what that buys."""
+"""`lth-bench tune`: find each strategy's best parameters, and measure the gain."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    CohortSizeOption,
     DatasetsOption,
-    ExactWidthOption,
+    ExactCohortSizeOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
@@ -22,14 +23,13 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
-    WidthOption,
 )
 
 if TYPE_CHECKING:
     from lth_bench.store.trials import Study
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.conductor import TuneSummary
     from lth_bench.tuning.final import Gain
+    from lth_bench.tuning.loop import TuneSummary
 
 
 def tune(
@@ -47,7 +47,7 @@ def tune(
         typer.Option(
             "--budget",
             metavar="UNIT=N",
-            help="What each strategy may spend: trials=20, steps=100000 or minutes=10.",
+            help="Budget of each strategy: trials=20, steps=100000 or minutes=10.",
         ),
     ] = None,
     seeds: SeedsOption = None,
@@ -59,11 +59,11 @@ def tune(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     no_final: Annotated[
-        bool, typer.Option("--no-final", help="Only search; run no tuned settings on fresh seeds.")
+        bool, typer.Option("--no-final", help="Only search; do not compare on the suite's seeds.")
     ] = False,
     best: Annotated[
         bool,
-        typer.Option("--best", help="Print a suite with what is found so far; search nothing."),
+        typer.Option("--best", help="Print a suite with the best settings so far; do not search."),
     ] = False,
     trial: Annotated[
         int | None,
@@ -71,107 +71,103 @@ def tune(
             "--trial",
             metavar="N",
             min=0,
-            help="With --best and -s LABEL: take this trial, such as another one of a front.",
+            help="With --best and -s LABEL: take trial N, such as another one of the Pareto front.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write the suite of --best to this file."),
+        typer.Option("--output", metavar="FILE", help="With --best: write the suite to this file."),
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             "--storage",
             metavar="URL",
-            help="Database of the studies; one that a suite names is opened only with this.",
+            help="URL of the studies' database; required even if the suite gives one.",
         ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin these studies anew; trainings are kept.")
+        bool,
+        typer.Option("--restart", help="Start these studies again; finished trainings are reused."),
     ] = False,
     take_over: Annotated[
         bool,
         typer.Option(
             "--take-over",
-            help="Run the trials that other processes have begun and not ended: they are gone.",
+            help="Also run the unfinished trials of other processes; use it once these have ended.",
         ),
     ] = False,
     smoke: SmokeOption = False,
-    width: WidthOption = "auto",
-    exact_width: ExactWidthOption = False,
+    cohort_size: CohortSizeOption = "auto",
+    exact_cohort_size: ExactCohortSizeOption = False,
     timeout: TimeoutOption = None,
     json_: JsonOption = False,
 ) -> int:
-    """Tune a suite's strategies with the same budget for each, as its table `tune` says.
+    """Tune a suite's strategies, each with the same budget, as set in its table `tune`.
 
-    The search sees the validation split and its own seeds only. Then the suite's own and the tuned
-    settings are run at the suite's seeds and measured on the test split. The same command goes on
-    where it stopped.
+    The search sees only the validation split and its own seeds. Then the suite's own and the tuned
+    settings run at the suite's seeds and are compared on the test split. Rerun the command to
+    resume an interrupted search.
     """
     import json
-    import math
-    import shlex
-    import sys
 
-    from lth_bench.cli.durations import read_duration
-    from lth_bench.cli.load import load
     from lth_bench.cli.tuned import conclude, document
-    from lth_bench.cli.width import read_width
     from lth_bench.errors import UserError
-    from lth_bench.runner import Settings, require_writable
-    from lth_bench.store.paths import default_results
+    from lth_bench.running.request import RunRequest, prepare
+    from lth_bench.running.runner import require_writable
 
-    path: Path = results or default_results()
-    command = shlex.join(["lth-bench", *sys.argv[1:]])
-    limit = math.inf if timeout is None else read_duration("--timeout", timeout)
-    filters = (seeds, strategy, model, dataset)
     changes = [*(set_ or ()), *_budget(budget)]
     if storage is not None:
         changes.append(f"tune.storage={json.dumps(storage)}")
-    loaded, registry = load(
-        suite, *filters, changes, plugin, smoke, command, add, no_plugins
-    )  # fmt: skip
+    request = RunRequest.from_options(
+        suite=suite,
+        results=results,
+        device=device,
+        workers=workers,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=changes,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+        smoke=smoke,
+        cohort_size=cohort_size,
+        exact_cohort_size=exact_cohort_size,
+        timeout=timeout,
+    )
+    path = request.execution.results
+    loaded, registry = prepare(request)
     if output is not None and not best:
-        raise UserError("--output says where --best writes to; give both")
+        raise UserError("--output is the file that --best writes; use it with --best")
     if trial is not None and not best:
-        raise UserError("--trial says which trial --best takes; give both")
+        raise UserError("--trial chooses the trial that --best takes; use it with --best")
     if best:
         return _best(path, loaded, output, trial, suite)
     require_writable(path)
-    settings = Settings(
-        path,
-        device,
-        workers,
-        tuple(plugin or ()),
-        not no_plugins,
-        command,
-        read_width(width),
-        exact_width,
-        limit,
-    )
-    from lth_bench.report.progress import make_progress as run_progress
+    from lth_bench.output.progress import make_progress
     from lth_bench.tuning.final import run_final
-    from lth_bench.tuning.progress import make_progress
     from lth_bench.tuning.run import tune_suite
 
-    summary = tune_suite(loaded, registry, settings, make_progress(), restart, take_over)
+    summary = tune_suite(loaded, registry, request, make_progress(), restart, take_over)
     studies, _ = _found(path, summary)
     final = None
-    whole = not summary.interrupted and not summary.elsewhere
-    if whole and not no_final and any(s.best for s in studies):
-        worth = [s for s in studies if s.best is not None]
-        final = run_final(loaded, worth, registry, settings, run_progress(), smoke)
-    studies, bought = _found(path, summary)
+    complete = not summary.interrupted and not summary.elsewhere
+    if complete and not no_final and any(s.best for s in studies):
+        found = [s for s in studies if s.best is not None]
+        final = run_final(loaded, found, registry, request, make_progress(), smoke)
+    studies, gained = _found(path, summary)
     code = summary.exit_code or (final.exit_code if final is not None else 0)
     if json_:
-        print(json.dumps(document(loaded, path, summary, final, studies, bought, code)))
+        print(json.dumps(document(loaded, path, summary, final, studies, gained, code)))
     else:
-        conclude(loaded, suite, path, summary, final, studies, bought)
+        conclude(loaded, suite, path, summary, final, studies, gained)
     return code
 
 
 def _budget(text: str | None) -> list[str]:
-    """`trials=20` as a change of the suite."""
+    """`trials=20` as an override of the suite."""
     from lth_bench.errors import UserError
     from lth_bench.params import show
 
@@ -200,12 +196,15 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
     if output is None:
         print(text, end="")
     else:
-        print(f"written: {output} (lth-bench run {shlex.quote(str(output))})", file=sys.stderr)
+        print(
+            f"wrote {output}; run it with: lth-bench run {shlex.quote(str(output))}",
+            file=sys.stderr,
+        )
     return 0
 
 
 def _found(path: Path, summary: TuneSummary) -> tuple[list[Study], dict[str, Gain]]:
-    """The studies of this tuning as the database has them, and what they bought."""
+    """The studies of this search from the database, and their gains."""
     from lth_bench.store.reading import reading, to_stderr
     from lth_bench.store.trials import read_studies
     from lth_bench.tuning.final import gains

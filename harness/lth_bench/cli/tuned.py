@@ -1,4 +1,4 @@
-"""The end of a tuning: its table for people, its document for programs."""
+"""The output of `lth-bench tune`: a table for people, a document for programs."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lth_bench.recorder import Summary
+    from lth_bench.running.recorder import RunSummary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.conductor import TuneSummary
     from lth_bench.tuning.final import Gain
+    from lth_bench.tuning.loop import TuneSummary
 
 FRONT = 8
-"""Trials of a front that are printed, at most."""
+"""Trials of a front that are printed at most."""
 
 
 def document(
     suite: Suite,
     path: Path,
     summary: TuneSummary,
-    final: Summary | None,
+    final: RunSummary | None,
     studies: list[Study],
-    bought: dict[str, Gain],
+    gained: dict[str, Gain],
     code: int,
 ) -> dict[str, Any]:
-    """What `tune --json` prints; `code` is the exit code."""
-    rows = [_row(study, bought.get(study.study_id)) for study in studies]
+    """The document of `tune --json`; `code` is the exit code."""
+    rows = [_row(study, gained.get(study.study_id)) for study in studies]
     return {
         "run_id": summary.run_id,
         "suite": suite.name,
         "studies": rows,
-        "trials": dict(summary.told),
+        "trials": dict(summary.ended),
         "seconds": summary.seconds,
         "training_seconds": summary.training_seconds,
         "workers": summary.workers,
@@ -81,34 +81,34 @@ def conclude(
     given: str,
     path: Path,
     summary: TuneSummary,
-    final: Summary | None,
+    final: RunSummary | None,
     studies: list[Study],
-    bought: dict[str, Gain],
+    gained: dict[str, Gain],
 ) -> None:
-    """The table on stdout, the rest on stderr."""
+    """Print the table on stdout, the rest on stderr."""
     import shlex
     import sys
 
     from rich.markup import escape
 
     from lth_bench.cli.output import console, table
-    from lth_bench.redact import redacted
-    from lth_bench.report.progress import duration
+    from lth_bench.output.progress import duration
     from lth_bench.store.paths import Paths, default_results
+    from lth_bench.system.text import redacted
 
     out = console()
     tune = suite.tune
     assert tune is not None
     names = " and ".join(tune.objectives)
     several = len(tune.objectives) > 1
-    tested = bool(bought) or final is not None
+    tested = bool(gained) or final is not None
     columns = ["task", "strategy", "trials", f"own {names}"]
     columns += ["front"] if several else [f"best {names}", "best settings"]
     columns += [*(["tuned − own, test"] if tested else []), "cost"]
     shown = table(*columns)
-    shown.columns[0].no_wrap = not out.is_terminal  # a log is searched for whole names
+    shown.columns[0].no_wrap = not out.is_terminal  # so that names in a log can be searched
     for study in sorted(studies, key=lambda s: s.task):
-        row = _row(study, bought.get(study.study_id))
+        row = _row(study, gained.get(study.study_id))
         lost = ", ".join(f"{row[s]} {s}" for s in ("pruned", "failed") if row[s])
         shown.add_row(
             escape("/".join(study.task)),
@@ -118,29 +118,29 @@ def conclude(
             *([f"{len(study.front)} trials"] if several else [
                 _values(row["best"]), escape(_settings(study.best))
             ]),
-            *([_gain(bought.get(study.study_id))] if tested else []),
+            *([_gain(gained.get(study.study_id))] if tested else []),
             f"{study.steps:,} steps",
         )  # fmt: skip
     out.print(shown)
     used = {seed for study in studies for seed in study.seeds}
     seeds = ", ".join(str(seed) for seed in suite.seeds if seed not in used)
     legend = (
-        f"own, {'front' if several else 'best'}: on the validation split at tuning's own seeds."
+        f"own, {'front' if several else 'best'}: on the validation split, at tuning's own seeds."
     )
     if tested:
         legend += (
-            " tuned − own: test accuracy in points, mean over the densities with its paired 95%"
-            f" interval, at seeds {seeds}."
+            " tuned − own: difference of test accuracy in points, averaged over the densities, with"
+            f" its paired 95% interval, at seeds {seeds}."
         )
-    legend += " cost: training steps without sharing."
+    legend += " cost: training steps, without sharing."
     out.print(legend, style="dim", markup=False)
     for study in studies if several else ():
         for line in _front(study):
             out.print(line, markup=False, soft_wrap=True)
     if several:
         out.print(
-            "tuned, and --best: of each front the best by the first objective, marked *."
-            " --best -s LABEL --trial N takes another.",
+            "*: the best of the front by the first objective, used as the tuned settings and by"
+            " --best. Choose another with --best -s LABEL --trial N.",
             style="dim",
             markup=False,
         )
@@ -148,23 +148,24 @@ def conclude(
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
-    ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.told.items()))
-    say(f"{suite.name}: {ended or 'nothing to search'} in {duration(summary.seconds)}")
+    ended = ", ".join(f"{n} {state}" for state, n in sorted(summary.ended.items()))
+    say(f"{suite.name}: {ended or 'no new trials'} in {duration(summary.seconds)}")
     for note in [*summary.notes, *(final.notes if final is not None else ())]:
         say(note)
     if summary.interrupted or (final is not None and final.interrupted):
-        say("interrupted; what is finished is kept, and the same command goes on from there")
+        say("interrupted; finished trials are kept, rerun the command to resume")
         return
     if n := summary.elsewhere:
         trials = f"{n} trial{'s are' if n > 1 else ' is'}"
         say(
-            f"{trials} still under way in other processes: this is not the whole study yet, and "
-            f"nothing is compared at the suite's seeds. The process that ends last does that, or "
-            f"the same command later; with --take-over if those processes are gone"
+            f"{trials} still running in other processes, so the study is incomplete and nothing is "
+            f"compared at the suite's seeds yet. The last process to finish does that. Or rerun "
+            f"the command later, with --take-over if those processes have ended"
         )
     where = "" if path == default_results() else f" --results {shlex.quote(str(path))}"
     store = redacted(tune.storage) if tune.storage else Paths(path).tuning
-    say(f"a suite with what was found: lth-bench tune {shlex.quote(given)} --best{where}")
+    best = f"lth-bench tune {shlex.quote(given)} --best{where}"
+    say(f"for a suite with the tuned settings: {best}")
     say(f"studies: {store} (optuna-dashboard {shlex.quote(str(store))})")
 
 
@@ -173,8 +174,8 @@ def _values(values: list[float] | None) -> str:
 
 
 def _front(study: Study) -> list[str]:
-    """A heading, and a line for each trial of the front, or for some of many."""
-    from lth_bench.report.evidence.choice import spread
+    """A heading, and a line for each trial of the front, or for a selection of a long one."""
+    from lth_bench.analysis.evidence.subject import spread
 
     members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
     if not members:
@@ -192,9 +193,9 @@ def _front(study: Study) -> list[str]:
 
 
 def _settings(trial: Trial | None) -> str:
-    """A trial's parameters; the density of a front is an objective, and none of them."""
+    """A trial's parameters, without the density, which is an objective."""
     if trial is None:
-        return "none has a value"
+        return "no trial has a value"
     if trial.origin == "default":
         return "the suite's own"
     params = {k: v for k, v in trial.params.items() if not k.startswith("task.")}

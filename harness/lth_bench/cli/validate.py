@@ -31,25 +31,32 @@ def validate(
     json_: JsonOption = False,
 ) -> None:
     """Check a suite: every name and parameter, every network and dataset. Trains nothing."""
-    import shlex
-
-    from lth_bench.cli.load import load
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.plan import plan_suite
+    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.request import RunRequest, prepare
     from lth_bench.suite.check import check
-    from lth_bench.suite.summary import summary
+    from lth_bench.suite.spec import summary
 
-    command = f"lth-bench validate {shlex.quote(suite)}"
-    filters = (seeds, strategy, model, dataset)
-    loaded, registry = load(suite, *filters, set_, plugin, False, command, add, no_plugins)
+    request = RunRequest.from_options(
+        suite=suite,
+        seeds=seeds,
+        strategies=strategy,
+        models=model,
+        datasets=dataset,
+        overrides=set_,
+        plugins=plugin,
+        add=add,
+        no_plugins=no_plugins,
+    )
+    loaded, registry = prepare(request)
     check(loaded, registry)
     faults = plan_suite(loaded, registry, data_root()).faults
     if faults:
         raise UserError("\n".join(f"task {task} cannot run: {why}" for task, why in faults.items()))
     if loaded.tune is not None:
-        from lth_bench.tuning.goals import goals_of
+        from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
     found = summary(loaded)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
 from lth_bench.errors import UserError
-from lth_bench.files import open_regular
+from lth_bench.system.files import open_regular
 
 HEADERS = 1 << 18
 """Bytes that a tar may put between two entries: names and attributes, at most."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from lth_bench.data.arrays import DatasetInfo, Fingerprint
 from lth_bench.data.headers import MAX_BYTES, NotDecoded
 from lth_bench.data.pixels import Decoder
-from lth_bench.data.reading import CHUNK, Images, Reader, Stream
+from lth_bench.data.reading import CHUNK, ImageReader, Images, Stream
 from lth_bench.data.splits import count_values
 from lth_bench.errors import UserError
-from lth_bench.files import read_regular
+from lth_bench.system.files import read_regular
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def decoded(
 
 def read_all(images: Images, out: Tensor, threads: int) -> None:
     """Put every image of a split into `out`, uint8 [N, C, H, W]."""
-    reader = Reader(threads)
+    reader = ImageReader(threads)
     try:
         for start, pixels in zip(range(0, len(out), CHUNK), _in_order(reader, images), strict=True):
             out[start : start + len(pixels)].copy_(pixels)
@@ -88,7 +88,7 @@ def read_all(images: Images, out: Tensor, threads: int) -> None:
 
 
 @dataclass(frozen=True)
-class Summary:
+class ImageSummary:
     """What one reading of all images tells, so that they need not lie in memory."""
 
     fingerprint: str
@@ -107,7 +107,7 @@ class ImageFiles:
     test: FileImages
     test_y: Tensor
     classes: int
-    summary: Summary
+    summary: ImageSummary
 
     @property
     def info(self) -> DatasetInfo:
@@ -127,11 +127,11 @@ class ImageFiles:
 
 def summarise(
     train: FileImages, train_y: Tensor, test: FileImages, test_y: Tensor, classes: int, threads: int
-) -> Summary:
+) -> ImageSummary:
     """Decode every image once, a few at a time. UserError names one that cannot be used."""
     marks = Fingerprint(classes)
     counted = _Counted(train)
-    reader = Reader(threads)
+    reader = ImageReader(threads)
     try:
         for images, labels in ((counted, train_y), (test, test_y)):
             marks.begin(torch.uint8, images.shape)
@@ -141,7 +141,7 @@ def summarise(
             marks.add(labels)
     finally:
         reader.close()
-    return Summary(marks.hexdigest(), counted.counts.tolist())
+    return ImageSummary(marks.hexdigest(), counted.counts.tolist())
 
 
 class _Counted:
@@ -161,7 +161,7 @@ class _Counted:
             self.counts += counts
 
 
-def _in_order(reader: Reader, images: Images) -> Iterator[Tensor]:
+def _in_order(reader: ImageReader, images: Images) -> Iterator[Tensor]:
     """All images in small pieces, the next ones being read."""
     every = torch.arange(images.shape[0])
     pieces = [every[i : i + CHUNK] for i in range(0, len(every), CHUNK)]

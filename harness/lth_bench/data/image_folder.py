@@ -16,7 +16,7 @@ from lth_bench.data.headers import MAX_BYTES
 from lth_bench.data.image_files import (
     FileImages,
     ImageFiles,
-    Summary,
+    ImageSummary,
     decoded,
     read_all,
     read_file,
@@ -26,9 +26,9 @@ from lth_bench.data.pixels import Decoder
 from lth_bench.data.root import DataMissing
 from lth_bench.data.summary_cache import kept_summary, known_fingerprint
 from lth_bench.data.tree import ARCHIVES, Tree, arrange, is_image, list_folder
-from lth_bench.devices import cores
 from lth_bench.errors import UserError
 from lth_bench.params import Range
+from lth_bench.system.devices import cores
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class ImageFolder:
         labels = torch.tensor(tree.train_labels), torch.tensor(tree.test_labels)
         parts = (train, labels[0], test, labels[1], len(tree.classes))
 
-        def read_once() -> Summary:
+        def read_once() -> ImageSummary:
             count = len(tree.train) + len(tree.test)
             print(f"reading the {count:,} images of {place.where} once", file=sys.stderr)
             return summarise(*parts, threads=cores())

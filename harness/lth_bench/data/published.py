@@ -21,7 +21,7 @@ from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.cache import ArrayCache, stamp
 from lth_bench.data.root import DataMissing, offline, writable
 from lth_bench.errors import UserError
-from lth_bench.files import read_regular
+from lth_bench.system.files import read_regular
 
 MAX_BYTES = 1 << 31
 """Of a file, unpacked; none of the published ones has a tenth of it."""

@@ -1,4 +1,4 @@
-"""Pixels that are not in memory, read by threads ahead of whoever wants them.
+"""Pixels that are not in memory, read ahead by threads.
 
 Threads and not processes: neither Pillow's decoders nor torch's resizing holds the GIL (two
 threads decode 1.9 times as fast as one), nothing is copied between processes, nothing is imported
@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lth_bench.devices import use
+from lth_bench.system.devices import use
 
 CHUNK = 16
 """Images a task of a thread: small enough that a batch is spread over all threads."""
@@ -48,7 +48,7 @@ class InMemory:
         torch.index_select(self._x, 0, index, out=out)
 
 
-class Batch:
+class PendingImages:
     """Images that are being read."""
 
     def __init__(self, pixels: Tensor, tasks: list[Future[None]]) -> None:
@@ -66,7 +66,7 @@ class Batch:
             task.cancel()
 
 
-class Reader:
+class ImageReader:
     """Threads that read images into batches; they end with the reader."""
 
     def __init__(self, threads: int, device: str = "cpu") -> None:
@@ -77,7 +77,7 @@ class Reader:
         )
         self.close = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
 
-    def begin(self, images: Images, index: Tensor) -> Batch:
+    def begin(self, images: Images, index: Tensor) -> PendingImages:
         """Start to read the images at `index`, int64 [n] on the CPU."""
         # pinned, so that the copy to a GPU goes on while the next batch is read
         pixels = torch.empty(
@@ -87,7 +87,7 @@ class Reader:
         for i in range(0, len(index), CHUNK):
             part = slice(i, i + CHUNK)
             tasks.append(self._pool.submit(images.read, index[part], pixels[part]))
-        return Batch(pixels, tasks)
+        return PendingImages(pixels, tasks)
 
     def depth(self, size: int) -> int:
         """Batches of `size` to read ahead, so that no thread waits for work."""
@@ -99,7 +99,7 @@ class Stream:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: ImageReader,
         images: Images,
         order: Callable[[int], Tensor | None],
         start: int,
@@ -109,7 +109,7 @@ class Stream:
         self._reader, self._images, self._order, self._depth = reader, images, order, depth
         self.position = start
         """What `take` gives next."""
-        self._ahead: deque[Batch] = deque()
+        self._ahead: deque[PendingImages] = deque()
         self._next = start
         self._fill()
 

@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lth_bench.data.cache import ArrayCache
-from lth_bench.data.image_files import Summary
-from lth_bench.files import read_json
+from lth_bench.data.image_files import ImageSummary
+from lth_bench.system.files import read_json
 
 
-def kept_summary(cache: ArrayCache, make: Callable[[], Summary]) -> Summary:
+def kept_summary(cache: ArrayCache, make: Callable[[], ImageSummary]) -> ImageSummary:
     """The summary kept where decoded arrays would be, or what `make` returns, which is then kept.
 
     It belongs to the same files and options. Processes that ask at the same time make it once.
@@ -45,14 +45,14 @@ def _file(cache: ArrayCache) -> Path:
     return cache.folder / f"{cache.name}.summary.json"
 
 
-def _read(file: Path) -> Summary | None:
+def _read(file: Path) -> ImageSummary | None:
     # a damaged one can be made again
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return Summary(**read_json(file))
+        return ImageSummary(**read_json(file))
     return None
 
 
-def _keep(file: Path, summary: Summary) -> Summary:
+def _keep(file: Path, summary: ImageSummary) -> ImageSummary:
     part = file.with_suffix(".part")  # one writer: the lock is held
     try:
         part.write_text(json.dumps(asdict(summary)))
@@ -63,7 +63,7 @@ def _keep(file: Path, summary: Summary) -> Summary:
     return summary
 
 
-def _unkept(summary: Summary, file: Path, error: OSError) -> Summary:
+def _unkept(summary: ImageSummary, file: Path, error: OSError) -> ImageSummary:
     warnings.warn(
         f"what was learnt by reading every image could not be kept in {file.parent}, so every "
         f"process reads them all again: {error.strerror or error}; LTH_BENCH_CACHE names another "

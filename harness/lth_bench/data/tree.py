@@ -12,7 +12,7 @@ import torch
 
 from lth_bench.data.splits import split
 from lth_bench.errors import UserError
-from lth_bench.files import require_regular
+from lth_bench.system.files import require_regular
 
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"))
 SPLITS = ("train", "test")

@@ -4,9 +4,13 @@ Masks and their arithmetic are in `lth_bench.masks`; a ticket's own trainings, b
 streams are on the ticket.
 """
 
-from lth_bench.helpers.gradients import gradients_of, loss_gradients, prunable_weights
-from lth_bench.helpers.hessian import hessian_vector_product
-from lth_bench.helpers.sampling import balanced_batch
+from lth_bench.helpers.gradients import (
+    balanced_batch,
+    gradients_of,
+    hessian_vector_product,
+    loss_gradients,
+    prunable_weights,
+)
 from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_density
 from lth_bench.helpers.units import norm_scores, rank_within, unit_mask, unit_scores
 

@@ -1,4 +1,4 @@
-"""Gradients with respect to the prunable weights."""
+"""Batches, gradients and Hessian-vector products of a ticket's network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lth_bench.errors import Diverged
 from lth_bench.masks import Layer, Layers, Mask
 from lth_bench.ticket import Ticket
 
-Batch = tuple[Tensor, Tensor]
+LabelledBatch = tuple[Tensor, Tensor]
 """Images [N, C, H, W] as the network takes them, and labels int64 [N]; from `ticket.batches`."""
 
 
 def loss_gradients(
     ticket: Ticket,
-    batch: Batch,
+    batch: LabelledBatch,
     *,
     values: Mapping[str, Tensor] | None = None,
     mask: Mask | None = None,
@@ -100,7 +100,7 @@ def network(
     return Own(module, weights)
 
 
-def batch_loss(module: nn.Module, batch: Batch, temperature: float) -> Tensor:
+def batch_loss(module: nn.Module, batch: LabelledBatch, temperature: float) -> Tensor:
     """Mean cross-entropy of logits / temperature over a batch, in nats."""
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, but got {temperature}")
@@ -110,3 +110,67 @@ def batch_loss(module: nn.Module, batch: Batch, temperature: float) -> Tensor:
     if not bool(loss.isfinite()):
         raise Diverged(f"the loss of a batch is {loss.item()}")
     return loss
+
+
+def hessian_vector_product(
+    ticket: Ticket,
+    batch: LabelledBatch,
+    vector: Mapping[str, Tensor],
+    *,
+    values: Mapping[str, Tensor] | None = None,
+    mask: Mask | None = None,
+    training: bool = True,
+    temperature: float = 1.0,
+) -> Layers:
+    """H·v, where H is the Hessian of the batch's mean loss in the prunable weights.
+
+    `vector` has a tensor of the weight's shape for each layer, and so has the answer. The other
+    arguments are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and
+    batch norm are constants here. By double backward, exact up to rounding, for about the cost of
+    three training steps. ReLU has no curvature of its own.
+
+    GraSP (Wang et al., 2020, equation 8) removes the weights of largest −θ ⊙ Hg, so it keeps
+
+        g = loss_gradients(ticket, batch, temperature=200)
+        flow = hessian_vector_product(ticket, batch, g, temperature=200)
+        mask = Mask.top_k(ticket.initial.weights * flow, ticket.target_count)
+    """
+    net, weights = network(ticket, values, mask, training)
+    if set(vector) != set(weights):
+        raise ValueError(f"layers differ: {list(weights)} and {list(vector)}")
+    with torch.enable_grad():
+        loss = batch_loss(net, batch, temperature)
+        first = torch.autograd.grad(
+            loss, list(weights.values()), create_graph=True, materialize_grads=True
+        )
+        slope = torch.stack(
+            [(g * vector[name].detach()).sum() for name, g in zip(weights, first, strict=True)]
+        ).sum()
+        if not slope.requires_grad:  # the loss is linear in all weights
+            return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
+        return finite(gradients_of(slope, weights), "Hessian's products")
+
+
+def balanced_batch(
+    ticket: Ticket, per_class: int, purpose: str = "balanced"
+) -> tuple[Tensor, Tensor]:
+    """One batch with `per_class` training examples of each class: x [N, C, H, W], labels [N].
+
+    N = per_class × classes. Normalised, unaugmented, no example twice, in random order: a function
+    of (seed, purpose). GraSP (Wang et al., 2020) scores 10 examples of each class. ValueError
+    where a class has fewer.
+    """
+    data = ticket.bench.data
+    order = torch.randperm(len(data.train), generator=ticket.stream(purpose))
+    labels = data.train.y.cpu()[order]
+    places = [torch.nonzero(labels == c).flatten()[:per_class] for c in range(ticket.classes)]
+    fewest = min(map(len, places))
+    if per_class < 1 or fewest < per_class:
+        raise ValueError(
+            f"a balanced batch takes 1 or more training examples of each class and no more than "
+            f"the rarest class has, but per_class is {per_class}"
+            + (f" and one class has {fewest}" if fewest < per_class else "")
+        )
+    index = order[torch.cat(places).sort().values].to(ticket.device)
+    x = data.normalise(data.train.x[index]).to(ticket.bench.network.dtype)
+    return x, data.train.y[index]

@@ -10,8 +10,8 @@ from torch import Tensor
 from lth_bench.masks import Layer, Mask
 from lth_bench.plugins.dispatch import StrategyError
 from lth_bench.ticket import Ticket
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.state import RewindPoint, Trained
-from lth_bench.training.workbench import Workbench
 
 
 def check_mask(
@@ -40,7 +40,7 @@ def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint
     that the strategy cannot change later.
     """
     _check_values(label, "rewind_point", point.values, bench)
-    step: object = point.step  # whatever somebody put there
+    step: object = point.step  # a hook may have put anything there
     if not isinstance(step, int) or not 0 <= step <= bench.total_steps:
         raise StrategyError(
             label,

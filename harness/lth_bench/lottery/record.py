@@ -10,11 +10,11 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.ticket import Fits, Ticket
+from lth_bench.ticket import CostLedger, Ticket
+from lth_bench.ticket_view import TicketView
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, Trained
-from lth_bench.training.workbench import Workbench
-from lth_bench.view import TicketView
 
 
 class Reporter:
@@ -34,7 +34,7 @@ class Reporter:
         """Keys of trainings that a record has counted."""
 
     def ticket(
-        self, ticket: Ticket, trained: Trained, control: str, fits: Fits, note: str = ""
+        self, ticket: Ticket, trained: Trained, control: str, ledger: CostLedger, note: str = ""
     ) -> None:
         """A reported ticket, with all its metrics; `note` is what its reader must know."""
         # the defaults score under the trained mask, which RigL's training has changed
@@ -52,8 +52,8 @@ class Reporter:
             # a result all the same; the reason tells what it lacks, a metric of an observer too
             "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
-            "cost": self._cost(fits.search, fits.train),
-            "trainings": _trainings(fits),
+            "cost": self._cost(ledger.search, ledger.train),
+            "trainings": _trainings(ledger),
             "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],
             "weights": histograms(
                 self.bench.layers,
@@ -68,7 +68,7 @@ class Reporter:
         }
         self.emit(record)
 
-    def intermediate(self, ticket: Ticket, trained: Trained, fits: Fits) -> None:
+    def intermediate(self, ticket: Ticket, trained: Trained, ledger: CostLedger) -> None:
         """A round above its density: no test metrics, it only leads on."""
         record = self._base(ticket, trained.mask, "none", reported=False)
         record |= {
@@ -78,8 +78,8 @@ class Reporter:
                 "val_accuracy": trained.curve[-1].val_accuracy,
                 "early_stop_step": float(trained.early_stop_step),
             },
-            "cost": self._cost(fits.search, fits.train),
-            "trainings": _trainings(fits),
+            "cost": self._cost(ledger.search, ledger.train),
+            "trainings": _trainings(ledger),
             "curve": [],
         }
         self.emit(record)
@@ -167,9 +167,9 @@ def unit_density(mask: Mask) -> float:
     return sum(int(u.sum()) for u in units) / total if total else 1.0
 
 
-def _trainings(fits: Fits) -> list[dict[str, Any]]:
-    found = [_training(t, "search") for t in fits.search]
-    return found + [_training(t, "train") for t in fits.train]
+def _trainings(ledger: CostLedger) -> list[dict[str, Any]]:
+    found = [_training(t, "search") for t in ledger.search]
+    return found + [_training(t, "train") for t in ledger.train]
 
 
 def _training(trained: Trained, role: str) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _training(trained: Trained, role: str) -> dict[str, Any]:
         "device": trained.device,
         "device_name": trained.device_name,
         "peak_memory": trained.peak_memory,
-        "width": trained.width,
+        "cohort_size": trained.cohort_size,
         "variant": trained.variant,
         "reused": trained.reused,
     }

@@ -1,11 +1,14 @@
-"""How many weights each layer keeps: uniform, Erdős–Rényi kernel, and exact rounding."""
+"""How many weights each layer keeps, and which: exact counts, and a stated tie rule."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from lth_bench.masks.layer import Layer
+import torch
+from torch import Tensor
+
+from lth_bench.masks.layers import Layer
 
 
 def largest_remainder(
@@ -70,3 +73,26 @@ def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
     sizes = [layer.numel for layer in layers]
     counts = largest_remainder([densities[x.name] * x.numel for x in layers], k, sizes)
     return dict(zip([layer.name for layer in layers], counts, strict=True))
+
+
+def top_k_flat(scores: Tensor, k: int) -> Tensor:
+    """The k largest of a vector, as a boolean vector with exactly k ones.
+
+    Among equal scores the earlier position stays. Published code often keeps `score > threshold`
+    instead, which drops every tie and misses the count; here the count is exact. O(n): one
+    selection of the k-th largest, then the ties in order.
+
+    Raises ValueError for NaN, and for k outside [0, n].
+    """
+    n = scores.numel()
+    if not 0 <= k <= n:
+        raise ValueError(f"cannot keep {k} of {n} weights")
+    if bool(torch.isnan(scores).any()):
+        raise ValueError("a score is NaN; every prunable weight needs a comparable score")
+    if k == 0:
+        return torch.zeros(n, dtype=torch.bool, device=scores.device)
+    threshold = torch.kthvalue(scores, n - k + 1).values
+    chosen = scores > threshold
+    ties = torch.nonzero(scores == threshold).flatten()
+    chosen[ties[: k - int(chosen.sum())]] = True
+    return chosen

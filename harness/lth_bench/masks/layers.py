@@ -1,11 +1,76 @@
-"""A tensor for each prunable layer, with elementwise arithmetic."""
+"""Prunable layers: what a mask knows of one, a number for each kind, a tensor for each layer."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
+
+from lth_bench.params import Range
+
+LayerKind = Literal["conv", "linear", "output"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A prunable layer: a convolution or linear module, by its weight.
+
+    `name` is the module's name in the network, so `f"{name}.weight"` is its key in a state dict.
+    `kind` is `output` for the layer that makes the logits, whatever its type. `shape` is the
+    weight's: [out, in, *kernel].
+    """
+
+    name: str
+    kind: LayerKind
+    shape: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """The weight's name in a state dict."""
+        return f"{self.name}.weight"
+
+    @property
+    def numel(self) -> int:
+        """Number of weights, pruned ones included."""
+        return math.prod(self.shape)
+
+    @property
+    def fan_in(self) -> int:
+        """Weights that feed one output unit."""
+        return math.prod(self.shape[1:])
+
+    @property
+    def fan_out(self) -> int:
+        """Weights that leave one input unit."""
+        return self.shape[0] * math.prod(self.shape[2:])
+
+
+@dataclass(frozen=True)
+class PerKind:
+    """A fraction in [0, 1] for convolutions, hidden linear layers and the output layer.
+
+    A suite writes a table, `{conv = 0.1, linear = 0.2, output = 0.1}`, or one number for all.
+    """
+
+    conv: Annotated[float, Range(0, 1)] = 0.2
+    """Fraction for convolutional layers."""
+    linear: Annotated[float, Range(0, 1)] = 0.2
+    """Fraction for linear layers that are not the output."""
+    output: Annotated[float, Range(0, 1)] = 0.2
+    """Fraction for the layer that makes the logits."""
+
+    @classmethod
+    def of(cls, number: float) -> PerKind:
+        """The same fraction for every kind."""
+        return cls(number, number, number)
+
+    def __getitem__(self, kind: LayerKind) -> float:
+        return {"conv": self.conv, "linear": self.linear, "output": self.output}[kind]
+
 
 Operand = Mapping[str, Tensor | float] | Tensor | float
 """What stands beside `Layers` in a formula: as many layers, one number a layer, or a number."""

@@ -6,15 +6,13 @@ import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lth_bench.errors import Unreachable
-from lth_bench.masks.allocation import largest_remainder
-from lth_bench.masks.layer import Layer
-from lth_bench.masks.layers import Layers
-from lth_bench.masks.per_kind import PerKind
-from lth_bench.masks.select import top_k_flat
+from lth_bench.masks.allocation import largest_remainder, top_k_flat
+from lth_bench.masks.layers import Layer, Layers, PerKind
 
 MAX_STRETCH = 1.5
 """The most a round may prune beyond its rate, as an exponent, in order to land on the target."""
@@ -255,3 +253,24 @@ def _exponent(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> 
         middle = (low + high) / 2
         low, high = (middle, high) if left(middle) > k else (low, middle)
     return high
+
+
+def pack(mask: Mask) -> dict[str, Tensor]:
+    """uint8 vectors of packed bits, keyed `kept:NAME` and `held:KEY`, on the CPU."""
+    named = {f"kept:{n}": t for n, t in mask.kept.items()}
+    named |= {f"held:{n}": t for n, t in mask.held.items()}
+    return {
+        name: torch.from_numpy(np.packbits(t.cpu().numpy().reshape(-1)))
+        for name, t in named.items()
+    }
+
+
+def unpack(packed: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Mask:
+    """The mask of `pack`; `shapes` maps every layer name and held key to its shape."""
+    parts: dict[str, dict[str, Tensor]] = {"kept": {}, "held": {}}
+    for tagged, bits in packed.items():
+        tag, name = tagged.split(":", 1)
+        shape = shapes[name]
+        flat = np.unpackbits(bits.numpy(), count=int(np.prod(shape))).astype(bool)
+        parts[tag][name] = torch.from_numpy(flat.reshape(shape))
+    return Mask(parts["kept"], parts["held"])

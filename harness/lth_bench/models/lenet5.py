@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from lth_bench.models.init import Init, initialise
-from lth_bench.models.shapes import require_size
+from lth_bench.models.building import Init, initialise, require_size
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from torch import nn
 
-from lth_bench.models.init import Init, initialise
+from lth_bench.models.building import Init, initialise
 from lth_bench.params import Range
 
 Width = Annotated[int, Range(1, 1_000_000)]

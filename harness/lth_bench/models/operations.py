@@ -48,7 +48,7 @@ PRODUCTS = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class TensorPiece:
     """A tensor: a piece of a numbered memory, in elements."""
 
     memory: int
@@ -98,9 +98,9 @@ class Operation:
     func: Any
     """The `torch.ops.aten` overload."""
     args: tuple[Any, ...]
-    """As it was called, with a `Piece` for each tensor."""
+    """As it was called, with a `TensorPiece` for each tensor."""
     kwargs: Mapping[str, Any]
-    outs: tuple[Piece, ...]
+    outs: tuple[TensorPiece, ...]
     """What it wrote: new tensors, or those that it changed in place."""
 
     @cached_property
@@ -116,28 +116,28 @@ class Operation:
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class ForwardRecord:
     """A forward pass."""
 
     operations: tuple[Operation, ...]
     sizes: Mapping[int, int]
     """Memory → its elements."""
-    inputs: Piece
-    outputs: Piece
-    weights: Mapping[str, Piece]
+    inputs: TensorPiece
+    outputs: TensorPiece
+    weights: Mapping[str, TensorPiece]
     """The watched weights, by name."""
     element_sizes: Mapping[int, frozenset[int]] = field(repr=False)
     """Memory → bytes an element, as it was read; more than one where it was reinterpreted."""
 
 
-def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> Record:
+def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> ForwardRecord:
     """A forward pass of `module` on `x`, in its present mode; `watched` are some of its parameters.
 
     Whatever kernels a device or a fast path would fuse is recorded in its parts.
     """
     with _in_parts(), torch.enable_grad(), _Recorder(x, watched) as recorder:
         out = module(x)
-    found: Record = recorder.finish(out)
+    found: ForwardRecord = recorder.finish(out)
     return found
 
 
@@ -236,7 +236,7 @@ class _Recorder(Dispatched):
         self._element_sizes[number].add(tensor.element_size())
         return number
 
-    def _piece(self, tensor: Tensor) -> Piece:
+    def _piece(self, tensor: Tensor) -> TensorPiece:
         memory = self._memory(tensor)
         weights = self._weights.get(memory)
         origin: Origin = "constant"
@@ -245,7 +245,7 @@ class _Recorder(Dispatched):
         elif weights is not None:
             origin = "weights"
         whole = not tensor.is_floating_point() and not tensor.is_complex()
-        return Piece(
+        return TensorPiece(
             memory,
             tuple(tensor.shape),
             tuple(tensor.stride()),
@@ -256,8 +256,8 @@ class _Recorder(Dispatched):
             tensor.detach().clone() if whole and not tensor.is_meta else None,
         )
 
-    def finish(self, out: Tensor) -> Record:
-        return Record(
+    def finish(self, out: Tensor) -> ForwardRecord:
+        return ForwardRecord(
             tuple(self._operations),
             dict(self._sizes),
             self._inputs,

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lth_bench.models.operations import PRODUCTS, Operation, Piece
+from lth_bench.models.operations import PRODUCTS, Operation, TensorPiece
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
     """out = a ∘ b, linear in each of the two."""
 
-    a: Piece
-    b: Piece
-    added: Piece | None
+    a: TensorPiece
+    b: TensorPiece
+    added: TensorPiece | None
     """What is added to it, such as a bias."""
     multiplications: int
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError
-from lth_bench.guard import unchanged
-from lth_bench.masks.layer import Kind, Layer
+from lth_bench.masks.layers import Layer, LayerKind
 from lth_bench.models.operations import record
 from lth_bench.models.products import product_of
 from lth_bench.models.refusals import (
@@ -20,6 +18,8 @@ from lth_bench.models.refusals import (
     title,
 )
 from lth_bench.models.tracing import to_trace
+from lth_bench.system.blame import ends_the_run
+from lth_bench.system.guard import unchanged
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -45,7 +45,7 @@ def prunable_layers(
     used = _used(module, found, input_shape, classes)
     output = next((n for n in reversed(used) if found[n].shape[0] == classes), None)
 
-    def kind(name: str, weight: Tensor) -> Kind:
+    def kind(name: str, weight: Tensor) -> LayerKind:
         if name == output:
             return "output"
         return "linear" if weight.ndim == 2 else "conv"

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError, told
+from lth_bench.system.blame import ends_the_run
 
 
 def title(module: nn.Module) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.models.init import Gamma, Init, initialise
+from lth_bench.models.building import Gamma, Init, initialise
 
 
 class BasicBlock(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from lth_bench.errors import UnknownName, UserError
-from lth_bench.models.init import Gamma, Init, initialise
+from lth_bench.models.building import Gamma, Init, initialise
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lth_bench.blame import ends_the_run
 from lth_bench.models.refusals import copied
+from lth_bench.system.blame import ends_the_run
 
 SMALL = 30_000_000
 """Parameters and buffers up to which a copy is made of real numbers."""

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from lth_bench.models.init import Gamma, Init, initialise
-from lth_bench.models.shapes import require_size
+from lth_bench.models.building import Gamma, Init, initialise, require_size
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.models.init import Gamma, Init, initialise
+from lth_bench.models.building import Gamma, Init, initialise
 from lth_bench.params import Range
 
 

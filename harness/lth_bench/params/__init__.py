@@ -11,10 +11,7 @@ where the class has a classmethod `of(number)`).
 """
 
 from lth_bench.params.build import build
-from lth_bench.params.canonical import canonical, plain
-from lth_bench.params.describe import Param, parameters
-from lth_bench.params.range import Range
-from lth_bench.params.tune import Tune
-from lth_bench.params.types import dotted, show
+from lth_bench.params.describe import Param, canonical, parameters, plain
+from lth_bench.params.types import Range, Tune, dotted, show
 
 __all__ = ["Param", "Range", "Tune", "build", "canonical", "dotted", "parameters", "plain", "show"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, get_args, get_origin
 
-from lth_bench.params.canonical import plain
-from lth_bench.params.describe import Param, parameters
-from lth_bench.params.range import Range
-from lth_bench.params.types import is_mapping, is_table, literals, members, unwrap
+from lth_bench.params.describe import Param, parameters, plain
+from lth_bench.params.types import Range, is_mapping, is_table, literals, members, unwrap
 
 Schema = dict[str, Any]
 

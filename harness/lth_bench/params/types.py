@@ -8,9 +8,37 @@ import math
 import re
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from lth_bench.params.range import Range
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both included unless declared open; infinite where not given."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, number: float) -> bool:
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{'>' if self.open_low else '>='} {self.low:g}"
+        if self.low == -math.inf:
+            return f"{'<' if self.open_high else '<='} {self.high:g}"
+        opening, closing = "(" if self.open_low else "[", ")" if self.open_high else "]"
+        return f"{opening}{self.low:g}, {self.high:g}{closing}"
+
+    @property
+    def phrase(self) -> str:
+        """For messages: `in [0, 1]` or `>= 1`."""
+        return str(self) if math.inf in (self.high, -self.low) else f"in {self}"
+
 
 SCALARS: dict[object, str] = {
     int: "an integer",
@@ -151,3 +179,39 @@ def dotted(path: tuple[str | int, ...]) -> str:
             bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
             text += ("." if text else "") + (key if bare else json.dumps(key))
     return text
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What tuning tries, where that is less than the whole range:
+
+        batch_size: Annotated[int, Range(1, 10**6), Tune(16, 512, log=True)] = 128
+
+    On a parameter that is a table, such as PerKind, it holds for each of its numbers. A suite can
+    narrow it, widen it within the range, or leave the parameter out.
+    """
+
+    low: float | None = None
+    """Smallest value tried; the range's own end where not given."""
+    high: float | None = None
+    """Largest value tried."""
+    log: bool = False
+    """Whether values are spread evenly over their logarithm."""
+    step: float | None = None
+    """Distance between values; none when `log`."""
+    search: bool = True
+    """False: tuned only where a suite names the parameter."""
+
+
+def tune_in(annotation: Any) -> Tune | None:
+    """The `Tune` that an annotation carries, or that one of its union's members does."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *metadata = get_args(annotation)
+            found = next((m for m in metadata if isinstance(m, Tune)), None)
+            if found is not None:
+                return found
+        elif hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        else:
+            return next((t for t in map(tune_in, members(annotation)) if t is not None), None)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError, told
+from lth_bench.system.blame import ends_the_run
 
 HARNESS = str(Path(__file__).parents[1])
 
@@ -60,3 +60,8 @@ def ask_for_steps(plugin: str, method: Callable[..., Any], *arguments: Any) -> t
 
 def _name(method: Callable[..., Any]) -> str:
     return getattr(method, "__name__", repr(method))
+
+
+def short(value: object) -> str:
+    """What a hook answered, in a word."""
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -24,7 +24,8 @@ REACHES = "reaches"
 METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "strategies": {
         "dense_checkpoints": ("total_steps",),
-        "planned_fits": ("counts", "kinds", "densities", "total_steps"),
+        "search_steps": ("total_steps",),
+        "start_step": ("total_steps",),
         "check_task": ("task",),
     },
     "models": {"build": ("input_shape", "classes")},

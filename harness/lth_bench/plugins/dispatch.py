@@ -1,7 +1,8 @@
-"""One experiment's hooks: its strategy, the defaults, the observers, and nobody else's.
+"""One experiment's hooks: its strategy, the defaults and the observers, no others.
 
-An observer cannot change a result: it sees views and copies (`lth_bench.view`), what it draws and
-switches is put back (`guard`), and where it raises the experiment goes on without it.
+An observer cannot change a result: it sees views and copies (`lth_bench.ticket_view`), what it
+draws and switches is put back (`system.guard`), and where it raises the experiment goes on without
+it.
 
 A manager of its own for each experiment (1 ms) and not subsets of a common one: then a wrapper in
 another strategy cannot run here by accident.
@@ -20,26 +21,26 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from lth_bench import hookspecs
-from lth_bench.blame import ends_the_run, network_error
 from lth_bench.errors import (
-    DiskError,
     Diverged,
     OutOfTime,
     StrategyError,
     TrainingError,
+    TrainingNotKept,
     Unreachable,
     UserError,
     out_of_memory,
     told,
 )
-from lth_bench.plugins.answers import short
+from lth_bench.plugins.asking import short
 from lth_bench.plugins.metrics import Metrics
+from lth_bench.system.blame import ends_the_run, network_error
 
 if TYPE_CHECKING:
     from lth_bench.masks import Mask
     from lth_bench.ticket import Ticket
+    from lth_bench.ticket_view import TicketView
     from lth_bench.training.state import CurvePoint, RewindPoint, Trained
-    from lth_bench.view import TicketView
 
 __all__ = ["Hooks", "StrategyError"]
 
@@ -187,7 +188,7 @@ class Hooks:
         lost = []
         for name, caller in self._callers("score"):
             if name in self._observers:
-                from lth_bench.view import observed
+                from lth_bench.ticket_view import observed
 
                 arguments = {"ticket": view, "trained": observed(trained)}
                 wrong = self._heard(name, "score", partial(_add, metrics, name, caller, arguments))
@@ -199,7 +200,7 @@ class Hooks:
     def on_round(self, view: TicketView, trained: Trained) -> None:
         """Tell the observers that a ticket is trained."""
         if self.listens("on_round"):
-            from lth_bench.view import observed
+            from lth_bench.ticket_view import observed
 
             self._tell("on_round", {"ticket": view, "trained": observed(trained)})
 
@@ -218,14 +219,14 @@ class Hooks:
 
     def _heard(self, name: str, hook: str, call: Callable[[], object]) -> str | None:
         """Call an observer so that nothing it does is left behind; what went wrong, if anything."""
-        from lth_bench.guard import unchanged
+        from lth_bench.system.guard import unchanged
 
         try:
             with unchanged():
                 call()
         except StrategyError as error:
             return str(error)
-        # sys.exit() in somebody's observer is no reason to end a run
+        # sys.exit() in an observer is no reason to end a run
         except BaseException as error:
             if ends_the_run(error):
                 raise
@@ -248,7 +249,7 @@ class Hooks:
     def _guarded(self, plugin: str, hook: str, caller: Any, arguments: dict[str, Any]) -> Any:
         try:
             return caller(**arguments)
-        except (Unreachable, Diverged, OutOfTime, DiskError, StrategyError, TrainingError):
+        except (Unreachable, Diverged, OutOfTime, TrainingNotKept, StrategyError, TrainingError):
             raise
         except BaseException as error:
             if ends_the_run(error) or out_of_memory(error):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lth_bench.errors import StrategyError
-from lth_bench.plugins.answers import short
+from lth_bench.plugins.asking import short
 
 
 @dataclass

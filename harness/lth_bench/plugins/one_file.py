@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UserError, text_of, told
 from lth_bench.hookspecs import OBSERVER_HOOKS
 from lth_bench.plugins.contract import HOOKS, marked, slip
+from lth_bench.system.blame import ends_the_run
 
 
 class Found(NamedTuple):

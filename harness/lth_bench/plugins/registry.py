@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import UnknownName, UserError, told
 from lth_bench.plugins.one_file import Found, classes_of
+from lth_bench.system.blame import ends_the_run
 
 GROUPS = ("strategies", "models", "datasets", "observers")
 SINGULAR = {group: group.removesuffix("s") for group in GROUPS} | {"strategies": "strategy"}
@@ -129,7 +129,7 @@ class Registry:
         return self.groups["observers"]
 
     def add(self, entry: Entry) -> None:
-        """Add a plugin that somebody asked for; a name that is taken is an error naming both."""
+        """Add a plugin that was asked for; a name that is taken is an error naming both."""
         known = self.groups[entry.group].get(entry.name)
         if known is not None:
             raise UserError(_clash(known, entry))
@@ -211,7 +211,7 @@ def _clash(*entries: Entry) -> str:
 
 
 def _rivals(known: Entry, other: Entry) -> Entry:
-    """In the place of two entries of one name: neither is used, whoever came first."""
+    """In the place of two entries of one name: neither is used, whichever came first."""
     both = (*(known.rivals or (known,)), other)
     origin = ", ".join(entry.source for entry in both)
     message = _clash(*both)

@@ -19,7 +19,7 @@ SHIPPED = "lth_strategies"
 def source_hash(cls: type[Any]) -> str:
     """160 bits over the source of a class's module and of the modules it imports, directly or
     through others: those of its own package or distribution, the strategies that come with
-    lth-bench, and whatever is not installed but lies in a folder of somebody's own. What other
+    lth-bench, and whatever is not installed but lies in a folder of the user's own. What other
     distributions install counts by nothing, and lth_bench itself by the engine's revision.
 
     Remembered by class, not by module: a plugin file that is edited and loaded again in one

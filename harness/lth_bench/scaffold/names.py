@@ -67,7 +67,7 @@ def _words(name: str) -> str:
 
 def _require_free_module(module: str) -> None:
     spec = importlib.util.find_spec(module)
-    # A folder on the path is a module too; without code it is in nobody's way, and what is in this
+    # A folder on the path is a module too; without code it does no harm, and what is in this
     # folder is refused where the files are written.
     if spec is not None and spec.origin is not None and not _is_here(spec):
         raise UserError(

@@ -46,7 +46,7 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
         raise UserError(f"{folder} exists already; remove it, or choose another name or --output")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A folder of its own first, and then its name: whoever looks finds all of it or nothing.
+        # A folder of its own first, and then its name: a reader finds all of it or nothing.
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise _cannot(folder, error) from error

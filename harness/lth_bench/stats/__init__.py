@@ -1,29 +1,30 @@
 """Statistics: pure functions of numbers, the same as the database's views use."""
 
-from lth_bench.stats.across import TasksVerdict, judge_tasks, tasks_needed
+from lth_bench.stats.across import (
+    TasksVerdict,
+    interquartile_mean,
+    judge_tasks,
+    performance_profile,
+    probability_of_improvement,
+    tasks_needed,
+)
 from lth_bench.stats.critical import CriticalDifference, critical_groups
-from lth_bench.stats.equivalence import equivalence_p, not_worse_p
-from lth_bench.stats.interval import Interval, bootstrap_interval, t_interval
-from lth_bench.stats.paired import differences, paired_interval
+from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
-from lth_bench.stats.profile import performance_profile
-from lth_bench.stats.rank_interval import rank_intervals
-from lth_bench.stats.ranks import ranks
-from lth_bench.stats.robust import interquartile_mean, probability_of_improvement
-from lth_bench.stats.signed_rank import wilcoxon
-from lth_bench.stats.significance import holm, paired_t
-from lth_bench.stats.summary import Summary
-from lth_bench.stats.verdict import Kind, Verdict, judge
+from lth_bench.stats.ranks import rank_intervals, ranks, wilcoxon
+from lth_bench.stats.significance import equivalence_p, holm, not_worse_p, paired_t
+from lth_bench.stats.summary import Interval, Summary, t_interval
+from lth_bench.stats.verdict import Verdict, VerdictKind, judge
 
 __all__ = [
     "CriticalDifference",
     "Forecast",
     "Interval",
-    "Kind",
     "Summary",
     "TasksVerdict",
     "Verdict",
+    "VerdictKind",
     "bootstrap_interval",
     "chance_settled",
     "critical_groups",

@@ -9,10 +9,9 @@ from itertools import combinations
 from typing import Generic, TypeVar
 
 from lth_bench.stats.across import tasks_needed
-from lth_bench.stats.moments import require_fraction
-from lth_bench.stats.ranks import goodness, ranks
-from lth_bench.stats.signed_rank import wilcoxon
+from lth_bench.stats.ranks import goodness, ranks, wilcoxon
 from lth_bench.stats.significance import holm
+from lth_bench.stats.summary import require_fraction
 
 Label = TypeVar("Label", bound=Hashable)
 Task = TypeVar("Task", bound=Hashable)

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left
 from functools import lru_cache
 
-from lth_bench.stats.moments import require_fraction
+from lth_bench.stats.summary import require_fraction
 
 
 def minimum_detectable_effect(

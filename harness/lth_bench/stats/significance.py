@@ -1,7 +1,8 @@
-"""Is a mean difference other than zero: the t-test, and many tests at once."""
+"""Is a mean difference other than zero, or small enough not to matter; and many tests at once."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
@@ -57,3 +58,30 @@ def holm(ps: Mapping[Key, float]) -> dict[Key, float]:
         largest = max(largest, min(1.0, (len(ps) - place) * ps[key]))
         adjusted[key] = largest
     return {key: adjusted[key] for key in ps}
+
+
+def equivalence_p(summary: Summary, margin: float) -> float:
+    """p of "the true mean difference lies within ±margin", by two one-sided t-tests (TOST).
+
+    The larger of the p against "at most −margin" and against "at least +margin" (Schuirmann,
+    1987). Below α exactly when the (1 − 2α) t-interval lies inside (−margin, margin). `margin`,
+    above 0, has the unit of the differences. A single difference gives 1.
+    """
+    require_margin(margin)
+    return max(above_p(summary, -margin), below_p(summary, margin))
+
+
+def not_worse_p(summary: Summary, margin: float) -> float:
+    """p of "the true mean difference is above −margin": non-inferiority, TOST's lower half.
+
+    `margin` is at least 0; at 0 this is the one-sided test for better.
+    """
+    if margin != 0:
+        require_margin(margin)
+    return above_p(summary, -margin)
+
+
+def require_margin(margin: float) -> None:
+    """ValueError unless the margin is finite and above 0."""
+    if not 0 < margin < math.inf:
+        raise ValueError(f"a margin must be finite and above 0, but got {margin}")

@@ -1,14 +1,80 @@
-"""Count, mean and spread: all that the t-based functions need of a sample."""
+"""Count, mean, spread and t-interval: what the functions here need of a sample."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
-from lth_bench.stats.interval import Interval, interval_of
-from lth_bench.stats.moments import finite, moments
+
+def finite(values: Iterable[float], what: str = "an interval") -> list[float]:
+    """The values as a list. ValueError for no value, and for NaN or an infinity among them."""
+    x = [float(value) for value in values]
+    if not x:
+        raise ValueError(f"{what} needs at least one value, but got none")
+    if not all(map(math.isfinite, x)):
+        raise ValueError(f"{what} needs finite values, but got {x}")
+    return x
+
+
+def moments(values: list[float]) -> tuple[int, float, float | None]:
+    """Count, mean and standard deviation with n − 1 in its denominator (None at n = 1).
+
+    Sums are exact (`math.fsum`), so the order of the values does not matter; equal values have
+    a deviation of exactly 0, whatever a rounded mean would leave.
+    """
+    n = len(values)
+    mean = math.fsum(values) / n
+    if n == 1:
+        return 1, mean, None
+    if min(values) == max(values):
+        return n, values[0], 0.0
+    return n, mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+
+
+def require_fraction(name: str, value: float) -> None:
+    """ValueError unless 0 < value < 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie in (0, 1), but got {value}")
+
+
+class Interval(NamedTuple):
+    """A mean and the interval that covers the true mean with the stated probability."""
+
+    mean: float
+    low: float | None
+    """None where one value tells nothing about the spread."""
+    high: float | None
+    n: int
+    """Values it was made from."""
+
+    @property
+    def half_width(self) -> float | None:
+        """What is written after ±; of a bootstrap interval, its upper part."""
+        return None if self.high is None else self.high - self.mean
+
+
+def interval_of(n: int, mean: float, deviation: float | None, level: float = 0.95) -> Interval:
+    """The two-sided t-interval of n values from their mean and standard deviation."""
+    from scipy.special import stdtrit  # scipy.stats.t.ppf's own function at a tenth of the import
+
+    require_fraction("level", level)
+    if n == 1 or deviation is None:
+        return Interval(mean, None, None, n)
+    reach = float(stdtrit(n - 1, (1 + level) / 2)) * deviation / math.sqrt(n)
+    return Interval(mean, mean - reach, mean + reach, n)
+
+
+def t_interval(values: Iterable[float], level: float = 0.95) -> Interval:
+    """Mean and two-sided t-interval: mean ± t(n − 1) · s / √n, s with n − 1 in its denominator.
+
+    Assumes independent, roughly normal values; seeds of a training are. `level` lies in (0, 1).
+    One value has no interval; equal values have one of width 0; the ends are not cut to [0, 1].
+    ValueError for no value and for a value that is not finite.
+    """
+    require_fraction("level", level)
+    return interval_of(*moments(finite(values)), level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from lth_bench.stats.equivalence import equivalence_p, require_margin
-from lth_bench.stats.moments import require_fraction
 from lth_bench.stats.power import minimum_detectable_effect
 from lth_bench.stats.predictive import MOST, Forecast, verdict_forecast
-from lth_bench.stats.significance import paired_t
-from lth_bench.stats.summary import Summary
-from lth_bench.stats.units import Unit, span, told
+from lth_bench.stats.significance import equivalence_p, paired_t, require_margin
+from lth_bench.stats.summary import Interval, Summary, require_fraction
 
-Kind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
+Unit = str
+""" "points": of fractions, written times 100. "ratio": of logarithms, written as factors. Any
+other, such as "steps" or "": written as they are, and named where there is space."""
+
+MINUS = "−"
+
+
+def told(size: float, unit: Unit) -> str:
+    """A size with its unit: "0.5 points", "10%", "50 steps"."""
+    if unit == "points":
+        return f"{100 * size:.6g} points"
+    if unit == "ratio":
+        return f"{100 * math.expm1(size):.6g}%"
+    return f"{size:.6g} {unit}".rstrip()
+
+
+def span(interval: Interval, unit: Unit) -> str:
+    """An interval of a difference, without its unit: "−3.2 to +22.7", "0.81× to 1.30×"."""
+    assert interval.low is not None and interval.high is not None
+    ends = (interval.low, interval.high)
+    if unit == "ratio":
+        return " to ".join(f"{math.exp(end):.2f}×" for end in ends)
+    if unit == "points":
+        low, high = (100 * end for end in ends)
+        decimals = 1 if high - low >= 2 else 2
+        return " to ".join(_signed(f"{end:+.{decimals}f}") for end in (low, high))
+    return " to ".join(_signed(f"{end:+.3g}") for end in ends)
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text
+
+
+VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
 LEAST = 3
 """Seeds below which there is no verdict: two differences have a spread with one degree of freedom,
@@ -24,7 +55,7 @@ and their t-interval is 13 standard errors wide on either side."""
 class Verdict:
     """A's verdict against B at one place, from the seeds that both have."""
 
-    kind: Kind
+    kind: VerdictKind
     summary: Summary | None
     """Of the differences A − B, with the deviation that was judged by; None where no seed is
     common."""
@@ -44,7 +75,7 @@ class Verdict:
     """Shown to lie within the margin, even if also shown to be better or worse."""
     level: float = 0.95
     unit: Unit = "points"
-    """How differences are told: see `stats.units`."""
+    """How differences are written: see `told`."""
 
     @property
     def n(self) -> int:
@@ -128,7 +159,7 @@ def judge(
         detectable = minimum_detectable_effect(summary.deviation, n, power, level)
     alpha = 1 - level
     within = p_equivalent is not None and p_equivalent < alpha
-    kind: Kind
+    kind: VerdictKind
     if lost:
         kind = "failed"
     elif summary is None or p is None or n < LEAST:

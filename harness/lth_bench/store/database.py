@@ -179,12 +179,12 @@ def damaged(paths: Paths, text: str) -> str:
     if paths.journal.exists():
         return (
             f"{paths.results} is damaged ({why}). Nothing is lost: every result is in "
-            f"{paths.journal}. Make the file anew with "
+            f"{paths.journal}. Rebuild the file with "
             f"`lth-bench db rebuild --results {paths.quoted}`"
         )
     return (
         f"{paths.results} cannot be read as a DuckDB database ({why}), and there is no journal "
-        f"{paths.journal} to make it anew from; name another file with --results"
+        f"{paths.journal} to rebuild it from; name another file with --results"
     )
 
 

@@ -24,7 +24,7 @@ from lth_bench.store.database import (
     naming_damage,
     open_writable,
 )
-from lth_bench.store.mark import Mark, read_mark, write_mark
+from lth_bench.store.mark import FileMark, read_mark, write_mark
 from lth_bench.store.paths import DiskError, Paths, disk_error, looks_like_duckdb
 from lth_bench.store.staging import copy_lines, stage, unstage
 
@@ -80,7 +80,7 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
     """Bring the database up to the journal. Cheap where there is nothing new.
 
     Waits up to `patience` seconds for a process that has the database open. A missing database,
-    one of an older version, or one of another journal is made anew. UserError for a damaged
+    one of an older version, or one of another journal is rebuilt. UserError for a damaged
     database, a damaged journal line, a newer version's database, and a full or read-only disk.
     """
     started = time.monotonic()
@@ -106,7 +106,7 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
 
 
 def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
-    """Make the database anew from the journal, whatever state it is in.
+    """Rebuild the database from the journal, whatever state it is in.
 
     The old file stays until the new one is whole. UserError if there is no journal, or if the
     file is a database of something else.
@@ -149,7 +149,7 @@ def _replace(
 
     Returns the records, and where the old file is kept.
     """
-    if con is not None:  # nobody else replaces it now, so what lies here is from a killed process
+    if con is not None:  # none other replaces it now: what lies here is a killed process's
         for leftover in paths.results.parent.glob(f".{glob.escape(paths.results.name)}.*.rebuild*"):
             leftover.unlink(missing_ok=True)
     fresh = Paths(paths.results.with_name(f".{paths.results.name}.{uuid.uuid4().hex}.rebuild"))
@@ -161,7 +161,7 @@ def _replace(
                 con.execute("CHECKPOINT")
         _log(paths.results).unlink(missing_ok=True)
         aside = None
-        if not looks_like_duckdb(paths.results):  # somebody's file, named by mistake: keep it
+        if not looks_like_duckdb(paths.results):  # another program's, named by mistake: keep it
             os.replace(paths.results, paths.results.with_name(f"{paths.results.name}.replaced"))
         elif records < known:  # the last copy of what the journal has lost
             aside = _unused(paths.results, f"of-{known}-records")
@@ -189,14 +189,14 @@ def _log(results: Path) -> Path:
     return results.with_name(results.name + ".wal")
 
 
-def _create(con: DuckDBPyConnection, paths: Paths) -> Mark:
+def _create(con: DuckDBPyConnection, paths: Paths) -> FileMark:
     with _transaction(con, paths):
         schema.create(con)
-    return Mark(schema.SCHEMA_VERSION, 0, 0, "", "")
+    return FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
 
 
 def _fold_rest(
-    con: DuckDBPyConnection, mark: Mark, paths: Paths, journal: Path, folder: Path
+    con: DuckDBPyConnection, mark: FileMark, paths: Paths, journal: Path, folder: Path
 ) -> int:
     """Fold what follows the mark in `journal` into the database. Returns the records folded.
 

@@ -1,6 +1,6 @@
 -- One batch of journal records, `staged` in order, into the tables; run in one transaction.
 -- Of records with one key the last counts, so what a key had before is deleted first. A record
--- without its key is nobody's, and is passed over.
+-- without its key belongs to nothing and is passed over.
 
 -- Runs.
 CREATE TEMP TABLE batch_runs AS
@@ -59,7 +59,9 @@ INSERT INTO plans BY NAME SELECT * FROM batch_plans;
 -- Outcomes.
 CREATE TEMP TABLE batch_outcomes AS
 SELECT
-    experiment_id, status, reason, seconds, worker, width, fingerprint, replaces,
+    experiment_id, status, reason, seconds, worker,
+    coalesce(cohort_size, width) AS cohort_size,  -- older journals say width
+    fingerprint, replaces,
     numerics.torch AS torch, numerics.engine AS engine, numerics.device AS device,
     run_id, recorded_at, journal_order
 FROM staged
@@ -145,13 +147,14 @@ FROM (SELECT ticket_id, journal_order, run_id, unnest(trainings) AS u FROM batch
 
 INSERT INTO ticket_trainings SELECT ticket_id, key, role, reused FROM batch_trainings;
 
--- The last execution counts, since --exact-width does a training again; where there is none, as
+-- The last execution counts, since --exact-cohort-size does a training again; where there is none, as
 -- in results whose trainings came from elsewhere, what was said of it first.
 DELETE FROM trainings WHERE key IN (SELECT key FROM batch_trainings WHERE NOT reused);
 
 INSERT INTO trainings
 SELECT
-    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device, width,
+    key, start, "end", steps, flops_dense, flops_masked_theoretical, seconds, device,
+    coalesce(cohort_size, width),
     variant, device_name, peak_memory, CASE WHEN NOT reused THEN run_id END
 FROM batch_trainings b
 ANTI JOIN trainings t ON t.key = b.key

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.store.glossary import VIEWS
+from lth_bench.store.metric import require_metric
 from lth_bench.store.paths import DEFAULT_RESULTS, Paths
 from lth_bench.store.reading import reading, to_stderr
+from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,9 +40,15 @@ class Results:
         """View `tickets_flat`: one row per planned (experiment, density, control)."""
         return self.table("tickets_flat", **where)
 
-    def leaderboard(self, **where: Where) -> DataFrame:
-        """View `leaderboard`: one row per (suite, task, density, label, control)."""
-        return self.table("leaderboard", **where)
+    def leaderboard(self, metric: str = "test_accuracy", **where: Where) -> DataFrame:
+        """View `leaderboard`: one row per (suite, task, density, label, control).
+
+        `metric`: what `mean`, `rank` and the intervals are of, such as `test_loss` or a metric
+        that a plugin reports. UnknownName for one that is not there.
+        """
+        if metric == "test_accuracy":
+            return self.table("leaderboard", **where)
+        return self._chosen("leaderboard", where, metric)
 
     def paired(self, **where: Where) -> DataFrame:
         """View `paired`: differences to dense, baseline and own ticket, seed by seed."""
@@ -115,9 +123,16 @@ class Results:
 
         UnknownName with the nearest name where there is no such table or column.
         """
+        return self._chosen(name, where)
+
+    def _chosen(self, name: str, where: dict[str, Where], metric: str | None = None) -> DataFrame:
         import duckdb
 
         with reading(self.path, to_stderr) as con:
+            source = f'"{name}"'
+            if metric is not None:
+                require_metric(con, metric)
+                source = f"{name}_of({quoted(metric)})"
             columns = _columns(con, name)
             conditions, values = ["true"], []
             for column, wanted in where.items():
@@ -127,7 +142,7 @@ class Results:
                 conditions.append(condition)
                 values += chosen
             order = "" if name in VIEWS else "ORDER BY ALL"  # views have their own
-            query = f'FROM "{name}" WHERE {" AND ".join(conditions)} {order}'
+            query = f"FROM {source} WHERE {' AND '.join(conditions)} {order}"
             try:
                 return _frame(con.execute(query, values))
             except duckdb.Error as error:  # a value that is none of the column's type

@@ -102,8 +102,8 @@ COLUMNS = {
     "total_seconds": "Seconds of search and training, without sharing.",
     "flops_ratio": "FLOPs of search and training as executed / FLOPs of the dense run.",
     "flops_masked_ratio": "The same if pruned weights cost nothing.",
-    "tuning_steps": "Optimiser steps of the trials that found the parameters, as if nothing were "
-    "shared; NULL where nothing was tuned.",
+    "tuning_steps": "Optimiser steps of the trials that found the parameters, without "
+    "sharing; NULL where nothing was tuned.",
     "tuning_seconds": "Wall-clock seconds of the trials.",
     # sharing
     "trainings_asked": "Trainings that the strategies asked for: of each strategy, task and seed "
@@ -119,7 +119,7 @@ COLUMNS = {
     "model_steps_per_second": "steps_run / seconds_run: optimiser steps a second of one worker "
     "process, those of all trainings in its cohorts added.",
     "peak_memory": "Bytes that a cohort held on the device at most; NULL on a CPU.",
-    "width": "Trainings stacked into one computation, at most.",
+    "cohort_size": "Trainings stacked into one computation, at most.",
     # tuning
     "tuned_from": "study_id of the search that found the parameters; NULL where none did.",
     "tuned_trial": "Number of the trial that the parameters are from.",
@@ -166,8 +166,10 @@ COLUMNS = {
     "method lost or skipped no seed.",
     "compatible_density": "Sparsest target density whose interval of delta_dense reaches 0, of the "
     "same.",
-    "step_ratio_dense": "Mean early-stop step / that of the dense runs of the same seeds.",
-    "step_ratio_ticket": "Mean early-stop step of a control / that of its own tickets.",
+    "step_ratio_dense": "Early-stop step / that of the dense run of the same seed: the "
+    "geometric mean over the seeds.",
+    "step_ratio_ticket": "Early-stop step of a control / that of its own ticket: the "
+    "geometric mean over the seeds.",
     "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better; a "
     "row that lost a seed neither is on the front nor keeps others off.",
     "on_cost_front": "The same of accuracy and flops_masked_ratio; false where there is no ratio.",

@@ -27,7 +27,7 @@ _TASK = (
 _SEPARATOR = "\x1f"
 
 
-class Planned(NamedTuple):
+class PlannedEarlier(NamedTuple):
     """A run of a suite, or an experiment as it was planned last."""
 
     offset: int
@@ -72,9 +72,9 @@ class Result(NamedTuple):
 class History:
     """The last record of every key, in the order of the journal."""
 
-    runs: dict[str, Planned] = field(default_factory=dict)
+    runs: dict[str, PlannedEarlier] = field(default_factory=dict)
     """By run_id."""
-    plans: dict[str, Planned] = field(default_factory=dict)
+    plans: dict[str, PlannedEarlier] = field(default_factory=dict)
     """By suite and experiment_id."""
     places: dict[str, Result] = field(default_factory=dict)
     """Reported tickets, by experiment_id, target density and control."""
@@ -94,7 +94,7 @@ class History:
         status = str(record.get("status"))
         if kind == "run":
             run = str(record.get("run_id"))
-            place = Planned(offset, str(record.get("suite")), _at(record), run, "")
+            place = PlannedEarlier(offset, str(record.get("suite")), _at(record), run, "")
             _put(self.runs, run, place)
         elif kind == "planned":
             for plan in planned(record):
@@ -103,7 +103,7 @@ class History:
                 if plan.get("scored_on", "test") != "test":  # a trial's; it replaces no other
                     group = _joined((group, plan.get("experiment_id")))
                 run, config = str(record.get("run_id")), str(plan.get("config_id"))
-                _put(self.plans, key, Planned(offset, group, _at(record), run, config))
+                _put(self.plans, key, PlannedEarlier(offset, group, _at(record), run, config))
         elif kind == "ticket":
             metrics = record.get("metrics")
             accuracy = metrics.get("test_accuracy") if isinstance(metrics, dict) else None

@@ -17,11 +17,11 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lth_bench.errors import UserError
-from lth_bench.files import read_json, require_regular
-from lth_bench.redact import redacted
 from lth_bench.store.finite import STRICT
 from lth_bench.store.paths import Paths, disk_error, open_to_read
-from lth_bench.systems import require_system
+from lth_bench.system.devices import require_system
+from lth_bench.system.files import read_json, require_regular
+from lth_bench.system.text import redacted
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -205,16 +205,17 @@ class Ending(NamedTuple):
     """`torch`, `engine`, `device`."""
 
 
-def endings(paths: Paths, width: int | None = None) -> dict[str, Ending]:
+def endings(paths: Paths, cohort_size: int | None = None) -> dict[str, Ending]:
     """experiment_id → how it last ended, straight from the journal, whatever the database knows.
 
-    With `width`, only of experiments that ran at this width.
+    With `cohort_size`, only of experiments that ran at this size.
     """
     found: dict[str, Ending] = {}
     for offset, line in whole_lines(paths.journal):
         if not is_ticket(line):
             record = decode(line, paths.journal, offset)
-            if record["record"] == "experiment" and width in (None, record.get("width")):
+            size = record.get("cohort_size", record.get("width"))  # older journals say width
+            if record["record"] == "experiment" and cohort_size in (None, size):
                 found[str(record.get("experiment_id"))] = _ending(record)
     return found
 
@@ -233,9 +234,9 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def finished(paths: Paths, width: int | None = None) -> dict[str, str]:
+def finished(paths: Paths, cohort_size: int | None = None) -> dict[str, str]:
     """experiment_id → its last status, as `endings` has it."""
-    return {identity: ending.status for identity, ending in endings(paths, width).items()}
+    return {identity: ending.status for identity, ending in endings(paths, cohort_size).items()}
 
 
 def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -19,7 +19,7 @@ _WINDOW = 4096
 
 
 @dataclass(frozen=True)
-class Mark:
+class FileMark:
     """How far a database has come: the bytes of the journal it was folded from."""
 
     schema_version: int
@@ -35,7 +35,7 @@ class Mark:
         )
 
 
-def read_mark(con: DuckDBPyConnection, paths: Paths) -> Mark | None:
+def read_mark(con: DuckDBPyConnection, paths: Paths) -> FileMark | None:
     """How far the database is; None for an empty one.
 
     UserError for a database that is not lth-bench's, or that a newer version made.
@@ -47,7 +47,7 @@ def read_mark(con: DuckDBPyConnection, paths: Paths) -> Mark | None:
         return None
     try:
         meta = dict(con.execute("SELECT key, value FROM meta").fetchall())
-        mark = Mark(
+        mark = FileMark(
             int(meta["schema_version"]),
             int(meta["journal_offset"]),
             int(meta["records"]),
@@ -68,7 +68,7 @@ def read_mark(con: DuckDBPyConnection, paths: Paths) -> Mark | None:
     return mark
 
 
-def write_mark(con: DuckDBPyConnection, mark: Mark) -> None:
+def write_mark(con: DuckDBPyConnection, mark: FileMark) -> None:
     """Record how far the database is, within the caller's transaction."""
     con.execute("DELETE FROM meta")
     con.execute(

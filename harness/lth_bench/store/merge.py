@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lth_bench.errors import UserError
 from lth_bench.store.fold import FoldReport, fold
-from lth_bench.store.history import Planned, Result, read_history, task_of
+from lth_bench.store.history import PlannedEarlier, Result, read_history, task_of
 from lth_bench.store.journal import Journal
 from lth_bench.store.origin import find_journal
 from lth_bench.store.paths import Paths
@@ -136,7 +136,9 @@ def _different(here: Mapping[str, Result], there: Mapping[str, Result]) -> int:
     return len(found)
 
 
-def _configurations(here: Mapping[str, Planned], there: Mapping[str, Planned]) -> Iterator[str]:
+def _configurations(
+    here: Mapping[str, PlannedEarlier], there: Mapping[str, PlannedEarlier]
+) -> Iterator[str]:
     ours, theirs = (
         {plan.group: plan for plan in sorted(plans.values(), key=lambda p: p.when)}
         for plans in (here, there)

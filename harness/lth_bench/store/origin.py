@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lth_bench.errors import UserError
 from lth_bench.store.database import Corrupt, Locked, naming_damage, open_safe
-from lth_bench.store.mark import Mark, read_mark
+from lth_bench.store.mark import FileMark, read_mark
 from lth_bench.store.paths import Paths
 from lth_bench.store.schema import SCHEMA_VERSION
 from lth_bench.store.snapshot import extract_journal
@@ -57,7 +57,7 @@ def _check(journal: Path) -> None:
     import duckdb
 
     size = journal.stat().st_size
-    mark = Mark(SCHEMA_VERSION, 0, 0, "", "")
+    mark = FileMark(SCHEMA_VERSION, 0, 0, "", "")
     with tempfile.TemporaryDirectory(prefix="lth-bench-merge-") as folder, duckdb.connect() as con:
         while (batch := copy_lines(journal, mark, Path(folder) / "batch.jsonl")) is not None:
             stage(con, batch)

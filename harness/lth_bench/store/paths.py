@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lth_bench.errors import UserError
-from lth_bench.files import open_regular
+from lth_bench.system.files import open_regular
 
 DEFAULT_RESULTS = Path("reports/results.duckdb")
 """Where results go when neither `--results` nor LTH_BENCH_RESULTS says otherwise."""
@@ -38,7 +38,7 @@ class Paths:
     """The files of one set of results, all beside the DuckDB file that `--results` names."""
 
     results: Path
-    """The DuckDB file: an index, which `lth-bench db rebuild` makes anew from the journal."""
+    """The DuckDB file: an index, which `lth-bench db rebuild` rebuilds from the journal."""
 
     def __post_init__(self) -> None:
         named = Path(self.results)
@@ -180,14 +180,11 @@ def _kind(file: Path) -> int | None:
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
     """A refusal of the operating system in the user's words: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        do = (
-            "What was recorded before is kept. Free some space and run the same command again; "
-            "it goes on from there"
-        )
+        do = "What was recorded before is kept. Free some space, then rerun the command to resume"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         do = "Make it writable, or name another place with --results or LTH_BENCH_RESULTS"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR):
         do = "Bring the folder back, or name another place with --results or LTH_BENCH_RESULTS"
     else:
-        do = "Mend that, or name another place with --results or LTH_BENCH_RESULTS"
+        do = "Fix that, or name another place with --results or LTH_BENCH_RESULTS"
     return DiskError(f"cannot {doing} {path}: {error.strerror or error}. {do}")

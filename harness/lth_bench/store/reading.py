@@ -101,5 +101,5 @@ def _check_version(paths: Paths) -> None:
     if mark is None or mark.schema_version != SCHEMA_VERSION:
         raise UserError(
             f"{paths.results} was made by another version of lth-bench, and its journal "
-            f"{paths.journal.name} is not beside it; put it there, and the file is made anew"
+            f"{paths.journal.name} is not beside it; put it there, and the file is rebuilt"
         )

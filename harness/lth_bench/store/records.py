@@ -174,8 +174,10 @@ class TrainingUse(TypedDict):
     """The device's own name, such as `NVIDIA H200`, or `cpu`."""
     peak_memory: NotRequired[int | None]
     """Bytes that its cohort held on the device at most; null on a CPU."""
-    width: int
+    cohort_size: int
     """Trainings stacked into one computation with it; 1 is the plain path."""
+    width: NotRequired[int]
+    """What older journals call `cohort_size`; read, and no longer written."""
     variant: str
     """How the engine computed it: `plain`, `stacked` (layer by layer) or `vmap`."""
     reused: bool
@@ -283,8 +285,10 @@ class ExperimentRecord(TypedDict):
     seconds: float | None
     """From its start to its end; others ran side by side with it."""
     worker: str | None
-    width: NotRequired[int]
+    cohort_size: NotRequired[int]
     """Trainings that were stacked into one computation."""
+    width: NotRequired[int]
+    """What older journals call `cohort_size`; read, and no longer written."""
     fingerprint: NotRequired[str | None]
     """Of the content of the data it was trained on, which its id does not hold."""
     replaces: NotRequired[str]

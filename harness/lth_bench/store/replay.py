@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from lth_bench.errors import UserError
-from lth_bench.store.history import Planned, plan_key
+from lth_bench.store.history import PlannedEarlier, plan_key
 from lth_bench.store.journal import decode, encode
 from lth_bench.store.paths import open_to_read
 from lth_bench.store.subset import planned
@@ -25,7 +25,10 @@ class Pick(NamedTuple):
 
 
 def replay(
-    here: Mapping[str, Planned], there: Mapping[str, Planned], ours: Path, theirs: Path
+    here: Mapping[str, PlannedEarlier],
+    there: Mapping[str, PlannedEarlier],
+    ours: Path,
+    theirs: Path,
 ) -> list[Pick]:
     """What has to be written so that in every group they have, plans lie in the order of time.
 
@@ -81,7 +84,7 @@ def lines(picks: Iterable[Pick]) -> Iterator[bytes]:
 
 
 class _Lying(NamedTuple):
-    plan: Planned
+    plan: PlannedEarlier
     journal: Path
 
 

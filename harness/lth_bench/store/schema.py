@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from lth_bench.store import metric
 from lth_bench.store.glossary import COLUMNS, VIEWS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 12
-"""Raised with every change to tables.sql, views.sql or the glossary; older files are rebuilt."""
+SCHEMA_VERSION = 15
+"""Raised with every change to the SQL files or the glossary; older files are rebuilt."""
 
 STORAGE_VERSION = "v1.0.0"
 """Oldest DuckDB whose clients can read the file."""
@@ -22,10 +24,20 @@ MAX_SEEDS = 1001
 LEVEL = 0.95
 """Level of the views' intervals."""
 
+NOTHING = """SELECT NULL::INTEGER AS task, NULL::BIGINT AS seed, NULL::DOUBLE AS target_density,
+    NULL::DOUBLE AS value WHERE false"""
+"""What leaderboard.sql compares with where only dense is asked for."""
+
 
 def create(con: DuckDBPyConnection) -> None:
     """Make tables, views and their comments in an empty database, within a transaction."""
     con.execute(sql("tables.sql"))
+    con.execute(metric.macros())
+    con.execute(sql("macros.sql"))
+    con.execute(
+        "CREATE MACRO board_of(metric_name) AS TABLE "
+        + leaderboard_sql("metric_name", "FROM scored(metric_name)", "FROM dense_of(metric_name)")
+    )
     con.execute(sql("views.sql"))
     con.execute(_comments(con))
     con.execute("INSERT INTO t_quantiles SELECT unnest(?), unnest(?)", list(_quantiles()))
@@ -46,6 +58,20 @@ def _comments(con: DuckDBPyConnection) -> str:
         for view, column in columns
     ]
     return ";\n".join(statements)
+
+
+def leaderboard_sql(metric: str, rows: str, dense: str, base: str = NOTHING) -> str:
+    """The query of leaderboard.sql.
+
+    Args:
+        metric: SQL expression of the metric's name.
+        rows: Query for the rows to sum up, with the columns of the macro `scored`.
+        dense: Query for the dense runs, with the columns of the macro `dense_of`.
+        base: Query for what to compare with: task, seed, target_density, value.
+    """
+    parts = {"metric": metric, "rows": rows, "dense": dense, "base": base}
+    code = re.sub(r"--.*", "", sql("leaderboard.sql"))
+    return re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], code)
 
 
 def _quantiles() -> tuple[list[int], list[float]]:

@@ -7,10 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lth_bench.redact import redacted
 from lth_bench.store.fold import rebuild
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, disk_error
+from lth_bench.system.text import redacted
 
 
 @dataclass(frozen=True)

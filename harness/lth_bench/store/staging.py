@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lth_bench.errors import UserError
 from lth_bench.store.finite import finite
 from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
-from lth_bench.store.mark import Mark, digests
+from lth_bench.store.mark import FileMark, digests
 from lth_bench.store.paths import disk_error, open_to_read
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ _COST = (
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
     "flops_dense DOUBLE, flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, "
-    "width BIGINT, variant VARCHAR, reused BOOLEAN, device_name VARCHAR, peak_memory BIGINT)[]"
+    "cohort_size BIGINT, width BIGINT, variant VARCHAR, reused BOOLEAN, device_name VARCHAR, "
+    "peak_memory BIGINT)[]"
 )
 _EXPERIMENT = (
     "STRUCT(experiment_id VARCHAR, config_id VARCHAR, suite VARCHAR, strategy VARCHAR, "
@@ -76,7 +77,8 @@ COLUMNS = {
     "reason": "VARCHAR",
     "seconds": "DOUBLE",
     "worker": "VARCHAR",
-    "width": "BIGINT",
+    "cohort_size": "BIGINT",
+    "width": "BIGINT",  # what older journals call it
     "fingerprint": "VARCHAR",
     "test_examples": "BIGINT",
     "replaces": "VARCHAR",
@@ -126,26 +128,26 @@ _LARGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{308}")
 
 
 @dataclass(frozen=True)
-class Batch:
+class StagedLines:
     """Whole lines of a journal, copied to a file of their own."""
 
     journal: Path
     file: Path
-    before: Mark
+    before: FileMark
     end: int
     """Offset in the journal that follows them."""
     lines: int
     longest: int
     """Bytes of the longest line."""
 
-    def after(self) -> Mark:
+    def after(self) -> FileMark:
         """How far a database is with them folded in."""
         head, tail = digests(self.journal, self.end)
         records = self.before.records + self.lines
-        return Mark(self.before.schema_version, self.end, records, head, tail)
+        return FileMark(self.before.schema_version, self.end, records, head, tail)
 
 
-def copy_lines(journal: Path, before: Mark, file: Path) -> Batch | None:
+def copy_lines(journal: Path, before: FileMark, file: Path) -> StagedLines | None:
     """The next whole lines after the mark, or None where there is none.
 
     A copy, because DuckDB reads files from the start, and because the journal may grow.
@@ -168,10 +170,10 @@ def copy_lines(journal: Path, before: Mark, file: Path) -> Batch | None:
                     break
     except OSError as error:
         raise disk_error(error, file, "copy the journal to") from error
-    return Batch(journal, file, before, end, lines, longest) if lines else None
+    return StagedLines(journal, file, before, end, lines, longest) if lines else None
 
 
-def stage(con: DuckDBPyConnection, batch: Batch) -> None:
+def stage(con: DuckDBPyConnection, batch: StagedLines) -> None:
     """Make the view `staged` of the batch, with `journal_order` and `recorded_at`.
 
     Outside of a transaction, where the rowids of the table count from 0. UserError that names
@@ -221,7 +223,7 @@ def _readable(line: bytes, journal: Path, offset: int) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n" if large else line
 
 
-def _wrong_type(con: DuckDBPyConnection, batch: Batch, error: Exception) -> UserError:
+def _wrong_type(con: DuckDBPyConnection, batch: StagedLines, error: Exception) -> UserError:
     """The error for the first line with a field of the wrong type, found by halving."""
     with batch.file.open("rb") as file:
         lines = file.readlines()
@@ -241,7 +243,9 @@ def _wrong_type(con: DuckDBPyConnection, batch: Batch, error: Exception) -> User
     return bad_record(batch.journal, offset, f"a field is of the wrong type: {why}")
 
 
-def _complaint(con: DuckDBPyConnection, batch: Batch, lines: Sequence[bytes]) -> Exception | None:
+def _complaint(
+    con: DuckDBPyConnection, batch: StagedLines, lines: Sequence[bytes]
+) -> Exception | None:
     """What DuckDB says to these lines."""
     import duckdb
 
@@ -255,7 +259,7 @@ def _complaint(con: DuckDBPyConnection, batch: Batch, lines: Sequence[bytes]) ->
     return None
 
 
-def _name_bad_line(batch: Batch) -> None:
+def _name_bad_line(batch: StagedLines) -> None:
     """UserError with the line's number, if a line of the batch is no record."""
     offset = batch.before.offset
     with batch.file.open("rb") as file:

@@ -77,7 +77,7 @@ CREATE TABLE flat (
 
 CREATE TABLE outcomes (
     experiment_id VARCHAR, status VARCHAR, reason VARCHAR, seconds DOUBLE, worker VARCHAR,
-    width BIGINT, fingerprint VARCHAR, replaces VARCHAR, torch VARCHAR, engine BIGINT,
+    cohort_size BIGINT, fingerprint VARCHAR, replaces VARCHAR, torch VARCHAR, engine BIGINT,
     device VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
@@ -114,7 +114,7 @@ CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values"
 
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
-    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, width BIGINT,
+    flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, cohort_size BIGINT,
     variant VARCHAR, device_name VARCHAR, peak_memory BIGINT, run_id VARCHAR
 );
 

@@ -45,84 +45,18 @@ WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
 GROUP BY task, suite, model, dataset, recipe, seed
 ORDER BY suite, model, dataset, recipe, seed, task;
 
--- A deviation counts as half the distance of two accuracies at least: `stats.Summary.floored`.
--- Ranks as in `report/boards/accuracy.py`; a test holds the two together.
-CREATE VIEW leaderboard AS
-WITH grouped AS (
-    SELECT
-        f.cell,
-        count(f.test_accuracy) AS n,
-        avg(f.test_accuracy) AS mean,
-        stddev_samp(f.test_accuracy) AS deviation,
-        min(f.test_examples) AS test_examples,
-        count(f.test_accuracy - d.test_accuracy) AS delta_n,
-        avg(f.test_accuracy - d.test_accuracy) AS delta_dense,
-        stddev_samp(f.test_accuracy - d.test_accuracy) AS delta_deviation,
-        avg(f.early_stop_accuracy) AS early_stop_accuracy,
-        avg(f.early_stop_step) AS early_stop_step,
-        avg(f.density) AS density,
-        avg(f.effective_density) AS effective_density,
-        avg(f.unit_density) AS unit_density,
-        avg(f.steps) AS steps,
-        avg(f.search_steps) AS search_steps,
-        avg(f.flops_dense) AS flops_dense,
-        avg(f.flops_masked_theoretical) AS flops_masked_theoretical,
-        avg(f.search_flops_dense) AS search_flops_dense,
-        avg(f.search_flops_masked_theoretical) AS search_flops_masked_theoretical,
-        avg(f.seconds) AS seconds,
-        avg(f.search_seconds) AS search_seconds,
-        avg((f.flops_dense + f.search_flops_dense) / nullif(d.flops_dense, 0)) AS flops_ratio,
-        avg(
-            (f.flops_masked_theoretical + f.search_flops_masked_theoretical)
-            / nullif(d.flops_dense, 0)
-        ) AS flops_masked_ratio,
-        count(*) FILTER (f.empty_layers > 0 OR f.effective_density = 0) AS collapsed
-    FROM flat f
-    LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
-    WHERE f.status = 'ok'
-    GROUP BY f.cell
-),
-counted AS (
-    SELECT
-        cell, count(*) AS planned,
-        count(*) FILTER (status IN ('failed', 'diverged')) AS failed,
-        count(*) FILTER (status = 'skipped') AS skipped
-    FROM flat
-    GROUP BY cell
+-- For any metric: `FROM leaderboard_of('test_loss')`.
+CREATE MACRO leaderboard_of(metric_name) AS TABLE
+SELECT * EXCLUDE (
+    lost, difference, difference_low, difference_high, difference_n, difference_deviation,
+    base_mean, cell
 )
-SELECT
-    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
-    c.target_density, c.strategy, c.label, c.control,
-    coalesce(g.n, 0) AS n, g.mean,
-    g.mean - q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS low,
-    g.mean + q.t * greatest(g.deviation, 0.5 / g.test_examples) / sqrt(g.n) AS high,
-    g.delta_dense,
-    CASE WHEN c.control = 'none' AND g.mean IS NOT NULL THEN rank() OVER (
-        PARTITION BY c.task, c.target_density, c.control = 'none'
-        -- a seed that the method lost counts as accuracy 0; roundoff decides nothing
-        ORDER BY round(g.mean * g.n / (g.n + k.failed), 12) DESC NULLS LAST
-    ) END AS rank,
-    g.delta_dense - dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples) / sqrt(g.delta_n)
-        AS delta_low,
-    g.delta_dense + dq.t * greatest(g.delta_deviation, 0.5 / g.test_examples) / sqrt(g.delta_n)
-        AS delta_high,
-    coalesce(g.delta_n, 0) AS delta_n,
-    g.early_stop_step, g.early_stop_accuracy, g.density, g.effective_density, g.unit_density,
-    g.steps, g.search_steps, g.flops_dense, g.flops_masked_theoretical,
-    g.search_flops_dense, g.search_flops_masked_theoretical, g.flops_ratio,
-    g.flops_masked_ratio, g.seconds, g.search_seconds,
-    k.planned, k.failed, k.skipped,
-    k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
-    c.tuned_from, c.tuning_steps, g.test_examples, coalesce(g.collapsed, 0) AS collapsed
-FROM counted k
-JOIN cells c ON c.cell = k.cell
-JOIN tasks t ON t.task = c.task
-LEFT JOIN grouped g ON g.cell = k.cell
-LEFT JOIN t_quantiles q ON q.df = g.n - 1
-LEFT JOIN t_quantiles dq ON dq.df = g.delta_n - 1
+FROM board_of(metric_name)
 ORDER BY
-    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
-    c.target_density DESC, c.control <> 'none', c.control, rank NULLS LAST, c.label, c.cell;
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+    target_density DESC, control <> 'none', control, rank NULLS LAST, label, cell;
+
+CREATE VIEW leaderboard AS FROM leaderboard_of('test_accuracy');
 
 -- A control is compared with its own ticket too, which is what a control is for.
 CREATE VIEW paired AS
@@ -171,14 +105,12 @@ FROM (
         target_density, strategy, label, control,
         count(*) AS n,
         avg(steps) AS steps, avg(search_steps) AS search_steps,
-        avg(steps + search_steps) AS total_steps,
-        avg(examples + search_examples) AS total_examples,
-        avg(flops_dense + search_flops_dense) AS total_flops_dense,
-        avg(flops_masked_theoretical + search_flops_masked_theoretical)
-            AS total_flops_masked_theoretical,
-        avg(seconds + search_seconds) AS total_seconds,
+        avg(total_steps) AS total_steps, avg(total_examples) AS total_examples,
+        avg(total_flops_dense) AS total_flops_dense,
+        avg(total_flops_masked_theoretical) AS total_flops_masked_theoretical,
+        avg(total_seconds) AS total_seconds,
         avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
-    FROM flat
+    FROM scored('test_accuracy')
     WHERE status = 'ok'
     GROUP BY ALL
 )
@@ -222,7 +154,7 @@ SELECT
     count(*) AS trainings_run, sum(t.steps)::BIGINT AS steps_run,
     sum(t.seconds) AS seconds_run,
     sum(t.steps) / nullif(sum(t.seconds), 0) AS model_steps_per_second,
-    max(t.peak_memory) AS peak_memory, max(t.width) AS width
+    max(t.peak_memory) AS peak_memory, max(t.cohort_size) AS cohort_size
 FROM trainings t
 LEFT JOIN environments e ON e.run_id = t.run_id
 WHERE t.run_id IS NOT NULL
@@ -293,63 +225,78 @@ FROM ranked
 GROUP BY study_id
 ORDER BY suite, model, dataset, recipe, label, study_id;
 
+-- Ratios are geometric means of the ratios seed by seed, as on the leaderboard by speed.
 CREATE VIEW convergence AS
-WITH grouped AS (
+WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
+grouped AS (
     SELECT
-        f.suite, f.model, f.dataset, f.recipe,
-        f.source_model, f.source_dataset, f.source_recipe,
-        f.target_density, f.strategy, f.label, f.control,
+        f.cell,
         count(f.early_stop_step) AS n,
         avg(f.early_stop_step) AS early_stop_step,
         stddev_samp(f.early_stop_step) AS deviation,
         avg(f.early_stop_accuracy) AS early_stop_accuracy,
-        avg(d.early_stop_step) AS dense_step
-    FROM flat f
-    LEFT JOIN dense_runs d USING (suite, model, dataset, recipe, seed)
-    WHERE f.status = 'ok'
-    GROUP BY ALL
+        avg(ln(nullif(f.early_stop_step, 0) / nullif(d.early_stop_step, 0))) AS dense,
+        avg(ln(nullif(f.early_stop_step, 0) / nullif(o.early_stop_step, 0))) AS own
+    FROM ok f
+    LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
+    LEFT JOIN ok o
+        ON f.control <> 'none' AND o.control = 'none' AND o.task = f.task
+        AND o.experiment_id = f.experiment_id AND o.target_density = f.target_density
+    GROUP BY f.cell
 )
 SELECT
-    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
-    g.target_density, g.strategy, g.label, g.control,
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density, c.strategy, c.label, c.control,
     g.n, g.early_stop_step,
-    g.early_stop_step - q.t * g.deviation / sqrt(g.n) AS low,
-    g.early_stop_step + q.t * g.deviation / sqrt(g.n) AS high,
+    g.early_stop_step - half_width(q.t, g.deviation, g.n) AS low,
+    g.early_stop_step + half_width(q.t, g.deviation, g.n) AS high,
     g.early_stop_accuracy,
-    g.early_stop_step / nullif(g.dense_step, 0) AS step_ratio_dense,
-    g.early_stop_step / nullif(own.early_stop_step, 0) AS step_ratio_ticket
+    exp(g.dense) AS step_ratio_dense,
+    exp(g.own) AS step_ratio_ticket
 FROM grouped g
-LEFT JOIN grouped own
-    ON own.suite = g.suite AND own.model = g.model AND own.dataset = g.dataset
-    AND own.recipe = g.recipe AND own.source_model = g.source_model
-    AND own.source_dataset = g.source_dataset AND own.source_recipe = g.source_recipe
-    AND own.target_density = g.target_density AND own.label = g.label
-    AND own.control = 'none' AND g.control <> 'none'
+JOIN cells c ON c.cell = g.cell
+JOIN tasks t ON t.task = c.task
 LEFT JOIN t_quantiles q ON q.df = g.n - 1
 ORDER BY
-    g.suite, g.model, g.dataset, g.recipe, g.source_model, g.source_dataset, g.source_recipe,
-    g.target_density DESC, g.control <> 'none', g.control, g.label, g.strategy;
+    t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
+    c.target_density DESC, c.control <> 'none', c.control, c.label, c.strategy;
+
+-- Nothing of the task is at least as good for less: no row as cheap is better, none cheaper is as
+-- good. A row that lost a seed neither is on a front nor keeps others off.
+CREATE MACRO pareto_of(metric_name) AS TABLE
+WITH points AS (
+    SELECT *, CASE WHEN higher_is_better(metric_name) THEN mean ELSE -mean END AS goodness
+    FROM board_of(metric_name) WHERE control = 'none' AND n > 0
+)
+SELECT
+    *,
+    failed = 0
+    AND goodness >= max(goodness) FILTER (failed = 0)
+        OVER (PARTITION BY suite, model, dataset, recipe, density)
+    AND goodness > coalesce(max(goodness) FILTER (failed = 0) OVER sparser, '-infinity'::DOUBLE)
+        AS on_density_front,
+    failed = 0 AND flops_masked_ratio IS NOT NULL
+    AND goodness >= max(goodness) FILTER (failed = 0)
+        OVER (PARTITION BY suite, model, dataset, recipe, flops_masked_ratio)
+    AND goodness > coalesce(max(goodness) FILTER (failed = 0) OVER cheaper, '-infinity'::DOUBLE)
+        AS on_cost_front
+FROM points
+WINDOW
+    sparser AS (
+        PARTITION BY suite, model, dataset, recipe ORDER BY density
+        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
+    ),
+    cheaper AS (
+        PARTITION BY suite, model, dataset, recipe ORDER BY flops_masked_ratio
+        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
+    );
 
 CREATE VIEW pareto AS
-WITH points AS (SELECT * FROM leaderboard WHERE control = 'none' AND n > 0)
 SELECT
-    a.suite, a.model, a.dataset, a.recipe, a.source_model, a.source_dataset, a.source_recipe,
-    a.strategy, a.label, a.target_density, a.density,
-    a.mean, a.n, a.flops_ratio, a.flops_masked_ratio,
-    a.failed = 0 AND NOT EXISTS (
-        SELECT 1 FROM points b
-        WHERE b.failed = 0 AND b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
-            AND b.recipe = a.recipe AND b.mean >= a.mean AND b.density <= a.density
-            AND (b.mean > a.mean OR b.density < a.density)
-    ) AS on_density_front,
-    a.failed = 0 AND a.flops_masked_ratio IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM points b
-        WHERE b.failed = 0 AND b.suite = a.suite AND b.model = a.model AND b.dataset = a.dataset
-            AND b.recipe = a.recipe AND b.mean >= a.mean
-            AND b.flops_masked_ratio <= a.flops_masked_ratio
-            AND (b.mean > a.mean OR b.flops_masked_ratio < a.flops_masked_ratio)
-    ) AS on_cost_front
-FROM points a
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+    strategy, label, target_density, density,
+    mean, n, flops_ratio, flops_masked_ratio, on_density_front, on_cost_front
+FROM pareto_of('test_accuracy')
 ORDER BY
-    a.suite, a.model, a.dataset, a.recipe, a.source_model, a.source_dataset, a.source_recipe,
-    a.label, a.target_density DESC, a.strategy;
+    suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+    label, target_density DESC, strategy;

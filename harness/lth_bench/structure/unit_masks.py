@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask
-from lth_bench.masks.select import top_k_flat
+from lth_bench.masks.allocation import top_k_flat
 from lth_bench.structure.groups import UnitGroup
 from lth_bench.structure.units import unit_groups
 

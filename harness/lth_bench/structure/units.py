@@ -40,7 +40,7 @@ def _groups(twin: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, .
         if _is_layer(layer) and name not in seen and layer in graph.module2node:
             group = _group(twin, graph, layer)
             seen.update(group.layers)
-            # nobody reads the units of the output layer
+            # no layer reads the units of the output layer
             if group.columns:
                 groups.append(group)
     verify(twin, input_shape, groups)

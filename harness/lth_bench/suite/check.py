@@ -1,26 +1,32 @@
-"""The part of a suite that only plugins can judge: their names and their parameters."""
+"""Checks of a suite before a run: its plugins and their parameters, and that the command line
+allows its own code and a database elsewhere.
+"""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.blame import ends_the_run, where
 from lth_bench.errors import UserError, told
 from lth_bench.params import build, dotted
-from lth_bench.suite.source import Source, holds
-from lth_bench.suite.spec import Keys, StrategySpec, Suite, TaskSpec
+from lth_bench.params.build import Keys
+from lth_bench.suite.source import SuiteSource, holds
+from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
+from lth_bench.system.blame import ends_the_run, where
+from lth_bench.system.text import redacted
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
 
 def check(suite: Suite, registry: Registry) -> None:
-    """Build every model, dataset, recipe and strategy of the suite once, as parameters only.
+    """Create every model, dataset, recipe and strategy of the suite from its parameters.
 
-    Raises UserError with the file, line and key of the first that cannot be.
+    Raises UserError with file, line and key of the first that is refused.
     """
-    source = Source(suite.path, suite.text, suite.overridden, suite.added)
+    source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
     try:
         _check(suite, registry)
     except UserError as error:
@@ -62,7 +68,7 @@ def _plugin(registry: Registry, group: str, name: str, at: Keys) -> type[Any]:
 
 
 def _places(strategy: StrategySpec, task: TaskSpec) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
-    """The tables that set a strategy's parameters on this task, the one that wins first."""
+    """The tables that set a strategy's parameters on this task, in order of precedence."""
     model, tuned = task.model, strategy.tuned_on(task)
     if tuned is not None:
         yield (*tuned.at, "params"), tuned.params
@@ -78,7 +84,7 @@ def _build(
     what: str,
     tables: Sequence[tuple[Keys, Mapping[str, Any]]],
 ) -> None:
-    """Build it; an error's path then leads into the first table that holds the key it names."""
+    """Build it. The path of an error leads into the first table that has its key."""
     try:
         build(cls, values, what)
     except UserError as error:
@@ -87,7 +93,51 @@ def _build(
         )
         error.path = (*at, *error.path)
         raise
-    except BaseException as error:  # whatever a plugin's __post_init__ raises
+    except BaseException as error:  # a plugin's __post_init__ may raise anything
         if ends_the_run(error):
             raise
         raise UserError(f"{what}: {told(error)}{where(error)}", tables[-1][0]) from error
+
+
+def require_plugins(suite: Suite, files: Sequence[Path], command: str) -> None:
+    """Refuse a suite unless all of its `plugins` are in `files`; the error prints the command.
+
+    A suite lists them relative to its own folder. `command` is what was typed, without --plugin:
+    `lth-bench run mine.toml`.
+    """
+    folder = suite.path.resolve().parent
+    named = {Path(file).resolve() for file in files}
+    missing = [folder / name for name in suite.plugins if (folder / name).resolve() not in named]
+    if missing:
+        flags = (f"--plugin {shlex.quote(_short(path))}" for path in [*files, *missing])
+        options = " ".join(dict.fromkeys(flags))
+        raise UserError(
+            f"suite {suite.name!r} needs its own code: {', '.join(map(_short, missing))}."
+            f" Read it, then allow it with\n  {command} {options}",
+            ("plugins",),
+        )
+
+
+def require_storage(suite: Suite, command: str) -> None:
+    """Refuse a suite that stores its studies in a database unless --storage gives it too.
+
+    Its URL could lead to any host or file. `command` is what was typed, without --storage.
+    """
+    url = suite.tune.storage if suite.tune is not None else None
+    if url is None or any(at == ("tune", "storage")[: len(at)] for at in suite.overridden):
+        return
+    raise UserError(
+        f"suite {suite.name!r} stores its studies in the database {redacted(url)}. A suite alone"
+        f" cannot open a database; if you trust it, allow it with\n"
+        f"  {command} --storage {shlex.quote(redacted(url))}\n"
+        f"or remove `storage` from [tune] to store them beside the results",
+        ("tune", "storage"),
+    )
+
+
+def _short(path: Path) -> str:
+    whole = Path(path).resolve()  # show the target of a link, since that is what would run
+    try:
+        return str(whole.relative_to(Path.cwd()))
+    except ValueError:
+        return str(whole)

@@ -1,4 +1,4 @@
-"""From [[claims]] to claims: which task, which rows, which densities each one is about."""
+"""Read [[claims]]: the task, the labels and the densities that each claim is about."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import dotted, show
+from lth_bench.params.build import Keys
 from lth_bench.suite.document import ClaimTable
-from lth_bench.suite.spec import Claim, Keys, Side, StrategySpec, TaskSpec
+from lth_bench.suite.spec import Claim, Side, StrategySpec, TaskSpec
 
 DENSITY_TOLERANCE = 0.005
-"""How far, relatively, a claim's density may lie from the task's: .21 is .2107, as in filters."""
+"""Relative distance at which a claim's density still means the task's: 0.21 is 0.2107."""
 
 
 def claims_of(
@@ -19,17 +20,18 @@ def claims_of(
     strategies: Sequence[StrategySpec],
     overridden: bool = False,
 ) -> tuple[Claim, ...]:
-    """The suite's claims. UserError for one that names what the suite does not have.
+    """The suite's claims. UserError for a claim about something that the suite does not have.
 
-    Where `--set` has changed the suite, that is no mistake in the claim: a suite at two of its
-    densities cannot decide what is claimed of the others. It is then left out.
+    Where `--set` has changed the suite, such a claim is left out instead: a suite reduced to two of
+    its densities cannot decide claims about the others.
     """
     found: list[Claim] = []
     for i, table in enumerate(tables):
         at: Keys = ("claims", i)
         if any(claim.name == table.name for claim in found):
             raise UserError(
-                f"{dotted((*at, 'name'))}: the name {show(table.name)} is taken by another claim",
+                f"{dotted((*at, 'name'))}: another claim is already named {show(table.name)};"
+                " rename one",
                 (*at, "name"),
             )
         try:
@@ -51,11 +53,13 @@ def _claim(
         other = task if table.versus_recipe is None else _sibling(table, task, tasks, at)
         versus = _side(table.versus, here, other, strategies, table.density, at)
         if versus == of:
-            raise UserError(f"{dotted(here)} is the same as `of`: {show(table.versus)}", here)
+            raise UserError(
+                f"{dotted(here)} must differ from `of`, but both are {show(table.versus)}", here
+            )
     sides = (of, versus)
     if table.density is not None and all(s is None or s.densities == (1.0,) for s in sides):
         raise UserError(
-            f"{dotted((*at, 'density'))}: the dense run has no density to choose; leave it out",
+            f"{dotted((*at, 'density'))}: a claim about dense runs takes no density; remove it",
             (*at, "density"),
         )
     thresholds = {key: getattr(table, key) for key in ("at_least", "at_most", "within")}
@@ -77,27 +81,27 @@ def _claim(
 
 
 def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
-    """The one task that the claim's model, dataset and recipe leave."""
-    left = list(tasks)
+    """The one task that fits the claim's model, dataset and recipe."""
+    fitting = list(tasks)
     for key in ("model", "dataset", "recipe"):
         wanted = getattr(table, key)
         if wanted is None:
             continue
-        kept = [task for task in left if wanted in _names(task, key)]
+        kept = [task for task in fitting if wanted in _names(task, key)]
         if not kept:
             here = (*at, key)
-            names = list(dict.fromkeys(name for task in left for name in _names(task, key)))
+            names = list(dict.fromkeys(name for task in fitting for name in _names(task, key)))
             raise UserError(
                 f"{dotted(here)}: no task has a {key} {show(wanted)}{suggest(wanted, names)}", here
             )
-        left = kept
-    if len(left) > 1:
+        fitting = kept
+    if len(fitting) > 1:
         raise UserError(
-            f"{dotted(at)} is about one task, but fits {len(left)} of them:"
-            f" {', '.join(task.label for task in left)}; give model, dataset or recipe",
+            f"{dotted(at)} must be about one task, but fits {len(fitting)} of them:"
+            f" {', '.join(task.label for task in fitting)}; set model, dataset or recipe",
             at,
         )
-    return left[0]
+    return fitting[0]
 
 
 def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
@@ -108,7 +112,7 @@ def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
 
 
 def _sibling(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
-    """The same model and dataset under `versus_recipe`."""
+    """The task of the same model and dataset with the recipe `versus_recipe`."""
     siblings = {
         t.recipe_name: t for t in tasks if (t.model, t.dataset) == (task.model, task.dataset)
     }
@@ -137,7 +141,7 @@ def _side(
         raise UserError(f"{dotted(here)}: {unknown.message}", here)
     strategy = known.get(label)
     if strategy is not None and not strategy.applies_to(task):
-        raise UserError(f"{dotted(here)}: {show(label)} is not for {task.model.label}", here)
+        raise UserError(f"{dotted(here)}: {show(label)} does not run on {task.model.label}", here)
     dense = strategy is None or strategy.use == "dense"
     controls = () if strategy is None or dense else strategy.controls
     if slash and control not in controls:
@@ -151,22 +155,24 @@ def _side(
 def _densities(
     asked: float | tuple[float, ...] | None, task: TaskSpec, at: Keys
 ) -> tuple[float, ...]:
-    """The task's own densities that the claim means."""
+    """The task's densities that the claim is about."""
     here = (*at, "density")
     sparse = [d for d in task.densities if d < 1]
-    there = ", ".join(f"{d:g}" for d in sparse) or "none but 1"
+    there = ", ".join(f"{d:g}" for d in sparse) or "only 1"
     if asked is None:
-        raise UserError(f"{dotted(at)} has no density; {task.label} has {there}", at)
+        raise UserError(f"{dotted(at)} needs a density; {task.label} has {there}", at)
     found: set[float] = set()
     for i, density in enumerate(asked if isinstance(asked, tuple) else (asked,)):
         place = (*here, i) if isinstance(asked, tuple) else here
         near = [d for d in sparse if abs(d - density) <= DENSITY_TOLERANCE * density]
         if not near:
             raise UserError(
-                f"{dotted(place)}: {task.label} has no density {density:g}, but {there}", place
+                f"{dotted(place)}: {task.label} has no density {density:g}; it has {there}", place
             )
         nearest = min(near, key=lambda d: abs(d - density))
         if nearest in found:
-            raise UserError(f"{dotted(place)}: {nearest:g} is meant twice; keep one", place)
+            raise UserError(
+                f"{dotted(place)}: density {nearest:g} is listed twice; keep one", place
+            )
         found.add(nearest)
     return tuple(sorted(found, reverse=True))

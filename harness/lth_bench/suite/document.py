@@ -1,4 +1,4 @@
-"""The form of a suite file, as frozen dataclasses: the reader and the JSON schema follow them."""
+"""The format of a suite file as frozen dataclasses; suites are read by them, the schema follows."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from typing import Annotated, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
+from lth_bench.suite.spec import Seed
 from lth_bench.suite.tune import TuneTable
 from lth_bench.suite.tuned import TunedTable
 
 SCHEMA_VERSION = 1
-"""The newest form of suites that this version reads."""
+"""The newest format of suites that this version reads."""
 
-Density = Annotated[float, Range(0, 1, open_low=True)]
-Seed = Annotated[int, Range(0, 2**31 - 1)]
+TargetDensity = Annotated[float, Range(0, 1, open_low=True)]
 SeedCount = Annotated[int, Range(1, 10_000)]
-Control = Literal["reinit", "shuffle"]
-Table = Mapping[str, object]
-Named = str | Table | tuple[str | Table, ...]
+ControlName = Literal["reinit", "shuffle"]
+TomlTable = Mapping[str, object]
+Named = str | TomlTable | tuple[str | TomlTable, ...]
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-"""Suites, recipes and labels: they become part of file names and of table rows."""
+"""Suites, recipes and labels: these names become parts of file names and of table rows."""
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """Densities (1 - rate)^i for i = 1 ... rounds: what `rate` leaves after each round."""
+class SparsitySchedule:
+    """Densities (1 - rate)^i for i = 1 ... rounds: the weights remaining after each round."""
 
     rate: Annotated[float, Range(0, 1, open_low=True, open_high=True)]
     """Fraction removed each round."""
     rounds: Annotated[int, Range(1, 100)]
     """Number of densities."""
 
-    def rungs(self) -> tuple[float, ...]:
+    def densities(self) -> tuple[float, ...]:
         """From dense to sparse, at ten digits: 0.8, 0.64, 0.512, ..."""
         return tuple(float(f"{(1 - self.rate) ** i:.10g}") for i in range(1, self.rounds + 1))
 
 
-Densities = tuple[Density, ...] | Ladder
+Densities = tuple[TargetDensity, ...] | SparsitySchedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +52,15 @@ class Header:
     version: Annotated[int, Range(1)] = 1
     """Raise it when the suite's meaning changes."""
     description: str = ""
-    """What it asks, for listings."""
+    """The question that it answers, for listings."""
     densities: Densities | None = None
     """Kept fractions of the prunable weights, in (0, 1]: a list, or {rate, rounds}."""
     seeds: SeedCount | tuple[Seed, ...]
     """The seeds, or how many (0, 1, ...)."""
-    controls: tuple[Control, ...] = ()
-    """Controls that every strategy's tickets get."""
+    controls: tuple[ControlName, ...] = ()
+    """Controls of every strategy's tickets."""
     baseline: str = "dense"
-    """Label that the others are compared to."""
+    """The label with which the others are compared."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")
@@ -81,7 +81,7 @@ class TaskTable:
     recipe: str | tuple[str, ...]
     """The name of a recipe of this suite, or a list of them."""
     densities: Densities | None = None
-    """Instead of the suite's, since what a network bears depends on its size."""
+    """Replaces the suite's densities: how far a network can be pruned depends on its size."""
 
     def __post_init__(self) -> None:
         check_densities(self.densities)
@@ -94,17 +94,17 @@ class StrategyTable:
     use: str
     """The strategy's name."""
     label: str | None = None
-    """Name in the results, by default `use`; two labels of one strategy rank separately."""
-    params: Table = field(default_factory=dict)
+    """Name in the results, by default `use`; two labels of one strategy are ranked separately."""
+    params: TomlTable = field(default_factory=dict)
     """The strategy's parameters."""
-    per_model: Mapping[str, Table] = field(default_factory=dict)
-    """Parameters for one model, laid over `params`; the key is the model's name."""
-    controls: tuple[Control, ...] | None = None
-    """Instead of the suite's."""
+    per_model: Mapping[str, TomlTable] = field(default_factory=dict)
+    """By a model's name: parameters on that model, which replace those of `params`."""
+    controls: tuple[ControlName, ...] | None = None
+    """Replaces the suite's controls."""
     models: tuple[str, ...] = ()
     """Only for these models."""
     tuned: tuple[TunedTable, ...] = ()
-    """What tuning found, task by task; the strategy then runs on these tasks only."""
+    """What tuning found for each task; the strategy then runs on these tasks only."""
 
     def __post_init__(self) -> None:
         if self.label is None:
@@ -113,8 +113,8 @@ class StrategyTable:
             safe(self.label, "label")
         if self.label == "dense" and self.use != "dense":
             raise UserError(
-                f"label 'dense' belongs to the strategy dense, but this uses {show(self.use)};"
-                " choose another label",
+                f"label 'dense' is reserved for the strategy dense, but this one uses"
+                f" {show(self.use)}; choose another label",
                 ("label",),
             )
         distinct(self.controls or (), "controls")
@@ -123,45 +123,45 @@ class StrategyTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimTable:
-    """One of [[claims]]: something that a paper says, and that this suite's results can decide.
+    """One of [[claims]]: a paper's claim that this suite's results can confirm or refute.
 
-    With none of `at_least`, `at_most` and `within`, it says `reported = true`.
+    Without `at_least`, `at_most` and `within`, it needs `reported = true`.
     """
 
     name: str
-    """Its name in tables; no two claims of a suite share one."""
+    """Its name in tables, unique in the suite."""
     text: str
     """The claim in words."""
     source: str
-    """Where it is from: paper, section, figure or table; and where the threshold is from."""
+    """Its source: paper, section, figure or table; and the source of the threshold."""
     metric: str = "test_accuracy"
     """A numeric column of `tickets_flat`, or a metric that a plugin reports."""
     of: str
-    """What the claim is about: LABEL, or LABEL/CONTROL."""
+    """The subject of the claim: LABEL, or LABEL/CONTROL."""
     versus: str | None = None
-    """What it is compared with, paired by seed; without it the claim is about the value itself."""
+    """What `of` is compared with, paired by seed; without it, the claim is about a value."""
     model: str | None = None
-    """Where the suite has several tasks: the model, by name or label."""
+    """The model, by name or label; needed where the suite has several tasks."""
     dataset: str | None = None
-    """Where the suite has several tasks: the dataset, by name or label."""
+    """The dataset, by name or label; needed where the suite has several tasks."""
     recipe: str | None = None
-    """Where the suite has several tasks: the recipe's name."""
+    """The recipe's name; needed where the suite has several tasks."""
     versus_recipe: str | None = None
-    """Recipe of `versus` where it is another one, on the same model and dataset."""
-    density: Density | tuple[Density, ...] | None = None
-    """Kept fraction, one of the task's; of several the mean at each seed. None for dense runs."""
+    """Recipe of `versus` where it differs; model and dataset are the same."""
+    density: TargetDensity | tuple[TargetDensity, ...] | None = None
+    """One of the task's densities, or several: then their mean at each seed. Not for dense runs."""
     compare: Literal["difference", "ratio"] = "difference"
-    """`of` minus `versus`, or `of` divided by `versus` (over the seeds the geometric mean)."""
+    """`of` minus `versus`, or `of` divided by `versus` (geometric mean over the seeds)."""
     at_least: float | None = None
-    """The true mean is this or more. Accuracies are fractions: 0.002 is 0.2 points."""
+    """Lower bound of the true mean. Accuracies are fractions: 0.002 is 0.2 points."""
     at_most: float | None = None
-    """The true mean is this or less."""
+    """Upper bound of the true mean."""
     within: Annotated[float, Range(0, open_low=True)] | None = None
-    """The true difference lies within this distance of 0; a ratio, of 1."""
+    """Largest distance of the true difference from 0, or of the true ratio from 1."""
     reported: bool = False
-    """Print ours beside the published figure and give no verdict."""
+    """Only show our figure beside the published one, without a verdict."""
     published: float | tuple[float, float] | None = None
-    """The paper's figure in the unit of the claim, or [low, high]."""
+    """The published figure in the unit of the claim, or its range [low, high]."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")
@@ -189,8 +189,8 @@ class ClaimTable:
         given += ["reported"] * self.reported
         if len(given) != 1:
             raise UserError(
-                "a claim has exactly one of at_least, at_most, within and reported = true, but this"
-                f" has {' and '.join(given) or 'none'}",
+                "a claim takes exactly one of at_least, at_most, within and reported = true, but"
+                f" got {' and '.join(given) or 'none'}",
                 (given[-1],) if given else (),
             )
         if self.compare == "ratio" and given[0] != "reported":
@@ -203,14 +203,14 @@ class ClaimTable:
                 )
 
     def _check_alone(self) -> None:
-        """What needs something to compare with."""
+        """Refuse keys that need `versus`."""
         for key, given in (
             ("compare", self.compare == "ratio"),
             ("within", self.within is not None),
             ("versus_recipe", self.versus_recipe is not None),
         ):
             if given:
-                raise UserError(f"{key} needs `versus`, what to compare with", (key,))
+                raise UserError(f"{key} needs `versus`, the label to compare with", (key,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,21 +218,21 @@ class Document:
     """A whole suite file."""
 
     schema_version: int
-    """Form of this file: 1."""
+    """Format of this file: 1."""
     plugins: tuple[str, ...] = ()
     """One-file plugins it needs; each loads only if --plugin names it too."""
     suite: Header
-    """What the suite is called, and its grid of densities and seeds."""
-    recipes: Mapping[str, Table] = field(default_factory=dict)
+    """The suite's name, densities and seeds."""
+    recipes: Mapping[str, TomlTable] = field(default_factory=dict)
     """Training recipes by name."""
     tasks: tuple[TaskTable, ...]
     """Models, datasets and recipes."""
     strategies: tuple[StrategyTable, ...]
     """The methods to compare."""
     claims: tuple[ClaimTable, ...] = ()
-    """What the suite's papers claim; `lth-bench claims` holds the results against it."""
+    """Claims of papers; `lth-bench claims` checks them against the results."""
     tune: TuneTable | None = None
-    """How `lth-bench tune` looks for the strategies' best parameters."""
+    """How `lth-bench tune` searches for the strategies' best parameters."""
 
     def __post_init__(self) -> None:
         for name in self.recipes:
@@ -244,12 +244,11 @@ class Document:
 
 
 def safe(name: str, key: str) -> None:
-    """Refuse a name that would not do as part of a file name."""
+    """Refuse a name that cannot be part of a file name."""
     if not SAFE_NAME.fullmatch(name):
         raise UserError(
-            f"{key} must be ASCII letters, digits and _ . + - (at most 64, the first a letter or"
-            f" digit),"
-            f" but got {show(name)}",
+            f"{key} must consist of ASCII letters, digits and _ . + - (at most 64, starting with a"
+            f" letter or digit), but got {show(name)}",
             (key,),
         )
 
@@ -264,14 +263,17 @@ def distinct(values: Sequence[Hashable], key: str) -> None:
 
 
 def check_densities(densities: Densities | None) -> None:
-    """Refuse an empty list, a density listed twice, a ladder that ends at 0."""
-    rungs = densities.rungs() if isinstance(densities, Ladder) else densities
-    if rungs is None:
+    """Refuse an empty list, a density listed twice, and a schedule that ends at 0."""
+    levels = densities.densities() if isinstance(densities, SparsitySchedule) else densities
+    if levels is None:
         return
-    if not rungs:
+    if not levels:
         raise UserError(
             "densities is empty; it needs at least one number in (0, 1]", ("densities",)
         )
-    if min(rungs) <= 0:
-        raise UserError("densities: so many rounds at this rate leave nothing", ("densities",))
-    distinct(rungs, "densities")
+    if min(levels) <= 0:
+        raise UserError(
+            "densities: at this rate, so many rounds prune every weight; use fewer rounds",
+            ("densities",),
+        )
+    distinct(levels, "densities")

@@ -1,4 +1,4 @@
-"""From a suite's TOML to the grid it describes."""
+"""Read a suite: from its TOML to the grid of experiments."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from typing import Any
 
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import build, dotted, show
-from lth_bench.suite import overrides as set_option
-from lth_bench.suite.additions import add_to
+from lth_bench.params.build import Keys
 from lth_bench.suite.claims import claims_of
 from lth_bench.suite.document import (
     SCHEMA_VERSION,
     Densities,
     Document,
-    Ladder,
+    SparsitySchedule,
     StrategyTable,
     TaskTable,
 )
+from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.select import select
-from lth_bench.suite.shipped import find
-from lth_bench.suite.source import Source, parse, read
-from lth_bench.suite.spec import Component, Keys, StrategySpec, Suite, TaskSpec
+from lth_bench.suite.source import SuiteSource, find, parse, read
+from lth_bench.suite.spec import Component, StrategySpec, Suite, TaskSpec
 from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
 
 MAX_TASKS = 1_000
-"""Tasks of one table, at most: a stranger's lists can ask for any number."""
+"""Tasks of one table, at most: lists in a suite from elsewhere could multiply to any number."""
 
 
 def load_suite(
@@ -44,11 +43,11 @@ def load_suite(
 ) -> Suite:
     """The suite at a path, or the shipped suite of that name.
 
-    `overrides` are the texts after `--set`; `seeds` is a list, or as on the command line a count
-    or numbers with commas; the others keep only what they name, by name or label. `added` are
-    strategies to append, by name, each with the option that asks for it. Raises
-    UserError with file, line and key for whatever is wrong in it, and NothingSelected where the
-    filters leave nothing. Names of plugins and their parameters are left to `check`.
+    `overrides` are the texts after `--set`. `seeds` is a list, or as on the command line a count or
+    numbers with commas. `strategies`, `models` and `datasets` keep only these, by name or label.
+    `added` are strategies to append, by name, each with the option that adds it. Raises UserError
+    with file, line and key for any mistake in the suite, and NothingSelected where the filters
+    exclude every experiment. Names of plugins and their parameters are checked by `check`.
     """
     path = find(suite)
     whole = suite_of(read(path), path, overrides, added)
@@ -61,21 +60,21 @@ def suite_of(
     overrides: Sequence[str] = (),
     added: Mapping[str, str] | None = None,
 ) -> Suite:
-    """The suite that a TOML text describes, such as the one a database keeps.
+    """The suite that a TOML text describes, such as the one that a database keeps.
 
-    `path` is what errors name. Raises UserError as `load_suite` does.
+    Errors name `path`. Raises UserError as `load_suite` does.
     """
     document = parse(text, path)
     new = add_to(document, added or {})
-    places = set_option.apply(document, overrides)
-    source = Source(path, text, places, new)
+    places = apply_overrides(document, overrides)
+    source = SuiteSource(path, text, places, new)
     try:
         return _assemble(document, source, overrides)
     except UserError as error:
         raise source.locate(error) from error.__cause__
 
 
-def _assemble(document: dict[str, Any], source: Source, overrides: Sequence[str]) -> Suite:
+def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence[str]) -> Suite:
     _check_version(document)
     _check_integers(document, ())
     read = build(Document, copy.deepcopy(document))
@@ -111,23 +110,25 @@ def _check_version(document: Mapping[str, Any]) -> None:
     version = document.get("schema_version")
     if version is None:
         raise UserError(
-            f"schema_version is missing; begin the file with `schema_version = {SCHEMA_VERSION}`"
+            f"schema_version is missing; start the file with `schema_version = {SCHEMA_VERSION}`"
         )
     at = ("schema_version",)
     if type(version) is not int or version < 1:
         raise UserError(f"schema_version must be {SCHEMA_VERSION}, but got {show(version)}", at)
     if version > SCHEMA_VERSION:
         raise UserError(
-            f"schema_version {show(version)} is newer than this lth-bench reads"
+            f"schema_version {show(version)} is newer than this version of lth-bench supports"
             f" ({SCHEMA_VERSION}); upgrade lth-bench",
             at,
         )
 
 
 def _check_integers(value: object, path: Keys) -> None:
-    """TOML's integers have 64 bits; Python's reader takes any."""
+    """TOML's integers have 64 bits; Python's parser accepts longer ones."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise UserError(f"{dotted(path)} is an integer of more than 64 bits", path)
+        raise UserError(
+            f"{dotted(path)} must be an integer of at most 64 bits, but got a longer one", path
+        )
     if isinstance(value, Mapping | list):
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, inner in items:
@@ -144,15 +145,15 @@ def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
 def _sorted(densities: Densities | None) -> tuple[float, ...]:
     if densities is None:
         return ()
-    rungs = densities.rungs() if isinstance(densities, Ladder) else densities
-    return tuple(sorted(rungs, reverse=True))
+    chosen = densities.densities() if isinstance(densities, SparsitySchedule) else densities
+    return tuple(sorted(chosen, reverse=True))
 
 
 def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
     at: Keys = ("tasks", i)
     densities = _sorted(table.densities) or _sorted(document.suite.densities)
     if not densities:
-        raise UserError(f"{dotted(at)} has no densities; give them in [suite] or in every task", at)
+        raise UserError(f"{dotted(at)} has no densities; set them in [suite] or in every task", at)
     models = _components(table.model, (*at, "model"))
     datasets = _components(table.dataset, (*at, "dataset"))
     recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
@@ -160,11 +161,18 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
     if count > MAX_TASKS:
         raise UserError(
             f"{dotted(at)}: {len(models)} models × {len(datasets)} datasets × {len(recipes)}"
-            f" recipes are {count:,} tasks, more than {MAX_TASKS:,}; divide the suite",
+            f" recipes are {count:,} tasks, but {MAX_TASKS:,} are allowed; split the suite",
             at,
         )
     return [
-        TaskSpec(model, dataset, recipe, document.recipes[recipe], densities, at)
+        TaskSpec(
+            model=model,
+            dataset=dataset,
+            recipe_name=recipe,
+            recipe=document.recipes[recipe],
+            densities=densities,
+            at=at,
+        )
         for model, dataset, recipe in itertools.product(models, datasets, recipes)
     ]
 
@@ -172,11 +180,11 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
 def _recipes(given: str | tuple[str, ...], at: Keys, known: Mapping[str, Any]) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else given
     if not names:
-        raise UserError(f"{dotted(at)} is an empty list; name a recipe", at)
+        raise UserError(f"{dotted(at)} is an empty list; it needs at least one recipe", at)
     for j, name in enumerate(names):
         here = at if isinstance(given, str) else (*at, j)
         if name not in known:
-            hint = suggest(name, known) or "; this suite has none, write [recipes.NAME]"
+            hint = suggest(name, known) or "; this suite has no recipes, add [recipes.NAME]"
             raise UserError(f"{dotted(here)}: unknown recipe {show(name)}{hint}", here)
     return names
 
@@ -197,7 +205,7 @@ def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
         params = {key: value for key, value in given.items() if key != "name"}
         name = given.get("name")
         if name is None:
-            raise UserError(f"{dotted(at)} has no name; write {{name = '...', ...}}", at)
+            raise UserError(f"{dotted(at)} has no name; use {{name = '...', ...}}", at)
     here = (*at, "name") if isinstance(given, Mapping) else at
     if not isinstance(name, str) or not name:
         raise UserError(f"{dotted(here)} must be a name, but got {show(name)}", here)

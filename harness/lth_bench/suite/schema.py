@@ -1,4 +1,4 @@
-"""A JSON Schema of suites, draft-07, from the plugins at hand: editors complete and check by it."""
+"""A JSON Schema (draft-07) of suites from the installed plugins, for completion in editors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def json_schema(registry: Registry) -> Schema:
     }
     properties["suite"]["required"] = ["name", "seeds"]
     properties["suite"]["properties"]["name"]["pattern"] = f"^{SAFE_NAME.pattern}$"
-    # Recipes may be completed by --set, so nothing in them is required.
+    # --set may complete a recipe, so nothing in it is required.
     properties["recipes"]["additionalProperties"] = table_schema(Recipe, required=False)
     properties["tasks"].update(minItems=1, items=_tasks())
     properties["strategies"].update(minItems=1, items=_strategies(registry))
@@ -49,7 +49,7 @@ def json_schema(registry: Registry) -> Schema:
 
 
 def _classes(registry: Registry, group: str) -> dict[str, type[Any]]:
-    """Name → class of the plugins that load and whose parameters can be read."""
+    """Name → class of the plugins that load and have readable parameters."""
     found = {}
     for name, entry in sorted(registry.groups[group].items()):
         try:

@@ -1,7 +1,8 @@
-"""A suite's text: reading it, and finding the line of a key."""
+"""A suite's file: finding it, reading it, and the line of a key."""
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from bisect import bisect_left
@@ -10,22 +11,66 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lth_bench.errors import UserError
+from lth_bench.errors import UserError, suggest
 from lth_bench.params import show
-from lth_bench.suite.spec import Keys
+from lth_bench.params.build import Keys
+
+FOLDER = (Path(__file__).parents[1] / "suites").resolve()
+
+
+def shipped() -> dict[str, Path]:
+    """Name → file, sorted by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def find(suite: str | os.PathLike[str]) -> Path:
+    """The file of a suite, given as a path or as the name of a shipped suite.
+
+    A text that ends in .toml, contains a separator or is a file here is taken as a path.
+    """
+    text = os.fspath(suite)
+    if not text:
+        raise UserError(f"no suite given; give a .toml file or one of {', '.join(shipped())}")
+    path = Path(text)
+    separators = [s for s in (os.sep, os.altsep) if s]
+    if path.suffix == ".toml" or any(s in text for s in separators) or _is_file(path):
+        return path
+    known = shipped()
+    if text in known:
+        return known[text]
+    if _is_dir(path):
+        raise UserError(f"{show(text)} is a directory, not a suite; give a .toml file")
+    raise UserError(
+        f"no suite {show(text)}{suggest(text, known)} (or give the path of a .toml file)"
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
 
 MAX_BYTES = 1_000_000
-"""No suite is longer; what is, is another file given by mistake."""
+"""A longer file is not a suite but another file given by mistake."""
 MAX_DOTS = 2_000
-"""No line of a suite has more: a key of that many parts would take the reader of TOML minutes."""
+"""Dots in one line, at most: a key with more parts would take the TOML parser minutes."""
 MAX_DEPTH = 60
-"""No suite nests deeper; what does would break Python's limit on recursion further on."""
+"""Depth of nested tables, at most: a deeper suite would exceed Python's recursion limit."""
 SEARCHED = 3_000_000
-"""Characters read in search of a key's line, at most: seconds."""
+"""Characters parsed to find a key's line, at most: a few seconds."""
 
 
 @dataclass(frozen=True)
-class Source:
+class SuiteSource:
     """A suite's file, its text, and what `--set` changed in it."""
 
     path: Path
@@ -36,10 +81,10 @@ class Source:
     """Where a strategy was added on the command line → the option that did it."""
 
     def locate(self, error: UserError) -> UserError:
-        """The same error, its message opened by the file and line (or the --set) of its path."""
+        """The same error; its message starts with the file and line, or the --set, of its path."""
         for place, text in self.overrides.items():
             within = error.path[: len(place)] == place
-            # A table that the option made: the file has no line for it.
+            # The option created this table, so the file has no line for it.
             made = place[: len(error.path)] == error.path and not self._says(error.path)
             if within or made:
                 error.message = f"--set {text}: {error.message}"
@@ -58,12 +103,14 @@ class Source:
 
 
 def read(path: Path) -> str:
-    """A file's text. UserError where there is none, or it is no text."""
+    """A file's text. UserError where it does not exist or is not text."""
     try:
         if path.is_dir():
             raise UserError(f"{path} is a directory, not a suite; give a .toml file")
         if not path.exists():
-            raise UserError(f"no suite file {show(str(path))}")
+            raise UserError(
+                f"no suite file {show(str(path))}; `lth-bench ls suites` lists the shipped suites"
+            )
         if not path.is_file():
             raise UserError(f"{path} is not a regular file; give a .toml file")
         with path.open("rb") as file:
@@ -74,7 +121,9 @@ def read(path: Path) -> str:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"suite file {show(str(path))} cannot be read: {reason}") from error
     if len(content) > MAX_BYTES:
-        raise UserError(f"{path} is longer than {MAX_BYTES:,} bytes; that is no suite")
+        raise UserError(
+            f"{path} is longer than {MAX_BYTES:,} bytes, so it is not a suite; give a .toml file"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -83,21 +132,21 @@ def read(path: Path) -> str:
             f"{path}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x}); save it as UTF-8"
         ) from error
     if not text.strip():
-        raise UserError(f"{path} is empty; a suite begins with `schema_version = 1`")
+        raise UserError(f"{path} is empty; a suite starts with `schema_version = 1`")
     return text
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
-    """The document. UserError with the line where it is no TOML."""
+    """The document. UserError with the line of the first mistake in its TOML."""
     for number, content in enumerate(text.split("\n"), 1):
         if content.count(".") > MAX_DOTS:
-            raise UserError(
-                f"{path}:{number}: more than {MAX_DOTS:,} dots in a line; no suite is so"
-            )
+            raise UserError(f"{path}:{number}: a line of a suite has at most {MAX_DOTS:,} dots")
     try:
         document = tomllib.loads(text)
     except RecursionError as error:
-        raise UserError(f"{path}: nested too deeply") from error
+        raise UserError(
+            f"{path}: nested too deeply; at most {MAX_DEPTH} tables or lists are allowed"
+        ) from error
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
         found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", str(error))
         line = int(found[1]) if found else _first_bad_line(text, str(error))
@@ -105,7 +154,9 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         column = f", column {found[2]}" if found else ""
         raise UserError(f"{path}:{line}: not valid TOML: {reason}{column}") from error
     if depth(document) > MAX_DEPTH:
-        raise UserError(f"{path}: nested too deeply, more than {MAX_DEPTH} tables or lists")
+        raise UserError(
+            f"{path}: nested too deeply; at most {MAX_DEPTH} tables or lists are allowed"
+        )
     return document
 
 
@@ -118,37 +169,37 @@ def _first_bad_line(text: str, message: str) -> int:
         try:
             tomllib.loads("\n".join(lines[:number]))
         except tomllib.TOMLDecodeError:
-            return False  # a value that goes on below
+            return False  # a value that continues on the next line
         except ValueError:
             return True
         return False
 
-    # the reader stops at the first fault, so every longer prefix has it too
+    # the parser stops at the first mistake, so every longer prefix has it too
     numbers = range(1, len(lines) + 1)
     return numbers[min(bisect_left(numbers, True, key=bad), len(lines) - 1)]
 
 
 class _LongSearch(Exception):
-    """A key's line is not found within SEARCHED characters."""
+    """A key's line was not found within SEARCHED characters."""
 
 
 def line_of(text: str, path: Keys) -> int | None:
-    """The line (from 1) where the key at `path` stands, or the nearest table around it.
+    """The line, counted from 1, of the key at `path`, or of the nearest table around it.
 
-    Parses growing prefixes of the text until the path appears. Within a list over several lines
-    the prefix is closed with brackets first, so that an element has its own line. None where that
-    takes too long, as in a text of thousands of lines without a key.
+    Parses growing prefixes of the text until the path appears. Within a list over several lines,
+    the prefix is first closed with brackets, so that each element has its own line. None where this
+    takes too long, as in a text of thousands of lines without the key.
     """
     lines = text.split("\n")
-    left = SEARCHED
+    budget = SEARCHED
 
     def present(number: int, path: Keys) -> bool:
-        nonlocal left
-        # A prefix that ends within a value says nothing; what stands before it does.
+        nonlocal budget
+        # A prefix that ends within a value cannot be parsed; a shorter one can.
         for last in range(number, 0, -1):
             prefix = "\n".join(lines[:last])
-            left -= len(prefix)
-            if left < 0:
+            budget -= len(prefix)
+            if budget < 0:
                 raise _LongSearch
             document = _document(prefix)
             if document is not None:
@@ -167,7 +218,7 @@ def line_of(text: str, path: Keys) -> int | None:
 
 
 def depth(document: object) -> int:
-    """How many tables and lists lie within each other; a dotted key of n parts makes n tables."""
+    """Depth of nested tables and lists; a dotted key of n parts makes n tables."""
     found, level = 0, [document]
     while level := [item for item in level if isinstance(item, Mapping | list)]:
         found += 1
@@ -185,7 +236,7 @@ def _document(prefix: str) -> dict[str, Any] | None:
 
 
 def holds(document: Any, path: Keys) -> bool:
-    """Whether the path leads somewhere in these tables and lists."""
+    """Whether these tables and lists have something at `path`."""
     for key in path:
         try:
             document = document[key]

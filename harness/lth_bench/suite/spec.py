@@ -1,4 +1,4 @@
-"""What a suite says, once read: tasks, strategies, seeds, densities and claims."""
+"""A suite once it is read, as plain data: tasks, strategies, seeds, densities and claims."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from lth_bench.suite.tuned import Tuned
+from lth_bench.params import Range
+from lth_bench.params.build import Keys
 
 if TYPE_CHECKING:
     from lth_bench.suite.tune import TuneSpec
 
-Keys = tuple[str | int, ...]
-"""Where something stands in the TOML document: `("tasks", 0, "model")`."""
+MAX_SEED = 2**31 - 1
+Seed = Annotated[int, Range(0, MAX_SEED)]
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Component:
         return not {self.name, self.label}.isdisjoint(names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """A model on a dataset under a training recipe, and the densities asked of it."""
+    """A model on a dataset with a training recipe, and its target densities."""
 
     model: Component
     dataset: Component
@@ -63,46 +64,62 @@ class TaskSpec:
         return f"{self.model.label}/{self.dataset.label}/{self.recipe_name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """What a strategy uses on one task instead of its own settings."""
+
+    task: tuple[str, str, str]
+    """Labels of model and dataset, name of the recipe."""
+    params: Mapping[str, Any]
+    train: Mapping[str, Any]
+    """Values that replace those of the task's recipe."""
+    origin: Mapping[str, Any] | None
+    """The study's id, the trial's number and the study's steps; None where no study is named."""
+    at: Keys = field(default=(), compare=False)
+    seeds: tuple[int, ...] = ()
+    """The study's own seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StrategySpec:
-    """A strategy under its label and parameters."""
+    """A strategy with its label and parameters."""
 
     use: str
     """The plugin's name."""
     label: str
     params: Mapping[str, Any] = field(default_factory=dict)
     per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By a model's name or label: parameters laid over `params`."""
+    """By a model's name or label: parameters that replace those of `params`."""
     controls: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    """Only for these models, by name or label; for all when empty."""
+    """Only for these models, by name or label; empty for all."""
     at: Keys = field(default=(), compare=False)
     tuned: tuple[Tuned, ...] = ()
-    """What tuning found; where it is not empty, only for the tasks in it."""
+    """What tuning found; if there is any, the strategy runs only on these tasks."""
 
     def applies_to(self, task: TaskSpec) -> bool:
-        """Whether the suite asks for this strategy on this task."""
+        """Whether this strategy runs on this task."""
         if self.tuned and self.tuned_on(task) is None:
             return False
         return not self.models or task.model.answers_to(self.models)
 
     def tuned_on(self, task: TaskSpec) -> Tuned | None:
-        """What tuning found for this task, if it did."""
+        """What tuning found for this task, if anything."""
         key = (task.model.label, task.dataset.label, task.recipe_name)
         return next((tuned for tuned in self.tuned if tuned.task == key), None)
 
     def params_on(self, task: TaskSpec) -> dict[str, Any]:
-        """The parameters on this task; what tuning found wins."""
+        """The parameters on this task; tuned ones take precedence."""
         params, tuned = self.params_for(task.model), self.tuned_on(task)
         return params if tuned is None else merged(params, tuned.params)
 
     def recipe_on(self, task: TaskSpec) -> dict[str, Any]:
-        """The task's recipe with what tuning found laid over it."""
+        """The task's recipe with its tuned values."""
         tuned = self.tuned_on(task)
         return dict(task.recipe) if tuned is None else with_values(task.recipe, tuned.train)
 
     def params_for(self, model: Component) -> dict[str, Any]:
-        """The parameters on this model; what is said of its label wins over its name."""
+        """The parameters on this model; those for its label override those for its name."""
         params = dict(self.params)
         for key in dict.fromkeys((model.name, model.label)):
             params = merged(params, self.per_model.get(key, {}))
@@ -127,9 +144,9 @@ class Side:
         return self.label if self.control == "none" else f"{self.label}/{self.control}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a paper claims, in terms of this suite. A user writes `document.ClaimTable`."""
+    """A paper's claim in terms of this suite, read from `document.ClaimTable`."""
 
     name: str
     text: str
@@ -159,7 +176,7 @@ class Claim:
         return middle - self.threshold, middle + self.threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Suite:
     """A grid of experiments: every strategy on every task it applies to, at every seed."""
 
@@ -171,32 +188,32 @@ class Suite:
     seeds: tuple[int, ...]
     controls: tuple[str, ...]
     baseline: str
-    """The label that others are compared to."""
+    """The label with which others are compared."""
     tasks: tuple[TaskSpec, ...]
     strategies: tuple[StrategySpec, ...]
     plugins: tuple[str, ...]
     """One-file plugins it needs, relative to its own folder."""
     text: str
-    """The TOML as it stands in the file."""
+    """The TOML text of the file, unchanged."""
     path: Path
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)
-    """Where one of `overrides` took effect, and which; of several at one place the last."""
+    """The place of each of `overrides` → its text."""
     added: Mapping[Keys, str] = field(default_factory=dict, compare=False)
-    """Strategies that the file does not list: where they stand, and the option that adds each."""
+    """The place of each strategy that is not in the file → the option that adds it."""
     claims: tuple[Claim, ...] = ()
-    """Of the file as it stands: those that `--set` has taken the ground from are left out."""
+    """Claims of the file, without those that no longer apply because of `--set`."""
     tune: TuneSpec | None = None
-    """How its strategies' parameters are looked for; None without a table [tune]."""
+    """How its strategies' parameters are tuned; None without a table [tune]."""
 
     def pairs(self) -> list[tuple[StrategySpec, TaskSpec]]:
-        """Every strategy with every task it applies to; each is an experiment at each seed."""
+        """Every strategy with every task that it applies to; each is an experiment at each seed."""
         return [(s, t) for t in self.tasks for s in self.strategies if s.applies_to(t)]
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`, tables within tables included."""
+    """`under` with the values of `over`, nested tables included."""
     out = dict(under)
     for key, value in over.items():
         below = out.get(key)
@@ -217,3 +234,51 @@ def compact(value: object) -> str:
     return (
         value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
     )
+
+
+def summary(suite: Suite) -> dict[str, Any]:
+    """The suite in plain values, for `validate` and `ls suites`, with the number of tickets.
+
+    The tickets include the dense run of every task, which a suite need not list. The number of
+    experiments is known only to `plan`, which knows which strategies are iterative.
+    """
+    pairs = suite.pairs()
+    dense = {task.label for strategy, task in pairs if strategy.use == "dense"}
+    added = sum(task.label not in dense for task in suite.tasks)
+    tickets = added + sum(_tickets(strategy, task) for strategy, task in pairs)
+    return {
+        "suite": suite.name,
+        "version": suite.version,
+        "description": suite.description,
+        "path": str(suite.path),
+        "baseline": suite.baseline,
+        "seeds": list(suite.seeds),
+        "tasks": [
+            {
+                "model": task.model.label,
+                "dataset": task.dataset.label,
+                "recipe": task.recipe_name,
+                "densities": list(task.densities),
+            }
+            for task in suite.tasks
+        ],
+        "strategies": [
+            {
+                "label": strategy.label,
+                "use": strategy.use,
+                "controls": list(strategy.controls),
+                "tasks": sum(strategy.applies_to(task) for task in suite.tasks),
+            }
+            for strategy in suite.strategies
+        ],
+        "claims": [{"name": claim.name, "text": claim.text} for claim in suite.claims],
+        "plugins": list(suite.plugins),
+        "tickets": tickets * len(suite.seeds),
+    }
+
+
+def _tickets(strategy: StrategySpec, task: TaskSpec) -> int:
+    """Rows at one seed: the dense run reports at density 1 only and has no controls."""
+    if strategy.use == "dense":
+        return 1
+    return len(task.densities) * (1 + len(strategy.controls))

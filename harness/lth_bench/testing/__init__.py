@@ -13,7 +13,7 @@ harness so that third parties have the same ones as the built-ins.
 
 from lth_bench.testing import contracts
 from lth_bench.testing.case import Case
-from lth_bench.testing.checking import Outcome, check
+from lth_bench.testing.checking import ContractResult, check
 from lth_bench.testing.conformance import StrategyConformance
 from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable
 
@@ -21,8 +21,8 @@ __all__ = [
     "Case",
     "Contract",
     "ContractBroken",
+    "ContractResult",
     "NotApplicable",
-    "Outcome",
     "StrategyConformance",
     "check",
     "contracts",

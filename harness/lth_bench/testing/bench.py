@@ -14,21 +14,20 @@ import torch
 from lth_bench.masks import Layer, Mask
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.testing import task
-from lth_bench.testing.callbacks import Callbacks
-from lth_bench.testing.ledger import Ledger
 from lth_bench.testing.networks import TinyNetwork
-from lth_bench.training.cache import Lease, Shapes, TrainingCache
-from lth_bench.training.outcome import OnEval, Outcome
+from lth_bench.testing.witness import Callbacks, Ledger
+from lth_bench.training.checkpoints.cache import Lease, Shapes, TrainingCache
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.request import Change, FitRequest, StepView, Watch
-from lth_bench.training.resident import ResidentData
-from lth_bench.training.state import State, Trained
-from lth_bench.training.workbench import Workbench
+from lth_bench.training.state import OnEval, Outcome, State, Trained
 
 CPU = torch.device("cpu")
 
 
 class _Free:
-    """A lease where nobody competes."""
+    """A lease without competitors."""
 
     def release(self) -> None:
         """Nothing is held."""
@@ -42,7 +41,7 @@ class MemoryCache(TrainingCache):
         self._outcomes: dict[str, Outcome] = {}
 
     def lease(self, key: str) -> Lease:
-        """Nobody else is here."""
+        """No other process is here."""
         return _Free()
 
     def put(self, key: str, outcome: Outcome) -> None:
@@ -61,7 +60,7 @@ class MemoryCache(TrainingCache):
         found = self._outcomes.get(key) if checkpoints <= self.kept(key) else None
         if found is None:
             return None
-        # a mask of its own: whoever writes into it must not write into what others are given
+        # a mask of its own: a caller that writes into it must not change what others are given
         kept = {name: tensor.clone() for name, tensor in found.mask.kept.items()}
         return dataclasses.replace(found, mask=Mask(kept, found.mask.held, found.mask.layers))
 
@@ -85,8 +84,11 @@ class WatchedBench(Workbench):
     """The dense runs, on a prototype."""
 
     @classmethod
-    def fresh(cls, model: TinyNetwork) -> WatchedBench:
-        """A bench on which only the dense runs are done, with a copy of all that can change."""
+    def fresh(cls, model: TinyNetwork, **changed: Any) -> WatchedBench:
+        """A bench on which only the dense runs are done, with a copy of all that can change.
+
+        `changed` are attributes with other values than usual, such as `cohort_sizes`.
+        """
         # copied, since building one takes 20 ms, most of it to trace the network
         bench = copy.copy(_prototype(model))
         bench.network = copy.deepcopy(bench.network)
@@ -95,7 +97,8 @@ class WatchedBench(Workbench):
         bench.ledger = Ledger()
         bench.callbacks = Callbacks()
         bench._initial = {}
-        bench.wait = bench.wait_alone
+        assert changed.keys() <= vars(bench).keys(), changed
+        vars(bench).update(changed)
         bench.forget()
         return bench
 
@@ -110,7 +113,7 @@ class WatchedBench(Workbench):
         return sum(layer.numel for layer in self.layers)
 
     def initial(self, seed: int, purpose: str = "init") -> State:
-        """One object for all who ask, so that whoever changes it is seen."""
+        """One object for all who ask, so that a change to it is seen."""
         key = (seed, purpose)
         if key not in self._initial:
             self._initial[key] = super().initial(seed, purpose)
@@ -129,6 +132,8 @@ class WatchedBench(Workbench):
         request: FitRequest,
         callbacks: Mapping[str, object] | None = None,
         on_eval: OnEval | None = None,
+        *,
+        context: FitContext = ALONE,
     ) -> Trained:
         """Train, with the callbacks' views watched."""
         if request.on_step is not None:
@@ -137,7 +142,7 @@ class WatchedBench(Workbench):
         if request.until is not None:
             until = self.callbacks.watched(request.until)
             request = dataclasses.replace(request, until=self._watched_until(until))
-        return super().fit(request, callbacks, on_eval)
+        return super().fit(request, callbacks, on_eval, context=context)
 
     def _watched_step(self, on_step: Any) -> Any:
         def watched(view: StepView) -> Change | None:

@@ -7,7 +7,7 @@ seconds, most of it in six-step trainings.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,26 @@ from typing import Any
 import torch
 
 from lth_bench.errors import UserError
-from lth_bench.executors.pool import Pool
+from lth_bench.lottery.reachable import reaches
 from lth_bench.params import build
-from lth_bench.reaches import reaches
+from lth_bench.running.executors.pool import Pool
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault, NotJudged
 from lth_bench.testing.elsewhere import Report, elsewhere
 from lth_bench.testing.experiment import one_thread, record
-from lth_bench.testing.networks import Kind, TinyNetwork
+from lth_bench.testing.networks import NetworkKind, TinyNetwork
 from lth_bench.testing.recording import Recording
-from lth_bench.testing.stopping import Stopped, Stopping
 from lth_bench.testing.suggest import as_options, suggestions
-from lth_bench.training.saving import Saving
-from lth_bench.training.widths import Widths
+from lth_bench.testing.witness import Stopped, StoppingStore
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
+from lth_bench.training.engine.cohort_size import CohortSizes
+from lth_bench.training.pending_fit import PendingFit
 
 DENSITIES = (0.5, 0.2)
 """What most experiments ask for."""
 ONE = (0.3,)
 """What `one` is where nothing else is said."""
-STACKED = Widths(None, given=2)
+STACKED = CohortSizes(None, given=2)
 """Cohorts of two."""
 HANDFUL = 8
 """Weights that remain at the sparsest density tried."""
@@ -52,7 +53,7 @@ class Case:
         self,
         cls: type[Any],
         params: Mapping[str, object] | None = None,
-        network: Kind = "batch_norm",
+        network: NetworkKind = "batch_norm",
         densities: Sequence[float] = (),
     ) -> None:
         self.cls, self.params, self.network = cls, dict(params or {}), network
@@ -94,9 +95,11 @@ class Case:
         except UserError as error:
             raise Fault("parameters", error.message) from error
 
-    def bench(self, kind: Kind | None = None, dead: bool = False) -> WatchedBench:
+    def bench(
+        self, kind: NetworkKind | None = None, dead: bool = False, **changed: Any
+    ) -> WatchedBench:
         """A new workbench, on which nothing but the dense runs is done."""
-        return WatchedBench.fresh(TinyNetwork(kind or self.network, dead))
+        return WatchedBench.fresh(TinyNetwork(kind or self.network, dead), **changed)
 
     def require(self, *recordings: Recording) -> None:
         """NotJudged unless these experiments ran to their end."""
@@ -162,23 +165,22 @@ class Case:
 
     @cached_property
     def padded(self) -> Recording:
-        """Seed 0 at the width of cohorts, with nobody beside it."""
+        """Seed 0 in a padded cohort, alone."""
         return self._stacked(0)[0]
 
     @cached_property
     def beside(self) -> Recording:
-        """Seed 0 at the width of cohorts, side by side with seed 1."""
+        """Seed 0 in a cohort, side by side with seed 1."""
         return self._stacked(0, 1)[0]
 
     def _stacked(self, *seeds: int) -> list[Recording]:
         """Experiments on one bench as a worker runs them, their trainings in cohorts."""
         _ = self.base
-        bench, pool = self.bench(), Pool()
-        bench.widths, bench.wait = STACKED, pool.wait
+        bench, pool = self.bench(cohort_sizes=STACKED), Pool()
         found: dict[int, Recording] = {}
 
         def job(seed: int) -> None:
-            found[seed] = self._play(bench, seed)
+            found[seed] = self._play(bench, seed, wait=pool.wait)
 
         with one_thread(), torch.random.fork_rng(devices=[]):
             for seed in seeds:
@@ -195,16 +197,19 @@ class Case:
         _ = self.base
         finished = self.bench().cache
         with tempfile.TemporaryDirectory(prefix="lth-bench-conformance-") as folder:
-            partials = Stopping(Path(folder))
+            partials = StoppingStore(Path(folder))
             while True:
-                bench = self.bench()
-                bench.cache, bench.partials, bench.saving = finished, partials, Saving(every=0.0)
+                bench = self.bench(
+                    cache=finished,
+                    checkpoint_store=partials,
+                    checkpoint_policy=CheckpointPolicy(every=0.0),
+                )
                 try:
                     return self._play(bench), partials.stops
                 except Stopped:
                     continue
 
-    def on(self, kind: Kind) -> Recording:
+    def on(self, kind: NetworkKind) -> Recording:
         """Seed 0 on a network."""
         if kind == self.network:
             return self.base
@@ -244,6 +249,7 @@ class Case:
         owner: str = "",
         poisoned: bool = False,
         densities: tuple[float, ...] | None = None,
+        wait: Callable[[PendingFit], None] | None = None,
     ) -> Recording:
         try:
             strategy = self.strategy()
@@ -251,5 +257,11 @@ class Case:
             return Recording(fault=fault)
         with one_thread():
             return record(
-                strategy, bench, densities or self.densities, seed, owner or self.network, poisoned
+                strategy,
+                bench,
+                densities or self.densities,
+                seed,
+                owner or self.network,
+                poisoned,
+                wait,
             )

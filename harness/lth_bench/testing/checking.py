@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.errors import UnknownName, UserError
-from lth_bench.task_plan import TaskFacts, require_suitable
+from lth_bench.running.task_plan import TaskFacts, require_suitable
 from lth_bench.testing import task
 from lth_bench.testing.bench import outline
 from lth_bench.testing.case import Case
 from lth_bench.testing.contract import Contract, ContractBroken, NotApplicable, NotJudged
 from lth_bench.testing.contracts import CONTRACTS
-from lth_bench.testing.networks import Kind, TinyNetwork
+from lth_bench.testing.networks import NetworkKind, TinyNetwork
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
-Status = Literal["ok", "broken", "not applicable", "not judged"]
+ContractStatus = Literal["ok", "broken", "not applicable", "not judged"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ContractResult:
     """How a strategy stands to one contract. `not judged` where what it judges did not happen: the
     experiment ended before, or a callback did nothing in the six steps.
     """
 
     contract: str
-    status: Status
+    status: ContractStatus
     statement: str
     """What the contract is, in one line."""
     what: str = ""
@@ -41,9 +41,9 @@ def check(
     strategy: str | type[Any],
     params: Mapping[str, object] | None = None,
     registry: Registry | None = None,
-    network: Kind = "batch_norm",
+    network: NetworkKind = "batch_norm",
     densities: Sequence[float] = (),
-) -> list[Outcome]:
+) -> list[ContractResult]:
     """Judge a strategy by every contract, in one to three seconds.
 
     `strategy` is a class, or a name that `registry` knows (by default what is installed);
@@ -57,17 +57,17 @@ def check(
     return [judged(contract, case) for contract in CONTRACTS]
 
 
-def judged(contract: Contract, case: Case) -> Outcome:
+def judged(contract: Contract, case: Case) -> ContractResult:
     """The outcome of one contract."""
     try:
         contract(case)
     except ContractBroken as broken:
-        return Outcome(contract.name, "broken", contract.statement, broken.what, broken.meet)
+        return ContractResult(contract.name, "broken", contract.statement, broken.what, broken.meet)
     except NotJudged as reason:
-        return Outcome(contract.name, "not judged", contract.statement, str(reason))
+        return ContractResult(contract.name, "not judged", contract.statement, str(reason))
     except NotApplicable as reason:
-        return Outcome(contract.name, "not applicable", contract.statement, str(reason))
-    return Outcome(contract.name, "ok", contract.statement)
+        return ContractResult(contract.name, "not applicable", contract.statement, str(reason))
+    return ContractResult(contract.name, "ok", contract.statement)
 
 
 def find(strategy: str | type[Any], registry: Registry | None = None) -> type[Any]:
@@ -96,7 +96,7 @@ def find(strategy: str | type[Any], registry: Registry | None = None) -> type[An
 
 
 def require_parameters(
-    cls: type[Any], params: Mapping[str, object], network: Kind = "batch_norm"
+    cls: type[Any], params: Mapping[str, object], network: NetworkKind = "batch_norm"
 ) -> None:
     """UserError where `params` are at fault, and not the class: an unknown key, a wrong value, one
     that does not suit the tiny task.
@@ -117,7 +117,7 @@ def require_parameters(
     require_suitable(strategy, facts(network), f"{name} on the tiny task of the contracts")
 
 
-def facts(network: Kind) -> TaskFacts:
+def facts(network: NetworkKind) -> TaskFacts:
     """What a strategy's `check_task` is told of the tiny task."""
     layers = outline(TinyNetwork(network))
     recipe = task.RECIPE

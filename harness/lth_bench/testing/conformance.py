@@ -9,7 +9,7 @@ from lth_bench.testing import contracts
 from lth_bench.testing.case import Case
 from lth_bench.testing.checking import find, require_parameters
 from lth_bench.testing.contract import Contract, NotApplicable
-from lth_bench.testing.networks import Kind
+from lth_bench.testing.networks import NetworkKind
 
 
 class StrategyConformance:
@@ -31,7 +31,7 @@ class StrategyConformance:
     """The name under the entry point `lth_bench.strategies`, or the class itself."""
     params: ClassVar[Mapping[str, object]] = {}
     """Parameters as a suite would write them; what is left out keeps its default."""
-    network: ClassVar[Kind] = "batch_norm"
+    network: ClassVar[NetworkKind] = "batch_norm"
     """Where most contracts are judged: `linear`, `conv`, `batch_norm` or `residual`."""
     densities: ClassVar[Sequence[float]] = ()
     """The densities it is judged at; empty for those that it says it `reaches`, or 0.5 and 0.2."""

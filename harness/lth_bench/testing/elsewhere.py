@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import told
+from lth_bench.system.blame import ends_the_run
 
 PATIENCE = 120
 """Seconds that an answer may take, the start of the process included."""

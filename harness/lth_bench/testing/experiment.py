@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from lth_bench.blame import ends_the_run
 from lth_bench.errors import Diverged, UserError, told
 from lth_bench.lottery import Experiment
-from lth_bench.lottery.play import Play
+from lth_bench.lottery.runner import ExperimentRunner, context_of
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import StrategyError
+from lth_bench.system.blame import ends_the_run
 from lth_bench.testing import task
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault
 from lth_bench.testing.networks import DEAD
 from lth_bench.testing.recording import Recording
 from lth_bench.testing.watch import LABEL, WatchedDense, WatchedHooks
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.request import FitRequest
 
 
@@ -30,11 +32,13 @@ def record(
     seed: int = 0,
     owner: str = "",
     poisoned: bool = False,
+    wait: Callable[[PendingFit], None] | None = None,
 ) -> Recording:
     """Play the experiment to its end or to its first fault.
 
     A fault that is no other contract's, such as a hook that raises, is `owner`'s. With `poisoned`
-    another test split stands in the place of the usual one.
+    another test split stands in the place of the usual one. `wait` is how its fits wait where
+    others run beside it.
     """
     recording = Recording()
     bench.callbacks = recording.callbacks
@@ -45,12 +49,15 @@ def record(
 
     try:
         hooks = _hooks(strategy, bench, poisoned, recording)
-        play = Play(_experiment(strategy, bench, densities, seed), strategy, bench, hooks, emit)
-        checkpoints = frozenset(play.experiment.dense_checkpoints)
-        play.dense = WatchedDense(bench, seed, checkpoints, play.fits)
-        if bench.model.dead and play.experiment.iterative:
-            _start_dead(play, bench, seed)
-        play.run()
+        experiment = _experiment(strategy, bench, densities, seed)
+        # all seeds have one name here, by which none is to pay for another
+        context = replace(context_of(experiment, wait), experiment_id="")
+        runner = ExperimentRunner(
+            experiment, strategy, bench, hooks, emit, context=context, dense_run=WatchedDense
+        )
+        if bench.model.dead and runner.experiment.iterative:
+            _start_dead(runner, bench, seed)
+        runner.run()
     except Fault as fault:
         recording.fault = fault
     except StrategyError as error:
@@ -117,11 +124,11 @@ def _experiment(
     )
 
 
-def _start_dead(play: Play, bench: WatchedBench, seed: int) -> None:
+def _start_dead(runner: ExperimentRunner, bench: WatchedBench, seed: int) -> None:
     """Let the first round find a layer of which an earlier one has left nothing."""
     kept = dict(bench.dense_mask().kept)
     kept[DEAD] = torch.zeros_like(kept[DEAD])
     mask = Mask(kept, layers=bench.layers)
     start = bench.initial(seed).values
     request = FitRequest(start, mask, 0, bench.total_steps, seed, bench.recipe)
-    play.mask, play.behind = mask, bench.fit(request)
+    runner.mask, runner.behind = mask, bench.fit(request, context=runner.context)

@@ -9,9 +9,9 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.models.init import initialise
+from lth_bench.models.building import initialise
 
-Kind = Literal["linear", "conv", "batch_norm", "residual"]
+NetworkKind = Literal["linear", "conv", "batch_norm", "residual"]
 DEAD = "dead"
 """Name of the layer that is dead in a network made with one."""
 
@@ -27,7 +27,7 @@ class TinyNetwork:
       layer; no norm, so that what trips here are the coupled channels.
     """
 
-    kind: Kind = "batch_norm"
+    kind: NetworkKind = "batch_norm"
     """Which one."""
     dead: bool = False
     """Add a layer `dead` of zeros only, whose input, and so whose gradient, is zero too."""

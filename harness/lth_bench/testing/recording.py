@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lth_bench.masks import Mask
-from lth_bench.testing.callbacks import Callbacks
 from lth_bench.testing.contract import Fault
+from lth_bench.testing.witness import Callbacks
 from lth_bench.training.keys import hash_mask, hash_tensors
 from lth_bench.training.state import RewindPoint, Trained
 
@@ -28,7 +28,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Ticket:
+class ReportedTicket:
     """What was reported at a density."""
 
     target: float
@@ -41,7 +41,7 @@ class Recording:
     """An experiment that was played."""
 
     rounds: list[Round] = field(default_factory=list)
-    tickets: list[Ticket] = field(default_factory=list)
+    tickets: list[ReportedTicket] = field(default_factory=list)
     skipped: dict[float, str] = field(default_factory=dict)
     """Density → why it cannot be reached."""
     fault: Fault | None = None

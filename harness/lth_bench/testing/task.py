@@ -11,8 +11,8 @@ from functools import cache
 import torch
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.resident import Split
 
 TRAIN, VAL, TEST = 144, 36, 48
 """Examples in each split. A batch of 128, a common default, fits into the training split."""
@@ -37,9 +37,9 @@ def arrays() -> Arrays:
     return Arrays(*images(TRAIN + VAL), *images(TEST), classes=3)
 
 
-def unseen(poisoned: bool) -> Split:
+def unseen(poisoned: bool) -> ResidentSplit:
     """The test split; poisoned, other images with other labels stand in its place."""
     data = arrays()
     if not poisoned:
-        return Split(data.test_x.clone(), data.test_y.clone())
-    return Split(255 - data.test_x, (data.test_y + 1) % data.classes)
+        return ResidentSplit(data.test_x.clone(), data.test_y.clone())
+    return ResidentSplit(255 - data.test_x, (data.test_y + 1) % data.classes)

@@ -7,18 +7,17 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from lth_bench.defaults import Defaults
 from lth_bench.hookspecs import hookimpl
+from lth_bench.lottery.defaults import Defaults
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.testing.bench import WatchedBench
 from lth_bench.testing.contract import Fault
-from lth_bench.testing.recording import Recording, Round
-from lth_bench.testing.recording import Ticket as Reported
+from lth_bench.testing.recording import Recording, ReportedTicket, Round
 from lth_bench.ticket import DenseRun, Ticket
-from lth_bench.training.resident import Split
+from lth_bench.ticket_view import TicketView
+from lth_bench.training.input.resident import ResidentSplit
 from lth_bench.training.state import RewindPoint, Trained
-from lth_bench.view import TicketView
 
 T = TypeVar("T")
 LABEL = "strategy"
@@ -32,10 +31,10 @@ class Guard:
         self.touched = 0
 
 
-class GuardedSplit(Split):
+class GuardedSplit(ResidentSplit):
     """A split that counts who looks at it while it is closed."""
 
-    def __init__(self, split: Split, guard: Guard) -> None:
+    def __init__(self, split: ResidentSplit, guard: Guard) -> None:
         object.__setattr__(self, "guard", guard)
         super().__init__(split.x, split.y)
 
@@ -49,7 +48,7 @@ class GuardedSplit(Split):
 class WatchedDefaults(Defaults):
     """The default hooks; the test split is open while they score."""
 
-    def __init__(self, test: Split, guard: Guard) -> None:
+    def __init__(self, test: ResidentSplit, guard: Guard) -> None:
         super().__init__(GuardedSplit(test, guard))
         self._guard = guard
 
@@ -81,7 +80,7 @@ class WatchedHooks(Hooks):
     """Calls a strategy's hooks, looks at what was lent before and after, and keeps a record."""
 
     def __init__(
-        self, strategy: object, bench: WatchedBench, test: Split, recording: Recording
+        self, strategy: object, bench: WatchedBench, test: ResidentSplit, recording: Recording
     ) -> None:
         self.guard = Guard()
         super().__init__(LABEL, strategy, WatchedDefaults(test, self.guard), {})
@@ -109,7 +108,7 @@ class WatchedHooks(Hooks):
         """Everybody's metrics."""
         call = super().score
         metrics = self._watch("score", ticket, lambda: call(ticket, trained), trained)
-        self.recording.tickets.append(Reported(ticket.target, trained, metrics))
+        self.recording.tickets.append(ReportedTicket(ticket.target, trained, metrics))
         return metrics
 
     def miss(self, error: Exception) -> None:

@@ -101,7 +101,7 @@ def find(name: str, file: str) -> ModuleType:
 
 @contextlib.contextmanager
 def no_gpu() -> Iterator[None]:
-    """Whoever asks for a GPU gets an error that says when it was asked for."""
+    """Asking for a GPU raises an error that says when it was asked for."""
 
     def refuse() -> None:
         raise RuntimeError("a GPU was asked for while the module was imported; none is there")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lth_bench.blame import ends_the_run
 from lth_bench.masks import Layer
 from lth_bench.models.operations import record
 from lth_bench.models.products import product_of
 from lth_bench.models.tracing import to_trace
+from lth_bench.system.blame import ends_the_run
 
 
 @dataclass(frozen=True)

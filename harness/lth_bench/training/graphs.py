@@ -1,12 +1,18 @@
-"""CUDA graphs: a function's kernels recorded once, then launched together."""
+"""CUDA graphs: a function's kernels recorded once, then launched together; and what they hold."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
+
+if TYPE_CHECKING:
+    from lth_bench.training.engine.layouts import Layout
+
 
 WARM_UP = 3
 """Runs before a capture, in which libraries choose their kernels and allocate workspaces."""
@@ -95,3 +101,28 @@ class Replayed:
     def __call__(self) -> None:
         """Launch it on the current stream of its device."""
         self._graph.replay()
+
+
+class PeakMemory:
+    """Bytes that a cohort holds on a device at most, its layout and its data included."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._known: WeakKeyDictionary[Layout, int] = WeakKeyDictionary()
+
+    def begin(self) -> None:
+        """What was held before counts no more."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+
+    def of(self, layout: Layout) -> int | None:
+        """The peak since `begin`, of a cohort in this layout; None on a CPU.
+
+        Replayed graphs allocate nothing: what they hold shows only where they are captured, which
+        is in a layout's first cohort. So no later one of the layout has less.
+        """
+        if self._device.type != "cuda":
+            return None
+        now = torch.cuda.max_memory_allocated(self._device)
+        self._known[layout] = max(now, self._known.get(layout, 0))
+        return self._known[layout]

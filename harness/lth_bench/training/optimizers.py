@@ -7,7 +7,7 @@ loop 1.57 (2-core AVX2 machine, 400 steps each in one run).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ class AdamW(torch.optim.AdamW):
 
 
 def make_optimizer(
-    parameters: Sequence[Tensor], recipe: Recipe, width: int = 1
+    parameters: Sequence[Tensor], recipe: Recipe, cohort_size: int = 1
 ) -> torch.optim.Optimizer:
     """The recipe's optimiser over (stacked) parameters. The rate is set before every step."""
     cuda = parameters[0].device.type == "cuda"
@@ -50,7 +50,7 @@ def make_optimizer(
     lr = torch.tensor(recipe.lr, device=parameters[0].device) if cuda else recipe.lr
     # On a CPU the fused kernels round otherwise in what is left over after the last whole vector,
     # so that a member's bits would depend on its place in the stack.
-    fused = cuda or width == 1 or all(p.numel() % LANES == 0 for p in parameters)
+    fused = cuda or cohort_size == 1 or all(p.numel() % LANES == 0 for p in parameters)
     how = {"fused": True} if fused else {"foreach": True}
     if recipe.optimizer == "sgd":
         return SGD(
@@ -95,3 +95,67 @@ def to_start(optimizer: torch.optim.Optimizer) -> None:
             state["step"] = torch.zeros((), dtype=torch.float32, device=device)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
+
+
+def direct_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """A function that does what `optimizer.step` does, at the groups' present rates.
+
+    It needs SGD, Adam or AdamW in fused form on a CPU, with its state in place (zeros before the
+    first step); otherwise, and while a gradient is missing, it is `optimizer.step` itself.
+    """
+    groups = optimizer.param_groups
+    if type(optimizer) not in (SGD, Adam, AdamW) or len(groups) != 1 or not groups[0]["fused"]:
+        return optimizer.step
+    group = groups[0]
+    parameters = group["params"]
+    if any(p.device.type != "cpu" for p in parameters) or group.get("amsgrad"):
+        return optimizer.step
+    state = [optimizer.state[p] for p in parameters]
+    adam = not isinstance(optimizer, torch.optim.SGD)
+    names = ["exp_avg", "exp_avg_sq", "step"] if adam else ["momentum_buffer"]
+    if not adam and not group["momentum"]:
+        names = []
+    if any(entries.get(name) is None for entries in state for name in names):
+        return optimizer.step
+    lists = [[entries[name] for entries in state] for name in names]
+    fused = torch._fused_adamw_ if group.get("decoupled_weight_decay") else torch._fused_adam_
+
+    @torch.no_grad()
+    def step() -> None:
+        gradients = [p.grad for p in parameters]
+        if any(g is None for g in gradients):
+            optimizer.step()
+        elif adam:
+            averages, squares, steps = lists
+            torch._foreach_add_(steps, 1)
+            beta1, beta2 = group["betas"]
+            fused(
+                parameters,
+                gradients,
+                averages,
+                squares,
+                [],
+                steps,
+                lr=group["lr"],
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=group["maximize"],
+            )
+        else:
+            torch._fused_sgd_(
+                parameters,
+                gradients,
+                lists[0] if lists else [],
+                weight_decay=group["weight_decay"],
+                momentum=group["momentum"],
+                lr=group["lr"],
+                dampening=group["dampening"],
+                nesterov=group["nesterov"],
+                maximize=group["maximize"],
+                is_first_step=False,
+            )
+
+    return step

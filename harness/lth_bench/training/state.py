@@ -1,14 +1,16 @@
-"""What a training starts from and what it returns."""
+"""What a training starts from, what it leaves behind, and what `fit` returns of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from lth_bench.masks import Layer, Layers, Mask
+from lth_bench.training.callback_state import CallbackState
+from lth_bench.training.request import Values
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Trained(State):
     """The device's own name."""
     peak_memory: int | None = field(default=None, kw_only=True)
     """Bytes that its cohort held on the device at most; None on a CPU."""
-    width: int = field(default=1, kw_only=True)
+    cohort_size: int = field(default=1, kw_only=True)
     """Members of the cohort that it was computed in; 1 is a training alone."""
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
     """What `until` kept in its view's memo; empty without one."""
@@ -111,3 +113,35 @@ class RewindPoint:
     def at(cls, state: State) -> RewindPoint:
         """The values and the clock of a state."""
         return cls(state.values, state.step)
+
+
+OnEval = Callable[[CurvePoint], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training leaves behind. All values are copies and obey the mask."""
+
+    values: Values
+    mask: Mask
+    step: int
+    curve: tuple[CurvePoint, ...]
+    best: Values
+    best_step: int
+    checkpoints: dict[int, Values]
+    cost: Cost
+    stopped: bool
+    cohort_size: int = 1
+    """Members of the stack that it was computed in; 1 is a training alone."""
+    variant: str = "plain"
+    """The layout that computed it."""
+    owner: str = ""
+    """The experiment that it was trained for, which pays for it; "" where that is not known."""
+    device: str = ""
+    """Where it was trained, such as `cuda:1`; "" where an old version did not keep that."""
+    device_name: str = ""
+    """The device's own name, such as `NVIDIA H200`, or `cpu`."""
+    peak_memory: int | None = None
+    """Bytes that its cohort held on the device at most; None on a CPU."""
+    memo: CallbackState | None = None
+    """What `until` kept; None without one, or where that cannot be written."""

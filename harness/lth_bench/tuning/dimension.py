@@ -1,4 +1,4 @@
-"""One number or choice that a study varies."""
+"""One parameter that a study varies: a range of numbers or a choice."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """A parameter's values that may be tried, the suite's own among them."""
+    """The values of a parameter that trials may take, including the suite's own."""
 
     name: str
     """Dotted: `prune_rate.conv`, or `recipe.lr`."""
     kind: Literal["float", "int", "choice"]
     default: Any
-    """The suite's own value, which trial 0 has."""
+    """The suite's own value, which trial 0 takes."""
     places: tuple[Path, ...]
-    """Where a value goes among the parameters; several where one number is for all kinds."""
+    """Paths among the parameters that get the value; several where all kinds of layers share it."""
     of: Literal["strategy", "recipe", "density"] = "strategy"
     low: float = 0.0
     high: float = 0.0
@@ -35,7 +35,7 @@ class Dimension:
     choices: tuple[Any, ...] = ()
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna has it."""
+        """The same for Optuna."""
         from optuna.distributions import (
             CategoricalDistribution,
             FloatDistribution,
@@ -50,7 +50,7 @@ class Dimension:
 
     @property
     def size(self) -> float:
-        """How many values there are; infinite where they lie close together."""
+        """Number of values; infinite for a continuous range."""
         if self.kind == "choice":
             return len(self.choices)
         if self.kind == "int":
@@ -69,39 +69,51 @@ def number(
     kind: Literal["float", "int"],
     default: float,
     places: tuple[Path, ...],
+    *,
     low: float,
     high: float,
     log: bool = False,
     step: float | None = None,
     of: Literal["strategy", "recipe", "density"] = "strategy",
 ) -> Dimension:
-    """A range of numbers, widened to the suite's own value where that lies outside.
+    """A range of numbers, extended to the suite's own value where that lies outside.
 
-    UserError where the range is empty, a logarithm meets 0, or the own value is between steps.
+    UserError where the range is empty, a logarithmic range includes 0, or the suite's own value is
+    not on a step.
     """
     if kind == "int":
         low, high = math.ceil(low), math.floor(high)
     low, high = min(low, default), max(high, default)
     if not low < high:
-        raise UserError(f"{name}: there is nothing between {low:g} and {high:g}")
+        raise UserError(f"{name}: the range from {low:g} to {high:g} has only one value to try")
     if log and low <= 0:
         raise UserError(
-            f"{name}: values on a logarithmic scale are above 0, but the range begins at {low:g}"
+            f"{name}: a range with log = true must be above 0, but it starts at {low:g}"
             + (", the suite's own value" if low == default else "")
         )
     if kind == "int" and step is not None and step != int(step):
-        raise UserError(f"{name} is an integer, so its step is too, but got {step:g}")
+        raise UserError(f"{name} is an integer, so its step must be one too, but got {step:g}")
     if step is not None:
         count = (default - low) / step
         if abs(count - round(count)) > 1e-8:
             raise UserError(
-                f"{name}: the suite's own value {default:g}, which trial 0 tries, is not"
+                f"{name}: trial 0 tries the suite's own value {default:g}, so it must be"
                 f" {low:g} plus a multiple of the step {step:g}"
             )
         high = low + step * math.floor((high - low) / step + 1e-8)
         if not low < high:
-            raise UserError(f"{name}: a step of {step:g} leaves only {low:g}")
-    return Dimension(name, kind, default, places, of, low, high, log, step)
+            raise UserError(f"{name}: with a step of {step:g} the only value is {low:g}")
+    return Dimension(
+        name=name,
+        kind=kind,
+        default=default,
+        places=places,
+        of=of,
+        low=low,
+        high=high,
+        log=log,
+        step=step,
+    )
 
 
 def choice(
@@ -111,16 +123,18 @@ def choice(
     choices: tuple[Any, ...],
     of: Literal["strategy", "recipe", "density"] = "strategy",
 ) -> Dimension:
-    """One of some values; the suite's own is put first where it is not among them."""
+    """One of several values; the suite's own comes first where it is not listed."""
     own = () if any(_same(default, c) for c in choices) else (default,)
     found = (*own, *choices)
     if len(found) < 2:
-        raise UserError(f"{name}: one choice is nothing to tune")
-    return Dimension(name, "choice", default, places, of, choices=found)
+        raise UserError(
+            f"{name}: tuning needs at least two choices, but got {show(found[0])} alone"
+        )
+    return Dimension(name=name, kind="choice", default=default, places=places, of=of, choices=found)
 
 
 def place(values: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    """The nested values with another one at a path."""
+    """The nested values with `value` at a path."""
     head, *rest = path
     if not rest:
         return {**values, head: value}

@@ -1,14 +1,18 @@
-"""What tuning found, as a suite to keep: the suite's own settings beside the tuned ones.
+"""Write what tuning found as a suite: the suite's own settings beside the tuned ones.
 
-The frozen suite has the name of the suite it is from, so that its results stand in the same
-tables, and what has been run at the suite's own settings is not run again.
+The frozen suite keeps the name of the tuned one, so that its results appear in the same tables and
+finished experiments at the suite's own settings are reused.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import math
 import os
+import re
 import shlex
+import textwrap
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,18 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UserError
-from lth_bench.redact import redacted
 from lth_bench.store.paths import disk_error
 from lth_bench.store.trials import Study, Trial, read_studies
-from lth_bench.suite import overrides
-from lth_bench.suite.additions import add_to
 from lth_bench.suite.load import suite_of
+from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.spec import Suite
-from lth_bench.tuning import toml
+from lth_bench.system.text import redacted
 
 APART = ("recipe", "task")
-"""Begin the names of what is tuned and is no parameter of the strategy: the recipe's values, and
-the density of a front."""
+"""First parts of names of dimensions that are not parameters of the strategy: the recipe's values,
+and the density where it is an objective."""
 
 _SUFFIX = "-tuned"
 _LONGEST = 64  # characters of a label, see suite.document.SAFE_NAME
@@ -45,10 +47,10 @@ def write_best(
     trial: int | None = None,
     given: str | None = None,
 ) -> str:
-    """The frozen suite of what the studies of `suite` in these results have found so far.
+    """The frozen suite with what the studies of `suite` in these results have found so far.
 
-    Written to `path`, where one is given. `trial` is as in `freeze`; `given` is what the user calls
-    the suite. UserError where nothing is found yet, and where the file cannot be written.
+    It is also written to `path` where that is given. `trial` and `given` are as in `freeze`.
+    UserError where nothing has been found yet, or where the file cannot be written.
     """
     from lth_bench.store.reading import reading, to_stderr
 
@@ -70,25 +72,26 @@ def freeze(
     trial: int | None = None,
     given: str | None = None,
 ) -> str:
-    """A suite file with every tuned label beside the suite's own, and without [tune].
+    """The text of a suite with every tuned label beside the suite's own, and without [tune].
 
-    `folder` is where it will lie, for the paths of one-file plugins; by default the suite's own.
-    What `--set` and `--add` changed is in it. Of two objectives it takes the front's best by the
-    first. `trial` is the number of another one to take, of the suite's only study. `given` is the
-    suite's path or name as the user has it. UserError where no study of the suite has found
-    anything, where one does not fit the suite any more, and where no such trial has a value.
+    It includes the changes by `--set` and `--add`. `folder` is where the file will be, for the
+    paths of one-file plugins; by default the suite's own folder. With two objectives it takes the
+    trial of the front that is best by the first. `trial` is the number of another trial to take,
+    where the suite has one study. `given` is the suite's path or name as the user typed it.
+    UserError where no study has found anything, where a study no longer fits the suite, and where
+    trial `trial` has no value.
     """
     chosen = _chosen(suite, studies)
     if not chosen:
         raise UserError(
-            f"no trial of suite {suite.name!r} has ended with a value, so there is nothing to "
-            f"freeze; run `lth-bench tune {shlex.quote(given or suite.name)}` first"
+            f"no trial of suite {suite.name!r} has finished with a value, so there is nothing to "
+            f"write; run `lth-bench tune {shlex.quote(given or suite.name)}` first"
         )
     if trial is not None:
         chosen = _other(chosen, trial)
     document = _document(suite, folder)
     again = {tuned_label(label) for label in chosen}
-    document["strategies"] = [  # what an earlier tuning found
+    document["strategies"] = [  # replace what an earlier tuning found
         s for s in document["strategies"] if not ("tuned" in s and s.get("label") in again)
     ]
     lines = [*_opening(suite, chosen), *_body(document)]
@@ -96,12 +99,12 @@ def freeze(
         if spec.label in chosen:
             lines += _tuned(spec.use, spec.label, spec.controls, chosen[spec.label])
     text = "\n".join(lines) + "\n"
-    suite_of(text, suite.path)  # an error here would be ours, or a study's that no longer fits
+    suite_of(text, suite.path)  # fails where a study no longer fits the suite
     return text
 
 
 def _chosen(suite: Suite, studies: Sequence[Study]) -> dict[str, list[tuple[Study, Trial]]]:
-    """By label: the studies of the suite's tasks that have found something, the newest of each."""
+    """By label: the newest study with a value for each of the suite's tasks, and its best trial."""
     specs = {spec.label: spec for spec in suite.strategies}
     tasks = {(t.model.label, t.dataset.label, t.recipe_name): t for t in suite.tasks}
     newest: dict[tuple[str, tuple[str, str, str]], Study] = {}
@@ -123,42 +126,42 @@ def _chosen(suite: Suite, studies: Sequence[Study]) -> dict[str, list[tuple[Stud
 def _other(
     chosen: Mapping[str, list[tuple[Study, Trial]]], number: int
 ) -> dict[str, list[tuple[Study, Trial]]]:
-    """That trial in place of the best. UserError unless there is one study, which has it."""
+    """This trial instead of the best. UserError unless there is exactly one study and it has it."""
     found = [study for pairs in chosen.values() for study, _ in pairs]
     if len(found) > 1:
         names = "; ".join(f"{study.label} on {'/'.join(study.task)}" for study in found)
         raise UserError(
-            f"trial {number} of which study? name one with -s LABEL, and with -m and -d where it is"
-            f" on several tasks: {names}"
+            f"--trial {number} is ambiguous: there are {len(found)} studies ({names}); choose"
+            f" one with -s LABEL, and with -m and -d where a label is tuned on several tasks"
         )
     (study,) = found
     trial = next((t for t in study.complete if t.number == number), None)
     if trial is None:
         some = study.front if len(study.objectives) > 1 else study.complete
         known = ", ".join(str(t.number) for t in some[:20])
-        what = "the front is" if len(study.objectives) > 1 else "those that have one are"
+        what = "on the front" if len(study.objectives) > 1 else "finished with a value"
         raise UserError(
-            f"no trial {number} of {study.label} on {'/'.join(study.task)} has ended with a value;"
-            f" {what} {known}{', …' if len(some) > 20 else ''}"
+            f"trial {number} of {study.label} on {'/'.join(study.task)} does not exist or has no"
+            f" value; trials {what}: {known}{', …' if len(some) > 20 else ''}"
         )
     return {study.label: [(study, trial)]}
 
 
 def _last(study: Study) -> tuple[str, str]:
-    """When it was worked on last; of two studies of one label the newer one counts."""
+    """When its last trial ended; of two studies of one label the newer one counts."""
     times = [str(t.recorded_at) for t in study.trials if t.recorded_at is not None]
     return max(times, default=""), study.study_id
 
 
 def _document(suite: Suite, folder: Path | None) -> dict[str, Any]:
-    """The suite's document as it was run, without [tune]."""
+    """The suite's document with its changes, without [tune]."""
     document = copy.deepcopy(tomllib.loads(suite.text))
-    # an option ends in the name of the strategy that it adds
+    # an option ends with the name of the strategy that it adds
     add_to(document, {option.rsplit(" ", 1)[-1]: option for option in suite.added.values()})
-    overrides.apply(document, suite.overrides)
+    apply_overrides(document, suite.overrides)
     document.pop("tune", None)
     document["suite"]["name"] = suite.name
-    if suite.overrides:  # as the reader does: a claim that has lost its ground is left out
+    if suite.overrides:  # as in `load`: leave out claims that no longer apply
         kept = {claim.name for claim in suite.claims}
         claims = [c for c in document.pop("claims", ()) if c.get("name") in kept]
         document |= {"claims": claims} if claims else {}
@@ -175,26 +178,26 @@ def _opening(suite: Suite, chosen: Mapping[str, Sequence[tuple[Study, Trial]]]) 
 
     labels = ", ".join(chosen)
     text = (
-        f"Suite {suite.name} with what tuning found for {labels}: each as the suite has it, and "
-        f"as found, under the name LABEL{_SUFFIX}.\n"
+        f"Suite {suite.name} with what tuning found for {labels}: each with the suite's own "
+        f"settings, and with the tuned ones as LABEL{_SUFFIX}.\n"
         f"Written by `lth-bench tune --best`, lth-bench {lth_bench.__version__}."
     )
-    changes = [o for o in suite.overrides if not o.startswith("tune.")]  # [tune] is left out
+    changes = [o for o in suite.overrides if not o.startswith("tune.")]  # this file has no [tune]
     if changes:
-        text += redacted(f"\nAs changed by {' '.join(f'--set {option}' for option in changes)}")
-    return toml.comment(text)
+        text += redacted(f"\nChanged by {' '.join(f'--set {option}' for option in changes)}")
+    return toml_comment(text)
 
 
 def _body(document: Mapping[str, Any]) -> list[str]:
     """The document as TOML: plain values, then tables, then lists of tables."""
     plain = {k: v for k, v in document.items() if not _is_tables(v) and not isinstance(v, Mapping)}
-    lines = [*toml.entries(plain)]
-    lines += ["", "[suite]", *toml.entries(document["suite"])]
+    lines = [*toml_entries(plain)]
+    lines += ["", "[suite]", *toml_entries(document["suite"])]
     for name, recipe in document.get("recipes", {}).items():
-        lines += ["", f"[recipes.{toml.key(name)}]", *toml.entries(recipe)]
+        lines += ["", f"[recipes.{toml_key(name)}]", *toml_entries(recipe)]
     for name in ("tasks", "strategies", "claims"):
         for table in document.get(name, ()):
-            lines += ["", f"[[{name}]]", *toml.entries(table)]
+            lines += ["", f"[[{name}]]", *toml_entries(table)]
     return lines
 
 
@@ -206,38 +209,38 @@ def _tuned(
     use: str, label: str, controls: Sequence[str], found: Sequence[tuple[Study, Trial]]
 ) -> list[str]:
     lines = ["", "[[strategies]]"]
-    lines += toml.entries({"use": use, "label": tuned_label(label), "controls": list(controls)})
+    lines += toml_entries({"use": use, "label": tuned_label(label), "controls": list(controls)})
     for study, trial in found:
         table: dict[str, Any] = {
             "model": study.model, "dataset": study.dataset, "recipe": study.recipe,
             "study": study.study_id, "trial": trial.number, "steps": study.steps,
             "tuning_seeds": list(study.seeds),
         }  # fmt: skip
-        lines += ["", *toml.comment(_origin(study, trial)), "[[strategies.tuned]]"]
-        lines += toml.entries(table)
+        lines += ["", *toml_comment(_origin(study, trial)), "[[strategies.tuned]]"]
+        lines += toml_entries(table)
         searched = {name.split(".")[0] for name in trial.params}
         params = _settings(study, trial)
         if params:
             lines.append("[strategies.tuned.params]")
             for name, item in params.items():
                 note = "" if name in searched else "  # the suite's own"
-                lines.append(toml.entries({name: item})[0] + note)
+                lines.append(toml_entries({name: item})[0] + note)
         train = {
             name.removeprefix("recipe."): item
             for name, item in trial.params.items()
             if name.startswith("recipe.")
         }
         if train:
-            lines += ["[strategies.tuned.train]", *toml.entries(train)]
+            lines += ["[strategies.tuned.train]", *toml_entries(train)]
     return lines
 
 
 def _settings(study: Study, trial: Trial) -> Mapping[str, Any]:
-    """The strategy's parameters in that trial: those searched, and what is not its default."""
+    """The strategy's parameters in a trial: the tuned ones, and those that are not defaults."""
     if trial.settings is None:
         raise UserError(
-            f"the experiments of trial {trial.number} of study {study.study_id} are not in these "
-            f"results, so its parameters are not all known; merge the results it is from"
+            f"these results have no experiment of trial {trial.number} of study {study.study_id}, "
+            f"so not all of its parameters are known; merge the results of the machine that ran it"
         )
     found: dict[str, Any] = {}
     for name, item in trial.params.items():
@@ -252,7 +255,7 @@ def _settings(study: Study, trial: Trial) -> Mapping[str, Any]:
 
 
 def _origin(study: Study, trial: Trial) -> str:
-    """Where a label's values are from, in words."""
+    """Where a label's values come from, as a comment."""
     import lth_bench
 
     what = ", ".join(
@@ -265,13 +268,60 @@ def _origin(study: Study, trial: Trial) -> str:
     )  # fmt: skip
     day = "" if trial.recorded_at is None else f", {trial.recorded_at:%Y-%m-%d}"
     where = ", ".join(f"{density:.4g}" for density in study.densities)
-    asked = study.best is None or trial.number != study.best.number
-    best = "of the front the best by the first objective, " if len(study.objectives) > 1 else ""
-    best = "chosen by hand, " if asked else best
-    beat = "" if asked or len(study.objectives) > 1 else ", which no trial beat"
+    by_hand = study.best is None or trial.number != study.best.number
+    best = "best of the front by the first objective, " if len(study.objectives) > 1 else ""
+    best = "chosen by hand, " if by_hand else best
+    beat = "" if by_hand or len(study.objectives) > 1 else ", which no trial beat"
     same = f"the suite's own settings{beat}: " if trial.origin == "default" else ""
     return (
-        f"{same}trial {trial.number} of {len(study.trials)}, {best}by {study.sampler or 'unknown'}"
-        f" on the validation split at {where} left: {what}{beside}{day}, "
+        f"{same}trial {trial.number} of {len(study.trials)}, {best}"
+        f"sampler {study.sampler or 'unknown'}, on the validation split at density {where}: "
+        f"{what}{beside}{day}, "
         f"lth-bench {lth_bench.__version__}"
     )
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_WIDTH = 100
+
+
+def toml_value(item: Any) -> str:
+    """A value as TOML on one line. TypeError for a type that TOML does not have."""
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, int):
+        return str(item)
+    if isinstance(item, float):
+        return repr(item) if math.isfinite(item) else str(item)
+    if isinstance(item, str):
+        # JSON's escapes are TOML's, but for the one control character that JSON lets stand
+        return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(item, Mapping):
+        inner = ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in item.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(item, Sequence):
+        return f"[{', '.join(map(toml_value, item))}]"
+    raise TypeError(f"TOML has no {type(item).__name__}")
+
+
+def toml_key(name: str) -> str:
+    """A key, quoted where necessary."""
+    return name if _BARE.fullmatch(name) else toml_value(name)
+
+
+def toml_entries(table: Mapping[str, Any]) -> list[str]:
+    """`key = value` lines; a list that is too long for one line gets a line for each item."""
+    lines: list[str] = []
+    for name, item in table.items():
+        line = f"{toml_key(name)} = {toml_value(item)}"
+        if len(line) > _WIDTH and isinstance(item, list):
+            lines += [f"{toml_key(name)} = [", *(f"    {toml_value(x)}," for x in item), "]"]
+        else:
+            lines.append(line)
+    return lines
+
+
+def toml_comment(text: str) -> list[str]:
+    """Comment lines. No character of the text can end the comment."""
+    lines = (line for part in text.splitlines() for line in textwrap.wrap(part, _WIDTH - 2))
+    return [f"# {''.join(c if c.isprintable() else '�' for c in line)}" for line in lines]

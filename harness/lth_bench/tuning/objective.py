@@ -1,4 +1,4 @@
-"""What a trial is judged by: numbers from its tickets' accuracies on the validation split."""
+"""The objectives of a study, computed from its tickets' accuracies on the validation split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Literal
 
 Accuracies = Mapping[tuple[int, float], float]
-"""(seed, density) → accuracy on the validation split, a fraction; 0 where the method lost it."""
+"""(seed, density) → accuracy on the validation split, in [0, 1]; 0 for a lost ticket."""
 
 Direction = Literal["maximize", "minimize"]
 
@@ -26,17 +26,17 @@ DIRECTIONS: dict[str, Direction] = {
 
 @dataclass(frozen=True)
 class Objective:
-    """One measure or two, over the densities and seeds of a study.
+    """One objective or two, over the densities and seeds of a study.
 
-    `accuracy`: the mean. `area`: of accuracy against the logarithm of the density, from the dense
-    run on, divided by the width, as the leaderboard has it. `matching`: the density at which the
-    mean accuracy comes to lie `margin` below the dense run's. `density`: the trial's own. `cost`:
-    steps of training, search included, over those of the dense run.
+    `accuracy`: the mean. `area`: the area under accuracy against log density, from the dense run
+    on, divided by the range of log density, as on the leaderboard. `matching`: the density at which
+    the mean accuracy falls `margin` below the dense run's. `density`: the trial's own. `cost`:
+    training steps, search included, divided by those of the dense run.
     """
 
     names: tuple[str, ...]
     densities: tuple[float, ...]
-    """From dense to sparse; where the density is searched for too, those it is chosen from."""
+    """From dense to sparse; where the density is an objective, those that trials choose from."""
     seeds: tuple[int, ...]
     margin: float
 
@@ -47,7 +47,7 @@ class Objective:
 
     @property
     def needs_dense(self) -> bool:
-        """Whether the dense run's accuracy is part of it."""
+        """Whether it depends on the dense run's accuracy."""
         return bool({"area", "matching"} & set(self.names))
 
     def values(
@@ -57,20 +57,21 @@ class Objective:
         densities: Sequence[float],
         cost: float,
     ) -> list[float]:
-        """One number a name, from all of a trial's results.
+        """One number for each name, from all of a trial's results.
 
-        `densities` are the trial's own, from dense to sparse; `cost` as the objective of that
-        name has it. Raises KeyError where a result is missing.
+        `densities` are the trial's own, from dense to sparse; `cost` is the objective of that name.
+        Raises KeyError where a result is missing.
         """
         return [self._value(name, accuracies, dense, densities, cost) for name in self.names]
 
-    def course(
+    def intermediate(
         self, accuracies: Accuracies, dense: Mapping[int, float], seeds: int, whole: bool = False
     ) -> list[tuple[int, float]]:
-        """(results so far, objective over them) of seed number `seeds`, from 1: for a pruner.
+        """(number of results, objective over them) after seed number `seeds`, counted from 1: for
+        a pruner.
 
-        Results come seed by seed, from dense to sparse. Of the area and of what matches there is
-        one value a seed. With `whole`, of all seeds up to that one.
+        Results come seed by seed, from dense to sparse. `area` and `matching` have one value for
+        each seed. With `whole`, the values of all seeds up to that one.
         """
         found = []
         for nth in range(1 if whole else seeds, seeds + 1):
@@ -102,7 +103,7 @@ class Objective:
         if name == "cost":
             return cost
         if name == "accuracy":
-            # where the density is searched for, a ladder's denser rungs only lead on
+            # where the density is an objective, denser levels of the schedule only lead to it
             judged = densities[-1:] if "density" in self.names else densities
             return fmean(accuracies[seed, d] for seed in seeds for d in judged)
         means = {d: fmean(accuracies[seed, d] for seed in seeds) for d in densities}
@@ -111,9 +112,10 @@ class Objective:
 
 
 def area(means: Mapping[float, float], dense: float) -> float:
-    """The trapezoid rule over log density from the dense run to the sparsest, over the width.
+    """Area under mean accuracy by the trapezoid rule over log density, from the dense run to the
+    sparsest density, divided by that range of log density.
 
-    `means` are mean accuracies by density below 1. The area is linear in them, so that of the
+    `means` are mean accuracies by density below 1. The area is linear in them, so the area of the
     means is the mean of the seeds' areas.
     """
     points = [(1.0, dense), *sorted(means.items(), reverse=True)]
@@ -124,19 +126,19 @@ def area(means: Mapping[float, float], dense: float) -> float:
 
 
 def matching(means: Mapping[float, float], least: float) -> float:
-    """The density at which the mean accuracy comes to lie below `least`.
+    """The density at which the mean accuracy falls below `least`.
 
-    Counted from the sparsest density that reaches it on, straight over the log of the density to
-    the next sparser one, so that settings differ between the densities too. 1 where none does:
-    the dense run matches itself.
+    Interpolated linearly over log density from the sparsest density that reaches `least` to the
+    next sparser one, so that settings can differ between two densities. 1 where no density reaches
+    it: the dense run matches itself.
     """
-    ladder = sorted(means.items(), reverse=True)
-    last = max((i for i, (_, mean) in enumerate(ladder) if mean >= least), default=None)
+    points = sorted(means.items(), reverse=True)
+    last = max((i for i, (_, mean) in enumerate(points) if mean >= least), default=None)
     if last is None:
         return 1.0
-    density, mean = ladder[last]
-    if last + 1 == len(ladder):
+    density, mean = points[last]
+    if last + 1 == len(points):
         return density
-    below, lower = ladder[last + 1]
+    below, lower = points[last + 1]
     part = (mean - least) / (mean - lower)
     return math.exp((1 - part) * math.log(density) + part * math.log(below))

@@ -1,4 +1,4 @@
-"""Which process runs a trial, so that another one can tell whether it still does."""
+"""The process that runs a trial, recorded so that others can tell whether it is still running."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def this_process(results: str) -> dict[str, Any]:
-    """What a trial is signed with: a JSON object. `results` is an id of the results that this
-    process, and no other, writes to.
+    """The owner that is recorded with a trial, as a JSON object. `results` identifies the results
+    that only this process writes to.
     """
     pid = os.getpid()
     return {
@@ -27,8 +27,8 @@ def this_process(results: str) -> dict[str, Any]:
 
 
 def is_gone(owner: Mapping[str, Any], results: str) -> bool:
-    """Whether the process that signed a trial runs no more: we alone write to its results, or it
-    was on this machine and is not there. Of another machine's nothing can be said.
+    """Whether the owner of a trial has ended: only this process writes to its results, or it ran
+    on this machine and is no longer there. A process of another machine is never taken for ended.
     """
     if owner["results"] == results:
         return True
@@ -37,13 +37,13 @@ def is_gone(owner: Mapping[str, Any], results: str) -> bool:
         return False
     pid = int(owner["pid"])
     if pid == os.getpid() or not _alive(pid):
-        return True  # our own number: it has come round, since we have begun nothing yet
+        return True  # the system reused our own process id, since we have not started a trial yet
     return owner.get("began") != _began(pid) and "began" in owner
 
 
 def _machine() -> str:
-    """Of process numbers that mean the same. Containers may share a host's name or its kernel, and
-    still number their processes apart.
+    """An id of the scope of process ids. Containers may share a host's name or its kernel and still
+    number their processes separately.
     """
     try:
         return f"{BOOT.read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
@@ -52,7 +52,7 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> str:
-    """When a process began, in the system's own terms; empty where it does not tell."""
+    """When a process started, in the system's own units; empty where the system does not say."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""A tuning from suite to studies: all of them advance together, and keep the machine full."""
+"""Tune a suite: all of its studies advance together and keep the machine full."""
 
 from __future__ import annotations
 
@@ -6,64 +6,69 @@ import hashlib
 import os
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.basis import Basis, open_data
 from lth_bench.errors import UserError
-from lth_bench.outcomes import DONE
-from lth_bench.plan import Plan, require_some
-from lth_bench.recorder import Recorder, Summary, write_head
-from lth_bench.redact import redacted
-from lth_bench.runner import Settings, require_space, terminate_as_interrupt, worker_config
+from lth_bench.running.outcomes import DONE
+from lth_bench.running.plan import Plan, require_some
+from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
+from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.recorder import Recorder, RunSummary, write_head
+from lth_bench.running.request import RunRequest
+from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
-from lth_bench.systems import require_system
-from lth_bench.tuning.conductor import Conductor, TuneSummary
-from lth_bench.tuning.earlier import earlier_outcomes
-from lth_bench.tuning.elsewhere import record_others
-from lth_bench.tuning.goals import goals_of, idle
-from lth_bench.tuning.outdated import require_same_data, split_outdated
-from lth_bench.tuning.study import Proposal, Study, require_store
+from lth_bench.system.devices import require_system
+from lth_bench.system.text import redacted
+from lth_bench.tuning.goal import goals_of, idle
+from lth_bench.tuning.journal import (
+    earlier_outcomes,
+    record_others,
+    require_same_data,
+    split_outdated,
+)
+from lth_bench.tuning.loop import TuneSummary, TuningLoop
+from lth_bench.tuning.study import Proposal, RunningStudy, storage_error
 from lth_bench.tuning.trial import plan_trial
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.progress import TuneProgress
 
 WAITING = {"cpu": 8, "cuda": 48}
-"""Experiments under way or waiting for each worker, so that cohorts are full and no worker is idle
-at a trial's end. More of them would leave a sampler less to learn from.
+"""Experiments running or waiting for each worker, so that cohorts are full and no worker is idle at
+the end of a trial. With more of them, a sampler would have less to learn from.
 """
 
 
 def tune_suite(
     suite: Suite,
     registry: Registry,
-    settings: Settings,
-    progress: TuneProgress,
+    request: RunRequest,
+    emit: Listener,
     restart: bool = False,
     take_over: bool = False,
 ) -> TuneSummary:
-    """Spend what is left of every study's budget. What can be refused is, before training.
+    """Spend the remaining budget of every study. Mistakes are reported before anything trains.
 
-    With `restart` the suite's studies begin again. With `take_over` trials that are under way in
-    other processes are run here: those are gone, the user says.
+    With `restart` the suite's studies start again. With `take_over` this process also runs the
+    unfinished trials of other processes, because the user knows that these have ended.
     """
-    from lth_bench import devices, environment
     from lth_bench.data.root import data_root
-    from lth_bench.executors.local import LocalExecutor
-    from lth_bench.executors.probe import usable
     from lth_bench.plugins.preflight import preflight
-    from lth_bench.suite.check import check
-    from lth_bench.suite.consent import require_storage
+    from lth_bench.running import environment
+    from lth_bench.running.executors.local import LocalExecutor
+    from lth_bench.running.executors.probe import usable
+    from lth_bench.suite.check import check, require_storage
+    from lth_bench.system import devices
     from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()
     require_system()
-    require_storage(suite, settings.command)
+    require_storage(suite, request.command)
     check(suite, registry)
-    chosen = devices.choose(settings.device)
+    chosen = devices.choose(request.execution.device)
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
         devices.check_dtype(dtype, chosen.names, task.recipe_name)
@@ -71,7 +76,7 @@ def tune_suite(
     faults: dict[str, str] = {}
     goals = goals_of(suite, registry, root, faults)
     chosen, probed = usable(chosen)
-    workers = devices.workers_for(chosen.names, settings.workers)
+    workers = devices.workers_for(chosen.names, request.execution.workers)
     firsts = {
         g.name: [*plan_trial(g, Proposal(0, g.default, "default"), registry, root).experiments]
         for g in goals
@@ -79,16 +84,16 @@ def tune_suite(
     planned = [p for first in firsts.values() for p in first]
     left_out = preflight((p.experiment for p in planned), registry)
     about = environment.describe(chosen.names, probed)
-    basis = Basis.of(about["device"])
-    opened = open_data(planned, registry, root, workers, basis)
+    provenance = Provenance.of(about["device"])
+    opened = open_data(planned, registry, root, workers, provenance)
     require_some([opened.fault(p) for p in planned])
     faults |= {g.task.spec.label: why for g in goals if (why := opened.fault(firsts[g.name][0]))}
     goals = [g for g in goals if g.task.spec.label not in faults]
     planned = [p for g in goals for p in firsts[g.name]]
-    paths = Paths(settings.results)
+    paths = Paths(request.execution.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
-    config = worker_config(settings, paths, root, workers)
+    config = worker_config(request, paths, root, workers)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
         url = suite.tune.storage if suite.tune else None
@@ -96,33 +101,42 @@ def tune_suite(
         storage = open_storage(url, paths)
         if restart:
             _forget(storage, {goal.name for goal in goals})
-        studies = [Study(storage, where, goal, _token(paths)) for goal in goals]
+        studies = [RunningStudy(storage, where, goal, _token(paths)) for goal in goals]
         earlier = earlier_outcomes(paths, DONE)
-        outcomes, outdated = split_outdated(earlier, basis.fingerprints)
+        outcomes, outdated = split_outdated(earlier, provenance.fingerprints)
         require_same_data(studies, outdated, registry, root)
-        summary = TuneSummary(run_id, studies, workers=len(workers))
+        summary = TuneSummary(run_id=run_id, studies=studies, workers=len(workers))
         summary.faults = len(faults)
-        lost = [f"{task} cannot run, and is not tuned: {why}" for task, why in faults.items()]
+        lost = [f"{task} cannot run, so it is not tuned: {why}" for task, why in faults.items()]
         summary.notes += [*left_out, *opened.notes]
         plan = Plan(suite, tuple(planned), {}, 0)
-        write_head(journal, run_id, plan, registry, settings, about)
+        write_head(journal, run_id, plan, registry, request.command, about)
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
-        silent = Summary(run_id, suite.name, 0, 0)
-        recorder = Recorder(journal, paths, run_id, silent, _Silent(), basis=basis)
-        waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
-        conductor = Conductor(
-            studies, registry, root, recorder, progress, outcomes, waiting, summary
+        silent = RunSummary(run_id, suite.name, 0, 0)
+        recorder = Recorder(
+            journal, paths, run_id, silent, partial(_of_trials, emit), provenance=provenance
         )
-        conductor.announced.update(p.experiment.experiment_id for p in planned)
-        progress.begin(studies, len(workers))
+        waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
+        loop = TuningLoop(
+            studies=studies,
+            registry=registry,
+            root=root,
+            recorder=recorder,
+            emit=emit,
+            outcomes=outcomes,
+            waiting=waiting,
+            summary=summary,
+        )
+        loop.announced.update(p.experiment.experiment_id for p in planned)
+        emit(loop.scores.started(len(workers)))
         for note in (*chosen.notes, *idle(goals), *lost):
-            progress.event({"event": "observer", "message": note})
+            emit(Note(note))
         try:
             with terminate_as_interrupt():
-                conductor.begin(take_over)
-                if len(conductor.schedule):
-                    LocalExecutor(config, workers).run(conductor.schedule, conductor.handle)
+                loop.begin(take_over)
+                if len(loop.schedule):
+                    LocalExecutor(config, workers).run(loop.schedule, loop.handle)
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)
@@ -132,11 +146,11 @@ def tune_suite(
         except UserError:
             raise
         except Exception as error:
-            if _of_the_store(error):
-                raise require_store(error, where) from error
+            if _from_storage(error):
+                raise storage_error(error, where) from error
             raise
         finally:
-            progress.end()
+            emit(RunEnded())
             recorder.fold(final=True)
             close_storage(storage)
     summary.notes += silent.notes
@@ -144,12 +158,10 @@ def tune_suite(
     return summary
 
 
-class _Silent:
-    """Tuning shows trials, not experiments."""
-
-    def begin(self, *_: Any) -> None: ...
-    def event(self, record: dict[str, Any]) -> None: ...
-    def end(self) -> None: ...
+def _of_trials(emit: Listener, event: Event) -> None:
+    """Tuning shows trials, not experiments, and what goes wrong on the way."""
+    if isinstance(event, Note | Retried | Stopping):
+        emit(event)
 
 
 def _forget(storage: Any, names: set[str]) -> None:
@@ -159,7 +171,7 @@ def _forget(storage: Any, names: set[str]) -> None:
 
 
 def _token(paths: Paths) -> str:
-    """An id of these results: their journal's first line is no other's."""
+    """An id of these results, from the first line of their journal, which is unique."""
     try:
         with open_to_read(paths.journal, "journal") as file:
             return hashlib.blake2b(file.readline(), digest_size=8).hexdigest()
@@ -167,6 +179,6 @@ def _token(paths: Paths) -> str:
         return f"new {os.getpid()}"
 
 
-def _of_the_store(error: Exception) -> bool:
+def _from_storage(error: Exception) -> bool:
     module = type(error).__module__.partition(".")[0]
     return module in ("optuna", "sqlalchemy")

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from lth_bench.suite.tune import TuneSpec
 
 STARTUP = 10
-"""Random settings before TPE begins, at most; a third of a small budget."""
+"""Random trials before TPE starts, at most; a third of a small budget."""
 FACTOR = 2
-"""A pruner lets about one of so many go on, each time the seeds have doubled."""
+"""A pruner keeps about one in this many trials, each time their seeds have doubled."""
 
 
 def numbered_sampler(spec: TuneSpec, study_id: str) -> BaseSampler:
-    """A sampler that draws each trial by the sampler of its number.
+    """A sampler that draws each trial with the sampler of its number.
 
-    The store has numbered a trial before anything is drawn for it, so that machines which ask at
-    the same time get different numbers, and so different trials.
+    The storage numbers a trial before anything is drawn for it, so machines that ask at the same
+    time get different numbers and therefore different trials.
     """
     from optuna.samplers import BaseSampler
 
@@ -51,10 +51,10 @@ def numbered_sampler(spec: TuneSpec, study_id: str) -> BaseSampler:
 
 
 def sampler_for(spec: TuneSpec, study_id: str, number: int) -> BaseSampler:
-    """The sampler that proposes trial `number`, the same whenever it is asked.
+    """The sampler that proposes trial `number`, always the same for that number.
 
-    What it draws depends on the study and the number alone, and what it has learnt lies in the
-    study's store: a search that is killed and started again goes on as if nothing had been.
+    Its seed depends on the study and the number alone, and the earlier results are in the study
+    storage: a search that was killed resumes as if it had not been interrupted.
     """
     from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
@@ -64,7 +64,7 @@ def sampler_for(spec: TuneSpec, study_id: str, number: int) -> BaseSampler:
     if spec.sampler == "random":
         return RandomSampler(seed=seed)
     if spec.sampler == "nsga2":
-        # Optuna's 50 would leave a small budget within its first, random, generation
+        # with Optuna's default of 50, a small budget would end within the first, random generation
         size = 20 if trials is None else max(4, min(50, trials // 4))
         return NSGAIISampler(population_size=size, seed=seed)
     startup = STARTUP if trials is None else max(2, min(STARTUP, trials // 3))
@@ -72,8 +72,8 @@ def sampler_for(spec: TuneSpec, study_id: str, number: int) -> BaseSampler:
 
 
 def pruner_for(spec: TuneSpec, seeds: int, densities: int) -> BasePruner:
-    """The pruner. Its resource is the number of results, one a seed and density; it decides when
-    a seed is done, since the rungs of a ladder are one experiment.
+    """The pruner. Its resource is the number of results, one for each seed and density. It decides
+    after each seed, because all densities of a sparsity schedule are one experiment.
     """
     from optuna.pruners import HyperbandPruner, NopPruner, SuccessiveHalvingPruner
 

@@ -1,4 +1,4 @@
-"""A study under way: what it proposes, and what it is told."""
+"""A running study: the trials that it proposes, and their results."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-State = Literal["complete", "pruned", "failed"]
+TrialStatus = Literal["complete", "pruned", "failed"]
 
-IN_A_ROW = 10
-"""A study whose last so many trials have all failed ends: more of them would, too."""
-HESITATION = timedelta(minutes=1)
-"""A trial that nobody has signed for this long was begun by a process that died over it."""
+FAILURES_IN_A_ROW = 10
+"""A study ends after this many failed trials in a row: further ones would most likely fail too."""
+CLAIM_TIMEOUT = timedelta(minutes=1)
+"""A trial without an owner for this long was started by a process that died before claiming it."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +37,38 @@ class Proposal:
     origin: Literal["default", "sampler"]
 
 
-@dataclass(frozen=True)
-class Told:
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
     """How a trial ended."""
 
-    state: State
+    state: TrialStatus
     values: tuple[float, ...]
     """Empty unless complete."""
     steps: int
-    """As if nothing were shared."""
+    """Training steps, counted without sharing."""
     seconds: float
     reason: str | None = None
 
 
-class Study:
-    """An Optuna study and this process's part in it.
+class RunningStudy:
+    """An Optuna study, and the trials of it that this process runs.
 
-    Trials are told in the order of their numbers, and each is proposed by a sampler that depends
-    on its number alone, so that which machine is how fast changes nothing. A number is claimed
-    first, in the store, and then judged: of machines that claim at the same time those beyond the
-    budget withdraw.
+    Results are told in the order of the trials' numbers, and each trial is proposed by a sampler
+    that depends on its number alone, so the speed of a machine changes nothing. A number is first
+    claimed in the store and then checked: where several machines claim at the same time, those
+    beyond the budget withdraw.
     """
 
     def __init__(self, storage: BaseStorage, where: str, goal: Goal, results: str) -> None:
-        """Begin the study, or go on with it. UserError where the store holds another one.
+        """Start the study or resume it. UserError where the store holds another one of this name.
 
-        `results` is an id of the results that this process, and no other, writes to.
+        `results` identifies the results that only this process writes to.
         """
         self.goal, self.storage, self.results = goal, storage, results
         self.study = self._open(where)
         self.running: dict[int, Proposal] = {}
-        """Proposed here and not yet told."""
-        self._ended: dict[int, Told] = {}
+        """Proposed here; their results are not in the store yet."""
+        self._ended: dict[int, TrialResult] = {}
         self.exhausted = False
         self.owner = this_process(results)
         if not any(origin_of(t) == "default" for t in self._trials()):
@@ -80,7 +80,7 @@ class Study:
         import optuna
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna's about its own experiments
+            warnings.simplefilter("ignore")  # Optuna warns that its own features are experimental
             study = optuna.create_study(
                 storage=self.storage,
                 study_name=self.goal.name,
@@ -104,11 +104,11 @@ class Study:
         o = self.goal.objective
         return pruner_for(self.goal.tune, len(o.seeds), len(o.densities))
 
-    def wait_for_signatures(
+    def wait_for_owners(
         self, say: Callable[[str], None], pause: Callable[[float], None] = time.sleep
     ) -> None:
-        """Wait while a trial has been begun and not signed: either its process signs it at once, or
-        it died over it, and the trial becomes ours to finish. `HESITATION` is the longest wait.
+        """Wait while a started trial has no owner: either its process claims it at once, or that
+        process died and the trial becomes ours to finish. `CLAIM_TIMEOUT` is the longest wait.
         """
         said = False
         while any(
@@ -117,15 +117,15 @@ class Study:
         ):
             if not said:
                 say(
-                    f"{self.goal.name}: a trial was begun just now and not signed; waiting up to "
-                    f"{HESITATION.seconds} s for its process"
+                    f"{self.goal.name}: another process has just started a trial and not claimed "
+                    f"it yet; waiting up to {CLAIM_TIMEOUT.seconds} s"
                 )
                 said = True
             pause(0.5)
 
     def adopt(self, all_: bool = False) -> list[Proposal]:
-        """Trials that a process which is no more has left half done. They are ours to finish;
-        with `all_` those of every other process, which the user knows to be gone.
+        """Unfinished trials of processes that have ended, which are ours to finish; with `all_`
+        those of every other process, because the user knows that these have ended.
         """
         found = []
         for trial in self._trials():
@@ -133,7 +133,7 @@ class Study:
                 continue
             if not (all_ or self._orphaned(trial)):
                 continue
-            if set(trial.params) < set(self.goal.default):  # it died over proposing it
+            if set(trial.params) < set(self.goal.default):  # its process died while proposing it
                 self._void(trial)
                 if origin_of(trial) == "default":
                     attrs = {"origin": "default"}
@@ -144,15 +144,15 @@ class Study:
         return found
 
     def _orphaned(self, trial: FrozenTrial) -> bool:
-        """Whether the process that ran it is gone."""
+        """Whether the process that ran it has ended."""
         owner = trial.user_attrs.get("owner")
         if owner is None:
             began = trial.datetime_start
-            return began is not None and datetime.now() - began > HESITATION  # noqa: DTZ005
+            return began is not None and datetime.now() - began > CLAIM_TIMEOUT  # noqa: DTZ005
         return is_gone(owner, self.results)
 
     def propose(self) -> Proposal | None:
-        """The next trial, or None where the budget is spent or nothing new is left to try."""
+        """The next trial, or None once the budget is spent or every setting has been tried."""
         while not self.exhausted:
             trials = self._trials()
             if not self._within_budget(trials) or self._nothing_new(trials):
@@ -168,8 +168,8 @@ class Study:
         return None
 
     def _one_too_many(self, number: int, origin: str) -> bool:
-        """Whether another machine has claimed the last of the budget, or the suite's own settings,
-        at the same time as we did; the lower numbers stay.
+        """Whether another machine claimed the last trial of the budget, or the suite's own
+        settings, at the same time as this one; the lower number wins.
         """
         before = [t for t in self._trials() if t.number < number and t.state.name != "WAITING"]
         if origin == "default" and any(origin_of(t) == "default" for t in before):
@@ -177,7 +177,7 @@ class Study:
         return not self._within_budget(before)
 
     def _void(self, trial: FrozenTrial) -> None:
-        """A trial that counts for nothing."""
+        """Exclude a trial from the study."""
         self.storage.set_trial_user_attr(trial._trial_id, "void", True)
         self.study.tell(trial.number, state=_state("failed"), skip_if_finished=True)
 
@@ -186,32 +186,32 @@ class Study:
         return self.running[number]
 
     def expect(self, number: int, steps: int) -> None:
-        """How many steps a trial under way will take, about: they count towards the budget, on
+        """Record about how many steps a running trial will take: they count towards the budget, on
         every machine.
         """
         self.storage.set_trial_user_attr(self._id(number), "expected", steps)
 
     def report(self, number: int, position: int, value: float) -> None:
-        """An intermediate value, for the pruner and for the dashboard."""
+        """Store an intermediate value, for the pruner and the dashboard."""
         with _finished_elsewhere():
             self.storage.set_trial_intermediate_value(self._id(number), position, value)
 
     def should_prune(self, number: int) -> bool:
-        """Whether the pruner gives the trial up. The suite's own settings are always run whole."""
+        """Whether the pruner stops the trial. The suite's own settings always run to the end."""
         trial = self.storage.get_trial(self._id(number))
-        # the pruner is asked in any case: later trials are compared to what it has seen
+        # ask the pruner in any case: it compares later trials with what it has seen
         answer = bool(self.study.pruner.prune(self.study, trial))
         return answer and self.running[number].origin != "default"
 
-    def tell(self, number: int, told: Told) -> None:
-        """A trial has ended. The store learns of it with `settle`."""
-        self._ended[number] = told
+    def tell(self, number: int, result: TrialResult) -> None:
+        """A trial has ended. `settle` tells the store."""
+        self._ended[number] = result
 
     def settle(self) -> bool:
-        """Tell the store of the first trial under way, if it has ended; whether it had.
+        """Tell the store the result of the first running trial, if it has ended; whether it had.
 
-        One at a time: a batch of B is filled up between two of them, so that the proposal of
-        trial n knows the values of trials 0 to n − B, whatever ended when.
+        One at a time: a batch of B is refilled between two of them, so that the proposal of trial n
+        knows the values of trials 0 to n − B, whichever ended first.
         """
         first = min(self.running, default=-1)
         if first not in self._ended:
@@ -233,7 +233,7 @@ class Study:
         spent = [t.user_attrs.get("spent") or {} for t in begun]
         key, factor = ("steps", 1) if unit == "steps" else ("seconds", 60)
         used = sum(float(s.get(key, 0)) for s in spent)
-        # what is under way will cost about as much as what is done, or as was expected of it
+        # a running trial will cost about as much as expected, or as much as a finished one
         ahead = [t for t in begun if not t.state.is_finished()]
         if unit == "steps":
             used += sum(t.user_attrs.get("expected", 0) for t in ahead)
@@ -242,18 +242,18 @@ class Study:
         return used < limit * factor
 
     def _nothing_new(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether every setting has been tried, or nothing but failures comes."""
+        """Whether every setting has been tried, or the last trials all failed."""
         size = math.prod(d.size for d in self.goal.dimensions)
         if math.isfinite(size):
             tried = {tuple(sorted(t.params.items())) for t in trials if t.params}
             self.exhausted = len(tried) >= size
-        ended = [t for t in trials if t.state.is_finished()][-IN_A_ROW:]
+        ended = [t for t in trials if t.state.is_finished()][-FAILURES_IN_A_ROW:]
         return self.exhausted or (
-            len(ended) == IN_A_ROW and all(t.state.name == "FAIL" for t in ended)
+            len(ended) == FAILURES_IN_A_ROW and all(t.state.name == "FAIL" for t in ended)
         )
 
     def _trials(self) -> list[FrozenTrial]:
-        """All that count: not those that a crash cut off before they had parameters."""
+        """All but the excluded ones, such as those that crashed before they had parameters."""
         found: list[FrozenTrial] = self.study.get_trials(deepcopy=False)
         return [t for t in found if not t.user_attrs.get("void")]
 
@@ -262,23 +262,23 @@ class Study:
 
     @property
     def elsewhere(self) -> int:
-        """Trials under way in other processes."""
+        """Trials running in other processes."""
         return sum(
             t.state.name == "RUNNING" and t.number not in self.running for t in self._trials()
         )
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """Every trial so far, whoever ran it, by number."""
+        """Every trial so far, of all machines, by number."""
         return self._trials()
 
 
 def origin_of(trial: FrozenTrial) -> Literal["default", "sampler"]:
-    """Who chose its values."""
+    """What chose its values."""
     return "default" if trial.user_attrs.get("origin") == "default" else "sampler"
 
 
-def _state(state: State) -> Any:
+def _state(state: TrialStatus) -> Any:
     from optuna.trial import TrialState
 
     return {
@@ -290,16 +290,16 @@ def _state(state: State) -> Any:
 
 @contextmanager
 def _finished_elsewhere() -> Iterator[None]:
-    """A trial that another process took over and finished stays as it ended there."""
+    """A trial that another process took over and finished keeps the result it got there."""
     from optuna.exceptions import UpdateFinishedTrialError
 
     with suppress(UpdateFinishedTrialError):
         yield
 
 
-def require_store(error: Exception, where: str) -> UserError:
-    """A failure of the store in the user's words."""
+def storage_error(error: Exception, where: str) -> UserError:
+    """A failure of the study storage, and what to do about it."""
     return UserError(
-        f"the store of studies {where} failed: {type(error).__name__}: {error}. What is trained is"
-        " kept; mend that and run the same command again"
+        f"the study storage {where} failed: {type(error).__name__}: {error}. Finished trainings are"
+        " kept; fix this and rerun the command to resume"
     )

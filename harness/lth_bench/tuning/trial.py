@@ -1,4 +1,4 @@
-"""A trial's experiments, and what becomes of them."""
+"""A trial's experiments and their outcomes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.params import build
-from lth_bench.plan import Planned, dense_spec, plan_unreported
+from lth_bench.running.plan import Planned, dense_spec, plan_unreported
+from lth_bench.running.task_plan import TaskPlan, plan_task
 from lth_bench.suite.spec import with_values
-from lth_bench.task_plan import TaskPlan, plan_task
 from lth_bench.training.keys import digest
-from lth_bench.tuning.goal import Goal, Settings
+from lth_bench.tuning.goal import Goal, TrialSettings
 from lth_bench.tuning.study import Proposal
 
 if TYPE_CHECKING:
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Outcome:
-    """What an experiment has come to, from the journal's records."""
+class ExperimentOutcome:
+    """The outcome of an experiment, from the journal's records."""
 
     status: str | None = None
     """None while it runs."""
     reason: str | None = None
     accuracies: dict[float, float] = field(default_factory=dict)
-    """Density → accuracy on the validation split, of tickets that are reported."""
+    """Density → accuracy on the validation split, of reported tickets."""
     costs: dict[float, tuple[int, float]] = field(default_factory=dict)
     """Density → (steps, seconds), search included, without sharing."""
     seconds: float = 0.0
     dataset: str = ""
     """Digest of the dataset's configuration."""
     fingerprint: str | None = None
-    """Of its content; None where that was not recorded."""
+    """Fingerprint of the dataset's content; None where it was not recorded."""
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """A record of its journal: a reported ticket, or its end."""
+        """Add one of its journal records: a reported ticket, or the end of the experiment."""
         if record["record"] == "ticket":
             if record["reported"] and record["control"] == "none" and record["status"] == "ok":
                 density, cost = float(record["target_density"]), record["cost"]
@@ -54,43 +54,43 @@ class Outcome:
 
     @property
     def spent(self) -> tuple[int, float]:
-        """Steps and seconds of the whole experiment: a ladder's last rung has all before it."""
+        """Steps and seconds of the whole experiment: the last level includes all earlier ones."""
         return max(self.costs.values(), default=(0, 0.0))
 
 
-@dataclass
-class Running:
-    """A trial under way: its experiments, seed by seed."""
+@dataclass(kw_only=True)
+class RunningTrial:
+    """A running trial: its experiments, seed by seed."""
 
     proposal: Proposal
-    settings: Settings
+    settings: TrialSettings
     task: TaskPlan
     """With the trial's own recipe."""
     by_seed: dict[int, list[Planned]]
     dense: dict[int, Planned]
-    """The dense run of the suite's own recipe at each seed, whatever recipe the trial has: all
-    trials are held against the same."""
+    """The dense run of the suite's own recipe at each seed, whatever the trial's recipe is: all
+    trials are compared with the same dense runs."""
     dense_steps: int = 0
-    """Steps of all of these where the objective looks at them, which makes them a part of what a
-    trial takes; 0 elsewhere."""
+    """Steps of these dense runs where the objective depends on them, so that they are part of the
+    trial's cost; 0 elsewhere."""
     stage: int = 0
-    """Seeds that are done."""
+    """Number of finished seeds."""
 
     @property
     def experiments(self) -> Iterator[Planned]:
-        """All of them, the dense runs apart."""
+        """All of them, without the dense runs."""
         for planned in self.by_seed.values():
             yield from planned
 
     @property
     def steps(self) -> int:
-        """Steps that are planned, without sharing."""
+        """Planned training steps, counted without sharing."""
         own = sum(sum(p.fits) + self.task.total_steps for p in self.experiments)
         return own + self.dense_steps
 
 
-def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -> Running:
-    """The experiments of a proposal. UserError where its values go together with nothing."""
+def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -> RunningTrial:
+    """The experiments of a proposal. UserError where its values do not fit together."""
     settings = goal.settings(proposal.params)
     task = _task(goal, settings, registry, root)
     suite = replace(goal.suite, seeds=goal.objective.seeds)
@@ -100,25 +100,25 @@ def plan_trial(goal: Goal, proposal: Proposal, registry: Registry, root: Path) -
         if "density" in goal.objective.names and settings.densities[-1] not in (
             item.experiment.densities
         ):
-            continue  # densities that are independent: only the one that is asked for
+            continue  # densities are independent experiments here: only the trial's own is needed
         label = f"{goal.spec.label}#{proposal.number}"
         named = replace(item, experiment=replace(item.experiment, label=label))
         by_seed[item.experiment.seed].append(named)
     dense = registry.get("strategies", dense_spec().use)()
-    return Running(
-        proposal,
-        settings,
-        task,
-        by_seed,
-        {
+    return RunningTrial(
+        proposal=proposal,
+        settings=settings,
+        task=task,
+        by_seed=by_seed,
+        dense={
             item.experiment.seed: item
             for item in plan_unreported(suite, goal.task, dense_spec(), dense, (1.0,))
         },
-        goal.task.total_steps * len(suite.seeds) * goal.objective.needs_dense,
+        dense_steps=goal.task.total_steps * len(suite.seeds) * goal.objective.needs_dense,
     )
 
 
-def _task(goal: Goal, settings: Settings, registry: Registry, root: Path) -> TaskPlan:
+def _task(goal: Goal, settings: TrialSettings, registry: Registry, root: Path) -> TaskPlan:
     spec = goal.task.spec
     if not settings.recipe:
         return goal.task

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lth_bench.selftest.supervised import Result, run
+from lth_bench.maintenance.selftest.supervised import StepResult, run
 from training import table
 from training.gpu_rows import rows
 from training.gpu_steps import SIDE_BY_SIDE, SUITE, groups
@@ -76,7 +76,7 @@ class Report:
         bad = any(r["status"] != "ok" for r in self.document["results"])
         return not bad and "interrupted" not in self.document
 
-    def hear(self, result: Result) -> None:
+    def hear(self, result: StepResult) -> None:
         """One more step is over."""
         self.document["results"].append(result.as_dict())
         self.document["steps"] = rows(self.document["results"])
@@ -95,7 +95,7 @@ class Report:
         self.write()
         lines = [table.cells(row) for row in self.document["steps"]]
         if lines:
-            print("\n" + table.text(table.HEADINGS, lines))
+            print("\n" + table.aligned(table.HEADINGS, lines))
         bad = [r for r in self.document["results"] if r["status"] != "ok"]
         for result in bad:
             self.say(f"{result['status']}: {result['name']}: {_first(result['error'])}")
@@ -113,7 +113,7 @@ class Report:
         print(f"[{time.monotonic() - self.began:5.0f} s] {line}", flush=True)
 
 
-def _short(result: Result) -> str:
+def _short(result: StepResult) -> str:
     if result.status != "ok":
         return f"{result.status}: {_first(result.error)}"
     return json.dumps(result.value)[:300]

@@ -9,8 +9,8 @@ from typing import Any
 # before CUDA starts; cuBLAS is deterministic with it
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from lth_bench.selftest.child import serve
-from lth_bench.selftest.steps import functions as of_the_selftest
+from lth_bench.maintenance.selftest.steps import functions as of_the_selftest
+from lth_bench.maintenance.selftest.supervised import serve
 from training import tasks
 
 
@@ -28,8 +28,8 @@ def ours(
     """Model-steps a second in each round, and where a step's time and memory go."""
     import torch
 
-    from lth_bench.selftest.checks import ways
-    from lth_bench.selftest.speed import details, rate
+    from lth_bench.maintenance.selftest.checks import ways
+    from lth_bench.maintenance.selftest.speed import details, rate
     from training.ours import bench as made
 
     tasks.prepare_ours(device)
@@ -40,7 +40,10 @@ def ours(
     if stacks is not None and stacks not in ways(bench):
         return {"rates": [], "why": f"{net} has no layout {stacks!r} on {device}"}
     ready = bench.ready(size, stacks)
-    found: dict[str, Any] = {"engine_width": ready.layout.width, "variant": ready.layout.variant}
+    found: dict[str, Any] = {
+        "engine_width": ready.layout.cohort_size,
+        "variant": ready.layout.variant,
+    }
     found |= _described(net, device)
     measured = [rate(bench, ready.layout, seconds) for _ in range(rounds)]
     found["rates"] = [figure for figure, _ in measured]
@@ -56,7 +59,7 @@ def ours(
 
 def kernels(device: str, net: str, size: int) -> list[dict[str, Any]]:
     """Where the device's time goes, by kernel."""
-    from lth_bench.selftest.speed import kernels as listed
+    from lth_bench.maintenance.selftest.speed import kernels as listed
     from training.ours import bench as made
 
     tasks.prepare_ours(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lth_bench.selftest.supervised import Step
+from lth_bench.maintenance.selftest.supervised import Step
 
 SIDE_BY_SIDE = ("lenet_300_100", "resnet20", "conv2", "resnet18")
 """Networks that the conventional loop trains too."""

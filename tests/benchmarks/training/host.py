@@ -20,15 +20,15 @@ from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.models.mlp import MLP
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.feeds import Feed
-from lth_bench.training.layouts.stacked import Explicit
-from lth_bench.training.network import Network
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts.stacked import Explicit
+from lth_bench.training.engine.network import Network
+from lth_bench.training.input.batches import BatchSource
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
 from training import table
 from training.nets import MNIST
 from training.samples import made
@@ -40,7 +40,7 @@ EVALUATED = 100
 """Steps between two evaluations, as the shipped suites have it."""
 
 
-class NoFeed:
+class NoBatches:
     """Batches of nothing."""
 
     static = True
@@ -57,8 +57,8 @@ class Idle(Explicit):
 
     variant = "idle"
 
-    def make_feed(self) -> Feed:
-        return NoFeed()
+    def make_batch_source(self) -> BatchSource:
+        return NoBatches()
 
     def backward(self, x: Any, y: Tensor) -> None:
         raise AssertionError("an idle layout computes nothing")
@@ -74,7 +74,7 @@ class Idle(Explicit):
 class Feeding(Idle):
     """The same with the batches' rows looked up, which on a GPU is one copy a step."""
 
-    make_feed = Explicit.make_feed
+    make_batch_source = Explicit.make_batch_source
 
 
 @dataclass
@@ -129,8 +129,8 @@ def _seconds(layout: Explicit, steps: int) -> float:
     values = layout.network.values()
     mask = Mask.ones(layout.network.layers)
     asked = [
-        [Asked(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
-        for seed in range(layout.width)
+        [PendingFit(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
+        for seed in range(layout.cohort_size)
     ]
     cohort = Cohort(layout, asked)
     began = time.thread_time()
@@ -150,7 +150,7 @@ def main() -> None:
     given = asked.parse_args()
     torch.set_num_threads(1)
     found = measure(given.sizes, given.steps, given.rounds)
-    print(table.text(HEADINGS, [cost.cells() for cost in found]))
+    print(table.aligned(HEADINGS, [cost.cells() for cost in found]))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lth_bench.maintenance.selftest.net import CIFAR, MNIST, Net
 from lth_bench.models.conv import Conv2, Conv4, Conv6
 from lth_bench.models.mlp import LeNet300100
 from lth_bench.models.resnet import ResNet18, ResNet20
-from lth_bench.selftest.net import CIFAR, MNIST, Net
 from lth_bench.training.recipe import Recipe
 
 __all__ = ["CIFAR", "MNIST", "NETS", "SIDE_BY_SIDE", "Net", "net_on"]

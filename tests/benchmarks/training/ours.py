@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from lth_bench.selftest import bench as selftest
-from lth_bench.selftest.bench import synchronize
-from lth_bench.selftest.speed import rate as rate_of
-from lth_bench.training.layouts import Layout
+from lth_bench.maintenance.selftest import bench as selftest
+from lth_bench.maintenance.selftest.bench import synchronize
+from lth_bench.maintenance.selftest.speed import rate as rate_of
+from lth_bench.training.engine.layouts import Layout
 from training.nets import Net, net_on
 from training.samples import sample
 
@@ -34,7 +34,7 @@ def bench(name: str, device: str) -> Bench:
 def prepare(name: str, device: str, width: int | str) -> tuple[int, str]:
     """The width and the layout that computes it, warmed up."""
     layout = bench(name, device).layout(width)
-    return layout.width, layout.variant
+    return layout.cohort_size, layout.variant
 
 
 def rate(name: str, device: str, width: int | str, seconds: float) -> float:

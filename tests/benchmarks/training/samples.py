@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.selftest.net import made
+from lth_bench.maintenance.selftest.net import made
 
 __all__ = ["Sample", "made", "sample"]
 

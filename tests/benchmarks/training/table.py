@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lth_bench.selftest.table import text
+from lth_bench.maintenance.device import aligned
 
-__all__ = ["text"]
+__all__ = ["aligned"]
 
 HEADINGS = (
     "network",

@@ -31,7 +31,7 @@ def prepare_conventional() -> None:
 
 def prepare_ours(device: str) -> None:
     """The settings of this package's own worker processes."""
-    from lth_bench.devices import prepare_process
+    from lth_bench.system.devices import prepare_process
 
     prepare_process(device)
 

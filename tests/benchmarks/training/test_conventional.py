@@ -10,12 +10,12 @@ import torch
 
 from lth_bench.data.splits import channel_stats
 from lth_bench.masks import Mask
-from lth_bench.training.asked import Asked
-from lth_bench.training.cohort import Cohort
-from lth_bench.training.layouts import make_layout
-from lth_bench.training.network import Network
+from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.engine.network import Network
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.request import FitRequest
-from lth_bench.training.resident import ResidentData
 from training.conventional import Masked, Trainer, make_loader, prunable, prune
 from training.images import STATISTICS, Images
 from training.nets import Net
@@ -36,7 +36,7 @@ def train_ours(net: Net, data: ResidentData, steps: int) -> tuple[Network, dict[
     values, masks = start(net)
     network = Network(net.build(), net.shape, net.classes, CPU, net.recipe.dtype)
     mask = Mask({k.removesuffix(".weight"): m for k, m in masks.items()}, layers=network.layers)
-    asked = Asked(FitRequest(values, mask, 0, steps, 0, net.recipe))
+    asked = PendingFit(FitRequest(values, mask, 0, steps, 0, net.recipe))
     Cohort(make_layout(network, data, net.recipe, 1), [[asked]]).run()
     assert asked.outcome is not None, asked.error
     return network, dict(asked.outcome.values)

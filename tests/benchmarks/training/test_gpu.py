@@ -21,9 +21,9 @@ HERE = Path(__file__).parents[1]
 CHILD = """
 import os, signal, sys, time
 from lth_bench.models.mlp import MLP
-from lth_bench.selftest import speed
-from lth_bench.selftest.child import serve
-from lth_bench.selftest.net import MADE, MNIST, Net, made
+from lth_bench.maintenance.selftest import speed
+from lth_bench.maintenance.selftest.supervised import serve
+from lth_bench.maintenance.selftest.net import MADE, MNIST, Net, made
 from lth_bench.training.recipe import Recipe
 from training import gpu_child, ours, samples, tasks
 from training.nets import NETS
@@ -149,8 +149,8 @@ def test_what_was_measured_is_kept_when_the_machine_ends_it(tmp_path: Path) -> N
     report = gpu.Report(tmp_path / "found.json")
     value = {"rates": [3.0], "batch": 2, "epoch": 10, "paper_seconds": float("inf"), "way": "apart",
              "dtype": "float32", "augmented": False}  # fmt: skip
-    report.hear(gpu.Result("floor tiny 1", "ok", 1.0, value))
-    report.hear(gpu.Result("ours tiny 1", "ok", 1.0, {"rates": [float("nan")]}))
+    report.hear(gpu.StepResult("floor tiny 1", "ok", 1.0, value))
+    report.hear(gpu.StepResult("ours tiny 1", "ok", 1.0, {"rates": [float("nan")]}))
     document = json.loads((tmp_path / "found.json").read_text())
     assert document["steps"][0]["model_steps_per_second"] == 3.0
     assert len(document["results"]) == 2
@@ -158,7 +158,7 @@ def test_what_was_measured_is_kept_when_the_machine_ends_it(tmp_path: Path) -> N
 
 def test_a_disk_that_is_full_stops_nothing(tmp_path: Path, capsys: Any) -> None:
     report = gpu.Report(tmp_path / "nowhere" / "found.json")
-    report.hear(gpu.Result("a", "failed", error="b\nc"))
+    report.hear(gpu.StepResult("a", "failed", error="b\nc"))
     report.end(None)
     assert "cannot be written" in capsys.readouterr().out
     assert not report.complete

@@ -13,7 +13,7 @@ def test_every_size_is_measured_with_and_without_batches() -> None:
         (1, "the"), (1, "with"), (1, "with"), (3, "the"), (3, "with"), (3, "with"),
     ]  # fmt: skip
     assert all(len(c.micros) == 2 for c in found)
-    assert len(table.text(host.HEADINGS, [c.cells() for c in found]).splitlines()) == 8
+    assert len(table.aligned(host.HEADINGS, [c.cells() for c in found]).splitlines()) == 8
 
 
 def test_the_layout_computes_nothing() -> None:

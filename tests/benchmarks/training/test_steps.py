@@ -47,7 +47,7 @@ def test_measure_times_every_loop(
     assert found[4]["percent_of_floor"] == pytest.approx(100)
     table.write(tmp_path / "found.json", {"steps": found})
     assert json.loads((tmp_path / "found.json").read_text())["steps"] == found
-    assert len(table.text(table.HEADINGS, [table.cells(r) for r in found]).splitlines()) == 7
+    assert len(table.aligned(table.HEADINGS, [table.cells(r) for r in found]).splitlines()) == 7
 
 
 def test_rows_compare_with_the_default_the_best_and_the_floor() -> None:

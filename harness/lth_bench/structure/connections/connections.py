@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lth_bench.blame import ends_the_run
-from lth_bench.guard import unchanged
 from lth_bench.masks import Layer, Mask
-from lth_bench.models.operations import Operation, Piece, mapped, record
+from lth_bench.models.operations import Operation, TensorPiece, mapped, record
 from lth_bench.models.products import product_of
 from lth_bench.structure.connections import rules
 from lth_bench.structure.connections.marks import Marks
+from lth_bench.system.blame import ends_the_run
+from lth_bench.system.guard import unchanged
 
 
 class Connections:
@@ -50,7 +50,7 @@ class Connections:
                 raise
             raise rules.Unsupported(f"its operations cannot be recorded ({error})") from error
         _require_simple_memory(self._record.element_sizes)
-        self._sources: dict[int, tuple[Piece, Tensor]] = {}
+        self._sources: dict[int, tuple[TensorPiece, Tensor]] = {}
         self._sources = self._find_sources()
         dense = self.effective(Mask.ones(layers))
         self.dense = dense.density
@@ -121,7 +121,7 @@ class Connections:
                 marks.add(piece, by)
         return marks
 
-    def _find_sources(self) -> dict[int, tuple[Piece, Tensor]]:
+    def _find_sources(self) -> dict[int, tuple[TensorPiece, Tensor]]:
         """Inputs of products that no example reaches in the dense network either, and that no
         weight of their column gets examples by: learned queries, coordinates. They count as
         inputs of the network. Operation → the input, and where.
@@ -152,21 +152,21 @@ class _Step:
 
     operation: Operation
     outs: tuple[Tensor, ...]
-    back: Callable[[Tensor], list[tuple[Piece, Tensor]]]
+    back: Callable[[Tensor], list[tuple[TensorPiece, Tensor]]]
 
 
-def _step(operation: Operation, marks: Marks, source: tuple[Piece, Tensor] | None) -> _Step:
-    leaves: dict[int, tuple[Piece, Tensor]] = {}
+def _step(operation: Operation, marks: Marks, source: tuple[TensorPiece, Tensor] | None) -> _Step:
+    leaves: dict[int, tuple[TensorPiece, Tensor]] = {}
 
     def mark(x: object) -> object:
-        if not isinstance(x, Piece):
+        if not isinstance(x, TensorPiece):
             return x
         if id(x) not in leaves:
             on = marks.read(x)
             if source is not None and x is source[0]:
                 on = torch.maximum(on, source[1].to(on.device))
             leaves[id(x)] = (x, on.detach().requires_grad_(x.origin != "constant"))
-        return rules.Mark(*leaves[id(x)])
+        return rules.ReachMark(*leaves[id(x)])
 
     args, kwargs = mapped(mark, operation.args), mapped(mark, dict(operation.kwargs))
     try:
@@ -184,7 +184,7 @@ def _step(operation: Operation, marks: Marks, source: tuple[Piece, Tensor] | Non
         for piece in operation.outs
     )
 
-    def back(wanted: Tensor) -> list[tuple[Piece, Tensor]]:
+    def back(wanted: Tensor) -> list[tuple[TensorPiece, Tensor]]:
         used = [(piece, on) for piece, on in leaves.values() if on.requires_grad]
         if not raw.requires_grad or not bool(wanted.any()):
             return []

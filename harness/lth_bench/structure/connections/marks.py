@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lth_bench.models.operations import Piece
+from lth_bench.models.operations import TensorPiece
 
 
 class Marks:
@@ -17,14 +17,14 @@ class Marks:
         self._sizes, self._device = sizes, device
         self._of: dict[int, Tensor] = {}
 
-    def read(self, piece: Piece) -> Tensor:
+    def read(self, piece: TensorPiece) -> Tensor:
         """Of the piece's size; not to be written to."""
         whole = self._of.get(piece.memory)
         if whole is None:
             return torch.zeros(piece.size, device=self._device)
         return whole.as_strided(piece.size, piece.stride, piece.offset)
 
-    def write(self, piece: Piece, marks: Tensor) -> None:
+    def write(self, piece: TensorPiece, marks: Tensor) -> None:
         """Set a piece's marks; those of the rest of its memory stay."""
         if self._is_whole(piece):
             self._of[piece.memory] = marks.reshape(-1)
@@ -33,7 +33,7 @@ class Marks:
         whole.as_strided(piece.size, piece.stride, piece.offset).copy_(marks)
         self._of[piece.memory] = whole
 
-    def add(self, piece: Piece, marks: Tensor) -> None:
+    def add(self, piece: TensorPiece, marks: Tensor) -> None:
         """Set marks, leave those that are there."""
         if self._is_whole(piece):
             before = self._of.get(piece.memory)
@@ -49,19 +49,19 @@ class Marks:
             whole.as_strided(piece.size, piece.stride, piece.offset).add_(marks)
         self._of[piece.memory] = whole.clamp_(max=1)
 
-    def clear(self, piece: Piece) -> None:
+    def clear(self, piece: TensorPiece) -> None:
         """Remove a piece's marks."""
         if self._is_whole(piece):
             self._of.pop(piece.memory, None)
         elif piece.memory in self._of:
             self.write(piece, torch.zeros(piece.size, device=self._device))
 
-    def _copy(self, piece: Piece) -> Tensor:
+    def _copy(self, piece: TensorPiece) -> Tensor:
         whole = self._of.get(piece.memory)
         if whole is None:
             return torch.zeros(self._sizes[piece.memory], device=self._device)
         return whole.clone()
 
-    def _is_whole(self, piece: Piece) -> bool:
+    def _is_whole(self, piece: TensorPiece) -> bool:
         """Whether it is all of its memory, in the usual order."""
         return piece.is_in_order and piece.numel == self._sizes[piece.memory]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lth_bench.models.operations import Operation, Piece, mapped
+from lth_bench.models.operations import Operation, TensorPiece, mapped
 from lth_bench.models.products import product_of
 
 
@@ -24,10 +24,10 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Mark:
+class ReachMark:
     """A tensor that an operation reads."""
 
-    piece: Piece
+    piece: TensorPiece
     on: Tensor
     """float32 of the tensor's size: 1 where the examples reach it; of a weight, where it is kept.
     Zeros for a constant."""
@@ -51,11 +51,11 @@ class Call:
 
     operation: Operation
     args: tuple[Any, ...]
-    """As it was called, with a `Mark` for each tensor."""
+    """As it was called, with a `ReachMark` for each tensor."""
     kwargs: dict[str, Any]
 
     @cached_property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[ReachMark]:
         """Of all tensors, in order."""
         return _marks((self.args, self.kwargs))
 
@@ -73,7 +73,7 @@ class Call:
         return self.args[at] if at < len(self.args) else default
 
 
-Rule = Callable[[Call], Tensor]
+ReachRule = Callable[[Call], Tensor]
 
 PLACES = frozenset({"index", "indices", "mask", "repeats"})
 """Arguments that say which elements are meant."""
@@ -100,16 +100,16 @@ def _is_pointwise(func: Any, name: str) -> bool:
     return any(torch.Tag.pointwise in one.tags for one in (func, *overloads))
 
 
-def _marks(x: Any) -> list[Mark]:
-    found: list[Mark] = []
-    mapped(lambda part: found.append(part) if isinstance(part, Mark) else None, x)
+def _marks(x: Any) -> list[ReachMark]:
+    found: list[ReachMark] = []
+    mapped(lambda part: found.append(part) if isinstance(part, ReachMark) else None, x)
     return found
 
 
 # ---- sums and products ------------------------------------------------------------------------
 
 
-def either(marks: Sequence[Mark], size: tuple[int, ...]) -> Tensor:
+def either(marks: Sequence[ReachMark], size: tuple[int, ...]) -> Tensor:
     """An output element depends on every input element at its place."""
     found = torch.zeros(size, device=marks[0].on.device)
     data = any(m.is_data for m in marks)
@@ -154,10 +154,10 @@ def product(call: Call) -> Tensor:
     added = by_piece[id(found.added)]
     if added.is_data and not (a.is_data or b.is_data):
         return added.on.expand(call.size) + (out - out.detach())
-    return either([Mark(call.operation.outs[0], out), added], call.size)
+    return either([ReachMark(call.operation.outs[0], out), added], call.size)
 
 
-def _or_ones(mark: Mark) -> Tensor:
+def _or_ones(mark: ReachMark) -> Tensor:
     return mark.on if mark.is_data or mark.is_weight else torch.ones_like(mark.on)
 
 
@@ -200,7 +200,7 @@ def running(call: Call) -> Tensor:
     return call.marks[0].on.cumsum(call.get("dim"))
 
 
-def norm(channel: int | None) -> Rule:
+def norm(channel: int | None) -> ReachRule:
     """What normalises, element by element: it connects no neighbours. A scale that is pruned (a γ
     held at zero) lets nothing through. It lies along the dimension `channel`, or the last ones.
     """
@@ -210,7 +210,7 @@ def norm(channel: int | None) -> Rule:
         out: Tensor = x.on
         for name in ("weight", "bias"):
             part = call.get(name)
-            if not isinstance(part, Mark) or not (part.is_data or part.is_weight):
+            if not isinstance(part, ReachMark) or not (part.is_data or part.is_weight):
                 continue
             on = part.on
             if channel is not None:
@@ -240,7 +240,7 @@ def moved(call: Call) -> Tensor:
     data = any(m.is_data for name, x in given.items() if name not in PLACES for m in _marks(x))
 
     def on(name: str, x: Any) -> Any:
-        if not isinstance(x, Mark):
+        if not isinstance(x, ReachMark):
             return x
         if name in PLACES:
             if x.is_data:
@@ -344,11 +344,11 @@ def pooled_to_size(call: Call) -> Tensor:
     return out
 
 
-def _each(rule: Rule, names: str) -> dict[str, Rule]:
+def _each(rule: ReachRule, names: str) -> dict[str, ReachRule]:
     return dict.fromkeys(names.split(), rule)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ReachRule] = {
     **_each(
         reduction,
         "sum mean amax amin max min var std var_mean std_mean norm linalg_vector_norm logsumexp "

@@ -1,12 +1,12 @@
-"""A strategy works on the kinds of network that suites have."""
+"""Contracts about what a strategy must cope with: kinds of network, dead layers, any density."""
 
 from __future__ import annotations
 
 import torch
 
-from lth_bench.testing.case import Case
+from lth_bench.testing.case import HANDFUL, Case
 from lth_bench.testing.contract import Broken, NotApplicable, contract
-from lth_bench.testing.networks import Kind
+from lth_bench.testing.networks import NetworkKind
 from lth_bench.testing.recording import Recording
 
 MEET = (
@@ -40,7 +40,7 @@ def residual(case: Case) -> None:
     _works(case, "residual")
 
 
-def _works(case: Case, kind: Kind) -> None:
+def _works(case: Case, kind: NetworkKind) -> None:
     judge(case, case.on(kind), kind, f"on the {kind} network")
     recording = case.on(kind)
     if recording.skipped and not recording.tickets:
@@ -61,3 +61,56 @@ def judge(case: Case, recording: Recording, owner: str, where: str) -> None:
         for key, value in ticket.trained.values.items():
             if not bool(torch.isfinite(value).all()):
                 raise Broken(f"{where}, at density {ticket.target:g}, {key!r} is not finite")
+
+
+@contract(
+    "the strategy works where a layer is dead already: its weights, gradients and scores all zero, "
+    "and for an iterative strategy nothing of it left in ticket.mask",
+    meet="divide by a layer's count, norm or sum of scores only where it is above zero; scores may "
+    "all be equal, and a layer may keep nothing",
+)
+def dead_layer(case: Case) -> None:
+    """Layers die at low densities and from unlucky values; the others are still to be ranked.
+
+    The network has a layer `dead` whose weights and inputs are zero. An iterative strategy also
+    finds it pruned to nothing in the first round's `ticket.mask`.
+    """
+    if case.flag("dense_only"):
+        raise NotApplicable("dense_only = True: the strategy decides nothing")
+    case.require(case.base)
+    judge(case, case.dead_layer, "dead_layer", "with a dead layer 'dead'")
+    if not case.dead_layer.tickets:
+        why = "; ".join(dict.fromkeys(case.dead_layer.skipped.values()))
+        raise Broken(f"with a dead layer 'dead', no density is reached: {why}")
+    case.require_happened(case.dead_layer)
+
+
+@contract(
+    "the strategy works with all weights but one, and with a handful of weights left",
+    meet="let counts be exact at any density (Mask.top_k, uniform and erk are); a layer may lose "
+    "everything; where the method cannot go that far, raise lth_bench.errors.Unreachable with the "
+    "smallest density or count that it reaches, in numbers",
+)
+def extreme_densities(case: Case) -> None:
+    """All weights but one has to be reached by every strategy.
+
+    A handful may be out of reach, where layers are spared or every layer keeps a unit: then
+    `Unreachable` has to say how far the method gets, in numbers.
+    """
+    if case.flag("dense_only"):
+        raise NotApplicable("dense_only = True: the strategy decides nothing")
+    if case.reaches:
+        there = ", ".join(f"{density:g}" for density in case.reaches)
+        raise NotApplicable(f"reaches = ({there}): the ends of the scale are not among them")
+    case.require(case.base)
+    recording = case.extremes
+    judge(case, recording, "extreme_densities", f"down to {HANDFUL} weights")
+    for density, reason in recording.skipped.items():
+        if density > 0.5:
+            raise Broken(f"density {density:.4f}, one weight less than all, is skipped: {reason}")
+        if not any(c.isdigit() for c in reason):
+            raise Broken(
+                f"density {density:.4f} is skipped, and the reason does not say how far the "
+                f"method gets: {reason!r}"
+            )
+    case.require_happened(recording)

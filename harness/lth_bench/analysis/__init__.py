@@ -1,0 +1,1 @@
+"""From results to rows, once: leaderboards, comparisons, claims, the evidence of figures."""

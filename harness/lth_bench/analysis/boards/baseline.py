@@ -1,0 +1,190 @@
+"""What a leaderboard compares with: the dense run, or a label of the suite at the same density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.samples import display_name
+from lth_bench.errors import UnknownName, UserError
+from lth_bench.store.schema import quoted
+from lth_bench.system.text import printable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from lth_bench.analysis.boards.rows import BoardRow
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A label, or one of its controls; `dense` is compared with at every density."""
+
+    label: str
+    control: str = "none"
+    dense: bool = False
+
+    @property
+    def name(self) -> str:
+        """The label, or LABEL/CONTROL."""
+        return display_name(self.label, self.control)
+
+    def includes(self, row: BoardRow) -> bool:
+        """Whether a row is the baseline's own."""
+        if self.dense:
+            return bool(row["strategy"] == "dense")
+        return bool(row["label"] == self.label and row["control"] == self.control)
+
+
+FOREIGN = """(
+    (f.source_model, f.source_dataset, f.source_recipe) <> (f.model, f.dataset, f.recipe),
+    f.source_model, f.source_dataset, f.source_recipe
+)"""
+"""Orders the tickets of a label on a task: one found there before those from elsewhere."""
+
+DENSE = Baseline("dense", dense=True)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The baseline of each suite in a scope."""
+
+    of: Mapping[str, Baseline | None]
+    """By suite; None where it has not the label that was asked for."""
+    scope: BoardScope
+    asked: str | None = None
+    """As the user named it."""
+
+    def base(self, measure: Measure) -> str:
+        """A query for the runs to pair with, at every density to pair them at.
+
+        Its columns: task, seed, target_density, value (of the metric), label and control (NULL
+        where it is the dense run). Needs `parameters` and those of the scope.
+        """
+        metric = quoted(measure.name)
+        return f"""
+            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
+            FROM dense_of({metric}) d
+            JOIN (
+                SELECT DISTINCT task, target_density FROM cells c
+                WHERE {self.scope.where("c", "tasks", "densities")}
+            ) c ON c.task = d.task
+            WHERE d.task IN (SELECT unnest($dense_tasks))
+            UNION ALL
+            SELECT f.task, f.seed, f.target_density, arg_min(f.value, {FOREIGN}),
+                any_value(f.label), any_value(f.control)
+            FROM scored({metric}) f
+            JOIN (
+                SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
+                    unnest($base_controls) AS control
+            ) b ON b.task = f.task AND b.label = f.label AND b.control = f.control
+            WHERE f.status = 'ok'
+            GROUP BY f.task, f.seed, f.target_density"""
+
+    @property
+    def entries(self) -> str:
+        """The relation `base_entries` (task, entry), of the labels among `rows.ENTRIES`."""
+        return """
+            base_entries AS (
+                SELECT
+                    c.task,
+                    arg_min(c.cell, (
+                        (c.source_model, c.source_dataset, c.source_recipe)
+                            <> (t.model, t.dataset, t.recipe),
+                        c.source_model, c.source_dataset, c.source_recipe
+                    )) AS entry
+                FROM cells c
+                JOIN (SELECT DISTINCT entry FROM entries) e ON e.entry = c.cell
+                JOIN tasks t ON t.task = c.task
+                JOIN (
+                    SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
+                        unnest($base_controls) AS control
+                ) b ON b.task = c.task AND b.label = c.label AND b.control = c.control
+                GROUP BY c.task
+            )"""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of `base`, by name."""
+        chosen = [(number, self.of[task.suite]) for number, task in self.scope.tasks.items()]
+        labels = [(number, b) for number, b in chosen if b is not None and not b.dense]
+        return {
+            "dense_tasks": [number for number, b in chosen if b is not None and b.dense],
+            "base_tasks": [number for number, _ in labels],
+            "base_labels": [b.label for _, b in labels],
+            "base_controls": [b.control for _, b in labels],
+        }
+
+    @property
+    def dense_only(self) -> bool:
+        """Whether no suite is compared with a label."""
+        return all(baseline is None or baseline.dense for baseline in self.of.values())
+
+    def require_common(self, rows: Sequence[BoardRow], paired: str) -> None:
+        """UserError where the baseline that was asked for is paired with nothing.
+
+        `paired` is the rows' column with the number of common seeds.
+        """
+        if self.asked is None or any(row[paired] for row in rows if not self.has(row)):
+            return
+        raise UserError(
+            f"nothing can be compared with the baseline {self.asked!r}: no other label has a "
+            f"result on the same task, density and seed; without --baseline it is the dense run"
+        )
+
+    def has(self, row: BoardRow) -> bool:
+        """Whether a row is its suite's baseline's own."""
+        baseline = self.of[row["suite"]]
+        return baseline is not None and baseline.includes(row)
+
+    def notes(self, rows: Sequence[BoardRow]) -> list[str]:
+        """What must be said below a table of rows of one suite."""
+        suite = rows[0]["suite"]
+        if self.of[suite] is not None:
+            return []
+        return [printable(f"the suite {suite} has no {self.asked} to compare with")]
+
+    def name(self, suite: str) -> str | None:
+        """Of a suite's baseline."""
+        baseline = self.of[suite]
+        return None if baseline is None else baseline.name
+
+    @property
+    def short(self) -> str:
+        """What a legend calls the baselines of all suites, as in a header."""
+        names = {baseline.name for baseline in self.of.values() if baseline is not None}
+        return printable(names.pop()) if len(names) == 1 else "baseline"
+
+    @property
+    def word(self) -> str:
+        """The same in a sentence."""
+        name = self.short
+        return {"dense": "the dense run", "baseline": "the baseline"}.get(name, name)
+
+
+def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = None) -> Baselines:
+    """The baseline of each suite: `asked` (LABEL or LABEL/CONTROL), or the suite's own.
+
+    UnknownName where no suite of the scope has what was asked for. A suite's own baseline is
+    `dense` unless its file says otherwise.
+    """
+    there: dict[str, dict[str, Baseline]] = {suite: {"dense": DENSE} for suite in scope.suites}
+    for suite, strategy, label, control in con.execute(
+        f"""
+        SELECT DISTINCT t.suite, c.strategy, c.label, c.control
+        FROM cells c JOIN tasks t ON t.task = c.task WHERE {scope.where("c", "tasks")}
+        """,
+        {name: values for name, values in scope.parameters.items() if name == "tasks"},
+    ).fetchall():
+        found = Baseline(label, control, dense=strategy == "dense")
+        there[suite].setdefault(found.name, DENSE if label == "dense" and found.dense else found)
+    if asked is not None:
+        if not any(asked in names for names in there.values()):
+            raise UnknownName("baseline", asked, set().union(*there.values()))
+        return Baselines({s: names.get(asked) for s, names in there.items()}, scope, asked)
+    own = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
+    # a suite whose baseline was not run this time is compared with dense
+    return Baselines({s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}, scope)

@@ -1,0 +1,149 @@
+"""Verdicts in rows: what the differences to the baseline allow one to say, in a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.rows import BoardRow, versus
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.table import Cell, Style
+from lth_bench.store.metric import ON_TEST_EXAMPLES
+
+NO_VERDICT: Mapping[str, Any] = dict.fromkeys(
+    ("verdict", "verdict_text", "p", "within_margin", "detectable", "n50", "n80")
+)
+
+STYLES: dict[str, Style] = {"better": "good", "worse": "bad", "failed": "warn"}
+
+SHORT = 8
+"""Characters of a label that a verdict has room for."""
+
+
+def judged(
+    n: int, mean: float | None, deviation: float | None, margin: float, lost: int, planned: int,
+    **options: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """The verdict on `n` paired differences as columns of a row; `options` as of `stats.judge`.
+
+    `lost` are the seeds that the method failed or diverged at. `n50` and `n80` are the seeds by
+    which an open verdict is likely to be settled, in one and in four of five cases; None for more
+    than 100. Nothing to judge, as where all seeds are still to come, gives None throughout.
+    """
+    from lth_bench.stats import Summary, judge
+
+    if not lost and (not n or mean is None):
+        return dict(NO_VERDICT)
+    summary = None if not n or mean is None else Summary(n, mean, deviation if n > 1 else None)
+    found = judge(summary, margin, lost=lost, planned=planned, **options)
+    ahead = found.forecast
+    return {
+        "verdict": found.kind, "verdict_text": found.text, "p": found.p,
+        "within_margin": found.within, "detectable": found.detectable,
+        "n50": ahead and ahead.n50, "n80": ahead and ahead.n80,
+    }  # fmt: skip
+
+
+def with_verdict(
+    row: BoardRow, against: Baselines, margin: float | None, measure: Measure = ACCURACY
+) -> BoardRow:
+    """The row with its baseline and verdict on the metric, from its columns `difference*`.
+
+    `margin` is as in `Measure.margin`, relative to the baseline's mean where it is relative; the
+    column has the unit of the values. Without the columns `key` and `base_mean`. The baseline is
+    not compared with itself.
+    """
+    row = dict(row)
+    size = measure.margin(margin, row.pop("base_mean", None) or 0.0)
+    row = judged_row(
+        row, against, size, step=step_of(measure)(row), higher=measure.higher,
+        unit=measure.difference_unit,
+    )  # fmt: skip
+    return row if measure == ACCURACY else row | {"metric": measure.name}
+
+
+def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any) -> BoardRow:
+    """The same for a margin in the unit of the differences; `options` as of `stats.judge`."""
+    row = {key: value for key, value in row.items() if key != "key"}
+    row |= {"baseline": against.name(row["suite"]), "margin": margin}
+    if against.has(row):
+        row |= dict.fromkeys(("difference", "difference_low", "difference_high"))
+        return row | {"difference_n": 0, "difference_deviation": None, **NO_VERDICT}
+    return row | judged(
+        row["difference_n"], row["difference"], row["difference_deviation"], margin,
+        row["lost"], row["planned"], **options,
+    )  # fmt: skip
+
+
+def step_of(measure: Measure) -> Callable[[BoardRow], float]:
+    """The distance of two values of a row: of accuracies on the test split 1 / the number of its
+    examples; 0 where it is not known, and of all other metrics.
+    """
+    if measure.name not in ON_TEST_EXAMPLES:
+        return lambda row: 0.0
+    return lambda row: 1 / row["test_examples"] if row.get("test_examples") else 0.0
+
+
+def images(rows: Iterable[BoardRow]) -> str:
+    """What the accuracies of a board are measured on: "the task's own 397 test examples"."""
+    sizes = {row["test_examples"] for row in rows if row["test_examples"]}
+    if len(sizes) == 1:
+        return f"the task's own {sizes.pop():,} test examples"
+    return "each task's own test examples"
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a board words its verdicts."""
+
+    margin: str
+    """As it is read, without its unit: 0.5."""
+    unit: str
+    """What follows it: " points"."""
+    better: str = "better"
+    worse: str = "worse"
+
+    @classmethod
+    def of(cls, measure: Measure, margin: float | None, against: str) -> Self:
+        """As a metric's margin is worded."""
+        return cls(*measure.margin_parts(margin, against))
+
+    def cell(self, row: BoardRow) -> Cell:
+        """A row's verdict, in ten characters."""
+        from lth_bench.stats import Forecast
+        from lth_bench.stats.verdict import LEAST, short_outlook
+
+        kind, against = row["verdict"], versus(row)
+        pairs = row["difference_n"] if "difference_n" in row else row["ratio_n"]
+        if kind is None:
+            return Cell("")
+        if kind == "failed":
+            text = f"{row['lost']} failed"
+        elif kind == "equivalent":
+            text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
+        elif kind == "insufficient":
+            text = f"needs {LEAST}+"
+        elif kind == "open":
+            text = f"open {short_outlook(pairs, Forecast(row['n50'], row['n80']))}"
+        else:
+            text = self.better if kind == "better" else self.worse
+            text += f" <{self.margin}" if row["within_margin"] else ""
+        style = "dim" if row["control"] != "none" else STYLES.get(kind, "")
+        short = text.removeprefix("needs ").removeprefix("open ").split(" <")[0]
+        return Cell(text, style, short=short)
+
+    def legend(self, against: str) -> str:
+        """What they mean."""
+        return (
+            f"verdict, from the differences to {against}: {self.better} or {self.worse} where a "
+            f"paired t-test shows it at 95% (<{self.margin}: though by less than the margin of "
+            f"{self.margin}{self.unit}); ≈ where the difference is shown to lie within the "
+            f"margin; open ~4–7 (where space is short: ~4–7): neither is shown yet; 4 seeds would "
+            f"settle it in 1 of 2 cases, 7 in 4 of 5, if the seeds to come are like those that "
+            f"there are; >100: not to be expected below 100 seeds; needs 3+: no verdict on fewer "
+            f"than three seeds. Each row stands by itself: of 20 true ties one is called "
+            f"{self.better} or {self.worse}. detects: the true difference that so many seeds show "
+            f"in 4 of 5 cases."
+        )

@@ -1,0 +1,193 @@
+"""The leaderboard by a metric, per task and density: by default by test accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
+from lth_bench.analysis.boards.layout import (
+    detects,
+    difference,
+    place,
+    seeds,
+    styles,
+    tables,
+    tuning_legend,
+)
+from lth_bench.analysis.boards.missing import outstanding
+from lth_bench.analysis.boards.notes import marked
+from lth_bench.analysis.boards.rows import (
+    BoardRow,
+    add_places,
+    fetch,
+    few,
+    name,
+    versus,
+)
+from lth_bench.analysis.boards.scope import BoardScope
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.numbers import count, kept, ratio
+from lth_bench.analysis.table import Board, Cell, Line, Style
+from lth_bench.store.schema import leaderboard_sql, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BLOCK = ("suite", "model", "dataset", "recipe", "target_density")
+
+SQL = """
+    SELECT
+        * EXCLUDE (base_mean, cell), base_mean, cell AS key,
+        NULL AS rank_low, NULL AS rank_high
+    FROM ({leaderboard})
+    ORDER BY suite, model, dataset, recipe, target_density DESC, rank NULLS LAST,
+        label, source_model, source_dataset, source_recipe, control <> 'none', control
+"""
+
+
+def rows(
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    measure: Measure = ACCURACY,
+) -> list[BoardRow]:
+    """One row a task, target density, label and control, best first within a density.
+
+    The columns of the view `leaderboard`, `n` to `rank` and `delta_*` of the metric, then: `lost`
+    (seeds that failed or diverged); `baseline` and the mean `difference` to it, with its 95%
+    t-interval `difference_low`, `difference_high` and its `difference_n` pairs; `margin`,
+    `verdict`, `verdict_text`, `p` (paired t), `within_margin`, `detectable` (difference that so
+    many seeds show with 80% power), `n50` and `n80` (seeds by which an open verdict is likely to
+    be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank; `metric`,
+    where it is not test accuracy. A deviation of accuracies counts as half of 1 / `test_examples`
+    at least.
+    """
+    metric = quoted(measure.name)
+    query = leaderboard_sql(
+        metric,
+        f"SELECT * FROM scored({metric}) f WHERE {scope.where('f')}",
+        f"SELECT * FROM dense_of({metric}) d WHERE {scope.where('d', 'tasks')}",
+        against.base(measure),
+    )
+    found = fetch(con, SQL.format(leaderboard=query), {**scope.parameters, **against.parameters})
+    against.require_common(found, "difference_n")
+    if few(found, BLOCK):
+        add_places(found, BLOCK, _values(con, found, measure), step_of(measure), measure.higher)
+    return [with_verdict(row, against, margin, measure) for row in found]
+
+
+def board(
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float | None = None,
+    measure: Measure = ACCURACY,
+) -> Board:
+    """The leaderboard by a metric."""
+    found = rows(con, scope, against, margin, measure)
+    words = Words.of(measure, margin, against.word)
+    shown = tables(
+        found,
+        lambda row: header(row, measure),
+        lambda row, first: line(row, first, words, measure),
+        lambda members: [*against.notes(members), *outstanding(members)],
+    )
+    said = legend(words, against.word, found, measure) + tuning_legend(found)
+    return Board("leaderboard", found, shown, said)
+
+
+def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
+    """Of the table of a row's task."""
+    return (
+        "density %", "#", "strategy", measure.column, f"Δ {versus(row)}", "verdict", "detects", "n",
+        "stop", "steps", "FLOPs",
+    )  # fmt: skip
+
+
+def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = ACCURACY) -> str:
+    """What the columns mean."""
+    unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
+    return (
+        "density: weights remaining; in brackets after a strategy (where space is short: *) those "
+        "it really keeps, where a structured method lands below the target. "
+        f"#: by {measure.short}; 1–3: the "
+        "95% interval of its rank, by paired t-tests of all pairs with Holm's correction. "
+        f"{measure.short}: {_measured_on(measure)}mean ± 95% t-interval over the seeds"
+        f"{_generality(rows, measure)}. Δ: mean difference to {against}, seed by seed{unit}. "
+        f"{words.legend(against)} n: seeds. stop: early-stopping step, the one of "
+        "minimum validation loss, counted from the start of the schedule. steps: of the "
+        "ticket's training and of the search for it. FLOPs: of both, if pruned weights cost "
+        "nothing, as a multiple of the dense run's."
+    )
+
+
+def line(row: BoardRow, first: bool, words: Words, measure: Measure = ACCURACY) -> Line:
+    """A row of the table."""
+    mine, whole = styles(row)
+    verdict = words.cell(row)
+    steps = row["steps"] + row["search_steps"] if row["n"] else None
+    return (
+        Cell(kept(row["target_density"]) if first else "", "strong"),
+        Cell(place(row), mine),
+        name(row, mine),
+        _marked(_mean(row, mine, measure), row),
+        difference(row, verdict.style or whole, measure),
+        verdict,
+        detects(row, whole, measure),
+        Cell(seeds(row), whole),
+        *(Cell(count(x) if row["n"] else "", whole) for x in (row["early_stop_step"], steps)),
+        Cell("" if (x := row["flops_masked_ratio"]) is None else ratio(x), whole),
+    )
+
+
+def _measured_on(measure: Measure) -> str:
+    """`test, ` of the accuracy on the test split; of other metrics their name says it."""
+    if measure == ACCURACY:
+        return "test, "
+    better = "higher" if measure.higher else "lower"
+    return f"{better} is better{'' if measure.known else ' (taken for granted)'}; "
+
+
+def _generality(rows: list[BoardRow], measure: Measure) -> str:
+    if measure.split != "test":
+        return ""
+    return f", on {images(rows)}: what other seeds would give there, not what other test data would"
+
+
+def _values(
+    con: DuckDBPyConnection, rows: list[BoardRow], measure: Measure
+) -> dict[int, dict[int, float | None]]:
+    """The metric by row and seed; None where the method lost the seed."""
+    return {
+        cell: dict(zip(seeds, values, strict=True))
+        for cell, seeds, values in con.execute(
+            f"""
+            SELECT cell, list(seed), list(CASE WHEN status = 'ok' THEN value END)
+            FROM scored({quoted(measure.name)})
+            WHERE cell IN (SELECT unnest($cells)) AND (
+                status = 'ok' AND value IS NOT NULL OR is_lost(status)
+            )
+            GROUP BY cell
+            """,
+            {"cells": [row["key"] for row in rows if row["rank"] is not None]},
+        ).fetchall()
+    }
+
+
+def _marked(cell: Cell, row: BoardRow) -> Cell:
+    short = None if cell.short is None else marked(cell.short, row)
+    return Cell(marked(cell.text, row), cell.style, short)
+
+
+def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
+    if row["mean"] is not None:
+        mean, half = measure.value(row["mean"]), measure.half_width(row["mean"], row["high"])
+        return Cell(f"{mean} ± {half}", style, f"{mean}±{half}") if half else Cell(mean, style)
+    parts = [
+        f"{row[key]} {word}"
+        for key, word in (("failed", "failed"), ("skipped", "skipped"), ("pending", "to come"))
+        if row[key]
+    ]
+    return Cell(", ".join(parts), "warn")

@@ -1,0 +1,152 @@
+"""A claim's verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
+from lth_bench.analysis.samples import Sample, samples
+from lth_bench.errors import UnknownName
+from lth_bench.stats import Forecast, Interval, Summary, forecast
+from lth_bench.stats.predictive import inside_or_outside
+from lth_bench.stats.verdict import LEAST, outlook, short_outlook
+from lth_bench.suite.spec import Claim
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+ClaimVerdict = Literal[
+    "reproduced", "not reproduced", "open", "insufficient", "no data", "reported"
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the results say of one claim."""
+
+    claim: Claim
+    kind: ClaimVerdict
+    ours: Interval | None
+    """Mean with its 95% t-interval, in the claim's unit; None without data. Of a ratio, the
+    geometric mean with the interval of its logarithm, so that which side is divided by which
+    makes no difference.
+    """
+    n: int
+    """Seeds it is made from."""
+    planned: int
+    forecast: Forecast | None = None
+    """By how many seeds it is likely to be decided, where it is open."""
+    reason: str = ""
+    """Why there are no data, or which seeds were lost."""
+    owed: bool = True
+    """Whether a run could give the data that are not there."""
+
+    @property
+    def text(self) -> str:
+        """In words: "open: settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
+        if self.kind == "insufficient":
+            return f"needs {LEAST}+"
+        if self.kind == "open":
+            return f"open: {outlook(self.n, self.forecast)}"
+        return f"{self.kind}: {self.reason}" if self.reason else self.kind
+
+    @property
+    def short(self) -> str:
+        """The verdict for a narrow table: "open ~4–7"."""
+        if self.kind == "insufficient":
+            return f"needs {LEAST}+"
+        return f"open {short_outlook(self.n, self.forecast)}" if self.kind == "open" else self.kind
+
+
+def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> list[Finding]:
+    """Every claim held against the rows of the suite of exactly this name.
+
+    So the rows of a smoke run, which are in the database as NAME-smoke, never count.
+    """
+    cells: dict[str, dict[SampleKey, Sample]] = {}
+    for metric in dict.fromkeys(claim.metric for claim in claims):
+        labels = _labels(claim for claim in claims if claim.metric == metric)
+        try:
+            cells[metric] = cells_of(samples(con, metric, [suite], labels))
+        except UnknownName:  # a plugin's metric, and no ticket of its strategy yet
+            everything = cells_of(samples(con, suites=[suite], labels=labels))
+            cells[metric] = {key: _without_values(sample) for key, sample in everything.items()}
+    return [finding(claim, cells[claim.metric]) for claim in claims]
+
+
+def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
+    """One claim's verdict from one suite's cells.
+
+    A side that lost a seed, or that cannot reach a density, leaves its claim not reproduced:
+    the seeds that are left are the ones on which it happened to work.
+    """
+    known = evidence(claim, cells)
+    n, planned, reason = len(known.values), known.planned, "; ".join(known.losses)
+    if not n:
+        kind: ClaimVerdict = "not reproduced" if reason and claim.bound != "reported" else "no data"
+        return Finding(claim, kind, None, 0, planned, reason=reason or known.gap, owed=known.owed)
+    summary = Summary.of(known.values.values()).floored(known.step)
+    ratio = claim.compare == "ratio"
+    ours = summary.interval()
+    if ratio:
+        ours = Interval(math.exp(ours.mean), _exp(ours.low), _exp(ours.high), n)
+    if claim.bound == "reported":
+        return Finding(claim, "reported", ours, n, planned, reason=reason)
+    if reason:
+        return Finding(claim, "not reproduced", ours, n, planned, reason=reason)
+    low, high = claim.accepted
+    accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
+    decision = decide(summary, accepted)
+    ahead = outlook_of(summary, accepted) if decision == "open" else None
+    return Finding(claim, decision, ours, n, planned, ahead)
+
+
+def _labels(claims: Iterable[Claim]) -> list[str]:
+    sides = [side for claim in claims for side in (claim.of, claim.versus) if side is not None]
+    return sorted({side.label for side in sides})
+
+
+def _without_values(sample: Sample) -> Sample:
+    missing = sample.missing | sample.values.keys()
+    return dataclasses.replace(sample, values={}, missing=missing)
+
+
+def _exp(x: float | None) -> float | None:
+    return None if x is None else math.exp(x)
+
+
+Decision = Literal["reproduced", "not reproduced", "open", "insufficient"]
+
+
+def decide(summary: Summary, accepted: tuple[float, float], level: float = 0.95) -> Decision:
+    """What the t-interval of the true mean says of "the true mean lies within `accepted`".
+
+    Reproduced where the whole interval lies within, its ends included; not reproduced where all
+    of it lies outside; below three seeds insufficient, and otherwise open.
+    """
+    low, high = accepted
+    interval = summary.interval(level)
+    if interval.low is None or interval.high is None or summary.n < LEAST:
+        return "insufficient"
+    if low <= interval.low and interval.high <= high:
+        return "reproduced"
+    if interval.high < low or high < interval.low:
+        return "not reproduced"
+    return "open"
+
+
+def outlook_of(
+    summary: Summary, accepted: tuple[float, float], level: float = 0.95
+) -> Forecast | None:
+    """By how many seeds the interval is likely to leave the threshold out, on either side.
+
+    None below three seeds, and where there is no spread to predict from.
+    """
+    if summary.n < LEAST or not summary.deviation:
+        return None
+    return forecast(summary, inside_or_outside(*accepted, level))

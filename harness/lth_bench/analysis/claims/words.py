@@ -1,0 +1,64 @@
+"""A claim's numbers as they are written: in points, in percent, as a multiple."""
+
+from __future__ import annotations
+
+from lth_bench.analysis.claims.finding import Finding
+from lth_bench.analysis.measures import measure, minus
+from lth_bench.suite.spec import Claim
+
+SHORT = {"points": "pt", "steps": "steps", "examples": "examples", "FLOPs": "FLOPs", "s": "s"}
+
+
+def required(claim: Claim) -> str:
+    """What the claim asks for: `≥ +0.20 pt`, `≥ 1.40×`, `within ±0.30 pt`; – where nothing."""
+    if claim.threshold is None:
+        return "–"
+    if claim.bound == "within":
+        return f"within ±{number(claim, claim.threshold).lstrip('+')}{unit(claim)}"
+    sign = "≥" if claim.bound == "at_least" else "≤"
+    return f"{sign} {number(claim, claim.threshold)}{unit(claim)}"
+
+
+def published(claim: Claim) -> str:
+    """The paper's figure or its range; – where it gives none."""
+    if claim.published is None:
+        return "–"
+    low, high = claim.published
+    if low == high:
+        return f"{number(claim, low)}{unit(claim)}"
+    return f"{number(claim, low)} to {number(claim, high)}{unit(claim)}"
+
+
+def ours(found: Finding) -> str:
+    """Our mean."""
+    return f"{number(found.claim, found.ours.mean)}{unit(found.claim)}" if found.ours else "–"
+
+
+def interval(found: Finding) -> str:
+    """Our interval; – where one seed has none."""
+    if found.ours is None or found.ours.low is None or found.ours.high is None:
+        return "–"
+    return f"{number(found.claim, found.ours.low)} to {number(found.claim, found.ours.high)}"
+
+
+def bare(text: str) -> str:
+    """The same without plus signs and unit, where the table is too narrow for them."""
+    return text.replace("+", "").removesuffix(" pt").replace("within ", "")
+
+
+def number(claim: Claim, x: float) -> str:
+    """A number of the claim without its unit; a difference has its sign."""
+    if claim.compare == "ratio":
+        return minus(f"{x:.2f}")
+    known = measure(claim.metric)
+    return known.value(x) if claim.compare == "value" else known.difference(x)
+
+
+def unit(claim: Claim) -> str:
+    """What follows a number: ` pt`, `%`, `×`."""
+    if claim.compare == "ratio":
+        return "×"
+    known = measure(claim.metric)
+    if claim.compare == "value" and known.is_fraction:
+        return "%"
+    return f" {SHORT[known.difference_unit]}" if known.difference_unit else ""

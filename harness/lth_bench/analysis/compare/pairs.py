@@ -1,0 +1,167 @@
+"""Which samples of A and B belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE
+from lth_bench.analysis.samples import Sample
+from lth_bench.errors import NothingSelected, UserError
+
+PairKey = tuple[str, str, str, str]
+"""Suite, task, source of the ticket, and name; each "" where it does not matter."""
+
+
+@dataclass(frozen=True)
+class PairGroup:
+    """What has the same task, and in two databases the same label: a table, or a block of one."""
+
+    suite: str
+    """Of A, with B's behind it where it is another."""
+    model: str
+    dataset: str
+    recipe: str
+    name: str
+    """LABEL or LABEL/CONTROL where two databases are compared, otherwise ""."""
+    pairs: Mapping[float, tuple[Sample, Sample]]
+    """By target density, from dense to sparse: A's and B's."""
+    only_a: tuple[float, ...]
+    """Densities without a counterpart."""
+    only_b: tuple[float, ...]
+
+
+def groups(
+    a: Sequence[Sample],
+    b: Sequence[Sample],
+    by_name: bool,
+    tasks: Sequence[str] = (),
+    densities: Sequence[float] = (),
+) -> list[PairGroup]:
+    """Samples of one task, ticket source and density; in two databases also of one label.
+
+    Suites of one name belong together. Where the sides share no suite, as when one side's is
+    called otherwise, the tasks alone decide. The dense run stands beside every density of a side
+    that has no other at 1. NothingSelected, with what each side has, where nothing is common.
+    """
+    shared = {s.suite for s in a} & {s.suite for s in b}
+    first, second = (_by_task(side, shared, by_name, tasks, densities) for side in (a, b))
+    found = [
+        _group(key[-1], first[key], second[key])
+        for key in first
+        if key in second and _densities(first[key], second[key])[2]
+    ]
+    if densities:  # the dense run was kept to stand beside them, not to be compared with itself
+        found = [group for group in found if _asked(group.pairs, densities)]
+    if not found:
+        filters = [f" --task {t}" for t in tasks] + [f" --density {d:g}" for d in densities]
+        raise NothingSelected(
+            f"A and B have nothing in common{' under' if filters else ''}{''.join(filters)}: "
+            f"A has {_inventory(a)}; B has {_inventory(b)}"
+        )
+    pairs = [pair for group in found for pair in group.pairs.values()]
+    if not any(x.values.keys() & y.values.keys() or _lost(x) or _lost(y) for x, y in pairs):
+        raise NothingSelected(
+            f"A and B have no seed in common: A has {_seeds(x for x, _ in pairs)}; "
+            f"B has {_seeds(y for _, y in pairs)}"
+        )
+    return found
+
+
+def alone(a: Sequence[Sample], b: Sequence[Sample], tasks: Sequence[str] = ()) -> tuple[str, ...]:
+    """What A has and B has not, as `imp/reinit on mlp/digits/short`: gone from the newer database.
+
+    Only of tasks that both have: a database with fewer tasks has not lost a strategy.
+    """
+    shared = {s.task for s in a} & {s.task for s in b}
+    there = {(s.task, s.name) for s in b}
+    gone = [
+        f"{s.name} on {s.task}"
+        for s in a
+        if s.task in shared and (s.task, s.name) not in there
+        and (not tasks or any(
+            fnmatchcase("/".join(s.task.split("/")[:n]), t) for t in tasks for n in (1, 2, 3)
+        ))
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(gone))
+
+
+def _by_task(
+    side: Iterable[Sample],
+    shared: Collection[str],
+    by_name: bool,
+    tasks: Sequence[str],
+    densities: Sequence[float],
+) -> dict[PairKey, dict[float, Sample]]:
+    found: dict[PairKey, dict[float, Sample]] = {}
+    for s in side:
+        names = ["/".join((s.model, s.dataset, s.recipe)[:end]) for end in (1, 2, 3)]
+        if shared and s.suite not in shared:
+            continue
+        if tasks and not any(fnmatchcase(name, task) for name in names for task in tasks):
+            continue
+        if s.target_density < 1 and not _asked([s.target_density], densities):
+            continue
+        key = (
+            s.suite if shared else "",
+            s.task,
+            "" if s.source == s.task else s.source,
+            s.name if by_name else "",
+        )
+        place = found.setdefault(key, {})
+        other = place.setdefault(s.target_density, s)
+        if other is not s:
+            raise UserError(
+                f"{s.name} on {s.task} is in the suites {other.suite} and {s.suite}, and the other "
+                f"side in neither; choose with --suite, giving one suite for each side"
+            )
+    return found
+
+
+def _group(name: str, a: dict[float, Sample], b: dict[float, Sample]) -> PairGroup:
+    only_a, only_b, common = _densities(a, b)
+    pairs = {d: (a.get(d) or a[1.0], b.get(d) or b[1.0]) for d in common}
+    x, y = next(iter(pairs.values()))
+    suite = x.suite if x.suite == y.suite else f"{x.suite} | {y.suite}"
+    return PairGroup(suite, x.model, x.dataset, x.recipe, name, pairs, only_a, only_b)
+
+
+def _densities(a: Collection[float], b: Collection[float]) -> tuple[tuple[float, ...], ...]:
+    """Those of A alone, of B alone, and the common ones, from dense to sparse.
+
+    What has only the dense run stands at every density of the other side.
+    """
+    if (set(a) == {1.0}) != (set(b) == {1.0}):
+        a = b = {*a, *b} if 1.0 in a and 1.0 in b else {*a, *b} - {1.0}
+    return tuple(
+        tuple(sorted(found, reverse=True)) for found in ({*a} - {*b}, {*b} - {*a}, {*a} & {*b})
+    )
+
+
+def _asked(found: Iterable[float], asked: Sequence[float]) -> bool:
+    """Whether one of these densities is one of those asked for; of no wish, any."""
+    return not asked or any(abs(x - d) <= DENSITY_TOLERANCE * d for x in found for d in asked)
+
+
+def _lost(sample: Sample) -> bool:
+    return bool(sample.lost or sample.unreached)
+
+
+def _inventory(side: Sequence[Sample]) -> str:
+    """Tasks with their densities, for a message."""
+    by_task: dict[str, set[float]] = {}
+    for s in side:
+        by_task.setdefault(f"{s.task} ({s.suite})", set()).add(s.target_density)
+    words = [
+        f"{task} at {', '.join(f'{d:g}' for d in sorted(found, reverse=True))}"
+        for task, found in list(by_task.items())[:4]
+    ]
+    if len(by_task) > 4:
+        words.append(f"{len(by_task) - 4} tasks more")
+    return ", ".join(words) or "no rows"
+
+
+def _seeds(side: Iterable[Sample]) -> str:
+    seeds = sorted({seed for sample in side for seed in sample.values})
+    return ", ".join(map(str, seeds)) or "none that has ended"

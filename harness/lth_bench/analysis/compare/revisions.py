@@ -1,0 +1,131 @@
+"""LABEL@REV: the rows of a strategy as it was, which the views show no longer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.params import show
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+KINDS = {
+    "run_id": "run",
+    "source_hash": "source",
+    "plugin_version": "version",
+    "config_id": "configuration",
+    "git": "commit",
+}
+"""What tells revisions apart: column → word."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where a side's rows are from: SQL with the columns of `flat`, and its parameters."""
+
+    sql: str = "flat"
+    given: Sequence[object] = ()
+
+
+CURRENT = Rows()
+"""The rows that count."""
+
+
+def revision(con: DuckDBPyConnection, label: str, rev: str, suites: Sequence[str]) -> Rows:
+    """The rows of `label` that belong to one revision.
+
+    UserError, with a list, where no revision begins with `rev`, where several do, and where what
+    it names (such as a version) has several results for one place.
+    """
+    history = files("lth_bench.analysis.compare").joinpath("revisions.sql").read_text("utf-8")
+    within = "WHERE list_contains(?, suite)" if suites else ""
+    given = [label, *([list(suites)] if suites else [])]
+    columns = ", ".join(KINDS)
+    known = con.execute(
+        f"SELECT {columns}, min(recorded_at), count(DISTINCT experiment_id) "
+        f"FROM {history} {within} GROUP BY {columns} ORDER BY min(recorded_at)",
+        given,
+    ).fetchall()
+    combinations = [dict(zip((*KINDS, "since", "experiments"), row, strict=True)) for row in known]
+    column, value = _named(combinations, label, rev)
+    sql = f"(SELECT * FROM {history} WHERE {column} = ?)"
+    chosen = Rows(sql, [label, value])
+    _require_single(con, chosen, within, given[1:], f"{label}@{rev}", combinations, column, value)
+    return chosen
+
+
+def _named(combinations: list[dict[str, Any]], label: str, rev: str) -> tuple[str, str]:
+    """Column and value of the one revision that begins so."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for i, combination in enumerate(combinations):
+        for column in KINDS:
+            value = combination[column]
+            if value and begins(column, value, rev):
+                found.setdefault((column, value), []).append(i)
+    exact = {key: places for key, places in found.items() if key[1] == rev}
+    found = exact or found
+    if not found:
+        raise UserError(
+            f"no revision of {show(label)} begins with {show(rev)}; there are {_list(combinations)}"
+        )
+    if len({tuple(places) for places in found.values()}) > 1:
+        several = ", ".join(f"{KINDS[column]} {value[:16]}" for column, value in found)
+        raise UserError(f"{label}@{rev} is ambiguous: {several}; give more of one of them")
+    return next(iter(found))
+
+
+def begins(column: str, value: str, rev: str) -> bool:
+    """Whether `rev` names this value. A commit is recorded as `git describe` says it, abbreviated
+    and perhaps after a tag; a longer hash names it too.
+    """
+    if value.startswith(rev):
+        return True
+    if column != "git":
+        return False
+    commit = re.sub(r"^.*-g(?=[0-9a-f]+$)", "", value.removesuffix("-dirty"))
+    return commit.startswith(rev) or (len(commit) >= 7 and rev.startswith(commit))
+
+
+def _require_single(
+    con: DuckDBPyConnection,
+    rows: Rows,
+    within: str,
+    suites: Sequence[object],
+    name: str,
+    combinations: list[dict[str, Any]],
+    column: str,
+    value: str,
+) -> None:
+    """UserError where several experiments of the revision report the same seed and density."""
+    double = con.execute(
+        f"""
+        SELECT 1 FROM {rows.sql} {within}
+        GROUP BY suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+            target_density, control, seed
+        HAVING count(DISTINCT experiment_id) > 1 LIMIT 1
+        """,
+        [*rows.given, *suites],
+    ).fetchone()
+    if double is not None:
+        own = [c for c in combinations if c[column] == value]
+        raise UserError(
+            f"{name} is ambiguous: {KINDS[column]} {value} has several results for one seed and "
+            f"density; name one of {_list(own)}"
+        )
+
+
+def _list(combinations: Iterable[dict[str, Any]]) -> str:
+    """Every way to name these revisions, at most six of a kind."""
+    words = []
+    for column, word in KINDS.items():
+        values = list(dict.fromkeys(str(c[column])[:12] for c in combinations if c[column]))
+        if values:
+            more = ", …" if len(values) > 6 else ""
+            plural = "s" if len(values) > 1 else ""
+            words.append(f"{word}{plural} {', '.join(values[:6])}{more}")
+    return "; ".join(words) or "none"

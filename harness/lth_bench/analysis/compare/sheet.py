@@ -1,0 +1,249 @@
+"""A comparison as tables, one a task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from lth_bench.analysis.compare.lines import Comparison, Options
+from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.numbers import kept, p_value
+from lth_bench.analysis.table import Board, Cell, Line, Style, Table
+from lth_bench.stats import Interval, TasksVerdict
+from lth_bench.system.text import printable
+
+STYLES: dict[str, Style] = {
+    "better": "good",
+    "worse": "bad",
+    "equivalent": "",
+    "open": "",
+    "insufficient": "warn",
+    "failed": "bad",
+}
+
+BOOTSTRAP = (
+    "The intervals are percentile bootstraps, which are too narrow for few seeds: a nominal 95% "
+    "covers 74% at n = 3 and 91% at n = 10 (stats/README.md). "
+)
+
+
+def sheet(
+    a: str,
+    b: str,
+    comparisons: Sequence[Sequence[Comparison]],
+    tasks: dict[str, TasksVerdict],
+    options: Options,
+    notes: Sequence[str] = (),
+) -> Board:
+    """The board; `a` and `b` are the sides' names, `notes` what must be said of them."""
+    measure = options.measure
+    heading = f"A: {a} · B: {b} · {measure.heading}, B − A paired by seed"
+    tables: list[Table] = []
+
+    def task(lines: Sequence[Comparison]) -> tuple[str, str, str, str]:
+        group = lines[0].group
+        return group.suite, group.model, group.dataset, group.recipe
+
+    for (suite, *names), members in groupby(comparisons, key=task):
+        blocks = list(members)
+        tables.append(
+            Table(
+                _header(named=bool(blocks[0][0].group.name)),
+                [[_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks],
+                title=printable(f"{suite}: {' · '.join(names)}"),
+                group=printable(heading),
+                left=frozenset({1, 6} if blocks[0][0].group.name else {5}),
+                optional=frozenset({7 if blocks[0][0].group.name else 6}),
+                notes=tuple(
+                    printable(text)
+                    for text in (*_in_words(blocks, measure), *(() if tables else notes))
+                ),
+            )
+        )
+    if len(tables) > 1:
+        lines = [x for block in comparisons for x in block if x.density is not None]
+        words = f"{len(tables)} tasks, {len(lines)} lines: {_counted(lines)}."
+        tables.append(_across(tasks, measure, heading, words))
+    rows = [_row(a, b, x, options) for block in comparisons for x in block]
+    rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
+    return Board("comparison", rows, tables, _legend(options, bool(tasks)))
+
+
+def _header(named: bool) -> tuple[str, ...]:
+    return (
+        "density %",
+        *(["strategy"] if named else []),
+        "A",
+        "B",
+        "B − A",
+        "p",
+        "verdict",
+        "detects",
+        "n",
+    )
+
+
+def _line(x: Comparison, first: bool, measure: Measure) -> Line:
+    style = STYLES[x.verdict.kind]
+    left = kept(x.density) if x.density is not None else "all"
+    name = x.group.name if first else ""
+    difference = short = "–"
+    if x.interval is not None:
+        short = measure.difference(x.interval.mean)
+        difference = _difference(x.interval, measure)
+    n, planned = x.verdict.n, x.verdict.planned
+    return (
+        Cell(left, "strong"),
+        *([Cell(printable(name))] if x.group.name else []),
+        *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
+        Cell(difference, style if style in ("good", "bad") else "", short=short),
+        Cell(p_value(x.verdict.p)),
+        Cell(x.text, style, short=x.short),
+        Cell("–" if x.verdict.detectable is None else measure.value(x.verdict.detectable)),
+        Cell(str(n) if n == planned else f"{n}/{planned}"),
+    )
+
+
+def _difference(interval: Interval, measure: Measure) -> str:
+    """The mean ± the wider half of its interval; a bootstrap's halves differ."""
+    text = measure.difference(interval.mean)
+    if interval.low is None or interval.high is None:
+        return text
+    wider = max(interval.mean - interval.low, interval.high - interval.mean)
+    return f"{text} ± {measure.value(wider)}"
+
+
+def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+    """A task in words: overall, how many lines of each verdict, what has no counterpart."""
+    words = []
+    group, overall = blocks[0][0].group, blocks[0][-1]
+    lines = [x for block in blocks for x in block if x.density is not None]
+    if overall.density is None and overall.interval is not None and not group.name:
+        difference = f"{_difference(overall.interval, measure)} {measure.difference_unit}".rstrip()
+        words.append(
+            f"over {len(lines)} densities B − A is {difference}: {overall.text}. "
+            f"By density: {_counted(lines)}."
+        )
+    elif group.name:
+        words.append(f"{len(lines)} lines: {_counted(lines)}.")
+    for x in (block[0].group for block in blocks):
+        for side, only in (("A", x.only_a), ("B", x.only_b)):
+            if only:
+                who = f"{x.name}: " if x.name else ""
+                words.append(f"{who}only {side} has {', '.join(f'{d:g}' for d in only)}.")
+    return words
+
+
+def _counted(lines: Sequence[Comparison]) -> str:
+    """`1 better, 4 insufficient seeds`."""
+    counts = Counter[str](x.verdict.kind for x in lines)
+    names = {"insufficient": "with fewer than three seeds"}
+    return ", ".join(f"{counts[kind]} {names.get(kind, kind)}" for kind in STYLES if counts[kind])
+
+
+def _across(tasks: dict[str, TasksVerdict], measure: Measure, heading: str, words: str) -> Table:
+    lines = []
+    for name, verdict in tasks.items():
+        mean = "–" if verdict.mean is None else measure.difference(verdict.mean)
+        lines.append(
+            (
+                Cell(printable(name or "B")),
+                Cell(str(verdict.n)),
+                Cell(str(verdict.wins)),
+                Cell(str(verdict.losses)),
+                Cell(mean),
+                Cell(p_value(verdict.adjusted)),
+                Cell(verdict.text, STYLES[verdict.kind]),
+            )
+        )
+    header = ("strategy", "tasks", "better", "worse", "B − A", "p (Holm)", "verdict")
+    return Table(
+        header,
+        [lines],
+        title="across tasks",
+        group=printable(heading),
+        left=frozenset({0, 6}),
+        notes=(words,),
+    )
+
+
+def _legend(options: Options, tasks: bool) -> str:
+    measure = options.measure
+    better = "higher" if measure.higher else "lower"
+    taken = "" if measure.known else " (taken for granted of a plugin's metric)"
+    return (
+        f"A, B: means over the seeds that both have. B − A: their mean difference, ± 95% "
+        f"{'t' if options.interval == 't' else 'bootstrap'}-interval; {better} is better{taken}. "
+        f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
+        f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
+        f"interval, and the seeds that would settle it if those to come are like those that there "
+        f"are. detects: the true difference that so many seeds show in 4 of 5 cases. Each line is "
+        f"tested by itself: of 20 without a difference about one will show one. "
+        + (BOOTSTRAP if options.interval == "bootstrap" else "")
+        + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
+    ).rstrip()
+
+
+def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
+    group, verdict, ahead = x.group, x.verdict, x.verdict.forecast
+    return {
+        "line": "all densities" if x.density is None else "density",
+        "a": a,
+        "b": b,
+        "suite": group.suite,
+        "model": group.model,
+        "dataset": group.dataset,
+        "recipe": group.recipe,
+        "strategy": group.name or None,
+        "target_density": x.density,
+        "metric": options.measure.name,
+        "n": verdict.n,
+        "planned": verdict.planned,
+        "a_mean": x.a,
+        "b_mean": x.b,
+        "difference": None if x.interval is None else x.interval.mean,
+        "low": None if x.interval is None else x.interval.low,
+        "high": None if x.interval is None else x.interval.high,
+        "interval": options.interval,
+        "p": verdict.p,
+        "p_equivalent": verdict.p_equivalent,
+        "margin": verdict.margin,
+        "detectable": verdict.detectable,
+        "needed": None,
+        "a_lost": len(x.lost_a),
+        "b_lost": len(x.lost_b),
+        "verdict": verdict.kind,
+        "verdict_text": x.text,
+        "n50": ahead and ahead.n50,
+        "n80": ahead and ahead.n80,
+    }
+
+
+def _task_row(a: str, b: str, name: str, verdict: TasksVerdict, options: Options) -> dict[str, Any]:
+    """The same keys, for a line across tasks; n is the number of tasks."""
+    known = {
+        "line": "across tasks",
+        "a": a,
+        "b": b,
+        "strategy": name or None,
+        "metric": options.measure.name,
+        "n": verdict.n,
+        "planned": verdict.n,
+        "difference": verdict.mean,
+        "p": verdict.adjusted,
+        "needed": verdict.needed,
+        "verdict": verdict.kind,
+        "verdict_text": verdict.text,
+    }
+    return {key: known.get(key) for key in COLUMNS}
+
+
+COLUMNS = (
+    "line", "a", "b", "suite", "model", "dataset", "recipe", "strategy", "target_density",
+    "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
+    "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
+    "verdict_text", "n50", "n80",
+)  # fmt: skip
+"""Keys of every row."""

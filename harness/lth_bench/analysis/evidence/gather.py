@@ -1,0 +1,110 @@
+"""What did not end ok, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
+from lth_bench.analysis.evidence.masks import (
+    DistanceMatrix,
+    LayersKept,
+    LayerWeights,
+    distance_matrices,
+    layers_kept,
+    weight_histograms,
+)
+from lth_bench.analysis.evidence.metric import (
+    METRICS,
+    Metric,
+    Point,
+    Series,
+    density_series,
+    pareto_points,
+)
+from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place, places
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class FailureGroup(Subject):
+    """Rows of the view `failures` that share label, control, status and reason."""
+
+    status: str
+    """failed, diverged, oom, timeout, skipped or interrupted."""
+    reason: str
+    """Empty where none was recorded."""
+    rows: int
+    seeds: tuple[int, ...]
+    densities: tuple[float, ...]
+    """From dense to sparse."""
+    experiment_id: str
+    """One of them, for `lth-bench show`."""
+
+
+def failures(
+    con: DuckDBPyConnection, suites: Sequence[str] = ()
+) -> dict[Place, list[FailureGroup]]:
+    """Failures before what could not be reached, most rows first. Planned rows are no failures."""
+    rows = con.execute(
+        f"""
+        {WHO},
+        failed AS (
+            SELECT
+                cell, status, coalesce(reason, '') AS reason, seed, experiment_id, target_density
+            FROM flat WHERE status NOT IN ('ok', 'planned')
+        )
+        SELECT
+            task, strategy, label, control, source, status, reason, CAST(count(*) AS BIGINT),
+            list(DISTINCT seed ORDER BY seed),
+            list(DISTINCT f.target_density ORDER BY f.target_density DESC),
+            arg_min(experiment_id, (seed, -f.target_density))
+        FROM failed f JOIN who w ON w.cell = f.cell
+        GROUP BY task, place, strategy, label, control, source, status, reason
+        ORDER BY task, status = 'skipped', count(*) DESC, place, status, reason
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, FailureGroup)
+
+
+@dataclass(frozen=True)
+class TaskEvidence:
+    """What is known of one task of one suite. Lists are empty where there is nothing."""
+
+    place: Place
+    density: Mapping[Metric, list[Series]]
+    """By metric, every metric present."""
+    pareto: list[Point]
+    kept: list[LayersKept]
+    learning: list[LearningCurve]
+    distances: list[DistanceMatrix]
+    weights: list[LayerWeights]
+    failures: list[FailureGroup]
+
+
+def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[TaskEvidence]:
+    """The evidence of every task of the suites (none: of all), in order; also of bare plans."""
+    density = {metric: density_series(con, metric, suites) for metric in METRICS}
+    pareto = pareto_points(con, suites)
+    kept = layers_kept(con, suites)
+    learning = learning_curves(con, suites)
+    distances = distance_matrices(con, suites)
+    weights = weight_histograms(con, suites)
+    failed = failures(con, suites)
+    return [
+        TaskEvidence(
+            place,
+            {metric: found.get(place, []) for metric, found in density.items()},
+            pareto.get(place, []),
+            kept.get(place, []),
+            learning.get(place, []),
+            distances.get(place, []),
+            weights.get(place, []),
+            failed.get(place, []),
+        )
+        for place in places(con, suites)
+    ]

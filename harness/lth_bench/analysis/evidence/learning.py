@@ -1,0 +1,79 @@
+"""Learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.evidence.subject import Place, Subject, asked, by_place, is_spread, shown
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class LearningCurve(Subject):
+    """One label or control at one density; the tuples are as long, by step."""
+
+    target_density: float
+    n: int
+    """Seeds behind every point."""
+    step: tuple[int, ...]
+    val_accuracy: tuple[float, ...]
+    low: tuple[float | None, ...]
+    """Interval of the validation accuracy."""
+    high: tuple[float | None, ...]
+    val_loss: tuple[float | None, ...]
+
+
+def learning_curves(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 4, points: int = 100
+) -> dict[Place, list[LearningCurve]]:
+    """From dense to sparse, then by label; dense first.
+
+    Of each task, the dense run and at most `densities` densities, evenly spread over those that
+    were reached, the sparsest included; at most `points` evaluations a curve, first and last
+    included. Steps at which some of the seeds were not evaluated are left out.
+    """
+    rows = con.execute(
+        f"""
+        {shown(densities)},
+        tickets AS (
+            SELECT cell, ticket_id FROM flat
+            WHERE status = 'ok' AND cell IN (SELECT cell FROM shown)
+        ),
+        grouped AS (
+            SELECT
+                t.cell, c.step, count(*) AS n, avg(c.val_accuracy) AS mean,
+                stddev_samp(c.val_accuracy) AS deviation,
+                avg(c.val_loss) FILTER (isfinite(c.val_loss)) AS val_loss
+            FROM curves c JOIN tickets t ON t.ticket_id = c.ticket_id
+            WHERE isfinite(c.val_accuracy)
+            GROUP BY t.cell, c.step
+        ),
+        complete AS (
+            SELECT * FROM grouped QUALIFY n = max(n) OVER (PARTITION BY cell)
+        ),
+        counted AS (
+            SELECT
+                *, row_number() OVER (PARTITION BY cell ORDER BY step) - 1 AS i,
+                count(*) OVER (PARTITION BY cell) AS m
+            FROM complete
+        ),
+        thinned AS (
+            SELECT c.*, q.t * c.deviation / sqrt(c.n) AS reach
+            FROM counted c LEFT JOIN t_quantiles q ON q.df = c.n - 1
+            WHERE {is_spread(points)}
+        )
+        SELECT
+            task, strategy, label, control, source, target_density, max(n),
+            list(step ORDER BY step), list(mean ORDER BY step), list(mean - reach ORDER BY step),
+            list(mean + reach ORDER BY step), list(val_loss ORDER BY step)
+        FROM thinned t JOIN shown s ON s.cell = t.cell
+        GROUP BY task, place, strategy, label, control, source, target_density
+        ORDER BY task, target_density DESC, place
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, LearningCurve)

@@ -1,0 +1,124 @@
+"""A metric against density and against training cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place
+from lth_bench.analysis.measures import measured
+from lth_bench.store.schema import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+Metric = str
+"""Name of a metric, as in `analysis.measures`."""
+
+METRICS: tuple[Metric, ...] = (
+    "test_accuracy",
+    "early_stop_accuracy",
+    "early_stop_step",
+    "generalisation_gap",
+)
+"""Those of every report: fractions, and `early_stop_step` in steps."""
+
+
+@dataclass(frozen=True)
+class Series(Subject):
+    """One line of such a figure; all tuples are as long, from dense to sparse.
+
+    Densities where no seed ended ok are left out. The dense run has the single x of 1.0.
+    """
+
+    x: tuple[float, ...]
+    """Target densities, in (0, 1]."""
+    density: tuple[float, ...]
+    """Densities reached, means."""
+    mean: tuple[float, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    n: tuple[int, ...]
+    """Seeds that ended ok and have the metric."""
+    planned: tuple[int, ...]
+    """Seeds planned."""
+    lost: tuple[int, ...]
+    """Seeds that failed or diverged."""
+
+
+def density_series(
+    con: DuckDBPyConnection, metric: str = "test_accuracy", suites: Sequence[str] = ()
+) -> dict[Place, list[Series]]:
+    """One series a label and control, dense first.
+
+    `metric` is a column of `tickets_flat`, `generalisation_gap`, or one that a plugin reports;
+    UnknownName for any other. Means and intervals are those of the leaderboard.
+    """
+    name = quoted(measured(con, metric).name)
+    rows = con.execute(
+        f"""
+        {WHO},
+        bounded AS (
+            SELECT w.*, b.density, b.mean, b.low, b.high, b.n, b.planned, b.failed AS lost
+            FROM board_of({name}) b JOIN who w ON w.cell = b.cell
+            WHERE b.n > 0
+        )
+        SELECT
+            task, strategy, label, control, source,
+            list(target_density ORDER BY target_density DESC),
+            list(density ORDER BY target_density DESC),
+            list(mean ORDER BY target_density DESC),
+            list(low ORDER BY target_density DESC),
+            list(high ORDER BY target_density DESC),
+            list(n ORDER BY target_density DESC),
+            list(planned ORDER BY target_density DESC),
+            list(lost ORDER BY target_density DESC)
+        FROM bounded
+        GROUP BY task, place, strategy, label, control, source
+        ORDER BY task, place
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, Series)
+
+
+@dataclass(frozen=True)
+class Point(Subject):
+    """One label at one density."""
+
+    target_density: float
+    x: float
+    """FLOPs of search and training, pruned weights free, as a multiple of the dense run's."""
+    mean: float
+    """Of the metric."""
+    low: float | None
+    high: float | None
+    n: int
+    on_front: bool
+    """Nothing is both cheaper and better. A row that lost a seed is never on the front."""
+
+
+def pareto_points(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = "test_accuracy"
+) -> dict[Place, list[Point]]:
+    """Every ticket and the dense run, controls apart; by label, from dense to sparse.
+
+    Means, intervals and costs are those of the leaderboard by the metric, the front that of the
+    macro `pareto_of`.
+    """
+    name = quoted(measured(con, metric).name)
+    rows = con.execute(
+        f"""
+        {WHO}
+        SELECT
+            w.task, w.strategy, w.label, w.control, w.source, w.target_density,
+            p.flops_masked_ratio, p.mean, p.low, p.high, p.n, p.on_cost_front
+        FROM pareto_of({name}) p JOIN who w ON w.cell = p.cell
+        WHERE p.flops_masked_ratio IS NOT NULL AND p.mean IS NOT NULL
+        ORDER BY w.task, place, w.target_density DESC
+        """,
+        asked(suites),
+    ).fetchall()
+    return by_place(con, rows, Point)

@@ -1,0 +1,172 @@
+"""What a figure is about: a task of a suite, the labels on it, and the densities shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from lth_bench.analysis.samples import display_name
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+T = TypeVar("T")
+
+
+class Task(NamedTuple):
+    """A model on a dataset under a recipe, as the suite writes them."""
+
+    model: str
+    dataset: str
+    recipe: str
+
+    @property
+    def title(self) -> str:
+        """MODEL on DATASET, RECIPE."""
+        return f"{self.model} on {self.dataset}, {self.recipe}"
+
+
+class Place(NamedTuple):
+    """A task of a suite: what every figure is about."""
+
+    suite: str
+    task: Task
+
+    @property
+    def title(self) -> str:
+        """SUITE: MODEL on DATASET, RECIPE."""
+        return f"{self.suite}: {self.task.title}"
+
+
+def places(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Place]:
+    """Every task of the suites asked for (none: of all), planned or run, in order."""
+    found = sorted(_numbered(con).values())
+    return [place for place in found if not suites or place.suite in suites]
+
+
+def by_place(
+    con: DuckDBPyConnection, rows: Iterable[Sequence[Any]], make: Callable[..., T]
+) -> dict[Place, list[T]]:
+    """`make` of every row but its first value, the number of its task; by place, in order.
+
+    Lists, as DuckDB returns them, become tuples.
+    """
+    numbered = _numbered(con)
+    grouped: dict[Place, list[T]] = {}
+    for task, *fields in rows:
+        one = make(*(tuple(x) if isinstance(x, list) else x for x in fields))
+        grouped.setdefault(numbered[task], []).append(one)
+    return grouped
+
+
+def _numbered(con: DuckDBPyConnection) -> dict[int, Place]:
+    """The places by the number that the column `task` has for them."""
+    rows = con.execute("SELECT task, suite, model, dataset, recipe FROM tasks").fetchall()
+    return {number: Place(suite, Task(*task)) for number, suite, *task in rows}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A label or one of its controls."""
+
+    strategy: str
+    label: str
+    control: str
+    """`none` for the ticket itself."""
+    source: str
+    """Where the ticket was found, if on another task: what that differs in, such as `mnist`."""
+
+    @property
+    def name(self) -> str:
+        """LABEL or LABEL/CONTROL, and where it is from if transferred."""
+        return display_name(self.label, self.control, self.source)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether this is the unpruned network: a horizontal line to compare with."""
+        return self.strategy == "dense"
+
+
+WHO = """
+WITH who AS (
+    SELECT
+        c.cell, c.task, c.target_density, c.strategy, c.label, c.control,
+        concat_ws(
+            '/',
+            CASE WHEN c.source_model <> t.model THEN c.source_model END,
+            CASE WHEN c.source_dataset <> t.dataset THEN c.source_dataset END,
+            CASE WHEN c.source_recipe <> t.recipe THEN c.source_recipe END
+        ) AS source,
+        (c.strategy <> 'dense', c.label, source, c.control <> 'none', c.control) AS place
+    FROM cells c JOIN tasks t ON t.task = c.task
+    WHERE ? IS NULL OR list_contains(?::VARCHAR[], t.suite)
+)
+"""
+"""Begins a query: every cell's task and Subject, and `place`, its place in legends: dense first,
+each ticket before its controls. Takes `asked(suites)` as its parameters."""
+
+
+def asked(suites: Sequence[str]) -> list[list[str] | None]:
+    """Parameters of WHO; none is all suites."""
+    return [list(suites) or None] * 2
+
+
+def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subject]:
+    """Every label and control planned in the suites (none: all), in the order of legends."""
+    rows = con.execute(
+        f"""
+        {WHO}
+        SELECT strategy, label, control, source FROM who
+        GROUP BY place, strategy, label, control, source ORDER BY place
+        """,
+        asked(suites),
+    ).fetchall()
+    return [Subject(*row) for row in rows]
+
+
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` ≥ 1 of the items, evenly spread; first and last included.
+
+    The last alone where one is asked for: of densities from dense to sparse, the sparsest.
+    """
+    if len(items) <= most:
+        return list(items)
+    if most == 1:
+        return [items[-1]]
+    return [items[j * (len(items) - 1) // (most - 1)] for j in range(most)]
+
+
+def is_spread(most: int, i: str = "i", m: str = "m") -> str:
+    """`spread` in SQL: whether the row numbered i, from 0, of m is one of those."""
+    if most == 1:
+        return f"{i} = {m} - 1"
+    # i is j · (m − 1) // (most − 1) for some j if it is for the smallest j that reaches it
+    j = f"(({i} * {most - 1} + {m} - 2) // ({m} - 1))"
+    return f"({m} <= {most} OR {j} * ({m} - 1) // {most - 1} = {i})"
+
+
+def shown(densities: int) -> str:
+    """Begins a query as WHO does, with `shown`: who's cells at the densities to be shown.
+
+    Of each task, the dense run and at most `densities` of those that tickets reached.
+    """
+    return f"""
+    {WHO},
+    reached AS (
+        SELECT DISTINCT task, target_density FROM flat
+        WHERE status = 'ok' AND control = 'none' AND strategy <> 'dense'
+    ),
+    by_density AS (
+        SELECT
+            *, row_number() OVER (PARTITION BY task ORDER BY target_density DESC) - 1 AS i,
+            count(*) OVER (PARTITION BY task) AS m
+        FROM reached
+    ),
+    shown AS (
+        SELECT w.* FROM who w
+        LEFT JOIN by_density d ON d.task = w.task AND d.target_density = w.target_density
+        WHERE w.strategy = 'dense' OR {is_spread(densities)}
+    )
+    """

@@ -1,0 +1,145 @@
+"""What a metric is: its unit, which way is better, how it is written, what difference matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lth_bench.analysis.numbers import MINUS, count
+from lth_bench.store.metric import MetricSplit, MetricUnit, require_metric, rule_of, split_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+POINTS_MARGIN = 0.005
+"""Difference of two fractions that does not matter: half a percentage point."""
+RELATIVE_MARGIN = 0.05
+"""The same for all other metrics, as a fraction of what is compared with."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric."""
+
+    name: str
+    unit: MetricUnit
+    """Of its values; a fraction is written in percent and its differences in points."""
+    higher: bool
+    """Whether larger values are better."""
+    known: bool = True
+    """False where `higher` is only taken for granted, as for a plugin's metric."""
+
+    @property
+    def split(self) -> MetricSplit:
+        """The data that it is measured on; "" where it is none of a split."""
+        return split_of(self.name)
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether values lie in [0, 1] and are written in percent."""
+        return self.unit == "fraction"
+
+    @property
+    def worst(self) -> float | None:
+        """What a seed counts as that the method lost; None where there is no worst value."""
+        return (0.0 if self.higher else 1.0) if self.is_fraction else None
+
+    @property
+    def sign(self) -> int:
+        """1 where larger values are better, otherwise −1."""
+        return 1 if self.higher else -1
+
+    @property
+    def difference_unit(self) -> str:
+        """Of a difference: "points", "steps", …; "" for a plain number."""
+        return "points" if self.is_fraction else self.unit
+
+    @property
+    def value_unit(self) -> str:
+        """Of a value as it is written: "%", "steps", …; "" for a plain number."""
+        return "%" if self.is_fraction else self.unit
+
+    @property
+    def heading(self) -> str:
+        """Name with the unit of values, for a table: `test_accuracy in %`."""
+        return f"{self.name} in {self.value_unit}" if self.value_unit else self.name
+
+    @property
+    def column(self) -> str:
+        """The same for a column's header: `accuracy %`, `test_loss`."""
+        return f"{self.short} {self.value_unit}".rstrip()
+
+    @property
+    def short(self) -> str:
+        """The name; test accuracy is simply accuracy."""
+        return "accuracy" if self.name == ACCURACY.name else self.name
+
+    @property
+    def words(self) -> str:
+        """The name in a sentence: `test accuracy`."""
+        return self.name.replace("_", " ")
+
+    def value(self, x: float) -> str:
+        """A value, without its unit."""
+        if self.is_fraction:
+            return minus(f"{100 * x:.2f}")
+        if self.unit in ("steps", "examples"):
+            return count(x) if x >= 0 else minus(f"-{count(-x)}")
+        if self.unit == "s" and abs(x) >= 10:
+            return minus(f"{x:,.1f}")
+        return minus(f"{x:.3g}" if self.unit else f"{x:.4g}")
+
+    def difference(self, x: float) -> str:
+        """A difference with its sign, without its unit."""
+        text = self.value(x)
+        return text if text.startswith(MINUS) else f"+{text}"
+
+    def half_width(self, mean: float | None, high: float | None) -> str:
+        """What follows ± of a mean; empty where one value has no interval."""
+        return "" if mean is None or high is None else self.value(high - mean)
+
+    def margin(self, given: float | None, reference: float) -> float:
+        """The margin in the unit of the values; `given` or the default.
+
+        Of fractions it is absolute. Of everything else it is relative to `reference`, since half
+        a step, or half a second, means nothing.
+        """
+        if self.is_fraction:
+            return POINTS_MARGIN if given is None else given
+        relative = RELATIVE_MARGIN if given is None else given
+        return max(relative * abs(reference), 1e-12)  # a margin is above 0, whatever is compared
+
+    def margin_words(self, given: float | None, whose: str = "A") -> str:
+        """The margin for a legend: `0.5 points`, `5% of A's mean`."""
+        number, unit = self.margin_parts(given, whose)
+        return number + unit
+
+    def margin_parts(self, given: float | None, whose: str) -> tuple[str, str]:
+        """The margin's number, and what follows it: `0.5` and ` points`."""
+        if self.is_fraction:
+            return f"{100 * (POINTS_MARGIN if given is None else given):.6g}", " points"
+        relative = RELATIVE_MARGIN if given is None else given
+        return f"{100 * relative:.6g}", f"% of {whose}'s mean"
+
+
+def measure(metric: str) -> Measure:
+    """What is known of a metric by its name: a column of `tickets_flat`, or a plugin's."""
+    rule = rule_of(metric)
+    if rule is None:
+        return Measure(metric, "", True, known=False)
+    return Measure(metric, rule.unit, rule.higher)
+
+
+ACCURACY = Measure("test_accuracy", "fraction", True)
+"""The metric of every board, claim and figure that names no other."""
+
+
+def measured(con: DuckDBPyConnection, metric: str) -> Measure:
+    """A metric that the results have. UnknownName, with those there are, for any other."""
+    require_metric(con, metric)
+    return measure(metric)
+
+
+def minus(text: str) -> str:
+    """The number with a true minus sign; a hyphen in an exponent stays."""
+    return f"{MINUS}{text[1:]}" if text.startswith("-") else text

@@ -1,0 +1,133 @@
+"""What the seeds of one cell gave: the values that statistics are made of, failures included.
+
+A cell is a (suite, task, target density, label, control). How failures count is one policy:
+`failed` and `diverged` seeds are lost by the method, `skipped` ones cannot be reached by it, all
+others without a result (out of memory or time, interrupted, still planned) are owed by the machine
+and say nothing of the method. A control that was skipped would have been its own ticket, or has
+none: that says nothing of the method either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.measures import measured
+from lth_bench.store.metric import scored_sql
+from lth_bench.store.schema import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def display_name(label: str, control: str = "none", origin: str = "") -> str:
+    """What every table, figure and page calls a label: `imp`, `imp/reinit`, `imp from mnist`."""
+    name = label if control == "none" else f"{label}/{control}"
+    return f"{name} from {origin}" if origin else name
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of one cell, seed by seed."""
+
+    suite: str
+    model: str
+    dataset: str
+    recipe: str
+    target_density: float
+    """Kept fraction asked for, in (0, 1]; 1 is the dense run."""
+    strategy: str
+    label: str
+    control: str
+    """`none` for the ticket itself."""
+    source: str
+    """Task the ticket was found on, MODEL/DATASET/RECIPE; its own unless transferred."""
+    values: Mapping[int, float]
+    """By seed: the metric of the rows that ended ok."""
+    lost: frozenset[int]
+    """Seeds that the method failed or diverged on."""
+    skipped: frozenset[int]
+    """Seeds on which the method cannot reach the density, or whose control there is not."""
+    missing: frozenset[int]
+    """Seeds still owed."""
+    step: float = 0.0
+    """The distance of two values: of accuracies on N test examples 1/N; 0 where it is not known,
+    and of all other metrics."""
+
+    @property
+    def task(self) -> str:
+        """MODEL/DATASET/RECIPE."""
+        return f"{self.model}/{self.dataset}/{self.recipe}"
+
+    @property
+    def name(self) -> str:
+        """The label, or LABEL/CONTROL."""
+        return display_name(self.label, self.control)
+
+    @property
+    def unreached(self) -> frozenset[int]:
+        """Seeds on which the method cannot reach the density. A control reaches its ticket's."""
+        return self.skipped if self.control == "none" else frozenset()
+
+    @property
+    def planned(self) -> int:
+        """Seeds planned."""
+        return len(self.values) + len(self.lost) + len(self.skipped) + len(self.missing)
+
+
+def samples(
+    con: DuckDBPyConnection,
+    metric: str = "test_accuracy",
+    suites: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    rows: str = "flat",
+    given: Sequence[object] = (),
+) -> list[Sample]:
+    """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
+
+    `metric` is a numeric column of `tickets_flat` or a name in the table `metrics`. A row that
+    ended ok without that metric (as where only some strategies report it) counts as missing.
+    `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
+    `given` its parameters. UnknownName for a metric that is neither.
+    """
+    name = quoted(measured(con, metric).name)
+    where, parameters = ["true"], list(given)
+    for column, asked in (("suite", suites), ("label", labels)):
+        if asked:
+            where.append(f"list_contains(?, f.{column})")
+            parameters.append(list(asked))
+    ok = "f.status = 'ok' AND value IS NOT NULL AND isfinite(value)"
+    found = con.execute(
+        f"""
+        SELECT
+            suite, model, dataset, recipe, target_density, strategy, label, control,
+            concat_ws('/', source_model, source_dataset, source_recipe),
+            list(seed ORDER BY seed) FILTER ({ok}),
+            list(value ORDER BY seed) FILTER ({ok}),
+            list(seed) FILTER (is_lost(status)),
+            list(seed) FILTER (status = 'skipped'),
+            list(seed) FILTER (
+                NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
+            ),
+            2 * half_step({name}, min(test_examples))
+        FROM ({scored_sql(name, rows)}) f
+        WHERE {" AND ".join(where)}
+        GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
+            source_model, source_dataset, source_recipe
+        ORDER BY suite, model, dataset, recipe, target_density DESC, label, control <> 'none',
+            control, 9
+        """,
+        parameters,
+    ).fetchall()
+    return [_sample(row) for row in found]
+
+
+def _sample(row: tuple[Any, ...]) -> Sample:
+    suite, model, dataset, recipe, density, strategy, label, control, source, *found, step = row
+    seeds, values, lost, skipped, missing = (x or [] for x in found)
+    by_seed = dict(zip(seeds, values, strict=True))
+    return Sample(
+        suite, model, dataset, recipe, density, strategy, label, control, source, by_seed,
+        frozenset(lost), frozenset(skipped), frozenset(missing), step or 0.0,
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""The default hooks: rewind to initialisation, train, measure. A plugin like any other.
+
+Theirs is the only code that sees the test split.
+"""
+
+from __future__ import annotations
+
+from lth_bench.hookspecs import hookimpl
+from lth_bench.ticket import Ticket
+from lth_bench.training.input.task_data import Examples
+from lth_bench.training.state import RewindPoint, State, Trained
+
+TRAIN_SAMPLE = 10_000
+"""Most training examples that `train_accuracy` is measured on; a fixed choice for a dataset."""
+
+
+class Defaults:
+    """What a strategy leaves out. Holds the task's test split, which tickets do not.
+
+    Without one, as in tuning, tickets are scored on the validation split only.
+    """
+
+    def __init__(self, test: Examples | None) -> None:
+        self._test = test
+
+    @hookimpl(trylast=True)
+    def rewind_point(self, ticket: Ticket) -> RewindPoint:
+        """The values at initialisation, at step 0 (Frankle & Carbin, 2019)."""
+        return RewindPoint.at(ticket.initial)
+
+    @hookimpl(trylast=True)
+    def train(self, ticket: Ticket) -> Trained:
+        """The task's recipe, from the rewind point to the schedule's end."""
+        return ticket.fit()
+
+    @hookimpl(trylast=True)
+    def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
+        """Accuracies are fractions in [0, 1], losses mean cross-entropies in nats.
+
+        `test_*`, `val_accuracy` and `train_accuracy` belong to the last step;
+        `early_stop_accuracy` is the test accuracy at `early_stop_step`, the absolute step of the
+        minimum validation loss. `train_accuracy` is over at most 10,000 training examples.
+        Without a test split only `val_accuracy` and `early_stop_step` are given.
+        """
+        seen = {
+            "val_accuracy": trained.curve[-1].val_accuracy,
+            "early_stop_step": float(trained.early_stop_step),
+        }
+        if self._test is None:
+            return seen
+        loss, accuracy = self._evaluate(ticket, trained, self._test)
+        early = accuracy
+        if trained.best.step != trained.step:  # otherwise it is the same state
+            _, early = self._evaluate(ticket, trained.best, self._test)
+        _, train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
+        return {
+            "test_accuracy": accuracy,
+            "test_loss": loss,
+            "train_accuracy": train,
+            **seen,
+            "early_stop_accuracy": early,
+        }
+
+    @staticmethod
+    def _evaluate(ticket: Ticket, state: State, split: Examples) -> tuple[float, float]:
+        ticket.bench.network.load(state.values)
+        return ticket.bench.network.evaluate(split, ticket.bench.data, ticket.mask)

@@ -1,0 +1,238 @@
+"""The round loop: select a mask, rewind, train, until each density is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from lth_bench.errors import Unreachable, text_of
+from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
+from lth_bench.lottery.controls import CONTROLS, Unchanged
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.reachable import require_reachable
+from lth_bench.lottery.record import Reporter
+from lth_bench.masks import Mask, count_at
+from lth_bench.plugins.contract import hooks_of
+from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
+from lth_bench.ticket_view import TicketView, Training
+from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.pending_fit import FitContext, PendingFit
+from lth_bench.training.randomness import seeded
+from lth_bench.training.state import CurvePoint, Trained
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def context_of(
+    experiment: Experiment, wait: Callable[[PendingFit], None] | None = None
+) -> FitContext:
+    """Who asks for an experiment's trainings. `wait` is how its fits wait for their answers, where
+    other experiments run beside it. Alone, what is found trained costs nothing, no matter which
+    experiment asked for it first.
+    """
+    return FitContext(
+        experiment_id=experiment.experiment_id if wait is not None else "",
+        wait=wait,
+        identity={
+            "strategy": experiment.strategy,
+            "source": experiment.source_hash,
+            "params": dict(experiment.params),
+        },
+        common_starts=frozenset(experiment.dense_checkpoints),
+    )
+
+
+class ExperimentRunner:
+    """One experiment in progress."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        strategy: Any,
+        bench: Workbench,
+        hooks: Hooks,
+        emit: Emit,
+        *,
+        context: FitContext,
+        dense_run: type[DenseRun] = DenseRun,
+    ) -> None:
+        self.experiment, self.strategy, self.bench, self.hooks = experiment, strategy, bench, hooks
+        self.dynamic = bool(getattr(strategy, "dynamic", False))
+        self.structured = bool(getattr(strategy, "structured", False))
+        self.context, self.ledger = context, CostLedger()
+        self.dense = dense_run(
+            bench,
+            experiment.seed,
+            self.ledger,
+            checkpoints=frozenset(experiment.dense_checkpoints),
+            context=context,
+            on_eval=self.tell_dense if hooks.listens("on_eval") else None,
+        )
+        self.report = Reporter(experiment, bench, hooks, emit, self.structured)
+        self.mask: Mask = bench.dense_mask()
+        self.behind: Trained | None = None
+        self.round = 0
+
+    def run(self) -> None:
+        """Every density of the experiment, from dense to sparse."""
+        for density in self.experiment.densities:
+            if density == 1.0:
+                self.report_dense()
+                continue
+            try:
+                self.reach(density)
+            except Unreachable as reason:
+                for control in ("none", *self.experiment.controls):
+                    self.report.skipped(density, self.round, control, text_of(reason))
+
+    def report_dense(self) -> None:
+        """Density 1.0 is the dense run and no round."""
+        self.ledger.role = "train"
+        ticket = self.ticket(1.0)
+        trained = self.dense.trained
+        self.hooks.on_round(self.view(ticket), trained)
+        self.report.ticket(ticket, trained, "none", self.ledger)
+        self.ledger.retire()
+
+    def reach(self, density: float) -> None:
+        """Rounds until the trained mask is at the density, then the ticket's row and controls."""
+        k = count_at(density, self.mask.total)
+        require_reachable(self.strategy, density, self.mask.total)
+        if not self.experiment.iterative:
+            self.mask, self.behind = self.bench.dense_mask(), None
+        while True:
+            # what a hook draws from torch's global generators is a function of seed and round too
+            with seeded("round", self.experiment.seed, self.round):
+                ticket, trained = self.run_round(density, k)
+            count = trained.mask.count
+            self.hooks.on_round(self.view(ticket), trained)
+            if count <= k:
+                break
+            if count >= self.mask.count:
+                raise self.no_progress(density, ticket.mask.count, trained, k)
+            self.report.intermediate(ticket, trained, self.ledger)
+            self.advance(trained)
+        self.report.ticket(ticket, trained, "none", self.ledger)
+        for control in self.experiment.controls:
+            self.run_control(control, ticket, trained)
+        self.advance(trained)
+
+    def no_progress(self, density: float, selected: int, trained: Trained, k: int) -> StrategyError:
+        """The error of a round that ends with as many weights as it began with, or more; it names
+        the hook that was to have removed some.
+        """
+        before, after = self.mask.count, trained.mask.count
+        hook, ended = "select_mask", f" and {after} after it, while density {density:g} is {k}"
+        if self.dynamic and "train" in hooks_of(type(self.strategy)):
+            hook = "train"
+            ended = (
+                f", {selected} selected, and train ended at step {trained.step} with {after}, "
+                f"while density {density:g} is {k}; let its last change leave the target's count "
+                f"(ticket.target_count), at the last call of on_step at the latest: "
+                f"view.step + every >= view.end"
+            )
+        return StrategyError(
+            self.experiment.label,
+            hook,
+            f"no progress: {before} weights before the round{ended}",
+            contract="exact_density",
+        )
+
+    def run_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
+        """One pass of select_mask, rewind_point and train, each answer checked."""
+        label = self.experiment.label
+        self.ledger.role = "search"
+        ticket = self.ticket(density)
+        mask = self.hooks.select_mask(ticket)
+        mask = check_mask(label, mask, ticket, k, self.dynamic, self.structured)
+        ticket, selected = ticket.after_selection(mask), mask.copy()
+        point = self.hooks.rewind_point(ticket)
+        check_untouched(label, "rewind_point", ticket, selected)
+        ticket = ticket.after_rewinding(check_start(label, point, self.bench))
+        self.ledger.role = "train"
+        trained = self.hooks.train(ticket)
+        self.ledger.role = "search"
+        check_untouched(label, "train", ticket, selected)
+        trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
+        return ticket, trained
+
+    def run_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
+        """The reported ticket with one component ablated, trained and reported beside it; or its
+        row alone, with the reason, where the ablation changes nothing.
+        """
+        try:
+            point, mask, note = CONTROLS[control](ticket, trained, self.structured)
+        except Unchanged as reason:
+            self.report.skipped(ticket.target, ticket.round, control, text_of(reason))
+            return
+        twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
+        outcome = twin.fit()
+        self.hooks.on_round(self.view(twin, control), outcome)
+        self.report.ticket(twin, outcome, control, twin.ledger, note)
+
+    def ticket(self, density: float) -> Ticket:
+        """The round's ticket as `select_mask` sees it."""
+        self.opened = Ticket(
+            bench=self.bench,
+            seed=self.experiment.seed,
+            target=density,
+            round=self.round,
+            mask=self.mask,
+            dense=self.dense,
+            ledger=self.ledger,
+            context=self.context,
+            before=self.behind,
+            on_eval=self.tell if self.hooks.listens("on_eval") else None,
+        )
+        return self.opened
+
+    def control_ticket(self, control: str, ticket: Ticket, mask: Mask) -> Ticket:
+        """A ticket of a control: its fits are counted apart."""
+        return replace(
+            ticket,
+            mask=mask,
+            ledger=CostLedger(role="train"),
+            matrices={},  # they picture the search, which a control has none of
+            on_eval=partial(self.tell, control=control) if ticket.on_eval is not None else None,
+        )
+
+    def tell(self, ticket: Ticket, point: CurvePoint, control: str = "none") -> None:
+        """Tell the observers of an evaluation in one of a ticket's trainings."""
+        self.hooks.on_eval(self.view(ticket, control, ticket.ledger.role), point)
+
+    def tell_dense(self, point: CurvePoint) -> None:
+        """Tell the observers of an evaluation of the dense run, which the round's ticket is
+        waiting for.
+        """
+        self.hooks.on_eval(self.view(self.opened, training="dense"), point)
+
+    def view(
+        self, ticket: Ticket, control: str = "none", training: Training = "train"
+    ) -> TicketView:
+        """The ticket as observers see it."""
+        return TicketView(ticket, self.experiment, control, training)
+
+    def advance(self, trained: Trained) -> None:
+        """The next round continues from this one; its training becomes part of the search."""
+        self.mask, self.behind = trained.mask, trained
+        self.round += 1
+        self.ledger.retire()
+
+
+def run_experiment(
+    experiment: Experiment,
+    strategy: Any,
+    bench: Workbench,
+    hooks: Hooks,
+    emit: Emit,
+    *,
+    wait: Callable[[PendingFit], None] | None = None,
+) -> None:
+    """Run one experiment; every finished round goes to `emit` as a journal record. `wait` is how
+    its fits wait for their answers, where other experiments run beside it.
+    """
+    context = context_of(experiment, wait)
+    ExperimentRunner(experiment, strategy, bench, hooks, emit, context=context).run()

@@ -1,0 +1,47 @@
+"""What the networks here share: how initial values are drawn, and how small an image may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from lth_bench.errors import UserError
+from lth_bench.params import Range
+
+Gamma = Annotated[float, Range(0, 10, open_low=True)]
+Init = Literal["glorot_normal", "kaiming_normal", "torch"]
+
+
+def initialise(module: nn.Module, init: Init, gamma: float | None = 1.0) -> nn.Module:
+    """Set a network's initial values from torch's global generator, in place.
+
+    `glorot_normal` (Glorot & Bengio, 2010; the small networks of Frankle & Carbin, 2019) and
+    `kaiming_normal` (He et al., 2015, fan-in) draw conv and linear weights from a normal
+    distribution and set their biases to 0; `torch` leaves the layers' own defaults. `gamma` is
+    the start of every batch norm's scale; β starts at 0. None leaves batch norm as it is.
+    """
+    for part in module.modules():
+        if isinstance(part, (_ConvNd, nn.Linear)) and init != "torch":
+            if init == "glorot_normal":
+                nn.init.xavier_normal_(part.weight)
+            else:
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, _BatchNorm) and part.affine and gamma is not None:
+            nn.init.constant_(part.weight, gamma)
+            nn.init.zeros_(part.bias)
+    return module
+
+
+def require_size(model: str, input_shape: tuple[int, int, int], least: int, why: str) -> None:
+    """UserError for images below `least` pixels high or wide. `why` says what needs them."""
+    _, height, width = input_shape
+    if min(height, width) < least:
+        raise UserError(
+            f"{model} needs images of at least {least}×{least} pixels ({why}), but got "
+            f"{height}×{width}; choose another model or dataset"
+        )

@@ -1,0 +1,1 @@
+"""From rows to eyes: terminal, tables, figures, the HTML report."""

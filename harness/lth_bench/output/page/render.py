@@ -1,0 +1,185 @@
+"""The page as HTML, and writing it to a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.evidence import Subject
+from lth_bench.analysis.page import ReportFacts, SuiteReport
+from lth_bench.errors import UserError
+from lth_bench.output.page import security
+from lth_bench.output.page.content import Section, clean, clean_lines
+from lth_bench.output.page.payload import HEIGHTS, Payload
+from lth_bench.output.page.sections import of_suite, of_task
+from lth_bench.output.page.sections.summary import overview
+from lth_bench.output.pictures import Detail, detail_of
+from lth_bench.output.pictures.model import LOST
+from lth_bench.output.style import looks
+from lth_bench.output.words import counted
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TITLE = "Lottery tickets, compared"
+
+SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
+"""One script, in this order."""
+
+
+def write_page(report: ReportFacts, output: Path) -> Path:
+    """Write the report to `output`, over what was there: whole, or not at all.
+
+    A reader who has the old page open reads it whole until the new one is. UserError where the
+    file cannot be written.
+    """
+    check_output(output)
+    text = render_page(report)
+    half = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(output)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write the report to {output}: {error.strerror or error}. Fix this, or name "
+            f"another file with --output"
+        ) from error
+    return output
+
+
+def check_output(output: Path) -> None:
+    """UserError where the page could not be written, before anything is read."""
+    if output.is_dir():
+        raise UserError(
+            f"--output names a folder, {output}; name a file in it, such as "
+            f"{output / 'report.html'}"
+        )
+    if not output.parent.is_dir():
+        raise UserError(
+            f"--output names the file {output}, but there is no folder {output.parent}; make it, "
+            f"or name another file"
+        )
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise UserError(
+            f"--output names the file {output}, but {output.parent} is not writable; make it so, "
+            f"or name another file"
+        )
+
+
+def render_page(report: ReportFacts) -> str:
+    """One HTML document that needs nothing else. The same facts give the same text.
+
+    A database in which nothing is planned gives a page that says so.
+    """
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    import lth_bench
+
+    style = security.inline(_file("page.css"))
+    code = "\n".join(_file(name) for name in SCRIPTS)
+    script = security.inline(f"(() => {{\n'use strict';\n{code}}})();")
+    plotly = security.inline(get_plotlyjs())
+    payload = Payload()
+    known = report.suites
+    detail = detail_of(report.evidence)
+    series = looks_of(report.subjects)
+    return _environment().get_template("page.html").render(
+        number=payload.add,
+        heights=HEIGHTS,
+        lost=LOST,
+        number_plot=payload.plot,
+        title=TITLE,
+        tab=" · ".join([*(suite.name for suite in known[:3]), TITLE]),
+        facts=_facts(known),
+        version=lth_bench.__version__,
+        policy=security.policy([plotly, script], [style]),
+        style=Markup(style),
+        style_id=security.map_style_id(plotly),
+        script=Markup(script),
+        plotly=Markup(plotly),
+        numbers=lambda: Markup(payload.text(series)),  # last, when all groups are in it
+        suites=[_suite(number, suite, detail) for number, suite in enumerate(known, 1)],
+        tasks=sum(len(suite.tasks) for suite in known),
+        overview=overview(known),
+    ) + "\n"  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    """Everything is escaped, control characters are �, and a name that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        return value if isinstance(value, Markup) else clean_lines(value)
+
+    return Environment(
+        loader=PackageLoader("lth_bench.output.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+    )
+
+
+def _suite(number: int, suite: SuiteReport, detail: Detail) -> dict[str, Any]:
+    own = f"s{number}"
+    return {
+        "id": own,
+        "name": suite.name,
+        "tasks": [
+            {
+                "id": f"{own}-{index}",
+                "title": task.place.task.title,
+                "sections": _sections(f"{own}-{index}", of_task(task, detail)),
+            }
+            for index, task in enumerate(suite.tasks, 1)
+        ],
+        "sections": _sections(own, of_suite(suite)),
+    }
+
+
+def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
+    return [
+        {"id": f"{prefix}-{s.key}", "key": s.key, "title": s.title, "parts": s.parts}
+        for s in sections
+    ]
+
+
+def _facts(known: Sequence[SuiteReport]) -> list[str]:
+    """What stands under the title."""
+    standings = [s for suite in known for task in suite.tasks for s in task.standings]
+    if not standings:
+        return []
+    methods = {s.sample.label for s in standings if s.is_ticket}
+    tasks = sum(len(suite.tasks) for suite in known)
+    newest = max((run.recorded_at for suite in known for run in suite.runs), default="")
+    facts = [
+        f"{counted(len(known), 'suite')}, {counted(tasks, 'task')}",
+        counted(len(methods), "method"),
+        counted(sum(s.row["n"] for s in standings), "result"),
+    ]
+    return [*facts, f"last run {newest} UTC"] if newest else facts
+
+
+def looks_of(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:
+    """How each name looks, for the page's script."""
+    return {
+        clean(name): {
+            "light": look.light,
+            "dark": look.dark,
+            "symbol": look.symbol.removesuffix("-open"),  # the script draws it hollow itself
+            "dash": look.dash,
+            "hollow": look.open,
+        }
+        for name, look in looks(subjects).items()
+    }
+
+
+def _file(name: str) -> str:
+    return files("lth_bench.output.page").joinpath("templates", name).read_text(encoding="utf-8")

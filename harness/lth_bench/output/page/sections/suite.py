@@ -1,0 +1,121 @@
+"""What is about a whole suite: its other leaderboards, its claims, and how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lth_bench.analysis.evidence import Run
+from lth_bench.analysis.page import SuiteReport
+from lth_bench.analysis.table import Board, Cell
+from lth_bench.output.page.content import (
+    Code,
+    Column,
+    Facts,
+    Grid,
+    GridRow,
+    Part,
+    Prose,
+    Section,
+    grid_of,
+)
+from lth_bench.output.words import listed
+
+TITLES = {
+    "matching": "The sparsest ticket that matches the baseline",
+    "area": "Over all densities: area under the curve",
+    "cost": "What it costs to reach an accuracy",
+    "across": "Across tasks",
+}
+"""By leaderboard, in the order they are read."""
+
+
+def boards(suite: SuiteReport) -> Section | None:
+    """A leaderboard for every question but accuracy at a density, which each task begins with."""
+    parts: list[Part] = []
+    for kind, title in TITLES.items():
+        if kind in suite.boards:
+            parts += _parts(suite.boards[kind], f"{title} (lth-bench leaderboard {_option(kind)}).")
+    return Section("boards", "Other leaderboards", parts) if parts else None
+
+
+def claims(suite: SuiteReport) -> Section | None:
+    """The claims of the suite, and whether they come out here. None where it has none."""
+    if not suite.claims.tables:
+        return None
+    return Section("claims", "Claims of the literature", _parts(suite.claims, ""))
+
+
+def _option(kind: str) -> str:
+    return "--across" if kind == "across" else f"--by {kind}"
+
+
+def _parts(board: Board, title: str) -> list[Part]:
+    parts: list[Part] = [Prose([title])] if title else []
+    parts += [grid_of(table) for table in board.tables]
+    lines = [line for line in board.legend.splitlines() if line]
+    return [*parts, *(Prose([line], "quiet") for line in lines)]
+
+
+def repeat(suite: SuiteReport) -> Section | None:
+    """The newest run's command, suite and environment; all runs where there are several."""
+    if not suite.runs:
+        return None
+    newest = suite.runs[0]
+    parts: list[Part] = [
+        Code("The command", newest.command),
+        Code("The suite as it was run", newest.suite_toml, folded=True),
+        Facts("The environment", _environment(newest)),
+    ]
+    if newest.overrides:
+        changed = listed(newest.overrides, 20)
+        parts.insert(1, Prose([f"The command changes the suite: {changed}."], "quiet"))
+    if len(suite.runs) > 1:
+        parts.append(_runs(suite.runs))
+    return Section("repeat", "Reproduce this", parts)
+
+
+def _environment(run: Run) -> list[tuple[str, str]]:
+    rows = [
+        ("run", f"{run.run_id}, {run.recorded_at} UTC"),
+        ("suite version", run.suite_version),
+        ("device", run.device),
+        ("host", run.host),
+        ("Python", run.python),
+        ("torch", run.torch),
+    ]
+    told = {"device", "host", "python", "torch"}
+    rows += [
+        (key, _text(value))
+        for key, value in run.environment.items()
+        if key not in told and value is not None
+    ]
+    used = [f"{p.name} {p.version} ({p.origin}, source {p.source_hash[:12]})" for p in run.plugins]
+    if used:
+        rows.append(("plugins", "; ".join(used)))
+    return [(key, value) for key, value in rows if value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _runs(runs: Sequence[Run]) -> Grid:
+    rows = []
+    for run in runs:
+        texts = (run.recorded_at, run.run_id, f"{run.tickets:,}", run.device, run.torch)
+        rows.append(GridRow([Cell(text) for text in (*texts, run.command)]))
+    columns = (
+        Column("started, UTC", numeric=False),
+        Column("run", numeric=False),
+        Column("tickets shown"),
+        Column("device", numeric=False),
+        Column("torch", numeric=False),
+        Column("command", numeric=False),
+    )
+    return Grid("All runs of this suite", columns, rows)

@@ -1,0 +1,290 @@
+// From a panel's numbers (pictures/model.py, payload.py) to plotly's traces and layout.
+
+const DATA = JSON.parse(document.getElementById('numbers').textContent);
+const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
+
+// One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
+// n seeds, l seeds lost, m further numbers, d factor of x, b width of bars, w when it is shown.
+const unpackedTrace = trace => {
+  const [name, control] = DATA.names[trace.s];
+  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e),
+    n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1, width: trace.b, when: trace.w };
+};
+// Of matrices: x and y labels, z all cells row by row, or h the lower half of a symmetric one.
+const unpackedHeat = heat => {
+  const x = numbers(heat.x);
+  const y = numbers(heat.y) ?? x;
+  const half = numbers(heat.h);
+  const full = numbers(heat.z);
+  const lower = (i, j) => half[Math.max(i, j) * (Math.max(i, j) + 1) / 2 + Math.min(i, j)];
+  const z = y.map((_, i) => x.map((__, j) => (half ? lower(i, j) : full[i * x.length + j])));
+  return { x, y, z, when: heat.w };
+};
+// Of polygons: x and y corners, v value; of images: x and y ends, c columns, p red, green, blue.
+const unpackedPolygon = polygon => ({ name: DATA.names[polygon.s][0], x: numbers(polygon.x), y: numbers(polygon.y), value: polygon.v, when: polygon.w });
+const unpackedRaster = raster => {
+  const flat = numbers(raster.p);
+  const pixels = [];
+  for (let at = 0; at < flat.length; at += 3 * raster.c) {
+    pixels.push(Array.from({ length: raster.c }, (_, i) => flat.slice(at + 3 * i, at + 3 * i + 3)));
+  }
+  return { x: numbers(raster.x), y: numbers(raster.y), pixels, when: raster.w };
+};
+const unpacked = panel => ({
+  ...panel, x: DATA.axes[panel.x], scales: panel.y.map(index => DATA.axes[index]), z: DATA.axes[panel.z],
+  more: DATA.axes[panel.more], traces: (panel.traces ?? []).map(unpackedTrace), heats: (panel.heats ?? []).map(unpackedHeat),
+  polygons: (panel.polygons ?? []).map(unpackedPolygon), rasters: (panel.rasters ?? []).map(unpackedRaster),
+});
+
+// A trace's values on an axis: as they are, or what is missing to 100%.
+function onAxis(trace, axis) {
+  const change = value => (value === null ? null : axis.complement ? 100 - value : value);
+  const y = trace.y.map(change).map(value => (axis.scale === 'log' && value <= 0 ? null : value));
+  if (trace.reach === undefined) return { ...trace, y };
+  const end = sign => y.map((value, i) => (value === null || trace.reach[i] === null ? null : value + sign * trace.reach[i]));
+  return { ...trace, y, low: end(-1), high: end(1) };
+}
+
+const trimmed = value => String(Number(value.toPrecision(4)));
+const thousands = value => value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 });
+const minus = text => text.replace('-', '−');
+const FORMATS = {
+  percent: value => `${value.toFixed(2)}%`,
+  points: value => minus(`${value >= 0 ? '+' : ''}${value.toFixed(2)} points`),
+  steps: thousands,
+  ratio: value => `${trimmed(value)}×`,
+  value: trimmed,
+};
+const shown = (axis, value) => (value === null || value === undefined ? '–' : FORMATS[axis.format](value));
+const nearest = (names, value) => names[Math.min(names.length - 1, Math.max(0, Math.round(value)))];
+const placed = (axis, value) => (axis.scale === 'names' ? nearest(axis.names, value) : shown(axis, value));
+
+// plotly reads a little HTML in its texts, and a name may look like some
+const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+const escaped = text => text.replace(/[&<>]/g, character => ESCAPES[character]);
+
+function styleOf(mark, theme) {
+  const own = DATA.series[mark.name];
+  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: false };
+  return { ...own, colour: own[theme.dark ? 'dark' : 'light'] };
+}
+
+const faded = (hex, alpha) => {
+  const [r, g, b] = [1, 3, 5].map(at => parseInt(hex.slice(at, at + 2), 16));
+  return `rgba(${r},${g},${b},${alpha})`;
+};
+
+function hover(panel, axis, trace, index) {
+  const lines = [`<b>${escaped(trace.name)}</b>`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
+  if (trace.high && trace.high[index] !== null) {
+    lines.push(`95% interval ${shown(axis, trace.low[index])} to ${shown(axis, trace.high[index])}`);
+  }
+  lines.push(`${escaped(panel.x.title)}: ${escaped(placed(panel.x, trace.x[index]))}`);
+  if (trace.more) lines.push(`${escaped(panel.more.title)}: ${shown(panel.more, trace.more[index])}`);
+  if (trace.n) lines.push(trace.n[index] === 1 ? '1 seed' : `${trace.n[index]} seeds`);
+  if (trace.lost?.[index]) lines.push(trace.lost[index] === 1 ? '1 seed failed' : `${trace.lost[index]} seeds failed`);
+  return lines.join('<br>');
+}
+
+const band = (trace, colour) => {
+  const { x, low, high } = trace;
+  const kept = x.map((_, i) => i).filter(i => low[i] !== null && high[i] !== null);
+  return {
+    x: [...kept.map(i => x[i]), ...kept.map(i => x[i]).reverse()],
+    y: [...kept.map(i => high[i]), ...kept.map(i => low[i]).reverse()],
+    type: 'scatter', mode: 'lines', line: { width: 0 }, fill: 'toself', hoverinfo: 'skip',
+    fillcolor: faded(colour, 0.13),
+  };
+};
+
+// A level as far as the axis reaches.
+function stretched(trace, axis) {
+  if (!axis.ends) return trace;
+  const around = values => values && [values[0], ...values, values.at(-1)];
+  const ends = axis.reverse ? [axis.ends[1], axis.ends[0]] : axis.ends;
+  return { ...trace, x: [ends[0], ...trace.x, ends[1]], y: around(trace.y), low: around(trace.low),
+    high: around(trace.high), n: around(trace.n) };
+}
+
+// One trace of the description as plotly's traces.
+function tracesOf(panel, axis, given, theme) {
+  const trace = given.look === 'level' ? stretched(given, panel.x) : given;
+  const style = styleOf(trace, theme);
+  const { y } = trace;
+  const found = [];
+  const made = {
+    type: 'scatter', x: trace.x.map(value => (trace.shift === 1 ? value : value * trace.shift)), y, name: trace.name,
+    line: { color: style.colour, width: style.hollow ? 1.4 : 1.9, dash: style.dash },
+    marker: { color: style.hollow ? theme.page : style.colour, symbol: style.symbol, size: 7.5,
+      line: { color: style.colour, width: style.hollow ? 1.5 : 0 } },
+    hovertext: y.map((_, index) => hover(panel, axis, trace, index)), hoverinfo: 'text',
+    hoverlabel: { bordercolor: style.colour },
+  };
+  const bars = !trace.high ? undefined : {
+    type: 'data', symmetric: false, color: style.colour, thickness: 1, width: 2.5,
+    array: trace.high.map((high, i) => (high === null ? 0 : high - y[i])),
+    arrayminus: trace.low.map((low, i) => (low === null ? 0 : y[i] - low)),
+  };
+  if (trace.look === 'line') found.push({ ...made, mode: 'lines+markers', error_y: bars });
+  if (trace.look === 'points') found.push({ ...made, mode: 'markers', error_y: bars });
+  if (trace.look === 'curve' || trace.look === 'level') {
+    if (bars && trace.banded) found.push(band(trace, style.colour));
+    found.push({ ...made, mode: 'lines' });
+  }
+  if (trace.look === 'band' && bars) found.push({ ...band(trace, style.colour), name: trace.name });
+  if (trace.look === 'bars') {
+    const { line, ...rest } = made;
+    found.push({ ...rest, type: 'bar', width: trace.width, error_y: bars, marker: { color: style.colour } });
+  }
+  if (trace.look === 'stairs') {
+    Object.assign(made.line, { shape: 'hvh', dash: 'solid', width: DATA.series[trace.name] ? 1.6 : 0 });
+    found.push({ ...made, mode: 'lines', fill: 'tozeroy', fillcolor: faded(style.colour, DATA.series[trace.name] ? 0.12 : 0.45) });
+  }
+  if (trace.look === 'front') {
+    made.line = { color: style.colour, width: 7, shape: 'hv' };
+    found.push({ ...made, mode: 'lines', opacity: 0.35, hoverinfo: 'skip' });
+  }
+  if (trace.lost) {
+    const at = y.map((_, i) => i).filter(i => trace.lost[i]);
+    found.push({ type: 'scatter', mode: 'text', x: at.map(i => made.x[i]), y: at.map(i => y[i]), text: at.map(() => '†'),
+      textposition: 'top right', textfont: { color: style.colour, size: 13 }, hoverinfo: 'skip', name: trace.name });
+  }
+  return found;
+}
+
+// Colours from the lowest value to the highest, as plotly wants them.
+const colourscale = z => (z.reverse ? [...DATA.heat].reverse() : DATA.heat).map((colour, i, all) => [i / (all.length - 1), colour]);
+const colourbar = (z, theme) => ({ thickness: 10, outlinewidth: 0, len: 1, title: { text: titled(z), side: 'right' },
+  tickfont: { color: theme.quiet } });
+
+function heatTrace(panel, axis, heat, theme) {
+  const { x, y, z } = heat;
+  const [zmin, zmax] = panel.z.ends ?? [];
+  return {
+    type: 'heatmap', z, colorscale: colourscale(panel.z), zmin, zmax, hoverinfo: 'text',
+    hovertext: z.map((row, j) => row.map((value, i) => [
+      `${escaped(panel.z.title)}: <b>${shown(panel.z, value)}</b>`,
+      `${escaped(panel.x.title)}s ${shown(panel.x, x[i])} and ${shown(axis, y[j])}`,
+    ].join('<br>'))),
+    colorbar: colourbar(panel.z, theme),
+  };
+}
+
+// A colour between the stops of the scale.
+function colourOf(z, value) {
+  const stops = colourscale(z);
+  const [low, high] = z.ends ?? [0, 1];
+  const place = Math.min(1, Math.max(0, (value - low) / (high - low || 1))) * (stops.length - 1);
+  const at = Math.min(stops.length - 2, Math.floor(place));
+  const parts = hex => [1, 3, 5].map(start => parseInt(hex.slice(start, start + 2), 16));
+  const [from, to] = [parts(stops[at][1]), parts(stops[at + 1][1])];
+  return `rgb(${from.map((own, i) => Math.round(own + (to[i] - own) * (place - at))).join(',')})`;
+}
+
+function polygonTrace(panel, polygon, theme) {
+  const valued = polygon.value !== undefined && panel.z;
+  const colour = valued ? colourOf(panel.z, polygon.value) : styleOf(polygon, theme).colour;
+  const text = [`<b>${escaped(polygon.name)}</b>`, ...(valued ? [`${escaped(panel.z.title)}: ${shown(panel.z, polygon.value)}`] : [])].join('<br>');
+  return {
+    type: 'scatter', mode: 'lines', fill: 'toself', x: [...polygon.x, polygon.x[0]], y: [...polygon.y, polygon.y[0]],
+    name: polygon.name, line: { color: theme.page, width: 0.5 }, fillcolor: colour, hoveron: 'fills', text, hoverinfo: 'text',
+  };
+}
+
+const rasterTrace = ({ x, y, pixels }) => {
+  const dx = (x[1] - x[0]) / pixels[0].length;
+  const dy = (y[1] - y[0]) / pixels.length;
+  return { type: 'image', z: pixels, x0: x[0] + dx / 2, dx, y0: y[1] - dy / 2, dy: -dy, hoverinfo: 'skip' };
+};
+
+// As many of these places on an axis as `gap` pixels between labels allow, the ends first.
+function spaced(places, pixels, gap) {
+  const kept = [];
+  const first = [places[0], places.at(-1), ...places.slice(1, -1)];
+  for (const place of first) {
+    if (kept.every(other => Math.abs(pixels(place) - pixels(other)) >= gap)) kept.push(place);
+  }
+  return kept.sort((a, b) => a - b);
+}
+
+function axisLayout(axis, highest, key, theme, pixels) {
+  const found = {
+    color: theme.quiet, gridcolor: theme.grid, linecolor: theme.rule, zeroline: false, showline: key === 'x',
+    ticks: key === 'x' ? 'outside' : '', ticklen: 4, tickcolor: theme.rule, automargin: true, fixedrange: false,
+  };
+  const [low, high] = axis.ends ?? [0, 1.05 * Math.max(highest, 1e-9)];
+  const ends = axis.reverse ? [high, low] : [low, high];
+  if (axis.scale === 'names') {
+    const every = Math.max(1, Math.ceil(axis.names.length * 17 / pixels));
+    const at = axis.names.map((_, index) => index).filter(index => index % every === 0);
+    const short = name => (name.length > 22 ? `…${name.slice(-21)}` : name);
+    return { ...found, tickvals: at, ticktext: at.map(index => escaped(short(axis.names[index]))), range: ends, showgrid: false,
+      tickangle: axis.names.length * 60 > pixels ? -55 : 0 };
+  }
+  if (axis.scale === 'log') {
+    const [bottom, top] = [low, high].map(Math.log10);
+    const scale = pixels / (top - bottom);
+    const round = [];
+    for (let power = Math.floor(bottom); power <= Math.ceil(top); power += 1) {
+      for (const digit of [1, 2, 5]) round.push(digit * 10 ** power);
+    }
+    const places = (axis.ticks ?? round).filter(v => v >= low && v <= high).sort((a, b) => a - b);
+    const gap = key === 'x' ? 38 : 26;
+    const kept = places.length ? spaced(places, value => Math.log10(value) * scale, gap) : [];
+    return { ...found, type: 'log', range: ends.map(Math.log10), tickvals: kept,
+      ticktext: kept.map(value => String(Number(value.toPrecision(3)))) };
+  }
+  found.range = ends;
+  if (axis.format === 'steps') found.tickformat = pixels < 400 && high >= 10000 ? '~s' : ',~g';
+  found.nticks = Math.max(3, Math.round(pixels / (key === 'x' ? 80 : 55)));
+  return found;
+}
+
+const titled = axis => escaped(axis.label);
+
+// What plotly draws of a panel: `marks` are its traces, heats, polygons and rasters that are chosen
+// and switched on; `width` in pixels.
+function drawing(panel, axis, marks, theme, width) {
+  const few = marks.traces.filter(trace => trace.look === 'curve').length <= DATA.bands;
+  const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
+  const { heats, polygons, rasters } = marks;
+  const height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  const made = [];
+  const owners = [];
+  const add = (trace, owner) => {
+    trace.uid = `t${made.length}`;
+    made.push(trace);
+    owners.push(owner);
+  };
+  for (const raster of rasters) add(rasterTrace(raster), null);
+  for (const polygon of polygons) add(polygonTrace(panel, polygon, theme), polygon.name);
+  const order = { front: 0, level: 1 };
+  for (const trace of [...traces].sort((a, b) => (order[a.look] ?? 2) - (order[b.look] ?? 2))) {
+    for (const one of tracesOf(panel, axis, trace, theme)) add(one, trace.name);
+  }
+  for (const heat of heats) add(heatTrace(panel, axis, heat, theme), null);
+  const highest = Math.max(0, ...traces.flatMap(trace => trace.high ?? trace.y).filter(value => value !== null));
+  const layout = {
+    width, height, autosize: false, showlegend: false, hovermode: 'closest', hoverdistance: 18, barmode: 'overlay',
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', colorway: [theme.text],
+    font: { family: theme.font, size: 12, color: theme.quiet },
+    margin: { l: 40, r: 10, t: 26, b: 44 }, dragmode: theme.mouse ? 'zoom' : false,
+    hoverlabel: { bgcolor: theme.page, font: { family: theme.font, size: 12.5, color: theme.text }, align: 'left' },
+    xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
+    yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
+    annotations: [{ text: titled(axis), showarrow: false, xref: 'paper', yref: 'paper', x: 0, y: 1,
+      xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } }],
+  };
+  if (rasters.length) Object.assign(layout.yaxis, { scaleanchor: false }); // images would make their pixels square
+  for (const { x, y } of heats) { // cells of one size, whatever lies between two of them
+    const cells = (at, own) => {
+      const every = Math.ceil(at.length * 34 / (width - 100));
+      const tickvals = at.map((_, index) => index).filter(index => index % every === 0);
+      return { tickvals, ticktext: tickvals.map(index => shown(own, at[index])), range: [-0.5, at.length - 0.5], showgrid: false,
+        showline: false, ticks: '', constrain: 'domain' };
+    };
+    Object.assign(layout.xaxis, cells(x, panel.x));
+    Object.assign(layout.yaxis, cells(y, axis), { scaleanchor: 'x' });
+  }
+  return { traces: made, layout, owners };
+}

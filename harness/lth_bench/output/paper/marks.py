@@ -1,0 +1,178 @@
+"""The marks of a picture in matplotlib's words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.evidence.subject import spread
+from lth_bench.output.pictures.model import (
+    MOST_BANDS,
+    Axis,
+    HeatMap,
+    Panel,
+    Polygon,
+    Trace,
+    fits,
+)
+from lth_bench.output.style import CONTEXT, HEAT, Look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.image import AxesImage
+
+MARKED = ("line", "points")
+FILLED = ("stairs", "bars", "band")
+
+
+def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str, Look]) -> None:
+    """Everything of a panel that is shown once these values of the facets are chosen."""
+    x, y = panel.x, panel.scales[0]
+    for raster in panel.rasters:
+        if fits(raster.when, chosen):
+            (left, right), (low, high) = raster.x, raster.y
+            ax.imshow(
+                raster.pixels,
+                extent=(x.shown(left), x.shown(right), y.shown(low), y.shown(high)),
+                aspect="auto", interpolation="nearest", zorder=ORDER["raster"],
+            )  # fmt: skip
+    for polygon in panel.polygons:
+        if fits(polygon.when, chosen):
+            colour = colour_of(polygon, looks.get(polygon.name), panel.z)
+            ax.fill(
+                [x.shown(v) for v in polygon.x], [y.shown(v) for v in polygon.y],
+                facecolor=colour, edgecolor="white", linewidth=0.4, zorder=ORDER["polygon"],
+            )  # fmt: skip
+    traces = [trace for trace in panel.traces if fits(trace.when, chosen)]
+    few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
+    order = {"front": 0, "level": 1}
+    for trace in sorted(traces, key=lambda t: order.get(t.look, 2)):
+        _draw_trace(ax, trace, x, y, looks.get(trace.name), few)
+
+
+def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
+    """The panel's matrix, with the labels of its rows and columns as ticks."""
+    heat: HeatMap = next(heat for heat in panel.heats if fits(heat.when, chosen))
+    z = panel.z
+    assert z is not None
+    low, high = z.ends or (0.0, 1.0)
+    image = ax.imshow(
+        [[z.shown(value) for value in row] for row in heat.z],
+        cmap=colours(z), vmin=low, vmax=high, origin="lower",
+    )  # fmt: skip
+    for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
+        places = spread(range(len(at)), 4)
+        mine.set_ticks(places, labels=[f"{at[i]:g}" for i in places])
+    ax.grid(visible=False)
+    return image
+
+
+def colours(z: Axis) -> Colormap:
+    """The scale of colours, from the lowest value to the highest."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    stops = HEAT[::-1] if z.reverse else HEAT
+    return LinearSegmentedColormap.from_list("heat", list(stops))
+
+
+def colour_of(polygon: Polygon, look: Look | None, z: Axis | None) -> Any:
+    """By its value, or that of its name."""
+    if polygon.value is None or z is None:
+        return CONTEXT if look is None else look.light
+    low, high = z.ends or (0.0, 1.0)
+    return colours(z)((z.shown(polygon.value) - low) / ((high - low) or 1.0))
+
+
+def handle_of(mark: Trace | Polygon, look: Look | None) -> Any:
+    """What stands for a mark in a legend."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    colour = CONTEXT if look is None else look.light
+    if isinstance(mark, Polygon) or mark.look in ("bars", "band"):
+        return Patch(facecolor=colour, alpha=0.3 if getattr(mark, "look", "") == "band" else 1)
+    if mark.look == "stairs":
+        if look is None:
+            return Patch(facecolor=(CONTEXT, CONTEXT_FILL))
+        return Patch(facecolor=(colour, FILL), edgecolor=colour, linewidth=0.9)
+    return Line2D([], [], **line_style(mark, look))
+
+
+FILL = 0.12
+"""Opacity of bands and of what lies under a histogram."""
+
+CONTEXT_FILL = 0.45
+"""The same of a histogram that stands for no label, which has no outline."""
+
+
+def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
+    """How a trace looks, in the words of `Axes.plot`."""
+    if trace.look == "front":
+        return {"color": CONTEXT, "linewidth": 2.4, "alpha": 0.5}
+    if look is None:
+        style: dict[str, Any] = {"color": CONTEXT, "linewidth": 1.2}
+        style |= {"marker": "o"} if trace.look in MARKED else {}
+        style |= {"linestyle": "none"} if trace.look == "points" else {}
+        return style | ({"linewidth": 0} if trace.look == "stairs" else {})
+    style = {"color": look.light, "dashes": look.dashes or (None, None)}
+    if trace.look in MARKED:
+        style |= {
+            "marker": look.marker,
+            "markerfacecolor": "white" if look.open else look.light,
+            "markeredgecolor": look.light,
+            "markeredgewidth": 0.7 if look.open else 0.3,
+        }
+    if trace.look == "points":
+        style["linestyle"] = "none"
+        del style["dashes"]
+    if trace.look == "stairs":
+        del style["dashes"]
+    return style | ({"linewidth": 0.9} if trace.look in ("curve", "level", "stairs") else {})
+
+
+ORDER = {"raster": 0.6, "bars": 0.8, "polygon": 0.9, "front": 1}
+"""What lies below what, as plotly has it: images, bars, areas, lines; the grid is below all."""
+
+STEPS = {"stairs": "steps-mid", "front": "steps-post"}
+
+
+def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few: bool) -> None:
+    colour = CONTEXT if look is None else look.light
+    at = [_number(x, v, trace.shift) for v in trace.x]
+    mean = [_number(y, v) for v in trace.y]
+    half = [y.factor * (r or 0.0) if r is not None else float("nan") for r in trace.reach]
+    if trace.look == "level" and x.ends is not None:  # from one end to the other
+        first, last = x.ends[::-1] if x.reverse else x.ends
+        at, mean = [first, *at, last], [mean[0], *mean, mean[-1]]
+        half = [half[0], *half, half[-1]] if half else half
+    low, high = ([m + sign * h for m, h in zip(mean, half, strict=False)] for sign in (-1, 1))
+    if trace.look == "bars":
+        ax.bar(at, mean, width=trace.width, color=colour, zorder=ORDER["bars"])
+    banded = trace.look in ("band", "level") or (trace.look == "curve" and few)
+    if half and banded:
+        opacity = 0.05 if trace.look == "level" else FILL
+        known = [i for i, h in enumerate(half) if math.isfinite(h) and math.isfinite(mean[i])]
+        x_known, bottom, top = ([values[i] for i in known] for values in (at, low, high))
+        ax.fill_between(x_known, bottom, top, color=colour, alpha=opacity, linewidth=0)
+    elif half and trace.look in ("line", "points", "bars"):
+        ax.vlines(at, low, high, color=colour, linewidth=0.6, alpha=0.55)
+    if trace.look == "stairs":
+        opacity = FILL if look else CONTEXT_FILL
+        ax.fill_between(at, mean, step="mid", color=colour, alpha=opacity, linewidth=0)
+    if trace.look not in ("bars", "band"):
+        ax.plot(
+            at, mean, label=trace.name, drawstyle=STEPS.get(trace.look, "default"),
+            zorder=ORDER.get(trace.look, 2), **line_style(trace, look),
+        )  # fmt: skip
+    for place, value, lost in zip(at, mean, trace.lost, strict=False):
+        if lost:
+            ax.annotate(
+                "†", (place, value), xytext=(2.5, 2), textcoords="offset points",
+                fontsize=7, color=colour,
+            )  # fmt: skip
+
+
+def _number(axis: Axis, value: float | None, shift: float = 1.0) -> float:
+    return float("nan") if value is None else shift * axis.shown(value)

@@ -1,0 +1,30 @@
+"""Every figure, described once: what is drawn, from the evidence of a task.
+
+A figure is a function of the evidence that returns a `Picture`, or None where it has nothing to
+show. To add one, write it and put it into `PICTURES`: `lth-bench report` then draws it on its page
+with plotly, and with `--figures` into files with matplotlib.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lth_bench.analysis.evidence import TaskEvidence
+from lth_bench.output.pictures.accuracy import accuracy, cost, early_stop_and_gap
+from lth_bench.output.pictures.detail import FULL, Detail, detail_of
+from lth_bench.output.pictures.layers import kept_per_layer, weights
+from lth_bench.output.pictures.model import Picture
+from lth_bench.output.pictures.over_steps import distances, learning
+
+PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
+    accuracy,
+    early_stop_and_gap,
+    cost,
+    kept_per_layer,
+    learning,
+    distances,
+    weights,
+)
+"""In the order that files are written; pages have an order of their own."""
+
+__all__ = ["FULL", "PICTURES", "Detail", "Picture", "detail_of"]

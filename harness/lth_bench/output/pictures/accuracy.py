@@ -1,0 +1,192 @@
+"""Accuracy, early-stop step and generalisation gap against density, and accuracy against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count, groupby
+
+from lth_bench.analysis.evidence import Metric, Series, TaskEvidence
+from lth_bench.output.pictures.detail import FULL, Detail
+from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace, half_widths
+from lth_bench.output.pictures.ranges import (
+    CUT,
+    NEAR,
+    density_axis,
+    dodges,
+    log_range,
+    of_traces,
+    scales,
+)
+
+ACCURACIES: tuple[tuple[Metric, str, str, str], ...] = (
+    ("test_accuracy", "accuracy", "after the last step", "Test accuracy"),
+    ("early_stop_accuracy", "accuracy-early-stop", "at early stop", "Test accuracy at early stop"),
+)
+"""Metric, name of the file, what readers choose it by, title."""
+
+DENSITY_NOTE = (
+    "Means over the seeds that ended ok, with 95% t-intervals; points of one density are drawn "
+    "slightly apart. The long-dashed line and its band are the dense run. Early stop is the "
+    "step of minimum validation loss."
+)
+
+FRONT = "Pareto front"
+
+COST_NOTE = (
+    "Up and to the left is better. FLOPs are of finding and training the ticket, pruned weights "
+    "taken to cost nothing, without sharing between methods. The broad grey line joins "
+    "what nothing else beats in both; a method is not on it where it lost a seed."
+)
+
+BELOW = "The numbers are in a table below."
+
+
+def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """Test accuracy after the last step, and at the minimum of the validation loss."""
+    found = [
+        (_traces(evidence, metric), key, choice, title)
+        for metric, key, choice, title in ACCURACIES
+        if evidence.density[metric]
+    ]
+    if not found:
+        return None
+    panels = []
+    for index, (traces, key, _choice, title) in enumerate(found):
+        dense = next((t.y[0] for t in traces if t.look == "level"), None)
+        error = title.replace("accuracy", "error")
+        panels.append(
+            Panel(
+                f"{title} against density",
+                density_axis(_densities(evidence)),
+                scales(traces, dense, title, error),
+                traces,
+                about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
+                f"{BELOW}",
+                size="large",
+                when=(index,),
+                key=key,
+            )
+        )
+    choices = {axis.choice for panel in panels for axis in panel.scales}
+    facet = Facet("accuracy", [choice for _, _, choice, _ in found], spread="page")
+    return Picture(
+        "accuracy", "Accuracy against density", _of_equal_scales(panels), [facet],
+        panels_are="files", note=DENSITY_NOTE + CUT * (NEAR in choices),
+    )  # fmt: skip
+
+
+def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """How soon training reaches its minimum validation loss, and train minus test accuracy."""
+    x = density_axis(_densities(evidence))
+    panels = []
+    steps = _traces(evidence, "early_stop_step")
+    if steps:
+        ends = of_traces(steps, (0, float("inf")))
+        panels.append(
+            Panel(
+                "Early-stop step: how soon it learns", x,
+                Axis("Step of minimum validation loss", "steps", range=ends), steps,
+                about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
+                key="early-stop-step",
+            )
+        )  # fmt: skip
+    gap = _traces(evidence, "generalisation_gap")
+    if gap:
+        ends = of_traces(gap, (-1, 1))
+        panels.append(
+            Panel(
+                "Generalisation gap", x,
+                Axis("Train − test accuracy", "points", range=ends), gap,
+                about="Train minus test accuracy against the fraction of weights remaining. "
+                f"{BELOW}",
+                key="generalisation-gap",
+            )
+        )  # fmt: skip
+    if not panels:
+        return None
+    title = "Early-stop step and generalisation gap against density"
+    return Picture("early-stop", title, panels, panels_are="files", columns=2)
+
+
+def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """A cloud a method, and the line that nothing lies above and to the left of."""
+    points = [point for point in evidence.pareto if point.x > 0]
+    if not points:
+        return None
+    traces = []
+    for name, group in groupby(points, key=lambda p: p.name):
+        own = list(group)
+        mean = [p.mean for p in own]
+        traces.append(
+            Trace(
+                name, "none", "points", [p.x for p in own], mean,
+                half_widths(mean, [p.high for p in own]), [p.n for p in own],
+                more=[p.target_density for p in own],
+            )
+        )  # fmt: skip
+    dense = next((p.mean for p in points if p.is_dense), None)
+    y = scales(traces, dense, "Test accuracy", "Test error")
+    ends = log_range(p.x for p in points)
+    front = sorted((p.x, p.mean) for p in points if p.on_front)
+    if front:
+        # to the right edge: at any higher cost, the last of the front is still the best there is
+        x, best = zip(*front, (ends[1], front[-1][1]), strict=True)
+        traces.insert(0, Trace(FRONT, "none", "front", x, best))
+    panel = Panel(
+        "Accuracy against the FLOPs of search and training",
+        Axis("FLOPs of search and training, relative to dense", "ratio", "log", ends),
+        y,
+        traces,
+        more=Axis("Weights remaining", "percent"),
+        about="Test accuracy against training cost, one point a method and density. "
+        "The numbers are in a table below.",
+        size="large",
+    )
+    note = COST_NOTE + CUT * (y[0].choice == NEAR)
+    return Picture("cost", "Accuracy against cost", [panel], note=note)
+
+
+def _of_equal_scales(panels: Sequence[Panel]) -> list[Panel]:
+    """The panels, each with the scales that all of them have: a reader chooses one for them all."""
+    common = [
+        axis.choice
+        for axis in panels[0].scales
+        if all(axis.choice in [other.choice for other in panel.scales] for panel in panels)
+    ]
+    return [
+        replace(panel, y=[axis for axis in panel.scales if axis.choice in common])
+        for panel in panels
+    ]
+
+
+def _densities(evidence: TaskEvidence) -> list[float]:
+    """Target densities of the tickets, from dense to sparse."""
+    lines = [line for lines in evidence.density.values() for line in lines if not line.is_dense]
+    return sorted({x for line in lines for x in line.x}, reverse=True)
+
+
+def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
+    lines = [line for line in evidence.density[metric] if line.x]
+    densities = _densities(evidence) or [1.0]
+    shifts = dodges(densities, sum(not line.is_dense for line in lines) or 1)
+    number = count()
+    return [
+        _level(line, densities) if line.is_dense else _line(line, shifts[next(number)])
+        for line in lines
+    ]
+
+
+def _level(line: Series, densities: Sequence[float]) -> Trace:
+    many = len(densities)
+    return Trace(
+        line.name, line.control, "level", densities,
+        line.mean[:1] * many, half_widths(line.mean, line.high)[:1] * many, line.n[:1] * many,
+    )  # fmt: skip
+
+
+def _line(line: Series, shift: float) -> Trace:
+    return Trace(
+        line.name, line.control, "line", line.x, line.mean, half_widths(line.mean, line.high),
+        line.n, line.lost if any(line.lost) else (), shift=shift,
+    )  # fmt: skip

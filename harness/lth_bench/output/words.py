@@ -1,0 +1,48 @@
+"""Numbers and lists in words, as every section and figure writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lth_bench.analysis.numbers import percent
+
+
+def remaining(density: float) -> str:
+    """A density in percent, as short as it can be: 60, 21.6, 4.67."""
+    return f"{100 * density:.3g}" if density < 0.9995 else "100"
+
+
+def plus_minus(mean: float, reach: float | None) -> str:
+    """A fraction in percent with the half-width of its interval, if it has one: 97.80 ± 0.50."""
+    return percent(mean) if reach is None else f"{percent(mean)} ± {percent(reach)}"
+
+
+def signed(difference: float, reach: float | None = None) -> str:
+    """A difference of fractions in points: +0.40 ± 0.99."""
+    text = f"{100 * difference:+.2f}".replace("-", "−")
+    return text if reach is None else f"{text} ± {percent(reach)}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 seed, 3 seeds, 1,200 rows."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str], most: int = 6) -> str:
+    """a, b and c; a, b and 5 more."""
+    words = list(words)
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """0 to 4, 7: whole numbers, runs of three or more as their ends."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts)

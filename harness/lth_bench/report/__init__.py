@@ -1,1 +1,0 @@
-"""What people read: leaderboards and the account of one experiment."""

@@ -1,6 +1,0 @@
-"""Claims of a suite held against its results."""
-
-from lth_bench.report.claims.board import claims_board, sheet
-from lth_bench.report.claims.finding import Finding, findings
-
-__all__ = ["Finding", "claims_board", "findings", "sheet"]

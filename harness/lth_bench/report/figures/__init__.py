@@ -1,5 +1,0 @@
-"""Figures for papers, drawn with matplotlib: no browser, and the same bytes at every run."""
-
-from lth_bench.report.figures.write import write_figures
-
-__all__ = ["write_figures"]

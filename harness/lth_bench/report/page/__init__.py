@@ -1,6 +1,0 @@
-"""The report: one HTML file with every leaderboard and figure, readable without a network."""
-
-from lth_bench.report.page.render import render_page
-from lth_bench.report.page.write import check_output, write_page
-
-__all__ = ["check_output", "render_page", "write_page"]

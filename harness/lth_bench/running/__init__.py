@@ -1,0 +1,1 @@
+"""A run, in the order in which it happens: request, plan, pending work, executors, records."""

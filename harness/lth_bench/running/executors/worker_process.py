@@ -1,0 +1,73 @@
+"""What a worker process does from its start to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Mapping
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from lth_bench.running.executors.processes import take_over_environment
+from lth_bench.running.executors.stopping import die_with_parent, end_as_terminated, heed_signals
+from lth_bench.running.executors.watchdog import Watchdog
+from lth_bench.system.streams import guard_streams
+from lth_bench.training.checkpoints.policy import CheckpointPolicy, Preempted
+
+if TYPE_CHECKING:
+    from lth_bench.running.executors.worker import WorkerConfig
+
+
+def worker_main(
+    pipe: Connection, config: WorkerConfig, watchdog: Watchdog, environment: Mapping[str, str]
+) -> None:
+    """A worker process: experiments in, records out, until the pipe closes."""
+    take_over_environment(environment)
+    with contextlib.suppress(OSError):  # neither stream is open
+        os.dup2(2, 1)  # what a strategy prints is no part of the command's output
+    guard_streams()  # nor is it an error of the strategy's where that cannot be shown
+    saving = CheckpointPolicy(config.checkpoint_every)
+    heed_signals(saving)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from lth_bench.running.executors.messages import Begin, GiveBack, GivenBack, Room, receive, send
+    from lth_bench.running.executors.pool import Pool
+    from lth_bench.running.executors.worker import Worker
+    from lth_bench.running.progress import StepsTrained
+    from lth_bench.system.devices import prepare_process
+
+    prepare_process(config.device)
+    worker: Worker | None = None
+
+    def hear() -> None:
+        """Do what the coordinator says next: begin experiments, or give some back."""
+        nonlocal worker
+        said = receive(pipe)
+        worker = worker or Worker(
+            config,
+            pool=Pool(watchdog.begin, config.execution.timeout, config.device),
+            saving=saving,
+        )
+        if isinstance(said, GiveBack):
+            send(pipe, GivenBack(tuple(worker.give_back())))
+        elif isinstance(said, Begin):
+            worker.begin(said.experiments, partial(send, pipe))
+
+    while True:
+        try:
+            hear()
+            while worker is not None and len(worker.pool):
+                if worker.room:
+                    send(pipe, Room(worker.room, worker.cohort_size))
+                    hear()
+                while pipe.poll():
+                    hear()
+                work = worker.serve()
+                if work.steps:
+                    send(pipe, StepsTrained(work.steps, work.seconds))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the coordinator is gone
+        except Preempted:
+            end_as_terminated()

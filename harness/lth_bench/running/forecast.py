@@ -1,0 +1,101 @@
+"""What a strategy will train beyond the dense run, from what it declares. No hook is called.
+
+A strategy declares up to three things; what it leaves out has the obvious default:
+
+- `prune_rate`, with `iterative = True`: the fraction of a layer's surviving weights that a round
+  removes, a number or a `PerKind`. The number of rounds follows from it as `Mask.shrink` counts
+  (`next_counts`). Without it, a round a density.
+- `start_step(total_steps)`: the step at which a ticket's training begins. Without it, step 0.
+- `search_steps(total_steps)`: about how many steps a search for the mask takes, ahead of each
+  ticket's training. Without it, there is no search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from lth_bench.errors import Unreachable, UserError
+from lth_bench.masks import PerKind, count_at, next_counts
+from lth_bench.plugins.asking import ask
+
+
+class TrainingForecast(NamedTuple):
+    """The trainings of one experiment, its controls apart."""
+
+    fits: tuple[int, ...] = ()
+    """Steps of each, in order."""
+    searches: int = 0
+    """How many of them are searches."""
+
+
+def forecast(
+    name: str,
+    strategy: Any,
+    *,
+    counts: Mapping[str, int],
+    kinds: Mapping[str, str],
+    densities: Sequence[float],
+    total_steps: int,
+) -> TrainingForecast:
+    """The trainings for these densities, from dense to sparse, each below 1.
+
+    `counts` are the weights of each prunable layer, `kinds` their kinds. UserError, with the
+    strategy's name, where a method of its raises or answers with no step of the schedule.
+    """
+    start = _step(name, strategy, "start_step", total_steps) or 0
+    search = _step(name, strategy, "search_steps", total_steps)
+    rate = prune_rate(strategy)
+    rounds = len(densities) if rate is None else rounds_to(densities, counts, kinds, rate)
+    searches = () if search is None else (search,)
+    return TrainingForecast((*searches, total_steps - start) * rounds, len(searches) * rounds)
+
+
+def prune_rate(strategy: Any) -> PerKind | None:
+    """The rate that an iterative strategy declares, as one for each kind of layer."""
+    rate = getattr(strategy, "prune_rate", None)
+    if not getattr(strategy, "iterative", False):
+        return None
+    if isinstance(rate, int | float) and not isinstance(rate, bool):
+        return PerKind.of(float(rate))
+    return rate if isinstance(rate, PerKind) else None
+
+
+def rounds_to(
+    densities: Sequence[float], counts: Mapping[str, int], kinds: Mapping[str, str], rate: PerKind
+) -> int:
+    """Rounds at this rate until each density is reached, one after the other. None are counted for
+    a density that the rate cannot reach: its row will be skipped.
+    """
+    rates = {layer: rate[kind] for layer, kind in kinds.items()}  # type: ignore[index]
+    total, rounds, remaining = sum(counts.values()), 0, dict(counts)
+    for density in densities:
+        k = count_at(density, total)
+        while True:
+            try:
+                remaining = next_counts(remaining, rates, k)
+            except Unreachable:
+                break
+            rounds += 1
+            if sum(remaining.values()) <= k:
+                break
+    return rounds
+
+
+def _step(name: str, strategy: Any, method: str, total_steps: int) -> int | None:
+    """What a method of the strategy says, a step of the schedule; None where it has no such one."""
+    declared = getattr(strategy, method, None)
+    if declared is None:
+        return None
+    step = ask(name, declared, total_steps)
+    if not _is_whole(step) or not 0 <= step <= total_steps:
+        raise UserError(
+            f"{name}: {method} must return a step from 0 to {total_steps}, the end of training, "
+            f"but returned {step!r:.80}"
+        )
+    return int(step)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,0 +1,311 @@
+"""A suite as experiments: their identities, their order of length, what they will train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lth_bench.analysis.boards.notes import prunable_share
+from lth_bench.errors import UserError
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.reachable import is_reachable
+from lth_bench.params import build, canonical
+from lth_bench.plugins.asking import ask_for_steps
+from lth_bench.plugins.source import source_hash
+from lth_bench.running.forecast import forecast
+from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
+from lth_bench.training.keys import digest
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+    from lth_bench.suite.spec import StrategySpec, Suite
+
+DENSE = "dense"
+"""The baseline that is added where a suite lists no strategy that only reports the dense run."""
+
+MOST = 100_000
+"""Experiments of a plan."""
+
+STATE_BYTES = 2 * 4
+"""A weight's bytes in a kept training: float32, at the end and at the best validation loss."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An experiment with the steps it is expected to train beyond the dense run."""
+
+    experiment: Experiment
+    fits: tuple[int, ...]
+    """Steps of each training."""
+    bytes: int
+    """What it leaves on disk, about: final and best values of each training, survivors only."""
+    search: str | None = None
+    """Experiments with the same one train the same search, each for its density."""
+    searching: int = 0
+    """How many of the trainings, the first ones, are that search."""
+    fault: str | None = None
+    """Why its task cannot run."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of all its trainings."""
+        return sum(self.fits)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run of the suite will do."""
+
+    suite: Suite
+    experiments: tuple[Planned, ...]
+    dense_runs: Mapping[tuple[str, str, str, int], int]
+    """(model, dataset, recipe, seed) → steps of the dense run; of the tasks that can run."""
+    dense_bytes: int
+    """What one task's dense run leaves on disk, the largest of them."""
+    notes: tuple[str, ...] = ()
+    """A sentence each, for the person who runs it."""
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Task → why it cannot run, of those that cannot."""
+        return {
+            "/".join(p.experiment.task): p.fault for p in self.experiments if p.fault is not None
+        }
+
+    @property
+    def _sound(self) -> list[Planned]:
+        return [p for p in self.experiments if p.fault is None]
+
+    @property
+    def trainings(self) -> int:
+        """Trainings with the dense runs shared, and searches over their densities."""
+        own = sum(len(p.fits) for p in self.experiments) + len(self.dense_runs)
+        return own - sum(p.searching for p in self._repeated)
+
+    @property
+    def unshared_trainings(self) -> int:
+        """Trainings if every experiment did its own search, and its own dense run."""
+        return sum(len(p.fits) for p in self._sound) + len(self._sound)
+
+    @property
+    def steps(self) -> int:
+        """Steps of `trainings`."""
+        own = sum(p.steps for p in self.experiments) + sum(self.dense_runs.values())
+        return own - sum(sum(p.fits[: p.searching]) for p in self._repeated)
+
+    @property
+    def unshared_steps(self) -> int:
+        """Steps of `unshared_trainings`."""
+        return sum(
+            p.steps + self.dense_runs[(*p.experiment.task, p.experiment.seed)] for p in self._sound
+        )
+
+    @property
+    def _repeated(self) -> list[Planned]:
+        """Experiments whose search another one does for them."""
+        firsts = {p.search: p for p in reversed(self.experiments) if p.search is not None}
+        return [p for p in self.experiments if p.search is not None and firsts[p.search] is not p]
+
+
+def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
+    """The suite's experiments. Every parameter is checked here, before anything is loaded.
+
+    Those of a task whose network cannot be built, or whose dataset's sizes cannot be read, have a
+    `fault`. UserError where no task is without.
+    """
+    strategies = list(suite.strategies)
+    classes = {s.use: registry.get("strategies", s.use) for s in strategies}
+    if not any(getattr(c, "dense_only", False) for c in classes.values()):
+        strategies.insert(0, dense_spec())
+        classes[DENSE] = registry.get("strategies", DENSE)
+    tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
+    require_some([task.fault for task in tasks])
+    _require_countable(suite, classes)
+    planned: list[Planned] = []
+    dense_runs: dict[tuple[str, str, str, int], int] = {}
+    for task in tasks:
+        wanted: set[int] = set()
+        drafts = []
+        for spec in strategies:
+            if not spec.applies_to(task.spec):
+                continue
+            params = spec.params_on(task.spec)
+            strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
+            own = as_trained(task, spec, registry, data_root)
+            drafts.append((spec, strategy, own))
+            if own.fault is not None:
+                continue
+            _require_suitable(suite, strategy, spec, own)
+            announce = getattr(strategy, "dense_checkpoints", None)
+            if announce is not None:
+                wanted.update(ask_for_steps(_named(spec), announce, own.total_steps))
+        for spec, strategy, own in drafts:
+            for densities in _density_groups(strategy, task.spec.densities):
+                planned += _over_seeds(suite, own, spec, strategy, densities, wanted)
+        for seed in suite.seeds if task.fault is None else ():
+            key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
+            dense_runs[key] = task.total_steps
+    largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
+    return Plan(suite, tuple(planned), dense_runs, largest, _shares(tasks))
+
+
+def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
+    """What is said of networks much of which is not prunable; each once."""
+    said: dict[str, None] = {}
+    for task in tasks:
+        prunable = sum(task.layer_counts.values())
+        if told := prunable_share(prunable, task.parameters):
+            names = ", ".join(task.rest[:3]) + (", …" if len(task.rest) > 3 else "")
+            said[f"{task.model_label}: {told}; the rest stays dense ({names})"] = None
+    return tuple(said)
+
+
+def require_some(faults: Sequence[str | None]) -> None:
+    """UserError where every task has a fault: nothing can run, and one message says why."""
+    found = list(dict.fromkeys(fault for fault in faults if fault is not None))
+    if len(found) and None not in faults:
+        more = f" (the first of {len(found)} reasons why no task can run)"
+        raise UserError(found[0] + (more if len(found) > 1 else ""))
+
+
+def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
+    """The same as `require_suitable`, the error with its file and line."""
+    from lth_bench.suite.source import SuiteSource
+
+    try:
+        require_suitable(strategy, task.facts, f"{_named(spec)} on {task.spec.label}")
+    except UserError as error:
+        error.path = (*spec.at, "params")
+        source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
+        raise source.locate(error) from error.__cause__
+
+
+def _require_countable(suite: Suite, classes: Mapping[str, Any]) -> None:
+    """UserError for more experiments than anybody can run; planning them would take minutes."""
+    count = sum(
+        1 if getattr(classes[s.use], "iterative", False) else len(task.densities)
+        for s, task in suite.pairs()
+    ) * len(suite.seeds)
+    if count > MOST:
+        raise UserError(
+            f"suite {suite.name!r} asks for {count:,} experiments ({len(suite.seeds):,} seeds), and"
+            f" a run takes at most {MOST:,}; ask for fewer seeds, densities, tasks or strategies"
+        )
+
+
+def plan_unreported(
+    suite: Suite, task: TaskPlan, spec: StrategySpec, strategy: Any, densities: Sequence[float]
+) -> list[Planned]:
+    """A strategy's experiments on one task at the suite's seeds, none of them for the results.
+
+    They are scored on the validation split and have no controls; tuning's trials are made of them.
+    """
+    announce = getattr(strategy, "dense_checkpoints", None)
+    wanted: set[int] = set()
+    if announce is not None:
+        wanted.update(ask_for_steps(_named(spec), announce, task.total_steps))
+    return [
+        item
+        for group in _density_groups(strategy, densities)
+        for item in _over_seeds(suite, task, spec, strategy, group, wanted, "validation")
+    ]
+
+
+def dense_spec() -> StrategySpec:
+    """The strategy that only reports the dense run, for suites that list none."""
+    from lth_bench.suite.spec import StrategySpec
+
+    return StrategySpec(use=DENSE, label=DENSE)
+
+
+def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
+    """The densities of each experiment: a ladder where iterative, otherwise one by one."""
+    if getattr(strategy, "dense_only", False):
+        return [(1.0,)]
+    sparse = tuple(d for d in densities if d < 1)  # density 1.0 is the dense run, and no ticket
+    if getattr(strategy, "iterative", False):
+        return [sparse] if sparse else []
+    return [(d,) for d in sparse]
+
+
+def _over_seeds(
+    suite: Suite,
+    task: TaskPlan,
+    spec: StrategySpec,
+    strategy: Any,
+    densities: tuple[float, ...],
+    wanted: Iterable[int],
+    scored_on: Literal["test", "validation"] = "test",
+) -> list[Planned]:
+    reported = scored_on == "test"
+    controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
+    params = canonical(strategy)
+    source = source_hash(type(strategy))
+    common = {
+        "suite": suite.name,
+        "label": spec.label,
+        "strategy": spec.use,
+        "params": params,
+        "task": [task.model, task.dataset, task.spec.recipe_name, task.recipe, task.source],
+        "controls": list(controls),
+        "source": source,
+    }
+    if not reported:
+        common["scored_on"] = scored_on
+    iterative = bool(getattr(strategy, "iterative", False))
+    config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
+    fits: tuple[int, ...] = ()
+    searching = 0
+    total = sum(task.layer_counts.values())
+    if task.fault is None:
+        trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
+        expected = forecast(
+            _named(spec),
+            strategy,
+            counts=task.layer_counts,
+            kinds=task.layer_kinds,
+            densities=trained,
+            total_steps=task.total_steps,
+        )
+        fits = expected.fits + (task.total_steps,) * (len(controls) * len(trained))
+        searching = 0 if iterative else expected.searches
+    weights = total * sum(densities) / len(densities)
+    size = round(len(fits) * STATE_BYTES * weights)
+    tuned = spec.tuned_on(task.spec)
+    planned = []
+    for seed in suite.seeds:
+        search = f"{config_id}/{seed}" if searching else None
+        identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
+        experiment = Experiment(
+            experiment_id=identity,
+            config_id=config_id,
+            suite=suite.name,
+            label=spec.label,
+            strategy=spec.use,
+            params=params,
+            model=task.model,
+            model_label=task.model_label,
+            dataset=task.dataset,
+            dataset_label=task.dataset_label,
+            recipe_name=task.spec.recipe_name,
+            recipe=task.recipe,
+            seed=seed,
+            densities=densities,
+            controls=tuple(controls),
+            iterative=iterative,
+            source_hash=source,
+            plugin_version=getattr(type(strategy), "__version__", ""),
+            dense_checkpoints=tuple(sorted(wanted)),
+            scored_on=scored_on,
+            tuned_from=None if tuned is None else tuned.origin,
+            parameters=task.parameters or None,
+            prunable=sum(task.layer_counts.values()) or None,
+        )
+        planned.append(Planned(experiment, fits, size, search, searching, task.fault))
+    return planned
+
+
+def _named(spec: StrategySpec) -> str:
+    return f"strategy {spec.label!r}"

@@ -1,0 +1,148 @@
+"""What happens in a run, as events. `running` and `tuning` emit them, the recorder keeps what
+counts, and `output.progress` draws them.
+
+Those that a worker sends hold plain data, so that they travel as JSON (`executors.messages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lth_bench.lottery import Experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """A run begins, of so many planned experiments."""
+
+    suite: str
+    planned: int
+    trainings: int
+    """Of all of them, shared ones counted once."""
+    steps: Mapping[str, int]
+    """experiment_id → steps that it will train, of those that the run has left to do."""
+    titles: Mapping[str, str]
+    """experiment_id → how messages name it, of the same."""
+    workers: int
+
+
+@dataclass(frozen=True)
+class ExperimentStarted:
+    """A worker has an experiment. One that changes the worker starts again."""
+
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A record for the journal: of a finished round, or of an experiment's end."""
+
+    record: Mapping[str, Any]
+
+    @property
+    def ends(self) -> bool:
+        """Whether an experiment has ended."""
+        return bool(self.record["record"] == "experiment")
+
+
+@dataclass(frozen=True)
+class StepsTrained:
+    """Trainings really ran: so many steps of all their members, in so many seconds."""
+
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Retried:
+    """Experiments go to another worker, since theirs ended."""
+
+    experiments: Sequence[Experiment]
+    reason: str
+    """What became of the worker: `killed by SIGKILL (out of memory?)`."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the person who runs it. Said once a run."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class DiskRefused:
+    """A worker cannot write, and no other could: the run ends."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """The first Ctrl-C: workers have this many seconds to save their trainings."""
+
+    grace: float
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """Nothing more will come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyProgress:
+    """How far a study of a tuning is."""
+
+    name: str
+    """`imp mlp/digits/short`."""
+    done: int
+    total: int | None
+    """Trials of its budget; None where the budget counts something else."""
+    best: str
+    """`best 0.92 at #7`; empty where there is no best yet."""
+
+
+@dataclass(frozen=True)
+class TuningStarted:
+    """A tuning begins, or goes on."""
+
+    opening: str
+    """What is about to happen, in a line."""
+    studies: Sequence[StudyProgress]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialEnded:
+    """A trial of a study has ended."""
+
+    study: StudyProgress
+    number: int
+    status: str
+    values: Sequence[float]
+    reason: str | None
+    params: str
+    """`prune_rate=0.3 scope=layer`."""
+
+
+Event = (
+    RunStarted
+    | ExperimentStarted
+    | Recorded
+    | StepsTrained
+    | Retried
+    | Note
+    | DiskRefused
+    | Stopping
+    | RunEnded
+    | TuningStarted
+    | TrialEnded
+)
+Listener = Callable[[Event], None]
+
+
+def title(e: Experiment) -> str:
+    """An experiment in a line: `imp conv2/cifar10/short seed 0 at 0.2`."""
+    only = f" at {e.densities[0]:g}" if len(e.densities) == 1 and e.densities[0] < 1 else ""
+    return f"{e.label} {e.model_label}/{e.dataset_label}/{e.recipe_name} seed {e.seed}{only}"

@@ -1,0 +1,250 @@
+"""What comes of a run: its records, to the journal first, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
+from lth_bench.running.progress import (
+    DiskRefused,
+    Event,
+    ExperimentStarted,
+    Listener,
+    Note,
+    Recorded,
+    title,
+)
+from lth_bench.store.journal import Journal, encode
+from lth_bench.store.paths import Paths
+
+if TYPE_CHECKING:
+    from lth_bench.lottery import Experiment
+    from lth_bench.plugins import Registry
+    from lth_bench.running.plan import Plan
+    from lth_bench.running.provenance import Provenance
+
+GOOD = ("ok", "skipped")
+"""Statuses of experiments that did not fail."""
+FOLD_EVERY = 5.0
+"""Seconds between foldings of the journal into the database, at least."""
+PATIENCE = 5.0
+"""Seconds that the last folding waits for a process that has the database open."""
+
+
+@dataclass
+class RunSummary:
+    """How a run ended."""
+
+    run_id: str
+    suite: str
+    planned: int
+    reused: int
+    """Experiments that an earlier run had finished."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    interrupted: bool = False
+    stopped_at: str | None = None
+    """The failure at which it stopped, where it was to stop at the first."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all ok, 1 some failed, 2 interrupted."""
+        if self.interrupted:
+            return INTERRUPTED
+        bad = sum(n for s, n in self.statuses.items() if s not in GOOD)
+        return SOME_FAILED if bad else OK
+
+
+class FirstFailure(Exception):
+    """An experiment failed in a run that is to stop then."""
+
+
+class Recorder:
+    """The only writer of results: journal first, then everything else."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        paths: Paths,
+        run_id: str,
+        summary: RunSummary,
+        emit: Listener,
+        exit_first: bool = False,
+        provenance: Provenance | None = None,
+        replaced: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`provenance` is that of the results; `replaced` are the experiments, by id, that are
+        trained again on other data, with the fingerprint of the data that they had before.
+        """
+        self.journal, self.paths, self.run_id = journal, paths, run_id
+        self.summary, self.emit = summary, emit
+        self.exit_first, self.provenance, self.replaced = exit_first, provenance, replaced
+        self.running: dict[str, Experiment] = {}
+        self.notes: set[str] = set()
+        self.delayed = False
+        self.folded = time.monotonic()
+
+    def handle(self, event: Event) -> None:
+        """An executor's event, or a worker's: the journal first, then who listens."""
+        match event:
+            case DiskRefused(message):
+                raise UserError(message)
+            case Note(message):
+                if message in self.notes:
+                    return  # every experiment has the same to report
+                self.notes.add(message)
+            case ExperimentStarted(experiment):
+                self.running[experiment.experiment_id] = experiment
+            case Recorded(record):
+                self._record(event, record)
+                return
+        self.emit(event)
+
+    def _record(self, event: Recorded, record: Mapping[str, Any]) -> None:
+        self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
+        ended: Experiment | None = None
+        if event.ends:
+            ended = self.running.pop(record["experiment_id"], None)
+            self.summary.statuses[record["status"]] += 1
+            self.fold()
+        self.emit(event)
+        if self.exit_first and ended is not None and record["status"] not in GOOD:
+            raise FirstFailure(f"{title(ended)}: {record['status']}: {record['reason']}")
+
+    def _rests_on(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What a record says of the data and the numerics that a result rests on."""
+        experiment = self.running.get(str(record.get("experiment_id")))
+        if self.provenance is None or experiment is None:
+            return {}
+        found: dict[str, Any] = {"fingerprint": self.provenance.fingerprint(experiment)}
+        if record["record"] == "experiment":
+            found["numerics"] = self.provenance.numerics
+            if experiment.experiment_id in self.replaced:
+                found["replaces"] = self.replaced[experiment.experiment_id]
+        return found
+
+    def fail(self, experiment: Experiment, reason: str) -> None:
+        """An experiment that cannot even begin gets its row."""
+        self.handle(ExperimentStarted(experiment))
+        self.handle(Recorded(self._ended(experiment.experiment_id, "failed", reason)))
+
+    def give_up(self, experiments: Sequence[Experiment]) -> None:
+        """Say of these that their results count no more: they are done again on other data."""
+        if not experiments:
+            return
+        assert self.provenance is not None
+        records = [
+            {
+                **self._interrupted(e.experiment_id, "the data has changed since it was trained"),
+                "fingerprint": self.provenance.fingerprint(e),
+                "replaces": self.replaced[e.experiment_id],
+            }
+            for e in experiments
+        ]
+        self.journal.extend(map(encode, records))
+
+    def interrupt(self, why: str = "the run was interrupted") -> None:
+        """Every experiment that was running gets its row."""
+        for identity in sorted(self.running):
+            record = self._interrupted(identity, why)
+            self.journal.append({**record, **self._rests_on(record)})
+            self.summary.statuses["interrupted"] += 1
+
+    def _interrupted(self, identity: str, why: str) -> dict[str, Any]:
+        return self._ended(identity, "interrupted", why)
+
+    def _ended(self, identity: str, status: str, why: str) -> dict[str, Any]:
+        return {
+            "record": "experiment",
+            "run_id": self.run_id,
+            "experiment_id": identity,
+            "status": status,
+            "reason": why,
+            "seconds": None,
+            "worker": None,
+        }
+
+    def fold(self, final: bool = False) -> None:
+        """Bring the database up to date. A locked one delays this and loses nothing."""
+        from lth_bench.store.fold import fold
+
+        if not final and time.monotonic() - self.folded < FOLD_EVERY:
+            return
+        try:
+            waits = final and not self.summary.interrupted
+            report = fold(self.paths, patience=PATIENCE if waits else 0.0)
+            trouble = report.message if report.delayed else None
+            if report.loss:
+                self.summary.notes.append(report.loss)
+        except UserError as error:  # a damaged or unwritable database; the journal has everything
+            trouble = error.message
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # DuckDB makes a RuntimeError of a Ctrl-C within a query
+            stopped = isinstance(error, KeyboardInterrupt) or "interrupted" in str(error).lower()
+            if not stopped:
+                raise
+            if not final:
+                raise KeyboardInterrupt from error
+            self.summary.interrupted, trouble = True, None
+        self.folded = time.monotonic()
+        if trouble and not final and not self.delayed:
+            self.delayed = True
+            self.emit(Note(f"{trouble}. The run continues"))
+        if final and trouble:
+            self.summary.notes.append(
+                f"{trouble}. This run's results are all in {self.paths.journal}"
+            )
+
+
+def write_head(
+    journal: Journal,
+    run_id: str,
+    plan: Plan,
+    registry: Registry,
+    command: str,
+    environment: dict[str, Any],
+) -> None:
+    """The journal's records of a run that begins: what it is, and what it plans."""
+    suite = plan.suite
+    used = [
+        ("strategies", p.experiment.strategy, p.experiment.source_hash) for p in plan.experiments
+    ]
+    plugins = []
+    for group, name, source in dict.fromkeys(used):
+        entry = registry.groups[group][name]
+        plugins.append(
+            {
+                "name": name,
+                "group": group,
+                "origin": entry.origin,
+                "version": entry.version,
+                "source_hash": source,
+            }
+        )
+    journal.append(
+        {
+            "record": "run",
+            "run_id": run_id,
+            "suite": suite.name,
+            "suite_version": suite.version,
+            "suite_toml": suite.text,
+            "overrides": list(suite.overrides),
+            "baseline": suite.baseline,
+            "command": command,
+            "environment": environment,
+            "plugins": plugins,
+        }
+    )
+    journal.append(
+        {
+            "record": "planned",
+            "run_id": run_id,
+            "experiments": [p.experiment.planned_record() for p in plan.experiments],
+        }
+    )

@@ -1,0 +1,223 @@
+"""A run from suite to leaderboard: plan, journal, executor, database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.running.progress import Listener, Note, RunEnded, RunStarted, title
+from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head
+from lth_bench.store.journal import Journal
+from lth_bench.store.paths import Paths, looks_like_duckdb
+from lth_bench.system.devices import require_system
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+    from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.running.plan import Plan, Planned
+    from lth_bench.running.request import RunRequest
+    from lth_bench.suite.spec import Suite
+
+
+def worker_config(
+    request: RunRequest, paths: Paths, root: Path, devices: Sequence[str]
+) -> WorkerConfig:
+    """What the workers of a run need to know; each is told its own device besides."""
+    from lth_bench.running.executors.worker import WorkerConfig
+    from lth_bench.training.checkpoints.policy import checkpoint_seconds
+
+    return WorkerConfig(
+        device="cpu",
+        devices=tuple(devices),
+        artifacts=paths.artifacts.absolute(),
+        data_root=root.absolute(),
+        plugins=tuple(request.selection.plugins),
+        no_plugins=request.selection.no_plugins,
+        execution=request.execution,
+        checkpoint_every=checkpoint_seconds(),
+        trained_since=time.time() if request.execution.rerun else None,
+    )
+
+
+def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
+    """Run what is left of a suite. Everything that can be refused is refused before training."""
+    from lth_bench.running.executors.processes import get_ready
+    from lth_bench.suite.check import check
+
+    began = time.monotonic()
+    execution = request.execution
+    require_system()
+    check(suite, registry)
+    get_ready()  # workers import while this process does
+
+    from lth_bench.data.root import data_root
+    from lth_bench.plugins.preflight import preflight
+    from lth_bench.running import environment
+    from lth_bench.running.executors.local import LocalExecutor
+    from lth_bench.running.executors.probe import usable
+    from lth_bench.running.pending import PendingWork, remaining
+    from lth_bench.running.plan import plan_suite, require_some
+    from lth_bench.running.provenance import Opened, Provenance, open_data
+    from lth_bench.system import devices
+
+    chosen = devices.choose(execution.device)
+    for task in suite.tasks:
+        dtype = str(task.recipe.get("dtype", "float32"))
+        devices.check_dtype(dtype, chosen.names, task.recipe_name)
+    root = data_root()
+    plan = plan_suite(suite, registry, root)
+    paths = Paths(execution.results)
+    workers = devices.workers_for(chosen.names, execution.workers)
+    about = environment.describe(chosen.names)
+    provenance = Provenance.of(about["device"])
+
+    def look() -> PendingWork:
+        return remaining(plan, paths, registry, root, workers, provenance, execution.retry_policy)
+
+    seen = _size(paths.journal)
+    left = look()
+    left_out = preflight((p.experiment for p in left.todo), registry)
+    opened = Opened([], {})
+    if left.todo:
+        chosen, probed = usable(chosen)
+        workers = devices.workers_for(chosen.names, execution.workers)
+        about = environment.describe(chosen.names, probed)
+        opened = open_data(left.todo, registry, root, workers, provenance)
+        if not left.ended:
+            require_some([opened.fault(p) for p in left.todo])
+        require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
+    run_id = uuid.uuid4().hex[:12]
+    config = worker_config(request, paths, root, workers)
+    with Journal(paths) as journal:
+        if _size(paths.journal) != seen:  # another run has ended since; no other writes now
+            left = look()
+        todo, ended = left.todo, left.ended.values()
+        summary = RunSummary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
+        summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
+        write_head(journal, run_id, plan, registry, request.command, about)
+        recorder = Recorder(
+            journal,
+            paths,
+            run_id,
+            summary,
+            emit,
+            execution.exit_first,
+            provenance,
+            left.replaced,
+        )
+        planned = (p.experiment for p in todo)
+        recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
+        emit(_started(plan, todo, len(workers)))
+        for note in chosen.notes if todo else ():
+            emit(Note(note))
+        try:
+            with terminate_as_interrupt():
+                sound = []
+                for item in todo:
+                    if (fault := opened.fault(item)) is not None:
+                        recorder.fail(item.experiment, fault)
+                    else:
+                        sound.append(item)
+                if sound:
+                    LocalExecutor(config, workers).run(sound, recorder.handle)
+        except KeyboardInterrupt:
+            summary.interrupted = True
+            recorder.interrupt()
+        except FirstFailure as failure:
+            summary.stopped_at = str(failure)
+            recorder.interrupt("the run stopped at another experiment's failure")
+        finally:
+            emit(RunEnded())
+            recorder.fold(final=True)
+    summary.seconds = time.monotonic() - began
+    return summary
+
+
+def _started(plan: Plan, todo: Sequence[Planned], workers: int) -> RunStarted:
+    """Every experiment counts by its steps; the dense run counts where it is reported."""
+    steps = {}
+    for item in todo:
+        e = item.experiment
+        steps[e.experiment_id] = max(1, item.steps or plan.dense_runs.get((*e.task, e.seed), 0))
+    return RunStarted(
+        suite=plan.suite.name,
+        planned=len(plan.experiments),
+        trainings=plan.trainings,
+        steps=steps,
+        titles={p.experiment.experiment_id: title(p.experiment) for p in todo},
+        workers=workers,
+    )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def require_space(paths: Paths, needed: int) -> None:
+    """UserError where the disk holds less than the trainings that are left will write."""
+    folder = paths.results.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{paths.artifacts} will need about {needed / 1e9:.2f} GB, but its disk has "
+            f"{free / 1e9:.2f} GB free; free some space or name another place with --results"
+        )
+
+
+@contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does."""
+    from lth_bench.running.executors.processes import SIGNALS
+
+    def handler(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread: a notebook's business
+        for number in SIGNALS:
+            if number != signal.SIGINT and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)
+
+
+def require_writable(results: Path) -> None:
+    """UserError where results cannot be written, or the file is something else's."""
+    paths = Paths(results)
+    paths.make_folder()
+    if not os.access(paths.results.parent, os.W_OK):
+        raise UserError(
+            f"the folder {paths.results.parent} is read-only; name another file with --results"
+        )
+    if paths.journal.exists():
+        return
+    if not looks_like_duckdb(paths.results):
+        raise UserError(
+            f"{paths.results} exists but is not a DuckDB database; name another file with --results"
+        )
+    if paths.results.exists() and paths.results.stat().st_size:
+        # the database would be rebuilt from this run's journal alone
+        raise UserError(
+            f"{paths.results} is a database without its journal, such as a snapshot; bring it into "
+            f"new results with `lth-bench merge {paths.quoted} --results NEW.duckdb`, or name "
+            f"another file with --results"
+        )

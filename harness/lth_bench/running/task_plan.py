@@ -1,0 +1,180 @@
+"""A task of a suite before anything is loaded: its sizes and its layers, or why it cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.data.arrays import DatasetInfo
+from lth_bench.errors import UserError, text_of, told
+from lth_bench.params import build, canonical
+from lth_bench.plugins.asking import ask_for
+from lth_bench.plugins.source import source_hash
+from lth_bench.system.blame import ends_the_run, where
+from lth_bench.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lth_bench.plugins import Registry
+    from lth_bench.suite.spec import StrategySpec, TaskSpec
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is known of a task before anything is trained; fields are only ever added."""
+
+    train_size: int
+    """Training examples, without those that the recipe holds out for validation."""
+    input_shape: tuple[int, int, int]
+    """[C, H, W] of an example."""
+    classes: int
+    total_steps: int
+    """Steps of a full training."""
+    steps_per_epoch: int
+    layer_counts: Mapping[str, int]
+    """Prunable layer → its weights."""
+    layer_kinds: Mapping[str, str]
+    """Prunable layer → `conv`, `linear` or `output`."""
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What the experiments of one task have in common."""
+
+    spec: TaskSpec
+    model: dict[str, Any]
+    dataset: dict[str, Any]
+    recipe: dict[str, Any]
+    model_label: str
+    dataset_label: str
+    total_steps: int
+    """0 where there is a fault."""
+    source: str
+    layer_counts: Mapping[str, int]
+    layer_kinds: Mapping[str, str]
+    parameters: int = 0
+    """All of the network's, prunable or not; 0 where there is a fault."""
+    rest: tuple[str, ...] = ()
+    """Names of the parameters that are not prunable, the largest first."""
+    facts: TaskFacts | None = None
+    """None where there is a fault."""
+    fault: str | None = None
+    """Why the task cannot run: its dataset cannot be read, or its network cannot be built. Its
+    experiments fail with this reason, and the other tasks run.
+    """
+
+
+def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
+    """Build a task's network, without values, and read its dataset's sizes.
+
+    UserError for parameters that are none, and for a recipe that the dataset is too small for.
+    """
+    model = build(
+        registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
+    )
+    name = f"dataset {spec.dataset.name!r}"
+    dataset = build(registry.get("datasets", spec.dataset.name), spec.dataset.params, name)
+    recipe = build(Recipe, spec.recipe, f"recipe {spec.recipe_name!r}")
+    known = TaskPlan(
+        spec=spec,
+        model={"name": spec.model.name, "params": canonical(model)},
+        dataset={"name": spec.dataset.name, "params": canonical(dataset)},
+        recipe=canonical(recipe),
+        model_label=spec.model.label,
+        dataset_label=spec.dataset.label,
+        total_steps=0,
+        source=source_hash(type(model)) + source_hash(type(dataset)),
+        layer_counts={},
+        layer_kinds={},
+    )
+    try:
+        info = ask_for(DatasetInfo, name, dataset.info, data_root)
+    except UserError as error:
+        return replace(known, fault=error.message)
+    train_size = info.train_size - recipe.val_size
+    if train_size < recipe.batch_size:
+        raise UserError(
+            f"recipe {spec.recipe_name!r}: dataset {spec.dataset.label!r} has {info.train_size} "
+            f"training examples, which leaves {train_size} after val_size = {recipe.val_size}: "
+            f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
+        )
+    try:
+        counts, kinds, rest = _outline(spec.model.name, model, info.input_shape, info.classes)
+    except UserError as error:
+        return replace(known, fault=error.message)
+    facts = TaskFacts(
+        train_size=train_size,
+        input_shape=info.input_shape,
+        classes=info.classes,
+        total_steps=recipe.total_steps(train_size),
+        steps_per_epoch=recipe.steps_per_epoch(train_size),
+        layer_counts=counts,
+        layer_kinds=kinds,
+    )
+    return replace(
+        known,
+        total_steps=facts.total_steps,
+        layer_counts=counts,
+        layer_kinds=kinds,
+        parameters=sum(counts.values()) + sum(rest.values()),
+        rest=tuple(sorted(rest, key=lambda name: -rest[name])),
+        facts=facts,
+    )
+
+
+def as_trained(task: TaskPlan, spec: StrategySpec, registry: Registry, data_root: Path) -> TaskPlan:
+    """The task as this strategy trains it: tuning may have found another recipe for it."""
+    recipe = spec.recipe_on(task.spec)
+    if recipe == task.spec.recipe:
+        return task
+    return plan_task(replace(task.spec, recipe=recipe), registry, data_root)
+
+
+def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
+    """UserError where the strategy's own `check_task` says that its parameters do not suit the
+    task: a batch larger than the training split, a step beyond the end of training.
+    """
+    check = getattr(strategy, "check_task", None)
+    if check is None:
+        return
+    try:
+        check(task)
+    except ValueError as error:
+        raise UserError(f"{what}: {text_of(error)}") from error
+    except BaseException as error:  # whatever a plugin's method raises
+        if ends_the_run(error):
+            raise
+        raise UserError(f"{what}: check_task raised {told(error)}{where(error)}") from error
+
+
+def _outline(
+    name: str, model: Any, input_shape: tuple[int, int, int], classes: int
+) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
+    """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the
+    network cannot take is named here.
+    """
+    from torch import nn
+
+    from lth_bench.models.prunable import prunable_layers
+    from lth_bench.models.tracing import shapes_only
+    from lth_bench.training.randomness import seeded
+
+    def built() -> nn.Module:
+        made = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
+        assert isinstance(made, nn.Module)
+        return made
+
+    with seeded("shape"):
+        try:
+            with shapes_only():  # whatever width a suite asks for
+                module = built()
+        except UserError:  # perhaps of a network that looks at its values while it is made
+            module = built()
+    try:
+        layers = prunable_layers(module, input_shape, classes)
+    except UserError as refusal:
+        raise UserError(f"model {name!r}: {refusal.message}") from refusal
+    prunable = {id(module.get_parameter(x.key)) for x in layers}
+    rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
+    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}, rest

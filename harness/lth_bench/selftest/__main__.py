@@ -1,7 +1,0 @@
-"""A child that does the self-test's steps: `python -m lth_bench.selftest`."""
-
-from lth_bench.selftest.child import serve
-from lth_bench.selftest.steps import functions
-
-if __name__ == "__main__":
-    serve(functions())

@@ -1,0 +1,127 @@
+"""What a metric's name says of it: the unit of its values, which way is better, on which split.
+
+One table of rules for Python (`analysis.measures`) and for SQL (the macros `metric_unit` and
+`higher_is_better`), so that a leaderboard in a notebook ranks as the command line does.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from lth_bench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MetricUnit = Literal["fraction", "steps", "examples", "FLOPs", "s", ""]
+"""Of a metric's values; a fraction is written in percent, its differences in points."""
+
+MetricSplit = Literal["test", "val", "train", ""]
+"""The data that a metric is measured on; "" where it is none of a split."""
+
+COLUMNS = (
+    "test_accuracy", "early_stop_accuracy", "test_loss", "val_accuracy", "train_accuracy",
+    "early_stop_step", "density", "effective_density", "unit_density", "steps", "examples",
+    "flops_dense", "flops_masked_theoretical", "seconds", "search_steps", "search_examples",
+    "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
+    "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
+)  # fmt: skip
+"""Metrics that every ticket may have: the numeric columns of `tickets_flat`."""
+
+DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy"}
+"""Metrics computed from columns of a ticket `f`, in SQL."""
+
+ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
+"""Fractions of the test examples, so that two values lie 1 / `test_examples` apart at least."""
+
+
+class MetricRule(NamedTuple):
+    """What the names that match a pattern have in common."""
+
+    pattern: str
+    """With * as in file names."""
+    unit: MetricUnit
+    higher: bool
+    """Whether larger values are better."""
+
+
+RULES = (
+    MetricRule("*accuracy", "fraction", True),
+    MetricRule("*density", "fraction", False),
+    MetricRule("generalisation_gap", "fraction", False),
+    MetricRule("*loss", "", False),
+    MetricRule("steps", "steps", False),
+    MetricRule("*_step", "steps", False),
+    MetricRule("*_steps", "steps", False),
+    MetricRule("examples", "examples", False),
+    MetricRule("*_examples", "examples", False),
+    MetricRule("*flops*", "FLOPs", False),
+    MetricRule("*seconds", "s", False),
+)
+"""The first that matches holds. Of all other names, a plugin's, larger values are taken to be
+better, and the unit is none."""
+
+
+def rule_of(metric: str) -> MetricRule | None:
+    """What is known of a metric by its name; None of a plugin's own."""
+    return next((rule for rule in RULES if fnmatchcase(metric, rule.pattern)), None)
+
+
+def split_of(metric: str) -> MetricSplit:
+    """`test` of `test_loss`; early stopping is judged on the test split."""
+    if metric == "early_stop_accuracy":
+        return "test"
+    first = metric.split("_", 1)[0]
+    return next((split for split in get_args(MetricSplit) if split and split == first), "")
+
+
+def require_metric(con: DuckDBPyConnection, metric: str) -> None:
+    """UnknownName, with the metrics there are, for one that no ticket has."""
+    if metric in COLUMNS or metric in DERIVED:
+        return
+    reported = con.execute("SELECT DISTINCT metric FROM metrics").fetchall()
+    names = {name for (name,) in reported}
+    if metric not in names:
+        raise UnknownName("metric", metric, {*COLUMNS, *DERIVED, *names})
+
+
+def scored_sql(metric: str, rows: str = "flat") -> str:
+    """A query for rows with their metric as `value`, and what a ticket takes in all as `total_*`.
+
+    Args:
+        metric: SQL expression of the metric's name; `value` is NULL of one that is not there.
+        rows: SQL of a relation with the columns of the table `flat`.
+    """
+    named = {**{name: f'f."{name}"' for name in COLUMNS}, **DERIVED}
+    values = " ".join(f"WHEN '{name}' THEN {value}" for name, value in named.items())
+    known = ", ".join(f"'{name}'" for name in named)
+    return f"""
+        SELECT
+            f.*,
+            finite_or_null(CAST(CASE {metric} {values} ELSE m.value END AS DOUBLE)) AS value,
+            -- the cost of a ticket without sharing: training and search
+            f.steps + f.search_steps AS total_steps,
+            f.examples + f.search_examples AS total_examples,
+            f.flops_dense + f.search_flops_dense AS total_flops_dense,
+            f.flops_masked_theoretical + f.search_flops_masked_theoretical
+                AS total_flops_masked_theoretical,
+            f.seconds + f.search_seconds AS total_seconds
+        FROM {rows} f
+        LEFT JOIN metrics m
+            ON m.ticket_id = f.ticket_id AND m.metric = {metric} AND {metric} NOT IN ({known})
+    """
+
+
+def macros() -> str:
+    """SQL that makes the macros which tell of a metric, and the table macro `scored`."""
+    units = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN '{r.unit}'" for r in RULES)
+    ways = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN {r.higher}" for r in RULES)
+    tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)
+    return f"""
+        CREATE MACRO finite_or_null(x) AS CASE WHEN isfinite(x) THEN x END;
+        CREATE MACRO metric_unit(metric_name) AS CASE {units} ELSE '' END;
+        CREATE MACRO higher_is_better(metric_name) AS CASE {ways} ELSE true END;
+        CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});
+        CREATE MACRO scored(metric_name) AS TABLE {scored_sql("metric_name")};
+    """

@@ -1,0 +1,1 @@
+"""The machine and the process: devices, files, streams, operating system, errors' origins."""

@@ -1,0 +1,186 @@
+"""Devices by name (`auto`, `cpu`, `cuda`, `cuda:1`, `cuda:0,cuda:2`), and the operating systems."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lth_bench.errors import UserError
+from lth_bench.system import gpus
+
+OTHERS = {"mps": "Apple's", "xpu": "Intel's", "hip": "AMD's", "rocm": "AMD's"}
+"""Names of GPUs that torch knows, or people do, and that nothing here is written or tested for."""
+FORMS = "auto, cpu, cuda (every GPU of one kind), cuda:N, or several such as cuda:0,cuda:2"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a run spreads over."""
+
+    names: tuple[str, ...]
+    """`cpu`, or GPUs as torch names them."""
+    notes: tuple[str, ...] = ()
+    """A sentence for every GPU that is left out, and for `auto` without one where that may come
+    as a surprise.
+    """
+    named: bool = False
+    """Whether each was asked for by its name: then none may be left out."""
+
+    def without(self, unusable: dict[str, str]) -> Devices:
+        """Those that are left, with a note for every other. `unusable` has each one's reason."""
+        names = tuple(n for n in self.names if n not in unusable)
+        notes = (f"{name} is left out: {why}" for name, why in unusable.items())
+        return replace(self, names=names, notes=(*self.notes, *notes))
+
+
+def choose(asked: str) -> Devices:
+    """The devices that `--device` asks for. UserError where the machine has none such.
+
+    `auto` takes the GPUs where there are any. Of several kinds `auto` and `cuda` take that of
+    `cuda:0`: the last bits of a result depend on the kind.
+    """
+    if asked == "cpu":
+        return Devices(("cpu",))
+    wanted = asked.split(",")
+    for name in wanted:
+        kind = name.strip().lower().partition(":")[0]
+        if kind in OTHERS:
+            raise UserError(
+                f"no device {name!r}: lth-bench trains on the CPU and on NVIDIA's GPUs, not on "
+                f"{OTHERS[kind]}; use --device cpu. This machine has: {gpus.described()}"
+            )
+    if asked not in ("auto", "cuda") and not all(re.fullmatch(r"cuda:\d+", x) for x in wanted):
+        raise UserError(
+            f"--device takes {FORMS}, but got {asked!r}; this machine has: {gpus.described()}"
+        )
+    count = gpus.count()
+    if not count:
+        return _without_gpu(asked)
+    if asked in ("auto", "cuda"):
+        return _of_one_kind()
+    missing = [x for x in wanted if int(x[5:]) >= count]
+    if missing:
+        visible = os.environ.get(gpus.VISIBLE)
+        hidden = f" (as {gpus.VISIBLE}={visible} leaves it)" if visible is not None else ""
+        raise UserError(
+            f"no device {missing[0]!r} on this machine{hidden}; it has: {gpus.described()}"
+        )
+    return Devices(tuple(dict.fromkeys(f"cuda:{int(x[5:])}" for x in wanted)), named=True)
+
+
+def _without_gpu(asked: str) -> Devices:
+    why, do = gpus.why_none()
+    if asked != "auto":
+        raise UserError(f"no device {asked!r}: {why}; {do}. This machine has: cpu (or say auto)")
+    # silent where no GPU can have been meant
+    surprising = gpus.driver() and os.environ.get(gpus.VISIBLE, "x").strip() not in ("", "-1")
+    if gpus.apple():
+        return Devices(("cpu",), ("on the CPU: Apple's GPU (mps) is not one that is trained on",))
+    return Devices(("cpu",), (f"on the CPU: {why}; {do}",) if surprising else ())
+
+
+def _of_one_kind() -> Devices:
+    kinds = gpus.names()
+    chosen = tuple(f"cuda:{i}" for i, kind in enumerate(kinds) if kind == kinds[0])
+    notes = tuple(
+        f"cuda:{i} ({kind}) is left out, since cuda:0 is of another kind ({kinds[0]}); name the "
+        f"devices, as in --device cuda:0,cuda:{i}, to use both"
+        for i, kind in enumerate(kinds)
+        if kind != kinds[0]
+    )
+    return Devices(chosen, notes)
+
+
+def workers_for(devices: Sequence[str], asked: int | None) -> list[str]:
+    """One device name a worker process: one a GPU; on a CPU one single-threaded a core."""
+    if asked is not None and asked < 1:
+        raise UserError(f"--workers takes at least 1, but got {asked}")
+    if list(devices) == ["cpu"]:
+        return ["cpu"] * (asked or cores())
+    return [devices[i % len(devices)] for i in range(asked or len(devices))]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_dtype(dtype: str, devices: Sequence[str], recipe: str) -> None:
+    """UserError where the device has no bfloat16 units: emulation is 10 to 20 times slower."""
+    if dtype != "bfloat16":
+        return
+    import torch
+
+    for device in devices:
+        if device == "cpu":
+            good = _cpu_has_bfloat16()
+        else:
+            good = torch.cuda.get_device_capability(device) >= (8, 0)
+        if not good:
+            raise UserError(
+                f"recipe {recipe!r} asks for dtype 'bfloat16', which {device} has no units for; "
+                f'add --set recipes.{recipe}.dtype="float32"'
+            )
+
+
+def _cpu_has_bfloat16() -> bool:
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = file.read()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags or "bf16" in flags.split()
+
+
+def use(device: str) -> None:
+    """Make a device the current one of this thread. CUDA's current device belongs to the thread,
+    and is 0 in every new one: there, work for another device would run on the wrong one.
+    """
+    if device != "cpu":
+        import torch
+
+        torch.cuda.set_device(device)
+
+
+def prepare_process(device: str) -> None:
+    """Process-wide settings that belong to the recorded numerics."""
+    import torch
+
+    if device == "cpu":
+        # two single-threaded processes beat one with two threads on networks of this size
+        torch.set_num_threads(1)
+        # dead units and constant pixels decay into subnormals, which cost 5 to 40 times more
+        torch.set_flush_denormal(True)
+    else:
+        use(device)
+        # an operation without a deterministic form warns; it does not fail (and without torch's
+        # wrapper, which imports the compiler: 1.3 s a worker)
+        torch._C._set_deterministic_algorithms(True, warn_only=True)
+        # which would fill every new tensor; nothing here reads what it has not written
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
+SYSTEM = sys.platform
+
+
+def require_system() -> None:
+    """UserError on Windows, before anything is trained or written.
+
+    There SIGTERM cannot be caught, so no worker could save its trainings; a database that another
+    process reads cannot be replaced; and the journal would be opened as text.
+    """
+    if SYSTEM in ("win32", "cygwin"):
+        raise UserError(
+            f"lth-bench trains and writes results on Linux and macOS only, and this is {SYSTEM}; "
+            f"use WSL 2, which is Linux (`wsl --install`), and run the same command there"
+        )

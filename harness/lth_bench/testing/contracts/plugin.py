@@ -1,0 +1,96 @@
+"""Contracts about the class: its hooks, and how it travels to other processes and machines."""
+
+from __future__ import annotations
+
+from lth_bench.errors import UserError, told
+from lth_bench.lottery.reachable import reaches
+from lth_bench.plugins.contract import problems
+from lth_bench.system.blame import ends_the_run
+from lth_bench.testing.case import Case
+from lth_bench.testing.contract import Broken, NotApplicable, contract
+from lth_bench.testing.task import RECIPE
+
+
+@contract(
+    "hooks have the names and arguments of lth_bench.hookspecs and return the right types",
+    meet="mark each hook with @hookimpl; return a Mask over all of ticket.layers from select_mask, "
+    "a RewindPoint with every parameter and buffer from rewind_point, what ticket.fit returned "
+    "from train, a mapping of new names to numbers from score, a list of steps "
+    "from dense_checkpoints and a step from search_steps and start_step",
+)
+def hooks(case: Case) -> None:
+    """A hook that is misspelt would silently not be called, so whatever looks like one is one.
+
+    Looks at the class, at every answer of its hooks, and at `dense_checkpoints`, `search_steps`
+    and `start_step`, which `lth-bench plan` calls without training.
+    """
+    found = problems("strategies", case.cls)
+    if found:
+        raise Broken("; ".join(found))
+    fault = case.base.fault
+    if fault is not None and fault.contract == "hooks":
+        raise Broken(fault.what)
+    if fault is None or fault.contract != "parameters":
+        _planning(case)
+
+
+def _planning(case: Case) -> None:
+    """What the strategy declares for planning: steps of the schedule, 0 to its end."""
+    strategy = case.strategy()
+    steps = RECIPE.steps
+    assert steps is not None
+    for name in ("dense_checkpoints", "search_steps", "start_step"):
+        method = getattr(strategy, name, None)
+        if method is None:
+            continue
+        try:
+            answer = list(method(steps)) if name == "dense_checkpoints" else [method(steps)]
+        except BaseException as error:  # whatever a plugin's method raises
+            if ends_the_run(error):
+                raise
+            raise Broken(f"{name} raised {told(error)}") from error
+        odd = [n for n in answer if type(n) is not int or n < 0]
+        if odd:
+            raise Broken(f"{name} answered {odd[0]!r}, which is no number of steps")
+        if any(n > steps for n in answer):
+            raise Broken(f"{name} asks for step {max(answer)} of a training of {steps} steps")
+    try:
+        reaches(strategy)
+    except UserError as error:
+        raise Broken(error.message) from error
+
+
+@contract(
+    "class and parameters travel to a spawned process by name and arrive unchanged",
+    meet="define the class at the top level of a module, under its own name; give it fields of "
+    "plain types only, and keep no function, file or generator on the instance",
+)
+def picklable(case: Case) -> None:
+    """Workers are spawned: they import the class by the name of its module and build it from the
+    suite's parameters. An instance, too, can be sent.
+    """
+    report = case.elsewhere
+    if report.pickling:
+        raise Broken(report.pickling)
+    if report.importing:
+        raise NotApplicable("not judged: the module cannot be imported there, see 'importable'")
+    if report.unpickling:
+        raise Broken(report.unpickling)
+    if case.base.fault is not None and case.base.fault.contract == "parameters":
+        case.require(case.base)
+
+
+@contract(
+    "the module can be imported where there is no GPU, and asks for none while it is imported",
+    meet="create tensors and choose devices inside hooks: ticket.device says where values and "
+    "masks live; at import define classes and functions only",
+)
+def importable(case: Case) -> None:
+    """Planning, listing and reporting import every strategy, on machines of any kind, and a
+    process that touches a GPU early holds memory on it.
+
+    The module is imported in a fresh process from which GPUs are hidden.
+    """
+    report = case.elsewhere
+    if report.importing:
+        raise Broken(report.importing)

@@ -1,0 +1,1 @@
+"""`fit`: recipes, the engine, its input, its checkpoints, and how waiting fits are dispatched."""

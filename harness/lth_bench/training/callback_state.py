@@ -1,0 +1,98 @@
+"""A callback's memory as JSON and tensors, so that it outlives the process. Never a pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Layer, Layers, Mask
+
+
+@dataclass(frozen=True)
+class CallbackState:
+    """A memory as it is written."""
+
+    document: Any
+    tensors: dict[str, Tensor]
+
+    def restored(self, device: torch.device, layers: Sequence[Layer]) -> Any:
+        """A copy of what it was made of."""
+        return restore(self.document, self.tensors, device, layers)
+
+
+PLAIN = (type(None), bool, int, str)
+
+
+class Unwritable(TypeError):
+    """A value that is not made of the types that can be written."""
+
+
+def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """A JSON document; the tensors in `value` are added to `tensors` under new names.
+
+    None, bool, int, float, str, list, tuple, dict, Tensor, Mask and Layers, and nothing derived
+    from them, which would come back as something else. Unwritable for anything else. What is the
+    same object in two places comes back as two.
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is float:
+        return {"float": value.hex()}  # NaN and infinity too
+    if kind is Tensor:
+        name = str(len(tensors))
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"tensor": name, "device": value.device.type}
+    if kind in (list, tuple):
+        return {kind.__name__: [flatten(v, tensors) for v in value]}
+    if kind is dict:
+        return {"dict": [[flatten(k, tensors), flatten(v, tensors)] for k, v in value.items()]}
+    if kind is Layers:
+        return {"layers": flatten(dict(value), tensors)}
+    if kind is Mask:
+        return {"mask": flatten([value.kept, value.held, value.layers is not None], tensors)}
+    raise Unwritable(f"a {kind.__name__} in a callback's memo cannot be written to disk")
+
+
+def callback_state_of(value: Any) -> CallbackState | None:
+    """A memory in the form that is written; None where it cannot be."""
+    tensors: dict[str, Tensor] = {}
+    try:
+        return CallbackState(flatten(value, tensors), tensors)
+    except Unwritable:
+        return None
+
+
+def restore(
+    document: Any, tensors: Mapping[str, Tensor], device: torch.device, layers: Sequence[Layer]
+) -> Any:
+    """A copy of what `flatten` was given; what was on a GPU goes to `device`."""
+    if not isinstance(document, dict):
+        return document
+    ((kind, content), *more) = document.items()
+
+    def inner(part: Any) -> Any:
+        return restore(part, tensors, device, layers)
+
+    match kind:
+        case "float":
+            return float.fromhex(content)
+        case "tensor":
+            on_cpu = more == [("device", "cpu")]
+            return tensors[content].to(torch.device("cpu") if on_cpu else device, copy=True)
+        case "list":
+            return [inner(v) for v in content]
+        case "tuple":
+            return tuple(inner(v) for v in content)
+        case "dict":
+            return {inner(k): inner(v) for k, v in content}
+        case "layers":
+            return Layers(inner(content))
+        case "mask":
+            kept, held, told = inner(content)
+            return Mask(kept, held, layers if told else None)
+    raise ValueError(f"{kind!r} is no kind of value in a memo")

@@ -1,0 +1,1 @@
+"""What training keeps on disk: finished trainings, and those that are under way."""

@@ -1,0 +1,247 @@
+"""Trainings in mid-way on disk, from which a rerun goes on bit for bit. Never a pickle.
+
+`<artifacts>/trainings/<key>.partial/` holds `partial.json` and, named in it with its digest, one
+safetensors file with everything a training is made of: parameters, buffers, the optimiser's state,
+the mask, the best values so far and the wanted checkpoints. The JSON has the rest, floats exact. A
+new state is written beside the old one, and replacing the JSON makes it the valid one, so a
+process that is killed meanwhile leaves the old one. What is damaged in any way counts as absent,
+and the training restarts. Readers and writers hold the lease of the training's key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Layer, Mask
+from lth_bench.masks.mask import pack, unpack
+from lth_bench.system.files import read_json, read_regular
+from lth_bench.training import callback_state as memo
+from lth_bench.training.keys import digest
+from lth_bench.training.request import Values
+from lth_bench.training.state import CurvePoint
+
+SUFFIX = ".partial"
+FACTS = "partial.json"
+MEMORY = 256
+"""What a callback remembers, and a training in mid-way, in copies of the network, at most."""
+
+
+@dataclass(frozen=True)
+class CheckpointHead:
+    """What decides whether a training in mid-way serves."""
+
+    done: int
+    """Steps since its start."""
+    cohort_size: int
+    variant: str
+    checkpoints: frozenset[int]
+    searches: frozenset[str] = frozenset()
+    """The addresses of the searches whose memory is there."""
+
+
+@dataclass(frozen=True)
+class TrainingCheckpoint:
+    """A training between two steps. All tensors are copies, and on the CPU once loaded."""
+
+    head: CheckpointHead
+    layout: dict[str, Tensor]
+    """What the layout holds for this member: see `Layout.state`."""
+    mask: Mask
+    best: Values
+    best_step: int
+    best_loss: float
+    checkpoints: dict[int, Values]
+    curve: tuple[CurvePoint, ...]
+    loss_before: float
+    evaluated_at: int
+    flops_masked: int
+    seconds: float
+    memo: dict[str, Any]
+    """What `on_step` remembers."""
+    memos: dict[str, dict[str, Any]]
+    """What each search's `until` remembers, by its address."""
+    random: Tensor
+    """The state of torch's generator on the CPU, from which a callback may draw."""
+
+
+class CheckpointStore:
+    """The trainings in mid-way below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, key: str) -> Path:
+        """Where a training in mid-way lies, or would."""
+        return self.root / f"{key}{SUFFIX}"
+
+    def head(self, key: str) -> CheckpointHead | None:
+        """How far a training is; None where nothing of it is kept."""
+        try:
+            return _head(self._facts(key))
+        except Exception:  # no such file, or a damaged one
+            return None
+
+    def put(self, key: str, checkpoint: TrainingCheckpoint) -> None:
+        """Keep the state of a training in place of an earlier one. OSError from the disk;
+        `memo.Unwritable` where its callback keeps what cannot be written.
+        """
+        from safetensors.torch import save  # not there where the engine alone is measured
+
+        folder = self.folder(key)
+        kept: dict[str, Tensor] = {}
+        tensors = {f"layout/{k}": v for k, v in checkpoint.layout.items()}
+        tensors |= {f"best/{k}": v for k, v in checkpoint.best.items()}
+        for step, values in checkpoint.checkpoints.items():
+            tensors |= {f"{step}/{k}": v for k, v in values.items()}
+        tensors |= {f"mask/{k}": v for k, v in pack(checkpoint.mask).items()}
+        tensors["random"] = checkpoint.random
+        memory = memo.flatten(checkpoint.memo, kept)
+        memories = {name: memo.flatten(m, kept) for name, m in checkpoint.memos.items()}
+        tensors |= {f"memo/{k}": v for k, v in kept.items()}
+        content = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+        name = f"{checkpoint.head.done}.safetensors"
+        facts = {
+            "file": name,
+            "digest": _digest(content),
+            "done": checkpoint.head.done,
+            "width": checkpoint.head.cohort_size,
+            "variant": checkpoint.head.variant,
+            "checkpoints": sorted(checkpoint.head.checkpoints),
+            "searches": sorted(checkpoint.head.searches),
+            "best_step": checkpoint.best_step,
+            "best_loss": checkpoint.best_loss.hex(),
+            "curve": [asdict(p) for p in checkpoint.curve],
+            "loss_before": checkpoint.loss_before.hex(),
+            "evaluated_at": checkpoint.evaluated_at,
+            "flops_masked": checkpoint.flops_masked,
+            "seconds": checkpoint.seconds,
+            "memo": memory,
+            "memos": memories,
+        }
+        aside = folder / f".{FACTS}"
+        try:
+            if folder.is_symlink():  # a trap: nothing is written or removed elsewhere
+                folder.unlink()
+            # the folder of the results is made by the run alone: if it was moved, it is wanted back
+            for place in (self.root.parent, self.root, folder):
+                place.mkdir(exist_ok=True)
+            _write(folder / name, content)
+            _write(aside, json.dumps({"facts": facts, "digest": digest(facts)}).encode())
+            os.replace(aside, folder / FACTS)
+        except OSError:
+            with contextlib.suppress(OSError):
+                (folder / name).unlink()
+            raise
+        for other in folder.glob("*.safetensors"):
+            if other.name != name:
+                other.unlink(missing_ok=True)
+
+    def get(
+        self,
+        key: str,
+        layers: Sequence[Layer],
+        shapes: Mapping[str, tuple[int, ...]],
+        device: torch.device,
+    ) -> TrainingCheckpoint | None:
+        """A training in mid-way, or None. `device` is where the callback's memory goes."""
+        from safetensors.torch import load
+
+        by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
+        try:
+            facts = self._facts(key)
+            name = facts["file"]
+            if os.path.basename(name) != name:
+                return None
+            content = read_regular(self.folder(key) / name, most_bytes(by_name, MEMORY))
+            if _digest(content) != facts["digest"]:
+                return None
+            tensors = load(content)
+
+            def part(prefix: str) -> dict[str, Tensor]:
+                found = {k: v for k, v in tensors.items() if k.startswith(f"{prefix}/")}
+                return {k.removeprefix(f"{prefix}/"): v for k, v in found.items()}
+
+            def state(prefix: str) -> dict[str, Tensor]:
+                found = part(prefix)
+                if {k: tuple(v.shape) for k, v in found.items()} != dict(shapes):
+                    raise ValueError(f"{prefix} has other tensors than the network")
+                return {k: found[k] for k in shapes}
+
+            mask = unpack(part("mask"), by_name)
+            mask = Mask(mask.kept, mask.held, layers)
+            mask.require(layers)
+            head = _head(facts)
+            random, now = tensors["random"], torch.get_rng_state()
+            if (random.shape, random.dtype) != (now.shape, now.dtype):
+                return None
+            return TrainingCheckpoint(
+                head=head,
+                layout=part("layout"),
+                mask=mask,
+                best=state("best"),
+                best_step=int(facts["best_step"]),
+                best_loss=float.fromhex(facts["best_loss"]),
+                checkpoints={s: state(str(s)) for s in head.checkpoints},
+                curve=tuple(CurvePoint(**p) for p in facts["curve"]),
+                loss_before=float.fromhex(facts["loss_before"]),
+                evaluated_at=int(facts["evaluated_at"]),
+                flops_masked=int(facts["flops_masked"]),
+                seconds=float(facts["seconds"]),
+                memo=memo.restore(facts["memo"], part("memo"), device, layers),
+                memos={
+                    key: memo.restore(facts["memos"][key], part("memo"), device, layers)
+                    for key in head.searches
+                },
+                random=random,
+            )
+        except Exception:  # whatever a missing or damaged file raises: restart
+            return None
+
+    def drop(self, key: str) -> None:
+        """Forget a training that is finished."""
+        shutil.rmtree(self.folder(key), ignore_errors=True)
+
+    def _facts(self, key: str) -> dict[str, Any]:
+        document = read_json(self.folder(key) / FACTS)
+        facts: dict[str, Any] = document["facts"]
+        if digest(facts) != document["digest"]:
+            raise ValueError(f"the facts of {key} are damaged")
+        return facts
+
+
+def _head(facts: Mapping[str, Any]) -> CheckpointHead:
+    return CheckpointHead(
+        int(facts["done"]),
+        int(facts["width"]),
+        str(facts["variant"]),
+        frozenset(map(int, facts["checkpoints"])),
+        frozenset(facts["searches"]),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A new file, also where a link lies there."""
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
+        file.write(content)
+
+
+def most_bytes(shapes: Mapping[str, tuple[int, ...]], copies: int) -> int:
+    """Of a file with so many copies of a network's numbers: no more of it is read."""
+    return (1 << 26) + copies * 16 * sum(math.prod(shape) for shape in shapes.values())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,0 +1,372 @@
+"""A task on a device, and the one door to training: `fit`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Mask
+from lth_bench.params import canonical
+from lth_bench.structure import UnitGroup, unit_groups
+from lth_bench.structure.connections import Connections, Unsupported
+from lth_bench.system.blame import build_error, ends_the_run, place_of, training_error
+from lth_bench.training.checkpoints.cache import TrainingCache
+from lth_bench.training.checkpoints.checkpoint import CheckpointStore
+from lth_bench.training.checkpoints.policy import CheckpointPolicy
+from lth_bench.training.dispatch.serving import cohort_size_of, serve
+from lth_bench.training.engine.cohort_size import CohortSizes, Stacking
+from lth_bench.training.engine.layouts import Layout, LayoutType, kind_of, make_layout
+from lth_bench.training.engine.layouts.alone import leaves_out_background
+from lth_bench.training.engine.network import Network, require_finite
+from lth_bench.training.graphs import PeakMemory, current
+from lth_bench.training.input.task_data import TaskData
+from lth_bench.training.keys import device_name, digest, hash_mask, hash_tensors, numerics
+from lth_bench.training.pending_fit import ALONE, FitContext, PendingFit
+from lth_bench.training.randomness import seeded
+from lth_bench.training.recipe import Recipe
+from lth_bench.training.request import FitRequest
+from lth_bench.training.state import OnEval, Outcome, State, Trained
+
+MEMORY = 2**28
+"""Bytes of finished trainings kept in memory, about."""
+LAYOUTS = 2
+"""Layouts kept on the device, with their captured steps."""
+
+
+@dataclass
+class Work:
+    """An amount of training."""
+
+    steps: int = 0
+    """Of all members of the cohorts."""
+    seconds: float = 0.0
+
+    def add(self, steps: int, seconds: float) -> None:
+        """More of it."""
+        self.steps += steps
+        self.seconds += seconds
+
+
+class Workbench:
+    """One task (model, dataset, recipe) on one device, with the trainings it has done."""
+
+    def __init__(
+        self,
+        model: Any,
+        model_config: Mapping[str, object],
+        data: TaskData,
+        data_config: Mapping[str, object],
+        recipe: Recipe,
+        device: torch.device,
+        cache: TrainingCache,
+        cohort_sizes: CohortSizes | None = None,
+        checkpoint_policy: CheckpointPolicy | None = None,
+    ) -> None:
+        """`checkpoint_policy` says when trainings save themselves; all benches of a process
+        have the same.
+        """
+        self.model, self.data, self.recipe, self.device = model, data, recipe, device
+        self.cache = cache
+        self._config = {"model": dict(model_config), "data": dict(data_config)}
+        shape = data.input_shape
+        with self._building(), seeded("shape"):
+            module = model.build(shape, data.classes)
+            self.network = Network(module, shape, data.classes, device, recipe.dtype)
+        self.layers = self.network.layers
+        self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
+        self.total_steps = recipe.total_steps(len(data.train))
+        self.cohort_sizes = cohort_sizes or CohortSizes(None, given=1)
+        self.memory = PeakMemory(device)
+        """What cohorts hold on the device."""
+        self.trained = Work()
+        """What really ran here, whichever experiment pays for it."""
+        self.checkpoint_store = CheckpointStore(cache.root)
+        """Trainings in mid-way, from earlier runs and from workers that died."""
+        self.checkpoint_policy = checkpoint_policy or CheckpointPolicy()
+        self.connections_if_known: Connections | str | None = None
+        """None until `connections` was asked for."""
+        self._serving = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was made: trainings in memory, and layouts."""
+        self._recent: dict[str, Outcome] = {}
+        self.forget_layouts()
+
+    def forget_layouts(self) -> None:
+        """Free the stacks on the device."""
+        self._layouts: dict[tuple[Recipe, int, LayoutType], Layout] = {}
+
+    def layout(self, recipe: Recipe, cohort_size: int, kind: LayoutType) -> Layout:
+        """What cohorts of this recipe and cohort size are computed in."""
+        key = (recipe, cohort_size, kind)
+        found = self._layouts.pop(key, None)
+        if found is None:
+            while len(self._layouts) >= LAYOUTS:
+                self._layouts.pop(next(iter(self._layouts)))
+            found = make_layout(self.network, self.data, recipe, cohort_size, kind)
+        self._layouts[key] = found  # the last used stays longest
+        return found
+
+    def cohort_size(self, recipe: Recipe) -> int:
+        """Members of a cohort under this recipe."""
+        return self._stacking(recipe).size
+
+    def kind(self, request: FitRequest, cohort_size: int) -> LayoutType:
+        """The layout that a training takes in cohorts of this size."""
+        stacks = self._stacking(request.recipe).stacks if cohort_size > 1 else None
+        return kind_of(self.network, self.data, request, cohort_size, stacks)
+
+    def _stacking(self, recipe: Recipe) -> Stacking:
+        return self.cohort_sizes.of(self._cohort_size_key(recipe), self.network, self.data, recipe)
+
+    def narrow(self, recipe: Recipe, cohort_size: int) -> None:
+        """The device's memory holds no wider cohorts than this."""
+        self.cohort_sizes.narrow(self._cohort_size_key(recipe), cohort_size)
+
+    def _cohort_size_key(self, recipe: Recipe) -> str:
+        # what a step costs; its rate and how many there are do not matter
+        step = {
+            f: getattr(recipe, f)
+            for f in ("optimizer", "momentum", "nesterov", "batch_size", "crop", "flip")
+        }
+        shape = [*self.data.input_shape, self.data.classes]
+        device = numerics(self.device, recipe.dtype)
+        # what a training alone leaves out makes it faster on some data than on other
+        alone = ["sparse_input"] if leaves_out_background(self.network, self.data, recipe) else []
+        return digest([self._config["model"], shape, step, device, *alone])
+
+    def initial(self, seed: int, purpose: str = "init") -> State:
+        """The values before training: a function of the model and the seed alone.
+
+        TrainingError where not all of those that train are finite: no method could begin with them.
+        """
+        with seeded(purpose, digest(self._config["model"]), seed), self._building():
+            module = self.model.build(self.data.input_shape, self.data.classes)
+            state = module.to(self.network.dtype).state_dict()
+            require_finite(module, f"built in {self._built}")
+        values = {k: v.detach().to(self.device) for k, v in state.items()}
+        return State(values, 0, self.layers)
+
+    @cached_property
+    def units(self) -> tuple[UnitGroup, ...]:
+        """Groups of coupled units; UserError for a network whose units cannot be removed."""
+        return unit_groups(self.network.module, self.data.input_shape)
+
+    def effective_density(self, mask: Mask) -> float | None:
+        """Fraction of the prunable weights that are kept and lie on a path; None where the
+        network's connections are not known.
+        """
+        found = self.connections
+        return None if isinstance(found, str) else found.effective(mask).density
+
+    @property
+    def connections(self) -> Connections | str:
+        """What leads from the input to the output, or why that is not known."""
+        if self.connections_if_known is None:
+            try:
+                found: Connections | str
+                found = Connections(self.network.module, self.data.input_shape, self.layers)
+            except Unsupported as reason:
+                found = f"no effective density: {reason}"
+            self.connections_if_known = found
+        return self.connections_if_known
+
+    def dense_mask(self) -> Mask:
+        """The mask that keeps everything."""
+        return Mask.ones(self.layers, self.device)
+
+    def key(self, request: FitRequest, callbacks: Mapping[str, object] | None) -> str:
+        """The content address of a training. Wanted checkpoints and `until` are not in it."""
+        return digest([self._address(request, callbacks), request.end])
+
+    def _address(
+        self, request: FitRequest, callbacks: Mapping[str, object] | None
+    ) -> dict[str, object]:
+        """Everything that decides a training, but for how long it goes on."""
+        return {
+            "task": self._config,
+            "seed": request.seed,
+            "values": hash_tensors(request.values),
+            "mask": hash_mask(request.mask),
+            "start": request.start,
+            "recipe": recipe_config(request.recipe),
+            "numerics": numerics(self.device, request.recipe.dtype),
+            "callbacks": dict(callbacks) if callbacks is not None else None,
+        }
+
+    def fit(
+        self,
+        request: FitRequest,
+        callbacks: Mapping[str, object] | None = None,
+        on_eval: OnEval | None = None,
+        *,
+        context: FitContext = ALONE,
+    ) -> Trained:
+        """Train, or return what was trained already under the same key.
+
+        `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any, and
+        `context` says who asks, and how it waits. A
+        training that `until` stops is a prefix, and what is returned has the address of a training
+        up to there. It is kept under that of the search besides, where `request.search` is given.
+        """
+        if self._serving:
+            raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
+        values = {k: v.detach().clone().to(self.device) for k, v in request.values.items()}
+        request.mask.require(self.layers)
+        mask = request.mask.to(self.device).copy()
+        mask.apply_(values)
+        request = dataclasses.replace(request, values=values, mask=mask)
+        whole = self._address(request, callbacks)
+        one = PendingFit(
+            request,
+            on_eval,
+            context=context,
+            key=_key(whole, request),
+            # `on_step` sees the end, so only fits of the same length have the same training
+            training=digest(whole if request.on_step is None else [whole, request.end]),
+            callbacks=callbacks,
+        )
+        cohort_size = cohort_size_of(self, one)
+        found = self.find(one.key, request.checkpoints, cohort_size) if one.key else None
+        if found is not None:
+            one.found(found)
+        elif context.wait is not None:
+            context.wait(one)
+        else:
+            self._train_alone(one)
+        if one.error is not None:
+            raise one.error
+        return self._trained(one)
+
+    def _train_alone(self, one: PendingFit) -> None:
+        while not one.done:
+            self.serve([one])
+
+    def serve(self, waiting: Sequence[PendingFit]) -> None:
+        """Answer at least one of the fits that wait, or wait a moment for another process. What
+        goes wrong for all of them becomes their error.
+        """
+        self._serving = True  # a callback that calls fit would wait for itself
+        try:
+            with current(self.device):
+                serve(self, waiting)
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            self.blame(waiting, error)
+        finally:
+            self._serving = False
+
+    def blame(self, fits: Iterable[PendingFit], error: BaseException) -> None:
+        """An error that ended trainings becomes that of the fits which still wait."""
+        found = training_error(error, self._built)
+        for one in fits:
+            if not one.done:
+                one.error = found
+
+    @property
+    def _built(self) -> str:
+        return place_of(type(self.model).build)
+
+    @contextlib.contextmanager
+    def _building(self) -> Iterator[None]:
+        """User code builds a network inside."""
+        try:
+            yield
+        except BaseException as error:
+            if ends_the_run(error):
+                raise
+            raise build_error(error, self._built) from error
+
+    def checkpoint(self, key: str, step: int) -> State | None:
+        """A kept state in mid-training, or None."""
+        found = self.find(key, frozenset({step}))
+        if found is None:
+            return None
+        values = {k: v.to(self.device) for k, v in found.checkpoints[step].items()}
+        return State(values, step, self.layers)
+
+    def find(
+        self, key: str, checkpoints: frozenset[int], cohort_size: int | None = None
+    ) -> Outcome | None:
+        """A finished training with at least these checkpoints, or None.
+
+        One of another cohort size serves too, unless the cohort sizes are to be exact.
+        """
+        found = self._recent.get(key)
+        if found is None or not checkpoints <= found.checkpoints.keys():
+            found = self.cache.get(key, self.layers, self.shapes, checkpoints)
+            if found is not None:
+                self._remember(key, found)
+        if (
+            found is not None
+            and self.cohort_sizes.exact
+            and cohort_size not in (None, found.cohort_size)
+        ):
+            return None
+        return found
+
+    def keep(self, key: str, outcome: Outcome) -> None:
+        """Keep a finished training, on disk and for a while in memory."""
+        self.cache.put(key, outcome)
+        self._remember(key, outcome)
+
+    def _remember(self, key: str, outcome: Outcome) -> None:
+        self._recent[key] = outcome
+        size = 4 * sum(math.prod(shape) for shape in self.shapes.values())
+        # the final and the best state, and as many again at a guess
+        while len(self._recent) > max(4, MEMORY // (4 * size)):
+            self._recent.pop(next(iter(self._recent)))
+
+    def _trained(self, one: PendingFit) -> Trained:
+        request, outcome, key, memo = one.request, one.outcome, one.key, one.memo
+        assert outcome is not None
+        if request.until is not None:
+            key = self.key(dataclasses.replace(request, end=outcome.step), one.callbacks)
+        if outcome.memo is not None:  # the same, and as new, whether it was trained or found
+            memo = outcome.memo.restored(self.device, self.layers)
+
+        def on_device(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            # copies: a strategy that changes them must not change what others are given
+            return {k: v.to(self.device, copy=True) for k, v in values.items()}
+
+        return Trained(
+            values=on_device(outcome.values),
+            step=outcome.step,
+            layers=self.layers,
+            mask=Mask(outcome.mask.kept, outcome.mask.held, self.layers).to(self.device),
+            start=request.start,
+            curve=outcome.curve,
+            best=State(on_device(outcome.best), outcome.best_step, self.layers),
+            cost=outcome.cost,
+            stopped=outcome.stopped,
+            key=key,
+            reused=one.reused,
+            memo=memo if request.until is not None else {},
+            device=outcome.device or str(self.device),
+            device_name=outcome.device_name or device_name(self.device),
+            peak_memory=outcome.peak_memory,
+            cohort_size=outcome.cohort_size,
+            variant=outcome.variant,
+        )
+
+
+def _key(whole: Mapping[str, object], request: FitRequest) -> str:
+    """The content address of what a request asks for; "" for a search that has no name."""
+    if request.until is None:
+        return digest([whole, request.end])
+    return digest([whole, request.end, dict(request.search)]) if request.search else ""
+
+
+def recipe_config(recipe: Recipe) -> dict[str, object]:
+    """A recipe as JSON, fields at their default left out so that a new option keeps old keys."""
+    return canonical(recipe)

@@ -1,0 +1,84 @@
+"""Each member's state at its lowest validation loss, kept beside the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lth_bench.masks import Mask
+from lth_bench.training.engine.network import standard
+from lth_bench.training.request import Values
+
+if TYPE_CHECKING:
+    from lth_bench.training.engine.layouts.base import Layout
+
+
+class BestStates:
+    """One copy of the layout's parameters and buffers, overwritten slot by slot.
+
+    Keeping the state of any number of members takes one operation a tensor on a GPU, where what an
+    operation costs is its launch.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._tensors: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def keep(self, slots: Sequence[int]) -> None:
+        """Copy these slots' state as it is now."""
+        layout = self._layout
+        live = {k: t.detach() for k, t in layout.tensors().items()}
+        if not self._tensors:
+            self._tensors = {k: torch.empty_like(t) for k, t in live.items()}
+        kept = self._tensors
+        if len(set(slots)) == layout.cohort_size:
+            torch._foreach_copy_(list(kept.values()), list(live.values()))
+        elif layout.static:
+            chosen = [slot in slots for slot in range(layout.cohort_size)]
+            which = torch.tensor(chosen, device=layout.device)
+            for key, tensor in live.items():
+                rows = which.view(-1, *[1] * (tensor.ndim - 1))
+                torch.where(rows, tensor, kept[key], out=kept[key])
+        else:
+            for slot in slots:
+                for key, tensor in live.items():
+                    layout.member(kept[key], slot).copy_(layout.member(tensor, slot))
+
+    @torch.no_grad()
+    def put(self, slot: int, values: Values) -> None:
+        """Set one slot's state, as a training that is resumed has it."""
+        packed = self._layout.packed(values)
+        for key, tensor in self._tensors.items():
+            self._layout.member(tensor, slot).copy_(packed[key])
+
+    def of(self, slots: Sequence[int], masks: Sequence[Mask]) -> list[dict[str, Tensor]]:
+        """Copies of these slots' states, pruned weights at +0.0; the masks are those that they
+        were kept under.
+        """
+        return copies(self._layout, self._tensors, slots, masks)
+
+
+@torch.no_grad()
+def copies(
+    layout: Layout, tensors: Mapping[str, Tensor], slots: Sequence[int], masks: Sequence[Mask]
+) -> list[dict[str, Tensor]]:
+    """Copies of some members' parts of tensors that lie as the layout's do, pruned weights at +0.0.
+
+    From a GPU the whole stack is read at once, whatever the number of members, and the copies
+    are in the host's memory.
+    """
+    tensors = {k: t.detach() for k, t in tensors.items()}
+    if layout.static:
+        # adding 0.0 makes +0.0 of the −0.0 that a mask's product leaves
+        tensors = {k: (t + 0.0 if t.is_floating_point() else t).cpu() for k, t in tensors.items()}
+    found = []
+    for slot, mask in zip(slots, masks, strict=True):
+        values = {k: standard(t) for k, t in layout.part(tensors, slot).items()}
+        if not layout.static:
+            mask.apply_(values)
+        found.append(values)
+    return found

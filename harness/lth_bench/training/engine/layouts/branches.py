@@ -1,0 +1,121 @@
+"""Every member as the network alone, side by side on the device: branches of one graph."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lth_bench.training.behaviour import evaluating, hooked
+from lth_bench.training.engine.layouts.stacked import Stacked
+from lth_bench.training.engine.network import EVAL_BATCH, Network, losses_and_rights
+from lth_bench.training.engine.stacking.stacks import ByMember
+from lth_bench.training.input.task_data import TaskData
+from lth_bench.training.recipe import Recipe
+
+
+class Branches(Stacked):
+    """Members computed by the network's own kernels, each on a stream of its own between a fork and
+    a join; captured, they are parallel branches of one graph. A member has the bits that it has
+    alone.
+
+    For convolutions on a GPU, which have no good stacked form: a grouped one is slower than the
+    same ones one after the other, and a small one alone leaves most of the GPU idle. Batches,
+    optimiser, masks and snapshots still work on the whole stack.
+    """
+
+    variant = "branches"
+    how = ByMember
+    stack: ByMember
+
+    @classmethod
+    def takes(cls, network: Network) -> bool:
+        """Whether this network can be trained so: it computes, and does nothing else."""
+        habits = network.habits
+        return not habits.draws and not habits.rebinds and not hooked(network.module)
+
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        super().__init__(network, data, recipe, cohort_size)
+        self._streams = (
+            [torch.cuda.Stream(self.device) for _ in range(cohort_size)]  # type: ignore[no-untyped-call]
+            if self.device.type == "cuda"
+            else []
+        )
+        trained = {k: p for k, p in self.parameters.items() if p.requires_grad}
+        # the members' own leaves, and where their gradients are gathered for the optimiser
+        self._leaves = [
+            {k: p.detach()[slot].requires_grad_() for k, p in trained.items()}
+            for slot in range(cohort_size)
+        ]
+        self._gathered = {k: torch.zeros_like(p) for k, p in trained.items()}
+        self._gradients = [
+            {k: g[slot] for k, g in self._gathered.items()} for slot in range(cohort_size)
+        ]
+        self._each = torch.zeros(cohort_size, dtype=network.dtype, device=self.device)
+
+    def backward(self, x: Tensor, y: Tensor) -> None:
+        batches = zip(self.stack.by_member(x), self.stack.by_member(y), strict=True)
+        used: set[str] = set()
+        for slot, (images, labels) in enumerate(batches):
+            with self._branch(slot):
+                used |= self._backward_of(slot, images, labels)
+        self._join()
+        self.losses += self._each
+        for key, gradient in self._gathered.items():
+            # as alone, a parameter that nothing uses has no gradient, and is not updated
+            self.parameters[key].grad = gradient if key in used else None
+
+    def _backward_of(self, slot: int, x: Tensor, y: Tensor) -> set[str]:
+        """One member's loss and gradients. Returns the parameters that have one."""
+        leaves, gradients = self._leaves[slot], self._gradients[slot]
+        loss = F.cross_entropy(
+            self._logits_of(slot, x), y, label_smoothing=self.recipe.label_smoothing
+        )
+        self._each[slot].copy_(loss.detach())
+        if slot in self.penalties:
+            frozen = {k: p.detach()[slot] for k, p in self.parameters.items() if k not in leaves}
+            loss = loss + self.penalties[slot]({**frozen, **leaves})
+        made: tuple[Tensor | None, ...] = torch.autograd.grad(
+            loss, list(leaves.values()), allow_unused=True
+        )
+        found = {k: g for k, g in zip(leaves, made, strict=True) if g is not None}
+        torch._foreach_copy_([gradients[k] for k in found], list(found.values()))
+        for key in gradients.keys() - found.keys():
+            gradients[key].zero_()
+        return set(found)
+
+    def _logits_of(self, slot: int, x: Tensor) -> Tensor:
+        with self.network.autocast():
+            out = self.stack.one(slot, self._leaves[slot], x.to(self.network.dtype))
+        return out.to(self.network.dtype)
+
+    @contextlib.contextmanager
+    def _branch(self, slot: int) -> Iterator[None]:
+        """What is launched inside lies on the member's stream, after what came before the fork."""
+        if not self._streams:
+            yield
+            return
+        stream = self._streams[slot]
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(stream):
+            yield
+
+    def _join(self) -> None:
+        for stream in self._streams:
+            torch.cuda.current_stream(self.device).wait_stream(stream)
+
+    @torch.no_grad()
+    def evaluated(self) -> Tensor:
+        # one after the other: a batch of this size fills the device
+        with evaluating(self.stack.module):
+            found = [losses_and_rights(self._validation(slot)) for slot in range(self.cohort_size)]
+        return torch.cat(found, 1)
+
+    def _validation(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
+        data, split = self.data, self.data.val
+        for i in range(0, len(split), EVAL_BATCH):
+            x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
+            yield self._logits_of(slot, x), y

@@ -1,0 +1,101 @@
+"""Several members in one computation, their tensors stacked along a first dimension."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lth_bench.training.behaviour import evaluating
+from lth_bench.training.engine.layouts.base import Layout
+from lth_bench.training.engine.network import EVAL_BATCH, Network
+from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
+from lth_bench.training.input.task_data import TaskData
+from lth_bench.training.recipe import Recipe
+
+LARGEST = 2**28
+"""Elements of an operation's output in an evaluation, at most: 1 GB in float32. Conv-2's first
+convolution has 65,536 an example, so 64 members at 1,000 examples would have 4.2e9."""
+
+
+class Stacked(Layout):
+    """Common to both ways to compute a stack. Backward is plain autograd through the stack: the
+    members' losses are summed, and each depends on its own weights alone.
+    """
+
+    how: ClassVar[type[Stack]]
+
+    def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
+        self.stack = self.how(network.module, cohort_size)
+        self.example_major = self.stack.example_major  # type: ignore[misc]
+        super().__init__(network, data, recipe, cohort_size)
+
+    def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        return self.stack.parameters, self.stack.buffers
+
+    def member(self, tensor: Tensor, slot: int) -> Tensor:
+        return tensor[slot]
+
+    def _logits(self, x: Tensor) -> Tensor:
+        with self.network.autocast():
+            return self.stack.forward(x.to(self.network.dtype)).to(self.network.dtype)
+
+    def backward(self, x: Tensor, y: Tensor) -> None:
+        logits = self._logits(x)
+        losses = F.cross_entropy(
+            logits.flatten(0, 1),
+            self.stack.by_member(y).flatten(),
+            label_smoothing=self.recipe.label_smoothing,
+            reduction="none",
+        )
+        losses = losses.view(self.cohort_size, -1).mean(1)
+        self.losses += losses.detach()
+        total = losses.sum()
+        for slot, penalty in self.penalties.items():
+            total = total + penalty({k: p[slot] for k, p in self.parameters.items()})
+        total.backward()  # type: ignore[no-untyped-call]  # torch's stub
+
+    @torch.no_grad()
+    def evaluated(self) -> Tensor:
+        data, split = self.data, self.data.val
+        loss = torch.zeros(self.cohort_size, device=self.device, dtype=torch.float64)
+        right = torch.zeros(self.cohort_size, device=self.device, dtype=torch.int64)
+        size = self._evaluation_batch()
+        with evaluating(self.stack.module):
+            for i in range(0, len(split), size):
+                x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
+                shape = x.shape
+                x = x[:, None] if self.example_major else x[None]
+                at = 1 if self.example_major else 0
+                x = x.expand(*(self.cohort_size if d == at else n for d, n in enumerate(x.shape)))
+                logits = self._logits(x.reshape(-1, *shape[1:]))
+                repeated = y.repeat(self.cohort_size)
+                found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
+                loss += found.view(self.cohort_size, -1).sum(1)
+                right += (logits.argmax(2) == y).sum(1)
+        return torch.stack([loss, right.double()])
+
+    def _evaluation_batch(self) -> int:
+        """Examples of an evaluation batch: on a CPU so many that the stack's activations stay in
+        the caches, on a GPU so many that its memory holds them.
+        """
+        if not self.static:
+            return max(1, EVAL_BATCH // self.cohort_size)
+        most = LARGEST // (self.cohort_size * self.network.largest_output)
+        return max(1, min(EVAL_BATCH, most))
+
+
+class Explicit(Stacked):
+    """Layer by layer."""
+
+    variant = "stacked"
+    how = ByLayer
+
+
+class Vmapped(Stacked):
+    """By `torch.func.vmap`."""
+
+    variant = "vmap"
+    how = ByVmap

@@ -1,0 +1,220 @@
+"""A task's network on its device: its layers, its values, its forward pass, its evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lth_bench.errors import TrainingError
+from lth_bench.masks import Mask
+from lth_bench.models.prunable import prunable_layers
+from lth_bench.models.tracing import Outputs, to_trace
+from lth_bench.training.behaviour import Habits, evaluating, habits_of, takes_channels_last
+from lth_bench.training.engine.sparse_input.linear import MOST, SparseInputSequential, sparse_stages
+from lth_bench.training.flops import count_flops
+from lth_bench.training.input.resident import ResidentSplit
+from lth_bench.training.input.sparse_images import SparseImages, SparseRows
+from lth_bench.training.input.task_data import Examples, TaskData
+from lth_bench.training.request import Parametrize
+
+EVAL_BATCH = 1000
+"""Examples an evaluation batch. Fixed: another size gives other last bits."""
+
+
+class Network:
+    """One module, reused for every training of a task on this device."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        device: torch.device,
+        dtype: str,
+    ) -> None:
+        self.layers = prunable_layers(module, input_shape, classes)
+        self.flops = count_flops(module, self.layers, input_shape)
+        self.input_shape = input_shape
+        self.device = device
+        self.dtype = torch.float64 if dtype == "float64" else torch.float32
+        self._autocast = dtype == "bfloat16"
+        self.module = module.to(device=device, dtype=self.dtype)
+        if not module.training:
+            module.train()  # as every training loop does; parts alone may be held in eval mode
+        if takes_channels_last(self.module, input_shape):
+            # convolutions take .77 to .89 of the time on a CPU with AVX-512 (conv_bn, conv2 and
+            # resnet20 at 8×8 and 32×32, medians of 5 to 9 blocks)
+            self.module.to(memory_format=torch.channels_last)
+        self.parameters = dict(self.module.named_parameters())
+
+    @cached_property
+    def stacks(self) -> str | None:
+        """How members of this network are stacked: `explicit`, `vmap`, or None for not at all."""
+        from lth_bench.training.engine.stacking.agree import how_it_stacks
+
+        return how_it_stacks(self.module, self.input_shape)
+
+    @cached_property
+    def habits(self) -> Habits:
+        """What it does in a forward pass beside computing."""
+        return habits_of(self.module, self.input_shape)
+
+    def load(self, values: Mapping[str, Tensor]) -> None:
+        """Copy values into the module, converting device and dtype."""
+        self.module.load_state_dict(values)
+
+    def values(self) -> dict[str, Tensor]:
+        """Copies of the module's parameters and buffers."""
+        return {k: standard(v) for k, v in self.module.state_dict().items()}
+
+    def twin(self, values: Mapping[str, Tensor]) -> nn.Module:
+        """A module of its own with these values, in the mode that it trains in, on the device."""
+        module = copy.deepcopy(self.module).to(memory_format=torch.contiguous_format)
+        module.zero_grad(set_to_none=True)
+        module.load_state_dict(values)
+        return module
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """bfloat16 where the recipe asks for it; master weights stay float32."""
+        if self._autocast:
+            # each weight is used once a pass; a cache would outlive a captured one
+            return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+        return contextlib.nullcontext()
+
+    def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:
+        """Logits [N, classes] in float32 (float64 under that dtype)."""
+        before = {k: self.module.get_buffer(k) for k in self.habits.rebinds}
+        with self.autocast():
+            x = x.to(self.dtype)
+            if parametrize is None:
+                out: Tensor = self.module(x)
+            else:
+                out = torch.func.functional_call(
+                    self.module, parametrized(self.parameters, mask, parametrize), (x,)
+                )
+        for key, tensor in before.items():  # the layout knows the tensors that there were
+            self._put_back(key, tensor)
+        return out.to(self.dtype)
+
+    @torch.no_grad()
+    def _put_back(self, key: str, tensor: Tensor) -> None:
+        """Give a buffer its old tensor again, with the new one's values."""
+        owner, _, name = key.rpartition(".")
+        tensor.copy_(self.module.get_buffer(key))
+        setattr(self.module.get_submodule(owner), name, tensor)
+
+    @cached_property
+    def largest_output(self) -> int:
+        """Elements an example of the largest tensor that an operation of the forward pass makes."""
+        twin, examples = to_trace(self.module, self.input_shape)
+        with torch.no_grad(), Outputs() as seen:
+            twin(examples)
+        return int(max(seen.elements, examples.numel())) // len(examples)
+
+    @cached_property
+    def first_is_largest(self) -> bool:
+        """Whether no layer has more weights than the first one."""
+        return self.layers[0].numel == max(layer.numel for layer in self.layers)
+
+    def sparse_input_sequential(self, data: TaskData) -> SparseInputSequential | None:
+        """The network, sequential, leaving out the images' background, with values of no
+        meaning; None where that cannot be or does not pay.
+        """
+        stages = None if self._autocast else sparse_stages(self.module, data, self.device)
+        if stages is None or data.background is None:
+            return None
+        return SparseInputSequential(stages, data.background)
+
+    @torch.no_grad()
+    def evaluate(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
+    ) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy over a split, in eval mode."""
+        loss, right = self.evaluated(split, data, mask, parametrize).flatten().tolist()
+        return loss / len(split), right / len(split)
+
+    @torch.no_grad()
+    def evaluated(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
+    ) -> Tensor:
+        """[2, 1], float64, on the device: sum of the cross-entropies over a split and examples that
+        are right, in eval mode.
+        """
+        with evaluating(self.module):
+            return losses_and_rights(self._logits(split, data, mask, parametrize))
+
+    def _logits(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        sequential = self.sparse_input_sequential(data) if parametrize is None else None
+        if sequential is not None:
+            sequential.load(self.parameters)
+            yield from self.sparse_logits(sequential, split, data)
+            return
+        for i in range(0, len(split), EVAL_BATCH):
+            x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
+            yield self.forward(x, mask, parametrize), y
+
+    def sparse_logits(
+        self, sequential: SparseInputSequential, split: Examples, data: TaskData
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the network makes of a split: logits [N, classes] and labels [N], batch by batch."""
+        background = data.background
+        assert background is not None
+        images: Iterable[SparseRows]
+        if isinstance(split, ResidentSplit) and split.x.numel() <= MOST:
+            images = split.without_background(background, self.dtype).in_order(EVAL_BATCH)
+        else:
+            shades = background.shades.to(self.dtype)
+            starts = range(0, len(split), EVAL_BATCH)
+            parts = (split.x[i : i + EVAL_BATCH] for i in starts)
+            images = (SparseImages(x, background.value, shades).in_order(len(x))[0] for x in parts)
+        for x, y in zip(images, torch.split(split.y, EVAL_BATCH), strict=True):
+            yield sequential.logits(x), y
+
+
+def require_finite(module: nn.Module, built: str) -> None:
+    """TrainingError for initial values that are NaN or infinite, in `module`'s dtype. Constants may
+    be: attention's masks are full of −∞.
+    """
+    for name, parameter in module.named_parameters():
+        wrong = parameter.numel() - int(parameter.isfinite().sum())
+        if parameter.requires_grad and wrong:
+            raise TrainingError(
+                f"the network's initial values are not finite: {wrong} of {parameter.numel()} "
+                f"entries of {name!r} are NaN or infinite ({built})"
+            )
+
+
+def losses_and_rights(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Over batches of logits [N, classes] and labels [N]: sum of the cross-entropies, and examples
+    that are right. [2, 1], float64, on their device, which is not waited for.
+    """
+    losses, right = [], []
+    for logits, y in batches:
+        losses.append(F.cross_entropy(logits, y, reduction="sum").double())
+        right.append((logits.argmax(1) == y).sum())
+    # one after the other: another order of summing would give other last bits
+    return torch.stack([reduce(torch.add, losses), reduce(torch.add, right).double()])[:, None]
+
+
+def standard(tensor: Tensor) -> Tensor:
+    """A copy that lies as tensors usually do, whatever the layout of the step."""
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def parametrized(
+    trainables: Mapping[str, Tensor], mask: Mask, parametrize: Parametrize
+) -> dict[str, Tensor]:
+    """The weights that `parametrize` makes of the trainables, with the mask applied."""
+    # what it leaves out is used as it is
+    weights = {**trainables, **parametrize(dict(trainables), mask)}
+    for key, kept in mask.items_by_key().items():
+        weights[key] = weights[key] * kept
+    return weights

@@ -1,0 +1,138 @@
+"""Does a network train in a stack as it does alone? Tried on two members, for a step."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lth_bench.training.behaviour import EXAMPLES, evaluating, habits_of, hooked
+from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
+from lth_bench.training.randomness import seeded
+
+MEMBERS = 2
+RATE = 0.05
+"""Learning rate of the step."""
+TOLERANCE = 1e-9
+"""Of float64 numbers, relative to their tensor's largest: a wrong stack is off by about 1."""
+SMALL = 1e-4
+"""Largest numbers of a tensor, below which they are compared to this instead."""
+
+
+def how_it_stacks(module: nn.Module, input_shape: tuple[int, ...]) -> str | None:
+    """`explicit`, `vmap`, or None for a network that trains alone.
+
+    Alone train networks that draw random numbers in their forward pass (dropout), whose draws
+    would depend on the place in the stack; networks with hooks, which may do anything; and those
+    that `torch.func` cannot stack, or that come out otherwise than alone in what `_step` looks at.
+    Layers are taken one by one where that comes out right too.
+
+    `module` is in the mode that it trains in. Parameters that it holds frozen are frozen here, and
+    parts that it holds in eval mode are in eval mode.
+    """
+    if hooked(module) or habits_of(module, input_shape).draws:
+        return None
+    with seeded("stack"):
+        twin = copy.deepcopy(module).to("cpu", torch.float64)
+        members = [_member(twin, input_shape) for _ in range(MEMBERS)]
+        try:
+            alone = [_alone(twin, member) for member in members]
+            if not _agree(_together(ByVmap(twin, MEMBERS), members), alone):
+                return None
+        except Exception:  # whatever operation cannot be stacked, for whatever reason
+            return None
+        try:
+            agree = _agree(_together(ByLayer(twin, MEMBERS), members), alone)
+        except Exception:  # the network's own code does not take the stacked layers' rows
+            return "vmap"
+    return "explicit" if agree else "vmap"
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Values of a member's own, so that members mixed up show, and two batches."""
+
+    values: dict[str, Tensor]
+    x: Tensor
+    """[2, N, C, H, W]."""
+    y: Tensor
+    """int64 [2, N], below any number of classes."""
+
+
+def _member(module: nn.Module, input_shape: tuple[int, ...]) -> _Member:
+    values = {
+        k: v + 0.1 * torch.rand_like(v) if v.is_floating_point() else v.clone()
+        for k, v in module.state_dict().items()
+    }
+    x = torch.randn(2, EXAMPLES, *input_shape, dtype=torch.float64)
+    return _Member(values, x, torch.randint(0, 2, x.shape[:2]))
+
+
+Seen = dict[str, Tensor]
+"""What a member is after a step, and what it computes."""
+
+
+def _alone(module: nn.Module, member: _Member) -> Seen:
+    twin = copy.deepcopy(module)
+    twin.load_state_dict(member.values)
+    logits = twin(member.x[0].clone())
+    F.cross_entropy(logits, member.y[0]).backward()  # type: ignore[no-untyped-call]  # torch's stub
+    _update(list(twin.parameters()))
+    after = {k: v.detach().clone() for k, v in twin.state_dict().items()}
+    after |= {f"gradient of {k}": _gradient(p) for k, p in twin.named_parameters()}
+    with torch.no_grad():
+        again = twin(member.x[1].clone())
+        with evaluating(twin):
+            judged = twin(member.x[1].clone())
+    return {**after, "logits": logits.detach(), "again": again, "judged": judged}
+
+
+def _together(stack: Stack, members: list[_Member]) -> list[Seen]:
+    with torch.no_grad():
+        for key, tensor in stack.tensors.items():
+            tensor.copy_(torch.stack([m.values[key] for m in members]))
+    x = torch.stack([m.x for m in members], dim=2 if stack.example_major else 1).flatten(1, 2)
+    logits = stack.forward(x[0].clone())
+    losses = [F.cross_entropy(z, m.y[0]) for z, m in zip(logits, members, strict=True)]
+    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
+    _update(list(stack.parameters.values()))
+    found = {k: v.detach().clone() for k, v in stack.tensors.items()}
+    found |= {f"gradient of {k}": _gradient(p) for k, p in stack.parameters.items()}
+    with torch.no_grad():
+        again = stack.forward(x[1].clone())
+        with evaluating(stack.module):
+            judged = stack.forward(x[1].clone())
+    found |= {"logits": logits.detach(), "again": again, "judged": judged}
+    return [{k: v[slot] for k, v in found.items()} for slot in range(len(members))]
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+
+
+@torch.no_grad()
+def _update(parameters: list[Tensor]) -> None:
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter -= RATE * parameter.grad
+
+
+def _agree(found: list[Seen], expected: list[Seen]) -> bool:
+    return all(
+        one.keys() == other.keys() and all(_near(one[k], v) for k, v in other.items())
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+def _near(a: Tensor, b: Tensor) -> bool:
+    """What is not finite agrees with nothing."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if not b.is_floating_point() or not b.numel():
+        return torch.equal(a, b)
+    # a bias before a batch norm has a gradient of rounding errors
+    scale = max(SMALL, float(b.abs().max()))
+    return bool(((a - b).abs() <= TOLERANCE * scale).all())

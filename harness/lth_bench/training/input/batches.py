@@ -1,0 +1,159 @@
+"""The batches of a cohort: each member's own, a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from lth_bench.training.graphs import captures
+from lth_bench.training.input.resident import ResidentData
+from lth_bench.training.input.streamed_batches import StreamedBatchSource
+from lth_bench.training.input.streaming import StreamedData
+from lth_bench.training.input.task_data import TaskData, augment
+from lth_bench.training.recipe import Recipe
+
+
+class BatchSource(Protocol):
+    """`begin` with each slot's seed and first step; then `load` and `batch` for every step."""
+
+    static: bool
+    """Whether `batch` is made of operations on tensors that stay where they are."""
+    at_once: int
+    """How many batches one `load` ever gets ready, at most."""
+
+    def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None: ...
+
+    def load(self, done: int, steps: int = 1) -> None:
+        """Get the batches of the next `steps` updates ready, after `done` updates; at most as many
+        as `ahead` allows.
+        """
+
+    def ahead(self, done: int) -> int:
+        """How many batches one `load` can get ready after `done` updates. Where it is more than
+        one, calling or replaying `batch` again gives the next one.
+        """
+
+    def batch(self) -> tuple[Any, Tensor]: ...
+
+
+def make_batch_source(
+    data: TaskData, recipe: Recipe, cohort_size: int, example_major: bool
+) -> BatchSource:
+    """The batch source of a data source."""
+    if isinstance(data, StreamedData):
+        return StreamedBatchSource(data, recipe, cohort_size, example_major)
+    assert isinstance(data, ResidentData)
+    return ResidentBatchSource(data, recipe, cohort_size, example_major)
+
+
+class ResidentBatchSource:
+    """Gathers from data on the device. What changes from step to step is which rows, and the
+    draws of the augmentation: both are looked up once an epoch.
+
+    On a GPU the place in the epoch is kept on the device, and `batch` moves it on: within an epoch
+    nothing but the captured step is launched.
+    """
+
+    static = True
+
+    def __init__(
+        self, data: ResidentData, recipe: Recipe, cohort_size: int, example_major: bool
+    ) -> None:
+        self.data, self.recipe, self.cohort_size, self.example_major = (
+            data,
+            recipe,
+            cohort_size,
+            example_major,
+        )
+        self.per_epoch = recipe.steps_per_epoch(len(data.train))
+        self._stays = captures(data.device)
+        self.at_once = self.per_epoch if self._stays else 1
+        self._augments = bool(recipe.crop or recipe.flip)
+        self._kinds = 4 if self._augments else 1  # row; then offset down, offset right, flipped
+        self._used = self.per_epoch * recipe.batch_size
+        # one table [kind, slot, example of the epoch]; the slice of it for a step; on a GPU each
+        # slot's first example of the next step, and the examples of a step from there
+        device = data.device
+        self._table = torch.zeros(
+            self._kinds, cohort_size, self._used, dtype=torch.int64, device=device
+        )
+        self._step = self._table[:, :, : recipe.batch_size]
+        self._place = torch.zeros(cohort_size, 1, dtype=torch.int64, device=device)
+        self._span = torch.arange(recipe.batch_size, device=device)[None]
+        self._next: int | None = None
+        """Updates done before the batch that the device is at; None before the first."""
+        self._epochs: list[tuple[int, int] | None] = [None] * cohort_size
+        self._seeds: Sequence[int] = ()
+        self._starts: Sequence[int] = ()
+
+    def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
+        """Each slot's seed and the step that it starts from."""
+        self._seeds, self._starts, self._next = seeds, starts, None
+        self._offsets = sorted({start % self.per_epoch for start in starts})
+
+    def ahead(self, done: int) -> int:
+        """Steps until the first slot comes to the end of its epoch."""
+        if not self._stays:
+            return 1
+        return min(self.per_epoch - (o + done) % self.per_epoch for o in self._offsets)
+
+    def load(self, done: int, steps: int = 1) -> None:
+        """Get the batches of the next `steps` updates ready, after `done` updates."""
+        if self._next != done or any((o + done) % self.per_epoch == 0 for o in self._offsets):
+            self._fill(done)
+        if not self._stays:
+            self._slice(done)
+        elif self._next != done:
+            places = [[self._position(start, done)] for start in self._starts]
+            self._place.copy_(torch.tensor(places))
+        self._next = done + steps
+
+    def _position(self, start: int, done: int) -> int:
+        return (start + done) % self.per_epoch * self.recipe.batch_size
+
+    def _slice(self, done: int) -> None:
+        """Point to the step's part of the table, where nothing was captured that would miss it."""
+        size = self.recipe.batch_size
+        if len(self._offsets) == 1:
+            place = self._position(self._starts[0], done)
+            self._step = self._table[:, :, place : place + size]
+            return
+        places = [self._position(start, done) for start in self._starts]
+        rows = [self._table[:, slot, at : at + size] for slot, at in enumerate(places)]
+        self._step = torch.stack(rows, dim=1)
+
+    def _fill(self, done: int) -> None:
+        """Look up the epochs that the slots are in; those of one seed after each other, since the
+        data keeps its last permutations.
+        """
+        for slot in sorted(range(self.cohort_size), key=lambda s: self._seeds[s]):
+            seed, epoch = self._seeds[slot], (self._starts[slot] + done) // self.per_epoch
+            if self._epochs[slot] == (seed, epoch):
+                continue
+            self._table[0, slot] = self.data.order(seed, epoch)[: self._used]
+            if self._augments:
+                draws = self.data.draws(seed, epoch, self.recipe)
+                self._table[1:, slot] = draws[:, : self._used]
+            self._epochs[slot] = (seed, epoch)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """Pixels [rows, C, H, W] and labels [rows] of all members, member- or example-major."""
+        step = self._taken() if self._stays else self._step
+        flat = step.transpose(1, 2) if self.example_major else step
+        flat = flat.reshape(flat.shape[0], -1)
+        train = self.data.train
+        x = train.x.index_select(0, flat[0])
+        if self._augments:
+            x = augment(x, self.recipe.crop, flat[1], flat[2], flat[3])
+        return self.data.normalise(x), train.y.index_select(0, flat[0])
+
+    def _taken(self) -> Tensor:
+        """The step's part of the table, by the places on the device, which are moved on."""
+        places = (self._place + self._span).expand(self._kinds, -1, -1)
+        found = self._table.gather(2, places)
+        # round and round, so that warming up reads nothing beyond
+        self._place.add_(self.recipe.batch_size).remainder_(self._used)
+        return found

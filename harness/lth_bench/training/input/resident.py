@@ -1,0 +1,74 @@
+"""A dataset on the device: uint8 pixels, whole batches gathered, normalised and augmented there.
+
+No loader and no worker: on the small networks of this field, per-image conversion costs more
+than the training step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lth_bench.data.arrays import Arrays
+from lth_bench.data.splits import count_values, split
+from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
+from lth_bench.training.input.task_data import Background, TaskData
+from lth_bench.training.input.task_data import augment as augment
+from lth_bench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ResidentSplit:
+    """Examples of one split: x uint8 [N, C, H, W], y int64 [N], on the device."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return self.y.numel()
+
+    def without_background(self, background: Background, dtype: torch.dtype) -> SparseImages:
+        """The images, normalised, less the background; made once."""
+        known = self._sparse.get(dtype)
+        if known is None or known[0] is not background:
+            shades = background.shades.to(dtype)
+            known = self._sparse[dtype] = (
+                background,
+                SparseImages(self.x, background.value, shades),
+            )
+        return known[1]
+
+    @cached_property
+    def _sparse(self) -> dict[torch.dtype, tuple[Background, SparseImages]]:
+        return {}
+
+    def take(self, index: Tensor) -> ResidentSplit:
+        """The examples at positions int64 [n], as a split of their own."""
+        return ResidentSplit(self.x[index], self.y[index])
+
+
+class ResidentData(TaskData):
+    """The training and validation splits of a task, all on its device."""
+
+    train: ResidentSplit
+    val: ResidentSplit
+
+    def __init__(
+        self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
+    ) -> None:
+        """`keep`: bytes of prepared batches that may be kept for later trainings."""
+        train, val = split(len(arrays.train_y), arrays.train_y, val_size, arrays.fingerprint())
+        x = arrays.train_x[train]
+        self.train = ResidentSplit(x.to(device), arrays.train_y[train].to(device))
+        self.val = ResidentSplit(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
+        self.kept = KeptBatches(keep)
+        super().__init__(count_values(x), arrays.info.input_shape, arrays.classes, device)
+
+    def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
+        """Gathered on the device."""
+        epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
+        part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
+        return self.train.x.index_select(0, self.order(seed, epoch)[part])

@@ -1,0 +1,95 @@
+"""The batches of a cohort whose data is streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lth_bench.training.input.streaming import StreamedData
+from lth_bench.training.input.task_data import augment
+from lth_bench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What one epoch of a seed looks up, on the device."""
+
+    labels: Tensor
+    """int64 [N], in the epoch's order."""
+    draws: Tensor
+    """The augmentation, int64 [3, N]."""
+
+
+class StreamedBatchSource:
+    """Copies what was read ahead to fixed places, so that everything after it can be captured.
+
+    Slots at the same seed and step share one reading.
+    """
+
+    static = True
+    at_once = 1
+
+    def __init__(
+        self, data: StreamedData, recipe: Recipe, cohort_size: int, example_major: bool
+    ) -> None:
+        self.data, self.recipe, self.cohort_size = data, recipe, cohort_size
+        self.per_epoch = recipe.steps_per_epoch(len(data.train))
+        self._augments = bool(recipe.crop or recipe.flip)
+        data.expect(cohort_size)
+
+        def rows(dtype: torch.dtype, *shape: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+            """All members' rows as the network takes them, and views of each slot's own."""
+            leading = (
+                (recipe.batch_size, cohort_size)
+                if example_major
+                else (cohort_size, recipe.batch_size)
+            )
+            whole = torch.zeros((*leading, *shape), dtype=dtype, device=data.device)
+            return whole.flatten(0, 1), whole.unbind(1 if example_major else 0)
+
+        self._x, self._slots_x = rows(torch.uint8, *data.input_shape)
+        self._y, self._slots_y = rows(torch.int64)
+        self._draws, self._slots_draws = rows(torch.int64, 3)
+        self._epochs: dict[tuple[int, int], _Epoch] = {}
+        self._seeds: Sequence[int] = ()
+        self._starts: Sequence[int] = ()
+
+    def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
+        """Each slot's seed and the step that it starts from."""
+        self._seeds, self._starts = seeds, starts
+
+    def ahead(self, done: int) -> int:
+        """One: every batch is prepared by itself."""
+        return 1
+
+    def load(self, done: int, steps: int = 1) -> None:
+        """Get the batch of the update after `done` updates ready."""
+        assert steps == 1
+        size = self.recipe.batch_size
+        used = {}
+        for slot, (seed, start) in enumerate(zip(self._seeds, self._starts, strict=True)):
+            epoch, position = divmod(start + done, self.per_epoch)
+            used[seed, epoch] = about = self._epochs.get((seed, epoch)) or self._about(seed, epoch)
+            self._epochs[seed, epoch] = about
+            part = slice(position * size, (position + 1) * size)
+            pixels = self.data.host_pixels(start + done, seed, self.recipe)
+            self._slots_x[slot].copy_(pixels, non_blocking=True)
+            self._slots_y[slot].copy_(about.labels[part])
+            if self._augments:
+                self._slots_draws[slot].copy_(about.draws[:, part].T)
+        self._epochs = used
+
+    def _about(self, seed: int, epoch: int) -> _Epoch:
+        data = self.data
+        draws = data.draws(seed, epoch, self.recipe) if self._augments else torch.empty(0)
+        return _Epoch(data.train.y[data.order(seed, epoch)], draws)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """Pixels [rows, C, H, W] and labels [rows] of all members, member- or example-major."""
+        x = self._x
+        if self._augments:
+            x = augment(x, self.recipe.crop, *self._draws.unbind(1))
+        return self.data.normalise(x), self._y

@@ -1,0 +1,244 @@
+"""A dataset that does not fit on the device: read, batch by batch, ahead of the training.
+
+Pixels, order, augmentation and normalisation are those of `ResidentData`: on a CPU a training has
+the same bits either way, and either way finds what the other has trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lth_bench.data.arrays import Arrays
+from lth_bench.data.reading import ImageReader, Images, InMemory, Stream
+from lth_bench.data.splits import count_values, split
+from lth_bench.training.input.resident import ResidentSplit
+from lth_bench.training.input.task_data import Examples, TaskData
+from lth_bench.training.recipe import Recipe
+
+BLOCK = 256
+"""Images read at a time where a whole split is gone through."""
+
+
+class Source(Protocol):
+    """A dataset whose images are read when they are wanted."""
+
+    @property
+    def train(self) -> Images: ...
+    @property
+    def train_y(self) -> Tensor: ...
+    @property
+    def test(self) -> Images: ...
+    @property
+    def test_y(self) -> Tensor: ...
+    @property
+    def classes(self) -> int: ...
+    def fingerprint(self) -> str: ...
+    def counts(self) -> Tensor: ...
+
+
+class HostArrays:
+    """Decoded arrays in the host's memory, as a source."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.train, self.train_y = InMemory(arrays.train_x), arrays.train_y
+        self.test, self.test_y = InMemory(arrays.test_x), arrays.test_y
+        self.classes = arrays.classes
+        self.fingerprint = arrays.fingerprint
+        self._x = arrays.train_x
+
+    def counts(self) -> Tensor:
+        """Occurrences of each value in the training split, int64 [C, 256]."""
+        blocks = (self._x[i : i + BLOCK] for i in range(0, len(self._x), BLOCK))
+        total = torch.zeros(self._x.shape[1], 256, dtype=torch.int64)
+        for block in blocks:
+            total += count_values(block)
+        return total
+
+
+class StreamedPixels:
+    """Some of a source's images; stands where a tensor uint8 [N, C, H, W] on a device would."""
+
+    def __init__(
+        self, images: Images, index: Tensor, reader: ImageReader, device: torch.device
+    ) -> None:
+        """`index`, int64 [N] on the CPU, says which."""
+        self.images, self.index, self._reader, self._device = images, index, reader, device
+        self.shape = (len(index), *images.shape[1:])
+        self._sweep: Stream | None = None
+        self._width = 0
+
+    def __getitem__(self, index: slice | Tensor, /) -> Tensor:
+        """Read them now. Slices that follow each other, as in an evaluation, are read ahead."""
+        if isinstance(index, Tensor):
+            pixels = self._now(self.index[index.cpu()])
+        else:
+            pixels = self._slice(*index.indices(len(self.index)))
+        return pixels.to(self._device, non_blocking=True)
+
+    def take(self, index: Tensor) -> StreamedPixels:
+        """The images at positions int64 [n], still unread."""
+        return StreamedPixels(self.images, self.index[index.cpu()], self._reader, self._device)
+
+    def _slice(self, start: int, stop: int, step: int) -> Tensor:
+        if not self._is_next(start, stop, step):
+            size = stop - start
+            if step != 1 or size < 1 or start % size:
+                return self._now(self.index[start:stop:step])
+            if self._sweep is not None:
+                self._sweep.close()
+            self._width = size
+            depth = self._reader.depth(size)
+            self._sweep = Stream(self._reader, self.images, self._block, start // size, depth)
+        assert self._sweep is not None
+        return self._sweep.take()
+
+    def _is_next(self, start: int, stop: int, step: int) -> bool:
+        """Whether this is what has been read ahead."""
+        if self._sweep is None or start != self._sweep.position * self._width:
+            return False
+        return step == 1 and start < stop == min(start + self._width, len(self.index))
+
+    def _block(self, position: int) -> Tensor | None:
+        block = self.index[position * self._width : (position + 1) * self._width]
+        return block if len(block) else None
+
+    def _now(self, index: Tensor) -> Tensor:
+        return self._reader.begin(self.images, index).wait()
+
+
+@dataclass(frozen=True)
+class StreamedSplit:
+    """One split: images that are read when they are wanted, labels int64 [N] on the device."""
+
+    x: StreamedPixels
+    y: Tensor
+
+    def __len__(self) -> int:
+        return self.y.numel()
+
+    def take(self, index: Tensor) -> StreamedSplit:
+        """The examples at positions int64 [n], as a split of their own, still unread."""
+        return StreamedSplit(self.x.take(index), self.y[index.to(self.y.device)])
+
+
+class StreamedData(TaskData):
+    """The training and validation splits of a task, read from a source while they are used.
+
+    Not for several threads at once.
+    """
+
+    train: StreamedSplit
+
+    def __init__(
+        self,
+        source: Source,
+        val_size: int,
+        device: torch.device,
+        threads: int = 1,
+        keep: int = 0,
+    ) -> None:
+        """`threads` read ahead. A validation split of at most `keep` bytes stays on the device."""
+        self._reader = ImageReader(threads, str(device))
+        self._source, self.threads, self.device = source, threads, device
+        labels = source.train_y
+        train, val = split(len(labels), labels, val_size, source.fingerprint())
+        self.train = self._streamed(source.train, train, labels[train])
+        held_out = self._streamed(source.train, val, labels[val])
+        self.val = self._kept(held_out, keep)
+        counts = source.counts()
+        for i in range(0, val_size, BLOCK):
+            # those of the validation split are taken off again: it is the smaller one
+            counts = counts - count_values(self.val.x[i : i + BLOCK])
+        _, channels, height, width = source.train.shape
+        super().__init__(counts, (channels, height, width), source.classes, device)
+        self._courses: list[_Course] = []
+        self._most = 1
+
+    def test(self, keep: int = 0) -> Examples:
+        """The test split, beside the others; on the device where it has at most `keep` bytes."""
+        source = self._source
+        index = torch.arange(len(source.test_y))
+        return self._kept(self._streamed(source.test, index, source.test_y), keep)
+
+    def expect(self, streams: int) -> None:
+        """So many trainings with seeds or steps of their own will ask in turn."""
+        self._most = max(self._most, streams)
+
+    def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
+        """What was read for this step, put on the device."""
+        return self.host_pixels(step, seed, recipe).to(self.device, non_blocking=True)
+
+    def host_pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
+        """The same on the CPU; pinned where the device is a GPU.
+
+        The steps after it are read ahead. A training that goes on where it stopped finds them;
+        one that starts, or has another seed, waits for its first batch. Who asks for the step that
+        was asked for last shares it.
+        """
+        size = recipe.batch_size
+        course = next((c for c in self._courses if c.leads_to(step, seed, size)), None)
+        if course is not None:
+            self._courses.remove(course)
+        else:
+            while len(self._courses) >= self._most:
+                self._courses.pop(0).stream.close()
+            course = _Course(self, self._reader, seed, recipe, step)
+        self._courses.append(course)  # the last used comes last
+        return course.at(step)
+
+    def close(self) -> None:
+        """End the threads. They also end when the data is no longer referenced."""
+        for course in self._courses:
+            course.stream.close()
+        self._reader.close()
+
+    def _streamed(self, images: Images, index: Tensor, labels: Tensor) -> StreamedSplit:
+        pixels = StreamedPixels(images, index, self._reader, self.device)
+        return StreamedSplit(pixels, labels.to(self.device))
+
+    def _kept(self, part: StreamedSplit, keep: int) -> Examples:
+        if math.prod(part.x.shape) > keep:
+            return part
+        x = torch.empty(part.x.shape, dtype=torch.uint8, device=self.device)
+        for i in range(0, len(x), BLOCK):
+            x[i : i + BLOCK] = part.x[i : i + BLOCK]
+        return ResidentSplit(x, part.y)
+
+
+class _Course:
+    """One training's way through the data."""
+
+    def __init__(
+        self, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
+    ) -> None:
+        self._data, self._seed, self._size = data, seed, recipe.batch_size
+        self._per_epoch = recipe.steps_per_epoch(len(data.train))
+        self._epoch, self._order = -1, torch.empty(0)
+        self._last: Tensor | None = None
+        images, depth = data.train.x.images, reader.depth(self._size)
+        self.stream = Stream(reader, images, self._index, start, depth)
+
+    def leads_to(self, step: int, seed: int, size: int) -> bool:
+        """Whether the batch of this step is its next, or the one it gave last."""
+        if (seed, size) != (self._seed, self._size):
+            return False
+        next_one = self.stream.position
+        return step == next_one or (step == next_one - 1 and self._last is not None)
+
+    def at(self, step: int) -> Tensor:
+        """The batch, uint8 [N, C, H, W] on the CPU."""
+        if self._last is None or step == self.stream.position:
+            self._last = self.stream.take()
+        return self._last
+
+    def _index(self, step: int) -> Tensor:
+        epoch, position = divmod(step, self._per_epoch)
+        if epoch != self._epoch:  # steps only ever go on
+            self._epoch, self._order = epoch, self._data.host_order(self._seed, epoch)
+        part = self._order[position * self._size : (position + 1) * self._size]
+        return self._data.train.x.index[part]

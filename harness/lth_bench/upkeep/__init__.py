@@ -1,1 +1,0 @@
-"""Looking after results and the machine: what is not needed any more, and what is wrong."""

@@ -1,0 +1,148 @@
+"""Databases with chosen numbers: `chosen({(label, density): [accuracy of seed 0, …]}, …)`."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+Scenario: Any = RECORDS["Scenario"]
+
+Value = float | str | None
+"""An accuracy, a status, or None for what has not come yet."""
+DENSE = ("dense", 1.0)
+
+
+@dataclass
+class Chosen(Scenario):
+    """A suite whose accuracies are given; everything that is not is as in records.py."""
+
+    cells: Mapping[tuple[Any, ...], Sequence[Value]] = field(default_factory=dict)
+    """(label, density) or (label/control, density) → value of each seed; with a model before
+    them where tasks differ."""
+    stops: Mapping[tuple[Any, ...], Sequence[int]] = field(default_factory=dict)
+    """Early-stop steps, by the same keys."""
+    searches: Mapping[str, int] = field(default_factory=dict)
+    """Steps of search by label, 1,000 as many as a training; as in records.py otherwise."""
+    empty: Mapping[tuple[Any, ...], Sequence[tuple[Sequence[str], float]]] = field(
+        default_factory=dict
+    )
+    """Layers without a weight, and the effective density, by the same keys."""
+    metrics: Mapping[str, Mapping[tuple[Any, ...], Sequence[float]]] = field(default_factory=dict)
+    """Other metrics by name, by the same keys."""
+    sources: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """The task that a label's tickets were found on, where it is another one."""
+    baseline: str = "dense"
+
+    def run(self) -> dict[str, Any]:
+        return {**super().run(), "baseline": self.baseline}
+
+    def experiments(self) -> list[dict[str, Any]]:
+        planned = []
+        for experiment in super().experiments():
+            own = self._keys(experiment)
+            ladder = sorted({density for _, density in own}, reverse=True)
+            controls = sorted({name.split("/")[1] for name, _ in own if "/" in name})
+            source = self.sources.get(experiment["label"], ())
+            names = ("source_model", "source_dataset", "source_recipe")
+            found = dict(zip(names, source, strict=False))
+            if ladder:
+                planned.append({**experiment, **found, "densities": ladder, "controls": controls})
+        return planned
+
+    def results(self, experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for record in super().results({**experiment, "iterative": False}):
+            if record["record"] != "ticket":
+                yield record
+                continue
+            control = record["control"]
+            name = experiment["label"] + ("" if control == "none" else f"/{control}")
+            key = (name, record["target_density"])
+            value = self._value(self.cells, experiment, key)
+            if isinstance(value, str):
+                yield {**record, "status": value, "reason": "chosen", "metrics": {}}
+            elif value is not None:
+                record["metrics"] |= {"test_accuracy": value, "early_stop_accuracy": value}
+                for metric, cells in self.metrics.items():
+                    record["metrics"] |= {metric: self._value(cells, experiment, key)}
+                stop = self._value(self.stops, experiment, key)
+                if stop is not None:
+                    record["metrics"]["early_stop_step"] = stop
+                empty = self._value(self.empty, experiment, key)
+                if empty is not None:
+                    names, record["effective_density"] = empty
+                    for layer in record["layers"]:
+                        layer["kept"] *= layer["layer"] not in names
+                steps = self.searches.get(experiment["label"])
+                if steps is not None:
+                    record["cost"] |= {
+                        "search_steps": steps, "search_flops_dense": steps * 1e6,
+                        "search_flops_masked_theoretical": steps * 1e6,
+                    }  # fmt: skip
+                yield record
+
+    def _keys(self, experiment: dict[str, Any]) -> list[tuple[str, float]]:
+        return [
+            (key[-2], key[-1]) for key in self.cells
+            if key[-2].split("/")[0] == experiment["label"]
+            and key[:-2] in ((), (experiment["model"],))
+        ]  # fmt: skip
+
+    def _value(self, cells: Mapping[Any, Any], experiment: dict[str, Any], key: Any) -> Any:
+        values = cells.get((experiment["model"], *key), cells.get(key))
+        place = list(self.seeds).index(experiment["seed"])
+        return None if values is None or place >= len(values) else values[place]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """`made(scenario)`: a connection to what a run of it has written.
+
+    The same scenario gives the same connection: a database takes a third of a second to make.
+    """
+    known: dict[str, Any] = {}
+
+    def make(scenario: Any, *searches: Any) -> Any:
+        key = repr((scenario, searches))
+        if key not in known:
+            folder = tmp_path_factory.mktemp("made")
+            paths = RECORDS["write"](folder / "results.duckdb", scenario, *searches)
+            fold(paths)
+            known[key] = open_safe(paths)
+        return known[key]
+
+    yield make
+    for con in known.values():
+        con.close()
+
+
+@pytest.fixture(scope="session")
+def results(made: Callable[..., Any]) -> Callable[..., Any]:
+    """`results(**scenario)`: made-up numbers."""
+    return lambda **options: made(Scenario(**options))
+
+
+@pytest.fixture(scope="session")
+def chosen(made: Callable[..., Any]) -> Callable[..., Any]:
+    """`chosen(cells, **scenario)`: the cells' numbers."""
+    return lambda cells, **options: made(scenario(cells, **options))
+
+
+def scenario(cells: Mapping[tuple[Any, ...], Sequence[Value]], **options: Any) -> Chosen:
+    """Labels, tasks and seeds as the cells name them."""
+    options.setdefault("seeds", range(max(map(len, cells.values()), default=0)))
+    options.setdefault(
+        "strategies", list(dict.fromkeys(str(key[-2]).split("/")[0] for key in cells))
+    )
+    models = list(dict.fromkeys(key[0] for key in cells if len(key) == 3))
+    if models:
+        options.setdefault("tasks", [(model, "digits", "short") for model in models])
+    return Chosen(cells=cells, **options)

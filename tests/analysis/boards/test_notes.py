@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from lth_bench.analysis.boards.notes import prunable_share
+from lth_bench.analysis.boards.scope import Selection
+from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.analysis.page.gather import suite_facts
+
+
+@pytest.mark.parametrize(
+    ("prunable", "all_"), [(95, 100), (100, 100), (5, None), (None, 5), (0, 0)]
+)
+def test_nothing_is_said_of_nearly_all_and_of_what_is_not_known(prunable, all_):
+    assert prunable_share(prunable, all_) == ""
+
+
+def test_the_share():
+    says = "1,234 of 12,340 parameters (10.0%) are prunable, and densities count these alone"
+    assert prunable_share(1234, 12340) == says
+    assert prunable_share(94, 100)
+
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+
+
+def scenario(lr, strategies, **options):
+    class Tuned(RECORDS["Scenario"]):
+        def experiments(self):
+            return [{**e, "config": {"recipe": {"lr": lr}}} for e in super().experiments()]
+
+    return Tuned(strategies=strategies, config=str(lr), **options)
+
+
+def made(tmp_path, *scenarios):
+    from lth_bench.store import fold
+    from lth_bench.store.database import open_safe
+
+    paths = RECORDS["write"](tmp_path / "r.duckdb", *scenarios)
+    fold(paths)
+    return open_safe(paths)
+
+
+def test_a_recipe_changed_for_some_labels_only_is_said(tmp_path) -> None:
+    con = made(
+        tmp_path,
+        scenario(0.1, ("dense", "imp", "snip")),
+        scenario(0.3, ("dense", "imp"), run_id="run-2"),
+    )
+    said = "not like for like: lr 0.3: dense, imp; lr 0.1: snip."
+    for by in ("accuracy", "matching", "area", "cost", "speed"):
+        for table in leaderboard(con, Question(by=by)).tables:
+            assert any(note.startswith(said) for note in table.notes), by
+    assert suite_facts(con)[0].tasks[0].unlike.startswith(said)
+
+
+def test_alike_or_of_another_task_is_not(tmp_path) -> None:
+    other = (("mlp", "digits", "other"),)
+    con = made(
+        tmp_path,
+        scenario(0.1, ("dense", "imp")),
+        scenario(0.3, ("dense", "imp"), run_id="run-2", tasks=other),
+        scenario(0.3, ("dense", "imp"), run_id="run-3", suite="another"),
+    )
+    board = leaderboard(con, Question(selection=Selection()))
+    assert len(board.tables) == 3
+    assert not any(table.notes for table in board.tables)

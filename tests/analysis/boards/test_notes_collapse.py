@@ -1,0 +1,82 @@
+"""Tickets of which a layer, or every path, is gone: marked and told wherever their accuracy is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lth_bench.analysis.boards.notes import collapses
+from lth_bench.analysis.boards.scope import resolve
+from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.analysis.page.gather import suite_facts
+from lth_bench.output.formats import as_csv
+from lth_bench.output.page.sections.ranking import ranking
+from lth_bench.output.terminal import as_text
+
+Chosen = Callable[..., Any]
+
+CELLS = {
+    ("dense", 1.0): [0.9, 0.91, 0.92],
+    ("imp", 0.5): [0.9, 0.9, 0.91],
+    ("imp/reinit", 0.5): [0.8, 0.8, 0.81],
+    ("snip", 0.5): [0.1, 0.11, 0.12],
+    ("snip/reinit", 0.5): [0.1, 0.11, 0.12],
+    ("random", 0.5): [0.1, 0.1, 0.11],
+}
+EMPTY = {
+    # a residual network may have a path around an empty layer
+    ("imp/reinit", 0.5): [(["fc1"], 0.2), ([], 0.5), ([], 0.5)],
+    ("snip", 0.5): [(["fc2", "conv1"], 0.0), (["fc1"], 0.0), ([], 0.4)],
+    # every layer keeps a weight, and none of them is connected
+    ("random", 0.5): [([], 0.0), ([], 0.0), ([], 0.0)],
+}
+SAID = (
+    "† layer collapse: imp/reinit at 50.00% (1 seed: no weight is left in fc1), random at 50.00% "
+    "(3 seeds: no path from input to output), snip at 50.00% (2 seeds: no weight is left in conv1, "
+    "fc1, fc2; no path from input to output)"
+)
+COUNTS = {("imp", "reinit"): 1, ("snip", "none"): 2, ("random", "none"): 3}
+
+
+def test_rows_count_them_in_python_and_in_the_view(chosen: Chosen) -> None:
+    con = chosen(CELLS, empty=EMPTY)
+    rows = {(r["label"], r["control"]): r["collapsed"] for r in leaderboard(con).rows}
+    view = con.execute("SELECT label, control, collapsed FROM leaderboard").fetchall()
+    assert rows == {(label, control): n for label, control, n in view}
+    assert {who: n for who, n in rows.items() if n} == COUNTS
+    layers = "SELECT label, control, sum(empty_layers) FROM tickets_flat GROUP BY ALL"
+    found = {(label, control): n for label, control, n in con.execute(layers).fetchall() if n}
+    assert found == {("imp", "reinit"): 1, ("snip", "none"): 3}
+
+
+@pytest.mark.parametrize("by", KINDS)
+def test_every_leaderboard_says_it_below_its_table(chosen: Chosen, by: str) -> None:
+    (table,) = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables
+    assert SAID in table.notes
+
+
+def test_the_mark_on_a_terminal_and_in_a_file(chosen: Chosen) -> None:
+    board = leaderboard(chosen(CELLS, empty=EMPTY))
+    for width in (60, 100, 200):
+        lines = as_text(board, width).splitlines()
+        marks = [line for line in lines if "†" in line and "layer collapse" not in line]
+        assert len(marks) == 3 and not any("imp " in line for line in marks)
+    assert "collapsed" in as_csv(board).splitlines()[0]
+
+
+def test_the_mark_on_the_page(chosen: Chosen) -> None:
+    (suite,) = suite_facts(chosen(CELLS, empty=EMPTY))
+    (grid,) = ranking(suite.tasks[0]).parts
+    marked = {row.cells[2].text for row in grid.rows if "†" in row.cells[3].text}
+    assert marked == {"imp/reinit", "snip", "random"}
+    assert list(grid.notes) == [f"{SAID}."]
+
+
+def test_nothing_is_said_where_there_is_none(chosen: Chosen) -> None:
+    con = chosen(CELLS)
+    assert collapses(con, resolve(con)) == {}
+    assert "†" not in as_text(leaderboard(con))
+    (suite,) = suite_facts(con)
+    assert not ranking(suite.tasks[0]).parts[0].notes

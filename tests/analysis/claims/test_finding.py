@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_bench.analysis.claims import words
+from lth_bench.analysis.claims.finding import decide, finding, outlook_of
+from lth_bench.stats import Forecast, Summary
+
+DENSE = {0: 0.90, 1: 0.91, 2: 0.92}
+IMP = {0: 0.91, 1: 0.93, 2: 0.95}
+# imp − dense: 0.01, 0.02, 0.03, so 0.02 ± 0.0248414
+
+
+@pytest.mark.parametrize(
+    ("bound", "kind", "text"),
+    [
+        ({"at_least": -0.01}, "reproduced", "reproduced"),
+        ({"at_least": 0.05}, "not reproduced", "not reproduced"),
+        (
+            {"at_least": 0.0},
+            "open",
+            "open: settled by 4 seeds in 1 of 2 cases, by 6 in 4 of 5",
+        ),
+        ({"at_least": 0.02}, "open", "open: unlikely to settle below 100 seeds"),
+        ({"within": 0.05}, "reproduced", "reproduced"),
+        ({}, "reported", "reported"),
+    ],
+)
+def test_a_difference(claim, sample, cells, bound, kind, text):
+    known = cells(sample("imp", 0.2, IMP), sample("dense", 1.0, DENSE))
+    found = finding(claim("imp", "dense", **bound), known)
+    assert (found.kind, found.text, found.n, found.planned) == (kind, text, 3, 3)
+    assert found.ours is not None
+    assert found.ours == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
+
+
+def test_a_value(claim, sample, cells):
+    found = finding(claim("imp", at_least=0.8), cells(sample("imp", 0.2, IMP)))
+    assert found.kind == "reproduced"
+    assert found.ours is not None and found.ours.mean == pytest.approx(0.93)
+
+
+def test_a_ratio_is_the_geometric_mean(claim, sample, cells):
+    of = sample("imp", 0.2, {0: 100, 1: 400, 2: 900})
+    versus = sample("dense", 1.0, {0: 100, 1: 100, 2: 100})
+    stated = {"metric": "early_stop_step", "compare": "ratio"}
+    found = finding(claim("imp", "dense", at_least=1.0, **stated), cells(of, versus))
+    assert found.ours is not None
+    assert found.ours.mean == pytest.approx(36 ** (1 / 3))  # of 1, 4 and 9
+    # logs 0, 1.386294, 2.197225: mean 1.194506, deviation 1.111097, ± 4.302653 · 0.641492
+    assert found.ours.low == pytest.approx(math.exp(1.194506 - 2.760117), rel=1e-5)
+    assert found.kind == "open"
+    # which one is divided by which makes no difference
+    turned = finding(claim("dense", "imp", at_most=1.0, **stated), cells(of, versus))
+    assert turned.ours is not None
+    assert turned.ours.high == pytest.approx(1 / found.ours.low)
+    assert (turned.kind, turned.forecast) == (found.kind, found.forecast)
+
+
+@pytest.mark.parametrize(("within", "kind"), [(0.5, "reproduced"), (0.05, "open")])
+def test_a_ratio_within_a_distance_of_one(claim, sample, cells, within, kind):
+    of, versus = (
+        sample("imp", 0.2, {0: 90, 1: 100, 2: 110}),
+        sample("dense", 1, dict.fromkeys(range(3), 100)),
+    )
+    stated = claim("imp", "dense", within=within, compare="ratio", metric="steps")
+    assert finding(stated, cells(of, versus)).kind == kind
+
+
+def test_a_zero_has_no_ratio(claim, sample, cells):
+    known = cells(sample("imp", 0.2, {0: 0.0}), sample("dense", 1.0, {0: 2.0}))
+    found = finding(claim("imp", "dense", at_most=1.0, compare="ratio"), known)
+    assert found.text == "no data: a ratio needs positive values, but one is 0"
+
+
+def test_of_several_densities_the_mean_of_the_seeds_that_have_all(claim, sample, cells):
+    stated = claim("imp", "snip", (0.5, 0.2), at_least=0.0)
+    known = cells(
+        sample("imp", 0.5, {0: 0.9, 1: 0.9}), sample("imp", 0.2, {0: 0.8, 1: 0.6}),
+        sample("snip", 0.5, {0: 0.8, 1: 0.9}), sample("snip", 0.2, {1: 0.4}, missing=[0]),
+    )  # fmt: skip
+    found = finding(stated, known)
+    # seed 1 alone: (0.9 + 0.6 − 0.9 − 0.4) / 2
+    assert (found.n, found.planned) == (1, 2)
+    assert found.ours is not None and found.ours.mean == pytest.approx(0.1)
+    assert found.text == "needs 3+"
+
+
+def test_a_lost_seed_leaves_it_not_reproduced(claim, sample, cells):
+    known = cells(sample("imp", 0.2, IMP, lost=[3, 4]), sample("dense", 1.0, {**DENSE, 3: 0.9}))
+    found = finding(claim("imp", "dense", at_least=-1.0), known)
+    assert (found.kind, found.n, found.planned) == ("not reproduced", 3, 5)
+    assert found.text == "not reproduced: imp failed on 2 of 5 seeds"
+    assert finding(claim("imp", "dense"), known).kind == "reported"  # asks for nothing
+    turned = finding(claim("dense", "imp", at_least=-1.0), known)  # on either side
+    assert turned.kind == "not reproduced"
+
+
+def test_a_density_that_is_not_reached(claim, sample, cells):
+    known = cells(sample("imp", 0.2, {}, skipped=[0, 1, 2]), sample("dense", 1.0, DENSE))
+    found = finding(claim("imp", "dense", at_least=0.0), known)
+    assert found.text == "not reproduced: imp cannot reach 0.2 on 3 of 3 seeds"
+    assert finding(claim("imp", "dense"), known).kind == "no data"
+
+
+def test_what_the_machine_owes_is_no_failure(claim, sample, cells):
+    known = cells(sample("imp", 0.2, {0: 0.9}, missing=[1, 2]), sample("dense", 1.0, DENSE))
+    found = finding(claim("imp", "dense", at_least=-1.0), known)
+    assert (found.kind, found.n, found.planned) == ("insufficient", 1, 3)
+    nothing = cells(sample("imp", 0.2, {}, missing=[0]), sample("dense", 1.0, DENSE))
+    text = finding(claim("imp", "dense", at_least=-1.0), nothing).text
+    assert text == "no data: no seed has test_accuracy of imp and dense"
+
+
+def test_nothing_planned(claim, sample, cells):
+    found = finding(claim("imp/reinit", "dense", (0.5, 0.2), at_least=0.0), cells(
+        sample("imp", 0.5, IMP), sample("imp/reinit", 0.5, IMP)
+    ))  # fmt: skip
+    assert found.text == "no data: nothing is planned of imp/reinit at 0.2 and dense"
+
+
+def test_a_ticket_found_on_another_task_is_another_row(claim, sample, cells):
+    known = cells(sample("imp", 0.2, IMP, source="other/data/short"))
+    assert finding(claim("imp", at_least=0.0), known).kind == "no data"
+
+
+@pytest.mark.parametrize(
+    ("said", "required", "published"),
+    [
+        ({"at_least": 0.002, "published": (0.005, 0.005)}, "≥ +0.20 pt", "+0.50 pt"),
+        ({"at_most": -0.01, "published": (-0.02, 0.0)}, "≤ −1.00 pt", "−2.00 to +0.00 pt"),
+        ({"within": 0.005}, "within ±0.50 pt", "–"),
+        ({"at_least": 1.4, "compare": "ratio", "published": (2.51, 2.51)}, "≥ 1.40×", "2.51×"),
+        ({"at_most": -50, "metric": "early_stop_step"}, "≤ −50 steps", "–"),
+        ({"at_least": 0.98, "versus": None}, "≥ 98.00%", "–"),
+        ({"published": (12285, 12285), "metric": "draw_step", "versus": None}, "–", "12.3k steps"),
+    ],
+)
+def test_numbers_in_words(claim, said, required, published):
+    stated = claim("imp", said.pop("versus", "dense"), **said)
+    assert (words.required(stated), words.published(stated)) == (required, published)
+
+
+def test_a_control_that_was_skipped_is_no_loss(claim, sample, cells):
+    """Of a network with fixed initial values there is no `reinit`: nothing was refuted."""
+    known = cells(sample("imp", 0.2, IMP), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2]))
+    found = finding(claim("imp", "imp/reinit", at_least=0.0), known)
+    assert (found.kind, found.owed) == ("no data", False)
+    assert found.reason.endswith("imp/reinit was skipped, the view `failures` says why")
+    unreached = cells(sample("imp", 0.2, {}, skipped=[0, 1, 2]), sample("dense", 1.0, DENSE))
+    assert finding(claim("imp", "dense", at_least=0.0), unreached).kind == "not reproduced"
+
+
+INFINITE = math.inf
+# mean 0.02, deviation 0.01: t(2) = 4.302653, so the interval is 0.02 ± 0.0248414
+THREE = Summary.of([0.01, 0.02, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("accepted", "decision"),
+    [
+        ((-0.0049, INFINITE), "reproduced"),
+        ((-0.0048, INFINITE), "open"),
+        ((0.0448, INFINITE), "open"),
+        ((0.0449, INFINITE), "not reproduced"),
+        ((-INFINITE, 0.0449), "reproduced"),
+        ((-INFINITE, 0.0448), "open"),
+        ((-INFINITE, -0.0049), "not reproduced"),
+        ((-0.045, 0.045), "reproduced"),
+        ((-0.044, 0.044), "open"),  # mean within, one end outside
+        ((0.019, 0.021), "open"),  # the interval is wider than what is accepted
+        ((-0.006, -0.0049), "not reproduced"),
+    ],
+)
+def test_by_hand(accepted, decision):
+    assert decide(THREE, accepted) == decision
+
+
+def test_two_seeds_decide_nothing():
+    assert decide(Summary.of([0.5, 0.5]), (0, INFINITE)) == "insufficient"
+    assert decide(Summary.of([0.5]), (0, INFINITE)) == "insufficient"
+
+
+def test_equal_values_decide_even_at_the_threshold():
+    ones = Summary.of([1.0, 1.0, 1.0])
+    assert decide(ones, (1, INFINITE)) == "reproduced"
+    assert decide(ones, (1.0001, INFINITE)) == "not reproduced"
+
+
+def test_by_how_many_seeds():
+    # t = 3.46 with 2 degrees of freedom, p = .074: of a clear case the next seed may settle it
+    assert outlook_of(THREE, (0, INFINITE)) == Forecast(4, 6)
+    near = outlook_of(THREE, (0.012, INFINITE))
+    assert near is not None and near.n50 is not None and near.n50 > 4
+    at_the_threshold = outlook_of(THREE, (0.02, INFINITE))
+    assert at_the_threshold is not None and at_the_threshold.n80 is None
+    # two differences have no spread to predict from, and equal ones none at all
+    assert outlook_of(Summary.of([0.1, 0.2]), (0, INFINITE)) is None
+    assert outlook_of(Summary.of([0.1] * 3), (0.1, INFINITE)) is None
+
+
+summaries = st.builds(Summary, st.integers(2, 60), st.floats(-1, 1), st.floats(1e-6, 1))
+thresholds = st.floats(-1, 1)
+
+
+@given(summaries, thresholds)
+def test_mirrored(summary, threshold):
+    other = Summary(summary.n, -summary.mean, summary.deviation)
+    at_least, at_most = (threshold, INFINITE), (-INFINITE, -threshold)
+    assert decide(summary, at_least) == decide(other, at_most)
+    assert outlook_of(summary, at_least) == outlook_of(other, at_most)
+
+
+@given(summaries, thresholds)
+def test_a_claim_and_its_opposite_are_never_both_reproduced(summary, threshold):
+    one = decide(summary, (threshold, INFINITE))
+    other = decide(summary, (-INFINITE, math.nextafter(threshold, -INFINITE)))
+    assert (one == "reproduced") <= (other == "not reproduced")
+    assert (one == "open") == (other == "open")

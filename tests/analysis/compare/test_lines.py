@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_bench.analysis.compare.gate import refused
+from lth_bench.analysis.compare.lines import Options, across, compare
+from lth_bench.analysis.compare.pairs import groups
+from lth_bench.analysis.measures import measure
+from lth_bench.analysis.samples import Sample
+
+ACCURACY = Options(measure("test_accuracy"))
+STOP = Options(measure("early_stop_step"))
+# B − A: 0.01, 0.02, 0.03, so 0.02 ± 4.302653 · 0.01 / √3
+A, B = {0: 0.90, 1: 0.91, 2: 0.92}, {0: 0.91, 1: 0.93, 2: 0.95}
+
+
+def lines(a, b, options=ACCURACY):
+    (group,) = groups(a, b, by_name=False)
+    return compare(group, options)
+
+
+def test_by_hand(sample):
+    (found,) = lines([sample("old", 0.5, A)], [sample("new", 0.5, B)])
+    assert (found.a, found.b) == pytest.approx((0.91, 0.93))
+    assert found.interval == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
+    # t = 0.02 / (0.01 / √3) = 3.4641 with 2 degrees of freedom
+    assert found.verdict.p == pytest.approx(0.0741799, abs=1e-6)
+    assert (found.density, found.verdict.kind) == (0.5, "open")
+
+
+def test_only_the_seeds_that_both_have(sample):
+    a, b = {**A, 7: 0.1}, {**B, 8: 0.2}
+    (found,) = lines([sample("old", 0.5, a, missing=[9])], [sample("new", 0.5, b)])
+    assert (found.a, found.b) == pytest.approx((0.91, 0.93))
+    assert (found.verdict.n, found.verdict.planned) == (3, 6)
+
+
+def test_fewer_steps_are_better(sample):
+    a, b = {0: 1000, 1: 1100, 2: 1200}, {0: 500, 1: 610, 2: 690}
+    (found,) = lines([sample("old", 0.5, a)], [sample("new", 0.5, b)], STOP)
+    assert found.verdict.kind == "better"
+    assert found.interval is not None and found.interval.mean == -500
+    assert found.verdict.margin == pytest.approx(55)  # 5% of 1,100
+    (turned,) = lines([sample("new", 0.5, b)], [sample("old", 0.5, a)], STOP)
+    assert (turned.verdict.kind, turned.regressed) == ("worse", True)
+    (turned,) = lines([sample("new", 0.5, b)], [sample("old", 0.5, a)])  # were it an accuracy
+    assert turned.verdict.kind == "better"
+
+
+def test_over_all_densities_each_seed_counts_once(sample):
+    a = [sample("old", 0.5, A), sample("old", 0.2, {0: 0.5, 1: 0.5}, missing=[2])]
+    b = [sample("new", 0.5, B), sample("new", 0.2, {0: 0.6, 1: 0.7})]
+    *_, overall = lines(a, b)
+    assert overall.density is None
+    # seed 0: (0.01 + 0.1) / 2; seed 1: (0.02 + 0.2) / 2
+    assert overall.interval is not None
+    assert overall.interval[:1] == pytest.approx((0.0825,))
+    assert (overall.verdict.n, overall.verdict.planned) == (2, 3)
+
+
+def test_one_density_has_no_line_over_all(sample):
+    assert len(lines([sample("old", 0.5, A)], [sample("new", 0.5, B)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("lost_a", "lost_b", "text", "regressed"),
+    [
+        ([], [3], "B lost 1 of 4 seeds", True),
+        ([3], [], "A lost 1 of 4 seeds", False),
+        ([3], [3], "A lost 1 of 4 seeds; B lost 1 of 4 seeds", False),
+        ([3], [3, 4], "A lost 1 of 5 seeds; B lost 2 of 5 seeds", True),
+    ],
+)
+def test_who_lost_a_seed_is_neither_better_nor_equivalent(sample, lost_a, lost_b, text, regressed):
+    better = {seed: x + 0.1 for seed, x in A.items()}
+    (found,) = lines(
+        [sample("old", 0.5, A, lost=lost_a)], [sample("new", 0.5, better, lost=lost_b)]
+    )
+    assert (found.verdict.kind, found.text, found.regressed) == ("failed", text, regressed)
+
+
+def test_a_density_that_b_cannot_reach(sample):
+    (found,) = lines([sample("old", 0.5, A)], [sample("new", 0.5, {}, skipped=[0, 1, 2])])
+    assert found.text == "B cannot reach it on 3 of 3 seeds"
+    assert (found.interval, found.a, found.regressed) == (None, None, True)
+
+
+def test_a_bootstrap_shows_another_interval_and_judges_the_same(sample):
+    a, b = [sample("old", 0.5, A)], [sample("new", 0.5, B)]
+    (t,), (bootstrap,) = lines(a, b), lines(a, b, Options(ACCURACY.measure, interval="bootstrap"))
+    assert bootstrap.verdict == t.verdict
+    assert bootstrap.interval is not None and bootstrap.interval[1:3] == pytest.approx((0.01, 0.03))
+
+
+values = st.dictionaries(st.integers(0, 6), st.floats(0, 1), min_size=1)
+
+
+@given(values, values)
+def test_turned_round(a, b):
+    def made(of):
+        return [Sample("s", "m", "d", "r", 0.5, "x", "x", "none", "m/d/r", of, *[frozenset()] * 3)]
+
+    if not a.keys() & b.keys():
+        return
+    (one,), (other,) = lines(made(a), made(b)), lines(made(b), made(a))
+    assert one.interval is not None and other.interval is not None
+    assert one.interval.mean == pytest.approx(-other.interval.mean)
+    assert one.verdict.p == other.verdict.p
+    opposite = {"better": "worse", "worse": "better"}
+    assert other.verdict.kind == opposite.get(one.verdict.kind, one.verdict.kind)
+
+
+@pytest.fixture
+def tasks(sample):
+    """`tasks(*differences)`: B − A on a task each, at three seeds."""
+
+    def make(*differences, **said):
+        a = [sample("old", 0.5, A, task=(f"m{i}", "d", "r")) for i in range(len(differences))]
+        b = [
+            sample("new", 0.5, {seed: x + d for seed, x in A.items()}, task=(f"m{i}", "d", "r"),
+                   **(said if i == 0 else {}))
+            for i, d in enumerate(differences)
+        ]  # fmt: skip
+        return [compare(group, ACCURACY) for group in groups(a, b, by_name=False)]
+
+    return make
+
+
+def test_across_tasks(tasks):
+    # six tasks of one sign: the smallest p that there is, 2 / 2^6
+    found = across(tasks(0.01, 0.02, 0.03, 0.04, 0.05, 0.06), ACCURACY.measure)[""]
+    assert (found.kind, found.n, found.wins) == ("better", 6, 6)
+    assert found.p == pytest.approx(1 / 32)
+    assert across(tasks(0.01), ACCURACY.measure) == {}
+    two = across(tasks(0.01, 0.02), ACCURACY.measure)[""]
+    assert two.text == "insufficient tasks (n=2, needs at least 6)"
+
+
+def test_a_lost_seed_is_the_worst_that_can_happen_on_a_task(tasks):
+    found = across(tasks(0.01, 0.02, 0.03, lost=[3]), ACCURACY.measure)[""]
+    assert (found.wins, found.losses) == (2, 1)
+    assert found.mean == pytest.approx(0.025)  # of the tasks that have one
+    assert math.isfinite(found.mean)
+
+
+@pytest.mark.parametrize(
+    ("gate", "failing"),
+    [
+        ("worse", ["m0", "m3"]),
+        ("not-better", ["m0", "m1", "m3"]),
+        ("not-equivalent", ["m0", "m2"]),
+        ("insufficient", []),
+    ],
+)
+def test_gates(tasks, gate, failing):
+    # equal differences have no spread: worse, equal, better by much, worse by less than the margin
+    found = refused([gate], tasks(-0.1, 0.0, 0.1, -0.001), {})
+    assert [text.split("/")[0] for text in found] == failing
+    assert all(text.endswith(f"({gate})") for text in found)
+
+
+def test_a_gate_names_the_line(tasks):
+    (text,) = refused(["worse", "not-better"], tasks(0.1, lost=[3]), {})
+    assert text == "m0/d/r at density 50.00%: B lost 1 of 4 seeds (worse, not-better)"
+
+
+def test_a_control_that_was_skipped_loses_nothing(sample):
+    values = {0: 0.9, 1: 0.91, 2: 0.92}
+    tickets = [sample("imp", 0.5, values), sample("imp", 0.2, values)]
+    twins = [sample("imp/reinit", 0.5, values), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2])]
+    _, line = lines(tickets, twins)
+    assert (line.verdict.kind, line.lost_b) == ("insufficient", frozenset())
+    assert not line.regressed

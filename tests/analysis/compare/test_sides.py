@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lth_bench.analysis.compare.sides import Selector, parse
+from lth_bench.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "label", "control", "revision"),
+    [
+        ("imp", None, "imp", "none", None),
+        ("imp-slow.2/reinit", None, "imp-slow.2", "reinit", None),
+        ("imp@0.1.0", None, "imp", "none", "0.1.0"),
+        ("imp/shuffle@v1-3-gabc", None, "imp", "shuffle", "v1-3-gabc"),
+        ("old.duckdb", "old.duckdb", None, "none", None),
+        ("/a:b/old.duckdb:imp", "/a:b/old.duckdb", "imp", "none", None),
+        ("old.duckdb:imp/reinit@abc", "old.duckdb", "imp", "reinit", "abc"),
+        ("results.db", "results.db", None, "none", None),  # a file that is here
+        ("results.db:imp", "results.db", "imp", "none", None),
+    ],
+)
+def test_forms(tmp_path, monkeypatch, text, path, label, control, revision):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.db").touch()
+    found = parse(text)
+    assert found == Selector(text, None if path is None else Path(path), label, control, revision)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a b", "imp/", "imp@", "/imp", "old.duckdb:", "gone.db:imp", "imp/a/b", "a\0b", "@x"],
+)
+def test_what_is_no_side(text):
+    with pytest.raises(UserError, match=r"a side is LABEL, LABEL/CONTROL, LABEL@REV, PATH\.duckdb"):
+        parse(text)
+
+
+def test_the_name_has_no_folders():
+    assert parse("/very/far/old.duckdb:imp").name == "old.duckdb:imp"
+    assert parse("imp@abc").name == "imp@abc"

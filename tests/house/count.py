@@ -1,0 +1,135 @@
+"""The house in numbers: `python tests/house/count.py [FOLDER]`.
+
+Modules and their lengths, what lies loose at the top, import circles, and names that mean two
+things: public classes and types that more than one module defines. `tests/test_house.py` holds the
+bounds; this prints the figures, and where to look.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+
+PACKAGE = Path(__file__).resolve().parents[2] / "harness" / "lth_bench"
+FRONT_DOOR = {"__init__", "__main__", "api", "errors", "hookspecs", "ticket", "ticket_view"}
+"""What may lie at the top: the author's front door."""
+SHORT = 60
+"""A module of fewer lines is seldom a thought of its own."""
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Each module with code in it, by its dotted name below the package's."""
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        name = ".".join(file.relative_to(package).with_suffix("").parts)
+        if file.name != "__init__.py" or file.parent == package:
+            found[name] = file
+    return found
+
+
+def lines(file: Path) -> int:
+    """Lines of a file, blank ones and comments too."""
+    return file.read_text(encoding="utf-8").count("\n")
+
+
+def types(tree: ast.Module) -> Iterator[str]:
+    """Public classes, and type aliases: capitalised names given to a subscript or a union."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            name = node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            name = target.id if isinstance(target, ast.Name) else ""
+            if name.isupper() or not isinstance(node.value, ast.Subscript | ast.BinOp):
+                continue
+        else:
+            continue
+        if name[:1].isupper():
+            yield name
+
+
+def two_meanings(found: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Names of types that more than one module defines, and the modules."""
+    where = defaultdict(list)
+    for module, file in found.items():
+        for name in types(ast.parse(file.read_text(encoding="utf-8"))):
+            where[name].append(module)
+    return {name: sorted(those) for name, those in sorted(where.items()) if len(those) > 1}
+
+
+def imports(file: Path, names: Mapping[str, Path]) -> set[str]:
+    """Modules of the package that a file imports when it is imported: not for types, not later."""
+    found = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.ImportFrom) and (child.module or "").startswith("lth_bench"):
+                module = (child.module or "").removeprefix("lth_bench").strip(".")
+                for alias in child.names:
+                    inner = f"{module}.{alias.name}".strip(".")
+                    init = f"{module}.__init__".strip(".")
+                    found.update({n for n in (inner, module, init) if n in names})
+            visit(child)
+
+    visit(ast.parse(file.read_text(encoding="utf-8")))
+    return found
+
+
+def circles(found: Mapping[str, Path]) -> list[list[str]]:
+    """Groups of modules that import each other when imported (strongly connected components)."""
+    arrows = {module: imports(file, found) for module, file in found.items()}
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [*arrows[start]]
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += arrows[module]
+        return seen
+
+    after = {module: reached(module) for module in arrows}
+    groups = {
+        tuple(sorted({other for other in after[m] if m in after[other]})): None
+        for m in arrows
+        if m in after[m]
+    }
+    return [list(group) for group in groups]
+
+
+def loose(found: Mapping[str, Path]) -> list[str]:
+    """Modules at the top that are not the author's front door."""
+    return [module for module in found if "." not in module and module not in FRONT_DOOR]
+
+
+def main(package: Path = PACKAGE) -> None:
+    """Print the figures, then the short modules, the circles and the names."""
+    found = modules(package)
+    length = {module: lines(file) for module, file in found.items()}
+    short = sorted((n, module) for module, n in length.items() if n < SHORT)
+    names, groups = two_meanings(found), circles(found)
+    print(f"modules: {len(found)}, median {median(length.values()):g} lines")
+    print(f"lines: {sum(length.values()):,}; longest: {max(length.values())}")
+    print(f"under {SHORT} lines: {len(short)} ({len(short) / len(found):.0%})")
+    print(f"loose at the top: {len(loose(found))} {' '.join(loose(found))}")
+    print(f"import circles: {len(groups)}")
+    print(f"names with two meanings: {len(names)}")
+    for group in groups:
+        print("circle:", " ".join(group))
+    for name, where in names.items():
+        print(f"{name}: {', '.join(where)}")
+    for n, module in short:
+        print(f"{n:4} {module}")
+
+
+if __name__ == "__main__":
+    main(*(Path(folder) for folder in sys.argv[1:2]))

@@ -1,0 +1,392 @@
+"""The page in a headless Chromium, as a reader uses it: mouse, keyboard, phone, dark, paper.
+
+Skipped where the package `playwright` or a `chromium` is missing. Anything on the console and any
+request but the one for the file itself fails a test.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lth_bench.analysis.page import gather_report
+from lth_bench.output.page import write_page
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the package `playwright` is not installed"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+)  # fmt: skip
+
+PATIENCE = 240_000
+"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 300 s."""
+
+HOSTILE = "<b>imp</b>&lt;%{x}'\"</script>"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with everything in it, hostile names included."""
+    records = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+    folder = tmp_path_factory.mktemp("browser")
+    scenario = records["Scenario"](
+        tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")),
+        strategies=("dense", "imp", "one_shot", "snip", "random", "early_bird", HOSTILE),
+        densities=(0.5, 0.2, 0.1), controls=("reinit",), weights=True, curve_points=8,
+        outcomes={("snip", 1): ("failed", "first line\nsecond <i>line</i>")},
+    )  # fmt: skip
+    rates = {n: {"params": {HOSTILE: 0.1 * n, "lr": 0.01 * 2**n}, "distributions": {
+        HOSTILE: records["uniform"](0, 2), "lr": records["uniform"](0.001, 99, log=True),
+    }} for n in range(12)}  # fmt: skip
+    search = records["Search"](label=HOSTILE, changes=rates)
+    paths = records["write"](folder / "results.duckdb", scenario, search)
+    fold(paths)
+    with open_safe(paths) as con:
+        return write_page(gather_report(con), folder / "report.html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
+        )
+        yield opened
+        opened.close()
+
+
+class Visits:
+    """Opens the page, and keeps everything that it complains of or asks for."""
+
+    def __init__(self, browser: Any, report: Path) -> None:
+        self.browser, self.url = browser, report.as_uri()
+        self.complaints: list[str] = []
+        self.contexts: list[Any] = []
+
+    def __call__(self, width: int = 1400, height: int = 900, **options: Any) -> Any:
+        """A page in a context of its own: opening one takes half a second or more."""
+        viewport = {"width": width, "height": height}
+        context = self.browser.new_context(viewport=viewport, **options)
+        context.set_default_timeout(PATIENCE)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", lambda request: self.complaints.append(request.url))
+        page.goto(self.url)
+        return page
+
+    def check(self) -> None:
+        """AssertionError for anything but requests for the file itself."""
+        assert set(self.complaints) <= {self.url}
+
+
+@pytest.fixture(scope="module")
+def visits(browser: Any, report: Path) -> Iterator[Visits]:
+    found = Visits(browser, report)
+    yield found
+    for context in found.contexts:
+        context.close()
+
+
+@pytest.fixture
+def visit(visits: Visits) -> Iterator[Visits]:
+    yield visits
+    visits.check()
+
+
+@pytest.fixture(scope="module")
+def opened(visits: Visits) -> Any:
+    """A page that tests share, on a wide screen; each leaves it as it found it."""
+    return visits()
+
+
+@pytest.fixture
+def page(opened: Any, visits: Visits) -> Iterator[Any]:
+    opened.mouse.move(0, 0)
+    yield opened
+    visits.check()
+
+
+def drawn(page: Any, number: int = 0) -> Any:
+    """The figure of that number on the page, scrolled to and drawn."""
+    figure = page.locator("figure:visible").nth(number)
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg.main-svg").first.wait_for()
+    return figure
+
+
+def point_at(page: Any, point: Any) -> None:
+    """Move the mouse onto a point, and wait for what the figure says of it."""
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(".hovertext").first.wait_for()
+
+
+def column(page: Any, title: str, table: int = 0) -> list[str]:
+    """The visible cells of a leaderboard's column."""
+    grid = page.locator(".ranking .grid").nth(table)
+    titles = [text.strip() for text in grid.locator("thead th").all_text_contents()]
+    at = titles.index(title) + 1
+    cells = grid.locator(f"tbody tr:not([hidden]) > :nth-child({at})").all_text_contents()
+    return [cell.strip() for cell in cells]
+
+
+def test_a_leaderboard_sorts_by_mouse_and_keyboard(page: Any) -> None:
+    before = column(page, "method")
+    head = page.locator(".ranking thead").first.get_by_role("button", name="accuracy %")
+    cell = head.locator("xpath=..")
+    head.click()
+    assert cell.get_attribute("aria-sort") == "descending"
+    numbers = [float(text.split()[0]) for text in column(page, "accuracy %")]
+    assert numbers == sorted(numbers, reverse=True)
+    assert column(page, "method") != before
+    page.keyboard.press("Enter")
+    assert cell.get_attribute("aria-sort") == "ascending"
+    numbers = [float(text.split()[0]) for text in column(page, "accuracy %")]
+    assert numbers == sorted(numbers)
+    assert "sorted by accuracy %, ascending" in page.locator(".said").text_content()
+    page.keyboard.press("Space")
+    assert cell.get_attribute("aria-sort") is None
+    assert column(page, "method") == before
+
+
+def test_what_has_no_number_stays_last(page: Any) -> None:
+    head = page.locator(".ranking thead").first.get_by_role("button", name="#")
+    for way in ("ascending", "descending"):
+        head.click()
+        ranks = column(page, "#")
+        known = [int(rank.split()[0]) for rank in ranks if rank]
+        assert known == sorted(known, reverse=way == "descending")
+        assert ranks[len(known) :] == [""] * (len(ranks) - len(known))
+        assert len(known) == 18
+    head.click()
+
+
+def test_a_leaderboard_filters(page: Any) -> None:
+    grid = page.locator(".ranking .grid").first
+    assert len(column(page, "method")) == 37
+    grid.get_by_role("searchbox").fill("SNIP reinit")
+    assert column(page, "method") == ["snip/reinit"] * 3
+    assert grid.locator("output").text_content() == "3 of 37 rows"
+    grid.get_by_role("searchbox").fill("")
+    grid.get_by_label("density %").select_option("20")
+    grid.get_by_role("button", name="reinit").press("Space")
+    methods = column(page, "method")
+    assert len(methods) == 7  # the dense run stays
+    assert not [m for m in methods if "/reinit" in m]
+    assert len(column(page, "method", table=1)) == 37  # the other task's is untouched
+    grid.get_by_label("density %").select_option("all")
+    grid.get_by_role("button", name="reinit").click()
+    assert len(column(page, "method")) == 37
+
+
+def test_pointing_at_a_point_tells_its_numbers(page: Any) -> None:
+    point_at(page, drawn(page).locator(".scatterlayer .points path").first)
+    text = page.locator(".hovertext").first.text_content()
+    assert re.search(r"Test accuracy: 9\d\.\d\d%", text)
+    assert re.search(r"95% interval \d\d\.\d\d% to \d+\.\d\d%", text)
+    assert re.search(r"Weights remaining: (50|20|10)\.00%", text)
+    assert "3 seeds" in text
+
+
+def test_a_name_with_markup_is_text_in_the_figures_too(page: Any) -> None:
+    figure = drawn(page)
+    index = page.evaluate(
+        "name => document.querySelector('.plot').data.findIndex(trace => trace.name === name)",
+        HOSTILE,
+    )
+    point_at(page, figure.locator(f".tracet{index} .points path").first)
+    assert HOSTILE in page.locator(".hovertext").first.text_content()
+    legend = page.locator(".group").first.locator(".legend")
+    assert legend.get_by_role("button", name=HOSTILE, exact=True).text_content() == HOSTILE
+    reason = page.locator(".failures").first.locator("td").last
+    assert reason.inner_text().strip() == "first line\nsecond <i>line</i>"
+
+
+def test_the_legend_switches_and_points_out(page: Any) -> None:
+    figure = drawn(page)
+    lines = figure.locator(".scatterlayer .trace .lines path")
+    before = lines.count()
+    group = page.locator(".group").first
+    imp = group.get_by_role("button", name="imp", exact=True)
+    imp.focus()
+    assert figure.locator(".scatterlayer .trace[style*='0.12']").count() > 0
+    page.keyboard.press("Enter")
+    assert lines.count() == before - 1
+    assert imp.get_attribute("aria-pressed") == "false"
+    assert imp.evaluate("button => button === document.activeElement")
+    # the task's other figures agree
+    other = page.locator(".group").nth(1).get_by_role("button", name="imp", exact=True)
+    assert other.get_attribute("aria-pressed") == "false"
+    imp.click()
+    # thirteen lines are a crowd: the controls wait to be asked for
+    controls = group.get_by_role("button", name="with reinit")
+    assert controls.get_attribute("aria-pressed") == "false"
+    controls.click()
+    assert lines.count() == before + 6
+    assert group.get_by_role("button", name="imp/reinit").count() == 1
+    controls.click()
+    assert lines.count() == before
+
+
+def test_choices_and_numbers(page: Any) -> None:
+    drawn(page)
+    group = page.locator(".group").first
+    accuracy, scale = group.locator("select").all()
+    group.locator("summary").click()
+    group.locator(".numbers th").first.wait_for()
+    heads = group.locator(".numbers th").all_text_contents()
+    assert heads == ["line", "Weights remaining", "Test accuracy", "low", "high", "seeds"]
+    rows = group.locator(".numbers tbody tr")
+    assert rows.count() == 3 + 6 * 3
+    scale.select_option("error, logarithmic")
+    assert group.locator(".numbers th").all_text_contents()[2] == "Test error"
+    first = rows.first.locator("td").all_text_contents()
+    assert first[0] == "dense"
+    assert 0 < float(first[2].removesuffix("%")) < 10
+    accuracy.select_option("at early stop")
+    assert page.locator("figure:visible").first.locator("figcaption").text_content() == (
+        "Test accuracy at early stop against density"
+    )
+    accuracy.select_option("after the last step")
+    scale.select_option("all")
+    group.locator("summary").click()
+
+
+def test_one_task_alone(page: Any) -> None:
+    only = page.locator(".only select")
+    only.select_option("mlp on digits, mlp")
+    assert page.locator("section.task:visible").count() == 1
+    assert page.locator("section.task:visible h3").text_content() == "mlp on digits, mlp"
+    drawn(page)
+    only.select_option("all 2 tasks")
+    assert page.locator("section.task:visible").count() == 2
+
+
+def test_with_the_keyboard_alone(page: Any) -> None:
+    focusable = page.locator("a, button, input, select, [tabindex]").first
+    focusable.focus()
+    state = """() => {
+        const here = document.activeElement;
+        return [here.textContent.trim().slice(0, 30), getComputedStyle(here).outlineStyle];
+    }"""
+    assert page.evaluate(state)[0] == "Skip to the results"
+    assert page.locator(".skip").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "results"
+    seen = []
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        text, outline = page.evaluate(state)
+        assert outline != "none", f"no focus to be seen on {text!r}"
+        seen.append(text)
+    assert {"suite", "accuracy %", "reinit"} <= set(seen)
+
+
+def test_nothing_sticks_out_on_any_screen(visit: Visits) -> None:
+    page = visit(320, 640, has_touch=True)
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    for width in (320, 768, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        for number in range(2):
+            figure = drawn(page, number)
+            page.wait_for_function(
+                "([plot, width]) => plot.querySelector('.main-svg').width.baseVal.value <= width",
+                arg=[figure.element_handle(), width],
+            )
+            plot = figure.locator("svg.main-svg").first.bounding_box()
+            assert plot["x"] >= 0
+            assert plot["x"] + plot["width"] <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 320, "height": 640})
+    nav, menu = page.get_by_role("navigation"), page.get_by_role("button", name="Contents")
+    assert not nav.is_visible()
+    menu.click()
+    assert menu.get_attribute("aria-expanded") == "true"
+    nav.get_by_role("link", name="How to read this").click()
+    assert not nav.is_visible()
+    assert page.evaluate("document.activeElement.id") == "reading"
+
+
+def test_dark_light_and_paper(visit: Visits) -> None:
+    page = visit(color_scheme="dark")
+    drawn(page)
+    colour = "getComputedStyle(document.body).backgroundColor"
+    line = "document.querySelector('.scatterlayer .trace .lines path').style.stroke"
+    night, night_line = page.evaluate(colour), page.evaluate(line)
+    toggle = page.get_by_role("button", name="Dark mode")
+    assert toggle.get_attribute("aria-pressed") == "true"
+    toggle.click()
+    assert page.evaluate(colour) != night
+    drawn(page)  # the button is far above: what is off the screen follows when it is back
+    page.wait_for_function(f"colour => {line} !== colour", arg=night_line)
+    assert toggle.get_attribute("aria-pressed") == "false"
+    toggle.click()
+    page.emulate_media(color_scheme="light")  # what the reader chose stays
+    assert page.evaluate(colour) == night
+    # paper is light, whatever was chosen, and has every figure
+    shown = page.locator("figure:not([hidden])").count()
+    assert shown > 20
+    page.emulate_media(media="print")
+    plots = "document.querySelectorAll('figure:not([hidden]) .plot .main-svg:first-child')"
+    page.wait_for_function(f"shown => {plots}.length === shown", arg=shown)
+    widest = page.locator("figure:not([hidden]) .main-svg").evaluate_all(
+        "all => Math.max(...all.map(one => one.width.baseVal.value))"
+    )
+    assert widest <= 700
+    assert page.evaluate(colour) == "rgb(255, 255, 255)"
+    page.wait_for_function(f"colour => ![colour, ''].includes({line})", arg=night_line)
+    assert not page.locator("nav").is_visible()
+    page.emulate_media(media="screen")
+    drawn(page)
+    page.wait_for_function(f"colour => {line} === colour", arg=night_line)
+
+
+def test_paper_is_light_where_the_system_is_dark(visit: Visits) -> None:
+    page = visit(color_scheme="dark", java_script_enabled=False)
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_scripts_the_tables_are_there(visit: Visits) -> None:
+    page = visit(java_script_enabled=False)
+    assert page.locator(".ranking tbody tr").count() == 74
+    assert page.locator("noscript p").is_visible()
+    assert not page.locator("figure").first.is_visible()
+    assert not page.locator(".filters").first.is_visible()
+
+
+def test_optuna_s_figures_are_drawn_in_the_page_s_colours(visit: Visits) -> None:
+    page = visit(color_scheme="dark")
+    place = page.locator(".plots figure")
+    assert place.count() == 5  # history, importances, two slices, a contour
+    for number in range(5):
+        place.nth(number).scroll_into_view_if_needed()
+        place.nth(number).locator("svg.main-svg").first.wait_for()
+    text = place.nth(1).locator(".ytick text").all_text_contents()
+    assert HOSTILE in text
+    ink = "plot => [plot.layout.font.color, plot.layout.paper_bgcolor, plot.layout.colorway[0]]"
+    plot = place.nth(0).locator(".plot")
+    dark = plot.evaluate(ink)
+    assert dark[1] == "rgba(0,0,0,0)"
+    page.get_by_role("button", name="Dark mode").click()
+    place.nth(0).scroll_into_view_if_needed()  # the button is far above
+    page.wait_for_function(
+        "([plot, before]) => plot.layout.font.color !== before",
+        arg=[plot.element_handle(), dark[0]],
+    )
+    assert plot.evaluate(ink)[2] != dark[2]

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lth_bench.analysis.evidence import Place, Task, gather, subjects
+from lth_bench.errors import UserError
+from lth_bench.output.paper import write_figures
+from lth_bench.output.paper.files import make_folder, stems
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+
+KINDS = ["accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap", "cost", "kept",
+         "learning-curves", "mask-distance", "weights-20"]  # fmt: skip
+
+AGAIN = """
+import sys
+from pathlib import Path
+
+import matplotlib
+
+from lth_bench.analysis.page import gather_report
+from lth_bench.output.paper import write_figures
+from lth_bench.store.database import open_safe
+from lth_bench.store.paths import Paths
+
+matplotlib.rcParams.update({"font.size": 20, "axes.facecolor": "red"})  # as of a user's own
+found = gather_report(open_safe(Paths(Path(sys.argv[1]))))
+write_figures(found.evidence, found.subjects, Path(sys.argv[2]))
+assert matplotlib.rcParams["font.size"] == 20
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def written(con, folder: Path) -> list[Path]:
+    return write_figures(gather(con), subjects(con), folder)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """(database, folder, files): every kind of figure of one task with everything in it."""
+    folder = tmp_path_factory.mktemp("drawn")
+    scenario = RECORDS["Scenario"](
+        weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit",),
+        densities=(0.2,),
+        outcomes={("imp", 1): ("diverged", "nan")},
+    )  # fmt: skip
+    paths = RECORDS["write"](folder / "results.duckdb", scenario)
+    fold(paths)
+    with open_safe(paths) as con:
+        return paths.results, folder / "new" / "figures", written(con, folder / "new/figures")
+
+
+def test_every_figure_in_every_format(drawn) -> None:
+    _, folder, files = drawn
+    assert [file.name for file in files] == [
+        f"quickstart-mlp-digits-mlp-{kind}.{format}"
+        for kind in KINDS
+        for format in ("svg", "pdf", "png")
+    ]
+    assert sorted(folder.iterdir()) == sorted(files)
+
+
+def test_another_process_writes_the_same_bytes(drawn, tmp_path) -> None:
+    results, _, files = drawn
+    subprocess.run([sys.executable, "-c", AGAIN, results, tmp_path], check=True)
+    assert len(files) == len(list(tmp_path.iterdir()))
+    for file in files:
+        assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
+
+
+def test_pictures_are_not_blank_and_as_wide_as_a_column_or_a_page(drawn) -> None:
+    from PIL import Image
+
+    for file in drawn[2]:
+        if file.suffix == ".png":
+            with Image.open(file) as picture:
+                assert picture.width in (3.3 * 300, 6.8 * 300)
+                assert len(picture.convert("RGB").getcolors(1 << 24)) > 50, file.name
+
+
+def test_drawings_name_what_they_show_and_no_date(drawn) -> None:
+    for file in drawn[2]:
+        if file.suffix == ".svg":
+            text = file.read_text(encoding="utf-8")
+            assert "quickstart: mlp on digits, mlp" in text
+            assert "date>" not in text
+            assert ElementTree.fromstring(text).tag.endswith("svg")
+            assert text.count("<path") > 20
+
+
+def test_documents_embed_their_fonts_as_journals_want_them(drawn) -> None:
+    for file in drawn[2]:
+        if file.suffix == ".pdf":
+            data = file.read_bytes()
+            assert data.startswith(b"%PDF")
+            assert b"/FontFile2" in data
+            assert b"/Type3" not in data
+            assert b"CreationDate" not in data
+
+
+@pytest.fixture
+def only_svg(monkeypatch) -> None:
+    """Where it does not matter, for time's sake."""
+    monkeypatch.setattr("lth_bench.output.paper.files.FORMATS", ("svg",))
+
+
+def names(files: list[Path]) -> set[str]:
+    return {re.sub(r"^quickstart-mlp-digits-mlp-|\.\w+$", "", file.name) for file in files}
+
+
+def test_what_has_no_data_is_left_out(results, tmp_path, only_svg) -> None:
+    con = results(strategies=("dense",), seeds=(0,), curve_points=1)
+    density = {"accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap"}
+    assert names(written(con, tmp_path)) == density | {"cost"}
+
+
+def test_one_strategy_one_seed_and_no_dense_run(results, tmp_path, only_svg) -> None:
+    con = results(strategies=("imp",), seeds=(0,), densities=(0.5,))
+    found = names(written(con, tmp_path))
+    assert found == set(KINDS[:4]) | {"kept", "learning-curves"}
+
+
+def test_nothing_to_draw(results, tmp_path) -> None:
+    assert written(results(strategies=()), tmp_path) == []
+
+
+def test_all_failed_and_suites_that_are_not_there(results, tmp_path) -> None:
+    con = results(strategies=("imp",), outcomes={("imp", s): ("failed", "bug") for s in range(3)})
+    assert written(con, tmp_path) == []
+    assert write_figures(gather(con, ["other"]), subjects(con), tmp_path) == []
+
+
+def test_names_with_markup_mathematics_and_any_letters(results, tmp_path, only_svg) -> None:
+    odd = ['<b>"it\'s"</b>', "$\\frac{1}{2}$", "_hidden", "模型", "x" * 200]
+    con = results(
+        suite="../s", tasks=(("../../m(<i>x</i>)", "/d", "r"),), strategies=("dense", *odd),
+        seeds=(0,), densities=(0.5,),
+    )  # fmt: skip
+    files = written(con, tmp_path)
+    assert {file.parent for file in files} == {tmp_path}
+    assert all(file.name.startswith("s-m-i-x-i-d-r-") for file in files)
+
+
+def test_a_disk_that_refuses(results, tmp_path) -> None:
+    con = results(strategies=("dense",), seeds=(0,))
+    (tmp_path / "quickstart-mlp-digits-mlp-accuracy.svg").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*accuracy.svg: .*directory.*--figures"):
+        written(con, tmp_path)
+
+
+def test_matplotlib_is_imported_when_something_is_drawn() -> None:
+    code = "import sys, lth_bench.output.paper; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# names
+
+
+def place(model: str, suite: str = "s") -> Place:
+    return Place(suite, Task(model, "digits", "r"))
+
+
+def test_names_read_like_the_task() -> None:
+    assert stems([place("conv_bn(gamma_init=0.5)")]) == ["s-conv_bn-gamma_init-0-5-digits-r"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/passwd", "/etc/passwd", "a\\b", "C:", '<b>"it\'s"</b>', "x\n\0y", "モデル", ""],
+)
+def test_no_name_leaves_the_folder_or_needs_quotes(name) -> None:
+    (stem,) = stems([Place(name, Task(name, name, name))])
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", stem)
+
+
+def test_places_of_one_name_get_different_ones_whatever_the_order() -> None:
+    same = [place("m(1)"), place("m[1]"), place("M(1)"), place("other")]
+    found = stems(same)
+    assert len({stem.casefold() for stem in found}) == 4
+    assert found[3] == "s-other-digits-r"
+    assert stems(same[::-1]) == found[::-1]
+    assert found[0].startswith("s-m-1-digits-r-")
+
+
+def test_long_names_are_cut_and_told_apart() -> None:
+    found = stems([place("m" * 300), place("m" * 299 + "n")])
+    assert found[0] != found[1]
+    assert all(len(stem) <= 80 for stem in found)
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path) -> None:
+    (tmp_path / "figures").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*figures.*another folder with --figures"):
+        make_folder(tmp_path / "figures")

@@ -1,0 +1,314 @@
+"""Plotly and matplotlib draw the same: every figure, and every mark that a figure can have."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgb
+
+from lth_bench.analysis.evidence import gather, subjects
+from lth_bench.output.page.payload import Payload
+from lth_bench.output.page.render import looks_of
+from lth_bench.output.paper.draw import draw, small_multiples
+from lth_bench.output.paper.files import for_paper
+from lth_bench.output.pictures import FULL, PICTURES
+from lth_bench.output.pictures.model import (
+    LOST,
+    Axis,
+    Facet,
+    HeatMap,
+    Panel,
+    Picture,
+    Polygon,
+    Raster,
+    Trace,
+)
+from lth_bench.output.style import CONTEXT, looks
+from lth_bench.store import fold
+from lth_bench.store.database import open_safe
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="there is no `node` on this machine")
+
+CHARTS = Path(__file__).parents[3] / "harness/lth_bench/output/page/templates/charts.js"
+HERE = Path(__file__).parent
+RECORDS = runpy.run_path(str(HERE.parents[1] / "store" / "records.py"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
+    """The evidence of a task with everything in it, and its subjects."""
+    folder = tmp_path_factory.mktemp("drawers")
+    scenario = RECORDS["Scenario"](
+        weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit",),
+        densities=(0.5, 0.2), curve_points=6, outcomes={("imp", 1): ("diverged", "nan")},
+    )  # fmt: skip
+    paths = RECORDS["write"](folder / "results.duckdb", scenario)
+    fold(paths)
+    with open_safe(paths) as con:
+        return gather(con), subjects(con)
+
+
+@pytest.fixture
+def plotly(tmp_path: Path) -> Callable[..., Any]:
+    """`plotly(pictures, subjects)`: [picture][panel][combination of choices] as plotly gets it."""
+
+    def give(pictures: list[Picture], named: list[Any]) -> Any:
+        payload = Payload()
+        for picture in pictures:
+            payload.add(picture)
+        numbers = tmp_path / "numbers.json"
+        numbers.write_text(payload.text(looks_of(named)))
+        assert NODE is not None
+        done = subprocess.run(
+            [NODE, HERE / "charts.mjs", CHARTS, numbers], capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout)
+
+    return give
+
+
+def compare(pictures: list[Picture], named: list[Any], plotly: Callable[..., Any]) -> int:
+    """AssertionError where the two draw anything differently; the panels that were compared."""
+    compared = 0
+    looked = looks(named)
+    for picture, given in zip(pictures, plotly(pictures, named), strict=True):
+        with for_paper():
+            figures = dict(draw(picture, looked))
+        for name, cells in small_multiples(picture):
+            axes = [ax for ax in figures[name].axes if ax.get_visible()]
+            flat = [cell for line in cells for cell in line]
+            for cell, ax in zip(flat, axes, strict=False):
+                number = picture.panels.index(cell.panel)
+                scale = [0] if picture.scales else []
+                (one,) = (
+                    shown for shown in given[number] if shown["chosen"] == [*cell.chosen, *scale]
+                )
+                same_panel(ax, one)
+                same_titles(figures[name], one)
+                compared += 1
+            same_legend(figures[name], flat)
+    return compared
+
+
+def same_panel(ax: Any, one: Any) -> None:
+    traces = one["traces"]
+    lines = [t for t in traces if t["type"] == "scatter" and "text" not in t["mode"]]
+    lines = [t for t in lines if t.get("fill") != "toself"]
+    assert [line.get_label() for line in ax.lines] == [trace["name"] for trace in lines]
+    for line, trace in zip(ax.lines, lines, strict=True):
+        assert near(line.get_xdata(), trace["x"])
+        assert near(line.get_ydata(), trace["y"])
+        assert to_hex(line.get_color()) == trace["line"]["color"]
+        marked = "markers" in trace["mode"]
+        assert (line.get_marker() not in ("None", "", None)) == marked
+        if marked:
+            assert to_hex(line.get_markerfacecolor()) == trace["marker"]["color"]
+    layout = one["layout"]
+    for axis, limits, scale in (
+        ("xaxis", ax.get_xlim(), ax.get_xscale()),
+        ("yaxis", ax.get_ylim(), ax.get_yscale()),
+    ):
+        ends = layout[axis]["range"]
+        assert scale == layout[axis].get("type", "linear")
+        ends = [10**end for end in ends] if scale == "log" else ends
+        assert limits == pytest.approx(ends, rel=1e-3)
+    marks = [(t["x"], t["y"]) for t in traces if t.get("mode") == "text"]
+    lost = [(text.xy, text.get_text()) for text in ax.texts]
+    places = [place for x, y in marks for place in zip(x, y, strict=True)]
+    assert [text for _, text in lost] == ["†"] * len(places)
+    assert near([xy for xy, _ in lost], places)
+    same_intervals(ax, traces)
+    same_areas(ax, traces)
+
+
+def same_intervals(ax: Any, traces: Any) -> None:
+    """The bars at points; those of length 0 are not to be seen."""
+    wanted = [
+        (x, y - below, x, y + above)
+        for trace in traces
+        if "error_y" in trace
+        for x, y, below, above in zip(
+            trace["x"],
+            trace["y"],
+            trace["error_y"]["arrayminus"],
+            trace["error_y"]["array"],
+            strict=True,
+        )
+        if above > 0.02
+    ]
+    segments = [
+        segment.ravel()
+        for collection in ax.collections
+        if isinstance(collection, LineCollection)
+        for segment in collection.get_segments()
+        if len(segment) and segment[1][1] - segment[0][1] > 0.02
+    ]
+    assert near(segments, wanted)
+
+
+def same_areas(ax: Any, traces: Any) -> None:
+    """Matrices, images, bars, polygons and bands."""
+    heats = [t for t in traces if t["type"] == "heatmap"]
+    rasters = [t for t in traces if t["type"] == "image"]
+    assert len(ax.images) == len(heats) + len(rasters)
+    for image, heat in zip(ax.images, heats, strict=False):
+        assert near(image.get_array(), heat["z"])
+        assert image.get_clim() == pytest.approx((heat["zmin"], heat["zmax"]))
+        colours = [to_hex(image.cmap(float(place))) for place, _ in heat["colorscale"]]
+        for own, (_, given) in zip(colours, heat["colorscale"], strict=True):
+            assert to_rgb(own) == pytest.approx(to_rgb(given), abs=0.02)
+    for image, raster in zip(ax.images, rasters if not heats else [], strict=False):
+        assert np.array_equal(np.asarray(image.get_array()), raster["z"])
+        left, right, low, high = image.get_extent()
+        height, width = len(raster["z"]), len(raster["z"][0])
+        assert raster["dx"] == pytest.approx((right - left) / width)
+        assert raster["dy"] == pytest.approx((low - high) / height)
+        assert raster["x0"] - raster["dx"] / 2 == pytest.approx(left)
+        assert raster["y0"] - raster["dy"] / 2 == pytest.approx(high)
+    bars = [t for t in traces if t["type"] == "bar"]
+    assert len(ax.containers) == len(bars)
+    for container, bar in zip(ax.containers, bars, strict=True):
+        for patch, x, y in zip(container.patches, bar["x"], bar["y"], strict=True):
+            assert patch.get_x() + patch.get_width() / 2 == pytest.approx(x)
+            assert (patch.get_height(), patch.get_width()) == pytest.approx((y, bar["width"]))
+            assert to_hex(patch.get_facecolor()) == bar["marker"]["color"]
+    areas = [t for t in traces if t.get("hoveron") == "fills"]
+    polygons = [p for p in ax.patches if hasattr(p, "get_closed")]
+    assert len(polygons) == len(areas)
+    for patch, area in zip(polygons, areas, strict=True):
+        assert near(patch.get_xy(), list(zip(area["x"], area["y"], strict=True)))
+        colour = re.findall(r"\d+", area["fillcolor"]) if area["fillcolor"][0] == "r" else None
+        given = [int(part) / 255 for part in colour] if colour else to_rgb(area["fillcolor"])
+        assert patch.get_facecolor()[:3] == pytest.approx(given, abs=0.02)
+    bands = [t for t in traces if t.get("fill") == "toself" and t.get("hoveron") != "fills"]
+    fills = [t for t in traces if t.get("fill") == "tozeroy"]
+    drawn = [c for c in ax.collections if type(c).__name__.startswith("FillBetween")]
+    assert len(drawn) == len(bands) + len(fills)
+    for band, own in zip(bands, drawn, strict=False):
+        assert own.get_datalim(ax.transData).extents == pytest.approx(
+            [min(band["x"]), min(band["y"]), max(band["x"]), max(band["y"])], rel=1e-3
+        )
+
+
+def same_titles(figure: Any, one: Any) -> None:
+    """Both axes, and the colours."""
+    said = {figure.get_supxlabel(), figure.get_supylabel()}
+    for ax in figure.axes:
+        said |= {ax.get_xlabel(), ax.get_ylabel()}
+    layout = one["layout"]
+    wanted = {layout["xaxis"]["title"]["text"], layout["annotations"][0]["text"]}
+    wanted |= {t["colorbar"]["title"]["text"] for t in one["traces"] if "colorbar" in t}
+    assert wanted <= said
+
+
+def same_legend(figure: Any, cells: list[Any]) -> None:
+    """The names, in the order in which the picture has them, and † where seeds were lost."""
+    names: dict[str, None] = {}
+    lost = False
+    for cell in cells:
+        for mark in (*cell.panel.traces, *cell.panel.polygons):
+            if all(w in (-1, c) for w, c in zip(mark.when, cell.chosen, strict=False)):
+                names[mark.name] = None
+                lost = lost or any(getattr(mark, "lost", ()))
+    shown = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert shown == [*names, *[LOST] * lost]
+
+
+def near(found: Any, wanted: Any) -> bool:
+    """Equal to the four digits or hundredths that the page keeps; None and NaN are the same."""
+    a = np.asarray(found, dtype=float)
+    b = np.asarray(wanted, dtype=float)
+    return a.shape == b.shape and np.allclose(a, b, rtol=2e-3, atol=6e-3, equal_nan=True)
+
+
+def test_every_shipped_figure(results: Any, plotly: Callable[..., Any]) -> None:
+    (evidence,), named = results
+    pictures = [describe(evidence, FULL) for describe in PICTURES]
+    found = [picture for picture in pictures if picture is not None]
+    assert len(found) == len(PICTURES)
+    # 2 accuracies, step and gap, cost, 2 densities kept, 2 × 2 of learning, 2 searches, and for 3
+    # methods × 3 layers × 2 densities weights
+    assert compare(found, named, plotly) == 2 + 2 + 1 + 2 + 4 + 2 + 18
+    assert any(picture.has_lost for picture in found)
+
+
+def everything() -> Picture:
+    """A picture with every mark, in small multiples."""
+    x, y = Axis("x", range=(0, 4)), Axis("Share", "percent", range=(-0.2, 1))
+    z = Axis("Height", range=(0, 2))
+    at, values = [1.0, 2.0, 3.0], [0.2, None, 0.4]
+    reach = [0.05, None, 0.1]
+    looks_ = ("line", "curve", "stairs", "points", "front", "band", "bars")
+    traces = [
+        Trace(f"imp {look}", "none", look, at, values, reach, [3, 3, 2], [0, 0, 1], width=0.5,
+              when=(-1, 0))
+        for look in looks_ if look not in ("band", "bars", "stairs")
+    ]  # fmt: skip
+    solid = [0.2, 0.3, 0.4]
+    traces += [
+        Trace(f"imp {look}", "none", look, at, solid, [0.05, 0.05, 0.1], width=0.5, when=(-1, 1))
+        for look in ("band", "bars")
+    ]
+    traces.append(Trace("histogram", "none", "stairs", at, solid, when=(-1, 1)))
+    traces.append(Trace("dense", "none", "level", [2.0], [0.9], [0.02]))
+    polygons = [
+        Polygon("triangle", [0, 1, 1], [0, 0, 0.5], when=(0, -1)),
+        Polygon("imp", [2, 3, 3], [0, 0, 0.5], value=0.5, when=(0, -1)),
+    ]
+    pixels = [[(0, 0, 0), (255, 0, 0)], [(0, 255, 0), (9, 8, 7)], [(1, 2, 3), (4, 5, 6)]]
+    rasters = [Raster(pixels, (3, 4), (0.5, 0.8), when=(1, -1))]
+    panel = Panel("All", x, y, traces, polygons=polygons, rasters=rasters, z=z, size="large")
+    facets = [
+        Facet("row", ["a", "b"], spread="rows"),
+        Facet("column", ["1", "2"], spread="columns"),
+    ]
+    return Picture("everything", "Everything", [panel], facets)
+
+
+def test_every_mark_in_small_multiples(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    assert compare([everything()], named, plotly) == 4
+
+
+def test_a_matrix_that_is_not_square(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    axis, z = Axis("Step", "steps"), Axis("Share", "percent", range=(0, 1))
+    heats = [
+        HeatMap("a", [1, 2, 3], [1, 2], [[0.1, 0.2, 0.3], [0.4, 0.5, 1.0]], (0,)),
+        HeatMap("b", [1, 2], [1, 2], [[0.0, 0.2], [0.2, 0.0]], (1,)),
+    ]
+    facet = Facet("matrix", ["a", "b"], spread="wrap")
+    panel = Panel("M", axis, axis, heats=heats, z=z, size="square")
+    assert compare([Picture("matrix", "Matrix", [panel], [facet])], named, plotly) == 2
+
+
+def test_axes_of_names_and_of_errors(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    names = Axis("Layer", scale="names", names=["conv", "fc"])
+    error = Axis("Error", "percent", "log", (0.01, 0.5), reverse=True, complement=True)
+    traces = [
+        Trace("imp", "none", "line", [0, 1], [0.9, 0.7], [0.01, 0.02], shift=1.0),
+        Trace("dense", "none", "level", [0, 1], [0.95, 0.95]),
+        Trace("other", "none", "bars", [0, 1], [0.9, 0.8]),
+    ]
+    picture = Picture("names", "Names", [Panel("N", names, error, traces)])
+    assert compare([picture], named, plotly) == 1
+
+
+def test_what_stands_for_no_label_is_grey_in_both(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    axis = Axis("x", range=(0, 2))
+    picture = Picture("c", "C", [Panel("C", axis, axis, [Trace("?", "none", "line", [1], [1])])])
+    (((one,),),) = plotly([picture], named)
+    assert one["traces"][0]["line"]["color"] == CONTEXT

@@ -1,0 +1,122 @@
+"""What is drawn of a run and of a tuning, from their events."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from lth_bench.output.progress import make_progress
+from lth_bench.running.progress import (
+    ExperimentStarted,
+    Note,
+    Recorded,
+    Retried,
+    RunEnded,
+    RunStarted,
+    StepsTrained,
+    Stopping,
+    StudyProgress,
+    TrialEnded,
+    TuningStarted,
+)
+
+IMP = SimpleNamespace(
+    experiment_id="e", label="imp", model_label="mlp", dataset_label="digits",
+    recipe_name="short", seed=0, densities=(0.5,), task=("mlp", "digits", "short"),
+)  # fmt: skip
+TITLE = "imp mlp/digits/short seed 0 at 0.5"
+STARTED = RunStarted(
+    suite="tiny", planned=1, trainings=4, steps={"e": 400}, titles={"e": TITLE}, workers=2
+)
+STUDY = StudyProgress(name="imp mlp/digits/short", done=1, total=3, best="best 0.9 at #0")
+TRIAL = TrialEnded(
+    study=STUDY, number=0, status="complete", values=(0.9,), reason=None, params="prune_rate=0.2"
+)
+
+
+def ticket(name, steps=100):
+    return Recorded(
+        {"record": "ticket", "experiment_id": "e", "ticket_id": name, "cost": {"steps": steps}}
+    )
+
+
+def ended(status="ok", reason=None):
+    return Recorded(
+        {"record": "experiment", "experiment_id": "e", "status": status, "reason": reason,
+         "seconds": 1.0}
+    )  # fmt: skip
+
+
+@pytest.fixture(params=[False, True], ids=["lines", "terminal"])
+def shown(request):
+    made = make_progress(Console(file=io.StringIO(), force_terminal=request.param, width=200))
+    yield made
+    made(RunEnded())
+
+
+def said(display, capsys):
+    """What was printed, bars apart, which `transient` removes."""
+    return display.console.file.getvalue() + capsys.readouterr().err
+
+
+def test_a_round_that_is_repeated_moves_nothing(shown):
+    shown(STARTED)
+    shown(ExperimentStarted(IMP))
+    shown(ticket("a"))
+    shown(ticket("b"))
+    assert shown.meter.done_steps == 200
+    # another worker took it over, and says what it found
+    shown(ExperimentStarted(IMP))
+    shown(ticket("a"))
+    shown(ticket("b"))
+    assert shown.meter.done_steps == 200
+    shown(ticket("c"))
+    assert shown.meter.done_steps == 300
+    shown(ended())
+    assert shown.meter.done_steps == shown.meter.total == 400
+
+
+def test_the_rate_is_of_what_was_really_trained(shown):
+    shown(STARTED)
+    shown(ticket("a"))  # found
+    assert shown.meter.rate() == 0
+    shown(StepsTrained(100, 0.1))
+    assert shown.meter.rate() > 0
+
+
+def test_what_goes_wrong_is_said_everywhere(shown, capsys):
+    shown(STARTED)
+    shown(Retried([IMP, IMP], "killed by SIGKILL"))
+    shown(Note("digits [is] small"))
+    shown(Stopping(10.0))
+    shown(ended("failed", "no such layer"))
+    text = said(shown, capsys)
+    assert "tiny: 1 experiments, about 4 trainings, 2 workers" in text
+    assert f"retry    {TITLE} and 1 beside it: worker killed by SIGKILL" in text
+    assert "digits [is] small" in text
+    assert "within 10 s; press Ctrl-C again to stop at once" in text
+    assert f"{TITLE}" in text and "no such layer" in text
+
+
+def test_success_is_a_line_where_there_is_no_bar(shown, capsys):
+    shown(STARTED)
+    shown(ended())
+    assert (f"[1/1] ok       {TITLE} in 1.0 s" in said(shown, capsys)) is not shown.terminal
+
+
+def test_nothing_to_do_is_said(shown, capsys):
+    shown(RunStarted(suite="tiny", planned=7, trainings=9, steps={}, titles={}, workers=2))
+    assert "tiny: all 7 experiments are done already" in said(shown, capsys)
+
+
+def test_a_tuning_shows_its_trials(shown, capsys):
+    shown(TuningStarted("tiny: one study of 3 trials", [STUDY]))
+    shown(ExperimentStarted(IMP))
+    shown(TRIAL)
+    text = said(shown, capsys)
+    assert "tiny: one study of 3 trials" in text
+    line = "[1/3] complete imp mlp/digits/short #0 0.9 (best 0.9 at #0): prune_rate=0.2"
+    assert (line in text) is not shown.terminal

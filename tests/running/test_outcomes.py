@@ -1,0 +1,47 @@
+"""Which outcomes a run leaves as they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.running.arguments import statuses
+from lth_bench.running.outcomes import RETRIED, kept, left_alone
+
+STATUSES = {s: s for s in ("ok", "skipped", "interrupted", *RETRIED)}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ([], set()),
+        (["oom"], {"oom"}),
+        (["oom,timeout", "failed"], {"oom", "timeout", "failed"}),
+        ([" diverged , oom "], {"diverged", "oom"}),
+        (["oom", "all"], set(RETRIED)),
+    ],
+)
+def test_what_retry_takes(given, found):
+    assert statuses("--retry", given) == found
+    # what is interrupted is done again in any case, and what is ok in none
+    again = STATUSES.keys() - kept(STATUSES, statuses("--retry", given), rerun=False)
+    assert again == found | {"interrupted"}
+
+
+@pytest.mark.parametrize("given", ["ok", "", "oom,", "failure", "skipped"])
+def test_what_retry_does_not_take(given):
+    with pytest.raises(UserError, match="failed, oom, timeout, diverged or all, but got"):
+        statuses("--retry", [given])
+    with pytest.raises(UserError, match="did you mean 'timeout'"):
+        statuses("--retry", ["timeot"])
+
+
+def test_a_rerun_keeps_nothing():
+    assert kept(STATUSES, frozenset(), rerun=True) == set()
+
+
+def test_what_is_left_alone_is_said_with_what_to_do():
+    assert left_alone(["ok", "diverged", "skipped"]) is None
+    assert left_alone(["timeout", "failed", "ok", "failed"]) == (
+        "2 failed, 1 timeout in an earlier run; --retry failed,timeout reruns them"
+    )

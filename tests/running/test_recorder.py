@@ -1,0 +1,66 @@
+"""What the coordinator makes of the events that workers send."""
+
+from __future__ import annotations
+
+import pytest
+
+from lth_bench.output.progress import make_progress
+from lth_bench.running.progress import Note
+from lth_bench.running.recorder import Recorder, RunSummary
+from lth_bench.store.paths import Paths
+
+
+class Heard:
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, event):
+        self.events.append(event)
+
+
+def test_an_observer_s_fault_is_said_once_a_run():
+    heard = Heard()
+    recorder = Recorder(None, None, "run", RunSummary("run", "suite", 3, 0), heard)
+    messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
+    for message in messages:
+        recorder.handle(Note(message))
+    assert [e.message for e in heard.events] == [messages[0], messages[2]]
+
+
+def test_and_goes_to_stderr(capsys):
+    make_progress()(Note("observer a.on_eval: raised [x]"))
+    captured = capsys.readouterr()
+    assert captured.err == "observer a.on_eval: raised [x]\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
+def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
+    """DuckDB makes a RuntimeError of it."""
+    from importlib import import_module
+
+    def interrupted(*_, **__):
+        raise error
+
+    monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", interrupted)
+    summary = RunSummary("run", "suite", 3, 0)
+    recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", summary, Heard())
+    recorder.folded -= 100
+    with pytest.raises(KeyboardInterrupt):
+        recorder.fold()
+    recorder.fold(final=True)
+    assert summary.interrupted
+
+
+def test_any_other_fault_of_the_fold_is_one(monkeypatch, tmp_path):
+    from importlib import import_module
+
+    def broken(*_, **__):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", broken)
+    recorder = Recorder(
+        None, Paths(tmp_path / "r.duckdb"), "run", RunSummary("r", "s", 3, 0), Heard()
+    )
+    with pytest.raises(RuntimeError, match="something else"):
+        recorder.fold(final=True)

@@ -1,0 +1,102 @@
+"""Parameters are held against the task before anything trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.plugins import load_registry
+from lth_bench.running.plan import plan_suite
+from lth_bench.suite.load import suite_of
+
+TEXT = """
+schema_version = 1
+[suite]
+name = "demo"
+densities = [0.5]
+seeds = [0]
+[recipes.short]
+epochs = 3
+batch_size = 50
+val_size = VAL
+[[tasks]]
+model = { name = "mlp", hidden = [10] }
+dataset = "digits"
+recipe = "short"
+[[strategies]]
+use = "USE"
+label = "mine"
+params = { PARAMS }
+"""
+FILE = """
+from dataclasses import dataclass
+from lth_bench import Mask, TaskFacts, Ticket, hookimpl
+
+class Speechless:
+    def __str__(self) -> str:
+        raise GeneratorExit
+
+@dataclass(frozen=True, eq=False)
+class Fussy:
+    low: int = 0
+
+    def check_task(self, task: TaskFacts) -> None:
+        if self.low == 3:
+            raise ValueError(
+                f"{task.train_size} {task.input_shape} {task.classes} {task.total_steps} "
+                f"{task.steps_per_epoch} {task.layer_counts} {task.layer_kinds}"
+            )
+        if self.low == 4:
+            raise SystemExit("out")
+        if self.low == 5:
+            raise ValueError(Speechless())
+        1 / self.low  # here
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        return ticket.mask
+"""
+
+
+def planned(tmp_path: Path, use: str, params: str, val_size: int = 97) -> None:
+    text = TEXT.replace("USE", use).replace("PARAMS", params).replace("VAL", str(val_size))
+    file = tmp_path / "fussy.py"
+    file.write_text(FILE)
+    suite = suite_of(text, tmp_path / "demo.toml")
+    plan_suite(suite, load_registry([file], third_party=False), tmp_path)
+
+
+def test_snip_s_batch_and_the_training_split(tmp_path: Path) -> None:
+    planned(tmp_path, "snip", "batch_size = 110", val_size=1297 - 110)
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, "snip", "", val_size=1297 - 110)
+    assert str(caught.value) == (
+        f"{tmp_path / 'demo.toml'}:18: strategy 'mine' on mlp(hidden=[10])/digits/short: "
+        "batch_size = 128 is more than the 110 training examples that validation leaves; lower "
+        "it, or the recipe's val_size"
+    )
+
+
+def test_what_a_strategy_is_told_of_its_task(tmp_path: Path) -> None:
+    says = r": 1200 \(1, 8, 8\) 10 72 24 \{'[\w.]+': 640, .*'output'"
+    with pytest.raises(UserError, match=says):
+        planned(tmp_path, "fussy", "low = 3")
+
+
+def test_a_check_that_breaks_is_named_with_its_line(tmp_path: Path) -> None:
+    line = next(i for i, text in enumerate(FILE.split("\n"), 1) if "# here" in text)
+    says = rf"'mine' on mlp.*: check_task raised ZeroDivisionError: .* \(fussy.py:{line}\)"
+    with pytest.raises(UserError, match=says):
+        planned(tmp_path, "fussy", "low = 0")
+    planned(tmp_path, "fussy", "low = 1")
+
+
+@pytest.mark.parametrize(
+    ("low", "says"),
+    [(4, "check_task raised SystemExit: out"), (5, "its text raises GeneratorExit")],
+)
+def test_whatever_a_check_raises_is_one_error(tmp_path: Path, low: int, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        planned(tmp_path, "fussy", f"low = {low}")
