@@ -40,17 +40,6 @@ def test_every_room_is_on_the_map() -> None:
     assert {r for r in rooms if f"`{r}/" not in table} == set()
 
 
-def test_the_diagram_s_arrows_run_as_the_layers() -> None:
-    """Each from a room to one in a lower layer of import-linter's."""
-    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
-    (layers,) = (c["layers"] for c in contracts if c["type"] == "layers")
-    place = {room: i for i, line in enumerate(layers) for room in line.split(" | ")}
-    diagram = text("ARCHITECTURE.md").partition("```mermaid")[2].partition("```")[0]
-    pairs = re.findall(r"^\s*(\w+)(?:\[.*?\])? --> (\w+)", diagram, re.M)
-    assert len(pairs) == diagram.count("-->")
-    assert [pair for pair in pairs if place[pair[0]] >= place[pair[1]]] == []
-
-
 def test_five_files_are_named_to_begin_with() -> None:
     part = text("ARCHITECTURE.md").partition("## Read these five files first")[2].partition("##")[0]
     files = re.findall(r"^\d\. `([^`]+)`", part, re.M)
