@@ -73,7 +73,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
 }
 
 NOT_ON_THE_SITE = ("AGENTS.md", "docs/README.md", "harness/README.md")
-"""Pointers to other pages, for whoever opens that door of the repository."""
+"""Pointers to other pages, for readers who open that folder of the repository."""
 
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"^```.*?^```[^\S\n]*$|`[^`\n]+`", re.M | re.S)

@@ -124,7 +124,7 @@ def test_new_writes_files_and_prints_the_next_steps(tmp_path, monkeypatch):
     text = run("new", "my_idea")
     assert "wrote lth-bench-my_idea/pyproject.toml" in text
     assert text.endswith(
-        "next:\n  cd lth-bench-my_idea\n  pip install -e .\n  pytest\n"
+        'next:\n  cd lth-bench-my_idea\n  pip install -e ".[test]"\n  pytest\n'
         "  lth-bench run my_idea.toml\n"
     )
     text = run("new", "other", "--single-file", "--output", "a b")

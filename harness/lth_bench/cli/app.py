@@ -34,7 +34,7 @@ from lth_bench.system.text import redacted
 
 app = typer.Typer(
     name="lth-bench",
-    help="Compare lottery-ticket methods: faithful, paired, with their costs, in one database.",
+    help="Compare pruning and sparse-training methods at the same densities, seeds and costs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # paragraphs are wrapped where the terminal ends, not here
@@ -82,7 +82,7 @@ def common(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Compare lottery-ticket methods: faithful, paired, with their costs, in one database."""
+    """Compare pruning and sparse-training methods at the same densities, seeds and costs."""
 
 
 def main() -> NoReturn:

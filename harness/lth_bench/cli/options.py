@@ -27,7 +27,7 @@ ResultsOption = Annotated[
 ]
 SeedsOption = Annotated[
     str | None,
-    typer.Option("--seeds", metavar="N|LIST", help="How many seeds (3), or which (0,4,7)."),
+    typer.Option("--seeds", metavar="N|LIST", help="Number of seeds (3), or a list (0,4,7)."),
 ]
 StrategiesOption = Annotated[
     list[str] | None,
@@ -62,7 +62,9 @@ DatasetsOption = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change the suite: recipes.paper.lr=0.05; repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value of the suite: recipes.paper.lr=0.05; repeatable.",
     ),
 ]
 PluginsOption = Annotated[
@@ -83,11 +85,11 @@ NoPluginsOption = Annotated[
     typer.Option(
         "--no-plugins",
         envvar="LTH_BENCH_NO_PLUGINS",
-        help="Leave out what other distributions install; files after --plugin still load.",
+        help="Ignore plugins of other packages; files after --plugin still load.",
     ),
 ]
 SmokeOption = Annotated[
-    bool, typer.Option("--smoke", help="Run a few steps of everything, to check that it works.")
+    bool, typer.Option("--smoke", help="Train a few steps of everything, to check that it runs.")
 ]
 CohortSizeOption = Annotated[
     str,
@@ -100,7 +102,7 @@ CohortSizeOption = Annotated[
 ]
 ExactCohortSizeOption = Annotated[
     bool,
-    typer.Option("--exact-cohort-size", help="Rerun what was trained at another cohort size."),
+    typer.Option("--exact-cohort-size", help="Retrain what was trained at another cohort size."),
 ]
 TimeoutOption = Annotated[
     str | None,

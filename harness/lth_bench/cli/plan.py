@@ -27,10 +27,16 @@ def plan(
     suite: SuiteArgument,
     results: ResultsOption = None,
     device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …", metavar="D")
+        str,
+        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Worker processes.", metavar="N")
+        int | None,
+        typer.Option(
+            "--workers",
+            help="Worker processes; by default one per GPU, or one per core.",
+            metavar="N",
+        ),
     ] = None,
     estimate: Annotated[
         bool, typer.Option(help="Time a few steps of each task on this device.")
@@ -47,7 +53,7 @@ def plan(
     cohort_size: CohortSizeOption = "auto",
     json_: JsonOption = False,
 ) -> None:
-    """Show the experiments of a suite, what is done, what is shared, and an estimate."""
+    """Show a suite's experiments: what is done, what is shared, and how long the rest takes."""
     import json
 
     from lth_bench.data.root import data_root

@@ -68,7 +68,7 @@ def _next(name: str, folder: Path, single_file: bool) -> list[str]:
             f"lth-bench run {name}.toml --plugin {name}.py --smoke",
             f"lth-bench run {name}.toml --plugin {name}.py",
         ]
-    return [*enter, "pip install -e .", "pytest", f"lth-bench run {name}.toml"]
+    return [*enter, 'pip install -e ".[test]"', "pytest", f"lth-bench run {name}.toml"]
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""`lth-bench run`: train what is left of a suite."""
+"""`lth-bench run`: train what remains of a suite."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ def run(
     suite: SuiteArgument,
     results: ResultsOption = None,
     device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …", metavar="D")
+        str,
+        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
     ] = "auto",
-    executor: Annotated[str, typer.Option("--executor", help="local", metavar="NAME")] = "local",
+    executor: Annotated[
+        str, typer.Option("--executor", help="How workers are started: local.", metavar="NAME")
+    ] = "local",
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Worker processes (one a GPU, or one a core).", metavar="N"),
+        typer.Option(
+            "--workers",
+            help="Worker processes; by default one per GPU, or one per core.",
+            metavar="N",
+        ),
     ] = None,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,
@@ -56,7 +63,7 @@ def run(
     exit_first: ExitFirstOption = False,
     json_: JsonOption = False,
 ) -> int:
-    """Run a suite: what has ended already is kept, everything else is trained."""
+    """Run a suite. Finished experiments are kept, the others are trained."""
     import json
     import sys
 

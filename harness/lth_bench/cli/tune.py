@@ -36,11 +36,16 @@ def tune(
     suite: SuiteArgument,
     results: ResultsOption = None,
     device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …", metavar="D")
+        str,
+        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
     ] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Worker processes (one a GPU, or one a core).", metavar="N"),
+        typer.Option(
+            "--workers",
+            help="Worker processes; by default one per GPU, or one per core.",
+            metavar="N",
+        ),
     ] = None,
     budget: Annotated[
         str | None,
