@@ -3,7 +3,8 @@
 Every page is either a Markdown file of this repository, at the place where a reader of the code
 finds it, or made from the code (`reference_pages.py`). They are copied to `build/docs/pages`, with
 links between files turned into links between pages; a link that leads nowhere is an error. Zensical
-then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is downloaded.
+then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is downloaded,
+and the site's pages load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import posixpath
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,6 +79,7 @@ NOT_ON_THE_SITE = ("AGENTS.md", "docs/README.md", "harness/README.md")
 
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"^```.*?^```[^\S\n]*$|`[^`\n]+`", re.M | re.S)
+ELSEWHERE = re.compile(r'<script src="https?://[^"]*"[^>]*></script>')
 
 
 class BrokenLink(Exception):
@@ -149,6 +152,7 @@ def stage(folder: Path) -> None:
                 text = source()
             (folder / page).parent.mkdir(parents=True, exist_ok=True)
             (folder / page).write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "docs" / "wide.css", folder / "wide.css")
 
 
 def navigation() -> str:
@@ -182,7 +186,19 @@ def build(folder: Path) -> int:
     stage(folder / "pages")
     zensical = Path(sys.executable).with_name("zensical")
     command = [zensical, "build", "--strict", "--clean", "--config-file", settings(folder)]
-    return subprocess.run([*map(str, command)], cwd=folder, env=os.environ, check=False).returncode
+    done = subprocess.run([*map(str, command)], cwd=folder, env=os.environ, check=False)
+    if done.returncode == 0:
+        stay_at_home(folder / "site")
+    return done.returncode
+
+
+def stay_at_home(site: Path) -> None:
+    """Take out what the theme's pages would load from another host: a script that lets the search
+    work in pages that are opened as files. They say that there is no search, and load nothing.
+    """
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(ELSEWHERE.sub("", text), encoding="utf-8")
 
 
 def main() -> int:
@@ -205,7 +221,9 @@ def main() -> int:
         print('error: the site needs the extra `docs`: pip install -e ".[docs]"', file=sys.stderr)
         return 1
     if code == 0:
-        print(f"the site: {options.folder / 'site' / 'index.html'}")
+        site = options.folder / "site"
+        print(f"the site: {site / 'index.html'}")
+        print(f"with its search: python -m http.server -d {shlex.quote(str(site))}")
     return code
 
 

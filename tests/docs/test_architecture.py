@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 import sys
 import threading
 import tomllib
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +21,6 @@ from lth_bench.running.request import RunRequest, prepare
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "harness" / "lth_bench"
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def drawing() -> Iterator[types.ModuleType]:
-    """docs/draw_rooms.py, imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "docs"))
-        yield importlib.import_module("draw_rooms")
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +164,7 @@ def test_one_density_passes_them_all(tmp_path: Path) -> None:
             worker.serve()
     finally:
         sys.setprofile(before)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     called = {(Path(code.co_filename), code.co_qualname) for code in codes}
     missed = []
     for file, function in stations():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,6 @@ from lth_bench import testing
 from lth_bench.cli.app import app
 from lth_bench.store.export import documented
 from lth_bench.store.glossary import COLUMNS
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[types.ModuleType]:
-    """docs/build_site.py, imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "docs"))
-        yield importlib.import_module("build_site")
 
 
 @pytest.fixture(scope="module")
@@ -143,19 +134,66 @@ def test_every_shipped_plugin_and_parameter_is_there(pages: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_builds_strictly(site: types.ModuleType, tmp_path: Path) -> None:
-    pytest.importorskip("zensical", reason="the extra `docs` is not installed")
-    pytest.importorskip("mkdocstrings", reason="the extra `docs` is not installed")
-    command = [sys.executable, str(ROOT / "docs" / "build_site.py"), "--folder", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "site" / "index.html").is_file()
-    # a heading that does not exist, in a page that is otherwise in order
-    with (tmp_path / "pages" / "index.md").open("a") as index:
+def test_a_heading_that_does_not_exist_fails_the_build(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "again")
+    with (tmp_path / "again" / "pages" / "index.md").open("a") as index:
         index.write("\n[nowhere](#nowhere)\n")
     zensical = Path(sys.executable).with_name("zensical")
-    again = subprocess.run(
+    done = subprocess.run(
         [zensical, "build", "--strict", "--config-file", "zensical.toml"],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path / "again", capture_output=True, text=True,
     )  # fmt: skip
-    assert again.returncode != 0
+    assert done.returncode != 0
+    assert "anchor does not exist" in done.stderr
+
+
+def test_what_pages_load_from_elsewhere_is_taken_out(
+    site: types.ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    page = tmp_path / "deep" / "a.html"
+    page.write_text('<script src="https://x.test/y" type="a"></script><script src="y.js"></script>')
+    site.stay_at_home(tmp_path)
+    assert page.read_text() == '<script src="y.js"></script>'
+
+
+SIZES = (390, 1280)
+PAGES = ("index", "how-to/run", "reference/api", "reference/cli", "explanation/architecture")
+
+
+@pytest.mark.slow
+def test_its_pages_load_nothing_from_elsewhere(built: Path) -> None:
+    """In a browser, opened as files, on a phone and a screen: no request leaves the machine,
+    nothing is on the console, every picture shows, and no page is too wide.
+    """
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the package `playwright` is not installed"
+    )
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine")
+    home, complaints = (built / "site").as_uri(), []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
+            timeout=240_000,
+        )
+        for width in SIZES:
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.set_default_timeout(240_000)
+            page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+            page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+            page.on("requestfailed", lambda asked: complaints.append(f"failed: {asked.url}"))
+            page.on(
+                "request",
+                lambda asked: asked.url.startswith((home, "data:")) or complaints.append(asked.url),
+            )
+            for name in PAGES:
+                page.goto(f"{home}/{name}.html", wait_until="load")
+                assert page.locator("h1").first.is_visible()
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+                broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth)"
+                assert page.evaluate(f"{broken}.map(i => i.src)") == [], name
+        browser.close()
+    assert complaints == []
