@@ -77,7 +77,18 @@ def command_line() -> str:
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="lth-bench")
     text = get_docs_for_click(obj=command, ctx=context, name="lth-bench", title="Command line")
-    return text.strip() + "\n"
+    return _with_summaries(text, command).strip() + "\n"
+
+
+def _with_summaries(text: str, group: Any) -> str:
+    """The lists of commands with each one's whole summary; typer cuts them to 45 characters."""
+    for name, command in group.commands.items():
+        summary = " ".join((command.help or "").partition("\n\n")[0].split())
+        short = f"* `{name}`: {command.get_short_help_str()}\n"
+        text = text.replace(short, f"* `{name}`: {summary}\n")
+        if hasattr(command, "commands"):
+            text = _with_summaries(text, command)
+    return text
 
 
 def suite() -> str:

@@ -102,6 +102,7 @@ def test_the_command_line_has_every_command(pages: Path) -> None:
     group = typer.main.get_command(app)
     for name in group.commands:  # type: ignore[attr-defined]
         assert f"## `lth-bench {name}`" in text
+        assert not re.search(rf"^\* `{name}`: .*\.\.\.$", text, re.M), "a summary is cut short"
     assert "`--cohort-size auto|N`" in text
 
 
