@@ -126,11 +126,21 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
     ) -> Any:
         where = torch.device(device)
         if streamed:
-            data: Any = StreamedData(HostArrays(arrays), recipe.val_size, where)
+            data: Any = StreamedData(
+                source=HostArrays(arrays), val_size=recipe.val_size, device=where
+            )
         else:
             data = ResidentData(arrays, recipe.val_size, where)
         config = {"fingerprint": arrays.fingerprint(), "val_size": recipe.val_size}
         name = {"name": repr(model)}
-        return Workbench(model, name, data, config, recipe, where, TrainingCache(root))
+        return Workbench(
+            model=model,
+            model_config=name,
+            data=data,
+            data_config=config,
+            recipe=recipe,
+            device=where,
+            cache=TrainingCache(root),
+        )
 
     return make

@@ -28,3 +28,14 @@ def test_no_modules_import_each_other() -> None:
 
 def test_a_name_means_one_thing() -> None:
     assert COUNT["two_meanings"](MODULES) == {}
+
+
+def test_constructors_take_more_than_four_arguments_by_name() -> None:
+    counts = COUNT["constructors"](MODULES)
+    assert counts["running.recorder.Recorder"] == 0 and counts["data.arrays.Arrays"] == 4
+    assert {name: n for name, n in counts.items() if n > 4} == {}
+
+
+def test_functions_take_more_than_five_arguments_by_name() -> None:
+    counts = COUNT["functions"](MODULES)
+    assert {name: n for name, n in counts.items() if n > 5} == {}

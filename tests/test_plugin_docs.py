@@ -62,7 +62,7 @@ def test_every_snippet_runs(snippet, tmp_path, monkeypatch) -> None:
         if hasattr(made, "select_mask"):
             bench = WatchedBench.fresh(TinyNetwork("batch_norm"))
             assert parameters_of(made).status != "broken"
-            recording = record(made(), bench, getattr(made, "reaches", (0.5, 0.3)))
+            recording = record(made(), bench, densities=getattr(made, "reaches", (0.5, 0.3)))
             assert recording.fault is None
             assert recording.skipped == {}
 

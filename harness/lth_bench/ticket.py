@@ -70,12 +70,12 @@ class DenseRun:
     def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
         bench = self._bench
         return FitRequest(
-            bench.initial(self._seed).values,
-            bench.dense_mask(),
-            0,
-            end,
-            self._seed,
-            bench.recipe,
+            values=bench.initial(self._seed).values,
+            mask=bench.dense_mask(),
+            start=0,
+            end=end,
+            seed=self._seed,
+            recipe=bench.recipe,
             checkpoints=checkpoints,
         )
 
@@ -262,6 +262,7 @@ class Ticket:
         self,
         values: Mapping[str, Tensor] | None = None,
         mask: Mask | None = None,
+        *,
         start: int | None = None,
         end: int | None = None,
         recipe: Recipe | None = None,
@@ -303,17 +304,17 @@ class Ticket:
                     f"{getattr(self.recipe, name)!r}, but got {getattr(recipe, name)!r}"
                 )
         request = FitRequest(
-            values,
-            self.mask if mask is None else mask,
-            start,
-            end,
-            self.seed,
-            self.recipe if recipe is None else recipe,
-            penalty,
-            parametrize,
-            on_step,
-            until,
-            every,
+            values=values,
+            mask=self.mask if mask is None else mask,
+            start=start,
+            end=end,
+            seed=self.seed,
+            recipe=self.recipe if recipe is None else recipe,
+            penalty=penalty,
+            parametrize=parametrize,
+            on_step=on_step,
+            until=until,
+            every=every,
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None

@@ -60,7 +60,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry, suite = load_registry(), load_suite("tune_digits")
     execution = Execution(results=tmp_path / "tuned.duckdb", device="cpu", workers=WORKERS)
     request = RunRequest(selection=SuiteSelection(suite="tune_digits"), execution=execution)
-    summary = run.tune_suite(suite, registry, request, Heard())
+    summary = run.tune_suite(suite, registry, request, emit=Heard())
     plain = _at_once(made, tmp_path / "plain.duckdb")
     print(
         f"\n{len(made)} experiments of {sum(summary.ended.values())} trials on {WORKERS} workers:"
@@ -70,7 +70,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with reading(execution.results, print) as con:
         studies = read_studies(con)
-    run_final(suite, studies, registry, request, Heard())
+    run_final(suite, studies, registry, request=request, emit=Heard())
     good = select(suite, None, ["imp_default"])
     from lth_bench.running.runner import run_suite
 
@@ -86,7 +86,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 f" {dict(best.params)}"
             )
         for label in ("imp", "imp-tuned", "imp_default"):
-            found = samples(con, "test_accuracy", [suite.name], [label])
+            found = samples(con, metric="test_accuracy", suites=[suite.name], labels=[label])
             print(f"{label}: {100 * fmean(v for s in found for v in s.values.values()):.2f}%")
 
 
@@ -110,7 +110,13 @@ def _at_once(planned: list[Planned], results: Path) -> float:
     with Journal(paths) as journal:
         records = [p.experiment.planned_record() for p in planned]
         journal.append({"record": "planned", "run_id": "plain", "experiments": records})
-        recorder = Recorder(journal, paths, "plain", RunSummary("plain", "plain", 0, 0), Heard())
+        recorder = Recorder(
+            journal=journal,
+            paths=paths,
+            run_id="plain",
+            summary=RunSummary(run_id="plain", suite="plain", planned=0, reused=0),
+            emit=Heard(),
+        )
         LocalExecutor(config, ["cpu"] * WORKERS).run(planned, recorder.handle)
         recorder.fold(final=True)
     return time.monotonic() - began

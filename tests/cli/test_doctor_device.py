@@ -43,9 +43,9 @@ def results(**changes: Any) -> list[StepResult]:
     for step in plan("cuda:1"):
         value = changes.get(step.function, GOOD[step.function])
         if isinstance(value, StepResult):
-            found.append(StepResult(step.name, value.status, error=value.error))
+            found.append(StepResult(name=step.name, status=value.status, error=value.error))
         else:
-            found.append(StepResult(step.name, "ok", 1.0, value))
+            found.append(StepResult(name=step.name, status="ok", seconds=1.0, value=value))
     return found
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said:
 
 
 def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
-    late = StepResult("", "late", error="took longer than 60 s")
+    late = StepResult(name="", status="late", error="took longer than 60 s")
     found = list(findings("cuda:1", results(halving=late)))
     (bad,) = [f for f in found if f.level == "problem"]
     assert (bad.what, bad.found) == ("cuda:1 halving", "late: took longer than 60 s")

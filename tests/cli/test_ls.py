@@ -49,11 +49,17 @@ class Curves:
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch):
     entries = [
-        Entry("prune", "strategies", "mine", "1.2", _loaded=Prune),
-        Entry("broken", "strategies", "theirs", "0.1", error="ImportError: no [such] module"),
-        Entry("plain", "strategies", "theirs", "0.1", _loaded=int),
-        Entry("curves", "observers", "mine", "1.2", _loaded=Curves),
-        Entry("folder", "datasets", "mine", "1.2", _loaded=Folder),
+        Entry(name="prune", group="strategies", origin="mine", version="1.2", _loaded=Prune),
+        Entry(
+            name="broken",
+            group="strategies",
+            origin="theirs",
+            version="0.1",
+            error="ImportError: no [such] module",
+        ),
+        Entry(name="plain", group="strategies", origin="theirs", version="0.1", _loaded=int),
+        Entry(name="curves", group="observers", origin="mine", version="1.2", _loaded=Curves),
+        Entry(name="folder", group="datasets", origin="mine", version="1.2", _loaded=Folder),
     ]
     monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
 

@@ -43,11 +43,19 @@ class Log:
 @pytest.fixture
 def _registry(monkeypatch):
     entries = [
-        Entry("mine", "strategies", "lth-bench-mine", "1.2", _loaded=Mine),
-        Entry("broken", "strategies", "theirs", "0.1", error="ImportError: no [such] module"),
-        Entry("twice", "models", "one", "1"),
-        Entry("twice", "models", "two", "2"),
-        Entry("mine", "observers", "lth-bench-mine", "1.2", _loaded=Log),
+        Entry(
+            name="mine", group="strategies", origin="lth-bench-mine", version="1.2", _loaded=Mine
+        ),
+        Entry(
+            name="broken",
+            group="strategies",
+            origin="theirs",
+            version="0.1",
+            error="ImportError: no [such] module",
+        ),
+        Entry(name="twice", group="models", origin="one", version="1"),
+        Entry(name="twice", group="models", origin="two", version="2"),
+        Entry(name="mine", group="observers", origin="lth-bench-mine", version="1.2", _loaded=Log),
     ]
     monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
 

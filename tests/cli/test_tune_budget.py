@@ -60,7 +60,15 @@ def shown(tmp_path, capsys, monkeypatch):
         summary = TuneSummary(run_id="x", studies=[])
         suite = suite_of(own.text + tune, own.path)
         gains = {} if bought is None else {studies[0].study_id: bought}
-        conclude(suite, "my suite.toml", paths.results, summary, None, studies, gains)
+        conclude(
+            suite,
+            "my suite.toml",
+            path=paths.results,
+            summary=summary,
+            final=None,
+            studies=studies,
+            gained=gains,
+        )
         return studies[0], capsys.readouterr()
 
     return make

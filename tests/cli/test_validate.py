@@ -46,7 +46,7 @@ class Plain:
 @pytest.fixture
 def suite(tmp_path, monkeypatch) -> str:
     entries = [
-        Entry(name, group, "test", "1", _loaded=Plain)
+        Entry(name=name, group=group, origin="test", version="1", _loaded=Plain)
         for name, group in (
             ("prune", "strategies"),
             ("dense", "strategies"),

@@ -14,7 +14,7 @@ from lth_bench.data.cache import ArrayCache, stamp
 
 def arrays(value: int = 7) -> Arrays:
     x = torch.full((4, 1, 2, 2), value, dtype=torch.uint8)
-    return Arrays(x, torch.tensor([0, 1, 0, 1]), x[:2], torch.tensor([0, 1]), 2)
+    return Arrays(x, torch.tensor([0, 1, 0, 1]), x[:2], torch.tensor([0, 1]), classes=2)
 
 
 class Decoder:

@@ -49,8 +49,8 @@ def everything(opened: ImageFiles, part: str) -> torch.Tensor:
 @pytest.mark.parametrize(
     "dataset",
     [
-        ImageFolder("photographs", size=16),
-        ImageFolder("photographs", size=16, resize=20, channels=1),
+        ImageFolder(name="photographs", size=16),
+        ImageFolder(name="photographs", size=16, resize=20, channels=1),
     ],
 )
 def test_the_same_as_in_memory(photographs: Path, dataset: ImageFolder) -> None:
@@ -72,13 +72,15 @@ def test_every_image_is_read_once_and_no_more_until_one_changes(
     monkeypatch.setattr(
         image_folder, "summarise", lambda *a, **k: times.append(1) or summarise(*a, **k)
     )
-    dataset = ImageFolder("photographs", size=16)
+    dataset = ImageFolder(name="photographs", size=16)
     first = dataset.open(photographs.parent)
     assert f"reading the 39 images of {photographs} once" in capsys.readouterr().err
     assert dataset.open(photographs.parent).summary == first.summary
     assert len(times) == 1
     assert capsys.readouterr().err == ""
-    assert ImageFolder("photographs", size=12).open(photographs.parent).summary != first.summary
+    assert (
+        ImageFolder(name="photographs", size=12).open(photographs.parent).summary != first.summary
+    )
     changed = photographs / "train" / "n02102040" / "n02102040_3.JPEG"
     changed.write_bytes(photograph(np.random.default_rng(9), 30, 30))
     assert dataset.open(photographs.parent).fingerprint() != first.fingerprint()
@@ -86,7 +88,7 @@ def test_every_image_is_read_once_and_no_more_until_one_changes(
 
 
 def test_a_fingerprint_that_is_known_needs_no_image(photographs: Path) -> None:
-    dataset = ImageFolder("photographs", size=16)
+    dataset = ImageFolder(name="photographs", size=16)
     assert dataset.fingerprint(photographs.parent) is None
     opened = dataset.open(photographs.parent).fingerprint()
     assert dataset.fingerprint(photographs.parent) == opened
@@ -95,7 +97,7 @@ def test_a_fingerprint_that_is_known_needs_no_image(photographs: Path) -> None:
 
 
 def test_a_damaged_summary_is_made_again(photographs: Path, own_cache: Path) -> None:
-    dataset = ImageFolder("photographs", size=16)
+    dataset = ImageFolder(name="photographs", size=16)
     first = dataset.open(photographs.parent).summary
     (kept,) = (own_cache / "arrays").glob("*.summary.json")
     for content in ("", "{}", '{"fingerprint": "x"'):
@@ -111,13 +113,13 @@ def test_where_nothing_can_be_kept_it_says_so(photographs: Path, own_cache: Path
         with pytest.warns(
             UserWarning, match="could not be kept in .* every process reads them all"
         ):
-            opened = ImageFolder("photographs", size=16).open(photographs.parent)
+            opened = ImageFolder(name="photographs", size=16).open(photographs.parent)
     finally:
         for folder in (photographs.parent, own_cache):
             folder.chmod(0o755)
     assert (
         opened.fingerprint()
-        == ImageFolder("photographs", size=16).load(photographs.parent).fingerprint()
+        == ImageFolder(name="photographs", size=16).load(photographs.parent).fingerprint()
     )
 
 
@@ -142,14 +144,14 @@ def test_a_bad_image_is_named_before_anything_trains(
 ) -> None:
     damage(photographs / "val" / "n02102040" / "n02102040_3.JPEG")
     with pytest.raises(UserError, match=f"'val/n02102040/n02102040_3.JPEG' {message}"):
-        ImageFolder("photographs", size=16).open(photographs.parent)
+        ImageFolder(name="photographs", size=16).open(photographs.parent)
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
 def test_one_that_goes_bad_later_is_named_too(
     photographs: Path, damage: Callable[[Path], None], message: str
 ) -> None:
-    opened = ImageFolder("photographs", size=16).open(photographs.parent)
+    opened = ImageFolder(name="photographs", size=16).open(photographs.parent)
     damage(photographs / "train" / "n01440764" / "n01440764_0.JPEG")
     with pytest.raises(UserError, match=f"'train/n01440764/n01440764_0.JPEG' {message}"):
         everything(opened, "train")
@@ -157,7 +159,7 @@ def test_one_that_goes_bad_later_is_named_too(
 
 def test_images_of_several_sizes_need_one(photographs: Path) -> None:
     with pytest.raises(UserError, match=r"must all be of one size.*set size to scale them"):
-        ImageFolder("photographs").open(photographs.parent)
+        ImageFolder(name="photographs").open(photographs.parent)
 
 
 def test_an_archive_cannot_be_read_image_by_image(photographs: Path) -> None:
@@ -166,7 +168,7 @@ def test_an_archive_cannot_be_read_image_by_image(photographs: Path) -> None:
     with zipfile.ZipFile(photographs.parent / "packed.zip", "w") as archive:
         for file in photographs.rglob("*.JPEG"):
             archive.write(file, file.relative_to(photographs))
-    dataset = ImageFolder("packed", size=16)
+    dataset = ImageFolder(name="packed", size=16)
     assert dataset.load(photographs.parent).info.train_size == 27
     with pytest.raises(UserError, match=r"packed.zip is an archive.*unpack it"):
         dataset.open(photographs.parent)

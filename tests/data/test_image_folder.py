@@ -78,7 +78,7 @@ def tarred(ending: str, prefix: str) -> Callable[[Path], Path]:
 )  # fmt: skip
 def test_tree_and_archives_read_alike(tmp_path: Path, pack: Callable[[Path], Path]) -> None:
     pack(divided(tmp_path / "animals"))
-    dataset = ImageFolder("animals")
+    dataset = ImageFolder(name="animals")
     info = dataset.info(tmp_path)
     assert info == DatasetInfo((3, 6, 6), 3, 12, 6)
     arrays = dataset.load(tmp_path)
@@ -97,8 +97,8 @@ def test_reads_what_torchvision_reads(tmp_path: Path) -> None:
         path = tmp_path / "jpeg" / part / CLASSES[i % 3] / f"{i}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels.save(path)
-    arrays = ImageFolder("jpeg").load(tmp_path)
-    theirs = torchvision.datasets.ImageFolder(str(tmp_path / "jpeg" / "train"))
+    arrays = ImageFolder(name="jpeg").load(tmp_path)
+    theirs = torchvision.datasets.ImageFolder(name=str(tmp_path / "jpeg" / "train"))
     assert arrays.train_y.tolist() == theirs.targets
     for i, (image, _) in enumerate(theirs):
         assert (arrays.train_x[i].permute(1, 2, 0).numpy() == np.asarray(image)).all()
@@ -108,7 +108,7 @@ def test_a_tree_of_classes_is_divided(tmp_path: Path) -> None:
     for c, name in enumerate(CLASSES):
         for i in range(10):
             put(tmp_path / "flat", f"{name}/{i}.png", png(10 * c + i))
-    dataset = ImageFolder("flat", test_fraction=0.3)
+    dataset = ImageFolder(name="flat", test_fraction=0.3)
     arrays = dataset.load(tmp_path)
     assert arrays.info == DatasetInfo((3, 6, 6), 3, 21, 9)
     assert torch.bincount(arrays.test_y).tolist() == [3, 3, 3]
@@ -121,36 +121,36 @@ def test_a_tree_of_classes_is_divided(tmp_path: Path) -> None:
     packed = tarred(".tar.gz", "deep/er/")(tmp_path / "flat")
     assert dataset.load(tmp_path).fingerprint() == arrays.fingerprint()
     assert packed.is_file()
-    assert ImageFolder("flat", test_fraction=0.1).load(tmp_path).info.test_size == 3
+    assert ImageFolder(name="flat", test_fraction=0.1).load(tmp_path).info.test_size == 3
 
 
 def test_options(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
     put(tree, "train/ant/wide.png", png(50, 6, 9))
     with pytest.raises(UserError, match=r"'train/ant/wide.png' has 6×9 .* 6×6; set size"):
-        ImageFolder("animals").load(tmp_path)
-    arrays = ImageFolder("animals", size=4, channels=1).load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
+    arrays = ImageFolder(name="animals", size=4, channels=1).load(tmp_path)
     assert arrays.info.input_shape == (1, 4, 4)
     assert arrays.train_x[:5, 0, 0, 0].tolist() == [0, 1, 2, 3, 50]
-    assert ImageFolder("animals", size=4).info(tmp_path).input_shape == (3, 4, 4)
+    assert ImageFolder(name="animals", size=4).info(tmp_path).input_shape == (3, 4, 4)
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
-    before = ImageFolder("animals").load(tmp_path).fingerprint()
+    before = ImageFolder(name="animals").load(tmp_path).fingerprint()
     for name in (
         "README.md", "train/ant/list.txt", "train/ant/.hidden.png", "__MACOSX/train/x.png",
         "validation/ant/0.png",
     ):  # fmt: skip
         put(tree, name, png(1) if name.startswith("val") else b"no image")
-    assert ImageFolder("animals").load(tmp_path).fingerprint() == before
+    assert ImageFolder(name="animals").load(tmp_path).fingerprint() == before
 
 
 def test_a_changed_tree_is_decoded_anew(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
-    before = ImageFolder("animals").load(tmp_path)
+    before = ImageFolder(name="animals").load(tmp_path)
     put(tree, "train/bee/9.png", png(99))
-    after = ImageFolder("animals").load(tmp_path)
+    after = ImageFolder(name="animals").load(tmp_path)
     assert (before.info.train_size, after.info.train_size) == (12, 13)
 
 
@@ -177,7 +177,7 @@ def test_trees_that_cannot_be_read(tmp_path: Path, files: dict[str, int], messag
     (tmp_path / "t").mkdir()
     for name, value in files.items():
         put(tmp_path / "t", name, png(value))
-    for ask in (ImageFolder("t").info, ImageFolder("t").load):
+    for ask in (ImageFolder(name="t").info, ImageFolder(name="t").load):
         with pytest.raises(UserError, match=message):
             ask(tmp_path)
 
@@ -195,17 +195,17 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, layout: str, message: st
         for name in ("ant", "bee"):
             for i in range(4):
                 put(tmp_path / "t", f"{part.format(name)}/{i}.png", png(1))
-    before = ImageFolder("t").load(tmp_path).info
+    before = ImageFolder(name="t").load(tmp_path).info
     empty = tmp_path / "t" / layout.split()[0].format("cow")
     (empty / ".cache").mkdir(parents=True)
-    for ask in (ImageFolder("t").info, ImageFolder("t").load, ImageFolder("t").open):
+    for ask in (ImageFolder(name="t").info, ImageFolder(name="t").load, ImageFolder(name="t").open):
         with pytest.raises(UserError, match=message):
             ask(tmp_path)
     put(empty, "0.txt", b"no image either")
     with pytest.raises(UserError, match=message):
-        ImageFolder("t").info(tmp_path)
+        ImageFolder(name="t").info(tmp_path)
     put(empty, "0.png", png(1))
-    assert ImageFolder("t").info(tmp_path).classes == before.classes + 1
+    assert ImageFolder(name="t").info(tmp_path).classes == before.classes + 1
 
 
 @pytest.mark.parametrize("held_out", ["val", "validation"])
@@ -213,25 +213,25 @@ def test_a_test_folder_without_classes_leaves_the_validation_images(
     tmp_path: Path, held_out: str
 ) -> None:
     tree = divided(tmp_path / "animals")
-    tested = ImageFolder("animals").load(tmp_path)
+    tested = ImageFolder(name="animals").load(tmp_path)
     (tree / "test").rename(tree / held_out)
-    assert ImageFolder("animals").load(tmp_path).fingerprint() == tested.fingerprint()
+    assert ImageFolder(name="animals").load(tmp_path).fingerprint() == tested.fingerprint()
     put(tree, "test/unlabelled_1.png", png(1))
-    assert ImageFolder("animals").load(tmp_path).fingerprint() == tested.fingerprint()
+    assert ImageFolder(name="animals").load(tmp_path).fingerprint() == tested.fingerprint()
 
 
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
     (tree / "train" / "ant" / "gone.png").symlink_to(tmp_path / "elsewhere.png")
     with pytest.raises(UserError, match=r"train/ant/gone\.png cannot be read \(No such file"):
-        ImageFolder("animals").info(tmp_path)
+        ImageFolder(name="animals").info(tmp_path)
 
 
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
     put(tree, "test/cat/1.png", png(1)[:40])
     with pytest.raises(UserError, match=r"'test/cat/1.png' is truncated or no image"):
-        ImageFolder("animals").load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred(".tar.xz", ""), tarred(".tar", "")])
@@ -239,22 +239,22 @@ def test_a_damaged_archive_is_named(tmp_path: Path, pack: Callable[[Path], Path]
     archive = pack(divided(tmp_path / "animals"))
     archive.write_bytes(archive.read_bytes()[:-1500][: 600 if archive.suffix == ".tar" else None])
     with pytest.raises(UserError) as caught:
-        ImageFolder("animals").load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
     assert str(archive) in str(caught.value)
 
 
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(DataMissing) as caught:
-        ImageFolder("animals").info(tmp_path)
+        ImageFolder(name="animals").info(tmp_path)
     assert str(tmp_path / "animals") in str(caught.value)
     assert ".tar.xz" in str(caught.value)
     with pytest.raises(DataMissing, match=f"looked for {tmp_path}/else/where.zip"):
-        ImageFolder("animals", path="else/where.zip").load(tmp_path)
+        ImageFolder(name="animals", path="else/where.zip").load(tmp_path)
 
 
 def test_absolute_path(tmp_path: Path) -> None:
     tree = divided(tmp_path / "far" / "animals")
-    assert ImageFolder("any-name", path=str(tree)).info(tmp_path / "root").train_size == 12
+    assert ImageFolder(name="any-name", path=str(tree)).info(tmp_path / "root").train_size == 12
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_parameters_out_of_range(values: dict[str, Any]) -> None:
 def test_the_jpeg_copy_of_cifar10(requires_shared_data: Path) -> None:
     if not (requires_shared_data / "cifar10_jpeg.tar.xz").is_file():
         pytest.skip("LTH_BENCH_DATA holds no cifar10_jpeg.tar.xz")
-    info = ImageFolder("cifar10_jpeg").info(requires_shared_data)
+    info = ImageFolder(name="cifar10_jpeg").info(requires_shared_data)
     assert info == DatasetInfo((3, 32, 32), 10, 50_000, 10_000)
 
 
@@ -280,7 +280,7 @@ def test_nothing_is_written_where_the_data_lies(tmp_path: Path, own_cache: Path)
     """It is often a folder of many people's."""
     divided(tmp_path / "root" / "animals")
     before = sorted(tmp_path.rglob("*"))
-    dataset = ImageFolder("animals")
+    dataset = ImageFolder(name="animals")
     dataset.load(tmp_path / "root")
     dataset.open(tmp_path / "root")
     assert sorted(tmp_path.rglob("*")) == before
@@ -294,4 +294,4 @@ def test_folders_of_the_same_names_sizes_and_times_are_two(tmp_path: Path) -> No
             put(tmp_path / root / "animals", name, png(value))
             os.utime(tmp_path / root / "animals" / name, (5, 5))
     for root, value in (("one", 1), ("other", 2)):
-        assert int(ImageFolder("animals").load(tmp_path / root).train_x.max()) == value
+        assert int(ImageFolder(name="animals").load(tmp_path / root).train_x.max()) == value

@@ -34,7 +34,9 @@ def by_tens(position: int) -> torch.Tensor | None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_batches_come_in_order_whatever_takes_long(threads: int) -> None:
-    stream = Stream(ImageReader(threads), Numbered(slow=35), by_tens, 2, depth=4)
+    stream = Stream(
+        reader=ImageReader(threads), images=Numbered(slow=35), order=by_tens, start=2, depth=4
+    )
     for position in range(2, 20):
         assert stream.position == position
         assert stream.take().flatten().tolist() == list(range(10 * position, 10 * position + 10))
@@ -44,7 +46,7 @@ def test_batches_come_in_order_whatever_takes_long(threads: int) -> None:
 
 def test_only_so_much_is_read_ahead() -> None:
     images, reader = Numbered(), ImageReader(2)
-    stream = Stream(reader, images, by_tens, 0, depth=3)
+    stream = Stream(reader=reader, images=images, order=by_tens, start=0, depth=3)
     stream.take()
     reader.begin(images, torch.tensor([199])).wait()  # comes after all that was begun
     assert sorted(set(images.seen) - {199}) == list(range(40))
@@ -63,7 +65,9 @@ def test_a_large_batch_is_spread_over_the_threads() -> None:
 
 
 def test_what_reading_raised_comes_at_its_place_and_nothing_is_lost() -> None:
-    stream = Stream(ImageReader(2), Numbered(broken=25), by_tens, 0, depth=4)
+    stream = Stream(
+        reader=ImageReader(2), images=Numbered(broken=25), order=by_tens, start=0, depth=4
+    )
     for first in (0, 10):
         assert int(stream.take()[0]) == first
     with pytest.raises(ValueError, match="image is broken"):
@@ -76,7 +80,7 @@ def test_what_reading_raised_comes_at_its_place_and_nothing_is_lost() -> None:
 
 def test_closed_it_reads_no_more() -> None:
     images, reader = Numbered(slow=0), ImageReader(1)
-    stream = Stream(reader, images, by_tens, 0, depth=10)
+    stream = Stream(reader=reader, images=images, order=by_tens, start=0, depth=10)
     stream.close()
     reader.begin(images, torch.tensor([199])).wait()
     assert set(images.seen) <= {*range(10), 199}

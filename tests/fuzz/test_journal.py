@@ -147,7 +147,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return Paths(tmp_path_factory.mktemp("journals") / "results.duckdb")
 
 
-START = FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
+START = FileMark(schema_version=schema.SCHEMA_VERSION, offset=0, records=0, head="", tail="")
 
 
 def staged(con: duckdb.DuckDBPyConnection, journal: Path) -> bool:

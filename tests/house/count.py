@@ -111,6 +111,72 @@ def loose(found: Mapping[str, Path]) -> list[str]:
     return [module for module in found if "." not in module and module not in FRONT_DOOR]
 
 
+def constructors(found: Mapping[str, Path]) -> dict[str, int]:
+    """Classes, and how many arguments their constructors take by position.
+
+    Those of dataclasses and of `NamedTuple`s are their fields, inherited ones too. A module of
+    torch's has none here: its arguments follow torch's own order.
+    """
+    trees = {module: ast.parse(file.read_text(encoding="utf-8")) for module, file in found.items()}
+    classes = {
+        (module, node.name): node
+        for module, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    where = {
+        (module, alias.asname or alias.name): ((node.module or "")[10:], alias.name)
+        for module, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lth_bench.")
+        for alias in node.names
+    }
+
+    def count(module: str, node: ast.ClassDef) -> int:
+        bases = [ast.unparse(base).partition("[")[0] for base in node.bases]
+        if any(base.split(".")[-1] == "Module" for base in bases):
+            return 0
+        own = next((x for x in node.body if getattr(x, "name", "") == "__init__"), None)
+        if isinstance(own, ast.FunctionDef):
+            return len(own.args.posonlyargs + own.args.args) - 1
+        keys = [(module, base) for base in bases]
+        inherited = [where.get(key, key) for key in keys]
+        above = sum(count(key[0], classes[key]) for key in inherited if key in classes)
+        made = [ast.unparse(d) for d in node.decorator_list if "dataclass" in ast.unparse(d)]
+        if "NamedTuple" not in bases and (not made or "kw_only=True" in made[0]):
+            return above
+        return above + len(positional_fields(node))
+
+    return {f"{m}.{name}": count(m, node) for (m, name), node in classes.items()}
+
+
+def positional_fields(node: ast.ClassDef) -> list[str]:
+    """The fields that a dataclass's own body declares and its constructor takes by position."""
+    names = []
+    for field in node.body:
+        if not isinstance(field, ast.AnnAssign):
+            continue
+        kind, value = ast.unparse(field.annotation), ast.unparse(field.value or ast.Constant(0))
+        if "KW_ONLY" in kind:
+            break
+        if "ClassVar" not in kind and "kw_only=True" not in value and "init=False" not in value:
+            names.append(ast.unparse(field.target))
+    return names
+
+
+def functions(found: Mapping[str, Path]) -> dict[str, int]:
+    """Functions and methods, and how many arguments they take by position."""
+    counts = {}
+    for module, file in found.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "__init__":
+                args = [a.arg for a in node.args.posonlyargs + node.args.args]
+                counts[f"{module}.{node.name}:{node.lineno}"] = len(
+                    args[1:] if args[:1] in (["self"], ["cls"]) else args
+                )
+    return counts
+
+
 def main(package: Path = PACKAGE) -> None:
     """Print the figures, then the short modules, the circles and the names."""
     found = modules(package)

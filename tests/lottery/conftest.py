@@ -60,7 +60,9 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
             plugin_version="1", dense_checkpoints=tuple(checkpoints),
         )  # fmt: skip
         test = ResidentSplit(arrays.test_x, arrays.test_y)
-        hooks = Hooks("mine", strategy, Defaults(test), observers or {})
+        hooks = Hooks(
+            label="mine", strategy=strategy, defaults=Defaults(test), observers=observers or {}
+        )
         with monkeypatch.context() as patch:
             patch.setattr(Cohort, "run", watched)
             run_experiment(experiment, strategy, bench, hooks, story.records.append)

@@ -91,7 +91,14 @@ def request_of_dense():
     from lth_bench.training.request import FitRequest
 
     def make(bench, end):
-        return FitRequest(bench.initial(0).values, bench.dense_mask(), 0, end, 0, bench.recipe)
+        return FitRequest(
+            values=bench.initial(0).values,
+            mask=bench.dense_mask(),
+            start=0,
+            end=end,
+            seed=0,
+            recipe=bench.recipe,
+        )
 
     return make
 

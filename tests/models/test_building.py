@@ -75,7 +75,7 @@ def test_gamma(cls: Any) -> None:
             assert not norm.bias.any()
 
 
-@pytest.mark.parametrize("model", [MLP(dropout=0.5), WideResNet(10, 1, dropout=0.5)])
+@pytest.mark.parametrize("model", [MLP(dropout=0.5), WideResNet(depth=10, width=1, dropout=0.5)])
 def test_dropout_draws_from_the_global_generator(model: Any) -> None:
     module = model.build((3, 8, 8), 10).train()
     x = torch.randn(4, 3, 8, 8)
@@ -90,7 +90,7 @@ def test_dropout_draws_from_the_global_generator(model: Any) -> None:
 
 
 def test_without_dropout_nothing_is_drawn() -> None:
-    for model in (MLP(), WideResNet(10, 1)):
+    for model in (MLP(), WideResNet(depth=10, width=1)):
         module = model.build((3, 8, 8), 10).train()
         before = torch.get_rng_state()
         module(torch.zeros(4, 3, 8, 8))

@@ -62,7 +62,9 @@ def test_lenet_has_the_papers_parameters() -> None:
 
 
 @pytest.mark.parametrize("shape", [DIGITS, MNIST, CIFAR, (3, 33, 20)])
-@pytest.mark.parametrize("model", [MLP(), Conv2(), Conv6(), ConvBN(), ResNet20(), WideResNet(10)])
+@pytest.mark.parametrize(
+    "model", [MLP(), Conv2(), Conv6(), ConvBN(), ResNet20(), WideResNet(depth=10)]
+)
 def test_other_inputs_and_classes(model: Any, shape: tuple[int, int, int]) -> None:
     module = model.build(shape, 7).eval()
     assert module(torch.zeros(2, *shape)).shape == (2, 7)

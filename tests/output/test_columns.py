@@ -59,7 +59,7 @@ def test_a_board_too(width: int) -> None:
         plain_cells(("50.00", "1", "iterative_magnitude", "96.91 ± 0.67", "3,000")),
         plain_cells(("", "2", "一次剪枝", "95.84 ± 0.25", "3,000")),
     ]
-    board = Board("rows", [], [Table(header, [lines])])
+    board = Board("rows", [], [Table(header=header, blocks=[lines])])
     out = StringIO()
     console = Uncropped(file=out, force_terminal=True, width=width, color_system=None)
     terminal.print_tables(board, console)

@@ -117,7 +117,9 @@ def test_nobody_takes_a_built_in_name(install):
 def test_three_of_one_name():
     from lth_bench.plugins import Entry, Registry
 
-    registry = Registry([Entry("x", "models", origin, "1") for origin in "abc"])
+    registry = Registry(
+        [Entry(name="x", group="models", origin=origin, version="1") for origin in "abc"]
+    )
     assert [entry.origin for entry in registry.models["x"].rivals] == ["a", "b", "c"]
     with pytest.raises(UserError, match=r"3 plugins .* one of a 1, one of b 1, one of c 1"):
         registry.get("models", "x")

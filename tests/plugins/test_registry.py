@@ -117,10 +117,15 @@ def test_two_plugins_of_one_name_are_refused_and_both_named(monkeypatch):
 
 
 def test_one_name_may_stand_in_two_groups():
-    registry = Registry([Entry("x", "models", "a", "1"), Entry("x", "datasets", "b", "1")])
+    registry = Registry(
+        [
+            Entry(name="x", group="models", origin="a", version="1"),
+            Entry(name="x", group="datasets", origin="b", version="1"),
+        ]
+    )
     assert registry.models["x"].origin == "a"
     with pytest.raises(UserError, match="one of a 1, one of c 2; uninstall one or rename it"):
-        registry.add(Entry("x", "models", "c", "2"))
+        registry.add(Entry(name="x", group="models", origin="c", version="2"))
 
 
 # ---- one file -------------------------------------------------------------------------------

@@ -20,7 +20,13 @@ class Heard:
 
 def test_an_observer_s_fault_is_said_once_a_run():
     heard = Heard()
-    recorder = Recorder(None, None, "run", RunSummary("run", "suite", 3, 0), heard)
+    recorder = Recorder(
+        journal=None,
+        paths=None,
+        run_id="run",
+        summary=RunSummary(run_id="run", suite="suite", planned=3, reused=0),
+        emit=heard,
+    )
     messages = ["observer a.on_eval: raised", "observer a.on_eval: raised", "observer b.score: …"]
     for message in messages:
         recorder.handle(Note(message))
@@ -43,8 +49,14 @@ def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
         raise error
 
     monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", interrupted)
-    summary = RunSummary("run", "suite", 3, 0)
-    recorder = Recorder(None, Paths(tmp_path / "r.duckdb"), "run", summary, Heard())
+    summary = RunSummary(run_id="run", suite="suite", planned=3, reused=0)
+    recorder = Recorder(
+        journal=None,
+        paths=Paths(tmp_path / "r.duckdb"),
+        run_id="run",
+        summary=summary,
+        emit=Heard(),
+    )
     recorder.folded -= 100
     with pytest.raises(KeyboardInterrupt):
         recorder.fold()
@@ -60,7 +72,11 @@ def test_any_other_fault_of_the_fold_is_one(monkeypatch, tmp_path):
 
     monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", broken)
     recorder = Recorder(
-        None, Paths(tmp_path / "r.duckdb"), "run", RunSummary("r", "s", 3, 0), Heard()
+        journal=None,
+        paths=Paths(tmp_path / "r.duckdb"),
+        run_id="run",
+        summary=RunSummary(run_id="r", suite="s", planned=3, reused=0),
+        emit=Heard(),
     )
     with pytest.raises(RuntimeError, match="something else"):
         recorder.fold(final=True)

@@ -41,10 +41,14 @@ def test_names_that_do_not(name, says):
 
 
 def test_a_strategy_s_name_is_nobody_else_s():
-    known = Registry([Entry("mine", "strategies", "lth-bench-theirs", "1.2")])
+    known = Registry(
+        [Entry(name="mine", group="strategies", origin="lth-bench-theirs", version="1.2")]
+    )
     with pytest.raises(UserError, match=r"'mine' of lth-bench-theirs 1\.2; choose another"):
         scaffold.require_name("mine", known, True)
-    scaffold.require_name("mine", Registry([Entry("mine", "models", "x", "1")]), True)
+    scaffold.require_name(
+        "mine", Registry([Entry(name="mine", group="models", origin="x", version="1")]), True
+    )
 
 
 def test_modules_and_distributions_that_are_there(install):

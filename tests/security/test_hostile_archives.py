@@ -83,7 +83,7 @@ def test_four_gigabytes_of_an_archive_take_no_great_memory(
 
     def load() -> None:
         with pytest.raises(UserError, match="has more than 268,435,456 bytes"):
-            ImageFolder("animals", size=32).load(tmp_path)
+            ImageFolder(name="animals", size=32).load(tmp_path)
 
     taken = peak(load)
     print(f"{name}: {path.stat().st_size:,} bytes take {taken:.0f} MB")
@@ -187,14 +187,14 @@ def test_folders_within_each_other_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "animals.tar"
     path.write_bytes(tar_of({f"{'d/' * 5000}{i}.png": b"x" for i in range(3)}))
     with pytest.raises(UserError, match="lies in 5,000 folders within each other"):
-        ImageFolder("animals").load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 def test_a_fifo_in_place_of_an_archive_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "animals.tar")
     with pytest.raises(UserError, match="it is a FIFO, not a regular file"):
-        ImageFolder("animals").load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
 
 
 def packed() -> dict[str, bytes]:

@@ -166,12 +166,12 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(
     tree = put(tmp_path / "animals")
     PLACES[what](tree / "train" / "b" / "2.png")
     with pytest.raises(UserError, match=rf"b/2\.png.*{what}|{what}.*b/2\.png"):
-        getattr(ImageFolder("animals"), how)(tmp_path)
+        getattr(ImageFolder(name="animals"), how)(tmp_path)
 
 
 def test_a_file_that_becomes_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     tree = put(tmp_path / "animals")
-    opened = ImageFolder("animals").open(tmp_path)
+    opened = ImageFolder(name="animals").open(tmp_path)
     (tree / "train" / "a" / "1.png").unlink()
     os.mkfifo(tree / "train" / "a" / "1.png")
     out = torch.empty((1, 3, 47, 61), dtype=torch.uint8)
@@ -186,7 +186,7 @@ def test_folders_that_lead_back_end(tmp_path: Path, count: int) -> None:
     for number in range(count):
         (tree / "train" / "a" / f"loop{number}").symlink_to(tree)
     with pytest.raises(UserError, match=r"links lead to .* more than 30 times"):
-        ImageFolder("animals").load(tmp_path)
+        ImageFolder(name="animals").load(tmp_path)
 
 
 def test_names_that_are_no_utf8_are_names(tmp_path: Path) -> None:
@@ -201,6 +201,6 @@ def test_names_that_are_no_utf8_are_names(tmp_path: Path) -> None:
         for number in range(10):
             with open(os.path.join(folder, b"\xe9%d.png" % number), "wb") as file:
                 file.write(DAMAGE["encoded"]("PNG"))
-    arrays = ImageFolder("animals").load(tmp_path)
+    arrays = ImageFolder(name="animals").load(tmp_path)
     assert arrays.classes == 3
     assert len(arrays.train_y) == 24

@@ -270,7 +270,9 @@ def test_a_training_of_a_stranger_that_is_not_right_counts_as_absent(
     recipe = Recipe(lr=0.1, steps=2, batch_size=20, val_size=60, eval_every=2)
     bench = make_bench(MLP(hidden=(3,)), recipe)
     mask = Mask.ones(bench.layers)
-    request = FitRequest(bench.initial(0).values, mask, 0, 2, 0, recipe)
+    request = FitRequest(
+        values=bench.initial(0).values, mask=mask, start=0, end=2, seed=0, recipe=recipe
+    )
     bench.fit(request)
     folder = bench.cache.folder(bench.key(request, None))
     assert whole(bench, request) is not None

@@ -101,7 +101,7 @@ def test_no_store_is_opened_because_a_suite_says_so(tmp_path: Path) -> None:
         selection=selection, execution=execution, command="lth-bench tune suite.toml"
     )
     with pytest.raises(UserError) as caught:
-        tune_suite(wanted, None, request, None)  # type: ignore[arg-type]
+        tune_suite(wanted, None, request, emit=None)  # type: ignore[arg-type]
     assert f"lth-bench tune suite.toml --storage sqlite:///{file}" in caught.value.message
     assert os.listdir(tmp_path) == []
     with sqlite3.connect(":memory:"):

@@ -67,7 +67,7 @@ def tables(paths: Paths, *names: str) -> dict[str, list[str]]:
 
 def test_every_documented_table_is_a_parquet_file_with_all_rows(paths: Paths) -> None:
     folder = paths.results.parent / "out"
-    done = export_tables(paths.results, folder, "parquet")
+    done = export_tables(paths.results, folder, format="parquet")
     assert {p.name for p in folder.iterdir()} == {f"{name}.parquet" for name in documented()}
     assert (done.files, done.bytes) == (
         len(documented()), sum(p.stat().st_size for p in folder.iterdir()),
@@ -85,7 +85,7 @@ def test_every_documented_table_is_a_parquet_file_with_all_rows(paths: Paths) ->
 
 def test_every_documented_table_is_a_csv_file_with_a_header(paths: Paths) -> None:
     folder = paths.results.parent / "out"
-    export_tables(paths.results, folder, "csv")
+    export_tables(paths.results, folder, format="csv")
     assert {p.name for p in folder.iterdir()} == {f"{name}.csv" for name in documented()}
     with (folder / "tickets_flat.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -99,9 +99,9 @@ def test_every_documented_table_is_a_csv_file_with_a_header(paths: Paths) -> Non
 
 def test_the_same_results_give_the_same_rows_in_the_same_order(paths: Paths) -> None:
     folder = paths.results.parent
-    export_tables(paths.results, folder / "one", "csv")
+    export_tables(paths.results, folder / "one", format="csv")
     rebuild(paths)
-    export_tables(paths.results, folder / "two", "csv")
+    export_tables(paths.results, folder / "two", format="csv")
     for view in VIEWS:
         one, two = (read_csv(folder / name / f"{view}.csv") for name in ("one", "two"))
         assert len(one) == len(two), view
@@ -132,7 +132,7 @@ def test_what_is_internal_is_not_exported(paths: Paths) -> None:
 
 def test_one_suite_leaves_nothing_of_another(paths: Paths) -> None:
     folder = paths.results.parent / "out"
-    export_tables(paths.results, folder, "csv", ["quickstart"])
+    export_tables(paths.results, folder, format="csv", suites=["quickstart"])
     alone = RECORDS["write"](
         paths.results.parent / "alone.duckdb",
         Scenario(strategies=("dense", "imp", "early_bird"), seeds=(0, 1), weights=True),
@@ -147,7 +147,7 @@ def test_one_suite_leaves_nothing_of_another(paths: Paths) -> None:
 
 def test_a_name_in_the_database_is_no_path(paths: Paths) -> None:
     folder = paths.results.parent / "a" / "b" / "out"
-    export_tables(paths.results, folder, "csv", ["../../evil, 'x'"])
+    export_tables(paths.results, folder, format="csv", suites=["../../evil, 'x'"])
     assert b"evil" in (folder / "leaderboard.csv").read_bytes()
     assert left(paths.results.parent) == {"a"}
     assert [p.name for p in (paths.results.parent / "a").iterdir()] == ["b"]
@@ -161,7 +161,7 @@ def test_a_view_of_a_stranger_reads_no_file(paths: Paths) -> None:
     with duckdb.connect(str(paths.results)) as con:
         con.execute(f"CREATE OR REPLACE VIEW cost AS SELECT content FROM read_text('{secret}')")
     with pytest.raises(UserError, match=r"cannot export to .*Permission"):
-        export_tables(paths.results, paths.results.parent / "out", "csv")
+        export_tables(paths.results, paths.results.parent / "out", format="csv")
     assert left(paths.results.parent) == {"secret.txt"}
 
 
@@ -173,10 +173,10 @@ def test_files_are_overwritten_only_when_asked(paths: Paths) -> None:
     with pytest.raises(
         UserError, match=r"out has 1 of these files already, such as cost\.csv.*--force"
     ):
-        export_tables(paths.results, folder, "csv")
+        export_tables(paths.results, folder, format="csv")
     assert left(folder) == {"cost.csv", "notes.txt"}
-    export_tables(paths.results, folder, "parquet")  # other names
-    export_tables(paths.results, folder, "csv", force=True)
+    export_tables(paths.results, folder, format="parquet")  # other names
+    export_tables(paths.results, folder, format="csv", force=True)
     assert (folder / "cost.csv").read_text().startswith("suite,")
     assert (folder / "notes.txt").read_text() == "mine"
     assert len(left(folder)) == 2 * len(documented()) + 1
@@ -184,13 +184,13 @@ def test_files_are_overwritten_only_when_asked(paths: Paths) -> None:
 
 def test_a_file_is_no_folder(paths: Paths) -> None:
     with pytest.raises(UserError, match=r"results\.duckdb is a file; name a folder"):
-        export_tables(paths.results, paths.results, "csv", force=True)
+        export_tables(paths.results, paths.results, format="csv", force=True)
 
 
 def test_a_database_that_is_open_elsewhere_is_exported_from_the_journal(paths: Paths) -> None:
     notes: list[str] = []
     with duckdb.connect(str(paths.results)):
-        export_tables(paths.results, paths.results.parent / "out", "csv", note=notes.append)
+        export_tables(paths.results, paths.results.parent / "out", format="csv", note=notes.append)
     assert "open in this process; reading the journal" in notes[0]
     assert len(left(paths.results.parent / "out")) == len(documented())
 
@@ -249,7 +249,7 @@ def test_a_snapshot_of_a_snapshot_and_a_merged_one_are_the_same(
 
 def test_a_suite_of_a_snapshot_is_exported(paths: Paths, tmp_path: Path) -> None:
     export_snapshot(paths.results, tmp_path / "one.duckdb")
-    export_tables(tmp_path / "one.duckdb", tmp_path / "out", "csv", ["quickstart"])
+    export_tables(tmp_path / "one.duckdb", tmp_path / "out", format="csv", suites=["quickstart"])
     assert b"evil" not in (tmp_path / "out" / "leaderboard.csv").read_bytes()
     assert len(left(tmp_path / "out")) == len(documented())
 
@@ -332,7 +332,7 @@ class TestEach:
     def export(self, kind: str, results: Path, output: Path, *suites: str) -> Any:
         if kind == "snapshot":
             return export_snapshot(results, output, suites)
-        return export_tables(results, output, kind, suites)
+        return export_tables(results, output, format=kind, suites=suites)
 
     def test_an_unknown_suite_gets_the_nearest_name(self, kind: str, paths: Paths) -> None:
         with pytest.raises(UserError, match=r"unknown suite 'quikstart'; did you mean 'quickstart"):

@@ -67,7 +67,9 @@ class Folded:
         module = sys.modules["lth_bench.store.fold"]
         with tempfile.TemporaryDirectory() as folder:
             batch = copy_lines(
-                paths.journal, FileMark(1, 0, 0, "", ""), Path(folder) / "batch.jsonl"
+                paths.journal,
+                FileMark(schema_version=1, offset=0, records=0, head="", tail=""),
+                Path(folder) / "batch.jsonl",
             )
             assert batch is not None
             stage(self.con, batch)

@@ -84,7 +84,7 @@ def test_the_order_is_the_one_that_is_stated(paths: Paths) -> None:
 
 def test_frames_and_files_have_that_order(paths: Paths, tmp_path: Path) -> None:
     results = lth_bench.results(paths.results)
-    export_tables(paths.results, tmp_path / "out", "parquet")
+    export_tables(paths.results, tmp_path / "out", format="parquet")
     with duckdb.connect() as con:
         for name in documented():
             file = con.execute(f"FROM '{tmp_path}/out/{name}.parquet'").df()

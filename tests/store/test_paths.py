@@ -59,7 +59,7 @@ def test_what_is_handed_on_lies_where_the_name_says(
     monkeypatch.chdir(tmp_path)
     paths = Paths(Path(name))
     paths.journal.write_bytes(journal_of(make_scenario(strategies=("dense",))))
-    export_tables(paths.results, Path(f"csv {name}"), "csv")
+    export_tables(paths.results, Path(f"csv {name}"), format="csv")
     export_snapshot(paths.results, Path(f"snapshot {name}"))
     merge(Paths(Path(f"merged {name}")), [Path(f"snapshot {name}")])
     assert (tmp_path / f"csv {name}" / "leaderboard.csv").exists()

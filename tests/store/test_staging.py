@@ -29,7 +29,7 @@ from lth_bench.store.records import (
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
-START = FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
+START = FileMark(schema_version=schema.SCHEMA_VERSION, offset=0, records=0, head="", tail="")
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,7 @@ def test_shuffle_moves_whole_units(known, name):
     kept = draw_kept(groups, 3)
     mask = mask_of(groups, net.layers, kept)
     draws = torch.Generator().manual_seed(0)
-    shuffled = shuffle_units(net.module, net.shape, net.layers, mask, draws)
+    shuffled = shuffle_units(net.module, net.shape, layers=net.layers, mask=mask, draws=draws)
     assert shuffled.kept_per_layer() == mask.kept_per_layer()
     units = [~gone for gone in removed_units(groups, shuffled)]
     assert [int(u.sum()) for u in units] == [int(u.sum()) for u in kept]
@@ -184,5 +184,7 @@ def test_shuffle_moves_whole_units(known, name):
     assert shuffled != mask
     # the same stream gives the same answer, and the original is as it was
     draws.manual_seed(0)
-    assert shuffled == shuffle_units(net.module, net.shape, net.layers, mask, draws, groups)
+    assert shuffled == shuffle_units(
+        net.module, net.shape, layers=net.layers, mask=mask, draws=draws, groups=groups
+    )
     assert mask == mask_of(groups, net.layers, kept)

@@ -111,11 +111,19 @@ def registry() -> Registry:
         "datasets": {"digits": Digits, "folder": Folder},
     }
     entries = [
-        Entry(name, group, "test", "1", _loaded=cls)
+        Entry(name=name, group=group, origin="test", version="1", _loaded=cls)
         for group, found in classes.items()
         for name, cls in found.items()
     ]
-    entries.append(Entry("broken", "strategies", "test", "1", error="ImportError: no such module"))
+    entries.append(
+        Entry(
+            name="broken",
+            group="strategies",
+            origin="test",
+            version="1",
+            error="ImportError: no such module",
+        )
+    )
     return Registry(entries)
 
 

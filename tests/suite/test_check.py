@@ -59,7 +59,7 @@ def test_any_exception_of_a_plugin_is_one_message(write, registry):
         def __post_init__(self) -> None:
             raise KeyError("oh")
 
-    registry.add(Entry("rude", "datasets", "test", "1", _loaded=Rude))
+    registry.add(Entry(name="rude", group="datasets", origin="test", version="1", _loaded=Rude))
     suite = load_suite(write('"digits"', '"rude"'))
     with pytest.raises(UserError, match="15: dataset 'rude': KeyError: 'oh'"):
         check(suite, registry)

@@ -29,9 +29,11 @@ DOCUMENT = {"strategies": [{"use": "imp"}, {"use": "snip", "label": "snip-big"}]
 
 
 def registry(*names, files=None):
-    entries = [Entry(name, "strategies", "theirs", "1") for name in names]
+    entries = [Entry(name=name, group="strategies", origin="theirs", version="1") for name in names]
     for path, found in (files or {}).items():
-        entries += [Entry(name, "strategies", str(path), "1") for name in found]
+        entries += [
+            Entry(name=name, group="strategies", origin=str(path), version="1") for name in found
+        ]
     return Registry(entries)
 
 

@@ -20,8 +20,15 @@ def test_a_pruned_training(pretend_gpu, blobs, half_mask, request_of, tmp_path):
 
     def bench():
         data = ResidentData(blobs, SHORT.val_size, device)
-        about = (MLP(hidden=(7,)), {"name": "mlp"}, data, {"name": "blobs"}, SHORT, device)
-        return Workbench(*about, TrainingCache(tmp_path))
+        return Workbench(
+            model=MLP(hidden=(7,)),
+            model_config={"name": "mlp"},
+            data=data,
+            data_config={"name": "blobs"},
+            recipe=SHORT,
+            device=device,
+            cache=TrainingCache(tmp_path),
+        )
 
     first = bench()
     trained = first.fit(request_of(first, mask=half_mask(first)))

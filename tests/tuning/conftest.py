@@ -158,6 +158,6 @@ def tune(inline: list[Any]) -> Callable[..., Any]:
             execution=Execution(results=results, device="cpu", workers=1),
         )
         quiet = progress or Quiet()
-        return tune_suite(suite, load_registry(), request, quiet, **options)
+        return tune_suite(suite, load_registry(), request, emit=quiet, **options)
 
     return run

@@ -17,11 +17,23 @@ def bought(monkeypatch):
 
     def make(cells, lost=()):
         found = [
-            Sample("small", "mlp", "digits", "short", density, "imp", label, "none", "", values,
-                   frozenset(s for where, s in lost if where == (label, density)),
-                   frozenset(), frozenset())
+            Sample(
+                suite="small",
+                model="mlp",
+                dataset="digits",
+                recipe="short",
+                target_density=density,
+                strategy="imp",
+                label=label,
+                control="none",
+                source="",
+                values=values,
+                lost=frozenset(s for where, s in lost if where == (label, density)),
+                skipped=frozenset(),
+                missing=frozenset(),
+            )
             for (label, density), values in cells.items()
-        ]  # fmt: skip
+        ]
         monkeypatch.setattr(module, "samples", lambda *_: found)
         study = SimpleNamespace(
             study_id="x", label="imp", suite="small", task=("mlp", "digits", "short"),

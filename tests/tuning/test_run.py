@@ -297,7 +297,7 @@ def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, 
         selection=SuiteSelection(suite=suite.path, plugins=(file,)),
         execution=Execution(results=results, device="cpu", workers=1),
     )
-    summary = tune_suite(suite, load_registry((file,)), request, Quiet())
+    summary = tune_suite(suite, load_registry((file,)), request, emit=Quiet())
     trials = records(results, "trial")
     (first,) = (r for r in trials if r["number"] == 0)
     assert first["state"] == "failed"

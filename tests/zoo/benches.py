@@ -43,14 +43,24 @@ def bench_of(row: Row) -> Workbench:
     """UserError for a network that is refused."""
     data = ResidentData(images(row.shape), RECIPE.val_size, CPU)
     config = {"name": f"zoo {row.shape}", "val_size": RECIPE.val_size}
-    return Workbench(row, {"name": row.name}, data, config, RECIPE, CPU, MemoryCache())
+    return Workbench(
+        model=row,
+        model_config={"name": row.name},
+        data=data,
+        data_config=config,
+        recipe=RECIPE,
+        device=CPU,
+        cache=MemoryCache(),
+    )
 
 
 def request_of(bench: Workbench, seed: int, density: float = 0.5) -> FitRequest:
     """A training at a seed under a random mask."""
     mask = random_mask(bench, seed, density)
     values = bench.initial(seed).values
-    return FitRequest(values, mask, 0, bench.total_steps, seed, bench.recipe)
+    return FitRequest(
+        values=values, mask=mask, start=0, end=bench.total_steps, seed=seed, recipe=bench.recipe
+    )
 
 
 def random_mask(bench: Workbench, seed: int, density: float) -> Mask:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = ("accuracy", "matching", "area", "cost", "speed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What to rank, and how. UserError for values that make no sense together."""
 
@@ -83,7 +83,9 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     if q.across:
         return _across(con, q, scope, against, known)
     if q.by == "cost":
-        board = cost.board(con, scope, against, q.margin, q.reach, known)
+        board = cost.board(
+            con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
+        )
     elif q.by == "speed":
         board = speed.board(con, scope, against, q.margin or speed.MARGIN)
     else:
@@ -129,5 +131,7 @@ def _across(
     elif q.by == "matching":
         found = scores.matching_scores(con, scope, against, q.margin, known)
     else:
-        found = scores.cost_scores(con, scope, against, q.margin, q.reach, known)
+        found = scores.cost_scores(
+            con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
+        )
     return across_tables.board(found, against)

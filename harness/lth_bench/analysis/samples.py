@@ -27,7 +27,7 @@ def display_name(label: str, control: str = "none", origin: str = "") -> str:
     return f"{name} from {origin}" if origin else name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """One metric of one cell, seed by seed."""
 
@@ -78,6 +78,7 @@ class Sample:
 
 def samples(
     con: DuckDBPyConnection,
+    *,
     metric: str = "test_accuracy",
     suites: Sequence[str] = (),
     labels: Sequence[str] = (),
@@ -128,6 +129,18 @@ def _sample(row: tuple[Any, ...]) -> Sample:
     seeds, values, lost, skipped, missing = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
-        suite, model, dataset, recipe, density, strategy, label, control, source, by_seed,
-        frozenset(lost), frozenset(skipped), frozenset(missing), step or 0.0,
-    )  # fmt: skip
+        suite=suite,
+        model=model,
+        dataset=dataset,
+        recipe=recipe,
+        target_density=density,
+        strategy=strategy,
+        label=label,
+        control=control,
+        source=source,
+        values=by_seed,
+        lost=frozenset(lost),
+        skipped=frozenset(skipped),
+        missing=frozenset(missing),
+        step=step or 0.0,
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WIDTH = 40  # characters of a name in a figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rebuilt:
     """A study that Optuna can draw."""
 
@@ -66,7 +66,13 @@ def rebuild(study: Study) -> Rebuilt:
             numbers.append(trial.number)
     present = {name for trial in study.complete for name in trial.params}
     shown = [names[name] for name in names if name in present]
-    return Rebuilt(made, [text_of(o) for o in study.objectives], shown, left_out, numbers)
+    return Rebuilt(
+        study=made,
+        objectives=[text_of(o) for o in study.objectives],
+        params=shown,
+        left_out=left_out,
+        numbers=numbers,
+    )
 
 
 def text_of(name: object) -> str:

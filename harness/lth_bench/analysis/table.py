@@ -28,7 +28,7 @@ class Cell:
 Line = tuple[Cell, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A title, a header, and blocks of lines with a rule between them."""
 

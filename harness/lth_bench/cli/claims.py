@@ -24,6 +24,7 @@ GATES = {
 
 def claims(
     suite: SuiteArgument,
+    *,
     results: ResultsOption = None,
     fail_on: Annotated[
         list[str] | None,
@@ -68,7 +69,9 @@ def claims(
     with reading(results or default_results(), to_stderr) as con:
         found = findings(con, loaded.name, loaded.claims)
         notes = origin(con, loaded)
-    print_board(sheet(loaded, found, notes, suite, results, plugin or ()), format)
+    print_board(
+        sheet(loaded, found, notes, argument=suite, results=results, plugins=plugin or ()), format
+    )
     refused = {kind for gate in fail_on or () for kind in GATES[gate]}
     failing = [f for f in found if f.kind in refused]
     for f in failing:

@@ -24,6 +24,7 @@ def compare(
     b: Annotated[
         str, typer.Argument(metavar="B", help="What is compared with A, in the same forms.")
     ],
+    *,
     results: ResultsOption = None,
     suite: SuitesOption = None,
     task: TasksOption = None,
@@ -101,7 +102,12 @@ def compare(
         raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
     one, other = parse(a), parse(b)
     first, second = load(
-        one, other, results or default_results(), metric, suite or (), strategy or ()
+        one,
+        other,
+        results=results or default_results(),
+        metric=metric,
+        suites=suite or (),
+        strategies=strategy or (),
     )
     found = groups(first.samples, second.samples, one.label is None, task or (), density or ())
     options = Options(measure(metric), margin, interval)  # type: ignore[arg-type]  # checked above
@@ -113,8 +119,10 @@ def compare(
         gone = alone(first.samples, second.samples, task or ())
         more = alone(second.samples, first.samples, task or ())
         notes += [f"only A has {name}" for name in gone] + [f"only B has {name}" for name in more]
-    names = (one.name, other.name) if one.name != other.name else (one.text, other.text)
-    print_board(sheet(*names, comparisons, tasks, options, notes), format)
+    a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
+    print_board(
+        sheet(a, b, comparisons=comparisons, tasks=tasks, options=options, notes=notes), format
+    )
     failing = refused(gates, comparisons, tasks, gone)
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
+    *,
     results: ResultsOption = None,
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,

@@ -37,7 +37,7 @@ def parquet(
     json_: JsonOption = False,
 ) -> None:
     """Write every view and table as a Parquet file."""
-    _tables("parquet", output, results, suite, force, json_)
+    _tables("parquet", output=output, results=results, suite=suite, force=force, json_=json_)
 
 
 @app.command("csv")
@@ -49,7 +49,7 @@ def csv(
     json_: JsonOption = False,
 ) -> None:
     """Write every view and table as a CSV file with a header."""
-    _tables("csv", output, results, suite, force, json_)
+    _tables("csv", output=output, results=results, suite=suite, force=force, json_=json_)
 
 
 @app.command("snapshot")
@@ -73,6 +73,7 @@ def snapshot(
 
 def _tables(
     format: str,
+    *,
     output: Path,
     results: Path | None,
     suite: list[str] | None,
@@ -84,7 +85,12 @@ def _tables(
     from lth_bench.store.reading import to_stderr
 
     found = export_tables(
-        results or default_results(), output, format, suite or (), force, to_stderr
+        results or default_results(),
+        output,
+        format=format,
+        suites=suite or (),
+        force=force,
+        note=to_stderr,
     )
     _tell(found, json_)
 

@@ -19,6 +19,7 @@ from lth_bench.cli.options import (
 
 
 def leaderboard(
+    *,
     results: ResultsOption = None,
     by: Annotated[
         str,
@@ -98,7 +99,12 @@ def leaderboard(
         by=by,
         metric=metric,
         selection=Selection(
-            suite or (), task or (), model or (), dataset or (), density or (), control
+            suites=suite or (),
+            tasks=task or (),
+            models=model or (),
+            datasets=dataset or (),
+            densities=density or (),
+            controls=control,
         ),
         baseline=baseline,
         margin=margin,

@@ -25,6 +25,7 @@ from lth_bench.cli.options import (
 
 def plan(
     suite: SuiteArgument,
+    *,
     results: ResultsOption = None,
     device: Annotated[
         str,
@@ -92,7 +93,15 @@ def plan(
     planned = plan_suite(loaded, registry, root)
     worker_devices = devices.workers_for(chosen.names, execution.workers)
     provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
-    left = remaining(planned, paths, registry, root, worker_devices, provenance, RetryPolicy())
+    left = remaining(
+        planned,
+        paths,
+        registry=registry,
+        root=root,
+        workers=worker_devices,
+        provenance=provenance,
+        retry=RetryPolicy(),
+    )
     done = set(left.ended)
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
@@ -107,7 +116,12 @@ def plan(
     notes += [*left.notes, *chosen.notes]
     if estimate:
         outlook = estimate_plan(
-            planned, done, registry, root, worker_devices, execution.cohort_size
+            planned,
+            done,
+            registry=registry,
+            root=root,
+            devices=worker_devices,
+            cohort_size=execution.cohort_size,
         )
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:

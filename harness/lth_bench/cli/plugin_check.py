@@ -17,6 +17,7 @@ STYLES = {"ok": "green", "broken": "bold red", "not judged": "yellow", "not appl
 
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name in suites.")],
+    *,
     plugin: PluginsOption = None,
     set_: Annotated[
         list[str] | None,

@@ -30,6 +30,7 @@ from lth_bench.cli.options import (
 
 def run(
     suite: SuiteArgument,
+    *,
     results: ResultsOption = None,
     device: Annotated[
         str,

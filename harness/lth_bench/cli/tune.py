@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 def tune(
     suite: SuiteArgument,
+    *,
     results: ResultsOption = None,
     device: Annotated[
         str,
@@ -155,19 +156,37 @@ def tune(
     from lth_bench.tuning.final import run_final
     from lth_bench.tuning.run import tune_suite
 
-    summary = tune_suite(loaded, registry, request, make_progress(), restart, take_over)
+    summary = tune_suite(
+        loaded, registry, request, emit=make_progress(), restart=restart, take_over=take_over
+    )
     studies, _ = _found(path, summary)
     final = None
     complete = not summary.interrupted and not summary.elsewhere
     if complete and not no_final and any(s.best for s in studies):
         found = [s for s in studies if s.best is not None]
-        final = run_final(loaded, found, registry, request, make_progress(), smoke)
+        final = run_final(
+            loaded, found, registry, request=request, emit=make_progress(), smoke=smoke
+        )
     studies, gained = _found(path, summary)
     code = summary.exit_code or (final.exit_code if final is not None else 0)
     if json_:
-        print(json.dumps(document(loaded, path, summary, final, studies, gained, code)))
+        print(
+            json.dumps(
+                document(
+                    loaded,
+                    path,
+                    summary=summary,
+                    final=final,
+                    studies=studies,
+                    gained=gained,
+                    code=code,
+                )
+            )
+        )
     else:
-        conclude(loaded, suite, path, summary, final, studies, gained)
+        conclude(
+            loaded, suite, path=path, summary=summary, final=final, studies=studies, gained=gained
+        )
     return code
 
 

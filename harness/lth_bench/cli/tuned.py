@@ -19,6 +19,7 @@ FRONT = 8
 def document(
     suite: Suite,
     path: Path,
+    *,
     summary: TuneSummary,
     final: RunSummary | None,
     studies: list[Study],
@@ -79,6 +80,7 @@ def _row(study: Study, gain: Gain | None) -> dict[str, Any]:
 def conclude(
     suite: Suite,
     given: str,
+    *,
     path: Path,
     summary: TuneSummary,
     final: RunSummary | None,

@@ -20,6 +20,7 @@ from lth_bench.cli.options import (
 
 def validate(
     suite: SuiteArgument,
+    *,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,
     model: ModelsOption = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import SupportsIndex
 
@@ -66,6 +66,7 @@ class Arrays:
     """int64 [N], from 0 to classes − 1."""
     test_x: Tensor
     test_y: Tensor
+    _: KW_ONLY
     classes: int
 
     def __post_init__(self) -> None:

@@ -99,7 +99,7 @@ class ArrayCache:
             with safe_open(self.path, framework="pt") as opened:
                 about = opened.metadata()
                 train_x, train_y, test_x, test_y = map(opened.get_tensor, PARTS)
-            arrays = Arrays(train_x, train_y, test_x, test_y, int(about["classes"]))
+            arrays = Arrays(train_x, train_y, test_x, test_y, classes=int(about["classes"]))
             if arrays.fingerprint() == about["fingerprint"]:
                 return arrays
         return None

@@ -43,4 +43,4 @@ def _decode() -> Arrays:
     x = torch.from_numpy(bunch.images).mul(255 / 16).round().to(torch.uint8)[:, None]
     y = torch.from_numpy(bunch.target).to(torch.int64)
     train, test = split(len(y), y, TEST_SIZE, "digits")
-    return Arrays(x[train], y[train], x[test], y[test], 10)
+    return Arrays(x[train], y[train], x[test], y[test], classes=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -106,6 +106,7 @@ class ImageFiles:
     """int64 [N]."""
     test: FileImages
     test_y: Tensor
+    _: KW_ONLY
     classes: int
     summary: ImageSummary
 
@@ -126,7 +127,13 @@ class ImageFiles:
 
 
 def summarise(
-    train: FileImages, train_y: Tensor, test: FileImages, test_y: Tensor, classes: int, threads: int
+    train: FileImages,
+    train_y: Tensor,
+    test: FileImages,
+    test_y: Tensor,
+    classes: int,
+    *,
+    threads: int,
 ) -> ImageSummary:
     """Decode every image once, a few at a time. UserError names one that cannot be used."""
     marks = Fingerprint(classes)
@@ -166,7 +173,9 @@ def _in_order(reader: ImageReader, images: Images) -> Iterator[Tensor]:
     every = torch.arange(images.shape[0])
     pieces = [every[i : i + CHUNK] for i in range(0, len(every), CHUNK)]
     order = dict(enumerate(pieces))
-    stream = Stream(reader, images, order.get, 0, 4 * reader.threads)
+    stream = Stream(
+        reader=reader, images=images, order=order.get, start=0, depth=4 * reader.threads
+    )
     try:
         for _ in pieces:
             yield stream.take()

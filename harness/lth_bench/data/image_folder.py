@@ -31,7 +31,7 @@ from lth_bench.params import Range
 from lth_bench.system.devices import cores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageFolder:
     """Images in class folders: a tree, or a zip or tar of one; suites write `image_folder:NAME`.
 
@@ -103,14 +103,15 @@ class ImageFolder:
             for names in (tree.train, tree.test)
         )
         labels = torch.tensor(tree.train_labels), torch.tensor(tree.test_labels)
-        parts = (train, labels[0], test, labels[1], len(tree.classes))
+        parts, classes = (train, labels[0], test, labels[1]), len(tree.classes)
 
         def read_once() -> ImageSummary:
             count = len(tree.train) + len(tree.test)
             print(f"reading the {count:,} images of {place.where} once", file=sys.stderr)
-            return summarise(*parts, threads=cores())
+            return summarise(*parts, classes, threads=cores())
 
-        return ImageFiles(*parts, summary=kept_summary(place.cache, read_once))
+        summary = kept_summary(place.cache, read_once)
+        return ImageFiles(*parts, classes=classes, summary=summary)
 
     def fingerprint(self, root: Path) -> str | None:
         """Of the content, where a decoded copy or a summary of the files tells it."""
@@ -192,7 +193,7 @@ class ImageFolder:
                 spot[name].copy_(decoded(place.where, name, content, self._decoder, shape))
         return Arrays(
             train, torch.tensor(tree.train_labels), test, torch.tensor(tree.test_labels),
-            len(tree.classes),
+            classes=len(tree.classes),
         )  # fmt: skip
 
 

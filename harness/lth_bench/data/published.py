@@ -133,7 +133,7 @@ class Published(ABC):
         """`Arrays`, or the error that names the files."""
         try:
             train_x, train_y, test_x, test_y = parts
-            return Arrays(train_x, train_y, test_x, test_y, self.published.classes)
+            return Arrays(train_x, train_y, test_x, test_y, classes=self.published.classes)
         except ValueError as error:
             raise self.damaged(
                 ", ".join(map(str, files)), f"do not fit together: {error}"

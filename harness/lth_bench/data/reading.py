@@ -99,6 +99,7 @@ class Stream:
 
     def __init__(
         self,
+        *,
         reader: ImageReader,
         images: Images,
         order: Callable[[int], Tensor | None],

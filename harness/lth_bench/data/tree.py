@@ -25,7 +25,7 @@ MOST_FOLDERS = 100
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tree:
     """Where each image belongs. Images are ordered by class, then by file name."""
 
@@ -170,9 +170,9 @@ def _given(paths: dict[str, Parts], held_out: str, folders: Sequence[Parts], whe
         )
     train, test = (sorted(held, key=held.__getitem__) for held in parts.values())
     return Tree(
-        tuple(classes), tuple(train), tuple(test),
-        tuple(classes[parts["train"][n][0]] for n in train),
-        tuple(classes[parts[held_out][n][0]] for n in test),
+        classes=tuple(classes), train=tuple(train), test=tuple(test),
+        train_labels=tuple(classes[parts["train"][n][0]] for n in train),
+        test_labels=tuple(classes[parts[held_out][n][0]] for n in test),
     )  # fmt: skip
 
 
@@ -193,9 +193,12 @@ def _divided(
     purpose = "\n".join("/".join(paths[name]) for name in names)
     train, test = (i.tolist() for i in split(len(names), torch.tensor(labels), size, purpose))
     return Tree(
-        tuple(classes), tuple(names[i] for i in train), tuple(names[i] for i in test),
-        tuple(labels[i] for i in train), tuple(labels[i] for i in test),
-    )  # fmt: skip
+        classes=tuple(classes),
+        train=tuple(names[i] for i in train),
+        test=tuple(names[i] for i in test),
+        train_labels=tuple(labels[i] for i in train),
+        test_labels=tuple(labels[i] for i in test),
+    )
 
 
 def _require_filled(paths: dict[str, Parts], folders: Sequence[Parts], where: Path) -> None:

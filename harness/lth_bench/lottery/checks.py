@@ -15,7 +15,7 @@ from lth_bench.training.state import RewindPoint, Trained
 
 
 def check_mask(
-    label: str, mask: Mask, ticket: Ticket, k: int, dynamic: bool, structured: bool
+    label: str, mask: Mask, ticket: Ticket, *, k: int, dynamic: bool, structured: bool
 ) -> Mask:
     """The selected mask: the network's layers and shapes, nested, not sparser than allowed."""
     mask = _check_shapes(label, "select_mask", mask, ticket.layers, ticket.bench)
@@ -51,7 +51,7 @@ def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint
 
 
 def check_trained(
-    label: str, trained: Trained, ticket: Ticket, k: int, dynamic: bool, structured: bool
+    label: str, trained: Trained, ticket: Ticket, *, k: int, dynamic: bool, structured: bool
 ) -> Trained:
     """The trained ticket: its mask allowed, and every pruned weight exactly zero. In tensors that
     the strategy cannot change later.

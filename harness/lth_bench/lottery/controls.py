@@ -88,7 +88,12 @@ def _permuted(ticket: Ticket, mask: Mask, structured: bool, draws: torch.Generat
         from lth_bench.structure import shuffle_units
 
         shuffled = shuffle_units(
-            ticket.module(), ticket.input_shape, ticket.layers, mask, draws, ticket.units
+            ticket.module(),
+            ticket.input_shape,
+            layers=ticket.layers,
+            mask=mask,
+            draws=draws,
+            groups=ticket.units,
         )
         return shuffled.to(ticket.device)
     kept = {}

@@ -22,6 +22,7 @@ class Reporter:
 
     def __init__(
         self,
+        *,
         experiment: Experiment,
         bench: Workbench,
         hooks: Hooks,

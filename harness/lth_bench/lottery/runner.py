@@ -50,12 +50,12 @@ class ExperimentRunner:
 
     def __init__(
         self,
+        *,
         experiment: Experiment,
         strategy: Any,
         bench: Workbench,
         hooks: Hooks,
         emit: Emit,
-        *,
         context: FitContext,
         dense_run: type[DenseRun] = DenseRun,
     ) -> None:
@@ -71,7 +71,9 @@ class ExperimentRunner:
             context=context,
             on_eval=self.tell_dense if hooks.listens("on_eval") else None,
         )
-        self.report = Reporter(experiment, bench, hooks, emit, self.structured)
+        self.report = Reporter(
+            experiment=experiment, bench=bench, hooks=hooks, emit=emit, structured=self.structured
+        )
         self.mask: Mask = bench.dense_mask()
         self.behind: Trained | None = None
         self.round = 0
@@ -147,7 +149,9 @@ class ExperimentRunner:
         self.ledger.role = "search"
         ticket = self.ticket(density)
         mask = self.hooks.select_mask(ticket)
-        mask = check_mask(label, mask, ticket, k, self.dynamic, self.structured)
+        mask = check_mask(
+            label, mask, ticket, k=k, dynamic=self.dynamic, structured=self.structured
+        )
         ticket, selected = ticket.after_selection(mask), mask.copy()
         point = self.hooks.rewind_point(ticket)
         check_untouched(label, "rewind_point", ticket, selected)
@@ -156,7 +160,9 @@ class ExperimentRunner:
         trained = self.hooks.train(ticket)
         self.ledger.role = "search"
         check_untouched(label, "train", ticket, selected)
-        trained = check_trained(label, trained, ticket, k, self.dynamic, self.structured)
+        trained = check_trained(
+            label, trained, ticket, k=k, dynamic=self.dynamic, structured=self.structured
+        )
         return ticket, trained
 
     def run_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
@@ -235,4 +241,12 @@ def run_experiment(
     its fits wait for their answers, where other experiments run beside it.
     """
     context = context_of(experiment, wait)
-    ExperimentRunner(experiment, strategy, bench, hooks, emit, context=context).run()
+    runner = ExperimentRunner(
+        experiment=experiment,
+        strategy=strategy,
+        bench=bench,
+        hooks=hooks,
+        emit=emit,
+        context=context,
+    )
+    runner.run()

@@ -92,7 +92,7 @@ class Removable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArtifactReport:
     """All artifacts: those that can be removed, and those that are kept."""
 
@@ -161,7 +161,14 @@ def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> ArtifactReport:
         else:
             kept += 1
             size += one.bytes
-    return ArtifactReport(tuple(removable), kept, size, tuple(foreign), running, needs.unfinished)
+    return ArtifactReport(
+        removable=tuple(removable),
+        kept=kept,
+        kept_bytes=size,
+        foreign=tuple(foreign),
+        running=running,
+        unfinished=needs.unfinished,
+    )
 
 
 def _reason(one: Artifact, needs: Needs, running: bool) -> str | None:

@@ -47,7 +47,7 @@ PRODUCTS = frozenset(
 """The operations that are sums of products; `models.products` knows of what."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TensorPiece:
     """A tensor: a piece of a numbered memory, in elements."""
 
@@ -115,7 +115,7 @@ class Operation:
         return tuple(argument.name for argument in self.func._schema.arguments)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ForwardRecord:
     """A forward pass."""
 
@@ -246,24 +246,24 @@ class _Recorder(Dispatched):
             origin = "weights"
         whole = not tensor.is_floating_point() and not tensor.is_complex()
         return TensorPiece(
-            memory,
-            tuple(tensor.shape),
-            tuple(tensor.stride()),
-            int(tensor.storage_offset()),
-            origin,
-            weights if weights is not None and origin == "weights" else frozenset(),
-            tensor.requires_grad and torch.is_grad_enabled(),
-            tensor.detach().clone() if whole and not tensor.is_meta else None,
+            memory=memory,
+            size=tuple(tensor.shape),
+            stride=tuple(tensor.stride()),
+            offset=int(tensor.storage_offset()),
+            origin=origin,
+            weights=weights if weights is not None and origin == "weights" else frozenset(),
+            has_gradient=tensor.requires_grad and torch.is_grad_enabled(),
+            value=tensor.detach().clone() if whole and not tensor.is_meta else None,
         )
 
     def finish(self, out: Tensor) -> ForwardRecord:
         return ForwardRecord(
-            tuple(self._operations),
-            dict(self._sizes),
-            self._inputs,
-            self._piece(out),
-            self._watched,
-            {m: frozenset(sizes) for m, sizes in self._element_sizes.items()},
+            operations=tuple(self._operations),
+            sizes=dict(self._sizes),
+            inputs=self._inputs,
+            outputs=self._piece(out),
+            weights=self._watched,
+            element_sizes={m: frozenset(sizes) for m, sizes in self._element_sizes.items()},
         )
 
 

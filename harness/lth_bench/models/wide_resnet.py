@@ -12,7 +12,7 @@ from lth_bench.models.building import Gamma, Init, initialise
 from lth_bench.params import Range
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WideResNet:
     """WRN-depth-width for CIFAR; WRN-22-2 by default, RigL's network (Evci et al., 2020)."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lth_bench.analysis.evidence.subject import Subject
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """A colour, a marker and a dash, which tell lines apart without colour too."""
 
@@ -135,4 +135,12 @@ def _look(colour: str, symbol: str, dash: str, control: str) -> Look:
         dash = CONTROLS.get(control, "dot")
     light, dark = COLOURS[colour]
     shown = f"{symbol}-open" if is_control else symbol
-    return Look(light, dark, shown, dash, MARKERS[symbol], DASHES[dash], is_control)
+    return Look(
+        light=light,
+        dark=dark,
+        symbol=shown,
+        dash=dash,
+        marker=MARKERS[symbol],
+        dashes=DASHES[dash],
+        open=is_control,
+    )

@@ -16,7 +16,7 @@ from lth_bench.errors import UserError
 from lth_bench.params.types import Range, choices_of, members, name_of, range_of, supported, unwrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Param:
     """One parameter of a strategy, model, dataset or recipe."""
 

@@ -8,7 +8,7 @@ import math
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 
@@ -195,6 +195,7 @@ class Tune:
     """Smallest value tried; the range's own end where not given."""
     high: float | None = None
     """Largest value tried."""
+    _: KW_ONLY
     log: bool = False
     """Whether values are spread evenly over their logarithm."""
     step: float | None = None

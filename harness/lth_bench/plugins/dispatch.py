@@ -57,6 +57,7 @@ class Hooks:
 
     def __init__(
         self,
+        *,
         label: str,
         strategy: object,
         defaults: object,

@@ -34,7 +34,12 @@ def preflight(experiments: Iterable[Experiment], registry: Registry) -> list[str
         cls = registry.get("strategies", experiment.strategy)
         strategy = build(cls, experiment.params, f"strategy {experiment.label!r}")
         try:
-            Hooks(experiment.label, strategy, _NoDefaults(), observers.working)
+            Hooks(
+                label=experiment.label,
+                strategy=strategy,
+                defaults=_NoDefaults(),
+                observers=observers.working,
+            )
         except StrategyError as error:
             raise UserError(str(error)) from error
     return observers.left_out

@@ -27,7 +27,7 @@ class ImportFailed(UserError):
     """A plugin that is not there to be used, through no fault in its hooks."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Entry:
     """One plugin: where it comes from, and the class once it is loaded."""
 
@@ -187,7 +187,9 @@ def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Regis
             origin = point.dist.name if point.dist is not None else "unknown"
             version = point.dist.version if point.dist is not None else ""
             if third_party or origin == OWN:
-                entries.append(Entry(point.name, group, origin, version, point))
+                entries.append(
+                    Entry(name=point.name, group=group, origin=origin, version=version, point=point)
+                )
     # one file named twice, as a suite and a person may spell it, is one file
     paths = list(dict.fromkeys(Path(f).resolve() for f in files))
     registry = Registry(entries, paths, third_party)
@@ -198,7 +200,13 @@ def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Regis
 
 
 def _of_file(file: Path, found: Found) -> Entry:
-    return Entry(found.name, found.group, str(file), found.version, _found=found.cls)
+    return Entry(
+        name=found.name,
+        group=found.group,
+        origin=str(file),
+        version=found.version,
+        _found=found.cls,
+    )
 
 
 def _clash(*entries: Entry) -> str:
@@ -217,7 +225,9 @@ def _rivals(known: Entry, other: Entry) -> Entry:
     message = _clash(*both)
     if OWN in {entry.origin for entry in both}:
         message += ", or leave other distributions' plugins out with --no-plugins"
-    return Entry(known.name, known.group, origin, "", error=message, rivals=both)
+    return Entry(
+        name=known.name, group=known.group, origin=origin, version="", error=message, rivals=both
+    )
 
 
 def _where(error: BaseException) -> str:

@@ -19,7 +19,7 @@ PROBE_SECONDS = 0.5
 """Time spent on the steps of one task, after a first one that warms up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """An estimate of what is left. `seconds` is None where it cannot be told, with the reason."""
 
@@ -37,6 +37,7 @@ class Estimate:
 def estimate_plan(
     plan: Plan,
     done: set[str],
+    *,
     registry: Registry,
     root: Path,
     devices: Sequence[str],
@@ -74,7 +75,7 @@ def estimate_plan(
         seconds += steps * step_seconds
         longest = max(longest, steps * waiting_seconds)
     total = None if reason else max(seconds / len(devices), longest)
-    return Estimate(total, size, device, len(devices), reason)
+    return Estimate(seconds=total, bytes=size, device=device, workers=len(devices), reason=reason)
 
 
 def _probe(
@@ -102,7 +103,12 @@ def _probe(
         bench, _ = worker.bench(experiment)
     width = bench.cohort_size(bench.recipe)
     request = FitRequest(
-        bench.initial(0).values, bench.dense_mask(), 0, bench.total_steps, 0, bench.recipe
+        values=bench.initial(0).values,
+        mask=bench.dense_mask(),
+        start=0,
+        end=bench.total_steps,
+        seed=0,
+        recipe=bench.recipe,
     )
     layout = bench.layout(bench.recipe, width, bench.kind(request, width))
     cohort = Cohort(layout, [[PendingFit(request)] for _ in range(width)])

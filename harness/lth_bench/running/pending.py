@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lth_bench.running.request import RetryPolicy
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PendingWork:
     """A plan, divided."""
 
@@ -40,6 +40,7 @@ class PendingWork:
 def remaining(
     plan: Plan,
     paths: Paths,
+    *,
     registry: Registry,
     root: Path,
     workers: Sequence[str],

@@ -32,7 +32,7 @@ STATE_BYTES = 2 * 4
 """A weight's bytes in a kept training: float32, at the end and at the best validation loss."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Planned:
     """An experiment with the steps it is expected to train beyond the dense run."""
 
@@ -54,7 +54,7 @@ class Planned:
         return sum(self.fits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything a run of the suite will do."""
 
@@ -143,12 +143,20 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                 wanted.update(ask_for_steps(_named(spec), announce, own.total_steps))
         for spec, strategy, own in drafts:
             for densities in _density_groups(strategy, task.spec.densities):
-                planned += _over_seeds(suite, own, spec, strategy, densities, wanted)
+                planned += _over_seeds(
+                    suite, own, spec, strategy, densities=densities, wanted=wanted
+                )
         for seed in suite.seeds if task.fault is None else ():
             key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
             dense_runs[key] = task.total_steps
     largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
-    return Plan(suite, tuple(planned), dense_runs, largest, _shares(tasks))
+    return Plan(
+        suite=suite,
+        experiments=tuple(planned),
+        dense_runs=dense_runs,
+        dense_bytes=largest,
+        notes=_shares(tasks),
+    )
 
 
 def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
@@ -209,7 +217,9 @@ def plan_unreported(
     return [
         item
         for group in _density_groups(strategy, densities)
-        for item in _over_seeds(suite, task, spec, strategy, group, wanted, "validation")
+        for item in _over_seeds(
+            suite, task, spec, strategy, densities=group, wanted=wanted, scored_on="validation"
+        )
     ]
 
 
@@ -235,6 +245,7 @@ def _over_seeds(
     task: TaskPlan,
     spec: StrategySpec,
     strategy: Any,
+    *,
     densities: tuple[float, ...],
     wanted: Iterable[int],
     scored_on: Literal["test", "validation"] = "test",
@@ -303,7 +314,16 @@ def _over_seeds(
             parameters=task.parameters or None,
             prunable=sum(task.layer_counts.values()) or None,
         )
-        planned.append(Planned(experiment, fits, size, search, searching, task.fault))
+        planned.append(
+            Planned(
+                experiment=experiment,
+                fits=fits,
+                bytes=size,
+                search=search,
+                searching=searching,
+                fault=task.fault,
+            )
+        )
     return planned
 
 

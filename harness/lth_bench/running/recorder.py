@@ -36,7 +36,7 @@ PATIENCE = 5.0
 """Seconds that the last folding waits for a process that has the database open."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunSummary:
     """How a run ended."""
 
@@ -70,6 +70,7 @@ class Recorder:
 
     def __init__(
         self,
+        *,
         journal: Journal,
         paths: Paths,
         run_id: str,
@@ -204,6 +205,7 @@ class Recorder:
 
 def write_head(
     journal: Journal,
+    *,
     run_id: str,
     plan: Plan,
     registry: Registry,

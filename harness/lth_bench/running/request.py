@@ -186,7 +186,14 @@ def prepare(request: RunRequest) -> tuple[Suite, Registry]:
     document = parse(read(path), path)
     registry = load_registry(wanted.plugins, not wanted.no_plugins)
     added = additions(document, wanted.add, wanted.strategies, wanted.plugins, registry)
-    filters = (wanted.seeds, wanted.strategies, wanted.models, wanted.datasets)
-    suite = load_suite(path, wanted.overrides, *filters, added)
+    suite = load_suite(
+        path,
+        overrides=wanted.overrides,
+        seeds=wanted.seeds,
+        strategies=wanted.strategies,
+        models=wanted.models,
+        datasets=wanted.datasets,
+        added=added,
+    )
     require_plugins(suite, wanted.plugins, request.shell_command)
     return smoke(suite) if wanted.smoke else suite, registry

@@ -83,7 +83,15 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     provenance = Provenance.of(about["device"])
 
     def look() -> PendingWork:
-        return remaining(plan, paths, registry, root, workers, provenance, execution.retry_policy)
+        return remaining(
+            plan,
+            paths,
+            registry=registry,
+            root=root,
+            workers=workers,
+            provenance=provenance,
+            retry=execution.retry_policy,
+        )
 
     seen = _size(paths.journal)
     left = look()
@@ -103,18 +111,31 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()
         todo, ended = left.todo, left.ended.values()
-        summary = RunSummary(run_id, suite.name, len(plan.experiments), len(ended), Counter(ended))
+        summary = RunSummary(
+            run_id=run_id,
+            suite=suite.name,
+            planned=len(plan.experiments),
+            reused=len(ended),
+            statuses=Counter(ended),
+        )
         summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
-        write_head(journal, run_id, plan, registry, request.command, about)
-        recorder = Recorder(
+        write_head(
             journal,
-            paths,
-            run_id,
-            summary,
-            emit,
-            execution.exit_first,
-            provenance,
-            left.replaced,
+            run_id=run_id,
+            plan=plan,
+            registry=registry,
+            command=request.command,
+            environment=about,
+        )
+        recorder = Recorder(
+            journal=journal,
+            paths=paths,
+            run_id=run_id,
+            summary=summary,
+            emit=emit,
+            exit_first=execution.exit_first,
+            provenance=provenance,
+            replaced=left.replaced,
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lth_bench.suite.spec import StrategySpec, TaskSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskFacts:
     """What is known of a task before anything is trained; fields are only ever added."""
 
@@ -38,7 +38,7 @@ class TaskFacts:
     """Prunable layer → `conv`, `linear` or `output`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskPlan:
     """What the experiments of one task have in common."""
 

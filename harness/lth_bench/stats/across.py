@@ -15,7 +15,7 @@ Label = TypeVar("Label", bound=Hashable)
 Task = TypeVar("Task", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TasksVerdict:
     """A's verdict against B across tasks."""
 
@@ -76,7 +76,7 @@ def judge_tasks(
         else:
             kind = "insufficient" if len(good) < needed else "undecided"
         verdicts[label] = TasksVerdict(
-            kind,
+            kind=kind,
             n=len(good),
             wins=sum(d > 0 for d in good.values()),
             losses=sum(d < 0 for d in good.values()),

@@ -17,7 +17,7 @@ Label = TypeVar("Label", bound=Hashable)
 Task = TypeVar("Task", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CriticalDifference(Generic[Label]):
     """Average ranks over tasks, and which of them are not told apart."""
 
@@ -73,7 +73,15 @@ def critical_groups(
     good = {label: [goodness(s[task], higher) for task in tasks] for label, s in scores.items()}
     needed = tasks_needed(math.comb(len(good), 2), level)
     if not tasks:
-        return CriticalDifference({}, None, (), 0, needed, level, {})
+        return CriticalDifference(
+            average_ranks={},
+            friedman_p=None,
+            groups=(),
+            n_tasks=0,
+            needed=needed,
+            level=level,
+            adjusted={},
+        )
     by_task = [ranks({label: x[t] for label, x in good.items()}) for t in range(len(tasks))]
     average = {label: math.fsum(r[label] for r in by_task) / len(tasks) for label in good}
     order = sorted(average, key=average.__getitem__)
@@ -89,7 +97,15 @@ def critical_groups(
         )
         groups = runs(order, lambda a, b: adjusted[a, b] >= 1 - level)
     ranked = {label: average[label] for label in order}
-    return CriticalDifference(ranked, friedman_p, groups, len(tasks), needed, level, adjusted)
+    return CriticalDifference(
+        average_ranks=ranked,
+        friedman_p=friedman_p,
+        groups=groups,
+        n_tasks=len(tasks),
+        needed=needed,
+        level=level,
+        adjusted=adjusted,
+    )
 
 
 def runs(

@@ -51,7 +51,7 @@ LEAST = 3
 and their t-interval is 13 standard errors wide on either side."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """A's verdict against B at one place, from the seeds that both have."""
 
@@ -112,11 +112,11 @@ class Verdict:
 def judge(
     summary: Summary | None,
     margin: float = 0.005,
+    *,
     level: float = 0.95,
     power: float = 0.8,
     lost: int = 0,
     planned: int | None = None,
-    *,
     step: float = 0.0,
     higher: bool = True,
     unit: Unit = "points",

@@ -47,6 +47,7 @@ def documented() -> list[str]:
 def export_tables(
     results: Path,
     folder: Path,
+    *,
     format: str,
     suites: Sequence[str] = (),
     force: bool = False,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoldReport:
     """What a fold did."""
 
@@ -86,12 +86,14 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
     started = time.monotonic()
     if not paths.journal.exists():
         paths.require()
-        return FoldReport("current", 0, 0.0)
+        return FoldReport(state="current", records=0, seconds=0.0)
     with tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder:
         try:
             con = open_writable(paths, patience, Path(folder))
         except Locked as error:
-            return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
+            return FoldReport(
+                state="delayed", records=0, seconds=time.monotonic() - started, holder=error.holder
+            )
         with naming_damage(paths), con:
             mark = read_mark(con, paths)
             if mark is None:
@@ -99,10 +101,10 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
             elif mark.schema_version != schema.SCHEMA_VERSION or not mark.continues(paths.journal):
                 records, aside = _replace(paths, con, mark.records)
                 seconds = time.monotonic() - started
-                return FoldReport("rebuilt", records, seconds, aside=aside)
+                return FoldReport(state="rebuilt", records=records, seconds=seconds, aside=aside)
             records = _fold_rest(con, mark, paths, paths.journal, Path(folder))
     state: Literal["current", "folded"] = "folded" if records else "current"
-    return FoldReport(state, records, time.monotonic() - started)
+    return FoldReport(state=state, records=records, seconds=time.monotonic() - started)
 
 
 def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
@@ -120,7 +122,9 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
     try:
         con = open_writable(paths, patience)
     except Locked as error:
-        return FoldReport("delayed", 0, time.monotonic() - started, error.holder)
+        return FoldReport(
+            state="delayed", records=0, seconds=time.monotonic() - started, holder=error.holder
+        )
     except Corrupt:
         records, aside = _replace(paths, None)
     else:
@@ -129,7 +133,9 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
             with contextlib.suppress(Corrupt), naming_damage(paths):
                 mark = read_mark(con, paths)
             records, aside = _replace(paths, con, mark.records if mark is not None else 0)
-    return FoldReport("rebuilt", records, time.monotonic() - started, aside=aside)
+    return FoldReport(
+        state="rebuilt", records=records, seconds=time.monotonic() - started, aside=aside
+    )
 
 
 def build(paths: Paths, journal: Path) -> int:
@@ -192,7 +198,7 @@ def _log(results: Path) -> Path:
 def _create(con: DuckDBPyConnection, paths: Paths) -> FileMark:
     with _transaction(con, paths):
         schema.create(con)
-    return FileMark(schema.SCHEMA_VERSION, 0, 0, "", "")
+    return FileMark(schema_version=schema.SCHEMA_VERSION, offset=0, records=0, head="", tail="")
 
 
 def _fold_rest(

@@ -27,7 +27,8 @@ _TASK = (
 _SEPARATOR = "\x1f"
 
 
-class PlannedEarlier(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class PlannedEarlier:
     """A run of a suite, or an experiment as it was planned last."""
 
     offset: int
@@ -68,7 +69,7 @@ class Result(NamedTuple):
         return self.status, self.accuracy
 
 
-@dataclass
+@dataclass(kw_only=True)
 class History:
     """The last record of every key, in the order of the journal."""
 
@@ -94,7 +95,13 @@ class History:
         status = str(record.get("status"))
         if kind == "run":
             run = str(record.get("run_id"))
-            place = PlannedEarlier(offset, str(record.get("suite")), _at(record), run, "")
+            place = PlannedEarlier(
+                offset=offset,
+                group=str(record.get("suite")),
+                at=_at(record),
+                run_id=run,
+                config_id="",
+            )
             _put(self.runs, run, place)
         elif kind == "planned":
             for plan in planned(record):
@@ -103,7 +110,13 @@ class History:
                 if plan.get("scored_on", "test") != "test":  # a trial's; it replaces no other
                     group = _joined((group, plan.get("experiment_id")))
                 run, config = str(record.get("run_id")), str(plan.get("config_id"))
-                _put(self.plans, key, PlannedEarlier(offset, group, _at(record), run, config))
+                _put(
+                    self.plans,
+                    key,
+                    PlannedEarlier(
+                        offset=offset, group=group, at=_at(record), run_id=run, config_id=config
+                    ),
+                )
         elif kind == "ticket":
             metrics = record.get("metrics")
             accuracy = metrics.get("test_accuracy") if isinstance(metrics, dict) else None

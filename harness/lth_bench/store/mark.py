@@ -18,7 +18,7 @@ _WINDOW = 4096
 """Bytes at the beginning of the journal and before the offset that are compared with it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileMark:
     """How far a database has come: the bytes of the journal it was folded from."""
 
@@ -48,11 +48,11 @@ def read_mark(con: DuckDBPyConnection, paths: Paths) -> FileMark | None:
     try:
         meta = dict(con.execute("SELECT key, value FROM meta").fetchall())
         mark = FileMark(
-            int(meta["schema_version"]),
-            int(meta["journal_offset"]),
-            int(meta["records"]),
-            meta.get("head", ""),
-            meta.get("tail", ""),
+            schema_version=int(meta["schema_version"]),
+            offset=int(meta["journal_offset"]),
+            records=int(meta["records"]),
+            head=meta.get("head", ""),
+            tail=meta.get("tail", ""),
         )
     except (duckdb.CatalogException, duckdb.BinderException, KeyError, ValueError) as error:
         raise UserError(

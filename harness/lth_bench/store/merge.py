@@ -26,7 +26,7 @@ from lth_bench.store.paths import Paths
 from lth_bench.store.replay import Pick, lines, replay
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MergeReport:
     """What came from one set of results."""
 

@@ -57,7 +57,7 @@ def _check(journal: Path) -> None:
     import duckdb
 
     size = journal.stat().st_size
-    mark = FileMark(SCHEMA_VERSION, 0, 0, "", "")
+    mark = FileMark(schema_version=SCHEMA_VERSION, offset=0, records=0, head="", tail="")
     with tempfile.TemporaryDirectory(prefix="lth-bench-merge-") as folder, duckdb.connect() as con:
         while (batch := copy_lines(journal, mark, Path(folder) / "batch.jsonl")) is not None:
             stage(con, batch)

@@ -127,7 +127,7 @@ _LARGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{308}")
 """What a number beyond every float has in it, and some that are none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StagedLines:
     """Whole lines of a journal, copied to a file of their own."""
 
@@ -144,7 +144,13 @@ class StagedLines:
         """How far a database is with them folded in."""
         head, tail = digests(self.journal, self.end)
         records = self.before.records + self.lines
-        return FileMark(self.before.schema_version, self.end, records, head, tail)
+        return FileMark(
+            schema_version=self.before.schema_version,
+            offset=self.end,
+            records=records,
+            head=head,
+            tail=tail,
+        )
 
 
 def copy_lines(journal: Path, before: FileMark, file: Path) -> StagedLines | None:
@@ -170,7 +176,13 @@ def copy_lines(journal: Path, before: FileMark, file: Path) -> StagedLines | Non
                     break
     except OSError as error:
         raise disk_error(error, file, "copy the journal to") from error
-    return StagedLines(journal, file, before, end, lines, longest) if lines else None
+    return (
+        StagedLines(
+            journal=journal, file=file, before=before, end=end, lines=lines, longest=longest
+        )
+        if lines
+        else None
+    )
 
 
 def stage(con: DuckDBPyConnection, batch: StagedLines) -> None:

@@ -19,7 +19,7 @@ TIE = 1e-9
 their last bits, and these are not to decide what is best."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One trial of a study."""
 
@@ -47,7 +47,7 @@ class Trial:
     experiments are not in these results."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A search for one label's parameters on one task."""
 
@@ -203,21 +203,21 @@ def _trial(row: tuple[Any, ...]) -> Trial:
         for name, text in _table(distributions).items()
     }
     return Trial(
-        number,
-        str(state or ""),
-        str(origin or ""),
-        _table(params),
-        ranges,
-        numbers if finite else (),
-        tuple(
+        number=number,
+        state=str(state or ""),
+        origin=str(origin or ""),
+        params=_table(params),
+        distributions=ranges,
+        values=numbers if finite else (),
+        intermediate=tuple(
             (int(pair[0]), pair[1])
             for pair in between or ()
             if pair and len(pair) == 2 and None not in pair and all(map(math.isfinite, pair))
         ),
-        max(0, steps or 0),
-        seconds if seconds and math.isfinite(seconds) else 0.0,
-        at,
-        None if whole is None else _table(whole),
+        steps=max(0, steps or 0),
+        seconds=seconds if seconds and math.isfinite(seconds) else 0.0,
+        recorded_at=at,
+        settings=None if whole is None else _table(whole),
     )
 
 

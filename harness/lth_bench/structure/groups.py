@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Slots:
     """Where a group's units lie along one dimension of one parameter or buffer.
 
@@ -36,7 +36,7 @@ class Slots:
         return kept
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class UnitGroup:
     """Units that can only go together, because additions or shared layers couple them.
 

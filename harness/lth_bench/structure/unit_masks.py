@@ -107,6 +107,7 @@ def removed_units(groups: Sequence[UnitGroup], mask: Mask) -> list[Tensor]:
 def shuffle_units(
     module: nn.Module,
     input_shape: tuple[int, ...],
+    *,
     layers: Sequence[Layer],
     mask: Mask,
     draws: torch.Generator,

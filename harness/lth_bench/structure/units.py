@@ -121,9 +121,9 @@ def _slots(
         ordered = torch.tensor(sorted((unit, position) for position, unit in pairs))
         found.append(
             Slots(
-                f"{name}.{attribute}",
-                dim,
-                tensor.shape[dim],
+                key=f"{name}.{attribute}",
+                dim=dim,
+                length=tensor.shape[dim],
                 index=ordered[:, 1].contiguous(),
                 unit=ordered[:, 0].contiguous(),
             )

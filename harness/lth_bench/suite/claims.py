@@ -46,12 +46,16 @@ def _claim(
     table: ClaimTable, tasks: Sequence[TaskSpec], strategies: Sequence[StrategySpec], at: Keys
 ) -> Claim:
     task = _task(table, tasks, at)
-    of = _side(table.of, (*at, "of"), task, strategies, table.density, at)
+    of = _side(
+        table.of, (*at, "of"), task=task, strategies=strategies, density=table.density, at=at
+    )
     versus = None
     if table.versus is not None:
         here = (*at, "versus")
         other = task if table.versus_recipe is None else _sibling(table, task, tasks, at)
-        versus = _side(table.versus, here, other, strategies, table.density, at)
+        versus = _side(
+            table.versus, here, task=other, strategies=strategies, density=table.density, at=at
+        )
         if versus == of:
             raise UserError(
                 f"{dotted(here)} must differ from `of`, but both are {show(table.versus)}", here
@@ -129,6 +133,7 @@ def _sibling(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: K
 def _side(
     name: str,
     here: Keys,
+    *,
     task: TaskSpec,
     strategies: Sequence[StrategySpec],
     density: float | tuple[float, ...] | None,

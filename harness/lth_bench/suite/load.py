@@ -35,6 +35,7 @@ MAX_TASKS = 1_000
 def load_suite(
     suite: str | os.PathLike[str],
     overrides: Sequence[str] = (),
+    *,
     seeds: str | Sequence[int] | None = None,
     strategies: Sequence[str] = (),
     models: Sequence[str] = (),

@@ -48,7 +48,7 @@ class TuneBudget:
         return {name: value for name, value in named.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchDomain:
     """The values of one parameter that a suite lets tuning try."""
 
@@ -171,7 +171,7 @@ class TuneTable:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TuneSpec:
     """The table [tune] once it is read."""
 

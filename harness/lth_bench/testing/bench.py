@@ -175,12 +175,27 @@ def _prototype(model: TinyNetwork) -> WatchedBench:
     data = ResidentData(task.arrays(), task.VAL, CPU)
     kept = MemoryCache()
     config = dataclasses.asdict(model)
-    bench = WatchedBench(model, config, data, {"name": "tiny"}, task.RECIPE, CPU, kept)
+    bench = WatchedBench(
+        model=model,
+        model_config=config,
+        data=data,
+        data_config={"name": "tiny"},
+        recipe=task.RECIPE,
+        device=CPU,
+        cache=kept,
+    )
     bench.kept = kept
     _ = bench.network.stacks, bench.connections  # found out once, and copied with the network
     for seed in (0, 1):
         start = Workbench.initial(bench, seed).values
-        request = FitRequest(start, bench.dense_mask(), 0, bench.total_steps, seed, bench.recipe)
+        request = FitRequest(
+            values=start,
+            mask=bench.dense_mask(),
+            start=0,
+            end=bench.total_steps,
+            seed=seed,
+            recipe=bench.recipe,
+        )
         Workbench.fit(bench, request)
     return bench
 

@@ -246,6 +246,7 @@ class Case:
         self,
         bench: WatchedBench,
         seed: int = 0,
+        *,
         owner: str = "",
         poisoned: bool = False,
         densities: tuple[float, ...] | None = None,
@@ -259,9 +260,9 @@ class Case:
             return record(
                 strategy,
                 bench,
-                densities or self.densities,
-                seed,
-                owner or self.network,
-                poisoned,
-                wait,
+                densities=densities or self.densities,
+                seed=seed,
+                owner=owner or self.network,
+                poisoned=poisoned,
+                wait=wait,
             )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ContractStatus = Literal["ok", "broken", "not applicable", "not judged"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ContractResult:
     """How a strategy stands to one contract. `not judged` where what it judges did not happen: the
     experiment ended before, or a callback did nothing in the six steps.
@@ -62,12 +62,28 @@ def judged(contract: Contract, case: Case) -> ContractResult:
     try:
         contract(case)
     except ContractBroken as broken:
-        return ContractResult(contract.name, "broken", contract.statement, broken.what, broken.meet)
+        return ContractResult(
+            contract=contract.name,
+            status="broken",
+            statement=contract.statement,
+            what=broken.what,
+            meet=broken.meet,
+        )
     except NotJudged as reason:
-        return ContractResult(contract.name, "not judged", contract.statement, str(reason))
+        return ContractResult(
+            contract=contract.name,
+            status="not judged",
+            statement=contract.statement,
+            what=str(reason),
+        )
     except NotApplicable as reason:
-        return ContractResult(contract.name, "not applicable", contract.statement, str(reason))
-    return ContractResult(contract.name, "ok", contract.statement)
+        return ContractResult(
+            contract=contract.name,
+            status="not applicable",
+            statement=contract.statement,
+            what=str(reason),
+        )
+    return ContractResult(contract=contract.name, status="ok", statement=contract.statement)
 
 
 def find(strategy: str | type[Any], registry: Registry | None = None) -> type[Any]:

@@ -27,7 +27,7 @@ PATIENCE = 120
 """Seconds that an answer may take, the start of the process included."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What the other process says of a strategy."""
 
@@ -82,7 +82,9 @@ class Elsewhere:
     ) -> Report:
         """Send a strategy over. `strategy` is an instance, None where none can be made."""
         if cls.__module__ == "__main__":
-            return Report("the class is defined in the script that runs, which no worker imports")
+            return Report(
+                pickling="the class is defined in the script that runs, which no worker imports"
+            )
         pickled, pickling = "", ""
         try:
             pickled = base64.b64encode(pickle.dumps((cls, dict(params), strategy))).decode()
@@ -107,8 +109,8 @@ class Elsewhere:
         except OSError as error:
             self.close()
             self._process = self._start()
-            return Report(pickling, f"the process that imports it {error}")
-        return Report(pickling, **answer)
+            return Report(pickling=pickling, importing=f"the process that imports it {error}")
+        return Report(pickling=pickling, **answer)
 
     def _exchange(self, request: object) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout

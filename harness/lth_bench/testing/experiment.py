@@ -28,6 +28,7 @@ from lth_bench.training.request import FitRequest
 def record(
     strategy: Any,
     bench: WatchedBench,
+    *,
     densities: Sequence[float],
     seed: int = 0,
     owner: str = "",
@@ -53,7 +54,13 @@ def record(
         # all seeds have one name here, by which none is to pay for another
         context = replace(context_of(experiment, wait), experiment_id="")
         runner = ExperimentRunner(
-            experiment, strategy, bench, hooks, emit, context=context, dense_run=WatchedDense
+            experiment=experiment,
+            strategy=strategy,
+            bench=bench,
+            hooks=hooks,
+            emit=emit,
+            context=context,
+            dense_run=WatchedDense,
         )
         if bench.model.dead and runner.experiment.iterative:
             _start_dead(runner, bench, seed)
@@ -130,5 +137,7 @@ def _start_dead(runner: ExperimentRunner, bench: WatchedBench, seed: int) -> Non
     kept[DEAD] = torch.zeros_like(kept[DEAD])
     mask = Mask(kept, layers=bench.layers)
     start = bench.initial(seed).values
-    request = FitRequest(start, mask, 0, bench.total_steps, seed, bench.recipe)
+    request = FitRequest(
+        values=start, mask=mask, start=0, end=bench.total_steps, seed=seed, recipe=bench.recipe
+    )
     runner.mask, runner.behind = mask, bench.fit(request, context=runner.context)

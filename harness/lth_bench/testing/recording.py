@@ -15,7 +15,7 @@ TEST_METRICS = ("test_accuracy", "test_loss", "early_stop_accuracy")
 """The metrics that are measured on the test split."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Round:
     """One pass of the hooks."""
 
@@ -36,7 +36,7 @@ class ReportedTicket:
     metrics: Mapping[str, float]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Recording:
     """An experiment that was played."""
 

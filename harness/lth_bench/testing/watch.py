@@ -83,7 +83,9 @@ class WatchedHooks(Hooks):
         self, strategy: object, bench: WatchedBench, test: ResidentSplit, recording: Recording
     ) -> None:
         self.guard = Guard()
-        super().__init__(LABEL, strategy, WatchedDefaults(test, self.guard), {})
+        super().__init__(
+            label=LABEL, strategy=strategy, defaults=WatchedDefaults(test, self.guard), observers={}
+        )
         self.bench, self.recording = bench, recording
         self._seen = Mask({})
 
@@ -120,7 +122,13 @@ class WatchedHooks(Hooks):
         if ticket.start is None or ticket.control != "none":
             return  # the dense run's own ticket, or a control
         self.recording.rounds.append(
-            Round(ticket.target, self._seen, ticket.mask, ticket.start, trained)
+            Round(
+                target=ticket.target,
+                before=self._seen,
+                selected=ticket.mask,
+                start=ticket.start,
+                trained=trained,
+            )
         )
 
     def _watch(

@@ -15,7 +15,7 @@ from lth_bench.training.keys import hash_tensors
 from lth_bench.training.request import Change, OnStep, StepView, Until, Watch
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Callbacks:
     """Counts of one experiment."""
 

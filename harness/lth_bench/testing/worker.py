@@ -72,7 +72,7 @@ def played(cls: Any, params: Any, strategy: Any, request: dict[str, Any]) -> dic
             return {"unpickling": f"{param.name} is {other!r} after the journey, not {one!r}"}
     with one_thread():
         bench = WatchedBench.fresh(TinyNetwork(request["network"]))
-        recording = record(made, bench, request["densities"])
+        recording = record(made, bench, densities=request["densities"])
     if recording.fault is not None:
         return {"fault": recording.fault.what}
     return {"facts": recording.facts()}

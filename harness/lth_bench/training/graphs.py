@@ -64,7 +64,7 @@ class Replayed:
     ) -> None:
         self._device = device
         with current(device):
-            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's stub
+            stream = torch.cuda.Stream(reader=device)  # type: ignore[no-untyped-call]  # torch's stub
             stream.wait_stream(torch.cuda.current_stream(device))
             try:
                 with torch.cuda.stream(stream):

@@ -15,7 +15,7 @@ Fraction = Annotated[float, Range(0, 1, open_high=True)]
 Count = Annotated[int, Range(1, math.inf)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a network is trained. Lengths are in `steps` or in `epochs`; give exactly one.
 

@@ -14,7 +14,7 @@ from lth_bench.training.recipe import Recipe
 Values = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepView:
     """What `on_step` sees, between backward and update: contiguous tensors that may be the engine's
     own. Copy what must outlive the call, and change nothing but by the answer.
@@ -83,7 +83,7 @@ Penalty = Callable[[Values], Tensor]
 Parametrize = Callable[[dict[str, Tensor], Mask], dict[str, Tensor]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """One training: from these values, under this mask, from one step to another."""
 

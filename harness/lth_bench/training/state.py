@@ -41,7 +41,7 @@ class CurvePoint:
     val_accuracy: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a training costs. FLOPs count 2 a multiply-add, forward and backward."""
 
@@ -54,11 +54,11 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.steps + other.steps,
-            self.examples + other.examples,
-            self.flops_dense + other.flops_dense,
-            self.flops_masked_theoretical + other.flops_masked_theoretical,
-            self.seconds + other.seconds,
+            steps=self.steps + other.steps,
+            examples=self.examples + other.examples,
+            flops_dense=self.flops_dense + other.flops_dense,
+            flops_masked_theoretical=self.flops_masked_theoretical + other.flops_masked_theoretical,
+            seconds=self.seconds + other.seconds,
         )
 
 
@@ -118,7 +118,7 @@ class RewindPoint:
 OnEval = Callable[[CurvePoint], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a training leaves behind. All values are copies and obey the mask."""
 

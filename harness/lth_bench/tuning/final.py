@@ -41,6 +41,7 @@ def run_final(
     suite: Suite,
     studies: Sequence[Study],
     registry: Registry,
+    *,
     request: RunRequest,
     emit: Listener,
     smoke: bool = False,
@@ -80,7 +81,7 @@ def gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, Gain]:
         labels = (study.label, tuned_label(study.label))
         mine = [
             s
-            for s in samples(con, "test_accuracy", [study.suite], labels)
+            for s in samples(con, metric="test_accuracy", suites=[study.suite], labels=labels)
             if s.control == "none" and s.task == "/".join(study.task) and s.target_density < 1
         ]
         by_label: dict[str, list[Sample]] = {name: [] for name in labels}

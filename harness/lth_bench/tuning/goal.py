@@ -205,7 +205,7 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
         for spec in suite.strategies:
             if not spec.applies_to(spec_of_task) or not _is_tuned(spec, tune):
                 continue
-            goal = _goal(suite, tune, task, spec, registry, seeds)
+            goal = _goal(suite, tune, task, spec, registry=registry, seeds=seeds)
             if goal is not None:
                 found.append(goal)
             elif spec.label in tune.strategies or spec.label in tune.space:
@@ -264,6 +264,7 @@ def _goal(
     tune: TuneSpec,
     task: TaskPlan,
     spec: StrategySpec,
+    *,
     registry: Registry,
     seeds: tuple[int, ...],
 ) -> Goal | None:

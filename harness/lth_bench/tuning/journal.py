@@ -96,6 +96,7 @@ def trial_record(
     study: RunningStudy,
     proposal: Proposal,
     result: TrialResult,
+    *,
     intermediate: Sequence[tuple[int, float]],
     experiment_ids: Sequence[str],
     run_id: str,
@@ -157,7 +158,7 @@ def record_others(
     known = _numbers(journal.paths, study.goal.study_id)
     missing = [t for t in study.trials if t.state.name in STATES and t.number not in known]
     for trial in missing:
-        _record(journal, study, trial, registry, root, run_id)
+        _record(journal, study, trial, registry=registry, root=root, run_id=run_id)
     return len(missing)
 
 
@@ -165,6 +166,7 @@ def _record(
     journal: Journal,
     study: RunningStudy,
     trial: FrozenTrial,
+    *,
     registry: Registry,
     root: Path,
     run_id: str,
@@ -188,7 +190,11 @@ def _record(
     )
     intermediate = sorted(trial.intermediate_values.items())
     ids = [e.experiment_id for e in experiments]
-    journal.append(trial_record(study, proposal, result, intermediate, ids, run_id))
+    journal.append(
+        trial_record(
+            study, proposal, result, intermediate=intermediate, experiment_ids=ids, run_id=run_id
+        )
+    )
 
 
 def _numbers(paths: Paths, study_id: str) -> set[int]:

@@ -317,7 +317,14 @@ class TuningLoop:
                 for p in running.by_seed[seed]
             ]
         self.recorder.journal.append(
-            trial_record(study, proposal, result, intermediate, ids, self.recorder.run_id)
+            trial_record(
+                study,
+                proposal,
+                result,
+                intermediate=intermediate,
+                experiment_ids=ids,
+                run_id=self.recorder.run_id,
+            )
         )
         self.summary.ended[result.state] += 1
         self.emit(self.scores.ended(study, proposal.number, result))

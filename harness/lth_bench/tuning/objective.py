@@ -62,7 +62,10 @@ class Objective:
         `densities` are the trial's own, from dense to sparse; `cost` is the objective of that name.
         Raises KeyError where a result is missing.
         """
-        return [self._value(name, accuracies, dense, densities, cost) for name in self.names]
+        return [
+            self._value(name, accuracies, dense=dense, densities=densities, cost=cost)
+            for name in self.names
+        ]
 
     def intermediate(
         self, accuracies: Accuracies, dense: Mapping[int, float], seeds: int, whole: bool = False
@@ -83,7 +86,12 @@ class Objective:
                     found.append((len(known), fmean(known)))
             else:
                 value = self._value(
-                    self.names[0], accuracies, dense, self.densities, 0.0, (*before, seed)
+                    self.names[0],
+                    accuracies,
+                    dense=dense,
+                    densities=self.densities,
+                    cost=0.0,
+                    seeds=(*before, seed),
                 )
                 found.append((nth * len(self.densities), value))
         return found
@@ -92,6 +100,7 @@ class Objective:
         self,
         name: str,
         accuracies: Accuracies,
+        *,
         dense: Mapping[int, float],
         densities: Sequence[float],
         cost: float,

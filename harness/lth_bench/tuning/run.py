@@ -46,6 +46,7 @@ def tune_suite(
     suite: Suite,
     registry: Registry,
     request: RunRequest,
+    *,
     emit: Listener,
     restart: bool = False,
     take_over: bool = False,
@@ -109,13 +110,25 @@ def tune_suite(
         summary.faults = len(faults)
         lost = [f"{task} cannot run, so it is not tuned: {why}" for task, why in faults.items()]
         summary.notes += [*left_out, *opened.notes]
-        plan = Plan(suite, tuple(planned), {}, 0)
-        write_head(journal, run_id, plan, registry, request.command, about)
+        plan = Plan(suite=suite, experiments=tuple(planned), dense_runs={}, dense_bytes=0)
+        write_head(
+            journal,
+            run_id=run_id,
+            plan=plan,
+            registry=registry,
+            command=request.command,
+            environment=about,
+        )
         for study in studies:
             study.results = study.owner["results"] = _token(paths)
-        silent = RunSummary(run_id, suite.name, 0, 0)
+        silent = RunSummary(run_id=run_id, suite=suite.name, planned=0, reused=0)
         recorder = Recorder(
-            journal, paths, run_id, silent, partial(_of_trials, emit), provenance=provenance
+            journal=journal,
+            paths=paths,
+            run_id=run_id,
+            summary=silent,
+            emit=partial(_of_trials, emit),
+            provenance=provenance,
         )
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
         loop = TuningLoop(

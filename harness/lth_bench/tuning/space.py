@@ -32,7 +32,7 @@ WIDEST = 1000
 Varied = Literal["strategy", "recipe"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Leaf:
     """A parameter that is not a table, at any depth."""
 
@@ -129,7 +129,9 @@ def _leaves(
         if _table_of(param) is not None and value is not None:
             yield from _leaves(value, here, kinds, own)
         else:
-            yield _Leaf(here, param.type, value, own, path if by_kind else None)
+            yield _Leaf(
+                path=here, type=param.type, value=value, tune=own, kind_of=path if by_kind else None
+            )
 
 
 def _is_by_kind(cls: type[Any]) -> bool:

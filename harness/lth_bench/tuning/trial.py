@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ExperimentOutcome:
     """The outcome of an experiment, from the journal's records."""
 

@@ -183,7 +183,7 @@ def kinds(chosen: Chosen) -> Callable[[Any], Scores]:
         "area": lambda: area_scores(con, scope, against),
         "speed": lambda: speed_scores(con, scope, against),
         "matching": lambda: matching_scores(con, scope, against, 0.005),
-        "cost": lambda: cost_scores(con, scope, against, 0.005, None),
+        "cost": lambda: cost_scores(con, scope, against=against, margin=0.005, reach=None),
     }[kind]()
 
 

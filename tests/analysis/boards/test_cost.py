@@ -29,12 +29,17 @@ def rows(
 ) -> dict[str, BoardRow]:  # fmt: skip
     scope = resolve(con, Selection(**filters))
     against = baselines(con, scope, baseline)
-    return {row["label"]: row for row in cost.rows(con, scope, against, margin, reach)}
+    return {
+        row["label"]: row
+        for row in cost.rows(con, scope, against=against, margin=margin, reach=reach)
+    }
 
 
 def board(con: Any, baseline: str | None = None, reach: float | None = None) -> Board:
     scope = resolve(con)
-    return cost.board(con, scope, baselines(con, scope, baseline), 0.005, reach)
+    return cost.board(
+        con, scope, against=baselines(con, scope, baseline), margin=0.005, reach=reach
+    )
 
 
 def test_each_seed_takes_its_cheapest_ticket(chosen: Chosen) -> None:

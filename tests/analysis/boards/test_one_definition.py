@@ -330,7 +330,7 @@ def test_compare_and_claims_say_what_the_board_says(spread: Any, metric: str, la
     rows = leaderboard(spread, Question(metric=metric)).rows
     (row,) = [r for r in rows if (r["label"], r["control"]) == (label, "none")]
     sides = [
-        [s for s in samples(spread, metric) if (s.label, s.control) == (name, "none")]
+        [s for s in samples(spread, metric=metric) if (s.label, s.control) == (name, "none")]
         for name in ("dense", label)
     ]
     (group,) = groups(*sides, by_name=False)
@@ -344,7 +344,7 @@ def test_compare_and_claims_say_what_the_board_says(spread: Any, metric: str, la
     assert line.interval is not None
     for one, column in zip(line.interval[:3], ("", "_low", "_high"), strict=True):
         assert alike(one, row[f"difference{column}"]), column
-    cells = of_claims.cells_of(samples(spread, metric))
+    cells = of_claims.cells_of(samples(spread, metric=metric))
     task = (row["model"], row["dataset"], row["recipe"])
     claim = Claim(
         name="c", text="", source="", metric=metric, of=Side(label, "none", task, (0.5,)),

@@ -24,12 +24,23 @@ def sample() -> Callable[..., Sample]:
             frozenset(seeds.pop(key, ())) for key in ("lost", "skipped", "missing")
         )
         source = seeds.pop("source", "/".join(TASK))
-        task = seeds.pop("task", TASK)
+        model, dataset, recipe = seeds.pop("task", TASK)
         assert not seeds
         return Sample(
-            "mine", *task, density, label, label, control or "none", source,
-            values, lost, skipped, missing,
-        )  # fmt: skip
+            suite="mine",
+            model=model,
+            dataset=dataset,
+            recipe=recipe,
+            target_density=density,
+            strategy=label,
+            label=label,
+            control=control or "none",
+            source=source,
+            values=values,
+            lost=lost,
+            skipped=skipped,
+            missing=missing,
+        )
 
     return make
 

@@ -14,12 +14,20 @@ def sample() -> Callable[..., Sample]:
 
     def make(name: str, density: float, values: Mapping[int, float], **said: Any) -> Sample:
         label, _, control = name.partition("/")
-        seeds = [frozenset(said.pop(key, ())) for key in ("lost", "skipped", "missing")]
+        seeds = {key: frozenset(said.pop(key, ())) for key in ("lost", "skipped", "missing")}
         task = said.pop("task", ("net", "data", "short"))
         suite, source = said.pop("suite", "mine"), said.pop("source", "/".join(task))
         assert not said
         return Sample(
-            suite, *task, density, label, label, control or "none", source, values, *seeds
+            suite=suite,
+            **dict(zip(("model", "dataset", "recipe"), task, strict=True)),
+            target_density=density,
+            strategy=label,
+            label=label,
+            control=control or "none",
+            source=source,
+            values=values,
+            **seeds,
         )
 
     return make

@@ -102,7 +102,10 @@ values = st.dictionaries(st.integers(0, 6), st.floats(0, 1), min_size=1)
 @given(values, values)
 def test_turned_round(a, b):
     def made(of):
-        return [Sample("s", "m", "d", "r", 0.5, "x", "x", "none", "m/d/r", of, *[frozenset()] * 3)]
+        place = {"suite": "s", "model": "m", "dataset": "d", "recipe": "r", "source": "m/d/r"}
+        cell = {"target_density": 0.5, "strategy": "x", "label": "x", "control": "none"}
+        owed = dict.fromkeys(("lost", "skipped", "missing"), frozenset())
+        return [Sample(**place, **cell, **owed, values=of)]
 
     if not a.keys() & b.keys():
         return

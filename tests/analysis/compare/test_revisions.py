@@ -119,7 +119,7 @@ def test_only_in_the_suites_asked_for(con):
 
 def test_a_metric_of_the_table_metrics(con):
     rows = revision(con, "imp", "run0", [])
-    (one, *_) = samples(con, "val_accuracy", rows=rows.sql, given=rows.given)
+    (one, *_) = samples(con, metric="val_accuracy", rows=rows.sql, given=rows.given)
     assert len(one.values) == 3
 
 

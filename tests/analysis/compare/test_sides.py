@@ -26,7 +26,13 @@ def test_forms(tmp_path, monkeypatch, text, path, label, control, revision):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results.db").touch()
     found = parse(text)
-    assert found == Selector(text, None if path is None else Path(path), label, control, revision)
+    assert found == Selector(
+        text=text,
+        path=None if path is None else Path(path),
+        label=label,
+        control=control,
+        revision=revision,
+    )
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,13 @@ def measure(
     )
     data = ResidentData(made(MNIST, size, 20), recipe.val_size, device)
     with seeded("benchmark"):
-        network = Network(MLP(hidden=(8,)).build(MNIST, 10), MNIST, 10, device, recipe.dtype)
+        network = Network(
+            module=MLP(hidden=(8,)).build(MNIST, 10),
+            input_shape=MNIST,
+            classes=10,
+            device=device,
+            dtype=recipe.dtype,
+        )
     costs = []
     for many in sizes:
         for what, kind, every in (
@@ -129,7 +135,13 @@ def _seconds(layout: Explicit, steps: int) -> float:
     values = layout.network.values()
     mask = Mask.ones(layout.network.layers)
     asked = [
-        [PendingFit(FitRequest(values, mask, 0, steps, seed, layout.recipe))]
+        [
+            PendingFit(
+                FitRequest(
+                    values=values, mask=mask, start=0, end=steps, seed=seed, recipe=layout.recipe
+                )
+            )
+        ]
         for seed in range(layout.cohort_size)
     ]
     cohort = Cohort(layout, asked)

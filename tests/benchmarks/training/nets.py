@@ -19,14 +19,54 @@ _SGD |= dict(val_size=10, eval_every=1_000_000, crop=4, flip=True)
 NETS = {
     net.name: net
     for net in (
-        Net("lenet_300_100", LeNet300100(), MNIST, Recipe(lr=1.2e-3, **_ADAM), 60_000),
-        Net("conv2", Conv2(), CIFAR, Recipe(lr=2e-4, crop=4, flip=True, **_ADAM), 50_000),
-        Net("resnet20", ResNet20(), CIFAR, Recipe(**_SGD), 50_000),
-        Net("resnet18", ResNet18(), CIFAR, Recipe(**_SGD), 50_000, cpu_batch=32),
+        Net(
+            name="lenet_300_100",
+            model=LeNet300100(),
+            shape=MNIST,
+            recipe=Recipe(lr=1.2e-3, **_ADAM),
+            epoch=60_000,
+        ),
+        Net(
+            name="conv2",
+            model=Conv2(),
+            shape=CIFAR,
+            recipe=Recipe(lr=2e-4, crop=4, flip=True, **_ADAM),
+            epoch=50_000,
+        ),
+        Net(name="resnet20", model=ResNet20(), shape=CIFAR, recipe=Recipe(**_SGD), epoch=50_000),
+        Net(
+            name="resnet18",
+            model=ResNet18(),
+            shape=CIFAR,
+            recipe=Recipe(**_SGD),
+            epoch=50_000,
+            cpu_batch=32,
+        ),
         # as the suite cifar_conv trains them
-        Net("conv2_60", Conv2(), CIFAR, Recipe(lr=2e-4, steps=20_000, **_SUITE), 45_000, True),
-        Net("conv4_60", Conv4(), CIFAR, Recipe(lr=3e-4, steps=25_000, **_SUITE), 45_000, True),
-        Net("conv6_60", Conv6(), CIFAR, Recipe(lr=3e-4, steps=30_000, **_SUITE), 45_000, True),
+        Net(
+            name="conv2_60",
+            model=Conv2(),
+            shape=CIFAR,
+            recipe=Recipe(lr=2e-4, steps=20_000, **_SUITE),
+            epoch=45_000,
+            evaluated=True,
+        ),
+        Net(
+            name="conv4_60",
+            model=Conv4(),
+            shape=CIFAR,
+            recipe=Recipe(lr=3e-4, steps=25_000, **_SUITE),
+            epoch=45_000,
+            evaluated=True,
+        ),
+        Net(
+            name="conv6_60",
+            model=Conv6(),
+            shape=CIFAR,
+            recipe=Recipe(lr=3e-4, steps=30_000, **_SUITE),
+            epoch=45_000,
+            evaluated=True,
+        ),
     )
 }
 

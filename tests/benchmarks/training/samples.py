@@ -51,4 +51,6 @@ def _mnist(folder: Path) -> Arrays:
             parts.append(torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header))
     train_x, train_y, test_x, test_y = parts
     shape = (-1, 1, 28, 28)
-    return Arrays(train_x.view(shape), train_y.long(), test_x.view(shape), test_y.long(), 10)
+    return Arrays(
+        train_x.view(shape), train_y.long(), test_x.view(shape), test_y.long(), classes=10
+    )

@@ -34,9 +34,17 @@ def start(net: Net) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 
 def train_ours(net: Net, data: ResidentData, steps: int) -> tuple[Network, dict[str, torch.Tensor]]:
     values, masks = start(net)
-    network = Network(net.build(), net.shape, net.classes, CPU, net.recipe.dtype)
+    network = Network(
+        module=net.build(),
+        input_shape=net.shape,
+        classes=net.classes,
+        device=CPU,
+        dtype=net.recipe.dtype,
+    )
     mask = Mask({k.removesuffix(".weight"): m for k, m in masks.items()}, layers=network.layers)
-    asked = PendingFit(FitRequest(values, mask, 0, steps, 0, net.recipe))
+    asked = PendingFit(
+        FitRequest(values=values, mask=mask, start=0, end=steps, seed=0, recipe=net.recipe)
+    )
     Cohort(make_layout(network, data, net.recipe, 1), [[asked]]).run()
     assert asked.outcome is not None, asked.error
     return network, dict(asked.outcome.values)

@@ -146,19 +146,23 @@ def test_on_a_pretend_gpu(script: Script, gpu_env: Any) -> None:
 
 
 def test_what_was_measured_is_kept_when_the_machine_ends_it(tmp_path: Path) -> None:
-    report = gpu.Report(tmp_path / "found.json")
+    report = gpu.Report(pickling=tmp_path / "found.json")
     value = {"rates": [3.0], "batch": 2, "epoch": 10, "paper_seconds": float("inf"), "way": "apart",
              "dtype": "float32", "augmented": False}  # fmt: skip
-    report.hear(gpu.StepResult("floor tiny 1", "ok", 1.0, value))
-    report.hear(gpu.StepResult("ours tiny 1", "ok", 1.0, {"rates": [float("nan")]}))
+    report.hear(gpu.StepResult(name="floor tiny 1", status="ok", seconds=1.0, value=value))
+    report.hear(
+        gpu.StepResult(
+            name="ours tiny 1", status="ok", seconds=1.0, value={"rates": [float("nan")]}
+        )
+    )
     document = json.loads((tmp_path / "found.json").read_text())
     assert document["steps"][0]["model_steps_per_second"] == 3.0
     assert len(document["results"]) == 2
 
 
 def test_a_disk_that_is_full_stops_nothing(tmp_path: Path, capsys: Any) -> None:
-    report = gpu.Report(tmp_path / "nowhere" / "found.json")
-    report.hear(gpu.StepResult("a", "failed", error="b\nc"))
+    report = gpu.Report(pickling=tmp_path / "nowhere" / "found.json")
+    report.hear(gpu.StepResult(name="a", status="failed", error="b\nc"))
     report.end(None)
     assert "cannot be written" in capsys.readouterr().out
     assert not report.complete

@@ -12,8 +12,8 @@ def test_control_characters_are_gone() -> None:
 
 def test_a_command_s_table_as_a_grid() -> None:
     table = Table(
-        ("method", "n"),
-        [[(Cell("imp", "best"), Cell("3"))], [(Cell("snip"), Cell("2"))]],
+        header=("method", "n"),
+        blocks=[[(Cell("imp", "best"), Cell("3"))], [(Cell("snip"), Cell("2"))]],
         title="mlp",
         notes=("a note",),
     )

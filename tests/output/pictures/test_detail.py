@@ -6,7 +6,16 @@ from typing import Any
 from lth_bench.analysis.evidence import Place, Task, TaskEvidence
 from lth_bench.output.pictures import FULL, detail_of
 
-NONE = TaskEvidence(Place("s", Task("m", "d", "r")), {}, [], [], [], [], [], [])
+NONE = TaskEvidence(
+    place=Place("s", Task("m", "d", "r")),
+    density={},
+    pareto=[],
+    kept=[],
+    learning=[],
+    distances=[],
+    weights=[],
+    failures=[],
+)
 
 
 def some(number: int) -> list[Any]:

@@ -245,35 +245,59 @@ def test_every_shipped_figure(results: Any, plotly: Callable[..., Any]) -> None:
 
 def everything() -> Picture:
     """A picture with every mark, in small multiples."""
-    x, y = Axis("x", range=(0, 4)), Axis("Share", "percent", range=(-0.2, 1))
-    z = Axis("Height", range=(0, 2))
+    x, y = Axis(title="x", range=(0, 4)), Axis(title="Share", format="percent", range=(-0.2, 1))
+    z = Axis(title="Height", range=(0, 2))
     at, values = [1.0, 2.0, 3.0], [0.2, None, 0.4]
     reach = [0.05, None, 0.1]
     looks_ = ("line", "curve", "stairs", "points", "front", "band", "bars")
     traces = [
-        Trace(f"imp {look}", "none", look, at, values, reach, [3, 3, 2], [0, 0, 1], width=0.5,
-              when=(-1, 0))
-        for look in looks_ if look not in ("band", "bars", "stairs")
-    ]  # fmt: skip
+        Trace(
+            name=f"imp {look}",
+            control="none",
+            look=look,
+            x=at,
+            y=values,
+            reach=reach,
+            n=[3, 3, 2],
+            lost=[0, 0, 1],
+            width=0.5,
+            when=(-1, 0),
+        )
+        for look in looks_
+        if look not in ("band", "bars", "stairs")
+    ]
     solid = [0.2, 0.3, 0.4]
     traces += [
-        Trace(f"imp {look}", "none", look, at, solid, [0.05, 0.05, 0.1], width=0.5, when=(-1, 1))
+        Trace(
+            name=f"imp {look}",
+            control="none",
+            look=look,
+            x=at,
+            y=solid,
+            reach=[0.05, 0.05, 0.1],
+            width=0.5,
+            when=(-1, 1),
+        )
         for look in ("band", "bars")
     ]
-    traces.append(Trace("histogram", "none", "stairs", at, solid, when=(-1, 1)))
-    traces.append(Trace("dense", "none", "level", [2.0], [0.9], [0.02]))
+    traces.append(
+        Trace(name="histogram", control="none", look="stairs", x=at, y=solid, when=(-1, 1))
+    )
+    traces.append(Trace(name="dense", control="none", look="level", x=[2.0], y=[0.9], reach=[0.02]))
     polygons = [
-        Polygon("triangle", [0, 1, 1], [0, 0, 0.5], when=(0, -1)),
-        Polygon("imp", [2, 3, 3], [0, 0, 0.5], value=0.5, when=(0, -1)),
+        Polygon(name="triangle", x=[0, 1, 1], y=[0, 0, 0.5], when=(0, -1)),
+        Polygon(name="imp", x=[2, 3, 3], y=[0, 0, 0.5], value=0.5, when=(0, -1)),
     ]
     pixels = [[(0, 0, 0), (255, 0, 0)], [(0, 255, 0), (9, 8, 7)], [(1, 2, 3), (4, 5, 6)]]
     rasters = [Raster(pixels, (3, 4), (0.5, 0.8), when=(1, -1))]
-    panel = Panel("All", x, y, traces, polygons=polygons, rasters=rasters, z=z, size="large")
+    panel = Panel(
+        title="All", x=x, y=y, traces=traces, polygons=polygons, rasters=rasters, z=z, size="large"
+    )
     facets = [
-        Facet("row", ["a", "b"], spread="rows"),
-        Facet("column", ["1", "2"], spread="columns"),
+        Facet(title="row", values=["a", "b"], spread="rows"),
+        Facet(title="column", values=["1", "2"], spread="columns"),
     ]
-    return Picture("everything", "Everything", [panel], facets)
+    return Picture(key="everything", title="Everything", panels=[panel], facets=facets)
 
 
 def test_every_mark_in_small_multiples(results: Any, plotly: Callable[..., Any]) -> None:
@@ -283,32 +307,68 @@ def test_every_mark_in_small_multiples(results: Any, plotly: Callable[..., Any])
 
 def test_a_matrix_that_is_not_square(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
-    axis, z = Axis("Step", "steps"), Axis("Share", "percent", range=(0, 1))
+    axis, z = (
+        Axis(title="Step", format="steps"),
+        Axis(title="Share", format="percent", range=(0, 1)),
+    )
     heats = [
-        HeatMap("a", [1, 2, 3], [1, 2], [[0.1, 0.2, 0.3], [0.4, 0.5, 1.0]], (0,)),
-        HeatMap("b", [1, 2], [1, 2], [[0.0, 0.2], [0.2, 0.0]], (1,)),
+        HeatMap(name="a", x=[1, 2, 3], y=[1, 2], z=[[0.1, 0.2, 0.3], [0.4, 0.5, 1.0]], when=(0,)),
+        HeatMap(name="b", x=[1, 2], y=[1, 2], z=[[0.0, 0.2], [0.2, 0.0]], when=(1,)),
     ]
-    facet = Facet("matrix", ["a", "b"], spread="wrap")
-    panel = Panel("M", axis, axis, heats=heats, z=z, size="square")
-    assert compare([Picture("matrix", "Matrix", [panel], [facet])], named, plotly) == 2
+    facet = Facet(title="matrix", values=["a", "b"], spread="wrap")
+    panel = Panel(title="M", x=axis, y=axis, heats=heats, z=z, size="square")
+    assert (
+        compare(
+            [Picture(key="matrix", title="Matrix", panels=[panel], facets=[facet])], named, plotly
+        )
+        == 2
+    )
 
 
 def test_axes_of_names_and_of_errors(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
-    names = Axis("Layer", scale="names", names=["conv", "fc"])
-    error = Axis("Error", "percent", "log", (0.01, 0.5), reverse=True, complement=True)
+    names = Axis(title="Layer", scale="names", names=["conv", "fc"])
+    error = Axis(
+        title="Error",
+        format="percent",
+        scale="log",
+        range=(0.01, 0.5),
+        reverse=True,
+        complement=True,
+    )
     traces = [
-        Trace("imp", "none", "line", [0, 1], [0.9, 0.7], [0.01, 0.02], shift=1.0),
-        Trace("dense", "none", "level", [0, 1], [0.95, 0.95]),
-        Trace("other", "none", "bars", [0, 1], [0.9, 0.8]),
+        Trace(
+            name="imp",
+            control="none",
+            look="line",
+            x=[0, 1],
+            y=[0.9, 0.7],
+            reach=[0.01, 0.02],
+            shift=1.0,
+        ),
+        Trace(name="dense", control="none", look="level", x=[0, 1], y=[0.95, 0.95]),
+        Trace(name="other", control="none", look="bars", x=[0, 1], y=[0.9, 0.8]),
     ]
-    picture = Picture("names", "Names", [Panel("N", names, error, traces)])
+    picture = Picture(
+        key="names", title="Names", panels=[Panel(title="N", x=names, y=error, traces=traces)]
+    )
     assert compare([picture], named, plotly) == 1
 
 
 def test_what_stands_for_no_label_is_grey_in_both(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
-    axis = Axis("x", range=(0, 2))
-    picture = Picture("c", "C", [Panel("C", axis, axis, [Trace("?", "none", "line", [1], [1])])])
+    axis = Axis(title="x", range=(0, 2))
+    picture = Picture(
+        key="c",
+        title="C",
+        panels=[
+            Panel(
+                title="C",
+                x=axis,
+                y=axis,
+                traces=[Trace(name="?", control="none", look="line", x=[1], y=[1])],
+            )
+        ],
+    )
     (((one,),),) = plotly([picture], named)
     assert one["traces"][0]["line"]["color"] == CONTEXT

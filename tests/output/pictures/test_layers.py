@@ -5,7 +5,18 @@ from lth_bench.output.pictures.layers import axis_reach, suffixes
 
 
 def histogram(start: list[int], end: list[int]) -> LayerWeights:
-    return LayerWeights("any", "imp", "none", "", 0.5, "fc", 4.0, tuple(start), tuple(end), 1)
+    return LayerWeights(
+        "any",
+        "imp",
+        "none",
+        "",
+        target_density=0.5,
+        layer="fc",
+        reach=4.0,
+        start=tuple(start),
+        end=tuple(end),
+        n=1,
+    )
 
 
 def test_the_axis_leaves_outliers_out() -> None:

@@ -16,7 +16,7 @@ from lth_bench.output.pictures.ranges import (
 
 
 def trace(*values: float) -> Trace:
-    return Trace("imp", "none", "line", range(len(values)), values)
+    return Trace(name="imp", control="none", look="line", x=range(len(values)), y=values)
 
 
 def choose(traces: list[Trace], dense: float | None, settled: tuple[float, ...] = ()) -> list[Axis]:

@@ -165,7 +165,10 @@ def run(fake, monkeypatch):
                 handle(record)
 
         if isinstance(jobs, list):
-            jobs = [Planned(job, (1,) * max(1, job.params.get("chain", 1)), 1) for job in jobs]
+            jobs = [
+                Planned(experiment=job, fits=(1,) * max(1, job.params.get("chain", 1)), bytes=1)
+                for job in jobs
+            ]
         config = fake.Config(device, room, Execution(timeout=timeout), str(done))
         LocalExecutor(config, [device] * workers).run(jobs, keep)
         assert multiprocessing.active_children() == []
@@ -283,12 +286,12 @@ def test_the_last_chains_are_shared_among_all_workers(fake, run, tmp_path, chain
 
 
 def test_what_is_heard_may_bring_more_to_do(fake, run):
-    schedule = Schedule([Planned(fake.Job("0"), (1,), 1)])
+    schedule = Schedule([Planned(experiment=fake.Job("0"), fits=(1,), bytes=1)])
 
     def handle(event):
         for record in (r for r in ends([event]) if int(r["experiment_id"]) < 3):
             number = int(record["experiment_id"]) + 1
-            schedule.add([Planned(fake.Job(str(number)), (1,), 1)])
+            schedule.add([Planned(experiment=fake.Job(str(number)), fits=(1,), bytes=1)])
 
     assert sorted(run(schedule, room=2, handle=handle).ended) == ["0", "1", "2", "3"]
 

@@ -115,7 +115,7 @@ def test_a_gpu_that_is_not_there() -> None:
 def test_the_environment_of_a_run_names_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA X")
-    one = Probed("cuda:0", "NVIDIA X", "GPU-7", "9.0", 9, 10)
+    one = Probed(device="cuda:0", name="NVIDIA X", uuid="GPU-7", capability="9.0", free=9, total=10)
     about = environment.describe(["cuda:0"], [one])
     assert (about["device"], about["visible"]) == ("NVIDIA X", "1,3")
     assert about["gpus"] == [

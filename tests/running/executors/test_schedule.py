@@ -24,7 +24,7 @@ def planned(identity, task="mlp", seed=0, fits=(100,), search=None):
     experiment = dataclasses.replace(
         BLANK, experiment_id=str(identity), label=str(identity), model={"name": task}, seed=seed
     )
-    return Planned(experiment, tuple(fits), 1, search)
+    return Planned(experiment=experiment, fits=tuple(fits), bytes=1, search=search)
 
 
 def names(items):

@@ -89,7 +89,7 @@ def stop(fake, monkeypatch):
 
         executor = LocalExecutor(fake.Config("cpu", Execution()), ["cpu"])
         with pytest.raises(KeyboardInterrupt):
-            executor.run([Planned(fake.Job("0", stubborn), (1,), 1)], handle)
+            executor.run([Planned(experiment=fake.Job("0", stubborn), fits=(1,), bytes=1)], handle)
         sent = [at for at in heard if isinstance(at, float)]
         assert multiprocessing.active_children() == []
         return heard, time.monotonic() - sent[-1]

@@ -77,7 +77,7 @@ def test_what_changes_the_result_changes_the_key(make_bench, half_mask, request_
     held = {"fc1.bias": torch.tensor([False] + [True] * 6)}
     other_x = blobs.train_x.clone()
     other_x[0, 0, 0, 0] ^= 1
-    altered = Arrays(other_x, blobs.train_y, blobs.test_x, blobs.test_y, blobs.classes)
+    altered = Arrays(other_x, blobs.train_y, blobs.test_x, blobs.test_y, classes=blobs.classes)
     keys = {
         "base": bench.key(base, None),
         "seed": bench.key(request_of(bench, seed=4, values=base.values), None),

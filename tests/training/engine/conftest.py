@@ -19,7 +19,7 @@ def train() -> Callable[..., Any]:
     def run(kind: Any, bench: Any, request: Any, steps: int = 30) -> Any:
         layout = kind(bench.network, bench.data, request.recipe, 1)
         for values in ({k: 3 * v for k, v in request.values.items()}, request.values):
-            layout.begin([request.seed], [0], [values], [request.mask], {})
+            layout.begin([request.seed], [0], [values], [request.mask], penalties={})
             for step in range(steps):
                 layout.forward_backward(step)
                 layout.update(request.recipe.lr / (step + 1))

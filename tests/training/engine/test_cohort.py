@@ -185,7 +185,7 @@ def begun(kind, bench, cohort_size, requests):
         [r.start for r in members],
         [r.values for r in members],
         [r.mask for r in members],
-        {},
+        penalties={},
     )
     return layout
 

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dataset() -> ImageFolder:
-    return ImageFolder("photos", size=8)
+    return ImageFolder(name="photos", size=8)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_batches_have_the_same_bits(
     source: Any, resident: ResidentData, threads: int, change: dict[str, Any]
 ) -> None:
     recipe = Recipe(**{**RECIPE.__dict__, **change})
-    data = StreamedData(source, VAL, CPU, threads)
+    data = StreamedData(source=source, val_size=VAL, device=CPU, threads=threads)
     assert data.input_shape == resident.input_shape == (3, 8, 8)
     assert (data.classes, len(data.train), len(data.val)) == (3, 48, VAL)
     for step in range(3 * recipe.steps_per_epoch(48) + 2):
@@ -73,7 +73,7 @@ def test_batches_have_the_same_bits(
 
 def test_training_jumps_to_and_fro(source: Any, resident: ResidentData) -> None:
     """Another seed, a late start, a step back, an evaluation in between, another batch size."""
-    data = StreamedData(source, VAL, CPU, 2)
+    data = StreamedData(source=source, val_size=VAL, device=CPU, threads=2)
     other = Recipe(steps=30, batch_size=11, val_size=VAL, flip=True)
     walk = [(0, 1), (1, 1), (2, 1), (17, 4), (18, 4), (3, 1), (4, 1), (19, 4), (2, 1), (2, 1)]
     for number, (step, seed) in enumerate(walk * 2):
@@ -86,7 +86,7 @@ def test_training_jumps_to_and_fro(source: Any, resident: ResidentData) -> None:
 def test_evaluations_see_the_same_splits(
     source: Any, resident: ResidentData, folder: Path, dataset: ImageFolder
 ) -> None:
-    data = StreamedData(source, VAL, CPU, 2)
+    data = StreamedData(source=source, val_size=VAL, device=CPU, threads=2)
     arrays = dataset.load(folder)
     test = ResidentSplit(arrays.test_x, arrays.test_y)
     for streamed, held in (
@@ -111,11 +111,13 @@ def test_evaluations_see_the_same_splits(
 
 def test_what_fits_stays_on_the_device(source: Any, resident: ResidentData) -> None:
     size = VAL * 3 * 8 * 8
-    kept = StreamedData(source, VAL, CPU, keep=size)
+    kept = StreamedData(source=source, val_size=VAL, device=CPU, keep=size)
     assert isinstance(kept.val, ResidentSplit)
     assert torch.equal(kept.val.x, resident.val.x)
     assert alike(kept.batch(0, 1, RECIPE), resident.batch(0, 1, RECIPE))
-    assert isinstance(StreamedData(source, VAL, CPU, keep=size - 1).val, StreamedSplit)
+    assert isinstance(
+        StreamedData(source=source, val_size=VAL, device=CPU, keep=size - 1).val, StreamedSplit
+    )
     assert isinstance(kept.test(15 * 3 * 8 * 8), ResidentSplit)
     assert isinstance(kept.test(15 * 3 * 8 * 8 - 1), StreamedSplit)
 
@@ -123,7 +125,7 @@ def test_what_fits_stays_on_the_device(source: Any, resident: ResidentData) -> N
 def test_who_asks_for_the_same_step_shares_what_was_read(
     folder: Path, dataset: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = StreamedData(dataset.open(folder), VAL, CPU)
+    data = StreamedData(source=dataset.open(folder), val_size=VAL, device=CPU)
     data.expect(2)
     begun = []
     begin = reading.ImageReader.begin
@@ -153,7 +155,7 @@ def test_little_is_in_memory(
         return batch
 
     monkeypatch.setattr(reading.ImageReader, "begin", counted)
-    data = StreamedData(dataset.open(folder), VAL, CPU, threads=1)
+    data = StreamedData(source=dataset.open(folder), val_size=VAL, device=CPU, threads=1)
     recipe = Recipe(steps=30, batch_size=2, val_size=VAL)
     gc.collect()
     most = 0
@@ -173,7 +175,7 @@ def test_little_is_in_memory(
 def test_an_image_that_goes_bad_is_named_and_can_be_mended(
     folder: Path, dataset: ImageFolder, resident: ResidentData, content: bytes | None
 ) -> None:
-    data = StreamedData(dataset.open(folder), VAL, CPU, keep=10**6)
+    data = StreamedData(source=dataset.open(folder), val_size=VAL, device=CPU, keep=10**6)
     images = data.train.x.images
     step = 3
     bad = int(data.train.x.index[resident.order(1, 0)[step * 7]])
@@ -195,7 +197,7 @@ def test_an_image_that_goes_bad_is_named_and_can_be_mended(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_given_the_same_pixels(source: Any, folder: Path, dataset: ImageFolder) -> None:
     device = torch.device("cuda")
-    data = StreamedData(source, VAL, device, 2)
+    data = StreamedData(source=source, val_size=VAL, device=device, threads=2)
     resident = ResidentData(dataset.load(folder), VAL, device)
     assert data.host_pixels(0, 1, RECIPE).is_pinned()
     for step in range(20):

@@ -122,6 +122,7 @@ SQL = """
 def rows(
     con: DuckDBPyConnection,
     scope: BoardScope,
+    *,
     against: Baselines,
     margin: float | None = None,
     reach: float | None = None,
@@ -164,13 +165,14 @@ def rows(
 def board(
     con: DuckDBPyConnection,
     scope: BoardScope,
+    *,
     against: Baselines,
     margin: float | None = None,
     reach: float | None = None,
     measure: Measure = ACCURACY,
 ) -> Board:
     """The leaderboard by cost."""
-    found = rows(con, scope, against, margin, reach, measure)
+    found = rows(con, scope, against=against, margin=margin, reach=reach, measure=measure)
     if reach is None and all(row["reach"] is None for row in found):
         raise UserError(
             f"there is no dense run whose {measure.short} could be the one to reach; name one"

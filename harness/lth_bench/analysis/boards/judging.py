@@ -23,7 +23,7 @@ SHORT = 8
 
 
 def judged(
-    n: int, mean: float | None, deviation: float | None, margin: float, lost: int, planned: int,
+    n: int, mean: float | None, deviation: float | None, *, margin: float, lost: int, planned: int,
     **options: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """The verdict on `n` paired differences as columns of a row; `options` as of `stats.judge`.
@@ -72,8 +72,8 @@ def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any)
         row |= dict.fromkeys(("difference", "difference_low", "difference_high"))
         return row | {"difference_n": 0, "difference_deviation": None, **NO_VERDICT}
     return row | judged(
-        row["difference_n"], row["difference"], row["difference_deviation"], margin,
-        row["lost"], row["planned"], **options,
+        row["difference_n"], row["difference"], row["difference_deviation"], margin=margin,
+        lost=row["lost"], planned=row["planned"], **options,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ DENSITY_TOLERANCE = 0.005
 """How far, relatively, a density may lie from the one asked for: .21 finds .2107, not .2."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """A user's filters. An empty one takes everything."""
 

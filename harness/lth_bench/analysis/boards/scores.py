@@ -22,7 +22,7 @@ Scale = Literal["points", "value", "ratio", "rank"]
 have a sense."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """Of a label on a task, over its seeds."""
 
@@ -40,7 +40,7 @@ class Score:
     """To the baseline; ±∞ where one of the two lost. None where it cannot be told."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """Of one kind of leaderboard."""
 
@@ -93,7 +93,13 @@ def metric_scores(
         _score(row, None, far) if row["lost"] else _score(row, row["mean"], row["difference"])
         for row in rows
     ]
-    return Scores(measure.words, measure.higher, _scale(measure), found, measure)
+    return Scores(
+        what=measure.words,
+        higher=measure.higher,
+        scale=_scale(measure),
+        found=found,
+        measure=measure,
+    )
 
 
 def area_scores(
@@ -108,7 +114,9 @@ def area_scores(
         elif row["mean"] is not None:
             found.append(_score(row, row["mean"], row["difference"]))
     what = f"area under {measure.short} against log density"
-    return Scores(what, measure.higher, _scale(measure), found, measure)
+    return Scores(
+        what=what, higher=measure.higher, scale=_scale(measure), found=found, measure=measure
+    )
 
 
 def speed_scores(con: DuckDBPyConnection, scope: BoardScope, against: Baselines) -> Scores:
@@ -122,7 +130,7 @@ def speed_scores(con: DuckDBPyConnection, scope: BoardScope, against: Baselines)
         found.append(
             _score(row, None if lost else row["early_stop_step"], math.inf if lost else difference)
         )
-    return Scores("early-stop step", False, "ratio", found)
+    return Scores(what="early-stop step", higher=False, scale="ratio", found=found)
 
 
 def matching_scores(
@@ -139,37 +147,46 @@ def matching_scores(
             known = [d for d in (row["shown_density"], row["even_density"]) if d is not None]
             found.append(_score(row, min(known, default=None), None))
     of = "" if measure == ACCURACY else f" of {measure.name}"
-    return Scores(f"sparsest shown or even density{of}", False, "rank", found)
+    return Scores(
+        what=f"sparsest shown or even density{of}", higher=False, scale="rank", found=found
+    )
 
 
 def cost_scores(
     con: DuckDBPyConnection,
     scope: BoardScope,
+    *,
     against: Baselines,
     margin: float | None = None,
     reach: float | None = None,
     measure: Measure = ACCURACY,
 ) -> Scores:
     """FLOPs to reach the accuracy; lost where a seed does not reach it at any density."""
-    rows = [
-        row for row in cost.rows(con, scope, against, margin, reach, measure)
-        if row["planned"] > row["pending"]
-    ]  # fmt: skip
+    found_rows = cost.rows(con, scope, against=against, margin=margin, reach=reach, measure=measure)
+    rows = [row for row in found_rows if row["planned"] > row["pending"]]
     base = {_task(row): _cost(row) for row in rows if against.has(row)}
     found = []
     for row in rows:
         baseline = against.of[row["suite"]]
         there = 1.0 if baseline is not None and baseline.dense else base.get(_task(row), math.nan)
         found.append(_score(row, _cost(row), _log_ratio(_cost(row), there)))
-    return Scores(f"FLOPs to reach the {measure.short}", False, "ratio", found)
+    return Scores(
+        what=f"FLOPs to reach the {measure.short}", higher=False, scale="ratio", found=found
+    )
 
 
 def _score(row: BoardRow, value: float | None, difference: float | None) -> Score:
     suite, *task = _task(row)
     return Score(
-        suite, "/".join(task), row.get("target_density"), row["strategy"],
-        display_name(row["label"], origin=origin(row)), row["control"], value, difference,
-    )  # fmt: skip
+        suite=suite,
+        task="/".join(task),
+        density=row.get("target_density"),
+        strategy=row["strategy"],
+        label=display_name(row["label"], origin=origin(row)),
+        control=row["control"],
+        value=value,
+        difference=difference,
+    )
 
 
 def _task(row: BoardRow) -> tuple[str, ...]:

@@ -56,16 +56,19 @@ def claims_board(con: DuckDBPyConnection, suite: str) -> Board:
     except UserError as error:
         # made by another version, or completed by --set
         note = f"the claims of {suite} cannot be read: {error.message}"
-        return Board("claims", [], [Table(HEADER, [], group=suite, notes=(printable(note),))])
+        return Board(
+            "claims", [], [Table(header=HEADER, blocks=[], group=suite, notes=(printable(note),))]
+        )
     if read.name != suite or not read.claims:
         return Board("claims", [], [])
-    return sheet(read, findings(con, suite, read.claims), origin(con, read), suite)
+    return sheet(read, findings(con, suite, read.claims), origin(con, read), argument=suite)
 
 
 def sheet(
     suite: Suite,
     found: Sequence[Finding],
     notes: Sequence[str] = (),
+    *,
     argument: str = "",
     results: Path | None = None,
     plugins: Sequence[Path] = (),
@@ -97,8 +100,8 @@ def sheet(
         below += [f"{f.claim.name}: {f.reason}" for f in members if f.reason and f.planned]
         tables.append(
             Table(
-                HEADER,
-                [[_line(f) for f in members]],
+                header=HEADER,
+                blocks=[[_line(f) for f in members]],
                 title=printable(" · ".join(task)),
                 group=suite.name,
                 left=frozenset({0, 6}),

@@ -13,7 +13,7 @@ SampleKey = tuple[tuple[str, str, str], str, str, float]
 """Task, label, control, target density."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClaimEvidence:
     """A claim's number at every seed that has one."""
 
@@ -45,7 +45,9 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
     sides = [side for side in (claim.of, claim.versus) if side is not None]
     absent = [gap for side in sides for gap in _absent(side, cells)]
     if absent:
-        return ClaimEvidence({}, 0, (), f"nothing is planned of {' and '.join(absent)}")
+        return ClaimEvidence(
+            values={}, planned=0, losses=(), gap=f"nothing is planned of {' and '.join(absent)}"
+        )
     found = [_cells(side, cells) for side in sides]
     planned = {seed for samples in found for sample in samples for seed in _seeds(sample)}
     losses = tuple(
@@ -65,12 +67,17 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
         ]
         if skipped:
             gap += f"; {' and '.join(skipped)} was skipped, the view `failures` says why"
-        return ClaimEvidence({}, len(planned), losses, gap, owed=not skipped)
+        return ClaimEvidence(
+            values={}, planned=len(planned), losses=losses, gap=gap, owed=not skipped
+        )
     if claim.compare == "ratio":
         flat = [x for values in by_side for seed in common for x in values[seed]]
         if min(flat) <= 0:
             return ClaimEvidence(
-                {}, len(planned), losses, f"a ratio needs positive values, but one is {min(flat):g}"
+                values={},
+                planned=len(planned),
+                losses=losses,
+                gap=f"a ratio needs positive values, but one is {min(flat):g}",
             )
         by_side = [{seed: [*map(math.log, v)] for seed, v in values.items()} for values in by_side]
     values = {seed: _mean(by_side[0][seed]) for seed in common}
@@ -79,7 +86,11 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
     # a mean over densities moves by so much less; a logarithm has no fixed step
     step = max(sample.step for samples in found for sample in samples) / max(map(len, found))
     return ClaimEvidence(
-        values, len(planned), losses, "", step=0.0 if claim.compare == "ratio" else step
+        values=values,
+        planned=len(planned),
+        losses=losses,
+        gap="",
+        step=0.0 if claim.compare == "ratio" else step,
     )
 
 

@@ -25,7 +25,7 @@ ClaimVerdict = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """What the results say of one claim."""
 
@@ -72,7 +72,7 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
     for metric in dict.fromkeys(claim.metric for claim in claims):
         labels = _labels(claim for claim in claims if claim.metric == metric)
         try:
-            cells[metric] = cells_of(samples(con, metric, [suite], labels))
+            cells[metric] = cells_of(samples(con, metric=metric, suites=[suite], labels=labels))
         except UnknownName:  # a plugin's metric, and no ticket of its strategy yet
             everything = cells_of(samples(con, suites=[suite], labels=labels))
             cells[metric] = {key: _without_values(sample) for key, sample in everything.items()}
@@ -89,21 +89,31 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     n, planned, reason = len(known.values), known.planned, "; ".join(known.losses)
     if not n:
         kind: ClaimVerdict = "not reproduced" if reason and claim.bound != "reported" else "no data"
-        return Finding(claim, kind, None, 0, planned, reason=reason or known.gap, owed=known.owed)
+        return Finding(
+            claim=claim,
+            kind=kind,
+            ours=None,
+            n=0,
+            planned=planned,
+            reason=reason or known.gap,
+            owed=known.owed,
+        )
     summary = Summary.of(known.values.values()).floored(known.step)
     ratio = claim.compare == "ratio"
     ours = summary.interval()
     if ratio:
         ours = Interval(math.exp(ours.mean), _exp(ours.low), _exp(ours.high), n)
     if claim.bound == "reported":
-        return Finding(claim, "reported", ours, n, planned, reason=reason)
+        return Finding(claim=claim, kind="reported", ours=ours, n=n, planned=planned, reason=reason)
     if reason:
-        return Finding(claim, "not reproduced", ours, n, planned, reason=reason)
+        return Finding(
+            claim=claim, kind="not reproduced", ours=ours, n=n, planned=planned, reason=reason
+        )
     low, high = claim.accepted
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
     decision = decide(summary, accepted)
     ahead = outlook_of(summary, accepted) if decision == "open" else None
-    return Finding(claim, decision, ours, n, planned, ahead)
+    return Finding(claim=claim, kind=decision, ours=ours, n=n, planned=planned, forecast=ahead)
 
 
 def _labels(claims: Iterable[Claim]) -> list[str]:

@@ -33,7 +33,7 @@ class Options:
     """What the difference is shown with. Verdicts are of the t-test."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """B against A, from the seeds that both have."""
 
@@ -77,26 +77,22 @@ class Comparison:
 
 def compare(group: PairGroup, options: Options) -> list[Comparison]:
     """A line a density; where there are several, one more over all that have common seeds."""
-    found = [
-        _line(group, density, *_values([a]), *_values([b]), [a], [b], options)
-        for density, (a, b) in group.pairs.items()
-    ]
+    found = [_line(group, density, [a], [b], options) for density, (a, b) in group.pairs.items()]
     told = [d for d, line in zip(group.pairs, found, strict=True) if line.interval is not None]
     if len(told) > 1:
         a, b = ([group.pairs[d][side] for d in told] for side in (0, 1))
-        found.append(_line(group, None, *_values(a), *_values(b), a, b, options))
+        found.append(_line(group, None, a, b, options))
     return found
 
 
 def _line(
     group: PairGroup,
     density: float | None,
-    a: Mapping[int, float],
-    b: Mapping[int, float],
     samples_a: Sequence[Sample],
     samples_b: Sequence[Sample],
     options: Options,
 ) -> Comparison:
+    a, b = _values(samples_a), _values(samples_b)
     seeds = [seed for seed in a if seed in b]
     lost_a, lost_b = _lost(samples_a), _lost(samples_b)
     everything = [*samples_a, *samples_b]
@@ -114,22 +110,22 @@ def _line(
         unit=options.measure.difference_unit,
     )
     return Comparison(
-        group,
-        density,
-        mean_a,
-        _mean([b[seed] for seed in seeds]) if seeds else None,
-        paired_interval(b, a, method=options.interval, step=step) if seeds else None,
-        verdict,
-        lost_a,
-        lost_b,
+        group=group,
+        density=density,
+        a=mean_a,
+        b=_mean([b[seed] for seed in seeds]) if seeds else None,
+        interval=paired_interval(b, a, method=options.interval, step=step) if seeds else None,
+        verdict=verdict,
+        lost_a=lost_a,
+        lost_b=lost_b,
         unreached=not any(s.lost for s in everything),
     )
 
 
-def _values(samples: Sequence[Sample]) -> tuple[dict[int, float]]:
+def _values(samples: Sequence[Sample]) -> dict[int, float]:
     """Each seed's mean over the samples, of the seeds that have them all."""
     seeds = [seed for seed in samples[0].values if all(seed in s.values for s in samples)]
-    return ({seed: _mean([s.values[seed] for s in samples]) for seed in seeds},)
+    return {seed: _mean([s.values[seed] for s in samples]) for seed in seeds}
 
 
 def _lost(samples: Sequence[Sample]) -> frozenset[int]:

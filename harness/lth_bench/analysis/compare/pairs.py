@@ -14,7 +14,7 @@ PairKey = tuple[str, str, str, str]
 """Suite, task, source of the ticket, and name; each "" where it does not matter."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairGroup:
     """What has the same task, and in two databases the same label: a table, or a block of one."""
 
@@ -124,7 +124,16 @@ def _group(name: str, a: dict[float, Sample], b: dict[float, Sample]) -> PairGro
     pairs = {d: (a.get(d) or a[1.0], b.get(d) or b[1.0]) for d in common}
     x, y = next(iter(pairs.values()))
     suite = x.suite if x.suite == y.suite else f"{x.suite} | {y.suite}"
-    return PairGroup(suite, x.model, x.dataset, x.recipe, name, pairs, only_a, only_b)
+    return PairGroup(
+        suite=suite,
+        model=x.model,
+        dataset=x.dataset,
+        recipe=x.recipe,
+        name=name,
+        pairs=pairs,
+        only_a=only_a,
+        only_b=only_b,
+    )
 
 
 def _densities(a: Collection[float], b: Collection[float]) -> tuple[tuple[float, ...], ...]:

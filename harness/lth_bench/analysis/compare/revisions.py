@@ -55,7 +55,16 @@ def revision(con: DuckDBPyConnection, label: str, rev: str, suites: Sequence[str
     column, value = _named(combinations, label, rev)
     sql = f"(SELECT * FROM {history} WHERE {column} = ?)"
     chosen = Rows(sql, [label, value])
-    _require_single(con, chosen, within, given[1:], f"{label}@{rev}", combinations, column, value)
+    _require_single(
+        con,
+        chosen,
+        within=within,
+        suites=given[1:],
+        name=f"{label}@{rev}",
+        combinations=combinations,
+        column=column,
+        value=value,
+    )
     return chosen
 
 
@@ -94,6 +103,7 @@ def begins(column: str, value: str, rev: str) -> bool:
 def _require_single(
     con: DuckDBPyConnection,
     rows: Rows,
+    *,
     within: str,
     suites: Sequence[object],
     name: str,

@@ -32,6 +32,7 @@ BOOTSTRAP = (
 def sheet(
     a: str,
     b: str,
+    *,
     comparisons: Sequence[Sequence[Comparison]],
     tasks: dict[str, TasksVerdict],
     options: Options,
@@ -50,8 +51,10 @@ def sheet(
         blocks = list(members)
         tables.append(
             Table(
-                _header(named=bool(blocks[0][0].group.name)),
-                [[_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks],
+                header=_header(named=bool(blocks[0][0].group.name)),
+                blocks=[
+                    [_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks
+                ],
                 title=printable(f"{suite}: {' · '.join(names)}"),
                 group=printable(heading),
                 left=frozenset({1, 6} if blocks[0][0].group.name else {5}),
@@ -160,8 +163,8 @@ def _across(tasks: dict[str, TasksVerdict], measure: Measure, heading: str, word
         )
     header = ("strategy", "tasks", "better", "worse", "B − A", "p (Holm)", "verdict")
     return Table(
-        header,
-        [lines],
+        header=header,
+        blocks=[lines],
         title="across tasks",
         group=printable(heading),
         left=frozenset({0, 6}),

@@ -27,7 +27,7 @@ _NAMED = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selector:
     """One side of a comparison, as the user names it."""
 
@@ -50,11 +50,17 @@ def parse(text: str) -> Selector:
     """A file wins over a label of its name. UserError for anything else."""
     path, rest = _split(text)
     if path is not None and rest is None:
-        return Selector(text, path, None)
+        return Selector(text=text, path=path, label=None)
     found = _NAMED.fullmatch(rest or "")
     if found is None:
         raise UserError(f"a side is {FORMS}, but got {show(text)}")
-    return Selector(text, path, found["label"], found["control"] or "none", found["revision"])
+    return Selector(
+        text=text,
+        path=path,
+        label=found["label"],
+        control=found["control"] or "none",
+        revision=found["revision"],
+    )
 
 
 def _split(text: str) -> tuple[Path | None, str | None]:
@@ -91,6 +97,7 @@ class Loaded:
 def load(
     a: Selector,
     b: Selector,
+    *,
     results: Path,
     metric: str,
     suites: Sequence[str] = (),
@@ -114,7 +121,7 @@ def load(
         first = stack.enter_context(reading(paths[0], to_stderr))
         second = first if same else stack.enter_context(reading(paths[1], to_stderr))
         found = [
-            _side(con, side, path, metric, suites, strategies)
+            _side(con, side, path=path, metric=metric, suites=suites, strategies=strategies)
             for con, side, path in ((first, a, paths[0]), (second, b, paths[1]))
         ]
     if same and a.control == b.control and found[0].experiments == found[1].experiments:
@@ -128,6 +135,7 @@ def load(
 def _side(
     con: DuckDBPyConnection,
     side: Selector,
+    *,
     path: Path,
     metric: str,
     suites: Sequence[str],
@@ -152,7 +160,9 @@ def _side(
                 names = sorted({x for row in labels for x in row})
                 raise UserError(f"{path} has no strategy {show(name)}{suggest(name, names)}")
         chosen = [label for label, use in labels if {label, use} & set(strategies)]
-    found = samples(con, metric, suites, chosen, rows.sql, rows.given)
+    found = samples(
+        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given
+    )
     if side.label is not None:
         controls = {s.control for s in found}
         found = [s for s in found if s.control == side.control]

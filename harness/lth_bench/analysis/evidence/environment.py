@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence.subject import asked
 
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class Plugin(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
     """A plugin that a run had loaded."""
 
     name: str
@@ -24,7 +24,7 @@ class Plugin(NamedTuple):
     source_hash: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One command that a suite was run with."""
 
@@ -79,12 +79,17 @@ def runs(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Run]:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    fields = {field.name: value for field, value in zip(dataclasses.fields(Run), row, strict=True)}
-    return Run(**fields | {
-        "overrides": tuple(fields["overrides"]),
-        "environment": json.loads(fields["environment"] or "{}"),
-        "plugins": tuple(Plugin(*plugin) for plugin in fields["plugins"]),
+    found = _named(Run, row)
+    return Run(**found | {
+        "overrides": tuple(found["overrides"]),
+        "environment": json.loads(found["environment"] or "{}"),
+        "plugins": tuple(Plugin(**_named(Plugin, plugin)) for plugin in found["plugins"]),
     })  # fmt: skip
+
+
+def _named(kind: type[Any], row: Sequence[Any]) -> dict[str, Any]:
+    """The fields of a dataclass, from a row that has them in order."""
+    return dict(zip((field.name for field in fields(kind)), row, strict=True))
 
 
 _TEXTS = ("suite_version", "suite_toml", "command", "device", "host", "python", "torch")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FailureGroup(Subject):
     """Rows of the view `failures` that share label, control, status and reason."""
 
@@ -71,7 +71,7 @@ def failures(
     return by_place(con, rows, FailureGroup)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskEvidence:
     """What is known of one task of one suite. Lists are empty where there is nothing."""
 
@@ -97,14 +97,14 @@ def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[TaskEvid
     failed = failures(con, suites)
     return [
         TaskEvidence(
-            place,
-            {metric: found.get(place, []) for metric, found in density.items()},
-            pareto.get(place, []),
-            kept.get(place, []),
-            learning.get(place, []),
-            distances.get(place, []),
-            weights.get(place, []),
-            failed.get(place, []),
+            place=place,
+            density={metric: found.get(place, []) for metric, found in density.items()},
+            pareto=pareto.get(place, []),
+            kept=kept.get(place, []),
+            learning=learning.get(place, []),
+            distances=distances.get(place, []),
+            weights=weights.get(place, []),
+            failures=failed.get(place, []),
         )
         for place in places(con, suites)
     ]

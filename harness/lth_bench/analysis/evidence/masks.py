@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayersKept(Subject):
     """One label at one density; the tuples are as long, from input to output."""
 
@@ -66,7 +66,7 @@ BINS = 64
 """Bins of every recorded histogram."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerWeights(Subject):
     """One layer of one label at one density: both histograms in the same 64 bins."""
 
@@ -129,16 +129,18 @@ def weight_histograms(
         """,
         asked(suites),
     ).fetchall()
-    return by_place(con, rows, _merged)
+    return by_place(con, rows, LayerWeights, _merged)
 
 
 _SUMS = "[" + ", ".join(f"CAST(sum(counts[{i}]) AS BIGINT)" for i in range(1, BINS + 1)) + "]"
 """Bin by bin; unnesting the lists instead takes five times as long (140,000 lists)."""
 
 
-def _merged(*fields: Any) -> LayerWeights:
-    found = LayerWeights(*fields)
-    start, end = (merged(histograms, found.reach) for histograms in (fields[7], fields[8]))
+def _merged(**fields: Any) -> LayerWeights:
+    found = LayerWeights(**fields)
+    start, end = (
+        merged(histograms, found.reach) for histograms in (fields["start"], fields["end"])
+    )
     return replace(found, start=start, end=end)
 
 
@@ -155,7 +157,7 @@ def merged(histograms: Iterable[tuple[float, Sequence[int]]], reach: float) -> t
     return tuple(total)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DistanceMatrix(Subject):
     """One search."""
 
@@ -197,12 +199,12 @@ def distance_matrices(
         asked(suites),
     ).fetchall()
 
-    def thinned(*fields: Any) -> DistanceMatrix:
-        *_, steps, values, _ = fields
+    def thinned(**fields: Any) -> DistanceMatrix:
+        steps, values = fields["steps"], fields["values"]
         n = len(steps)
         kept = spread(range(n), moments)
         matrix = tuple(tuple(values[i * n + j] for j in kept) for i in kept)
-        found = DistanceMatrix(*fields)
+        found = DistanceMatrix(**fields)
         return replace(found, steps=tuple(steps[i] for i in kept), values=matrix)
 
-    return by_place(con, rows, thinned)
+    return by_place(con, rows, DistanceMatrix, thinned)

@@ -26,7 +26,7 @@ METRICS: tuple[Metric, ...] = (
 """Those of every report: fractions, and `early_stop_step` in steps."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Series(Subject):
     """One line of such a figure; all tuples are as long, from dense to sparse.
 
@@ -84,7 +84,7 @@ def density_series(
     return by_place(con, rows, Series)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Point(Subject):
     """One label at one density."""
 

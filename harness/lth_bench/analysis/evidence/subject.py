@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lth_bench.analysis.samples import display_name
@@ -47,16 +47,22 @@ def places(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Place]:
 
 
 def by_place(
-    con: DuckDBPyConnection, rows: Iterable[Sequence[Any]], make: Callable[..., T]
+    con: DuckDBPyConnection,
+    rows: Iterable[Sequence[Any]],
+    kind: type[T],
+    make: Callable[..., T] | None = None,
 ) -> dict[Place, list[T]]:
-    """`make` of every row but its first value, the number of its task; by place, in order.
+    """A dataclass's instance of every row, or what `make` makes of its fields; by place, in order.
 
-    Lists, as DuckDB returns them, become tuples.
+    A row is the number of its task, then the dataclass's fields in their order. Lists, as DuckDB
+    returns them, become tuples.
     """
     numbered = _numbered(con)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     grouped: dict[Place, list[T]] = {}
-    for task, *fields in rows:
-        one = make(*(tuple(x) if isinstance(x, list) else x for x in fields))
+    for task, *values in rows:
+        plain = (tuple(x) if isinstance(x, list) else x for x in values)
+        one = (make or kind)(**dict(zip(names, plain, strict=True)))
         grouped.setdefault(numbered[task], []).append(one)
     return grouped
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict, with the words and numbers that are shown of it."""
 
@@ -57,16 +57,16 @@ class Judgement:
         if not verdict.lost and verdict.summary is not None and verdict.n >= LEAST:
             holds = not_worse_p(verdict.summary, verdict.margin) < 0.05
         return cls(
-            verdict.kind,
-            verdict.text,
-            short.replace("within ", "").replace(" points", ""),
-            verdict.n,
-            verdict.lost,
-            verdict.planned,
-            verdict.p,
-            verdict.detectable,
-            None if ahead is None else ahead.n80 or math.inf,
-            holds,
+            kind=verdict.kind,
+            text=verdict.text,
+            short=short.replace("within ", "").replace(" points", ""),
+            n=verdict.n,
+            lost=verdict.lost,
+            planned=verdict.planned,
+            p=verdict.p,
+            detectable=verdict.detectable,
+            seeds_needed=None if ahead is None else ahead.n80 or math.inf,
+            holds=holds,
         )
 
 
@@ -74,7 +74,7 @@ MOST_SEEDS = MOST
 """More seeds than these are not foreseen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """What the seeds of one cell say of it, beside the leaderboard's row."""
 
@@ -128,7 +128,7 @@ class Best:
     """Names not shown to be worse; None where there are too few seeds to test."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskReport:
     """One task of one suite."""
 
@@ -210,7 +210,7 @@ class TaskReport:
         return Best(density, best, rivals if best.row["n"] >= LEAST else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TuningGain:
     """A tuned label against the suite's own settings, on the seeds that the search did not use."""
 
@@ -230,7 +230,7 @@ class TuningGain:
     """Training steps of the search."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuiteReport:
     """One suite."""
 

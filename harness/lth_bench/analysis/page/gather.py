@@ -74,23 +74,23 @@ def suite_facts(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Sui
         where = (place.suite, "/".join(place.task))
         tasks[place.suite].append(
             TaskReport(
-                evidence,
-                _standings(by_task[where], by_cell[where]),
-                notes.get((place.suite, *place.task), ""),
-                controls.get((place.suite, *place.task), ""),
-                collapsed.get((place.suite, *place.task), ""),
-                share.get((place.suite, *place.task), ""),
+                evidence=evidence,
+                standings=_standings(by_task[where], by_cell[where]),
+                unlike=notes.get((place.suite, *place.task), ""),
+                ablations=controls.get((place.suite, *place.task), ""),
+                collapses=collapsed.get((place.suite, *place.task), ""),
+                share=share.get((place.suite, *place.task), ""),
             )
         )
     reported = [
         SuiteReport(
-            name,
-            those,
-            runs[name],
-            _boards(con, name),
-            claims_board(con, name),
-            studies[name],
-            _gains(those, studies[name]),
+            name=name,
+            tasks=those,
+            runs=runs[name],
+            boards=_boards(con, name),
+            claims=claims_board(con, name),
+            studies=studies[name],
+            gains=_gains(those, studies[name]),
         )
         for name, those in tasks.items()
     ]
@@ -112,7 +112,14 @@ def _tuned_only(
     for run in proofs.runs(con, sorted(studies)) if studies else ():
         runs[run.suite].append(run)
     return [
-        SuiteReport(name, (), runs[name], {}, Board("claims", [], []), found)
+        SuiteReport(
+            name=name,
+            tasks=(),
+            runs=runs[name],
+            boards={},
+            claims=Board("claims", [], []),
+            studies=found,
+        )
         for name, found in sorted(studies.items())
         if found
     ]
@@ -160,7 +167,11 @@ def _standings(rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample]) -> t
             if pairs:
                 versus_ticket = Summary.of(pairs.values()).floored(sample.step).interval()
         name = display_name(sample.label, sample.control, origin(row))
-        found.append(Standing(row, sample, name, verdict, versus_ticket))
+        found.append(
+            Standing(
+                row=row, sample=sample, name=name, verdict=verdict, versus_ticket=versus_ticket
+            )
+        )
     return _controls_after_tickets(found)
 
 
@@ -199,15 +210,15 @@ def _gain(task: str, own: Standing, tuned: Standing, seen: set[int]) -> TuningGa
     if summary is not None or lost:
         verdict = Judgement.of(judge(summary, lost=lost, planned=mine.planned, step=mine.step))
     return TuningGain(
-        task,
-        tuned.name,
-        tuned.density,
-        _accuracy(theirs),
-        _accuracy(mine),
-        None if summary is None else summary.floored(mine.step).interval(),
-        verdict,
-        len(pairs),
-        tuned.row["tuning_steps"],
+        task=task,
+        name=tuned.name,
+        density=tuned.density,
+        own=_accuracy(theirs),
+        tuned=_accuracy(mine),
+        difference=None if summary is None else summary.floored(mine.step).interval(),
+        verdict=verdict,
+        pairs=len(pairs),
+        steps=tuned.row["tuning_steps"],
     )
 
 

@@ -42,7 +42,13 @@ class Bench:
         self.net, self.device = net, torch.device(device)
         with seeded("benchmark"):
             module = net.build()
-        self.network = Network(module, net.shape, net.classes, self.device, net.recipe.dtype)
+        self.network = Network(
+            module=module,
+            input_shape=net.shape,
+            classes=net.classes,
+            device=self.device,
+            dtype=net.recipe.dtype,
+        )
         self.data = ResidentData(arrays, net.recipe.val_size, self.device)
         self._ready: dict[tuple[int, str | None], Ready] = {}
 
@@ -90,7 +96,11 @@ class Bench:
             kept = Mask.top_k(weights, count_at(DENSITY, sum(map(torch.numel, weights.values()))))
             mask = Mask(kept.kept, layers=self.network.layers)
             mask.apply_(values)
-            made.append(FitRequest(values, mask, 0, steps, seed, self.net.recipe))
+            made.append(
+                FitRequest(
+                    values=values, mask=mask, start=0, end=steps, seed=seed, recipe=self.net.recipe
+                )
+            )
         return made
 
     def cohort(self, layout: Layout, steps: int) -> Cohort:

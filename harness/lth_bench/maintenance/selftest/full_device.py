@@ -32,7 +32,7 @@ def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
 
     recipe = replace(ADAM, eval_every=STEPS, steps=STEPS)
     # weights take most of the memory, so half as many members need about half of it
-    net = Net("wide", MLP(hidden=(hidden, hidden)), MNIST, recipe)
+    net = Net(name="wide", model=MLP(hidden=(hidden, hidden)), shape=MNIST, recipe=recipe)
     with strict() as noted, tempfile.TemporaryDirectory() as folder:
         where = torch.device(device)
         free = _trained(net, device, Path(folder) / "free")
@@ -65,8 +65,16 @@ def _trained(net: Net, device: str, root: Path) -> dict[str, Any]:
     before = _held(where)
     torch.cuda.reset_peak_memory_stats(where)
     bench = Bench(net, device, made(net.shape, 1000 + net.recipe.val_size, 10))
-    about = (net.model, {"name": net.name}, bench.data, {"name": "made"}, net.recipe, where)
-    work = Workbench(*about, TrainingCache(root), CohortSizes(None, given=SIZE))
+    work = Workbench(
+        model=net.model,
+        model_config={"name": net.name},
+        data=bench.data,
+        data_config={"name": "made"},
+        recipe=net.recipe,
+        device=where,
+        cache=TrainingCache(root),
+        cohort_sizes=CohortSizes(None, given=SIZE),
+    )
     (request,) = bench.requests(1, STEPS)
     trained = work.fit(request)
     return {

@@ -19,7 +19,7 @@ MNIST = (1, 28, 28)
 CIFAR = (3, 32, 32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Net:
     """One network, its data's shape and its recipe."""
 
@@ -70,9 +70,15 @@ SGD = Recipe(
 )  # fmt: skip
 
 MADE: dict[str, Callable[[], Net]] = {
-    "lenet_300_100": lambda: Net("lenet_300_100", LeNet300100(), MNIST, ADAM, 60_000),
-    "resnet20": lambda: Net("resnet20", ResNet20(), CIFAR, SGD, 50_000),
-    "conv_bn": lambda: Net("conv_bn", ConvBN(), CIFAR, SGD, 50_000, cpu_batch=32),
+    "lenet_300_100": lambda: Net(
+        name="lenet_300_100", model=LeNet300100(), shape=MNIST, recipe=ADAM, epoch=60_000
+    ),
+    "resnet20": lambda: Net(
+        name="resnet20", model=ResNet20(), shape=CIFAR, recipe=SGD, epoch=50_000
+    ),
+    "conv_bn": lambda: Net(
+        name="conv_bn", model=ConvBN(), shape=CIFAR, recipe=SGD, epoch=50_000, cpu_batch=32
+    ),
 }
 """A fully connected network, a convolutional one, and a small one with batch norm, for which
 rounding grows slowly.

@@ -49,7 +49,7 @@ class Step:
     """Time limit, after which the step is late."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepResult:
     """The result of a step."""
 
@@ -86,7 +86,9 @@ def run(
     try:
         for step in steps:
             if time.monotonic() >= until:
-                result = StepResult(step.name, "left out", error="there was no time left")
+                result = StepResult(
+                    name=step.name, status="left out", error="there was no time left"
+                )
             else:
                 began = time.monotonic()
                 if child is None:
@@ -96,7 +98,11 @@ def run(
                     child.end()
                     child = None
                 result = StepResult(
-                    result.name, result.status, time.monotonic() - began, result.value, result.error
+                    name=result.name,
+                    status=result.status,
+                    seconds=time.monotonic() - began,
+                    value=result.value,
+                    error=result.error,
                 )
             results.append(result)
             hear(result)
@@ -152,8 +158,8 @@ class _Child:
             return self._gone(step, answer)
         self.spent = bool(answer.get("spent"))
         if "error" in answer:
-            return StepResult(step.name, "failed", error=str(answer["error"]))
-        return StepResult(step.name, "ok", value=answer.get("value"))
+            return StepResult(name=step.name, status="failed", error=str(answer["error"]))
+        return StepResult(name=step.name, status="ok", value=answer.get("value"))
 
     def _next(self, seconds: float, until: float) -> dict[str, Any] | None:
         """The child's next answer; {} if it is late, None if the child has ended."""
@@ -170,7 +176,7 @@ class _Child:
         """The result of a step whose child is late (`answer` is {}) or dead (None)."""
         self.spent = True
         if answer is not None:
-            return StepResult(step.name, "late", error=f"{self._why} {what}".rstrip())
+            return StepResult(name=step.name, status="late", error=f"{self._why} {what}".rstrip())
         how = self._unborn
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -178,7 +184,9 @@ class _Child:
             how = ending(self.process.returncode)
         said = self._tail()
         return StepResult(
-            step.name, "died", error=f"its process {how}" + (f": {said}" if said else "")
+            name=step.name,
+            status="died",
+            error=f"its process {how}" + (f": {said}" if said else ""),
         )
 
     def _tail(self) -> str:

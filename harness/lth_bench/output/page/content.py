@@ -95,7 +95,7 @@ class GridRow:
     """Of all cells that have none of their own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """A table that sorts and filters. The first column heads its rows."""
 
@@ -121,7 +121,7 @@ def grid_of(table: Table) -> Grid:
         for block in table.blocks
         for number, line in enumerate(block)
     ]
-    return Grid(table.title or "Table", columns, rows, notes=table.notes)
+    return Grid(caption=table.title or "Table", columns=columns, rows=rows, notes=table.notes)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
     few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
     order = {"front": 0, "level": 1}
     for trace in sorted(traces, key=lambda t: order.get(t.look, 2)):
-        _draw_trace(ax, trace, x, y, looks.get(trace.name), few)
+        _draw_trace(ax, trace, x=x, y=y, look=looks.get(trace.name), few=few)
 
 
 def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
@@ -138,7 +138,7 @@ ORDER = {"raster": 0.6, "bars": 0.8, "polygon": 0.9, "front": 1}
 STEPS = {"stairs": "steps-mid", "front": "steps-post"}
 
 
-def _draw_trace(ax: Axes, trace: Trace, x: Axis, y: Axis, look: Look | None, few: bool) -> None:
+def _draw_trace(ax: Axes, trace: Trace, *, x: Axis, y: Axis, look: Look | None, few: bool) -> None:
     colour = CONTEXT if look is None else look.light
     at = [_number(x, v, trace.shift) for v in trace.x]
     mean = [_number(y, v) for v in trace.y]

@@ -57,10 +57,10 @@ def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         error = title.replace("accuracy", "error")
         panels.append(
             Panel(
-                f"{title} against density",
-                density_axis(_densities(evidence)),
-                scales(traces, dense, title, error),
-                traces,
+                title=f"{title} against density",
+                x=density_axis(_densities(evidence)),
+                y=scales(traces, dense, title, error),
+                traces=traces,
                 about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
                 f"{BELOW}",
                 size="large",
@@ -69,11 +69,15 @@ def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
             )
         )
     choices = {axis.choice for panel in panels for axis in panel.scales}
-    facet = Facet("accuracy", [choice for _, _, choice, _ in found], spread="page")
+    facet = Facet(title="accuracy", values=[choice for _, _, choice, _ in found], spread="page")
     return Picture(
-        "accuracy", "Accuracy against density", _of_equal_scales(panels), [facet],
-        panels_are="files", note=DENSITY_NOTE + CUT * (NEAR in choices),
-    )  # fmt: skip
+        key="accuracy",
+        title="Accuracy against density",
+        panels=_of_equal_scales(panels),
+        facets=[facet],
+        panels_are="files",
+        note=DENSITY_NOTE + CUT * (NEAR in choices),
+    )
 
 
 def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
@@ -85,19 +89,21 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         ends = of_traces(steps, (0, float("inf")))
         panels.append(
             Panel(
-                "Early-stop step: how soon it learns", x,
-                Axis("Step of minimum validation loss", "steps", range=ends), steps,
+                title="Early-stop step: how soon it learns",
+                x=x,
+                y=Axis(title="Step of minimum validation loss", format="steps", range=ends),
+                traces=steps,
                 about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
                 key="early-stop-step",
             )
-        )  # fmt: skip
+        )
     gap = _traces(evidence, "generalisation_gap")
     if gap:
         ends = of_traces(gap, (-1, 1))
         panels.append(
             Panel(
-                "Generalisation gap", x,
-                Axis("Train − test accuracy", "points", range=ends), gap,
+                title="Generalisation gap", x=x,
+                y=Axis(title="Train − test accuracy", format="points", range=ends), traces=gap,
                 about="Train minus test accuracy against the fraction of weights remaining. "
                 f"{BELOW}",
                 key="generalisation-gap",
@@ -106,7 +112,7 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
     if not panels:
         return None
     title = "Early-stop step and generalisation gap against density"
-    return Picture("early-stop", title, panels, panels_are="files", columns=2)
+    return Picture(key="early-stop", title=title, panels=panels, panels_are="files", columns=2)
 
 
 def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
@@ -120,8 +126,8 @@ def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         mean = [p.mean for p in own]
         traces.append(
             Trace(
-                name, "none", "points", [p.x for p in own], mean,
-                half_widths(mean, [p.high for p in own]), [p.n for p in own],
+                name=name, control="none", look="points", x=[p.x for p in own], y=mean,
+                reach=half_widths(mean, [p.high for p in own]), n=[p.n for p in own],
                 more=[p.target_density for p in own],
             )
         )  # fmt: skip
@@ -132,19 +138,24 @@ def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     if front:
         # to the right edge: at any higher cost, the last of the front is still the best there is
         x, best = zip(*front, (ends[1], front[-1][1]), strict=True)
-        traces.insert(0, Trace(FRONT, "none", "front", x, best))
+        traces.insert(0, Trace(name=FRONT, control="none", look="front", x=x, y=best))
     panel = Panel(
-        "Accuracy against the FLOPs of search and training",
-        Axis("FLOPs of search and training, relative to dense", "ratio", "log", ends),
-        y,
-        traces,
-        more=Axis("Weights remaining", "percent"),
+        title="Accuracy against the FLOPs of search and training",
+        x=Axis(
+            title="FLOPs of search and training, relative to dense",
+            format="ratio",
+            scale="log",
+            range=ends,
+        ),
+        y=y,
+        traces=traces,
+        more=Axis(title="Weights remaining", format="percent"),
         about="Test accuracy against training cost, one point a method and density. "
         "The numbers are in a table below.",
         size="large",
     )
     note = COST_NOTE + CUT * (y[0].choice == NEAR)
-    return Picture("cost", "Accuracy against cost", [panel], note=note)
+    return Picture(key="cost", title="Accuracy against cost", panels=[panel], note=note)
 
 
 def _of_equal_scales(panels: Sequence[Panel]) -> list[Panel]:
@@ -180,13 +191,25 @@ def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
 def _level(line: Series, densities: Sequence[float]) -> Trace:
     many = len(densities)
     return Trace(
-        line.name, line.control, "level", densities,
-        line.mean[:1] * many, half_widths(line.mean, line.high)[:1] * many, line.n[:1] * many,
-    )  # fmt: skip
+        name=line.name,
+        control=line.control,
+        look="level",
+        x=densities,
+        y=line.mean[:1] * many,
+        reach=half_widths(line.mean, line.high)[:1] * many,
+        n=line.n[:1] * many,
+    )
 
 
 def _line(line: Series, shift: float) -> Trace:
     return Trace(
-        line.name, line.control, "line", line.x, line.mean, half_widths(line.mean, line.high),
-        line.n, line.lost if any(line.lost) else (), shift=shift,
-    )  # fmt: skip
+        name=line.name,
+        control=line.control,
+        look="line",
+        x=line.x,
+        y=line.mean,
+        reach=half_widths(line.mean, line.high),
+        n=line.n,
+        lost=line.lost if any(line.lost) else (),
+        shift=shift,
+    )

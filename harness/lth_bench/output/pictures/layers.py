@@ -28,27 +28,43 @@ def kept_per_layer(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     densities = sorted({one.target_density for one in found}, reverse=True)
     every = [float(at) for at in range(len(names))]
     traces = [
-        Trace(WHOLE, "none", "level", every, [density] * len(every), when=(index,))
+        Trace(
+            name=WHOLE,
+            control="none",
+            look="level",
+            x=every,
+            y=[density] * len(every),
+            when=(index,),
+        )
         for index, density in enumerate(densities)
     ]
     for one in found:
         x = [float(names.index(layer)) for layer in one.layers]
         when = (densities.index(one.target_density),)
-        traces.append(Trace(one.name, one.control, "line", x, one.kept, when=when))
+        traces.append(
+            Trace(name=one.name, control=one.control, look="line", x=x, y=one.kept, when=when)
+        )
     kept = [share for one in found for share in one.kept]
     least = min((share for share in [*kept, *densities] if share > 0), default=0.5)
     panel = Panel(
-        "Weights kept in each layer",
-        Axis("Layer, from input to output", scale="names", names=names),
-        Axis("Weights of the layer kept", "percent", "log", (least / 1.3, 1.3)),
-        traces,
+        title="Weights kept in each layer",
+        x=Axis(title="Layer, from input to output", scale="names", names=names),
+        y=Axis(
+            title="Weights of the layer kept",
+            format="percent",
+            scale="log",
+            range=(least / 1.3, 1.3),
+        ),
+        traces=traces,
         about="Fraction of weights kept in each layer, a line a method. The numbers are in a "
         "table below.",
     )
     note = "Means over the seeds; the grey line is the density of the whole network."
     if 0 in kept:
         note += " A layer that keeps nothing has no point on this scale."
-    return Picture("kept", panel.title, [panel], density_facet(densities), note=note)
+    return Picture(
+        key="kept", title=panel.title, panels=[panel], facets=density_facet(densities), note=note
+    )
 
 
 def weights(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
@@ -73,30 +89,50 @@ def weights(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
             for name, counts in ((START, one.start), (one.name, one.end)):
                 if sum(counts):
                     x, y = _outline(one.reach, _joined(counts, detail.bins))
-                    traces.append(Trace(name, one.control, "stairs", x, y, when=when))
+                    traces.append(
+                        Trace(name=name, control=one.control, look="stairs", x=x, y=y, when=when)
+                    )
         reach = max((axis_reach(one) for one in shown), default=1.0)
         panels.append(
             Panel(
-                layer, Axis("Weight", range=(-reach, reach)), Axis("Share of weights", "percent"),
-                traces, about=f"Distribution of the surviving weights of {layer}", size="small",
+                title=layer,
+                x=Axis(title="Weight", range=(-reach, reach)),
+                y=Axis(title="Share of weights", format="percent"),
+                traces=traces,
+                about=f"Distribution of the surviving weights of {layer}",
+                size="small",
             )
-        )  # fmt: skip
+        )
     facets = [
-        Facet("method", names, min(1, len(names) - 1), spread="rows", most=len(names)),
         Facet(
-            "weights remaining", [f"{remaining(d)}%" for d in densities] or ["100%"],
-            max(0, len(densities) - 1), spread="files", most=len(densities) or 1,
+            title="method",
+            values=names,
+            start=min(1, len(names) - 1),
+            spread="rows",
+            most=len(names),
+        ),
+        Facet(
+            title="weights remaining",
+            values=[f"{remaining(d)}%" for d in densities] or ["100%"],
+            start=max(0, len(densities) - 1),
+            spread="files",
+            most=len(densities) or 1,
             suffixes=suffixes(densities or [1.0]),
         ),
-    ]  # fmt: skip
+    ]
     note = (
         "Surviving weights of all seeds, as fractions of the layer's: grey as the training of the "
         "ticket begins, in colour after it."
     )
     return Picture(
-        "weights", "Distributions of the surviving weights", panels, facets,
-        panels_are="columns", note=note, columns=3,
-    )  # fmt: skip
+        key="weights",
+        title="Distributions of the surviving weights",
+        panels=panels,
+        facets=facets,
+        panels_are="columns",
+        note=note,
+        columns=3,
+    )
 
 
 def suffixes(densities: Sequence[float]) -> list[str]:

@@ -31,7 +31,7 @@ LOST = "† some seeds failed"
 """What † at a point means: its mean is over the others."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Axis:
     """One axis, or what colours mean."""
 
@@ -74,7 +74,7 @@ class Axis:
         return self.factor * (1 - value if self.complement else value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trace:
     """One line, curve, cloud of points or row of bars: a method, or one of its controls."""
 
@@ -101,7 +101,7 @@ class Trace:
     """By facet of the picture: the number of the value that shows it; −1 is any."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HeatMap:
     """A matrix in colours, its cells of one size."""
 
@@ -116,7 +116,7 @@ class HeatMap:
     when: Sequence[int] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Polygon:
     """A filled area with straight edges."""
 
@@ -143,7 +143,7 @@ class Raster:
     when: Sequence[int] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One pair of axes and what is drawn in them."""
 
@@ -173,7 +173,7 @@ class Panel:
         return (self.y,) if isinstance(self.y, Axis) else self.y
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Facet:
     """What tells small multiples apart: a density, a method. The page shows one value at a time."""
 
@@ -190,7 +190,7 @@ class Facet:
     """What each value adds to the file's name, where they are files of their own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A figure: panels that share their legend and what is chosen for them."""
 
@@ -215,7 +215,9 @@ class Picture:
     @property
     def choices(self) -> Sequence[Facet]:
         """All that a reader may choose: the facets, and the scale last."""
-        scale = [Facet("scale", self.scales, spread="page")] if self._has_scales else []
+        scale = (
+            [Facet(title="scale", values=self.scales, spread="page")] if self._has_scales else []
+        )
         return [*self.facets, *scale]
 
     @property

@@ -45,18 +45,33 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
     settled = [y for c in curves for y in c.val_accuracy[len(c.step) // 2 :]]
     y = scales(accuracy, dense, "Validation accuracy", "Validation error", settled)
     first, last = limits([x for t in accuracy for x in t.x], whole=True)
-    step = Axis("Step", "steps", range=(max(0.0, first), last))
+    step = Axis(title="Step", format="steps", range=(max(0.0, first), last))
     losses = log_range((value for t in loss for value in t.y), 1.1)
     about = "against the step, one line a method. The numbers are in a table below."
     panels = [
-        Panel("Validation accuracy", step, y, accuracy, about=f"Validation accuracy {about}"),
-        Panel("Validation loss", step, Axis("Validation loss", "value", "log", losses), loss,
-              about=f"Validation loss {about}"),
-    ]  # fmt: skip
+        Panel(
+            title="Validation accuracy",
+            x=step,
+            y=y,
+            traces=accuracy,
+            about=f"Validation accuracy {about}",
+        ),
+        Panel(
+            title="Validation loss",
+            x=step,
+            y=Axis(title="Validation loss", format="value", scale="log", range=losses),
+            traces=loss,
+            about=f"Validation loss {about}",
+        ),
+    ]
     return Picture(
-        "learning-curves", "Learning curves", panels, density_facet(densities, last=True),
-        note=NOTE + CUT * (y[0].choice == NEAR), columns=2,
-    )  # fmt: skip
+        key="learning-curves",
+        title="Learning curves",
+        panels=panels,
+        facets=density_facet(densities, last=True),
+        note=NOTE + CUT * (y[0].choice == NEAR),
+        columns=2,
+    )
 
 
 def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
@@ -69,14 +84,14 @@ def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         at = spread(range(len(one.steps)), detail.moments)
         values = [[one.values[i][j] for j in at] for i in at]
         steps = [float(one.steps[i]) for i in at]
-        heats.append(HeatMap(one.name, steps, steps, values, when=(index,)))
+        heats.append(HeatMap(name=one.name, x=steps, y=steps, z=values, when=(index,)))
     most = max(value for heat in heats for row in heat.z for value in row) or 1.0
     panel = Panel(
-        "Fraction of the mask that differs between two moments of the search",
-        Axis("Step", "steps"),
-        Axis("Step", "steps"),
+        title="Fraction of the mask that differs between two moments of the search",
+        x=Axis(title="Step", format="steps"),
+        y=Axis(title="Step", format="steps"),
         heats=heats,
-        z=Axis("Mask distance", "percent", range=(0.0, most), reverse=True),
+        z=Axis(title="Mask distance", format="percent", range=(0.0, most), reverse=True),
         about="Matrix of distances between the masks at every two steps of the search. "
         "The numbers are in a table below.",
         size="square",
@@ -90,8 +105,12 @@ def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         (threshold,) = thresholds
         note += f" Masks count as settled below a distance of {threshold:g}."
     titles = [f"{one.name} at {remaining(one.target_density)}%, seed {one.seed}" for one in found]
-    facet = Facet("search", titles, len(titles) // 2, spread="wrap", most=len(titles))
-    return Picture("mask-distance", panel.title, [panel], [facet], note=note)
+    facet = Facet(
+        title="search", values=titles, start=len(titles) // 2, spread="wrap", most=len(titles)
+    )
+    return Picture(
+        key="mask-distance", title=panel.title, panels=[panel], facets=[facet], note=note
+    )
 
 
 def density_facet(densities: Sequence[float], *, last: bool = False) -> list[Facet]:
@@ -102,7 +121,11 @@ def density_facet(densities: Sequence[float], *, last: bool = False) -> list[Fac
     if not densities:
         return []
     start = len(densities) - 1 if last else len(densities) // 2
-    return [Facet("weights remaining", [f"{remaining(d)}%" for d in densities], start)]
+    return [
+        Facet(
+            title="weights remaining", values=[f"{remaining(d)}%" for d in densities], start=start
+        )
+    ]
 
 
 def _traces(curve: LearningCurve, when: int, points: int) -> tuple[Trace, Trace]:
@@ -110,7 +133,7 @@ def _traces(curve: LearningCurve, when: int, points: int) -> tuple[Trace, Trace]
     at = spread(range(len(curve.step)), points)
     mean = [curve.val_accuracy[i] for i in at]
     accuracy = Trace(
-        curve.name, curve.control, "curve", [curve.step[i] for i in at], mean,
-        half_widths(mean, [curve.high[i] for i in at]), [curve.n] * len(at), when=(when,),
+        name=curve.name, control=curve.control, look="curve", x=[curve.step[i] for i in at], y=mean,
+        reach=half_widths(mean, [curve.high[i] for i in at]), n=[curve.n] * len(at), when=(when,),
     )  # fmt: skip
     return accuracy, replace(accuracy, y=[curve.val_loss[i] for i in at], reach=())

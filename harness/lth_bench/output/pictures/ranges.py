@@ -88,8 +88,17 @@ def scales(
             found.insert(0, _accuracy(title, NEAR, (low, top)))
     if any(y < 1 for y in values):
         errors = log_range((1 - y for y in values), 1.1)
-        found.append(Axis(error, "percent", "log", errors, reverse=True, complement=True,
-                          choice=ERROR))  # fmt: skip
+        found.append(
+            Axis(
+                title=error,
+                format="percent",
+                scale="log",
+                range=errors,
+                reverse=True,
+                complement=True,
+                choice=ERROR,
+            )
+        )
     return found
 
 
@@ -97,7 +106,9 @@ def density_axis(densities: Iterable[float], title: str = "Weights remaining") -
     """Densities on a logarithmic scale from dense, on the left, to sparse."""
     found = sorted(set(densities), reverse=True) or [1.0]
     form: Format = "percent"
-    return Axis(title, form, "log", log_range(found), ticks=found, reverse=True)
+    return Axis(
+        title=title, format=form, scale="log", range=log_range(found), ticks=found, reverse=True
+    )
 
 
 def dodges(densities: Iterable[float], lines: int) -> list[float]:
@@ -112,7 +123,7 @@ def dodges(densities: Iterable[float], lines: int) -> list[float]:
 
 
 def _accuracy(title: str, choice: str, ends: tuple[float, float]) -> Axis:
-    return Axis(title, "percent", range=ends, choice=choice)
+    return Axis(title=title, format="percent", range=ends, choice=choice)
 
 
 def _ends(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:

@@ -53,7 +53,7 @@ LOOK = 0.5
 """Seconds between looks for experiments that take too long, where there is a limit."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Process:
     process: BaseProcess
     pipe: Connection
@@ -136,7 +136,7 @@ class LocalExecutor:
         watchdog = RawValue(Watchdog)
         process = self._started((theirs, config, watchdog, dict(os.environ)), PAUSES)
         theirs.close()
-        return _Process(process, ours, config, watchdog)
+        return _Process(process=process, pipe=ours, config=config, watchdog=watchdog)
 
     def _started(self, arguments: tuple[object, ...], pauses: Sequence[float]) -> BaseProcess:
         process = self._context.Process(target=worker_main, args=arguments, daemon=True)
@@ -199,7 +199,7 @@ class LocalExecutor:
                 if w is not worker and w.live and w.cohort_size > 1 and w.task
             }
             room = max(1, worker.asked)
-            unit = schedule.take(room, len(workers), running, worker.task, places, busy)
+            unit = schedule.take(room, len(workers), running, worker.task, places=places, busy=busy)
         if not unit.items and not worker.asked:
             return
         self._send(worker, unit, handle)
@@ -307,7 +307,7 @@ class LocalExecutor:
         if again:
             handle(Retried(again, how))
         reason = f"the worker process died {unit.deaths} times: {how}"
-        self._give_up(given_up, "failed", reason, worker, schedule, handle)
+        self._give_up(given_up, "failed", reason, worker=worker, schedule=schedule, handle=handle)
 
     def _end(self, worker: _Process, schedule: Schedule, handle: Listener) -> None:
         """End a worker in which something takes too long. Whose code it was is out of time. Where
@@ -329,7 +329,7 @@ class LocalExecutor:
         else:
             schedule.back(WorkUnit(live, worker.deaths))
         reason = str(OutOfTime(worker.config.execution.timeout))
-        self._give_up(given_up, "timeout", reason, worker, schedule, handle)
+        self._give_up(given_up, "timeout", reason, worker=worker, schedule=schedule, handle=handle)
         if again := [item.experiment for item in live if item not in given_up]:
             reason = "was ended, since an experiment took too long"
             handle(Retried(again, reason))
@@ -339,6 +339,7 @@ class LocalExecutor:
         items: Sequence[Planned],
         status: str,
         reason: str,
+        *,
         worker: _Process,
         schedule: Schedule,
         handle: Listener,

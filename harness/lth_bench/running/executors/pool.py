@@ -30,7 +30,7 @@ class MovedAway(Unwinding):
     """Unwinds an experiment that another process goes on with. Strategies catch no such thing."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class _Seat:
     """An experiment's thread, and what it waits for."""
 
@@ -97,7 +97,9 @@ class Pool:
                 seat.ended = True
                 self._back.release()
 
-        seat = _Seat(threading.Thread(target=body, daemon=True, name="experiment"), name)
+        seat = _Seat(
+            thread=threading.Thread(target=body, daemon=True, name="experiment"), name=name
+        )
         self._seats.append(seat)
         seat.thread.start()
         self._let_run(seat)

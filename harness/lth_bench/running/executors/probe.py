@@ -25,7 +25,7 @@ NEEDED = 1e9
 """Bytes that must be free: the smallest networks with their data, and CUDA's own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Probed:
     """What a GPU answered."""
 
@@ -94,14 +94,16 @@ def probe(names: Sequence[str], deadline: float = DEADLINE) -> list[Probed]:
                 except (EOFError, OSError):
                     process.join()
                     code = process.exitcode
-                    found[name] = Probed(name, error=f"asking it ended the process (code {code})")
+                    found[name] = Probed(
+                        device=name, error=f"asking it ended the process (code {code})"
+                    )
     finally:
         for pipe, (_, process) in asked.items():
             process.kill()
             process.join()
             pipe.close()
     late = f"it did not answer within {deadline:.0f} s"
-    return [found.get(name) or Probed(name, error=late) for name in names]
+    return [found.get(name) or Probed(device=name, error=late) for name in names]
 
 
 def _child(pipe: Connection, device: str, environment: Mapping[str, str]) -> None:
@@ -126,15 +128,19 @@ def ask(device: str) -> Probed:
     except Exception as error:  # whatever a driver, or a memory that is full, makes torch raise
         text = " ".join(str(error).split()).partition(". ")[0]
         why = "its memory is full" if out_of_memory(error) else f"{type(error).__name__}: {text}"
-        return Probed(device, error=why)
+        return Probed(device=device, error=why)
     found = Probed(
-        device, about.name, str(getattr(about, "uuid", "")), f"{about.major}.{about.minor}",
-        free, total,
-    )  # fmt: skip
+        device=device,
+        name=about.name,
+        uuid=str(getattr(about, "uuid", "")),
+        capability=f"{about.major}.{about.minor}",
+        free=free,
+        total=total,
+    )
     if not right:
-        return Probed(device, error=f"{about.name} computes a sum wrong")
+        return Probed(device=device, error=f"{about.name} computes a sum wrong")
     if free < NEEDED:
         least = f"{NEEDED / 1e9:.0f} GB is the least that a training needs"
         full = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB is free"
-        return Probed(device, error=f"{about.name} is full: {full}, and {least}")
+        return Probed(device=device, error=f"{about.name} is full: {full}, and {least}")
     return found

@@ -63,6 +63,7 @@ class Schedule:
         workers: int,
         running: Task | None,
         last: Task | None,
+        *,
         places: int = 0,
         busy: Collection[Task] = (),
     ) -> WorkUnit:

@@ -216,11 +216,11 @@ class Worker:
                 f"strategy {experiment.label!r}",
             )
             hooks = Hooks(
-                experiment.label,
-                strategy,
-                Defaults(test if experiment.scored_on == "test" else None),
-                self._observers,
-                lambda message: emit(Note(message)),  # of an observer that raised
+                label=experiment.label,
+                strategy=strategy,
+                defaults=Defaults(test if experiment.scored_on == "test" else None),
+                observers=self._observers,
+                complain=lambda message: emit(Note(message)),  # of an observer that raised
             )
             wait = None if self._alone else self.pool.wait
             run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
@@ -258,8 +258,17 @@ class Worker:
             data, test = make_data(opened, placement, recipe.val_size, self.device)
             config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
             config["val_size"] = recipe.val_size
-            about = (model, experiment.model, data, config, recipe)
-            bench = Workbench(*about, self.device, self.cache, self.cohort_sizes, self._saving)
+            bench = Workbench(
+                model=model,
+                model_config=experiment.model,
+                data=data,
+                data_config=config,
+                recipe=recipe,
+                device=self.device,
+                cache=self.cache,
+                cohort_sizes=self.cohort_sizes,
+                checkpoint_policy=self._saving,
+            )
             self._bench = (key, bench, test)
         _, bench, test = self._bench
         return bench, test

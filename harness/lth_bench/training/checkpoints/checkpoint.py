@@ -38,7 +38,7 @@ MEMORY = 256
 """What a callback remembers, and a training in mid-way, in copies of the network, at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckpointHead:
     """What decides whether a training in mid-way serves."""
 
@@ -51,7 +51,7 @@ class CheckpointHead:
     """The addresses of the searches whose memory is there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingCheckpoint:
     """A training between two steps. All tensors are copies, and on the CPU once loaded."""
 
@@ -223,11 +223,11 @@ class CheckpointStore:
 
 def _head(facts: Mapping[str, Any]) -> CheckpointHead:
     return CheckpointHead(
-        int(facts["done"]),
-        int(facts["width"]),
-        str(facts["variant"]),
-        frozenset(map(int, facts["checkpoints"])),
-        frozenset(facts["searches"]),
+        done=int(facts["done"]),
+        cohort_size=int(facts["width"]),
+        variant=str(facts["variant"]),
+        checkpoints=frozenset(map(int, facts["checkpoints"])),
+        searches=frozenset(facts["searches"]),
     )
 
 

@@ -60,6 +60,7 @@ class Workbench:
 
     def __init__(
         self,
+        *,
         model: Any,
         model_config: Mapping[str, object],
         data: TaskData,
@@ -79,7 +80,13 @@ class Workbench:
         shape = data.input_shape
         with self._building(), seeded("shape"):
             module = model.build(shape, data.classes)
-            self.network = Network(module, shape, data.classes, device, recipe.dtype)
+            self.network = Network(
+                module=module,
+                input_shape=shape,
+                classes=data.classes,
+                device=device,
+                dtype=recipe.dtype,
+            )
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
         self.total_steps = recipe.total_steps(len(data.train))

@@ -54,8 +54,10 @@ class Cohort:
             [r.start for r in firsts],
             [r.values for r in firsts],
             [r.mask for r in firsts],
-            {i: self._term(i, p) for i, a in enumerate(members) if (p := a[0].request.penalty)},
-            firsts[0].parametrize,
+            penalties={
+                i: self._term(i, p) for i, a in enumerate(members) if (p := a[0].request.penalty)
+            },
+            parametrize=firsts[0].parametrize,
         )
         self.members = [Member(layout, slot, asked) for slot, asked in enumerate(members)]
         self.first = firsts[0].start

@@ -117,7 +117,9 @@ class CohortSizes:
         ways = ways_to_stack(network) if self.given > 1 else []
         fit = {}
         for way in ways:
-            found = _tried(network, data, recipe, self.given, way, race=len(ways) > 1)
+            found = _tried(
+                network, data, recipe, cohort_size=self.given, way=way, race=len(ways) > 1
+            )
             if found is TOO_LARGE:
                 return Stacking(self.given, way)  # the training will find that out, and halve it
             if found is not None:
@@ -147,7 +149,7 @@ class Measured:
 
 def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
     """Race the ways of stacking, the cohort sizes of each in turn."""
-    alone = rate(network, data, recipe, 1)
+    alone = rate(network, data, recipe, cohort_size=1)
     assert alone is not None  # a single slot agrees with itself
     alone = _figures(alone)
     cuda = network.device.type == "cuda"
@@ -156,7 +158,7 @@ def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
     for way in [] if slow else ways_to_stack(network):
         by = rates[way] = {1: alone}
         for cohort_size in ON_GPU if cuda else ON_CPU:
-            found = _tried(network, data, recipe, cohort_size, way)
+            found = _tried(network, data, recipe, cohort_size=cohort_size, way=way)
             if found is TOO_LARGE:
                 break
             if found is not None:
@@ -173,7 +175,13 @@ TOO_LARGE = float("-inf")
 
 
 def _tried(
-    network: Network, data: TaskData, recipe: Recipe, cohort_size: int, way: str, race: bool = True
+    network: Network,
+    data: TaskData,
+    recipe: Recipe,
+    *,
+    cohort_size: int,
+    way: str,
+    race: bool = True,
 ) -> float | None:
     """Model-steps a second; `TOO_LARGE`; or None for a way of stacking that does not suit the
     network at this size: its slots disagree, or it raises where the network alone does not.
@@ -182,7 +190,14 @@ def _tried(
     """
     found: float | None = None
     try:
-        found = rate(network, data, recipe, cohort_size, way, seconds=SECONDS if race else 0.0)
+        found = rate(
+            network,
+            data,
+            recipe,
+            cohort_size=cohort_size,
+            stacks=way,
+            seconds=SECONDS if race else 0.0,
+        )
     except BaseException as error:  # whatever the network's own code raises
         if ends_the_run(error):
             raise
@@ -223,7 +238,9 @@ def trial(
     half = Mask.ones(network.layers, network.device)
     for kept in half.kept.values():
         kept.view(-1)[::2] = False  # masks cost a little, and are the rule
-    request = FitRequest(network.values(), half, 0, 10**9, 0, recipe)
+    request = FitRequest(
+        values=network.values(), mask=half, start=0, end=10**9, seed=0, recipe=recipe
+    )
     kind = kind_of(network, data, request, cohort_size, stacks)
     layout = make_layout(network, data, recipe, cohort_size, kind)
     return Cohort(layout, [[PendingFit(request)] for _ in range(cohort_size)])
@@ -246,6 +263,7 @@ def rate(
     network: Network,
     data: TaskData,
     recipe: Recipe,
+    *,
     cohort_size: int,
     stacks: str | None = None,
     seconds: float = SECONDS,

@@ -170,13 +170,13 @@ class Member:
         with torch.no_grad(), calling(self.asked[0]), diverged:
             return self.on_step(
                 StepView(
-                    self.step,
-                    self.end,
-                    live,
-                    Layers({x.name: gradients[x.key] for x in network.layers}),
-                    {key: _contiguous(entries) for key, entries in state.items()},
-                    self.mask,
-                    self.memo,
+                    step=self.step,
+                    end=self.end,
+                    values=live,
+                    gradients=Layers({x.name: gradients[x.key] for x in network.layers}),
+                    optimizer_state={key: _contiguous(entries) for key, entries in state.items()},
+                    mask=self.mask,
+                    memo=self.memo,
                 )
             )
 
@@ -236,7 +236,11 @@ class Member:
         checkpoints = frozenset(self.checkpoints)
         return TrainingCheckpoint(
             head=CheckpointHead(
-                done, layout.cohort_size, layout.variant, checkpoints, frozenset(searches)
+                done=done,
+                cohort_size=layout.cohort_size,
+                variant=layout.variant,
+                checkpoints=checkpoints,
+                searches=frozenset(searches),
             ),
             layout=layout.state(self.slot),
             mask=self.mask,
@@ -320,7 +324,13 @@ class Member:
             best=best,
             best_step=best_step,
             checkpoints={s: v for s, v in self.checkpoints.items() if s <= self.step},
-            cost=Cost(steps, examples, flops, float(self.flops_masked), self.seconds),
+            cost=Cost(
+                steps=steps,
+                examples=examples,
+                flops_dense=flops,
+                flops_masked_theoretical=float(self.flops_masked),
+                seconds=self.seconds,
+            ),
             stopped=stopped,
             cohort_size=layout.cohort_size,
             variant=layout.variant,

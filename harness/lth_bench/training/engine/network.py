@@ -32,6 +32,7 @@ class Network:
 
     def __init__(
         self,
+        *,
         module: nn.Module,
         input_shape: tuple[int, int, int],
         classes: int,

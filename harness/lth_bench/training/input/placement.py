@@ -133,7 +133,13 @@ def make_data(
         test = ResidentSplit(opened.test_x.to(device), opened.test_y.to(device))
         return ResidentData(opened, val_size, device, placement.keep), test
     source = opened if placement.where == "disk" else HostArrays(opened)
-    data = StreamedData(source, val_size, device, placement.threads, placement.keep)
+    data = StreamedData(
+        source=source,
+        val_size=val_size,
+        device=device,
+        threads=placement.threads,
+        keep=placement.keep,
+    )
     return data, data.test(placement.keep)
 
 

@@ -93,7 +93,13 @@ class StreamedPixels:
                 self._sweep.close()
             self._width = size
             depth = self._reader.depth(size)
-            self._sweep = Stream(self._reader, self.images, self._block, start // size, depth)
+            self._sweep = Stream(
+                reader=self._reader,
+                images=self.images,
+                order=self._block,
+                start=start // size,
+                depth=depth,
+            )
         assert self._sweep is not None
         return self._sweep.take()
 
@@ -136,6 +142,7 @@ class StreamedData(TaskData):
 
     def __init__(
         self,
+        *,
         source: Source,
         val_size: int,
         device: torch.device,
@@ -187,7 +194,7 @@ class StreamedData(TaskData):
         else:
             while len(self._courses) >= self._most:
                 self._courses.pop(0).stream.close()
-            course = _Course(self, self._reader, seed, recipe, step)
+            course = _Course(data=self, reader=self._reader, seed=seed, recipe=recipe, start=step)
         self._courses.append(course)  # the last used comes last
         return course.at(step)
 
@@ -214,14 +221,16 @@ class _Course:
     """One training's way through the data."""
 
     def __init__(
-        self, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
+        self, *, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
     ) -> None:
         self._data, self._seed, self._size = data, seed, recipe.batch_size
         self._per_epoch = recipe.steps_per_epoch(len(data.train))
         self._epoch, self._order = -1, torch.empty(0)
         self._last: Tensor | None = None
         images, depth = data.train.x.images, reader.depth(self._size)
-        self.stream = Stream(reader, images, self._index, start, depth)
+        self.stream = Stream(
+            reader=reader, images=images, order=self._index, start=start, depth=depth
+        )
 
     def leads_to(self, step: int, seed: int, size: int) -> bool:
         """Whether the batch of this step is its next, or the one it gave last."""

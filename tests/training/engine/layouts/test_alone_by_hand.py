@@ -39,8 +39,18 @@ def test_by_hand_leaves_penalties_and_parametrisations_to_autograd(make_bench, r
     found = []
     for kind in (Plain, ByHand):
         layout = kind(bench.network, bench.data, SHORT, 1)
-        for extra in ({0: lambda p: p["fc1.weight"].square().sum()}, None), ({}, scaled):
-            layout.begin([1], [0], [request.values], [request.mask], *extra)
+        for penalties, parametrize in (
+            ({0: lambda p: p["fc1.weight"].square().sum()}, None),
+            ({}, scaled),
+        ):
+            layout.begin(
+                [1],
+                [0],
+                [request.values],
+                [request.mask],
+                penalties=penalties,
+                parametrize=parametrize,
+            )
             layout.forward_backward(0)
             layout.update(0.1)
             found.append({k: v.clone() for k, v in layout.live(0).items()})

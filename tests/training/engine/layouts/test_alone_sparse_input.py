@@ -182,7 +182,13 @@ def test_streamed_data_gives_the_same_bits(make_bench, dark, half_mask, request_
     request = request_of(bench, mask=half_mask(bench), start=3, end=33)
     (resident,) = stack(bench, [request], kind=SparseInput)
     metrics = bench.network.evaluate(bench.data.sample(50), bench.data, request.mask)
-    bench.data = StreamedData(HostArrays(dark), SHORT.val_size, torch.device("cpu"), 1, 0)
+    bench.data = StreamedData(
+        source=HostArrays(dark),
+        val_size=SHORT.val_size,
+        device=torch.device("cpu"),
+        threads=1,
+        keep=0,
+    )
     assert kind_of(bench.network, bench.data, request, 1) is SparseInput
     (streamed,) = stack(bench, [request], kind=SparseInput)
     assert streamed.error is None and streamed.outcome.curve == resident.outcome.curve

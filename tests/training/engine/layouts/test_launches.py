@@ -37,7 +37,7 @@ def launches(pretend_gpu, make_bench, half_mask, request_of):
                 return pretend_gpu.launched, sum(pretend_gpu.waits.values())
 
             found = [
-                measured(lambda: layout.begin(seeds, [0] * size, values, masks, {})),
+                measured(lambda: layout.begin(seeds, [0] * size, values, masks, penalties={})),
                 measured(lambda: layout.best.keep(range(max(1, size - 1)))),
                 measured(lambda: layout.snapshots(range(size))),
             ]

@@ -233,7 +233,7 @@ def test_callbacks_see_the_gradients_of_the_graph(on_a_gpu, make_bench, request_
 
     def begin(penalties):
         request = request_of(bench)
-        layout.begin([0, 1], [0, 0], [request.values] * 2, [request.mask] * 2, penalties)
+        layout.begin([0, 1], [0, 0], [request.values] * 2, [request.mask] * 2, penalties=penalties)
 
     begin({})
     captured = [p.grad for p in layout.parameters.values()]

@@ -52,7 +52,7 @@ def test_the_background_is_the_value_that_most_pixels_have(make_bench, dark):
     share = (data.train.x == 0).float().mean()
     assert data.background.value == 0
     assert data.background.share == pytest.approx(float(share), abs=1e-6)
-    white = Arrays(255 - dark.train_x, dark.train_y, 255 - dark.test_x, dark.test_y, 3)
+    white = Arrays(255 - dark.train_x, dark.train_y, 255 - dark.test_x, dark.test_y, classes=3)
     data = make_bench(NET, RECIPE, white).data
     assert data.background.value == 255
     shades = data.normalise(torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1))
@@ -62,5 +62,5 @@ def test_the_background_is_the_value_that_most_pixels_have(make_bench, dark):
 def test_images_of_several_channels_have_none(make_bench, dark):
     x = dark.train_x.expand(-1, 3, -1, -1).contiguous()
     test = dark.test_x.expand(-1, 3, -1, -1).contiguous()
-    colours = Arrays(x, dark.train_y, test, dark.test_y, 3)
+    colours = Arrays(x, dark.train_y, test, dark.test_y, classes=3)
     assert make_bench(NET, RECIPE, colours).data.background is None

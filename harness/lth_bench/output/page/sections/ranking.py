@@ -66,8 +66,8 @@ def ranking(task: TaskReport) -> Section:
         "Leaderboard",
         [
             Grid(
-                f"Every density and method{' and control' if controls else ''}",
-                columns, rows, facets_shown, head=2, searched=True,
+                caption=f"Every density and method{' and control' if controls else ''}",
+                columns=columns, rows=rows, facets=facets_shown, head=2, searched=True,
                 notes=[f"{task.collapses}."] if task.collapses else [],
             )
         ],
@@ -169,8 +169,8 @@ def failures(task: TaskReport) -> Section | None:
         )
         rows.append(GridRow(cells, (statuses.index(one.status),)))
     grid = Grid(
-        "What did not end ok, and why",
-        (
+        caption="What did not end ok, and why",
+        columns=(
             Column("method", numeric=False),
             Column("status", numeric=False),
             Column("rows", "seeds × densities"),
@@ -179,8 +179,8 @@ def failures(task: TaskReport) -> Section | None:
             Column("for example", "an experiment, for `lth-bench show`", numeric=False),
             Column("reason", numeric=False),
         ),
-        rows,
-        [RowFilter("status", statuses)] if len(statuses) > 1 else [],
+        rows=rows,
+        facets=[RowFilter("status", statuses)] if len(statuses) > 1 else [],
         searched=len(rows) > 5,
         notes=["How failures count is said under How to read this."],
     )

@@ -118,4 +118,4 @@ def _runs(runs: Sequence[Run]) -> Grid:
         Column("torch", numeric=False),
         Column("command", numeric=False),
     )
-    return Grid("All runs of this suite", columns, rows)
+    return Grid(caption="All runs of this suite", columns=columns, rows=rows)

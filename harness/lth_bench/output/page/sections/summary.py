@@ -148,8 +148,8 @@ def _best(task: TaskReport) -> Grid:
             Cell(rivals),
         ))  # fmt: skip
     return Grid(
-        "Highest mean accuracy at each density",
-        (
+        caption="Highest mean accuracy at each density",
+        columns=(
             Column("density %", "weights kept"),
             Column("method", numeric=False),
             Column("accuracy %", "test, mean ± 95% interval"),
@@ -157,7 +157,7 @@ def _best(task: TaskReport) -> Grid:
             Column("verdict", "against dense", numeric=False),
             Column("may be best too", "not shown to be worse than the best", numeric=False),
         ),
-        [GridRow(cells) for cells in lines],
+        rows=[GridRow(cells) for cells in lines],
         head=1,
     )
 
@@ -194,7 +194,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
         Column("dense %", "test accuracy of the dense run"),
         Column("results"),
     )
-    return (Grid("Suites and tasks", columns, rows, head=1),)
+    return (Grid(caption="Suites and tasks", columns=columns, rows=rows, head=1),)
 
 
 def _ends(densities: Sequence[float]) -> list[float]:

@@ -92,7 +92,7 @@ def _bought(gains: Sequence[TuningGain]) -> Grid | None:
         Column("tuning", "training steps of the search"),
     )
     caption = "What tuning gained: test accuracy on seeds that no trial used"
-    return Grid(caption, columns, rows, head=1) if rows else None
+    return Grid(caption=caption, columns=columns, rows=rows, head=1) if rows else None
 
 
 def _gain(gain: TuningGain) -> list[Cell]:
@@ -130,7 +130,9 @@ def _studies(studies: Sequence[Study]) -> Grid:
         Column("seconds", "of its trials", ascending=True),
         Column("by", "sampler, pruner and budget", numeric=False),
     )  # fmt: skip
-    return Grid("Studies", columns, [GridRow(_study(s)) for s in studies], head=1)
+    return Grid(
+        caption="Studies", columns=columns, rows=[GridRow(_study(s)) for s in studies], head=1
+    )
 
 
 def _study(study: Study) -> list[Cell]:
@@ -216,4 +218,4 @@ def _trials(study: Study) -> Grid:
         for trial in order[:ROWS]
     ]  # fmt: skip
     shown = "" if len(order) <= ROWS else f", the best {ROWS} of {len(order)}"
-    return Grid(f"Trials with a value{shown}", columns, rows)
+    return Grid(caption=f"Trials with a value{shown}", columns=columns, rows=rows)

@@ -114,6 +114,7 @@ class KeptOnly(Layout):
         starts: Sequence[int],
         values: Sequence[Values],
         masks: Sequence[Mask],
+        *,
         penalties: Mapping[int, Penalty],
         parametrize: Parametrize | None = None,
     ) -> None:
@@ -126,7 +127,7 @@ class KeptOnly(Layout):
         self._step = direct_step(self.optimizer)
         self._factors, self._open = {}, {}
         self.best = BestStates(self)  # of other shapes
-        super().begin(seeds, starts, values, masks, penalties, parametrize)
+        super().begin(seeds, starts, values, masks, penalties=penalties, parametrize=parametrize)
 
     def packed(self, values: Values) -> Values:
         return self._sequential.pack(values)

@@ -122,6 +122,7 @@ class Layout(ABC):
         starts: Sequence[int],
         values: Sequence[Values],
         masks: Sequence[Mask],
+        *,
         penalties: Mapping[int, Penalty],
         parametrize: Parametrize | None = None,
     ) -> None:

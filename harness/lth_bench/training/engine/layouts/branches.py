@@ -40,7 +40,7 @@ class Branches(Stacked):
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
         super().__init__(network, data, recipe, cohort_size)
         self._streams = (
-            [torch.cuda.Stream(self.device) for _ in range(cohort_size)]  # type: ignore[no-untyped-call]
+            [torch.cuda.Stream(reader=self.device) for _ in range(cohort_size)]  # type: ignore[no-untyped-call]
             if self.device.type == "cuda"
             else []
         )
