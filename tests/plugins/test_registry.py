@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 import textwrap
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,13 +74,13 @@ def test_nothing_is_imported_until_it_is_asked_for():
 
 
 def fake_points(monkeypatch, *points):
-    real = importlib.metadata.entry_points
+    real = importlib.metadata.entry_points()
 
-    def entry_points(**wanted):
-        extra = [p for p in points if p.group == wanted.get("group")]
-        return [*real(**wanted), *extra]
+    def select(**wanted):
+        return [*real.select(**wanted), *(p for p in points if p.matches(**wanted))]
 
-    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    both = SimpleNamespace(select=select)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: both)
 
 
 def test_a_plugin_that_fails_to_import_is_listed_with_its_reason(monkeypatch, write, tmp_path):

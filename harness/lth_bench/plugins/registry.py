@@ -182,10 +182,14 @@ def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Regis
     were asked for by name.
     """
     entries = []
+    installed = importlib.metadata.entry_points()  # each call reads them all
+    known: dict[int, tuple[str, str]] = {}  # each look at a name or a version parses a whole file
     for group in GROUPS:
-        for point in importlib.metadata.entry_points(group=f"lth_bench.{group}"):
-            origin = point.dist.name if point.dist is not None else "unknown"
-            version = point.dist.version if point.dist is not None else ""
+        for point in installed.select(group=f"lth_bench.{group}"):
+            dist = point.dist
+            if id(dist) not in known:
+                known[id(dist)] = ("unknown", "") if dist is None else (dist.name, dist.version)
+            origin, version = known[id(dist)]
             if third_party or origin == OWN:
                 entries.append(
                     Entry(name=point.name, group=group, origin=origin, version=version, point=point)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import runpy
 import subprocess
 import sys
 
@@ -368,14 +369,18 @@ print(trained.key, trained.reused, trained.values["fc1.weight"].sum().item())
 """
 
 
-def test_two_processes_that_want_one_training_do_it_once(tmp_path):
-    command = [sys.executable, "-c", RACE]
-    runs = [
-        subprocess.Popen([*command, name, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        for name in ("a", "b")
-    ]
-    answers = [run.communicate(timeout=240)[0].split() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0]
+def test_two_processes_that_want_one_training_do_it_once(tmp_path, monkeypatch, capsys):
+    """This process is one of them."""
+    script = tmp_path / "race.py"
+    script.write_text(RACE)
+    with subprocess.Popen(
+        [sys.executable, script, "b", tmp_path], stdout=subprocess.PIPE, text=True
+    ) as other:
+        monkeypatch.setattr(sys, "argv", ["race.py", "a", str(tmp_path)])
+        runpy.run_path(str(script))
+        theirs = other.communicate(timeout=240)[0]
+    assert other.returncode == 0
+    answers = [capsys.readouterr().out.split(), theirs.split()]
     assert sorted(reused for _, reused, _ in answers) == ["False", "True"]
     assert answers[0][0] == answers[1][0]
     assert answers[0][2] == answers[1][2]
