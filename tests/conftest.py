@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import sys
@@ -32,6 +33,16 @@ settings.load_profile("lth-bench")
 def own_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the results of whoever runs the tests."""
     monkeypatch.delenv("LTH_BENCH_RESULTS", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_built_once() -> Iterator[None]:
+    """Typer builds every command at each call of the application, for a tenth of a second."""
+    import typer.main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

@@ -20,9 +20,12 @@ Env = Callable[..., dict[str, str]]
     ("device", "machine", "said"),
     [
         ("cuda:3", dict(devices=2), "it has: cpu, cuda:0 (NVIDIA Pretend, 150 GB), cuda:1"),
-        ("cuda", dict(devices=2, taken=140 * GIB - 2**28), "is full: 0.3 of 150.3 GB is free"),
+        pytest.param(
+            "cuda", dict(devices=2, taken=140 * GIB - 2**28), "is full: 0.3 of 150.3 GB is free",
+            marks=pytest.mark.slow,  # how it is asked and said is in executors/test_probe.py
+        ),
     ],
-)
+)  # fmt: skip
 def test_one_message_before_anything_trains(
     lth: Any, gpu_env: Env, tiny: str, device: str, machine: dict[str, int], said: str
 ) -> None:

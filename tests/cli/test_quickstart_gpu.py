@@ -21,7 +21,8 @@ def run(lth, gpu_env, tmp_path, size, *more):
 
 
 def test_a_smoke_run(lth, gpu_env, tmp_path):
-    run(lth, gpu_env, tmp_path, "1", "--smoke", "-m", "mlp")
+    """Rounds, and masks that change while a network trains."""
+    run(lth, gpu_env, tmp_path, "1", "--smoke", "-m", "mlp", "-s", "imp", "-s", "rigl")
 
 
 @pytest.mark.slow

@@ -63,6 +63,7 @@ def requests(half_mask, request_of):
     return make
 
 
+@pytest.mark.usefixtures("few_steps_a_graph")
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
 def test_a_member_has_the_bits_that_it_has_alone(
@@ -82,6 +83,7 @@ def test_a_member_has_the_bits_that_it_has_alone(
         assert one.outcome.curve == alone.outcome.curve
 
 
+@pytest.mark.usefixtures("few_steps_a_graph")
 def test_branches_lie_side_by_side(pretend_gpu, make_bench, requests, stack):
     bench = make_bench(Net(), RECIPE, device="cuda:0")
     layout = Branches(bench.network, bench.data, RECIPE, 3)

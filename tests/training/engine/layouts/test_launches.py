@@ -76,7 +76,11 @@ def test_at_full_size_too(net, kind, launches):
     assert few == many
 
 
-@pytest.mark.parametrize("net", [LeNet300100(), ResNet20()], ids=["lenet_300_100", "resnet20"])
+@pytest.mark.parametrize(
+    "net",
+    [MLP(hidden=(7,)), ConvBN(), pytest.param(ResNet20(), marks=pytest.mark.slow)],
+    ids=["mlp", "conv", "resnet20"],
+)
 def test_a_training_alone_takes_no_more_than_a_cohort(net, launches):
     alone, _ = launches(net, Plain, 1)
     several, _ = launches(net, Explicit, 2)
