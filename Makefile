@@ -31,7 +31,7 @@ check: $(STAMP) ## style, types, layering and the quick tests, in half a minute 
 
 # What a change breaks most often, in one process beside `make lint`.
 QUICK := $(addprefix tests/,masks params stats system suite/test_overrides.py suite/test_select.py \
-  plugins/test_contract.py store/test_journal.py running/test_plan.py test_public_names.py)
+  plugins/test_contract.py store/test_journal.py test_public_names.py)
 
 quick: $(STAMP) ## the quick tests alone
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q $(QUICK) $(ARGS)
