@@ -34,7 +34,9 @@ def copied_database(tmp_path_factory: pytest.TempPathFactory) -> Any:
     fold = importlib.import_module(FOLD)
     open_writable, create = fold.open_writable, fold._create
     nothing = hashlib.sha256(b"").hexdigest()
-    mark = FileMark(schema.SCHEMA_VERSION, 0, 0, nothing, nothing)
+    mark = FileMark(
+        schema_version=schema.SCHEMA_VERSION, offset=0, records=0, head=nothing, tail=nothing
+    )
     template = Paths(tmp_path_factory.mktemp("empty") / "results.duckdb")
     with open_writable(template) as con:
         schema.create(con)
