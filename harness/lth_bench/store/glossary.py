@@ -154,7 +154,7 @@ COLUMNS = {
     "failed": "Seeds that the method lost: failed or diverged.",
     "skipped": "Seeds whose density the strategy cannot reach; of a control, where it would be "
     "its own ticket.",
-    "pending": "Seeds still owed: to come, interrupted, out of memory or out of time.",
+    "pending": "Seeds without a result yet: to come, interrupted, out of memory or out of time.",
     # comparisons
     "versus": "What it is compared with at the same task and seed: dense, baseline, or ticket "
     "(a control's own ticket).",
