@@ -108,7 +108,7 @@ def main() -> NoReturn:
             context = getattr(error, "ctx", None)
             where = f" (see `{context.command_path} --help`)" if context is not None else ""
             if usage():  # empty where the help was asked for by saying nothing
-                _say(f"error: {usage()}{where}")
+                _say(f"error: {usage().removesuffix('.')}{where}")
             sys.exit(UserError.exit_code)
         _fault(error)
 
