@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -40,13 +41,19 @@ def texts() -> Iterator[tuple[str, str]]:
     yield from helps(typer.main.get_command(app), "lth-bench")
 
 
-def helps(command: object, name: str) -> Iterator[tuple[str, str]]:
-    """The help of a command, of its options, and of its commands."""
-    yield name, str(getattr(command, "help", "") or "")
-    for parameter in getattr(command, "params", ()):
-        yield f"{name} {parameter.name}", str(getattr(parameter, "help", "") or "")
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """A command and those in it, by what one types."""
+    yield name, command
     for inner, found in getattr(command, "commands", {}).items():
-        yield from helps(found, f"{name} {inner}")
+        yield from commands(found, f"{name} {inner}")
+
+
+def helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
+    """The help of a command, of its options, and of its commands."""
+    for typed, found in commands(command, name):
+        yield typed, found.help or ""
+        for parameter in found.params:
+            yield f"{typed} {parameter.name}", parameter.help or ""
 
 
 @pytest.mark.parametrize("pattern", INSTEAD)
@@ -76,3 +83,16 @@ def test_a_help_begins_as_a_sentence_and_ends_as_one() -> None:
         and not (re.match(rf"[A-Z]|{values}", text) and re.search(r"[.…]\"?\)?$", text.strip()))
     ]
     assert odd == []
+
+
+def test_a_switch_asks_for_no_value() -> None:
+    """`--json <bool>` in a help would have readers type `--json true`."""
+    asked = [
+        f"{name} {parameter.name}"
+        for name, command in commands(typer.main.get_command(app), "lth-bench")
+        for parameter in command.params
+        if getattr(parameter, "is_flag", False)
+        and parameter.metavar != ""
+        and parameter.name not in ("help", "install_completion", "show_completion")
+    ]
+    assert asked == []

@@ -25,7 +25,7 @@ FolderOption = Annotated[
 SnapshotOption = Annotated[
     Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.duckdb.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+ForceOption = Annotated[bool, typer.Option("--force", metavar="", help="Overwrite existing files.")]
 
 
 @app.command("parquet")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def gc(
     results: ResultsOption = None,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove them; by default they are only listed.")
+        bool,
+        typer.Option("--remove", metavar="", help="Remove them; by default they are only listed."),
     ] = False,
     json_: JsonOption = False,
 ) -> None:

@@ -51,7 +51,7 @@ def leaderboard(
         ),
     ] = None,
     across: Annotated[
-        bool, typer.Option("--across", help="Rank over all tasks of each suite.")
+        bool, typer.Option("--across", metavar="", help="Rank over all tasks of each suite.")
     ] = False,
     suite: SuitesOption = None,
     task: TasksOption = None,

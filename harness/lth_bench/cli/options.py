@@ -85,11 +85,15 @@ NoPluginsOption = Annotated[
     typer.Option(
         "--no-plugins",
         envvar="LTH_BENCH_NO_PLUGINS",
+        metavar="",
         help="Ignore plugins of other packages; files after --plugin still load.",
     ),
 ]
 SmokeOption = Annotated[
-    bool, typer.Option("--smoke", help="Train a few steps of everything, to check that it runs.")
+    bool,
+    typer.Option(
+        "--smoke", metavar="", help="Train a few steps of everything, to check that it runs."
+    ),
 ]
 CohortSizeOption = Annotated[
     str,
@@ -102,7 +106,9 @@ CohortSizeOption = Annotated[
 ]
 ExactCohortSizeOption = Annotated[
     bool,
-    typer.Option("--exact-cohort-size", help="Retrain what was trained at another cohort size."),
+    typer.Option(
+        "--exact-cohort-size", metavar="", help="Retrain what was trained at another cohort size."
+    ),
 ]
 TimeoutOption = Annotated[
     str | None,
@@ -122,10 +128,10 @@ RetryOption = Annotated[
     ),
 ]
 RerunOption = Annotated[
-    bool, typer.Option("--rerun", help="Run everything again, trainings included.")
+    bool, typer.Option("--rerun", metavar="", help="Run everything again, trainings included.")
 ]
 ExitFirstOption = Annotated[
-    bool, typer.Option("--exitfirst", "-x", help="Stop at the first failure.")
+    bool, typer.Option("--exitfirst", "-x", metavar="", help="Stop at the first failure.")
 ]
 SuitesOption = Annotated[
     list[str] | None,
@@ -153,4 +159,4 @@ FormatOption = Annotated[
         autocompletion=complete.one_of("table", "json", "csv", "markdown", "latex"),
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonOption = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]

@@ -40,7 +40,7 @@ def plan(
         ),
     ] = None,
     estimate: Annotated[
-        bool, typer.Option(help="Time a few steps of each task on this device.")
+        bool, typer.Option(metavar="", help="Time a few steps of each task on this device.")
     ] = True,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,

@@ -29,7 +29,9 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name in suites.")],
     single_file: Annotated[
         bool,
-        typer.Option("--single-file", help="Write only NAME.py and a suite, without a package."),
+        typer.Option(
+            "--single-file", metavar="", help="Write only NAME.py and a suite, without a package."
+        ),
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")

@@ -65,11 +65,16 @@ def tune(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     no_final: Annotated[
-        bool, typer.Option("--no-final", help="Only search; do not compare on the suite's seeds.")
+        bool,
+        typer.Option(
+            "--no-final", metavar="", help="Only search; do not compare on the suite's seeds."
+        ),
     ] = False,
     best: Annotated[
         bool,
-        typer.Option("--best", help="Print a suite with the best settings so far; do not search."),
+        typer.Option(
+            "--best", metavar="", help="Print a suite with the best settings so far; do not search."
+        ),
     ] = False,
     trial: Annotated[
         int | None,
@@ -94,12 +99,17 @@ def tune(
     ] = None,
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Start these studies again; finished trainings are reused."),
+        typer.Option(
+            "--restart",
+            metavar="",
+            help="Start these studies again; finished trainings are reused.",
+        ),
     ] = False,
     take_over: Annotated[
         bool,
         typer.Option(
             "--take-over",
+            metavar="",
             help="Also run the unfinished trials of other processes; use it once these have ended.",
         ),
     ] = False,
