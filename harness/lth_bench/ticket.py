@@ -271,7 +271,7 @@ class Ticket:
         on_step: OnStep | None = None,
         every: int = 1,
         until: Until | None = None,
-        any_target: bool = False,
+        target_independent: bool = False,
     ) -> Trained:
         """Train. Everything defaults to the ticket's own.
 
@@ -281,7 +281,7 @@ class Ticket:
         their view's `memo`; `until`'s is the answer's `memo`. `penalty` adds a term to the loss;
         `parametrize` maps trainables and mask to the weights that the network uses.
 
-        Say `any_target` where `on_step`, `penalty` and `parametrize` do the same whatever the
+        Say `target_independent` where `on_step`, `penalty` and `parametrize` do the same whatever the
         ticket's target, so that the densities of a strategy share the training.
 
         Trainings are content-addressed: what was trained before, by whatever strategy, is
@@ -320,7 +320,7 @@ class Ticket:
         identity: dict[str, object] | None = None
         mine = {**self.context.identity, "call": self.ledger.calls, "every": every}
         if private:
-            identity = {**mine, "target": None if any_target else self.target}
+            identity = {**mine, "target": None if target_independent else self.target}
         if until is not None:  # it may end each density's search at another step
             request = replace(request, search={**mine, "target": self.target})
         if private or until is not None:

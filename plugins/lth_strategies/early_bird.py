@@ -84,7 +84,7 @@ class EarlyBird:
             penalty=self._penalty(groups),
             until=settled,
             every=max(1, round(self.interval * ticket.steps_per_epoch)),
-            any_target=True,  # each density watches the same training
+            target_independent=True,  # each density watches the same training
         )
         ticket.memo["search"] = search
         if history := search.memo.get("history"):

@@ -17,7 +17,7 @@ from lth_bench import hookspecs
 HOOKS = (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS)
 MEDDLING = ("select_mask", "rewind_point", "train")
 """The hooks that decide a result; no observer has one."""
-FLAGS = ("iterative", "dynamic", "structured", "dense_only", "seedless")
+FLAGS = ("iterative", "dynamic", "structured", "dense_only", "seed_independent")
 """Class attributes that the harness and its contracts read, each True or False."""
 REACHES = "reaches"
 """Class attribute, or property, of strategies that can have a few densities only."""

@@ -60,16 +60,18 @@ def repeats(case: Case) -> bool:
     "another seed gives another mask, from other start values",
     meet="make every random draw a function of ticket.seed: ticket.stream(purpose) is one, "
     "torch.Generator().manual_seed(0) is not; if mask and start values are the same for every seed "
-    "by design, such as a fixed pattern on pretrained weights, set seedless = True on the class",
+    "by design, such as a fixed pattern on pretrained weights, set seed_independent = True on the class",
 )
 def other_seed(case: Case) -> None:
     """Everything that a ticket offers is a function of its seed: initial values, the order of the
     data, the dense run, the streams. So randomness is the rule and needs no declaration; what
-    does without declares `seedless = True`. A spread over seeds of which some part is the same
+    does without declares `seed_independent = True`. A spread over seeds of which some part is the same
     each time is too small, and no table shows it.
     """
-    if case.flag("seedless"):
-        raise NotApplicable("seedless = True: mask and start values are the same for every seed")
+    if case.flag("seed_independent"):
+        raise NotApplicable(
+            "seed_independent = True: mask and start values are the same for every seed"
+        )
     if case.flag("dense_only"):
         raise NotApplicable("dense_only = True: the strategy decides nothing")
     case.require(case.base)
