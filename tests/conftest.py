@@ -93,12 +93,12 @@ def blobs() -> Any:
 
     from lth_bench.data.arrays import Arrays
 
-    draws = torch.Generator().manual_seed(11)
-    shapes = torch.rand(3, 1, 6, 6, generator=draws)
+    rng = torch.Generator().manual_seed(11)
+    shapes = torch.rand(3, 1, 6, 6, generator=rng)
 
     def images(n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        y = torch.randint(0, 3, (n,), generator=draws)
-        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=draws)
+        y = torch.randint(0, 3, (n,), generator=rng)
+        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=rng)
         return x.to(torch.uint8), y
 
     return Arrays(*images(260), *images(90), classes=3)

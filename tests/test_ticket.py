@@ -61,7 +61,7 @@ def test_batches_show_each_training_example_at_most_once_in_an_order_of_their_ow
 
 @pytest.mark.parametrize("size", [0, 201])
 def test_batches_of_an_impossible_size(size, ticket):
-    with pytest.raises(ValueError, match=f"1 to 200 examples here, but got {size}"):
+    with pytest.raises(ValueError, match=f"size must be from 1 to 200, .* but got {size}"):
         next(ticket.batches(size))
 
 
@@ -97,7 +97,7 @@ def test_the_dense_run_s_states(make_bench):
     assert all(torch.equal(v, after.values[k]) for k, v in before.values.items())
     assert dense.at(12).values is dense.values
     for step in (-1, 13):
-        with pytest.raises(ValueError, match=f"the dense run has steps 0 to 12, but got {step}"):
+        with pytest.raises(ValueError, match=f"step must be from 0 to 12, .* but got {step}"):
             dense.at(step)
 
 

@@ -1,7 +1,7 @@
-"""lth-bench: compare lottery-ticket methods, faithfully and in pairs.
+"""lth-bench: faithful, paired comparisons of lottery-ticket methods.
 
-The names that plugins and notebooks use live here; each is imported when first used, so that
-`import lth_bench` is quick.
+All names for plugins and notebooks are here; each is imported on first use, so that
+`import lth_bench` is fast.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Before the first product: MKL's results must not depend on where in memory a matrix begins, or
-# the bits of a stack's member would depend on its slot. AUTO keeps the processor's vector width;
-# products take as long as without (LeNet-300-100's: 625 and 628 µs).
+# Before the first product: MKL's results must not depend on a matrix's memory alignment, or a
+# member's bits would depend on its slot. AUTO keeps the processor's SIMD width; products take as
+# long as without it (LeNet-300-100: 625 and 628 µs).
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOMES = {

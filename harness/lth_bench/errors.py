@@ -1,4 +1,4 @@
-"""Errors that a user can fix, and the exit code each one ends the command line with."""
+"""Errors that a user can fix, and the exit code of the command line for each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ REGRESSION = 6
 class UserError(ValueError):
     """A mistake the user can fix: what is wrong, the value, what is allowed, what to do next.
 
-    The command line prints it as one message without a traceback and exits with `exit_code`.
-    `path` holds the keys that lead to the offending value, so that a reader of TOML can add the
-    line.
+    The command line prints it as one message without a traceback and exits with `exit_code`. `path`
+    holds the keys that lead to the offending value, so that a TOML reader can add the line number.
     """
 
     exit_code = USAGE
@@ -31,7 +30,7 @@ class UserError(ValueError):
 
 
 class UnknownName(UserError):
-    """A name that is not among the known ones."""
+    """A name that is not among the known names."""
 
     def __init__(
         self, kind: str, name: str, choices: Iterable[str], path: tuple[str | int, ...] = ()
@@ -52,7 +51,7 @@ class Unreachable(Exception):
 
 
 class TrainingNotKept(Exception):
-    """A training could not be kept on disk. Not the method's fault: it ends the run."""
+    """A training could not be stored on disk. Not the method's fault: it ends the run."""
 
 
 class Diverged(Exception):
@@ -60,19 +59,19 @@ class Diverged(Exception):
 
 
 class TrainingError(Exception):
-    """What ended a training and is no strategy's doing: an error of the user's network, of its
-    data, or of the engine. The text says whose, and where.
+    """An error that ended a training and is not the strategy's fault: in the user's network, its
+    data, or the engine. The text says in which, and where.
     """
 
 
 class Unwinding(BaseException):
-    """Unwinds whatever runs; nothing on the way may take it for an error."""
+    """Unwinds everything that runs; no handler on the way may treat it as an error."""
 
 
 class StrategyError(Exception):
-    """A plugin broke its contract, or raised; names the plugin and the hook.
+    """A plugin broke a contract, or raised; names the plugin and the hook.
 
-    `contract` is the one of `lth_bench.testing` that was broken, "" where the plugin raised.
+    `contract` is the broken contract of `lth_bench.testing`, "" if the plugin raised.
     """
 
     def __init__(self, plugin: str, hook: str, message: str, contract: str = "hooks") -> None:
@@ -88,44 +87,44 @@ class OutOfTime(Exception):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory was too small, the device's or the machine's: torch says it in several ways,
-    and is not imported for that.
+    """Whether an error means that the device's or the machine's memory was too small. Does not
+    import torch, which reports this in several ways.
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in told(error) for sign in signs)
+    return isinstance(error, RuntimeError) and any(sign in describe_error(error) for sign in signs)
 
 
 LONGEST = 2000
-"""Characters of an error's own text that are told."""
+"""Maximum characters of an error's own text in messages."""
 LONGEST_REASON = 2 * LONGEST
-"""Characters of the reason in a row, which names plugin, hook and line besides."""
+"""Maximum characters of the reason in a row, which also names plugin, hook and line."""
 
 
-def told(error: BaseException) -> str:
-    """`IndexError: index 7 is out of range`, whatever a user's error has for a text: one that
-    cannot be made, or written, or read by a person.
+def describe_error(error: BaseException) -> str:
+    """Type and text, such as `IndexError: index 7 is out of range`. Works for any text a user's
+    error may have, even one that cannot be computed, encoded or printed.
     """
-    return f"{type(error).__name__}: {text_of(error)}"
+    return f"{type(error).__name__}: {error_text(error)}"
 
 
-def text_of(error: BaseException, most: int = LONGEST) -> str:
-    """An error's own text, whatever a user's has for one, in at most `most` characters."""
+def error_text(error: BaseException, most: int = LONGEST) -> str:
+    """An error's own text in at most `most` characters, whatever it contains."""
     try:
         text = str(error)
-    except BaseException as other:  # whatever it is, it is their text's
+    except BaseException as other:  # the user's __str__ may raise anything
         text = f"its text raises {type(other).__name__}"
-    return bounded(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0"), most)
+    return truncated(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0"), most)
 
 
-def bounded(text: str, most: int) -> str:
-    """The text, cut where it has more than `most` characters, and then saying how many it has."""
+def truncated(text: str, most: int) -> str:
+    """The text, cut after `most` characters; a cut text ends with its full length."""
     return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """The end of an error message: the nearest name, or all of them when none is near."""
+    """The end of an error message: the nearest name, or all names if none is near."""
     known = list(choices)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

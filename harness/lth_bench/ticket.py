@@ -25,7 +25,7 @@ Role = Literal["search", "train"]
 
 @dataclass
 class CostLedger:
-    """Receipts of the trainings an experiment has asked for, with what each was for."""
+    """The trainings an experiment has requested, each with its purpose."""
 
     search: list[Trained] = field(default_factory=list)
     train: list[Trained] = field(default_factory=list)
@@ -36,19 +36,19 @@ class CostLedger:
         """Count a training once under the role of the running hook."""
         known = any(t.key == trained.key for t in (*self.search, *self.train))
         if not known:
-            # accounts need no tensors: those of a long ladder would fill the device
+            # without tensors, which over many rounds would fill the device
             best = State({}, trained.best.step, trained.layers)
             receipt = replace(trained, values={}, best=best, mask=Mask({}), memo={})
             (self.search if self.role == "search" else self.train).append(receipt)
 
     def retire(self) -> None:
-        """A round is over: what trained it becomes part of the search for the next."""
+        """End a round: its training becomes part of the search for the next."""
         self.search.extend(self.train)
         self.train.clear()
 
 
 class DenseRun:
-    """The task's unpruned training at this seed, trained when first asked for."""
+    """The task's unpruned training at this seed, trained on first use."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class DenseRun:
         context: FitContext = ALONE,
         on_eval: OnEval | None = None,
     ) -> None:
-        """`checkpoints` are the steps whose state the run keeps, and `on_eval` hears of its
+        """`checkpoints` are the steps whose state the run keeps; `on_eval` is called with its
         evaluations.
         """
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
@@ -96,17 +96,19 @@ class DenseRun:
     def at(self, step: int) -> State:
         """The run's state after `step` updates, 0 ≤ step ≤ the length of training.
 
-        Step 0 costs nothing. A step that the plan did not announce is trained up to there.
+        Step 0 is free. A step that was not planned is trained up to there.
         """
         total = self._bench.total_steps
         if not 0 <= step <= total:
-            raise ValueError(f"the dense run has steps 0 to {total}, but got {step}")
+            raise ValueError(
+                f"step must be from 0 to {total}, the length of the dense run, but got {step}"
+            )
         if step == 0:
             return self._bench.initial(self._seed)
         if step == total:
             return self.trained
         if self._trained is None:
-            # who needs no more of the dense run than this pays for no more, whatever others need
+            # an experiment that needs only this much of the dense run pays only for this much
             prefix = self._fit(self._request(step, frozenset()))
             self._ledger.add(prefix)
             return prefix
@@ -114,7 +116,7 @@ class DenseRun:
             kept = self._bench.checkpoint(self._trained.key, step)
             if kept is not None:
                 return kept
-        # part of a run that is counted already
+        # part of a run that is already counted
         return self._fit(self._request(step, frozenset()))
 
     def _fit(self, request: FitRequest) -> Trained:
@@ -122,21 +124,21 @@ class DenseRun:
 
 
 class StepMatrix(NamedTuple):
-    """A value for every pair of moments of a search."""
+    """A value for every pair of steps of a search."""
 
     steps: tuple[int, ...]
-    """The n moments, as steps of training."""
+    """The n steps of training."""
     values: list[list[float]]
     """n rows of n."""
 
 
 @dataclass(kw_only=True)
 class Ticket:
-    """A round's facts, data and trainings, as its hooks see them.
+    """A round's facts, data and trainings, as given to its hooks.
 
-    In `select_mask`, `mask` is the round before's final mask (ones at first) and `trained` the
-    last state of the training behind it (the dense run at first). The later hooks see the new
-    mask; `train` and `score` also see `start`. The test split cannot be reached from here.
+    In `select_mask`, `mask` is the previous round's final mask (ones at first) and `trained` the
+    last state of the training behind it (the dense run at first). The later hooks see the new mask;
+    `train` and `score` also see `start`. There is no access to the test split.
     """
 
     bench: Workbench = field(repr=False)
@@ -145,25 +147,25 @@ class Ticket:
     target: float
     """The density to reach, in (0, 1]."""
     round: int
-    """Rounds finished before this one."""
+    """Number of rounds finished before this one."""
     mask: Mask
-    """Which weights stay."""
+    """The current mask: which weights are kept."""
     dense: DenseRun = field(repr=False)
     """The unpruned training of this task and seed: `.values`, `.trained`, `.at(step)`."""
     ledger: CostLedger = field(repr=False)
     context: FitContext = field(default=ALONE, repr=False)
     before: Trained | None = field(default=None, repr=False)
     start: RewindPoint | None = field(default=None, repr=False)
-    """From where this ticket is trained; set once `rewind_point` has answered."""
+    """Where this ticket's training starts; set after `rewind_point`."""
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
-    """Passes data between one round's hooks."""
+    """Passes data between the hooks of one round."""
     on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
     matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
-    """What `keep_matrix` was given in this round."""
+    """The matrices recorded by `keep_matrix` in this round."""
 
     @property
     def trained(self) -> Trained:
-        """The training behind `mask`, at its last step: the round before's, or the dense run."""
+        """The training behind `mask`, at its last step: the previous round's, or the dense run."""
         return self.before if self.before is not None else self.dense.trained
 
     @property
@@ -183,17 +185,17 @@ class Ticket:
 
     @property
     def device(self) -> torch.device:
-        """Where values and masks live."""
+        """The device of values and masks."""
         return self.bench.device
 
     @property
     def prunable(self) -> int:
-        """Number of prunable weights, pruned ones included."""
+        """Number of prunable weights, including pruned ones."""
         return sum(layer.numel for layer in self.layers)
 
     @property
     def target_count(self) -> int:
-        """Weights at the target: round(target × prunable)."""
+        """Number of weights at the target: round(target × prunable)."""
         return count_at(self.target, self.prunable)
 
     @property
@@ -218,10 +220,10 @@ class Ticket:
 
     @property
     def units(self) -> tuple[UnitGroup, ...]:
-        """The network's groups of coupled channels and neurons, the output layer's apart.
+        """The network's groups of coupled channels and neurons, without the output layer's.
 
-        Raises Unreachable for a network that has none, or whose units cannot be removed one by
-        one: the strategy's rows are then skipped with this reason.
+        Unreachable for a network that has none, or whose units cannot be removed one by one: the
+        strategy's rows are then skipped with this reason.
         """
         try:
             groups = self.bench.units
@@ -236,18 +238,22 @@ class Ticket:
         return groups
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """A live network of one's own, in training mode, with these values (initial ones)."""
+        """A separate network on the device, in training mode, with these values (by default the
+        initial ones).
+        """
         return self.bench.network.twin(self.initial.values if values is None else values)
 
     def batches(self, size: int, purpose: str = "batches") -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of the training split: normalised float [N, C, H, W] and labels [N].
 
-        Unaugmented, each example once, in an order of their own: a function of (seed, purpose).
+        Not augmented, each example once, in an order that depends on (seed, purpose).
         """
         data = self.bench.data
         n = len(data.train)
         if not 1 <= size <= n:
-            raise ValueError(f"a batch has 1 to {n} examples here, but got {size}")
+            raise ValueError(
+                f"size must be from 1 to {n}, the examples in the training split, but got {size}"
+            )
         order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
         for i in range(0, n - size + 1, size):
             index = order[i : i + size]
@@ -273,19 +279,19 @@ class Ticket:
         until: Until | None = None,
         target_independent: bool = False,
     ) -> Trained:
-        """Train. Everything defaults to the ticket's own.
+        """Train. Every argument defaults to the ticket's own value.
 
         `start` and `end` are absolute steps of the schedule; beyond its end the last learning
-        rate holds. Every `every` steps `on_step` runs between backward and update and may answer
-        with a `Change`, and `until` may stop the training. What they remember they keep in
-        their view's `memo`; `until`'s is the answer's `memo`. `penalty` adds a term to the loss;
+        rate holds. Every `every` steps `on_step` runs between backward and update and may return
+        a `Change`, and `until` may stop the training. Their only memory is their view's `memo`;
+        that of `until` is returned as `Trained.memo`. `penalty` adds a term to the loss;
         `parametrize` maps trainables and mask to the weights that the network uses.
 
-        Say `target_independent` where `on_step`, `penalty` and `parametrize` do the same whatever the
-        ticket's target, so that the densities of a strategy share the training.
+        Set `target_independent` if `on_step`, `penalty` and `parametrize` do not depend on the
+        ticket's target density: then all densities of a strategy share the training.
 
-        Trainings are content-addressed: what was trained before, by whatever strategy, is
-        returned at once.
+        Trainings are content-addressed: one that was done before, by any strategy, is returned
+        immediately.
         """
         point = self.start
         if values is None:
@@ -294,13 +300,15 @@ class Ticket:
             start = point.step if point is not None else 0
         end = self.total_steps if end is None else end
         if not 0 <= start <= end:
-            raise ValueError(f"a training runs from 0 ≤ start ≤ end, but got {start} and {end}")
+            raise ValueError(
+                f"start and end must satisfy 0 ≤ start ≤ end, but got {start} and {end}"
+            )
         if every < 1:
             raise ValueError(f"every must be at least 1 step, but got {every}")
         for name in ("dtype", "val_size"):
             if recipe is not None and getattr(recipe, name) != getattr(self.recipe, name):
                 raise ValueError(
-                    f"{name} belongs to the task: a training has the task's own, "
+                    f"recipe.{name} must be the task's own, "
                     f"{getattr(self.recipe, name)!r}, but got {getattr(recipe, name)!r}"
                 )
         request = FitRequest(
@@ -321,7 +329,7 @@ class Ticket:
         mine = {**self.context.identity, "call": self.ledger.calls, "every": every}
         if private:
             identity = {**mine, "target": None if target_independent else self.target}
-        if until is not None:  # it may end each density's search at another step
+        if until is not None:  # it may stop each density's search at another step
             request = replace(request, search={**mine, "target": self.target})
         if private or until is not None:
             self.ledger.calls += 1
@@ -331,26 +339,27 @@ class Ticket:
         return trained
 
     def keep_matrix(self, name: str, steps: Sequence[int], values: Tensor) -> None:
-        """Record a value for every pair of moments in the search, for the report to draw.
+        """Record a value for every pair of steps of the search, for the report to draw.
 
-        `values` is [n, n] for the n `steps` of training at which something was looked at, such as
-        the distances between the masks at these steps. At most 256 moments; kept to six decimals.
-        Call it in `select_mask`; the reported tickets' matrices go into the table `matrices`.
+        `values` is [n, n] for n `steps` of training, for example the distances between the masks at
+        these steps. At most 256 steps; stored to six decimals. Call it in `select_mask`; the
+        matrices of reported tickets go into the table `matrices`.
+
         ValueError for another shape, and for values that are not finite.
         """
         n = len(steps)
         if n > 256 or values.shape != (n, n) or not bool(torch.isfinite(values).all()):
             raise ValueError(
-                f"a matrix has one finite value for every pair of at most 256 steps, but got "
+                f"a matrix needs one finite value for every pair of at most 256 steps, but got "
                 f"{n} steps and values of shape {list(values.shape)}"
             )
         rows = [[round(x, 6) for x in row] for row in values.tolist()]
         self.matrices[name] = StepMatrix(tuple(map(int, steps)), rows)
 
     def after_selection(self, mask: Mask) -> Ticket:
-        """This ticket with the mask that `select_mask` chose."""
+        """This ticket with the mask from `select_mask`."""
         return replace(self, mask=mask)
 
     def after_rewinding(self, start: RewindPoint) -> Ticket:
-        """This ticket with the point that `rewind_point` chose."""
+        """This ticket with the point from `rewind_point`."""
         return replace(self, start=start)

@@ -1,7 +1,7 @@
-"""What an observer sees of a ticket: the facts, and copies of the values.
+"""What an observer sees of a ticket: its facts, and copies of its values.
 
-An observer cannot change a result. So it gets no live tensor, and nothing that trains: a training
-that an observer asked for would count as the strategy's cost.
+An observer cannot change a result, so it gets no live tensors and cannot train: a training
+requested by an observer would count towards the strategy's cost.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 Training = Literal["dense", "search", "train"]
 
 WITHHELD = {
-    "fit": "a training would count as the strategy's cost",
-    "dense": "it may have to be trained, and would count as the strategy's cost",
+    "fit": "a training would count towards the strategy's cost",
+    "dense": "it may have to be trained, and would count towards the strategy's cost",
     "trained": "it may have to be trained; a hook gets the finished training as an argument",
     "keep_matrix": "it adds to the record",
     "memo": "it passes data between the strategy's own hooks",
     "units": "use lth_bench.structure.unit_groups(ticket.module(), ticket.input_shape)",
 }
-"""What tickets have and views have not, with the reason."""
+"""Attributes of tickets that views do not have, with the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class TicketView:
-    """A ticket as observers see it. What has a name of `Ticket`'s means the same.
+    """A ticket as observers see it. Names shared with `Ticket` have the same meaning.
 
-    Every tensor is a copy made when it is asked for, so looking at what is not needed costs
-    nothing, and changing it changes nothing.
+    Every tensor is copied when it is accessed, so unused ones cost nothing, and changing one has no
+    effect.
     """
 
     _ticket: Ticket = field(repr=False)
@@ -50,12 +50,12 @@ class TicketView:
     control: str = "none"
     """`none` for the ticket itself; `reinit` or `shuffle` for a control."""
     training: Training = "train"
-    """What the training is for: `train` trains the ticket, `search` looks for its mask, `dense` is
-    the task's unpruned run."""
+    """The training's purpose: `train` trains the ticket, `search` searches for its mask, `dense`
+    is the task's unpruned run."""
 
     @property
     def experiment_id(self) -> str:
-        """The same as in the database."""
+        """The id in the database."""
         return self._experiment.experiment_id
 
     @property
@@ -80,12 +80,12 @@ class TicketView:
 
     @property
     def task(self) -> tuple[str, str, str]:
-        """Model, dataset and recipe, by the names that tables show."""
+        """Model, dataset and recipe, by display name."""
         return self._experiment.task
 
     @property
     def artifacts(self) -> Path:
-        """The folder of files beside the results; an observer's go into a folder of its own."""
+        """The folder of files beside the results; an observer should use a subfolder of its own."""
         return self._ticket.bench.cache.root.parent
 
     @property
@@ -105,17 +105,17 @@ class TicketView:
 
     @property
     def round(self) -> int:
-        """Rounds finished before this one."""
+        """Number of rounds finished before this one."""
         return self._ticket.round
 
     @property
     def mask(self) -> Mask:
-        """The mask that the training began with; in a search, the round before's."""
+        """The mask at the start of the training; in a search, the previous round's."""
         return observed_mask(self._ticket.mask)
 
     @property
     def start(self) -> RewindPoint | None:
-        """The values and the step that the ticket is trained from; None in a search."""
+        """The values and step from which the ticket is trained; None in a search."""
         point = self._ticket.start
         return None if point is None else RewindPoint(Copies(point.values), point.step)
 
@@ -131,7 +131,7 @@ class TicketView:
 
     @property
     def prunable(self) -> int:
-        """Number of prunable weights, pruned ones included."""
+        """Number of prunable weights, including pruned ones."""
         return self._ticket.prunable
 
     @property
@@ -141,7 +141,7 @@ class TicketView:
 
     @property
     def device(self) -> torch.device:
-        """Where values and masks live."""
+        """The device of values and masks."""
         return self._ticket.device
 
     @property
@@ -165,7 +165,7 @@ class TicketView:
         return self._ticket.classes
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """A network of one's own on the device, in training mode, with these values."""
+        """A separate network on the device, in training mode, with these values."""
         return self._ticket.module(values)
 
     def batches(self, size: int, purpose: str = "batches") -> Iterator[tuple[Tensor, Tensor]]:
@@ -183,7 +183,7 @@ class TicketView:
 
 
 class Copies(Mapping[str, Tensor]):
-    """A state dict whose tensors are copied when they are read."""
+    """A state dict whose tensors are copied on access."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = tensors
@@ -207,7 +207,7 @@ def observed_mask(mask: Mask) -> Mask:
 
 
 def observed(trained: Trained) -> Trained:
-    """The outcome of a training, with copies of its tensors."""
+    """The result of a training, with copies of its tensors."""
     best = State(Copies(trained.best.values), trained.best.step, trained.best.layers)
     return dataclasses.replace(
         trained, values=Copies(trained.values), best=best, mask=observed_mask(trained.mask)

@@ -1,1 +1,3 @@
-"""The built-in strategies, one file a method, found through entry points like anybody's."""
+"""The built-in strategies, one file per method, registered through entry points like
+any plugin's.
+"""

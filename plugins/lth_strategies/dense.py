@@ -11,12 +11,12 @@ from lth_bench import Mask, Ticket, hookimpl
 class Dense:
     """The task's unpruned training, the baseline of every comparison.
 
-    It reports at density 1.0 only: the dense run is no round.
+    Reported at density 1.0 only; the dense run is not a round.
     """
 
     dense_only = True
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
-        """Everything stays."""
+        """Keep every weight."""
         return ticket.mask

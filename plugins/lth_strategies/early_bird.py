@@ -1,4 +1,4 @@
-"""Early-Bird tickets: structured masks drawn as soon as they stop moving."""
+"""Early-Bird tickets: structured masks, drawn as soon as they stop changing."""
 
 from __future__ import annotations
 
@@ -30,50 +30,51 @@ from lth_bench import (
 
 @dataclass(frozen=True, eq=False)
 class EarlyBird:
-    """Drawing early-bird tickets (You et al., 2020, algorithm 1).
+    """Early-Bird tickets (You et al., 2020, algorithm 1).
 
-    Dense training with an L1 penalty on the batch norms' γ; before each epoch the mask that
-    pruning at the target would give is put into a FIFO; when the newest mask differs from every
-    other one in the queue by at most `threshold` of its bits, the ticket is drawn. Training goes
-    on from the drawn epoch's weights and schedule with a fresh optimiser, without the penalty.
-    Units rank globally by |γ| (coupled channels by their mean); those without batch norm are
-    spared, and a mask's bits are those of the ranked units alone, as in the authors' code. A mask
-    made while all γ are equal, as they are before any training, does not enter the queue.
+    Dense training with an L1 penalty on the batch norms' γ. Before each epoch the mask that pruning
+    to the target would give is appended to a FIFO queue; once the newest mask differs from every
+    other in the queue by at most `threshold` of its bits, the ticket is drawn. Training continues
+    from that epoch's weights and schedule with a fresh optimizer and without the penalty.
 
-    Networks without batch norm: units rank by the L1 norm of their incoming weights within their
-    layer, and every layer loses the same fraction of its units (Li et al., 2017): norms of layers
-    of different fan-in do not compare. There is no penalty.
+    Units are ranked globally by |γ| (coupled channels by their mean); units without batch norm are
+    excluded, and mask distances only cover ranked units, as in the authors' code. A mask made while
+    all γ are equal, as before any training, is not queued.
 
-    Deviations: the target is a density in weights, so the fraction of channels is whatever gives
-    the largest ticket at or below it. Every layer keeps a unit. A mask that has not settled by
-    `latest` is taken there (metric `drawn` is then 0). The search is in the recipe's precision;
-    the paper's 8-bit search is not built.
+    In networks without batch norm, units are ranked within their layer by the L1 norm of their
+    incoming weights, and every layer loses the same fraction of its units (Li et al., 2017), since
+    norms of layers with different fan-in are not comparable. There is no penalty.
+
+    Deviations: the target is a density in weights, so the fraction of channels is the one that
+    gives the largest ticket at or below it. Every layer keeps a unit. If the mask has not settled
+    by `latest`, the current one is used (metric `drawn` is then 0). The search uses the recipe's
+    precision; the paper's 8-bit search is not implemented.
     """
 
     threshold: Annotated[float, Range(0, 1, open_low=True), Tune(0.01, 0.5, log=True)] = 0.1
-    """Largest distance, as a fraction of differing bits, between settled masks."""
+    """Maximum distance between settled masks, as a fraction of differing bits."""
     window: Annotated[int, Range(2, 100), Tune(2, 10)] = 5
-    """Masks in the FIFO: the newest and those that it is compared to."""
+    """Masks in the queue: the newest and those it is compared with."""
     l1: Annotated[float, Range(0, 1), Tune(search=False)] = 1e-4
-    """Weight of Σ|γ| in the loss while the mask is searched for."""
+    """Weight of Σ|γ| in the loss during the search."""
     interval: Annotated[float, Range(0, 1000, open_low=True), Tune(search=False)] = 1.0
     """Epochs between masks."""
     latest: Annotated[float, Range(0, 1, open_low=True, open_high=True), Tune(search=False)] = 0.5
-    """Fraction of training after which the mask of the moment is taken."""
+    """Fraction of training after which the current mask is used even if it has not settled."""
 
     structured = True  # masks remove whole units, the largest count at or below the target
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
-        """Search by a dense training that stops when the masks settle."""
+        """Search with a dense training that stops once the masks have settled."""
         groups = ticket.units
 
         def settled(view: Watch) -> bool:
             scores = unit_scores(groups, view.values)
             if all_equal(scores):
-                return False  # as γ are at the start: this mask would be the tie rule's choice
+                return False  # all γ equal, as initially: the mask would only reflect the tie rule
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
-            # step → mask bits: the queue, and what came before it for the picture of distances
+            # step → mask bits: the queue, and earlier masks for the figure of distances
             history = view.memo.setdefault("history", {})
             history[view.step] = ranked_bits(groups, mask, scores)
             queue = list(reversed(history.values()))[: self.window]
@@ -84,7 +85,7 @@ class EarlyBird:
             penalty=self._penalty(groups),
             until=settled,
             every=max(1, round(self.interval * ticket.steps_per_epoch)),
-            target_independent=True,  # each density watches the same training
+            target_independent=True,  # all densities watch the same training
         )
         ticket.memo["search"] = search
         if history := search.memo.get("history"):
@@ -96,16 +97,16 @@ class EarlyBird:
 
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
-        """Where the search stopped: its weights and its clock."""
+        """The weights and step at which the search stopped."""
         return RewindPoint.at(ticket.memo["search"])
 
     @hookimpl
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """What drawing cost, and the physically small network measured on this device.
+        """The cost of the search, and the physically small network measured on this device.
 
-        `draw_step` in steps, `drawn` 1 or 0; `shrunk_parameters`, `shrunk_flops` (one example, 2
-        a multiply-add), `shrunk_latency_seconds` and `dense_latency_seconds` (a forward pass of
-        one example, medians).
+        `draw_step` in steps, `drawn` 1 or 0; `shrunk_parameters`; `shrunk_flops` (one example, 2
+        per multiply-add); `shrunk_latency_seconds` and `dense_latency_seconds` (median forward pass
+        of one example).
         """
         module = ticket.module(trained.values)
         small = shrink_network(module, ticket.input_shape, trained.mask, ticket.units)
@@ -129,23 +130,25 @@ class EarlyBird:
         return l1_of_gammas
 
     def search_steps(self, total_steps: int) -> int:
-        """About how long the search takes: half of the longest; for planning only."""
+        """Approximate length of the search: half of the maximum; for planning only."""
         return round(self.latest * total_steps / 2)
 
     def start_step(self, total_steps: int) -> int:
-        """About where a ticket's training begins: where its search stopped; for planning only."""
+        """Approximate step at which a ticket's training starts, where its search stopped; for
+        planning only.
+        """
         return self.search_steps(total_steps)
 
 
 def has_norms(groups: Sequence[UnitGroup]) -> bool:
-    """Whether the network's units are ranked by γ."""
+    """Whether the network's units can be ranked by γ."""
     return any(group.norms for group in groups)
 
 
 def unit_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
-    """|γ| by group, or ranks by the L1 norm of the incoming weights where no group has a norm.
+    """|γ| by group, or ranks by the L1 norm of the incoming weights if no group has a batch norm.
 
-    In a network with batch norm, units without one are spared: their score is infinite.
+    In a network with batch norm, units without one are excluded: their score is infinite.
     """
     if has_norms(groups):
         return [
@@ -156,40 +159,40 @@ def unit_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> li
 
 
 def all_equal(scores: Sequence[Tensor]) -> bool:
-    """Whether no unit's score differs from another's, spared units apart."""
+    """Whether all scores are equal, not counting excluded units."""
     ranked = torch.cat([s[torch.isfinite(s)] for s in scores])
     return bool((ranked == ranked[:1]).all())
 
 
 def ranked_bits(groups: Sequence[UnitGroup], mask: Mask, scores: Sequence[Tensor]) -> Tensor:
-    """One bit a ranked unit, all groups in a row: whether the mask keeps it. Spared units, which
-    every mask keeps, would only thin out the distances.
+    """One bit per ranked unit, all groups concatenated: whether the mask keeps it. Excluded units,
+    which every mask keeps, would dilute the distances.
     """
     ranked = torch.isfinite(torch.cat(list(scores)))
     return ~torch.cat(removed_units(groups, mask))[ranked.cpu()]
 
 
 def thinned(steps: list[int], most: int) -> list[int]:
-    """At most `most` of the steps, evenly spread, first and last included."""
+    """At most `most` of the steps, evenly spaced, including the first and the last."""
     if len(steps) <= most:
         return steps
     return [steps[i * (len(steps) - 1) // (most - 1)] for i in range(most)]
 
 
 def mask_distances(bits: Tensor) -> Tensor:
-    """Fraction of differing bits between each two of the masks [n, units], as [n, n]."""
+    """Pairwise fractions of differing bits of the masks [n, units]: [n, n]."""
     return torch.stack([(bits != mask).double().mean(dim=1) for mask in bits])
 
 
 def has_settled(queue: Sequence[Tensor], window: int, threshold: float) -> bool:
-    """Whether a full queue's newest mask is within `threshold` of each of the others.
+    """Whether the queue is full and its newest mask is within `threshold` of each of the others.
 
-    The distance is the fraction of differing bits (You et al., 2020, section 3.3). The newest
-    stands first.
+    The distance is the fraction of differing bits (You et al., 2020, section 3.3). The newest mask
+    is first.
     """
     if len(queue) < window:
         return False
     newest = queue[0]
-    # divided as Python's floats, so that one bit of ten is not above 0.1
+    # divided as Python floats, so that one bit of ten is not above 0.1
     distances = [int((newest ^ older).sum()) / len(newest) for older in islice(queue, 1, None)]
     return max(distances) <= threshold

@@ -18,24 +18,24 @@ from lth_bench import (
 class IMP:
     """Iterative magnitude pruning (Frankle & Carbin, 2019, section 1).
 
-    Train; remove the weights of smallest magnitude among the survivors; give the survivors their
-    values at initialisation; repeat. Weights only, biases stay.
+    Train; remove the surviving weights of smallest magnitude; reset the others to their initial
+    values; repeat. Biases are not pruned.
 
-    Deviation: the exact count of a density is met, so a round may prune a little less or more
-    than its rate (`Mask.shrink`); the published ladders take one round a rung.
+    Deviation: tickets have exactly the target's count, so a round may prune slightly less or more
+    than its rate (`Mask.shrink`); published sparsity schedules take one round per level.
     """
 
     prune_rate: Annotated[PerKind, Tune(0.1, 0.7)] = PerKind(conv=0.2, linear=0.2, output=0.1)
-    """Fraction of a layer's surviving weights removed each round, by kind of layer."""
-    # tuned where a suite names it: a global ranking takes one rate for all kinds of layers
+    """Fraction of a layer's surviving weights removed per round, by kind of layer."""
+    # tuned only if a suite lists it: a global ranking needs one rate for all kinds of layer
     scope: Annotated[Literal["layer", "global"], Tune(search=False)] = "layer"
-    """Rank magnitudes within each layer (the paper's small networks) or over all layers whose
-    rate is above 0 (its deep ones)."""
+    """Rank magnitudes within each layer (the paper's small networks) or over all layers with a
+    rate above 0 (its deep ones)."""
 
-    iterative = True  # each density continues from the one before
+    iterative = True  # each density continues from the previous one
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
-        """The smallest trained magnitudes go."""
+        """Remove the smallest trained magnitudes."""
         scores = abs(ticket.trained.weights)
         return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)

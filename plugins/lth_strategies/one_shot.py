@@ -19,21 +19,21 @@ from lth_bench import (
 
 @dataclass(frozen=True, eq=False)
 class OneShot:
-    """Magnitude pruning of the dense run in a single step, survivors rewound to initialisation
-    (Frankle & Carbin, 2019, section 2 and figure 4).
+    """Magnitude pruning of the dense run in a single step; surviving weights are rewound to their
+    initial values (Frankle & Carbin, 2019, section 2 and figure 4).
 
-    A layer of relative rate s loses the fraction s · p of its weights; p is solved so that the
-    density is met. The paper prunes the output layer at half the rate.
+    A layer with relative rate s loses the fraction s · p of its weights; p is solved so that the
+    target density is met. The paper prunes the output layer at half the rate.
     """
 
     relative_rate: Annotated[PerKind, Tune(0.2, 1.0)] = PerKind(conv=1.0, linear=1.0, output=0.5)
-    """Pruning rate of each kind of layer relative to the others; 0 spares it."""
+    """Pruning rate of each kind of layer relative to the others; 0 excludes it."""
     scope: Literal["layer", "global"] = "layer"
-    """Rank magnitudes within each layer, or over all layers whose relative rate is above 0."""
+    """Rank magnitudes within each layer, or over all layers with a relative rate above 0."""
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
-        """The smallest magnitudes of the dense run go."""
+        """Remove the smallest magnitudes of the dense run."""
         scores = abs(ticket.dense.trained.weights)
         sizes = {x.name: x.numel for x in ticket.layers}
         shares = {x.name: self.relative_rate[x.kind] for x in ticket.layers}
@@ -46,9 +46,9 @@ class OneShot:
 
 
 def one_shot_counts(sizes: dict[str, int], shares: dict[str, float], k: int) -> dict[str, int]:
-    """Kept weights a layer: n · (1 − s · p), with p such that the counts sum to exactly k.
+    """Kept weights per layer: n · (1 − s · p), with p such that the counts sum to exactly k.
 
-    Raises Unreachable where even p = 1 / max(s), which empties a layer, keeps more than k.
+    Unreachable if even p = 1 / max(s), which empties a layer, keeps more than k.
     """
 
     def left(p: float) -> float:
@@ -59,8 +59,8 @@ def one_shot_counts(sizes: dict[str, int], shares: dict[str, float], k: int) -> 
     if most == 0 or left(1 / most) >= k:
         least = 1.0 if most == 0 else left(1 / most) / total
         raise Unreachable(
-            f"at these relative rates a density of {k / total:.4g} cannot be reached in one step: "
-            f"emptying the layers of the highest rate leaves {least:.4g}"
+            f"these relative rates cannot reach a density of {k / total:.4g} in one step: "
+            f"emptying the layers with the highest rate leaves {least:.4g}"
         )
     p = (total - k) / sum(shares[name] * n for name, n in sizes.items())
     kept = [n * (1 - shares[name] * p) for name, n in sizes.items()]

@@ -14,17 +14,17 @@ from lth_bench import Layers, Mask, Ticket, erk, hookimpl, uniform
 class Random:
     """Random weights of each layer, trained from their initial values.
 
-    The baseline that every method has to beat (ShrinkBench, Blalock et al., 2020). The places
-    depend on the seed alone, so masks at lower densities lie within those at higher ones as far
-    as the layers' counts do.
+    The baseline that every method must beat (ShrinkBench, Blalock et al., 2020). The random order
+    depends on the seed alone, so masks of different densities are nested as far as the layers'
+    counts allow.
     """
 
     allocation: Literal["uniform", "erk"] = "uniform"
-    """The same density in every layer, or Erdős–Rényi-kernel (Evci et al., 2020)."""
+    """The same density in every layer, or Erdős–Rényi-kernel densities (Evci et al., 2020)."""
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
-        """Exactly the target's count, at random places."""
+        """Exactly the target's count, at random positions."""
         allocate = erk if self.allocation == "erk" else uniform
         counts = allocate(ticket.layers, ticket.target_count)
         draws = ticket.stream("random mask")

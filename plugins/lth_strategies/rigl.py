@@ -27,16 +27,16 @@ from lth_bench import (
 class RigL:
     """Rigging the lottery (Evci et al., 2020, algorithm 1).
 
-    A random sparse network trains; every ΔT steps each layer drops the fraction
-    α_t = α/2 · (1 + cos(π t / T_end)) of its connections with the smallest |θ| and grows as many
-    with the largest |dense gradient| among those not kept. The rewiring replaces the optimiser's
-    step. A connection that is dropped and grown again keeps its value; new ones start at zero,
-    with zero momentum. Counts per layer never change.
+    A random sparse network is trained; every ΔT steps each layer drops the fraction α_t = α/2 · (1
+    + cos(π t / T_end)) of its connections with the smallest |θ| and grows as many with the largest
+    |dense gradient| among those not kept. The rewiring replaces the optimizer's step. A connection
+    that is dropped and regrown at once keeps its value; new ones start at zero, with zero momentum.
+    Counts per layer never change.
 
-    The first rewiring is at step ΔT, and a rewiring counts as a step. (The authors' code rewires
-    at step 0 as well, where its begin_step is 0, and does not count rewirings as steps.)
+    The first rewiring is at step ΔT, and a rewiring counts as a step. (The authors' code also
+    rewires at step 0 if its begin_step is 0, and does not count rewirings as steps.)
 
-    Deviation: allocation gives exactly the target's count over all layers, the first included
+    Deviation: the allocation gives exactly the target's count over all layers, including the first
     (the authors' CIFAR script keeps the first layer dense).
     """
 
@@ -47,9 +47,9 @@ class RigL:
     update_every: Annotated[int, Range(1, 10**9), Tune(5, 1000, log=True)] = 100
     """ΔT: steps between rewirings."""
     stop_fraction: Annotated[float, Range(0, 1, open_low=True), Tune(search=False)] = 0.75
-    """T_end as a fraction of training; no rewiring from there on."""
+    """T_end as a fraction of training; there is no rewiring from there on."""
     allocation: Literal["erk", "uniform"] = "erk"
-    """Layer densities: Erdős–Rényi-kernel, or the same everywhere."""
+    """Layer densities: Erdős–Rényi-kernel, or the same in every layer."""
 
     dynamic = True  # the trained mask differs from the selected one
 

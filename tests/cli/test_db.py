@@ -27,7 +27,7 @@ def run(capsys, monkeypatch, results):
 def test_fold_then_nothing_to_do_then_rebuild(run) -> None:
     code, out, _ = run("fold")
     assert (code, out.split(" in ")[0]) == (0, "folded: 20 records")
-    assert run("fold")[1] == "the database holds all of the journal already\n"
+    assert run("fold")[1] == "the database is already up to date with the journal\n"
     code, out, _ = run("rebuild", "--json")
     document = json.loads(out)
     assert (code, document["state"], document["records"]) == (0, "rebuilt", 20)

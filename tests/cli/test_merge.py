@@ -70,7 +70,7 @@ def test_mistakes_are_one_message(run, results: Path, tmp_path: Path) -> None:
     before = results.with_suffix(".journal.jsonl").read_bytes()
     for arguments, message in (
         ((tmp_path / "none.duckdb",), "there are no results at"),
-        ((results,), "is the very file to merge into"),
+        ((results,), "is the file to merge into"),
         ((), "Missing argument"),
     ):
         code, out, err = run(*arguments)

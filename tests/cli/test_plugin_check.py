@@ -59,7 +59,7 @@ def test_a_broken_contract_says_what_to_do_and_exits_with_1(run, tmp_path):
     code, out = run("mine", "--plugin", file)
     text = " ".join(out.split())
     assert code == 1
-    assert "what happened: strategy.select_mask: 134 weights are kept, fewer than the" in text
+    assert "what happened: strategy.select_mask: the mask keeps 134 weights, fewer than the" in text
     assert "how to meet it: choose with Mask.top_k(scores, ticket.target_count)" in text
     assert re.search(r"mine: \d+ ok, 1 broken, (\d+ not applicable, )?\d+ not judged", text)
 

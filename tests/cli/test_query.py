@@ -83,8 +83,8 @@ def test_no_query_takes_longer_than_it_may(lth, results: Path, sql: str) -> None
     arguments = ("--timeout", "0.5", "--format", "csv", "--results", results)
     done = lth("query", sql, *arguments, code=4)
     assert done.stderr == (
-        "error: the query took longer than 0.5 s (--timeout); narrow it down, or give it more "
-        "time\n"
+        "error: the query took longer than 0.5 s (--timeout); narrow it down, or increase "
+        "the timeout\n"
     )
 
 
@@ -103,7 +103,7 @@ def test_new_records_of_the_journal_are_included(run, results: Path) -> None:
         (["FROM leaderbord"], "leaderbord does not exist"),
         (["DROP TABLE tickets"], "a query can only read"),
         (["FROM read_csv('/etc/passwd')"], "can read this database only"),
-        (["SELECT 1; SELECT 2"], "one SQL statement is expected, but got 2"),
+        (["SELECT 1; SELECT 2"], "expected one SQL statement, but got 2"),
         (["SELECT 1", "--format", "xml"], "unknown format 'xml'"),
         (["SELECT 1", "--timeout", "soon"], "--timeout takes a duration"),
         ([], "Missing"),

@@ -61,13 +61,15 @@ val_size = 97
 [[strategies]]
 use = "snip"
 """
-COMPUTED = r"the network Sequential: the weight of layer '1' is computed from {} before every pass"
+COMPUTED = (
+    r"the network Sequential: the weight of layer '1' is computed from {} before every forward pass"
+)
 
 
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ("mlp(layer=nn.LazyLinear(6))", r"layer '1' \(LazyLinear\) gets its size from its first "),
+        ("mlp(layer=nn.LazyLinear(6))", r"layer '1' \(LazyLinear\) is lazy: it has no weights "),
         ("mlp(old)", COMPUTED.format(r"'1\.weight_g', '1\.weight_v'") + ".*remove_weight_norm"),
         (
             "mlp(parametrizations.weight_norm)",
@@ -79,9 +81,12 @@ COMPUTED = r"the network Sequential: the weight of layer '1' is computed from {}
             "mlp(pruned)",
             COMPUTED.format(r"'1\.weight_orig', '1\.weight_mask'") + r".*prune\.remove\(layer",
         ),
-        ("Two()", "network Two must answer .* answers in training mode with a tuple; there is one"),
-        ("Two(always=True)", "network Two must answer .* answers in eval mode with a tuple; there"),
-        ("mlp().requires_grad_(False)", "has no parameter that trains: all have requires_grad=F"),
+        (
+            "Two()",
+            "network Two must return .* in training mode it returns a tuple; there is only one",
+        ),
+        ("Two(always=True)", "network Two must return .* in eval mode it returns a tuple; there"),
+        ("mlp().requires_grad_(False)", "has no trainable parameter: all have requires_grad=F"),
     ],
 )
 def test_before_anything_trains(made, message, install, here):

@@ -271,7 +271,8 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
     try:
         done = here("run", suite, "--workers", "1", code=4)
         assert (
-            "cannot keep a training" in done.stderr and "rerun the command to resume" in done.stderr
+            "cannot store a training" in done.stderr
+            and "rerun the command to resume" in done.stderr
         )
     finally:
         subprocess.run(["umount", artifacts], check=True)
@@ -322,4 +323,4 @@ def test_a_file_that_is_no_database_is_not_taken_for_results(here, tiny):
 def test_a_rewind_step_beyond_the_training_is_refused(here, tiny):
     more = '[[strategies]]\nuse = "late_rewind"\nparams = { rewind_step = 30 }\n'
     done = here("run", here.write("late.toml", tiny + more), code=4)
-    assert "rewind_step = 30 is not before the end of training" in done.stderr
+    assert "rewind_step must be before the end of training, below" in done.stderr

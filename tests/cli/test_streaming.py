@@ -54,7 +54,7 @@ def test_it_trains_and_says_that_it_streams(here) -> None:
     here.env["LTH_BENCH_CACHE"] = str(here.folder / "cache")
     done = here("run", here.write("suite.toml", SUITE))
     assert "photographs: 2 ok" in done.stderr
-    assert "streams from disk: 0.1 MB decoded, as LTH_BENCH_STREAM says" in done.stderr
+    assert "streams from disk: 0.1 MB decoded, because LTH_BENCH_STREAM=always" in done.stderr
     # no decoded copy: only what one reading of all images tells
     kept = {path.suffix for path in (here.folder / "cache" / "arrays").iterdir()}
     assert kept <= {".json", ".lock"}

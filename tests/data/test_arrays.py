@@ -47,16 +47,16 @@ def test_fingerprint_is_of_the_content() -> None:
         ({"test_x": torch.zeros(2, 4, dtype=torch.uint8)}, r"test_x must be uint8 .*\[2, 4\]"),
         ({"train_y": torch.zeros(5, dtype=torch.int64)}, r"int64 \[6\], but got .*\[5\]"),
         ({"test_y": torch.tensor([0, 1], dtype=torch.int32)}, "int64"),
-        ({"train_y": torch.tensor([0, 1, 2, 0, 1, 3])}, r"\[0, 2\], but goes from 0 to 3"),
+        ({"train_y": torch.tensor([0, 1, 2, 0, 1, 3])}, r"\[0, 2\], but ranges from 0 to 3"),
         ({"test_y": torch.tensor([-1, 0])}, "from -1 to 0"),
         (
             {
                 "test_x": torch.zeros(0, 1, 2, 2, dtype=torch.uint8),
                 "test_y": torch.zeros(0, dtype=torch.int64),
             },
-            "test_x has no image",
+            "test_x has no images",
         ),
-        ({"test_x": torch.zeros(2, 3, 2, 2, dtype=torch.uint8)}, "one shape"),
+        ({"test_x": torch.zeros(2, 3, 2, 2, dtype=torch.uint8)}, "the same shape"),
     ],
 )
 def test_parts_that_do_not_fit(changes: dict[str, Any], message: str) -> None:

@@ -72,7 +72,7 @@ def test_a_damaged_copy_is_made_again(tmp_path: Path, damage: str) -> None:
 
 def test_a_copy_that_cannot_be_kept_is_a_warning(own_cache: Path) -> None:
     own_cache.chmod(0o555)
-    with pytest.warns(UserWarning, match="could not be kept.*decodes it again"):
+    with pytest.warns(UserWarning, match="could not be stored.*decodes it again"):
         got = ArrayCache("d", [], {}).get(arrays)
     assert got.fingerprint() == arrays().fingerprint()
     own_cache.chmod(0o755)

@@ -129,7 +129,9 @@ def test_truncated_files_are_named(tmp_path: Path) -> None:
     file = write(tmp_path, make()) / "test_batch"
     good = file.read_bytes()
     file.write_bytes(good[:1000])
-    with pytest.raises(UserError, match=re.escape(f"{file} is truncated or no pickle of arrays")):
+    with pytest.raises(
+        UserError, match=re.escape(f"{file} is truncated or not a pickle of arrays")
+    ):
         CIFAR10(checksum=False).load(tmp_path)
     file.write_bytes(good)
     archive = pack(tmp_path)
@@ -152,7 +154,7 @@ class Malicious:
 def test_nothing_in_a_file_can_run(tmp_path: Path) -> None:
     target = tmp_path / "ran"
     write(tmp_path, {**make(), "data_batch_2": {"data": Malicious(target), "labels": []}})
-    with pytest.raises(UserError, match="data_batch_2 is truncated or no pickle of arrays"):
+    with pytest.raises(UserError, match="data_batch_2 is truncated or not a pickle of arrays"):
         CIFAR10(checksum=False).load(tmp_path)
     assert not target.exists()
 

@@ -132,8 +132,8 @@ def replaced_by_text(path: Path) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Path], None], str]] = [
-    (cut_short, "is truncated or no image"),
-    (replaced_by_text, r"is truncated or no image \(its content is of no known format\)"),
+    (cut_short, "is truncated or not an image"),
+    (replaced_by_text, r"is truncated or not an image \(its content is of no known format\)"),
     (os.remove, r"cannot be read \(No such file or directory\)"),
 ]
 

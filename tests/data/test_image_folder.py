@@ -157,10 +157,10 @@ def test_a_changed_tree_is_decoded_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "holds no image"),
+        ({}, "contains no images"),
         ({"train/ant/0.png": 1, "train/bee/0.png": 1}, "holds train/ but no test/"),
-        ({"ant/0.png": 1, "ant/1.png": 1}, "one class only: 'ant'"),
-        ({"ant/0.png": 1, "bee/0.png": 1, "0.png": 1}, "image '0.png' lies in no class folder"),
+        ({"ant/0.png": 1, "ant/1.png": 1}, "only one class: 'ant'"),
+        ({"ant/0.png": 1, "bee/0.png": 1, "0.png": 1}, "image '0.png' is not in a class folder"),
         (
             {"train/ant/0.png": 1, "train/bee/0.png": 1, "test/cow/0.png": 1},
             "test/ holds a class that train/ does not: cow",
@@ -169,7 +169,7 @@ def test_a_changed_tree_is_decoded_anew(tmp_path: Path) -> None:
             {"train/ant/0.png": 1, "train/bee/0.png": 1, "val/cow/0.png": 1},
             "val/ holds a class that train/ does not: cow",
         ),
-        ({"train/0.png": 1, "test/0.png": 1}, "lies in no class folder"),
+        ({"train/0.png": 1, "test/0.png": 1}, "is not in a class folder"),
         ({"ant/0.png": 1, "bee/0.png": 1}, "leaves one of the splits empty"),
     ],
 )
@@ -185,9 +185,9 @@ def test_trees_that_cannot_be_read(tmp_path: Path, files: dict[str, int], messag
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        ("{}", r"t: the class folder 'cow' holds no image"),
-        ("train/{} test/{}", r"t/train: the class folder 'cow' holds no image"),
-        ("in/train/{} in/test/{}", r"t/train: the class folder 'cow' holds no image"),
+        ("{}", r"t: the class folder 'cow' contains no images"),
+        ("train/{} test/{}", r"t/train: the class folder 'cow' contains no images"),
+        ("in/train/{} in/test/{}", r"t/train: the class folder 'cow' contains no images"),
     ],
 )
 def test_an_empty_class_folder_is_named(tmp_path: Path, layout: str, message: str) -> None:

@@ -75,7 +75,7 @@ def test_damaged_and_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     write(tmp_path)
     file = tmp_path / FILES[1]
     file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(UserError, match=f"{file} is truncated or no file of SVHN's"):
+    with pytest.raises(UserError, match=f"{file} is truncated or not an SVHN file"):
         SVHN(checksum=False).load(tmp_path)
     file.unlink()
     monkeypatch.setenv("LTH_BENCH_OFFLINE", "1")

@@ -56,8 +56,8 @@ def loss_at(ticket, weights, batch, temperature=1.0, training=False):
 
 
 def random_like(layers, seed=0):
-    draws = torch.Generator().manual_seed(seed)
-    return layers.map(lambda t: torch.randn(t.shape, generator=draws, dtype=t.dtype))
+    rng = torch.Generator().manual_seed(seed)
+    return layers.map(lambda t: torch.randn(t.shape, generator=rng, dtype=t.dtype))
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_gradient_of_one_s_own_objective(make_ticket):
 
 def test_a_product_s_vector_has_the_network_s_layers(smooth):
     ticket, batch = smooth
-    with pytest.raises(ValueError, match="layers differ"):
+    with pytest.raises(ValueError, match="layers must match"):
         hessian_vector_product(ticket, batch, {"1": torch.zeros(3, 36)})
 
 

@@ -30,5 +30,5 @@ def test_the_order_is_random_and_repeatable(make_ticket):
 
 @pytest.mark.parametrize("per_class", [0, 10_000])
 def test_more_than_the_rarest_class_has(per_class, make_ticket):
-    with pytest.raises(ValueError, match=f"per_class is {per_class}"):
+    with pytest.raises(ValueError, match=f"per_class must be at least 1 .*but got {per_class}"):
         balanced_batch(make_ticket(MLP(hidden=())), per_class)

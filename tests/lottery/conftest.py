@@ -49,7 +49,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
         original = Cohort.run
 
         def watched(self: Cohort) -> None:
-            story.requests.extend(member.asked[0].request for member in self.members)
+            story.requests.extend(member.fits[0].request for member in self.members)
             original(self)
 
         experiment = Experiment(
@@ -80,8 +80,8 @@ def lenet_bench(make_bench: Callable[..., Any]) -> tuple[Any, Any]:
     from lth_bench.models.mlp import LeNet300100
     from lth_bench.training.recipe import Recipe
 
-    draws = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (60, 1, 28, 28), generator=draws).to(torch.uint8)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (60, 1, 28, 28), generator=rng).to(torch.uint8)
     y = torch.arange(60) % 10
     recipe = Recipe(optimizer="adam", lr=1.2e-3, steps=3, batch_size=10, val_size=20)
     arrays = Arrays(x, y, x[:10], y[:10], classes=10)

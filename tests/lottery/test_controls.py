@@ -160,7 +160,7 @@ def test_a_network_with_fixed_values_has_no_reinit(model, strategy, make_bench, 
     story = run_rounds(bench, strategy, (0.5, 0.25), ["reinit", "shuffle"])
     for ticket, reinit in zip(story.reported(), story.reported("reinit"), strict=True):
         assert (ticket["status"], reinit["status"]) == ("ok", "skipped")
-        assert "redrawn initial values equal the initial ones" in reinit["reason"]
+        assert "initial values are fixed, as pretrained ones are" in reinit["reason"]
         assert reinit["target_density"] == ticket["target_density"]
         assert (reinit["metrics"], reinit["trainings"]) == ({}, [])
         assert reinit["ticket_id"] != ticket["ticket_id"]
@@ -177,8 +177,8 @@ def test_a_fixed_body_is_said_and_its_head_redrawn(make_bench, run_rounds):
     kept = {row["layer"]: row["kept"] for row in reinit["layers"]}
     same = sum(kept[layer.name] for layer in body)
     assert reinit["reason"] == (
-        f"re-initialised in part: {same} of {sum(kept.values())} surviving weights lie in layers "
-        f"whose initial values are fixed ({', '.join(layer.name for layer in body)})"
+        f"partly re-initialised: {same} of {sum(kept.values())} surviving weights are in layers "
+        f"with fixed initial values ({', '.join(layer.name for layer in body)})"
     )
     initial, mask = bench.initial(0).values, story.requests[-1].mask
     values = story.requests[-1].values

@@ -113,7 +113,7 @@ def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_rounds):
         (IMP(PerKind(0.3, 0.3, 0.2)), (0.6, 0.3, 0.02)),
         (IMP(PerKind(0.4, 0.4, 0.4), scope="global"), (0.5, 0.1)),
         (LateRewind(PerKind(0.5, 0.5, 0.5), rewind_step=4), (0.4, 0.05)),
-        (IMP(PerKind(0.5, 0.5, 0.0)), (0.5, 0.04)),  # 24 weights are spared: skipped
+        (IMP(PerKind(0.5, 0.5, 0.0)), (0.5, 0.04)),  # 24 weights are excluded: skipped
     ],
 )
 def test_the_forecast_of_trainings_is_what_happens(strategy, densities, make_bench, run_rounds):

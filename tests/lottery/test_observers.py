@@ -255,7 +255,7 @@ def test_nothing_that_an_observer_does_shows_in_the_records(
     for record in records:
         record["metrics"].pop("heard", None)
     # the two listeners have a metric of one name; the later one's is missing, and the row says so
-    lost = "observer z.score: the metric 'heard' is observer a's already"
+    lost = "observer z.score: the metric name 'heard' is already used by observer a"
     assert [r.pop("reason") for r in records] == [lost if r["reported"] else None for r in records]
     expected = timeless(undisturbed.records)
     assert [r.pop("reason") for r in expected] == [None] * len(expected)
@@ -288,7 +288,7 @@ def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_rounds,
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith(line)
-    assert said[0].endswith("); it hears no more of this experiment")
+    assert said[0].endswith("); it is not called again in this experiment")
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,11 @@ def test_one_that_raises_is_named_once_and_hears_no_more(make_bench, run_rounds,
     [
         (lambda: {"speed": 1 / 0}, "raised ZeroDivisionError: division by zero (test_observers.py"),
         (lambda: None, "must return a mapping, but returned None"),
-        (lambda: {"ok": 1.0, "speed": "fast"}, "every metric is a number, but 'speed' is a str"),
-        (lambda: {"ok": 1.0, "test_accuracy": 1.0}, "'test_accuracy' is defaults's already"),
+        (
+            lambda: {"ok": 1.0, "speed": "fast"},
+            "every metric must be a number, but 'speed' is a str",
+        ),
+        (lambda: {"ok": 1.0, "test_accuracy": 1.0}, "'test_accuracy' is already used by defaults"),
     ],
 )
 def test_a_lost_metric_is_told_in_the_row(answer, wrong, make_bench, run_rounds, capsys):

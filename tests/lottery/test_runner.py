@@ -282,7 +282,7 @@ def test_an_unreachable_density_is_skipped_and_the_others_go_on(make_bench, run_
 
 
 def test_a_spared_layer_limits_one_shot(make_bench, run_rounds):
-    # fc1 alone may go: 120 of 552 weights are spared
+    # fc1 alone may go: 120 of 552 weights are excluded
     strategy = OneShot(PerKind(1.0, 1.0, 0.0))
     story = run_rounds(make_bench(MLP(hidden=(12,)), RECIPE), strategy, (0.05,))
     (record,) = story.records
@@ -376,7 +376,7 @@ def test_a_row_without_effective_density_says_why(make_bench, run_rounds):
     (row,), (reinit,) = story.reported(), story.reported("reinit")
     assert row["status"] == "ok" and row["density"] == pytest.approx(0.5, abs=0.02)
     assert row["effective_density"] is None and reinit["effective_density"] is None
-    assert row["reason"].startswith("no effective density: memory is read as numbers of another")
+    assert row["reason"].startswith("no effective density: memory is read with another")
     assert reinit["reason"] is None
     (known,) = run_rounds(make_bench(NET, RECIPE), OneShot(), (0.5,)).reported()
     assert 0 < known["effective_density"] <= known["density"] and known["reason"] is None
@@ -424,7 +424,7 @@ def sequence(*parts):
         ),
         (
             sequence(torch.nn.Linear(36, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 3)),
-            "Sequential cannot be pruned by units: '2' (LayerNorm) mixes units.",
+            "Sequential does not support structured pruning: '2' (LayerNorm) mixes units.",
         ),
         (sequence(torch.nn.Linear(36, 3)), "Sequential has no channel or neuron to remove: no lay"),
     ],

@@ -82,7 +82,7 @@ def test_largest_remainder_by_hand():
 
 def test_largest_remainder_respects_caps():
     assert largest_remainder([3.9, 0.1], 4, caps=[3, 5]) == [3, 1]
-    with pytest.raises(ValueError, match="cannot place 9"):
+    with pytest.raises(ValueError, match="cannot allocate 9"):
         largest_remainder([3.0, 3.0], 9, caps=[3, 5])
 
 

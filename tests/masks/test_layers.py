@@ -80,9 +80,9 @@ def test_signs_and_functions():
 def test_what_would_be_broadcast_silently_is_refused():
     with pytest.raises(ValueError, match=r"Layers · a tensor of shape \[2\]"):
         A * torch.ones(2)
-    with pytest.raises(ValueError, match="layers differ"):
+    with pytest.raises(ValueError, match="layers must match"):
         A + {"fc1": 1.0}
-    with pytest.raises(ValueError, match="layers differ"):
+    with pytest.raises(ValueError, match="layers must match"):
         A + Layers({"fc1": torch.ones(1), "fc3": torch.ones(1)})
 
 

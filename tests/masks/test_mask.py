@@ -26,8 +26,8 @@ LADDER = (
 
 
 def scores_for(layers, seed=0):
-    draws = torch.Generator().manual_seed(seed)
-    return Layers({x.name: torch.rand(x.shape, generator=draws) for x in layers})
+    rng = torch.Generator().manual_seed(seed)
+    return Layers({x.name: torch.rand(x.shape, generator=rng) for x in layers})
 
 
 def test_the_published_ladder_of_lenet_takes_one_round_a_rung():
@@ -120,10 +120,10 @@ def test_apply_leaves_plain_zeros_and_heals_nothing_else():
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 99))
 def test_packing_keeps_every_bit(rows, columns, seed):
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     mask = Mask(
-        {"a": torch.rand(rows, columns, generator=draws) < 0.3},
-        {"a.bias": torch.rand(rows, generator=draws) < 0.5},
+        {"a": torch.rand(rows, columns, generator=rng) < 0.3},
+        {"a.bias": torch.rand(rows, generator=rng) < 0.5},
     )
     again = unpack(pack(mask), {"a": (rows, columns), "a.bias": (rows,)})
     assert again == mask

@@ -71,5 +71,7 @@ def test_windows_of_attention_have_no_units() -> None:
     from torchvision.models import SwinTransformer
 
     swin = SwinTransformer([4, 4], 6, [2], [2], [4, 4], mlp_ratio=2.0, num_classes=3)
-    with pytest.raises(UserError, match=r"SwinTransformer cannot be pruned by units: .* reshapes"):
+    with pytest.raises(
+        UserError, match=r"SwinTransformer does not support structured pruning: .* reshapes"
+    ):
         unit_groups(swin, (3, 32, 32))

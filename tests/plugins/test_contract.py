@@ -44,19 +44,22 @@ def test_every_built_in_plugin_keeps_its_contract():
         ("def train(self, ticket): ...", "train is a hook's name, but the method lacks @hookimpl"),
         (
             "def rewind_pont(self, ticket): ...",
-            "nearly the hook rewind_point .* write @hookimpl def rewind_point\\(self, ticket\\)",
+            "looks like the hook rewind_point .* @hookimpl def rewind_point\\(self, ticket\\)",
         ),
         ("@hookimpl\ndef train(self, tickett): ...", "train has an argument 'tickett'"),
         ("@hookimpl\ndef train(self, ticket, trained): ...", "train has an argument 'trained'"),
-        ("@hookimpl\ndef train(self, *ticket): ...", "an argument '\\*ticket' that it is never"),
-        ("@hookimpl\ndef train(self, *, ticket): ...", "an argument 'ticket' that it is never"),
+        (
+            "@hookimpl\ndef train(self, *ticket): ...",
+            "an argument '\\*ticket' that is never passed",
+        ),
+        ("@hookimpl\ndef train(self, *, ticket): ...", "an argument 'ticket' that is never passed"),
         ("@hookimpl\ndef train(self, ticket=None): ...", "has a default for ticket"),
         ("@hookimpl\ndef train(ticket): ...", "train lacks self"),
         ("@hookimpl\ndef train(): ...", "train lacks self"),
         ("@hookimpl\nasync def train(self, ticket): ...", "is a coroutine or a generator"),
         ("@hookimpl\ndef train(self, ticket):\n    yield", "is a coroutine or a generator"),
-        ("@hookimpl(wrapper=True)\ndef train(self, ticket):\n    yield", "train wraps"),
-        ("itertive = True", "itertive is nothing that lth-bench reads; did you mean iterative"),
+        ("@hookimpl(wrapper=True)\ndef train(self, ticket):\n    yield", "train is a wrapper"),
+        ("itertive = True", "lth-bench does not read itertive; did you mean iterative"),
         ("dynamik: bool = True", "did you mean dynamic"),
         ("iterative = 'yes'", "iterative must be True or False, but got 'yes'"),
         ("iterative = 1", "iterative must be True or False, but got 1"),
@@ -102,7 +105,7 @@ def test_what_is_no_slip(body):
 def test_a_strategy_without_select_mask():
     found = problems("strategies", define("def select_maks(self, ticket): ...", "object"))
     assert len(found) == 2
-    assert "select_maks is nearly the hook select_mask" in found[0]
+    assert "select_maks looks like the hook select_mask" in found[0]
     assert "select_mask is missing" in found[1]
 
 

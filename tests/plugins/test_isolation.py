@@ -176,7 +176,10 @@ def test_an_observer_that_cannot_be_had_is_left_out_and_said(install):
     gone, shy = said["gone"], said["shy"]
     assert "observer 'gone' is left out: " in gone
     assert "lth-bench-gone 1.0 cannot be loaded: ModuleNotFoundError" in gone
-    assert "'shy' of lth-bench-gone 1.0 is left out, it cannot be made: OSError: no port" in shy
+    assert (
+        "'shy' of lth-bench-gone 1.0 is left out because it cannot be created: OSError: no port"
+        in shy
+    )
 
 
 def test_an_observer_that_meddles_is_refused(install):

@@ -27,7 +27,7 @@ def test_a_neighbour_is_no_module(tmp_path: Path, statement: str) -> None:
     (tmp_path / "scores.py").write_text("f = 1\n")
     (tmp_path / "parts").mkdir()
     said = refusal(tmp_path, f"x = 1\n{statement}\n")
-    assert "lies beside it, but a one-file plugin stands alone" in said
+    assert "is in the same folder, but a one-file plugin must be self-contained" in said
     assert "(line 2)" in said
     assert PACKAGE in said
 

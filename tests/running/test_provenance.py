@@ -65,7 +65,7 @@ def test_no_shipped_dataset_is_downloaded_for_what_is_finished(registry, tmp_pat
     for name in names:
         params = {"name": "photographs"} if name == "image_folder" else {}
         dataset = build(registry.get("datasets", name), params)
-        with pytest.raises(DataMissing, match="is not there: looked for"):
+        with pytest.raises(DataMissing, match="was not found: looked for"):
             fingerprint_of(name, dataset, ON_DEVICE, tmp_path)
         assert not any(tmp_path.iterdir())
 

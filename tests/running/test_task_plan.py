@@ -74,7 +74,7 @@ def test_snip_s_batch_and_the_training_split(tmp_path: Path) -> None:
         planned(tmp_path, "snip", "", val_size=1297 - 110)
     assert str(caught.value) == (
         f"{tmp_path / 'demo.toml'}:18: strategy 'mine' on mlp(hidden=[10])/digits/short: "
-        "batch_size = 128 is more than the 110 training examples that validation leaves; lower "
+        "batch_size must be at most 110, the examples in the training split, but got 128; lower "
         "it, or the recipe's val_size"
     )
 

@@ -30,8 +30,8 @@ def test_names_that_do(name, single):
         ("a/../b", "'a_b' would do"),
         ("größe", "got 'größe'"),
         ("a" * 41, "at most 40"),
-        ("class", "'class' is a keyword of Python"),
-        ("json", "'json' is the name of a module of Python's standard library"),
+        ("class", "'class' is a Python keyword"),
+        ("json", "'json' is a module of Python's standard library"),
     ],
 )
 def test_names_that_do_not(name, says):
@@ -52,13 +52,15 @@ def test_a_strategy_s_name_is_nobody_else_s():
 
 
 def test_modules_and_distributions_that_are_there(install):
-    with pytest.raises(UserError, match=r"a module 'lth_bench' is installed already \(.*lth_bench"):
+    with pytest.raises(UserError, match=r"a module 'lth_bench' is already installed \(.*lth_bench"):
         scaffold.require_name("bench", EMPTY, False)
-    with pytest.raises(UserError, match="a module 'torch' is installed"):
+    with pytest.raises(UserError, match="a module 'torch' is already installed"):
         scaffold.require_name("torch", EMPTY, True)
     scaffold.require_name("torch", EMPTY, False)  # lth_torch is free
     install("lth-bench-mine", {"observers": {"other": "mine_x:Log"}}, "3.1")
-    with pytest.raises(UserError, match=r"the distribution lth-bench-mine 3\.1 is installed"):
+    with pytest.raises(
+        UserError, match=r"the distribution lth-bench-mine 3\.1 is already installed"
+    ):
         scaffold.require_name("mine", EMPTY, False)
     scaffold.require_name("mine", EMPTY, True)
 

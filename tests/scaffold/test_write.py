@@ -102,11 +102,11 @@ def test_what_exists_is_left_alone(tmp_path):
     target = tmp_path / "lth-bench-x"
     target.mkdir()
     (target / "mine").write_text("precious")
-    with pytest.raises(UserError, match="exists already; remove it, or choose another"):
+    with pytest.raises(UserError, match="already exists; remove it, or choose another"):
         scaffold.write_folder(target, scaffold.package("x"))
     assert tree(tmp_path) == ["lth-bench-x/mine"]
     (tmp_path / "x.toml").write_text("precious")
-    with pytest.raises(UserError, match=r"x\.toml exists already"):
+    with pytest.raises(UserError, match=r"x\.toml already exists"):
         scaffold.write_files(tmp_path, scaffold.single_file("x"))
     assert tree(tmp_path) == ["lth-bench-x/mine", "x.toml"]
     assert (tmp_path / "x.toml").read_text() == "precious"
@@ -128,5 +128,5 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written: "):
         scaffold.write_folder(tmp_path / "file" / "x", scaffold.package("x"))
-    with pytest.raises(UserError, match="file exists already"):
+    with pytest.raises(UserError, match="file already exists"):
         scaffold.write_files(tmp_path / "file", scaffold.single_file("x"))

@@ -89,7 +89,7 @@ OBJECT = ("O8", (3, "|", None, None, None, -1, -1, 0))
 
 @pytest.mark.parametrize("kind", [RECORD, OBJECT])
 def test_no_array_of_addresses_comes_out_of_a_pickle(kind: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match="which is no number"):
+    with pytest.raises(ValueError, match="which is not a number"):
         read_pickle(pickle.dumps({"data": Forged(kind)}))
 
 

@@ -296,12 +296,12 @@ def test_a_snapshot_takes_the_place_of_another_only_when_asked(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("results.duckdb", "is of these very results"),
-        ("results.journal.jsonl", "is of these very results"),
-        ("results.journal.lock", "is of these very results"),
+        ("results.duckdb", "belongs to the results being exported"),
+        ("results.journal.jsonl", "belongs to the results being exported"),
+        ("results.journal.lock", "belongs to the results being exported"),
         (".", "is a folder; name a file"),
-        ("notes.txt", "is there already; name another file"),
-        ("other.duckdb", r"would be taken for the database of other\.journal\.jsonl"),
+        ("notes.txt", "exists; name another file"),
+        ("other.duckdb", r"would be mistaken for the database of other\.journal\.jsonl"),
     ],
 )
 def test_what_a_snapshot_would_destroy_is_kept(

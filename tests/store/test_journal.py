@@ -259,7 +259,9 @@ def test_a_folder_that_vanishes_is_named(paths: Paths) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
         shutil.rmtree(paths.results.parent)
-        with pytest.raises(DiskError, match=r"removed or replaced while in use\. Bring the folder"):
+        with pytest.raises(
+            DiskError, match=r"removed or replaced while in use\. Restore the folder"
+        ):
             journal.append(outcome("b"))
     with Journal(paths) as journal:
         journal.append(outcome("c"))

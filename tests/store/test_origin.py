@@ -201,7 +201,7 @@ def test_itself_is_refused_by_whatever_name(folder: Path, way: str) -> None:
     elif way == "hard":
         other = folder / "hard.journal.jsonl"
         os.link(ours.journal, other)
-    with pytest.raises(UserError, match="very file to merge into"):
+    with pytest.raises(UserError, match="is the file to merge into"):
         merge(ours, [other])
 
 

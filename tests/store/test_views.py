@@ -227,12 +227,12 @@ def test_a_skipped_density_takes_its_controls_along(make_scenario: Make, write: 
     paths.journal.write_bytes(b"".join(lines))
     with Journal(paths) as journal:
         journal.append(
-            {**ticket, "control": "none", "status": "skipped", "reason": "spared", "metrics": {},
+            {**ticket, "control": "none", "status": "skipped", "reason": "excluded", "metrics": {},
              "layers": [], "trainings": [], "density": None, "curve": []}
         )  # fmt: skip
     db = Database(paths)
     rows = db("FROM tickets_flat WHERE target_density = 0.2")
-    assert [(r["status"], r["reason"]) for r in rows] == [("skipped", "spared")] * 2
+    assert [(r["status"], r["reason"]) for r in rows] == [("skipped", "excluded")] * 2
     assert {r["status"] for r in db("FROM tickets_flat WHERE target_density = 0.5")} == {"ok"}
 
 

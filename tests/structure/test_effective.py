@@ -43,12 +43,12 @@ def test_two_layers_by_hand():
     seed=st.integers(0, 10_000),
 )
 def test_mlp_against_boolean_reachability(sizes, density, seed):
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     parts: list[nn.Module] = [nn.Flatten()]
     kept = {}
     for a, b in pairwise(sizes):
         parts += [nn.Linear(a, b), nn.ReLU()]
-        kept[str(len(parts) - 2)] = torch.rand(b, a, generator=draws) < density
+        kept[str(len(parts) - 2)] = torch.rand(b, a, generator=rng) < density
     mask = Mask(kept)
 
     forward = [torch.ones(sizes[0], dtype=torch.bool)]
@@ -74,8 +74,8 @@ def test_structured_and_dense_masks_are_all_effective(make_net, name):
     net = make_net(name)
     assert effective_density(net.module, net.shape, Mask.ones(net.layers)) == 1.0
     groups = unit_groups(net.module, net.shape)
-    draws = torch.Generator().manual_seed(1)
-    scores = [torch.rand(g.size, generator=draws) for g in groups]
+    rng = torch.Generator().manual_seed(1)
+    scores = [torch.rand(g.size, generator=rng) for g in groups]
     k = round(0.4 * sum(layer.numel for layer in net.layers))
     mask = largest_below(groups, net.layers, scores, k)
     assert effective_mask(net.module, net.shape, mask) == Mask(mask.kept)
@@ -134,9 +134,9 @@ def test_gammas_held_at_zero_cut_paths(make_net):
 
 def test_values_do_not_matter_and_stay(make_net):
     net = make_net("resnet")
-    draws = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     mask = Mask(
-        {x.name: torch.rand(x.shape, generator=draws) < 0.05 for x in net.layers},
+        {x.name: torch.rand(x.shape, generator=rng) < 0.05 for x in net.layers},
     )
     net.module.train()
     before = copy.deepcopy(net.module.state_dict())

@@ -30,8 +30,8 @@ ALL = [
 def structured(net, density: float):
     """Groups, and a mask by random scores."""
     groups = unit_groups(net.module, net.shape)
-    draws = torch.Generator().manual_seed(1)
-    scores = [torch.rand(g.size, generator=draws) for g in groups]
+    rng = torch.Generator().manual_seed(1)
+    scores = [torch.rand(g.size, generator=rng) for g in groups]
     k = round(density * sum(layer.numel for layer in net.layers))
     return groups, largest_below(groups, net.layers, scores, k)
 
@@ -48,9 +48,9 @@ def test_outputs_equal_the_masked_networks(make_net, name):
     net = make_net(name)
     groups, mask = structured(net, 0.3)
     # beside whole units, some weights of the survivors
-    draws = torch.Generator().manual_seed(2)
+    rng = torch.Generator().manual_seed(2)
     scattered = mask & Mask(
-        {n: torch.rand(t.shape, generator=draws) < 0.8 for n, t in mask.kept.items()}
+        {n: torch.rand(t.shape, generator=rng) < 0.8 for n, t in mask.kept.items()}
     )
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
         module = copy.deepcopy(net.module).to(dtype)
@@ -123,7 +123,9 @@ def test_what_computes_something_else_is_not_returned(make_net):
     net = make_net("mlp")
     groups, mask = structured(net, 0.5)
     flipped = Flipped(*net.module)
-    with pytest.raises(UserError, match="Flipped cannot be pruned by units: cut to this mask"):
+    with pytest.raises(
+        UserError, match="Flipped does not support structured pruning: after removing this mask"
+    ):
         shrink_network(flipped, net.shape, mask, groups)
 
 

@@ -37,11 +37,11 @@ def bits(*values: int) -> Tensor:
 
 def draw_kept(groups, seed: int, share: float = 0.6) -> list[Tensor]:
     """Random units, at least one a group."""
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     kept = []
     for group in groups:
-        units = torch.rand(group.size, generator=draws) < share
-        units[int(torch.randint(group.size, (), generator=draws))] = True
+        units = torch.rand(group.size, generator=rng) < share
+        units[int(torch.randint(group.size, (), generator=rng))] = True
         kept.append(units)
     return kept
 
@@ -95,7 +95,7 @@ def test_unit_with_a_live_bias_is_not_removed(known):
 def test_every_group_needs_a_unit(known):
     net, groups = known["mlp"]
     mask = mask_of(groups, net.layers, [torch.zeros(8) > 0, torch.ones(6) > 0])
-    with pytest.raises(UserError, match="removes every unit of 1; keep one"):
+    with pytest.raises(UserError, match="removes every unit of 1; keep at least one"):
         removed_units(groups, mask)
 
 
@@ -122,9 +122,9 @@ def by_hand(groups, layers, scores: list[Tensor], k: int) -> Mask | None:
 )
 def test_largest_below_is_removal_one_by_one(known, name, seed, density, levels):
     net, groups = known[name]
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     # few levels make many ties
-    scores = [torch.randint(levels, (g.size,), generator=draws).double() for g in groups]
+    scores = [torch.randint(levels, (g.size,), generator=rng).double() for g in groups]
     if seed % 3 == 0:
         scores[-1].fill_(math.inf)
     k = max(1, round(density * sum(layer.numel for layer in net.layers)))
@@ -174,8 +174,8 @@ def test_shuffle_moves_whole_units(known, name):
     net, groups = known[name]
     kept = draw_kept(groups, 3)
     mask = mask_of(groups, net.layers, kept)
-    draws = torch.Generator().manual_seed(0)
-    shuffled = shuffle_units(net.module, net.shape, layers=net.layers, mask=mask, draws=draws)
+    rng = torch.Generator().manual_seed(0)
+    shuffled = shuffle_units(net.module, net.shape, layers=net.layers, mask=mask, rng=rng)
     assert shuffled.kept_per_layer() == mask.kept_per_layer()
     units = [~gone for gone in removed_units(groups, shuffled)]
     assert [int(u.sum()) for u in units] == [int(u.sum()) for u in kept]
@@ -183,8 +183,8 @@ def test_shuffle_moves_whole_units(known, name):
     assert shuffled == mask_of(groups, net.layers, units)
     assert shuffled != mask
     # the same stream gives the same answer, and the original is as it was
-    draws.manual_seed(0)
+    rng.manual_seed(0)
     assert shuffled == shuffle_units(
-        net.module, net.shape, layers=net.layers, mask=mask, draws=draws, groups=groups
+        net.module, net.shape, layers=net.layers, mask=mask, rng=rng, groups=groups
     )
     assert mask == mask_of(groups, net.layers, kept)

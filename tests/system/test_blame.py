@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_bench.errors import Diverged, TrainingError, Unwinding, out_of_memory, told
+from lth_bench.errors import Diverged, TrainingError, Unwinding, describe_error, out_of_memory
 from lth_bench.running.executors.pool import MovedAway
 from lth_bench.system.blame import ends_the_run, network_error, place_of, training_error, where
 from lth_bench.training.checkpoints.policy import Preempted
@@ -32,7 +32,7 @@ LINE = fails.__code__.co_firstlineno + 1
 
 @given(st.text())
 def test_any_text_is_told_so_that_it_can_be_written(text):
-    found = told(ValueError(text))
+    found = describe_error(ValueError(text))
     assert found.startswith("ValueError: ") and "\0" not in found
     assert found.encode("utf-8")
     assert len(found) < 2100
@@ -43,9 +43,9 @@ def test_an_error_without_a_text():
         def __str__(self):
             raise KeyError("none")
 
-    assert told(Odd()) == "Odd: its text raises KeyError"
+    assert describe_error(Odd()) == "Odd: its text raises KeyError"
     assert not out_of_memory(Odd())
-    assert told(SystemExit(3)) == "SystemExit: 3"
+    assert describe_error(SystemExit(3)) == "SystemExit: 3"
 
 
 @pytest.mark.parametrize("kind", [Unwinding, MovedAway, Preempted])

@@ -61,7 +61,7 @@ class MaskWithoutALayer(_Good):
 
 
 class PlansFractions(_Good):
-    breaks = "hooks", r"start_step answered 3\.0, which is no number of steps"
+    breaks = "hooks", r"start_step returned 3\.0, which is not a number of steps"
 
     def start_step(self, total_steps):
         return total_steps / 2
@@ -112,7 +112,7 @@ class NoDataclass:
 
 
 class OneTooFew(_Good):
-    breaks = "exact_density", r"134 weights are kept, fewer than the target's 135"
+    breaks = "exact_density", r"the mask keeps 134 weights, fewer than the target's 135"
 
     @hookimpl
     def select_mask(self, ticket):
@@ -142,7 +142,7 @@ class SmallerThanItHasToBe(_Good):
 
 
 class RevivesWeights(_Good):
-    breaks = "nested_masks", r"\d+ weights of layer '.*' return that an earlier round removed"
+    breaks = "nested_masks", r"\d+ weights of layer '.*' are revived that an earlier round pruned"
 
     iterative = True
 
@@ -349,7 +349,7 @@ class WalksAChain(_Good):
 
 
 class DividesByTheLargest(_Good):
-    breaks = "dead_layer", r"with a dead layer 'dead', .*layer 'dead': a score is NaN"
+    breaks = "dead_layer", r"with a dead layer 'dead', .*layer 'dead': scores must not be NaN"
 
     def scores(self, ticket):
         return Layers({n: s / s.max() for n, s in super().scores(ticket).items()})

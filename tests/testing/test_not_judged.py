@@ -161,7 +161,7 @@ def test_a_method_of_few_densities_says_so_or_is_told_how():
 
 
 def test_at_another_density_it_is_skipped_before_a_hook_is_called():
-    with pytest.raises(ContractBroken, match=r"the method reaches the densities 0\.5 alone"):
+    with pytest.raises(ContractBroken, match=r"the method only reaches densities 0\.5"):
         contracts.exact_density(Case(SaysSo, densities=(0.3,)))
 
 

@@ -25,8 +25,8 @@ def half_mask() -> Callable[..., Mask]:
     """`half_mask(bench, seed=0)`: about half of each layer's weights, at random."""
 
     def make(bench: Any, seed: int = 0) -> Mask:
-        draws = torch.Generator().manual_seed(seed)
-        kept = {x.name: torch.rand(x.shape, generator=draws) < 0.5 for x in bench.layers}
+        rng = torch.Generator().manual_seed(seed)
+        kept = {x.name: torch.rand(x.shape, generator=rng) < 0.5 for x in bench.layers}
         return Mask(kept, layers=bench.layers)
 
     return make
@@ -35,10 +35,10 @@ def half_mask() -> Callable[..., Mask]:
 @pytest.fixture(scope="session")
 def dark(blobs: Any) -> Arrays:
     """`blobs` on a black background: 3 of 4 pixels, and one pixel in all images."""
-    draws = torch.Generator().manual_seed(5)
+    rng = torch.Generator().manual_seed(5)
 
     def darkened(x: Tensor) -> Tensor:
-        x = x.clamp(min=1).masked_fill(torch.rand(x.shape, generator=draws) < 0.75, 0)
+        x = x.clamp(min=1).masked_fill(torch.rand(x.shape, generator=rng) < 0.75, 0)
         x[:, :, 0, 0] = 0
         return x
 
@@ -268,7 +268,7 @@ def cohorts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     run = Cohort.run
 
     def counted(self: Cohort) -> None:
-        found.append((self.layout.cohort_size, [len(m.asked) for m in self.members]))
+        found.append((self.layout.cohort_size, [len(m.fits) for m in self.members]))
         run(self)
 
     monkeypatch.setattr(Cohort, "run", counted)

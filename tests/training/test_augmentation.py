@@ -19,8 +19,8 @@ PLAIN = Recipe(steps=100, batch_size=16, val_size=20)
 @pytest.fixture
 def pictures():
     """Random 5×7 pictures in two channels, all pixels bright, so that black is padding."""
-    draws = torch.Generator().manual_seed(0)
-    x = torch.randint(1, 256, (70, 2, 5, 7), generator=draws).to(torch.uint8)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randint(1, 256, (70, 2, 5, 7), generator=rng).to(torch.uint8)
     y = torch.arange(70) % 4
     return Arrays(x, y, x[:4], y[:4], classes=4)
 

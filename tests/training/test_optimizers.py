@@ -18,9 +18,9 @@ RECIPES = {
 
 
 def parameters(dtype):
-    draws = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     shapes = ((7, 5), (7,), (300, 19))
-    return [torch.nn.Parameter(torch.randn(s, generator=draws).to(dtype)) for s in shapes]
+    return [torch.nn.Parameter(torch.randn(s, generator=rng).to(dtype)) for s in shapes]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -33,10 +33,10 @@ def test_every_bit_is_torch_optim_s(case, dtype):
         to_start(optimizer)
     step = direct_step(optimizers[0])
     assert step != optimizers[0].step
-    draws = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     for i in range(9):
         for a, b in zip(ours, theirs, strict=True):
-            a.grad = torch.randn(a.shape, generator=draws).to(dtype)
+            a.grad = torch.randn(a.shape, generator=rng).to(dtype)
             b.grad = a.grad.clone()
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = 0.01 / (i + 1)

@@ -47,10 +47,10 @@ def test_cosine_and_linear_after_warm_up():
         ({}, "exactly one of steps and epochs"),
         ({"steps": 1, "epochs": 1.0}, "exactly one of steps and epochs"),
         ({"steps": 9, "milestones": (3,)}, "schedule 'step'"),
-        ({"steps": 9, "schedule": "step", "milestones": (5, 3)}, "must increase"),
-        ({"steps": 9, "warmup": 10}, "longer than the training"),
+        ({"steps": 9, "schedule": "step", "milestones": (5, 3)}, "must be increasing"),
+        ({"steps": 9, "warmup": 10}, "warmup must be at most"),
         ({"steps": 9, "nesterov": True}, "momentum above 0"),
-        ({"steps": 9, "optimizer": "adam", "momentum": 0.9}, "belongs to 'sgd'"),
+        ({"steps": 9, "optimizer": "adam", "momentum": 0.9}, "requires optimizer .sgd."),
     ],
 )
 def test_recipes_that_make_no_sense(fields, says):

@@ -21,7 +21,7 @@ from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import StrategySpec, Suite
-from lth_bench.suite.tuned import seen_seeds
+from lth_bench.suite.tuned import seed_overlap_notes
 from lth_bench.tuning.freeze import (
     freeze,
     toml_comment,
@@ -210,8 +210,8 @@ def test_a_note_lists_seeds_that_the_search_used(found: Callable[..., list[Study
     text = freeze(load_suite("quickstart"), found(Search()))
     suite = suite_of(text, Path("x.toml"))
     assert strategies(text)["imp-tuned"].tuned[0].seeds == (100, 101)
-    assert seen_seeds(suite) == []
-    (note,) = seen_seeds(dataclasses.replace(suite, seeds=(0, 101)))
+    assert seed_overlap_notes(suite) == []
+    (note,) = seed_overlap_notes(dataclasses.replace(suite, seeds=(0, 101)))
     assert note.startswith("imp-tuned was tuned at seed 101, so results there favour it")
 
 

@@ -93,7 +93,7 @@ def resumes(bench: Workbench, row: Row, size: int) -> str:
     rest._resume(partials)
     rest.run()
     for member, outcome in zip(rest.members, whole, strict=True):
-        found = member.asked[0].outcome
+        found = member.fits[0].outcome
         assert found is not None
         assert all(torch.equal(v, outcome.values[k]) for k, v in found.values.items())
     return "equal"
@@ -107,7 +107,7 @@ def counts_flops(bench: Workbench, row: Row) -> str:
     assert bench.network.flops.forward + row.other_flops == counter.get_total_flops() / 2
     grouped = any(getattr(part, "groups", 1) > 1 for part in module.modules())
     # torch's counter charges the backward of a grouped convolution as if it had no groups
-    if not (row.other_flops or grouped or bench.network.habits.draws):
+    if not (row.other_flops or grouped or bench.network.side_effects.generators):
         module.train()
         with _in_parts(), FlopCounterMode(display=False) as counter:
             module(torch.zeros(2, *row.shape)).sum().backward()

@@ -50,7 +50,9 @@ class Subject:
         """`equal`, `refused: …`, `ok; …`: what the table says of this row, its reason included."""
         found = self.refusal or COLUMNS[column](self)
         # what torch says of shapes is its own affair
-        return re.sub(r"(it does not run) \(.*?\)\. ", r"\1. ", found, flags=re.DOTALL)
+        return re.sub(
+            r"(it fails with some units cut out) \(.*?\)\. ", r"\1. ", found, flags=re.DOTALL
+        )
 
 
 def _resumes(subject: Subject) -> str:

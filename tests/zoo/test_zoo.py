@@ -70,7 +70,7 @@ def test_what_the_table_may_say():
             "unused_head",
             "m: weights of other reach no output, so the dense network's effective density",
         ),
-        ("fourier", "m: no effective density: memory is read as numbers of another size"),
+        ("fourier", "m: no effective density: memory is read with another element size"),
         ("mlp", None),
     ],
 )

@@ -9,7 +9,7 @@ import typer
 from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, ResultsOption
 from lth_bench.errors import INTERRUPTED, UserError
-from lth_bench.system.streams import heard, typed
+from lth_bench.system.streams import typed, until_reader_gone
 
 
 def query(
@@ -54,7 +54,7 @@ def query(
     width = stdout().width if sys.stdout.isatty() else None
     with reading(results or default_results(), to_stderr) as con:
         answer = ask(con, typed(sql), limit, _abandon)
-        print_answer(replace(answer, rows=heard(answer.rows)), format, width=width)
+        print_answer(replace(answer, rows=until_reader_gone(answer.rows)), format, width=width)
 
 
 def _abandon(reason: BaseException) -> NoReturn:

@@ -72,7 +72,7 @@ def run(
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.running.runner import require_writable, run_suite
-    from lth_bench.suite.tuned import seen_seeds
+    from lth_bench.suite.tuned import seed_overlap_notes
 
     request = RunRequest.from_options(
         suite=suite,
@@ -99,7 +99,7 @@ def run(
     path = request.execution.results
     loaded, registry = prepare(request)
     require_writable(path)
-    for note in seen_seeds(loaded):
+    for note in seed_overlap_notes(loaded):
         print(f"note: {note}", file=sys.stderr)
     summary = run_suite(loaded, registry, request, make_progress())
     if json_:

@@ -1,8 +1,8 @@
-"""Files in a zip or tar, one after the other: never unpacked, and never more than fits.
+"""Reads the files in a zip or tar one by one, within limits on memory.
 
-What an archive says of its entries costs nothing to write, and packed zeros take a thousandth of
-their place. So an entry is refused by what it promises, and its bytes are counted as they are
-unpacked. Links and devices are refused by name: left out, they would be images less.
+An archive's headers can claim anything, and compressed zeros take a thousandth of their size. So
+entries are refused by their claimed size, and bytes are counted while decompressing. Links and
+devices are refused by name: silently skipped, they would be missing images.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from lth_bench.errors import UserError
 from lth_bench.system.files import open_regular
 
 HEADERS = 1 << 18
-"""Bytes that a tar may put between two entries: names and attributes, at most."""
+"""Maximum bytes of headers (names and attributes) between two entries of a tar."""
 BYTES_AN_ENTRY = 16
-"""A packed tar has more for every entry, by far, unless it repeats one header."""
+"""A compressed tar has far more bytes per entry, unless it repeats one header."""
 FEW = 1000
-"""Entries that may be that small."""
+"""Number of entries that may be smaller than that."""
 PIECE = 1 << 16
-"""Bytes unpacked at a time, at most."""
+"""Maximum bytes decompressed at a time."""
 DICTIONARY = 1 << 28
-"""Bytes that an xz may ask for to look back; the best compression of xz asks for an eighth."""
+"""Maximum dictionary size of an xz, in bytes; its best compression level uses an eighth."""
 
 
 class BadArchive(UserError):
-    """An archive that cannot be used, and why."""
+    """An archive that cannot be used, with the reason."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path} {why}")
@@ -45,22 +45,22 @@ class BadArchive(UserError):
 
 
 def names(path: Path, wanted: Callable[[str], bool], limit: int) -> list[str]:
-    """The names of such files in a zip or tar, sorted. Raises as `contents`."""
+    """The names of the wanted files in a zip or tar, sorted. Raises as `contents` does."""
     return sorted(name for name, _ in _entries(path, wanted, limit))
 
 
 def contents(path: Path, wanted: Callable[[str], bool], limit: int) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each such file in a zip or tar, in its own order.
+    """Name and content of each wanted file in a zip or tar, in the archive's order.
 
-    BadArchive where it is damaged or hostile, and where something of such a name is no file, or has
-    more than `limit` bytes.
+    BadArchive if it is damaged or malicious, or if a wanted entry is not a regular file or has more
+    than `limit` bytes.
     """
     for name, read in _entries(path, wanted, limit):
         yield name, read()
 
 
 Entries = Iterator[tuple[str, Callable[[], bytes]]]
-"""Name, and what reads the content, until the next one is asked for."""
+"""Name, and a function that reads the content until the next entry is requested."""
 
 
 def _entries(path: Path, wanted: Callable[[str], bool], limit: int) -> Entries:
@@ -84,7 +84,7 @@ def _in_zip(path: Path, file: BinaryIO, wanted: Callable[[str], bool], limit: in
 
             def read(entry: zipfile.ZipInfo = entry) -> bytes:
                 with _naming(path), packed.open(entry) as opened:
-                    # in one go these two unpack all that they are given
+                    # without pieces these two decompress everything at once
                     greedy = entry.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
                     return _all(opened, path, entry.filename, limit, 1024 if greedy else PIECE)
 
@@ -97,7 +97,7 @@ def _in_tar(path: Path, file: BinaryIO, wanted: Callable[[str], bool], limit: in
     with tarfile.open(fileobj=meter, mode="r|") as opened:  # type: ignore[call-overload]
         count = 0
         while (member := opened.next()) is not None:
-            opened.members.clear()  # it would keep every one
+            opened.members.clear()  # it would keep all entries in memory
             meter.left = member.size + HEADERS
             count += 1
             if count > FEW + size / BYTES_AN_ENTRY:
@@ -123,7 +123,7 @@ class _Readable(Protocol):
 
 
 class _Meter:
-    """What a tar is read from: it ends where more is asked for than an entry and its headers."""
+    """The file that a tar is read from; raises if more is read than an entry and its headers."""
 
     def __init__(self, file: _Readable, path: Path) -> None:
         self._file, self._path = file, path
@@ -133,13 +133,15 @@ class _Meter:
         """As a file does."""
         content = self._file.read(size)
         self.left -= len(content)
-        if self.left < -2 * tarfile.RECORDSIZE:  # it reads a record ahead
+        if self.left < -2 * tarfile.RECORDSIZE:  # tarfile reads one record ahead
             raise _damaged(self._path, f"more than {HEADERS:,} bytes of headers of an entry")
         return content
 
 
 def _unpacked(file: BinaryIO) -> _Readable:
-    """The tar in a packed file, told by its first bytes; nothing is unpacked before it is read."""
+    """The tar in a compressed file, recognised by its first bytes; decompressed only as
+    it is read.
+    """
     head = file.read(6)
     file.seek(0)
     if head.startswith(b"\x1f\x8b"):
@@ -150,7 +152,9 @@ def _unpacked(file: BinaryIO) -> _Readable:
 
 
 class _Xz:
-    """An xz, whose memory is limited: the library's own file gives what is asked for."""
+    """An xz with limited memory: the standard library's file would allocate what its
+    header claims.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -158,10 +162,10 @@ class _Xz:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Some of what follows, `size` bytes at most; nothing at the end."""
+        """Up to `size` further bytes; empty at the end."""
         while True:
             if self._stream is None or self._stream.eof:
-                # what follows a stream is another one, or zeros to fill a block up
+                # a stream is followed by another one, or by zero padding
                 rest = self._stream.unused_data if self._stream is not None else b""
                 rest = (rest or self._file.read(PIECE)).lstrip(b"\0")
                 if not rest:
@@ -178,7 +182,7 @@ class _Xz:
 
 
 def _all(file: IO[bytes], path: Path, name: str, limit: int, piece: int = PIECE) -> bytes:
-    """The whole of an entry, whose bytes count, whatever was said of them."""
+    """The whole of an entry; counts its bytes, whatever its header claims."""
     pieces, size = [], 0
     while content := file.read(piece):
         pieces.append(content)
@@ -190,7 +194,7 @@ def _all(file: IO[bytes], path: Path, name: str, limit: int, piece: int = PIECE)
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """What reading a damaged archive raises, as the error that names it."""
+    """Turn the errors of reading a damaged archive into one that names it."""
     try:
         yield
     except UserError:
@@ -201,7 +205,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 _DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
-    NotImplementedError,  # zipfile, of a compression that it does not know
+    NotImplementedError,  # zipfile's, for an unknown compression
     RuntimeError, ValueError, MemoryError, OverflowError, IndexError, struct.error,
 )  # fmt: skip
 """What reading a damaged or encrypted archive raises."""

@@ -1,4 +1,4 @@
-"""A dataset in memory, and what is known of it before."""
+"""A dataset in memory, and what is known about it in advance."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a plan needs of a dataset. ValueError for what no dataset can be."""
+    """What planning needs to know about a dataset. ValueError for impossible values."""
 
     input_shape: tuple[int, int, int]
     """[C, H, W] of an image."""
     classes: int
     train_size: int
-    """Images of the training split, before validation images are held out."""
+    """Images in the training split, before validation images are held out."""
     test_size: int
 
     def __post_init__(self) -> None:
-        shape: object = self.input_shape  # whatever the plugin set
+        shape: object = self.input_shape  # a plugin may set anything
         if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_counts, shape)):
             raise ValueError(
                 f"input_shape must be [C, H, W] of an image, three whole numbers above 0, but got "
                 f"{shape!r:.80}"
             )
-        # a list, or numpy's numbers, would not be the same in a record and in an identity
+        # normalised, since lists or numpy numbers would change records and identities
         object.__setattr__(self, "input_shape", tuple(map(int, shape)))
         for name in ("classes", "train_size", "test_size"):
             value = getattr(self, name)
@@ -39,7 +39,7 @@ class DatasetInfo:
             object.__setattr__(self, name, int(value))
 
     def require(self, found: DatasetInfo) -> None:
-        """ValueError where the data is otherwise than its info says."""
+        """ValueError if the data differs from this info."""
         pairs = {
             "images of shape": (list(self.input_shape), list(found.input_shape)),
             "classes": (self.classes, found.classes),
@@ -51,14 +51,14 @@ class DatasetInfo:
             said = ", ".join(f"{what} {pair[0]}" for what, pair in other.items())
             have = ", ".join(f"{what} {pair[1]}" for what, pair in other.items())
             raise ValueError(
-                f"its info(root) and its data differ: info says {said}; the data has {have}; let "
-                f"info tell what load gives"
+                f"its info(root) and its data differ: info says {said}; the data has {have}; make "
+                f"info match what load returns"
             )
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The training and test splits in memory. Raises ValueError where they do not fit together."""
+    """The training and test splits in memory. ValueError if they are inconsistent."""
 
     train_x: Tensor
     """uint8 [N, C, H, W]."""
@@ -83,28 +83,28 @@ class Arrays:
                     f"{split}_y must be int64 [{len(x)}], but got {y.dtype} {list(y.shape)}"
                 )
             if len(y) == 0:
-                raise ValueError(f"{split}_x has no image")
+                raise ValueError(f"{split}_x has no images")
             low, high = int(y.min()), int(y.max())
             if low < 0 or high >= self.classes:
                 raise ValueError(
-                    f"{split}_y must lie in [0, {self.classes - 1}], but goes from {low} to {high}"
+                    f"{split}_y must be in [0, {self.classes - 1}], but ranges from {low} to {high}"
                 )
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
             raise ValueError(
-                f"training and test images must have one shape, but got "
+                f"training and test images must have the same shape, but got "
                 f"{list(self.train_x.shape[1:])} and {list(self.test_x.shape[1:])}"
             )
 
     @property
     def info(self) -> DatasetInfo:
-        """The sizes."""
+        """The dataset's sizes."""
         channels, height, width = self.train_x.shape[1:]
         return DatasetInfo(
             (channels, height, width), self.classes, len(self.train_y), len(self.test_y)
         )
 
     def fingerprint(self) -> str:
-        """160 bits over the content as hexadecimal, worked out once."""
+        """160-bit hash of the content as hexadecimal, computed once."""
         return self._fingerprint
 
     @cached_property
@@ -117,26 +117,26 @@ class Arrays:
 
 
 def _counts(value: object) -> bool:
-    """Whether it is a whole number above 0, of Python's or numpy's."""
+    """Whether it is a positive integer, Python's or numpy's."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return False
     return value.__index__() > 0
 
 
 class Fingerprint:
-    """160 bits over the four tensors of a dataset, which may come in pieces."""
+    """160-bit hash of a dataset's four tensors, which may be added in pieces."""
 
     def __init__(self, classes: int) -> None:
         self._hash = hashlib.blake2b(f"classes {classes}".encode(), digest_size=20)
 
     def begin(self, dtype: torch.dtype, shape: Sequence[int]) -> None:
-        """The next tensor: train_x, train_y, test_x, test_y, in this order."""
+        """Start the next tensor: train_x, train_y, test_x, test_y, in this order."""
         self._hash.update(f"{dtype} {list(shape)}".encode())
 
     def add(self, piece: Tensor) -> None:
-        """The tensor itself, or its next rows."""
+        """Add the whole tensor, or its next rows."""
         self._hash.update(piece.contiguous().numpy())  # type: ignore[arg-type]  # its buffer
 
     def hexdigest(self) -> str:
-        """After all four."""
+        """The hash, after all four tensors."""
         return self._hash.hexdigest()

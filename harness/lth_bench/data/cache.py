@@ -1,4 +1,4 @@
-"""Decoded arrays kept on disk, so that later runs neither decode nor import a decoder."""
+"""Decoded arrays cached on disk, so that later runs neither decode nor import a decoder."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.root import user_cache, writable
 
 REVISION = 1
-"""Raised whenever a reader decodes the same files to other arrays."""
+"""Increased whenever a reader decodes the same files to other arrays."""
 PARTS = ("train_x", "train_y", "test_x", "test_y")
 _DAMAGED = (SafetensorError, OSError, KeyError, ValueError, TypeError)
-"""What reading a file raises that is missing, or is no copy."""
+"""What reading a missing or invalid file raises."""
 
 
 class ArrayCache:
-    """The decoded copy of one dataset, in the user's cache folder: the data itself may lie in a
-    folder of many people's.
+    """The decoded copy of one dataset, in the user's cache folder, since the data itself may be in
+    a shared folder.
 
-    The copy belongs to the files it was made from, by place, size and time of change, and to the
-    options that it was decoded with.
+    The copy belongs to its source files, by path, size and modification time, and to the decoding
+    options.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ArrayCache:
         return None
 
     def fingerprint(self) -> str | None:
-        """The content's fingerprint by the header of a decoded copy; None without one."""
+        """The content's fingerprint from a decoded copy's header; None without one."""
         with (
             contextlib.suppress(*_DAMAGED),
             safe_open(self.path, framework="pt") as opened,
@@ -60,10 +60,10 @@ class ArrayCache:
         return None
 
     def get(self, decode: Callable[[], Arrays]) -> Arrays:
-        """The decoded copy, or what `decode` returns, which is then kept.
+        """The decoded copy, or the result of `decode`, which is then stored.
 
-        Processes that ask at the same time decode once. Where nothing can be written, a warning
-        says so and the next run decodes again.
+        Concurrent processes decode only once. If nothing can be written, a warning says so and the
+        next run decodes again.
         """
         found = self._read()
         if found is not None:
@@ -80,11 +80,11 @@ class ArrayCache:
 
     @property
     def path(self) -> Path:
-        """The copy's file, which need not be there."""
+        """The copy's file, which may not exist."""
         return self.folder / self.file
 
     def lock(self, file: str) -> FileLock:
-        """A lock on a file of the folder, which is made; it is held. OSError where that fails."""
+        """Create and hold a lock file in the folder. OSError if that fails."""
         if not writable(self.folder):
             raise PermissionError(errno.EACCES, f"{self.folder} cannot be written to")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -93,8 +93,8 @@ class ArrayCache:
         return lock
 
     def _read(self) -> Arrays | None:
-        """A copy whose content still has the fingerprint it was written with."""
-        # a damaged copy can be made again: it counts as absent, and is overwritten
+        """A copy whose content still has its recorded fingerprint."""
+        # a damaged copy counts as missing and is overwritten
         with contextlib.suppress(*_DAMAGED):
             with safe_open(self.path, framework="pt") as opened:
                 about = opened.metadata()
@@ -105,7 +105,7 @@ class ArrayCache:
         return None
 
     def _keep(self, arrays: Arrays) -> Arrays:
-        from safetensors.numpy import save_file  # torch's refuses parts of one tensor
+        from safetensors.numpy import save_file  # torch's version refuses views of one tensor
 
         about = {"classes": str(arrays.classes), "fingerprint": arrays.fingerprint()}
         tensors = {part: getattr(arrays, part).contiguous().numpy() for part in PARTS}
@@ -120,9 +120,9 @@ class ArrayCache:
 
     def _unkept(self, arrays: Arrays, error: Exception) -> Arrays:
         warnings.warn(
-            f"the decoded copy of a dataset could not be kept in {self.folder}, so every run "
+            f"the decoded copy of a dataset could not be stored in {self.folder}, so every run "
             f"decodes it again: {getattr(error, 'strerror', None) or error}. It takes "
-            f"{_gigabytes(arrays):.2f} GB; LTH_BENCH_CACHE names another place",
+            f"{_gigabytes(arrays):.2f} GB; set LTH_BENCH_CACHE to use another folder",
             stacklevel=2,
         )
         return arrays
@@ -133,6 +133,6 @@ def _gigabytes(arrays: Arrays) -> float:
 
 
 def stamp(path: Path) -> str:
-    """What a decoded copy remembers of a source file: place, size and time of change."""
+    """How a decoded copy identifies a source file: path, size and modification time."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), in their Python form."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), in their Python format."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class CIFAR10(Published):
     title: ClassVar[str] = "cifar10"
     published: ClassVar[DatasetInfo] = DatasetInfo((3, 32, 32), 10, 50_000, 10_000)
     source: ClassVar[str] = "CIFAR10"
-    """torchvision's class."""
+    """The name of torchvision's class."""
     folder: ClassVar[str] = "cifar-10-batches-py"
     archive: ClassVar[str] = "cifar-10-python.tar.gz"
     train: ClassVar[tuple[str, ...]] = tuple(f"data_batch_{i}" for i in range(1, 6))
     test: ClassVar[tuple[str, ...]] = ("test_batch",)
     labels: ClassVar[str] = "labels"
-    """The labels' key in a batch."""
+    """The key of the labels in a batch."""
 
     def find(self, root: Path) -> list[Path] | None:
         """The batches in their folder, or else the archive."""
@@ -69,7 +69,7 @@ class CIFAR10(Published):
         return self.arrays(files, *splits)
 
     def _contents(self, files: Sequence[Path]) -> dict[str, tuple[str, bytes]]:
-        """Batch name → where it lies and what it holds."""
+        """Batch name → location and content."""
         if len(files) > 1:
             return {file.name: (str(file), self.read(file)) for file in files}
         (archive,) = files
@@ -112,8 +112,8 @@ class CIFAR10(Published):
 
 
 def _array(held: Any) -> np.ndarray:
-    """An array, or a list of numbers as one. Of anything else an empty one of objects: lists that
-    hold each other may be some bytes long, and the array that is made of them fill the memory.
+    """An array, or a list of numbers as an array; an empty object array for anything else, since an
+    array made from a few bytes of self-referencing lists could fill the memory.
     """
     if isinstance(held, np.ndarray):
         return held

@@ -24,11 +24,13 @@ class Digits:
         return DatasetInfo((1, 8, 8), 10, 1297, TEST_SIZE)
 
     def load(self, root: Path) -> Arrays:
-        """Pixel values 0 to 16 are scaled to 0 to 255. The split is fixed and keeps proportions."""
+        """Pixel values 0 to 16 are scaled to 0 to 255. The split is fixed and
+        stratified by class.
+        """
         return _cache().get(_decode)
 
     def fingerprint(self, root: Path) -> str | None:
-        """Of the content, where a decoded copy tells it."""
+        """The content's fingerprint, if a decoded copy has it."""
         return _cache().fingerprint()
 
 

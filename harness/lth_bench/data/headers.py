@@ -1,7 +1,7 @@
-"""What an image's header promises, looked at before anything is decoded.
+"""Checks of an image's header before anything is decoded.
 
-A header costs nothing to write: 800 bytes can promise 65,500 × 65,500 pixels, and decoders make
-room for what is promised.
+A header can claim anything: 800 bytes can claim 65,500 × 65,500 pixels, and decoders allocate what
+is claimed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 from typing import Any
 
 MAX_BYTES = 1 << 28
-"""Of an image file, packed or not: more than one of `MAX_PIXELS` takes without any compression."""
+"""Maximum bytes of an image file: more than an uncompressed image of `MAX_PIXELS`."""
 MAX_PIXELS = 1 << 26
-"""Of an image: 8,192 × 8,192, which takes half a gigabyte while it is decoded."""
+"""Maximum pixels of an image: 8,192 × 8,192, which takes half a gigabyte to decode."""
 MAX_SCANNED = 1 << 32
-"""Pixels of a JPEG times the scans that it makes of them: half a minute's work. A progressive one
-has some ten scans."""
+"""Maximum pixels of a JPEG times its scans: half a minute's work. A progressive JPEG has about
+ten scans."""
 
 SCAN = b"\xff\xda"
-"""What begins one. In the compressed data between them it cannot occur."""
+"""The marker that starts a scan. It cannot occur within compressed data."""
 WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG that nothing follows, and those that the size follows."""
@@ -31,7 +31,7 @@ class NotDecoded(ValueError):
 
 
 def require_moderate(size: tuple[int, int], what: str = "") -> None:
-    """NotDecoded beyond `MAX_PIXELS`. `size` is height and width."""
+    """NotDecoded above `MAX_PIXELS`. `size` is (height, width)."""
     height, width = size
     if height * width > MAX_PIXELS:
         raise NotDecoded(
@@ -41,16 +41,16 @@ def require_moderate(size: tuple[int, int], what: str = "") -> None:
 
 
 def require_few_scans(size: tuple[int, int], jpeg: bytes) -> None:
-    """NotDecoded for a JPEG that goes over its pixels so often that it takes minutes."""
+    """NotDecoded for a JPEG with so many scans that decoding takes minutes."""
     scans = jpeg.count(SCAN)
     if scans * math.prod(size) > MAX_SCANNED:
-        raise NotDecoded(f"it goes over its {math.prod(size):,} pixels {scans:,} times")
+        raise NotDecoded(f"it has {scans:,} scans of its {math.prod(size):,} pixels")
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """Height and width of a JPEG, found as libjpeg finds them; None where there is none.
+    """Height and width of a JPEG, found as libjpeg finds them; None if there are none.
 
-    Bytes between segments are passed over, and so is a segment of less than its own length.
+    Bytes between segments are skipped, and so are segments shorter than their own length field.
     """
     if content[:2] != b"\xff\xd8":
         return None
@@ -70,8 +70,8 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
 
 
 def tile_of(tiff: Any) -> tuple[int, int]:
-    """Height and width of a tile of a TIFF that Pillow has opened; 1×1 where it has none."""
+    """Height and width of a tile of a TIFF opened by Pillow; 1×1 if it has none."""
     length, width = (tiff.tag_v2.get(tag, 1) for tag in (TILE_LENGTH, TILE_WIDTH))
     if not isinstance(length, int) or not isinstance(width, int):
-        raise NotDecoded("its header says no size of a tile")
+        raise NotDecoded("its header gives no tile size")
     return length, width

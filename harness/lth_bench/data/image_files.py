@@ -1,4 +1,4 @@
-"""A dataset whose images stay on disk, each decoded when it is wanted."""
+"""A dataset whose images stay on disk, each decoded on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FileImages:
     names: tuple[str, ...]
     decoder: Decoder
     image_shape: tuple[int, int, int]
-    """[C, H, W], which every image must have once decoded."""
+    """[C, H, W], which every decoded image must have."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -35,7 +35,7 @@ class FileImages:
         return (len(self.names), *self.image_shape)
 
     def read(self, index: Tensor, out: Tensor) -> None:
-        """Decode the images at `index` into `out`. UserError names the one that cannot be used."""
+        """Decode the images at `index` into `out`. UserError names an unusable one."""
         for place, i in zip(out, index.tolist(), strict=True):
             place.copy_(self._pixels(self.names[i]))
 
@@ -45,7 +45,7 @@ class FileImages:
 
 
 def read_file(folder: Path, name: str) -> bytes:
-    """An image file's content; UserError where it cannot be read."""
+    """An image file's content. UserError if it cannot be read."""
     try:
         return read_regular(f"{folder}/{name}", MAX_BYTES)
     except OSError as error:
@@ -61,24 +61,27 @@ def decoded(
     decoder: Decoder,
     shape: tuple[int, int, int] | None = None,
 ) -> Tensor:
-    """An image's pixels, uint8 [C, H, W]; UserError where it has none, or another shape."""
+    """An image's pixels, uint8 [C, H, W]. UserError if it cannot be decoded or has
+    another shape.
+    """
     try:
         pixels = decoder(content)
     except NotDecoded as error:
         raise UserError(
-            f"{where}: {name!r} is truncated or no image ({error}); remove or replace it"
+            f"{where}: {name!r} is truncated or not an image ({error}); remove or replace it"
         ) from error
     if shape is not None and pixels.shape != shape:
         _, height, width = pixels.shape
         raise UserError(
-            f"{where}: images must all be of one size, but {name!r} has {height}×{width} pixels "
+            f"{where}: images must all have the same size, but {name!r} has {height}×{width} "
+            "pixels "
             f"and another {shape[1]}×{shape[2]}; set size to scale them"
         )
     return pixels
 
 
 def read_all(images: Images, out: Tensor, threads: int) -> None:
-    """Put every image of a split into `out`, uint8 [N, C, H, W]."""
+    """Read every image of a split into `out`, uint8 [N, C, H, W]."""
     reader = ImageReader(threads)
     try:
         for start, pixels in zip(range(0, len(out), CHUNK), _in_order(reader, images), strict=True):
@@ -89,12 +92,12 @@ def read_all(images: Images, out: Tensor, threads: int) -> None:
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """What one reading of all images tells, so that they need not lie in memory."""
+    """What one pass over all images finds, so that they need not be kept in memory."""
 
     fingerprint: str
     """The same as that of the decoded arrays."""
     counts: list[list[int]]
-    """[C][256]: occurrences of each value in the training split."""
+    """[C][256]: occurrences of each pixel value in the training split."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,17 +115,17 @@ class ImageFiles:
 
     @property
     def info(self) -> DatasetInfo:
-        """The sizes."""
+        """The dataset's sizes."""
         return DatasetInfo(
             self.train.image_shape, self.classes, len(self.train_y), len(self.test_y)
         )
 
     def fingerprint(self) -> str:
-        """As of the decoded arrays: what was trained on them serves here, and the reverse."""
+        """Equals that of the decoded arrays, so that both find each other's trainings."""
         return self.summary.fingerprint
 
     def counts(self) -> Tensor:
-        """Occurrences of each value in the training split, int64 [C, 256]."""
+        """Occurrences of each pixel value in the training split, int64 [C, 256]."""
         return torch.tensor(self.summary.counts)
 
 
@@ -135,7 +138,7 @@ def summarise(
     *,
     threads: int,
 ) -> ImageSummary:
-    """Decode every image once, a few at a time. UserError names one that cannot be used."""
+    """Decode every image once, a few at a time. UserError names an unusable one."""
     marks = Fingerprint(classes)
     counted = _Counted(train)
     reader = ImageReader(threads)
@@ -152,7 +155,7 @@ def summarise(
 
 
 class _Counted:
-    """Images whose values are counted as they are read, in the thread that reads them."""
+    """Images whose pixel values are counted as they are read, in the reading thread."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
@@ -169,7 +172,7 @@ class _Counted:
 
 
 def _in_order(reader: ImageReader, images: Images) -> Iterator[Tensor]:
-    """All images in small pieces, the next ones being read."""
+    """All images in small pieces, reading ahead."""
     every = torch.arange(images.shape[0])
     pieces = [every[i : i + CHUNK] for i in range(0, len(every), CHUNK)]
     order = dict(enumerate(pieces))

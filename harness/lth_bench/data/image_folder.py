@@ -1,4 +1,4 @@
-"""Any images that lie in class folders, or in an archive of class folders."""
+"""Any images in class folders, or in an archive of class folders."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from lth_bench.system.devices import cores
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
-    """Images in class folders: a tree, or a zip or tar of one; suites write `image_folder:NAME`.
+    """Images in class folders: a tree, or a zip or tar of one; in suites `image_folder:NAME`.
 
-    The tree is train/CLASS/… beside test/CLASS/… (or val/CLASS/…, as ImageNet's), or CLASS/… alone.
-    Images are ordered by class and file name. They are decoded once, or, where they do not fit into
-    memory, whenever they are wanted. Other folders beside the two splits are not read.
+    The tree is train/CLASS/… beside test/CLASS/… (or val/CLASS/…, as in ImageNet), or CLASS/…
+    alone. Images are ordered by class and file name. They are decoded once or, if they do not fit
+    in memory, on demand. Other folders beside the two splits are ignored.
     """
 
     name: str = ""
-    """The dataset's name wherever a result is shown; without `path` also its folder or archive."""
+    """The dataset's name in results; without `path` also its folder or archive."""
     path: str = ""
-    """Folder or archive, absolute or below the data root; by default `name`, with or without an
-    archive's ending."""
+    """Folder or archive, absolute or relative to the data root; by default `name`, with or
+    without an archive's extension."""
     size: Annotated[int, Range(1, 4096)] | None = None
-    """Height and width in pixels: others are scaled and cut to the middle. By default the images'
-    own, which must all be equal."""
+    """Height and width in pixels: images are scaled and centre-cropped to it. By default the
+    images' own size, which must be the same for all."""
     resize: Annotated[int, Range(1, 4096)] | None = None
-    """Length in pixels that the shorter side is scaled to before the middle is cut out, at least
-    `size`, which is the default; ImageNet's usual evaluation has size 224 and resize 256."""
+    """Length in pixels to which the shorter side is scaled before the centre crop, at least
+    `size`, which is the default; ImageNet's usual evaluation uses size 224 and resize 256."""
     channels: Literal[1, 3] = 3
-    """3 for colour, 1 for grey."""
+    """3 for colour, 1 for greyscale."""
     test_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.2
-    """Part of every class that becomes the test split, where the tree does not divide them."""
+    """Fraction of every class used as the test split, if the tree has no splits."""
 
     def __post_init__(self) -> None:
         if not (self.name or self.path):
@@ -64,13 +64,13 @@ class ImageFolder:
             )
         if self.resize is not None and (self.size is None or self.resize < self.size):
             raise ValueError(
-                f"resize is the shorter side before size pixels are cut out of the middle, so it "
-                f"needs a size and must not be below it, but got resize = {self.resize} and "
+                f"resize is the length of the shorter side before the centre crop, so it "
+                f"requires size and must be at least size, but got resize = {self.resize} and "
                 f"size = {self.size}"
             )
 
     def info(self, root: Path) -> DatasetInfo:
-        """From the decoded copy where there is one, otherwise from names and the first image."""
+        """From the decoded copy if there is one, otherwise from file names and the first image."""
         place = self._place(root)
         known = place.cache.info()
         if known is not None:
@@ -80,21 +80,22 @@ class ImageFolder:
         return DatasetInfo(shape, len(tree.classes), len(tree.train), len(tree.test))
 
     def load(self, root: Path) -> Arrays:
-        """Raises DataMissing where it is not, UserError naming an image that cannot be used."""
+        """DataMissing if the data is not there; UserError naming an unusable image."""
         place = self._place(root)
         return place.cache.get(lambda: self._decode(place))
 
     def open(self, root: Path) -> ImageFiles:
-        """The same images, to be decoded when they are wanted; only those of a folder can be.
+        """The same images, decoded on demand; only for a folder.
 
-        The first time, every image is read once: damaged ones are found before anything trains, and
-        the validation split and the normalisation are the same as from memory. Raises as `load`.
+        The first time, every image is read once, so that damaged ones are found before anything
+        trains and the validation split and normalisation are the same as in memory. Raises as
+        `load` does.
         """
         place = self._place(root)
         if not place.where.is_dir():
             raise UserError(
-                f"{place.where} is an archive, and only a folder's images can be read one by one; "
-                f"unpack it, and remove the archive or set path to the folder"
+                f"{place.where} is an archive, but only a folder's images can be read one by one; "
+                f"unpack it, then remove the archive or set path to the folder"
             )
         tree = self._tree(place)
         shape = self._shape(place, tree)
@@ -114,7 +115,7 @@ class ImageFolder:
         return ImageFiles(*parts, classes=classes, summary=summary)
 
     def fingerprint(self, root: Path) -> str | None:
-        """Of the content, where a decoded copy or a summary of the files tells it."""
+        """The content's fingerprint, if a decoded copy or a summary of the files has it."""
         cache = self._place(root).cache
         return cache.fingerprint() or known_fingerprint(cache)
 
@@ -139,7 +140,7 @@ class ImageFolder:
         return _Place(where, tree, cache)
 
     def _where(self, root: Path) -> Path:
-        # an absolute path stays as it is
+        # joining keeps an absolute path
         base = root / Path(self.path or self.name).expanduser()
         endings = ("",) if self.path else ("", *ARCHIVES)
         for ending in endings:
@@ -149,13 +150,13 @@ class ImageFolder:
                     return place
             except OSError as error:
                 raise UserError(
-                    f"dataset 'image_folder': {place} cannot be looked at "
+                    f"dataset 'image_folder': {place} cannot be accessed "
                     f"({error.strerror or error}); make it readable, or name another folder in "
                     f"LTH_BENCH_DATA"
                 ) from error
         also = f", also with the endings {' '.join(ARCHIVES)}" if not self.path else ""
         raise DataMissing(
-            f"dataset 'image_folder' is not there: looked for {base}{also}. Put the folder or "
+            f"dataset 'image_folder' was not found: looked for {base}{also}. Put the folder or "
             f"archive there, set path, or name the folder that holds it in LTH_BENCH_DATA"
         )
 
@@ -166,7 +167,7 @@ class ImageFolder:
         return arrange(names, self.test_fraction, place.where)
 
     def _shape(self, place: _Place, tree: Tree) -> tuple[int, int, int]:
-        """[C, H, W] that all images shall have."""
+        """[C, H, W] that all images must have."""
         if self.size is not None:
             return int(self.channels), self.size, self.size
         if place.where.is_dir():
@@ -199,7 +200,7 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class _Place:
-    """What is known of the files before any is opened."""
+    """What is known about the files before any is opened."""
 
     where: Path
     tree: Tree | None

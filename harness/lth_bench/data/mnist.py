@@ -1,4 +1,4 @@
-"""MNIST and the datasets that share its format: idx files, 28×28, one channel."""
+"""MNIST and the datasets in its format: idx files, 28×28 pixels, one channel."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 SMALL = 1 << 26
-"""Bytes of an unpacked file that are read whatever its packed form takes."""
+"""Unpacked bytes that are always allowed, whatever the compressed size."""
 MOST_PACKED = 100
-"""Beyond these, times that its packed form may grow; the published images' grows to five times."""
+"""Maximum compression ratio beyond that; the published images have a ratio of five."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class MNIST(Published):
     title: ClassVar[str] = "mnist"
     published: ClassVar[DatasetInfo] = DatasetInfo((1, 28, 28), 10, 60_000, 10_000)
     source: ClassVar[str] = "MNIST"
-    """torchvision's class, and its folder in the data root."""
+    """The name of torchvision's class, and of its folder in the data root."""
     unpacked: ClassVar[Mapping[str, str]] = {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
         "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
         "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
         "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     }
-    """md5 of the unpacked files; torchvision has those of the packed ones."""
+    """md5 of the unpacked files; torchvision has those of the compressed ones."""
 
     def find(self, root: Path) -> list[Path] | None:
-        """Each file packed, because its checksum is published, or else unpacked."""
+        """Each file compressed, since those checksums are published, or else unpacked."""
         found = []
         for name in FILES:
             plain = root / self.source / "raw" / name
@@ -87,7 +87,7 @@ class MNIST(Published):
         return self.arrays(files, train_x[:, None], train_y.long(), test_x[:, None], test_y.long())
 
     def _check_shape(self, file: Path, shape: tuple[int, ...], known: bool) -> None:
-        """The published number of images too, where the file's own checksum is not known."""
+        """Also checks the published number of images if the file's own checksum is not known."""
         count: int | str = "N"
         if self.checksum and not known:
             train = file.name.startswith("train")
@@ -127,8 +127,8 @@ class KMNIST(MNIST):
 
 
 def _unpacked(packed: bytes) -> bytes:
-    """What its first bytes promise, and one byte more where it has more. ValueError where that is
-    damaged, or far more than so few bytes can hold.
+    """The decompressed content, up to the size its header claims plus one byte. ValueError if it is
+    damaged, or claims far more than such a file can hold.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as opened:
@@ -145,7 +145,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def idx(data: bytes) -> np.ndarray:
-    """The uint8 array in an idx file. ValueError for another format and for a wrong length.
+    """The uint8 array in an idx file. ValueError for another format or a wrong length.
 
     The header is two zero bytes, the type (8 is uint8), the number of dimensions, and each
     dimension as a big-endian 32-bit integer.
@@ -164,7 +164,7 @@ def idx(data: bytes) -> np.ndarray:
 
 
 def _shape(head: bytes) -> list[int]:
-    """The dimensions in a header. ValueError where it is none of bytes."""
+    """The dimensions in a header. ValueError unless it is an idx header for bytes."""
     if len(head) < 4 or head[:3] != b"\x00\x00\x08" or len(head) < 4 + 4 * head[3]:
-        raise ValueError(f"is no idx file of bytes: it begins with {head[:4]!r}")
+        raise ValueError(f"is not an idx file of bytes: it starts with {head[:4]!r}")
     return [int(n) for n in np.frombuffer(head, ">u4", count=head[3], offset=4)]

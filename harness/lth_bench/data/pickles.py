@@ -1,4 +1,4 @@
-"""Reading pickled arrays without running what a pickle may ask for."""
+"""Reads pickled arrays without running code from the pickle."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 
 
 class _Type:
-    """Stands for numpy.dtype. numpy's own believes a pickle that says objects are numbers, and
-    would then take any bytes for addresses.
+    """Replaces numpy.dtype, which would trust a pickle that passes objects off as numbers, and then
+    use arbitrary bytes as addresses.
     """
 
     def __init__(self, name: str, *_: object) -> None:
         if not re.fullmatch(r"[biuf]\d{1,2}", name):
-            raise pickle.UnpicklingError(f"it has an array of type {name!r}, which is no number")
+            raise pickle.UnpicklingError(f"it has an array of type {name!r}, which is not a number")
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -28,11 +28,12 @@ class _Type:
 
 
 Spend = Callable[[int], None]
-"""Called with the bytes that are made room for; raises where these are more than a pickle holds."""
+"""Called with the number of bytes to be allocated; raises if that is more than a pickle can
+hold."""
 
 
 class _Array:
-    """Stands for numpy.ndarray, until the whole pickle is read."""
+    """Replaces numpy.ndarray until the whole pickle is read."""
 
     array: np.ndarray | None = None
 
@@ -46,7 +47,7 @@ class _Array:
 
 def _frombuffer(spend: Spend, data: Any, kind: _Type, shape: Any, order: Any) -> np.ndarray:
     spend(len(data))
-    if isinstance(data, str):  # bytes of Python 2
+    if isinstance(data, str):  # Python 2 bytes
         data = data.encode("latin1")
     return np.frombuffer(bytearray(data), kind.dtype).reshape(shape, order=order)
 
@@ -56,7 +57,7 @@ def _scalar(spend: Spend, kind: _Type, data: Any) -> Any:
 
 
 def _encode(spend: Spend, text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes for Python 2: as text that is encoded when it is read."""
+    """How Python 3 pickles bytes for Python 2: as text that is encoded on reading."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
     spend(len(text))
@@ -67,7 +68,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
-    # numpy's own names for these, of version 1 and of version 2
+    # the names in numpy 1 and numpy 2
     **{
         (f"numpy.{core}.{module}", name): made
         for core in ("core", "_core")
@@ -83,7 +84,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 class _ArraysOnly(pickle.Unpickler):
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        # text is encoded, then copied; but ten bytes can ask for that again and again
+        # text is encoded, then copied; but ten bytes can request that repeatedly
         self._left = 4 * len(data)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -99,18 +100,18 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_pickle(data: bytes) -> Any:
-    """What a pickle of numbers, text, lists, dictionaries and numpy arrays holds.
+    """The content of a pickle of numbers, text, lists, dictionaries and numpy arrays.
 
-    Arrays of numbers, as the whole or as values of its dictionary. Byte strings of Python 2 become
-    text. ValueError for anything else, and for a damaged pickle.
+    Arrays must be numeric, at the top level or values of its dictionary. Python 2 byte strings
+    become text. ValueError for anything else, and for a damaged pickle.
     """
     try:
         found = _ArraysOnly(data).load()
         if isinstance(found, dict):
             return {key: _finished(value) for key, value in found.items()}
         return _finished(found)
-    except Exception as error:  # a damaged pickle raises anything
-        raise ValueError(f"is truncated or no pickle of arrays ({error})") from error
+    except Exception as error:  # a damaged pickle may raise anything
+        raise ValueError(f"is truncated or not a pickle of arrays ({error})") from error
 
 
 def _finished(value: Any) -> Any:

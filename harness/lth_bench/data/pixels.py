@@ -1,4 +1,4 @@
-"""An image file's content to pixels: one function, so that every way of reading gives the same."""
+"""From an image file's content to pixels: one function, so that all ways of reading agree."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from lth_bench.data.headers import (
 )
 
 GREY = (19595, 38470, 7471)
-"""ITU-R 601 luma in 1/65536, as Pillow rounds it; grey images keep their values exactly."""
+"""ITU-R 601 luma in 1/65536, rounded as in Pillow; grey images keep their values exactly."""
 
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")
-"""Pillow's names of those that are decoded. It knows forty more, of which some start programs."""
+"""Formats that are decoded, by Pillow's names. It has forty more, some of which start programs."""
 LARGE = 1 << 24
-"""Pixels of an image that is decoded while no other of that size is."""
+"""Images with at least this many pixels are decoded one at a time."""
 
 _ONE_LARGE = Lock()
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Bytes to uint8 [C, H, W]. Safe in threads, which decode at the same time."""
+    """Bytes to uint8 [C, H, W]. Thread-safe; threads decode in parallel."""
 
     channels: int
-    """3 for colour, 1 for grey."""
+    """3 for colour, 1 for greyscale."""
     size: int | None = None
     """Height and width of the result; None for the image's own."""
     resize: int | None = None
-    """Length that the shorter side is scaled to before the middle is cut out; None for `size`."""
+    """Length to which the shorter side is scaled before the centre crop; None for `size`."""
 
     def __call__(self, content: bytes) -> Tensor:
         """Raises NotDecoded."""
@@ -55,7 +55,7 @@ class Decoder:
 
 
 def _decode(content: bytes) -> Tensor:
-    """uint8 [3, H, W]. NotDecoded before anything is decoded that would take all memory."""
+    """uint8 [3, H, W]. NotDecoded, before decoding, for an image that would fill the memory."""
     size = jpeg_size(content)
     if size is None:
         return _pillow(content)
@@ -65,22 +65,22 @@ def _decode(content: bytes) -> Tensor:
 
 
 def _jpeg(content: bytes, large: bool) -> Tensor:
-    """uint8 [3, H, W] of a JPEG whose header has been looked at."""
+    """uint8 [3, H, W] of a JPEG whose header was checked."""
     operation = _torchvision()
     if operation is not None:
         try:
-            # a copy: torch has no read-only tensors
+            # copied, since torch has no read-only tensors
             encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
             with _ONE_LARGE if large else nullcontext():
                 pixels: Tensor = operation(encoded, 3, False)
                 return pixels
         except RuntimeError:
-            pass  # damaged, or of a rare kind: Pillow says which
+            pass  # damaged or unusual: let Pillow decide
     return _pillow(content)
 
 
 def _pillow(content: bytes) -> Tensor:
-    """uint8 [3, H, W] of any known format."""
+    """uint8 [3, H, W] of any supported format."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -88,29 +88,29 @@ def _pillow(content: bytes) -> Tensor:
             require_moderate((opened.height, opened.width))
             if opened.format == "TIFF":
                 require_moderate(tile_of(opened), "tiles of ")
-            # one at a time of those of which a few would fill the memory
+            # large images one at a time, since a few would fill the memory
             with _ONE_LARGE if math.prod(opened.size) > LARGE else nullcontext():
                 opened.load()
                 image = opened if opened.mode == "RGB" else opened.convert("RGB")
                 pixels = np.array(image)
     except NotDecoded:
         raise
-    except UnidentifiedImageError as error:  # its own message names an object in memory
+    except UnidentifiedImageError as error:  # its own message contains an object's address
         raise NotDecoded("its content is of no known format") from error
-    except Exception as error:  # a damaged image raises anything
+    except Exception as error:  # a damaged image may raise anything
         raise NotDecoded(str(error) or type(error).__name__) from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 @lru_cache(maxsize=1)
 def _torchvision() -> Any:
-    """torchvision's decoder of JPEGs, or None in a release without it.
+    """torchvision's JPEG decoder; None in a release without it.
 
     1.8 times as fast as Pillow on photographs and 4 times on images of CIFAR's size, and as
-    parallel: neither holds the GIL. Called below its Python wrapper, which warns at every image
-    that it will move to another package. Pillow gives the same pixels (tested), so its absence
-    costs time only. Of JPEGs alone: damaged ones are an error here as with Pillow, whereas half of
-    the damaged PNGs ended the process with a signal.
+    parallel: neither holds the GIL. Called below its Python wrapper, which warns for every image
+    that it will move to another package. Pillow gives the same pixels (tested), so its absence only
+    costs time. For JPEGs only: damaged ones raise an error as in Pillow, whereas half of the
+    damaged PNGs crashed the process.
     """
     import torchvision.io  # noqa: F401  # registers the operation; 1 s
 
@@ -121,10 +121,10 @@ def _torchvision() -> Any:
 
 
 def _fit(pixels: Tensor, size: int, resize: int) -> Tensor:
-    """The middle [C, size, size] after scaling the shorter side.
+    """The centre [C, size, size] after scaling the shorter side.
 
-    The bits of torchvision's Resize and CenterCrop, without their Python (70 µs an image, in which
-    no other thread decodes).
+    Bit-identical to torchvision's Resize and CenterCrop, without their Python overhead (70 µs per
+    image, during which no other thread decodes).
     """
     channels, height, width = pixels.shape
     if (height, width) == (size, size) and resize == size:
@@ -134,8 +134,8 @@ def _fit(pixels: Tensor, size: int, resize: int) -> Tensor:
     else:
         scaled = (int(resize * height / width), resize)
     if scaled != (height, width):
-        # decoders give [H, W, C] seen as [C, H, W]; with this stride the kernel sees that it need
-        # not repack it, and takes a quarter less time
+        # decoders return [H, W, C] viewed as [C, H, W]; with this stride the kernel need not
+        # repack it and takes a quarter less time
         strides = (pixels.numel(), *pixels.stride())
         batch = pixels.as_strided((1, channels, height, width), strides)
         pixels = F.interpolate(batch, scaled, mode="bilinear", align_corners=False, antialias=True)[

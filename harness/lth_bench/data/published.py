@@ -1,4 +1,4 @@
-"""Datasets that torchvision downloads: finding their files, fetching them, checking them."""
+"""Datasets that torchvision downloads: finding, downloading and checking their files."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from lth_bench.errors import UserError
 from lth_bench.system.files import read_regular
 
 MAX_BYTES = 1 << 31
-"""Of a file, unpacked; none of the published ones has a tenth of it."""
+"""Maximum bytes of an unpacked file; the published ones have less than a tenth."""
 TIMEOUT = 60.0
-"""Seconds without an answer after which a download fails."""
+"""Seconds without a response after which a download fails."""
 
 
 @dataclass(frozen=True)
 class Published(ABC):
-    """A dataset whose files lie in the data root as torchvision lays them out.
+    """A dataset whose files are in the data root, in torchvision's layout.
 
     A subclass names the files and decodes them. They are read by lth-bench's own readers, which
-    run no code that a file holds, with or without a checksum.
+    never run code from a file, with or without a checksum.
     """
 
     checksum: bool = True
-    """Whether the files must be the published ones; `false` takes any of the same format."""
+    """Whether the files must be the published ones; `false` accepts any in the same format."""
 
     title: ClassVar[str]
     """The dataset's name in suites."""
@@ -46,28 +46,30 @@ class Published(ABC):
     """The sizes of the published files."""
 
     def info(self, root: Path) -> DatasetInfo:
-        """Known without the files, where they are to be the published ones."""
+        """Known without the files if they must be the published ones."""
         return self.published if self.checksum else self.load(root).info
 
     def load(self, root: Path) -> Arrays:
-        """Both splits. Files that are not there are downloaded, unless `LTH_BENCH_OFFLINE` is set.
+        """Both splits. Missing files are downloaded unless `LTH_BENCH_OFFLINE` is set.
 
-        Raises DataMissing where they cannot be had, UserError naming a file that is damaged.
+        DataMissing if they are not available; UserError naming a damaged file.
         """
         files = self._find(root)
         if files is None:
             self._fetch(root)
             files = self.find(root)
-            assert files is not None, "torchvision has put its files elsewhere"
+            assert files is not None, "torchvision put its files elsewhere"
         return self._cache(files).get(lambda: self.decode(files))
 
     def fingerprint(self, root: Path) -> str | None:
-        """Of the content, where a decoded copy of the files tells it. DataMissing without files:
-        nothing is downloaded for this.
+        """The content's fingerprint, if a decoded copy of the files has it. DataMissing without
+        files: nothing is downloaded for this.
         """
         files = self._find(root)
         if files is None:
-            raise DataMissing(f"dataset {self.title!r} is not there: looked for {self.needs(root)}")
+            raise DataMissing(
+                f"dataset {self.title!r} was not found: looked for {self.needs(root)}"
+            )
         return self._cache(files).fingerprint()
 
     def _cache(self, files: Sequence[Path]) -> ArrayCache:
@@ -75,7 +77,7 @@ class Published(ABC):
         return ArrayCache(self.title, sources, {"checksum": self.checksum})
 
     def read(self, file: Path) -> bytes:
-        """A file's content. UserError where it cannot be read, or is longer than any."""
+        """A file's content. UserError if it cannot be read or is too long."""
         try:
             return read_regular(file, MAX_BYTES)
         except OSError as error:
@@ -85,34 +87,34 @@ class Published(ABC):
             ) from error
 
     def _find(self, root: Path) -> list[Path] | None:
-        """`find`, or the error for a folder that may not be looked into."""
+        """`find`, with an error for an unreadable folder."""
         try:
             return self.find(root)
         except OSError as error:
             raise UserError(
-                f"dataset {self.title!r}: {error.filename or root} cannot be looked at "
+                f"dataset {self.title!r}: {error.filename or root} cannot be accessed "
                 f"({error.strerror or error}); make it readable, or name another folder in "
                 f"LTH_BENCH_DATA"
             ) from error
 
     @abstractmethod
     def find(self, root: Path) -> list[Path] | None:
-        """The files to read, or None where one is missing."""
+        """The files to read; None if one is missing."""
 
     @abstractmethod
     def decode(self, files: Sequence[Path]) -> Arrays:
-        """Read what `find` found. UserError naming the file that is damaged."""
+        """Read the files that `find` found. UserError naming a damaged file."""
 
     @abstractmethod
     def download(self, torchvision: Any, folder: str) -> None:
-        """Have torchvision download into a folder and check."""
+        """Let torchvision download into a folder and verify."""
 
     @abstractmethod
     def needs(self, root: Path) -> str:
-        """For messages: which files, in which folder, and which of them are missing."""
+        """For messages: which files are needed in which folder, and which are missing."""
 
     def require(self, file: str, data: bytes, md5: str | None) -> None:
-        """UserError where a file's content does not have the published checksum."""
+        """UserError if a file's content does not have the published checksum."""
         got = hashlib.md5(data, usedforsecurity=False).hexdigest()
         if self.checksum and md5 is not None and got != md5:
             raise UserError(
@@ -123,14 +125,14 @@ class Published(ABC):
             )
 
     def damaged(self, file: str, problem: str) -> UserError:
-        """The error for a file that cannot be read as what it should be."""
+        """The error for a file that is not in the expected format."""
         return UserError(
             f"dataset {self.title!r}: {file} {problem}; delete it to have it downloaded again, or "
             f"put a good copy in its place"
         )
 
     def arrays(self, files: Sequence[Path], *parts: Tensor) -> Arrays:
-        """`Arrays`, or the error that names the files."""
+        """`Arrays`, or an error that names the files."""
         try:
             train_x, train_y, test_x, test_y = parts
             return Arrays(train_x, train_y, test_x, test_y, classes=self.published.classes)
@@ -140,7 +142,7 @@ class Published(ABC):
             ) from error
 
     def _fetch(self, root: Path) -> None:
-        missing = f"dataset {self.title!r} is not there: looked for {self.needs(root)}"
+        missing = f"dataset {self.title!r} was not found: looked for {self.needs(root)}"
         if offline():
             raise DataMissing(
                 f"{missing}. LTH_BENCH_OFFLINE forbids the download: unset it, put the files "
@@ -171,7 +173,7 @@ class Published(ABC):
 
 @contextlib.contextmanager
 def _patient() -> Iterator[None]:
-    """A time limit on sockets; torchvision sets none, and would wait for ever."""
+    """Set a timeout on sockets: torchvision sets none and could wait forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
@@ -181,7 +183,7 @@ def _patient() -> Iterator[None]:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Every file below one folder to the same place below another, each at once or not at all."""
+    """Move every file below one folder to the same place below another, each atomically."""
     for file in sorted(source.rglob("*")):
         if file.is_file():
             place = target / file.relative_to(source)

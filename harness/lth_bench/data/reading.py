@@ -1,8 +1,8 @@
-"""Pixels that are not in memory, read ahead by threads.
+"""Reads images that are not in memory ahead of time, in threads.
 
-Threads and not processes: neither Pillow's decoders nor torch's resizing holds the GIL (two
-threads decode 1.9 times as fast as one), nothing is copied between processes, nothing is imported
-again, and nothing is left behind when a run is killed.
+Threads rather than processes: neither Pillow's decoders nor torch's resizing holds the GIL (two
+threads decode 1.9 times as fast as one), nothing is copied between processes or imported again,
+and nothing is left behind when a run is killed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from torch import Tensor
 from lth_bench.system.devices import use
 
 CHUNK = 16
-"""Images a task of a thread: small enough that a batch is spread over all threads."""
+"""Images per task of a thread: few enough that a batch is spread over all threads."""
 
 
 class Images(Protocol):
-    """The pixels of a split, wherever they lie. `read` is called by several threads at once."""
+    """The pixels of a split, wherever they are stored. `read` may be called by several threads at
+    once.
+    """
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -31,7 +33,7 @@ class Images(Protocol):
         ...
 
     def read(self, index: Tensor, out: Tensor) -> None:
-        """Put the images at `index`, int64 [n], into `out`, uint8 [n, C, H, W]."""
+        """Read the images at `index`, int64 [n], into `out`, uint8 [n, C, H, W]."""
         ...
 
 
@@ -49,28 +51,28 @@ class InMemory:
 
 
 class PendingImages:
-    """Images that are being read."""
+    """Images being read."""
 
     def __init__(self, pixels: Tensor, tasks: list[Future[None]]) -> None:
         self._pixels, self._tasks = pixels, tasks
 
     def wait(self) -> Tensor:
-        """uint8 [n, C, H, W]. Raises what reading one of them raised."""
+        """uint8 [n, C, H, W]. Raises any error from reading them."""
         for task in self._tasks:
             task.result()
         return self._pixels
 
     def cancel(self) -> None:
-        """Leave out what has not begun."""
+        """Cancel what has not started."""
         for task in self._tasks:
             task.cancel()
 
 
 class ImageReader:
-    """Threads that read images into batches; they end with the reader."""
+    """Threads that read images into batches; they stop with the reader."""
 
     def __init__(self, threads: int, device: str = "cpu") -> None:
-        """`device` is where the batches go, and the current one of each thread."""
+        """`device` is where the batches go, and each thread's current device."""
         self.threads, self._pinned = threads, device != "cpu"
         self._pool = ThreadPoolExecutor(
             threads, thread_name_prefix="lth-bench-reader", initializer=use, initargs=(device,)
@@ -78,8 +80,8 @@ class ImageReader:
         self.close = weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
 
     def begin(self, images: Images, index: Tensor) -> PendingImages:
-        """Start to read the images at `index`, int64 [n] on the CPU."""
-        # pinned, so that the copy to a GPU goes on while the next batch is read
+        """Start reading the images at `index`, int64 [n] on the CPU."""
+        # pinned, so that copying to a GPU overlaps with reading the next batch
         pixels = torch.empty(
             (len(index), *images.shape[1:]), dtype=torch.uint8, pin_memory=self._pinned
         )
@@ -90,12 +92,12 @@ class ImageReader:
         return PendingImages(pixels, tasks)
 
     def depth(self, size: int) -> int:
-        """Batches of `size` to read ahead, so that no thread waits for work."""
+        """Number of batches of `size` to read ahead so that no thread is idle."""
         return 1 + -(-2 * self.threads * CHUNK // size)
 
 
 class Stream:
-    """Batches in an order that is known in advance, the next ones always being read."""
+    """Batches in a known order, always reading ahead."""
 
     def __init__(
         self,
@@ -106,18 +108,18 @@ class Stream:
         start: int,
         depth: int,
     ) -> None:
-        """`order` maps a position from `start` on to the images there, or None after the end."""
+        """`order` maps a position, from `start` on, to image indices, or None after the end."""
         self._reader, self._images, self._order, self._depth = reader, images, order, depth
         self.position = start
-        """What `take` gives next."""
+        """The position that `take` returns next."""
         self._ahead: deque[PendingImages] = deque()
         self._next = start
         self._fill()
 
     def take(self) -> Tensor:
-        """The batch at `position`, which moves on; uint8 [n, C, H, W] on the CPU.
+        """The batch at `position`, uint8 [n, C, H, W] on the CPU; advances `position`.
 
-        Where reading it raises, that is raised, and the next call reads it again. IndexError after
+        If reading it fails, the error is raised and the next call reads it again. IndexError after
         the end.
         """
         self._fill()
@@ -135,7 +137,7 @@ class Stream:
         return pixels
 
     def close(self) -> None:
-        """Leave out what has not been read yet."""
+        """Cancel what has not been read yet."""
         while self._ahead:
             self._ahead.pop().cancel()
 

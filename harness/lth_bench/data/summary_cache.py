@@ -1,4 +1,4 @@
-"""Summaries of datasets kept on disk, so that later runs need not read every image first."""
+"""Dataset summaries cached on disk, so that later runs need not read every image first."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lth_bench.system.files import read_json
 
 
 def kept_summary(cache: ArrayCache, make: Callable[[], ImageSummary]) -> ImageSummary:
-    """The summary kept where decoded arrays would be, or what `make` returns, which is then kept.
+    """The cached summary, or the result of `make`, which is then stored.
 
-    It belongs to the same files and options. Processes that ask at the same time make it once.
-    Where nothing can be written, a warning says so and the next process makes it again.
+    It belongs to the same files and options as a decoded copy. Concurrent processes make it only
+    once. If nothing can be written, a warning says so and the next process makes it again.
     """
     file = _file(cache)
     found = _read(file)
@@ -36,7 +36,7 @@ def kept_summary(cache: ArrayCache, make: Callable[[], ImageSummary]) -> ImageSu
 
 
 def known_fingerprint(cache: ArrayCache) -> str | None:
-    """The fingerprint in a kept summary, or None."""
+    """The fingerprint in a cached summary, or None."""
     found = _read(_file(cache))
     return None if found is None else found.fingerprint
 
@@ -46,7 +46,7 @@ def _file(cache: ArrayCache) -> Path:
 
 
 def _read(file: Path) -> ImageSummary | None:
-    # a damaged one can be made again
+    # a damaged summary is made again
     with contextlib.suppress(OSError, ValueError, TypeError):
         return ImageSummary(**read_json(file))
     return None
@@ -65,8 +65,9 @@ def _keep(file: Path, summary: ImageSummary) -> ImageSummary:
 
 def _unkept(summary: ImageSummary, file: Path, error: OSError) -> ImageSummary:
     warnings.warn(
-        f"what was learnt by reading every image could not be kept in {file.parent}, so every "
-        f"process reads them all again: {error.strerror or error}; LTH_BENCH_CACHE names another "
+        f"the summary of a dataset could not be stored in {file.parent}, so every process reads "
+        "all "
+        f"images again: {error.strerror or error}; set LTH_BENCH_CACHE to use another "
         f"place",
         stacklevel=2,
     )

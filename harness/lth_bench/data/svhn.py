@@ -20,13 +20,13 @@ from lth_bench.data.published import Published
 FILES = ("train_32x32.mat", "test_32x32.mat")
 NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
            "single", "double")  # fmt: skip
-"""MATLAB's names of the kinds of arrays that are no lists of others."""
+"""MATLAB's names for arrays that are not lists of other arrays."""
 COMPRESSED = 15
-"""MATLAB's number of the kind."""
+"""MATLAB's number for a compressed element."""
 MOST_PACKED = 100
-"""Times that a packed variable may grow; the published images' grows to the 1.3-fold."""
+"""Maximum compression ratio of a variable; the published images have a ratio of 1.3."""
 SMALL = 1 << 24
-"""Bytes of a variable that are read whatever its packed form takes."""
+"""Bytes of a variable that are always allowed, whatever its compressed size."""
 PIECE = 1 << 20
 
 
@@ -68,8 +68,8 @@ class SVHN(Published):
         self.require(str(file), data, md5)
         try:
             x, y = read_mat(data)
-        except Exception as error:  # a damaged file raises anything
-            raise self.damaged(str(file), f"is truncated or no file of SVHN's ({error})") from error
+        except Exception as error:  # a damaged file may raise anything
+            raise self.damaged(str(file), f"is truncated or not an SVHN file ({error})") from error
         if x.dtype != np.uint8 or x.shape != (32, 32, 3, len(y)):
             raise self.damaged(
                 str(file),
@@ -81,9 +81,9 @@ class SVHN(Published):
 
 
 def read_mat(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """X and y of a MATLAB file of version 5. ValueError, or whatever SciPy raises.
+    """X and y from a MATLAB 5 file. ValueError, or anything SciPy raises.
 
-    What its headers say is looked at before anything is read, since room is made for that.
+    Headers are checked before anything is read, since their sizes are allocated.
     """
     from scipy.io import loadmat, whosmat
 
@@ -100,7 +100,7 @@ def read_mat(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _require_moderate(data: bytes) -> None:
-    """ValueError where a packed variable is more than such images pack to."""
+    """ValueError if a compressed variable is larger than such images can be."""
     order: Any = "<" if data[126:128] == b"IM" else ">"
     here = 128
     while here + 8 <= len(data):

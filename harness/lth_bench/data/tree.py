@@ -1,4 +1,4 @@
-"""Images by class, in a folder or an archive: which file is in which split and class."""
+"""Images by class, in a folder or an archive: each file's split and class."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from lth_bench.system.files import require_regular
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"))
 SPLITS = ("train", "test")
 HELD_OUT = ("test", "val", "validation")
-"""Folders beside train/ that can be the test split; the first that is there."""
+"""Folders beside train/ that can be the test split, in order of preference."""
 MOST_LINKS = 30
-"""Ways to one folder through links; Linux follows at most 40 links of a path."""
+"""Maximum number of paths to one folder through links; Linux follows at most 40 links in a path."""
 MOST_FOLDERS = 100
-"""Within each other; an archive could name thousands, each of which takes a pass over all names."""
+"""Maximum nesting depth; an archive could have thousands of levels, each of which takes a pass
+over all names."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """Where each image belongs. Images are ordered by class, then by file name."""
+    """Each image's split and class. Images are ordered by class, then by file name."""
 
     classes: tuple[str, ...]
     """Sorted."""
@@ -41,20 +42,20 @@ class Tree:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a folder; names are below it, sorted, with / between."""
+    """The contents of a folder; names are relative to it, sorted, with / as separator."""
 
     names: tuple[str, ...]
     """The image files."""
     stamps: tuple[str, ...]
-    """Size in bytes and time of change in nanoseconds of each."""
+    """Size in bytes and modification time in nanoseconds of each."""
     folders: tuple[str, ...]
-    """All folders that are not hidden, empty ones too."""
+    """All folders that are not hidden, including empty ones."""
 
 
 def list_folder(folder: Path) -> Listing:
-    """The images below a folder; links are followed. UserError where it cannot be read.
+    """The images below a folder, following links. UserError if it cannot be read.
 
-    Plain strings: a million files take seconds so, and half a minute by way of `Path`.
+    Uses plain strings: a million files take seconds, but half a minute with `Path`.
     """
     found, folders, todo = [], [], [("", str(folder))]
     seen: Counter[tuple[int, int]] = Counter()
@@ -71,7 +72,7 @@ def list_folder(folder: Path) -> Listing:
                         todo.append((f"{name}/", entry.path))
                         folders.append(name)
                     elif is_image(name):
-                        status = entry.stat()  # raises where a link leads nowhere
+                        status = entry.stat()  # raises for a dangling link
                         require_regular(entry.path, status)
                         found.append((name, f"{status.st_size} {status.st_mtime_ns}"))
     except OSError as error:
@@ -87,7 +88,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def _require_end(seen: Counter[tuple[int, int]], place: str, folder: Path) -> None:
-    """UserError where links to folders lead to one of them again and again."""
+    """UserError if links to folders form a loop."""
     status = os.stat(place)
     one = (status.st_dev, status.st_ino)
     seen[one] += 1
@@ -103,12 +104,12 @@ def arrange(
 ) -> Tree:
     """The split and class of each image, from its name.
 
-    Either train/CLASS/… beside test/CLASS/…, or CLASS/… alone, of which `test_fraction`, the same
-    of every class, becomes the test split: a fixed choice for these names. Where test/ has no
-    classes, val/ or validation/ is the test split, as in ImageNet, whose test images have no public
-    labels. Folders that everything lies in are passed over, and so is what lies beside the two
-    splits. `folders` are all folders there, so that a class without images is an error: left out
-    quietly, it would be a class less.
+    Either train/CLASS/… beside test/CLASS/…, or CLASS/… alone, of which `test_fraction` of every
+    class becomes the test split: a fixed choice for these names. If test/ has no classes, val/ or
+    validation/ is the test split, as in ImageNet, whose test images have no public labels. Folders
+    that contain everything are skipped, and anything beside the two splits is ignored. `folders`
+    are all existing folders, so that a class without images is an error instead of silently
+    missing.
     """
     paths = {name: _inner(name) for name in names}
     deepest = max(paths, key=lambda name: len(paths[name]), default="")
@@ -122,7 +123,7 @@ def arrange(
         above += next(iter(paths.values()))[:1]
         paths = {name: p[1:] for name, p in paths.items()}
     if not paths:
-        raise UserError(f"{where} holds no image ({', '.join(sorted(IMAGES))})")
+        raise UserError(f"{where} contains no images ({', '.join(sorted(IMAGES))})")
     depth = len(above)
     inside = [f[depth:] for f in map(_inner, folders) if f[:depth] == above and len(f) > depth]
     tops = {p[0] for p in paths.values() if len(p) > 1}
@@ -146,12 +147,12 @@ def _held_out(paths: dict[str, Parts], tops: set[str]) -> str | None:
     """The folder beside train/ that is the test split."""
     with_classes = {p[0] for p in paths.values() if len(p) > 2}
     found = next((name for name in HELD_OUT if name in with_classes), None)
-    # one without classes is left to the error that says so
+    # without classes: a later check raises the error
     return found or ("test" if "test" in tops else None)
 
 
 def _wrapped(paths: dict[str, Parts]) -> bool:
-    """Whether everything lies in one folder that is neither a class nor a split."""
+    """Whether everything is in one folder that is neither a class nor a split."""
     tops = {p[0] for p in paths.values()}
     return len(tops) == 1 and tops.isdisjoint(SPLITS) and min(map(len, paths.values())) > 2
 
@@ -189,7 +190,7 @@ def _divided(
             f"{where}: test_fraction = {test_fraction:g} of {len(names)} images leaves one of the "
             f"splits empty"
         )
-    # the names, not where they lie: a copy of the tree is split alike
+    # by name, not by location: a copy of the tree is split the same way
     purpose = "\n".join("/".join(paths[name]) for name in names)
     train, test = (i.tolist() for i in split(len(names), torch.tensor(labels), size, purpose))
     return Tree(
@@ -206,7 +207,7 @@ def _require_filled(paths: dict[str, Parts], folders: Sequence[Parts], where: Pa
     empty = sorted({f[0] for f in folders if len(f) == 1} - filled)
     if empty:
         raise UserError(
-            f"{where}: the class folder {empty[0]!r} holds no image "
+            f"{where}: the class folder {empty[0]!r} contains no images "
             f"({', '.join(sorted(IMAGES))}); fill it or remove it"
         )
 
@@ -216,27 +217,27 @@ def _classes(paths: dict[str, Parts], where: Path) -> dict[str, int]:
     stray = sorted(name for name, p in paths.items() if len(p) < 2)
     if stray:
         raise UserError(
-            f"{where}: the image {stray[0]!r} lies in no class folder; put train/CLASS/… and "
+            f"{where}: the image {stray[0]!r} is not in a class folder; put train/CLASS/… and "
             f"test/CLASS/… there, or CLASS/… alone"
         )
     classes = sorted({p[0] for p in paths.values()})
     if len(classes) < 2:
-        raise UserError(f"{where} holds one class only: {classes[0]!r}")
+        raise UserError(f"{where} contains only one class: {classes[0]!r}")
     return {name: label for label, name in enumerate(classes)}
 
 
 def _inner(name: str) -> Parts:
-    """A name's parts, without the ./ that some archives begin their names with."""
+    """A name's parts, without the leading ./ of some archives."""
     return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name, with / between folders, is that of an image."""
+    """Whether a file name, with / as separator, is that of an image."""
     return os.path.splitext(name)[1].lower() in IMAGES and not _is_hidden(name)
 
 
 def _is_hidden(name: str) -> bool:
-    """Hidden, or what macOS puts beside every file."""
+    """Hidden, or one of macOS's companion files."""
     if "/." not in name and not name.startswith(".") and "__MACOSX" not in name:
         return False
     parts = _inner(name)

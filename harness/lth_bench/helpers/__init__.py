@@ -1,4 +1,4 @@
-"""What authors of strategies need again and again. Public: all of it is exported by `lth_bench`.
+"""Common building blocks of strategies. Public: all of it is exported by `lth_bench`.
 
 Masks and their arithmetic are in `lth_bench.masks`; a ticket's own trainings, batches and random
 streams are on the ticket.

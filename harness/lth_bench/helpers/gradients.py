@@ -14,7 +14,8 @@ from lth_bench.masks import Layer, Layers, Mask
 from lth_bench.ticket import Ticket
 
 LabelledBatch = tuple[Tensor, Tensor]
-"""Images [N, C, H, W] as the network takes them, and labels int64 [N]; from `ticket.batches`."""
+"""Images [N, C, H, W] in the network's input format, and labels int64 [N]; from
+`ticket.batches`."""
 
 
 def loss_gradients(
@@ -30,15 +31,13 @@ def loss_gradients(
 
     L is the cross-entropy of logits / `temperature`, the mean over the batch in nats; GraSP (Wang
     et al., 2020) divides by 200. `values` are all parameters and buffers (the initial ones by
-    default). Under a `mask` the pruned weights are zero in the forward pass; they have a gradient
-    all the same, which FORCE and RigL rank by. For the mean over several batches, add the answers
-    up and divide.
+    default). Under a `mask` the pruned weights are zero in the forward pass but still have a
+    gradient, which FORCE and RigL rank by. For the mean over several batches, average the results.
 
-    `training` chooses between batch norm by the batch's own statistics, with dropout (SNIP,
-    GraSP), and eval mode. The network is the ticket's own copy: neither values nor running
-    statistics change. A weight that the loss does not depend on has gradient zero. ValueError for
-    a temperature that is not above 0; Diverged where the loss or a gradient is NaN or infinite, as
-    it is in training.
+    `training` selects train mode, with the batch's own batch-norm statistics and dropout (SNIP,
+    GraSP), or eval mode. The network is a copy: neither values nor running statistics change. A
+    weight that does not affect the loss has gradient zero. ValueError unless temperature > 0;
+    Diverged if the loss or a gradient is NaN or infinite, as in training.
 
         x, y = next(ticket.batches(128, purpose="snip"))
         sensitivity = abs(ticket.initial.weights * loss_gradients(ticket, (x, y)))
@@ -49,27 +48,27 @@ def loss_gradients(
 
 
 def gradients_of(objective: Tensor, weights: Mapping[str, Tensor]) -> Layers:
-    """∂objective/∂weight, layer by layer, for an objective of one's own.
+    """∂objective/∂weight, layer by layer, for a custom objective.
 
-    `objective` is a tensor without dimensions; `weights` are the tensors it was computed from, by
-    layer, as `prunable_weights(module, ticket.layers)` gives them. A weight that the objective
-    does not depend on has gradient zero. The graph is freed.
+    `objective` is a zero-dimensional tensor; `weights` are the tensors it was computed from, by
+    layer, as returned by `prunable_weights(module, ticket.layers)`. A weight that does not affect
+    the objective has gradient zero. The graph is freed.
     """
     found = torch.autograd.grad(objective, list(weights.values()), materialize_grads=True)
     return Layers(dict(zip(weights, found, strict=True)))
 
 
 def prunable_weights(module: nn.Module, layers: Sequence[Layer]) -> Layers:
-    """The live weights of a module, by layer: the parameters themselves, not copies.
+    """A module's prunable weights by layer: the parameters themselves, not copies.
 
-    `module` is one's own, from `ticket.module(values)`, and `layers` are `ticket.layers`.
+    `module` is from `ticket.module(values)`, and `layers` are `ticket.layers`.
     """
     return Layers({layer.name: module.get_parameter(layer.key) for layer in layers})
 
 
 def finite(found: Layers, what: str) -> Layers:
-    """The same. Diverged where a value is NaN or infinite: an experiment ends so whether a training
-    or a score meets it.
+    """Return `found`. Raises Diverged if a value is NaN or infinite, so that an experiment gets the
+    same status whether it diverges in a training or in a score.
     """
     for name, tensor in found.items():
         if not bool(tensor.isfinite().all()):
@@ -77,8 +76,8 @@ def finite(found: Layers, what: str) -> Layers:
     return found
 
 
-class Own(NamedTuple):
-    """A network of one's own and its live prunable weights."""
+class LiveNetwork(NamedTuple):
+    """A network and its prunable weights."""
 
     module: nn.Module
     weights: Layers
@@ -86,18 +85,20 @@ class Own(NamedTuple):
 
 def network(
     ticket: Ticket, values: Mapping[str, Tensor] | None, mask: Mask | None, training: bool
-) -> Own:
-    """The ticket's network at these values, under this mask, every prunable weight trainable."""
+) -> LiveNetwork:
+    """The ticket's network at these values and under this mask, with every prunable weight
+    trainable.
+    """
     module = ticket.module(values)
     if not training:
-        module.eval()  # it comes in the mode that it trains in, parts held in eval mode included
+        module.eval()  # it is in its training modes, with parts held in eval mode
     weights = prunable_weights(module, ticket.layers)
     for weight in weights.values():
         weight.requires_grad_(True)
     if mask is not None:
         with torch.no_grad():
             mask.to(ticket.device).apply_(module.state_dict())
-    return Own(module, weights)
+    return LiveNetwork(module, weights)
 
 
 def batch_loss(module: nn.Module, batch: LabelledBatch, temperature: float) -> Tensor:
@@ -105,7 +106,7 @@ def batch_loss(module: nn.Module, batch: LabelledBatch, temperature: float) -> T
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, but got {temperature}")
     x, y = batch
-    logits = module(x.clone())  # a network may change its input in place
+    logits = module(x.clone())  # a network may modify its input in place
     loss = F.cross_entropy(logits if temperature == 1 else logits / temperature, y)
     if not bool(loss.isfinite()):
         raise Diverged(f"the loss of a batch is {loss.item()}")
@@ -124,10 +125,10 @@ def hessian_vector_product(
 ) -> Layers:
     """H·v, where H is the Hessian of the batch's mean loss in the prunable weights.
 
-    `vector` has a tensor of the weight's shape for each layer, and so has the answer. The other
-    arguments are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and
-    batch norm are constants here. By double backward, exact up to rounding, for about the cost of
-    three training steps. ReLU has no curvature of its own.
+    `vector` and the result have a tensor of the weight's shape for each layer. The other arguments
+    are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and batch
+    norm are constants here. Computed by double backward, exact up to rounding, at about the cost
+    of three training steps. ReLU has no curvature of its own.
 
     GraSP (Wang et al., 2020, equation 8) removes the weights of largest −θ ⊙ Hg, so it keeps
 
@@ -137,7 +138,7 @@ def hessian_vector_product(
     """
     net, weights = network(ticket, values, mask, training)
     if set(vector) != set(weights):
-        raise ValueError(f"layers differ: {list(weights)} and {list(vector)}")
+        raise ValueError(f"layers must match: {list(weights)}, but got {list(vector)}")
     with torch.enable_grad():
         loss = batch_loss(net, batch, temperature)
         first = torch.autograd.grad(
@@ -146,7 +147,7 @@ def hessian_vector_product(
         slope = torch.stack(
             [(g * vector[name].detach()).sum() for name, g in zip(weights, first, strict=True)]
         ).sum()
-        if not slope.requires_grad:  # the loss is linear in all weights
+        if not slope.requires_grad:  # if the loss is linear in all weights
             return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
         return finite(gradients_of(slope, weights), "Hessian's products")
 
@@ -156,9 +157,9 @@ def balanced_batch(
 ) -> tuple[Tensor, Tensor]:
     """One batch with `per_class` training examples of each class: x [N, C, H, W], labels [N].
 
-    N = per_class × classes. Normalised, unaugmented, no example twice, in random order: a function
-    of (seed, purpose). GraSP (Wang et al., 2020) scores 10 examples of each class. ValueError
-    where a class has fewer.
+    N = per_class × classes. Normalised, not augmented, without repetition, in random order: a
+    function of (seed, purpose). GraSP (Wang et al., 2020) scores 10 examples per class. ValueError
+    if a class has fewer.
     """
     data = ticket.bench.data
     order = torch.randperm(len(data.train), generator=ticket.stream(purpose))
@@ -167,9 +168,8 @@ def balanced_batch(
     fewest = min(map(len, places))
     if per_class < 1 or fewest < per_class:
         raise ValueError(
-            f"a balanced batch takes 1 or more training examples of each class and no more than "
-            f"the rarest class has, but per_class is {per_class}"
-            + (f" and one class has {fewest}" if fewest < per_class else "")
+            f"per_class must be at least 1 and at most the size of the smallest class, "
+            f"but got {per_class}" + (f"; one class has {fewest}" if fewest < per_class else "")
         )
     index = order[torch.cat(places).sort().values].to(ticket.device)
     x = data.normalise(data.train.x[index]).to(ticket.bench.network.dtype)

@@ -1,7 +1,7 @@
-"""Numbers that change over rounds or steps: densities that fall, rates that fade.
+"""Schedules over rounds or steps: decreasing densities, decaying rates.
 
-All are pure functions of a position `t` on a way of length `n`, in rounds or in steps. Before the
-way (t < 0) and beyond it (t > n) the first and the last value hold.
+All are pure functions of a position `t` in a schedule of length `n`, in rounds or in steps. Before
+the schedule (t < 0) and after it (t > n) they hold their first and last value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 
 
 def exponential_density(t: float, n: float, final: float, initial: float = 1.0) -> float:
-    """initial · (final / initial)^(t/n): each round keeps the same fraction of what is left.
+    """initial · (final / initial)^(t/n): each round keeps the same fraction.
 
     `final` and `initial` are densities in (0, 1]; so is the answer. SynFlow (Tanaka et al., 2020,
     algorithm 1) keeps `exponential_density(e + 1, 100, ρ)` after its round e = 0, 1, …; Iterative

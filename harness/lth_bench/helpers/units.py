@@ -19,21 +19,21 @@ from lth_bench.ticket import Ticket
 
 
 def unit_scores(groups: Sequence[UnitGroup], scores: Mapping[str, Tensor]) -> list[Tensor]:
-    """Scores of weights added up to scores of units: float64 [size] for each group, on the CPU.
+    """Sum scores of weights to scores of units: float64 [size] for each group, on the CPU.
 
-    `scores` has a tensor of the weight's shape for each layer (`Layers`); a unit's score is the
-    sum over the weights that feed it, the mean of these sums over coupled layers. With
-    `abs(weights)` that is the L1 norm of a filter (Li et al., 2017).
+    `scores` has a tensor of the weight's shape for each layer (`Layers`); a unit's score is the sum
+    over its incoming weights, averaged over coupled layers. With `abs(weights)` that is a filter's
+    L1 norm (Li et al., 2017).
     """
     return [group.sums(scores) for group in groups]
 
 
 def norm_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
-    """|γ| of each unit's batch norm, the mean over coupled ones: float64 [size] for each group.
+    """|γ| of each unit's batch norm, averaged over coupled ones: float64 [size] for each group.
 
     `values` are all parameters and buffers, as in `ticket.trained.values` (Liu et al., 2017,
-    network slimming). Units without a batch norm are spared: their score is infinite. ValueError
-    where no group has one.
+    network slimming). Units without a batch norm are excluded: their score is infinite. ValueError
+    if no group has one.
     """
     if not any(group.norms for group in groups):
         raise ValueError("the network has no batch norm to score its units by; use unit_scores")
@@ -44,10 +44,11 @@ def norm_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> li
 
 
 def rank_within(scores: Tensor) -> Tensor:
-    """Each unit's rank in its group as a fraction in (0, 1], 1 the best; ties to the earlier.
+    """Each unit's rank in its group as a fraction in (0, 1], 1 for the best; ties go to the earlier
+    unit.
 
-    `scores` is [size], and so is the answer. Scores of different layers seldom compare: ranked by
-    these fractions, every layer loses the same part of its units.
+    `scores` and the result are [size]. Scores of different layers are rarely comparable: ranked by
+    these fractions, every layer loses the same fraction of its units.
     """
     order = torch.argsort(scores, descending=True, stable=True)
     ranks = torch.empty_like(scores)
@@ -60,7 +61,7 @@ def unit_mask(ticket: Ticket, scores: Sequence[Tensor], k: int | None = None) ->
 
     `scores` holds a vector [size] for each group of `ticket.units`; all units are ranked together,
     ties go to the earlier one. Every group keeps its best unit, and units of infinite score are
-    spared. The mask also holds the biases, γ and β of removed units at zero. Raises `Unreachable`
+    excluded. The mask also holds the biases, γ and β of removed units at zero. Raises `Unreachable`
     (the row is then reported as skipped) where what must stay is more than `k`.
 
         structured = True

@@ -1,4 +1,4 @@
-"""What the loop demands of a hook's answer. Each error names the plugin and the hook."""
+"""Checks of each hook's return value. Every error names the plugin and the hook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from lth_bench.training.state import RewindPoint, Trained
 def check_mask(
     label: str, mask: Mask, ticket: Ticket, *, k: int, dynamic: bool, structured: bool
 ) -> Mask:
-    """The selected mask: the network's layers and shapes, nested, not sparser than allowed."""
+    """Check a selected mask: the network's layers and shapes, nested, and not below the target
+    count.
+    """
     mask = _check_shapes(label, "select_mask", mask, ticket.layers, ticket.bench)
     if not dynamic:
         for name, kept in mask.kept.items():
@@ -26,8 +28,9 @@ def check_mask(
                 raise StrategyError(
                     label,
                     "select_mask",
-                    f"{revived} weights of layer {name!r} return that an earlier round removed; "
-                    f"set dynamic = True on the strategy if that is the method",
+                    f"{revived} weights of layer {name!r} are revived that an earlier round "
+                    "pruned; "
+                    f"set dynamic = True on the strategy if the method revives weights",
                     contract="nested_masks",
                 )
     if not dynamic:
@@ -36,16 +39,16 @@ def check_mask(
 
 
 def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint:
-    """The rewind point: all values, of the network's shapes, at a step of the schedule. In tensors
-    that the strategy cannot change later.
+    """Check a rewind point: all values, in the network's shapes, at a step of the schedule. Returns
+    copies that the strategy cannot change later.
     """
     _check_values(label, "rewind_point", point.values, bench)
-    step: object = point.step  # a hook may have put anything there
+    step: object = point.step  # a hook may return anything
     if not isinstance(step, int) or not 0 <= step <= bench.total_steps:
         raise StrategyError(
             label,
             "rewind_point",
-            f"step {point.step} is outside the schedule, 0 to {bench.total_steps}",
+            f"step {point.step} is outside the schedule; allowed: 0 to {bench.total_steps}",
         )
     return replace(point, values=_own(point.values))
 
@@ -53,8 +56,8 @@ def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint
 def check_trained(
     label: str, trained: Trained, ticket: Ticket, *, k: int, dynamic: bool, structured: bool
 ) -> Trained:
-    """The trained ticket: its mask allowed, and every pruned weight exactly zero. In tensors that
-    the strategy cannot change later.
+    """Check a trained ticket: its mask is allowed, and every pruned weight is exactly zero. Returns
+    copies that the strategy cannot change later.
     """
     mask = _check_shapes(label, "train", trained.mask, ticket.layers, ticket.bench)
     if not dynamic and mask != ticket.mask:
@@ -68,14 +71,14 @@ def check_trained(
     _check_count(label, "train", mask, k, structured)
     _check_values(label, "train", trained.values, ticket.bench)
     if not trained.curve:
-        raise StrategyError(label, "train", "the curve is empty; `ticket.fit` returns one")
+        raise StrategyError(label, "train", "the curve is empty; return what `ticket.fit` returned")
     for key, kept in mask.items_by_key().items():
         alive = int((trained.values[key].masked_fill(kept, 0) != 0).sum())
         if alive:
             raise StrategyError(
                 label,
                 "train",
-                f"{alive} pruned entries of {key!r} are not zero",
+                f"{alive} pruned entries of {key!r} are not zero; multiply the values by the mask",
                 contract="pruned_zero",
             )
     best = replace(trained.best, values=_own(trained.best.values))
@@ -83,13 +86,13 @@ def check_trained(
 
 
 def check_untouched(label: str, hook: str, ticket: Ticket, mask: Mask) -> None:
-    """The ticket's mask is still the one that was selected."""
+    """Check that the ticket's mask is still the one that was selected."""
     if ticket.mask != mask:
         raise StrategyError(
             label,
             hook,
-            "ticket.mask was changed in place; a mask is never changed once made: return another "
-            "one from select_mask, or from train under dynamic = True",
+            "ticket.mask was changed in place, but masks are immutable: return a new one from "
+            "select_mask, or from train under dynamic = True",
         )
 
 
@@ -100,21 +103,23 @@ def _own(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _check_values(label: str, hook: str, values: object, bench: Workbench) -> None:
     if not isinstance(values, Mapping):
         raise StrategyError(
-            label, hook, f"values must be a state dict, but are a {type(values).__name__}"
+            label, hook, f"values must be a state dict, but got {type(values).__name__}"
         )
     for key in bench.shapes:
         if not isinstance(values.get(key), Tensor):
             raise StrategyError(
-                label, hook, f"values lack the tensor {key!r}; all parameters and buffers count"
+                label, hook, f"values lack {key!r}; all parameters and buffers are required"
             )
     for key, value in values.items():
         if key not in bench.shapes:
-            raise StrategyError(label, hook, f"the network has no parameter or buffer {key!r}")
+            raise StrategyError(
+                label, hook, f"values have {key!r}, which is no parameter or buffer"
+            )
         if tuple(value.shape) != bench.shapes[key]:
             raise StrategyError(
                 label,
                 hook,
-                f"{key!r} has shape {list(value.shape)}, the network's {list(bench.shapes[key])}",
+                f"{key!r} must have shape {list(bench.shapes[key])}, but got {list(value.shape)}",
             )
 
 
@@ -135,16 +140,16 @@ def _check_shapes(
             raise StrategyError(
                 label,
                 hook,
-                f"the mask of {name!r} has shape {list(mask.kept[name].shape)}, "
-                f"the layer's weight {list(shape)}",
+                f"the mask of {name!r} must have the weight's shape {list(shape)}, "
+                f"but got {list(mask.kept[name].shape)}",
             )
     for key, held in mask.held.items():
         if tuple(held.shape) != bench.shapes.get(key):
             raise StrategyError(
-                label, hook, f"held {key!r} does not match a parameter of the network"
+                label, hook, f"held[{key!r}] does not match a parameter of the network"
             )
     ordered = {name: mask.kept[name] for name in expected}
-    # the strategy may keep its tensors and change them later
+    # copies, since the strategy may change its own tensors later
     return Mask(ordered, mask.held, layers).to(bench.device).copy()
 
 
@@ -153,8 +158,8 @@ def _check_count(label: str, hook: str, mask: Mask, k: int, structured: bool) ->
         raise StrategyError(
             label,
             hook,
-            f"{mask.count} weights are kept, fewer than the target's {k}; every strategy is "
-            f"reported at the same densities (structured = True allows the largest count below)",
+            f"the mask keeps {mask.count} weights, fewer than the target's {k}; all strategies are "
+            f"compared at the same counts (structured = True allows the largest count below)",
             contract="exact_density",
         )
     if mask.count == 0:

@@ -1,9 +1,8 @@
 """Controls: a reported ticket with one component ablated.
 
-They use the ticket's final mask and a plain `fit`, never feed a later round, and carry no search
-cost. Any strategy can be asked for them. Where the ablation would change nothing, there is no
-control: its row is `skipped` with the reason, since a copy of the ticket beside it would read as
-evidence.
+They use the ticket's final mask and a plain `fit`, never feed a later round, and have no search
+cost. They work for any strategy. If the ablation would change nothing, the control's row is
+`skipped` with the reason: a copy of the ticket would look like evidence.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator
 from lth_bench.training.state import RewindPoint, State, Trained
 
-DRAWS = 100
-"""Permutations tried for one that moves anything: of a layer with one weight of two, half do."""
+MAX_DRAWS = 100
+"""Permutations tried until one changes the mask: with one weight of two kept, half of them do
+not."""
 
 
 class Unchanged(Exception):
-    """The control would be its own ticket; the message says why."""
+    """The control would equal its ticket; the message says why."""
 
 
 class Ablated(NamedTuple):
@@ -32,19 +32,18 @@ class Ablated(NamedTuple):
     start: RewindPoint
     mask: Mask
     note: str = ""
-    """What a reader of its row must know: how far the ablation reached."""
+    """What a reader of its row must know: how much was ablated."""
 
 
 Control = Callable[[Ticket, Trained, bool], Ablated]
 
 
 def reinit(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
-    """Fresh values, step 0, the full schedule (Frankle & Carbin, 2019, section 2).
+    """New initial values, step 0, the full schedule (Frankle & Carbin, 2019, section 2).
 
-    Unchanged where no surviving weight gets another value than its initial one, as in a network
-    whose initial values are fixed (pretrained, or constant): whatever the ticket was rewound to,
-    nothing would be re-initialised. Where some layers are fixed and others are not, those others
-    are redrawn, and the note names the fixed ones.
+    Unchanged if no surviving weight's initial value differs between draws, as in a network with
+    fixed initial values (pretrained or constant). If only some layers are fixed, the others are
+    redrawn and the note names the fixed ones.
     """
     fresh = ticket.bench.initial(ticket.seed, purpose="reinit")
     fixed = _fixed(ticket.initial, fresh, trained.mask)
@@ -52,38 +51,38 @@ def reinit(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
     same, survivors = sum(kept[layer.name] for layer in fixed), trained.mask.count
     if same == survivors:
         raise Unchanged(
-            "the redrawn initial values equal the initial ones (the model's are fixed, as "
-            "pretrained values are), so that nothing would be re-initialised"
+            "the model's initial values are fixed, as pretrained ones are, so "
+            "re-initialising would change nothing"
         )
     note = ""
     if fixed:
         note = (
-            f"re-initialised in part: {same} of {survivors} surviving weights lie in layers whose "
-            f"initial values are fixed ({_listed([layer.name for layer in fixed])})"
+            f"partly re-initialised: {same} of {survivors} surviving weights are in layers with "
+            f"fixed initial values ({_listed([layer.name for layer in fixed])})"
         )
     return Ablated(RewindPoint.at(fresh), trained.mask, note)
 
 
 def shuffle(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
-    """The mask permuted within each layer, by units where the ticket is structured.
+    """The mask permuted within each layer, by unit if the ticket is structured.
 
-    Values are the rewind point's at the new places. Unchanged where no permutation moves anything,
-    as where every layer keeps all of its weights or units.
+    Values at the new positions are those of the rewind point. Unchanged if no permutation changes
+    the mask, as when every layer keeps all of its weights or units.
     """
     assert ticket.start is not None
-    draws = generator("shuffle", ticket.seed, trained.mask.count)
-    for _ in range(DRAWS):
-        mask = _permuted(ticket, trained.mask, structured, draws)
+    rng = generator("shuffle", ticket.seed, trained.mask.count)
+    for _ in range(MAX_DRAWS):
+        mask = _permuted(ticket, trained.mask, structured, rng)
         if mask != trained.mask:
             return Ablated(ticket.start, mask)
     what = "units" if structured else "weights"
     raise Unchanged(
-        f"no permutation of its {what} within the layers changes the mask, so that nothing would "
-        "be shuffled"
+        f"no permutation of its {what} within the layers changes the mask, so there is nothing to "
+        "shuffle"
     )
 
 
-def _permuted(ticket: Ticket, mask: Mask, structured: bool, draws: torch.Generator) -> Mask:
+def _permuted(ticket: Ticket, mask: Mask, structured: bool, rng: torch.Generator) -> Mask:
     if structured:
         from lth_bench.structure import shuffle_units
 
@@ -92,20 +91,20 @@ def _permuted(ticket: Ticket, mask: Mask, structured: bool, draws: torch.Generat
             ticket.input_shape,
             layers=ticket.layers,
             mask=mask,
-            draws=draws,
+            rng=rng,
             groups=ticket.units,
         )
         return shuffled.to(ticket.device)
     kept = {}
     for name, tensor in mask.kept.items():
-        order = torch.randperm(tensor.numel(), generator=draws).to(tensor.device)
+        order = torch.randperm(tensor.numel(), generator=rng).to(tensor.device)
         kept[name] = tensor.flatten()[order].view_as(tensor)
     return Mask(kept, layers=ticket.layers)
 
 
 def _fixed(initial: State, fresh: State, mask: Mask) -> list[Layer]:
-    """The layers with survivors, none of which gets another value. Biases and batch norms do not
-    count: they begin at constants in every network.
+    """The layers whose surviving weights all have the same initial value in both draws. Biases and
+    batch norms do not count: they are constant in every network.
     """
     found = []
     for layer in initial.layers:

@@ -1,6 +1,6 @@
 """The default hooks: rewind to initialisation, train, measure. A plugin like any other.
 
-Theirs is the only code that sees the test split.
+The only code that sees the test split.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from lth_bench.training.input.task_data import Examples
 from lth_bench.training.state import RewindPoint, State, Trained
 
 TRAIN_SAMPLE = 10_000
-"""Most training examples that `train_accuracy` is measured on; a fixed choice for a dataset."""
+"""Maximum number of training examples for `train_accuracy`; always the same ones of a dataset."""
 
 
 class Defaults:
-    """What a strategy leaves out. Holds the task's test split, which tickets do not.
-
-    Without one, as in tuning, tickets are scored on the validation split only.
+    """The hooks that a strategy does not implement. Holds the task's test split, which tickets do
+    not have. If there is none, as in tuning, tickets are scored on the validation split only.
     """
 
     def __init__(self, test: Examples | None) -> None:
@@ -25,22 +24,22 @@ class Defaults:
 
     @hookimpl(trylast=True)
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
-        """The values at initialisation, at step 0 (Frankle & Carbin, 2019)."""
+        """The initial values, at step 0 (Frankle & Carbin, 2019)."""
         return RewindPoint.at(ticket.initial)
 
     @hookimpl(trylast=True)
     def train(self, ticket: Ticket) -> Trained:
-        """The task's recipe, from the rewind point to the schedule's end."""
+        """Train by the task's recipe, from the rewind point to the end of the schedule."""
         return ticket.fit()
 
     @hookimpl(trylast=True)
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """Accuracies are fractions in [0, 1], losses mean cross-entropies in nats.
+        """Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats.
 
-        `test_*`, `val_accuracy` and `train_accuracy` belong to the last step;
+        `test_*`, `val_accuracy` and `train_accuracy` are measured at the last step;
         `early_stop_accuracy` is the test accuracy at `early_stop_step`, the absolute step of the
-        minimum validation loss. `train_accuracy` is over at most 10,000 training examples.
-        Without a test split only `val_accuracy` and `early_stop_step` are given.
+        minimum validation loss. `train_accuracy` uses at most 10,000 training examples. Without a
+        test split only `val_accuracy` and `early_stop_step` are returned.
         """
         seen = {
             "val_accuracy": trained.curve[-1].val_accuracy,

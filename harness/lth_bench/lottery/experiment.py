@@ -1,4 +1,4 @@
-"""One planned experiment: a strategy under its label × a task × a seed."""
+"""One planned experiment: a labelled strategy × a task × a seed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Plain data, so that it travels to workers and into the journal."""
+    """Plain data, so that it can be sent to workers and written to the journal."""
 
     experiment_id: str
     config_id: str
-    """The experiment without seed and densities: what a comparison over seeds has in common."""
+    """Identifies the experiment without its seed and densities: shared by the seeds of a
+    comparison."""
     suite: str
     label: str
     strategy: str
@@ -33,27 +34,27 @@ class Experiment:
     source_hash: str
     plugin_version: str
     dense_checkpoints: tuple[int, ...] = ()
-    """Steps at which any experiment of this task and seed wants the dense run's state."""
+    """Steps of the dense run whose state any experiment of this task and seed needs."""
     scored_on: Literal["test", "validation"] = "test"
-    """The split that its tickets are measured on. What tunes sees the validation split only."""
+    """The split that its tickets are scored on: tuning only sees the validation split."""
     tuned_from: Mapping[str, Any] | None = None
-    """`{"study": …, "trial": …, "steps": …}` where tuning found the parameters."""
+    """`{"study": …, "trial": …, "steps": …}` if tuning found the parameters."""
     parameters: int | None = None
-    """All of the network's; None where it cannot be built."""
+    """Number of the network's parameters; None if it cannot be built."""
     prunable: int | None = None
-    """The weights among them that densities count."""
+    """Number of prunable weights among them, which densities refer to."""
 
     @property
     def task(self) -> tuple[str, str, str]:
-        """Model, dataset and recipe, as they are shown."""
+        """Model, dataset and recipe, by display name."""
         return (self.model_label, self.dataset_label, self.recipe_name)
 
     def planned_record(self) -> dict[str, Any]:
-        """The journal's entry for an experiment that is planned."""
+        """The journal's record of a planned experiment."""
         config = asdict(self)
         for key in ("experiment_id", "config_id", "suite", "label", "seed", "dense_checkpoints"):
             config.pop(key)
-        for key in ("tuned_from", "parameters", "prunable"):  # say nothing of the result
+        for key in ("tuned_from", "parameters", "prunable"):  # do not affect the result
             config.pop(key)
         if self.scored_on == "test":
             config.pop("scored_on")

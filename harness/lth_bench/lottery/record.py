@@ -1,4 +1,4 @@
-"""A finished round as a journal record."""
+"""Journal records of finished rounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lth_bench.training.state import Cost, Trained
 
 
 class Reporter:
-    """Makes the records of one experiment."""
+    """Writes the records of one experiment."""
 
     def __init__(
         self,
@@ -32,13 +32,15 @@ class Reporter:
         self.experiment, self.bench, self.hooks, self.emit = experiment, bench, hooks, emit
         self.structured = structured
         self._accounted: set[str] = set()
-        """Keys of trainings that a record has counted."""
+        """Keys of trainings already counted by an earlier record."""
 
     def ticket(
         self, ticket: Ticket, trained: Trained, control: str, ledger: CostLedger, note: str = ""
     ) -> None:
-        """A reported ticket, with all its metrics; `note` is what its reader must know."""
-        # the defaults score under the trained mask, which RigL's training has changed
+        """Record a reported ticket with all its metrics. `note`: what a reader of the row must
+        know.
+        """
+        # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
             metrics = self.hooks.score(scored, trained)
@@ -50,7 +52,7 @@ class Reporter:
         record = self._base(ticket, trained.mask, control, reported=True)
         record |= {
             "status": "ok",
-            # a result all the same; the reason tells what it lacks, a metric of an observer too
+            # still a result; the reason says which metrics are missing, an observer's included
             "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
             "cost": self._cost(ledger.search, ledger.train),
@@ -70,7 +72,7 @@ class Reporter:
         self.emit(record)
 
     def intermediate(self, ticket: Ticket, trained: Trained, ledger: CostLedger) -> None:
-        """A round above its density: no test metrics, it only leads on."""
+        """Record a round above its target density, without test metrics."""
         record = self._base(ticket, trained.mask, "none", reported=False)
         record |= {
             "status": "ok",
@@ -86,7 +88,9 @@ class Reporter:
         self.emit(record)
 
     def skipped(self, density: float, round_: int, control: str, reason: str) -> None:
-        """A density that the strategy cannot reach, or a control that would be its ticket."""
+        """Record a density that the strategy cannot reach, or a control that would equal its
+        ticket.
+        """
         self.emit(
             {
                 "record": "ticket",
@@ -111,8 +115,8 @@ class Reporter:
         )
 
     def _cost(self, search: Sequence[Trained], train: Sequence[Trained]) -> dict[str, float]:
-        """Costs without sharing; `spent_*` is what this experiment added since its
-        record before, trainings that others pay for left out.
+        """Costs without sharing. `spent_*` is what this experiment added since its previous record,
+        without trainings that another experiment pays for.
         """
         own = sum((t.cost for t in train), Cost())
         found = sum((t.cost for t in search), Cost())
@@ -160,7 +164,7 @@ class Reporter:
 
 
 def unit_density(mask: Mask) -> float:
-    """Kept channels and neurons over all of them, the output layer's apart."""
+    """Fraction of channels and neurons kept, not counting the output layer."""
     units = [
         mask.kept[x.name].flatten(1).any(dim=1) for x in mask.layers or () if x.kind != "output"
     ]

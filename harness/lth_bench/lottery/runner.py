@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lth_bench.errors import Unreachable, text_of
+from lth_bench.errors import Unreachable, error_text
 from lth_bench.lottery.checks import check_mask, check_start, check_trained, check_untouched
 from lth_bench.lottery.controls import CONTROLS, Unchanged
 from lth_bench.lottery.experiment import Experiment
@@ -29,9 +29,9 @@ Emit = Callable[[dict[str, Any]], None]
 def context_of(
     experiment: Experiment, wait: Callable[[PendingFit], None] | None = None
 ) -> FitContext:
-    """Who asks for an experiment's trainings. `wait` is how its fits wait for their answers, where
-    other experiments run beside it. Alone, what is found trained costs nothing, no matter which
-    experiment asked for it first.
+    """The context of an experiment's fits. `wait` blocks until a fit is done, if other experiments
+    run in parallel. Without it, a training that is found costs nothing, whichever experiment
+    trained it.
     """
     return FitContext(
         experiment_id=experiment.experiment_id if wait is not None else "",
@@ -69,7 +69,7 @@ class ExperimentRunner:
             self.ledger,
             checkpoints=frozenset(experiment.dense_checkpoints),
             context=context,
-            on_eval=self.tell_dense if hooks.listens("on_eval") else None,
+            on_eval=self.tell_dense if hooks.implements_hook("on_eval") else None,
         )
         self.report = Reporter(
             experiment=experiment, bench=bench, hooks=hooks, emit=emit, structured=self.structured
@@ -79,7 +79,7 @@ class ExperimentRunner:
         self.round = 0
 
     def run(self) -> None:
-        """Every density of the experiment, from dense to sparse."""
+        """Run every density of the experiment, from dense to sparse."""
         for density in self.experiment.densities:
             if density == 1.0:
                 self.report_dense()
@@ -88,10 +88,10 @@ class ExperimentRunner:
                 self.reach(density)
             except Unreachable as reason:
                 for control in ("none", *self.experiment.controls):
-                    self.report.skipped(density, self.round, control, text_of(reason))
+                    self.report.skipped(density, self.round, control, error_text(reason))
 
     def report_dense(self) -> None:
-        """Density 1.0 is the dense run and no round."""
+        """Report the dense run, at density 1.0 and without a round."""
         self.ledger.role = "train"
         ticket = self.ticket(1.0)
         trained = self.dense.trained
@@ -100,13 +100,15 @@ class ExperimentRunner:
         self.ledger.retire()
 
     def reach(self, density: float) -> None:
-        """Rounds until the trained mask is at the density, then the ticket's row and controls."""
+        """Run rounds until the trained mask is at the density, then report the ticket and its
+        controls.
+        """
         k = count_at(density, self.mask.total)
         require_reachable(self.strategy, density, self.mask.total)
         if not self.experiment.iterative:
             self.mask, self.behind = self.bench.dense_mask(), None
         while True:
-            # what a hook draws from torch's global generators is a function of seed and round too
+            # torch's global generators are seeded by seed and round, too
             with seeded("round", self.experiment.seed, self.round):
                 ticket, trained = self.run_round(density, k)
             count = trained.mask.count
@@ -123,8 +125,8 @@ class ExperimentRunner:
         self.advance(trained)
 
     def no_progress(self, density: float, selected: int, trained: Trained, k: int) -> StrategyError:
-        """The error of a round that ends with as many weights as it began with, or more; it names
-        the hook that was to have removed some.
+        """The error for a round that removed no weights; names the hook that should have removed
+        some.
         """
         before, after = self.mask.count, trained.mask.count
         hook, ended = "select_mask", f" and {after} after it, while density {density:g} is {k}"
@@ -132,9 +134,9 @@ class ExperimentRunner:
             hook = "train"
             ended = (
                 f", {selected} selected, and train ended at step {trained.step} with {after}, "
-                f"while density {density:g} is {k}; let its last change leave the target's count "
-                f"(ticket.target_count), at the last call of on_step at the latest: "
-                f"view.step + every >= view.end"
+                f"while density {density:g} is {k}; make the last change of the mask keep the "
+                f"target's count (ticket.target_count), in the last call of on_step at the "
+                f"latest: view.step + every >= view.end"
             )
         return StrategyError(
             self.experiment.label,
@@ -144,7 +146,7 @@ class ExperimentRunner:
         )
 
     def run_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
-        """One pass of select_mask, rewind_point and train, each answer checked."""
+        """One pass of select_mask, rewind_point and train, checking each return value."""
         label = self.experiment.label
         self.ledger.role = "search"
         ticket = self.ticket(density)
@@ -166,13 +168,13 @@ class ExperimentRunner:
         return ticket, trained
 
     def run_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
-        """The reported ticket with one component ablated, trained and reported beside it; or its
-        row alone, with the reason, where the ablation changes nothing.
+        """Train and report the ticket with one component ablated; if that would change nothing,
+        record the control as skipped, with the reason.
         """
         try:
             point, mask, note = CONTROLS[control](ticket, trained, self.structured)
         except Unchanged as reason:
-            self.report.skipped(ticket.target, ticket.round, control, text_of(reason))
+            self.report.skipped(ticket.target, ticket.round, control, error_text(reason))
             return
         twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
         outcome = twin.fit()
@@ -180,7 +182,7 @@ class ExperimentRunner:
         self.report.ticket(twin, outcome, control, twin.ledger, note)
 
     def ticket(self, density: float) -> Ticket:
-        """The round's ticket as `select_mask` sees it."""
+        """The round's ticket as given to `select_mask`."""
         self.opened = Ticket(
             bench=self.bench,
             seed=self.experiment.seed,
@@ -191,12 +193,12 @@ class ExperimentRunner:
             ledger=self.ledger,
             context=self.context,
             before=self.behind,
-            on_eval=self.tell if self.hooks.listens("on_eval") else None,
+            on_eval=self.tell if self.hooks.implements_hook("on_eval") else None,
         )
         return self.opened
 
     def control_ticket(self, control: str, ticket: Ticket, mask: Mask) -> Ticket:
-        """A ticket of a control: its fits are counted apart."""
+        """A control's ticket, whose fits are charged to the control."""
         return replace(
             ticket,
             mask=mask,
@@ -237,8 +239,8 @@ def run_experiment(
     *,
     wait: Callable[[PendingFit], None] | None = None,
 ) -> None:
-    """Run one experiment; every finished round goes to `emit` as a journal record. `wait` is how
-    its fits wait for their answers, where other experiments run beside it.
+    """Run one experiment. Every finished round is passed to `emit` as a journal record. `wait`
+    blocks until a fit is done, if other experiments run in parallel.
     """
     context = context_of(experiment, wait)
     runner = ExperimentRunner(

@@ -1,4 +1,4 @@
-"""Masks: which weights stay. Exact counts, a stated tie rule, allocation over layers."""
+"""Masks: which weights are kept. Exact counts, a defined tie rule, allocation over layers."""
 
 from lth_bench.masks.allocation import erk, largest_remainder, uniform
 from lth_bench.masks.layers import Layer, LayerKind, Layers, PerKind

@@ -1,4 +1,4 @@
-"""How many weights each layer keeps, and which: exact counts, and a stated tie rule."""
+"""How many weights each layer keeps, and which: exact counts and a defined tie rule."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def largest_remainder(
     """Integers that follow `shares` and sum to exactly `total` (Hamilton's method).
 
     `shares` are non-negative and should sum to about `total`; `caps` are upper bounds. Each share
-    is rounded down, and what is missing goes to the largest fractional parts; equal parts go to
-    the earlier entry. Raises ValueError where the caps hold less than `total`.
+    is rounded down, and the remainder goes to the largest fractional parts, the earlier entry first
+    if tied. ValueError if the caps sum to less than `total`.
     """
     limits = list(caps) if caps is not None else [total] * len(shares)
     if sum(limits) < total:
-        raise ValueError(f"cannot place {total} in layers that hold {sum(limits)}")
+        raise ValueError(f"cannot allocate {total} weights: the caps only sum to {sum(limits)}")
     counts = [min(math.floor(s), cap) for s, cap in zip(shares, limits, strict=True)]
     order = sorted(range(len(shares)), key=lambda i: (math.floor(shares[i]) - shares[i], i))
     missing = total - sum(counts)
@@ -38,7 +38,7 @@ def largest_remainder(
 
 
 def uniform(layers: Sequence[Layer], k: int) -> dict[str, int]:
-    """Kept weights a layer, the same density everywhere; they sum to exactly `k`."""
+    """Kept weights per layer at the same density everywhere; they sum to exactly `k`."""
     sizes = [layer.numel for layer in layers]
     density = k / sum(sizes)
     counts = largest_remainder([density * n for n in sizes], k, sizes)
@@ -48,9 +48,9 @@ def uniform(layers: Sequence[Layer], k: int) -> dict[str, int]:
 def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
     """Erdős–Rényi-kernel densities (Evci et al., 2020, section 3; Mocanu et al., 2018).
 
-    density_l = ε · Σdims / Πdims over the weight's dimensions, [out, in, *kernel], with ε such
-    that the whole network has `density`. A layer that would pass 1 becomes dense, and ε is solved
-    again over the others.
+    density_l = ε · Σdims / Πdims over the weight's dimensions, [out, in, *kernel], with ε chosen so
+    that the whole network has `density`. A layer that would exceed 1 becomes dense, and ε is solved
+    again for the others.
     """
     raw = {layer.name: sum(layer.shape) / layer.numel for layer in layers}
     total = sum(layer.numel for layer in layers)
@@ -68,7 +68,7 @@ def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
 
 
 def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
-    """Kept weights a layer under ERK; they sum to exactly `k`."""
+    """Kept weights per layer under ERK; they sum to exactly `k`."""
     densities = erk_densities(layers, k / sum(layer.numel for layer in layers))
     sizes = [layer.numel for layer in layers]
     counts = largest_remainder([densities[x.name] * x.numel for x in layers], k, sizes)
@@ -76,19 +76,19 @@ def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
 
 
 def top_k_flat(scores: Tensor, k: int) -> Tensor:
-    """The k largest of a vector, as a boolean vector with exactly k ones.
+    """The k largest entries of a vector [n], as a boolean vector [n] with exactly k ones.
 
-    Among equal scores the earlier position stays. Published code often keeps `score > threshold`
-    instead, which drops every tie and misses the count; here the count is exact. O(n): one
-    selection of the k-th largest, then the ties in order.
+    Ties go to the earlier position. Published code often keeps `score > threshold` instead, which
+    drops all ties and misses the count. O(n): selects the k-th largest, then resolves ties in
+    order.
 
-    Raises ValueError for NaN, and for k outside [0, n].
+    ValueError for NaN, and for k outside [0, n].
     """
     n = scores.numel()
     if not 0 <= k <= n:
-        raise ValueError(f"cannot keep {k} of {n} weights")
+        raise ValueError(f"k must be from 0 to {n}, the number of weights, but got {k}")
     if bool(torch.isnan(scores).any()):
-        raise ValueError("a score is NaN; every prunable weight needs a comparable score")
+        raise ValueError("scores must not be NaN: every prunable weight needs a comparable score")
     if k == 0:
         return torch.zeros(n, dtype=torch.bool, device=scores.device)
     threshold = torch.kthvalue(scores, n - k + 1).values

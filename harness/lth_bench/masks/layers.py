@@ -1,4 +1,4 @@
-"""Prunable layers: what a mask knows of one, a number for each kind, a tensor for each layer."""
+"""Prunable layers: `Layer`, a fraction per kind of layer, and a tensor per layer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LayerKind = Literal["conv", "linear", "output"]
 
 @dataclass(frozen=True)
 class Layer:
-    """A prunable layer: a convolution or linear module, by its weight.
+    """A prunable layer: a convolution or linear module, identified by its weight.
 
-    `name` is the module's name in the network, so `f"{name}.weight"` is its key in a state dict.
-    `kind` is `output` for the layer that makes the logits, whatever its type. `shape` is the
-    weight's: [out, in, *kernel].
+    `name` is the module's name in the network, so `f"{name}.weight"` is its state-dict key. `kind`
+    is `output` for the layer that computes the logits, whatever its type. `shape` is the weight's:
+    [out, in, *kernel].
     """
 
     name: str
@@ -30,22 +30,22 @@ class Layer:
 
     @property
     def key(self) -> str:
-        """The weight's name in a state dict."""
+        """The weight's state-dict key."""
         return f"{self.name}.weight"
 
     @property
     def numel(self) -> int:
-        """Number of weights, pruned ones included."""
+        """Number of weights, including pruned ones."""
         return math.prod(self.shape)
 
     @property
     def fan_in(self) -> int:
-        """Weights that feed one output unit."""
+        """Number of weights into one output unit."""
         return math.prod(self.shape[1:])
 
     @property
     def fan_out(self) -> int:
-        """Weights that leave one input unit."""
+        """Number of weights out of one input unit."""
         return self.shape[0] * math.prod(self.shape[2:])
 
 
@@ -53,7 +53,7 @@ class Layer:
 class PerKind:
     """A fraction in [0, 1] for convolutions, hidden linear layers and the output layer.
 
-    A suite writes a table, `{conv = 0.1, linear = 0.2, output = 0.1}`, or one number for all.
+    In a suite, a table `{conv = 0.1, linear = 0.2, output = 0.1}`, or one number for all.
     """
 
     conv: Annotated[float, Range(0, 1)] = 0.2
@@ -61,7 +61,7 @@ class PerKind:
     linear: Annotated[float, Range(0, 1)] = 0.2
     """Fraction for linear layers that are not the output."""
     output: Annotated[float, Range(0, 1)] = 0.2
-    """Fraction for the layer that makes the logits."""
+    """Fraction for the layer that computes the logits."""
 
     @classmethod
     def of(cls, number: float) -> PerKind:
@@ -73,26 +73,27 @@ class PerKind:
 
 
 Operand = Mapping[str, Tensor | float] | Tensor | float
-"""What stands beside `Layers` in a formula: as many layers, one number a layer, or a number."""
+"""The other operand of an operation on `Layers`: a mapping of the same layers to tensors or
+numbers, or one number."""
 
 
 class Layers(Mapping[str, Tensor]):
     """Layer name → tensor of the weight's shape, in the network's order.
 
-    Weights, gradients and scores of all prunable layers travel in this form, so that a score
-    reads like its formula: `abs(weights * gradients)`, `weights**2 / (2 * hessian)`.
+    Weights, gradients and scores of all prunable layers have this form, so that a score reads like
+    its formula: `abs(weights * gradients)`, `weights**2 / (2 * hessian)`.
 
     `+ - * / **` work elementwise, with `Layers` on either side, or with
 
-    - a mapping of the same layers, such as `mask.kept` (boolean, 1 where kept) or one number a
+    - a mapping of the same layers, such as `mask.kept` (boolean, 1 where kept) or one number per
       layer: `scores * {"fc1": 2.0, "fc2": 1.0}`;
-    - a number or a tensor without dimensions: `1 / scores`, `scores / scores.sum()`.
+    - a number or a zero-dimensional tensor: `1 / scores`, `scores / scores.sum()`.
 
-    `abs(x)`, `-x` and `x.map(torch.sqrt)` work on each layer; `sum`, `mean`, `norm` and `dot`
-    reduce the whole network to one number, and `flat` lays it out as a vector.
+    `abs(x)`, `-x` and `x.map(torch.sqrt)` apply to each layer; `sum`, `mean`, `norm` and `dot`
+    reduce the whole network to one number, and `flat` concatenates it into a vector.
     """
 
-    __array_ufunc__ = None  # numpy's numbers leave the arithmetic to this class
+    __array_ufunc__ = None  # lets this class handle arithmetic with numpy scalars
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = dict(tensors)
@@ -111,15 +112,15 @@ class Layers(Mapping[str, Tensor]):
         return f"Layers({shapes})"
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Layers:
-        """`f` of each layer's tensor."""
+        """`f` applied to each layer's tensor."""
         return Layers({name: f(t) for name, t in self.items()})
 
     def sum(self) -> Tensor:
-        """Sum over all weights of the network: a tensor without dimensions, on the device."""
+        """Sum over all weights of the network: a zero-dimensional tensor, on the device."""
         return torch.stack([t.sum() for t in self.values()]).sum()
 
     def mean(self) -> Tensor:
-        """Mean over all weights of the network, every weight counting the same."""
+        """Mean over all weights of the network, each weight counting equally."""
         return self.flat().mean()
 
     def norm(self) -> Tensor:
@@ -132,7 +133,7 @@ class Layers(Mapping[str, Tensor]):
         return (self * other).sum()
 
     def flat(self) -> Tensor:
-        """All layers in a row, in the network's order: [P]."""
+        """All layers concatenated in the network's order: [P]."""
         return torch.cat([t.flatten() for t in self.values()])
 
     def _with(
@@ -140,7 +141,7 @@ class Layers(Mapping[str, Tensor]):
     ) -> Layers:
         if isinstance(other, Mapping):
             if set(other) != set(self):
-                raise ValueError(f"layers differ: {list(self)} and {list(other)}")
+                raise ValueError(f"layers must match: {list(self)}, but got {list(other)}")
             return Layers({name: f(t, other[name]) for name, t in self.items()})
         if isinstance(other, Tensor) and other.dim() > 0:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The mask: which weights of a network stay."""
+"""The mask: which weights of a network are kept."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from lth_bench.masks.allocation import largest_remainder, top_k_flat
 from lth_bench.masks.layers import Layer, Layers, PerKind
 
 MAX_STRETCH = 1.5
-"""The most a round may prune beyond its rate, as an exponent, in order to land on the target."""
+"""Maximum exponent on a round's keep rate, so that the last round can reach the target exactly."""
 
 Scope = Literal["layer", "global"]
 
 
 def count_at(density: float, total: int) -> int:
-    """Weights kept at a density: round(density × total), halves up, at least 1."""
+    """Number of weights kept at a density: round(density × total), halves up, at least 1."""
     return max(1, math.floor(density * total + 0.5))
 
 
 class Mask:
-    """Which weights stay, one boolean tensor a prunable layer. Never changed once made.
+    """Which weights are kept: one boolean tensor per prunable layer. Immutable.
 
-    `kept[name]` has the shape of the layer's weight. `held[key]` belongs to structured tickets:
-    it covers a one-dimensional parameter (a bias, γ or β) and is False where a removed unit's
-    entry is held at zero. Densities count `kept` only: prunable means conv and linear weights.
-    `layers` tells the kinds of layer, which rates by kind need; a ticket's masks carry them.
+    `kept[name]` has the shape of the layer's weight. `held[key]` is for structured tickets: it
+    covers a one-dimensional parameter (a bias, γ or β) and is False where a removed unit's entry is
+    held at zero. Densities count `kept` only, since only convolution and linear weights are
+    prunable. `layers` gives the kinds of layer, needed for rates per kind; a ticket's masks have
+    it.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Mask:
     ) -> None:
         for name, tensor in {**kept, **(held or {})}.items():
             if tensor.dtype != torch.bool:
-                raise ValueError(f"the mask of {name!r} must be boolean, but it is {tensor.dtype}")
+                raise ValueError(f"the mask of {name!r} must be boolean, but got {tensor.dtype}")
         self.kept = dict(kept)
         self.held = dict(held or {})
         self.layers = tuple(layers) if layers is not None else None
@@ -50,19 +51,21 @@ class Mask:
 
     @classmethod
     def ones(cls, layers: Sequence[Layer], device: torch.device | str = "cpu") -> Mask:
-        """The mask that keeps everything."""
+        """The mask that keeps every weight."""
         ones = {x.name: torch.ones(x.shape, dtype=torch.bool, device=device) for x in layers}
         return cls(ones, layers=layers)
 
     @classmethod
     def top_k(cls, scores: Layers, k: int, within: Mask | None = None) -> Mask:
-        """The k highest scores of the whole network, ties to the earlier position.
+        """Keep the k highest scores of the whole network; ties go to the earlier position.
 
-        `within` restricts the choice to a mask's survivors.
+        `within` restricts the choice to another mask's surviving weights.
         """
         flat = torch.cat([_allowed(scores, name, within) for name in scores])
         if within is not None and k > within.count:
-            raise ValueError(f"cannot keep {k} of {within.count} surviving weights")
+            raise ValueError(
+                f"k must be at most {within.count}, the surviving weights, but got {k}"
+            )
         chosen = torch.split(top_k_flat(flat, k), [t.numel() for t in scores.values()])
         return cls({n: c.view_as(scores[n]) for n, c in zip(scores, chosen, strict=True)})
 
@@ -70,7 +73,7 @@ class Mask:
     def top_k_per_layer(
         cls, scores: Layers, counts: Mapping[str, int], within: Mask | None = None
     ) -> Mask:
-        """The `counts[name]` highest scores of each layer, ties to the earlier position."""
+        """Keep the `counts[name]` highest scores of each layer; ties go to the earlier position."""
         kept = {}
         for name, tensor in scores.items():
             if within is not None and counts[name] > within.kept_per_layer()[name]:
@@ -89,15 +92,15 @@ class Mask:
         target: float,
         scope: Scope = "layer",
     ) -> Mask:
-        """One round of pruning: the lowest scores among the survivors go.
+        """One round of pruning: remove the lowest scores among the surviving weights.
 
-        Each layer's density is scaled by (1 − rate)^e and the counts are rounded by largest
-        remainder. e = 1; less where that would pass `target` (a density in (0, 1]); or as much
-        more, up to 1.5, as lands on it. So a published ladder takes one round a rung although
-        its rungs are rounded figures. `scope="global"` ranks all layers with a rate above 0
-        together; their rates must then be equal.
+        Each layer's density is multiplied by (1 − rate)^e, and counts are rounded by largest
+        remainder. e = 1; smaller if that would overshoot `target` (a density in (0, 1]); or larger,
+        up to 1.5, if that reaches it exactly. So a published sparsity schedule takes one round per
+        level although its densities are rounded. `scope="global"` ranks all layers with a rate
+        above 0 together; their rates must be equal.
 
-        Raises Unreachable where the layers with rate 0 alone hold more than the target.
+        Raises Unreachable if the layers with rate 0 alone hold more weights than the target.
         """
         rates = self._rates(rate)
         counts = self.kept_per_layer()
@@ -108,7 +111,7 @@ class Mask:
         pruned = [n for n in counts if rates[n] > 0]
         if len({rates[n] for n in pruned}) > 1:
             raise ValueError(
-                f"global pruning ranks layers together, so their rates must be equal or 0, "
+                f"scope 'global' ranks layers together, so their rates must be equal or 0, "
                 f"but got {rate}"
             )
         pool = Layers({n: scores[n] for n in pruned})
@@ -120,11 +123,13 @@ class Mask:
         if not isinstance(rate, PerKind):
             return dict.fromkeys(self.kept, float(rate))
         if self.layers is None:
-            raise ValueError("rates by kind need a mask that knows its layers: Mask(..., layers=…)")
+            raise ValueError(
+                "rates per kind of layer need a mask made with Mask(..., layers=ticket.layers)"
+            )
         return {x.name: rate[x.kind] for x in self.layers}
 
     def kept_per_layer(self) -> dict[str, int]:
-        """Surviving weights by layer. One device synchronisation, remembered."""
+        """Surviving weights by layer. One device synchronisation, then cached."""
         if self._counts is None:
             sums = torch.stack([t.sum() for t in self.kept.values()]).tolist()
             self._counts = dict(zip(self.kept, map(int, sums), strict=True))
@@ -132,12 +137,12 @@ class Mask:
 
     @property
     def count(self) -> int:
-        """Surviving weights."""
+        """Number of surviving weights."""
         return sum(self.kept_per_layer().values())
 
     @property
     def total(self) -> int:
-        """Prunable weights, pruned ones included."""
+        """Number of prunable weights, including pruned ones."""
         return sum(t.numel() for t in self.kept.values())
 
     @property
@@ -146,19 +151,19 @@ class Mask:
         return self.count / self.total
 
     def items_by_key(self) -> dict[str, Tensor]:
-        """State-dict key → boolean tensor, of the weights and of what is held at zero."""
+        """State-dict key → boolean tensor, for weights and held parameters."""
         return {**{f"{name}.weight": t for name, t in self.kept.items()}, **self.held}
 
     def apply_(self, values: MutableMapping[str, Tensor]) -> None:
         """Set every pruned entry of a state dict to zero, in place.
 
-        `masked_fill_` and not a product: 0 · (−1) is −0.0, and NaN · 0 is NaN.
+        Uses `masked_fill_`, not a product: 0 · (−1) is −0.0, and NaN · 0 is NaN.
         """
         for key, kept in self.items_by_key().items():
             values[key].masked_fill_(~kept, 0.0)
 
     def require(self, layers: Sequence[Layer]) -> None:
-        """ValueError unless the mask has exactly these layers, in their shapes."""
+        """ValueError unless the mask has exactly these layers and shapes."""
         for layer in layers:
             kept = self.kept.get(layer.name)
             if kept is None or tuple(kept.shape) != layer.shape:
@@ -169,10 +174,10 @@ class Mask:
                 )
         if len(self.kept) != len(layers):
             odd = sorted(set(self.kept) - {layer.name for layer in layers})
-            raise ValueError(f"the mask has layers that the network has not: {odd}")
+            raise ValueError(f"the mask has layers that the network does not have: {odd}")
 
     def to(self, device: torch.device | str) -> Mask:
-        """The same mask on a device."""
+        """The same mask on another device."""
         moved = Mask(
             {n: t.to(device) for n, t in self.kept.items()},
             {n: t.to(device) for n, t in self.held.items()},
@@ -182,7 +187,7 @@ class Mask:
         return moved
 
     def copy(self) -> Mask:
-        """The same mask in tensors of its own, which changes to the old ones do not reach."""
+        """A copy with its own tensors."""
         return Mask(
             {n: t.clone() for n, t in self.kept.items()},
             {n: t.clone() for n, t in self.held.items()},
@@ -208,40 +213,42 @@ class Mask:
 
 
 def _allowed(scores: Layers, name: str, within: Mask | None) -> Tensor:
-    """One layer's scores as a vector, −∞ where a weight must not be chosen."""
+    """One layer's scores as a vector, −∞ where a weight may not be kept."""
     tensor = scores[name].detach()
     if bool(torch.isnan(tensor).any()):
-        raise ValueError(f"layer {name!r}: a score is NaN; every weight needs a comparable score")
+        raise ValueError(
+            f"layer {name!r}: scores must not be NaN: every weight needs a comparable score"
+        )
     if within is None:
         return tensor.flatten()
     return tensor.masked_fill(~within.kept[name], -math.inf).flatten()
 
 
 def next_counts(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> dict[str, int]:
-    """Kept weights a layer after one round of `Mask.shrink` towards `k` in all.
+    """Kept weights per layer after one round of `Mask.shrink` towards `k` in total.
 
-    Plain integers, so that a ladder can be planned without a network.
+    On plain integers, so that a sparsity schedule can be planned without a network.
     """
-    spared = sum(c for n, c in counts.items() if rates[n] == 0)
-    if spared >= k < sum(counts.values()):
+    excluded = sum(c for n, c in counts.items() if rates[n] == 0)
+    if excluded >= k < sum(counts.values()):
         raise Unreachable(
-            f"{spared} weights lie in layers with pruning rate 0, so {k} weights in all "
+            f"{excluded} weights are in layers with pruning rate 0, so {k} weights in total "
             f"cannot be reached"
         )
     pruned = {n: c for n, c in counts.items() if rates[n] > 0}
-    e = _exponent(pruned, rates, k - spared)
+    e = _exponent(pruned, rates, k - excluded)
     shares = [c * (1 - rates[n]) ** e for n, c in pruned.items()]
     keep = math.floor(sum(shares) + 0.5)
     if sum(counts.values()) > k:
-        # a rate that rounds to nothing would never get there
+        # a rate that rounds to no weights would never reach the target
         keep = min(keep, sum(pruned.values()) - 1)
-    keep = max(keep, k - spared)
+    keep = max(keep, k - excluded)
     sizes = largest_remainder(shares, keep, list(pruned.values()))
     return {**counts, **dict(zip(pruned, sizes, strict=True))}
 
 
 def _exponent(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> float:
-    """The e of `Mask.shrink`, by bisection: Σ count · (1 − rate)^e is decreasing in e."""
+    """The e of `Mask.shrink`, by bisection: Σ count · (1 − rate)^e decreases in e."""
 
     def left(e: float) -> float:
         return float(sum(c * (1 - rates[n]) ** e for n, c in counts.items()))
@@ -256,7 +263,7 @@ def _exponent(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> 
 
 
 def pack(mask: Mask) -> dict[str, Tensor]:
-    """uint8 vectors of packed bits, keyed `kept:NAME` and `held:KEY`, on the CPU."""
+    """Packed bits as uint8 vectors, keyed `kept:NAME` and `held:KEY`, on the CPU."""
     named = {f"kept:{n}": t for n, t in mask.kept.items()}
     named |= {f"held:{n}": t for n, t in mask.held.items()}
     return {
@@ -266,7 +273,7 @@ def pack(mask: Mask) -> dict[str, Tensor]:
 
 
 def unpack(packed: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Mask:
-    """The mask of `pack`; `shapes` maps every layer name and held key to its shape."""
+    """The inverse of `pack`; `shapes` maps every layer name and held key to its shape."""
     parts: dict[str, dict[str, Tensor]] = {"kept": {}, "held": {}}
     for tagged, bits in packed.items():
         tag, name = tagged.split(":", 1)

@@ -3,8 +3,8 @@
     build(input_shape: tuple[int, int, int], classes: int) -> nn.Module
 
 `input_shape` is [C, H, W]. The module maps float [N, C, H, W] to logits [N, classes], in training
-mode and in eval mode: there is one loss, so auxiliary outputs are to be left out. The weights of
-its convolutions and linear layers are parameters of their own, neither lazy nor computed. Initial
-values come from torch's global generator, which the caller seeds. UserError where the network
-cannot take such an input.
+mode and in eval mode; there is only one loss, so leave out auxiliary outputs. The weights of its
+convolutions and linear layers must be ordinary parameters, neither lazy nor computed. Initial
+values come from torch's global generator, which the caller seeds. UserError if the network cannot
+take such an input.
 """

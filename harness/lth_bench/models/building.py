@@ -1,4 +1,4 @@
-"""What the networks here share: how initial values are drawn, and how small an image may be."""
+"""Shared by the built-in networks: drawing initial values, and checking the image size."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def initialise(module: nn.Module, init: Init, gamma: float | None = 1.0) -> nn.M
     """Set a network's initial values from torch's global generator, in place.
 
     `glorot_normal` (Glorot & Bengio, 2010; the small networks of Frankle & Carbin, 2019) and
-    `kaiming_normal` (He et al., 2015, fan-in) draw conv and linear weights from a normal
-    distribution and set their biases to 0; `torch` leaves the layers' own defaults. `gamma` is
-    the start of every batch norm's scale; β starts at 0. None leaves batch norm as it is.
+    `kaiming_normal` (He et al., 2015, fan-in) draw convolution and linear weights from a normal
+    distribution and set their biases to 0; `torch` keeps the layers' own defaults. `gamma` is the
+    initial scale of every batch norm, with β at 0; None keeps batch norm's defaults.
     """
     for part in module.modules():
         if isinstance(part, (_ConvNd, nn.Linear)) and init != "torch":
@@ -38,7 +38,9 @@ def initialise(module: nn.Module, init: Init, gamma: float | None = 1.0) -> nn.M
 
 
 def require_size(model: str, input_shape: tuple[int, int, int], least: int, why: str) -> None:
-    """UserError for images below `least` pixels high or wide. `why` says what needs them."""
+    """UserError for images less than `least` pixels high or wide. `why` says what needs
+    that size.
+    """
     _, height, width = input_shape
     if min(height, width) < least:
         raise UserError(

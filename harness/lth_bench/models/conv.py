@@ -15,7 +15,7 @@ class Conv2:
     """Conv-2: 4,300,992 weights on CIFAR-10, 38,592 of them convolutional."""
 
     init: Init = "glorot_normal"
-    """How weights are drawn."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1, conv2, then fc1, fc2 and fc3."""
@@ -27,7 +27,7 @@ class Conv4:
     """Conv-4: 2,425,024 weights on CIFAR-10, 259,776 of them convolutional."""
 
     init: Init = "glorot_normal"
-    """How weights are drawn."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1 to conv4, then fc1, fc2 and fc3."""
@@ -39,7 +39,7 @@ class Conv6:
     """Conv-6: 2,261,184 weights on CIFAR-10, 1,144,512 of them convolutional."""
 
     init: Init = "glorot_normal"
-    """How weights are drawn."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1 to conv6, then fc1, fc2 and fc3."""
@@ -49,9 +49,9 @@ class Conv6:
 def conv_net(
     model: str, blocks: tuple[int, ...], input_shape: tuple[int, int, int], classes: int
 ) -> nn.Sequential:
-    """A block for each number of channels, then fully connected layers of 256 and 256 neurons.
+    """One block per number of channels, then fully connected layers of 256 and 256 units.
 
-    A block is two 3×3 convolutions, padded, with ReLU, then 2×2 max pooling.
+    A block is two padded 3×3 convolutions with ReLU, then 2×2 max pooling.
     """
     require_size(model, input_shape, 2 ** len(blocks), f"{len(blocks)} poolings by 2")
     parts: OrderedDict[str, nn.Module] = OrderedDict()

@@ -15,10 +15,10 @@ class LeNet5:
     """Caffe's LeNet-5: 5×5 convolutions of 20 and 50 channels; 430,500 weights on MNIST."""
 
     init: Init = "glorot_normal"
-    """How weights are drawn."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Layers conv1, conv2, fc1 (500 neurons) and fc2. Convolutions are not padded."""
+        """Layers conv1, conv2, fc1 (500 units) and fc2. Convolutions are not padded."""
         require_size("lenet5", input_shape, 16, "two 5×5 convolutions, each pooled by 2")
         channels, height, width = input_shape
         rows, columns = (((size - 4) // 2 - 4) // 2 for size in (height, width))

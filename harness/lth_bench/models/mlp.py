@@ -23,11 +23,11 @@ class MLP:
     hidden: tuple[Width, ...] = (300, 100)
     """Widths of the hidden layers; empty for a linear classifier."""
     width: Annotated[float, Range(0, 1000, open_low=True)] = 1.0
-    """Factor on every hidden width, rounded, for width sweeps."""
+    """Factor on every hidden width, rounded; for width sweeps."""
     dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.0
-    """Probability that a hidden activation is dropped in training."""
+    """Probability of dropping a hidden activation during training."""
     init: Init = "glorot_normal"
-    """Initial values of the weights."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers fc1, fc2, … on the flattened [N, C, H, W]; logits [N, classes]."""
@@ -48,8 +48,8 @@ class LeNet300100:
     """LeNet-300-100 (LeCun et al., 1998): 266,200 weights on MNIST."""
 
     init: Init = "glorot_normal"
-    """Initial values of the weights; Frankle & Carbin (2019) have Gaussian Glorot."""
+    """Distribution of the initial weights; Frankle & Carbin (2019) use Gaussian Glorot."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Takes [N, C, H, W], gives logits [N, classes]."""
+        """Layers fc1, fc2 and fc3 on the flattened [N, C, H, W]; logits [N, classes]."""
         return MLP(hidden=(300, 100), init=self.init).build(input_shape, classes)

@@ -1,8 +1,8 @@
-"""What a network computes, operation by operation, and which memory each one reads and writes.
+"""Records a forward pass operation by operation, with the memory each one reads and writes.
 
-Modules and autograd are left behind here: `F.linear` on a weight, attention's own products and a
-layer are all matrix products of memory that a parameter lies in. Views need no record: a view of
-a weight is the weight's memory, seen otherwise.
+This is below the level of modules and autograd: `F.linear` on a weight, attention's own products
+and a layer are all matrix products of memory that holds a parameter. Views need no record: a view
+of a weight is the same memory with other strides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from lth_bench.models.tracing import Dispatched, eager
 
 Origin = Literal["data", "weights", "constant"]
-"""`data`: computed from the examples; `weights`: from watched weights, and no examples;
+"""`data`: computed from the examples; `weights`: from watched weights without examples;
 `constant`: from neither."""
 
 
@@ -44,12 +44,12 @@ PRODUCTS = frozenset(
         "convolution",
     )
 )
-"""The operations that are sums of products; `models.products` knows of what."""
+"""The operations that are sums of products; `models.products` says of which arguments."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TensorPiece:
-    """A tensor: a piece of a numbered memory, in elements."""
+    """A tensor as a piece of a numbered block of memory, in elements."""
 
     memory: int
     size: tuple[int, ...]
@@ -57,15 +57,15 @@ class TensorPiece:
     offset: int
     origin: Origin
     weights: frozenset[str]
-    """The watched weights that it is: seen otherwise, scaled, side by side; not multiplied."""
+    """The watched weights it consists of: viewed, scaled or concatenated, but not multiplied."""
     has_gradient: bool
     """Whether a gradient flows back to it in training."""
     value: Tensor | None = None
-    """Of whole numbers and truth values: they may say which elements are meant."""
+    """For integer and boolean tensors, which may select elements."""
 
     @cached_property
     def is_in_order(self) -> bool:
-        """Whether its elements lie in the usual order, without gaps."""
+        """Whether its elements are contiguous."""
         step = 1
         for size, stride in zip(reversed(self.size), reversed(self.stride), strict=True):
             if size != 1:
@@ -76,7 +76,7 @@ class TensorPiece:
 
     @cached_property
     def overlaps(self) -> bool:
-        """Whether some of its elements may be one and the same, as in an expanded tensor."""
+        """Whether elements may share memory, as in an expanded tensor."""
         steps = sorted((t, s) for s, t in zip(self.size, self.stride, strict=True) if s != 1)
         reach = 0
         for stride, size in steps:
@@ -87,53 +87,56 @@ class TensorPiece:
 
     @property
     def numel(self) -> int:
-        """Its elements."""
+        """Number of elements."""
         return math.prod(self.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One call of an aten operation that examples or watched weights take part in."""
+    """One call of an aten operation that involves examples or watched weights."""
 
     func: Any
     """The `torch.ops.aten` overload."""
     args: tuple[Any, ...]
-    """As it was called, with a `TensorPiece` for each tensor."""
+    """Its arguments, with a `TensorPiece` in place of each tensor."""
     kwargs: Mapping[str, Any]
     outs: tuple[TensorPiece, ...]
-    """What it wrote: new tensors, or those that it changed in place."""
+    """The tensors it wrote: new ones, or those changed in place."""
 
     @cached_property
     def aten(self) -> str:
-        """Its name without overload: `mm`, say; with its library, where that is another."""
+        """Its name without overload, such as `mm`; prefixed with its library if that is
+        not aten.
+        """
         name: str = self.func._schema.name
         return name.removeprefix("aten::")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Of its arguments, in order."""
+        """The names of its arguments, in order."""
         return tuple(argument.name for argument in self.func._schema.arguments)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ForwardRecord:
-    """A forward pass."""
+    """A recorded forward pass."""
 
     operations: tuple[Operation, ...]
     sizes: Mapping[int, int]
-    """Memory → its elements."""
+    """Memory → number of elements."""
     inputs: TensorPiece
     outputs: TensorPiece
     weights: Mapping[str, TensorPiece]
     """The watched weights, by name."""
     element_sizes: Mapping[int, frozenset[int]] = field(repr=False)
-    """Memory → bytes an element, as it was read; more than one where it was reinterpreted."""
+    """Memory → bytes per element as read; more than one size if it was reinterpreted."""
 
 
 def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> ForwardRecord:
-    """A forward pass of `module` on `x`, in its present mode; `watched` are some of its parameters.
+    """Record a forward pass of `module` on `x`, in its current mode; `watched` are some of its
+    parameters.
 
-    Whatever kernels a device or a fast path would fuse is recorded in its parts.
+    Operations that a device or a fast path would fuse are recorded in their parts.
     """
     with _in_parts(), torch.enable_grad(), _Recorder(x, watched) as recorder:
         out = module(x)
@@ -143,8 +146,10 @@ def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> Forwa
 
 @contextmanager
 def _in_parts() -> Iterator[None]:
-    """Attention by plain products, no fused recurrent or encoder layers, nothing compiled."""
-    sdp: Any = torch.backends.cuda  # torch's stubs know no types here
+    """Within the block: attention as plain products, no fused recurrent or encoder layers, no
+    compilation.
+    """
+    sdp: Any = torch.backends.cuda  # untyped in torch's stubs
     mha, mkldnn = torch.backends.mha, torch.backends.mkldnn
     fused = {
         sdp.enable_flash_sdp: sdp.flash_sdp_enabled(),
@@ -171,12 +176,14 @@ class _Recorder(Dispatched):
     def __init__(self, x: Tensor, watched: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._numbers: dict[int, int] = {}
-        self._kept: list[Any] = []  # memory that is freed would be given out again
+        self._kept: list[
+            Any
+        ] = []  # keep alive: freed memory would be reused under the same address
         self._sizes: dict[int, int] = {}
         self._element_sizes: dict[int, set[int]] = {}
         self._data: set[int] = set()
         self._weights: dict[int, frozenset[str]] = {}
-        """Memory that was computed from weights → the ones that it still is."""
+        """Memory computed from weights → the weights it consists of."""
         self._operations: list[Operation] = []
         self._x = x
         self._data.add(self._memory(x))
@@ -198,7 +205,7 @@ class _Recorder(Dispatched):
         tensors = [a for a in flat if isinstance(a, Tensor)]
         memories = {self._memory(t) for t in tensors}
         matters = any(m in self._data or m in self._weights for m in memories)
-        # before it runs, since it may write over what it reads
+        # before it runs, since it may overwrite its inputs
         before = [self._piece(a) if isinstance(a, Tensor) else a for a in flat] if matters else []
         out = func(*args, **kwargs)
         if not matters or torch.Tag.inplace_view in func.tags or _is_fresh(func):
@@ -268,7 +275,7 @@ class _Recorder(Dispatched):
 
 
 FRESH = re.compile(r"aten::(new_\w+|\w+_like)")
-"""Operations that take a shape from a tensor, and nothing else."""
+"""Operations that only take a shape from a tensor."""
 
 
 def _is_fresh(func: Any) -> bool:
@@ -276,7 +283,9 @@ def _is_fresh(func: Any) -> bool:
 
 
 def mapped(function: Callable[[Any], Any], x: Any) -> Any:
-    """An operation's arguments, lists and tuples in them too, each put through a function."""
+    """An operation's arguments, including those in lists and tuples, with a function applied to
+    each.
+    """
     if isinstance(x, list | tuple):
         return type(x)([mapped(function, part) for part in x])
     if isinstance(x, dict):

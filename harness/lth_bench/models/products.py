@@ -1,4 +1,4 @@
-"""The operations that are sums of products: matrix products and convolutions."""
+"""Operations that are sums of products: matrix products and convolutions."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from lth_bench.models.operations import PRODUCTS, Operation, TensorPiece
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """out = a ∘ b, linear in each of the two."""
+    """out = a ∘ b, linear in each factor."""
 
     a: TensorPiece
     b: TensorPiece
     added: TensorPiece | None
-    """What is added to it, such as a bias."""
+    """A tensor added to the product, such as a bias."""
     multiplications: int
 
 
 def product_of(operation: Operation) -> Product | None:
-    """The operation as a product; None for any other."""
+    """The operation as a product; None if it is not one."""
     read = _READERS.get(operation.aten)
     return read(operation) if read is not None else None
 
 
 def _matrices(first: int) -> Callable[[Operation], Product]:
-    """[…, m, k] by […, k, n]; the two stand at `first` and after it."""
+    """[…, m, k] times […, k, n], at argument positions `first` and `first + 1`."""
 
     def read(operation: Operation) -> Product:
         a, b = operation.args[first : first + 2]

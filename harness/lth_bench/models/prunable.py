@@ -1,4 +1,4 @@
-"""Which layers of a network can be pruned: every convolution and linear layer."""
+"""Which layers of a network are prunable: every convolution and linear layer."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def prunable_layers(
     module: nn.Module, input_shape: tuple[int, int, int], classes: int
 ) -> tuple[Layer, ...]:
-    """Every convolution's and linear layer's weight, in the order of registration.
+    """Every convolution's and linear layer's weight, in order of registration.
 
-    A layer registered under several names appears once, under the first. The `output` layer is
-    the last one whose weight is used and whose outputs are as many as the classes. `module` is not
-    changed.
+    A layer registered under several names appears once, under the first. The `output` layer is the
+    last one used that has as many outputs as there are classes. `module` is not changed.
 
-    Raises UserError where the network cannot take an input of `input_shape` [C, H, W], or does
-    not answer with logits [N, classes] in both modes, or has nothing to prune or to train, or a
-    layer whose weight is not a parameter.
+    UserError if the network cannot take an input of `input_shape` [C, H, W], does not return logits
+    [N, classes] in both modes, has nothing to prune or train, or has a layer whose weight is not a
+    parameter.
     """
     require_complete(module)
     found = _layers(module)
@@ -54,7 +53,7 @@ def prunable_layers(
 
 
 def _layers(module: nn.Module) -> dict[str, Tensor]:
-    """Module name → weight. Weights that two layers share count once."""
+    """Module name → weight. A weight shared by two layers counts once."""
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, part in module.named_modules():
@@ -69,7 +68,7 @@ def _layers(module: nn.Module) -> dict[str, Tensor]:
 def _used(
     module: nn.Module, found: dict[str, Tensor], input_shape: tuple[int, ...], classes: int
 ) -> list[str]:
-    """The layers' names as a forward pass uses their weights."""
+    """Layer names in the order in which a forward pass uses their weights."""
     twin, examples = to_trace(module, input_shape)
     with unchanged():
         answer = attempt(module, twin, examples)
@@ -80,7 +79,9 @@ def _used(
         try:
             with torch.no_grad():
                 answer = twin(examples.clone())
-        except BaseException as error:  # two examples may be too few; training will tell the line
+        except (
+            BaseException
+        ) as error:  # two examples may be too few; if not, training will raise it again
             if ends_the_run(error):
                 raise
         else:
@@ -91,6 +92,6 @@ def _used(
 
 
 def _to_training(twin: nn.Module, module: nn.Module) -> None:
-    """Training mode, parts that the network as it was built holds in eval mode apart."""
+    """Set training mode, except for parts that the network holds in eval mode."""
     for name, part in module.named_modules():
         twin.get_submodule(name).training = part.training or not module.training

@@ -1,4 +1,4 @@
-"""What a network must be to be pruned and trained here; every refusal says what to do."""
+"""Requirements on a network to be pruned and trained here; every error says what to do."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from lth_bench.errors import UserError, told
+from lth_bench.errors import UserError, describe_error
 from lth_bench.system.blame import ends_the_run
 
 
 def title(module: nn.Module) -> str:
-    """How messages name a network."""
+    """The network's name in messages."""
     return f"the network {type(module).__name__}"
 
 
 def require_complete(module: nn.Module) -> None:
-    """UserError for a network whose layers cannot be seen, or still wait for their first input."""
+    """UserError for a network whose layers are hidden, or not yet initialised."""
     if isinstance(module, torch.jit.ScriptModule):
         raise UserError(
-            f"{title(module)} is made by TorchScript, which hides its layers; give the network "
+            f"{title(module)} is a TorchScript module, which hides its layers; use the network "
             f"that it was made from"
         )
     for name, part in module.named_modules():
         tensors = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
         if any(is_lazy(t) for t in tensors):
             raise UserError(
-                f"{title(module)}: layer {name!r} ({type(part).__name__}) gets its size from its "
-                f"first input, and so has no weights to begin with; give the size, or run the "
-                f"network on one batch in the model's build"
+                f"{title(module)}: layer {name!r} ({type(part).__name__}) is lazy: it has no "
+                f"weights before its first input; give its size, or run the network on one "
+                f"batch in the model's build"
             )
 
 
 def require_own_weight(module: nn.Module, name: str) -> None:
-    """UserError where a layer's weight is computed from other tensors before every pass."""
+    """UserError if a layer's weight is computed from other tensors before every forward pass."""
     layer = module.get_submodule(name)
     if isinstance(layer._parameters.get("weight"), nn.Parameter):
         return
@@ -56,61 +56,61 @@ def require_own_weight(module: nn.Module, name: str) -> None:
         how = "torch.nn.utils.remove_spectral_norm(layer)"
     raise UserError(
         f"{title(module)}: the weight of layer {name!r} is computed from {made or 'nothing'} "
-        f"before every pass, so no mask can hold it at zero; in the model's build, make it a "
-        f"parameter again with {how}, or leave that wrapper out"
+        f"before every forward pass, so no mask can keep it at zero; in the model's build, make "
+        f"it a parameter again with {how}, or leave out that wrapper"
     )
 
 
 def require_trainable(module: nn.Module) -> None:
-    """UserError for a network all of whose parameters are frozen."""
+    """UserError for a network whose parameters are all frozen."""
     if not any(p.requires_grad for p in module.parameters()):
         raise UserError(
-            f"{title(module)} has no parameter that trains: all have requires_grad=False; leave "
-            f"some of them as they are"
+            f"{title(module)} has no trainable parameter: all have requires_grad=False; leave "
+            f"some of them trainable"
         )
 
 
 def copied(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
-    """A copy, as of `copy.deepcopy`. UserError for a network that cannot be copied, since every
-    training needs one.
+    """A `copy.deepcopy`. UserError for a network that cannot be copied, since every training needs
+    a copy.
     """
     try:
         return copy.deepcopy(module, memo)
-    except BaseException as error:  # whatever the user's parts raise
+    except BaseException as error:  # the user's code may raise anything
         if ends_the_run(error):
             raise
         raise UserError(
-            f"{title(module)} cannot be copied ({told(error)}); tensors that "
-            f"were computed from parameters, locks, files and generators cannot be parts of it"
+            f"{title(module)} cannot be copied ({describe_error(error)}); it must not "
+            f"hold tensors computed from parameters, locks, files or generators"
         ) from error
 
 
 def require_logits(module: nn.Module, answer: Any, classes: int, mode: str) -> None:
-    """UserError unless two examples were answered with logits [2, classes]."""
+    """UserError unless two examples give logits [2, classes]."""
     if isinstance(answer, Tensor) and answer.shape == (2, classes):
         return
     got = list(answer.shape) if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
     more = ""
     if not isinstance(answer, Tensor):
         more = (
-            "; there is one loss, of one answer: let the model's forward return the logits alone, "
+            "; there is only one loss: make the model's forward return just the logits, "
             "or build it without auxiliary outputs"
         )
     raise UserError(
-        f"{title(module)} must answer two examples with logits of shape [2, {classes}], but "
-        f"answers {mode} with {got}{more}"
+        f"{title(module)} must return logits of shape [2, {classes}] for two examples, but "
+        f"{mode} it returns {got}{more}"
     )
 
 
 def attempt(module: nn.Module, twin: nn.Module, x: Tensor) -> Any:
-    """What `twin`, a copy of `module`, answers to x [N, C, H, W]. UserError where it raises."""
+    """The output of `twin`, a copy of `module`, for x [N, C, H, W]. UserError if it raises."""
     try:
         with torch.no_grad():
             return twin(x.clone())
-    except BaseException as error:  # whatever the user's network raises
+    except BaseException as error:  # the user's network may raise anything
         if ends_the_run(error):
             raise
         raise UserError(
-            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}: {told(error)}; "
-            f"choose another model, or images of another size"
+            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}: "
+            f"{describe_error(error)}; choose another model, or images of another size"
         ) from error

@@ -14,8 +14,8 @@ from lth_bench.models.building import Gamma, Init, initialise
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al., 2016).
 
-    Where the shape changes, the shortcut is a 1x1 convolution with batch norm (option B): unlike
-    the padded option A it takes part in structured pruning.
+    If the shape changes, the shortcut is a 1x1 convolution with batch norm (option B): unlike the
+    padded option A it supports structured pruning.
     """
 
     def __init__(self, before: int, width: int, stride: int) -> None:
@@ -37,7 +37,9 @@ class BasicBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """A 3x3 stem without pooling, stages of basic blocks, global pooling, one linear layer."""
+    """A 3x3 stem without pooling, stages of basic blocks, global average pooling, one
+    linear layer.
+    """
 
     def __init__(self, channels: int, classes: int, widths: list[int], blocks: list[int]) -> None:
         super().__init__()
@@ -65,14 +67,14 @@ class ResNet20:
     """ResNet-20 (He et al., 2016, section 4.2): 3 stages of 3 blocks, 16-32-64 channels."""
 
     gamma_init: Gamma = 1.0
-    """Start of batch norm's γ; Early-Bird's recipe has 0.5."""
+    """Initial scale γ of batch norm; Early-Bird's recipe uses 0.5."""
     init: Init = "kaiming_normal"
-    """Initial values of the weights."""
+    """Distribution of the initial weights."""
 
     blocks: ClassVar[int] = 3
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Takes [N, C, H, W], gives logits [N, classes]."""
+        """Maps [N, C, H, W] to logits [N, classes]."""
         net = CifarResNet(input_shape[0], classes, [16, 32, 64], [self.blocks] * 3)
         return initialise(net, self.init, self.gamma_init)
 
@@ -89,11 +91,11 @@ class ResNet18:
     """ResNet-18 with the CIFAR stem (3x3, no pooling): 64-128-256-512 channels."""
 
     gamma_init: Gamma = 1.0
-    """Start of batch norm's γ; Early-Bird's recipe has 0.5."""
+    """Initial scale γ of batch norm; Early-Bird's recipe uses 0.5."""
     init: Init = "kaiming_normal"
-    """Initial values of the weights."""
+    """Distribution of the initial weights."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Takes [N, C, H, W], gives logits [N, classes]."""
+        """Maps [N, C, H, W] to logits [N, classes]."""
         net = CifarResNet(input_shape[0], classes, [64, 128, 256, 512], [2] * 4)
         return initialise(net, self.init, self.gamma_init)

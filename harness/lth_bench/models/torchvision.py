@@ -13,22 +13,22 @@ from lth_bench.models.building import Gamma, Init, initialise
 
 @dataclass(frozen=True)
 class Torchvision:
-    """A classifier of torchvision's, untrained; suites write `torchvision:resnet50`.
+    """A torchvision classifier, untrained; in suites `torchvision:resnet50`.
 
-    They read three channels and were made for images of 224×224 pixels. The convolutional ones
-    take smaller images, down to what their strides and poolings leave (resnet: any; vgg, densenet,
-    mobilenet: 32; alexnet: 63; inception_v3: 75), at accuracies below those of networks made for
-    small images. Vision transformers need square images whose side their patches divide. In their
-    attention only the output projection is a linear layer, so only that can be pruned. Auxiliary
-    classifiers (googlenet, inception_v3) are left out.
+    They take three channels and were designed for images of 224×224 pixels. Convolutional ones also
+    take smaller images, down to a limit set by their strides and poolings (resnet: any; vgg,
+    densenet, mobilenet: 32; alexnet: 63; inception_v3: 75), at lower accuracy than networks
+    designed for small images. Vision transformers need square images whose side is a multiple of
+    the patch size. In their attention only the output projection is a linear layer, so only that
+    can be pruned. Auxiliary classifiers (googlenet, inception_v3) are left out.
     """
 
     name: str
-    """A name that `torchvision.models.list_models(module=torchvision.models)` lists."""
+    """A name listed by `torchvision.models.list_models(module=torchvision.models)`."""
     init: Init = "torch"
-    """How weights are drawn; `torch` is the network's own way."""
+    """Distribution of the initial weights; `torch` keeps the network's own."""
     gamma_init: Gamma | None = None
-    """Batch norm's scale at the start; by default the network's own."""
+    """Initial scale γ of batch norm; by default the network's own."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """The network as torchvision builds it, with `classes` outputs."""
@@ -40,7 +40,7 @@ class Torchvision:
         channels, height, width = input_shape
         if channels != 3:
             raise UserError(
-                f"torchvision:{self.name} reads images of 3 channels, but got {channels}; choose "
+                f"torchvision:{self.name} needs images with 3 channels, but got {channels}; choose "
                 f"another model or dataset"
             )
         options: dict[str, Any] = {}

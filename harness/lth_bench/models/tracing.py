@@ -1,4 +1,4 @@
-"""Networks without values: to be made and run once, for their shapes."""
+"""Networks without values, built and run once to find their shapes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from lth_bench.models.refusals import copied
 from lth_bench.system.blame import ends_the_run
 
 SMALL = 30_000_000
-"""Parameters and buffers up to which a copy is made of real numbers."""
+"""Maximum number of parameters and buffers for a copy with real values."""
 PIXELS = 64 * 64
-"""Pixels of an image up to which it is."""
+"""Maximum number of pixels of an image for a copy with real values."""
 
 
 def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
     """A copy in eval mode, and two examples of `input_shape` [C, H, W] for it: [2, C, H, W].
 
-    Two, since batch norm and squeezes treat a batch of one apart. Both lie on the CPU where that
-    costs little, and otherwise on the meta device, which takes no memory, unless the network looks
-    at values. There the first operation costs a second, since torch imports its compiler for it.
+    Two, since batch norm and squeezes treat a batch of one differently. Both are on the CPU if that
+    is cheap, otherwise on the meta device, which needs no memory, unless the network depends on
+    values. The first operation there takes a second, because torch imports its compiler for it.
     """
     tensors = list(chain(module.parameters(), module.buffers()))
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
@@ -46,7 +46,7 @@ def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module
 def _runs(module: nn.Module, x: Tensor) -> bool:
     try:
         module(x)
-    except BaseException as error:  # whatever the user's network raises
+    except BaseException as error:  # the user's network may raise anything
         if ends_the_run(error):
             raise
         return False
@@ -54,7 +54,7 @@ def _runs(module: nn.Module, x: Tensor) -> bool:
 
 
 def _blank(tensor: Tensor) -> Tensor:
-    """Zeros on the CPU in a meta tensor's place. Module.to_empty would import the compiler."""
+    """Zeros on the CPU in place of a meta tensor. Module.to_empty would import the compiler."""
     zeros = torch.zeros(tensor.shape, dtype=tensor.dtype)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(zeros, requires_grad=tensor.requires_grad)
@@ -62,39 +62,39 @@ def _blank(tensor: Tensor) -> Tensor:
 
 
 def eager() -> AbstractContextManager[object]:
-    """Compiled networks are computed as they were written inside: what follows their operations
-    would be compiled along with them.
+    """Within the block compiled networks run uncompiled: a dispatch mode would otherwise be
+    compiled with them.
     """
-    # to ask for it imports the compiler, without which nothing is compiled
+    # asking imports the compiler; if it is not imported, nothing is compiled
     compiles = "torch._dynamo" in sys.modules
     return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Networks made here take no memory, however large, and draw no values."""
+    """Networks built within the block use no memory, however large, and draw no values."""
     with torch.device("meta"), _Undrawn():
         yield
 
 
 class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's stub
-    """Sees every operation inside, without torch's compiler."""
+    """Sees every operation within the block, without torch's compiler."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Otherwise torch imports its compiler, which costs each process a second."""
+        """Otherwise torch imports its compiler, which takes each process a second."""
         return False
 
 
 class Outputs(Dispatched):
-    """Counts the operations inside, and notes the size of the largest tensor that one makes."""
+    """Counts operations, and records the size of the largest tensor that one returns."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's stub
         self.elements = 0
-        """Of the largest tensor."""
+        """Elements of the largest tensor."""
         self.operations = 0
-        """Views too."""
+        """Number of operations, views included."""
 
     def __torch_dispatch__(
         self,
@@ -112,8 +112,8 @@ class Outputs(Dispatched):
 
 
 class _Undrawn(TorchFunctionMode):
-    """Leaves out the drawing of initial values. On the meta device there is nothing to draw, and
-    the attempt costs a second: torch imports its compiler for it.
+    """Skips the drawing of initial values. On the meta device there are no values, but trying takes
+    a second: torch imports its compiler for it.
     """
 
     def __torch_function__(
@@ -132,4 +132,4 @@ class _Undrawn(TorchFunctionMode):
 
 
 def _module_of(func: Callable[..., Any]) -> str | None:
-    return getattr(func, "__module__", None)  # getters of attributes have none
+    return getattr(func, "__module__", None)  # attribute getters have none

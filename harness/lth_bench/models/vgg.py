@@ -17,9 +17,9 @@ class VGG16BN:
     """
 
     gamma_init: Gamma = 1.0
-    """Start of batch norm's γ; Early-Bird's recipe has 0.5."""
+    """Initial scale γ of batch norm; Early-Bird's recipe uses 0.5."""
     init: Init = "kaiming_normal"
-    """Initial values of the weights."""
+    """Distribution of the initial weights."""
 
     stages: ClassVar[tuple[tuple[int, int], ...]] = (
         (64, 2), (128, 2), (256, 3), (512, 3), (512, 3),
@@ -27,7 +27,7 @@ class VGG16BN:
     """Channels and number of convolutions before each pooling."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Takes [N, C, H, W] of at least 32x32, gives logits [N, classes]."""
+        """Maps [N, C, H, W] of at least 32x32 to logits [N, classes]."""
         require_size(type(self).__name__, input_shape, 32, "five poolings")
         parts: list[nn.Module] = []
         channels = input_shape[0]

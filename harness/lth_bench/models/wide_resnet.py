@@ -21,11 +21,11 @@ class WideResNet:
     width: Annotated[int, Range(1)] = 2
     """Factor on the stages' 16, 32 and 64 channels."""
     dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.0
-    """Probability that a value between a block's convolutions is dropped in training."""
+    """Probability of dropping a value between a block's convolutions during training."""
     init: Init = "kaiming_normal"
-    """How weights are drawn."""
+    """Distribution of the initial weights."""
     gamma_init: Gamma = 1.0
-    """Batch norm's scale at the start."""
+    """Initial scale γ of batch norm."""
 
     def __post_init__(self) -> None:
         if self.depth % 6 != 4:
@@ -44,7 +44,7 @@ class WideResNet:
 
 
 class PreActivationBlock(nn.Module):
-    """Batch norm, ReLU and 3×3 convolution, twice; a 1×1 convolution where the shape changes."""
+    """Batch norm, ReLU and 3×3 convolution, twice; a 1×1 convolution if the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class PreActivationBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] to [N, outputs, ⌈H / stride⌉, ⌈W / stride⌉]."""
         active = F.relu(self.bn1(x))
-        # a convolution on the shortcut reads the activated input, as in the authors' code
+        # a convolution on the shortcut takes the activated input, as in the authors' code
         passed = x if self.shortcut is None else self.shortcut(active)
         out = self.dropout(F.relu(self.bn2(self.conv1(active))))
         added: Tensor = self.conv2(out) + passed

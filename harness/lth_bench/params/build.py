@@ -1,4 +1,4 @@
-"""Making an instance from a user's values, with every value checked."""
+"""Builds an instance from a user's values, checking every value."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class WrongType(UserError):
 
 
 def build(cls: type[T], values: Mapping[str, object], where: str = "") -> T:
-    """An instance of `cls` with these values of its parameters; the others keep their defaults.
+    """An instance of `cls` with these parameter values; the others keep their defaults.
 
-    `where` opens the message of an error, such as "strategy imp". A table given for a nested
-    dataclass is laid over the field's default, so `{conv = 0.1}` changes one number.
+    `where` starts an error's message, such as "strategy imp". A table for a nested dataclass is
+    merged into the field's default, so `{conv = 0.1}` changes one number.
 
-    Raises UserError for an unknown or missing parameter, a wrong type, a value out of range, NaN
-    and infinity, and for what the class's own `__post_init__` refuses (ValueError). Its `path`
-    leads to the offending key.
+    UserError for an unknown or missing parameter, a wrong type, a value out of range, NaN and
+    infinity, and for ValueErrors of the class's own `__post_init__`. Its `path` leads to the
+    offending key.
     """
     try:
         return _table(cls, values, (), None)
@@ -47,7 +47,7 @@ def build(cls: type[T], values: Mapping[str, object], where: str = "") -> T:
 
 
 def _defaults_checked(cls: type[Any]) -> None:
-    """UserError where a class's default is none that a user could give."""
+    """UserError if a class's default is not a valid value."""
     for param in parameters(cls):
         if not param.required:
             try:
@@ -55,7 +55,7 @@ def _defaults_checked(cls: type[Any]) -> None:
             except UserError as error:
                 raise UserError(
                     f"the default of {cls.__qualname__}.{error.message}; change the default, or "
-                    f"what the class says of it"
+                    f"the field's declaration"
                 ) from error
 
 
@@ -127,7 +127,7 @@ def _union(value: object, bare: Any, path: Keys, default: object) -> Any:
             fitting = default if isinstance(default, _class_of(member)) else None
             return convert(value, member, path, fitting)
         except UserError as error:
-            # Of the right form, but refused within: that is what to report.
+            # The form is right but a part is invalid: report that.
             if not isinstance(error, WrongType) or error.path != path:
                 refusal = refusal or error
     raise refusal or WrongType(_must(path, bare, value), path)
@@ -159,7 +159,7 @@ def _nested(value: object, cls: type, path: Keys, default: object) -> Any:
         try:
             return _table(cls, _fields(cls.of(float(value))), (), None)
         except (ValueError, OverflowError) as error:
-            # The number stands for every field: any field's refusal is about the number.
+            # The number is used for every field, so an invalid field means an invalid number.
             allowed = phrase_of(parameters(cls)[0].type)
             raise UserError(
                 f"{dotted(path)} must be {allowed}, but got {show(value)}", path

@@ -24,12 +24,12 @@ class Param:
     type: Any
     """The annotation, resolved; `type_name` is its short form."""
     default: Any
-    """None where `required`."""
+    """None if `required`."""
     required: bool
     doc: str
     """The string under the field, as one paragraph; "" without one."""
     range: Range | None
-    """Of the number, of a union's number, or of a tuple's elements."""
+    """The range of the number, of a union's number, or of a tuple's elements."""
     choices: tuple[Any, ...]
     """The values of a Literal, else ()."""
 
@@ -42,8 +42,8 @@ class Param:
 def parameters(cls: type[Any]) -> tuple[Param, ...]:
     """The fields of a frozen dataclass, inherited ones first, as parameters.
 
-    Raises UserError where the class is no frozen dataclass, or a field has a type that no suite
-    can write.
+    UserError if the class is not a frozen dataclass, or a field has a type that cannot be written
+    in a suite.
     """
     return _cached(cls)
 
@@ -142,9 +142,10 @@ def _difference(instance: Any, default: Any) -> dict[str, Any]:
 
 
 def plain(value: Any, annotation: Any = None) -> Any:
-    """A value as JSON knows it: lists for tuples, tables (all fields) for dataclasses.
+    """A value in JSON types: lists for tuples, tables (all fields) for dataclasses.
 
-    With its annotation, an int in a float field becomes a float: 1 and 1.0 are one value.
+    With its annotation, an int in a float field becomes a float, so that 1 and 1.0 are the same
+    value.
     """
     bare = unwrap(annotation)[0]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -56,7 +56,7 @@ def schema_of(annotation: Any) -> Schema:
             {} if value is object else {"additionalProperties": schema_of(value)}
         )
     if is_table(bare):
-        # Within a table, what is left out keeps the outer default, so nothing is required.
+        # Within a table, omitted keys keep the outer default, so nothing is required.
         table = table_schema(bare, required=False)
         if not hasattr(bare, "of"):
             return table

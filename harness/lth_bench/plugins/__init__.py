@@ -1,4 +1,4 @@
-"""Plugins: how they are found, how an experiment calls their hooks."""
+"""Plugins: how they are found, and how an experiment calls their hooks."""
 
 from lth_bench.plugins.registry import GROUPS, Entry, Registry, load_registry
 

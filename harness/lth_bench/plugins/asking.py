@@ -1,4 +1,4 @@
-"""Calling a plugin's methods that are no hooks: whatever goes wrong there names the plugin."""
+"""Calls of a plugin's methods that are not hooks: every error names the plugin."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lth_bench.errors import UserError, told
+from lth_bench.errors import UserError, describe_error
 from lth_bench.system.blame import ends_the_run
 
 HARNESS = str(Path(__file__).parents[1])
 
 
 def ask(plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
-    """What the method answers. UserError, with the plugin's own line, where it raises.
+    """Call the method and return its result. UserError, with the plugin's own line, if it raises.
 
-    `plugin` is how messages name it: `strategy 'imp'`.
+    `plugin` is its name in messages, such as `strategy 'imp'`.
     """
     try:
         return method(*arguments)
     except (UserError, MemoryError):
         raise
-    except BaseException as error:  # whatever a plugin's method raises, sys.exit() too
+    except BaseException as error:  # a plugin's method may raise anything, even SystemExit
         if ends_the_run(error):
             raise
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not frame.filename.startswith(HARNESS)] or frames
         where = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
-        raise UserError(f"{plugin}: {_name(method)} raised {told(error)} ({where})") from error
+        raise UserError(
+            f"{plugin}: {_name(method)} raised {describe_error(error)} ({where})"
+        ) from error
 
 
 def ask_for(expected: type[Any], plugin: str, method: Callable[..., Any], *arguments: Any) -> Any:
-    """The same, for an answer of this type."""
+    """The same, checking the type of the result."""
     answer = ask(plugin, method, *arguments)
     if not isinstance(answer, expected):
         raise UserError(
@@ -44,7 +46,7 @@ def ask_for(expected: type[Any], plugin: str, method: Callable[..., Any], *argum
 
 
 def ask_for_steps(plugin: str, method: Callable[..., Any], *arguments: Any) -> tuple[int, ...]:
-    """The same, for an answer that is numbers of steps: whole, and none below 0."""
+    """The same, for a result of one or several non-negative integers (steps)."""
     answer = ask(plugin, method, *arguments)
     try:
         steps = tuple(operator.index(step) for step in answer)
@@ -63,5 +65,5 @@ def _name(method: Callable[..., Any]) -> str:
 
 
 def short(value: object) -> str:
-    """What a hook answered, in a word."""
+    """A short description of what a hook returned."""
     return "None" if value is None else f"a {type(value).__name__}"

@@ -1,7 +1,7 @@
-"""What is wrong with a plugin's class, seen from the class alone: before one is made or called.
+"""Checks of a plugin's class, before an instance is made or called.
 
-pluggy calls by name: a hook that is misspelt, or an argument that is, would silently not be called
-or not be filled. So what looks like a hook has to be one.
+pluggy calls by name: a misspelt hook would silently not be called, and a misspelt argument not be
+passed. So anything that looks like a hook must be one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 from lth_bench import hookspecs
 
 HOOKS = (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS)
-MEDDLING = ("select_mask", "rewind_point", "train")
-"""The hooks that decide a result; no observer has one."""
+STRATEGY_ONLY = ("select_mask", "rewind_point", "train")
+"""The hooks that decide a result; observers must not have them."""
 FLAGS = ("iterative", "dynamic", "structured", "dense_only", "seed_independent")
-"""Class attributes that the harness and its contracts read, each True or False."""
+"""Class attributes read by the harness and its contracts, each True or False."""
 REACHES = "reaches"
-"""Class attribute, or property, of strategies that can have a few densities only."""
+"""Class attribute, or property, of strategies that can reach only a few densities."""
 METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "strategies": {
         "dense_checkpoints": ("total_steps",),
@@ -32,35 +32,37 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "datasets": {"info": ("root",), "load": ("root",)},
     "observers": {},
 }
-"""Methods that are called by position; those of models and datasets are required."""
+"""Methods called by position; those of models and datasets are required."""
 NEAR = 0.85
-"""Similarity from which a name is taken for a slip: `rewind_pont`, but not a helper `retrain`."""
+"""Minimum similarity for a name to count as misspelt: `rewind_pont`, but not a helper `retrain`."""
 
 
 def problems(group: str, cls: type[Any]) -> list[str]:
-    """Everything that keeps the harness from using this class as it is meant, hook by hook."""
+    """Everything that prevents the harness from using this class as intended, hook by hook."""
     return list(_problems(group, cls))
 
 
 def hooks_of(cls: type[Any]) -> tuple[str, ...]:
-    """The hooks that a class implements, in the order in which they are called."""
+    """The hooks that a class implements, in calling order."""
     found = marked(cls)
     return tuple(hook for hook in HOOKS if hook in found)
 
 
 def marked(cls: type[Any]) -> dict[str, Any]:
-    """Name → function of everything that carries @hookimpl, inherited ones included."""
+    """Name → function of everything marked with @hookimpl, including inherited ones."""
     found = {}
     for name in dir(cls):
         value = inspect.getattr_static(cls, name)
-        function = getattr(value, "__func__", value)  # of a static or class method
+        function = getattr(value, "__func__", value)  # for a static or class method
         if hasattr(function, f"{hookspecs.PROJECT}_impl"):
             found[name] = function
     return found
 
 
-def slip(name: str, value: object, taken: tuple[str, ...] = ()) -> str | None:
-    """The hook that an unmarked method was probably meant to be: nearly its name, its arguments."""
+def misspelt_hook(name: str, value: object, taken: tuple[str, ...] = ()) -> str | None:
+    """The hook that an unmarked method was probably meant to be: almost its name, and its
+    arguments.
+    """
     if not inspect.isfunction(value) or name.startswith("_") or name in HOOKS:
         return None
     free = [hook for hook in HOOKS if hook not in taken]
@@ -98,13 +100,13 @@ def _hooks(group: str, cls: type[Any]) -> Iterator[str]:
         value = inspect.getattr_static(cls, name)
         if name in HOOKS and name not in found and callable(getattr(cls, name)):
             yield f"{name} is a hook's name, but the method lacks @hookimpl"
-        meant = slip(name, value, tuple(found))
+        meant = misspelt_hook(name, value, tuple(found))
         if meant is not None and name not in found:
             yield (
-                f"{name} is nearly the hook {meant} and takes its arguments; write "
+                f"{name} looks like the hook {meant} and takes its arguments; write "
                 f"@hookimpl def {_header(meant, _arguments(meant))}, or give it another name"
             )
-    if group == "observers" and (meddling := [hook for hook in MEDDLING if hook in found]):
+    if group == "observers" and (meddling := [hook for hook in STRATEGY_ONLY if hook in found]):
         yield (
             f"an observer cannot change a result, but this one implements {', '.join(meddling)}; "
             f"it may implement on_round, on_eval and score"
@@ -114,17 +116,17 @@ def _hooks(group: str, cls: type[Any]) -> Iterator[str]:
 
 
 def _signature(cls: type[Any], hook: str, function: Any) -> Iterator[str]:
-    """What pluggy would call wrongly or leave unfilled."""
+    """What pluggy would call wrongly or not pass."""
     options = getattr(function, f"{hookspecs.PROJECT}_impl")
     if options.get("wrapper") or options.get("hookwrapper"):
-        yield f"{hook} wraps, but each plugin's hook is called alone and has nothing to wrap"
+        yield f"{hook} is a wrapper, but each plugin's hook is called alone: nothing to wrap"
         return
     if not inspect.isfunction(function):
         return
     known = _arguments(hook)
     call = f"@hookimpl def {_header(hook, known)}"
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        yield f"{hook} is a coroutine or a generator; it has to return its result: {call}"
+        yield f"{hook} is a coroutine or a generator; it must return its result: {call}"
         return
     parameters = list(inspect.signature(function).parameters.values())
     if not isinstance(inspect.getattr_static(cls, hook), staticmethod):
@@ -134,9 +136,9 @@ def _signature(cls: type[Any], hook: str, function: Any) -> Iterator[str]:
         parameters = parameters[1:]
     for parameter in parameters:
         if parameter.name not in known or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
-            yield f"{hook} has an argument {str(parameter)!r} that it is never given: {call}"
+            yield f"{hook} has an argument {str(parameter)!r} that is never passed: {call}"
         elif parameter.default is not parameter.empty:
-            yield f"{hook} has a default for {parameter.name}, and so is never given it: {call}"
+            yield f"{hook} has a default for {parameter.name}, so it is never passed: {call}"
 
 
 def _flags(cls: type[Any]) -> Iterator[str]:
@@ -147,7 +149,7 @@ def _flags(cls: type[Any]) -> Iterator[str]:
     few = inspect.getattr_static(cls, REACHES, None)
     if few is not None and not isinstance(few, property | cached_property) and not _densities(few):
         yield (
-            f"{REACHES} must be the densities that the method can have, such as (0.5,), each in "
+            f"{REACHES} must be the densities that the method can reach, such as (0.5,), each in "
             f"(0, 1), but got {few!r:.80}"
         )
     for name in dir(cls):
@@ -161,7 +163,7 @@ def _flags(cls: type[Any]) -> Iterator[str]:
             known = tuple(METHODS["strategies"])
         near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
         if near and near[0] != name and not hasattr(cls, near[0]):
-            yield f"{name} is nothing that lth-bench reads; did you mean {near[0]}?"
+            yield f"lth-bench does not read {name}; did you mean {near[0]}?"
 
 
 def _densities(value: object) -> bool:
@@ -187,7 +189,7 @@ def _shown(function: Any) -> str:
 
 def _binds(function: Any, arguments: int) -> bool:
     try:
-        inspect.signature(function).bind(*range(arguments + 1))  # and self
+        inspect.signature(function).bind(*range(arguments + 1))  # plus self
     except TypeError:
         return False
     return True

@@ -1,11 +1,11 @@
-"""One experiment's hooks: its strategy, the defaults and the observers, no others.
+"""The hooks of one experiment: its strategy, the defaults and the observers, nothing else.
 
-An observer cannot change a result: it sees views and copies (`lth_bench.ticket_view`), what it
-draws and switches is put back (`system.guard`), and where it raises the experiment goes on without
-it.
+An observer cannot change a result: it gets views and copies (`lth_bench.ticket_view`), random
+states and settings are restored after it (`system.guard`), and if it raises the experiment
+continues without it.
 
-A manager of its own for each experiment (1 ms) and not subsets of a common one: then a wrapper in
-another strategy cannot run here by accident.
+Each experiment has its own plugin manager (1 ms) instead of a subset of a shared one, so that a
+wrapper in another strategy cannot run here by accident.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from lth_bench.errors import (
     TrainingNotKept,
     Unreachable,
     UserError,
+    describe_error,
     out_of_memory,
-    told,
 )
 from lth_bench.plugins.asking import short
 from lth_bench.plugins.metrics import Metrics
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Hooks", "StrategyError"]
 
 Complain = Callable[[str], None]
-"""Hears once of an observer that raised: who, where, and what follows."""
+"""Called once for an observer that raised: who, where, and the consequence."""
 
 
 def _say(message: str) -> None:
@@ -53,7 +53,7 @@ def _say(message: str) -> None:
 
 
 class Hooks:
-    """Calls an experiment's hooks and names the plugin in whatever goes wrong."""
+    """Calls an experiment's hooks, and names the plugin in every error."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Hooks:
         self._register(strategy, label)
         for name, observer in observers.items():
             self._register(observer, f"observer {name}")
-            self._refuse_meddling(name, observer)
+            self._refuse_strategy_hooks(name, observer)
         if "select_mask" not in self._hooks_of(strategy):
             raise StrategyError(
                 label,
@@ -105,7 +105,7 @@ class Hooks:
         callers = self._manager.get_hookcallers(plugin) or []
         return {caller.name for caller in callers}
 
-    def _refuse_meddling(self, name: str, observer: object) -> None:
+    def _refuse_strategy_hooks(self, name: str, observer: object) -> None:
         forbidden = self._hooks_of(observer) & {"select_mask", "rewind_point", "train"}
         if forbidden:
             raise UserError(
@@ -114,7 +114,7 @@ class Hooks:
             )
 
     def select_mask(self, ticket: Ticket) -> Mask:
-        """The mask the strategy selects."""
+        """The mask selected by the strategy."""
         from lth_bench.masks import Mask
 
         return self._first("select_mask", Mask, ticket=ticket)  # type: ignore[no-any-return]
@@ -132,7 +132,9 @@ class Hooks:
         return self._first("train", Trained, ticket=ticket)  # type: ignore[no-any-return]
 
     def _first(self, hook: str, expected: type, **arguments: Any) -> Any:
-        """A first-result hook: the strategy's own (None is an error), else the default."""
+        """A first-result hook: the strategy's own if it has one (None is an error), else the
+        default.
+        """
         own = hook in self._hooks_of(self._strategy)
         others = [self._defaults] if own else []
         caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
@@ -144,13 +146,13 @@ class Hooks:
             )
         return result
 
-    def listens(self, hook: str) -> bool:
+    def implements_hook(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""
         return bool(self._callers(hook))
 
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """The strategy's and the default metrics. The ticket is trained, so whatever goes wrong in
-        the strategy's own `score` costs its metrics and nothing else; `lost` then says why.
+        """The strategy's and the default metrics. The ticket is already trained, so an error in the
+        strategy's own `score` only costs its metrics; `lost` then says why.
         """
         metrics = Metrics()
         self.lost = []
@@ -164,12 +166,12 @@ class Hooks:
             except (StrategyError, TrainingError, Unreachable, Diverged) as error:
                 if name != self.label:
                     raise
-                self.miss(error)
+                self.drop_strategy_metrics(error)
         self._owners = metrics.source
         return metrics.values
 
-    def miss(self, error: Exception) -> None:
-        """Go on without the strategy's own metrics."""
+    def drop_strategy_metrics(self, error: Exception) -> None:
+        """Continue without the strategy's own metrics."""
         if isinstance(error, StrategyError):
             why = str(error)
         else:
@@ -182,8 +184,8 @@ class Hooks:
     ) -> tuple[dict[str, float], list[str]]:
         """The observers' metrics, and why those of an observer are missing.
 
-        `taken` are the names that metrics have already. What an observer does wrong here, to take
-        one of them included, costs its own metrics and nothing else.
+        `taken` are the names already in use. An observer's mistakes, including a name in use, only
+        cost its own metrics.
         """
         metrics = Metrics({name: self._owners.get(name, "another plugin") for name in taken})
         lost = []
@@ -199,8 +201,8 @@ class Hooks:
         return metrics.values, lost
 
     def on_round(self, view: TicketView, trained: Trained) -> None:
-        """Tell the observers that a ticket is trained."""
-        if self.listens("on_round"):
+        """Tell the observers that a ticket was trained."""
+        if self.implements_hook("on_round"):
             from lth_bench.ticket_view import observed
 
             self._tell("on_round", {"ticket": view, "trained": observed(trained)})
@@ -210,16 +212,16 @@ class Hooks:
         self._tell("on_eval", {"ticket": view, "point": point})
 
     def _tell(self, hook: str, arguments: dict[str, Any]) -> None:
-        """Call each observer apart. One that raises is named, and hears no more."""
+        """Call each observer separately. One that raises is named, and not called again."""
         for name, caller in self._callers(hook):
             if name not in self._deaf:
                 wrong = self._heard(name, hook, partial(caller, **arguments))
                 if wrong is not None:
                     self._deaf.add(name)
-                    self._complain(f"{wrong}; it hears no more of this experiment")
+                    self._complain(f"{wrong}; it is not called again in this experiment")
 
     def _heard(self, name: str, hook: str, call: Callable[[], object]) -> str | None:
-        """Call an observer so that nothing it does is left behind; what went wrong, if anything."""
+        """Call an observer and restore global state; returns what went wrong, if anything."""
         from lth_bench.system.guard import unchanged
 
         try:
@@ -227,15 +229,15 @@ class Hooks:
                 call()
         except StrategyError as error:
             return str(error)
-        # sys.exit() in an observer is no reason to end a run
+        # sys.exit() in an observer must not end a run
         except BaseException as error:
             if ends_the_run(error):
                 raise
-            return f"{name}.{hook}: raised {told(error)}{self._where(error, name, hook)}"
+            return f"{name}.{hook}: raised {describe_error(error)}{self._where(error, name, hook)}"
         return None
 
     def _callers(self, hook: str) -> list[tuple[str, Any]]:
-        """The plugins that implement a hook, each with a caller of its implementation alone."""
+        """The plugins that implement a hook, each with a caller for its implementation alone."""
         if hook not in self._cached:
             self._cached[hook] = list(self._each(hook))
         return self._cached[hook]
@@ -257,13 +259,13 @@ class Hooks:
                 raise
             if (of_network := network_error(error)) is not None:
                 raise of_network from error
-            message = f"raised {told(error)}{self._where(error, plugin, hook)}"
+            message = f"raised {describe_error(error)}{self._where(error, plugin, hook)}"
             raise StrategyError(plugin, hook, message, contract="") from error
 
     def _where(self, error: BaseException, plugin: str, hook: str) -> str:
-        """The deepest line of the hook's own file that the error passed through: " (mine.py:12)".
+        """The deepest line of the hook's own file in the traceback: " (mine.py:12)".
 
-        Without the folder, since the text goes into the results and travels with them.
+        Without the folder, since the text is stored in the results and shared with them.
         """
         method = getattr(self._manager.get_plugin(plugin), hook, None)
         code = getattr(inspect.unwrap(method), "__code__", None) if method is not None else None

@@ -1,4 +1,4 @@
-"""What the plugins' `score` hooks answer, in one table of numbers."""
+"""Collects the results of all plugins' `score` hooks in one table of numbers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ class Metrics:
     """Metrics of one ticket, by name. Names are unique over all plugins."""
 
     source: dict[str, str] = field(default_factory=dict)
-    """Name → the plugin it is from; names that are taken may stand here from the start."""
+    """Name → the plugin it is from; may initially contain names already in use."""
     values: dict[str, float] = field(default_factory=dict)
 
     def add(self, plugin: str, answer: object) -> None:
-        """Add one plugin's metrics, all of them or none. StrategyError for what is no metric."""
+        """Add one plugin's metrics, all of them or none. StrategyError for an invalid metric."""
         found = _numbers(plugin, answer)
         for name in found:
             if name in self.source:
                 raise StrategyError(
-                    plugin, "score", f"the metric {name!r} is {self.source[name]}'s already"
+                    plugin,
+                    "score",
+                    f"the metric name {name!r} is already used by {self.source[name]}",
                 )
         self.values.update(found)
         self.source.update(dict.fromkeys(found, plugin))
@@ -39,10 +41,10 @@ def _numbers(plugin: str, answer: Any) -> dict[str, float]:
             if isinstance(value, str):
                 raise TypeError("it is text")
             numbers[str(name)] = float(value)
-        except Exception as error:  # whatever a tensor or an array raises
+        except Exception as error:  # a tensor or an array may raise anything
             raise StrategyError(
                 plugin,
                 "score",
-                f"every metric is a number, but {name!r} is {short(value)}: {error}",
+                f"every metric must be a number, but {name!r} is {short(value)}: {error}",
             ) from error
     return numbers

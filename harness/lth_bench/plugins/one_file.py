@@ -1,4 +1,4 @@
-"""One-file plugins: the strategies and observers that a .py file defines."""
+"""One-file plugins: the strategies and observers defined in a .py file."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from lth_bench.errors import UserError, text_of, told
+from lth_bench.errors import UserError, describe_error, error_text
 from lth_bench.hookspecs import OBSERVER_HOOKS
-from lth_bench.plugins.contract import HOOKS, marked, slip
+from lth_bench.plugins.contract import HOOKS, marked, misspelt_hook
 from lth_bench.system.blame import ends_the_run
 
 
 class Found(NamedTuple):
-    """A plugin's class in a file, not looked at yet."""
+    """A plugin's class in a file, not checked yet."""
 
     name: str
     """The class attribute `name`, or the class's name in snake case."""
     group: str
     version: str
-    """A hash of the file."""
+    """A hash of the file's content."""
     cls: type[Any]
 
 
 def classes_of(file: Path) -> list[Found]:
     """The file's own classes that are strategies or observers, in the order of the file.
 
-    A strategy has `select_mask`, or what looks like it; an observer has `on_round` or `on_eval`,
-    or `score` alone. A class whose name begins with an underscore is a base for others.
+    A strategy has `select_mask`, or something like it; an observer has `on_round` or `on_eval`, or
+    only `score`. A class whose name starts with an underscore is a base class.
     """
     if not file.is_file():
         raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
@@ -55,8 +55,8 @@ def _execute(file: Path) -> tuple[ModuleType, str]:
     """The file's module, and a hash of its content."""
     content = file.read_bytes()
     version = hashlib.blake2b(content, digest_size=6).hexdigest()
-    # stable over processes, so that workers can unpickle what the file defines, and not shared by
-    # two files of one name
+    # the same in every process, so that workers can unpickle its classes, but different for
+    # two files of the same name
     place = hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()
     module_name = f"lth_bench_plugin_{file.stem}_{place}"
     spec = importlib.util.spec_from_file_location(module_name, file)
@@ -65,37 +65,38 @@ def _execute(file: Path) -> tuple[ModuleType, str]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        # not through the loader: an edit within the same second would find the old bytecode
+        # not through the loader: after an edit within the same second it would use old bytecode
         exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
-    except BaseException as error:  # whatever a plugin's module raises
+    except BaseException as error:  # a plugin's module may raise anything
         del sys.modules[module_name]
         if ends_the_run(error):
             raise
         frames = _lines(error, file)
         where = f" (line {frames[-1]})" if frames else ""
-        what = f"{told(error)}{where}{_neighbour(error, file)}"
+        what = f"{describe_error(error)}{where}{_neighbour(error, file)}"
         raise UserError(f"plugin file {str(file)!r} fails to import: {what}") from error
     return module, version
 
 
 def _neighbour(error: BaseException, file: Path) -> str:
-    """What to do where the file imports another that lies beside it."""
+    """Advice if the file imports another one beside it."""
     if not isinstance(error, ImportError):
         return ""
     name = (error.name or "").partition(".")[0]
     beside = [p for p in (file.parent / f"{name}.py", file.parent / name) if name and p.exists()]
-    if not beside and "relative import" not in text_of(error):
+    if not beside and "relative import" not in error_text(error):
         return ""
-    what = f"{beside[0].name} lies beside it, but a" if beside else "A"
+    what = f"{beside[0].name} is in the same folder, but a" if beside else "A"
     return (
-        f". {what} one-file plugin stands alone: what it is made of is recorded with the results, "
-        f"and its folder is no place that modules come from. Put the code into the file, or make a "
+        f". {what} one-file plugin must be self-contained: its source is recorded with the "
+        "results, "
+        f"and its folder is not on the import path. Put the code into the file, or make a "
         f"package of both, as `lth-bench plugin new NAME` does"
     )
 
 
 def _lines(error: BaseException, file: Path) -> list[int]:
-    """Lines of the file that the error passed through; a SyntaxError says its own."""
+    """Lines of the file in the traceback; for a SyntaxError its own line."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -109,13 +110,13 @@ def _group(cls: type[Any]) -> str | None:
     if hooks & set(OBSERVER_HOOKS) or hooks == {"score"}:
         return "observers"
     if hooks - set(HOOKS):
-        return "strategies"  # of a hook that is none: it is told so when it is used
-    unmarked = (slip(name, value) for name, value in vars(cls).items())
+        return "strategies"  # it lacks a valid hook: reported when it is used
+    unmarked = (misspelt_hook(name, value) for name, value in vars(cls).items())
     return "strategies" if "select_mask" in unmarked else None
 
 
 def snake(name: str) -> str:
-    """The name of a class as suites write it: `MyIdea` is `my_idea`, `SNIP` is `snip`."""
+    """A class's name as written in suites: `MyIdea` is `my_idea`, `SNIP` is `snip`."""
     parts = "".join(
         f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower()
         for i, c in enumerate(name)

@@ -1,4 +1,4 @@
-"""What is wrong with a plugin's hooks, found before anything trains."""
+"""Checks of plugins' hooks before anything trains."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class _NoDefaults:
-    """Stands in for the default hooks, which need the data."""
+    """Replaces the default hooks, which need the data."""
 
 
 def preflight(experiments: Iterable[Experiment], registry: Registry) -> list[str]:
-    """UserError for a strategy or an observer whose hooks cannot be called as they are.
+    """UserError for a strategy or observer whose hooks cannot be called.
 
-    A misspelt hook, a wrong argument name, a hook's name without @hookimpl, a strategy without
-    `select_mask`, an observer that meddles. Returns why each observer that cannot be had is left
+    Detects a misspelt hook, a wrong argument name, a hook without @hookimpl, a strategy without
+    `select_mask`, an observer with a strategy's hook. Returns why each unavailable observer is left
     out.
     """
     observers = registry.make_observers()

@@ -1,7 +1,7 @@
-"""Discovery: what is installed under the entry-point groups, and one-file plugins by path.
+"""Discovery of plugins: installed ones by entry-point group, and one-file plugins by path.
 
-Nothing is imported until it is asked for. A plugin that fails to import, that breaks its contract,
-or whose name two distributions claim is listed with the reason, and everything else works.
+Nothing is imported until it is needed. A plugin that fails to import, breaks its contract, or whose
+name is claimed by two distributions is listed with the reason; everything else works.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lth_bench.errors import UnknownName, UserError, told
+from lth_bench.errors import UnknownName, UserError, describe_error
 from lth_bench.plugins.one_file import Found, classes_of
 from lth_bench.system.blame import ends_the_run
 
 GROUPS = ("strategies", "models", "datasets", "observers")
 SINGULAR = {group: group.removesuffix("s") for group in GROUPS} | {"strategies": "strategy"}
 OWN = "lth-bench"
-"""The distribution that `--no-plugins` leaves."""
+"""The distribution that remains under `--no-plugins`."""
 
 
 class ImportFailed(UserError):
-    """A plugin that is not there to be used, through no fault in its hooks."""
+    """A plugin that cannot be used, although its hooks are not at fault."""
 
 
 @dataclass(kw_only=True)
 class Entry:
-    """One plugin: where it comes from, and the class once it is loaded."""
+    """One plugin: its origin, and its class once loaded."""
 
     name: str
     group: str
@@ -41,14 +41,14 @@ class Entry:
     """Why it could not be loaded."""
     _loaded: Any = field(default=None, repr=False)
     _found: Any = field(default=None, repr=False)
-    """A class that a file defines, not looked at yet."""
+    """A class defined in a file, not checked yet."""
     rivals: tuple[Entry, ...] = field(default=(), repr=False)
-    """Where several distributions claim the name: each one's own entry."""
+    """If several distributions claim the name: each one's own entry."""
     _kind: type[UserError] = field(default=ImportFailed, repr=False)
     """What `load` raises where there is an error."""
 
     def load(self) -> Any:
-        """The class. UserError, naming the plugin and the reason, where it cannot be used."""
+        """The class. UserError, naming the plugin and the reason, if it cannot be used."""
         if self._loaded is None and self.error is None:
             cls = self._import()
             self._check(cls)
@@ -65,7 +65,7 @@ class Entry:
         except BaseException as error:  # whatever a plugin's module raises
             if ends_the_run(error):
                 raise
-            self.error = f"{told(error)}{_where(error)}"
+            self.error = f"{describe_error(error)}{_where(error)}"
             raise ImportFailed(self._refusal()) from error
 
     def _check(self, cls: Any) -> None:
@@ -86,16 +86,17 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """Origin and version, as messages name them."""
+        """Origin and version, for messages."""
         return f"{self.origin} {self.version}".strip()
 
 
 class Observers(NamedTuple):
-    """One instance of every observer that can be had."""
+    """One instance of every available observer."""
 
     working: dict[str, object]
     left_out: list[str]
-    """Why each of the others is left out: no result depends on an observer, so a run goes on."""
+    """Why each of the others is left out: no result depends on an observer, so the run
+    continues."""
 
 
 class Registry:
@@ -107,7 +108,7 @@ class Registry:
         self.groups: dict[str, dict[str, Entry]] = {group: {} for group in GROUPS}
         self.files = tuple(files)
         self.third_party = third_party
-        """Whether other distributions' plugins are among them."""
+        """Whether other distributions' plugins are included."""
         for entry in entries:
             known = self.groups[entry.group].get(entry.name)
             self.groups[entry.group][entry.name] = entry if known is None else _rivals(known, entry)
@@ -129,14 +130,14 @@ class Registry:
         return self.groups["observers"]
 
     def add(self, entry: Entry) -> None:
-        """Add a plugin that was asked for; a name that is taken is an error naming both."""
+        """Add a requested plugin. UserError, naming both, if its name is in use."""
         known = self.groups[entry.group].get(entry.name)
         if known is not None:
             raise UserError(_clash(known, entry))
         self.groups[entry.group][entry.name] = entry
 
     def get(self, group: str, name: str) -> Any:
-        """The class of that name. UnknownName with the nearest one, where there is none."""
+        """The class of that name. UnknownName, suggesting the nearest one, if there is none."""
         entries = self.groups[group]
         if name not in entries:
             unknown = UnknownName(SINGULAR[group], name, entries)
@@ -147,14 +148,15 @@ class Registry:
         return entries[name].load()
 
     def of_file(self, file: Path) -> tuple[str, ...]:
-        """Names of the strategies that a one-file plugin defines."""
+        """Names of the strategies defined in a one-file plugin."""
         origin = str(Path(file).resolve())
         return tuple(name for name, entry in self.strategies.items() if entry.origin == origin)
 
     def make_observers(self) -> Observers:
-        """Every observer, made. One that cannot be imported or made is left out, with the reason.
+        """Instantiate every observer. One that cannot be imported or made is left out, with the
+        reason.
 
-        UserError for one whose hooks are wrong: its author is told, not only its users.
+        UserError for one whose hooks are wrong, so that its author notices.
         """
         made = Observers({}, [])
         for name, entry in self.observers.items():
@@ -165,21 +167,22 @@ class Registry:
                 continue
             try:
                 made.working[name] = cls()
-            except BaseException as error:  # whatever a plugin's constructor raises
+            except BaseException as error:  # a plugin's constructor may raise anything
                 if ends_the_run(error):
                     raise
                 made.left_out.append(
-                    f"observer {name!r} of {entry.source} is left out, it cannot be made: "
-                    f"{told(error)}"
+                    f"observer {name!r} of {entry.source} is left out because it cannot be "
+                    "created: "
+                    f"{describe_error(error)}"
                 )
         return made
 
 
 def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Registry:
-    """What is installed, and the one-file plugins at `files`.
+    """The installed plugins, and the one-file plugins in `files`.
 
-    Without `third_party` the installed ones are lth-bench's own; files still load, since they
-    were asked for by name.
+    Without `third_party` only lth-bench's own installed plugins; files are still loaded, since they
+    were requested explicitly.
     """
     entries = []
     installed = importlib.metadata.entry_points()  # each call reads them all
@@ -194,7 +197,7 @@ def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Regis
                 entries.append(
                     Entry(name=point.name, group=group, origin=origin, version=version, point=point)
                 )
-    # one file named twice, as a suite and a person may spell it, is one file
+    # the same file given twice, for example by a suite and on the command line
     paths = list(dict.fromkeys(Path(f).resolve() for f in files))
     registry = Registry(entries, paths, third_party)
     for file in registry.files:
@@ -223,7 +226,7 @@ def _clash(*entries: Entry) -> str:
 
 
 def _rivals(known: Entry, other: Entry) -> Entry:
-    """In the place of two entries of one name: neither is used, whichever came first."""
+    """Replaces two entries of the same name: neither is used, in whatever order they were found."""
     both = (*(known.rivals or (known,)), other)
     origin = ", ".join(entry.source for entry in both)
     message = _clash(*both)
@@ -235,7 +238,9 @@ def _rivals(known: Entry, other: Entry) -> Entry:
 
 
 def _where(error: BaseException) -> str:
-    """The last line of a file of its own that a failing import came to: " (mine.py:3)"."""
+    """The last line of the plugin's own file in the traceback of a failed import: "
+    (mine.py:3)".
+    """
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

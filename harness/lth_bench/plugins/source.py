@@ -1,4 +1,4 @@
-"""A hash of the code behind a plugin, so that editing it gives new keys."""
+"""A hash of the code behind a plugin, so that editing it changes its keys."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 SHIPPED = "lth_strategies"
-"""The package of the strategies that come with lth-bench: others build on them."""
+"""The package of the built-in strategies, which others may build on."""
 
 
 def source_hash(cls: type[Any]) -> str:
-    """160 bits over the source of a class's module and of the modules it imports, directly or
-    through others: those of its own package or distribution, the strategies that come with
-    lth-bench, and whatever is not installed but lies in a folder of the user's own. What other
-    distributions install counts by nothing, and lth_bench itself by the engine's revision.
+    """160-bit hash of the source of a class's module and of the modules it imports, directly or
+    indirectly: those of its own package or distribution, the built-in strategies, and any that are
+    not installed but in the user's own folders. Other installed distributions do not count, and
+    lth_bench itself counts by the engine's revision.
 
-    Remembered by class, not by module: a plugin file that is edited and loaded again in one
-    process makes another class.
+    Cached by class, not by module: a plugin file that is edited and reloaded in the same process
+    makes a new class.
     """
     return _hash_of(cls)  # type: ignore[arg-type]  # classes can be hashed; mypy doubts it
 
@@ -52,7 +52,7 @@ def _files(module: str) -> set[Path]:
 
 
 def _counts(top: str, own: str) -> bool:
-    """Whether the modules of a top-level name are part of the code of the one called `own`."""
+    """Whether modules of the top-level name `top` belong to the code of the one called `own`."""
     if top in (own, SHIPPED):
         return True
     if not top or top == "lth_bench" or top in sys.stdlib_module_names:
@@ -62,7 +62,7 @@ def _counts(top: str, own: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_local(top: str) -> bool:
-    """Whether a module is found, and not where distributions are installed."""
+    """Whether a module exists, but not among installed distributions."""
     try:
         spec = find_spec(top)
     except (ImportError, ValueError):
@@ -75,7 +75,7 @@ def _is_local(top: str) -> bool:
 
 
 def _distributions(top: str) -> frozenset[str]:
-    """Who installs a module; a set of its own where that is unknown."""
+    """The distributions that install a module; a unique set if unknown."""
     return frozenset(_installed().get(top) or {top})
 
 
@@ -85,10 +85,13 @@ def _installed() -> Mapping[str, list[str]]:
 
 
 def _source(name: str) -> Path | None:
-    """Where a module's source lies; None for a name that is no module or has no source."""
+    """The path of a module's source; None if it is not a module or has no source."""
     try:
         spec = find_spec(name)
-    except (ImportError, ValueError):  # `from package.module import thing`: no module of that name
+    except (
+        ImportError,
+        ValueError,
+    ):  # `from package.module import thing`, where thing is not a module
         return None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
@@ -96,7 +99,7 @@ def _source(name: str) -> Path | None:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """Names that a module's source imports, wherever in it; not all of them are modules."""
+    """All names that a module's source imports anywhere; not all of them are modules."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.data.arrays import DatasetInfo
-from lth_bench.errors import UserError, text_of, told
+from lth_bench.errors import UserError, describe_error, error_text
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for
 from lth_bench.plugins.source import source_hash
@@ -61,8 +61,7 @@ class TaskPlan:
     """None where there is a fault."""
     fault: str | None = None
     """Why the task cannot run: its dataset cannot be read, or its network cannot be built. Its
-    experiments fail with this reason, and the other tasks run.
-    """
+    experiments fail with this reason, and the other tasks run."""
 
 
 def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
@@ -141,11 +140,13 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
     try:
         check(task)
     except ValueError as error:
-        raise UserError(f"{what}: {text_of(error)}") from error
+        raise UserError(f"{what}: {error_text(error)}") from error
     except BaseException as error:  # whatever a plugin's method raises
         if ends_the_run(error):
             raise
-        raise UserError(f"{what}: check_task raised {told(error)}{where(error)}") from error
+        raise UserError(
+            f"{what}: check_task raised {describe_error(error)}{where(error)}"
+        ) from error
 
 
 def _outline(

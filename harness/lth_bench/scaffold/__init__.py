@@ -1,4 +1,4 @@
-"""`lth-bench plugin new`: a strategy that runs, to put a method in."""
+"""`lth-bench plugin new`: writes a strategy that runs, as a starting point for a method."""
 
 from lth_bench.scaffold.names import class_name, require_name
 from lth_bench.scaffold.write import package, single_file, write_files, write_folder

@@ -1,4 +1,4 @@
-"""Whether a new strategy can have a name: what it becomes, and what has it already."""
+"""Checks the name of a new strategy: its form, and whether it is already in use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 FORM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 40
-"""Characters; labels in suites have 64, and a second label needs a few more."""
+"""Maximum characters; labels in suites have 64, and a second label needs a few more."""
 TAKEN_CLASSES = {"Annotated", "StrategyConformance", *dir(builtins)}
 
 
 def require_name(name: str, registry: Registry, single_file: bool) -> None:
-    """UserError where `name` is no name for a strategy, or belongs to something else."""
+    """UserError if `name` is not a valid name for a strategy, or is already in use."""
     if not FORM.fullmatch(name) or len(name) > LONGEST:
         better = re.sub(r"[^a-z0-9]+", "_", _words(name)).strip("_0123456789")[:LONGEST].strip("_")
         hint = f"; {better!r} would do" if FORM.fullmatch(better) else ""
@@ -36,14 +36,12 @@ def require_name(name: str, registry: Registry, single_file: bool) -> None:
     known = registry.strategies.get(name)
     if known is not None:
         raise UserError(
-            f"the name {name!r} belongs to the strategy {name!r} of {known.source}; choose another"
+            f"the name {name!r} is used by the strategy {name!r} of {known.source}; choose another"
         )
     if keyword.iskeyword(name):
-        raise UserError(f"{name!r} is a keyword of Python; choose another name")
+        raise UserError(f"{name!r} is a Python keyword; choose another name")
     if name in sys.stdlib_module_names:
-        raise UserError(
-            f"{name!r} is the name of a module of Python's standard library; choose another name"
-        )
+        raise UserError(f"{name!r} is a module of Python's standard library; choose another name")
     if single_file:
         _require_free_module(name)
     else:
@@ -52,7 +50,7 @@ def require_name(name: str, registry: Registry, single_file: bool) -> None:
 
 
 def class_name(name: str) -> str:
-    """`my_idea` → `MyIdea`; not a name that the strategy's file imports, nor a built-in one."""
+    """`my_idea` → `MyIdea`; avoids names that the strategy's file imports, and built-in names."""
     import lth_bench
 
     title = "".join(part.capitalize() for part in name.split("_"))
@@ -61,18 +59,18 @@ def class_name(name: str) -> str:
 
 
 def _words(name: str) -> str:
-    """In lower case with an underscore where a capital begins a word: `MyIdea` is `my_idea`."""
+    """Lower case with underscores between words: `MyIdea` becomes `my_idea`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _require_free_module(module: str) -> None:
     spec = importlib.util.find_spec(module)
-    # A folder on the path is a module too; without code it does no harm, and what is in this
-    # folder is refused where the files are written.
+    # A folder on the path is a module too, but harmless without code; files in this folder are
+    # refused when they are written.
     if spec is not None and spec.origin is not None and not _is_here(spec):
         raise UserError(
-            f"a module {module!r} is installed already ({spec.origin}), and a file of that name"
-            f" would hide it or be hidden by it; choose another name"
+            f"a module {module!r} is already installed ({spec.origin}), and a file of that name"
+            f" would shadow it or be shadowed by it; choose another name"
         )
 
 
@@ -86,6 +84,6 @@ def _require_free_distribution(distribution: str) -> None:
     except importlib.metadata.PackageNotFoundError:
         return
     raise UserError(
-        f"the distribution {installed.name} {installed.version} is installed already; choose"
+        f"the distribution {installed.name} {installed.version} is already installed; choose"
         f" another name for the strategy"
     )

@@ -1,4 +1,4 @@
-"""Writing a new strategy: everything, or nothing."""
+"""Writes the files of a new strategy: all or none."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def single_file(name: str) -> dict[str, str]:
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Make the folder with these files in it. UserError where it exists or cannot be made."""
+    """Create the folder with these files. UserError if it exists or cannot be created."""
     if folder.exists() or folder.is_symlink():
-        raise UserError(f"{folder} exists already; remove it, or choose another name or --output")
+        raise UserError(f"{folder} already exists; remove it, or choose another name or --output")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A folder of its own first, and then its name: a reader finds all of it or nothing.
+        # Written to a temporary folder, then renamed: all of it appears at once or nothing.
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise _cannot(folder, error) from error
     try:
-        draft.chmod(0o777 & ~_umask())  # mkdtemp's is the owner's alone
+        draft.chmod(0o777 & ~_umask())  # mkdtemp's is readable by the owner only
         for name, text in texts.items():
             path = draft / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write these files into the folder. UserError where one of them exists; then none is."""
+    """Write these files into the folder. UserError, writing none, if one of them exists."""
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
             raise
         if isinstance(error, FileExistsError):
             raise UserError(
-                f"{error.filename} exists already; remove it, or choose another name or --output"
+                f"{error.filename} already exists; remove it, or choose another name or --output"
             ) from error
         raise _cannot(folder, error) from error
 

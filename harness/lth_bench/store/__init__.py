@@ -1,4 +1,4 @@
-"""Results: an append-only journal, which is the truth, and a DuckDB file folded from it.
+"""Results: an append-only journal, the source of truth, and a DuckDB file built from it.
 
 Nothing here imports torch, and duckdb is imported only where a database is opened.
 """

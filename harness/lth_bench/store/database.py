@@ -1,4 +1,4 @@
-"""Opening results.duckdb: who else has it open, and whether it is whole."""
+"""Opens results.duckdb: detects other processes that have it open, and damage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WRITING = {"storage_compatibility_version": STORAGE_VERSION}
 
 MEMORY_LIMIT = "4GB"
-"""Most that a query of the user's may take; it may not spill to disk."""
+"""Maximum memory of a user's query; it may not spill to disk."""
 
 
 class Locked(Exception):
@@ -38,18 +38,19 @@ class Corrupt(UserError):
 def open_writable(
     paths: Paths, patience: float = 0.0, folder: Path | None = None
 ) -> DuckDBPyConnection:
-    """A connection that may write, made if missing, for as short a time as possible.
+    """A writable connection, creating the database if missing; hold it as briefly as possible.
 
-    Beside the database it reads and writes no file but those in `folder`, and no network: a
-    stranger's database may have macros and views in place of the functions and tables we name.
-    Tries for `patience` seconds, then raises Locked. Raises Corrupt, or UserError where the
-    folder refuses.
+    It can access no files but the database and those in `folder`, and no network: an untrusted
+    database may have macros and views named like the functions and tables that we use.
+
+    Retries for `patience` seconds, then raises Locked. Raises Corrupt, or UserError if the folder
+    is not accessible.
     """
     paths.make_folder()
     try:
         con = _patiently(lambda: _connect(paths, False, _WRITING), patience)
     except Corrupt:
-        time.sleep(0.2)  # it may be another process that is just about to write the header
+        time.sleep(0.2)  # another process may be about to write the header
         if not _is_unborn(paths.results):
             raise
         paths.results.unlink()
@@ -61,10 +62,10 @@ def open_writable(
 def open_safe(
     paths: Paths, patience: float = 0.0, folder: Path | None = None
 ) -> DuckDBPyConnection:
-    """A read-only connection on which SQL can touch nothing but this database.
+    """A read-only connection on which SQL can access nothing but this database.
 
-    No file is read or written, nothing is attached, loaded, set or spilled to disk; with a
-    `folder`, files in it are. Raises Locked if a process that may write has the database open.
+    Files cannot be read or written, nor anything attached, loaded, set or spilled to disk; with a
+    `folder`, files in it can. Raises Locked if a process with write access has the database open.
     """
     if folder is not None:
         return _patiently(lambda: _open_with_folder(paths, folder.absolute()), patience)
@@ -85,8 +86,8 @@ def _open_with_folder(paths: Paths, folder: Path) -> DuckDBPyConnection:
 
 
 def _shut_in(con: DuckDBPyConnection, folder: Path | None) -> None:
-    """From now on, no file but the database itself and those in `folder`."""
-    # DuckDB takes folders that are allowed only after it has started.
+    """Restrict file access to the database itself and files in `folder`."""
+    # DuckDB accepts allowed folders only after it has started.
     allowed = "" if folder is None else quoted(str(folder.absolute()))
     con.execute(
         f"SET allowed_directories = [{allowed}]; SET enable_external_access = false; "
@@ -110,7 +111,7 @@ def naming_damage(paths: Paths) -> Iterator[None]:
 
 
 def disk_trouble(error: Exception) -> str | None:
-    """Why the disk refuses, where that is what DuckDB's error is about."""
+    """The disk problem behind DuckDB's error, if that is what it is."""
     text = str(error)
     if re.search("no space|too large|quota|could not write|read-only file", text, re.I):
         return text.splitlines()[0].rsplit(": ", 1)[-1]
@@ -150,14 +151,14 @@ def _connect(paths: Paths, read_only: bool, config: Mapping[str, str]) -> DuckDB
 
 
 def _name(results: Path) -> str:
-    """The file's name, where nothing can be taken for a service's, as md: of md:results, nor for
-    the home folder, as the ~ of ~/results.
+    """The file's name in a form not mistaken for a service, like md: in md:results, or the home
+    folder, like ~ in ~/results.
     """
     return str(results) if results.is_absolute() else os.path.join(".", results)
 
 
 def _holder(text: str) -> str:
-    """The process that DuckDB's message names, as in `python3.11 (PID 123)`."""
+    """The process named in DuckDB's message, as in `python3.11 (PID 123)`."""
     found = re.search(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)", text)
     if found is None:
         return "another process"
@@ -165,7 +166,7 @@ def _holder(text: str) -> str:
 
 
 def _refusal(paths: Paths, read_only: bool) -> UserError | None:
-    """What the operating system says to opening the file, or None if it allows it."""
+    """The operating system's error on opening the file; None if it can be opened."""
     try:
         with paths.results.open("rb" if read_only else "ab"):
             return None
@@ -174,7 +175,7 @@ def _refusal(paths: Paths, read_only: bool) -> UserError | None:
 
 
 def damaged(paths: Paths, text: str) -> str:
-    """That the database is damaged, by DuckDB's message, and what to do."""
+    """A message that the database is damaged, with DuckDB's reason and what to do."""
     why = text.splitlines()[0]
     if paths.journal.exists():
         return (
@@ -189,10 +190,10 @@ def damaged(paths: Paths, text: str) -> str:
 
 
 def _is_unborn(results: Path) -> bool:
-    """Whether the very creation of this database was cut short, so that there is nothing in it.
+    """Whether creating this database was interrupted, so that it is empty.
 
-    DuckDB writes three header blocks of 4096 bytes first; a file that ends within them and is
-    empty or bears DuckDB's mark was never a database.
+    DuckDB first writes three header blocks of 4096 bytes; a file that ends within them and is empty
+    or starts with DuckDB's magic bytes was never a database.
     """
     try:
         with results.open("rb") as file:

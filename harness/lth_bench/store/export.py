@@ -1,4 +1,4 @@
-"""Results to hand on: every documented table as a file, or one database that stands alone."""
+"""Exports results: every documented table as a file, or one self-contained database."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from lth_bench.store.subset import copy_suites
 INTERNAL = frozenset(
     {"meta", "t_quantiles", "plans", "tasks", "cells", "slots", "flat", "outcomes"}
 )
-"""Tables that the views are made of; they may change, and are not exported."""
+"""Tables behind the views; they may change, and are not exported."""
 
 OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
-"""What DuckDB's COPY is told, by format."""
+"""Options of DuckDB's COPY, by format."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Exported:
 
 
 def documented() -> list[str]:
-    """The views, and the tables that users are told of. Ours, and never a name from a database."""
+    """The views and the documented tables: always ours, never names read from a database."""
     tables = re.findall(r"^CREATE TABLE (\w+)", schema.sql("tables.sql"), re.M)
     return [*VIEWS, *(table for table in tables if table not in INTERNAL)]
 
@@ -53,12 +53,12 @@ def export_tables(
     force: bool = False,
     note: Callable[[str], None] | None = None,
 ) -> Exported:
-    """Write every documented view and table to a file of its name in `folder`.
+    """Write every documented view and table to a file of that name in `folder`.
 
-    `format` is a key of OPTIONS. Rows are in the order that their view states, those of tables
-    sorted by all columns: the same results give the same files. UserError where a file is there
-    already (unless `force`), and for an unknown suite; DiskError where the disk refuses: then
-    nothing is left.
+    `format` is a key of OPTIONS. Rows are in their view's order, those of tables sorted by all
+    columns, so that the same results give the same files. UserError if a file exists (unless
+    `force`), and for an unknown suite; DiskError for disk problems, after which nothing is left
+    behind.
     """
     Paths(results).require()
     names = {name: f"{name}.{format}" for name in documented()}
@@ -91,11 +91,11 @@ def export_tables(
 def export_snapshot(
     results: Path, output: Path, suites: Sequence[str] = (), force: bool = False
 ) -> Exported:
-    """Write one database that needs no file beside it, and that `merge` takes.
+    """Write one self-contained database, which `merge` accepts.
 
-    It has the journal's records in a table, and is closed, whole and without a write-ahead log.
-    UserError where something is there already (unless `force`), and for an unknown suite;
-    DiskError where the disk refuses: then nothing is left.
+    It has the journal's records in a table, and is closed, complete and without a write-ahead log.
+    UserError if the file exists (unless `force`), and for an unknown suite; DiskError for disk
+    problems, after which nothing is left behind.
     """
     own = Paths(results)
     own.require()
@@ -112,7 +112,7 @@ def export_snapshot(
 
 
 def _selected(results: Path, suites: Sequence[str], folder: Path) -> Path:
-    """Results in `folder` that consist of the journal of some suites; of all if none is named."""
+    """Results in `folder` made from the journal of some suites; of all if none is given."""
     paths, selected = Paths(results), Paths(folder / "selected.duckdb")
     journal = paths.journal
     if not journal.exists():
@@ -123,27 +123,29 @@ def _selected(results: Path, suites: Sequence[str], folder: Path) -> Path:
 
 
 def _check_target(output: Path, own: Paths, force: bool) -> None:
-    """UserError where a snapshot would destroy something, or be taken for something else."""
+    """UserError if a snapshot would overwrite something, or be mistaken for something else."""
     if output.is_dir():
         raise UserError(f"{output} is a folder; name a file in it with --output")
     beside = Paths(output).journal
     if output.exists():
         ours = (own.results, own.journal, own.lock, own.torn)
         if any(path.exists() and os.path.samefile(output, path) for path in ours):
-            raise UserError(f"{output} is of these very results; name another file with --output")
+            raise UserError(
+                f"{output} belongs to the results being exported; name another file with --output"
+            )
         if not force or not looks_like_duckdb(output):
             way = ", or overwrite it with --force" if looks_like_duckdb(output) else ""
-            raise UserError(f"{output} is there already; name another file with --output{way}")
+            raise UserError(f"{output} exists; name another file with --output{way}")
     if beside.exists():
         raise UserError(
-            f"{output} would be taken for the database of {beside.name}, which lies there; "
+            f"{output} would be mistaken for the database of {beside.name} beside it; "
             f"name another file with --output"
         )
 
 
 @contextmanager
 def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
-    """A folder on the same disk to make something in before it is moved to its place."""
+    """A folder on the same disk in which to build something before moving it into place."""
     import duckdb
 
     parent = target if inside else target.absolute().parent
@@ -155,7 +157,7 @@ def _aside(target: Path, inside: bool = False) -> Iterator[Path]:
         raise _refused(target, error.strerror or str(error)) from error
     except Unreadable:
         raise
-    except DiskError as error:  # its advice is about the results themselves
+    except DiskError as error:  # its advice concerns the results, not the export
         raise _refused(target, error.message.split(". ")[0].rsplit(": ", 1)[-1]) from error
     except duckdb.Error as error:
         why = disk_trouble(error)

@@ -1,8 +1,7 @@
-"""What makes null of numbers that are none, in SQL and in JSON: infinite ones, and those that are
-not a number.
+"""Replaces infinite and NaN numbers by null, in SQL and in JSON.
 
-No run writes them, but a stranger's journal may have them: JSON's 1e999 is infinite to DuckDB, and
-the text "nan" is a number to it. Sums, intervals and pages that meet one end in an error.
+No run writes them, but an untrusted journal may have them: JSON's 1e999 is infinite to DuckDB, and
+the text "nan" is a number to it. They would cause errors in sums, intervals and pages.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ import math
 
 
 def finite(value: str, kind: str, depth: int = 0) -> str | None:
-    """The SQL expression `value`, of the DuckDB type `kind`, with null for what is not finite.
+    """SQL for the expression `value` of DuckDB type `kind`, with null for numbers that are not
+    finite.
 
-    None where a type has no place for such a number. Lists, structs, and maps from text are looked
-    into.
+    None if the type cannot contain such a number. Descends into lists, structs, and maps with text
+    keys.
     """
     name = f"x{depth}"
     if kind == "DOUBLE":
@@ -55,13 +55,14 @@ def _float(text: str) -> float | None:
 
 
 def _integer(text: str) -> int | None:
-    """None for one that no float can be made of: tables and pages are of floats."""
+    """None for an integer too large for a float: tables and pages use floats."""
     return int(text) if len(text) < 308 else None
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 STRICT = json.JSONDecoder(parse_float=_float, parse_int=_integer, parse_constant=_no_number)
-"""Numbers that are too large are null; what JSON does not have as a number is an error."""
+"""Numbers that are too large become null; anything that JSON does not allow as a number is an
+error."""

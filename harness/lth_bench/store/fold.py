@@ -1,4 +1,4 @@
-"""Folding the journal into results.duckdb: incremental, in bulk, again without harm."""
+"""Folds the journal into results.duckdb: incremental, in bulk, and safe to repeat."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FoldReport:
-    """What a fold did."""
+    """The result of a fold."""
 
     state: Literal["current", "folded", "rebuilt", "delayed"]
     """`delayed`: another process has the database open; nothing is lost, fold again later."""
@@ -44,43 +44,44 @@ class FoldReport:
     holder: str | None = None
     """The process that has the database open, as in `python3.11 (PID 123)`."""
     aside: Path | None = None
-    """Where the old database is kept, which knew more records than the journal has."""
+    """Where the old database is kept, if it had more records than the journal."""
 
     @property
     def delayed(self) -> bool:
-        """Whether it has to be done again later."""
+        """Whether it must be repeated later."""
         return self.state == "delayed"
 
     @property
     def message(self) -> str:
-        """What happened, in a sentence."""
+        """The result in a sentence."""
         if self.delayed:
             return (
                 f"the database is open in {self.holder}, so it is not up to date yet; nothing is "
                 f"lost, and the next command that reads it brings it up to the journal"
             )
         if self.state == "current":
-            return "the database holds all of the journal already"
+            return "the database is already up to date with the journal"
         text = f"{self.state}: {self.records} records in {self.seconds:.2f} s"
         return f"{text}; {self.loss}" if self.loss else text
 
     @property
     def loss(self) -> str | None:
-        """What to say where the journal has lost records."""
+        """A message if the journal has lost records."""
         if self.aside is None:
             return None
         return (
-            f"the journal has fewer records than the database was made of, so the old database is "
-            f"kept as {self.aside}, which --results reads; to go on from it, bring the whole "
+            "the journal has fewer records than the database was built from, so the old database "
+            "is "
+            f"kept as {self.aside}, which --results reads; to continue from it, restore the whole "
             f"journal back"
         )
 
 
 def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
-    """Bring the database up to the journal. Cheap where there is nothing new.
+    """Bring the database up to date with the journal. Cheap if nothing is new.
 
-    Waits up to `patience` seconds for a process that has the database open. A missing database,
-    one of an older version, or one of another journal is rebuilt. UserError for a damaged
+    Waits up to `patience` seconds for a process that has the database open. A database that is
+    missing, of an older version, or of another journal is rebuilt. UserError for a damaged
     database, a damaged journal line, a newer version's database, and a full or read-only disk.
     """
     started = time.monotonic()
@@ -108,9 +109,9 @@ def fold(paths: Paths, patience: float = 1.0) -> FoldReport:
 
 
 def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
-    """Rebuild the database from the journal, whatever state it is in.
+    """Rebuild the database from the journal, whatever its state.
 
-    The old file stays until the new one is whole. UserError if there is no journal, or if the
+    The old file stays until the new one is complete. UserError if there is no journal, or if the
     file is a database of something else.
     """
     started = time.monotonic()
@@ -139,7 +140,7 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
 
 
 def build(paths: Paths, journal: Path) -> int:
-    """Make a new database at `paths` from a journal elsewhere. Returns the records folded."""
+    """Make a new database at `paths` from a journal elsewhere. Returns the number of records."""
     with (
         tempfile.TemporaryDirectory(prefix="lth-bench-fold-") as folder,
         open_writable(paths, folder=Path(folder)) as con,
@@ -150,12 +151,12 @@ def build(paths: Paths, journal: Path) -> int:
 def _replace(
     paths: Paths, con: DuckDBPyConnection | None, known: int = 0
 ) -> tuple[int, Path | None]:
-    """Build beside the old file and move over it. `con` holds the old one's lock, if it opens, and
-    `known` is how many records that was made of: if the journal has fewer, it is kept.
+    """Build a new file beside the old one and move it over. `con` holds the old one's lock, if it
+    can be opened; `known` is its number of records: if the journal has fewer, the old file is kept.
 
-    Returns the records, and where the old file is kept.
+    Returns the number of records, and where the old file is kept.
     """
-    if con is not None:  # none other replaces it now: what lies here is a killed process's
+    if con is not None:  # we hold the lock: a file here was left by a killed process
         for leftover in paths.results.parent.glob(f".{glob.escape(paths.results.name)}.*.rebuild*"):
             leftover.unlink(missing_ok=True)
     fresh = Paths(paths.results.with_name(f".{paths.results.name}.{uuid.uuid4().hex}.rebuild"))
@@ -167,9 +168,11 @@ def _replace(
                 con.execute("CHECKPOINT")
         _log(paths.results).unlink(missing_ok=True)
         aside = None
-        if not looks_like_duckdb(paths.results):  # another program's, named by mistake: keep it
+        if not looks_like_duckdb(
+            paths.results
+        ):  # another program's file, given by mistake: keep it
             os.replace(paths.results, paths.results.with_name(f"{paths.results.name}.replaced"))
-        elif records < known:  # the last copy of what the journal has lost
+        elif records < known:  # the only copy of what the journal has lost
             aside = _unused(paths.results, f"of-{known}-records")
             os.replace(paths.results, aside)
         os.replace(fresh.results, paths.results)
@@ -182,7 +185,7 @@ def _replace(
 
 
 def _unused(results: Path, why: str) -> Path:
-    """A name beside the results that nothing has."""
+    """An unused name beside the results."""
     numbers = itertools.count(2)
     found = results.with_name(f"{results.stem}.{why}{results.suffix}")
     while found.exists():
@@ -204,7 +207,7 @@ def _create(con: DuckDBPyConnection, paths: Paths) -> FileMark:
 def _fold_rest(
     con: DuckDBPyConnection, mark: FileMark, paths: Paths, journal: Path, folder: Path
 ) -> int:
-    """Fold what follows the mark in `journal` into the database. Returns the records folded.
+    """Fold everything after the mark in `journal` into the database. Returns the number of records.
 
     `folder` is where the connection may read files.
     """
@@ -233,9 +236,7 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
 
 @contextlib.contextmanager
 def _transaction(con: DuckDBPyConnection, paths: Paths) -> Iterator[None]:
-    """All or nothing. DiskError where the disk refuses to take it, Corrupt where the tables are
-    not ours any more.
-    """
+    """All or nothing. DiskError for disk problems, Corrupt if the tables are no longer ours."""
     import duckdb
 
     con.execute("BEGIN")

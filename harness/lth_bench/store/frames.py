@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 Value = str | int | float | bool | None
 Where = Value | Iterable[Value]
-"""What a column is to be: one value, or any of several; None is a missing one."""
+"""A filter on a column: one value, or any of several; None matches missing values."""
 
 
 class Results:
     """One set of results. Every method opens the database, reads, and closes it again.
 
-    So an open notebook never blocks a run, each call sees what is there by then, and there is
-    nothing to close. Rows are chosen by column: `leaderboard(suite="quickstart", control="none",
-    label=["imp", "snip"])`. Accuracies are fractions in [0, 1]. Columns are explained in
-    reports/README.md, and by `columns`. Rows come in their view's order, those of tables sorted by
-    all columns; types are the column's own, whatever the rows hold: Int64, boolean, float64, text.
+    So an open notebook never blocks a run, each call sees the current results, and there is nothing
+    to close. Select rows by column: `leaderboard(suite="quickstart", control="none", label=["imp",
+    "snip"])`. Accuracies are fractions in [0, 1]. Columns are explained in reports/README.md, and
+    by `columns`. Rows are in their view's order, those of tables sorted by all columns; types are
+    the columns' own, whatever the rows contain: Int64, boolean, float64, text.
     """
 
     def __init__(self, results: Path) -> None:
@@ -43,8 +43,8 @@ class Results:
     def leaderboard(self, metric: str = "test_accuracy", **where: Where) -> DataFrame:
         """View `leaderboard`: one row per (suite, task, density, label, control).
 
-        `metric`: what `mean`, `rank` and the intervals are of, such as `test_loss` or a metric
-        that a plugin reports. UnknownName for one that is not there.
+        `metric`: the metric of `mean`, `rank` and the intervals, such as `test_loss` or one
+        reported by a plugin. UnknownName if there is none of that name.
         """
         if metric == "test_accuracy":
             return self.table("leaderboard", **where)
@@ -99,7 +99,7 @@ class Results:
         return self.table("trials", **where)
 
     def metrics(self, **where: Where) -> DataFrame:
-        """Table `metrics`: every metric of every ticket, one a row."""
+        """Table `metrics`: every metric of every ticket, one per row."""
         return self.table("metrics", **where)
 
     def layers(self, **where: Where) -> DataFrame:
@@ -115,13 +115,13 @@ class Results:
         return self.table("weights", **where)
 
     def matrices(self, **where: Where) -> DataFrame:
-        """Table `matrices`: such as Early-Bird's distances between masks."""
+        """Table `matrices`: for example Early-Bird's distances between masks."""
         return self.table("matrices", **where)
 
     def table(self, name: str, /, **where: Where) -> DataFrame:
-        """Any table or view by name, and its rows by column.
+        """Any table or view by name, filtered by column.
 
-        UnknownName with the nearest name where there is no such table or column.
+        UnknownName with the nearest name if there is no such table or column.
         """
         return self._chosen(name, where)
 
@@ -145,11 +145,11 @@ class Results:
             query = f"FROM {source} WHERE {' AND '.join(conditions)} {order}"
             try:
                 return _frame(con.execute(query, values))
-            except duckdb.Error as error:  # a value that is none of the column's type
+            except duckdb.Error as error:  # a value of another type than the column's
                 raise UserError(f"cannot choose rows of {name}: {error}") from error
 
     def columns(self, name: str = "tickets_flat") -> DataFrame:
-        """The columns of a table or view: name, type, and what it means."""
+        """The columns of a table or view: name, type and meaning."""
         with reading(self.path, to_stderr) as con:
             _columns(con, name)
             found = con.execute(
@@ -167,7 +167,7 @@ class Results:
             return _frame(one_statement(con, query))
 
     def __repr__(self) -> str:
-        """Where it is, what it holds, and what to ask it."""
+        """Where the results are, what they contain, and which methods to use."""
         try:
             with reading(self.path) as con:
                 rows = con.execute(
@@ -195,12 +195,12 @@ NULLABLE = {
     "BIGINT": "Int64", "UTINYINT": "UInt8", "USMALLINT": "UInt16", "UINTEGER": "UInt32",
     "UBIGINT": "UInt64",
 }  # fmt: skip
-"""The pandas types that have missing values, by DuckDB's."""
+"""pandas types with missing values, by DuckDB type."""
 
 
 def _frame(found: Any) -> DataFrame:
-    """A result as a frame whose types are those of the columns, whatever their rows hold: DuckDB
-    gives `int64` to a column without a missing value, `Int64` to one with, `object` to no text.
+    """A result as a frame with the columns' own types, whatever their rows contain: DuckDB returns
+    `int64` for a column without missing values, `Int64` for one with, and `object` for no text.
     """
     import pandas
 
@@ -224,13 +224,13 @@ def _columns(con: DuckDBPyConnection, name: str) -> list[str]:
 
 
 def _condition(column: str, wanted: Where) -> tuple[str, list[Value]]:
-    """SQL for a column that is to be one of some values, and the values it asks for."""
+    """SQL for a column that must equal one of some values, and its parameters."""
     chosen: list[Value]
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         chosen = [wanted]
     else:
         chosen = list(wanted)
-    # numbers taken from another frame are numpy's, which DuckDB does not take
+    # numbers from another frame are numpy's, which DuckDB does not accept
     known = [v.item() if hasattr(v, "item") else v for v in chosen if v is not None]
     parts = [f'"{column}" IN ({", ".join("?" * len(known))})'] if known else []
     parts += [f'"{column}" IS NULL'] if len(known) < len(chosen) else []

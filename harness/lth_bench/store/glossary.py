@@ -1,6 +1,6 @@
-"""What every view and every column of a view means; written into the database as comments.
+"""The meaning of every view and column; written into the database as comments.
 
-A column name means the same in every view that has it, so each is explained once.
+A column name means the same in every view, so each is explained once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ VIEWS = {
     "paired": "Differences seed by seed: to dense, to the suite's baseline, and of a control to "
     "its own ticket.",
     "cost": "Mean cost of a ticket, search included: without sharing, and as spent.",
-    "sharing": "What a suite's strategies asked to be trained, and what of it was trained.",
+    "sharing": "Trainings requested by a suite's strategies, and how many were run.",
     "devices": "What each device of a run trained: steps, seconds, throughput, peak memory.",
     "failures": "Planned rows without a result, and why.",
     "matching": "The sparsest density at which a label is not worse than dense.",
@@ -24,8 +24,8 @@ VIEWS = {
 
 COLUMNS = {
     # what was planned
-    "experiment_id": "Hash of what decides the experiment's results, but for the data's content "
-    "and the numerics.",
+    "experiment_id": "Hash of everything that decides the experiment's results, except the data's "
+    "content and the numerics.",
     "config_id": "Hash of the label's configuration on the task, without seed and density.",
     "suite": "Name of the suite.",
     "strategy": "Registered name of the strategy.",
@@ -40,7 +40,7 @@ COLUMNS = {
     "source_recipe": "Recipe the ticket was found with; the task's own unless transferred.",
     "seed": "Seed: same initial values and data order for every strategy.",
     "task": "Number of the suite's task within this file.",
-    "target_density": "Density asked for, fraction kept in (0, 1]; 1.0 is the dense run.",
+    "target_density": "Target density, the fraction kept, in (0, 1]; 1.0 is the dense run.",
     "densities": "Target densities the experiment reports.",
     "controls": "Controls it trains beside each reported ticket.",
     "iterative": "Whether each density continues from the one before.",
@@ -71,9 +71,10 @@ COLUMNS = {
     "test_accuracy": "Test accuracy after the last step, fraction in [0, 1].",
     "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "
     "deviation in their intervals counts as half of that at least. NULL where not recorded.",
-    "empty_layers": "Prunable layers without a weight left, which is layer collapse.",
-    "collapsed": "Seeds whose ticket has a layer without a weight left, or no path from input to "
-    "output: layer collapse.",
+    "empty_layers": "Prunable layers with no remaining weights (layer collapse).",
+    "collapsed": "Seeds whose ticket has a layer with no remaining weights, or no path from input "
+    "to "
+    "output (layer collapse).",
     "test_loss": "Test loss after the last step.",
     "val_accuracy": "Validation accuracy after the last step, fraction in [0, 1].",
     "train_accuracy": "Accuracy on the training split after the last step, fraction in [0, 1].",
@@ -82,17 +83,17 @@ COLUMNS = {
     "run_id": "Run that recorded it; see the table environments.",
     "recorded_at": "When it was recorded, UTC.",
     # cost
-    "steps": "Optimiser steps of the ticket's own training.",
+    "steps": "Optimizer steps of the ticket's own training.",
     "examples": "Training examples seen by the ticket's own training.",
     "flops_dense": "FLOPs of the ticket's own training as executed, 2 a multiply-add.",
     "flops_masked_theoretical": "FLOPs of the same if pruned weights cost nothing.",
     "seconds": "Wall-clock seconds of the training (in experiments: of the whole experiment).",
-    "search_steps": "Optimiser steps spent to find the ticket, without sharing.",
+    "search_steps": "Optimizer steps spent to find the ticket, without sharing.",
     "search_examples": "Training examples seen to find the ticket.",
     "search_flops_dense": "FLOPs spent to find the ticket, as executed.",
     "search_flops_masked_theoretical": "FLOPs of the same if pruned weights cost nothing.",
     "search_seconds": "Wall-clock seconds spent to find the ticket, without sharing.",
-    "spent_steps": "Optimiser steps actually executed; shared trainings count once.",
+    "spent_steps": "Optimizer steps actually executed; shared trainings count once.",
     "spent_seconds": "Wall-clock seconds actually spent.",
     "total_steps": "Steps of search and training.",
     "total_examples": "Examples of search and training.",
@@ -102,21 +103,21 @@ COLUMNS = {
     "total_seconds": "Seconds of search and training, without sharing.",
     "flops_ratio": "FLOPs of search and training as executed / FLOPs of the dense run.",
     "flops_masked_ratio": "The same if pruned weights cost nothing.",
-    "tuning_steps": "Optimiser steps of the trials that found the parameters, without "
+    "tuning_steps": "Optimizer steps of the trials that found the parameters, without "
     "sharing; NULL where nothing was tuned.",
     "tuning_seconds": "Wall-clock seconds of the trials.",
     # sharing
     "trainings_asked": "Trainings that the strategies asked for: of each strategy, task and seed "
     "every one once, the dense run included.",
     "trainings_run": "Trainings done for this suite; the others were shared, or found from before.",
-    "steps_asked": "Optimiser steps of the trainings asked for.",
-    "steps_run": "Optimiser steps of the trainings done.",
+    "steps_asked": "Optimizer steps of the trainings asked for.",
+    "steps_run": "Optimizer steps of the trainings done.",
     "steps_share": "steps_run / steps_asked.",
     # devices
     "host": "Name of the machine.",
     "seconds_run": "Wall-clock seconds of the trainings done, summed over the processes that did "
     "them; each cohort counts once.",
-    "model_steps_per_second": "steps_run / seconds_run: optimiser steps a second of one worker "
+    "model_steps_per_second": "steps_run / seconds_run: optimizer steps a second of one worker "
     "process, those of all trainings in its cohorts added.",
     "peak_memory": "Bytes that a cohort held on the device at most; NULL on a CPU.",
     "cohort_size": "Trainings stacked into one computation, at most.",
@@ -129,14 +130,14 @@ COLUMNS = {
     "directions": "maximize or minimize, for each objective.",
     "trials": "Trials of the study.",
     "trials_complete": "Trials with a value.",
-    "trials_pruned": "Trials given up early.",
+    "trials_pruned": "Trials stopped early.",
     "trials_failed": "Trials without a value: failed or diverged.",
     "best_trial": "Number of the best trial, ties to the first; NULL for two objectives.",
     "best_value": "Its value, on the validation split.",
     "best_params": "Its parameters, JSON.",
     "default_value": "Value of the suite's own settings, which are tried first.",
     "sampler": "What proposed the trials.",
-    "pruner": "What gave trials up early.",
+    "pruner": "What stopped trials early.",
     "budget": "What each strategy may spend, JSON: trials, steps or minutes.",
     # over the seeds
     "n": "Seeds with a result.",
@@ -172,5 +173,5 @@ COLUMNS = {
     "geometric mean over the seeds.",
     "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better; a "
     "row that lost a seed neither is on the front nor keeps others off.",
-    "on_cost_front": "The same of accuracy and flops_masked_ratio; false where there is no ratio.",
+    "on_cost_front": "The same for accuracy and flops_masked_ratio; false without a ratio.",
 }

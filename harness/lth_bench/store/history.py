@@ -1,4 +1,6 @@
-"""What a journal holds, by key, with where each line of it is. Of a key, the last record counts."""
+"""The content of a journal by key, with the position of each line. The last record of a
+key counts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _TASK = (
     "suite", "label", "model", "dataset", "recipe",
     "source_model", "source_dataset", "source_recipe",
 )  # fmt: skip
-"""Of what agrees in these, the configuration planned last counts."""
+"""Of plans that agree in these fields, the last one counts."""
 
 
 _SEPARATOR = "\x1f"
@@ -29,29 +31,29 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedEarlier:
-    """A run of a suite, or an experiment as it was planned last."""
+    """A run of a suite, or the last plan of an experiment."""
 
     offset: int
     group: str
-    """Within it the order counts: a suite, or a suite's label on a task."""
+    """Plans are ordered within it: a suite, or a suite's label on a task."""
     at: str
     run_id: str
     config_id: str
 
     @property
     def when(self) -> tuple[str, str]:
-        """What plans of several journals are put in order by."""
+        """Sort key for the plans of several journals."""
         return self.at, self.run_id
 
 
 class Result(NamedTuple):
-    """What became of an experiment, or of its place (target density, control)."""
+    """The result of an experiment, or of one of its places (target density, control)."""
 
     offset: int
     experiment: str
     status: str
     accuracy: Any
-    """Test accuracy, of a ticket that has one."""
+    """Test accuracy, for a ticket that has one."""
 
     @property
     def worth(self) -> int:
@@ -60,12 +62,12 @@ class Result(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether a rerun would leave it as it is."""
+        """Whether a rerun would keep it."""
         return self.worth == 3
 
     @property
     def outcome(self) -> tuple[str, Any]:
-        """What two results of one place are compared by."""
+        """What two results of the same place are compared by."""
         return self.status, self.accuracy
 
 
@@ -89,7 +91,7 @@ class History:
     """Offsets of records of kinds that this version does not know, by a hash of the line."""
 
     def add(self, record: dict[str, Any], line: bytes, offset: int) -> None:
-        """Take the next record of the journal."""
+        """Add the journal's next record."""
         kind = record["record"]
         experiment = str(record.get("experiment_id"))
         status = str(record.get("status"))
@@ -107,7 +109,7 @@ class History:
             for plan in planned(record):
                 key = plan_key(plan)
                 group = _joined(plan.get(name) for name in _TASK)
-                if plan.get("scored_on", "test") != "test":  # a trial's; it replaces no other
+                if plan.get("scored_on", "test") != "test":  # a trial's, which replaces no other
                     group = _joined((group, plan.get("experiment_id")))
                 run, config = str(record.get("run_id")), str(plan.get("config_id"))
                 _put(
@@ -141,7 +143,7 @@ class History:
 
 
 def read_history(journal: Path) -> History:
-    """Go through a journal once. UserError for a line that is no record."""
+    """Read a journal once. UserError for a line that is not a record."""
     history = History()
     for offset, line in whole_lines(journal):
         history.add(decode(line, journal, offset), line, offset)
@@ -149,7 +151,7 @@ def read_history(journal: Path) -> History:
 
 
 def plan_key(plan: dict[str, Any]) -> str:
-    """Suite and experiment_id of an experiment that was planned."""
+    """Suite and experiment_id of a planned experiment."""
     return _joined((plan.get("suite"), plan.get("experiment_id")))
 
 
@@ -168,6 +170,6 @@ def _at(record: dict[str, Any]) -> str:
 
 
 def _put(found: dict[str, Any], key: str, value: object) -> None:
-    """At the end, for it is the last of its key."""
+    """Insert at the end, since it is the last record of its key."""
     found.pop(key, None)
     found[key] = value

@@ -1,4 +1,4 @@
-"""What a set of results holds, and in what state its files are."""
+"""What a set of results contains, and the state of its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTED = (
 def describe(paths: Paths, note: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Files with sizes in bytes, versions, rows by table, experiments by status.
 
-    Brings the database up to the journal; `up_to_date` says whether it was before.
+    Brings the database up to date with the journal; `up_to_date` says whether it already was.
     """
     paths.require()
     current = is_current(paths)

@@ -1,4 +1,4 @@
-"""The journal: one JSON record a line, on disk before anything else learns of it."""
+"""The journal: one JSON record per line, on disk before anything else uses it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 LONGEST = 1 << 28
-"""Bytes of a line, at most. A plan of 100,000 experiments, the most that is run, takes a third."""
+"""Maximum bytes of a line. A plan of 100,000 experiments, the maximum, takes a third of it."""
 
 
 MOST_LOCK = 1 << 16
-"""Bytes of a lock file, which names a process."""
+"""Maximum bytes of a lock file, which names a process."""
 
 
 class Journal:
     """Reads the journal of a set of results, and writes it between `open` and `close`.
 
-    One process writes at a time: `open` takes a lock that dies with the process. Workers must
-    not be forked while it is held, because a child would keep it.
+    One process writes at a time: `open` takes a lock that is released when the process ends. Do not
+    fork workers while it is held, because a child would keep it.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -50,9 +50,9 @@ class Journal:
         self._thread = threading.Lock()
 
     def open(self) -> Journal:
-        """Begin to write. A last line torn by a crash is moved to the `.torn` file first.
+        """Start writing. An incomplete last line, from a crash, is first moved to the `.torn` file.
 
-        UserError if another run writes to these results, or if the folder cannot be written.
+        UserError if another run writes to these results, or if the folder is not writable.
         """
         if self._fd is not None:
             return self
@@ -73,7 +73,7 @@ class Journal:
         return self
 
     def close(self) -> None:
-        """Stop writing and let others write."""
+        """Stop writing and release the lock."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -87,7 +87,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Stop writing. Of what was refused before its first record no journal is left."""
+        """Stop writing. A journal refused before its first record is removed."""
         if kind is not None and self._fresh and self._fd is not None:
             empty = not self._written and not os.fstat(self._fd).st_size
             if empty and self._still_there():
@@ -95,20 +95,20 @@ class Journal:
         self.close()
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record (see `store.records`) and flush it to the disk before returning.
+        """Write one record (see `store.records`) and flush it to disk before returning.
 
-        `at` is added where it is absent. Numbers that are not finite become null. A record that
-        does not fit on the disk leaves no trace, and a UserError says what to do.
+        `at` is added if missing. Numbers that are not finite become null. A record that does not
+        fit on the disk leaves no trace; the UserError says what to do.
         """
         line = encode(record)
         with self._thread:
             self._write(self._end(), (line,))
 
     def extend(self, lines: Iterable[bytes]) -> None:
-        """Write lines as `encode` makes them, and flush them to the disk once, at the end.
+        """Write lines made by `encode`, and flush them to disk once at the end.
 
-        All or none: where the disk refuses, where making a line fails, and on Ctrl-C, none stays.
-        A process that is killed meanwhile leaves a beginning of them, the last perhaps torn.
+        All or none: after a disk error, an error in making a line, or Ctrl-C, none remains. A
+        process killed meanwhile leaves some of them, the last one possibly incomplete.
         """
         with self._thread:
             end = self._end()
@@ -125,10 +125,10 @@ class Journal:
         return os.lseek(self._fd, 0, os.SEEK_END)
 
     def _write(self, end: int, chunks: Iterable[bytes]) -> None:
-        """Write and flush. Where the disk refuses, cut off what is there after `end`."""
+        """Write and flush. On a disk error, truncate to `end`."""
         assert self._fd is not None
         try:
-            # what is written now could not be read again; two looks take 3 µs, a flush a hundred
+            # otherwise writes would be lost; the two checks take 3 µs, a flush a hundred
             if not self._still_there():
                 raise FileNotFoundError(errno.ENOENT, "it was removed or replaced while in use")
             if end < self._written:
@@ -149,10 +149,10 @@ class Journal:
             return False
 
     def read(self, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
-        """Every whole record from a byte offset on, each with the offset that follows it.
+        """Every complete record from a byte offset on, each with the offset after it.
 
-        A torn last line is passed over. A missing journal has no records. UserError for a line
-        that is no record, with its position.
+        An incomplete last line is skipped. A missing journal has no records. UserError, with its
+        position, for a line that is not a record.
         """
         for start, line in whole_lines(self.paths.journal, offset):
             yield decode(line, self.paths.journal, start), start + len(line)
@@ -179,7 +179,7 @@ class Journal:
             raise disk_error(error, self.paths.lock, "write") from error
 
     def _set_torn_aside(self, fd: int) -> None:
-        """Cut off what follows the last newline, after a copy of it is on disk."""
+        """Copy everything after the last newline to another file on disk, then cut it off."""
         size = os.lseek(fd, 0, os.SEEK_END)
         whole = end_of_lines(self.paths.journal, size)
         if whole == size:
@@ -194,21 +194,21 @@ class Journal:
 
 
 class Ending(NamedTuple):
-    """How an experiment has ended, and what its results rest on, as far as that was recorded."""
+    """How an experiment ended, and the data and numerics of its results, as far as recorded."""
 
     status: str
     fingerprint: str | None = None
-    """Of the content of its data."""
+    """Fingerprint of its data."""
     replaces: str | None = None
-    """Of the data that its earlier results were from, where they were given up for this."""
+    """Fingerprint of the data of earlier results that were discarded in favour of this."""
     numerics: Mapping[str, Any] = MappingProxyType({})
     """`torch`, `engine`, `device`."""
 
 
 def endings(paths: Paths, cohort_size: int | None = None) -> dict[str, Ending]:
-    """experiment_id → how it last ended, straight from the journal, whatever the database knows.
+    """experiment_id → how it last ended, read from the journal, independent of the database.
 
-    With `cohort_size`, only of experiments that ran at this size.
+    With `cohort_size`, only experiments that ran at this size.
     """
     found: dict[str, Ending] = {}
     for offset, line in whole_lines(paths.journal):
@@ -235,14 +235,14 @@ def _text(value: object) -> str | None:
 
 
 def finished(paths: Paths, cohort_size: int | None = None) -> dict[str, str]:
-    """experiment_id → its last status, as `endings` has it."""
+    """experiment_id → its last status, as in `endings`."""
     return {identity: ending.status for identity, ending in endings(paths, cohort_size).items()}
 
 
 def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Every whole line from a byte offset on, each with its own offset; empty ones left out.
+    """Every complete line from a byte offset on, each with its own offset, without empty lines.
 
-    A torn last line is passed over. A missing journal has no lines.
+    An incomplete last line is skipped. A missing journal has no lines.
     """
     if not journal.exists():
         return
@@ -258,7 +258,7 @@ def whole_lines(journal: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """Its lines; of one that is longer than any, the pieces."""
+    """The file's lines; a line above the maximum length comes in pieces."""
     return iter(partial(file.readline, LONGEST), b"")
 
 
@@ -269,15 +269,15 @@ def require_short(line: bytes, journal: Path, offset: int) -> None:
 
 
 def is_ticket(line: bytes) -> bool:
-    """Whether a line can be told to be a ticket's without parsing it. Tickets are most of the
-    bytes, and `encode` puts the kind first.
+    """Whether a line is recognisably a ticket's without parsing it. Tickets are most of the bytes,
+    and `encode` writes the kind first.
     """
     return line.startswith(b'{"record":"ticket"')
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
-    """One line of the journal: compact JSON, `record` and `at` first, no NaN, no lone surrogate, no
-    password.
+    """One line of the journal: compact JSON, `record` and `at` first, without NaN, lone surrogates
+    or passwords.
     """
     head = {"record": record["record"], "at": record.get("at") or now()}
     whole = {**head, **{k: v for k, v in record.items() if k not in head}}
@@ -286,17 +286,17 @@ def encode(record: Mapping[str, Any]) -> bytes:
     except ValueError:
         text = json.dumps(_finite(whole), separators=(",", ":"), ensure_ascii=False)
     text = redacted(text)
-    # A file name in a reason may hold bytes that are no UTF-8; DuckDB reads only UTF-8.
+    # A file name in a reason may have bytes that are not UTF-8; DuckDB reads only UTF-8.
     return text.encode("utf-8", "replace") + b"\n"
 
 
 def _without_passwords(line: bytes) -> bytes:
-    """A line that another version may have written."""
+    """For a line that may be from another version."""
     return redacted(line.decode("utf-8", "replace")).encode() if b"://" in line else line
 
 
 def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
-    """The record of a whole line. UserError if it is none."""
+    """The record of a complete line. UserError if it is not one."""
     try:
         record = STRICT.decode(line.decode())
     except (ValueError, RecursionError) as error:
@@ -309,7 +309,7 @@ def decode(line: bytes, journal: Path, offset: int) -> dict[str, Any]:
 def end_of_lines(journal: Path, size: int) -> int:
     """The offset just after the last newline within the first `size` bytes.
 
-    UserError where what follows it is longer than any record.
+    UserError if what follows is longer than any record.
     """
     with open_to_read(journal, "journal") as file:
         end = size
@@ -317,7 +317,7 @@ def end_of_lines(journal: Path, size: int) -> int:
             if size - end > LONGEST:
                 raise UserError(
                     f"{journal} ends in a line of more than {LONGEST:,} bytes, which is not a "
-                    f"record. Delete that line; every other line counts by itself"
+                    f"record. Delete that line; all other lines are independent of it"
                 )
             start = max(0, end - (1 << 16))
             file.seek(start)
@@ -329,18 +329,18 @@ def end_of_lines(journal: Path, size: int) -> int:
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601, to the millisecond."""
+    """The current time in UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def bad_record(journal: Path, offset: int, why: str) -> UserError:
-    """The error for a line of the journal, which begins at `offset`, that is no record of it."""
+    """The error for the line of the journal at `offset`, which is not a valid record."""
     with open_to_read(journal, "journal") as file:
         number = sum(file.read(1 << 20).count(b"\n") for _ in range(offset >> 20))
         number += file.read(offset % (1 << 20)).count(b"\n") + 1
     return UserError(
         f"{journal}, line {number} is not a record of the journal ({why}). Delete that line; "
-        f"every other line counts by itself"
+        f"all other lines are independent of it"
     )
 
 
@@ -355,7 +355,7 @@ def _finite(value: Any) -> Any:
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines joined into pieces of about a megabyte, for fewer calls."""
+    """The lines joined into pieces of about a megabyte, for fewer system calls."""
     piece: list[bytes] = []
     size = 0
     for line in lines:
@@ -375,13 +375,13 @@ def _write_all(fd: int, line: bytes) -> None:
 
 
 def _truncate(fd: int, size: int) -> None:
-    # Where even that fails, the torn line is set aside when the journal is next opened.
+    # If even that fails, the incomplete line is set aside when the journal is next opened.
     with contextlib.suppress(OSError):
         os.ftruncate(fd, size)
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file's name is on disk only when its folder is."""
+    """A new file's name is only on disk once its folder is flushed."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

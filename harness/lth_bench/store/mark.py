@@ -1,4 +1,4 @@
-"""How far a database has been folded, and whether it is one of ours."""
+"""How far a database is up to date with its journal, and whether it is one of ours."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _WINDOW = 4096
-"""Bytes at the beginning of the journal and before the offset that are compared with it."""
+"""Bytes at the start of the journal and before the offset that are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileMark:
-    """How far a database has come: the bytes of the journal it was folded from."""
+    """How much of the journal, in bytes, a database was built from."""
 
     schema_version: int
     offset: int
@@ -29,16 +29,16 @@ class FileMark:
     tail: str
 
     def continues(self, journal: Path) -> bool:
-        """Whether the journal is still the one folded so far, perhaps with more at its end."""
+        """Whether the journal is still the same, possibly with more at its end."""
         return journal.stat().st_size >= self.offset and (self.head, self.tail) == digests(
             journal, self.offset
         )
 
 
 def read_mark(con: DuckDBPyConnection, paths: Paths) -> FileMark | None:
-    """How far the database is; None for an empty one.
+    """The database's mark; None for an empty one.
 
-    UserError for a database that is not lth-bench's, or that a newer version made.
+    UserError for a database that is not lth-bench's, or was made by a newer version.
     """
     import duckdb
 
@@ -69,7 +69,7 @@ def read_mark(con: DuckDBPyConnection, paths: Paths) -> FileMark | None:
 
 
 def write_mark(con: DuckDBPyConnection, mark: FileMark) -> None:
-    """Record how far the database is, within the caller's transaction."""
+    """Store the mark, within the caller's transaction."""
     con.execute("DELETE FROM meta")
     con.execute(
         "INSERT INTO meta VALUES ('schema_version', ?), ('journal_offset', ?), ('records', ?), "
@@ -81,7 +81,7 @@ def write_mark(con: DuckDBPyConnection, mark: FileMark) -> None:
 def digests(journal: Path, offset: int) -> tuple[str, str]:
     """Hashes of the journal's first bytes and of the bytes just before an offset.
 
-    They tell a journal that has grown from one that was replaced.
+    They distinguish a journal that has grown from one that was replaced.
     """
     with open_to_read(journal, "journal") as file:
         head = file.read(min(_WINDOW, offset))

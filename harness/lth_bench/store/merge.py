@@ -1,13 +1,12 @@
-"""Bring results from elsewhere into a journal, as if they had been run here.
+"""Merges results from elsewhere into a journal, as if they had been run here.
 
-What is here stays. Of what is there, a merge takes what is missing here: experiments, tickets of
-densities and controls that have none, and results where there is only a failure or nothing yet.
-Checkpoints are not merged.
+Local results are kept. A merge adds what is missing: experiments, tickets of densities and controls
+that have none, and results where there is only a failure or nothing yet. Checkpoints are not
+merged.
 
-A suite's settings, and a label's configuration on a task, are those planned last. So where both
-sides have planned, the plans are put in the order of their times, and what is out of that order
-is written again. That makes a merge the same in either direction, and lets a repetition complete
-one that was killed.
+A suite's settings, and a label's configuration on a task, are those planned last. If both sides
+have plans, they are ordered by time, and plans out of that order are written again. So a merge
+gives the same in either direction, and repeating one that was killed completes it.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from lth_bench.store.replay import Pick, lines, replay
 
 @dataclass(frozen=True, kw_only=True)
 class MergeReport:
-    """What came from one set of results."""
+    """What was merged from one set of results."""
 
     source: Path
     experiments_new: int
     experiments_known: int
     tickets_new: int
-    """Finished rounds, intermediate ones included."""
+    """Finished rounds, including intermediate ones."""
     tickets_known: int
     filled: int
-    """Experiments that had failed here, or were not finished, and have a better end now."""
+    """Experiments that had failed or were unfinished here, and now have a better outcome."""
     different: int
-    """Experiments with another result there where there is one here; the one here is kept."""
+    """Experiments with different results there and here; the local one is kept."""
     configurations: tuple[str, ...]
-    """Labels on tasks whose newest configuration there is not the one here, and which counts."""
+    """Labels on tasks whose newest configurations differ, and which one counts."""
     records: int
     """Records written."""
     trials_new: int = 0
@@ -52,7 +51,7 @@ def merge(own: Paths, others: Sequence[Path]) -> tuple[list[MergeReport], FoldRe
     """Merge results from elsewhere into `own`, one after another, and fold them.
 
     All are checked before anything is written. UserError for results that are missing, damaged,
-    newer, not lth-bench's, or `own` themselves; where a run writes to `own`; and where `own` is a
+    newer, not lth-bench's, or `own` themselves; if a run writes to `own`; and if `own` is a
     database without its journal.
     """
     _check_own(own)
@@ -71,7 +70,7 @@ def merge(own: Paths, others: Sequence[Path]) -> tuple[list[MergeReport], FoldRe
 
 def _check_own(own: Paths) -> None:
     if own.journal.exists():
-        fold(own, patience=0.0)  # says what is wrong with ours, if anything
+        fold(own, patience=0.0)  # raises if something is wrong with ours
     elif own.results.exists() and own.results.stat().st_size:
         raise UserError(
             f"{own.results} has no journal beside it to merge into; merge it and the others into "
@@ -80,9 +79,9 @@ def _check_own(own: Paths) -> None:
 
 
 def merge_journal(journal: Journal, source: Path, theirs: Path) -> MergeReport:
-    """Append to an open journal what it lacks of the journal `theirs`, in one go.
+    """Append to an open journal everything it lacks from the journal `theirs`, in one write.
 
-    `source` is what the user calls it.
+    `source` is the user's name for it.
     """
     ours = journal.paths.journal
     here, there = read_history(ours), read_history(theirs)
@@ -98,7 +97,7 @@ def merge_journal(journal: Journal, source: Path, theirs: Path) -> MergeReport:
     others = [offset for key, offset in there.others.items() if key not in here.others]
     picks = replay(here.runs, there.runs, ours, theirs)
     picks += replay(here.plans, there.plans, ours, theirs)
-    # in their order: an experiment's end comes after its tickets
+    # in their order: an experiment's end follows its tickets
     results = [*(x.offset for x in (*places, *rounds, *ends, *trials)), *others]
     picks += [Pick(theirs, offset) for offset in sorted(results)]
     if picks:
@@ -127,7 +126,7 @@ def _is_result(result: Result | None) -> bool:
 
 
 def _different(here: Mapping[str, Result], there: Mapping[str, Result]) -> int:
-    """Experiments that ended otherwise there at a density where there is a result here."""
+    """Experiments with another result there at a density with a result here."""
     found = set()
     for key, theirs in there.items():
         ours = here.get(key)

@@ -1,7 +1,7 @@
-"""What a metric's name says of it: the unit of its values, which way is better, on which split.
+"""What a metric's name implies: the unit of its values, which direction is better, and the split.
 
-One table of rules for Python (`analysis.measures`) and for SQL (the macros `metric_unit` and
-`higher_is_better`), so that a leaderboard in a notebook ranks as the command line does.
+One table of rules for Python (`analysis.measures`) and SQL (the macros `metric_unit` and
+`higher_is_better`), so that a leaderboard in a notebook ranks like the command line.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MetricUnit = Literal["fraction", "steps", "examples", "FLOPs", "s", ""]
-"""Of a metric's values; a fraction is written in percent, its differences in points."""
+"""The unit of a metric's values; a fraction is written in percent, its differences in points."""
 
 MetricSplit = Literal["test", "val", "train", ""]
-"""The data that a metric is measured on; "" where it is none of a split."""
+"""The split that a metric is measured on; "" if none."""
 
 COLUMNS = (
     "test_accuracy", "early_stop_accuracy", "test_loss", "val_accuracy", "train_accuracy",
@@ -27,23 +27,23 @@ COLUMNS = (
     "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
     "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
 )  # fmt: skip
-"""Metrics that every ticket may have: the numeric columns of `tickets_flat`."""
+"""Metrics of every ticket: the numeric columns of `tickets_flat`."""
 
 DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy"}
 """Metrics computed from columns of a ticket `f`, in SQL."""
 
 ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
-"""Fractions of the test examples, so that two values lie 1 / `test_examples` apart at least."""
+"""Fractions of the test examples, so that two values differ by at least 1 / `test_examples`."""
 
 
 class MetricRule(NamedTuple):
-    """What the names that match a pattern have in common."""
+    """Properties shared by the names that match a pattern."""
 
     pattern: str
     """With * as in file names."""
     unit: MetricUnit
     higher: bool
-    """Whether larger values are better."""
+    """Whether higher values are better."""
 
 
 RULES = (
@@ -59,12 +59,12 @@ RULES = (
     MetricRule("*flops*", "FLOPs", False),
     MetricRule("*seconds", "s", False),
 )
-"""The first that matches holds. Of all other names, a plugin's, larger values are taken to be
-better, and the unit is none."""
+"""The first match applies. For all other names, those of plugins, higher is better and there is
+no unit."""
 
 
 def rule_of(metric: str) -> MetricRule | None:
-    """What is known of a metric by its name; None of a plugin's own."""
+    """The rule for a metric's name; None for a plugin's own."""
     return next((rule for rule in RULES if fnmatchcase(metric, rule.pattern)), None)
 
 
@@ -77,7 +77,7 @@ def split_of(metric: str) -> MetricSplit:
 
 
 def require_metric(con: DuckDBPyConnection, metric: str) -> None:
-    """UnknownName, with the metrics there are, for one that no ticket has."""
+    """UnknownName, listing the known metrics, for one that no ticket has."""
     if metric in COLUMNS or metric in DERIVED:
         return
     reported = con.execute("SELECT DISTINCT metric FROM metrics").fetchall()
@@ -114,7 +114,7 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
 
 
 def macros() -> str:
-    """SQL that makes the macros which tell of a metric, and the table macro `scored`."""
+    """SQL that creates the macros on metrics, and the table macro `scored`."""
     units = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN '{r.unit}'" for r in RULES)
     ways = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN {r.higher}" for r in RULES)
     tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)

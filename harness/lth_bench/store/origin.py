@@ -1,4 +1,4 @@
-"""Results from elsewhere that are to be merged: where their journal is, and whether it is whole."""
+"""Finds and checks the journal of results to be merged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def find_journal(other: Path, own: Paths, extracted: Path) -> Path:
     """The journal of results from elsewhere, checked to its end.
 
     `other` is a database with its journal beside it, a snapshot, whose journal is written to
-    `extracted`, or a journal (.jsonl). UserError for anything else, for what is damaged,
-    unfinished or newer, and for our own results.
+    `extracted`, or a journal (.jsonl). UserError for anything else, for what is damaged, incomplete
+    or newer, and for our own results.
     """
     try:
         return _find(other, own, extracted)
     except OSError as error:
         raise UserError(f"cannot copy the records of {other}: {error.strerror or error}") from error
-    except UserError as error:  # the store's own advice is about ours
+    except UserError as error:  # the store's own advice concerns our results
         said = error.message.replace(str(extracted), f"{other}, table journal")
         raise UserError(said.replace(" with --results", "")) from error
 
@@ -41,19 +41,23 @@ def _find(other: Path, own: Paths, extracted: Path) -> Path:
     if not journal.exists() and (alone or not other.exists()):
         raise UserError(f"there are no results at {other}; name a .duckdb or .journal.jsonl file")
     if _same(journal, own.journal) or _same(other, own.results):
-        raise UserError(f"{other} is the very file to merge into; name other results")
+        raise UserError(f"{other} is the file to merge into; name other results")
     if not journal.exists():
         extract_journal(paths, extracted)
         journal = extracted
     elif other.exists() and not alone:
         with suppress(Locked, Corrupt), naming_damage(paths), open_safe(paths) as con:
-            read_mark(con, paths)  # a newer version's, or something else; damage does no harm
+            read_mark(
+                con, paths
+            )  # raises for a newer version's or another program's; damage does not matter
     _check(journal)
     return journal
 
 
 def _check(journal: Path) -> None:
-    """UserError unless every line is a record with fields of the right types, the last whole."""
+    """UserError unless every line is a record with fields of the right types, and the last is
+    complete.
+    """
     import duckdb
 
     size = journal.stat().st_size

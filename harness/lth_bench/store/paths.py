@@ -1,4 +1,4 @@
-"""Where results lie on disk, and what to tell the user when the disk refuses."""
+"""Where results are stored, and the messages for disk errors."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from lth_bench.errors import UserError
 from lth_bench.system.files import open_regular
 
 DEFAULT_RESULTS = Path("reports/results.duckdb")
-"""Where results go when neither `--results` nor LTH_BENCH_RESULTS says otherwise."""
+"""Where results are written without `--results` and LTH_BENCH_RESULTS."""
 
 MISREAD = ("?",) if os.name == "nt" else ("?", "\\")
-"""To DuckDB a ? begins options, and a backslash separates folders, whatever the system says."""
+"""DuckDB reads ? as the start of options, and a backslash as a path separator on any system."""
 
 
 class DiskError(UserError):
-    """A refusal of the operating system: no space, no right to write, no such folder."""
+    """An error of the operating system: disk full, no permission, no such folder."""
 
 
 class Unreadable(DiskError):
-    """A file of the results that cannot be read; nothing else serves in its place."""
+    """A file of the results that cannot be read and cannot be replaced."""
 
 
 def default_results() -> Path:
-    """The DuckDB file that LTH_BENCH_RESULTS names, or `reports/results.duckdb`."""
+    """The DuckDB file given by LTH_BENCH_RESULTS, or `reports/results.duckdb`."""
     return Path(os.environ.get("LTH_BENCH_RESULTS") or DEFAULT_RESULTS)
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one set of results, all beside the DuckDB file that `--results` names."""
+    """The files of one set of results, all beside the DuckDB file given by `--results`."""
 
     results: Path
     """The DuckDB file: an index, which `lth-bench db rebuild` rebuilds from the journal."""
@@ -55,17 +55,17 @@ class Paths:
 
     @property
     def quoted(self) -> str:
-        """The DuckDB file as a shell takes it, for commands that are told to the user."""
+        """The DuckDB file quoted for a shell, for commands shown to the user."""
         return shlex.quote(str(self.results))
 
     @property
     def journal(self) -> Path:
-        """One JSON record a line, append-only: the truth."""
+        """One JSON record per line, append-only: the source of truth."""
         return self.results.with_suffix(".journal.jsonl")
 
     @property
     def torn(self) -> Path:
-        """Where torn last lines of the journal are set aside."""
+        """Where incomplete last lines of the journal are moved."""
         return self.results.with_suffix(".journal.jsonl.torn")
 
     @property
@@ -80,11 +80,11 @@ class Paths:
 
     @property
     def tuning(self) -> Path:
-        """Optuna's store of the studies, where a suite names no other."""
+        """Optuna's storage of the studies, unless a suite gives another."""
         return self.results.with_suffix(".tuning.log")
 
     def make_folder(self) -> None:
-        """Make the folder that holds the results. UserError where that cannot be."""
+        """Create the results' folder. UserError if that is impossible."""
         try:
             self.results.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -101,7 +101,7 @@ class Paths:
 
 
 def open_to_read(file: Path, what: str) -> BinaryIO:
-    """A file of the results. FileNotFoundError where there is none, else Unreadable."""
+    """Open a file of the results. FileNotFoundError if it does not exist, else Unreadable."""
     try:
         return open_regular(file)
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def open_to_read(file: Path, what: str) -> BinaryIO:
 
 
 def looks_like_duckdb(file: Path) -> bool:
-    """Whether a file is missing, empty, or begins as DuckDB's files do."""
+    """Whether a file is missing, empty, or starts like a DuckDB file."""
     try:
         with open_to_read(file, "database") as opened:
             head = opened.read(12)
@@ -124,7 +124,7 @@ def looks_like_duckdb(file: Path) -> bool:
 
 
 def _require_openable(results: Path) -> None:
-    """UserError for a name that DuckDB takes for another file's, or for none."""
+    """UserError for a name that DuckDB would misread or reject."""
     name = str(results)
     try:
         name.encode()
@@ -134,17 +134,19 @@ def _require_openable(results: Path) -> None:
             f"another file"
         ) from None
     if "\0" in name:
-        raise UserError(f"--results {name!r} has a NUL in it, which no file's name may have")
+        raise UserError(f"--results {name!r} contains a NUL, which is not allowed in file names")
     for sign in MISREAD:
         if sign in name:
             raise UserError(
-                f"--results {name!r} has a {sign} in it, which DuckDB does not take for a part of "
+                f"--results {name!r} contains a {sign}, which DuckDB does not read as part of "
                 f"the name; name another file or folder"
             )
 
 
 def _behind_link(results: Path) -> Path:
-    """The file that is meant: what belongs to the results lies beside it, not beside a link."""
+    """The file that a link points to: the other files of the results are beside it, not beside the
+    link.
+    """
     try:
         if not results.is_symlink():
             return results
@@ -166,25 +168,25 @@ def _behind_link(results: Path) -> Path:
 
 
 def _kind(file: Path) -> int | None:
-    """What there is, as `stat.S_IFMT` gives it; None for nothing."""
+    """The type of a file as `stat.S_IFMT` returns it; None if it does not exist."""
     try:
         return stat.S_IFMT(file.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DiskError(
-            f"cannot look at {file}: {error.strerror or error}; name other results with --results"
+            f"cannot access {file}: {error.strerror or error}; name other results with --results"
         ) from error
 
 
 def disk_error(error: OSError, path: Path, doing: str) -> DiskError:
-    """A refusal of the operating system in the user's words: what, where, and what to do."""
+    """An error of the operating system in the user's terms: what, where, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        do = "What was recorded before is kept. Free some space, then rerun the command to resume"
+        do = "Everything recorded before is safe. Free some space, then rerun the command to resume"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         do = "Make it writable, or name another place with --results or LTH_BENCH_RESULTS"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR):
-        do = "Bring the folder back, or name another place with --results or LTH_BENCH_RESULTS"
+        do = "Restore the folder, or name another place with --results or LTH_BENCH_RESULTS"
     else:
         do = "Fix that, or name another place with --results or LTH_BENCH_RESULTS"
     return DiskError(f"cannot {doing} {path}: {error.strerror or error}. {do}")

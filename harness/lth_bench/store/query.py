@@ -1,4 +1,4 @@
-"""One statement of the user's, on a connection that can do no harm."""
+"""Runs one SQL statement of the user's on a safe connection."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READS = {"SELECT", "EXPLAIN", "MULTI"}
-"""DuckDB's kinds of statement that only read; PIVOT is of the kind MULTI."""
+"""DuckDB's kinds of read-only statement; PIVOT is of the kind MULTI."""
 
 
 HEARS = 1.0
-"""Seconds within which DuckDB heeds an interruption, where it can."""
+"""Seconds within which DuckDB reacts to an interruption, if it can."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A query's columns and its rows, fetched as they are asked for."""
+    """A query's columns and its rows, fetched on demand."""
 
     columns: tuple[str, ...]
     rows: Iterator[tuple[Any, ...]]
@@ -47,11 +47,12 @@ def query(
     limit: float = math.inf,
     unheard: Callable[[BaseException], object] | None = None,
 ) -> Answer:
-    """Run one reading statement, for at most `limit` seconds until the last row is fetched.
-    UserError with DuckDB's explanation if it fails, or takes longer.
+    """Run one read-only statement, for at most `limit` seconds until the last row is fetched.
 
-    DuckDB hears no interruption within a single call of a function, or while it sorts: after a
-    second of that `unheard` is called with what ends the query, and need not return.
+    UserError with DuckDB's explanation if it fails or takes longer.
+
+    DuckDB ignores interruptions within a single function call and while sorting: after a second of
+    that, `unheard` is called with the reason for ending the query, and need not return.
     """
     work = _Work(con, limit, unheard)
     statement = _reading(con, sql)
@@ -63,14 +64,14 @@ def query(
 
 
 def one_statement(con: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
-    """Run `sql` if it is one statement that reads, and leave its result on the connection."""
+    """Run `sql` if it is one read-only statement; its result is then on the connection."""
     statement = _reading(con, sql)
     with _explaining():
         return _Work(con).do(lambda: con.execute(statement))
 
 
 def _reading(con: DuckDBPyConnection, sql: str) -> Statement:
-    """The one statement that `sql` holds. UserError where it holds another number, or writes."""
+    """The one statement in `sql`. UserError if there is not exactly one, or it writes."""
     try:
         sql.encode()
     except UnicodeEncodeError:
@@ -79,7 +80,7 @@ def _reading(con: DuckDBPyConnection, sql: str) -> Statement:
         statements = con.extract_statements(sql)
     if len(statements) != 1:
         raise UserError(
-            f"one SQL statement is expected, but got {len(statements)}; give each its own query"
+            f"expected one SQL statement, but got {len(statements)}; give each its own query"
         )
     kind = str(statements[0].type).rsplit(".", 1)[-1]
     if kind not in READS:
@@ -91,23 +92,22 @@ def _reading(con: DuckDBPyConnection, sql: str) -> Statement:
 
 
 TEXTS = re.compile(r"\b(TIME|TIMETZ|TIME_NS|TIMESTAMP\w*|DATE|INTERVAL|GEOMETRY|VARIANT|TYPE)\b")
-"""Types that DuckDB writes better than Python holds them: months are no days, nanoseconds are cut
-off, infinity becomes the year 9999, and a time zone takes a package that may be missing.
-"""
+"""Types that DuckDB formats better than Python represents them: months are not days, nanoseconds
+are truncated, infinity becomes the year 9999, and time zones need a package that may be missing."""
 NESTED = re.compile(r"\]$|^(STRUCT|MAP|UNION|TUPLE|VARIANT)\b")
 JSON_COLUMN = "lth_bench json "
-"""How a column is named whose values are read as JSON; its number follows."""
+"""The name of a column whose values are parsed as JSON; followed by its number."""
 
 
 def _with_texts(con: DuckDBPyConnection, sql: str) -> tuple[list[str], str]:
-    """The columns' names, each another, and the query with those of such types turned into text,
-    nested ones into JSON; nothing where there is nothing to turn, or to describe.
+    """The columns' unique names, and the query with columns of such types converted to text, nested
+    ones to JSON; empty if there is nothing to convert or describe.
     """
     import duckdb
 
     try:
         described = con.execute(f"DESCRIBE FROM (\n{_body(sql)}\n)").fetchall()
-    except duckdb.Error:  # EXPLAIN; or an error that the query itself will tell better
+    except duckdb.Error:  # EXPLAIN; or an error that running the query reports better
         return [], ""
     names, types = [str(row[0]) for row in described], [str(row[1]) for row in described]
     if not any(map(TEXTS.search, types)):
@@ -130,7 +130,7 @@ def _as_text(number: int, kind: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A DuckDB value as JSON has it; numbers that are not finite become null."""
+    """A DuckDB value as JSON; numbers that are not finite become null."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -163,7 +163,7 @@ def _value(value: Any, as_json: bool) -> Any:
 
 
 class _Work:
-    """What DuckDB does for one query: in threads, for it does not hear Ctrl-C while it works."""
+    """DuckDB's work for one query, in threads, since it does not react to Ctrl-C while working."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class _Work:
         threading.Thread(target=_fulfil, args=(future, action)).start()
         left = self._end - time.monotonic()
         try:
-            # a thread cannot wait for as long as `threading.TIMEOUT_MAX`, let alone for ever
+            # a thread cannot wait longer than `threading.TIMEOUT_MAX`
             wait([future], None if math.isinf(left) else max(0.0, min(left, threading.TIMEOUT_MAX)))
         except KeyboardInterrupt as error:
             self._interrupt(future, error)
@@ -187,7 +187,7 @@ class _Work:
         if not future.done():
             late = UserError(
                 f"the query took longer than {self._limit:g} s (--timeout); narrow it down, or "
-                f"give it more time"
+                f"increase the timeout"
             )
             self._interrupt(future, late)
             raise late
@@ -195,7 +195,7 @@ class _Work:
 
     def _interrupt(self, future: Future[T], reason: BaseException) -> None:
         began = time.monotonic()
-        # an interruption that comes before the work has begun is lost, hence again
+        # repeated, since an interruption before the work has started is lost
         while not future.done():
             self._con.interrupt()
             wait([future], timeout=0.1)
@@ -221,10 +221,10 @@ def _explaining() -> Iterator[None]:
 
 
 def _explained(error: Exception) -> str:
-    """DuckDB's message without its links, with what is refused said in our words."""
+    """DuckDB's message without links, and with restrictions explained in our terms."""
     text = str(error).strip()
     if "disabled by configuration" in text or "has been locked" in text:
         return f"a query can read this database only: {text.splitlines()[0]}"
     if "Out of Memory" in text:
-        return f"the query needs more memory than it may take; narrow it down. {text}"
+        return f"the query needs more memory than allowed; narrow it down. {text}"
     return text

@@ -1,4 +1,4 @@
-"""Reading results, whatever state the database is in."""
+"""Reads results, whatever state the database is in."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def reading(
     results: Path, note: Callable[[str], None] | None = None, folder: Path | None = None
 ) -> Iterator[DuckDBPyConnection]:
-    """A safe connection to everything that the journal holds by now.
+    """A safe connection to everything in the journal so far.
 
-    Folds first where the journal is ahead. While another process has the database locked, reads
-    a private index made from the journal instead, and tells `note` so. SQL may touch no file but
-    those in `folder`, where one is named.
+    Folds first if the journal is ahead. If another process has the database locked, reads a private
+    index made from the journal instead, and tells `note`. SQL can access no files but those in
+    `folder`, if given.
     """
     paths = Paths(results)
     paths.require()
@@ -55,7 +55,7 @@ def reading(
 
 
 def _hindrance(paths: Paths, note: Callable[[str], None] | None) -> str | None:
-    """Fold; what kept it from being done, if anything."""
+    """Fold; returns what prevented it, if anything."""
     try:
         report = fold(paths)
     except Unreadable:
@@ -68,12 +68,14 @@ def _hindrance(paths: Paths, note: Callable[[str], None] | None) -> str | None:
 
 
 def to_stderr(message: str) -> None:
-    """A note for the person at the terminal, apart from the data on stdout."""
+    """A note for the user, separate from the data on stdout."""
     print(f"note: {message}", file=sys.stderr)
 
 
 def is_current(paths: Paths) -> bool:
-    """Whether the database holds all of the journal. False where that cannot be told cheaply."""
+    """Whether the database is up to date with the journal. False if that cannot be determined
+    cheaply.
+    """
     if not paths.results.exists():
         return False
     if not paths.journal.exists():
@@ -87,7 +89,7 @@ def is_current(paths: Paths) -> bool:
     if mark is None or mark.schema_version != SCHEMA_VERSION:
         return False
     size = paths.journal.stat().st_size
-    # A torn last line stays unfolded, so a longer journal may still be wholly folded.
+    # An incomplete last line is not folded, so a longer journal may still be completely folded.
     return mark.continues(paths.journal) and end_of_lines(paths.journal, size) == mark.offset
 
 

@@ -1,8 +1,8 @@
 """The records of the journal: what each line holds.
 
-Fields are only ever added. A reader takes an absent field for null and ignores fields and
-records that it does not know. Accuracies and densities are fractions in [0, 1], steps are
-optimiser updates, times are ISO 8601 in UTC, seconds are wall-clock.
+Fields are only ever added. Readers treat a missing field as null and ignore unknown fields and
+records. Accuracies and densities are fractions in [0, 1], steps are
+optimizer updates, times are ISO 8601 in UTC, seconds are wall-clock.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
-"""What became of an experiment. `skipped`: the strategy cannot reach the density, or the control
-would be its own ticket."""
+"""The outcome of an experiment. `skipped`: the strategy cannot reach the density, or the control
+would equal its ticket."""
 
 
 class PluginUse(TypedDict):
-    """A plugin that a run had loaded."""
+    """A plugin that was loaded by a run."""
 
     name: str
     group: str
     """strategies, models, datasets or observers."""
     origin: str
-    """The distribution or the file it came from."""
+    """The distribution or file it came from."""
     version: str | None
     source_hash: str | None
 
 
 class RunRecord(TypedDict):
-    """A command that trains has begun."""
+    """A command that trains has started."""
 
     record: Literal["run"]
     at: NotRequired[str]
@@ -35,11 +35,11 @@ class RunRecord(TypedDict):
     suite: str
     suite_version: int | str
     suite_toml: str
-    """The suite as it was run, in full."""
+    """The suite as it was run, complete."""
     baseline: NotRequired[str]
-    """Label that the suite compares against; `dense` when absent."""
+    """The label that the suite compares with; `dense` if missing."""
     overrides: NotRequired[list[str]]
-    """`--set` and filters, as they were given."""
+    """`--set` and filters, as given."""
     command: str
     environment: dict[str, Any]
     """python, torch, device, host, cpu, threads, git, …"""
@@ -47,23 +47,23 @@ class RunRecord(TypedDict):
 
 
 class TunedFrom(TypedDict):
-    """Where tuned parameters are from."""
+    """The origin of tuned parameters."""
 
     study: str
     """Its study_id."""
     trial: int
     steps: int | None
-    """What the search took, without sharing."""
+    """Cost of the search, without sharing."""
 
 
 class PlannedExperiment(TypedDict):
-    """An experiment the run means to end with."""
+    """An experiment planned by the run."""
 
     experiment_id: str
-    """Hash of what decides its results, but for the data's content and the numerics."""
+    """Hash of everything that decides its results, except the data's content and the numerics."""
     config_id: str
-    """Hash of the label's configuration on this task: no seed, density or control in it. Rows
-    of a label's older configurations leave the views when a newer one is planned."""
+    """Hash of the label's configuration on this task, without seed, density and control. Rows of
+    a label's older configurations leave the views when a newer one is planned."""
     suite: str
     strategy: str
     label: str
@@ -78,23 +78,23 @@ class PlannedExperiment(TypedDict):
     densities: list[float]
     """Target densities it reports; [1.0] for the dense baseline."""
     controls: list[str]
-    """`reinit`, `shuffle`: each adds a row to every density."""
+    """`reinit`, `shuffle`: each adds a row for every density."""
     iterative: bool
     plugin_version: str | None
     source_hash: str | None
     scored_on: NotRequired[Literal["test", "validation"]]
-    """`validation` where it belongs to a tuning; `test` when absent."""
+    """`validation` for an experiment of tuning; `test` if missing."""
     tuned_from: NotRequired[TunedFrom | None]
-    """The search that found the parameters, if one did."""
+    """The search that found the parameters, if any."""
     parameters: NotRequired[int | None]
-    """All of the network's; None where it cannot be built."""
+    """Number of the network's parameters; None if it cannot be built."""
     prunable: NotRequired[int | None]
-    """Those that densities count."""
+    """Number of prunable weights, which densities refer to."""
     config: dict[str, Any]
 
 
 class PlannedRecord(TypedDict):
-    """What a run will do. Planning an experiment again makes its configuration the newest."""
+    """The plan of a run. Planning an experiment again makes its configuration the newest."""
 
     record: Literal["planned"]
     at: NotRequired[str]
@@ -103,7 +103,7 @@ class PlannedRecord(TypedDict):
 
 
 class LayerKept(TypedDict):
-    """Survivors of one prunable layer."""
+    """Surviving weights of one prunable layer."""
 
     layer: str
     kind: Literal["conv", "linear", "output"]
@@ -114,8 +114,8 @@ class LayerKept(TypedDict):
 class TicketCost(TypedDict):
     """Cost of a ticket: without sharing, then as actually spent.
 
-    Training is the fits of the reported round's `train`; all others are search. FLOPs count
-    2 a multiply-add; `masked_theoretical` integrates the mask over the steps.
+    Training is the fits of the reported round's `train`; all others are search. A multiply-add
+    counts as 2 FLOPs; `masked_theoretical` integrates the mask over the steps.
     """
 
     steps: int
@@ -133,7 +133,7 @@ class TicketCost(TypedDict):
 
 
 class WeightHistogram(TypedDict):
-    """How many surviving weights of a layer lie where."""
+    """The distribution of a layer's surviving weights."""
 
     layer: str
     moment: Literal["start", "end"]
@@ -141,25 +141,25 @@ class WeightHistogram(TypedDict):
     reach: float
     """A power of two; the 64 equal bins cover [−reach, reach]."""
     counts: list[int]
-    """Weights by bin."""
+    """Number of weights per bin."""
 
 
 class MatrixRecord(TypedDict):
-    """A value for every pair of moments in the search for a ticket."""
+    """A value for every pair of steps of the search for a ticket."""
 
     name: str
-    """Such as `mask_distance`."""
+    """For example `mask_distance`."""
     steps: list[int]
-    """The moments, as steps of training; n of them."""
+    """The n steps of training."""
     values: list[list[float]]
     """n rows of n."""
 
 
 class TrainingUse(TypedDict):
-    """A training that a ticket used."""
+    """A training used by a ticket."""
 
     key: str
-    """Hash of what decides its result; no key is trained twice."""
+    """Hash of everything that decides its result; no key is trained twice."""
     role: Literal["train", "search"]
     start: int
     end: int
@@ -171,17 +171,17 @@ class TrainingUse(TypedDict):
     device: str
     """Where it was trained, such as `cuda:1`."""
     device_name: NotRequired[str]
-    """The device's own name, such as `NVIDIA H200`, or `cpu`."""
+    """The device's name, such as `NVIDIA H200`, or `cpu`."""
     peak_memory: NotRequired[int | None]
-    """Bytes that its cohort held on the device at most; null on a CPU."""
+    """Maximum bytes that its cohort used on the device; null on a CPU."""
     cohort_size: int
-    """Trainings stacked into one computation with it; 1 is the plain path."""
+    """Trainings in its cohort; 1 is a training alone."""
     width: NotRequired[int]
-    """What older journals call `cohort_size`; read, and no longer written."""
+    """The name of `cohort_size` in older journals; read, but no longer written."""
     variant: str
     """How the engine computed it: `plain`, `stacked` (layer by layer) or `vmap`."""
     reused: bool
-    """Whether the result was there already."""
+    """Whether the result already existed."""
 
 
 class TicketRecord(TypedDict):
@@ -194,7 +194,7 @@ class TicketRecord(TypedDict):
     ticket_id: str
     round: int
     control: str
-    """`none`, or the control whose ablation it had."""
+    """`none`, or the control that it is."""
     reported: bool
     """False for an intermediate round."""
     target_density: float
@@ -209,15 +209,15 @@ class TicketRecord(TypedDict):
     cost: TicketCost
     trainings: list[TrainingUse]
     fingerprint: NotRequired[str | None]
-    """Of the content of the data: hexadecimal, as its trainings' keys have it."""
+    """Hash of the data's content as hexadecimal, as in its trainings' keys."""
     test_examples: NotRequired[int]
-    """Examples that its test metrics are means over: accuracies are multiples of 1 / so many."""
+    """Number of examples behind its test metrics: accuracies are multiples of 1 / this."""
     curve: list[list[float | None]]
-    """[step, train_loss, val_loss, val_accuracy] a row."""
+    """One [step, train_loss, val_loss, val_accuracy] per row."""
     weights: NotRequired[list[WeightHistogram]]
-    """Of reported tickets."""
+    """For reported tickets."""
     matrices: NotRequired[list[MatrixRecord]]
-    """What the strategy drew of its search."""
+    """What the strategy recorded with `keep_matrix`."""
 
 
 class TrialRecord(TypedDict):
@@ -227,7 +227,7 @@ class TrialRecord(TypedDict):
     at: NotRequired[str]
     run_id: str
     study_id: str
-    """Hash of what is searched, for what, and on which task, seeds and densities."""
+    """Hash of the search: parameters, objectives, task, seeds and densities."""
     study: str
     """SUITE/MODEL/DATASET/RECIPE/LABEL."""
     suite: str
@@ -248,13 +248,13 @@ class TrialRecord(TypedDict):
     directions: list[str]
     """maximize or minimize."""
     values: list[float | None]
-    """As many as objectives; empty unless complete."""
+    """One per objective; empty unless complete."""
     intermediate: list[list[float | None]]
-    """[position, value] a row."""
+    """One [position, value] per row."""
     densities: list[float]
     seeds: list[int]
     steps: int
-    """Optimiser steps, without sharing."""
+    """Optimizer steps, without sharing."""
     seconds: float
     experiment_ids: list[str]
     budget: dict[str, float]
@@ -264,7 +264,7 @@ class TrialRecord(TypedDict):
 
 
 class Numerics(TypedDict):
-    """What the last bits of a result depend on, and its experiment's id does not hold."""
+    """What decides the last bits of a result, and is not part of its experiment's id."""
 
     torch: str
     engine: int
@@ -274,7 +274,7 @@ class Numerics(TypedDict):
 
 
 class ExperimentRecord(TypedDict):
-    """An experiment has ended, one way or another. The last record of an experiment_id counts."""
+    """An experiment has ended. The last record of an experiment_id counts."""
 
     record: Literal["experiment"]
     at: NotRequired[str]
@@ -283,15 +283,15 @@ class ExperimentRecord(TypedDict):
     status: Status
     reason: str | None
     seconds: float | None
-    """From its start to its end; others ran side by side with it."""
+    """From start to end, during which others ran beside it."""
     worker: str | None
     cohort_size: NotRequired[int]
-    """Trainings that were stacked into one computation."""
+    """Number of trainings stacked into one computation."""
     width: NotRequired[int]
-    """What older journals call `cohort_size`; read, and no longer written."""
+    """The name of `cohort_size` in older journals; read, but no longer written."""
     fingerprint: NotRequired[str | None]
-    """Of the content of the data it was trained on, which its id does not hold."""
+    """Hash of the content of the data it was trained on, which its id does not include."""
     replaces: NotRequired[str]
-    """Fingerprint of the data of earlier results, where those were given up because the data
-    had changed."""
+    """Fingerprint of the data of earlier results, if those were discarded because the data had
+    changed."""
     numerics: NotRequired[Numerics]

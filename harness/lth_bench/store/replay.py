@@ -17,7 +17,7 @@ from lth_bench.store.subset import planned
 
 
 class Pick(NamedTuple):
-    """A line to write; of a line that plans, some of its experiments."""
+    """A line to write; for a plan, some of its experiments."""
 
     journal: Path
     offset: int
@@ -30,10 +30,10 @@ def replay(
     ours: Path,
     theirs: Path,
 ) -> list[Pick]:
-    """What has to be written so that in every group they have, plans lie in the order of time.
+    """What must be written so that the plans of every shared group are ordered by time.
 
-    That is what is new there, and what is here but newer than that. Nothing, where all of it is
-    here in this order already.
+    That is what is new there, and what is here but newer than that; nothing, if all of it is here
+    in this order already.
     """
     lying: dict[str, dict[str, _Lying]] = defaultdict(dict)
     for key, plan in here.items():
@@ -51,7 +51,7 @@ def replay(
                 break
             settled += 1
         written += wanted[settled:]
-    # all groups at once, so that what one record planned stays together
+    # all groups together, so that the plans of one record stay together
     written.sort(key=_when)
     return [
         Pick(journal, offset, tuple(key for key, _ in group))
@@ -62,7 +62,7 @@ def replay(
 
 
 def lines(picks: Iterable[Pick]) -> Iterator[bytes]:
-    """The lines picked. UserError where a journal cannot be read any more."""
+    """The picked lines. UserError if a journal can no longer be read."""
     with ExitStack() as stack:
         files: dict[Path, IO[bytes]] = {}
         for journal, offset, keys in picks:

@@ -1,4 +1,4 @@
-"""The tables and views of results.duckdb, and the version they are known by."""
+"""The tables and views of results.duckdb, and their version."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from lth_bench.store.glossary import COLUMNS, VIEWS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA_VERSION = 15
-"""Raised with every change to the SQL files or the glossary; older files are rebuilt."""
+SCHEMA_VERSION = 16
+"""Increased with every change to the SQL files or the glossary; older files are rebuilt."""
 
 STORAGE_VERSION = "v1.0.0"
 """Oldest DuckDB whose clients can read the file."""
 
 MAX_SEEDS = 1001
-"""Seeds up to which the views give intervals."""
+"""Maximum number of seeds for which the views give intervals."""
 
 LEVEL = 0.95
-"""Level of the views' intervals."""
+"""Confidence level of the views' intervals."""
 
 NOTHING = """SELECT NULL::INTEGER AS task, NULL::BIGINT AS seed, NULL::DOUBLE AS target_density,
     NULL::DOUBLE AS value WHERE false"""
-"""What leaderboard.sql compares with where only dense is asked for."""
+"""What leaderboard.sql compares with if only dense is requested."""
 
 
 def create(con: DuckDBPyConnection) -> None:
-    """Make tables, views and their comments in an empty database, within a transaction."""
+    """Create tables, views and their comments in an empty database, within a transaction."""
     con.execute(sql("tables.sql"))
     con.execute(metric.macros())
     con.execute(sql("macros.sql"))
@@ -75,8 +75,8 @@ def leaderboard_sql(metric: str, rows: str, dense: str, base: str = NOTHING) -> 
 
 
 def _quantiles() -> tuple[list[int], list[float]]:
-    """Degrees of freedom, and the quantile of each."""
-    # scipy.special and not scipy.stats: the same numbers for a tenth of the import.
+    """Degrees of freedom, and the quantile for each."""
+    # scipy.special instead of scipy.stats: the same numbers at a tenth of the import time.
     from scipy.special import stdtrit
 
     degrees = list(range(1, MAX_SEEDS))
@@ -89,5 +89,5 @@ def sql(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as SQL writes it."""
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

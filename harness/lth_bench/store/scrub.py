@@ -1,4 +1,4 @@
-"""Passwords taken out of results that an older version recorded them in."""
+"""Removes passwords that an older version recorded in results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Scrubbed:
     """What was changed."""
 
     lines: int
-    """Of the journal, and of what a crash had torn from it."""
+    """Lines of the journal, and of its `.torn` file."""
     message: str
-    """What became of the database."""
+    """What happened to the database."""
 
 
 def scrub(paths: Paths) -> Scrubbed:
-    """Replace every password of a URL in the journal by `***` and make the database again from it.
+    """Replace every password in a URL in the journal by `***`, and rebuild the database from it.
 
-    Nothing else of a line changes. The new journal takes the old one's place at once, whole;
-    UserError where another run writes to these results. Without a journal, as beside a snapshot,
-    there is nothing to change: a new snapshot is clean.
+    Nothing else in a line changes. The new journal replaces the old one atomically; UserError if
+    another run writes to these results. Without a journal, as beside a snapshot, there is nothing
+    to change: make a new snapshot.
     """
     paths.require()
     with Journal(paths):  # no other process writes
@@ -40,7 +40,7 @@ def scrub(paths: Paths) -> Scrubbed:
 
 
 def _scrub(file: Path) -> int:
-    """The lines of a file that had a password; it is written again where any had."""
+    """Number of lines of a file that had a password; the file is rewritten if any had."""
     new = file.with_name(file.name + ".scrubbed")
     changed = 0
     try:

@@ -1,4 +1,4 @@
-"""A snapshot: one database file that has its journal in it, complete without a file beside it."""
+"""A snapshot: one self-contained database file that includes its journal."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TABLE = "journal"
-"""The table that holds the journal: `part` from 0, and `content`, that part's bytes by zlib. As
-plain lines it would be most of the file: zlib makes an eighth of them.
-"""
+"""The table with the journal: `part` from 0, and `content`, the bytes of that part compressed by
+zlib. Uncompressed it would be most of the file: zlib reduces it to an eighth."""
 
 _PART = 1 << 20
-"""Bytes of the journal in a part, and most that are unpacked at once."""
+"""Bytes of the journal per part, and the maximum decompressed at a time."""
 
 
 def make_snapshot(paths: Paths, journal: Path) -> None:
-    """Make a new database at `paths` from a journal of whole lines, with the journal in it.
+    """Make a new database at `paths` from a journal of complete lines, including the journal.
 
     It is closed, without a write-ahead log, when this returns.
     """
@@ -48,8 +47,8 @@ def make_snapshot(paths: Paths, journal: Path) -> None:
 def extract_journal(paths: Paths, target: Path) -> None:
     """Write the journal of a snapshot to a file.
 
-    UserError for a database that is none of ours, damaged, made by a newer version, open
-    elsewhere, or without a journal in it.
+    UserError for a database that is not ours, damaged, made by a newer version, open elsewhere, or
+    without a journal.
     """
     import duckdb
 
@@ -80,7 +79,7 @@ def _unpack(con: DuckDBPyConnection, file: IO[bytes]) -> None:
         row = con.execute(f"SELECT content FROM {TABLE} WHERE part = ?", [part]).fetchone()
         packed: bytes = row[0] if row is not None else b""
         unpacking = zlib.decompressobj()
-        while not unpacking.eof:  # some at a time, for a stranger's part may hold any amount
+        while not unpacking.eof:  # in pieces, since an untrusted part may decompress to any size
             piece = unpacking.decompress(packed, _PART)
             packed = unpacking.unconsumed_tail
             if not (piece or packed or unpacking.eof):

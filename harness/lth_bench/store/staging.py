@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH_BYTES = 64 << 20
-"""Journal bytes folded in one transaction: bounds the memory of a rebuild to some 500 MB."""
+"""Journal bytes folded in one transaction: limits the memory of a rebuild to about 500 MB."""
 
 _LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
 _WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
@@ -78,7 +78,7 @@ COLUMNS = {
     "seconds": "DOUBLE",
     "worker": "VARCHAR",
     "cohort_size": "BIGINT",
-    "width": "BIGINT",  # what older journals call it
+    "width": "BIGINT",  # its name in older journals
     "fingerprint": "VARCHAR",
     "test_examples": "BIGINT",
     "replaces": "VARCHAR",
@@ -115,7 +115,7 @@ COLUMNS = {
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
 }
-"""Keys of all records and the types DuckDB reads them as; unknown keys are passed over."""
+"""Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 
 _TYPES = ", ".join(f"\"{name}\": '{kind}'" for name, kind in COLUMNS.items())
 _FINITE = ", ".join(
@@ -129,19 +129,19 @@ _LARGE = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{308}")
 
 @dataclass(frozen=True, kw_only=True)
 class StagedLines:
-    """Whole lines of a journal, copied to a file of their own."""
+    """Complete lines of a journal, copied to a separate file."""
 
     journal: Path
     file: Path
     before: FileMark
     end: int
-    """Offset in the journal that follows them."""
+    """Offset in the journal after them."""
     lines: int
     longest: int
     """Bytes of the longest line."""
 
     def after(self) -> FileMark:
-        """How far a database is with them folded in."""
+        """The database's mark once they are folded in."""
         head, tail = digests(self.journal, self.end)
         records = self.before.records + self.lines
         return FileMark(
@@ -154,10 +154,10 @@ class StagedLines:
 
 
 def copy_lines(journal: Path, before: FileMark, file: Path) -> StagedLines | None:
-    """The next whole lines after the mark, or None where there is none.
+    """The next complete lines after the mark; None if there are none.
 
-    A copy, because DuckDB reads files from the start, and because the journal may grow.
-    DiskError where there is no room for it.
+    Copied, because DuckDB reads files from the start and the journal may grow. DiskError if there
+    is no space.
     """
     lines = longest = 0
     end = before.offset
@@ -186,10 +186,10 @@ def copy_lines(journal: Path, before: FileMark, file: Path) -> StagedLines | Non
 
 
 def stage(con: DuckDBPyConnection, batch: StagedLines) -> None:
-    """Make the view `staged` of the batch, with `journal_order` and `recorded_at`.
+    """Create the view `staged` of the batch, with `journal_order` and `recorded_at`.
 
-    Outside of a transaction, where the rowids of the table count from 0. UserError that names
-    the line which is no record, or whose fields are of the wrong type.
+    Call outside of a transaction, so that the table's rowids count from 0. UserError naming a line
+    that is not a record, or has fields of the wrong type.
     """
     import duckdb
 
@@ -216,15 +216,15 @@ def _read(con: DuckDBPyConnection, table: str, file: Path, longest: int) -> None
 
 
 def unstage(con: DuckDBPyConnection) -> None:
-    """Drop what `stage` made."""
+    """Drop what `stage` created."""
     con.execute("DROP VIEW staged; DROP TABLE lines")
 
 
 def _readable(line: bytes, journal: Path, offset: int) -> bytes:
-    """The line as DuckDB and readers of the tables can read it.
+    """The line in a form that DuckDB and readers of the tables can read.
 
-    Of a record that is no ticket, with null for numbers beyond every float: its parameters are kept
-    as they are written. UserError for one with what JSON does not have as a number.
+    For any record but a ticket, with null for numbers too large for a float, since its parameters
+    are kept as text. UserError for a number that JSON does not allow.
     """
     if is_ticket(line) and not (b"NaN" in line or b"Infinity" in line):
         return line
@@ -236,10 +236,10 @@ def _readable(line: bytes, journal: Path, offset: int) -> bytes:
 
 
 def _wrong_type(con: DuckDBPyConnection, batch: StagedLines, error: Exception) -> UserError:
-    """The error for the first line with a field of the wrong type, found by halving."""
+    """The error for the first line with a field of the wrong type, found by bisection."""
     with batch.file.open("rb") as file:
         lines = file.readlines()
-    first, last = 0, len(lines)  # it is one of these
+    first, last = 0, len(lines)  # the line is one of these
     while last - first > 1:
         middle = (first + last) // 2
         if _complaint(con, batch, lines[first:middle]) is None:
@@ -258,7 +258,7 @@ def _wrong_type(con: DuckDBPyConnection, batch: StagedLines, error: Exception) -
 def _complaint(
     con: DuckDBPyConnection, batch: StagedLines, lines: Sequence[bytes]
 ) -> Exception | None:
-    """What DuckDB says to these lines."""
+    """DuckDB's error for these lines."""
     import duckdb
 
     piece = batch.file.with_suffix(".piece")
@@ -272,7 +272,7 @@ def _complaint(
 
 
 def _name_bad_line(batch: StagedLines) -> None:
-    """UserError with the line's number, if a line of the batch is no record."""
+    """UserError with the line's number, if a line of the batch is not a record."""
     offset = batch.before.offset
     with batch.file.open("rb") as file:
         for line in file:

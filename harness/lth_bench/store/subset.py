@@ -1,4 +1,4 @@
-"""The part of a journal that concerns some suites."""
+"""The part of a journal that belongs to some suites."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lth_bench.store.journal import decode, encode, is_ticket, whole_lines
 
 
 def copy_suites(journal: Path, suites: Sequence[str], target: Path) -> None:
-    """Copy whole records to a file: those of the suites, or all where none is named.
+    """Copy complete records to a file: those of the suites, or all if none is given.
 
-    What an experiment of theirs gave comes along whatever suite it was run for; the runs and
-    plans of other suites do not. UnknownName for a suite that the journal does not have.
+    Results of their experiments are included whatever suite they were run for; runs and plans of
+    other suites are not. UnknownName for a suite that the journal does not have.
     """
     wanted = _experiments(journal, suites) if suites else set()
     with target.open("wb") as file:
@@ -25,7 +25,7 @@ def copy_suites(journal: Path, suites: Sequence[str], target: Path) -> None:
 
 
 def _part(record: dict[str, Any], line: bytes, suites: Sequence[str], wanted: set[str]) -> bytes:
-    """What of a line concerns the suites; may be nothing."""
+    """The part of a line that belongs to the suites; may be empty."""
     if record["record"] == "planned":
         chosen = [e for e in planned(record) if e.get("suite") in suites]
         return encode({**record, "experiments": chosen}) if chosen else b""
@@ -35,13 +35,13 @@ def _part(record: dict[str, Any], line: bytes, suites: Sequence[str], wanted: se
 
 
 def planned(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The experiments of a record of the kind `planned`."""
+    """The experiments of a `planned` record."""
     found = record.get("experiments")
     return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
 
 
 def _experiments(journal: Path, suites: Sequence[str]) -> set[str]:
-    """The experiments that the suites planned."""
+    """The experiments planned by the suites."""
     wanted: set[str] = set()
     known: set[str] = set()
     for offset, line in whole_lines(journal):

@@ -1,4 +1,4 @@
-"""Studies and their trials, as the table `trials` has them."""
+"""Studies and their trials, read from the table `trials`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 TIE = 1e-9
-"""Values that differ by no more are equal: means of the same accuracies in another order differ by
-their last bits, and these are not to decide what is best."""
+"""Values that differ by at most this are equal: means of the same accuracies in another order
+differ in their last bits, which must not decide the best."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +34,16 @@ class Trial:
     distributions: Mapping[str, str]
     """Optuna's JSON of each parameter's range."""
     values: tuple[float, ...]
-    """One an objective; empty where the trial has none, or one that is not finite."""
+    """One per objective; empty if the trial has none, or one is not finite."""
     intermediate: tuple[tuple[int, float], ...]
-    """(position, value) of what was reported on the way."""
+    """(position, value) of intermediate reports."""
     steps: int
-    """Optimiser steps, without sharing."""
+    """Optimizer steps, without sharing."""
     seconds: float
     recorded_at: datetime | None
     """UTC."""
     settings: Mapping[str, Any] | None
-    """All parameters of its experiments that are not the strategy's defaults; None where its
+    """All parameters of its experiments that differ from the strategy's defaults; None if its
     experiments are not in these results."""
 
 
@@ -60,9 +60,9 @@ class Study:
     label: str
     objectives: tuple[str, ...]
     directions: tuple[str, ...]
-    """maximize or minimize, one an objective."""
+    """maximize or minimize, one per objective."""
     densities: tuple[float, ...]
-    """Kept fractions at which it was scored, from dense to sparse."""
+    """Densities at which it was scored, from dense to sparse."""
     seeds: tuple[int, ...]
     budget: Mapping[str, Any]
     """trials, steps or minutes → the number."""
@@ -78,7 +78,7 @@ class Study:
 
     @property
     def steps(self) -> int:
-        """What it took, without sharing."""
+        """Its cost, without sharing."""
         return sum(trial.steps for trial in self.trials)
 
     @property
@@ -96,18 +96,14 @@ class Study:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """Trials that none beats in one objective and equals in the others; by number.
-
-        What differs by `TIE` is equal.
-        """
+        """Pareto-optimal trials, by number. Values that differ by at most `TIE` are equal."""
         found = self.complete
         return tuple(t for t in found if not any(self._beats(other, t) for other in found))
 
     @property
     def best(self) -> Trial | None:
-        """The first of the highest; of two objectives, the front's best by the first of them.
-
-        What differs by `TIE` is equal, so the suite's own settings keep their place in a tie.
+        """The first of the best; for two objectives, the front's best by the first objective.
+        Values that differ by at most `TIE` are equal, so the suite's own settings win a tie.
         """
         found = list(self.complete)
         for place in range(len(self.objectives)):
@@ -130,10 +126,10 @@ class Study:
 
 
 def read_studies(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Study]:
-    """The studies of these suites (none: of all), by suite, task and label.
+    """The studies of these suites (all if none is given), by suite, task and label.
 
-    What a record leaves out or has in another form than a run writes it reads as absent: a page
-    about a stranger's results must come about.
+    Anything missing or malformed in a record counts as missing, so that pages of untrusted results
+    can be made.
     """
     rows = con.execute(
         """

@@ -1,4 +1,4 @@
-"""A group of coupled units: plain data, independent of a network's values, picklable."""
+"""Groups of coupled units: plain data, independent of a network's values, picklable."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Slots:
-    """Where a group's units lie along one dimension of one parameter or buffer.
+    """The positions of a group's units along one dimension of one parameter or buffer.
 
     Position `index[j]` belongs to unit `unit[j]`. Both are int64 vectors on the CPU, sorted by
-    unit and then by position; a unit may own several positions (a flattened channel does) or none.
+    unit, then position; a unit may own several positions (as a flattened channel does) or none.
     """
 
     key: str
-    """Full name, as in a state dict."""
+    """Its key in the state dict."""
     dim: int
     """0 for rows and vectors, 1 for a weight's input columns."""
     length: int
@@ -27,9 +27,9 @@ class Slots:
     unit: Tensor
 
     def kept(self, units: Tensor) -> Tensor:
-        """bool [length], on the CPU: False where a unit that owns the position is not in `units`.
+        """bool [length], on the CPU: False where the owning unit is not in `units`.
 
-        `units` is bool [size]; positions that no unit of the group owns stay True.
+        `units` is bool [size]; positions that no unit of the group owns are True.
         """
         kept = torch.ones(self.length, dtype=torch.bool)
         kept[self.index] = units.cpu()[self.unit]
@@ -38,31 +38,31 @@ class Slots:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class UnitGroup:
-    """Units that can only go together, because additions or shared layers couple them.
+    """Units that can only be removed together, because additions or shared layers couple them.
 
-    A unit is a channel or a neuron with everything that serves it alone. The layers joined by a
-    residual sum form one group: removing unit i removes row i of each of them.
+    A unit is a channel or neuron with everything that belongs to it alone. Layers joined by a
+    residual sum form one group: removing unit i removes row i of each.
     """
 
     size: int
     """Number of units; unit i is output i of the first layer."""
     layers: tuple[str, ...]
-    """Convolutions and linear layers whose outputs these units are, in the network's order."""
+    """Convolutions and linear layers whose outputs are these units, in the network's order."""
     norms: tuple[str, ...]
-    """Normalisation modules with a γ that scales these units, in the network's order."""
+    """Normalisation modules whose γ scales these units, in the network's order."""
     rows: tuple[Slots, ...]
     """The units' rows in the weights of `layers`."""
     columns: tuple[Slots, ...]
-    """Input columns of the layers that read the units."""
+    """Input columns of the layers that read these units."""
     vectors: tuple[Slots, ...]
     """Biases, γ and β."""
     buffers: tuple[Slots, ...]
-    """Running statistics. With γ and β at zero they no longer matter."""
+    """Running statistics, which have no effect once γ and β are zero."""
 
     def scores_from_norms(self, values: Mapping[str, Tensor]) -> Tensor:
         """Mean |γ| over the coupled norms, float64 [size] on the CPU.
 
-        `values` is a state dict. ValueError where the group has no norm.
+        `values` is a state dict. ValueError if the group has no norm.
         """
         if not self.norms:
             raise ValueError(
@@ -74,7 +74,7 @@ class UnitGroup:
         return self._mean(gammas, [values[s.key].detach().abs() for s in gammas])
 
     def scores_from_weights(self, values: Mapping[str, Tensor], order: float = 1) -> Tensor:
-        """Norm of each unit's incoming weights, mean over the coupled layers, float64 [size].
+        """Norm of each unit's incoming weights, averaged over the coupled layers, float64 [size].
 
         `order` 1 is the sum of magnitudes (Li et al., 2017), 2 the Euclidean norm. Biases do not
         count. `values` is a state dict.
@@ -86,7 +86,7 @@ class UnitGroup:
         return self._mean(self.rows, norms)
 
     def sums(self, scores: Mapping[str, Tensor]) -> Tensor:
-        """Sum of the scores of each unit's incoming weights, mean over the coupled layers.
+        """Sum of the scores of each unit's incoming weights, averaged over the coupled layers.
 
         `scores` maps layers to tensors of their weights' shapes. Float64 [size] on the CPU.
         """

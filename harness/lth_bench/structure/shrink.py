@@ -1,4 +1,4 @@
-"""The physically small network of a structured ticket, and what it costs to run."""
+"""The physically smaller network of a structured ticket, and its cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lth_bench.structure.units import unit_groups
 from lth_bench.structure.verify import outputs, same
 
 WARM_UP = 3
-"""Runs before the timing starts."""
+"""Untimed runs before the measurement."""
 
 
 def shrink_network(
@@ -31,13 +31,13 @@ def shrink_network(
 ) -> nn.Module:
     """A copy of the network without the units that `mask` removes, on the same device.
 
-    Its outputs equal the masked network's. Pruned weights of surviving units are zeros in it, and
-    a mask that removes no whole unit gives a network of the old size. `module` keeps its values;
-    copy and original agree in training mode and in which parameters require gradients. `groups`
-    are `unit_groups(module, input_shape)`, where known already.
+    Its outputs equal the masked network's. Pruned weights of surviving units are zeros in it; a
+    mask that removes no whole unit gives a network of the original size. `module` keeps its values;
+    the copy has the same training mode and the same frozen parameters. `groups` are
+    `unit_groups(module, input_shape)`, if already known.
 
-    Raises UserError for a network whose units cannot be removed, and for a mask that removes all
-    units of a layer.
+    UserError for a network whose units cannot be removed, and for a mask that removes all units of
+    a layer.
     """
     if groups is None:
         groups = unit_groups(module, input_shape)
@@ -47,15 +47,17 @@ def shrink_network(
     device = next(module.parameters()).device
     mask.to(device).apply_(small.state_dict())
     masked = copy.deepcopy(small).double().eval()
-    draws = torch.Generator().manual_seed(0)
-    x = torch.randn(2, *input_shape, generator=draws, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(2, *input_shape, generator=rng, dtype=torch.float64)
     x = x.to(device)
     with eager():
         cut(small, input_shape, groups, removed)
         agree = same(outputs(masked, x), outputs(copy.deepcopy(small).double().eval(), x))
     if not agree:
-        raise refusal(module, "cut to this mask it computes something else than the masked network")
-    # tracing leaves eval mode and gradients everywhere
+        raise refusal(
+            module, "after removing this mask's units its outputs differ from the masked network's"
+        )
+    # tracing leaves every part in eval mode and with gradients
     for name, part in module.named_modules():
         small.get_submodule(name).training = part.training
     for name, parameter in module.named_parameters():
@@ -66,13 +68,13 @@ def shrink_network(
 def measure_network(
     small: nn.Module, input_shape: tuple[int, ...], batch: int = 1, repeats: int = 30
 ) -> dict[str, float]:
-    """What a network costs: a forward pass in eval mode, on its device and in its dtype.
+    """The cost of a network: a forward pass in eval mode, on its device and in its dtype.
 
-    `parameters`: number of them, biases and batch norm included. `flops`: of one example,
-    2 a multiply-add, by torch's FlopCounterMode. `latency_seconds`: median time of a batch of
-    `batch` examples over `repeats` runs, after a warm-up. The network is left as it was.
+    `parameters`: number of parameters, including biases and batch norm. `flops`: of one example, 2
+    per multiply-add, by torch's FlopCounterMode. `latency_seconds`: median time of a batch of
+    `batch` examples over `repeats` runs, after a warm-up. The network is not changed.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes .2 s
+    from torch.utils.flop_counter import FlopCounterMode  # imports Triton, which takes 0.2 s
 
     if batch < 1 or repeats < 1:
         raise ValueError(f"batch and repeats must be at least 1, but got {batch} and {repeats}")
@@ -80,9 +82,9 @@ def measure_network(
     twin = copy.deepcopy(small).eval()
     counter = FlopCounterMode(display=False)
     with eager(), warnings.catch_warnings(), counter:
-        # it counts by hooks, of which compiled networks warn, in vain here
+        # it counts with hooks; compiled networks warn about those, which does not matter here
         warnings.filterwarnings("ignore", "Using `torch.compile")
-        # with values, since what a network does may depend on them
+        # with values, since a network's behaviour may depend on them
         outputs(twin, torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device))
     x = torch.zeros(batch, *input_shape, dtype=like.dtype, device=like.device)
     seconds = []

@@ -1,4 +1,4 @@
-"""The two things asked of torch-pruning: the graph of dependencies, and cutting units out."""
+"""The two uses of torch-pruning: the dependency graph, and cutting units out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lth_bench.structure.groups import UnitGroup
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
-    """torch-pruning's DependencyGraph of a network that reads [N, *input_shape].
+    """torch-pruning's DependencyGraph of a network with input [N, *input_shape].
 
-    It works through autograd, so `module` is left in eval mode with every parameter requiring
-    gradients: pass a copy. Raises UserError where torch-pruning cannot follow the network.
+    It works through autograd and leaves `module` in eval mode with every parameter requiring
+    gradients: pass a copy. UserError if torch-pruning cannot trace the network.
     """
     like = next(module.parameters())
     module.requires_grad_(True)
@@ -28,17 +28,17 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
             graph = tp.DependencyGraph().build_dependency(
                 module, example, forward_fn=lambda network, x: network(x), verbose=False
             )
-    except Exception as error:  # torch-pruning raises whatever it trips over
+    except Exception as error:  # torch-pruning may raise anything
         raise refusal(module, f"torch-pruning cannot trace it ({error!r})") from error
     graph.network, graph.most = module, seen.elements // len(example)
     return graph
 
 
 def coupled(graph: Any, layer: nn.Module, units: Sequence[int]) -> Any:
-    """torch-pruning's group of everything that goes when these outputs of `layer` go.
+    """torch-pruning's group of everything removed together with these outputs of `layer`.
 
-    UserError where it follows the units to more places than any tensor has: reshapes that split
-    them, as windows of attention do, make it list ever more, without an end.
+    UserError if it finds more positions than any tensor has: reshapes that split units, such as
+    attention windows, make its list grow without end.
     """
     fn = graph.get_pruner_of_module(layer).prune_out_channels
     names = tp.DependencyGraph.get_pruning_group.__globals__
@@ -52,7 +52,7 @@ def coupled(graph: Any, layer: nn.Module, units: Sequence[int]) -> Any:
                 )
             return super().add_dep(dep, idxs)
 
-    names["Group"] = Bounded  # its search has no limit of its own
+    names["Group"] = Bounded  # its search is unbounded
     try:
         return graph.get_pruning_group(layer, fn, list(units))
     finally:
@@ -65,7 +65,7 @@ def cut(
     groups: Sequence[UnitGroup],
     removed: Sequence[Tensor],
 ) -> None:
-    """Cut units out of `module` in place. `removed` holds a bool [size] for each group."""
+    """Cut units out of `module` in place. `removed` has a bool [size] for each group."""
     graph = trace(module, input_shape)
     for group, gone in zip(groups, removed, strict=True):
         if bool(gone.any()):
@@ -76,7 +76,7 @@ def cut(
 def refusal(module: nn.Module, why: str) -> UserError:
     """The error for a network whose units cannot be removed."""
     return UserError(
-        f"{type(module).__name__} cannot be pruned by units: {why}. Structured strategies need "
+        f"{type(module).__name__} does not support structured pruning: {why}. It needs "
         f"plain convolutions (or depthwise ones), linear layers and batch norm, with convolutions "
         f"on shortcuts; choose another model, or an unstructured strategy"
     )

@@ -1,4 +1,6 @@
-"""Masks by units: a removed unit takes its rows, its readers' columns, its bias, γ and β along."""
+"""Masks of whole units: removing a unit removes its rows, its readers' columns, its
+bias, γ and β.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from lth_bench.structure.units import unit_groups
 def mask_of(groups: Sequence[UnitGroup], layers: Sequence[Layer], kept: Sequence[Tensor]) -> Mask:
     """The structured mask that keeps these units, on the CPU.
 
-    `kept` holds a bool [size] for each group. The mask's `held` covers every bias, γ and β that
-    serves a unit; the output layer's bias is not among them.
+    `kept` has a bool [size] for each group. The mask's `held` covers every bias, γ and β of a unit,
+    but not the output layer's bias.
     """
     axes = _axes(groups, kept)
     weights = {}
@@ -32,7 +34,7 @@ def mask_of(groups: Sequence[UnitGroup], layers: Sequence[Layer], kept: Sequence
     for group, units in zip(groups, kept, strict=True):
         for slot in group.vectors:
             vector = slot.kept(units)
-            # after a concatenation one norm serves several groups
+            # after a concatenation one norm belongs to several groups
             held[slot.key] = held[slot.key] & vector if slot.key in held else vector
     return Mask(weights, held, layers)
 
@@ -40,20 +42,22 @@ def mask_of(groups: Sequence[UnitGroup], layers: Sequence[Layer], kept: Sequence
 def largest_below(
     groups: Sequence[UnitGroup], layers: Sequence[Layer], scores: Sequence[Tensor], k: int
 ) -> Mask:
-    """The largest structured mask of at most `k` prunable weights, in the order of the scores.
+    """The largest structured mask of at most `k` prunable weights, best scores first.
 
-    All units are ranked together and removed from the lowest score up. Among equal scores the
-    earlier unit stays. The best unit of each group is never removed, nor is one with an infinite
-    score. Raises Unreachable where these alone hold more than `k`, ValueError for a NaN score.
+    All units are ranked together and removed from the lowest score up; ties keep the earlier unit.
+    The best unit of each group is never removed, nor are units with infinite score. Unreachable if
+    these alone have more than `k` weights; ValueError for a NaN score.
     """
     if not groups:
-        raise Unreachable("the network has no units that could be removed")
+        raise Unreachable("the network has no removable units")
     sizes = [g.size for g in groups]
     flat = torch.cat([s.detach().double().cpu() for s in scores])
     # the best unit of each group, by the same tie rule
-    spared = torch.cat([top_k_flat(part, 1) for part in torch.split(flat, sizes)]) | flat.isposinf()
+    excluded = (
+        torch.cat([top_k_flat(part, 1) for part in torch.split(flat, sizes)]) | flat.isposinf()
+    )
     worst_first = torch.argsort(flat, descending=True, stable=True).flip(0)
-    worst_first = worst_first[~spared[worst_first]]
+    worst_first = worst_first[~excluded[worst_first]]
 
     def keep(removed: int) -> list[Tensor]:
         kept = torch.ones(len(flat), dtype=torch.bool)
@@ -72,10 +76,10 @@ def largest_below(
     if (least := count(high)) > k:
         total = sum(layer.numel for layer in layers)
         raise Unreachable(
-            f"with one unit left in each layer {least} of {total} weights remain, so a density of "
+            f"with one unit in each layer {least} of {total} weights remain, so a density of "
             f"{k / total:.4g} ({k} weights) cannot be reached; the smallest is {least / total:.4g}"
         )
-    # the count never rises with the number removed, so the fewest that will do is by bisection
+    # the count never increases with the number removed, so find the smallest by bisection
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if count(middle) <= k else (middle + 1, high)
@@ -83,9 +87,9 @@ def largest_below(
 
 
 def removed_units(groups: Sequence[UnitGroup], mask: Mask) -> list[Tensor]:
-    """Units of which a mask keeps nothing at all: bool [size] for each group, on the CPU.
+    """Units of which a mask keeps nothing: bool [size] for each group, on the CPU.
 
-    Weights of surviving units may be pruned too. Raises UserError where a group has no unit left.
+    Surviving units may have pruned weights. UserError if a group has no surviving unit.
     """
     gone = []
     for group in groups:
@@ -97,9 +101,11 @@ def removed_units(groups: Sequence[UnitGroup], mask: Mask) -> list[Tensor]:
             if slot.key in mask.held:
                 alive[slot.unit[mask.held[slot.key].cpu()[slot.index]]] = True
             else:
-                alive[slot.unit] = True  # nothing holds its bias at zero
+                alive[slot.unit] = True  # its bias is not held at zero
         if not bool(alive.any()):
-            raise UserError(f"the mask removes every unit of {', '.join(group.layers)}; keep one")
+            raise UserError(
+                f"the mask removes every unit of {', '.join(group.layers)}; keep at least one"
+            )
         gone.append(~alive)
     return gone
 
@@ -110,26 +116,26 @@ def shuffle_units(
     *,
     layers: Sequence[Layer],
     mask: Mask,
-    draws: torch.Generator,
+    rng: torch.Generator,
     groups: Sequence[UnitGroup] | None = None,
 ) -> Mask:
-    """The mask with the units of each group permuted, on the mask's own device.
+    """The mask with the units of each group permuted, on the mask's device.
 
-    Unit i takes what the mask says of unit π(i): rows, columns, bias, γ and β together. So every
-    layer keeps as many weights as before. `draws` is a CPU generator; `groups` are
-    `unit_groups(module, input_shape)`, where known already.
+    Unit i takes the mask of unit π(i): rows, columns, bias, γ and β together. So every layer keeps
+    as many weights as before. `rng` is a CPU generator; `groups` are `unit_groups(module,
+    input_shape)`, if already known.
     """
     if groups is None:
         groups = unit_groups(module, input_shape)
     kept = {name: tensor.clone() for name, tensor in mask.kept.items()}
     held = {key: tensor.clone() for key, tensor in mask.held.items()}
     for group in groups:
-        order = torch.randperm(group.size, generator=draws)
+        order = torch.randperm(group.size, generator=rng)
         for slot in (*group.rows, *group.columns, *group.vectors):
             tensor = held.get(slot.key, kept.get(slot.key.removesuffix(".weight")))
             if tensor is None:
-                continue  # a bias, γ or β that the mask does not hold
-            # every unit owns equally many positions: [size, positions of one unit]
+                continue  # a bias, γ or β that the mask does not cover
+            # all units own the same number of positions: [size, positions per unit]
             index = slot.index.view(group.size, -1)
             places = tensor.movedim(slot.dim, 0)
             places[index.flatten().to(tensor.device)] = places[
@@ -139,7 +145,7 @@ def shuffle_units(
 
 
 def _axes(groups: Sequence[UnitGroup], kept: Sequence[Tensor]) -> dict[tuple[str, int], Tensor]:
-    """(weight's key, dimension) → bool [length], False where a removed unit lies."""
+    """(weight's key, dimension) → bool [length], False at the positions of removed units."""
     axes: dict[tuple[str, int], Tensor] = {}
     for group, units in zip(groups, kept, strict=True):
         for slot in (*group.rows, *group.columns):
@@ -151,7 +157,7 @@ def _axes(groups: Sequence[UnitGroup], kept: Sequence[Tensor]) -> dict[tuple[str
 
 
 def _of_layer(axes: dict[tuple[str, int], Tensor], layer: Layer) -> tuple[Tensor, Tensor]:
-    """Which rows and which columns of a layer's weight stay."""
+    """The kept rows and columns of a layer's weight."""
     rows, columns = (
         axes.get((layer.key, dim), torch.ones(layer.shape[dim], dtype=torch.bool)) for dim in (0, 1)
     )

@@ -1,4 +1,4 @@
-"""Which units a network has, and what vanishes with each of them."""
+"""The units of a network, and everything that is removed with each of them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lth_bench.structure.trace import coupled, refusal, trace
 from lth_bench.structure.verify import verify
 
 Pairs = list[tuple[int, int]]
-"""(position, unit) of one dimension."""
+"""(position, unit) along one dimension."""
 
 
 def unit_groups(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
-    """Every group of units, in the network's order; the output layer's units are not among them.
+    """All groups of units, in the network's order, without the output layer's units.
 
-    `input_shape` is [C, H, W] of one example. The answer depends on the architecture and not on
-    the values, so it is worth keeping: one CPU core takes 0.1 s for ResNet-20 and 0.7 s for
-    VGG-16. `module` is not changed. Raises UserError for a network whose units cannot be removed
-    one by one; the answer is checked numerically before it is given (`verify`).
+    `input_shape` is [C, H, W] of one example. Depends on the architecture, not on values, so cache
+    the result: it takes 0.1 s for ResNet-20 and 0.7 s for VGG-16 on one CPU core. `module` is not
+    changed. UserError for a network whose units cannot be removed one by one; the result is
+    verified numerically (`verify`).
     """
     with eager():
         return _groups(copy.deepcopy(module).to("cpu", torch.float64), input_shape)
@@ -40,7 +40,7 @@ def _groups(twin: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, .
         if _is_layer(layer) and name not in seen and layer in graph.module2node:
             group = _group(twin, graph, layer)
             seen.update(group.layers)
-            # no layer reads the units of the output layer
+            # no layer reads the output layer's units
             if group.columns:
                 groups.append(group)
     verify(twin, input_shape, groups)
@@ -48,7 +48,7 @@ def _groups(twin: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, .
 
 
 def _group(module: nn.Module, graph: Any, root: nn.Linear | _ConvNd) -> UnitGroup:
-    """The group of `root`'s outputs, from torch-pruning's."""
+    """The group of `root`'s outputs, from torch-pruning's group."""
     names = {m: n for n, m in module.named_modules()}
     order = {n: i for i, n in enumerate(names.values())}
     size = root.weight.shape[0]
@@ -111,11 +111,11 @@ def _group(module: nn.Module, graph: Any, root: nn.Linear | _ConvNd) -> UnitGrou
 def _slots(
     module: nn.Module, name: str, attributes: Sequence[str], dim: int, pairs: Pairs
 ) -> list[Slots]:
-    """Slots in those of the module's tensors that exist and have a place for each unit."""
+    """Slots for the module's tensors that exist and have a position for each unit."""
     found = []
     for attribute in attributes:
         tensor = getattr(module.get_submodule(name), attribute, None)
-        # one PReLU slope may serve all units
+        # a single PReLU slope is shared by all units
         if tensor is None or tensor.shape[dim] <= max(p for p, _ in pairs):
             continue
         ordered = torch.tensor(sorted((unit, position) for position, unit in pairs))
@@ -136,5 +136,5 @@ def _is_layer(module: nn.Module) -> TypeGuard[nn.Linear | _ConvNd]:
 
 
 def _is_depthwise(layer: _ConvNd) -> bool:
-    """Each output reads its own input only, so that rows go and there are no columns."""
+    """Whether each output reads only its own input, so that rows are removed and no columns."""
     return layer.groups == layer.out_channels == layer.in_channels

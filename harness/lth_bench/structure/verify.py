@@ -1,7 +1,7 @@
-"""Is a network's list of units right? Tried on random values, because a wrong one says nothing.
+"""Verifies a network's groups of units on random values.
 
-torch-pruning follows shapes through the graph. Where it cannot (a shortcut padded with zero
-channels, say) it couples the wrong units without a word.
+torch-pruning traces shapes through the graph. Where that fails (a shortcut padded with zero
+channels, for example) it silently couples the wrong units.
 """
 
 from __future__ import annotations
@@ -18,27 +18,25 @@ from lth_bench.structure.groups import Slots, UnitGroup
 from lth_bench.structure.trace import cut, refusal
 
 TOLERANCE = 1e-9
-"""Largest difference of two float64 outputs that should be equal, relative to the outputs.
-
-Right networks differ by about 1e-15, wrong ones by more than 1e-3.
-"""
+"""Maximum difference between two equal float64 outputs, relative to the outputs. Correct groups
+differ by about 1e-15, wrong ones by more than 1e-3."""
 
 
 def verify(module: nn.Module, input_shape: tuple[int, ...], groups: Sequence[UnitGroup]) -> None:
-    """Remove random units from a float64 network; raise UserError where the groups are wrong.
+    """Remove random units from a float64 network; UserError if the groups are wrong.
 
-    `module` is a copy on the CPU: its values are overwritten. With half of each group removed at
-    random, and with all but the first quarter removed, the network with the units cut out must give
-    the same outputs as the one with zeros in their place, and those outputs must not depend on what
-    the removed units compute. (The half left by chance may suit a network that takes the first half
-    of its channels; the first quarter does not.)
+    `module` is a CPU copy whose values are overwritten. With a random half of each group removed,
+    and with all but the first quarter removed, the network with the units cut out must have the
+    same outputs as with zeros in their place, and the outputs must not depend on the removed units'
+    values. (A random half may by chance work in a network that slices the first half of its
+    channels; the first quarter does not.)
     """
-    draws = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     module.eval()
-    halves = [torch.randperm(g.size, generator=draws) < (g.size + 1) // 2 for g in groups]
+    halves = [torch.randperm(g.size, generator=rng) < (g.size + 1) // 2 for g in groups]
     quarters = [torch.arange(g.size) < (g.size + 3) // 4 for g in groups]
     for kept in (halves, quarters):
-        _require_removable(module, input_shape, groups, kept, draws)
+        _require_removable(module, input_shape, groups, kept, rng)
 
 
 def _require_removable(
@@ -46,11 +44,11 @@ def _require_removable(
     input_shape: tuple[int, ...],
     groups: Sequence[UnitGroup],
     kept: Sequence[Tensor],
-    draws: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
-    _randomise(module, draws)
+    _randomise(module, rng)
     pairs = list(zip(groups, kept, strict=True))
-    x = torch.randn(2, *input_shape, generator=draws, dtype=torch.float64)
+    x = torch.randn(2, *input_shape, generator=rng, dtype=torch.float64)
     small = copy.deepcopy(module)
 
     producers = [(s, k) for g, k in pairs for s in (*g.rows, *g.vectors)]
@@ -58,23 +56,28 @@ def _require_removable(
     _overwrite(module, [*producers, *readers], None)
     masked = outputs(module, x)
     if not bool(masked.isfinite().all()):
-        raise refusal(module, "its outputs on random values are not finite, which proves nothing")
+        raise refusal(
+            module, "its outputs on random values are not finite, so the units cannot be verified"
+        )
     try:
         cut(small, input_shape, groups, [~k for k in kept])
         shrunk = outputs(small, x)
     except (RuntimeError, AssertionError, IndexError, ValueError) as error:
-        raise refusal(module, f"with some units cut out it does not run ({error})") from error
+        raise refusal(module, f"it fails with some units cut out ({error})") from error
     if not same(masked, shrunk):
-        raise refusal(module, "with units cut out it computes something else than with them zero")
+        raise refusal(module, "its outputs differ between cutting units out and zeroing them")
 
-    _overwrite(module, [*producers, *[(s, k) for g, k in pairs for s in g.buffers]], draws)
+    _overwrite(module, [*producers, *[(s, k) for g, k in pairs for s in g.buffers]], rng)
     _overwrite(module, readers, None)
     if not same(masked, outputs(module, x)):
-        raise refusal(module, "some units reach the outputs past the layers known to read them")
+        raise refusal(
+            module,
+            "some units reach the outputs through other layers than those known to read them",
+        )
 
 
 def same(a: Tensor, b: Tensor) -> bool:
-    """Whether two float64 outputs agree to rounding; NaN agrees with NaN."""
+    """Whether two float64 outputs agree up to rounding; NaN equals NaN."""
     if a.shape != b.shape:
         return False
     scale = float(a.abs().nan_to_num(posinf=0).max()) if a.numel() else 0.0
@@ -89,17 +92,19 @@ def outputs(module: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _randomise(module: nn.Module, draws: torch.Generator) -> None:
-    """Values under which every unit matters; initial ones may leave γ or biases at zero."""
+def _randomise(module: nn.Module, rng: torch.Generator) -> None:
+    """Set random values under which every unit has an effect; initial ones may have zero γ or
+    biases.
+    """
 
     def fill(tensor: Tensor | None, low: float, high: float) -> None:
         if tensor is not None:
-            drawn = torch.rand(tensor.shape, generator=draws, dtype=torch.float64)
+            drawn = torch.rand(tensor.shape, generator=rng, dtype=torch.float64)
             tensor.copy_(drawn * (high - low) + low)
 
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, _ConvNd)):
-            bound = (6 / layer.weight[0].numel()) ** 0.5  # keeps the variance through ReLUs
+            bound = (6 / layer.weight[0].numel()) ** 0.5  # preserves the variance through ReLUs
             fill(layer.weight, -bound, bound)
             fill(layer.bias, -0.5, 0.5)
         elif isinstance(layer, _NormBase):
@@ -111,15 +116,15 @@ def _randomise(module: nn.Module, draws: torch.Generator) -> None:
 
 @torch.no_grad()
 def _overwrite(
-    module: nn.Module, slots: Iterable[tuple[Slots, Tensor]], draws: torch.Generator | None
+    module: nn.Module, slots: Iterable[tuple[Slots, Tensor]], rng: torch.Generator | None
 ) -> None:
-    """Set the positions of units that are not kept to zero, or to draws from [0.5, 1.5)."""
+    """Set the positions of removed units to zero, or to random values in [0.5, 1.5)."""
     values = module.state_dict()
     for slot, kept in slots:
         places = values[slot.key].movedim(slot.dim, 0)
         gone = ~slot.kept(kept)
-        if draws is None:
+        if rng is None:
             places[gone] = 0.0
         else:
             shape = (int(gone.sum()), *places.shape[1:])
-            places[gone] = torch.rand(shape, generator=draws, dtype=places.dtype) + 0.5
+            places[gone] = torch.rand(shape, generator=rng, dtype=places.dtype) + 0.5

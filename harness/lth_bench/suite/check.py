@@ -1,5 +1,5 @@
-"""Checks of a suite before a run: its plugins and their parameters, and that the command line
-allows its own code and a database elsewhere.
+"""Checks a suite before a run: its plugins and their parameters, and whether the command line
+allows its own code and an external database.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.errors import UserError, told
+from lth_bench.errors import UserError, describe_error
 from lth_bench.params import build, dotted
 from lth_bench.params.build import Keys
 from lth_bench.suite.source import SuiteSource, holds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check(suite: Suite, registry: Registry) -> None:
     """Create every model, dataset, recipe and strategy of the suite from its parameters.
 
-    Raises UserError with file, line and key of the first that is refused.
+    UserError with file, line and key of the first that is invalid.
     """
     source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
     try:
@@ -84,7 +84,7 @@ def _build(
     what: str,
     tables: Sequence[tuple[Keys, Mapping[str, Any]]],
 ) -> None:
-    """Build it. The path of an error leads into the first table that has its key."""
+    """Build it. An error's path leads into the first table that has its key."""
     try:
         build(cls, values, what)
     except UserError as error:
@@ -96,7 +96,7 @@ def _build(
     except BaseException as error:  # a plugin's __post_init__ may raise anything
         if ends_the_run(error):
             raise
-        raise UserError(f"{what}: {told(error)}{where(error)}", tables[-1][0]) from error
+        raise UserError(f"{what}: {describe_error(error)}{where(error)}", tables[-1][0]) from error
 
 
 def require_plugins(suite: Suite, files: Sequence[Path], command: str) -> None:

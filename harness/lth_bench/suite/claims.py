@@ -22,7 +22,7 @@ def claims_of(
 ) -> tuple[Claim, ...]:
     """The suite's claims. UserError for a claim about something that the suite does not have.
 
-    Where `--set` has changed the suite, such a claim is left out instead: a suite reduced to two of
+    If `--set` has changed the suite, such a claim is left out instead: a suite reduced to two of
     its densities cannot decide claims about the others.
     """
     found: list[Claim] = []

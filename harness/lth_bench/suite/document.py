@@ -1,4 +1,4 @@
-"""The format of a suite file as frozen dataclasses; suites are read by them, the schema follows."""
+"""The format of a suite file as frozen dataclasses, used for reading suites and for the schema."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Header:
     description: str = ""
     """The question that it answers, for listings."""
     densities: Densities | None = None
-    """Kept fractions of the prunable weights, in (0, 1]: a list, or {rate, rounds}."""
+    """Densities of the prunable weights, in (0, 1]: a list, or {rate, rounds}."""
     seeds: SeedCount | tuple[Seed, ...]
     """The seeds, or how many (0, 1, ...)."""
     controls: tuple[ControlName, ...] = ()

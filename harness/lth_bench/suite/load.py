@@ -1,4 +1,4 @@
-"""Read a suite: from its TOML to the grid of experiments."""
+"""Reads a suite: from its TOML to the grid of experiments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
 
 MAX_TASKS = 1_000
-"""Tasks of one table, at most: lists in a suite from elsewhere could multiply to any number."""
+"""Maximum number of tasks of one table: lists in an untrusted suite could multiply to any
+number."""
 
 
 def load_suite(
@@ -61,9 +62,9 @@ def suite_of(
     overrides: Sequence[str] = (),
     added: Mapping[str, str] | None = None,
 ) -> Suite:
-    """The suite that a TOML text describes, such as the one that a database keeps.
+    """The suite described by a TOML text, for example one stored in a database.
 
-    Errors name `path`. Raises UserError as `load_suite` does.
+    Errors name `path`. UserError as from `load_suite`.
     """
     document = parse(text, path)
     new = add_to(document, added or {})

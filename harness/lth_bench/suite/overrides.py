@@ -1,7 +1,7 @@
 """What the command line changes in a suite before it is read: `--add` and `--plugin` append
 strategies, `--set` replaces values.
 
-So a new method is compared on a shipped suite without a copy of it. An added strategy has
+So a new method can be compared on a shipped suite without copying it. An added strategy uses
 the suite's controls and its own default parameters, which `--set strategies.NAME.params.KEY=VALUE`
 changes.
 """

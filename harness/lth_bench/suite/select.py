@@ -101,7 +101,7 @@ BATCH_SIZE = 16
 VAL_SIZE = 32
 DENSITIES = 2
 OWN = {"steps", "epochs", "milestones", "warmup", "eval_every", "val_size", "batch_size"}
-"""Values of a recipe that a smoke run sets itself."""
+"""Recipe values that a smoke run sets itself."""
 
 
 def smoke(suite: Suite) -> Suite:

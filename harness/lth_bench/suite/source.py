@@ -62,11 +62,11 @@ def _is_dir(path: Path) -> bool:
 MAX_BYTES = 1_000_000
 """A longer file is not a suite but another file given by mistake."""
 MAX_DOTS = 2_000
-"""Dots in one line, at most: a key with more parts would take the TOML parser minutes."""
+"""Maximum number of dots in one line: a key with more parts would take the TOML parser minutes."""
 MAX_DEPTH = 60
-"""Depth of nested tables, at most: a deeper suite would exceed Python's recursion limit."""
+"""Maximum depth of nested tables: a deeper suite would exceed Python's recursion limit."""
 SEARCHED = 3_000_000
-"""Characters parsed to find a key's line, at most: a few seconds."""
+"""Maximum number of characters parsed to find a key's line: a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class SuiteSource:
 
 
 def read(path: Path) -> str:
-    """A file's text. UserError where it does not exist or is not text."""
+    """A file's text. UserError if it does not exist or is not text."""
     try:
         if path.is_dir():
             raise UserError(f"{path} is a directory, not a suite; give a .toml file")

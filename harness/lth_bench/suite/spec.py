@@ -1,4 +1,4 @@
-"""A suite once it is read, as plain data: tasks, strategies, seeds, densities and claims."""
+"""A suite once read, as plain data: tasks, strategies, seeds, densities and claims."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TaskSpec:
     recipe: Mapping[str, Any]
     """The fields of `training.recipe.Recipe` that the suite sets."""
     densities: tuple[float, ...]
-    """Kept fractions in (0, 1], from dense to sparse."""
+    """Target densities in (0, 1], from dense to sparse."""
     at: Keys = field(default=(), compare=False)
 
     @property
@@ -74,7 +74,7 @@ class Tuned:
     train: Mapping[str, Any]
     """Values that replace those of the task's recipe."""
     origin: Mapping[str, Any] | None
-    """The study's id, the trial's number and the study's steps; None where no study is named."""
+    """The study's id, the trial's number and the study's steps; None if no study is given."""
     at: Keys = field(default=(), compare=False)
     seeds: tuple[int, ...] = ()
     """The study's own seeds."""
@@ -154,13 +154,13 @@ class Claim:
     metric: str
     of: Side
     versus: Side | None
-    """None where the claim is about the value itself."""
+    """None if the claim is about the value itself."""
     compare: Literal["value", "difference", "ratio"]
     bound: Literal["at_least", "at_most", "within", "reported"]
     threshold: float | None
-    """In the unit of the claim; None where the figure is only reported."""
+    """In the unit of the claim; None if the figure is only reported."""
     published: tuple[float, float] | None
-    """Lowest and highest published figure; the same number twice where there is one."""
+    """Lowest and highest published figure; the same number twice if there is only one."""
     at: Keys = field(default=(), compare=False)
 
     @property

@@ -109,8 +109,8 @@ class TuneTable:
     pruner: Pruner = "none"
     """Stop trials that look bad after their first seeds; for one objective only."""
     batch: Annotated[int, Range(1, 1000)] | None = None
-    """Trials that run at a time; by default as many as keep the machine full, but at most a third
-    of the budget."""
+    """Trials that run at the same time; by default as many as keep the machine busy, but at most
+    a third of the budget."""
     storage: str | None = None
     """URL of a database that several machines share; by default a file beside the results."""
     space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class TuneTable:
 
 @dataclass(frozen=True, kw_only=True)
 class TuneSpec:
-    """The table [tune] once it is read."""
+    """The table [tune] once read."""
 
     budget: TuneBudget
     strategies: tuple[str, ...]
@@ -192,7 +192,7 @@ class TuneSpec:
     recipe: Space
 
     def seeds_beside(self, reported: Sequence[int]) -> tuple[int, ...]:
-        """Tuning's seeds. UserError where one of them is also a reported seed."""
+        """Tuning's seeds. UserError if one of them is also a reported seed."""
         if isinstance(self.seeds, int):
             found: list[int] = []
             taken, seed = set(reported), FIRST_SEED

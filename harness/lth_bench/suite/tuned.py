@@ -39,7 +39,7 @@ class TunedTable:
     """Seeds of the study: results at these do not count as a gain from tuning."""
 
 
-def seen_seeds(suite: Suite) -> list[str]:
+def seed_overlap_notes(suite: Suite) -> list[str]:
     """A note on each tuned label that is run at seeds of its own search."""
     said = []
     for spec in suite.strategies:

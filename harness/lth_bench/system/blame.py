@@ -23,8 +23,8 @@ from lth_bench.errors import (
     Unreachable,
     Unwinding,
     UserError,
+    describe_error,
     out_of_memory,
-    told,
 )
 
 EXPECTED = (
@@ -85,15 +85,13 @@ def ends_the_run(error: BaseException) -> bool:
 
 
 def where(error: BaseException) -> str:
-    """The deepest line of a user's code that the error passed through, ` (mine.py:12)`; "" where
-    there is none.
-    """
+    """The deepest line of the user's code in the traceback, ` (mine.py:12)`; "" without one."""
     theirs = [f for f in _frames(error) if not f.is_library]
     return f" ({theirs[-1].place})" if theirs else ""
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Where a function begins, `mine.py:10`; "" where that is not known."""
+    """Where a function is defined, `mine.py:10`; "" if unknown."""
     code = getattr(function, "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else ""
 
@@ -118,16 +116,16 @@ def network_error(error: BaseException, built: str = "") -> TrainingError | None
     elif inside[0].function in RUNS_BACKWARD:
         at.append("in its backward pass")
     return TrainingError(
-        f"the network raised {told(error)}" + (f" ({', '.join(at)})" if at else "")
+        f"the network raised {describe_error(error)}" + (f" ({', '.join(at)})" if at else "")
     )
 
 
 def training_error(error: BaseException, built: str = "") -> BaseException:
-    """An error that ended a training, so that no hook is blamed for it: the network's, with its
-    line, or that of whatever else broke down. One that names its cause already, and a callback's,
-    stays as it is.
+    """An error that ended a training, worded so that no hook is blamed: the network's, with its
+    line, or any other. Errors that already name their cause, and those of callbacks, are returned
+    unchanged.
 
-    The original is not chained: its frames hold the cohort's memory.
+    The original is not chained: its traceback would keep the cohort's memory alive.
     """
     if isinstance(error, EXPECTED) or out_of_memory(error):
         return error
@@ -138,7 +136,7 @@ def training_error(error: BaseException, built: str = "") -> BaseException:
     if found is not None:
         return found
     at = where(error) or (f" ({frames[-1].place})" if frames else "")
-    return TrainingError(f"the training raised {told(error)}{at}")
+    return TrainingError(f"the training raised {describe_error(error)}{at}")
 
 
 def build_error(error: BaseException, built: str) -> BaseException:
@@ -146,7 +144,7 @@ def build_error(error: BaseException, built: str) -> BaseException:
     if isinstance(error, EXPECTED) or out_of_memory(error):
         return error
     at = where(error) or (f" ({built})" if built else "")
-    return TrainingError(f"the network could not be built: {told(error)}{at}")
+    return TrainingError(f"the network could not be built: {describe_error(error)}{at}")
 
 
 def _frames(error: BaseException) -> list[Frame]:
@@ -162,13 +160,13 @@ def _enters_network(frame: Frame) -> bool:
 
 
 def _network_called(frames: list[Frame]) -> bool:
-    """Whether a module was entered after `parametrize` had been."""
+    """Whether a module was entered after `parametrize`."""
     last = max(i for i, f in enumerate(frames) if f.function == CALLS_PARAMETRIZE)
     return any(f.function == CALLS_A_MODULE for f in frames[last:])
 
 
 def _layer(frames: list[Frame]) -> str:
-    """The name of the layer that was called last, as the network names it; "" for the network."""
+    """The last layer called, by its name in the network; "" for the network itself."""
     called = [f.frame.f_locals.get("self") for f in frames if f.function == CALLS_A_MODULE]
     if len(called) < 2 or called[0] is None:
         return ""

@@ -12,35 +12,34 @@ from lth_bench.errors import UserError
 from lth_bench.system import gpus
 
 OTHERS = {"mps": "Apple's", "xpu": "Intel's", "hip": "AMD's", "rocm": "AMD's"}
-"""Names of GPUs that torch knows, or people do, and that nothing here is written or tested for."""
+"""Other devices that torch or users know, which are not supported or tested here."""
 FORMS = "auto, cpu, cuda (every GPU of one kind), cuda:N, or several such as cuda:0,cuda:2"
 
 
 @dataclass(frozen=True)
 class Devices:
-    """What a run spreads over."""
+    """The devices used by a run."""
 
     names: tuple[str, ...]
-    """`cpu`, or GPUs as torch names them."""
+    """`cpu`, or GPUs by torch's names."""
     notes: tuple[str, ...] = ()
-    """A sentence for every GPU that is left out, and for `auto` without one where that may come
-    as a surprise.
-    """
+    """A sentence for every GPU that is left out, and for `auto` without a GPU if that may be
+    surprising."""
     named: bool = False
-    """Whether each was asked for by its name: then none may be left out."""
+    """Whether each was given by name: then none may be left out."""
 
     def without(self, unusable: dict[str, str]) -> Devices:
-        """Those that are left, with a note for every other. `unusable` has each one's reason."""
+        """The remaining devices, with a note for each of the others. `unusable` has the reasons."""
         names = tuple(n for n in self.names if n not in unusable)
         notes = (f"{name} is left out: {why}" for name, why in unusable.items())
         return replace(self, names=names, notes=(*self.notes, *notes))
 
 
 def choose(asked: str) -> Devices:
-    """The devices that `--device` asks for. UserError where the machine has none such.
+    """The devices selected by `--device`. UserError if this machine does not have them.
 
-    `auto` takes the GPUs where there are any. Of several kinds `auto` and `cuda` take that of
-    `cuda:0`: the last bits of a result depend on the kind.
+    `auto` uses the GPUs if there are any. If there are several kinds, `auto` and `cuda` use that of
+    `cuda:0`, since the last bits of a result depend on the kind.
     """
     if asked == "cpu":
         return Devices(("cpu",))
@@ -75,7 +74,7 @@ def _without_gpu(asked: str) -> Devices:
     why, do = gpus.why_none()
     if asked != "auto":
         raise UserError(f"no device {asked!r}: {why}; {do}. This machine has: cpu (or say auto)")
-    # silent where no GPU can have been meant
+    # no note if no GPU can have been expected
     surprising = gpus.driver() and os.environ.get(gpus.VISIBLE, "x").strip() not in ("", "-1")
     if gpus.apple():
         return Devices(("cpu",), ("on the CPU: Apple's GPU (mps) is not one that is trained on",))
@@ -95,7 +94,9 @@ def _of_one_kind() -> Devices:
 
 
 def workers_for(devices: Sequence[str], asked: int | None) -> list[str]:
-    """One device name a worker process: one a GPU; on a CPU one single-threaded a core."""
+    """One device name per worker process: one process per GPU; on a CPU one single-threaded process
+    per core.
+    """
     if asked is not None and asked < 1:
         raise UserError(f"--workers takes at least 1, but got {asked}")
     if list(devices) == ["cpu"]:
@@ -111,7 +112,7 @@ def cores() -> int:
 
 
 def check_dtype(dtype: str, devices: Sequence[str], recipe: str) -> None:
-    """UserError where the device has no bfloat16 units: emulation is 10 to 20 times slower."""
+    """UserError if the device has no bfloat16 units: emulation is 10 to 20 times slower."""
     if dtype != "bfloat16":
         return
     import torch
@@ -138,8 +139,8 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def use(device: str) -> None:
-    """Make a device the current one of this thread. CUDA's current device belongs to the thread,
-    and is 0 in every new one: there, work for another device would run on the wrong one.
+    """Make a device the current one of this thread. CUDA's current device is a property of the
+    thread, and 0 in every new one: work for another device would run on the wrong one.
     """
     if device != "cpu":
         import torch
@@ -148,20 +149,20 @@ def use(device: str) -> None:
 
 
 def prepare_process(device: str) -> None:
-    """Process-wide settings that belong to the recorded numerics."""
+    """Process-wide settings that are part of the recorded numerics."""
     import torch
 
     if device == "cpu":
-        # two single-threaded processes beat one with two threads on networks of this size
+        # for networks of this size, two single-threaded processes beat one with two threads
         torch.set_num_threads(1)
-        # dead units and constant pixels decay into subnormals, which cost 5 to 40 times more
+        # dead units and constant pixels decay to subnormals, which are 5 to 40 times slower
         torch.set_flush_denormal(True)
     else:
         use(device)
         # an operation without a deterministic form warns; it does not fail (and without torch's
         # wrapper, which imports the compiler: 1.3 s a worker)
         torch._C._set_deterministic_algorithms(True, warn_only=True)
-        # which would fill every new tensor; nothing here reads what it has not written
+        # this would fill every new tensor; nothing here reads uninitialised memory
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
@@ -176,8 +177,8 @@ SYSTEM = sys.platform
 def require_system() -> None:
     """UserError on Windows, before anything is trained or written.
 
-    There SIGTERM cannot be caught, so no worker could save its trainings; a database that another
-    process reads cannot be replaced; and the journal would be opened as text.
+    On Windows SIGTERM cannot be caught, so workers could not write checkpoints; a database that
+    another process reads cannot be replaced; and the journal would be opened in text mode.
     """
     if SYSTEM in ("win32", "cygwin"):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Reading files that a stranger may have put there: regular ones, and no more than fits."""
+"""Safe reading of untrusted files: regular files only, up to a maximum size."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ KINDS = {
 }
 
 MOST_JSON = 1 << 27
-"""Bytes of a file of ours that is JSON, at most."""
+"""Maximum bytes of one of our own JSON files."""
 
 
 class NotRegular(OSError):
-    """In place of a file there is something else, which could block for ever or never end."""
+    """Not a regular file: reading it could block or never end."""
 
 
 class TooLong(OSError):
-    """A file is longer than anything of its kind."""
+    """A file longer than any of its kind."""
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """A file for reading; links are followed. NotRegular for a FIFO, a device, a socket, a folder.
-
-    OSError as `open` raises it.
+    """Open a file for reading, following links. NotRegular for a FIFO, device, socket or folder;
+    otherwise OSError as from `open`.
     """
     return os.fdopen(_descriptor(path)[0], "rb")
 
 
 def read_regular(path: str | Path, limit: int) -> bytes:
-    """A file's content. NotRegular as `open_regular`; TooLong beyond `limit` bytes.
+    """A file's content. NotRegular as from `open_regular`; TooLong beyond `limit` bytes.
 
-    Takes no longer than `open(path, "rb").read()`.
+    As fast as `open(path, "rb").read()`.
     """
     descriptor, size = _descriptor(path)
     pieces, length = [], 0
     try:
-        # a file of /proc says that it is empty, and may go on without end
+        # a file in /proc claims to be empty but may be endless
         while length <= limit and size <= limit:
             piece = os.read(descriptor, max(size - length, 1 << 16))
             pieces.append(piece)
@@ -61,7 +60,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 
 
 def read_json(path: str | Path, limit: int = MOST_JSON) -> Any:
-    """A JSON file's document. OSError as `read_regular`, ValueError for what is no JSON."""
+    """The content of a JSON file. OSError as from `read_regular`, ValueError for invalid JSON."""
     try:
         return json.loads(read_regular(path, limit))
     except RecursionError as error:
@@ -69,9 +68,9 @@ def read_json(path: str | Path, limit: int = MOST_JSON) -> Any:
 
 
 def _descriptor(path: str | Path) -> tuple[int, int]:
-    """Of the opened file, and its size."""
-    # looked at first, since to open some devices is to make them do something; opened without
-    # waiting, since opening a FIFO waits for a writer, and the two may have been exchanged since
+    """A descriptor of the opened file, and its size."""
+    # checked first, since opening a device can have side effects; then opened without blocking,
+    # since opening a FIFO waits for a writer, and the file may have been replaced since
     require_regular(path, os.stat(path))
     descriptor = os.open(path, FLAGS)
     try:

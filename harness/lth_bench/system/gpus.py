@@ -1,4 +1,4 @@
-"""The GPUs that this process sees, and why it sees none."""
+"""The GPUs visible to this process, or why there are none."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 NONE_LEFT = "No CUDA GPUs are available"
-"""What CUDA says where there is a driver and nothing for it to drive, or all of it is hidden."""
+"""CUDA's message if there is a driver but no GPU, or all are hidden."""
 
 
 def count() -> int:
-    """GPUs that torch can use, of those that `CUDA_VISIBLE_DEVICES` leaves visible."""
+    """Number of GPUs that torch can use, among those left visible by `CUDA_VISIBLE_DEVICES`."""
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # `why_none` says it as an error does
+        warnings.simplefilter("ignore")  # `why_none` reports it
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def driver() -> bool:
-    """Whether there is an NVIDIA driver, whatever torch can make of it."""
+    """Whether there is an NVIDIA driver, whether or not torch can use it."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
@@ -34,7 +34,7 @@ def apple() -> bool:
 
 
 def why_none() -> tuple[str, str]:
-    """Why there is no GPU, and what to do about it. For where `count` is 0."""
+    """Why there is no GPU, and what to do about it. Only if `count` is 0."""
     import torch
 
     build = torch.version.cuda or torch.version.hip
@@ -66,28 +66,28 @@ def why_none() -> tuple[str, str]:
 
 
 def _what_cuda_says() -> str:
-    """The first sentence of the error that starting CUDA raises."""
+    """The first sentence of the error raised when CUDA is initialised."""
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             torch.cuda.init()  # type: ignore[no-untyped-call]  # torch's stub
-        except Exception as error:  # whatever a driver makes torch raise
+        except Exception as error:  # a driver problem can make torch raise anything
             text = " ".join(str(error).split()) or type(error).__name__
             return text.partition(". ")[0].removesuffix(".")
     return NONE_LEFT
 
 
 def names() -> list[str]:
-    """What each GPU is, in the order of their numbers."""
+    """The model of each GPU, in order."""
     import torch
 
     return [torch.cuda.get_device_name(i) for i in range(count())]
 
 
 def described() -> str:
-    """What `--device` can name here: `cpu, cuda:0 (NVIDIA H200, 141 GB)`."""
+    """The devices available to `--device`: `cpu, cuda:0 (NVIDIA H200, 141 GB)`."""
     import torch
 
     found = ["cpu"]

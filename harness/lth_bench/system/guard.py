@@ -1,4 +1,4 @@
-"""User code may draw, switch and set what it likes; afterwards all is as it was."""
+"""Restores random states and process-wide settings after user code."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Setting = tuple[Callable[[], Any], Callable[[Any], object]]
 
 
 def _deterministic(value: tuple[bool, bool]) -> None:
-    # what torch.use_deterministic_algorithms does besides is to import its compiler, in 1.3 s
+    # torch.use_deterministic_algorithms would also import the compiler, which takes 1.3 s
     torch._C._set_deterministic_algorithms(value[0], warn_only=value[1])
 
 
 def _of(owner: Any, name: str) -> Setting:
-    """How a switch of a torch backend is read and set."""
+    """How to read and set a switch of a torch backend."""
     return partial(getattr, owner, name), partial(setattr, owner, name)
 
 
 def _default_device(device: torch.device) -> None:
-    # torch's own default is no mode at all; naming the CPU would slow down every call
+    # torch's default is no mode at all; naming the CPU would slow down every call
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
@@ -35,7 +35,7 @@ def _autocast(device: str, on: bool) -> None:
 
 
 def _precision(backend: str, operation: str) -> Setting:
-    """The precision of products of float32, as torch 2.9 and later have it."""
+    """The precision of float32 products, in the form of torch 2.9 and later."""
     return (
         partial(torch._C._get_fp32_precision_getter, backend, operation),
         partial(torch._C._set_fp32_precision_setter, backend, operation),
@@ -76,11 +76,10 @@ SETTINGS: tuple[Setting, ...] = (
     # no getter: a subnormal number survives a product, or does not
     (lambda: not bool(torch.tensor([1e-310], dtype=torch.float64) * 1), torch.set_flush_denormal),
 )
-"""Process-wide settings that numbers depend on: how to read each, and how to set it."""
+"""Process-wide settings that affect numbers: how to read each, and how to set it."""
 UNREADABLE = object()
-"""The value of an older switch where a newer one of the same is set otherwise: torch refuses to
-read it then.
-"""
+"""The value of an older switch if a newer one for the same setting differs: torch then refuses
+to read it."""
 
 
 def settings() -> list[Any]:
@@ -89,7 +88,7 @@ def settings() -> list[Any]:
 
 
 def put_back(values: Sequence[Any]) -> None:
-    """Set what is no longer as it was."""
+    """Restore every setting that has changed."""
     for before, (get, put) in zip(values, SETTINGS, strict=True):
         if before is not UNREADABLE and _read(get) != before:
             put(before)
@@ -104,16 +103,16 @@ def _read(get: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def unchanged() -> Iterator[None]:
-    """Random states, settings, and grad and inference mode are put back, whatever happens inside.
+    """Restores random states, settings, grad mode and inference mode after the block.
 
-    Inside, gradients are recorded. 0.2 ms on a CPU core, half of it for numpy's state.
+    Gradients are enabled within it. Takes 0.2 ms on a CPU core, half of it for numpy's state.
     """
     cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     of_devices = torch.cuda.get_rng_state_all() if cuda else []
     before = settings()
     try:
-        # its end puts back grad mode too, also where the code inside left a mode on
+        # its end also restores grad mode, even if the code inside left one on
         with torch.inference_mode(False):
             yield
     finally:

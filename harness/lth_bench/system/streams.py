@@ -1,5 +1,5 @@
-"""Standard output and error that bear what they are connected to: a terminal that knows ASCII
-alone, a reader that goes away, a full disk, nothing at all.
+"""Standard output and error that survive what they are connected to: an ASCII-only terminal, a
+reader that goes away, a full disk, nothing at all.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ SPELLED = {
     "…": "...", "→": "->", "−": "-", "≈": "~", "≤": "<=", "≥": ">=", "•": "*", "□": "o", "�": "?",
     "\N{ZERO WIDTH SPACE}": "", "\N{NO-BREAK SPACE}": " ",
 } | dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # fmt: skip
-"""What tables and messages are made of, for who has no such character."""
+"""Replacements for the characters of our tables and messages, if they cannot be encoded."""
 ERRORS = "lth_bench.spelled"
-"""The name of `_spelled` among Python's ways to treat what cannot be encoded."""
+"""The name under which `_spelled` is registered as Python's encoding error handler."""
 
 
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Our own signs in ASCII; every other character by its number, so that names stay apart."""
+    """Our own symbols in ASCII; every other character by its number, so that names stay
+    distinct.
+    """
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
     return "".join(map(_in_ascii, text)), error.end
@@ -41,7 +43,7 @@ def _in_ascii(character: str) -> str:
         return SPELLED[character]
     if "─" <= character <= "╿":  # box drawing: lines, and corners and crossings
         return "-" if character in "─━┄┅┈┉╌╍═╴╶╸╺╼╾" else "|" if character in "│┃┆┇║" else "+"
-    if "\u2800" <= character <= "\u28ff":  # Braille: a spinner turns in it
+    if "\u2800" <= character <= "\u28ff":  # Braille, used by spinners
         return "*"
     if "\udc80" <= character <= "\udcff":  # a byte of a file's name that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
@@ -52,13 +54,13 @@ codecs.register_error(ERRORS, _spelled)
 
 
 def spelled(text: str, encoding: str) -> str:
-    """The text as a stream of this encoding shows it: to be known before columns are aligned."""
+    """The text as a stream with this encoding shows it; needed before columns are aligned."""
     return text.encode(encoding, ERRORS).decode(encoding)
 
 
 def typed(text: str) -> str:
-    """An argument as it was typed: where the locale is none of UTF-8, Python has taken its bytes
-    for others. As it is where its bytes are no UTF-8.
+    """An argument as it was typed: in a locale other than UTF-8, Python decodes its bytes
+    differently. Unchanged if its bytes are not UTF-8.
     """
     try:
         return os.fsencode(text).decode("utf-8")
@@ -67,7 +69,7 @@ def typed(text: str) -> str:
 
 
 class _Lasting(io.RawIOBase):
-    """A stream that is written to for as long as that goes well, and then goes nowhere."""
+    """A stream that discards output after its first write error."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
@@ -89,7 +91,7 @@ class _Lasting(io.RawIOBase):
         while left and self.lost is None:
             try:
                 written = self._raw.write(left)
-                if written is None:  # made non-blocking by a program that shares it
+                if written is None:  # set non-blocking by a program that shares it
                     select.select([], [self], [])
             except OSError as error:
                 self.lost = error
@@ -99,11 +101,12 @@ class _Lasting(io.RawIOBase):
 
 
 def guard_streams() -> None:
-    """From now on what cannot be encoded is spelled out, and no write to standard output or error
-    raises: `lost` tells for standard output. What is closed becomes the null device, or the next
-    file to be opened, such as the journal, would take its place and get the messages.
+    """From now on, characters that cannot be encoded are spelled out, and writes to standard output
+    or error never raise; `lost` tells whether standard output failed. Closed streams become the
+    null device; otherwise the next file to be opened, such as the journal, would take their place
+    and receive the messages.
 
-    Streams that were put in their places, as tests and notebooks do, are left alone.
+    Streams that were replaced, as in tests and notebooks, are left alone.
     """
     for number in (0, 1, 2):
         try:
@@ -133,8 +136,8 @@ def _guarded(number: int, before: TextIO | None) -> TextIO:
 
 
 def lost() -> OSError | None:
-    """Why standard output goes nowhere, if it does; what is buffered is written first."""
-    with contextlib.suppress(ValueError):  # closed by the code that replaced it
+    """The error that made standard output fail, if any; flushes first."""
+    with contextlib.suppress(ValueError):  # closed by the code that replaced the stream
         sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
@@ -142,13 +145,13 @@ def lost() -> OSError | None:
 
 
 def reader_gone() -> bool:
-    """Whether standard output has lost its reader, as after `| head`."""
+    """Whether the reader of standard output has gone, as after `| head`."""
     error = lost()
     return error is not None and error.errno in (errno.EPIPE, errno.ECONNRESET)
 
 
-def heard(rows: Iterable[T]) -> Iterator[T]:
-    """The rows, until the reader has gone."""
+def until_reader_gone(rows: Iterable[T]) -> Iterator[T]:
+    """Yield the rows until the reader of standard output has gone."""
     for number, row in enumerate(rows):
         if number % 1000 == 999 and reader_gone():
             return

@@ -1,4 +1,4 @@
-"""Text from strangers: passwords kept out of it, and what could steer a terminal."""
+"""Untrusted text: hides passwords, and removes terminal control characters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 HIDDEN = "***"
 
-# scheme://user:password@ up to the last @ of the word: a password that should have been escaped may
-# hold a slash or an @ itself
+# scheme://user:password@ up to the last @ of the word: an unescaped password may contain a slash or
+# an @ itself
 _IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"\\]*:)(?!\*\*\*@)[^\s'\"\\]+(?=@)")
 _IN_QUERY = re.compile(
     r"([?&;](?:password|passwd|pwd|secret|token|api_?key)=)(?!\*\*\*)[^\s&;'\"\\]+", re.IGNORECASE
@@ -16,8 +16,8 @@ _IN_QUERY = re.compile(
 
 
 def redacted(text: str) -> str:
-    """The text with `***` for every password of a URL in it: a command line, a message, a suite,
-    a line of JSON.
+    """The text with `***` in place of every password in a URL; for command lines, messages, suites
+    and JSON.
     """
     if "://" not in text:
         return text
@@ -25,13 +25,13 @@ def redacted(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which could steer a terminal; they become �."""
+    """The text with control characters, which could manipulate a terminal, replaced by �."""
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def columns_of(text: str) -> int:
-    """Columns of a terminal that a text takes: a Chinese character takes two, a mark on the letter
-    before it none.
+    """Number of terminal columns of a text: a Chinese character takes two, a combining
+    mark none.
     """
     if text.isascii():
         return len(text)
@@ -41,13 +41,13 @@ def columns_of(text: str) -> int:
 
 
 def aligned(text: str, width: int, right: bool = False) -> str:
-    """The text filled up to `width` columns of a terminal."""
+    """The text padded to `width` terminal columns."""
     space = " " * (width - columns_of(text))
     return space + text if right else text + space
 
 
 def packed(parts: Iterable[str], width: int, indent: str = "  ", gap: str = "   ") -> Iterator[str]:
-    """The parts side by side, indented, in lines of at most `width` columns where each fits."""
+    """The parts side by side, indented, in lines of at most `width` columns if each fits."""
     line = ""
     for part in parts:
         if line and columns_of(line + gap + part) > width:

@@ -1,10 +1,10 @@
-"""Does a strategy keep its contracts? The tests that every strategy inherits, shipped with the
-harness so that third parties have the same ones as the built-ins.
+"""Contract tests that every strategy inherits, shipped with the harness so that third parties run
+the same ones as the built-in strategies.
 
     from lth_bench.testing import StrategyConformance
 
     class TestMine(StrategyConformance):
-        strategy = "mine"        # its name under the entry point, or the class itself
+        strategy = "mine"        # its entry point's name, or the class itself
         params = {"rate": 0.2}   # optional: what a suite would write
 
 `contracts.CONTRACTS` lists what is tested, `check` tests it without pytest, and

@@ -1,4 +1,4 @@
-"""A workbench for the tiny task, with trainings kept in memory and an eye on what it lends."""
+"""A workbench for the tiny task: keeps trainings in memory and watches the tensors it lends."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class _Free:
 
 
 class MemoryCache(TrainingCache):
-    """Finished trainings in memory. Tests need no disk; the disk's own tests are elsewhere."""
+    """Finished trainings in memory, without a disk."""
 
     def __init__(self) -> None:
         super().__init__(Path())
         self._outcomes: dict[str, Outcome] = {}
 
     def lease(self, key: str) -> Lease:
-        """No other process is here."""
+        """Always available: there is no other process."""
         return _Free()
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a training."""
+        """Store a training."""
         self._outcomes[key] = outcome
 
     def kept(self, key: str) -> frozenset[int]:
-        """The steps whose state is kept."""
+        """The steps whose state is stored."""
         known = key in self._outcomes
         return frozenset(self._outcomes[key].checkpoints) if known else frozenset()
 
@@ -60,22 +60,19 @@ class MemoryCache(TrainingCache):
         found = self._outcomes.get(key) if checkpoints <= self.kept(key) else None
         if found is None:
             return None
-        # a mask of its own: a caller that writes into it must not change what others are given
+        # a copied mask: writing into it must not affect other callers
         kept = {name: tensor.clone() for name, tensor in found.mask.kept.items()}
         return dataclasses.replace(found, mask=Mask(kept, found.mask.held, found.mask.layers))
 
     def copy(self) -> MemoryCache:
-        """Another one with the same trainings in it."""
+        """A copy with the same trainings."""
         other = MemoryCache()
         other._outcomes.update(self._outcomes)
         return other
 
 
 class WatchedBench(Workbench):
-    """One tiny network's task.
-
-    `ledger` knows what was lent and finds what was changed.
-    """
+    """The task of one tiny network. `ledger` records lent tensors and detects changes to them."""
 
     ledger: Ledger
     callbacks: Callbacks
@@ -85,9 +82,9 @@ class WatchedBench(Workbench):
 
     @classmethod
     def fresh(cls, model: TinyNetwork, **changed: Any) -> WatchedBench:
-        """A bench on which only the dense runs are done, with a copy of all that can change.
+        """A bench with only the dense runs done, and copies of everything that can change.
 
-        `changed` are attributes with other values than usual, such as `cohort_sizes`.
+        `changed` overrides attributes, such as `cohort_sizes`.
         """
         # copied, since building one takes 20 ms, most of it to trace the network
         bench = copy.copy(_prototype(model))
@@ -104,7 +101,7 @@ class WatchedBench(Workbench):
 
     @property
     def units(self) -> tuple[UnitGroup, ...]:
-        """Groups of coupled units, traced once a process: they do not depend on values."""
+        """Groups of coupled units, traced once per process since they do not depend on values."""
         return _units(self.model)
 
     @property
@@ -113,7 +110,7 @@ class WatchedBench(Workbench):
         return sum(layer.numel for layer in self.layers)
 
     def initial(self, seed: int, purpose: str = "init") -> State:
-        """One object for all who ask, so that a change to it is seen."""
+        """The same object for all callers, so that changes to it are detected."""
         key = (seed, purpose)
         if key not in self._initial:
             self._initial[key] = super().initial(seed, purpose)
@@ -121,7 +118,7 @@ class WatchedBench(Workbench):
         return self._initial[key]
 
     def checkpoint(self, key: str, step: int) -> State | None:
-        """A kept state of the dense run."""
+        """A stored state of the dense run."""
         state = super().checkpoint(key, step)
         if state is not None:
             self.ledger.lend(f"the dense run's values (ticket.dense.at({step}))", state.values)
@@ -135,7 +132,7 @@ class WatchedBench(Workbench):
         *,
         context: FitContext = ALONE,
     ) -> Trained:
-        """Train, with the callbacks' views watched."""
+        """Train, watching the views given to callbacks."""
         if request.on_step is not None:
             on_step = self.callbacks.counted(request.on_step, request.start)
             request = dataclasses.replace(request, on_step=self._watched_step(on_step))
@@ -171,7 +168,7 @@ def _units(model: TinyNetwork) -> tuple[UnitGroup, ...]:
 
 @cache
 def _prototype(model: TinyNetwork) -> WatchedBench:
-    """A bench with the dense runs of seeds 0 and 1, which are no strategy's doing."""
+    """A bench with the dense runs of seeds 0 and 1, which do not depend on the strategy."""
     data = ResidentData(task.arrays(), task.VAL, CPU)
     kept = MemoryCache()
     config = dataclasses.asdict(model)
@@ -185,7 +182,7 @@ def _prototype(model: TinyNetwork) -> WatchedBench:
         cache=kept,
     )
     bench.kept = kept
-    _ = bench.network.stacks, bench.connections  # found out once, and copied with the network
+    _ = bench.network.stacks, bench.connections  # computed once, and copied with the network
     for seed in (0, 1):
         start = Workbench.initial(bench, seed).values
         request = FitRequest(

@@ -1,6 +1,6 @@
-"""A strategy with its parameters, and the experiments that the contracts judge, each played once.
+"""A strategy with its parameters, and the experiments that contracts judge, each run once.
 
-Most contracts look at the same few experiments, so a case keeps them. A case costs one to three
+Most contracts examine the same few experiments, so a case caches them. A case takes one to three
 seconds, most of it in six-step trainings.
 """
 
@@ -31,22 +31,21 @@ from lth_bench.training.engine.cohort_size import CohortSizes
 from lth_bench.training.pending_fit import PendingFit
 
 DENSITIES = (0.5, 0.2)
-"""What most experiments ask for."""
+"""Densities of most experiments."""
 ONE = (0.3,)
-"""What `one` is where nothing else is said."""
+"""Default of `single_density`."""
 STACKED = CohortSizes(None, given=2)
 """Cohorts of two."""
 HANDFUL = 8
-"""Weights that remain at the sparsest density tried."""
+"""Number of weights at the sparsest density tested."""
 
 
 class Case:
     """A strategy under test.
 
-    `params` are what a suite would write. `network` is the tiny network on which most contracts
-    are judged: `linear`, `conv`, `batch_norm` or `residual`; the contracts about networks have
-    their own. `densities` are those it is judged at, by default those that the class says it
-    `reaches`, or else 0.5 and 0.2.
+    `params` are as in a suite. `network` is the tiny network on which most contracts are judged:
+    `linear`, `conv`, `batch_norm` or `residual`; the contracts about networks use their own.
+    `densities` default to those the class declares in `reaches`, or else 0.5 and 0.2.
     """
 
     def __init__(
@@ -71,25 +70,27 @@ class Case:
 
     @cached_property
     def reaches(self) -> tuple[float, ...]:
-        """The densities that the strategy says it reaches, from dense to sparse; empty for all."""
+        """The densities that the strategy declares it reaches, from dense to sparse;
+        empty for any.
+        """
         try:
             return reaches(self.strategy()) or ()
         except (Fault, UserError):
-            return ()  # the contracts about parameters and hooks say so
+            return ()  # the contracts on parameters and hooks report this
 
     @property
     def densities(self) -> tuple[float, ...]:
-        """1.0 alone for a strategy that reports the dense run only."""
+        """The densities to test; only 1.0 for a strategy that only reports the dense run."""
         return (1.0,) if self.flag("dense_only") else self._asked or self.reaches or DENSITIES
 
     @property
-    def one(self) -> tuple[float, ...]:
-        """What the experiments ask for that only have to work: other networks, a dead layer."""
+    def single_density(self) -> tuple[float, ...]:
+        """The densities of experiments that only need to run: other networks, a dead layer."""
         chosen = self.flag("dense_only") or self._asked or self.reaches
         return self.densities[:1] if chosen else ONE
 
     def strategy(self) -> Any:
-        """A new instance, as each experiment has one. Fault where the parameters do not fit."""
+        """A new instance, as each experiment has its own. Fault if the parameters are invalid."""
         try:
             return build(self.cls, self.params, f"strategy {self.cls.__qualname__!r}")
         except UserError as error:
@@ -98,7 +99,7 @@ class Case:
     def bench(
         self, kind: NetworkKind | None = None, dead: bool = False, **changed: Any
     ) -> WatchedBench:
-        """A new workbench, on which nothing but the dense runs is done."""
+        """A new workbench, with only the dense runs done."""
         return WatchedBench.fresh(TinyNetwork(kind or self.network, dead), **changed)
 
     def require(self, *recordings: Recording) -> None:
@@ -110,8 +111,8 @@ class Case:
                 )
 
     def require_happened(self, *recordings: Recording, since: int = 0) -> None:
-        """NotJudged where a callback of the strategy's did nothing in these experiments, with
-        parameters under which it would, where some are found.
+        """NotJudged if one of the strategy's callbacks did nothing in these experiments; suggests
+        parameters under which it would.
         """
         for recording in recordings:
             missing = recording.callbacks.missing(since)
@@ -123,7 +124,7 @@ class Case:
                 raise NotJudged(f"not judged: {missing}; {hint}")
 
     def _suggested(self, since: int) -> str:
-        """`--set update_every=1 would judge it`; "" where nothing is found."""
+        """For example `--set update_every=1 would judge it`; "" if nothing is found."""
         if since not in self._suggestions:
             self._suggestions[since] = ""
             for change in suggestions(self.cls, self.params):
@@ -139,16 +140,16 @@ class Case:
         """Seed 0, alone, with nothing trained before."""
         self._bench = self.bench()
         first = self._play(self._bench)
-        # at once, so that a strategy with a memory of other experiments is not met here
-        self.again = self._play(self.bench(), poisoned=True)
+        # immediately, before other experiments could affect a strategy that remembers them
+        self.rerun = self._play(self.bench(), poisoned=True)
         return first
 
-    again: Recording
-    """The same once more, with another test split. Read `base` first."""
+    rerun: Recording
+    """`base` repeated with a different test split. Read `base` first."""
 
     @cached_property
-    def once_more(self) -> Recording:
-        """The same with the usual test split, to tell why `again` differs."""
+    def clean_rerun(self) -> Recording:
+        """`base` repeated with the usual test split, to find out why `rerun` differs."""
         return self._play(self.bench())
 
     @cached_property
@@ -158,23 +159,23 @@ class Case:
         return self._play(self._bench, 1)
 
     @cached_property
-    def after(self) -> Recording:
-        """Seed 0 after seed 1, with each of its trainings found already done."""
+    def after_other_seed(self) -> Recording:
+        """Seed 0 after seed 1, with all of its trainings found finished."""
         _ = self.other_seed
         return self._play(self._bench)
 
     @cached_property
     def padded(self) -> Recording:
-        """Seed 0 in a padded cohort, alone."""
+        """Seed 0 alone in a padded cohort."""
         return self._stacked(0)[0]
 
     @cached_property
-    def beside(self) -> Recording:
-        """Seed 0 in a cohort, side by side with seed 1."""
+    def beside_other_seed(self) -> Recording:
+        """Seed 0 in a cohort with seed 1."""
         return self._stacked(0, 1)[0]
 
     def _stacked(self, *seeds: int) -> list[Recording]:
-        """Experiments on one bench as a worker runs them, their trainings in cohorts."""
+        """Run experiments on one bench as a worker does, their trainings in cohorts."""
         _ = self.base
         bench, pool = self.bench(cohort_sizes=STACKED), Pool()
         found: dict[int, Recording] = {}
@@ -191,8 +192,8 @@ class Case:
 
     @cached_property
     def resumed(self) -> tuple[Recording, int]:
-        """Seed 0 with each of its trainings stopped in mid-way, each time gone on with by a new
-        instance on a new bench, as a worker would after a crash; and how often that was.
+        """Seed 0 with each training interrupted and resumed by a new instance on a new bench, as
+        after a worker's crash; and the number of interruptions.
         """
         _ = self.base
         finished = self.bench().cache
@@ -209,24 +210,24 @@ class Case:
                 except Stopped:
                     continue
 
-    def on(self, kind: NetworkKind) -> Recording:
-        """Seed 0 on a network."""
+    def on_network(self, kind: NetworkKind) -> Recording:
+        """Seed 0 on another network."""
         if kind == self.network:
             return self.base
         if kind not in self._on:
             _ = self.base
-            self._on[kind] = self._play(self.bench(kind), owner=kind, densities=self.one)
+            self._on[kind] = self._play(self.bench(kind), owner=kind, densities=self.single_density)
         return self._on[kind]
 
     @cached_property
     def dead_layer(self) -> Recording:
         """Seed 0 with a dead layer in the network."""
         _ = self.base
-        return self._play(self.bench(dead=True), owner="dead_layer", densities=self.one)
+        return self._play(self.bench(dead=True), owner="dead_layer", densities=self.single_density)
 
     @cached_property
     def extremes(self) -> Recording:
-        """Seed 0 with one weight less than all, and with a handful of them."""
+        """Seed 0 with all weights but one, and with a handful."""
         _ = self.base
         bench = self.bench()
         total = bench.total
@@ -234,8 +235,8 @@ class Case:
         return self._play(bench, densities=densities, owner="extreme_densities")
 
     @cached_property
-    def elsewhere(self) -> Report:
-        """What a fresh process makes of the class and its parameters: seed 0 once more."""
+    def in_new_process(self) -> Report:
+        """What a new process finds: importing, unpickling, and seed 0 once more."""
         try:
             strategy = self.strategy()
         except Fault:

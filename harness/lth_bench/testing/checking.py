@@ -1,4 +1,4 @@
-"""Every contract of one strategy, without pytest."""
+"""Judges a strategy by every contract, without pytest."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ ContractStatus = Literal["ok", "broken", "not applicable", "not judged"]
 
 @dataclass(frozen=True, kw_only=True)
 class ContractResult:
-    """How a strategy stands to one contract. `not judged` where what it judges did not happen: the
-    experiment ended before, or a callback did nothing in the six steps.
+    """Whether a strategy meets one contract. `not judged` if what the contract judges did not
+    happen: the experiment ended early, or a callback did nothing in the six steps.
     """
 
     contract: str
     status: ContractStatus
     statement: str
-    """What the contract is, in one line."""
+    """The contract in one line."""
     what: str = ""
-    """What happened where it is broken, or why it says nothing about this strategy."""
+    """What happened if it is broken, or why it does not apply."""
     meet: str = ""
-    """How to meet it, where it is broken."""
+    """How to meet it, if it is broken."""
 
 
 def check(
@@ -46,9 +46,10 @@ def check(
 ) -> list[ContractResult]:
     """Judge a strategy by every contract, in one to three seconds.
 
-    `strategy` is a class, or a name that `registry` knows (by default what is installed);
-    `params` are what a suite would write; `network` is the tiny network on which most contracts
-    are judged, and `densities` where (by default the class's `reaches`, or 0.5 and 0.2).
+    `strategy` is a class, or a name in `registry` (by default the installed plugins); `params` are
+    as in a suite; `network` is the tiny network on which most contracts are judged, and `densities`
+    the densities (by default the class's `reaches`, or 0.5 and 0.2).
+
     UserError for an unknown name, and for parameters that the class or its `check_task` refuses.
     """
     cls = find(strategy, registry)
@@ -58,7 +59,7 @@ def check(
 
 
 def judged(contract: Contract, case: Case) -> ContractResult:
-    """The outcome of one contract."""
+    """The result of one contract."""
     try:
         contract(case)
     except ContractBroken as broken:
@@ -87,7 +88,7 @@ def judged(contract: Contract, case: Case) -> ContractResult:
 
 
 def find(strategy: str | type[Any], registry: Registry | None = None) -> type[Any]:
-    """The class; UnknownName for a name that the registry does not have."""
+    """The strategy's class. UnknownName for a name not in the registry."""
     if isinstance(strategy, type):
         return strategy
     if not strategy:
@@ -104,7 +105,7 @@ def find(strategy: str | type[Any], registry: Registry | None = None) -> type[An
     except (UnknownName, ImportFailed):
         raise
     except UserError:
-        # the class is there, but its hooks are wrong: the contract about hooks says how
+        # the class was found but its hooks are wrong: the contract on hooks reports this
         cls = known.strategies[strategy]._import()
         if not isinstance(cls, type):
             raise
@@ -114,27 +115,27 @@ def find(strategy: str | type[Any], registry: Registry | None = None) -> type[An
 def require_parameters(
     cls: type[Any], params: Mapping[str, object], network: NetworkKind = "batch_norm"
 ) -> None:
-    """UserError where `params` are at fault, and not the class: an unknown key, a wrong value, one
-    that does not suit the tiny task.
+    """UserError if `params` rather than the class are wrong: an unknown key, an invalid value, or
+    one that does not suit the tiny task.
     """
     from lth_bench.params import build, parameters
 
     try:
         parameters(cls)
     except UserError:
-        return  # the contract about parameters says so
+        return  # the contract on parameters reports this
     name = f"strategy {cls.__qualname__!r}"
     if params:
         build(cls, params, name)
     try:
         strategy = build(cls, params, name)
     except UserError:
-        return  # a default of its own is wrong: the contract about parameters again
+        return  # a default is wrong: the contract on parameters reports this
     require_suitable(strategy, facts(network), f"{name} on the tiny task of the contracts")
 
 
 def facts(network: NetworkKind) -> TaskFacts:
-    """What a strategy's `check_task` is told of the tiny task."""
+    """What `check_task` is told about the tiny task."""
     layers = outline(TinyNetwork(network))
     recipe = task.RECIPE
     return TaskFacts(

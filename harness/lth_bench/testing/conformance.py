@@ -1,4 +1,4 @@
-"""The tests that a strategy inherits: one for each contract."""
+"""The tests that a strategy inherits, one per contract."""
 
 from __future__ import annotations
 
@@ -28,28 +28,30 @@ class StrategyConformance:
     """
 
     strategy: ClassVar[str | type[Any]] = ""
-    """The name under the entry point `lth_bench.strategies`, or the class itself."""
+    """The entry point's name under `lth_bench.strategies`, or the class itself."""
     params: ClassVar[Mapping[str, object]] = {}
-    """Parameters as a suite would write them; what is left out keeps its default."""
+    """Parameters as in a suite; others keep their defaults."""
     network: ClassVar[NetworkKind] = "batch_norm"
-    """Where most contracts are judged: `linear`, `conv`, `batch_norm` or `residual`."""
+    """The network for most contracts: `linear`, `conv`, `batch_norm` or `residual`."""
     densities: ClassVar[Sequence[float]] = ()
-    """The densities it is judged at; empty for those that it says it `reaches`, or 0.5 and 0.2."""
+    """The densities to test; empty for those in the class's `reaches`, or 0.5 and 0.2."""
 
     def test_hooks(self) -> None:
-        """Hooks have the right names and arguments and answer with the right types."""
+        """Hooks have the right names and arguments and return the right types."""
         self._meets(contracts.hooks)
 
     def test_parameters(self) -> None:
-        """Every parameter has a type, a range and a docstring, and refuses what is outside."""
+        """Every parameter has a type, a range and a docstring, and refuses values out of range."""
         self._meets(contracts.parameters)
 
     def test_exact_density(self) -> None:
-        """Reported tickets have the target's count, or structured ones the largest below it."""
+        """Reported tickets have exactly the target's count; structured ones the largest count below
+        it.
+        """
         self._meets(contracts.exact_density)
 
     def test_nested_masks(self) -> None:
-        """Unless the strategy is dynamic, masks lie within the ones before."""
+        """Unless the strategy is dynamic, each mask is contained in the previous one."""
         self._meets(contracts.nested_masks)
 
     def test_pruned_zero(self) -> None:
@@ -65,11 +67,11 @@ class StrategyConformance:
         self._meets(contracts.other_seed)
 
     def test_inputs(self) -> None:
-        """What a hook is given is as it was when the hook returns."""
+        """Hooks do not change what they are given."""
         self._meets(contracts.inputs)
 
     def test_untouched_test_split(self) -> None:
-        """The test split decides nothing and is not looked at."""
+        """The test split affects no decision and is not accessed."""
         self._meets(contracts.untouched_test_split)
 
     def test_linear(self) -> None:
@@ -89,19 +91,19 @@ class StrategyConformance:
         self._meets(contracts.residual)
 
     def test_dead_layer(self) -> None:
-        """The strategy works where a layer is dead already."""
+        """The strategy works if a layer is already dead."""
         self._meets(contracts.dead_layer)
 
     def test_extreme_densities(self) -> None:
-        """The strategy works with one weight gone, and with a handful left."""
+        """The strategy works with all weights but one, and with a handful."""
         self._meets(contracts.extreme_densities)
 
     def test_stacked_as_alone(self) -> None:
-        """A result does not depend on what else runs beside or ran before."""
+        """A result does not depend on what else runs or ran."""
         self._meets(contracts.stacked_as_alone)
 
     def test_resumes_as_undisturbed(self) -> None:
-        """A training that was stopped in mid-way goes on as if it had not been."""
+        """An interrupted training that resumes gives the same result."""
         self._meets(contracts.resumes_as_undisturbed)
 
     def test_picklable(self) -> None:
@@ -109,7 +111,7 @@ class StrategyConformance:
         self._meets(contracts.picklable)
 
     def test_importable(self) -> None:
-        """The module can be imported where there is no GPU."""
+        """The module can be imported without a GPU."""
         self._meets(contracts.importable)
 
     def _meets(self, contract: Contract) -> None:
@@ -117,13 +119,13 @@ class StrategyConformance:
         try:
             contract(self._case())
         except NotApplicable as reason:
-            import pytest  # the harness itself needs no pytest
+            import pytest  # the harness itself does not need pytest
 
             pytest.skip(str(reason))
 
     @classmethod
     def _case(cls) -> Case:
-        """The class's own case, made when first asked for."""
+        """The class's own case, made on first use."""
         if "_made" not in cls.__dict__:
             found = find(cls.strategy)
             require_parameters(found, cls.params, cls.network)

@@ -1,4 +1,4 @@
-"""What a contract is: a name, a statement, how to meet it, and a function that judges a case."""
+"""A contract: a name, a statement, how to meet it, and a function that judges a case."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ContractBroken(AssertionError):
-    """A strategy does what it must not do, or does not what it must."""
+    """A strategy breaks a contract."""
 
     def __init__(self, contract: str, statement: str, what: str, meet: str) -> None:
         super().__init__(
@@ -21,17 +21,17 @@ class ContractBroken(AssertionError):
 
 
 class NotApplicable(Exception):
-    """The contract says nothing about this strategy, or cannot be judged; the text says why."""
+    """The contract does not apply to this strategy, or cannot be judged; the text says why."""
 
 
 class NotJudged(NotApplicable):
-    """The contract would say something about this strategy, but what it judges did not happen."""
+    """The contract applies to this strategy, but what it judges did not happen."""
 
 
 class Fault(Exception):
-    """A breach that was seen while an experiment ran, and the name of the contract it breaks.
+    """A breach seen while an experiment ran, and the name of the contract it breaks.
 
-    A run ends at its first fault, so that one mistake is reported once.
+    An experiment ends at its first fault, so that one mistake is reported once.
     """
 
     def __init__(self, contract: str, what: str) -> None:
@@ -40,23 +40,25 @@ class Fault(Exception):
 
 
 class Broken(Exception):
-    """What a judge raises: what happened, with numbers and layer names."""
+    """Raised by a judge: what happened, with numbers and layer names."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """One thing that every strategy keeps. Called with a case it returns, or raises."""
+    """A requirement on every strategy. Call it with a case: returns or raises."""
 
     name: str
     statement: str
-    """One line: what holds of every strategy."""
+    """The requirement in one line."""
     meet: str
     """What an author does to meet it."""
     judge: Callable[[Case], None]
     """Raises Broken, NotApplicable or NotJudged."""
 
     def __call__(self, case: Case) -> None:
-        """ContractBroken, with what happened and how to meet the contract, or NotApplicable."""
+        """Raises ContractBroken, with what happened and how to meet the contract, or
+        NotApplicable.
+        """
         try:
             self.judge(case)
         except Broken as broken:
@@ -64,7 +66,7 @@ class Contract:
 
 
 def contract(statement: str, meet: str) -> Callable[[Callable[[Case], None]], Contract]:
-    """Make a function that judges a case a contract of the function's name."""
+    """Turn a function that judges a case into a contract of the same name."""
 
     def make(judge: Callable[[Case], None]) -> Contract:
         made = Contract(judge.__name__, statement, meet, judge)

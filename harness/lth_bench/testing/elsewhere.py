@@ -1,7 +1,7 @@
-"""A second process, as a worker is one: spawned, without a GPU, and with another hash seed.
+"""A second process like a worker: spawned, without a GPU, and with another hash seed.
 
 One process serves all strategies of a session, since importing torch takes two seconds. It is
-started before it is needed, so that it does so beside the first experiments.
+started early, so that its start-up overlaps with the first experiments.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from lth_bench.errors import told
+from lth_bench.errors import describe_error
 from lth_bench.system.blame import ends_the_run
 
 PATIENCE = 120
-"""Seconds that an answer may take, the start of the process included."""
+"""Maximum seconds for a response, including the start of the process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the other process says of a strategy."""
+    """What the other process reports on a strategy."""
 
     pickling: str = ""
-    """Why class or parameters cannot be pickled, here."""
+    """Why class or parameters cannot be pickled here."""
     importing: str = ""
     """Why the module cannot be imported there."""
     unpickling: str = ""
-    """Why what was pickled is not the same there."""
+    """Why the unpickled object is not the same there."""
     facts: Mapping[str, str] | None = field(default=None, repr=False)
-    """Seed 0's recording as text; None where there is none."""
+    """Seed 0's recording as text; None without one."""
     fault: str = ""
     """What ended that experiment early."""
 
 
 @cache
 def elsewhere() -> Elsewhere:
-    """The session's second process, started when first asked for."""
+    """The session's second process, started on first use."""
     return Elsewhere()
 
 
@@ -57,7 +57,7 @@ class Elsewhere:
         atexit.register(self.close)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # sets of strings are in another order there, as they are in every worker
+        # sets of strings are in another order there, as in every worker
         hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
         hidden = {
             "CUDA_VISIBLE_DEVICES": "",
@@ -80,7 +80,9 @@ class Elsewhere:
         network: str,
         densities: Sequence[float],
     ) -> Report:
-        """Send a strategy over. `strategy` is an instance, None where none can be made."""
+        """Send a strategy and return the report. `strategy` is an instance, or None if none can be
+        made.
+        """
         if cls.__module__ == "__main__":
             return Report(
                 pickling="the class is defined in the script that runs, which no worker imports"
@@ -88,10 +90,10 @@ class Elsewhere:
         pickled, pickling = "", ""
         try:
             pickled = base64.b64encode(pickle.dumps((cls, dict(params), strategy))).decode()
-        except BaseException as error:  # whatever the plugin's class raises
+        except BaseException as error:  # the plugin's class may raise anything
             if ends_the_run(error):
                 raise
-            pickling = told(error)
+            pickling = describe_error(error)
         try:
             file = inspect.getfile(cls)
         except (TypeError, OSError):
@@ -129,7 +131,7 @@ class Elsewhere:
         return answer
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -1,4 +1,4 @@
-"""One experiment on the tiny task, played by the real loop, as a recording."""
+"""Records one experiment on the tiny task, run by the real round loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lth_bench.errors import Diverged, UserError, told
+from lth_bench.errors import Diverged, UserError, describe_error
 from lth_bench.lottery import Experiment
 from lth_bench.lottery.runner import ExperimentRunner, context_of
 from lth_bench.masks import Mask
@@ -35,11 +35,11 @@ def record(
     poisoned: bool = False,
     wait: Callable[[PendingFit], None] | None = None,
 ) -> Recording:
-    """Play the experiment to its end or to its first fault.
+    """Run the experiment to its end or its first fault.
 
-    A fault that is no other contract's, such as a hook that raises, is `owner`'s. With `poisoned`
-    another test split stands in the place of the usual one. `wait` is how its fits wait where
-    others run beside it.
+    A fault that belongs to no other contract, such as a hook that raises, is attributed to `owner`.
+    With `poisoned` a different test split is used. `wait` blocks until a fit is done, if other
+    experiments run beside it.
     """
     recording = Recording()
     bench.callbacks = recording.callbacks
@@ -51,7 +51,7 @@ def record(
     try:
         hooks = _hooks(strategy, bench, poisoned, recording)
         experiment = _experiment(strategy, bench, densities, seed)
-        # all seeds have one name here, by which none is to pay for another
+        # all seeds have the same experiment id here, so that none pays for another
         context = replace(context_of(experiment, wait), experiment_id="")
         runner = ExperimentRunner(
             experiment=experiment,
@@ -71,16 +71,16 @@ def record(
         recording.fault = Fault(error.contract or owner, str(error))
     except Diverged as error:
         recording.fault = Fault(owner, f"a training diverged: {error}")
-    except BaseException as error:  # whatever a strategy's methods raise
+    except BaseException as error:  # a strategy's methods may raise anything
         if ends_the_run(error):
             raise
-        recording.fault = Fault(owner, told(error))
+        recording.fault = Fault(owner, describe_error(error))
     return recording
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Sums must not depend on the number of cores."""
+    """Single-threaded, so that sums do not depend on the number of cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -104,10 +104,10 @@ def _experiment(
     announce = getattr(strategy, "dense_checkpoints", None)
     try:
         checkpoints = tuple(announce(bench.total_steps)) if announce is not None else ()
-    except BaseException as error:  # whatever a plugin's method raises
+    except BaseException as error:  # a plugin's method may raise anything
         if ends_the_run(error):
             raise
-        raise Fault("hooks", f"dense_checkpoints raised {told(error)}") from error
+        raise Fault("hooks", f"dense_checkpoints raised {describe_error(error)}") from error
     return Experiment(
         experiment_id="conformance",
         config_id="conformance",
@@ -132,7 +132,7 @@ def _experiment(
 
 
 def _start_dead(runner: ExperimentRunner, bench: WatchedBench, seed: int) -> None:
-    """Let the first round find a layer of which an earlier one has left nothing."""
+    """Give the first round a mask in which an earlier one pruned a layer completely."""
     kept = dict(bench.dense_mask().kept)
     kept[DEAD] = torch.zeros_like(kept[DEAD])
     mask = Mask(kept, layers=bench.layers)

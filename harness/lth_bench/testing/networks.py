@@ -1,4 +1,4 @@
-"""The tiny networks that strategies are tried on, one for each thing that may trip them."""
+"""The tiny networks that strategies are tested on, one for each typical difficulty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lth_bench.models.building import initialise
 
 NetworkKind = Literal["linear", "conv", "batch_norm", "residual"]
 DEAD = "dead"
-"""Name of the layer that is dead in a network made with one."""
+"""Name of the dead layer, in a network that has one."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class TinyNetwork:
     """
 
     kind: NetworkKind = "batch_norm"
-    """Which one."""
+    """Which of these networks."""
     dead: bool = False
-    """Add a layer `dead` of zeros only, whose input, and so whose gradient, is zero too."""
+    """Add a layer `dead` with zero weights whose input, and so whose gradient, is zero too."""
 
     def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """Takes [N, C, H, W], gives logits [N, classes]."""
+        """Maps [N, C, H, W] to logits [N, classes]."""
         if self.kind == "linear":
             body: nn.Module = _linear(input_shape)
             width, conv = 8, False
@@ -49,7 +49,7 @@ class TinyNetwork:
 
 
 class _Tiny(nn.Module):
-    """A body, perhaps a dead layer beside it, and the output layer."""
+    """A body, optionally a dead layer beside it, and the output layer."""
 
     def __init__(self, body: nn.Module, width: int, conv: bool, classes: int, dead: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What an experiment did: each round, each reported ticket, and the first thing that went wrong."""
+"""What an experiment did: each round, each reported ticket, and the first fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lth_bench.training.keys import hash_mask, hash_tensors
 from lth_bench.training.state import RewindPoint, Trained
 
 TEST_METRICS = ("test_accuracy", "test_loss", "early_stop_accuracy")
-"""The metrics that are measured on the test split."""
+"""The metrics measured on the test split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Round:
 
     target: float
     before: Mask
-    """`ticket.mask` as `select_mask` saw it."""
+    """`ticket.mask` as given to `select_mask`."""
     selected: Mask
     start: RewindPoint
     trained: Trained
@@ -38,7 +38,7 @@ class ReportedTicket:
 
 @dataclass(kw_only=True)
 class Recording:
-    """An experiment that was played."""
+    """A recorded experiment."""
 
     rounds: list[Round] = field(default_factory=list)
     tickets: list[ReportedTicket] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Recording:
     def facts(self) -> dict[str, str]:
         """Everything that must repeat bit for bit, as text: masks, values, curves, metrics.
 
-        Metrics that end in `_seconds` measure the machine and are left out.
+        Metrics whose names end in `_seconds` measure the machine and are left out.
         """
         found: dict[str, str] = {}
         for i, r in enumerate(self.rounds):
@@ -77,7 +77,7 @@ class Recording:
 def differences(
     one: Mapping[str, str], other: Mapping[str, str], without: Iterable[str] = ()
 ) -> str:
-    """The first facts in which two recordings differ, and how many there are; "" for none."""
+    """The first facts that differ between two recordings, and how many there are; "" for none."""
     leave = tuple(f"metric {name!r}" for name in without)
     keys = [k for k in (*one, *(k for k in other if k not in one)) if not k.endswith(leave or "\0")]
     odd = [k for k in keys if one.get(k) != other.get(k)]

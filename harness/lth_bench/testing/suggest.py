@@ -1,4 +1,4 @@
-"""Parameters under which something happens within the tiny task's six steps, found by trial."""
+"""Finds parameters by trial under which callbacks act within the tiny task's six steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lth_bench.params import Param, build, parameters
 from lth_bench.params.types import unwrap
 
 TRIES = 40
-"""Experiments played in search of them, at most: 0.1 s each."""
+"""Maximum number of experiments tried, 0.1 s each."""
 
 
 def suggestions(cls: type[Any], params: Mapping[str, object]) -> Iterator[dict[str, object]]:
@@ -41,7 +41,7 @@ def as_options(change: Mapping[str, object]) -> str:
 
 
 def _values(param: Param, now: object) -> Iterable[object]:
-    """Other values of a number that make things happen early: few steps, a small part."""
+    """Other values of a number that make things happen early: few steps, a small fraction."""
     bare, limits = unwrap(param.type)
     if bare not in (int, float) or isinstance(now, bool) or not isinstance(now, int | float):
         return ()

@@ -1,7 +1,7 @@
-"""The tiny task that strategies are tried on: three classes of 6×6 images, six steps of training.
+"""The tiny task that strategies are tested on: three classes of 6×6 images, six training steps.
 
-Nothing here is meant to be learnt well. It has everything that a strategy may meet: an epoch's
-boundary, evaluations in mid-training, momentum, augmentation, a validation split.
+It is not meant to be learnt well. It has everything a strategy may encounter: the end of an epoch,
+evaluations during training, momentum, augmentation, a validation split.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ TRAIN, VAL, TEST = 144, 36, 48
 RECIPE = Recipe(
     lr=0.05, momentum=0.9, steps=6, batch_size=36, val_size=VAL, eval_every=2, crop=1, flip=True
 )
-"""Six steps, of which four are an epoch."""
+"""Six steps; an epoch has four."""
 
 
 @cache
 def arrays() -> Arrays:
     """The images, the same in every process."""
-    draws = torch.Generator().manual_seed(11)
-    shapes = torch.rand(3, 1, 6, 6, generator=draws)
+    rng = torch.Generator().manual_seed(11)
+    shapes = torch.rand(3, 1, 6, 6, generator=rng)
 
     def images(n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        y = torch.randint(0, 3, (n,), generator=draws)
-        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=draws)
+        y = torch.randint(0, 3, (n,), generator=rng)
+        x = 130 * shapes[y] + 120 * torch.rand(n, 1, 6, 6, generator=rng)
         return x.to(torch.uint8), y
 
     return Arrays(*images(TRAIN + VAL), *images(TEST), classes=3)
 
 
 def unseen(poisoned: bool) -> ResidentSplit:
-    """The test split; poisoned, other images with other labels stand in its place."""
+    """The test split; if `poisoned`, with other images and labels."""
     data = arrays()
     if not poisoned:
         return ResidentSplit(data.test_x.clone(), data.test_y.clone())

@@ -1,4 +1,4 @@
-"""An experiment's hooks with a witness: each call is checked for what a strategy must not do."""
+"""Hooks that check every call for what a strategy must not do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABEL = "strategy"
 
 
 class Guard:
-    """Who may look at the test split: the default metrics, while they are computed."""
+    """Controls access to the test split: open only while the default metrics are computed."""
 
     def __init__(self) -> None:
         self.open = False
@@ -32,7 +32,7 @@ class Guard:
 
 
 class GuardedSplit(ResidentSplit):
-    """A split that counts who looks at it while it is closed."""
+    """A split that counts accesses while it is closed."""
 
     def __init__(self, split: ResidentSplit, guard: Guard) -> None:
         object.__setattr__(self, "guard", guard)
@@ -63,7 +63,7 @@ class WatchedDefaults(Defaults):
 
 
 class WatchedDense(DenseRun):
-    """The dense run, lent when it is first trained."""
+    """The dense run, recorded as lent when it is first trained."""
 
     @property
     def trained(self) -> Trained:
@@ -77,7 +77,7 @@ class WatchedDense(DenseRun):
 
 
 class WatchedHooks(Hooks):
-    """Calls a strategy's hooks, looks at what was lent before and after, and keeps a record."""
+    """Calls a strategy's hooks, checks what was lent before and after, and records the round."""
 
     def __init__(
         self, strategy: object, bench: WatchedBench, test: ResidentSplit, recording: Recording
@@ -91,7 +91,7 @@ class WatchedHooks(Hooks):
 
     def select_mask(self, ticket: Ticket) -> Mask:
         """The strategy's mask."""
-        # a copy, so that the recording shows what the strategy was given
+        # a copy, so that the recording keeps what the strategy was given
         self._seen = Mask({n: t.clone() for n, t in ticket.mask.kept.items()})
         call = super().select_mask
         return self._watch("select_mask", ticket, lambda: call(ticket))
@@ -107,18 +107,18 @@ class WatchedHooks(Hooks):
         return self._watch("train", ticket, lambda: call(ticket))
 
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """Everybody's metrics."""
+        """All metrics."""
         call = super().score
         metrics = self._watch("score", ticket, lambda: call(ticket, trained), trained)
         self.recording.tickets.append(ReportedTicket(ticket.target, trained, metrics))
         return metrics
 
-    def miss(self, error: Exception) -> None:
-        """A strategy whose metrics are missing breaks its contract."""
+    def drop_strategy_metrics(self, error: Exception) -> None:
+        """Missing metrics break the strategy's contract."""
         raise error
 
     def on_round(self, ticket: TicketView, trained: Trained) -> None:
-        """A round that the loop has accepted."""
+        """Record a round accepted by the loop."""
         if ticket.start is None or ticket.control != "none":
             return  # the dense run's own ticket, or a control
         self.recording.rounds.append(
@@ -150,7 +150,7 @@ class WatchedHooks(Hooks):
             with self.bench.ledger.watching(*lent):
                 return call()
         finally:
-            # also where the hook raised: what it did to its inputs may be the reason
+            # also after an error: changed inputs may be its cause
             self._look(hook)
 
     def _look(self, hook: str) -> None:

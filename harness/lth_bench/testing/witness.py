@@ -1,4 +1,4 @@
-"""Witnesses of an experiment: of its callbacks, of what it was lent, and of stopped trainings."""
+"""Records callbacks, lent tensors and interrupted trainings of an experiment."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from lth_bench.training.request import Change, OnStep, StepView, Until, Watch
 
 @dataclass(kw_only=True)
 class Callbacks:
-    """Counts of one experiment."""
+    """Counts for one experiment."""
 
     steps: list[int] = field(default_factory=list)
-    """Steps after its training's start at which `on_step` was called."""
+    """Steps since the start of training at which `on_step` was called."""
     changes: list[int] = field(default_factory=list)
-    """Those at which it answered with a `Change`."""
+    """Those at which it returned a `Change`."""
     rewires: bool = False
     """Whether a training had an `on_step`."""
     watches: int = 0
     """Calls of `until`."""
     remembers: int = 0
-    """Those after which its memo held something."""
+    """Those after which its memo was not empty."""
     stops: int = 0
-    """Those that ended a training."""
+    """Those that stopped a training."""
     searches: bool = False
     """Whether a training had an `until`."""
 
     def missing(self, since: int = 0) -> str:
-        """Which callback has done nothing that could be judged, and what it did; "" for none.
+        """Which callback did nothing that could be judged, and what it did; "" for none.
 
-        `since` is how many steps after its training's start an `on_step` must change something.
+        `since` is the number of steps since the start of training after which an `on_step` must
+        change something.
         """
         if self.rewires and not any(step >= since for step in self.changes):
             if not self.steps:
@@ -49,7 +50,7 @@ class Callbacks:
         return ""
 
     def counted(self, on_step: OnStep, start: int) -> OnStep:
-        """The same callback, counted."""
+        """The same callback, with its calls counted."""
         self.rewires = True
 
         def count(view: StepView) -> Change | None:
@@ -62,7 +63,7 @@ class Callbacks:
         return count
 
     def watched(self, until: Until) -> Until:
-        """The same callback, counted."""
+        """The same callback, with its calls counted."""
         self.searches = True
 
         def watch(view: Watch) -> bool:
@@ -79,19 +80,19 @@ Tensors = Mapping[str, Tensor]
 
 
 class Ledger:
-    """Tensors with the digest that they had when they were lent."""
+    """Tensors with their digests at the time they were lent."""
 
     def __init__(self) -> None:
         self._lent: list[tuple[str, Tensors, dict[str, str]]] = []
         self._seen: list[str] = []
 
     def lend(self, what: str, tensors: Tensors) -> None:
-        """Remember these tensors as they are now, for as long as the experiment lasts."""
+        """Record these tensors as they are now, for the rest of the experiment."""
         self._lent.append((what, tensors, _digests(tensors)))
 
     @contextmanager
     def watching(self, *things: tuple[str, Tensors]) -> Iterator[None]:
-        """Tensors that are lent for one call only."""
+        """Record tensors lent for one call only."""
         before = [(what, tensors, _digests(tensors)) for what, tensors in things]
         try:
             yield
@@ -100,7 +101,7 @@ class Ledger:
                 self._compare(what, tensors, digests)
 
     def changed(self) -> list[str]:
-        """What was changed since it was lent, by name and tensor. Each change is told once."""
+        """What was changed since it was lent, by name and tensor. Each change is reported once."""
         for what, tensors, digests in self._lent:
             self._compare(what, tensors, digests)
         found = list(dict.fromkeys(self._seen))

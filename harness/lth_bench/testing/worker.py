@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from lth_bench.errors import told
+from lth_bench.errors import describe_error
 
 
 def main() -> None:
@@ -39,17 +39,17 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         with no_gpu():
             find(request["module"], request["file"])
     except BaseException as error:  # even a module that exits
-        return {"importing": told(error)}
+        return {"importing": describe_error(error)}
     if not request["pickled"]:
         return {}
     try:
         cls, params, strategy = pickle.loads(base64.b64decode(request["pickled"]))
     except BaseException as error:  # whatever the plugin's class raises
-        return {"unpickling": told(error)}
+        return {"unpickling": describe_error(error)}
     try:
         return played(cls, params, strategy, request)
     except BaseException as error:  # whatever the plugin's class raises
-        return {"unpickling": told(error)}
+        return {"unpickling": describe_error(error)}
 
 
 def played(cls: Any, params: Any, strategy: Any, request: dict[str, Any]) -> dict[str, Any]:

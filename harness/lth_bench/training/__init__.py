@@ -1,1 +1,1 @@
-"""`fit`: recipes, the engine, its input, its checkpoints, and how waiting fits are dispatched."""
+"""Training: recipes, the engine and its input, checkpoints, and the dispatch of waiting fits."""

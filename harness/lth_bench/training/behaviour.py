@@ -1,4 +1,6 @@
-"""What a network does beside computing: random draws, modes, hooks, and its layout in memory."""
+"""What a network does besides computing its outputs: random numbers, modes, hooks,
+memory layout.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +19,22 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Habits:
-    """Found out by `habits_of`."""
+class SideEffects:
+    """Side effects of a network's forward pass, as found by `side_effects_of`."""
 
-    draws: frozenset[str]
-    """The global generators that it draws from: `torch` (dropout does), `numpy`, `random`."""
-    rebinds: tuple[str, ...]
-    """Buffers for which it puts another tensor in place, instead of writing into the one there."""
+    generators: frozenset[str]
+    """Global random generators that it draws from: `torch` (as dropout does), `numpy`, `random`."""
+    rebound_buffers: tuple[str, ...]
+    """Buffers that it replaces by a new tensor, instead of updating them in place."""
 
 
-def habits_of(module: nn.Module, input_shape: tuple[int, ...]) -> Habits:
-    """From a forward pass of a copy on the CPU; `module` is in the mode that it trains in. One that
-    raises here is taken to draw: so it trains alone, where it is said whose error that is.
+def side_effects_of(module: nn.Module, input_shape: tuple[int, ...]) -> SideEffects:
+    """Found by one forward pass of a CPU copy; `module` must be in the modes that it trains in. A
+    network that raises here is assumed to draw random numbers: it then trains alone, where the
+    error is attributed correctly.
     """
     with seeded("habits"):
-        # in its own precision, which the network's code may count on
+        # in its own precision, which the network's code may rely on
         kinds = {p.dtype for p in module.parameters() if p.is_floating_point()}
         dtype = kinds.pop() if kinds else torch.float32
         twin = copy.deepcopy(module).to("cpu", dtype)
@@ -42,9 +45,9 @@ def habits_of(module: nn.Module, input_shape: tuple[int, ...]) -> Habits:
         except BaseException as error:
             if ends_the_run(error):
                 raise
-            return Habits(frozenset(before), ())
+            return SideEffects(frozenset(before), ())
         after = global_states()
-        return Habits(
+        return SideEffects(
             frozenset(kind for kind, state in before.items() if after[kind] != state),
             tuple(k for k, b in twin.named_buffers() if buffers.get(k) is not b),
         )
@@ -61,22 +64,22 @@ TENSOR_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Eval mode inside. Afterwards every part is in the mode that it was in, so that a part that
-    its author holds in eval mode (a frozen batch norm, say) stays there.
+    """Eval mode within the block. Afterwards every submodule is back in its own mode, so that one
+    held in eval mode (such as a frozen batch norm) stays there.
     """
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        module.train(before[0][1])  # a network may do more in its own `train`
+        module.train(before[0][1])  # a network may override `train`
         for part, training in before:
             part.training = training
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether a part or a parameter has hooks, or a part's `forward` was replaced: then something
-    sees or changes what flows that is not in the network's layers.
+    """Whether a submodule or parameter has hooks, or a `forward` was replaced, so that activations
+    are read or changed outside of the network's layers.
     """
     return any(
         "forward" in vars(part) or any(getattr(part, hooks, None) for hooks in MODULE_HOOKS)
@@ -85,8 +88,8 @@ def hooked(module: nn.Module) -> bool:
 
 
 def takes_channels_last(module: nn.Module, input_shape: tuple[int, int, int]) -> bool:
-    """Whether the network has convolutions, and its forward pass does not care how their outputs
-    lie in memory. `x.view(len(x), -1)` after a convolution cares: it raises.
+    """Whether the network has convolutions and its forward pass works for any memory format of
+    their outputs. `x.view(len(x), -1)` after a convolution does not: it raises.
     """
     if not any(p.ndim == 4 for p in module.parameters()):
         return False

@@ -1,4 +1,4 @@
-"""A callback's memory as JSON and tensors, so that it outlives the process. Never a pickle."""
+"""A callback's memory as JSON and tensors, so that it survives the process. No pickles."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lth_bench.masks import Layer, Layers, Mask
 
 @dataclass(frozen=True)
 class CallbackState:
-    """A memory as it is written."""
+    """A callback's memory in stored form."""
 
     document: Any
     tensors: dict[str, Tensor]
 
     def restored(self, device: torch.device, layers: Sequence[Layer]) -> Any:
-        """A copy of what it was made of."""
+        """A copy of the original memory."""
         return restore(self.document, self.tensors, device, layers)
 
 
@@ -28,15 +28,15 @@ PLAIN = (type(None), bool, int, str)
 
 
 class Unwritable(TypeError):
-    """A value that is not made of the types that can be written."""
+    """A value of a type that cannot be stored."""
 
 
 def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """A JSON document; the tensors in `value` are added to `tensors` under new names.
+    """Convert a value to JSON; its tensors are added to `tensors` under new names.
 
-    None, bool, int, float, str, list, tuple, dict, Tensor, Mask and Layers, and nothing derived
-    from them, which would come back as something else. Unwritable for anything else. What is the
-    same object in two places comes back as two.
+    Supported: None, bool, int, float, str, list, tuple, dict, Tensor, Mask and Layers, but no
+    subclasses, which would be restored as the base class. Raises Unwritable for anything else. An
+    object referenced twice is restored as two.
     """
     kind = type(value)
     if kind in PLAIN:
@@ -59,7 +59,7 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def callback_state_of(value: Any) -> CallbackState | None:
-    """A memory in the form that is written; None where it cannot be."""
+    """A memory in stored form; None if it cannot be stored."""
     tensors: dict[str, Tensor] = {}
     try:
         return CallbackState(flatten(value, tensors), tensors)
@@ -70,7 +70,7 @@ def callback_state_of(value: Any) -> CallbackState | None:
 def restore(
     document: Any, tensors: Mapping[str, Tensor], device: torch.device, layers: Sequence[Layer]
 ) -> Any:
-    """A copy of what `flatten` was given; what was on a GPU goes to `device`."""
+    """A copy of the value given to `flatten`; tensors that were on a GPU are moved to `device`."""
     if not isinstance(document, dict):
         return document
     ((kind, content), *more) = document.items()

@@ -2,7 +2,7 @@
 
 Counted over the products that the prunable weights take part in, in whatever module: a layer
 that is called, `F.linear` on its weight, or torch's attention. Checked against torch's
-FlopCounterMode by test. Other weights, normalisation, activations and the optimiser do not count.
+FlopCounterMode by test. Other weights, normalisation, activations and the optimizer do not count.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Flops:
 def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[int, ...]) -> Flops:
     """FLOPs of `layers` for one example of `input_shape` [C, H, W]; the module is not changed.
 
-    They are what a third example costs beside two, so that products of weights alone, which a
-    batch needs once, are left out; of a network that takes no three, half of what two cost. A
-    gradient counts where there is one: the layer that reads the
-    data needs none by its input, and a frozen weight none.
+    Measured as the cost of a third example beside two, which excludes products of weights alone
+    (done once per batch); for a network that cannot take three, half the cost of two. Only
+    gradients that are computed count: the first layer needs none for its input, a frozen weight
+    none at all.
     """
     twin, two = to_trace(module, input_shape)
     watched = {layer.name: twin.get_parameter(layer.key) for layer in layers}
@@ -72,13 +72,13 @@ def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[i
     few = _counted(twin, two, watched, sizes)
     try:
         more = _counted(twin, torch.cat([two, two[:1]]), watched, sizes)
-    except BaseException as error:  # whatever the user's network raises
+    except BaseException as error:  # the user's network may raise anything
         if ends_the_run(error):
             raise
         one = {n: tuple(cost / 2 for cost in costs) for n, costs in few.items()}
     else:
         one = {n: tuple(b - a for a, b in zip(few[n], more[n], strict=True)) for n in sizes}
-    for name in _cut_off(twin, two, watched):  # no gradient gets there, nor to what lies before
+    for name in _cut_off(twin, two, watched):  # no gradient reaches these, nor anything before them
         one[name] = (one[name][0], 0.0, 0.0)
     return Flops({n: LayerFlops(*(int(cost) for cost in costs)) for n, costs in one.items()})
 
@@ -86,7 +86,7 @@ def count_flops(module: nn.Module, layers: Sequence[Layer], input_shape: tuple[i
 def _counted(
     module: nn.Module, x: Tensor, watched: Mapping[str, Tensor], sizes: Mapping[str, int]
 ) -> dict[str, tuple[float, float, float]]:
-    """Layer → FLOPs of a batch: forward, gradient by input, gradient by weight."""
+    """Layer → FLOPs of a batch: forward, gradient for the input, gradient for the weight."""
     found = dict.fromkeys(sizes, (0.0, 0.0, 0.0))
     for operation in record(module, x, watched).operations:
         product = product_of(operation)
@@ -96,7 +96,7 @@ def _counted(
         if not weight.weights:
             weight, other = other, weight
         for name in weight.weights:
-            # of several layers' weights side by side, each has its part
+            # a product of several layers' concatenated weights is divided among them
             part = sizes[name] / sum(sizes[n] for n in weight.weights)
             flops = 2 * product.multiplications * part
             before = found[name]
@@ -109,7 +109,7 @@ def _counted(
 
 
 def _cut_off(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> list[str]:
-    """Weights that would train and get no gradient: behind a `detach`, say."""
+    """Trainable weights that get no gradient, such as those behind a `detach`."""
     trained = {name: weight for name, weight in watched.items() if weight.requires_grad}
     with torch.enable_grad():
         out = module(x)

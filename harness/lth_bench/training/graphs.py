@@ -1,4 +1,4 @@
-"""CUDA graphs: a function's kernels recorded once, then launched together; and what they hold."""
+"""CUDA graphs: a function's kernels recorded once and launched together; and their memory."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 WARM_UP = 3
-"""Runs before a capture, in which libraries choose their kernels and allocate workspaces."""
+"""Runs before a capture, in which libraries choose kernels and allocate workspaces."""
 EMPTY = "The CUDA Graph is empty"
-"""How torch's warning begins where nothing was captured."""
+"""The start of torch's warning if nothing was captured."""
 
 
 def captures(device: torch.device) -> bool:
-    """Whether steps on this device are captured, and so made of tensors that stay in place."""
+    """Whether steps on this device are captured, and so must use tensors at fixed addresses."""
     return device.type == "cuda"
 
 
 def current(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Make a GPU the thread's current device. CUDA's current device belongs to the thread and is
-    0 in a new one, whatever the process has set elsewhere.
+    """Make a GPU the current device of this thread. CUDA's current device is a property of the
+    thread, and 0 in a new one.
     """
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def no_host_reads() -> Iterator[None]:
-    """Whatever waits for the device raises RuntimeError, as it would in a capture. A capture that
-    fails can leave torch's allocator damaged; this fails before one begins.
+    """Within the block, anything that waits for the device raises RuntimeError, as it would during
+    a capture. A failed capture can corrupt torch's allocator; this fails before one starts.
     """
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
@@ -46,14 +46,14 @@ def no_host_reads() -> Iterator[None]:
 
 
 class Replayed:
-    """A function of tensors that stay where they are, captured as a CUDA graph at once.
+    """A function of tensors at fixed addresses, captured as a CUDA graph at construction.
 
     The function must read nothing back to the host, draw no random numbers and keep its shapes.
-    Warming up and capturing run it, so what it changes must be set afterwards. Graphs that share
-    a memory `pool` reuse each other's intermediate tensors: what one leaves there and a later one
-    reads (gradients) must stay referenced.
+    Warm-up and capture run it, so set anything it changes afterwards. Graphs that share a memory
+    `pool` reuse each other's intermediate tensors: tensors that one writes and a later one reads
+    (gradients) must stay referenced.
 
-    Raises RuntimeError where the function does what a graph cannot repeat, or nothing at all.
+    Raises RuntimeError if a graph cannot repeat the function, or nothing was captured.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Replayed:
                         function()
                     with no_host_reads():
                         function()
-            finally:  # also where it raises: what it wrote so far is read again
+            finally:  # also after an error: its partial results are read again
                 torch.cuda.current_stream(device).wait_stream(stream)
             self._graph = torch.cuda.CUDAGraph()
-            # The stream is named: torch's default one belongs to whichever device came first.
-            # Threads that read data ahead may use the device meanwhile.
+            # An explicit stream: torch's default one belongs to the first device used.
+            # Threads that read data ahead may use the device in the meantime.
             capture = torch.cuda.graph(
                 self._graph,
                 pool=pool,  # type: ignore[arg-type]  # torch's stub: a tuple is one
@@ -89,7 +89,9 @@ class Replayed:
                     with capture:
                         function()
                 except UserWarning as empty:
-                    if empty.__context__ is not None:  # such as no memory for the first kernel
+                    if (
+                        empty.__context__ is not None
+                    ):  # out of memory for the first kernel, for example
                         raise empty.__context__ from None
                     raise RuntimeError(f"nothing was captured on {device}") from empty
 
@@ -104,22 +106,22 @@ class Replayed:
 
 
 class PeakMemory:
-    """Bytes that a cohort holds on a device at most, its layout and its data included."""
+    """Maximum bytes that a cohort uses on a device, including its layout and data."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._known: WeakKeyDictionary[Layout, int] = WeakKeyDictionary()
 
     def begin(self) -> None:
-        """What was held before counts no more."""
+        """Start a new measurement."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
 
     def of(self, layout: Layout) -> int | None:
-        """The peak since `begin`, of a cohort in this layout; None on a CPU.
+        """The peak since `begin` for a cohort in this layout; None on a CPU.
 
-        Replayed graphs allocate nothing: what they hold shows only where they are captured, which
-        is in a layout's first cohort. So no later one of the layout has less.
+        Replayed graphs allocate nothing: their memory only shows when they are captured, in a
+        layout's first cohort. So later cohorts of a layout report at least that.
         """
         if self._device.type != "cuda":
             return None

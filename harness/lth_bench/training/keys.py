@@ -1,4 +1,4 @@
-"""Content addresses: everything that decides a training's result, and nothing else."""
+"""Content addresses: hashes of everything that decides a training's result, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from torch import Tensor
 from lth_bench.masks import Mask
 
 ENGINE_REVISION = 4
-"""Raised whenever the engine gives other numbers for the same request."""
+"""Increased whenever the engine computes other numbers for the same request."""
 
 
 def digest(document: object) -> str:
-    """160 bits over a JSON document, keys sorted."""
+    """160-bit hash of a JSON document with sorted keys."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """160 bits over names, types, shapes and bytes. −0.0 counts as 0.0: they are equal values."""
+    """160-bit hash of names, types, shapes and bytes. −0.0 is hashed as 0.0, since they
+    are equal.
+    """
     h = hashlib.blake2b(digest_size=20)
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -34,15 +36,15 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 
 def hash_mask(mask: Mask) -> str:
-    """160 bits over a mask's content."""
+    """160-bit hash of a mask's content."""
     return hash_tensors(mask.items_by_key())
 
 
 def numerics(device: torch.device, dtype: str) -> dict[str, object]:
-    """What decides the last bits: device, precision, threads, torch, engine.
+    """What decides the last bits: device, precision, threads, torch and engine version.
 
-    Width and layout decide them too. They are recorded with every training and not in its address:
-    a training that was done at another width serves.
+    Cohort size and layout do too. They are recorded with every training but not part of its
+    address: a training done at another cohort size is reused.
     """
     return {
         "engine": ENGINE_REVISION,
@@ -54,5 +56,5 @@ def numerics(device: torch.device, dtype: str) -> dict[str, object]:
 
 
 def device_name(device: torch.device) -> str:
-    """What a device is: the name of a GPU, or `cpu`."""
+    """The name of a GPU, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,7 +1,7 @@
-"""Optimisers by name. torch.optim's own, in their fused form.
+"""Optimizers by name: torch.optim's, in their fused form.
 
-LeNet-300-100's whole step at batch 60 with Adam, one thread: fused 1.27 ms, foreach 1.54, plain
-loop 1.57 (2-core AVX2 machine, 400 steps each in one run).
+A whole step of LeNet-300-100 at batch size 60 with Adam, one thread: fused 1.27 ms, foreach 1.54,
+plain loop 1.57 (2-core AVX2 machine, 400 steps each in one run).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from torch import Tensor
 from lth_bench.training.recipe import Recipe
 
 LANES = 16
-"""float32 numbers in a CPU's widest vector (AVX-512)."""
+"""float32 numbers in a CPU's widest SIMD vector (AVX-512)."""
 
 
 _ADD_GROUP = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-"""Without torch's wrapper for compiled code, which costs each process a second: it imports the
-compiler."""
+"""The undecorated method: torch's wrapper for compiled code would import the compiler, a second
+per process."""
 
 
 class SGD(torch.optim.SGD):
-    """torch.optim's own, made without its compiler."""
+    """torch.optim's, without importing the compiler."""
 
     add_param_group = _ADD_GROUP
 
 
 class Adam(torch.optim.Adam):
-    """torch.optim's own, made without its compiler."""
+    """torch.optim's, without importing the compiler."""
 
     add_param_group = _ADD_GROUP
 
 
 class AdamW(torch.optim.AdamW):
-    """torch.optim's own, made without its compiler."""
+    """torch.optim's, without importing the compiler."""
 
     add_param_group = _ADD_GROUP
 
@@ -44,12 +44,14 @@ class AdamW(torch.optim.AdamW):
 def make_optimizer(
     parameters: Sequence[Tensor], recipe: Recipe, cohort_size: int = 1
 ) -> torch.optim.Optimizer:
-    """The recipe's optimiser over (stacked) parameters. The rate is set before every step."""
+    """The recipe's optimizer over (stacked) parameters. The learning rate is set before
+    every step.
+    """
     cuda = parameters[0].device.type == "cuda"
-    # a captured step reads its rate from the device
+    # a captured step reads its learning rate from the device
     lr = torch.tensor(recipe.lr, device=parameters[0].device) if cuda else recipe.lr
-    # On a CPU the fused kernels round otherwise in what is left over after the last whole vector,
-    # so that a member's bits would depend on its place in the stack.
+    # On a CPU the fused kernels round differently in the remainder after the last full SIMD
+    # vector, so a member's bits would depend on its slot.
     fused = cuda or cohort_size == 1 or all(p.numel() % LANES == 0 for p in parameters)
     how = {"fused": True} if fused else {"foreach": True}
     if recipe.optimizer == "sgd":
@@ -74,11 +76,11 @@ def make_optimizer(
 
 @torch.no_grad()
 def to_start(optimizer: torch.optim.Optimizer) -> None:
-    """The state of an optimiser that has done nothing yet, written in place where there is one.
+    """Reset an optimizer to its initial state, in place if it has state already.
 
-    Zero momentum gives torch.optim.SGD's first step too: its buffer becomes the gradient.
+    Zero momentum also gives torch.optim.SGD's first step: its buffer becomes the gradient.
     """
-    # in one launch, where an operation costs its launch
+    # in one launch, which dominates the cost of small operations
     if there := [v for state in optimizer.state.values() for v in state.values()]:
         torch._foreach_zero_(there)
     for group in optimizer.param_groups:
@@ -98,10 +100,10 @@ def to_start(optimizer: torch.optim.Optimizer) -> None:
 
 
 def direct_step(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    """A function that does what `optimizer.step` does, at the groups' present rates.
+    """A faster equivalent of `optimizer.step` at the groups' current learning rates.
 
-    It needs SGD, Adam or AdamW in fused form on a CPU, with its state in place (zeros before the
-    first step); otherwise, and while a gradient is missing, it is `optimizer.step` itself.
+    Needs SGD, Adam or AdamW in fused form on a CPU, with state allocated (zeros before the first
+    step); otherwise, and while a gradient is missing, it is `optimizer.step` itself.
     """
     groups = optimizer.param_groups
     if type(optimizer) not in (SGD, Adam, AdamW) or len(groups) != 1 or not groups[0]["fused"]:

@@ -1,4 +1,4 @@
-"""A `fit` that waits for its answer: who asked for it, what it may take, what is charged to it."""
+"""A `fit` that waits for its result: who requested it, its time limit, and what it is charged."""
 
 from __future__ import annotations
 
@@ -17,109 +17,113 @@ from lth_bench.training.state import OnEval, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class FitContext:
-    """Who asks for trainings, and how their answers are waited for. An experiment has one, and
-    passes it with each of its fits.
+    """Who requests trainings, and how to wait for them. Each experiment has one and passes it to
+    all of its fits.
     """
 
     experiment_id: str = ""
-    """The experiment that pays for what is trained; "" where that does not matter."""
+    """The experiment that pays for what is trained; "" if that does not matter."""
     wait: Callable[[PendingFit], None] | None = None
-    """Returns once the fit is done, as where experiments run side by side; None trains it at once,
-    alone."""
+    """Blocks until the fit is done, for experiments that run side by side; None trains it
+    immediately and alone."""
     identity: Mapping[str, object] = field(default_factory=dict)
-    """The strategy's name, source and parameters: what decides what its callbacks do."""
+    """The strategy's name, source and parameters, which decide what its callbacks do."""
     common_starts: frozenset[int] = frozenset()
-    """Steps besides 0 that many trainings start from, since tickets are rewound to them."""
+    """Steps besides 0 from which many trainings start, because tickets are rewound to them."""
 
 
 ALONE = FitContext()
-"""No experiment asks, and none runs beside."""
+"""No experiment, and nothing else running."""
 
 
 @dataclass(eq=False)
 class PendingFit:
-    """A `fit` that waits. Several may wait for parts of one and the same training."""
+    """A `fit` that waits for its result. Several may wait for parts of the same training."""
 
     request: FitRequest
     on_eval: OnEval | None = None
     _: KW_ONLY
     context: FitContext = ALONE
     key: str = ""
-    """Its content address; "" where it has none."""
+    """Its content address; "" for an anonymous search."""
     training: str = ""
-    """The address without the end: fits that share it are parts of one training."""
+    """The address without the end step: fits that share it are parts of one training."""
     callbacks: Mapping[str, object] | None = None
-    """Identifies the request's callbacks; None where it has none."""
+    """Identifies the request's callbacks; None without any."""
     reused: bool = False
-    """Whether nothing was trained for it alone."""
-    begun: int = 0
-    """Steps that an earlier run has done of it, and has kept."""
+    """Whether another experiment pays for the training."""
+    steps_done: int = 0
+    """Steps that an earlier run has trained and saved."""
     checkpoint_key: str = ""
-    """The address under which they are kept."""
+    """The address of that checkpoint."""
     memo: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     error: BaseException | None = None
-    left: float = float("inf")
-    """Seconds that it may take; beyond them it is out of time."""
-    spent: float = 0.0
-    """Seconds that it took: its share of the cohorts that it stood in."""
-    limit: float = float("inf")
-    """What its experiment may take in all, as the error says."""
-    tell: Callable[[bool], None] | None = None
-    """Hears when a callback of its own begins, and when that ends."""
-    own: float = 0.0
-    """Seconds of its callbacks since they were last charged."""
+    seconds_left: float = float("inf")
+    """Maximum seconds it may take; beyond that it fails with OutOfTime."""
+    seconds_spent: float = 0.0
+    """Seconds it has taken: its share of its cohorts."""
+    time_limit: float = float("inf")
+    """The experiment's total time limit in seconds, for the error message."""
+    on_callback: Callable[[bool], None] | None = None
+    """Called with True when one of its callbacks starts, and with False when it ends."""
+    callback_seconds: float = 0.0
+    """Seconds spent in its callbacks since they were last charged."""
 
     def spend(self, seconds: float) -> None:
-        """Take some time, perhaps more than there is."""
-        self.spent += seconds
-        if self.spent > self.left:
-            self.error = OutOfTime(self.limit)
+        """Charge some seconds, possibly beyond the limit."""
+        self.seconds_spent += seconds
+        if self.seconds_spent > self.seconds_left:
+            self.error = OutOfTime(self.time_limit)
 
-    def found(self, outcome: Outcome) -> None:
-        """It is trained already; where that was for this experiment, it pays."""
+    def reuse(self, outcome: Outcome) -> None:
+        """Set a finished training as the result. The experiment pays if it was trained for it."""
         payer = self.context.experiment_id
         self.outcome, self.reused = outcome, not payer or outcome.owner != payer
 
     @property
     def searches(self) -> bool:
-        """Whether others may wait for parts of the same training, each until it has seen enough."""
+        """Whether it has an `until`: others may wait for parts of the same training and stop
+        elsewhere.
+        """
         return self.request.until is not None
 
     @property
     def done(self) -> bool:
-        """Whether it has its answer."""
+        """Whether it has a result or an error."""
         return self.outcome is not None or self.error is not None
 
 
 class charged_to:
     """Attributes exceptions raised in this block to these fits."""
 
-    def __init__(self, asked: Sequence[PendingFit]) -> None:
-        self.asked = asked
+    def __init__(self, fits: Sequence[PendingFit]) -> None:
+        self.fits = fits
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if error is None or isinstance(error, torch.OutOfMemoryError) or ends_the_run(error):
-            return False  # an interrupt and the device's memory concern all fits
-        for asked in self.asked:
-            asked.error = error
+            return False  # interrupts and running out of device memory affect all fits
+        for fit in self.fits:
+            fit.error = error
         return True
 
 
 class calling:
-    """A fit's own code runs inside: its time is its own, and the watchdog knows whose it is."""
+    """For a block that runs a fit's callback: charges its time, and tells the watchdog whose code
+    runs.
+    """
 
-    def __init__(self, asked: PendingFit) -> None:
-        self.asked = asked
+    def __init__(self, fit: PendingFit) -> None:
+        self.fit = fit
 
     def __enter__(self) -> None:
-        if self.asked.tell is not None:
-            self.asked.tell(True)
+        if self.fit.on_callback is not None:
+            self.fit.on_callback(True)
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        self.asked.own += time.perf_counter() - self._began
-        if self.asked.tell is not None:
-            self.asked.tell(False)
+        self.fit.callback_seconds += time.perf_counter() - self._began
+        if self.fit.on_callback is not None:
+            self.fit.on_callback(False)

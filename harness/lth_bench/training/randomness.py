@@ -1,8 +1,8 @@
-"""Stateless randomness: every draw is a pure function of what it is for.
+"""Stateless randomness: every random number is a pure function of its purpose.
 
-Order and augmentation depend on (seed, epoch), initial values on (model, seed), and neither on
+Data order and augmentation depend on (seed, epoch), initial values on (model, seed); neither on
 strategy, round or recipe. So strategies are compared on the same data in the same order, and
-stacking trainings cannot change what one of them sees.
+stacking cannot change what a training sees.
 """
 
 from __future__ import annotations
@@ -23,16 +23,14 @@ def seed_of(*purpose: object) -> int:
 
 
 def generator(*purpose: object) -> torch.Generator:
-    """A CPU generator for one purpose. Drawing on the CPU gives a GPU run the same numbers."""
+    """A generator for one purpose. On the CPU, so that GPU runs draw the same numbers."""
     return torch.Generator().manual_seed(seed_of(*purpose))
 
 
 @contextlib.contextmanager
 def seeded(*purpose: object) -> Iterator[None]:
-    """All global generators seeded for one purpose, and put back afterwards: torch's, numpy's and
-    `random`'s.
-
-    For code that draws from the global state: module constructors, dropout.
+    """Seed all global generators (torch's, numpy's, `random`'s) for one purpose, and restore them
+    afterwards. For code that uses them: module constructors, dropout.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     states = np.random.get_state(), random.getstate()
@@ -47,11 +45,11 @@ def seeded(*purpose: object) -> Iterator[None]:
 
 
 KINDS = ("torch", "numpy", "random")
-"""Whose global generators code may draw from."""
+"""The libraries whose global generators code may use."""
 
 
 def seed_global(seed: int, device: torch.device, kinds: Collection[str] = KINDS) -> None:
-    """Seed the global generators of these kinds: torch's on the CPU and on the device (5 µs each),
+    """Seed the global generators of these libraries: torch's on the CPU and the device (5 µs each),
     numpy's (30 µs), `random`'s (12 µs).
     """
     if "torch" in kinds:
@@ -64,7 +62,7 @@ def seed_global(seed: int, device: torch.device, kinds: Collection[str] = KINDS)
 
 
 def global_states() -> dict[str, object]:
-    """The state of each kind's global generator on the CPU, to be compared."""
+    """The state of each library's global generator on the CPU, for comparison."""
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
         "numpy": repr(np.random.get_state(legacy=False)),
@@ -73,9 +71,9 @@ def global_states() -> dict[str, object]:
 
 
 def device_generator(device: torch.device) -> torch.Generator:
-    """The generator that modules on a device draw from.
+    """The generator used by modules on a device.
 
-    Seeding it alone takes 5 µs; `torch.manual_seed` seeds every backend and takes 116.
+    Seeding it directly takes 5 µs; `torch.manual_seed` seeds every backend and takes 116.
     """
     if device.type == "cuda":
         return torch.cuda.default_generators[device.index or 0]

@@ -1,4 +1,4 @@
-"""A training recipe: the optimiser, the schedule, the data, the evaluations."""
+"""A training recipe: optimizer, schedule, data and evaluations."""
 
 from __future__ import annotations
 
@@ -17,49 +17,48 @@ Count = Annotated[int, Range(1, math.inf)]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained. Lengths are in `steps` or in `epochs`; give exactly one.
-
-    `milestones` and `warmup` are in that same unit. One step is one optimiser update.
+    """How a network is trained. The length is in `steps` or in `epochs`; give exactly one.
+    `milestones` and `warmup` use the same unit. One step is one optimizer update.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """`sgd`, `adam` (L2 in the gradient) or `adamw` (decoupled weight decay)."""
+    """`sgd`, `adam` (weight decay as L2 in the gradient) or `adamw` (decoupled weight decay)."""
     lr: Positive = 0.1
     """Peak learning rate."""
     steps: Count | None = None
-    """Length of training in optimiser updates."""
+    """Length of training in optimizer updates."""
     epochs: Positive | None = None
-    """Length of training in passes over the training split (its short last batch is dropped)."""
+    """Length of training in passes over the training split (a short last batch is dropped)."""
     batch_size: Count = 128
-    """Examples a step."""
+    """Examples per step."""
     momentum: Fraction = 0.0
     """Momentum of `sgd`."""
     nesterov: bool = False
-    """Nesterov's form of momentum (`sgd`)."""
+    """Nesterov momentum (`sgd`)."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    """Decay rates of Adam's moments."""
+    """Decay rates of Adam's moment estimates."""
     weight_decay: NonNegative = 0.0
-    """Weight decay, on every parameter."""
+    """Weight decay, applied to every parameter."""
     schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
     """Learning rate after warm-up; `cosine` and `linear` fall to 0 at the end."""
     milestones: tuple[NonNegative, ...] = ()
-    """Where `step` multiplies the rate by `gamma`."""
+    """When schedule `step` multiplies the learning rate by `gamma`."""
     gamma: Annotated[float, Range(0, 1, open_low=True)] = 0.1
-    """Factor at each milestone."""
+    """Factor applied at each milestone."""
     warmup: NonNegative = 0.0
-    """Linear warm-up from 0: update number i (from 1) has the rate lr · i / warmup."""
+    """Linear warm-up from 0: update number i (from 1) has learning rate lr · i / warmup."""
     label_smoothing: Fraction = 0.0
-    """Probability spread evenly over the classes in the training loss."""
+    """Probability mass spread evenly over the classes in the training loss."""
     crop: Annotated[int, Range(0, 64)] = 0
-    """Random crop after padding this many zero pixels on each side."""
+    """Random crop after zero-padding each side by this many pixels."""
     flip: bool = False
     """Random horizontal flip."""
     val_size: Count = 5000
-    """Training examples held out for validation; the choice depends on the dataset alone."""
+    """Training examples held out for validation; which ones depends on the dataset alone."""
     eval_every: Count = 100
     """Steps between evaluations on the validation split."""
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
-    """`bfloat16` is autocast over float32 weights, on devices that have it."""
+    """`bfloat16` is autocast with float32 master weights, on devices that support it."""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -70,20 +69,23 @@ class Recipe:
         length = self.steps if self.steps is not None else self.epochs
         assert length is not None
         if any(b <= a for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
-            raise ValueError(f"milestones must increase, but got {list(self.milestones)}")
+            raise ValueError(f"milestones must be increasing, but got {list(self.milestones)}")
         if self.milestones and self.schedule != "step":
-            raise ValueError(f"milestones belong to schedule 'step', but it is {self.schedule!r}")
+            raise ValueError(f"milestones require schedule 'step', but it is {self.schedule!r}")
         if self.warmup > length:
-            raise ValueError(f"warmup ({self.warmup:g}) is longer than the training ({length:g})")
+            raise ValueError(
+                f"warmup must be at most the training's length {length:g}, but got {self.warmup:g}"
+            )
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
-            raise ValueError("nesterov needs optimizer 'sgd' with momentum above 0")
+            raise ValueError("nesterov requires optimizer 'sgd' with momentum above 0")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(
-                f"momentum belongs to 'sgd'; {self.optimizer!r} has betas={list(self.betas)}"
+                f"momentum requires optimizer 'sgd'; {self.optimizer!r} uses "
+                f"betas={list(self.betas)}"
             )
 
     def steps_per_epoch(self, train_size: int) -> int:
-        """Updates in one pass over `train_size` training examples."""
+        """Updates per pass over `train_size` training examples."""
         if train_size < self.batch_size:
             raise ValueError(
                 f"batch_size {self.batch_size} is larger than the training split "
@@ -99,13 +101,13 @@ class Recipe:
         return max(1, round(self.epochs * self.steps_per_epoch(train_size)))
 
     def in_steps(self, length: float, train_size: int) -> int:
-        """A length in the recipe's own unit, as steps."""
+        """Convert a length from the recipe's unit to steps."""
         unit = 1 if self.steps is not None else self.steps_per_epoch(train_size)
         return round(length * unit)
 
 
 class LearningRate:
-    """Learning rates of a recipe over a training split of `train_size` examples."""
+    """The learning rates of a recipe for a training split of `train_size` examples."""
 
     def __init__(self, recipe: Recipe, train_size: int) -> None:
         self.recipe = recipe
@@ -114,9 +116,9 @@ class LearningRate:
         self.milestones = [recipe.in_steps(m, train_size) for m in recipe.milestones]
 
     def lr(self, step: int) -> float:
-        """The rate of the update that leads from `step` to `step + 1`.
+        """The learning rate of the update from `step` to `step + 1`.
 
-        Beyond the schedule's end the last rate holds, so that fine-tuning goes on with it.
+        Beyond the end of the schedule the last rate holds, so that fine-tuning continues with it.
         """
         step = min(step, self.total - 1)
         if step < self.warmup:

@@ -1,4 +1,4 @@
-"""What one training is asked to do, and what its callbacks see and answer."""
+"""What one training is asked to do, and what its callbacks receive and return."""
 
 from __future__ import annotations
 
@@ -16,65 +16,66 @@ Values = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class StepView:
-    """What `on_step` sees, between backward and update: contiguous tensors that may be the engine's
-    own. Copy what must outlive the call, and change nothing but by the answer.
+    """What `on_step` receives, between backward and update. Its tensors are contiguous and may be
+    the engine's own: copy what must outlive the call, and change nothing except through the
+    returned `Change`.
 
-    Under `parametrize`, values, gradients and optimiser state are those of the trainables (scores,
-    say), not of the weights that are made of them.
+    Under `parametrize`, values, gradients and optimizer state are those of the trainables (scores,
+    for example), not of the weights computed from them.
     """
 
     step: int
-    """Updates done so far in the schedule, a multiple of `every`: 0 at the first call of a training
-    from step 0, when nothing has been trained."""
+    """Updates done so far in the schedule, a multiple of `every`: 0 in the first call of a
+    training from step 0, before anything was trained."""
     end: int
-    """The step at which this training ends. There is no call at `end`: the last one is where
-    `step + every >= end`."""
+    """The step at which this training ends. There is no call at `end`: the last one has `step +
+    every >= end`."""
     values: Values
-    """Parameters and buffers before this step's update, keyed as in the state dict; pruned weights
-    are 0."""
+    """Parameters and buffers before this step's update, keyed as in the state dict; pruned
+    weights are 0."""
     gradients: Layers
-    """∂L/∂θ of the prunable weights for this step's batch, pruned ones included."""
+    """∂L/∂θ of the prunable weights for this step's batch, pruned weights included."""
     optimizer_state: Mapping[str, Mapping[str, Any]]
-    """The optimiser's state by parameter before this step's update, as torch.optim names it; zeros
+    """Optimizer state by parameter before this step's update, named as in torch.optim; zeros
     before the first step. Adam's `step` counts all steps of the training."""
     mask: Mask
-    """In force; the selected one until a `Change` gives another."""
+    """The mask in force: the selected one until a `Change` replaces it."""
     memo: dict[str, Any]
     """The callback's only memory between its calls."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What `on_step` may alter. It is carried out after this step's update, and in force from then
-    on. Weights that the new mask revives start at zero unless given.
+    """What `on_step` may change. Applied after this step's update, and in force from then on.
+    Weights that the new mask revives start at zero unless given.
 
-    The mask at the end of training is the ticket's, so the last change leaves the target's count.
-    The optimiser's state of a pruned weight goes on gathering dense gradients; `reset_momentum`
-    clears it for a weight that comes back.
+    The mask at the end of training is the ticket's, so the last change must keep the target's
+    count. The optimizer state of a pruned weight continues to accumulate dense gradients;
+    `reset_momentum` clears it for a weight that is revived.
     """
 
     mask: Mask | None = None
-    """Every prunable layer's, kept and pruned; None leaves it as it is."""
+    """Mask over all prunable layers; None leaves it unchanged."""
     values: Values | None = None
-    """Whole tensors in the place of the updated ones, by state-dict key (under `parametrize`
+    """Complete tensors that replace the updated ones, by state-dict key (under `parametrize`
     trainables)."""
     reset_momentum: Mapping[str, Tensor] | None = None
-    """Layer → boolean tensor of the weight's shape: where the optimiser's state becomes zero."""
+    """Layer → boolean tensor of the weight's shape: where the optimizer state is set to zero."""
     replace_update: bool = False
-    """Leave out the optimiser's update of this step, as RigL does. The step counts all the same."""
+    """Skip the optimizer's update of this step, as RigL does. The step still counts."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What `until` sees, before each step whose number is a multiple of `every`."""
+    """What `until` receives, before each step whose number is a multiple of `every`."""
 
     step: int
     values: Values
-    """Parameters and buffers as they are now, contiguous: copy what must outlive the call."""
+    """Current parameters and buffers, contiguous: copy what must outlive the call."""
     mask: Mask
     memo: dict[str, Any]
-    """The callback's only memory between its calls; afterwards it is `Trained.memo`. A search that
-    is finished is not run again, so nothing else tells what was seen."""
+    """The callback's only memory between its calls; afterwards it is `Trained.memo`. A finished
+    search is not repeated, so only this records what it saw."""
 
 
 OnStep = Callable[[StepView], Change | None]
@@ -99,6 +100,6 @@ class FitRequest:
     until: Until | None = None
     every: int = 1
     checkpoints: frozenset[int] = field(default_factory=frozenset)
-    """Steps whose state is wanted besides the end's."""
+    """Steps besides the end whose state is needed."""
     search: Mapping[str, object] | None = None
-    """Identifies `until`; without it, what it ended is not found again."""
+    """Identifies `until`; without it, a stopped search is not found again."""

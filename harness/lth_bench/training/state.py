@@ -1,4 +1,4 @@
-"""What a training starts from, what it leaves behind, and what `fit` returns of it."""
+"""What a training starts from, what it produces, and what `fit` returns of that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class State:
     values: Mapping[str, Tensor]
     """All parameters and buffers, keyed as in the state dict. Do not change them in place."""
     step: int
-    """Optimiser updates since the start of the schedule."""
+    """Optimizer updates since the start of the schedule."""
     layers: tuple[Layer, ...] = field(repr=False)
     """The prunable layers."""
 
@@ -36,20 +36,20 @@ class CurvePoint:
 
     step: int
     train_loss: float
-    """Mean training loss of the steps since the evaluation before."""
+    """Mean training loss of the steps since the previous evaluation."""
     val_loss: float
     val_accuracy: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a training costs. FLOPs count 2 a multiply-add, forward and backward."""
+    """What a training costs. A multiply-add counts as 2 FLOPs; forward and backward."""
 
     steps: int = 0
     examples: int = 0
     flops_dense: float = 0.0
     flops_masked_theoretical: float = 0.0
-    """If multiplications by pruned weights cost nothing; the mask is integrated over the steps."""
+    """If multiplications by pruned weights were free; the mask is integrated over the steps."""
     seconds: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
@@ -64,46 +64,48 @@ class Cost:
 
 @dataclass(frozen=True)
 class Trained(State):
-    """The outcome of one `fit`."""
+    """The result of one `fit`."""
 
     mask: Mask = field(kw_only=True)
-    """The mask at the end; `fit` keeps every weight outside it at exactly zero."""
+    """The mask at the end; all weights outside it are exactly zero."""
     start: int = field(kw_only=True)
-    """The step it started from; `step` is where it ended."""
+    """The step it started from; it ended at `step`."""
     curve: tuple[CurvePoint, ...] = field(kw_only=True, repr=False)
     """The evaluations, by step."""
     best: State = field(kw_only=True, repr=False)
-    """The state at the minimum of the validation loss (ties to the earliest)."""
+    """The state at the minimum validation loss (earliest if tied)."""
     cost: Cost = field(kw_only=True)
     stopped: bool = field(default=False, kw_only=True)
-    """Whether `until` ended it before its end."""
+    """Whether `until` stopped it early."""
     key: str = field(default="", kw_only=True)
     """The content address of the training."""
     reused: bool = field(default=False, kw_only=True)
-    """Whether another experiment pays for it. An experiment that was stopped, or moved to another
-    worker, and goes on, pays for what it finds of its own."""
+    """Whether another experiment pays for it. An experiment that is resumed, or moved to another
+    worker, pays for its own earlier trainings."""
     device: str = field(default="cpu", kw_only=True)
-    """Where it was trained, such as `cuda:1`, whichever device asks for it now."""
+    """Where it was trained, such as `cuda:1`, whichever device requests it now."""
     device_name: str = field(default="cpu", kw_only=True)
-    """The device's own name."""
+    """The device's name, such as `NVIDIA H200`."""
     peak_memory: int | None = field(default=None, kw_only=True)
-    """Bytes that its cohort held on the device at most; None on a CPU."""
+    """Maximum bytes that its cohort used on the device; None on a CPU."""
     cohort_size: int = field(default=1, kw_only=True)
-    """Members of the cohort that it was computed in; 1 is a training alone."""
+    """Cohort size that it was trained at; 1 is a training alone."""
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """What `until` kept in its view's memo; empty without one."""
+    """What `until` stored in its `memo`; empty without one."""
     variant: str = field(default="plain", kw_only=True)
     """How it was computed: `plain`, `stacked` (layer by layer) or `vmap`."""
 
     @property
     def early_stop_step(self) -> int:
-        """The step of the minimum validation loss, the paper's early-stop iteration."""
+        """The step of the minimum validation loss (the early-stopping iteration of Frankle &
+        Carbin, 2019).
+        """
         return self.best.step
 
 
 @dataclass(frozen=True)
 class RewindPoint:
-    """The values the survivors take, and the step at which their training clock starts."""
+    """The values that surviving weights take, and the step at which their training starts."""
 
     values: Mapping[str, Tensor]
     """All parameters and buffers, unmasked."""
@@ -111,7 +113,7 @@ class RewindPoint:
 
     @classmethod
     def at(cls, state: State) -> RewindPoint:
-        """The values and the clock of a state."""
+        """The values and step of a state."""
         return cls(state.values, state.step)
 
 
@@ -120,7 +122,7 @@ OnEval = Callable[[CurvePoint], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a training leaves behind. All values are copies and obey the mask."""
+    """What a training produces. All values are copies with pruned weights at zero."""
 
     values: Values
     mask: Mask
@@ -132,16 +134,16 @@ class Outcome:
     cost: Cost
     stopped: bool
     cohort_size: int = 1
-    """Members of the stack that it was computed in; 1 is a training alone."""
+    """Cohort size that it was trained at; 1 is a training alone."""
     variant: str = "plain"
     """The layout that computed it."""
     owner: str = ""
-    """The experiment that it was trained for, which pays for it; "" where that is not known."""
+    """The experiment it was trained for, which pays for it; "" if unknown."""
     device: str = ""
-    """Where it was trained, such as `cuda:1`; "" where an old version did not keep that."""
+    """Where it was trained, such as `cuda:1`; "" if an old version did not record it."""
     device_name: str = ""
-    """The device's own name, such as `NVIDIA H200`, or `cpu`."""
+    """The device's name, such as `NVIDIA H200`, or `cpu`."""
     peak_memory: int | None = None
-    """Bytes that its cohort held on the device at most; None on a CPU."""
+    """Maximum bytes that its cohort used on the device; None on a CPU."""
     memo: CallbackState | None = None
-    """What `until` kept; None without one, or where that cannot be written."""
+    """What `until` stored; None without one, or if it cannot be stored."""

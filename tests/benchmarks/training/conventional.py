@@ -59,7 +59,7 @@ def make_loader(
 
 
 class Trainer:
-    """One training: a masked network, its optimiser and its schedule."""
+    """One training: a masked network, its optimizer and its schedule."""
 
     def __init__(self, model: Masked, recipe: Recipe, device: torch.device) -> None:
         self.model, self.device = model.to(device), device

@@ -22,7 +22,7 @@ class PaperFloor:
 
     arithmetic: float
     parameters: float
-    """Moving weights, gradients and the optimiser's state."""
+    """Moving weights, gradients and the optimizer's state."""
     activations: float
     """Moving the layers' outputs."""
 
@@ -38,10 +38,10 @@ class PaperFloor:
 
 
 def paper_floor(found: list[Product], dtype: str, optimizer: str) -> PaperFloor:
-    """From a step's products, the precision of the products and the optimiser.
+    """From a step's products, the precision of the products and the optimizer.
 
-    Parameters and optimiser state are float32: the weights are read by both passes and updated,
-    the gradient is written and read, and each of the optimiser's moments is read and written.
+    Parameters and optimizer state are float32: the weights are read by both passes and updated,
+    the gradient is written and read, and each of the optimizer's moments is read and written.
     """
     width = 2 if dtype == "bfloat16" else 4
     weights = sum(math.prod(p.weight) for p in found)

@@ -222,8 +222,8 @@ def test_who_runs_and_for_how_long_is_told():
     class Trains(Bench):
         def serve(self, waiting):
             (one,) = waiting
-            one.tell(True)
-            one.tell(False)
+            one.on_callback(True)
+            one.on_callback(False)
             one.spend(10.0)
             super().serve(waiting)
 

@@ -68,8 +68,8 @@ def test_constants_signs_and_training_change_nothing(make):
     torch.manual_seed(0)
     module = make()
     layers = prunable_layers(module, SHAPE, 3)
-    draws = torch.Generator().manual_seed(1)
-    mask = Mask({x.name: torch.rand(x.shape, generator=draws) < 0.3 for x in layers}, layers=layers)
+    rng = torch.Generator().manual_seed(1)
+    mask = Mask({x.name: torch.rand(x.shape, generator=rng) < 0.3 for x in layers}, layers=layers)
     before = effective_mask(module, SHAPE, mask)
     assert effective_density(module, SHAPE, Mask.ones(layers)) == 1.0
     for _ in range(5):
@@ -145,7 +145,9 @@ class Solved(nn.Module):
 def test_an_operation_without_a_rule_is_refused_by_name():
     module = Solved()
     layers = prunable_layers(module, SHAPE, 3)
-    with pytest.raises(UserError, match=r"^no effective density of Solved: the operation .*solve"):
+    with pytest.raises(
+        UserError, match=r"^Solved has no effective density: there is no rule for .*solve"
+    ):
         effective_density(module, SHAPE, Mask.ones(layers))
 
 
@@ -229,7 +231,7 @@ class Choosing(nn.Module):
 
 
 def test_places_that_come_from_the_examples_are_no_guess():
-    with pytest.raises(Unsupported, match="takes its places from the examples"):
+    with pytest.raises(Unsupported, match="computes its indices from the examples"):
         connections_of(Choosing())
 
 
@@ -247,7 +249,9 @@ class Hidden(nn.Module):
 
 
 def test_what_the_record_cannot_see_is_refused_instead_of_reported():
-    with pytest.raises(Unsupported, match=r"^the weights of a matter in a way that was not foll"):
+    with pytest.raises(
+        Unsupported, match=r"^the weights of a affect the outputs in a way that was not tr"
+    ):
         connections_of(Hidden())
 
 

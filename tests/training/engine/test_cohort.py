@@ -239,8 +239,8 @@ def test_places_and_neighbours_change_no_bit(
     layout = KINDS[kind](bench.network, bench.data, recipe, cohort_size)
 
     def member(i, density):
-        draws = torch.Generator().manual_seed(i)
-        kept = {x.name: torch.rand(x.shape, generator=draws) < density for x in bench.layers}
+        rng = torch.Generator().manual_seed(i)
+        kept = {x.name: torch.rand(x.shape, generator=rng) < density for x in bench.layers}
         mask = Mask(kept, layers=bench.layers)
         return request_of(bench, seed=i, mask=mask, checkpoints=frozenset({3}))
 
@@ -318,17 +318,17 @@ WRONG = {
     "penalty of two numbers": (
         dict(penalty=lambda values: values["fc2.bias"][:2]),
         ValueError,
-        r"one number, but got a tensor of \(2,\)",
+        r"return a scalar, but got a tensor of \(2,\)",
     ),
     "an unknown layer": (
         changes(Change(reset_momentum={"fc9": torch.ones(3, 7, dtype=torch.bool)})),
         ValueError,
-        "'fc9'; the network has fc1, fc2",
+        "'fc9'; known: fc1, fc2",
     ),
     "an unknown parameter": (
         changes(Change(values={"fc9.bias": torch.ones(3)})),
         ValueError,
-        "'fc9.bias'; the network has fc1.weight",
+        "'fc9.bias'; known: fc1.weight",
     ),
     "a wrong shape": (
         changes(Change(values={"fc2.bias": torch.ones(1)})),
@@ -412,10 +412,10 @@ def test_who_is_out_of_time_stops_and_callbacks_cost_their_own_member(
         [PendingFit(requests[2])],
     ]
     for one in (asked[0][0], *asked[1]):
-        one.left = one.limit = 0.1
+        one.seconds_left = one.time_limit = 0.1
     told = []
-    asked[1][0].tell = told.append
-    asked[0][0].left = 60.0
+    asked[1][0].on_callback = told.append
+    asked[0][0].seconds_left = 60.0
     cohort = Cohort(make_layout(bench.network, bench.data, SHORT, 3), asked)
     cohort.run()
     for i in (0, 2):

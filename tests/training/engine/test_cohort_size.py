@@ -187,7 +187,7 @@ def test_a_home_that_cannot_be_written_to(task, rates, tmp_path):
     found = CohortSizes(tmp_path / "file" / "widths.json")
     assert found.of("a", *task()) == found.of("a", *task()) == Stacking(8, "explicit")
     assert tried == [1, 8, 16]
-    found.narrow("a", 4)
+    found.limit("a", 4)
     assert found.of("a", *task()).size == 4
 
 
@@ -196,7 +196,7 @@ def test_narrowed_for_good(task, rates, tmp_path):
     rates({1: 1000.0, 8: 3000.0, 16: 3100.0})
     found = CohortSizes(path)
     found.of("a", *task())
-    found.narrow("a", 4)
+    found.limit("a", 4)
     assert found.of("a", *task()) == CohortSizes(path).of("a", *task()) == Stacking(4, "explicit")
     entry = json.loads(path.read_text())["a"]
     assert entry["out_of_memory"] is True
@@ -213,7 +213,7 @@ def test_a_given_size_is_taken_and_no_other_is_tried(task, rates, tmp_path):
         found = CohortSizes(path, given=cohort_size)
         assert found.of("a", *task()).size == cohort_size
         assert found.of("b", *task(MLP(hidden=(7,), dropout=0.5))) == Stacking(1)
-    found.narrow("a", 2)
+    found.limit("a", 2)
     assert found.of("a", *task()).size == 2
     assert tried == [3, 4] and not path.exists()
 

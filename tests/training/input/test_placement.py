@@ -75,7 +75,7 @@ def test_it_says_so_where_it_streams() -> None:
     )
     forced = choose("x", Plain(), SMALL, H200, {"LTH_BENCH_STREAM": "always"})
     assert forced.note == (
-        "x streams from the host's memory: 0.2 GB decoded, as LTH_BENCH_STREAM says"
+        "x streams from the host's memory: 0.2 GB decoded, because LTH_BENCH_STREAM=always"
     )
 
 
@@ -90,7 +90,7 @@ def test_the_variable_overrules_sizes() -> None:
 
 
 def test_what_fits_nowhere_and_cannot_be_read_from_disk() -> None:
-    with pytest.raises(UserError, match=r"'x' takes 200.4 GB decoded, and this machine has 64.0"):
+    with pytest.raises(UserError, match=r"'x' takes 200.4 GB decoded, but this machine has 64.0"):
         choose("x", Plain(), IMAGENET, SERVER, {})
 
 

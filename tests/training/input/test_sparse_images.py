@@ -30,12 +30,12 @@ def dense(lines, columns):
     seed=st.integers(0, 9),
 )
 def test_a_batch_and_its_background_are_the_images(images, shape, background, share, size, seed):
-    draws = torch.Generator().manual_seed(seed)
-    x = torch.randint(0, 256, (images, 1, *shape), generator=draws, dtype=torch.uint8)
-    x[torch.rand(x.shape, generator=draws) < share] = background
-    shades = torch.randn(256, generator=draws, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    x = torch.randint(0, 256, (images, 1, *shape), generator=rng, dtype=torch.uint8)
+    x[torch.rand(x.shape, generator=rng) < share] = background
+    shades = torch.randn(256, generator=rng, dtype=torch.float64)
     sparse = SparseImages(x, background, shades)
-    chosen = torch.randint(0, images, (int(torch.randint(1, 14, (), generator=draws)),))
+    chosen = torch.randint(0, images, (int(torch.randint(1, 14, (), generator=rng)),))
     pixels = x[0].numel()
     seen = 0
     for batch in sparse.batches(chosen, size):
@@ -62,13 +62,13 @@ def test_a_batch_and_its_background_are_the_images(images, shape, background, sh
     seed=st.integers(0, 9),
 )
 def test_lines_multiply_as_their_matrix_does(lines, n, k, double, seed):
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     dtype = torch.float64 if double else torch.float32
-    x = torch.randint(0, 256, (lines, 1, 1, n), generator=draws, dtype=torch.uint8)
-    x[torch.rand(x.shape, generator=draws) < 0.7] = 0
-    shades = torch.randn(256, generator=draws, dtype=dtype)
+    x = torch.randint(0, 256, (lines, 1, 1, n), generator=rng, dtype=torch.uint8)
+    x[torch.rand(x.shape, generator=rng) < 0.7] = 0
+    shades = torch.randn(256, generator=rng, dtype=dtype)
     (batch,) = SparseImages(x, 0, shades).batches(torch.arange(lines), lines)
     for matrix, columns in ((batch.by_image, n), (batch.by_pixel, lines + 1)):
-        table = torch.randn(columns, k, generator=draws, dtype=dtype)
+        table = torch.randn(columns, k, generator=rng, dtype=dtype)
         far = (matrix.times(table) - dense(matrix, columns) @ table).abs().max()
         assert float(far) <= (1e-12 if double else 1e-4)

@@ -44,6 +44,10 @@ def test_everything_stays_where_it_is(blobs: Any) -> None:
     for done in range(14):
         batch_source.load(done)
         places.add(
-            (batch_source._x.data_ptr(), batch_source._y.data_ptr(), batch_source._draws.data_ptr())
+            (
+                batch_source._x.data_ptr(),
+                batch_source._y.data_ptr(),
+                batch_source._offsets.data_ptr(),
+            )
         )
     assert len(places) == 1

@@ -140,7 +140,7 @@ ABLATIONS_SQL = """
 def ablations(con: DuckDBPyConnection, scope: BoardScope) -> Notes:
     """By (suite, model, dataset, recipe): which controls there are not, or only in part, and why.
 
-    `imp/reinit at 50%, 20%: skipped: the redrawn initial values equal the initial ones …`
+    `imp/reinit at 50%, 20%: skipped: the model's initial values are fixed …`
     """
     said: dict[tuple[str, ...], list[str]] = defaultdict(list)
     found = con.execute(ABLATIONS_SQL.format(where=scope.where("f")), scope.parameters).fetchall()

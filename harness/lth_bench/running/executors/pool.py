@@ -128,7 +128,7 @@ class Pool:
         """Pass the baton, and wait until it comes back."""
         state = _GlobalState(self._device)
         if seat.waits_for is not None:
-            seat.spent += seat.waits_for.spent
+            seat.spent += seat.waits_for.seconds_spent
         self._tell(seat.name, self._limit - seat.spent)
         seat.since = time.perf_counter()
         seat.go.release()
@@ -195,15 +195,15 @@ class Pool:
 
     def _lend(self, one: PendingFit, seat: _Seat) -> None:
         """Let a fit know how long it may take, and tell when its callbacks run."""
-        one.limit, one.left = self._limit, self._limit - seat.spent
+        one.time_limit, one.seconds_left = self._limit, self._limit - seat.spent
 
         def tell(begins: bool) -> None:
             if begins:
-                self._tell(seat.name, one.left - one.spent)
+                self._tell(seat.name, one.seconds_left - one.seconds_spent)
             else:
                 self._tell("", self._limit * len(self._seats))
 
-        one.tell = tell
+        one.on_callback = tell
 
 
 class _GlobalState:

@@ -18,10 +18,10 @@ from lth_bench.errors import (
     TrainingError,
     TrainingNotKept,
     UserError,
-    bounded,
+    describe_error,
+    error_text,
     out_of_memory,
-    text_of,
-    told,
+    truncated,
 )
 from lth_bench.lottery import Experiment, run_experiment
 from lth_bench.lottery.defaults import Defaults
@@ -145,10 +145,10 @@ class Worker:
                 return
             match event:
                 case Recorded(record) if record.get("reason"):
-                    reason = bounded(record["reason"], LONGEST_REASON)
+                    reason = truncated(record["reason"], LONGEST_REASON)
                     event = Recorded({**record, "reason": reason})
                 case Note(message):
-                    event = Note(bounded(message, LONGEST_REASON))
+                    event = Note(truncated(message, LONGEST_REASON))
             emit(event)
 
         try:
@@ -225,22 +225,22 @@ class Worker:
             wait = None if self._alone else self.pool.wait
             run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
         except Diverged as error:
-            return "diverged", text_of(error, LONGEST_REASON)
+            return "diverged", error_text(error, LONGEST_REASON)
         except OutOfTime as error:
-            return "timeout", text_of(error, LONGEST_REASON)
+            return "timeout", error_text(error, LONGEST_REASON)
         except TrainingNotKept as error:
             # no other worker could keep a result either, so the coordinator ends the run
-            emit(DiskRefused(text_of(error, LONGEST_REASON)))
-            return "interrupted", text_of(error, LONGEST_REASON)
+            emit(DiskRefused(error_text(error, LONGEST_REASON)))
+            return "interrupted", error_text(error, LONGEST_REASON)
         except (StrategyError, TrainingError, UserError) as error:
-            return "failed", text_of(error, LONGEST_REASON)
+            return "failed", error_text(error, LONGEST_REASON)
         # one experiment's failure is its row, not the run's end; sys.exit() is one too
         except BaseException as error:
             if ends_the_run(error):
                 raise
             if out_of_memory(error):
-                return "oom", f"out of memory: {text_of(error)}"
-            return "failed", f"{told(error)}{where(error)}"
+                return "oom", f"out of memory: {error_text(error)}"
+            return "failed", f"{describe_error(error)}{where(error)}"
         if reached and all(s == "skipped" for s in reached):
             return "skipped", "no density could be reached"
         return "ok", None

@@ -31,8 +31,8 @@ class Connections:
     ) -> None:
         """`module` reads [N, *input_shape], and is left as it is."""
         twin = copy.deepcopy(module).cpu().eval()
-        draws = torch.Generator().manual_seed(0)
-        x = torch.randn(2, *input_shape, generator=draws)
+        rng = torch.Generator().manual_seed(0)
+        x = torch.randn(2, *input_shape, generator=rng)
         x = x.to(next(p.dtype for p in twin.parameters() if p.is_floating_point()))
         self._layers = tuple(layers)
         self._keys = [layer.key for layer in layers]
@@ -115,16 +115,16 @@ class Connections:
             wanted = reads[0] if len(reads) == 1 else torch.stack(reads).amax(0)
             if everywhere:
                 wanted = torch.ones_like(wanted)
-            for piece in operation.outs:  # what lay there before does not matter any more
+            for piece in operation.outs:  # earlier content of that memory no longer matters
                 marks.clear(piece)
             for piece, by in step.back(wanted):
                 marks.add(piece, by)
         return marks
 
     def _find_sources(self) -> dict[int, tuple[TensorPiece, Tensor]]:
-        """Inputs of products that no example reaches in the dense network either, and that no
-        weight of their column gets examples by: learned queries, coordinates. They count as
-        inputs of the network. Operation → the input, and where.
+        """Inputs of products that no example reaches even in the dense network, and to which no
+        weight of their column passes examples: learned queries, coordinates. They count as inputs
+        of the network. Operation → the input, and its positions.
         """
         device = torch.device("cpu")
         dense = self._on(Mask.ones(self._layers), device)
@@ -148,7 +148,7 @@ class Connections:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """An operation's outputs, and how marks go back through it."""
+    """An operation's outputs, and how marks propagate back through it."""
 
     operation: Operation
     outs: tuple[Tensor, ...]
@@ -174,9 +174,9 @@ def _step(operation: Operation, marks: Marks, source: tuple[TensorPiece, Tensor]
             raw = rules.apply(rules.Call(operation, args, kwargs))
     except rules.Unsupported:
         raise
-    except Exception as error:  # a way of calling it that its rule does not know
+    except Exception as error:  # a call that the rule does not support
         raise rules.Unsupported(f"the rule of {operation.func} failed ({error})") from error
-    # sums of products are whole numbers; some kernels round them a little
+    # sums of products are integers; some kernels round them slightly
     limit = 0.5 if product_of(operation) is not None else 0.0
     first = (raw.detach() > limit).float()
     outs = tuple(
@@ -202,11 +202,11 @@ def _step(operation: Operation, marks: Marks, source: tuple[TensorPiece, Tensor]
 
 @torch.no_grad()
 def _fewest(module: nn.Module, x: Tensor) -> Tensor:
-    """One example, unless the network treats it otherwise alone than in company."""
+    """One example, unless the network treats a single example differently from one in a batch."""
     both = module(x.clone())
     try:
         one = module(x[:1].clone())
-    except BaseException as error:  # whatever a network does with a batch of one
+    except BaseException as error:  # a network may raise anything for a batch of one
         if ends_the_run(error):
             raise
         return x
@@ -215,29 +215,33 @@ def _fewest(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _pairs(weights: Tensor) -> Tensor:
-    """Bool [out, in]: whether anything holds between two channels, anywhere in the kernel."""
+    """Bool [out, in]: whether anything is kept between two channels, anywhere in the kernel."""
     return weights.flatten(2).any(2) if weights.dim() > 2 else weights
 
 
 def over_kernel(pairs: Tensor, shape: torch.Size) -> Tensor:
-    """[out, in] repeated over the kernel, to a weight's shape [out, in, *kernel]."""
+    """[out, in] repeated over the kernel, in a weight's shape [out, in, *kernel]."""
     return pairs.reshape(*pairs.shape, *(1,) * (len(shape) - pairs.dim())).expand(shape)
 
 
 def _require_simple_memory(element_sizes: Mapping[int, frozenset[int]]) -> None:
     if any(len(sizes) > 1 for sizes in element_sizes.values()):
-        raise rules.Unsupported("memory is read as numbers of another size (complex ones, say)")
+        raise rules.Unsupported(
+            "memory is read with another element size (complex numbers, for example)"
+        )
 
 
 @torch.no_grad()
 def _require_unused(module: nn.Module, x: Tensor, dense: Mask) -> None:
-    """Unsupported where the outputs change with weights that should not reach them."""
+    """Unsupported if the outputs change with weights that should not reach them."""
     before = module(x.clone())
     for name, reached in dense.kept.items():
         weight = module.get_parameter(f"{name}.weight")
-        draws = torch.Generator().manual_seed(0)
-        noise = torch.rand(weight.shape, generator=draws).to(weight) + 0.5
+        rng = torch.Generator().manual_seed(0)
+        noise = torch.rand(weight.shape, generator=rng).to(weight) + 0.5
         weight.copy_(torch.where(reached, weight, noise))
     if not torch.equal(before.nan_to_num(), module(x.clone()).nan_to_num()):
         layers = ", ".join(n for n, reached in dense.kept.items() if not bool(reached.all()))
-        raise rules.Unsupported(f"the weights of {layers} matter in a way that was not followed")
+        raise rules.Unsupported(
+            f"the weights of {layers} affect the outputs in a way that was not traced"
+        )

@@ -1,4 +1,4 @@
-"""One mark for each element of memory: 1 where something is so, else 0."""
+"""One mark per element of memory: 1 if a property holds there, else 0."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from lth_bench.models.operations import TensorPiece
 
 
 class Marks:
-    """float32 marks of numbered memories. A tensor that was read stays as it is."""
+    """float32 marks for numbered blocks of memory. Tensors returned by `read` never change."""
 
     def __init__(self, sizes: Mapping[int, int], device: torch.device) -> None:
         self._sizes, self._device = sizes, device
         self._of: dict[int, Tensor] = {}
 
     def read(self, piece: TensorPiece) -> Tensor:
-        """Of the piece's size; not to be written to."""
+        """The marks of a piece, in its size; do not modify them."""
         whole = self._of.get(piece.memory)
         if whole is None:
             return torch.zeros(piece.size, device=self._device)
         return whole.as_strided(piece.size, piece.stride, piece.offset)
 
     def write(self, piece: TensorPiece, marks: Tensor) -> None:
-        """Set a piece's marks; those of the rest of its memory stay."""
+        """Overwrite a piece's marks; the rest of its memory is unchanged."""
         if self._is_whole(piece):
             self._of[piece.memory] = marks.reshape(-1)
             return
@@ -34,14 +34,14 @@ class Marks:
         self._of[piece.memory] = whole
 
     def add(self, piece: TensorPiece, marks: Tensor) -> None:
-        """Set marks, leave those that are there."""
+        """Add marks to those already there."""
         if self._is_whole(piece):
             before = self._of.get(piece.memory)
             flat = marks.reshape(-1)
             self._of[piece.memory] = flat if before is None else torch.maximum(before, flat)
             return
         whole = self._copy(piece)
-        if piece.overlaps:  # elements of an expanded tensor are one in memory
+        if piece.overlaps:  # elements of an expanded tensor share memory
             places = torch.arange(len(whole), device=self._device)
             places = places.as_strided(piece.size, piece.stride, piece.offset)
             whole.index_add_(0, places.reshape(-1), marks.reshape(-1))
@@ -63,5 +63,5 @@ class Marks:
         return whole.clone()
 
     def _is_whole(self, piece: TensorPiece) -> bool:
-        """Whether it is all of its memory, in the usual order."""
+        """Whether the piece is all of its memory, contiguous."""
         return piece.is_in_order and piece.numel == self._sizes[piece.memory]

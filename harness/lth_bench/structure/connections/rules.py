@@ -1,8 +1,8 @@
-"""What depends on what, operation by operation.
+"""Dependencies between inputs and outputs, operation by operation.
 
-A rule computes, from the marks of an operation's inputs, numbers that are positive exactly where
-an output depends on a marked input. Every rule is a sum of products of marks, so that its gradient
-is positive exactly where an input matters to a marked output.
+From the marks of an operation's inputs, a rule computes numbers that are positive exactly where an
+output depends on a marked input. Every rule is a sum of products of marks, so its gradient is
+positive exactly where an input affects a marked output.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True, eq=False)
 class ReachMark:
-    """A tensor that an operation reads."""
+    """A tensor read by an operation."""
 
     piece: TensorPiece
     on: Tensor
-    """float32 of the tensor's size: 1 where the examples reach it; of a weight, where it is kept.
+    """float32 in the tensor's size: 1 where examples reach it; for a weight, where it is kept.
     Zeros for a constant."""
 
     @property
@@ -39,29 +39,27 @@ class ReachMark:
 
     @property
     def is_weight(self) -> bool:
-        """Whether it was computed from weights alone: what multiplies by it is cut where they
-        are pruned.
-        """
+        """Whether it was computed from weights alone; products with it are cut where pruned."""
         return self.piece.origin == "weights"
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """An operation with the marks of what it reads."""
+    """An operation with the marks of its inputs."""
 
     operation: Operation
     args: tuple[Any, ...]
-    """As it was called, with a `ReachMark` for each tensor."""
+    """Its arguments, with a `ReachMark` in place of each tensor."""
     kwargs: dict[str, Any]
 
     @cached_property
     def marks(self) -> list[ReachMark]:
-        """Of all tensors, in order."""
+        """The marks of all tensors, in order."""
         return _marks((self.args, self.kwargs))
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Of the first output."""
+        """The size of the first output."""
         return self.operation.outs[0].size
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -76,11 +74,13 @@ class Call:
 ReachRule = Callable[[Call], Tensor]
 
 PLACES = frozenset({"index", "indices", "mask", "repeats"})
-"""Arguments that say which elements are meant."""
+"""Arguments that select elements."""
 
 
 def apply(call: Call) -> Tensor:
-    """The rule's answer for the operation's first output; all others depend on as much."""
+    """The rule's result for the operation's first output; any other outputs have the same
+    dependencies.
+    """
     operation = call.operation
     name = operation.aten.rstrip("_") if not operation.aten.startswith("_") else operation.aten
     rule = RULES.get(name)
@@ -89,12 +89,12 @@ def apply(call: Call) -> Tensor:
     if rule is None and _is_pointwise(operation.func, name):
         rule = pointwise
     if rule is None:
-        raise Unsupported(f"the operation {operation.func} has no rule")
+        raise Unsupported(f"there is no rule for the operation {operation.func}")
     return rule(call)
 
 
 def _is_pointwise(func: Any, name: str) -> bool:
-    """torch's tags say so; those of the operation out of place, where its own has none."""
+    """By torch's tags; for an in-place operation without its own, those of the out-of-place one."""
     packet = getattr(torch.ops.aten, name, func)
     overloads = [getattr(packet, o) for o in getattr(packet, "overloads", list)()]
     return any(torch.Tag.pointwise in one.tags for one in (func, *overloads))
@@ -110,19 +110,19 @@ def _marks(x: Any) -> list[ReachMark]:
 
 
 def either(marks: Sequence[ReachMark], size: tuple[int, ...]) -> Tensor:
-    """An output element depends on every input element at its place."""
+    """An output element depends on every input element at its position."""
     found = torch.zeros(size, device=marks[0].on.device)
     data = any(m.is_data for m in marks)
     for mark in marks:
         if mark.is_data or not data:
             found = found + mark.on
-        elif mark.is_weight:  # matters, and carries nothing of the examples
+        elif mark.is_weight:  # affects the output, but carries no examples
             found = found + (mark.on - mark.on.detach())
     return found
 
 
 def pointwise(call: Call) -> Tensor:
-    """Element by element; a product with a weight passes on what the weight lets through."""
+    """Element by element; a product with a weight passes on only where the weight is kept."""
     marks, size = call.marks, call.size
     if call.operation.aten.rstrip("_") not in ("mul", "div"):
         return either(marks, size)
@@ -137,8 +137,8 @@ def pointwise(call: Call) -> Tensor:
 
 
 def product(call: Call) -> Tensor:
-    """Matrix products and convolutions: what a weight connects. A product of two tensors that both
-    come from the examples passes on what either carries: the other is some number or other.
+    """Matrix products and convolutions: a kept weight connects. A product of two tensors that both
+    come from the examples passes on what either carries, since the other may have any value.
     """
     found = product_of(call.operation)
     assert found is not None
@@ -176,9 +176,9 @@ def _multiply(call: Call, a: Tensor, b: Tensor) -> Tensor:
 
 
 def reduction(call: Call) -> Tensor:
-    """Sum, mean, largest, deviation, norm: an output depends on everything that it sums up."""
+    """Sum, mean, maximum, deviation, norm: an output depends on all elements it is reduced from."""
     mark, *others = call.marks
-    if others:  # the larger of two
+    if others:  # elementwise maximum of two tensors
         return pointwise(call)
     dim = call.get("dim")
     if dim is None or dim == []:
@@ -189,7 +189,7 @@ def reduction(call: Call) -> Tensor:
 
 
 def along(call: Call) -> Tensor:
-    """Sorting and choosing: an output depends on its whole line."""
+    """Sorting and selecting: an output depends on its whole line."""
     mark = call.marks[0]
     dim = call.get("dim", -1)
     return mark.on.sum(dim, keepdim=True).expand(call.size)
@@ -201,8 +201,8 @@ def running(call: Call) -> Tensor:
 
 
 def norm(channel: int | None) -> ReachRule:
-    """What normalises, element by element: it connects no neighbours. A scale that is pruned (a γ
-    held at zero) lets nothing through. It lies along the dimension `channel`, or the last ones.
+    """Normalisation, element by element: it connects no neighbours. A pruned scale (a γ held at
+    zero) passes nothing on. The scale is along dimension `channel`, or the last ones.
     """
 
     def rule(call: Call) -> Tensor:
@@ -225,7 +225,7 @@ def norm(channel: int | None) -> ReachRule:
 
 
 def itself(call: Call) -> Tensor:
-    """Softmax, element by element: it normalises."""
+    """Softmax, element by element, as a normalisation."""
     on: Tensor = call.args[0].on
     return on
 
@@ -234,7 +234,7 @@ def itself(call: Call) -> Tensor:
 
 
 def moved(call: Call) -> Tensor:
-    """The operation moves elements, or sums them with positive weights: it is done on the marks."""
+    """Moves elements, or sums them with positive weights: the operation is applied to the marks."""
     names = call.operation.names
     given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
     data = any(m.is_data for name, x in given.items() if name not in PLACES for m in _marks(x))
@@ -244,7 +244,7 @@ def moved(call: Call) -> Tensor:
             return x
         if name in PLACES:
             if x.is_data:
-                raise Unsupported(f"{call.operation.func} takes its places from the examples")
+                raise Unsupported(f"{call.operation.func} computes its indices from the examples")
             assert x.piece.value is not None
             return x.piece.value.to(x.on.device)
         return x.on - x.on.detach() if data and x.is_weight else x.on
@@ -263,17 +263,17 @@ def padded(call: Call) -> Tensor:
 
 
 def copied(call: Call) -> Tensor:
-    """A copy of the last tensor, over whatever was there."""
+    """A copy of the last tensor, overwriting earlier content."""
     return call.marks[-1].on.expand(call.size)
 
 
 def nothing(call: Call) -> Tensor:
-    """Constants, over whatever was there."""
+    """Constants, overwriting earlier content."""
     return torch.zeros(call.size, device=call.marks[0].on.device)
 
 
 def gathered(call: Call) -> Tensor:
-    """What is looked up, and where: the places may come from the examples."""
+    """The values and the indices of a lookup: indices may come from the examples."""
     x, index = call.args[0], call.args[2]
     out = torch.gather(x.on, call.args[1], index.piece.value.to(x.on.device))
     where: Tensor = index.on
@@ -281,7 +281,7 @@ def gathered(call: Call) -> Tensor:
 
 
 def embedded(call: Call) -> Tensor:
-    """Rows of a table, by whole numbers. Any row may be asked for."""
+    """Rows of a table by integer index. Any row may be read."""
     table, index = call.args[0], call.args[1]
     if index.is_data:
         out: Tensor = index.on.unsqueeze(-1) * _or_ones(table).sum(0)
@@ -291,20 +291,20 @@ def embedded(call: Call) -> Tensor:
 
 
 def distances(call: Call) -> Tensor:
-    """Between the rows of two matrices: a distance depends on both of its rows."""
+    """Distances between the rows of two matrices: each depends on both rows."""
     a, b = call.marks
     out: Tensor = a.on.sum(-1, keepdim=True) + b.on.sum(-1).unsqueeze(-2)
     return out
 
 
 def gated(call: Call) -> Tensor:
-    """Half of the elements times a gate of the other half."""
+    """Half of the elements multiplied by a gate computed from the other half."""
     a, b = call.marks[0].on.chunk(2, call.get("dim", -1))
     return a + b
 
 
 def pooled(call: Call) -> Tensor:
-    """Windows of the last dimensions: an output depends on its whole window."""
+    """Pooling windows over the last dimensions: an output depends on its whole window."""
     x = call.args[0].on
     digits = [c for c in call.operation.aten if c.isdigit()]
     dims = int(digits[0])
@@ -319,7 +319,7 @@ def pooled(call: Call) -> Tensor:
     padding = each(call.get("padding"), 0)
     dilation = each(call.get("dilation"), 1)
     flat = x.reshape(-1, 1, *x.shape[-dims:])
-    # as much as the windows need at the end, where sizes are rounded up
+    # padding needed at the end if sizes are rounded up
     edges: list[int] = []
     for i in reversed(range(dims)):
         reach = (call.size[i - dims] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
@@ -328,14 +328,14 @@ def pooled(call: Call) -> Tensor:
     ones = torch.ones(1, 1, *kernel, device=x.device)
     convolve: Any = (None, torch.conv1d, torch.conv2d, torch.conv3d)[dims]
     out: Tensor = convolve(flat, ones, None, stride, 0, dilation)
-    # a padded end may leave room for one window more
+    # a padded end may fit one more window
     for i in range(dims):
         out = out.narrow(i + 2, 0, call.size[i - dims])
     return out.reshape(call.size)
 
 
 def pooled_to_size(call: Call) -> Tensor:
-    """Pooling to a given size, largest or mean."""
+    """Adaptive pooling, maximum or mean."""
     x, size = call.args[0].on, call.args[1]
     dims = len(size)
     pools: Any = torch.nn.functional
@@ -391,7 +391,7 @@ RULES: dict[str, ReachRule] = {
         "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_max_pool1d "
         "adaptive_max_pool2d adaptive_max_pool3d",
     ),
-    # element by element, though torch does not say so of them
+    # element by element, though torch does not tag them so
     **_each(
         pointwise,
         "rsub leaky_relu hardswish log_sigmoid_forward _prelu_kernel rrelu_with_noise "

@@ -1,4 +1,4 @@
-"""Contracts about isolation: what is lent stays as it was; a result is its experiment's alone."""
+"""Contracts on isolation: inputs are not changed; a result depends on its own experiment alone."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lth_bench.testing.witness import AFTER
     "weights by returning a Change",
 )
 def inputs(case: Case) -> None:
-    """The dense run and the trainings behind a ticket are shared with other strategies, and the
-    values of one round are what the next one starts from.
+    """The dense run and the trainings behind a ticket are shared with other strategies, and one
+    round's values are the next round's start.
 
     Digests of everything lent are compared after every call of a hook, `on_step` and `until`.
     """
@@ -35,16 +35,17 @@ def inputs(case: Case) -> None:
     "`trained.curve`; the default metrics report the test split",
 )
 def untouched_test_split(case: Case) -> None:
-    """A ticket does not lead to the test split, so a strategy that gets there went out of its way.
+    """A ticket gives no access to the test split, so a strategy that reads it circumvents the
+    interface.
 
-    Accesses from within the strategy's hooks are counted, and the experiment is run once with
-    another test split in the place of the usual one: nothing but the test metrics may differ.
+    Accesses from within the strategy's hooks are counted, and the experiment is run once with a
+    different test split: only test metrics may differ.
     """
     fault = case.base.fault
     if fault is not None and fault.contract == "untouched_test_split":
         raise Broken(fault.what)
     case.require(case.base)
-    again = case.again
+    again = case.rerun
     if again.fault is not None and again.fault.contract == "untouched_test_split":
         raise Broken(again.fault.what)
     if not repeats(case):
@@ -68,19 +69,19 @@ def stacked_as_alone(case: Case) -> None:
     """Experiments share a process, a network, a cache of trainings and cohorts, and run in any
     order.
 
-    Seed 0 is run alone; after seed 1, when all its trainings are found already done; and in cohorts
-    of two, with an empty slot and with seed 1 in the other place. The last two are compared with
-    each other: another cohort size gives other last bits.
+    Seed 0 is run alone; after seed 1, with all its trainings found finished; and in cohorts of two,
+    with an empty slot and with seed 1 in the other slot. The last two are compared with each other,
+    since another cohort size changes the last bits.
     """
     case.require(case.base)
     if not repeats(case):
         raise NotJudged("not judged: the experiment does not repeat, see 'same_seed'")
-    if case.other_seed.fault is None:  # otherwise 'other_seed' tells
+    if case.other_seed.fault is None:  # otherwise 'other_seed' reports it
         what = "alone, and after seed 1 with its own trainings found already done"
-        _same(case.base, case.after, what)
+        _same(case.base, case.after_other_seed, what)
     if case.padded.fault is not None:
         raise Broken(f"in a cohort of two the experiment ended early: {case.padded.fault.what}")
-    _same(case.padded, case.beside, "seed 0 alone and side by side with seed 1")
+    _same(case.padded, case.beside_other_seed, "seed 0 alone and side by side with seed 1")
     case.require_happened(case.base)
 
 
@@ -100,16 +101,18 @@ def _same(alone: Recording, beside: Recording, what: str) -> None:
     "again when a new process goes on",
 )
 def resumes_as_undisturbed(case: Case) -> None:
-    """Long trainings save themselves from time to time: values, optimiser, mask, memo. After a
-    crash a new process runs the experiment again, finds what was finished, and resumes.
+    """Long trainings write checkpoints: values, optimizer, mask, memo. After a crash a new process
+    reruns the experiment, finds finished trainings, and resumes the others.
 
-    Each training is stopped after two and after four steps, searches that `until` ends included,
-    and a new instance goes on from the checkpoint.
+    Each training is interrupted after two and after four steps, searches that `until` stops
+    included, and a new instance resumes from the checkpoint.
     """
     case.require(case.base)
     if not repeats(case):
         raise NotJudged("not judged: the experiment does not repeat, see 'same_seed'")
-    if case.other_seed.fault is None and differences(case.base.facts(), case.after.facts()):
+    if case.other_seed.fault is None and differences(
+        case.base.facts(), case.after_other_seed.facts()
+    ):
         raise NotJudged("not judged: finished trainings change it, see 'stacked_as_alone'")
     resumed, stops = case.resumed
     if not stops:
@@ -120,5 +123,5 @@ def resumes_as_undisturbed(case: Case) -> None:
     found = differences(case.base.facts(), resumed.facts())
     if found:
         raise Broken(f"{what}: {found}")
-    # what it changes before the first stop needs no memory
+    # changes before the first interruption need no memory
     case.require_happened(case.base, since=AFTER[0])

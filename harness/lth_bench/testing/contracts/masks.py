@@ -1,4 +1,4 @@
-"""Contracts about masks: exact counts, pruned weights that stay pruned and are zero."""
+"""Contracts on masks: exact counts; pruned weights stay pruned and are zero."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lth_bench.testing.contract import Broken, NotApplicable, contract
     "be had",
 )
 def exact_density(case: Case) -> None:
-    """Comparisons at a density mean nothing where the methods keep different numbers of weights.
+    """Comparisons at a density are meaningless if methods keep different numbers of weights.
 
-    Rounds go on until the trained mask has the target's count, so a mask that is too large is a
-    round on the way, and one that does not shrink is an error. A structured mask is judged by
-    units: where any removed unit would still have fitted, the mask is smaller than it had to be.
+    Rounds continue until the trained mask has the target's count, so a larger mask is an
+    intermediate round, and one that does not shrink is an error. A structured mask is judged by
+    units: if every removed unit would still fit, the mask is smaller than necessary.
     """
     fault = case.base.fault
     if fault is not None and fault.contract == "exact_density":
@@ -39,7 +39,7 @@ def exact_density(case: Case) -> None:
         elif mask.count != k:
             raise Broken(
                 f"at density {ticket.target:g} the trained mask keeps {mask.count} weights of "
-                f"{bench.total}, and not {k}"
+                f"{bench.total}, not {k}"
             )
     case.require_happened(case.base)
     if not case.base.tickets:
@@ -62,7 +62,7 @@ def _largest_below(bench: WatchedBench, mask: Mask, density: float, k: int) -> N
             more = [k.clone() for k in kept]
             more[g][unit] = True
             room.append(mask_of(bench.units, bench.layers, more).count - now)
-    # which unit comes next is the method's choice, so only a mask with room for any is too small
+    # the method chooses the order of units, so a mask is too small only if any of them would fit
     if room and mask.count + max(room) <= k:
         raise Broken(
             f"at density {density:g} {mask.count} weights are kept although {k} are allowed: "
@@ -79,7 +79,7 @@ def _largest_below(bench: WatchedBench, mask: Mask, density: float, k: int) -> N
     "trains, set dynamic = True on the class",
 )
 def nested_masks(case: Case) -> None:
-    """Judged over the rounds of an iterative strategy and of any that takes several rounds."""
+    """Judged for iterative strategies and any that take several rounds."""
     fault = case.base.fault
     if fault is not None and fault.contract == "nested_masks":
         raise Broken(fault.what)
@@ -104,10 +104,10 @@ def _returned(before: Mask, after: Mask) -> dict[str, int]:
     "where you change values yourself, call mask.apply_(values) before you return them",
 )
 def pruned_zero(case: Case) -> None:
-    """Also of biases, γ and β that a structured mask holds.
+    """Includes the biases, γ and β held at zero by a structured mask.
 
-    The state at the early stop is judged unless the strategy is dynamic: while a mask is rewired,
-    an earlier state obeys an earlier mask.
+    The early-stopping state is judged unless the strategy is dynamic: an earlier state was under an
+    earlier mask.
     """
     fault = case.base.fault
     if fault is not None and fault.contract == "pruned_zero":

@@ -1,4 +1,4 @@
-"""Contracts about what a strategy must cope with: kinds of network, dead layers, any density."""
+"""Contracts on what a strategy must handle: kinds of network, dead layers, any density."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEET = (
 
 @contract("the strategy works on a network of linear layers only", meet=MEET)
 def linear(case: Case) -> None:
-    """No convolution, no norm: weights are [out, in]."""
+    """No convolutions or norms: weights are [out, in]."""
     _works(case, "linear")
 
 
@@ -30,27 +30,27 @@ def conv(case: Case) -> None:
 
 @contract("the strategy works on a network with batch norm", meet=MEET)
 def batch_norm(case: Case) -> None:
-    """Values hold γ, β, running statistics and an integer count beside the weights."""
+    """Values include γ, β, running statistics and an integer counter."""
     _works(case, "batch_norm")
 
 
 @contract("the strategy works on a residual network", meet=MEET)
 def residual(case: Case) -> None:
-    """Layers are not a chain: two of them are added, so their channels go together."""
+    """Layers are not sequential: two are added, so their channels are coupled."""
     _works(case, "residual")
 
 
 def _works(case: Case, kind: NetworkKind) -> None:
-    judge(case, case.on(kind), kind, f"on the {kind} network")
-    recording = case.on(kind)
+    judge(case, case.on_network(kind), kind, f"on the {kind} network")
+    recording = case.on_network(kind)
     if recording.skipped and not recording.tickets:
         raise NotApplicable("; ".join(dict.fromkeys(recording.skipped.values())))
     case.require_happened(recording)
 
 
 def judge(case: Case, recording: Recording, owner: str, where: str) -> None:
-    """Broken where the experiment ended early for a reason that it has to itself, or with values
-    that are not finite. NotApplicable where the reason is another contract's.
+    """Broken if the experiment ended early for a reason of its own, or has values that are not
+    finite. NotApplicable if another contract reports the reason.
     """
     fault, base = recording.fault, case.base.fault
     if fault is not None:
@@ -70,10 +70,10 @@ def judge(case: Case, recording: Recording, owner: str, where: str) -> None:
     "all be equal, and a layer may keep nothing",
 )
 def dead_layer(case: Case) -> None:
-    """Layers die at low densities and from unlucky values; the others are still to be ranked.
+    """Layers die at low densities and from unlucky values; the others must still be ranked.
 
-    The network has a layer `dead` whose weights and inputs are zero. An iterative strategy also
-    finds it pruned to nothing in the first round's `ticket.mask`.
+    The network has a layer `dead` with zero weights and inputs. An iterative strategy also finds it
+    fully pruned in the first round's `ticket.mask`.
     """
     if case.flag("dense_only"):
         raise NotApplicable("dense_only = True: the strategy decides nothing")
@@ -92,10 +92,10 @@ def dead_layer(case: Case) -> None:
     "smallest density or count that it reaches, in numbers",
 )
 def extreme_densities(case: Case) -> None:
-    """All weights but one has to be reached by every strategy.
+    """Every strategy must reach the density of all weights but one.
 
-    A handful may be out of reach, where layers are spared or every layer keeps a unit: then
-    `Unreachable` has to say how far the method gets, in numbers.
+    A handful may be out of reach if layers are excluded or every layer keeps a unit: then
+    `Unreachable` must say how far the method gets, in numbers.
     """
     if case.flag("dense_only"):
         raise NotApplicable("dense_only = True: the strategy decides nothing")

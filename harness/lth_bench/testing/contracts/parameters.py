@@ -1,4 +1,4 @@
-"""A strategy's parameters are documented and bounded."""
+"""The contract on parameters: documented and bounded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from lth_bench.testing.contract import Broken, NotApplicable, contract
 def parameters(case: Case) -> None:
     """Suites, listings and tuning read types, ranges and docstrings from the fields.
 
-    Defaults have to pass their own checks, and values just outside a range have to be refused.
-    Nested tables count too. A range without ends, `Range()`, is a statement as well.
+    Defaults must pass their own checks, and values just outside a range must be refused, in nested
+    tables too. A range without bounds, `Range()`, also counts as a declaration.
     """
     try:
         found = fields(case.cls)

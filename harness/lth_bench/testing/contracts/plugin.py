@@ -1,8 +1,8 @@
-"""Contracts about the class: its hooks, and how it travels to other processes and machines."""
+"""Contracts on the class: its hooks, and how it is sent to other processes and machines."""
 
 from __future__ import annotations
 
-from lth_bench.errors import UserError, told
+from lth_bench.errors import UserError, describe_error
 from lth_bench.lottery.reachable import reaches
 from lth_bench.plugins.contract import problems
 from lth_bench.system.blame import ends_the_run
@@ -19,10 +19,10 @@ from lth_bench.testing.task import RECIPE
     "from dense_checkpoints and a step from search_steps and start_step",
 )
 def hooks(case: Case) -> None:
-    """A hook that is misspelt would silently not be called, so whatever looks like one is one.
+    """A misspelt hook would silently not be called, so anything that looks like a hook must be one.
 
-    Looks at the class, at every answer of its hooks, and at `dense_checkpoints`, `search_steps`
-    and `start_step`, which `lth-bench plan` calls without training.
+    Examines the class, the return values of its hooks, and `dense_checkpoints`, `search_steps` and
+    `start_step`, which `lth-bench plan` calls without training.
     """
     found = problems("strategies", case.cls)
     if found:
@@ -35,7 +35,7 @@ def hooks(case: Case) -> None:
 
 
 def _planning(case: Case) -> None:
-    """What the strategy declares for planning: steps of the schedule, 0 to its end."""
+    """What the strategy declares for planning: steps of the schedule, from 0 to its end."""
     strategy = case.strategy()
     steps = RECIPE.steps
     assert steps is not None
@@ -45,13 +45,13 @@ def _planning(case: Case) -> None:
             continue
         try:
             answer = list(method(steps)) if name == "dense_checkpoints" else [method(steps)]
-        except BaseException as error:  # whatever a plugin's method raises
+        except BaseException as error:  # a plugin's method may raise anything
             if ends_the_run(error):
                 raise
-            raise Broken(f"{name} raised {told(error)}") from error
+            raise Broken(f"{name} raised {describe_error(error)}") from error
         odd = [n for n in answer if type(n) is not int or n < 0]
         if odd:
-            raise Broken(f"{name} answered {odd[0]!r}, which is no number of steps")
+            raise Broken(f"{name} returned {odd[0]!r}, which is not a number of steps")
         if any(n > steps for n in answer):
             raise Broken(f"{name} asks for step {max(answer)} of a training of {steps} steps")
     try:
@@ -66,10 +66,10 @@ def _planning(case: Case) -> None:
     "plain types only, and keep no function, file or generator on the instance",
 )
 def picklable(case: Case) -> None:
-    """Workers are spawned: they import the class by the name of its module and build it from the
-    suite's parameters. An instance, too, can be sent.
+    """Workers are spawned: they import the class by its module's name and build it from the suite's
+    parameters. An instance can be sent, too.
     """
-    report = case.elsewhere
+    report = case.in_new_process
     if report.pickling:
         raise Broken(report.pickling)
     if report.importing:
@@ -86,11 +86,11 @@ def picklable(case: Case) -> None:
     "masks live; at import define classes and functions only",
 )
 def importable(case: Case) -> None:
-    """Planning, listing and reporting import every strategy, on machines of any kind, and a
-    process that touches a GPU early holds memory on it.
+    """Planning, listing and reporting import every strategy, on any kind of machine, and a process
+    that touches a GPU early holds memory on it.
 
     The module is imported in a fresh process from which GPUs are hidden.
     """
-    report = case.elsewhere
+    report = case.in_new_process
     if report.importing:
         raise Broken(report.importing)

@@ -1,4 +1,4 @@
-"""Contracts about seeds: one gives the same result again, another gives another mask."""
+"""Contracts on seeds: the same seed repeats a result, another seed gives another mask."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from lth_bench.training.keys import hash_tensors
     "metric that measures time `…_seconds`, which exempts it",
 )
 def same_seed(case: Case) -> None:
-    """The experiment is run twice here, each time from nothing, and once in a process whose sets
-    of strings are in another order. On a GPU or with more threads sums may differ; here they
-    may not.
+    """The experiment is run twice here, each time from scratch, and once in a process with another
+    hash seed. On a GPU or with several threads sums may differ; here they may not.
     """
     case.require(case.base)
     facts = case.base.facts()
-    _same(case, facts, case.again, "a second run")
-    report = case.elsewhere
+    _same(case, facts, case.rerun, "a second run")
+    report = case.in_new_process
     if report.fault:
         raise Broken(f"in another process the experiment ended early: {report.fault}")
     if report.facts is not None:
@@ -36,8 +35,8 @@ def same_seed(case: Case) -> None:
 def _same(case: Case, facts: dict[str, str], again: Recording, what: str) -> None:
     if again.fault is None and not differences(facts, again.facts(), without=TEST_METRICS):
         return
-    # that run had another test split: is it the seed or the split?
-    once_more = case.once_more
+    # that run had another test split: is the cause the seed or the split?
+    once_more = case.clean_rerun
     if once_more.fault is not None:
         raise Broken(f"{what} ended early: {once_more.fault.what}")
     found = differences(facts, once_more.facts())
@@ -46,11 +45,11 @@ def _same(case: Case, facts: dict[str, str], again: Recording, what: str) -> Non
 
 
 def repeats(case: Case) -> bool:
-    """Whether the experiment repeats within this process. Others build on it."""
+    """Whether the experiment repeats within this process. Other contracts build on it."""
     if case.base.fault is not None:
         return False
     try:
-        _same(case, case.base.facts(), case.again, "a second run")
+        _same(case, case.base.facts(), case.rerun, "a second run")
     except Broken:
         return False
     return True
@@ -60,13 +59,14 @@ def repeats(case: Case) -> bool:
     "another seed gives another mask, from other start values",
     meet="make every random draw a function of ticket.seed: ticket.stream(purpose) is one, "
     "torch.Generator().manual_seed(0) is not; if mask and start values are the same for every seed "
-    "by design, such as a fixed pattern on pretrained weights, set seed_independent = True on the class",
+    "by design, such as a fixed pattern on pretrained weights, set seed_independent = True on the "
+    "class",
 )
 def other_seed(case: Case) -> None:
-    """Everything that a ticket offers is a function of its seed: initial values, the order of the
-    data, the dense run, the streams. So randomness is the rule and needs no declaration; what
-    does without declares `seed_independent = True`. A spread over seeds of which some part is the same
-    each time is too small, and no table shows it.
+    """Everything a ticket offers is a function of its seed: initial values, data order, the dense
+    run, random streams. So randomness is the default; a strategy without any declares
+    `seed_independent = True`. Otherwise the spread over seeds would be too small without any table
+    showing it.
     """
     if case.flag("seed_independent"):
         raise NotApplicable(

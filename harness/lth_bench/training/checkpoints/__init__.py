@@ -1,1 +1,1 @@
-"""What training keeps on disk: finished trainings, and those that are under way."""
+"""What training stores on disk: finished trainings, and checkpoints of unfinished ones."""

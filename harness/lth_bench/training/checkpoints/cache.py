@@ -1,10 +1,10 @@
-"""Finished trainings on disk, found by their content address. Never a pickle.
+"""Finished trainings on disk, by content address. No pickles.
 
-`<artifacts>/trainings/<key>/` holds `training.json` (curve, cost, each file's digest) and one
-safetensors file a state. Of a pruned weight nothing is stored: it is zero. A training appears
-whole or not at all (written aside, then renamed), and a lock file guards each key, so that no key
-is trained twice by processes that share the folder; the lock is the operating system's, so it dies
-with its holder. A file that is damaged in any way counts as absent, and the training is done again.
+`<artifacts>/trainings/<key>/` holds `training.json` (curve, cost, digest of each file) and one
+safetensors file per state. Pruned weights, which are zero, are not stored. A training is stored
+completely or not at all (written elsewhere, then renamed). A lock file per key keeps processes that
+share the folder from training a key twice; it is an operating-system lock, released when its
+process dies. A damaged file counts as missing, and the training is repeated.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Lease(Protocol):
-    """A key that is held."""
+    """A locked key."""
 
     def release(self) -> None: ...
 
 
 class TrainingCache:
-    """The trainings below one folder."""
+    """The finished trainings in one folder."""
 
     def __init__(self, root: Path, since: float | None = None) -> None:
-        """With `since` (seconds since the epoch) what was kept before counts as absent."""
+        """With `since` (seconds since the epoch), trainings stored before that count as missing."""
         self.root, self._since = root, since
 
     def _make_folder(self) -> None:
-        """Where it was removed in mid-run. Not the folder of the results, without which nothing can
-        be recorded.
+        """Recreate the folder if it was removed during the run. The results' own folder is not
+        recreated: without it nothing can be recorded.
         """
         self.root.parent.mkdir(exist_ok=True)
         self.root.mkdir(exist_ok=True)
 
     def folder(self, key: str) -> Path:
-        """Where a training lies, or will."""
+        """Where a training is, or would be, stored."""
         return self.root / key
 
     def lease(self, key: str) -> Lease | None:
-        """Hold a key while it is trained, until `release`; None where another process has it."""
+        """Lock a key for training, until `release`; None if another process has it."""
         with _disk_errors(self.root):
             self._make_folder()
             lock = FileLock(self.root / f"{key}.lock")
@@ -72,7 +72,7 @@ class TrainingCache:
         return lock
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a finished training, with all of its checkpoints, or raise TrainingNotKept."""
+        """Store a finished training with all of its checkpoints. Raises TrainingNotKept."""
         target = self.folder(key)
         aside = self.root / f".{key}.{uuid.uuid4().hex}"
         with _disk_errors(self.root):
@@ -80,7 +80,7 @@ class TrainingCache:
                 self._make_folder()
                 aside.mkdir()
                 self._write(aside, outcome)
-                if target.exists():  # an entry that lacked a checkpoint is replaced
+                if target.exists():  # replace an entry that lacked a checkpoint
                     shutil.rmtree(target)
                 os.replace(aside, target)
             finally:
@@ -88,8 +88,8 @@ class TrainingCache:
 
     @staticmethod
     def _write(folder: Path, outcome: Outcome) -> None:
-        # in mid-training the network may have been under another mask, which is not kept:
-        # a weight that is outside the final one and not zero makes its tensor be stored whole
+        # a checkpoint may have been under another mask, which is not stored: a tensor with a
+        # non-zero weight outside the final mask is stored whole
         states = {"final": outcome.values, "best": outcome.best}
         states |= {f"step-{step}": values for step, values in outcome.checkpoints.items()}
         packed = {name: _sparse(values, outcome.mask) for name, values in states.items()}
@@ -120,16 +120,18 @@ class TrainingCache:
         (folder / "training.json").write_text(json.dumps(facts))
 
     def kept(self, key: str) -> frozenset[int]:
-        """The steps whose checkpoints a finished training has; none where there is no training."""
+        """The steps of a finished training's stored checkpoints; empty if it is not stored."""
         try:
             return frozenset(map(int, self._facts(key)["checkpoints"]))
-        except Exception:  # no such training, or a damaged one
+        except Exception:  # missing or damaged
             return frozenset()
 
     def get(
         self, key: str, layers: Sequence[Layer], shapes: Shapes, checkpoints: frozenset[int]
     ) -> Outcome | None:
-        """A finished training with at least these checkpoints, on the CPU, or None."""
+        """A finished training with at least these checkpoints, on the CPU; None if
+        there is none.
+        """
         if not checkpoints <= self.kept(key) or self._too_old(key):
             return None
         by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
@@ -160,7 +162,7 @@ class TrainingCache:
                 peak_memory=facts.get("peak_memory"),
                 memo=self._memo(key, facts, most_bytes(by_name, MEMORY)),
             )
-        except Exception:  # whatever a missing or damaged file raises: train again
+        except Exception:  # missing or damaged: train again
             return None
 
     def _memo(self, key: str, facts: Mapping[str, Any], limit: int) -> CallbackState | None:
@@ -191,13 +193,13 @@ class TrainingCache:
 
 @contextmanager
 def _disk_errors(root: Path) -> Iterator[None]:
-    """What the disk refuses, as a TrainingNotKept that says what to do."""
+    """Turn disk errors into TrainingNotKept with advice."""
     try:
         yield
     except OSError as error:
         raise TrainingNotKept(
-            f"cannot keep a training in {root}: {error}. What was recorded before is kept. "
-            "Free some space, make the folder writable or bring it back, then rerun the command to "
+            f"cannot store a training in {root}: {error}. Everything recorded before is safe. "
+            "Free some space, make the folder writable or restore it, then rerun the command to "
             "resume"
         ) from error
 
@@ -207,11 +209,11 @@ def _digest(content: bytes) -> str:
 
 
 def _sparse(values: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
-    """The values on the CPU; of a tensor that is zero outside the mask, the survivors only."""
+    """The values on the CPU; for a tensor that is zero outside the mask, only its kept entries."""
     kept = mask.to(torch.device("cpu")).items_by_key()
     tensors = {}
     for key, value in values.items():
-        tensor = value.detach().cpu()  # a GPU's snapshots are in the host's memory already
+        tensor = value.detach().cpu()  # a GPU's snapshots are already in host memory
         if key in kept and not bool(kept[key].all()) and not bool(tensor[~kept[key]].any()):
             tensor = tensor[kept[key]]
         tensors[key] = tensor.contiguous()
@@ -219,7 +221,7 @@ def _sparse(values: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
 
 
 def _whole(tensors: Mapping[str, Tensor], mask: Mask, shapes: Shapes) -> dict[str, Tensor]:
-    """What `_sparse` was given, keyed in the network's order."""
+    """The inverse of `_sparse`, keyed in the network's order."""
     kept = mask.items_by_key()
     values = {}
     for key, shape in shapes.items():

@@ -1,11 +1,11 @@
-"""Trainings in mid-way on disk, from which a rerun goes on bit for bit. Never a pickle.
+"""Checkpoints of unfinished trainings, from which a rerun resumes bit for bit. No pickles.
 
-`<artifacts>/trainings/<key>.partial/` holds `partial.json` and, named in it with its digest, one
-safetensors file with everything a training is made of: parameters, buffers, the optimiser's state,
-the mask, the best values so far and the wanted checkpoints. The JSON has the rest, floats exact. A
-new state is written beside the old one, and replacing the JSON makes it the valid one, so a
-process that is killed meanwhile leaves the old one. What is damaged in any way counts as absent,
-and the training restarts. Readers and writers hold the lease of the training's key.
+`<artifacts>/trainings/<key>.partial/` holds `partial.json` and one safetensors file, named in the
+JSON with its digest, with the parameters, buffers, optimizer state, mask, best values so far and
+requested checkpoints. The JSON has the rest, floats exactly. A new state is written beside the old
+one and becomes valid when the JSON is replaced, so a process killed in between leaves the old one.
+Damaged files count as missing, and the training restarts. Readers and writers hold the lock of the
+training's key.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from lth_bench.training.state import CurvePoint
 SUFFIX = ".partial"
 FACTS = "partial.json"
 MEMORY = 256
-"""What a callback remembers, and a training in mid-way, in copies of the network, at most."""
+"""Maximum size of a callback's memory, and of a checkpoint, in multiples of the network's size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointHead:
-    """What decides whether a training in mid-way serves."""
+    """What decides whether a training can resume from a checkpoint."""
 
     done: int
-    """Steps since its start."""
+    """Steps since the training's start."""
     cohort_size: int
     variant: str
     checkpoints: frozenset[int]
     searches: frozenset[str] = frozenset()
-    """The addresses of the searches whose memory is there."""
+    """The addresses of the searches whose memory is stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCheckpoint:
-    """A training between two steps. All tensors are copies, and on the CPU once loaded."""
+    """A training between two steps. All tensors are copies, on the CPU once loaded."""
 
     head: CheckpointHead
     layout: dict[str, Tensor]
-    """What the layout holds for this member: see `Layout.state`."""
+    """The member's state in its layout: see `Layout.state`."""
     mask: Mask
     best: Values
     best_step: int
@@ -69,35 +69,35 @@ class TrainingCheckpoint:
     flops_masked: int
     seconds: float
     memo: dict[str, Any]
-    """What `on_step` remembers."""
+    """The memory of `on_step`."""
     memos: dict[str, dict[str, Any]]
-    """What each search's `until` remembers, by its address."""
+    """The memory of each search's `until`, by address."""
     random: Tensor
-    """The state of torch's generator on the CPU, from which a callback may draw."""
+    """The state of torch's CPU generator, which a callback may use."""
 
 
 class CheckpointStore:
-    """The trainings in mid-way below one folder."""
+    """The checkpoints of unfinished trainings in one folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, key: str) -> Path:
-        """Where a training in mid-way lies, or would."""
+        """Where a training's checkpoint is, or would be, stored."""
         return self.root / f"{key}{SUFFIX}"
 
     def head(self, key: str) -> CheckpointHead | None:
-        """How far a training is; None where nothing of it is kept."""
+        """How far a training got; None without a checkpoint."""
         try:
             return _head(self._facts(key))
-        except Exception:  # no such file, or a damaged one
+        except Exception:  # missing or damaged
             return None
 
     def put(self, key: str, checkpoint: TrainingCheckpoint) -> None:
-        """Keep the state of a training in place of an earlier one. OSError from the disk;
-        `memo.Unwritable` where its callback keeps what cannot be written.
+        """Store a training's state in place of an earlier one. Raises OSError from the disk, and
+        `callback_state.Unwritable` if a callback's memory cannot be stored.
         """
-        from safetensors.torch import save  # not there where the engine alone is measured
+        from safetensors.torch import save  # not installed where only the engine is benchmarked
 
         folder = self.folder(key)
         kept: dict[str, Tensor] = {}
@@ -132,9 +132,9 @@ class CheckpointStore:
         }
         aside = folder / f".{FACTS}"
         try:
-            if folder.is_symlink():  # a trap: nothing is written or removed elsewhere
+            if folder.is_symlink():  # possibly malicious: write and remove nothing elsewhere
                 folder.unlink()
-            # the folder of the results is made by the run alone: if it was moved, it is wanted back
+            # never recreate the results folder: if it was moved, its owner will restore it
             for place in (self.root.parent, self.root, folder):
                 place.mkdir(exist_ok=True)
             _write(folder / name, content)
@@ -155,7 +155,7 @@ class CheckpointStore:
         shapes: Mapping[str, tuple[int, ...]],
         device: torch.device,
     ) -> TrainingCheckpoint | None:
-        """A training in mid-way, or None. `device` is where the callback's memory goes."""
+        """A checkpoint, or None. `device` is where the callback's memory is loaded to."""
         from safetensors.torch import load
 
         by_name = {**shapes, **{layer.name: layer.shape for layer in layers}}
@@ -176,7 +176,7 @@ class CheckpointStore:
             def state(prefix: str) -> dict[str, Tensor]:
                 found = part(prefix)
                 if {k: tuple(v.shape) for k, v in found.items()} != dict(shapes):
-                    raise ValueError(f"{prefix} has other tensors than the network")
+                    raise ValueError(f"{prefix}: tensors do not match the network's")
                 return {k: found[k] for k in shapes}
 
             mask = unpack(part("mask"), by_name)
@@ -206,11 +206,11 @@ class CheckpointStore:
                 },
                 random=random,
             )
-        except Exception:  # whatever a missing or damaged file raises: restart
+        except Exception:  # missing or damaged: restart
             return None
 
     def drop(self, key: str) -> None:
-        """Forget a training that is finished."""
+        """Delete the checkpoint of a finished training."""
         shutil.rmtree(self.folder(key), ignore_errors=True)
 
     def _facts(self, key: str) -> dict[str, Any]:
@@ -232,14 +232,16 @@ def _head(facts: Mapping[str, Any]) -> CheckpointHead:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """A new file, also where a link lies there."""
+    """Write a new file, replacing a link of that name."""
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(content)
 
 
 def most_bytes(shapes: Mapping[str, tuple[int, ...]], copies: int) -> int:
-    """Of a file with so many copies of a network's numbers: no more of it is read."""
+    """Maximum size of a file with this many copies of a network's values; longer files are not
+    read.
+    """
     return (1 << 26) + copies * 16 * sum(math.prod(shape) for shape in shapes.values())
 
 

@@ -1,4 +1,4 @@
-"""When trainings save themselves in mid-way: from time to time, and before the process ends."""
+"""When running trainings write checkpoints: periodically, and before the process ends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from lth_bench.errors import Unwinding, UserError
 
 EVERY = 60.0
-"""Seconds of training between two checkpoints."""
+"""Seconds of training between checkpoints."""
 VARIABLE = "LTH_BENCH_CHECKPOINT_SECONDS"
 
 
 def checkpoint_seconds() -> float:
-    """Seconds between checkpoints, as the environment has them. UserError for what is none."""
+    """Seconds between checkpoints, from the environment. UserError for an invalid value."""
     given = os.environ.get(VARIABLE, "")
     if not given:
         return EVERY
@@ -24,18 +24,18 @@ def checkpoint_seconds() -> float:
         seconds = -1.0
     if not seconds >= 0:
         raise UserError(
-            f"{VARIABLE} is the seconds between two checkpoints of a training, 0 or more, but got "
-            f"{given!r}; unset it for {EVERY:g}"
+            f"{VARIABLE} must be the seconds between a training's checkpoints, 0 or more, but got "
+            f"{given!r}; unset it for the default, {EVERY:g}"
         )
     return seconds
 
 
 class Preempted(Unwinding):
-    """The process was told to end, and its trainings have saved themselves."""
+    """The process was told to end, and its trainings have written checkpoints."""
 
 
 class CheckpointPolicy:
-    """What the trainings of one process go by."""
+    """Checkpointing of all trainings in one process."""
 
     def __init__(self, every: float = EVERY) -> None:
         self.every = every
@@ -43,8 +43,8 @@ class CheckpointPolicy:
         self._training = False
 
     def preempt(self) -> bool:
-        """Ask the trainings to save themselves, after which `Preempted` is raised. False where
-        none is under way, so that the process can end at once. For a signal handler.
+        """Ask the trainings to write checkpoints and then raise `Preempted`. Returns False if none
+        is running, so that the process can end at once. Safe in a signal handler.
         """
         if self._training:
             self.preempted = True
@@ -52,7 +52,9 @@ class CheckpointPolicy:
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
-        """Trainings are under way; what is finished is still kept before the process ends."""
+        """Marks a block that trains. A training that finishes is still stored before the process
+        ends.
+        """
         self._training = True
         try:
             yield

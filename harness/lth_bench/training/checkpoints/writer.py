@@ -1,4 +1,4 @@
-"""Writes a cohort's members to disk in mid-training, so that a rerun goes on from there."""
+"""Writes checkpoints of a cohort's members during training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from lth_bench.training.pending_fit import PendingFit
 
 COST = 0.01
-"""The most that checkpoints take of the time: large networks save themselves less often."""
+"""Maximum fraction of training time spent on checkpoints: large networks write fewer."""
 SLOWEST = 60e6
-"""Bytes a second that are assumed for the first one (ResNet-18's took 134 MB in 1.9 s)."""
+"""Assumed write speed for the first checkpoint, in bytes per second (ResNet-18: 134 MB in 1.9
+s)."""
 
 
 class CheckpointWriter:
-    """A cohort's checkpoints. A disk that refuses one ends them, and nothing else: the training
-    may still fit when it is finished.
+    """A cohort's checkpoints. A disk error stops the checkpoints but not the training, which may
+    still be stored once it is finished.
     """
 
     def __init__(
@@ -33,8 +34,8 @@ class CheckpointWriter:
         trainings: Sequence[Sequence[PendingFit]],
         size: int = 0,
     ) -> None:
-        """`trainings` are the fits that wait for each member; `size` is about what a checkpoint of
-        all members takes, in bytes.
+        """`trainings` are each member's waiting fits; `size` is the approximate size of one
+        checkpoint of all members, in bytes.
         """
         self._policy, self._store, self._trainings = policy, store, trainings
         self._next = time.perf_counter() + self._pause(size / SLOWEST)
@@ -42,15 +43,17 @@ class CheckpointWriter:
 
     @property
     def due(self) -> bool:
-        """Whether to save now."""
+        """Whether it is time for a checkpoint."""
         return self._policy.preempted or time.perf_counter() >= self._next
 
     def save(self, members: Sequence[Member], done: int) -> None:
-        """Write every member that a fit waits for. Preempted where the process is to end."""
+        """Write a checkpoint of every member with a waiting fit. Raises Preempted if the process is
+        to end.
+        """
         began = time.perf_counter()
         try:
             for member, fits in zip(members, self._trainings, strict=True):
-                # a search without a name has no address
+                # an anonymous search has no address
                 addressed = [one for one in fits if one.key and not one.done]
                 if addressed:
                     longest = max(addressed, key=lambda one: one.request.end)
@@ -63,7 +66,7 @@ class CheckpointWriter:
         self._next = max(self._next, now + self._pause(now - began))
 
     def _pause(self, cost: float) -> float:
-        """Seconds until the next one, where one takes `cost` seconds."""
+        """Seconds until the next checkpoint, if one takes `cost` seconds."""
         every = self._policy.every
         return every and max(every, cost / COST)
 
@@ -71,5 +74,5 @@ class CheckpointWriter:
         if key not in self._unwritable:
             try:
                 self._store.put(key, member.checkpoint(done))
-            except Unwritable:  # it retrains if it must
+            except Unwritable:  # it is retrained if necessary
                 self._unwritable.add(key)

@@ -1,1 +1,1 @@
-"""From waiting fits to cohorts: what is reused, what is joined, what is trained together."""
+"""From waiting fits to cohorts: which are reused, which share a training, which train together."""

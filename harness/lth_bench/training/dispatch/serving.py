@@ -1,7 +1,7 @@
-"""Fits that wait are answered here: from what is kept, or by training them, stacked where they can.
+"""Serves waiting fits: from stored trainings, or by training them, in cohorts where possible.
 
-Those that ask for parts of one and the same training share it. Trainings with the same recipe and
-the same learning rates, step for step, form a cohort, whatever their strategy, seed and mask.
+Fits that need parts of the same training share it. Trainings with the same recipe and the same
+learning rate at every step form a cohort, whatever their strategy, seed and mask.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lth_bench.training.dispatch.workbench import Workbench
 
 POLL = 0.05
-"""Seconds between looks at a training that another process is doing."""
+"""Seconds between checks of a training that another process is doing."""
 
 
 Joined = list[PendingFit]
@@ -39,11 +39,11 @@ Joined = list[PendingFit]
 
 
 def serve(bench: Workbench, waiting: Sequence[PendingFit]) -> None:
-    """Answer at least one of the fits that wait, or wait a moment for another process."""
+    """Serve at least one of the waiting fits, or wait briefly for another process."""
     known = False
     for one in waiting:
         if one.key and (found := _find(bench, one)) is not None:
-            one.found(found)
+            one.reuse(found)
             known = True
     if known:
         return
@@ -52,11 +52,11 @@ def serve(bench: Workbench, waiting: Sequence[PendingFit]) -> None:
             mine = [j for j in together if _lease(bench, j, leases)]
             if not mine:
                 continue
-            # another process may have finished one between the look and the lease
+            # another process may have finished one between the lookup and the lock
             for joined in mine:
                 for one in joined:
                     if one.key and (found := _find(bench, one)):
-                        one.found(found)
+                        one.reuse(found)
             mine = [rest for j in mine if (rest := [one for one in j if not one.done])]
             if mine:
                 _train(bench, mine, cohort_size)
@@ -69,7 +69,7 @@ def _find(bench: Workbench, one: PendingFit) -> Outcome | None:
 
 
 def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int, list[Joined]]]:
-    """Possible cohorts, the fullest first, with their widths."""
+    """Possible cohorts, fullest first, each with its cohort size."""
     trainings: dict[str, Joined] = {}
     for one in waiting:
         trainings.setdefault(_shared(one), []).append(one)
@@ -81,12 +81,12 @@ def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int,
             trainings.setdefault(f"{name} {one.checkpoint_key}", []).append(one)
     groups: dict[tuple[object, ...], list[Joined]] = {}
     for joined in trainings.values():
-        kind = (*alike(bench, joined[0]), joined[0].begun)
+        kind = (*cohort_key(bench, joined[0]), joined[0].steps_done)
         groups.setdefault(kind, []).append(joined)
     found = []
     for members in groups.values():
         cohort_size = cohort_size_of(bench, members[0][0])
-        # those of one length together: who ends early leaves a slot idle
+        # trainings of equal length together: one that ends early leaves its slot idle
         members.sort(key=_steps, reverse=True)
         found += [
             (cohort_size, members[i : i + cohort_size]) for i in range(0, len(members), cohort_size)
@@ -96,9 +96,8 @@ def _cohorts(bench: Workbench, waiting: Sequence[PendingFit]) -> list[tuple[int,
 
 
 def last_half(bench: Workbench, waiting: Sequence[PendingFit]) -> list[PendingFit]:
-    """Of fits that wait, those that another worker should train: half of the cohorts that they
-    make, the ones that would run last. A cohort is not split, since its empty slots cost as much
-    as full ones.
+    """The waiting fits to hand to another worker: half of the cohorts, those that would run last.
+    Cohorts are not split, since empty slots cost as much as full ones.
     """
     cohorts = _cohorts(bench, waiting)
     last = cohorts[len(cohorts) - len(cohorts) // 2 :]
@@ -106,32 +105,32 @@ def last_half(bench: Workbench, waiting: Sequence[PendingFit]) -> list[PendingFi
 
 
 def _shared(one: PendingFit) -> str:
-    """What fits have in common that are parts of one training."""
+    """Identifies the training; fits with the same value are parts of one training."""
     if one.request.on_step is not None and one.request.until is not None:
-        return f"{one.training} {id(one)}"  # its two callbacks have one memo
+        return f"{one.training} {id(one)}"  # its two callbacks share one memo
     return one.training
 
 
 def _steps(joined: Joined) -> int:
-    return max(one.request.end for one in joined) - joined[0].request.start - joined[0].begun
+    return max(one.request.end for one in joined) - joined[0].request.start - joined[0].steps_done
 
 
 def _look_for_checkpoint(bench: Workbench, joined: Joined) -> None:
-    """Set `begun` and `checkpoint_key`: the furthest that a run which was stopped has come."""
+    """Set `steps_done` and `checkpoint_key` from the furthest checkpoint of an earlier run."""
     heads = {one.key: bench.checkpoint_store.head(one.key) for one in joined if one.key}
     found = [(key, head) for key, head in heads.items() if head is not None]
     found.sort(key=lambda item: item[1].done, reverse=True)
     for one in joined:
-        one.begun, one.checkpoint_key = 0, ""
+        one.steps_done, one.checkpoint_key = 0, ""
         for key, head in found:
-            if goes_on(bench, one, head):
-                one.begun, one.checkpoint_key = head.done, key
+            if can_resume(bench, one, head):
+                one.steps_done, one.checkpoint_key = head.done, key
                 break
 
 
-def goes_on(bench: Workbench, one: PendingFit, head: CheckpointHead) -> bool:
-    """Whether a training can go on from there with the bits that it would have had anyway, and a
-    search with what it has seen.
+def can_resume(bench: Workbench, one: PendingFit, head: CheckpointHead) -> bool:
+    """Whether a training that resumes from this checkpoint gets the bits of an uninterrupted one,
+    and a search its memory.
     """
     request = one.request
     cohort_size = cohort_size_of(bench, one)
@@ -147,8 +146,8 @@ def goes_on(bench: Workbench, one: PendingFit, head: CheckpointHead) -> bool:
     )
 
 
-def alike(bench: Workbench, one: PendingFit) -> tuple[object, ...]:
-    """What trainings must have in common to stand in one cohort."""
+def cohort_key(bench: Workbench, one: PendingFit) -> tuple[object, ...]:
+    """Trainings with the same value can be in one cohort."""
     request = one.request
     start = None if rate_is_constant(request.recipe) else request.start
     cohort_size = cohort_size_of(bench, one)
@@ -156,17 +155,17 @@ def alike(bench: Workbench, one: PendingFit) -> tuple[object, ...]:
 
 
 def rate_is_constant(recipe: Recipe) -> bool:
-    """Whether trainings have equal learning rates wherever they start."""
+    """Whether learning rates do not depend on the step."""
     return recipe.schedule == "constant" and recipe.warmup == 0
 
 
 def cohort_size_of(bench: Workbench, one: PendingFit) -> int:
-    """The cohort size that a training is computed at: a property of the training, never of the fits
-    that wait beside it, so that a run that was interrupted resumes with the same bits.
+    """The cohort size of a training. A property of the training, never of the other waiting fits,
+    so that an interrupted run resumes with the same bits.
 
-    A training alone has cohort size 1: with `parametrize`; from a step that no others start from,
-    such as where an Early-Bird search stopped, unless the learning rate is constant; and at a
-    density so low that a CPU is faster without the others.
+    A training runs alone, at cohort size 1, with `parametrize`; from a start step that no other
+    training has, such as the end of an Early-Bird search, unless the learning rate is constant; and
+    at densities so low that a CPU is faster without stacking.
     """
     request = one.request
     if KeptOnly.takes(bench.network, request):
@@ -179,7 +178,7 @@ def cohort_size_of(bench: Workbench, one: PendingFit) -> int:
 
 
 def _lease(bench: Workbench, joined: Joined, leases: ExitStack) -> bool:
-    """Take the leases of a training's keys; False where another process has one of them."""
+    """Lock a training's keys; False if another process has one of them."""
     with ExitStack() as own:
         for key in {one.key for one in joined if one.key}:
             lease = bench.cache.lease(key)
@@ -191,19 +190,19 @@ def _lease(bench: Workbench, joined: Joined, leases: ExitStack) -> bool:
 
 
 def _train(bench: Workbench, mine: Sequence[Joined], cohort_size: int) -> None:
-    # what an earlier run wanted stays, or two suites would undo each other's work
+    # keep what an earlier run needed, or two suites would undo each other's work
     for joined in mine:
         for one in joined:
             if one.key:
                 wanted = one.request.checkpoints | bench.cache.kept(one.key)
                 one.request = dataclasses.replace(one.request, checkpoints=wanted)
-    # whether a training runs or is found must not show in the numbers that a hook draws later
+    # random numbers that a hook draws later must not depend on whether a training ran or was found
     with bench.checkpoint_policy.training():
         for done, (together, resumed) in _by_progress(bench, mine).items():
             with seeded("training"):
                 try:
                     _run(bench, together, cohort_size, resumed if done else ())
-                except BaseException as error:  # concerns these fits alone
+                except BaseException as error:  # affects only these fits
                     if ends_the_run(error):
                         raise
                     bench.blame((one for j in together for one in j), error)
@@ -213,15 +212,17 @@ def _train(bench: Workbench, mine: Sequence[Joined], cohort_size: int) -> None:
 def _by_progress(
     bench: Workbench, mine: Sequence[Joined]
 ) -> dict[int, tuple[list[Joined], list[TrainingCheckpoint]]]:
-    """Steps done → the trainings that go on from there, with their states. Those of a cohort have
-    done as many, unless a state turns out to be damaged.
+    """Steps done → the trainings that resume there, with their checkpoints. A cohort's trainings
+    have done equally many, unless a checkpoint turns out to be damaged.
     """
     found: dict[int, tuple[list[Joined], list[TrainingCheckpoint]]] = {}
     for joined in mine:
         checkpoint = None
         if key := joined[0].checkpoint_key:
             checkpoint = bench.checkpoint_store.get(key, bench.layers, bench.shapes, bench.device)
-        if checkpoint is not None and not all(goes_on(bench, x, checkpoint.head) for x in joined):
+        if checkpoint is not None and not all(
+            can_resume(bench, x, checkpoint.head) for x in joined
+        ):
             checkpoint = None
         together, resumed = found.setdefault(checkpoint.head.done if checkpoint else 0, ([], []))
         together.append(joined)
@@ -230,7 +231,7 @@ def _by_progress(
 
 
 def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
-    """Keep what was trained, and forget what it went on from."""
+    """Store finished trainings and delete their checkpoints."""
     for joined in mine:
         longest = max(joined, key=lambda one: one.outcome.step if one.outcome else -1)
         for one in joined:
@@ -240,7 +241,9 @@ def _keep_all(bench: Workbench, mine: Sequence[Joined]) -> None:
             one.outcome = dataclasses.replace(one.outcome, owner=longest.context.experiment_id)
             try:
                 _keep(bench, one, one.outcome)
-            except Exception as error:  # such as a full disk: what is not kept is no result
+            except (
+                Exception
+            ) as error:  # a full disk, for example: a training that is not stored is no result
                 one.outcome = None
                 bench.blame([one], error)
         for one in joined:
@@ -254,15 +257,15 @@ def _run(
     cohort_size: int,
     resumed: Sequence[TrainingCheckpoint] = (),
 ) -> None:
-    """A cohort; where the device's memory is too small for it, two of half the size."""
+    """Run a cohort; if the device's memory is too small, two of half the size."""
     if _fits(bench, mine, cohort_size, resumed):
         return
-    # the cohort and the error that held it are gone, so what is collected now is free
+    # the cohort and the error that referenced it are gone, so their memory can be freed
     bench.forget_layouts()
     gc.collect()
     if bench.device.type == "cuda":
         torch.cuda.empty_cache()
-    bench.narrow(mine[0][0].request.recipe, cohort_size // 2)
+    bench.limit_cohort_size(mine[0][0].request.recipe, cohort_size // 2)
     left = [rest for j in mine if (rest := [one for one in j if not one.done])]
     for joined in left:
         for one in joined:
@@ -277,11 +280,13 @@ def _fits(
     cohort_size: int,
     resumed: Sequence[TrainingCheckpoint],
 ) -> bool:
-    """Train a cohort. False where the device's memory is too small, unless it has one member."""
+    """Train a cohort. False if the device's memory is too small; with one member that
+    is an error.
+    """
     recipe = mine[0][0].request.recipe
     try:
         kind = bench.kind(mine[0][0].request, cohort_size)
-        # values, the best ones, and two averages of an optimiser's
+        # values, best values, and two moments of the optimizer
         size = len(mine) * 4 * 4 * sum(math.prod(shape) for shape in bench.shapes.values())
         writer = CheckpointWriter(bench.checkpoint_policy, bench.checkpoint_store, mine, size)
         bench.memory.begin()
@@ -312,11 +317,11 @@ def _keep(bench: Workbench, one: PendingFit, outcome: Outcome) -> None:
         bench.keep(one.key, outcome)
     if not searches or one.callbacks is not None:
         return
-    # where `until` stops is known only now: a training up to there is a prefix for others
+    # only now is the step known at which `until` stopped: store it as a training up to there
     key = bench.key(dataclasses.replace(one.request, end=outcome.step), None)
     if bench.find(key, frozenset()) is None:
         lease = bench.cache.lease(key)
-        if lease is not None:  # its holder keeps the same
+        if lease is not None:  # otherwise another process stores the same training
             try:
                 bench.keep(key, dataclasses.replace(outcome, stopped=False, memo=None))
             finally:

@@ -1,4 +1,4 @@
-"""A task on a device, and the one door to training: `fit`."""
+"""A task on a device, and its `fit`."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from lth_bench.training.request import FitRequest
 from lth_bench.training.state import OnEval, Outcome, State, Trained
 
 MEMORY = 2**28
-"""Bytes of finished trainings kept in memory, about."""
+"""Approximate bytes of finished trainings cached in memory."""
 LAYOUTS = 2
-"""Layouts kept on the device, with their captured steps."""
+"""Layouts cached on the device, with their captured steps."""
 
 
 @dataclass
@@ -46,17 +46,17 @@ class Work:
     """An amount of training."""
 
     steps: int = 0
-    """Of all members of the cohorts."""
+    """Summed over the members of cohorts."""
     seconds: float = 0.0
 
     def add(self, steps: int, seconds: float) -> None:
-        """More of it."""
+        """Add to it."""
         self.steps += steps
         self.seconds += seconds
 
 
 class Workbench:
-    """One task (model, dataset, recipe) on one device, with the trainings it has done."""
+    """One task (model, dataset, recipe) on one device, with its finished trainings."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class Workbench:
         cohort_sizes: CohortSizes | None = None,
         checkpoint_policy: CheckpointPolicy | None = None,
     ) -> None:
-        """`checkpoint_policy` says when trainings save themselves; all benches of a process
-        have the same.
+        """`checkpoint_policy` decides when trainings write checkpoints; a process's benches share
+        one.
         """
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
@@ -92,69 +92,69 @@ class Workbench:
         self.total_steps = recipe.total_steps(len(data.train))
         self.cohort_sizes = cohort_sizes or CohortSizes(None, given=1)
         self.memory = PeakMemory(device)
-        """What cohorts hold on the device."""
+        """Device memory that cohorts use."""
         self.trained = Work()
-        """What really ran here, whichever experiment pays for it."""
+        """What was trained here, whichever experiment pays for it."""
         self.checkpoint_store = CheckpointStore(cache.root)
-        """Trainings in mid-way, from earlier runs and from workers that died."""
+        """Checkpoints of unfinished trainings, from earlier runs and from workers that died."""
         self.checkpoint_policy = checkpoint_policy or CheckpointPolicy()
         self.connections_if_known: Connections | str | None = None
-        """None until `connections` was asked for."""
+        """None until `connections` is first called."""
         self._serving = False
         self.forget()
 
     def forget(self) -> None:
-        """Forget what was made: trainings in memory, and layouts."""
+        """Drop cached trainings and layouts from memory."""
         self._recent: dict[str, Outcome] = {}
         self.forget_layouts()
 
     def forget_layouts(self) -> None:
-        """Free the stacks on the device."""
+        """Free the layouts on the device."""
         self._layouts: dict[tuple[Recipe, int, LayoutType], Layout] = {}
 
     def layout(self, recipe: Recipe, cohort_size: int, kind: LayoutType) -> Layout:
-        """What cohorts of this recipe and cohort size are computed in."""
+        """The layout for cohorts of this recipe, cohort size and kind."""
         key = (recipe, cohort_size, kind)
         found = self._layouts.pop(key, None)
         if found is None:
             while len(self._layouts) >= LAYOUTS:
                 self._layouts.pop(next(iter(self._layouts)))
             found = make_layout(self.network, self.data, recipe, cohort_size, kind)
-        self._layouts[key] = found  # the last used stays longest
+        self._layouts[key] = found  # most recently used last
         return found
 
     def cohort_size(self, recipe: Recipe) -> int:
-        """Members of a cohort under this recipe."""
+        """The cohort size under this recipe."""
         return self._stacking(recipe).size
 
     def kind(self, request: FitRequest, cohort_size: int) -> LayoutType:
-        """The layout that a training takes in cohorts of this size."""
+        """The layout class of a training in cohorts of this size."""
         stacks = self._stacking(request.recipe).stacks if cohort_size > 1 else None
         return kind_of(self.network, self.data, request, cohort_size, stacks)
 
     def _stacking(self, recipe: Recipe) -> Stacking:
         return self.cohort_sizes.of(self._cohort_size_key(recipe), self.network, self.data, recipe)
 
-    def narrow(self, recipe: Recipe, cohort_size: int) -> None:
-        """The device's memory holds no wider cohorts than this."""
-        self.cohort_sizes.narrow(self._cohort_size_key(recipe), cohort_size)
+    def limit_cohort_size(self, recipe: Recipe, cohort_size: int) -> None:
+        """Use at most this cohort size from now on: the device ran out of memory."""
+        self.cohort_sizes.limit(self._cohort_size_key(recipe), cohort_size)
 
     def _cohort_size_key(self, recipe: Recipe) -> str:
-        # what a step costs; its rate and how many there are do not matter
+        # only what affects the cost of a step; not the learning rate, nor the number of steps
         step = {
             f: getattr(recipe, f)
             for f in ("optimizer", "momentum", "nesterov", "batch_size", "crop", "flip")
         }
         shape = [*self.data.input_shape, self.data.classes]
         device = numerics(self.device, recipe.dtype)
-        # what a training alone leaves out makes it faster on some data than on other
+        # the fast paths for a training alone depend on the data
         alone = ["sparse_input"] if leaves_out_background(self.network, self.data, recipe) else []
         return digest([self._config["model"], shape, step, device, *alone])
 
     def initial(self, seed: int, purpose: str = "init") -> State:
         """The values before training: a function of the model and the seed alone.
 
-        TrainingError where not all of those that train are finite: no method could begin with them.
+        TrainingError if a trainable value is NaN or infinite: no method could start from that.
         """
         with seeded(purpose, digest(self._config["model"]), seed), self._building():
             module = self.model.build(self.data.input_shape, self.data.classes)
@@ -165,19 +165,19 @@ class Workbench:
 
     @cached_property
     def units(self) -> tuple[UnitGroup, ...]:
-        """Groups of coupled units; UserError for a network whose units cannot be removed."""
+        """Groups of coupled units. UserError if the network's units cannot be removed."""
         return unit_groups(self.network.module, self.data.input_shape)
 
     def effective_density(self, mask: Mask) -> float | None:
-        """Fraction of the prunable weights that are kept and lie on a path; None where the
-        network's connections are not known.
+        """Fraction of the prunable weights that are kept and on a path from input to output; None
+        if the network's connections are unknown.
         """
         found = self.connections
         return None if isinstance(found, str) else found.effective(mask).density
 
     @property
     def connections(self) -> Connections | str:
-        """What leads from the input to the output, or why that is not known."""
+        """The network's connections from input to output, or the reason why they are unknown."""
         if self.connections_if_known is None:
             try:
                 found: Connections | str
@@ -188,17 +188,19 @@ class Workbench:
         return self.connections_if_known
 
     def dense_mask(self) -> Mask:
-        """The mask that keeps everything."""
+        """The mask that keeps every weight."""
         return Mask.ones(self.layers, self.device)
 
     def key(self, request: FitRequest, callbacks: Mapping[str, object] | None) -> str:
-        """The content address of a training. Wanted checkpoints and `until` are not in it."""
+        """The content address of a training. Requested checkpoints and `until` are not
+        part of it.
+        """
         return digest([self._address(request, callbacks), request.end])
 
     def _address(
         self, request: FitRequest, callbacks: Mapping[str, object] | None
     ) -> dict[str, object]:
-        """Everything that decides a training, but for how long it goes on."""
+        """Everything that decides a training's values, except its end."""
         return {
             "task": self._config,
             "seed": request.seed,
@@ -218,12 +220,12 @@ class Workbench:
         *,
         context: FitContext = ALONE,
     ) -> Trained:
-        """Train, or return what was trained already under the same key.
+        """Train, or return the finished training with the same key.
 
-        `callbacks` identifies `on_step`, `penalty` and `parametrize` where there are any, and
-        `context` says who asks, and how it waits. A
-        training that `until` stops is a prefix, and what is returned has the address of a training
-        up to there. It is kept under that of the search besides, where `request.search` is given.
+        `callbacks` identifies `on_step`, `penalty` and `parametrize`, if there are any; `context`
+        names the experiment and how it waits. A training stopped by `until` is a prefix, and the
+        result has the key of a training that ends there. With `request.search` it is also stored
+        under the search's own key.
         """
         if self._serving:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
@@ -238,14 +240,14 @@ class Workbench:
             on_eval,
             context=context,
             key=_key(whole, request),
-            # `on_step` sees the end, so only fits of the same length have the same training
+            # `on_step` sees the end step, so only fits with the same end share a training
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
         )
         cohort_size = cohort_size_of(self, one)
         found = self.find(one.key, request.checkpoints, cohort_size) if one.key else None
         if found is not None:
-            one.found(found)
+            one.reuse(found)
         elif context.wait is not None:
             context.wait(one)
         else:
@@ -259,10 +261,10 @@ class Workbench:
             self.serve([one])
 
     def serve(self, waiting: Sequence[PendingFit]) -> None:
-        """Answer at least one of the fits that wait, or wait a moment for another process. What
-        goes wrong for all of them becomes their error.
+        """Serve at least one of the waiting fits, or wait briefly for another process. An error
+        that affects all of them becomes each one's error.
         """
-        self._serving = True  # a callback that calls fit would wait for itself
+        self._serving = True  # a callback that called fit would wait for itself
         try:
             with current(self.device):
                 serve(self, waiting)
@@ -274,7 +276,7 @@ class Workbench:
             self._serving = False
 
     def blame(self, fits: Iterable[PendingFit], error: BaseException) -> None:
-        """An error that ended trainings becomes that of the fits which still wait."""
+        """Set the error that ended a training on the fits that still wait."""
         found = training_error(error, self._built)
         for one in fits:
             if not one.done:
@@ -286,7 +288,7 @@ class Workbench:
 
     @contextlib.contextmanager
     def _building(self) -> Iterator[None]:
-        """User code builds a network inside."""
+        """For a block that calls the user's code to build a network."""
         try:
             yield
         except BaseException as error:
@@ -295,7 +297,7 @@ class Workbench:
             raise build_error(error, self._built) from error
 
     def checkpoint(self, key: str, step: int) -> State | None:
-        """A kept state in mid-training, or None."""
+        """A stored state during a training, or None."""
         found = self.find(key, frozenset({step}))
         if found is None:
             return None
@@ -307,7 +309,7 @@ class Workbench:
     ) -> Outcome | None:
         """A finished training with at least these checkpoints, or None.
 
-        One of another cohort size serves too, unless the cohort sizes are to be exact.
+        One trained at another cohort size counts too, unless exact cohort sizes are required.
         """
         found = self._recent.get(key)
         if found is None or not checkpoints <= found.checkpoints.keys():
@@ -323,14 +325,14 @@ class Workbench:
         return found
 
     def keep(self, key: str, outcome: Outcome) -> None:
-        """Keep a finished training, on disk and for a while in memory."""
+        """Store a finished training on disk, and cache it in memory."""
         self.cache.put(key, outcome)
         self._remember(key, outcome)
 
     def _remember(self, key: str, outcome: Outcome) -> None:
         self._recent[key] = outcome
         size = 4 * sum(math.prod(shape) for shape in self.shapes.values())
-        # the final and the best state, and as many again at a guess
+        # the final and the best state, plus an allowance of the same size
         while len(self._recent) > max(4, MEMORY // (4 * size)):
             self._recent.pop(next(iter(self._recent)))
 
@@ -339,11 +341,11 @@ class Workbench:
         assert outcome is not None
         if request.until is not None:
             key = self.key(dataclasses.replace(request, end=outcome.step), one.callbacks)
-        if outcome.memo is not None:  # the same, and as new, whether it was trained or found
+        if outcome.memo is not None:  # a fresh copy, whether it was trained or found
             memo = outcome.memo.restored(self.device, self.layers)
 
         def on_device(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            # copies: a strategy that changes them must not change what others are given
+            # copies: a strategy that changes them must not affect others
             return {k: v.to(self.device, copy=True) for k, v in values.items()}
 
         return Trained(
@@ -368,12 +370,14 @@ class Workbench:
 
 
 def _key(whole: Mapping[str, object], request: FitRequest) -> str:
-    """The content address of what a request asks for; "" for a search that has no name."""
+    """The content address of a request; "" for an anonymous search."""
     if request.until is None:
         return digest([whole, request.end])
     return digest([whole, request.end, dict(request.search)]) if request.search else ""
 
 
 def recipe_config(recipe: Recipe) -> dict[str, object]:
-    """A recipe as JSON, fields at their default left out so that a new option keeps old keys."""
+    """A recipe as JSON. Fields with default values are left out, so that new options
+    keep old keys.
+    """
     return canonical(recipe)

@@ -1,1 +1,1 @@
-"""Cohorts: trainings computed together, where their tensors lie, and how many there are."""
+"""The training step: cohorts, the layouts that compute them, and the choice of cohort size."""

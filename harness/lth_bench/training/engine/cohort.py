@@ -1,6 +1,4 @@
-"""Trainings run as one computation. Everything else arranges what it is given and keeps what it
-returns.
-"""
+"""The training step: several trainings run as one computation."""
 
 from __future__ import annotations
 
@@ -18,15 +16,15 @@ from lth_bench.training.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.recipe import LearningRate
 from lth_bench.training.request import Change, Penalty, Values
 
-LOOK = 1.0
+CLOCK_SECONDS = 1.0
 """Max seconds between deadline checks."""
 
 
 class Cohort:
-    """Up to `layout.cohort_size` trainings, step by step together.
+    """Up to `layout.cohort_size` trainings, stepped together.
 
-    All have the layout's recipe and the same learning rates, step for step. A member that is done
-    or has diverged stays in its slot and is ignored, and empty slots repeat the first member: a
+    All members use the layout's recipe and the same learning rate at every step. A member that has
+    finished or diverged stays in its slot and is ignored; empty slots repeat the first member. So a
     member's numbers depend on the cohort size and on itself, never on its neighbours.
     """
 
@@ -37,17 +35,17 @@ class Cohort:
         resumed: Sequence[TrainingCheckpoint] = (),
         writer: CheckpointWriter | None = None,
     ) -> None:
-        """`resumed` are where the members go on from, all after as many steps; all begin at their
-        start where there are none, or where one is not of this layout.
+        """`resumed` are the checkpoints to resume from, all at the same step. If there are none, or
+        one does not match this layout, all members start from the beginning.
         """
         if not 1 <= len(members) <= layout.cohort_size:
             raise ValueError(
-                f"a cohort of size {layout.cohort_size} has 1 to {layout.cohort_size} members, "
+                f"a cohort of size {layout.cohort_size} takes 1 to {layout.cohort_size} members, "
                 f"but got {len(members)}"
             )
         self.layout = layout
         self.schedule = LearningRate(layout.recipe, len(layout.data.train))
-        firsts = [asked[0].request for asked in members]
+        firsts = [fits[0].request for fits in members]
         firsts += firsts[:1] * (layout.cohort_size - len(firsts))
         layout.begin(
             [r.seed for r in firsts],
@@ -59,7 +57,7 @@ class Cohort:
             },
             parametrize=firsts[0].parametrize,
         )
-        self.members = [Member(layout, slot, asked) for slot, asked in enumerate(members)]
+        self.members = [Member(layout, slot, fits) for slot, fits in enumerate(members)]
         self.first = firsts[0].start
         self.done = 0
         self.writer = writer
@@ -86,7 +84,7 @@ class Cohort:
                 if not (live := self._live()):
                     break
                 self._advance(live)
-                if time.perf_counter() - self._clock > LOOK:
+                if time.perf_counter() - self._clock > CLOCK_SECONDS:
                     self._tick(live)
                 every = self.layout.recipe.eval_every
                 if due := [m for m in live if m.step % every == 0]:
@@ -95,22 +93,22 @@ class Cohort:
                     self._tick(self._live())
                     self.writer.save(self.members, self.done)
         finally:
-            self.layout.penalties = {}  # they hold this cohort, and the layout is kept
+            self.layout.penalties = {}  # they reference this cohort; the layout outlives it
 
     def _live(self) -> list[Member]:
         return [m for m in self.members if m.open]
 
     def _advance(self, live: Sequence[Member]) -> None:
-        """The steps up to the next one at which something happens to a member, in a tight loop that
-        touches none; or a single step with callbacks in it.
+        """Run up to the next step at which a member has an event, in a tight loop that touches no
+        member; or take a single step with its callbacks.
         """
-        quiet = min(m.quiet() for m in live)
-        if quiet == 0:  # a callback is due within this step
+        steps = min(m.steps_to_next_event() for m in live)
+        if steps == 0:  # a callback is due within this step
             self.update(live)
             return
         if self.layout.penalties:
-            quiet = 1  # one that raises ends its training at that step
-        taken = self.layout.advance(self.done, quiet, self._rate, self._looks)
+            steps = 1  # a penalty that raises ends its training at that step
+        taken = self.layout.advance(self.done, steps, self._rate, self._looks)
         for member in live:
             member.stepped(taken)
         self.done += taken
@@ -119,16 +117,16 @@ class Cohort:
         return self.schedule.lr(self.first + done)
 
     def _looks(self) -> bool:
-        """Whether the tight loop is to be left for a look at the clock."""
+        """Whether the tight loop should return so that the clock can be checked."""
         due = self.writer is not None and self.writer.due
-        return due or time.perf_counter() - self._clock > LOOK
+        return due or time.perf_counter() - self._clock > CLOCK_SECONDS
 
     def _answer(self, live: Sequence[Member]) -> None:
-        """Answer the fits whose training ends here."""
+        """Return results to the fits whose training ends at this step."""
         if wanted := [m for m in live if m.wants_checkpoint]:
             for member, values in zip(wanted, self._snapshots(wanted), strict=True):
                 member.checkpoints[member.step] = values
-        ending = [(m, asked, stopped) for m in live for asked, stopped in m.ending()]
+        ending = [(m, fit, stopped) for m in live for fit, stopped in m.ending()]
         if not ending:
             return
         last = {}
@@ -137,16 +135,16 @@ class Cohort:
             totals = self.layout.losses.tolist()
             found = self.layout.evaluate(sorted({m.slot for m in unevaluated}))
             for member in unevaluated:
-                with charged_to([asked for m, asked, _ in ending if m is member]):
+                with charged_to([fit for m, fit, _ in ending if m is member]):
                     last[member] = member.note(totals[member.slot], *found[member.slot])
         members = list(dict.fromkeys(m for m, _, _ in ending))
         now = dict(zip(members, self._snapshots(members), strict=True))
         best = dict(zip(members, self._best(members), strict=True))
         self._tick(live)  # the device has been waited for
-        for member, asked, stopped in ending:
-            if not asked.done:
-                with charged_to([asked]):
-                    member.answer(asked, stopped, last.get(member), now[member], best[member])
+        for member, fit, stopped in ending:
+            if not fit.done:
+                with charged_to([fit]):
+                    member.answer(fit, stopped, last.get(member), now[member], best[member])
 
     def _snapshots(self, members: Sequence[Member]) -> list[dict[str, Tensor]]:
         if self.layout.parametrize is not None:
@@ -159,7 +157,7 @@ class Cohort:
         return self.layout.best.of([m.slot for m in members], [m.best_mask for m in members])
 
     def update(self, live: Sequence[Member]) -> None:
-        """One step of all members: batch, forward, backward, callbacks, update, masks."""
+        """One step of all members: batch, forward, backward, callbacks, optimizer update, masks."""
         layout = self.layout
         layout.forward_backward(self.done)
         changes: dict[Member, Change] = {}
@@ -173,7 +171,7 @@ class Cohort:
                         if change.replace_update:
                             put_back[member] = layout.keep(member.slot)
         layout.update(self._rate(self.done))
-        # after the update: what a new mask revives starts at zero, not at the update just made
+        # after the update, so that revived weights start at zero
         for member, change in changes.items():
             with charged_to(member.open):
                 if member in put_back:
@@ -184,7 +182,7 @@ class Cohort:
         self.done += 1
 
     def _evaluate(self, due: Sequence[Member]) -> None:
-        """A point of the curve for these members."""
+        """Add a point to the curve of each of these members."""
         totals = self.layout.losses.tolist()
         found = self.layout.evaluate([m.slot for m in due])
         self._tick(self._live())  # the device has been waited for
@@ -198,8 +196,8 @@ class Cohort:
             self.layout.best.keep(better)
 
     def _tick(self, live: Sequence[Member]) -> None:
-        """Share the time since the last look among the members that are still training. What
-        their callbacks took is each one's own.
+        """Divide the time since the last call equally among the members still training. Each
+        member's callbacks are charged to it alone.
         """
         now = time.perf_counter()
         own = {member: member.own_seconds() for member in self.members}
@@ -209,7 +207,7 @@ class Cohort:
         self._clock = now
 
     def _term(self, slot: int, penalty: Penalty) -> Penalty:
-        """A member's penalty; nothing once it is done or where it raises."""
+        """A member's penalty, or zero once the member is done or its penalty raised."""
 
         def term(values: Values) -> Tensor:
             member = self.members[slot]
@@ -218,7 +216,10 @@ class Cohort:
                     with calling(member.open[0]):
                         found: object = penalty(values)
                     if not isinstance(found, Tensor) or found.numel() != 1:
-                        raise ValueError(f"a penalty is one number, but got {_short(found)}")
+                        raise ValueError(
+                            f"penalty must return a scalar, but got {_short(found)}; reduce it "
+                            "with .sum()"
+                        )
                     return found.reshape(())
             return next(iter(values.values())).new_zeros(())
 

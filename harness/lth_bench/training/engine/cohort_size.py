@@ -1,6 +1,4 @@
-"""How many trainings a cohort has, and how they are stacked: measured once per network, recipe and
-device, and kept.
-"""
+"""The cohort size and the stacking method, measured once per network, recipe and device."""
 
 from __future__ import annotations
 
@@ -31,25 +29,28 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 ON_CPU = (8, 16)
-"""Cohort sizes tried on a CPU, where only small networks gain and more fills the caches."""
+"""Cohort sizes tried on a CPU. Only small networks gain there; larger cohorts overflow the
+caches."""
 ON_GPU = (2, 4, 8, 16, 32, 64)
 WORTH = {"cpu": 1.5, "cuda": 1.15}
-"""What stacking must gain over training alone. On a CPU, where empty slots cost their full price,
-they eat smaller gains: quickstart took the same time at cohort sizes 1 and 8, though its networks'
-full cohorts gain 1.15 and 1.34.
-"""
+"""Minimum speed-up of stacking over training alone. On a CPU empty slots cost their full price
+and cancel smaller gains: quickstart took the same time at cohort sizes 1 and 8, though full
+cohorts of its networks gain 1.15 and 1.34."""
 GAINS = 1.03
-"""What twice the cohort size must still gain for the next one to be tried, on a GPU."""
+"""Minimum speed-up from doubling the cohort size, on a GPU; below it no larger size is tried."""
 ENOUGH = 0.9
-"""The smallest cohort size with this part of the best speed is taken: it fills more easily."""
+"""The smallest cohort size that reaches this fraction of the best speed is chosen: smaller
+cohorts are easier to fill."""
 SLOW_STEP = 0.02
-"""Seconds of a step alone beyond which a CPU is busy with arithmetic, and nothing is tried."""
+"""Seconds per step, trained alone, above which a CPU is compute-bound and stacking is not tried."""
 SECONDS, STEPS = 0.15, 30
 """How long a cohort size is tried, at most."""
 
 
 def cohort_sizes_file() -> Path:
-    """Where a user's measured cohort sizes are kept, for all results: a rerun uses the same."""
+    """Where a user's measured cohort sizes are stored, shared by all results so that reruns use the
+    same.
+    """
     from lth_bench.data.root import user_cache
 
     return user_cache() / "widths.json"
@@ -60,20 +61,20 @@ class Stacking:
     """How trainings of a network and recipe are stacked."""
 
     size: int
-    """Members of a cohort."""
+    """The cohort size."""
     stacks: str | None = None
-    """The way of stacking: `explicit`, `vmap` or `branches`; None where trainings run alone."""
+    """The stacking method: `explicit`, `vmap` or `branches`; None if trainings run alone."""
 
 
 class CohortSizes:
-    """The cohort sizes measured so far, in a file that all runs of a user share."""
+    """The cohort sizes measured so far, in a file shared by all of a user's runs."""
 
     def __init__(self, path: Path | None, given: int | None = None, exact: bool = False) -> None:
         self.path, self.given, self.exact = path, given, exact
         self._known: dict[str, Stacking] = {}
 
     def of(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
-        """The choice for a network and recipe, which `key` identifies together with the device."""
+        """The choice for a network and recipe; `key` identifies both, together with the device."""
         if key not in self._known:
             look_up = self._look_up if self.given is None else self._check
             try:
@@ -81,12 +82,12 @@ class CohortSizes:
             except BaseException as error:
                 if ends_the_run(error):
                     raise
-                # the training alone meets it too, and says whose error it is
+                # training alone raises it too, and attributes it correctly
                 self._known[key] = Stacking(1)
         return self._known[key]
 
-    def narrow(self, key: str, cohort_size: int) -> None:
-        """Never larger than this again: the device's memory was too small."""
+    def limit(self, key: str, cohort_size: int) -> None:
+        """Record that this network needs a smaller cohort: the device ran out of memory."""
         stacks = self._known[key].stacks if key in self._known else None
         self._known[key] = Stacking(cohort_size, stacks)
         if self.path is not None and self.given is None:
@@ -98,7 +99,7 @@ class CohortSizes:
     def _look_up(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
         found: Measured | None = None
         if self.path is not None:
-            # a home that cannot be written to keeps nothing
+            # the user's cache folder is not writable: nothing is stored
             with contextlib.suppress(OSError), _locked(self.path):
                 known = _read(self.path)
                 choice = _kept(known.get(key, {}), network)
@@ -110,8 +111,8 @@ class CohortSizes:
         return (found or measure(network, data, recipe)).choice
 
     def _check(self, key: str, network: Network, data: TaskData, recipe: Recipe) -> Stacking:
-        """The given size and the fastest way to stack it, or 1 for a network that it does not
-        suit.
+        """The given size with the fastest way to stack it, or 1 if the network cannot be stacked at
+        that size.
         """
         assert self.given is not None
         ways = ways_to_stack(network) if self.given > 1 else []
@@ -121,7 +122,7 @@ class CohortSizes:
                 network, data, recipe, cohort_size=self.given, way=way, race=len(ways) > 1
             )
             if found is TOO_LARGE:
-                return Stacking(self.given, way)  # the training will find that out, and halve it
+                return Stacking(self.given, way)  # out of memory: the training will halve it
             if found is not None:
                 fit[way] = found
         if not fit:
@@ -131,26 +132,25 @@ class CohortSizes:
 
 @dataclass(frozen=True)
 class Measured:
-    """Speeds of the cohort sizes that were tried, for each way of stacking."""
+    """Measured speeds by stacking method and cohort size."""
 
     choice: Stacking
-    """The one to take."""
+    """The method and size to use."""
     rates: dict[str, dict[int, float]]
-    """Way of stacking → cohort size → model-steps a second. Size 1 is a training alone, which is
-    the whole of it under `alone` where the network cannot be stacked.
-    """
+    """Stacking method → cohort size → training steps per second, summed over members. Size 1 is
+    a training alone; it is the only entry, under `alone`, if the network cannot be stacked."""
 
     def record(self) -> dict[str, Any]:
-        """As the file keeps it."""
+        """The entry as stored in the file."""
         rates = {way: {str(w): r for w, r in by.items()} for way, by in self.rates.items()}
         chosen = {"width": self.choice.size, "layout": self.choice.stacks}
         return {**chosen, "model_steps_per_second": rates}
 
 
 def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
-    """Race the ways of stacking, the cohort sizes of each in turn."""
+    """Measure every stacking method, each at increasing cohort sizes."""
     alone = rate(network, data, recipe, cohort_size=1)
-    assert alone is not None  # a single slot agrees with itself
+    assert alone is not None  # a single slot always agrees with itself
     alone = _figures(alone)
     cuda = network.device.type == "cuda"
     slow = not cuda and 1 / alone > SLOW_STEP
@@ -162,16 +162,16 @@ def measure(network: Network, data: TaskData, recipe: Recipe) -> Measured:
             if found is TOO_LARGE:
                 break
             if found is not None:
-                # as the file keeps them, from which a rerun chooses
+                # rounded as in the file, from which a rerun chooses
                 by[cohort_size] = _figures(found)
                 if cuda and found < GAINS * max(r for w, r in by.items() if w < cohort_size):
-                    break  # larger ones only take memory
+                    break  # larger cohorts only use more memory
     rates = rates or {"alone": {1: alone}}
     return Measured(choose(rates, network.device.type), rates)
 
 
 TOO_LARGE = float("-inf")
-"""Stands for the speed of a cohort that the device's memory does not hold."""
+"""Stands for the speed of a cohort that does not fit in the device's memory."""
 
 
 def _tried(
@@ -183,10 +183,9 @@ def _tried(
     way: str,
     race: bool = True,
 ) -> float | None:
-    """Model-steps a second; `TOO_LARGE`; or None for a way of stacking that does not suit the
-    network at this size: its slots disagree, or it raises where the network alone does not.
-
-    Without `race` any number stands for a size that suits.
+    """Training steps per second; `TOO_LARGE`; or None if the method does not work for the network
+    at this size: its slots disagree, or it raises where the network alone does not. Without `race`,
+    any number means that the size works.
     """
     found: float | None = None
     try:
@@ -198,13 +197,15 @@ def _tried(
             stacks=way,
             seconds=SECONDS if race else 0.0,
         )
-    except BaseException as error:  # whatever the network's own code raises
+    except BaseException as error:  # the network's own code may raise anything
         if ends_the_run(error):
             raise
         if out_of_memory(error):
             found = TOO_LARGE
-    # the error is gone, and with it what held the cohort
-    if network.device.type == "cuda":  # a captured step holds its memory until it is collected
+    # the error, which referenced the cohort, is gone
+    if (
+        network.device.type == "cuda"
+    ):  # a captured step keeps its memory until it is garbage-collected
         gc.collect()
         torch.cuda.empty_cache()
     return found
@@ -215,8 +216,8 @@ def _figures(rate: float) -> float:
 
 
 def choose(rates: dict[str, dict[int, float]], device: str = "cpu") -> Stacking:
-    """The smallest cohort size that is about as fast as the fastest, of the way of stacking that is
-    fastest at its own; 1 where stacking hardly gains.
+    """The smallest cohort size that is about as fast as the fastest, for the fastest stacking
+    method; 1 if stacking gains too little.
     """
     found = Stacking(1)
     fastest = 0.0
@@ -232,12 +233,12 @@ def choose(rates: dict[str, dict[int, float]], device: str = "cpu") -> Stacking:
 def trial(
     network: Network, data: TaskData, recipe: Recipe, cohort_size: int, stacks: str | None = None
 ) -> Cohort:
-    """A cohort with one and the same member in every slot."""
+    """A cohort with the same member in every slot."""
     from lth_bench.masks import Mask
 
     half = Mask.ones(network.layers, network.device)
     for kept in half.kept.values():
-        kept.view(-1)[::2] = False  # masks cost a little, and are the rule
+        kept.view(-1)[::2] = False  # masks add a small cost, and most trainings have one
     request = FitRequest(
         values=network.values(), mask=half, start=0, end=10**9, seed=0, recipe=recipe
     )
@@ -247,15 +248,15 @@ def trial(
 
 
 def slots_agree(layout: Layout) -> bool:
-    """Whether all slots hold the same bits: after a step of `trial`, whether a member's numbers
-    are independent of its place. They are not where an operation of the network's own treats the
-    columns of the stack differently, such as the last ones, which fill no whole vector.
+    """Whether all slots hold identical bits after a step of `trial`, so that a member's numbers do
+    not depend on its slot. They do if an operation of the network treats some columns of the stack
+    differently, such as the last ones, which do not fill a SIMD vector.
     """
     if layout.cohort_size == 1:
         return True
     held = [p.grad for p in layout.parameters.values() if p.grad is not None]
     held += [layout.losses, *layout.tensors().values()]
-    # a value that is no number equals itself here
+    # here NaN equals NaN
     return all(bool(((t == t[:1]) | (t != t)).all()) for t in held)
 
 
@@ -268,14 +269,13 @@ def rate(
     stacks: str | None = None,
     seconds: float = SECONDS,
 ) -> float | None:
-    """Model-steps a second of a cohort of this size, by the fastest of a few dozen steps: what
-    else the machine does makes steps slower, never faster. None where the slots do not agree.
-
-    An evaluation and a snapshot are tried too, so that what fits here fits in a training.
+    """Training steps per second, summed over members, from the fastest of a few dozen steps: other
+    load on the machine only ever makes steps slower. None if the slots do not agree. Also runs an
+    evaluation and a snapshot, so that a size that fits here fits in a training.
     """
     cohort = trial(network, data, recipe, cohort_size, stacks)
     cuda = network.device.type == "cuda"
-    # on a CPU the thread's own time: what else runs on the core does not count
+    # on a CPU the thread's own time, which excludes other processes on the core
     clock = time.perf_counter if cuda else time.thread_time
 
     def step() -> float:
@@ -303,8 +303,8 @@ def _for_a_while(step: Any, seconds: float) -> Iterable[float]:
 
 
 def _kept(entry: dict[str, Any], network: Network) -> Stacking | None:
-    """What an entry of the file says: the choice from its rates by today's rule, or what the memory
-    held. None where it says nothing that makes sense for the network.
+    """The choice from a stored entry: computed from its rates by the current rule, or the limit
+    that the memory set. None if the entry makes no sense for the network.
     """
     ways: list[str | None] = [None, *ways_to_stack(network)]
     choice = None

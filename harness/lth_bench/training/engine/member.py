@@ -1,4 +1,4 @@
-"""One training in a cohort: its mask, its curve, and who is waiting for which part of it."""
+"""One training in a cohort: its mask, its curve, and the fits that wait for parts of it."""
 
 from __future__ import annotations
 
@@ -23,63 +23,63 @@ from lth_bench.training.state import Cost, CurvePoint, Outcome
 
 
 class Member:
-    """A training in a slot. All of its `asked` start from the same values, mask and step, with
-    the same callbacks; they may end at different steps.
+    """A training in a slot. All of its `fits` share start values, mask, start step and callbacks;
+    they may end at different steps.
     """
 
-    def __init__(self, layout: Layout, slot: int, asked: Sequence[PendingFit]) -> None:
-        self.layout, self.slot, self.asked = layout, slot, asked
-        first = asked[0].request
+    def __init__(self, layout: Layout, slot: int, fits: Sequence[PendingFit]) -> None:
+        self.layout, self.slot, self.fits = layout, slot, fits
+        first = fits[0].request
         self.start, self.step = first.start, first.start
-        self.end = max(a.request.end for a in asked)
+        self.end = max(a.request.end for a in fits)
         self.on_step, self.every = first.on_step, first.every
-        self.memo = asked[0].memo
+        self.memo = fits[0].memo
         self.seconds = 0.0
         self.flops_masked = 0
-        """Whole numbers, so that no order of adding them changes the sum."""
+        """Integers, so that the order of summation does not matter."""
         self.curve: list[CurvePoint] = []
         self.checkpoints: dict[int, Values] = {}
-        self._wanted = frozenset().union(*(a.request.checkpoints for a in asked))
+        self._wanted = frozenset().union(*(a.request.checkpoints for a in fits))
         self._loss_before = 0.0
         self._evaluated_at = first.start
         self.use(first.mask)
         self.best_step, self.best_loss, self.best_mask = self.step, float("inf"), first.mask
-        # what `parametrize` made of the trainables then; otherwise the layout has the best state
+        # the parametrized weights at the best step; without `parametrize` the layout stores them
         self._made = self.snapshot() if layout.parametrize is not None else None
 
     @property
     def open(self) -> list[PendingFit]:
-        """Who still waits."""
-        return [a for a in self.asked if not a.done]
+        """The fits that are still waiting."""
+        return [a for a in self.fits if not a.done]
 
     def own_seconds(self) -> float:
-        """Seconds of its callbacks since the last call."""
-        found = sum(a.own for a in self.asked)
-        for asked in self.asked:
-            asked.own = 0.0
+        """Seconds spent in its callbacks since the last call."""
+        found = sum(a.callback_seconds for a in self.fits)
+        for fit in self.fits:
+            fit.callback_seconds = 0.0
         return found
 
     def spend(self, seconds: float) -> None:
-        """Take some time, shared among the fits that still wait."""
+        """Charge some seconds to the fits still waiting, in equal parts."""
         self.seconds += seconds
         waiting = self.open
-        for asked in waiting:
-            asked.spend(seconds / len(waiting))
+        for fit in waiting:
+            fit.spend(seconds / len(waiting))
 
     def use(self, mask: Mask) -> None:
-        """Count FLOPs under this mask, which the layout enforces."""
+        """Count FLOPs under this mask from now on. The layout enforces it."""
         self.mask = mask
         network, batch = self.layout.network, self.layout.recipe.batch_size
         sizes = {layer.name: layer.numel for layer in network.layers}
         density = {n: c / sizes[n] for n, c in mask.kept_per_layer().items()}
-        # every weight is used equally often, so the products are whole numbers up to rounding
+        # every weight of a layer is used equally often, so these are integers up to rounding
         self._flops = {
             dense: round(network.flops.masked_step(density, dense)) * batch
             for dense in (False, True)
         }
 
     def snapshot(self) -> dict[str, Tensor]:
-        """A copy of all values, pruned weights at +0.0."""
+        """A copy of all values, with pruned weights at +0.0."""
         if self.layout.parametrize is None:
             return self.layout.snapshots([self.slot])[0]
         return self._parametrized()
@@ -96,70 +96,70 @@ class Member:
         return values
 
     def best(self) -> dict[str, Tensor]:
-        """A copy of the values at the lowest validation loss so far, those at the start where there
-        was no evaluation yet.
+        """A copy of the values at the lowest validation loss so far; the start values before the
+        first evaluation.
         """
         if self._made is not None:
             return self._made
         return self.layout.best.of([self.slot], [self.best_mask])[0]
 
     def note_best(self, loss: float) -> None:
-        """The state now is the best so far. The layout keeps it."""
+        """Record that the current state is the best so far. The layout stores the values."""
         self.best_step, self.best_loss, self.best_mask = self.step, loss, self.mask
         if self.layout.parametrize is not None:
             self._made = self.snapshot()
 
-    def quiet(self) -> int:
-        """Steps from here in which nothing is to be done for this training but to take them."""
+    def steps_to_next_event(self) -> int:
+        """Steps from here without a callback, an evaluation, a checkpoint or an end."""
         every = self.layout.recipe.eval_every
         ahead = [every - self.step % every]
         ahead += [s - self.step for s in self._wanted if s > self.step]
-        for asked in self.open:
-            ahead.append(asked.request.end - self.step)
-            if asked.request.until is not None:
-                ahead.append(asked.request.every - self.step % asked.request.every)
+        for fit in self.open:
+            ahead.append(fit.request.end - self.step)
+            if fit.request.until is not None:
+                ahead.append(fit.request.every - self.step % fit.request.every)
         if self.on_step is not None:
             ahead.append(-self.step % self.every)
         return min(ahead)
 
     def ending(self) -> list[tuple[PendingFit, bool]]:
-        """Who is to be answered before the next step, and whether `until` stopped it."""
+        """The fits that end before the next step, each with whether `until` stopped it."""
         found = []
-        for asked in self.open:
-            with charged_to([asked]):
-                stopped = self._until(asked)
-                if stopped or self.step == asked.request.end:
-                    found.append((asked, stopped))
+        for fit in self.open:
+            with charged_to([fit]):
+                stopped = self._until(fit)
+                if stopped or self.step == fit.request.end:
+                    found.append((fit, stopped))
         return found
 
-    def _until(self, asked: PendingFit) -> bool:
-        request = asked.request
+    def _until(self, fit: PendingFit) -> bool:
+        request = fit.request
         if request.until is None or self.step % request.every:
             return False
         live = _contiguous(self.layout.live(self.slot))
         self._own_draws("until")
-        with calling(asked), _unless_diverged(self.step, live):
-            return bool(request.until(Watch(self.step, live, self.mask, asked.memo)))
+        with calling(fit), _unless_diverged(self.step, live):
+            return bool(request.until(Watch(self.step, live, self.mask, fit.memo)))
 
     def _own_draws(self, purpose: str) -> None:
-        """A callback that draws from global generators draws the same whatever its neighbours: a
-        function of (seed, step).
+        """Seed the global generators by (seed, step), so that a callback draws the same numbers
+        whatever runs beside it.
         """
-        seed = seed_of(purpose, self.asked[0].request.seed, self.step)
+        seed = seed_of(purpose, self.fits[0].request.seed, self.step)
         seed_global(seed, self.layout.device)
 
     @property
     def wants_checkpoint(self) -> bool:
-        """Whether the state of this step is wanted."""
+        """Whether a fit asked for the state at this step."""
         return self.step in self._wanted
 
     @property
     def due(self) -> bool:
-        """Whether `on_step` is called in this step."""
+        """Whether `on_step` is called at this step."""
         return self.on_step is not None and self.step % self.every == 0
 
     def call_on_step(self) -> Change | None:
-        """`on_step`'s answer."""
+        """Call `on_step` and return its result."""
         assert self.on_step is not None
         layout, network = self.layout, self.layout.network
         gradients = _contiguous(layout.gradients(self.slot))
@@ -167,7 +167,7 @@ class Member:
         live = _contiguous(layout.live(self.slot))
         self._own_draws("on_step")
         diverged = _unless_diverged(self.step, live, gradients)
-        with torch.no_grad(), calling(self.asked[0]), diverged:
+        with torch.no_grad(), calling(self.fits[0]), diverged:
             return self.on_step(
                 StepView(
                     step=self.step,
@@ -182,7 +182,7 @@ class Member:
 
     @torch.no_grad()
     def apply(self, change: Change) -> None:
-        """Carry out what `on_step` answered."""
+        """Apply the `Change` returned by `on_step`."""
         layout = self.layout
         live = layout.live(self.slot)
         for key, value in (change.values or {}).items():
@@ -204,22 +204,24 @@ class Member:
             layout.enforce()
 
     def stepped(self, steps: int = 1, dense_gradients: bool = False) -> None:
-        """Updates are done; `dense_gradients` where pruned weights' gradients were computed too."""
+        """Record finished steps. `dense_gradients`: whether gradients of pruned weights were
+        computed too.
+        """
         self.flops_masked += steps * self._flops[dense_gradients]
         self.step += steps
 
     def note(self, total_loss: float, loss: float, accuracy: float) -> CurvePoint:
-        """A point of the curve, from the sum of all training losses so far. Diverged where
-        a loss is not finite.
+        """A point of the curve, from the sum of all training losses so far. Raises Diverged if a
+        loss is not finite.
         """
         mean = (total_loss - self._loss_before) / max(1, self.step - self._evaluated_at)
         if not (abs(mean) < float("inf") and loss < float("inf")):
-            raise Diverged(f"the loss became {mean} by step {self.step} (validation {loss})")
+            raise Diverged(f"the loss became {mean} by step {self.step} (validation loss {loss})")
         return CurvePoint(self.step, mean, loss, accuracy)
 
     def regular(self, point: CurvePoint, total_loss: float) -> bool:
-        """An evaluation that all its fits share. Whether the state is the best so far, which the
-        layout then is to keep.
+        """Record an evaluation shared by all its fits. Returns whether the current state is the
+        best so far, which the layout must then store.
         """
         self._loss_before, self._evaluated_at = total_loss, self.step
         self.curve.append(point)
@@ -230,7 +232,7 @@ class Member:
         return better
 
     def checkpoint(self, done: int) -> TrainingCheckpoint:
-        """Everything from which this training can go on, `done` steps after its start."""
+        """Everything needed to resume this training, `done` steps after its start."""
         layout = self.layout
         searches = {a.key: a.memo for a in self.open if a.request.until is not None and a.key}
         checkpoints = frozenset(self.checkpoints)
@@ -259,7 +261,7 @@ class Member:
         )
 
     def resume(self, checkpoint: TrainingCheckpoint) -> None:
-        """Resume from there. Listeners hear of the evaluations before it."""
+        """Resume from a checkpoint. Evaluations before it are sent to `on_eval` again."""
         layout, device = self.layout, self.layout.device
 
         def on_device(values: Values) -> dict[str, Tensor]:
@@ -274,7 +276,7 @@ class Member:
             self._made = on_device(checkpoint.best)
         else:
             layout.best.put(self.slot, checkpoint.best)
-        # the values hold the zeros of the mask that they were kept under
+        # the values already have the zeros of the mask in force when they were saved
         self.best_mask = Mask({}, layers=layout.network.layers)
         self.best_step, self.best_loss = checkpoint.best_step, checkpoint.best_loss
         self.checkpoints = {s: on_device(v) for s, v in checkpoint.checkpoints.items()}
@@ -282,27 +284,27 @@ class Member:
         self._loss_before, self._evaluated_at = checkpoint.loss_before, checkpoint.evaluated_at
         self.flops_masked, self.seconds = checkpoint.flops_masked, checkpoint.seconds
         self.memo.update(checkpoint.memo)
-        for asked in self.asked:
-            asked.memo.update(checkpoint.memos.get(asked.key, {}))
+        for fit in self.fits:
+            fit.memo.update(checkpoint.memos.get(fit.key, {}))
         for point in self.curve:
             self._tell(point)
 
     def _tell(self, point: CurvePoint) -> None:
-        for asked in self.open:
-            if asked.on_eval is not None:
-                with charged_to([asked]), calling(asked):
-                    asked.on_eval(point)
+        for fit in self.open:
+            if fit.on_eval is not None:
+                with charged_to([fit]), calling(fit):
+                    fit.on_eval(point)
 
     def answer(
         self,
-        asked: PendingFit,
+        fit: PendingFit,
         stopped: bool,
         last: CurvePoint | None,
         values: Values,
         best: Values,
     ) -> None:
-        """Give a waiting fit what the training has come to: its values now, and the best. `last` is
-        its own last evaluation, where the shared ones do not end at this step.
+        """Set a fit's outcome: the current values, and the best. `last` is the fit's own last
+        evaluation if the shared ones do not end at this step.
         """
         layout = self.layout
         curve, best_step = tuple(self.curve), self.best_step
@@ -310,13 +312,13 @@ class Member:
             curve = (*curve, last)
             if last.val_loss < self.best_loss:
                 best, best_step = values, self.step
-            if asked.on_eval is not None:
-                with calling(asked):
-                    asked.on_eval(last)
+            if fit.on_eval is not None:
+                with calling(fit):
+                    fit.on_eval(last)
         steps = self.step - self.start
         examples = steps * layout.recipe.batch_size
         flops = float(examples * layout.network.flops.step)
-        asked.outcome = Outcome(
+        fit.outcome = Outcome(
             values=values,
             mask=self.mask,
             step=self.step,
@@ -336,14 +338,15 @@ class Member:
             variant=layout.variant,
             device=str(layout.device),
             device_name=device_name(layout.device),
-            memo=callback_state_of(asked.memo) if asked.request.until is not None else None,
+            memo=callback_state_of(fit.memo) if fit.request.until is not None else None,
         )
 
 
 @contextmanager
 def _unless_diverged(step: int, *given: Mapping[str, Any]) -> Iterator[None]:
-    """A callback runs inside. Diverged where it stumbles over values or gradients that are not
-    finite: the loss would show them at the next evaluation, and it is no fault of the callback.
+    """For a block that runs a callback. Raises Diverged if the callback fails on values or
+    gradients that are not finite: that is not the callback's fault, and the next evaluation would
+    show it.
     """
     try:
         yield
@@ -351,23 +354,23 @@ def _unless_diverged(step: int, *given: Mapping[str, Any]) -> Iterator[None]:
         tensors = [t for group in given for t in group.values() if isinstance(t, Tensor)]
         if all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point()):
             raise
-        # not chained: its frames hold the cohort's memory
+        # not chained: the traceback would keep the cohort's memory alive
         raise Diverged(f"values or gradients are NaN or infinite at step {step}") from None
 
 
 def _contiguous(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Copies of what lies otherwise in the layout, so that a callback meets the same memory, and
-    sums in the same order, whatever computes its training and also after a resume.
+    """Contiguous copies of tensors that the layout stores differently, so that a callback sees the
+    same memory layout, and sums in the same order, in every layout and after a resume.
     """
     return {k: t.contiguous() if isinstance(t, Tensor) else t for k, t in tensors.items()}
 
 
 def _require(what: str, name: str, given: Tensor, shapes: Mapping[str, torch.Size]) -> None:
-    """Refuse what a `Change` gives for a name or a shape that the network does not have."""
+    """ValueError if a `Change` names an unknown parameter or has the wrong shape."""
     if name not in shapes:
-        raise ValueError(f"Change.{what} names {name!r}; the network has {', '.join(shapes)}")
+        raise ValueError(f"Change.{what} has unknown key {name!r}; known: {', '.join(shapes)}")
     if given.shape != shapes[name]:
         raise ValueError(
-            f"Change.{what}[{name!r}] must have the shape {tuple(shapes[name])}, but got "
+            f"Change.{what}[{name!r}] must have shape {tuple(shapes[name])}, but got "
             f"{tuple(given.shape)}"
         )

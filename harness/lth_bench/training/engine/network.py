@@ -1,4 +1,4 @@
-"""A task's network on its device: its layers, its values, its forward pass, its evaluation."""
+"""A task's network on its device: layers, values, forward pass and evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
-from lth_bench.training.behaviour import Habits, evaluating, habits_of, takes_channels_last
+from lth_bench.training.behaviour import (
+    SideEffects,
+    evaluating,
+    side_effects_of,
+    takes_channels_last,
+)
 from lth_bench.training.engine.sparse_input.linear import MOST, SparseInputSequential, sparse_stages
 from lth_bench.training.flops import count_flops
 from lth_bench.training.input.resident import ResidentSplit
@@ -24,7 +29,7 @@ from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.request import Parametrize
 
 EVAL_BATCH = 1000
-"""Examples an evaluation batch. Fixed: another size gives other last bits."""
+"""Examples per evaluation batch. Fixed, because another size changes the last bits."""
 
 
 class Network:
@@ -47,7 +52,7 @@ class Network:
         self._autocast = dtype == "bfloat16"
         self.module = module.to(device=device, dtype=self.dtype)
         if not module.training:
-            module.train()  # as every training loop does; parts alone may be held in eval mode
+            module.train()  # as in every training loop; single submodules may be held in eval mode
         if takes_channels_last(self.module, input_shape):
             # convolutions take .77 to .89 of the time on a CPU with AVX-512 (conv_bn, conv2 and
             # resnet20 at 8×8 and 32×32, medians of 5 to 9 blocks)
@@ -56,15 +61,17 @@ class Network:
 
     @cached_property
     def stacks(self) -> str | None:
-        """How members of this network are stacked: `explicit`, `vmap`, or None for not at all."""
+        """How members of this network are stacked: `explicit`, `vmap`, or None if it
+        trains alone.
+        """
         from lth_bench.training.engine.stacking.agree import how_it_stacks
 
         return how_it_stacks(self.module, self.input_shape)
 
     @cached_property
-    def habits(self) -> Habits:
-        """What it does in a forward pass beside computing."""
-        return habits_of(self.module, self.input_shape)
+    def side_effects(self) -> SideEffects:
+        """What its forward pass does besides computing its outputs."""
+        return side_effects_of(self.module, self.input_shape)
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Copy values into the module, converting device and dtype."""
@@ -75,22 +82,24 @@ class Network:
         return {k: standard(v) for k, v in self.module.state_dict().items()}
 
     def twin(self, values: Mapping[str, Tensor]) -> nn.Module:
-        """A module of its own with these values, in the mode that it trains in, on the device."""
+        """A separate module with these values, on the device, in the modes that the network trains
+        in.
+        """
         module = copy.deepcopy(self.module).to(memory_format=torch.contiguous_format)
         module.zero_grad(set_to_none=True)
         module.load_state_dict(values)
         return module
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """bfloat16 where the recipe asks for it; master weights stay float32."""
+        """bfloat16 if the recipe asks for it; master weights stay float32."""
         if self._autocast:
-            # each weight is used once a pass; a cache would outlive a captured one
+            # each weight is used once per pass; a cached cast would outlive a captured pass
             return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
         return contextlib.nullcontext()
 
     def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:
-        """Logits [N, classes] in float32 (float64 under that dtype)."""
-        before = {k: self.module.get_buffer(k) for k in self.habits.rebinds}
+        """Logits [N, classes] in float32 (float64 if that is the recipe's dtype)."""
+        before = {k: self.module.get_buffer(k) for k in self.side_effects.rebound_buffers}
         with self.autocast():
             x = x.to(self.dtype)
             if parametrize is None:
@@ -99,20 +108,22 @@ class Network:
                 out = torch.func.functional_call(
                     self.module, parametrized(self.parameters, mask, parametrize), (x,)
                 )
-        for key, tensor in before.items():  # the layout knows the tensors that there were
+        for key, tensor in before.items():  # the layout holds the original tensors
             self._put_back(key, tensor)
         return out.to(self.dtype)
 
     @torch.no_grad()
     def _put_back(self, key: str, tensor: Tensor) -> None:
-        """Give a buffer its old tensor again, with the new one's values."""
+        """Restore a buffer's original tensor, with the new tensor's values."""
         owner, _, name = key.rpartition(".")
         tensor.copy_(self.module.get_buffer(key))
         setattr(self.module.get_submodule(owner), name, tensor)
 
     @cached_property
     def largest_output(self) -> int:
-        """Elements an example of the largest tensor that an operation of the forward pass makes."""
+        """Elements per example of the largest tensor that an operation of the forward
+        pass returns.
+        """
         twin, examples = to_trace(self.module, self.input_shape)
         with torch.no_grad(), Outputs() as seen:
             twin(examples)
@@ -120,12 +131,12 @@ class Network:
 
     @cached_property
     def first_is_largest(self) -> bool:
-        """Whether no layer has more weights than the first one."""
+        """Whether no layer has more weights than the first."""
         return self.layers[0].numel == max(layer.numel for layer in self.layers)
 
     def sparse_input_sequential(self, data: TaskData) -> SparseInputSequential | None:
-        """The network, sequential, leaving out the images' background, with values of no
-        meaning; None where that cannot be or does not pay.
+        """A sequential copy of the network that skips the images' background, with uninitialised
+        values; None if that is impossible or slower.
         """
         stages = None if self._autocast else sparse_stages(self.module, data, self.device)
         if stages is None or data.background is None:
@@ -136,7 +147,7 @@ class Network:
     def evaluate(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy over a split, in eval mode."""
+        """Mean cross-entropy (nats) and accuracy (in [0, 1]) over a split, in eval mode."""
         loss, right = self.evaluated(split, data, mask, parametrize).flatten().tolist()
         return loss / len(split), right / len(split)
 
@@ -144,11 +155,11 @@ class Network:
     def evaluated(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
     ) -> Tensor:
-        """[2, 1], float64, on the device: sum of the cross-entropies over a split and examples that
-        are right, in eval mode.
+        """[2, 1], float64, on the device: summed cross-entropy over a split, and number of correct
+        examples, in eval mode.
         """
         with evaluating(self.module):
-            return losses_and_rights(self._logits(split, data, mask, parametrize))
+            return loss_and_correct_sums(self._logits(split, data, mask, parametrize))
 
     def _logits(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
@@ -165,7 +176,7 @@ class Network:
     def sparse_logits(
         self, sequential: SparseInputSequential, split: Examples, data: TaskData
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """What the network makes of a split: logits [N, classes] and labels [N], batch by batch."""
+        """Logits [N, classes] and labels [N] over a split, batch by batch."""
         background = data.background
         assert background is not None
         images: Iterable[SparseRows]
@@ -181,8 +192,8 @@ class Network:
 
 
 def require_finite(module: nn.Module, built: str) -> None:
-    """TrainingError for initial values that are NaN or infinite, in `module`'s dtype. Constants may
-    be: attention's masks are full of −∞.
+    """TrainingError if an initial parameter is NaN or infinite in `module`'s dtype. Buffers may be
+    infinite: attention masks are full of −∞.
     """
     for name, parameter in module.named_parameters():
         wrong = parameter.numel() - int(parameter.isfinite().sum())
@@ -193,28 +204,28 @@ def require_finite(module: nn.Module, built: str) -> None:
             )
 
 
-def losses_and_rights(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Over batches of logits [N, classes] and labels [N]: sum of the cross-entropies, and examples
-    that are right. [2, 1], float64, on their device, which is not waited for.
+def loss_and_correct_sums(batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Over batches of logits [N, classes] and labels [N]: summed cross-entropy and number of
+    correct examples. [2, 1], float64, on their device, without a synchronisation.
     """
     losses, right = [], []
     for logits, y in batches:
         losses.append(F.cross_entropy(logits, y, reduction="sum").double())
         right.append((logits.argmax(1) == y).sum())
-    # one after the other: another order of summing would give other last bits
+    # in sequence: another order of summation would change the last bits
     return torch.stack([reduce(torch.add, losses), reduce(torch.add, right).double()])[:, None]
 
 
 def standard(tensor: Tensor) -> Tensor:
-    """A copy that lies as tensors usually do, whatever the layout of the step."""
+    """A contiguous copy, whatever the memory layout of the training step."""
     return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def parametrized(
     trainables: Mapping[str, Tensor], mask: Mask, parametrize: Parametrize
 ) -> dict[str, Tensor]:
-    """The weights that `parametrize` makes of the trainables, with the mask applied."""
-    # what it leaves out is used as it is
+    """The weights that `parametrize` computes from the trainables, with the mask applied."""
+    # parameters it does not return are used unchanged
     weights = {**trainables, **parametrize(dict(trainables), mask)}
     for key, kept in mask.items_by_key().items():
         weights[key] = weights[key] * kept

@@ -22,7 +22,7 @@ from lth_bench.training.behaviour import hooked
 
 @dataclass(frozen=True)
 class Stage:
-    """A linear layer, and whether ReLU follows."""
+    """A linear layer, and whether a ReLU follows it."""
 
     name: str
     """The layer's name in the network."""
@@ -31,15 +31,18 @@ class Stage:
 
 
 def stages_of(module: nn.Module) -> tuple[Stage, ...] | None:
-    """The stages of an `nn.Sequential` of Flatten, Linear and ReLU, or None for other networks.
+    """The stages of an `nn.Sequential` of Flatten, Linear and ReLU; None for any other network.
 
-    None also where anything else could see or change what flows: hooks, subclasses of these
-    layers, parametrised, frozen or shared weights; and where there are buffers.
+    Also None if anything else could see or change the activations: hooks, subclasses of these
+    layers, parametrised, frozen or shared weights, or buffers.
     """
     if type(module) is not nn.Sequential or hooked(module) or any(True for _ in module.buffers()):
         return None
     stages: list[Stage] = []
-    for name, part in module._modules.items():  # every use: named_children has a module once
+    for (
+        name,
+        part,
+    ) in module._modules.items():  # named_children lists shared ones once
         if type(part) is nn.Linear:
             stages.append(Stage(name, part, relu=False))
         elif type(part) is nn.ReLU and stages:
@@ -47,19 +50,21 @@ def stages_of(module: nn.Module) -> tuple[Stage, ...] | None:
         elif stages or type(part) is not nn.Flatten or (part.start_dim, part.end_dim) != (1, -1):
             return None
     parameters = [p for stage in stages for p in stage.linear.parameters()]
-    whole = len(parameters) == len(list(module.parameters()))  # shared ones count once there
+    whole = len(parameters) == len(list(module.parameters()))  # shared parameters count once there
     good = stages and not stages[-1].relu and whole and all(p.requires_grad for p in parameters)
     return tuple(stages) if good else None
 
 
 def cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and its gradient by the logits [N, classes], as autograd has them."""
+    """Mean cross-entropy and its gradient with respect to the logits [N, classes], as autograd
+    computes them.
+    """
     if smoothing:
         logits = logits.detach().requires_grad_()
         with torch.enable_grad():
             loss = F.cross_entropy(logits, y, label_smoothing=smoothing)
         return loss.detach(), torch.autograd.grad(loss, logits)[0]
-    # the same kernels without the graph: 41 µs at [128, 10] in place of 68
+    # the same kernels without the graph: 41 µs at [128, 10] instead of 68
     aten = torch.ops.aten
     log_p = torch.log_softmax(logits, 1)
     loss, weight = aten.nll_loss_forward(log_p, y, None, 1, -100)
@@ -68,23 +73,29 @@ def cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> tuple[Tensor, 
 
 
 class Linear(Protocol):
-    """A linear layer's forward and backward, of which a `SequentialByHand` is made."""
+    """Forward and backward of a linear layer in a `SequentialByHand`."""
 
     def out(self, h: Any) -> Tensor:
-        """A new tensor [N, out], of its input: [N, in], or what the first layer is given."""
+        """The output, a new tensor [N, out], from the input: [N, in], or the first layer's own
+        format.
+        """
         ...
 
     def leave_gradients(self, g: Tensor, h: Any) -> None:
-        """From the gradient [N, out] by its output, and its input, into its parameters' `.grad`."""
+        """From the gradient with respect to the output [N, out] and the input, set the parameters'
+        `.grad`.
+        """
         ...
 
     def back(self, g: Tensor) -> Tensor:
-        """The gradient [N, in] by its input."""
+        """The gradient with respect to the input: [N, in]."""
         ...
 
 
 class DenseLinear:
-    """With the operations that autograd uses. Gradients lie in the same place at every step."""
+    """Uses the same operations as autograd. Gradient tensors keep their addresses from step to
+    step.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """weight [out, in], bias [out]."""
@@ -108,12 +119,10 @@ class DenseLinear:
 
 
 class SequentialByHand:
-    """Forward and backward of the network."""
+    """Forward and backward of a sequential network of linear layers."""
 
     def __init__(self, stages: Sequence[Stage], linears: Sequence[Linear] | None = None) -> None:
-        """`linears` are what the stages are computed by: if none are given, dense layers on the
-        module's own parameters.
-        """
+        """`linears` compute the stages; by default dense layers on the module's own parameters."""
         if linears is None:
             linears = [DenseLinear(stage.linear.weight, stage.linear.bias) for stage in stages]
         self._linears: Sequence[Linear] = linears
@@ -121,14 +130,14 @@ class SequentialByHand:
 
     @torch.no_grad()
     def logits(self, x: Any) -> Tensor:
-        """[N, classes] of a batch, as the first layer takes it."""
+        """Logits [N, classes] of a batch in the first layer's input format."""
         logits: Tensor = self._activations(x)[-1]
         return logits
 
     @torch.no_grad()
     def backward(self, x: Any, y: Tensor, smoothing: float = 0.0) -> Tensor:
-        """The loss of a batch, x as the first layer takes it ([N, in]) and y [N]; gradients are
-        left in the parameters' `.grad`, and overwritten by the next step.
+        """The loss of a batch: x in the first layer's input format ([N, in]), y [N]. Gradients are
+        left in the parameters' `.grad` and overwritten by the next step.
         """
         inputs = self._activations(x)
         loss, g = cross_entropy(inputs.pop(), y, smoothing)
@@ -141,7 +150,7 @@ class SequentialByHand:
         return loss
 
     def _activations(self, x: Any) -> list[Any]:
-        """Every layer's input, and the logits."""
+        """Every layer's input, then the logits."""
         found = [x]
         for linear, relu in zip(self._linears, self._relu, strict=True):
             out = linear.out(found[-1])

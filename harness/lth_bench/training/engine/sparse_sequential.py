@@ -1,8 +1,8 @@
-"""Sequential networks of linear layers that store and compute their kept weights only.
+"""Sequential networks of linear layers that store and compute only their kept weights.
 
-Under a mask that stays as it is, a pruned weight's product is zero and its gradient is thrown away.
-Leaving both out gives the same numbers up to rounding, and leaves out with them every input pixel,
-unit and optimiser entry that no kept weight touches.
+Under a fixed mask a pruned weight contributes nothing and its gradient is discarded. Skipping both
+gives the same numbers up to rounding, and also skips every input pixel, unit and optimizer entry
+that no kept weight touches.
 
 LeNet-300-100, batch 128, Adam, random masks: a whole step's time over that of its bare dense matrix
 products (one AVX-512 core of a busy machine, CPU time, medians of 15 ratios of neighbouring blocks
@@ -13,9 +13,9 @@ of 20 steps):
     dense, by hand    1.37  1.42  1.50  1.42  1.42  1.38
     kept only         2.46  1.60  1.22  0.74  0.51  0.38
 
-Leaving out whole pixels and units instead gains next to nothing: in IMP's ladder on MNIST hardly a
-pixel or unit is without weights above a density of 0.05, and at 0.036 only 6 to 9% of the products
-would fall away (three ladders of 18 rounds; Adam for 2 and 8 epochs a round, SGD for 2).
+Skipping whole pixels and units instead gains almost nothing: with IMP on
+MNIST almost every pixel and unit keeps a weight above a density of 0.05, and at 0.036 only 6 to 9%
+of the products could be skipped (three runs of 18 rounds; Adam, 2 and 8 epochs a round; SGD, 2).
 """
 
 from __future__ import annotations
@@ -30,31 +30,35 @@ from lth_bench.masks import Mask
 from lth_bench.training.engine.sequential import Stage, cross_entropy
 
 DENSITY = 0.22
-"""A layer is stored sparse up to this density: at 0.21 a step takes 0.85 of that by hand."""
+"""A layer is stored sparse up to this density: at 0.21 a step takes 0.85 of the time by hand."""
 SMALLEST = 4096
-"""Weights below which a layer stays dense: there the calls cost more than the arithmetic."""
+"""Minimum number of weights for a layer to be stored sparse: below it calls cost more than
+arithmetic."""
 LARGEST = 100_000
-"""Weights that the largest layer must have, or else the network stays dense: where it has 30,000 (a
-64-300-100-10 network, batch 60), break-even is at 0.13 and stacking by 8 gains as much at 0.05."""
+"""Minimum number of weights in the largest layer; otherwise the whole network stays dense. With
+30,000 (a 64-300-100-10 network, batch 60) break-even is at density 0.13, and stacking 8 members
+gains as much at 0.05."""
 
 
 def sparse_layers(stages: Sequence[Stage], mask: Mask, limit: float = DENSITY) -> frozenset[str]:
-    """The layers worth storing sparse under a mask; none where the network is better dense,
-    as it is where the largest layer's density is above `limit`.
+    """The layers worth storing sparse under a mask; empty if the network is faster dense, as it is
+    if the largest layer's density is above `limit`.
 
-    A function of the mask and the network alone, so that a rerun computes the same way.
+    Depends on the mask and the network alone, so that a rerun computes the same way.
     """
     kept = mask.kept_per_layer()
     sizes = {stage.name: stage.linear.weight.numel() for stage in stages}
     found = {n for n, s in sizes.items() if s >= SMALLEST and kept[n] <= DENSITY * s}
-    # everything else follows the largest layer's form of activations, [units, N]
+    # all other layers use the largest layer's activation format, [units, N]
     largest = max(sizes, key=lambda n: sizes[n])
     worth = sizes[largest] >= LARGEST and kept[largest] <= limit * sizes[largest]
     return frozenset(found if largest in found and worth else ())
 
 
 class SparseWeight:
-    """A weight [out, in] whose kept places are fixed: their values [kept], in rows' order."""
+    """A weight [out, in] with fixed kept positions; stores their values [kept] in
+    row-major order.
+    """
 
     def __init__(self, kept: Tensor, dtype: torch.dtype) -> None:
         rows, columns = kept.nonzero(as_tuple=True)
@@ -62,7 +66,7 @@ class SparseWeight:
         self._flat = rows * kept.shape[1] + columns
         self.values = torch.zeros(len(rows), dtype=dtype)
         self._matrix = _csr(kept.sum(1), columns, self.values, kept.shape)
-        # the transpose has its own order, into which the values are copied when it is used
+        # the transpose has its own order; values are copied into it on use
         self._order = torch.argsort(columns, stable=True)
         self._transposed_values = torch.zeros_like(self.values)
         self._transposed = _csr(
@@ -70,11 +74,13 @@ class SparseWeight:
         )
 
     def pack(self, weight: Tensor) -> Tensor:
-        """What a dense tensor [out, in] holds at the kept places: [kept]."""
+        """The entries of a dense tensor [out, in] at the kept positions: [kept]."""
         return weight.reshape(-1).index_select(0, self._flat)
 
     def unpack(self, values: Tensor) -> Tensor:
-        """[out, in] with these values [kept] at the kept places and zeros elsewhere."""
+        """A dense tensor [out, in] with these values [kept] at the kept positions, zero
+        elsewhere.
+        """
         flat = values.new_zeros(self.shape.numel())
         return flat.index_copy_(0, self._flat, values).view(self.shape)
 
@@ -90,14 +96,14 @@ class SparseWeight:
         return product
 
     def gradient(self, g: Tensor, h: Tensor) -> Tensor:
-        """g [out, N] @ hᵀ [N, in] at the kept places: [kept]."""
-        # beta=0: the places of the matrix, not its values
+        """g [out, N] @ hᵀ [N, in] at the kept positions: [kept]."""
+        # beta=0: uses the matrix's positions, not its values
         product: Tensor = torch.sparse.sampled_addmm(self._matrix, g, h.t(), beta=0.0)
         return product.values()
 
 
 def _csr(per_row: Tensor, columns: Tensor, values: Tensor, shape: torch.Size) -> Tensor:
-    """A matrix over `values`, which it shares."""
+    """A CSR matrix that shares the memory of `values`."""
     starts = torch.zeros(len(per_row) + 1, dtype=torch.int64)
     starts[1:] = per_row.cumsum(0)
     with warnings.catch_warnings():
@@ -108,14 +114,14 @@ def _csr(per_row: Tensor, columns: Tensor, values: Tensor, shape: torch.Size) ->
 
 
 class SparseSequential:
-    """The network under a mask, with the `sparse` layers' kept weights only."""
+    """The network under a mask; `sparse` layers store only their kept weights."""
 
     def __init__(self, stages: Sequence[Stage], mask: Mask, sparse: frozenset[str]) -> None:
         self.stages = tuple(stages)
         dtype = self.stages[0].linear.weight.dtype
         self.sparse = {n: SparseWeight(mask.kept[n], dtype) for n in sparse}
         self.parameters: dict[str, Tensor] = {}
-        """What the optimiser updates, keyed as in the state dict: a sparse layer's [kept] values,
+        """What the optimizer updates, keyed as in the state dict: a sparse layer's [kept] values,
         and the other parameters whole. Tensors of its own, not the module's."""
         for stage in self.stages:
             for key, parameter in stage.linear.named_parameters():
@@ -126,8 +132,8 @@ class SparseSequential:
         self._gradients = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
 
     def pack(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors in the shapes of the state dict, in the shapes of `parameters`: pruned places
-        are not read.
+        """Convert tensors from the state dict's shapes to those of `parameters`. Pruned entries are
+        not read.
         """
         return {
             key: t if (weight := self._sparse(key)) is None else weight.pack(t)
@@ -135,7 +141,7 @@ class SparseSequential:
         }
 
     def unpack(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The other way, for values, gradients and optimiser state: zeros at pruned places."""
+        """The reverse, for values, gradients and optimizer state: zeros at pruned positions."""
         return {
             key: t if (weight := self._sparse(key)) is None else weight.unpack(t)
             for key, t in tensors.items()
@@ -147,12 +153,12 @@ class SparseSequential:
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
-        """[N, classes] of a batch [N, …]."""
+        """Logits [N, classes] of a batch [N, …]."""
         return self._activations(x)[-1].t()
 
     @torch.no_grad()
     def backward(self, x: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
-        """The loss of a batch, x [N, …] and y [N]; gradients are left in the `.grad` of
+        """The loss of a batch, x [N, …] and y [N]. Gradients are left in the `.grad` of
         `parameters`.
         """
         for key, parameter in self.parameters.items():
@@ -180,7 +186,7 @@ class SparseSequential:
         return self.parameters[f"{stage.name}.weight"], self.parameters.get(f"{stage.name}.bias")
 
     def _activations(self, x: Tensor) -> list[Tensor]:
-        """Every layer's input, and the logits: [units, N] each."""
+        """Every layer's input, then the logits: [units, N] each."""
         found = [x.flatten(1).t().contiguous()]
         for stage in self.stages:
             weight, bias = self._of(stage)

@@ -1,1 +1,1 @@
-"""A task's data on its way to a cohort: where it lies, and each batch of it."""
+"""A task's data on its way to a cohort: where it is stored, and how batches are made."""

@@ -1,4 +1,4 @@
-"""The batches of a cohort: each member's own, a function of (seed, step) alone."""
+"""A cohort's batches. Each member's are a function of (seed, step) alone."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from lth_bench.training.recipe import Recipe
 
 
 class BatchSource(Protocol):
-    """`begin` with each slot's seed and first step; then `load` and `batch` for every step."""
+    """Call `begin` with each slot's seed and start step, then `load` and `batch` for every step."""
 
     static: bool
-    """Whether `batch` is made of operations on tensors that stay where they are."""
+    """Whether `batch` only operates on tensors at fixed addresses, so that it can be captured."""
     at_once: int
-    """How many batches one `load` ever gets ready, at most."""
+    """Maximum number of batches that one `load` prepares."""
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None: ...
 
     def load(self, done: int, steps: int = 1) -> None:
-        """Get the batches of the next `steps` updates ready, after `done` updates; at most as many
-        as `ahead` allows.
+        """Prepare the batches of the next `steps` updates, after `done` updates; `steps` is at most
+        `ahead(done)`.
         """
 
     def ahead(self, done: int) -> int:
-        """How many batches one `load` can get ready after `done` updates. Where it is more than
-        one, calling or replaying `batch` again gives the next one.
+        """How many batches one `load` can prepare after `done` updates. If more than one, each
+        further call or replay of `batch` returns the next.
         """
 
     def batch(self) -> tuple[Any, Tensor]: ...
@@ -42,7 +42,7 @@ class BatchSource(Protocol):
 def make_batch_source(
     data: TaskData, recipe: Recipe, cohort_size: int, example_major: bool
 ) -> BatchSource:
-    """The batch source of a data source."""
+    """The batch source for this kind of data."""
     if isinstance(data, StreamedData):
         return StreamedBatchSource(data, recipe, cohort_size, example_major)
     assert isinstance(data, ResidentData)
@@ -50,11 +50,11 @@ def make_batch_source(
 
 
 class ResidentBatchSource:
-    """Gathers from data on the device. What changes from step to step is which rows, and the
-    draws of the augmentation: both are looked up once an epoch.
+    """Gathers batches from data on the device. The rows and augmentation offsets of a whole epoch
+    are looked up at once.
 
-    On a GPU the place in the epoch is kept on the device, and `batch` moves it on: within an epoch
-    nothing but the captured step is launched.
+    On a GPU the position in the epoch is stored on the device and advanced by `batch`, so that
+    within an epoch only the captured step is launched.
     """
 
     static = True
@@ -72,10 +72,12 @@ class ResidentBatchSource:
         self._stays = captures(data.device)
         self.at_once = self.per_epoch if self._stays else 1
         self._augments = bool(recipe.crop or recipe.flip)
-        self._kinds = 4 if self._augments else 1  # row; then offset down, offset right, flipped
+        self._kinds = (
+            4 if self._augments else 1
+        )  # row; then offset down, offset right, flipped (see augment)
         self._used = self.per_epoch * recipe.batch_size
-        # one table [kind, slot, example of the epoch]; the slice of it for a step; on a GPU each
-        # slot's first example of the next step, and the examples of a step from there
+        # a table [kind, slot, example of the epoch], and its slice for a step; on a GPU also each
+        # slot's first example of the next step, and the offsets of a step's examples from it
         device = data.device
         self._table = torch.zeros(
             self._kinds, cohort_size, self._used, dtype=torch.int64, device=device
@@ -84,24 +86,24 @@ class ResidentBatchSource:
         self._place = torch.zeros(cohort_size, 1, dtype=torch.int64, device=device)
         self._span = torch.arange(recipe.batch_size, device=device)[None]
         self._next: int | None = None
-        """Updates done before the batch that the device is at; None before the first."""
+        """Number of updates before the device's current batch; None before the first."""
         self._epochs: list[tuple[int, int] | None] = [None] * cohort_size
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
-        """Each slot's seed and the step that it starts from."""
+        """Set each slot's seed and start step."""
         self._seeds, self._starts, self._next = seeds, starts, None
         self._offsets = sorted({start % self.per_epoch for start in starts})
 
     def ahead(self, done: int) -> int:
-        """Steps until the first slot comes to the end of its epoch."""
+        """Steps until the first slot reaches the end of its epoch."""
         if not self._stays:
             return 1
         return min(self.per_epoch - (o + done) % self.per_epoch for o in self._offsets)
 
     def load(self, done: int, steps: int = 1) -> None:
-        """Get the batches of the next `steps` updates ready, after `done` updates."""
+        """Prepare the batches of the next `steps` updates, after `done` updates."""
         if self._next != done or any((o + done) % self.per_epoch == 0 for o in self._offsets):
             self._fill(done)
         if not self._stays:
@@ -115,7 +117,7 @@ class ResidentBatchSource:
         return (start + done) % self.per_epoch * self.recipe.batch_size
 
     def _slice(self, done: int) -> None:
-        """Point to the step's part of the table, where nothing was captured that would miss it."""
+        """Select the step's slice of the table, unless a captured graph reads the table itself."""
         size = self.recipe.batch_size
         if len(self._offsets) == 1:
             place = self._position(self._starts[0], done)
@@ -126,8 +128,8 @@ class ResidentBatchSource:
         self._step = torch.stack(rows, dim=1)
 
     def _fill(self, done: int) -> None:
-        """Look up the epochs that the slots are in; those of one seed after each other, since the
-        data keeps its last permutations.
+        """Look up the slots' current epochs, grouped by seed because the data caches its last
+        permutations.
         """
         for slot in sorted(range(self.cohort_size), key=lambda s: self._seeds[s]):
             seed, epoch = self._seeds[slot], (self._starts[slot] + done) // self.per_epoch
@@ -135,8 +137,8 @@ class ResidentBatchSource:
                 continue
             self._table[0, slot] = self.data.order(seed, epoch)[: self._used]
             if self._augments:
-                draws = self.data.draws(seed, epoch, self.recipe)
-                self._table[1:, slot] = draws[:, : self._used]
+                offsets = self.data.augmentation(seed, epoch, self.recipe)
+                self._table[1:, slot] = offsets[:, : self._used]
             self._epochs[slot] = (seed, epoch)
 
     def batch(self) -> tuple[Tensor, Tensor]:
@@ -151,9 +153,11 @@ class ResidentBatchSource:
         return self.data.normalise(x), train.y.index_select(0, flat[0])
 
     def _taken(self) -> Tensor:
-        """The step's part of the table, by the places on the device, which are moved on."""
+        """The step's slice of the table at the positions stored on the device, which are then
+        advanced.
+        """
         places = (self._place + self._span).expand(self._kinds, -1, -1)
         found = self._table.gather(2, places)
-        # round and round, so that warming up reads nothing beyond
+        # modulo the epoch, so that warm-up calls do not read past the end
         self._place.add_(self.recipe.batch_size).remainder_(self._used)
         return found

@@ -1,4 +1,4 @@
-"""Where a dataset lies while it is trained on: on the device, in the host's memory, or on disk."""
+"""Where a dataset is stored during training: on the device, in host memory, or on disk."""
 
 from __future__ import annotations
 
@@ -22,50 +22,50 @@ if TYPE_CHECKING:
 VARIABLE = "LTH_BENCH_STREAM"
 CHOICES = ("auto", "always", "never")
 SHARE = 0.5
-"""Part of a memory that datasets may take; the rest is for networks and other programs."""
+"""Fraction of a memory that datasets may use; the rest is for networks and other programs."""
 KEPT_SHARE = 1 / 16
-"""Part of it that may be taken besides, so that work is done only once."""
+"""Further fraction that may hold prepared data, so that work is done once."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What there is to hold data, in bytes."""
+    """Memory available for data, in bytes."""
 
     device: int
-    """Of the device; on a CPU the host's."""
+    """Of the device; on a CPU that of the host."""
     host: int
     processes: int
-    """Worker processes on this machine, which all hold data of their own."""
+    """Worker processes on this machine, each with its own copy of the data."""
     devices: int = 1
-    """GPUs that they are spread over; 0 on a CPU."""
+    """GPUs that the workers use; 0 on a CPU."""
 
     @property
     def sharers(self) -> int:
-        """Processes on one device."""
+        """Processes per device."""
         return -(-self.processes // self.devices) if self.devices else self.processes
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one dataset lies, and the sentence that says so where that is not on the device."""
+    """Where one dataset is stored, and a note for the user if that is not the device."""
 
     where: Literal["device", "memory", "disk"]
     note: str | None
     keep: int
-    """Bytes that may stay on the device besides: a streamed dataset's validation or test split, or
-    batches prepared for later trainings."""
+    """Further bytes that may stay on the device: a streamed dataset's validation or test split,
+    or batches prepared for later trainings."""
     threads: int
-    """Threads that read ahead, in each process."""
+    """Threads that read ahead, per process."""
 
     def opener(self, dataset: Any) -> Callable[[Path], Any]:
-        """The dataset's method that opens it for this placement; its answer is for `make_data`."""
+        """The dataset's method that opens it for this placement; pass its result to `make_data`."""
         method: Callable[[Path], Any] = dataset.open if self.where == "disk" else dataset.load
         return method
 
 
 def memory_of(devices: Sequence[str]) -> Memory:
-    """Of a run whose worker processes have these devices, one each. The smallest of their
-    memories, and the whole of it, not what is free just now: every process shall choose alike.
+    """Memory for a run with one worker process per entry of `devices`. Uses the smallest device's
+    total memory, not what is currently free, so that every process makes the same choice.
     """
     host, gpus = _host_memory(), {d for d in devices if d != "cpu"}
     if not gpus:
@@ -83,10 +83,11 @@ def choose(
     memory: Memory,
     environment: Mapping[str, str] = os.environ,
 ) -> Placement:
-    """On the device where it fits; else in the host's memory; else on disk.
+    """Choose the device if the dataset fits there, else host memory, else disk.
 
-    A dataset can be read from disk if it has a method `open`. `LTH_BENCH_STREAM` set to `always` or
-    `never` overrules sizes. UserError where it fits nowhere, and for any other value.
+    A dataset can be streamed from disk if it has a method `open`. `LTH_BENCH_STREAM` set to
+    `always` or `never` overrides the sizes. UserError if the dataset fits nowhere, or for any other
+    value.
     """
     wish = environment.get(VARIABLE) or "auto"
     if wish not in CHOICES:
@@ -101,13 +102,13 @@ def choose(
         note = f"{name} streams from {source}: {_size(size)} decoded, {why}" if source else None
         return Placement(where, note, keep, threads)
 
-    # decoding holds it twice, and then every process has its own
+    # decoding takes twice the memory; then every process has its own copy
     fits_host = (2 + memory.processes) * size <= SHARE * memory.host
     fits_device = memory.sharers * size <= SHARE * memory.device
     if wish == "never" or (wish == "auto" and fits_host and fits_device):
         return put("device")
     if wish == "always":
-        return put("disk" if on_disk else "memory", f"as {VARIABLE} says")
+        return put("disk" if on_disk else "memory", f"because {VARIABLE}=always")
     have = f"this machine has {_size(memory.host)} for {memory.processes} processes"
     if memory.devices:
         have = f"the device has {_size(memory.device)}, the host {_size(memory.host)}"
@@ -116,16 +117,17 @@ def choose(
     if on_disk:
         return put("disk", have)
     raise UserError(
-        f"dataset {name!r} takes {_size(size)} decoded, and {have}, of which half is for data. Use "
-        f"fewer --workers, make an image folder of it, which can be read from disk, or set "
-        f"{VARIABLE}=never to try all the same"
+        f"dataset {name!r} takes {_size(size)} decoded, but {have}, half of which may hold data. "
+        "Use "
+        f"fewer --workers, convert it to an image folder, which can be streamed from disk, or set "
+        f"{VARIABLE}=never to try anyway"
     )
 
 
 def make_data(
     opened: Any, placement: Placement, val_size: int, device: torch.device
 ) -> tuple[TaskData, Examples]:
-    """The training and validation splits of a task on a device, and the test split apart."""
+    """The training and validation splits of a task on a device, and separately the test split."""
     from lth_bench.training.input.resident import ResidentData, ResidentSplit
     from lth_bench.training.input.streaming import HostArrays, StreamedData
 

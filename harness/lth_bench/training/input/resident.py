@@ -1,6 +1,6 @@
 """A dataset on the device: uint8 pixels, whole batches gathered, normalised and augmented there.
 
-No loader and no worker: on the small networks of this field, per-image conversion costs more
+There is no data loader: for this field's small networks, converting images one by one costs more
 than the training step.
 """
 
@@ -22,7 +22,7 @@ from lth_bench.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class ResidentSplit:
-    """Examples of one split: x uint8 [N, C, H, W], y int64 [N], on the device."""
+    """One split: images x uint8 [N, C, H, W] and labels y int64 [N], on the device."""
 
     x: Tensor
     y: Tensor
@@ -31,7 +31,7 @@ class ResidentSplit:
         return self.y.numel()
 
     def without_background(self, background: Background, dtype: torch.dtype) -> SparseImages:
-        """The images, normalised, less the background; made once."""
+        """The normalised images without their background; computed once."""
         known = self._sparse.get(dtype)
         if known is None or known[0] is not background:
             shades = background.shades.to(dtype)
@@ -46,12 +46,12 @@ class ResidentSplit:
         return {}
 
     def take(self, index: Tensor) -> ResidentSplit:
-        """The examples at positions int64 [n], as a split of their own."""
+        """The examples at positions int64 [n], as a new split."""
         return ResidentSplit(self.x[index], self.y[index])
 
 
 class ResidentData(TaskData):
-    """The training and validation splits of a task, all on its device."""
+    """A task's training and validation splits, stored entirely on its device."""
 
     train: ResidentSplit
     val: ResidentSplit
@@ -59,7 +59,7 @@ class ResidentData(TaskData):
     def __init__(
         self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
     ) -> None:
-        """`keep`: bytes of prepared batches that may be kept for later trainings."""
+        """`keep`: bytes of prepared batches that may be cached for later trainings."""
         train, val = split(len(arrays.train_y), arrays.train_y, val_size, arrays.fingerprint())
         x = arrays.train_x[train]
         self.train = ResidentSplit(x.to(device), arrays.train_y[train].to(device))
@@ -68,7 +68,7 @@ class ResidentData(TaskData):
         super().__init__(count_values(x), arrays.info.input_shape, arrays.classes, device)
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """Gathered on the device."""
+        """The batch's images, gathered on the device."""
         epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
         part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
         return self.train.x.index_select(0, self.order(seed, epoch)[part])

@@ -1,4 +1,4 @@
-"""Images without their background, as sparse matrices, and the batches of them that are kept."""
+"""Images without their background as sparse matrices, and a cache of their batches."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import torch
 from torch import Tensor
 
 ROWS = 256
-"""Images made sparse at a time: they stay in fast caches."""
+"""Images converted at a time: they fit in fast caches."""
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """A sparse matrix [lines, n], line by line."""
+    """A sparse matrix [lines, n] in row order."""
 
     places: Tensor
     """int32 [values]: the column of each value."""
     starts: Tensor
-    """int32 [lines + 1]: where each line's values begin, and where the last one's end."""
+    """int32 [lines + 1]: where each row's values begin, then where the last row's end."""
     values: Tensor
     """[values]."""
 
     def times(self, table: Tensor) -> Tensor:
         """The product [lines, k] with a dense matrix [n, k]."""
-        # torch's kernel for bags of embeddings is this product, and twice as fast as that of
-        # torch.sparse; F.embedding_bag checks first. 0: the weighted sum
+        # torch's embedding-bag kernel computes this product twice as fast as torch.sparse does;
+        # F.embedding_bag would check its arguments first. 0: weighted sum
         product: Tensor = torch.embedding_bag(
             table, self.places, self.starts, False, 0, False, self.values, include_last_offset=True
         )[0]
@@ -36,13 +36,13 @@ class SparseRows:
 
     @property
     def bytes(self) -> int:
-        """What it takes in memory."""
+        """Its size in memory."""
         return sum(t.nbytes for t in (self.places, self.starts, self.values))
 
 
 @dataclass(frozen=True)
 class SparseBatch:
-    """N images less their background, and after them an image of ones."""
+    """N images without their background, followed by an image of ones."""
 
     by_image: SparseRows
     """[N + 1, pixels]"""
@@ -51,10 +51,10 @@ class SparseBatch:
 
 
 class SparseImages:
-    """The images of a split less their background."""
+    """The images of a split without their background."""
 
     def __init__(self, x: Tensor, background: int, shades: Tensor) -> None:
-        """x uint8 [N, 1, H, W]; `shades` [256] is every pixel value as training sees it."""
+        """x uint8 [N, 1, H, W]; `shades` [256] is the normalised value of every pixel value."""
         from scipy.sparse import csr_array
 
         flat = x.flatten(1).numpy()
@@ -68,7 +68,7 @@ class SparseImages:
             counts.append(np.count_nonzero(there, axis=1))
             pixels.append((places % width).astype(np.int32))
             found.append(values[part.reshape(-1)[places]])
-        # the image of ones comes last
+        # the image of ones is last
         counts.append(np.array([width]))
         pixels.append(np.arange(width, dtype=np.int32))
         found.append(np.ones(width, values.dtype))
@@ -83,7 +83,9 @@ class SparseImages:
         return int(self._matrix.shape[0]) - 1
 
     def batches(self, examples: Tensor, size: int) -> Iterator[SparseBatch]:
-        """The examples at positions int64 [n], `size` at a time; the last batch may be smaller."""
+        """Batches of `size` of the examples at positions int64 [n]; the last batch may
+        be smaller.
+        """
         from scipy.sparse import csr_array
 
         width = self._matrix.shape[1]
@@ -92,7 +94,7 @@ class SparseImages:
         rows = self._matrix[np.insert(examples.numpy(), [*firsts[1:], len(examples)], len(self))]
         lines = np.append(np.arange(0, len(examples) + count, size + 1), len(examples) + count)
         ends = rows.indptr[lines]
-        # all batches side by side, so that one conversion puts all their values in order
+        # all batches side by side, so that one conversion sorts all their values
         of = np.repeat(np.arange(count, dtype=np.int32), np.diff(ends))
         shape = (rows.shape[0], count * width)
         wide = csr_array((rows.data, rows.indices + of * width, rows.indptr), shape).tocsc()
@@ -107,7 +109,7 @@ class SparseImages:
             )
 
     def in_order(self, size: int) -> list[SparseRows]:
-        """All images, `size` at a time, and after each batch an image of ones: [n + 1, pixels]."""
+        """All images in batches of `size`, each followed by an image of ones: [n + 1, pixels]."""
         if size not in self._in_order:
             batches = self.batches(torch.arange(len(self)), size)
             self._in_order[size] = [batch.by_image for batch in batches]
@@ -119,34 +121,36 @@ def _lines(places: Any, starts: Any, values: Any) -> SparseRows:
 
 
 KEPT = 2**30
-"""Bytes of batches that a process keeps, at most."""
+"""Maximum bytes of cached batches per process."""
 
 SparseLabelledBatch = tuple[SparseBatch, Tensor]
 
 
 class KeptBatches:
-    """Those of a seed's steps. What was used longest ago makes room for what is used now; what has
-    no room beside its own is not kept.
+    """A least-recently-used cache of the batches of each seed. Batches that do not fit beside
+    others of their own seed are not cached.
     """
 
     def __init__(self, room: int = KEPT) -> None:
-        """`room` is in bytes."""
+        """`room` is the capacity in bytes."""
         self.room = min(room, KEPT)
         self._kept: dict[Hashable, dict[int, SparseLabelledBatch]] = {}
         self._bytes: dict[Hashable, int] = {}
 
     @property
     def bytes(self) -> int:
-        """What is kept takes so much."""
+        """Bytes in use."""
         return sum(self._bytes.values())
 
     def use(self, name: Hashable) -> Mapping[int, SparseLabelledBatch]:
-        """Batches by step, of which `add` makes more."""
+        """The cached batches by step; extend them with `add`."""
         self._kept[name] = self._kept.pop(name, {})
         return self._kept[name]
 
     def add(self, name: Hashable, batches: Mapping[int, SparseLabelledBatch]) -> None:
-        """Keep these steps too, if there is room. They are not kept already."""
+        """Cache the batches of these steps too, if there is room. They must not be
+        cached already.
+        """
         self.use(name)
         size = sum(x.by_image.bytes + x.by_pixel.bytes for x, _ in batches.values())
         for other in [n for n in self._kept if n != name]:

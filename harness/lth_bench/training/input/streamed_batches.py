@@ -1,4 +1,4 @@
-"""The batches of a cohort whose data is streamed."""
+"""A cohort's batches if its data is streamed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from lth_bench.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class _Epoch:
-    """What one epoch of a seed looks up, on the device."""
+    """Lookups for one epoch of a seed, on the device."""
 
     labels: Tensor
     """int64 [N], in the epoch's order."""
-    draws: Tensor
-    """The augmentation, int64 [3, N]."""
+    offsets: Tensor
+    """The augmentation, int64 [3, N]; see `TaskData.augmentation`."""
 
 
 class StreamedBatchSource:
-    """Copies what was read ahead to fixed places, so that everything after it can be captured.
+    """Copies batches that were read ahead to fixed addresses, so that everything after it can be
+    captured.
 
-    Slots at the same seed and step share one reading.
+    Slots at the same seed and step share one read.
     """
 
     static = True
@@ -41,7 +42,7 @@ class StreamedBatchSource:
         data.expect(cohort_size)
 
         def rows(dtype: torch.dtype, *shape: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-            """All members' rows as the network takes them, and views of each slot's own."""
+            """All members' rows in the network's order, and a view for each slot."""
             leading = (
                 (recipe.batch_size, cohort_size)
                 if example_major
@@ -52,21 +53,21 @@ class StreamedBatchSource:
 
         self._x, self._slots_x = rows(torch.uint8, *data.input_shape)
         self._y, self._slots_y = rows(torch.int64)
-        self._draws, self._slots_draws = rows(torch.int64, 3)
+        self._offsets, self._slot_offsets = rows(torch.int64, 3)
         self._epochs: dict[tuple[int, int], _Epoch] = {}
         self._seeds: Sequence[int] = ()
         self._starts: Sequence[int] = ()
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
-        """Each slot's seed and the step that it starts from."""
+        """Set each slot's seed and start step."""
         self._seeds, self._starts = seeds, starts
 
     def ahead(self, done: int) -> int:
-        """One: every batch is prepared by itself."""
+        """Always 1: batches are prepared one at a time."""
         return 1
 
     def load(self, done: int, steps: int = 1) -> None:
-        """Get the batch of the update after `done` updates ready."""
+        """Prepare the batch of the update that follows `done` updates."""
         assert steps == 1
         size = self.recipe.batch_size
         used = {}
@@ -79,17 +80,17 @@ class StreamedBatchSource:
             self._slots_x[slot].copy_(pixels, non_blocking=True)
             self._slots_y[slot].copy_(about.labels[part])
             if self._augments:
-                self._slots_draws[slot].copy_(about.draws[:, part].T)
+                self._slot_offsets[slot].copy_(about.offsets[:, part].T)
         self._epochs = used
 
     def _about(self, seed: int, epoch: int) -> _Epoch:
         data = self.data
-        draws = data.draws(seed, epoch, self.recipe) if self._augments else torch.empty(0)
-        return _Epoch(data.train.y[data.order(seed, epoch)], draws)
+        offsets = data.augmentation(seed, epoch, self.recipe) if self._augments else torch.empty(0)
+        return _Epoch(data.train.y[data.order(seed, epoch)], offsets)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Pixels [rows, C, H, W] and labels [rows] of all members, member- or example-major."""
         x = self._x
         if self._augments:
-            x = augment(x, self.recipe.crop, *self._draws.unbind(1))
+            x = augment(x, self.recipe.crop, *self._offsets.unbind(1))
         return self.data.normalise(x), self._y

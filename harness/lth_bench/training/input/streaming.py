@@ -1,7 +1,7 @@
-"""A dataset that does not fit on the device: read, batch by batch, ahead of the training.
+"""A dataset that does not fit on the device: batches are read ahead of the training.
 
-Pixels, order, augmentation and normalisation are those of `ResidentData`: on a CPU a training has
-the same bits either way, and either way finds what the other has trained.
+Pixels, order, augmentation and normalisation equal those of `ResidentData`: on a CPU a training has
+the same bits either way, and each finds the other's finished trainings.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.recipe import Recipe
 
 BLOCK = 256
-"""Images read at a time where a whole split is gone through."""
+"""Images read at a time when a whole split is read."""
 
 
 class Source(Protocol):
-    """A dataset whose images are read when they are wanted."""
+    """A dataset whose images are read on demand."""
 
     @property
     def train(self) -> Images: ...
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 class HostArrays:
-    """Decoded arrays in the host's memory, as a source."""
+    """Decoded arrays in host memory, as a source."""
 
     def __init__(self, arrays: Arrays) -> None:
         self.train, self.train_y = InMemory(arrays.train_x), arrays.train_y
@@ -52,7 +52,7 @@ class HostArrays:
         self._x = arrays.train_x
 
     def counts(self) -> Tensor:
-        """Occurrences of each value in the training split, int64 [C, 256]."""
+        """Number of occurrences of each pixel value in the training split, int64 [C, 256]."""
         blocks = (self._x[i : i + BLOCK] for i in range(0, len(self._x), BLOCK))
         total = torch.zeros(self._x.shape[1], 256, dtype=torch.int64)
         for block in blocks:
@@ -61,19 +61,19 @@ class HostArrays:
 
 
 class StreamedPixels:
-    """Some of a source's images; stands where a tensor uint8 [N, C, H, W] on a device would."""
+    """Part of a source's images; replaces a tensor uint8 [N, C, H, W] on the device."""
 
     def __init__(
         self, images: Images, index: Tensor, reader: ImageReader, device: torch.device
     ) -> None:
-        """`index`, int64 [N] on the CPU, says which."""
+        """`index`, int64 [N] on the CPU, selects the images."""
         self.images, self.index, self._reader, self._device = images, index, reader, device
         self.shape = (len(index), *images.shape[1:])
         self._sweep: Stream | None = None
         self._width = 0
 
     def __getitem__(self, index: slice | Tensor, /) -> Tensor:
-        """Read them now. Slices that follow each other, as in an evaluation, are read ahead."""
+        """Read these images. Consecutive slices, as in an evaluation, are read ahead."""
         if isinstance(index, Tensor):
             pixels = self._now(self.index[index.cpu()])
         else:
@@ -81,7 +81,7 @@ class StreamedPixels:
         return pixels.to(self._device, non_blocking=True)
 
     def take(self, index: Tensor) -> StreamedPixels:
-        """The images at positions int64 [n], still unread."""
+        """The images at positions int64 [n], not read yet."""
         return StreamedPixels(self.images, self.index[index.cpu()], self._reader, self._device)
 
     def _slice(self, start: int, stop: int, step: int) -> Tensor:
@@ -104,7 +104,7 @@ class StreamedPixels:
         return self._sweep.take()
 
     def _is_next(self, start: int, stop: int, step: int) -> bool:
-        """Whether this is what has been read ahead."""
+        """Whether this slice has been read ahead."""
         if self._sweep is None or start != self._sweep.position * self._width:
             return False
         return step == 1 and start < stop == min(start + self._width, len(self.index))
@@ -119,7 +119,7 @@ class StreamedPixels:
 
 @dataclass(frozen=True)
 class StreamedSplit:
-    """One split: images that are read when they are wanted, labels int64 [N] on the device."""
+    """One split: images read on demand, labels int64 [N] on the device."""
 
     x: StreamedPixels
     y: Tensor
@@ -128,14 +128,14 @@ class StreamedSplit:
         return self.y.numel()
 
     def take(self, index: Tensor) -> StreamedSplit:
-        """The examples at positions int64 [n], as a split of their own, still unread."""
+        """The examples at positions int64 [n], as a new split, not read yet."""
         return StreamedSplit(self.x.take(index), self.y[index.to(self.y.device)])
 
 
 class StreamedData(TaskData):
-    """The training and validation splits of a task, read from a source while they are used.
+    """A task's training and validation splits, read from a source during training.
 
-    Not for several threads at once.
+    Not thread-safe.
     """
 
     train: StreamedSplit
@@ -149,7 +149,9 @@ class StreamedData(TaskData):
         threads: int = 1,
         keep: int = 0,
     ) -> None:
-        """`threads` read ahead. A validation split of at most `keep` bytes stays on the device."""
+        """`threads` is the number that read ahead. A validation split of at most `keep` bytes stays
+        on the device.
+        """
         self._reader = ImageReader(threads, str(device))
         self._source, self.threads, self.device = source, threads, device
         labels = source.train_y
@@ -159,7 +161,7 @@ class StreamedData(TaskData):
         self.val = self._kept(held_out, keep)
         counts = source.counts()
         for i in range(0, val_size, BLOCK):
-            # those of the validation split are taken off again: it is the smaller one
+            # subtract the validation split's counts: it is the smaller split
             counts = counts - count_values(self.val.x[i : i + BLOCK])
         _, channels, height, width = source.train.shape
         super().__init__(counts, (channels, height, width), source.classes, device)
@@ -167,25 +169,25 @@ class StreamedData(TaskData):
         self._most = 1
 
     def test(self, keep: int = 0) -> Examples:
-        """The test split, beside the others; on the device where it has at most `keep` bytes."""
+        """The test split; stored on the device if it has at most `keep` bytes."""
         source = self._source
         index = torch.arange(len(source.test_y))
         return self._kept(self._streamed(source.test, index, source.test_y), keep)
 
     def expect(self, streams: int) -> None:
-        """So many trainings with seeds or steps of their own will ask in turn."""
+        """Announce how many trainings with different seeds or steps will alternate."""
         self._most = max(self._most, streams)
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """What was read for this step, put on the device."""
+        """This step's images, copied to the device."""
         return self.host_pixels(step, seed, recipe).to(self.device, non_blocking=True)
 
     def host_pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """The same on the CPU; pinned where the device is a GPU.
+        """This step's images on the CPU, in pinned memory if the device is a GPU.
 
-        The steps after it are read ahead. A training that goes on where it stopped finds them;
-        one that starts, or has another seed, waits for its first batch. Who asks for the step that
-        was asked for last shares it.
+        The following steps are read ahead. A training that continues finds them ready; one that
+        starts, or has another seed, waits for its first batch. Repeated requests for the same step
+        share one read.
         """
         size = recipe.batch_size
         course = next((c for c in self._courses if c.leads_to(step, seed, size)), None)
@@ -195,11 +197,11 @@ class StreamedData(TaskData):
             while len(self._courses) >= self._most:
                 self._courses.pop(0).stream.close()
             course = _Course(data=self, reader=self._reader, seed=seed, recipe=recipe, start=step)
-        self._courses.append(course)  # the last used comes last
+        self._courses.append(course)  # most recently used last
         return course.at(step)
 
     def close(self) -> None:
-        """End the threads. They also end when the data is no longer referenced."""
+        """Stop the threads. They also stop when the data is garbage-collected."""
         for course in self._courses:
             course.stream.close()
         self._reader.close()
@@ -218,7 +220,7 @@ class StreamedData(TaskData):
 
 
 class _Course:
-    """One training's way through the data."""
+    """One training's sequence of batches."""
 
     def __init__(
         self, *, data: StreamedData, reader: ImageReader, seed: int, recipe: Recipe, start: int
@@ -233,7 +235,7 @@ class _Course:
         )
 
     def leads_to(self, step: int, seed: int, size: int) -> bool:
-        """Whether the batch of this step is its next, or the one it gave last."""
+        """Whether this step's batch is the next in sequence, or the one returned last."""
         if (seed, size) != (self._seed, self._size):
             return False
         next_one = self.stream.position
@@ -247,7 +249,7 @@ class _Course:
 
     def _index(self, step: int) -> Tensor:
         epoch, position = divmod(step, self._per_epoch)
-        if epoch != self._epoch:  # steps only ever go on
+        if epoch != self._epoch:  # steps never go back
             self._epoch, self._order = epoch, self._data.host_order(self._seed, epoch)
         part = self._order[position * self._size : (position + 1) * self._size]
         return self._data.train.x.index[part]

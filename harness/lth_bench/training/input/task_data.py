@@ -1,4 +1,4 @@
-"""What training needs of a task's data, wherever the pixels lie."""
+"""What training needs of a task's data, wherever the pixels are stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from lth_bench.training.recipe import Recipe
 
 
 class Pixels(Protocol):
-    """Images of a split: a tensor uint8 [N, C, H, W] on the device, or what stands in its place."""
+    """Images of a split: a tensor uint8 [N, C, H, W] on the device, or an object that
+    replaces it.
+    """
 
     @property
     def shape(self) -> Sequence[int]:
@@ -46,26 +48,26 @@ class Examples(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, index: Tensor) -> Examples:
-        """The examples at positions int64 [n], as a split of their own."""
+        """The examples at positions int64 [n], as a new split."""
         ...
 
 
 @dataclass(frozen=True)
 class Background:
-    """A split's most frequent pixel value."""
+    """The training split's most frequent pixel value."""
 
     value: int
-    """As it is stored, 0 to 255."""
+    """As stored, 0 to 255."""
     share: float
-    """Of all pixels, 0 to 1."""
+    """Fraction of all pixels with this value, 0 to 1."""
     others: int
-    """Pixels that have another value."""
+    """Number of pixels with another value."""
     shades: Tensor
-    """float32 [256]: every pixel value as training sees it."""
+    """float32 [256]: the normalised value of every pixel value."""
 
 
 class TaskData(ABC):
-    """The training and validation splits of a task on a device. The test split is not here."""
+    """A task's training and validation splits on a device. The test split is not part of it."""
 
     train: Examples
     val: Examples
@@ -77,24 +79,26 @@ class TaskData(ABC):
         classes: int,
         device: torch.device,
     ) -> None:
-        """`counts` are the occurrences of each value in the training split, int64 [C, 256]."""
+        """`counts`: number of occurrences of each pixel value in the training split, int64 [C,
+        256].
+        """
         mean, std = stats_of_counts(counts)
         # (x / 255 − mean) / std as one multiply and one add; a constant channel keeps std 1
         std = torch.where(std > 0, std, torch.ones_like(std))
         self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
         self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
         self.background = self._background(counts) if len(counts) == 1 else None
-        """Of the training split; None where images have several channels."""
+        """Of the training split; None for images with several channels."""
         self.device = device
         self.input_shape = input_shape
         self.classes = classes
         self.order = lru_cache(maxsize=4)(self._order)
-        self._draws = lru_cache(maxsize=2)(self.draws)
-        # on a GPU its memory is for training
+        self._augmentation = lru_cache(maxsize=2)(self.augmentation)
+        # on a GPU, device memory is left to training
         self.sample = self._sample if device.type == "cuda" else lru_cache(1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """uint8 pixels [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
+        """uint8 pixels [N, C, H, W] to float32 with mean 0 and standard deviation 1 per channel."""
         return x.to(torch.float32).mul_(self._scale).add_(self._shift)
 
     def _background(self, counts: Tensor) -> Background:
@@ -105,7 +109,7 @@ class TaskData(ABC):
         return Background(value, there / whole, whole - there, shades)
 
     def _sample(self, n: int) -> Examples:
-        """`n` training examples, always the same ones; all where there are no more."""
+        """`n` training examples, always the same ones; all if there are fewer."""
         if len(self.train) <= n:
             return self.train
         chosen = torch.randperm(len(self.train), generator=generator("train sample"))[:n]
@@ -119,10 +123,10 @@ class TaskData(ABC):
         """The same on the CPU."""
         return torch.randperm(len(self.train), generator=generator("order", seed, epoch))
 
-    def draws(self, seed: int, epoch: int, recipe: Recipe) -> Tensor:
-        """The epoch's augmentation, int64 [3, N] on the device: rows down, columns right, flipped.
+    def augmentation(self, seed: int, epoch: int, recipe: Recipe) -> Tensor:
+        """The epoch's augmentation, int64 [3, N] on the device: offset down, offset right, flipped.
 
-        N runs over the epoch's order, not over the split.
+        N follows the epoch's order, not the split's.
         """
         n, random = len(self.train), generator("augment", seed, epoch)
         flips = torch.rand(n, generator=random) < (0.5 if recipe.flip else 0.0)
@@ -130,31 +134,31 @@ class TaskData(ABC):
         return torch.cat((offsets, flips[None].long())).to(self.device)
 
     def batch(self, step: int, seed: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-        """The batch of the update that leads from `step` to `step + 1`: float [N, C, H, W], [N].
+        """The batch of the update from `step` to `step + 1`: float [N, C, H, W], labels [N].
 
-        A pure function of (seed, step) and the batch size, so that a training that starts late
-        continues with the data that the dense run would have seen.
+        A pure function of (seed, step) and the batch size, so that a training that starts late sees
+        the same data as the dense run did from there.
         """
         epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
         part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
         x = self.pixels(step, seed, recipe)
         if recipe.crop or recipe.flip:
-            x = augment(x, recipe.crop, *self._draws(seed, epoch, recipe)[:, part])
+            x = augment(x, recipe.crop, *self._augmentation(seed, epoch, recipe)[:, part])
         return self.normalise(x), self.train.y[self.order(seed, epoch)[part]]
 
     @abstractmethod
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """That batch as it was decoded: uint8 [N, C, H, W] on the device, not to be written to."""
+        """That batch before normalisation: uint8 [N, C, H, W] on the device; do not modify it."""
 
     def close(self) -> None:  # noqa: B027  # most have nothing to end
-        """End what reads ahead, if anything does. The data cannot be used any more."""
+        """Stop reading ahead, if the data does that. The data cannot be used afterwards."""
 
 
 def augment(x: Tensor, crop: int, down: Tensor, right: Tensor, flipped: Tensor) -> Tensor:
     """Crop and flip uint8 images [N, C, H, W] after padding `crop` black pixels on each side.
 
-    `down` and `right` [N] are offsets into the padded image, 0 to 2 · crop; where `flipped` [N] is
-    not 0 the image is mirrored left to right.
+    `down` and `right` [N] are offsets into the padded image, 0 to 2 · crop; images with `flipped`
+    [N] not 0 are mirrored left to right.
     """
     n, channels, height, width = x.shape
     rows = torch.arange(height, device=x.device).expand(n, -1)

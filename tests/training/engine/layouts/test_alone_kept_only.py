@@ -30,9 +30,9 @@ def sparse_mask(monkeypatch):
     monkeypatch.setattr(sparse_sequential, "LARGEST", 1000)
 
     def make(bench):
-        draws = torch.Generator().manual_seed(4)
-        kept = {x.name: torch.rand(x.shape, generator=draws) < 0.17 for x in bench.layers}
-        kept["fc3"] = torch.rand(kept["fc3"].shape, generator=draws) < 0.6
+        rng = torch.Generator().manual_seed(4)
+        kept = {x.name: torch.rand(x.shape, generator=rng) < 0.17 for x in bench.layers}
+        kept["fc3"] = torch.rand(kept["fc3"].shape, generator=rng) < 0.6
         kept["fc1"][3] = False
         kept["fc1"][:, :5] = False
         kept["fc2"][:, 3] = False

@@ -30,7 +30,7 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Net:
-    """Tensors of whole vectors: a CPU's fused optimiser rounds otherwise in what is left over.
+    """Tensors of whole vectors: a CPU's fused optimizer rounds otherwise in what is left over.
     Batch norm, a frozen layer, and a parameter that nothing uses.
     """
 

@@ -18,7 +18,7 @@ from lth_bench.models.mlp import MLP, LeNet300100
 from lth_bench.models.resnet import ResNet18, ResNet20
 from lth_bench.models.vgg import VGG16BN
 from lth_bench.models.wide_resnet import WideResNet
-from lth_bench.training.behaviour import habits_of
+from lth_bench.training.behaviour import side_effects_of
 from lth_bench.training.engine.layouts import make_layout
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.engine.stacking.agree import how_it_stacks
@@ -300,7 +300,7 @@ def test_draws():
     ):
         module = model(3)
         torch.set_rng_state(state)
-        assert habits_of(module, (1, 6, 6)).draws == expected
+        assert side_effects_of(module, (1, 6, 6)).generators == expected
         how_it_stacks(module, (1, 6, 6))
         # nobody else's draws change
         assert torch.equal(torch.get_rng_state(), state)

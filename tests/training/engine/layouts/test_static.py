@@ -51,7 +51,7 @@ FORBIDDEN = (
 
 @dataclass(frozen=True)
 class Small:
-    """Tensors of whole vectors, so that the optimiser is fused here as it is on a GPU."""
+    """Tensors of whole vectors, so that the optimizer is fused here as it is on a GPU."""
 
     def build(self, input_shape, classes):
         return nn.Sequential(

@@ -309,7 +309,7 @@ def test_whatever_generator_a_network_draws_from_its_training_repeats(
     draw, kind, make_bench, request_of, stack, hand
 ):
     bench = make_bench(Model(lambda: Noisy(draw)), DOUBLE)
-    assert bench.network.habits.draws == {kind}
+    assert bench.network.side_effects.generators == {kind}
     assert bench.network.stacks is None
     np.random.seed(1)
     first = stack(bench, [request_of(bench)])[0].outcome.values

@@ -1,4 +1,4 @@
-"""Cohort size 1: the network itself, and on a CPU three shortcuts for sequential networks."""
+"""Cohort size 1: the plain network, and on a CPU three fast paths for sequential networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.best import BestStates
-from lth_bench.training.engine.network import EVAL_BATCH, Network, losses_and_rights
+from lth_bench.training.engine.network import EVAL_BATCH, Network, loss_and_correct_sums
 from lth_bench.training.engine.sequential import SequentialByHand, stages_of
 from lth_bench.training.engine.sparse_input.batches import SparseBatchSource
 from lth_bench.training.engine.sparse_input.linear import sparse_stages, trains_so
@@ -26,7 +26,7 @@ from lth_bench.training.request import FitRequest, Parametrize, Penalty, Values
 
 
 class Plain(Layout):
-    """One member, trained as any PyTorch network is. The one layout that knows `parametrize`."""
+    """One member, trained like any PyTorch network. The only layout that supports `parametrize`."""
 
     variant = "plain"
 
@@ -53,11 +53,11 @@ class Plain(Layout):
 
 
 class ByHand(Plain):
-    """As `Plain`, bit for bit, with the network's own backward where autograd is not asked for."""
+    """Like `Plain`, bit for bit, with a hand-written backward pass when autograd is not needed."""
 
     @classmethod
     def takes(cls, network: Network, recipe: Recipe) -> bool:
-        """Whether this network can be trained so."""
+        """Whether this network can be trained with this layout."""
         cpu = network.device.type == "cpu"
         return cpu and recipe.dtype != "bfloat16" and stages_of(network.module) is not None
 
@@ -76,18 +76,18 @@ class ByHand(Plain):
 
 
 class KeptOnly(Layout):
-    """One member, whose pruned weights are neither stored nor computed.
+    """One member whose pruned weights are neither stored nor computed.
 
-    Only for trainings that no callback changes or looks into between backward and update: the mask
-    stays, and pruned weights have no gradients here. The same as `Plain` up to rounding.
+    Only for trainings without callbacks between backward and update: the mask is fixed, and pruned
+    weights have no gradients here. Equals `Plain` up to rounding.
     """
 
     variant = "kept_only"
 
     @classmethod
     def takes(cls, network: Network, request: FitRequest, limit: float = DENSITY) -> bool:
-        """Whether this training can and should be run so: the largest layer has at most this
-        density.
+        """Whether this training can and should use this layout: the largest layer's density is at
+        most `limit`.
         """
         callbacks = (request.on_step, request.penalty, request.parametrize)
         if any(c is not None for c in callbacks) or request.recipe.dtype == "bfloat16":
@@ -126,7 +126,7 @@ class KeptOnly(Layout):
         to_start(self.optimizer)
         self._step = direct_step(self.optimizer)
         self._factors, self._open = {}, {}
-        self.best = BestStates(self)  # of other shapes
+        self.best = BestStates(self)  # its tensors have other shapes
         super().begin(seeds, starts, values, masks, penalties=penalties, parametrize=parametrize)
 
     def packed(self, values: Values) -> Values:
@@ -144,7 +144,7 @@ class KeptOnly(Layout):
         raise AssertionError("a training with on_step has dense gradients")
 
     def optimizer_state(self, slot: int) -> dict[str, dict[str, Any]]:
-        raise AssertionError("a training with on_step has dense optimiser state")
+        raise AssertionError("a training with on_step has dense optimizer state")
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         x = x.to(self.network.dtype)
@@ -152,7 +152,7 @@ class KeptOnly(Layout):
 
     @torch.no_grad()
     def evaluated(self) -> Tensor:
-        return losses_and_rights(self._logits(self.data.val))
+        return loss_and_correct_sums(self._logits(self.data.val))
 
     def _logits(self, split: Examples) -> Iterator[tuple[Tensor, Tensor]]:
         for i in range(0, len(split), EVAL_BATCH):
@@ -161,17 +161,15 @@ class KeptOnly(Layout):
 
 
 class SparseInput(Layout):
-    """One member, whose first layer leaves out the images' background. The same as `Plain` up to
-    rounding.
-    """
+    """One member whose first layer skips the images' background. Equals `Plain` up to rounding."""
 
     variant = "sparse_input"
 
     @classmethod
     def takes(cls, network: Network, data: TaskData, request: FitRequest) -> bool:
-        """Whether this training can and should be run so."""
+        """Whether this training can and should use this layout."""
         if request.penalty is not None or request.parametrize is not None:
-            return False  # they want autograd
+            return False  # these need autograd
         return leaves_out_background(network, data, request.recipe)
 
     def make_batch_source(self) -> BatchSource:
@@ -192,9 +190,9 @@ class SparseInput(Layout):
 
     def evaluated(self) -> Tensor:
         found = self.network.sparse_logits(self._sequential, self.data.val, self.data)
-        return losses_and_rights(found)
+        return loss_and_correct_sums(found)
 
 
 def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:
-    """Whether trainings of this network on these images can and should be run so."""
+    """Whether trainings of this network on this dataset can and should skip the background."""
     return trains_so(recipe) and sparse_stages(network.module, data, network.device) is not None

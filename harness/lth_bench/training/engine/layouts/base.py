@@ -1,4 +1,4 @@
-"""What every layout does: load members, step, mask, look into one member, evaluate."""
+"""What every layout does: load members, take steps, enforce masks, read one member, evaluate."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from lth_bench.training.request import Parametrize, Penalty, Values
 
 
 class Layout(ABC):
-    """The parameters, buffers and optimiser state of `cohort_size` members, and their step.
+    """The parameters, buffers and optimizer state of `cohort_size` members, and their training
+    step.
 
-    The step is `forward_backward` and then `update`, both made of operations on tensors that stay
-    where they are, with nothing read back: on a GPU each is captured once as a CUDA graph and
-    replayed, for every later cohort of this layout too. Callbacks come between the two. `advance`
-    takes the steps between which nothing happens, several of them in one graph.
+    A step is `forward_backward` followed by `update`. Both operate on tensors at fixed addresses
+    and read nothing back to the host: on a GPU each is captured once as a CUDA graph and replayed,
+    also for every later cohort of this layout. Callbacks run between the two. `advance` takes steps
+    without callbacks, several per graph.
     """
 
     variant: ClassVar[str]
     """How the layout computes, as recorded with every training."""
 
     example_major: ClassVar[bool] = False
-    """Whether a batch's rows go through all members' first example, then their second, …"""
+    """Whether a batch's rows are ordered by example, then by member."""
 
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
         self.network, self.data, self.recipe, self.cohort_size = network, data, recipe, cohort_size
         self.device = network.device
-        # a CUDA graph has one list of operations for every mask
+        # a captured graph must work for every mask
         self.static = captures(network.device)
         self.batch_source = self.make_batch_source()
         self.penalties: dict[int, Penalty] = {}
@@ -51,7 +52,7 @@ class Layout(ABC):
         to_start(self.optimizer)
         self._step = direct_step(self.optimizer)
         self.losses = torch.zeros(cohort_size, device=self.device, dtype=torch.float64)
-        """Sum of each member's training losses since `begin`."""
+        """Sum of each member's training losses since `begin`: [cohort size]."""
         self._evaluated = torch.zeros(2, cohort_size, device=self.device, dtype=torch.float64)
         self.best = BestStates(self)
         self._factors: dict[str, Tensor] = {}
@@ -71,37 +72,37 @@ class Layout(ABC):
         self._starts: Sequence[int] = ()
 
     def make_batch_source(self) -> BatchSource:
-        """What gives `backward` its batches."""
+        """The source of the batches given to `backward`."""
         return make_batch_source(self.data, self.recipe, self.cohort_size, self.example_major)
 
     @abstractmethod
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Parameters, which are leaves, and buffers, keyed as in the state dict."""
+        """Parameters (autograd leaves) and buffers, keyed as in the state dict."""
 
     @abstractmethod
     def member(self, tensor: Tensor, slot: int) -> Tensor:
-        """One member's part of a parameter, buffer, gradient or optimiser state: a view."""
+        """A view of one member's part of a parameter, buffer, gradient or optimizer state."""
 
     @abstractmethod
     def backward(self, x: Any, y: Tensor) -> None:
-        """From one of the source's batches: add to `losses`, and leave the gradients of all
-        members in the parameters' `.grad`.
+        """Process one batch from the source: add to `losses`, and leave all members' gradients in
+        the parameters' `.grad`.
         """
 
     @abstractmethod
     def evaluated(self) -> Tensor:
-        """[2, cohort size], float64: sum of the validation losses, and examples that are right."""
+        """[2, cohort size], float64: summed validation losses, and number of correct examples."""
 
     def part(self, tensors: Mapping[str, Tensor], slot: int) -> dict[str, Tensor]:
-        """One member's part of tensors that lie as the layout's do, as the state dict has it."""
+        """One member's part of tensors stored as the layout's are, in the state dict's shapes."""
         return {k: self.member(t, slot) for k, t in tensors.items()}
 
     def packed(self, values: Values) -> Values:
-        """A member's values as the layout holds them."""
+        """A member's values in the layout's own storage format."""
         return values
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and accuracy of these slots. One synchronisation."""
+        """Validation loss and accuracy of these slots. One device synchronisation."""
         if self._evaluates_by_graph:
             found = self.graphs.evaluation(self.evaluated, self._evaluated)
         else:
@@ -112,7 +113,7 @@ class Layout(ABC):
 
     @property
     def _evaluates_by_graph(self) -> bool:
-        # what `parametrize` computes is another function for every cohort
+        # `parametrize` is a different function in every cohort
         resident = isinstance(self.data.val.x, Tensor)
         return self.static and resident and self.parametrize is None
 
@@ -126,17 +127,17 @@ class Layout(ABC):
         penalties: Mapping[int, Penalty],
         parametrize: Parametrize | None = None,
     ) -> None:
-        """Put `cohort_size` members into the slots, with a fresh optimiser."""
+        """Load `cohort_size` members into the slots, with fresh optimizer state."""
         self.penalties, self.parametrize = dict(penalties), parametrize
         self._seeds, self._starts = seeds, starts
-        # before the capture, whose warm-up computes with them, and before the values, which those
-        # of the members before must not touch
+        # before the capture, whose warm-up uses the masks, and before the values are loaded, which
+        # the previous members' masks must not touch
         self._set_masks(masks)
         if self._can_replay:
             self.batch_source.begin(seeds, starts)
             self.batch_source.load(0)
             self._capture()
-            # a cohort that was not replayed has put its own gradients there
+            # a cohort that ran without replay left its own gradient tensors there
             for parameter, gradient in zip(self.parameters.values(), self._grads, strict=True):
                 parameter.grad = gradient
         self.batch_source.begin(seeds, starts)
@@ -162,10 +163,10 @@ class Layout(ABC):
     def advance(
         self, done: int, steps: int, lr: Callable[[int], float], stop: Callable[[], bool]
     ) -> int:
-        """Up to `steps` whole steps after `done` steps since `begin`, with nothing between them.
+        """Take up to `steps` whole steps, starting `done` steps after `begin`.
 
-        `lr` gives the rate of the n-th step since `begin`; `stop` is asked after every launch.
-        Returns how many steps were taken, at least one.
+        `lr(n)` is the learning rate of the n-th step since `begin`; `stop()` is checked after every
+        launch. Returns the number of steps taken, at least 1.
         """
         taken = 0
         while taken < steps:
@@ -175,7 +176,7 @@ class Layout(ABC):
         return taken
 
     def _some(self, done: int, steps: int, lr: Callable[[int], float]) -> int:
-        """One step, or `SEVERAL` in one launch where nothing changes between them."""
+        """Take one step, or `SEVERAL` in one launch if nothing changes between them."""
         if steps >= SEVERAL and self._replays and (graph := self.graphs.several) is not None:
             rate = lr(done)
             same = self.batch_source.ahead(done) >= SEVERAL and lr(done + SEVERAL - 1) == rate
@@ -189,12 +190,12 @@ class Layout(ABC):
         return 1
 
     def forward_backward(self, done: int) -> None:
-        """Batch, forward, backward of the step after `done` steps since `begin`."""
+        """Batch, forward and backward of the step that follows `done` steps since `begin`."""
         self.batch_source.load(done)
-        if draws := self.network.habits.draws:
-            # a function of (seed, step) too; such a network trains at cohort size 1
+        if generators := self.network.side_effects.generators:
+            # random numbers are a function of (seed, step); such a network trains at cohort size 1
             seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
-            seed_global(seed, self.device, draws)
+            seed_global(seed, self.device, generators)
         if self._replays:
             assert self.graphs.step is not None
             self.graphs.step[0]()
@@ -202,7 +203,7 @@ class Layout(ABC):
             self._forward_backward()
 
     def update(self, lr: float) -> None:
-        """The optimiser's update at this rate, then the masks."""
+        """The optimizer update at this learning rate, then the masks."""
         self._set_lr(lr)
         if self._replays:
             assert self.graphs.step is not None
@@ -221,8 +222,12 @@ class Layout(ABC):
 
     @property
     def _can_replay(self) -> bool:
-        """Whether this cohort's step is one that a captured graph repeats."""
-        plain = not self.penalties and self.parametrize is None and not self.network.habits.draws
+        """Whether a captured graph can be replayed for this cohort's steps."""
+        plain = (
+            not self.penalties
+            and self.parametrize is None
+            and not self.network.side_effects.generators
+        )
         return self.static and self.graphs.possible and self.batch_source.static and plain
 
     @property
@@ -240,7 +245,7 @@ class Layout(ABC):
         self.enforce()
 
     def _capture(self) -> None:
-        """Capture the step, unless that is done. What the slots held before is lost."""
+        """Capture the step unless already done. Overwrites what the slots held."""
         if self.graphs.step is None:
             for key, parameter in self.parameters.items():
                 self._factors.setdefault(key, torch.ones_like(parameter))
@@ -250,7 +255,7 @@ class Layout(ABC):
             self._grads = [p.grad for p in self.parameters.values()]
 
     def _set_masks(self, masks: Sequence[Mask]) -> None:
-        """The masks of all slots."""
+        """Set the masks of all slots."""
         if not self.static or self.cohort_size == 1:
             for slot, mask in enumerate(masks):
                 self.set_mask(slot, mask)
@@ -264,13 +269,13 @@ class Layout(ABC):
                 missing = any(key not in p for p in parts)
                 whole = torch.ones_like(factor[0], dtype=torch.bool) if missing else factor[0]
                 factor.copy_(torch.stack([p.get(key, whole) for p in parts]))
-            for key in self._covered - covered.keys():  # by the masks of the members before
+            for key in self._covered - covered.keys():  # covered by the previous members' masks
                 self._factors[key].fill_(1.0)
         self._covered = set(covered)
         self._enforce_all()
 
     def set_mask(self, slot: int, mask: Mask) -> None:
-        """Make `mask` the one that is enforced on a slot, and enforce it."""
+        """Set the mask of a slot, and enforce it."""
         self.masks[slot] = mask
         parts = mask.items_by_key()
         self._covered |= parts.keys()
@@ -290,7 +295,7 @@ class Layout(ABC):
         self._enforce_all()
 
     def _enforce_all(self) -> None:
-        """Note which parameters a mask touches, and enforce it."""
+        """Record which parameters are masked, and enforce the masks."""
         names = [k for k in self.parameters if k in self._factors]
         names = [k for k in names if self.static or not all(self._kept_all(k))]
         self._masked = [self.parameters[k] for k in names]
@@ -302,20 +307,20 @@ class Layout(ABC):
 
     @torch.no_grad()
     def enforce(self) -> None:
-        """Pruned weights to zero, in one call for all layers."""
+        """Set pruned weights to zero, in one call for all layers."""
         if self._masked and self.parametrize is None:
             torch._foreach_mul_(self._masked, self._by)
 
     def live(self, slot: int) -> dict[str, Tensor]:
-        """A member's parameters and buffers as they are now: views."""
+        """Views of a member's current parameters and buffers."""
         return self.part({k: t.detach() for k, t in self.tensors().items()}, slot)
 
     def snapshots(self, slots: Sequence[int]) -> list[dict[str, Tensor]]:
-        """Copies of these members' values as they are now, pruned weights at +0.0."""
+        """Copies of these members' current values, with pruned weights at +0.0."""
         return copies(self, self.tensors(), slots, [self.masks[slot] for slot in slots])
 
     def gradients(self, slot: int) -> dict[str, Tensor]:
-        """A member's dense gradients by parameter; zeros where nothing flowed."""
+        """A member's dense gradients by parameter; zeros for parameters without a gradient."""
         found = {}
         for key, parameter in self.parameters.items():
             whole = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -323,9 +328,9 @@ class Layout(ABC):
         return found
 
     def optimizer_state(self, slot: int) -> dict[str, dict[str, Any]]:
-        """A member's optimiser state by parameter, as torch.optim names it: views.
+        """Views of a member's optimizer state by parameter, named as in torch.optim.
 
-        Adam's `step` counts the steps of the training and is common to all members.
+        Adam's `step` counts the training's steps and is shared by all members.
         """
         return self._optimizer_state(slot)
 
@@ -341,14 +346,14 @@ class Layout(ABC):
 
     @torch.no_grad()
     def state(self, slot: int) -> dict[str, Tensor]:
-        """Everything of a member that goes on from step to step, but for its mask: copies on the
-        CPU of parameters, buffers, the optimiser's state and the sum of its losses.
+        """A member's state that carries over from step to step, without its mask: CPU copies of
+        parameters, buffers, optimizer state and summed loss.
         """
         views = self._whole(slot)
         return {k: v.detach().to("cpu", copy=True).contiguous() for k, v in views.items()}
 
     def accepts(self, slot: int, state: Mapping[str, Tensor]) -> bool:
-        """Whether a state is one of a member in this slot, under the mask that it has now."""
+        """Whether `state` fits a member in this slot under the slot's current mask."""
         views = self._whole(slot)
         return views.keys() == state.keys() and all(
             v.shape == state[k].shape and v.dtype == state[k].dtype for k, v in views.items()
@@ -356,7 +361,7 @@ class Layout(ABC):
 
     @torch.no_grad()
     def restore(self, slot: int, state: Mapping[str, Tensor]) -> None:
-        """Put a state back, after its mask. All members must have done as many steps."""
+        """Load a saved state, after its mask was set. All members must be at the same step."""
         for key, view in self._whole(slot).items():
             view.copy_(state[key])
 
@@ -368,7 +373,9 @@ class Layout(ABC):
 
     @torch.no_grad()
     def keep(self, slot: int) -> Callable[[], None]:
-        """Note a member's parameters and optimiser state; the function puts them back."""
+        """Save a member's parameters and optimizer state; calling the returned function restores
+        them.
+        """
         held = [(view, view.clone()) for view in self._everything(slot)]
 
         def put_back() -> None:
@@ -386,5 +393,5 @@ class Layout(ABC):
             value
             for key, entries in state.items()
             for name, value in entries.items()
-            if name != "step" and value.shape == shapes[key]  # all members have one `step`
+            if name != "step" and value.shape == shapes[key]  # `step` is shared by all members
         ]

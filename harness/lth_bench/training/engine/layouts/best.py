@@ -1,4 +1,4 @@
-"""Each member's state at its lowest validation loss, kept beside the stack."""
+"""Each member's state at its lowest validation loss, stored beside the stack."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class BestStates:
-    """One copy of the layout's parameters and buffers, overwritten slot by slot.
+    """A second copy of the layout's parameters and buffers, overwritten slot by slot.
 
-    Keeping the state of any number of members takes one operation a tensor on a GPU, where what an
-    operation costs is its launch.
+    Saving any number of members takes one operation per tensor, since on a GPU the cost of a small
+    operation is its launch.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -29,7 +29,7 @@ class BestStates:
 
     @torch.no_grad()
     def keep(self, slots: Sequence[int]) -> None:
-        """Copy these slots' state as it is now."""
+        """Save the current state of these slots."""
         layout = self._layout
         live = {k: t.detach() for k, t in layout.tensors().items()}
         if not self._tensors:
@@ -50,14 +50,14 @@ class BestStates:
 
     @torch.no_grad()
     def put(self, slot: int, values: Values) -> None:
-        """Set one slot's state, as a training that is resumed has it."""
+        """Set one slot's saved state when a training is resumed."""
         packed = self._layout.packed(values)
         for key, tensor in self._tensors.items():
             self._layout.member(tensor, slot).copy_(packed[key])
 
     def of(self, slots: Sequence[int], masks: Sequence[Mask]) -> list[dict[str, Tensor]]:
-        """Copies of these slots' states, pruned weights at +0.0; the masks are those that they
-        were kept under.
+        """Copies of the saved states of these slots, with pruned weights at +0.0. `masks` are those
+        in force when each state was saved.
         """
         return copies(self._layout, self._tensors, slots, masks)
 
@@ -66,14 +66,15 @@ class BestStates:
 def copies(
     layout: Layout, tensors: Mapping[str, Tensor], slots: Sequence[int], masks: Sequence[Mask]
 ) -> list[dict[str, Tensor]]:
-    """Copies of some members' parts of tensors that lie as the layout's do, pruned weights at +0.0.
+    """Copies of some members' parts of tensors stored as the layout's are, with pruned weights at
+    +0.0.
 
-    From a GPU the whole stack is read at once, whatever the number of members, and the copies
-    are in the host's memory.
+    On a GPU the whole stack is read at once, whatever the number of members, and the copies are in
+    host memory.
     """
     tensors = {k: t.detach() for k, t in tensors.items()}
     if layout.static:
-        # adding 0.0 makes +0.0 of the −0.0 that a mask's product leaves
+        # multiplying by a mask can leave −0.0; adding 0.0 turns it into +0.0
         tensors = {k: (t + 0.0 if t.is_floating_point() else t).cpu() for k, t in tensors.items()}
     found = []
     for slot, mask in zip(slots, masks, strict=True):

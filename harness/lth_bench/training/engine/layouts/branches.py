@@ -1,4 +1,4 @@
-"""Every member as the network alone, side by side on the device: branches of one graph."""
+"""All members side by side on the device, each as the plain network: branches of one CUDA graph."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 
 from lth_bench.training.behaviour import evaluating, hooked
 from lth_bench.training.engine.layouts.stacked import Stacked
-from lth_bench.training.engine.network import EVAL_BATCH, Network, losses_and_rights
+from lth_bench.training.engine.network import EVAL_BATCH, Network, loss_and_correct_sums
 from lth_bench.training.engine.stacking.stacks import ByMember
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 
 
 class Branches(Stacked):
-    """Members computed by the network's own kernels, each on a stream of its own between a fork and
-    a join; captured, they are parallel branches of one graph. A member has the bits that it has
+    """Members computed by the network's own kernels, each on its own stream between a fork and a
+    join. Captured, these become parallel branches of one graph. A member gets the same bits as
     alone.
 
-    For convolutions on a GPU, which have no good stacked form: a grouped one is slower than the
-    same ones one after the other, and a small one alone leaves most of the GPU idle. Batches,
-    optimiser, masks and snapshots still work on the whole stack.
+    For convolutions on a GPU, which have no good stacked form: grouped convolutions are slower than
+    separate ones in sequence, and a small convolution alone leaves most of the GPU idle. Batches,
+    optimizer, masks and snapshots still operate on the whole stack.
     """
 
     variant = "branches"
@@ -33,9 +33,15 @@ class Branches(Stacked):
 
     @classmethod
     def takes(cls, network: Network) -> bool:
-        """Whether this network can be trained so: it computes, and does nothing else."""
-        habits = network.habits
-        return not habits.draws and not habits.rebinds and not hooked(network.module)
+        """Whether this network can be trained with this layout: its forward pass has no side
+        effects.
+        """
+        side_effects = network.side_effects
+        return (
+            not side_effects.generators
+            and not side_effects.rebound_buffers
+            and not hooked(network.module)
+        )
 
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
         super().__init__(network, data, recipe, cohort_size)
@@ -45,7 +51,7 @@ class Branches(Stacked):
             else []
         )
         trained = {k: p for k, p in self.parameters.items() if p.requires_grad}
-        # the members' own leaves, and where their gradients are gathered for the optimiser
+        # each member's leaves, and the tensors that gather their gradients for the optimizer
         self._leaves = [
             {k: p.detach()[slot].requires_grad_() for k, p in trained.items()}
             for slot in range(cohort_size)
@@ -65,11 +71,13 @@ class Branches(Stacked):
         self._join()
         self.losses += self._each
         for key, gradient in self._gathered.items():
-            # as alone, a parameter that nothing uses has no gradient, and is not updated
+            # as in training alone, an unused parameter has no gradient and is not updated
             self.parameters[key].grad = gradient if key in used else None
 
     def _backward_of(self, slot: int, x: Tensor, y: Tensor) -> set[str]:
-        """One member's loss and gradients. Returns the parameters that have one."""
+        """Compute one member's loss and gradients. Returns the names of the parameters with a
+        gradient.
+        """
         leaves, gradients = self._leaves[slot], self._gradients[slot]
         loss = F.cross_entropy(
             self._logits_of(slot, x), y, label_smoothing=self.recipe.label_smoothing
@@ -94,7 +102,9 @@ class Branches(Stacked):
 
     @contextlib.contextmanager
     def _branch(self, slot: int) -> Iterator[None]:
-        """What is launched inside lies on the member's stream, after what came before the fork."""
+        """Kernels launched in this block run on the member's stream, after everything before the
+        fork.
+        """
         if not self._streams:
             yield
             return
@@ -109,9 +119,11 @@ class Branches(Stacked):
 
     @torch.no_grad()
     def evaluated(self) -> Tensor:
-        # one after the other: a batch of this size fills the device
+        # in sequence: an evaluation batch fills the device
         with evaluating(self.stack.module):
-            found = [losses_and_rights(self._validation(slot)) for slot in range(self.cohort_size)]
+            found = [
+                loss_and_correct_sums(self._validation(slot)) for slot in range(self.cohort_size)
+            ]
         return torch.cat(found, 1)
 
     def _validation(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,4 +1,4 @@
-"""A layout's step and evaluation as CUDA graphs: captured once, replayed for every later cohort."""
+"""A layout's step and evaluation as CUDA graphs, captured once and replayed for later cohorts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lth_bench.models.tracing import Outputs
 from lth_bench.training.graphs import Replayed
 
 SEVERAL = 10
-"""Steps in the graph for stretches in which nothing happens between two steps. A launch costs the
-host about 10 µs whatever the graph holds, of which a step then has a tenth."""
+"""Steps per graph while no step has an event. A launch costs the host about 10 µs whatever the
+graph holds, so each step pays a tenth of it."""
 SMALL = 200
-"""Operations of a step, views counted, up to which that pays: at about 3 µs each the device takes
-longer than the host anyway, and a graph of ten thousand operations takes seconds to capture."""
+"""Largest number of operations per step, views included, for which that pays. At about 3 µs each
+the device is slower than the host anyway, and capturing ten thousand operations takes seconds."""
 
 
 class Captured:
-    """The graphs of one layout. Where the network cannot be captured, each of its operations is
-    launched by itself: the same numbers, only slower, and said once.
+    """The graphs of one layout. If the network cannot be captured, operations are launched one by
+    one: same numbers, slower, with one warning.
 
-    Two graphs make a step, with room for callbacks between them; `SEVERAL` steps in one graph
-    serve where there are none. All of them share one pool of memory.
+    Two graphs make a step, with room for callbacks between them; a third holds `SEVERAL` steps
+    without callbacks. All share one memory pool.
     """
 
     def __init__(
@@ -34,21 +34,23 @@ class Captured:
         update: Callable[[], None],
         written: Callable[[], Sequence[Tensor]],
     ) -> None:
-        """`written` lists what a step changes: a capture whose replay changes none is an error."""
+        """`written` lists the tensors that a step changes: a replay that changes none of them is an
+        error.
+        """
         self._device, self._written = device, written
         self._forward_backward, self._update = forward_backward, update
         self.step: tuple[Replayed, Replayed] | None = None
-        """Forward and backward; the update."""
+        """The graphs of forward and backward, and of the update."""
         self.several: Replayed | None = None
-        """`SEVERAL` whole steps."""
+        """The graph of `SEVERAL` whole steps."""
         self._evaluation: Replayed | None = None
         self.possible = True
-        """False once capturing the step has failed."""
+        """False once capturing the step failed."""
         self._evaluation_possible = True
 
     def capture_step(self, several: bool) -> None:
-        """Capture the step, unless that is done; with `several`, the longer graph too. It runs the
-        step a few times: what the slots held before is lost.
+        """Capture the step unless already done; with `several`, the longer graph too. Runs the step
+        a few times, which overwrites what the slots held.
         """
         if self.step is not None or not self.possible:
             return
@@ -60,12 +62,18 @@ class Captured:
                 self.several = self._replayed(self._several_steps, step[0].pool)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # such as a forward pass that asks the device
-            warnings.warn(f"this network's step runs uncaptured: {error}", stacklevel=2)
+        except RuntimeError as error:  # such as a forward pass that reads from the device
+            warnings.warn(
+                "this network's training step cannot be captured as a CUDA graph and runs slower: "
+                f"{error}",
+                stacklevel=2,
+            )
             self.possible = False
 
     def evaluation(self, counted: Callable[[], Tensor], into: Tensor) -> Tensor:
-        """What `counted` finds, by a graph where that can be: then in `into`, of its shape."""
+        """The result of `counted`, computed by a captured graph where possible; it is then in
+        `into`, which must have the same shape.
+        """
         if self._evaluation is None and self._evaluation_possible and self.possible:
 
             def run() -> None:
@@ -77,7 +85,11 @@ class Captured:
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                warnings.warn(f"this network's evaluation runs uncaptured: {error}", stacklevel=2)
+                warnings.warn(
+                    "this network's evaluation cannot be captured as a CUDA graph and runs "
+                    f"slower: {error}",
+                    stacklevel=2,
+                )
                 self._evaluation_possible = False
         if self._evaluation is None:
             return counted()
@@ -102,8 +114,8 @@ class Captured:
             self._update()
 
     def _require_effect(self, graphs: Sequence[Replayed]) -> None:
-        """RuntimeError unless replaying the step changes something: a capture on another stream
-        than the kernels' succeeds, and does nothing. One synchronisation.
+        """RuntimeError if replaying the step changes nothing, which happens when the kernels ran on
+        another stream than the one captured. One synchronisation.
         """
         held = self._written()
         before = [t.detach().clone() for t in held]

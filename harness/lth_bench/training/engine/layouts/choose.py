@@ -1,4 +1,4 @@
-"""Which layout a network takes at a cohort size."""
+"""Which layout a training uses at a cohort size."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lth_bench.training.request import FitRequest
 LayoutType: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped | Branches]
 
 BESIDE_SPARSE_INPUT = 0.1
-"""Density of the first layer, where it is the largest, up to which keeping its kept weights alone
-beats leaving out the background: LeNet-300-100 takes as long either way at 0.11 (IMP's masks)."""
+"""Density of the first layer, if it is the largest, up to which storing only kept weights beats
+skipping the background. For LeNet-300-100 both take equally long at 0.11 (IMP's masks)."""
 
 
 def make_layout(
@@ -28,8 +28,8 @@ def make_layout(
     cohort_size: int,
     kind: LayoutType | None = None,
 ) -> Layout:
-    """The layout for cohorts of `cohort_size` members of this network; if `kind` is not given, of
-    the kind that every training can take.
+    """The layout for cohorts of `cohort_size` members of this network. `kind` defaults to the one
+    that every training of the network can use.
     """
     return (kind or for_any(network, recipe, cohort_size))(network, data, recipe, cohort_size)
 
@@ -41,9 +41,9 @@ def kind_of(
     cohort_size: int,
     stacks: str | None = None,
 ) -> LayoutType:
-    """The kind of layout that a training takes at a cohort size: a property of the training, its
-    data and the kind of machine, so that a rerun computes the same way. `stacks` is the way of
-    stacking that is fastest for the network; its first one if not given.
+    """The layout class for a training at a cohort size. Depends only on the training, its data and
+    the kind of machine, so that a rerun computes the same way. `stacks` is the fastest stacking
+    method for the network; by default its first.
     """
     sparse_input = cohort_size == 1 and SparseInput.takes(network, data, request)
     rivals = sparse_input and network.first_is_largest
@@ -57,7 +57,7 @@ def kind_of(
 def for_any(
     network: Network, recipe: Recipe, cohort_size: int, stacks: str | None = None
 ) -> LayoutType:
-    """The kind of layout that every training of the network can take."""
+    """The layout class that every training of the network can use."""
     if cohort_size == 1:
         return ByHand if ByHand.takes(network, recipe) else Plain
     kinds: dict[str | None, LayoutType] = {"explicit": Explicit, "branches": Branches}
@@ -65,8 +65,8 @@ def for_any(
 
 
 def ways_to_stack(network: Network) -> list[str]:
-    """How members of this network can be stacked, to be raced where there are several. On a CPU,
-    which has no idle units for a second member, branches gain nothing.
+    """The stacking methods available for this network; if there are several, the fastest is
+    measured. `branches` is left out on a CPU, which has no idle units for a second member.
     """
     ways = [network.stacks] if network.stacks is not None else []
     if network.device.type == "cuda" and Branches.takes(network):

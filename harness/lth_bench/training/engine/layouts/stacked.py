@@ -1,4 +1,4 @@
-"""Several members in one computation, their tensors stacked along a first dimension."""
+"""Several members in one computation, with tensors stacked along a new first dimension."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 
 LARGEST = 2**28
-"""Elements of an operation's output in an evaluation, at most: 1 GB in float32. Conv-2's first
-convolution has 65,536 an example, so 64 members at 1,000 examples would have 4.2e9."""
+"""Maximum elements of one operation's output during evaluation: 1 GB in float32. Conv-2's first
+convolution has 65,536 per example, so 64 members at 1,000 examples would have 4.2e9."""
 
 
 class Stacked(Layout):
-    """Common to both ways to compute a stack. Backward is plain autograd through the stack: the
-    members' losses are summed, and each depends on its own weights alone.
+    """Common to both ways to compute a stack. Backward is plain autograd: the members' losses are
+    summed, and each depends on that member's weights alone.
     """
 
     how: ClassVar[type[Stack]]
@@ -78,8 +78,8 @@ class Stacked(Layout):
         return torch.stack([loss, right.double()])
 
     def _evaluation_batch(self) -> int:
-        """Examples of an evaluation batch: on a CPU so many that the stack's activations stay in
-        the caches, on a GPU so many that its memory holds them.
+        """Examples per evaluation batch: on a CPU as many as keep the stack's activations in cache,
+        on a GPU as many as fit in memory.
         """
         if not self.static:
             return max(1, EVAL_BATCH // self.cohort_size)
@@ -88,14 +88,14 @@ class Stacked(Layout):
 
 
 class Explicit(Stacked):
-    """Layer by layer."""
+    """Stacked layer by layer."""
 
     variant = "stacked"
     how = ByLayer
 
 
 class Vmapped(Stacked):
-    """By `torch.func.vmap`."""
+    """Stacked by `torch.func.vmap`."""
 
     variant = "vmap"
     how = ByVmap

@@ -1,4 +1,4 @@
-"""The batches of one member, less the background."""
+"""One member's batches, without the background."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 
 AHEAD = 16
-"""Batches prepared at a time, of data in memory."""
+"""Batches prepared at a time, when the data is in memory."""
 
 
 class SparseBatchSource:
-    """Prepares some batches at a time, and keeps as many as there is room for: every training of a
-    seed has the same ones. An epoch of MNIST takes 140 MB. The same bits wherever the data lies.
+    """Prepares several batches at a time and keeps as many as fit, since all trainings of a seed
+    use the same batches. An epoch of MNIST takes 140 MB. Bits do not depend on where the data is
+    stored.
     """
 
     static = False
@@ -34,7 +35,7 @@ class SparseBatchSource:
         self._now: SparseLabelledBatch | None = None
 
     def begin(self, seeds: Sequence[int], starts: Sequence[int]) -> None:
-        """The member's seed and the step that it starts from."""
+        """The member's seed and start step."""
         (self._seed,), (self._start,) = seeds, starts
         self._ready = {}
         if isinstance(self._data, ResidentData):
@@ -45,11 +46,11 @@ class SparseBatchSource:
         return self._seed, self._size, self._dtype
 
     def ahead(self, done: int) -> int:
-        """One: every batch is prepared by itself."""
+        """Always 1: batches are prepared one at a time."""
         return 1
 
     def load(self, done: int, steps: int = 1) -> None:
-        """Get the batch of the update after `done` updates ready."""
+        """Prepare the batch of the update that follows `done` updates."""
         assert steps == 1
         step = self._start + done
         found = self._kept.get(step) or self._ready.get(step)
@@ -72,7 +73,7 @@ class SparseBatchSource:
 
     def _prepared(self, data: ResidentData, step: int) -> dict[int, SparseLabelledBatch]:
         epoch, position = divmod(step, self._per_epoch)
-        # always the same ones together, wherever a training starts
+        # always grouped the same way, wherever a training starts
         first = position - position % AHEAD
         last = min(first + AHEAD, self._per_epoch)
         rows = data.order(self._seed, epoch)[first * self._size : last * self._size]

@@ -1,4 +1,4 @@
-"""A sequential network on images less their background, and where leaving it out pays."""
+"""A sequential network on images without their background, and where that is faster."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.recipe import Recipe
 
 SMALLEST = 100_000
-"""Weights that the first layer must have."""
+"""Minimum number of weights in the first layer."""
 SMALLEST_BATCH = 16
-"""Images; smaller batches take longer (1.1 to 1.4 times at one image, 1.0 at 8 to 16)."""
+"""Minimum batch size, in images; smaller batches are slower (1.1 to 1.4 times at 1 image, 1.0 at
+8 to 16)."""
 MOSTLY = 0.7
-"""Share of the training images that must be background."""
+"""Minimum fraction of the training pixels that are background."""
 MOST = 2**27
-"""Pixels of the training images that may differ from it: they take 1 GB."""
+"""Maximum number of training pixels that differ from the background: they take 1 GB."""
 
 
 def sparse_stages(
     module: nn.Module, data: TaskData, device: torch.device
 ) -> tuple[Stage, ...] | None:
-    """The stages of a sequential network whose first layer is faster without the background, or
-    None.
+    """The stages of a sequential network whose first layer is faster without the background; None
+    if there is no gain.
 
-    A function of the network, the data and the kind of machine, never of where the data lies, so
+    Depends on the network, the data and the kind of machine, never on where the data is stored, so
     that a rerun computes the same way.
     """
     background = data.background
@@ -42,38 +43,38 @@ def sparse_stages(
 
 
 def trains_so(recipe: Recipe) -> bool:
-    """Whether a recipe's batches are images as they are, and enough of them."""
+    """Whether a recipe's batches are unaugmented images, and large enough."""
     plain = not (recipe.crop or recipe.flip) and recipe.dtype != "bfloat16"
     return plain and recipe.batch_size >= SMALLEST_BATCH
 
 
 def engines() -> list[str]:
-    """The libraries of kernels that this build of torch has for this CPU."""
+    """The kernel libraries that this build of torch has for this CPU."""
     found: list[str] = torch.backends.quantized.supported_engines
     return found
 
 
 VECTOR = 16
-"""Rows of the weight are padded to multiples of this, a cache line of floats: the forward product
-takes .27 for .32 ms at 300 units."""
+"""Weight rows are padded to multiples of this, a cache line of floats: at 300 units the forward
+product takes 0.27 ms instead of 0.32."""
 
 
 class SparseInputLinear:
-    """A linear layer that has its weight by input pixel, and its bias."""
+    """A linear layer whose weight is stored by input pixel."""
 
     def __init__(self, linear: nn.Linear, background: Background) -> None:
-        """As large as `linear`, with zeros for values."""
+        """Same size as `linear`, with all values zero."""
         units, pixels = linear.weight.shape
         padded = -(-units // VECTOR) * VECTOR
         bias: Tensor | None = linear.bias
-        # of three dimensions, so that its shape tells it from every other parameter
+        # three dimensions, so that its shape identifies it among the parameters
         self.weight = linear.weight.new_zeros(1, pixels, padded).detach()
         self.bias = None if bias is None else torch.zeros_like(bias).detach()
         self._units = units
         self._background = float(background.shades[background.value])
 
     def as_usual(self, tensor: Tensor) -> Tensor:
-        """The view [units, pixels] of what has the shape of `weight`."""
+        """The view [units, pixels] of a tensor with the shape of `weight`."""
         return tensor[0, :, : self._units].t()
 
     def out(self, x: SparseBatch | SparseRows) -> Tensor:
@@ -84,7 +85,7 @@ class SparseInputLinear:
         return product[:-1] + (same if self.bias is None else same.add_(self.bias))
 
     def leave_gradients(self, g: Tensor, x: SparseBatch) -> None:
-        """From the gradient [N, units] by its output."""
+        """From the gradient [N, units] with respect to the output, set the parameters' `.grad`."""
         by_bias = torch.sum(g, 0)
         if self.bias is not None:
             self.bias.grad = by_bias
@@ -94,7 +95,7 @@ class SparseInputLinear:
         self.weight.grad = x.by_pixel.times(table)[None]
 
     def back(self, g: Tensor) -> Tensor:
-        """No layer comes before this one."""
+        """Never called: this is always the first layer."""
         raise AssertionError("images have no gradient")
 
 
@@ -102,7 +103,7 @@ class SparseInputSequential(SequentialByHand):
     """A sequential network with such a first layer, on tensors of its own."""
 
     def __init__(self, stages: Sequence[Stage], background: Background) -> None:
-        """Values are to be put into `parameters`."""
+        """All values are zero until `load`."""
         self.first = SparseInputLinear(stages[0].linear, background)
         linears: list[SparseInputLinear | DenseLinear] = [self.first]
         linears += [DenseLinear(*_copies(stage.linear)) for stage in stages[1:]]
@@ -115,12 +116,14 @@ class SparseInputSequential(SequentialByHand):
                 self.parameters[f"{stage.name}.bias"] = linear.bias
 
     def usual(self, tensor: Tensor) -> Tensor:
-        """A view with the shape of the state dict's, of a parameter or what has its shape."""
+        """A view in the state dict's shape, of a parameter or of a tensor with the parameter's
+        shape.
+        """
         return self.first.as_usual(tensor) if tensor.ndim == 3 else tensor
 
     @torch.no_grad()
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Copy a state dict's values."""
+        """Copy in a state dict's values."""
         for key, parameter in self.parameters.items():
             self.usual(parameter).copy_(values[key])
 

@@ -1,1 +1,1 @@
-"""Several members of a network in one module, and whether they then train as they do alone."""
+"""Several members of a network in one module, and whether they train there exactly as alone."""

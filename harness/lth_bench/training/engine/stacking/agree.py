@@ -1,4 +1,4 @@
-"""Does a network train in a stack as it does alone? Tried on two members, for a step."""
+"""Does a network train in a stack as it does alone? Tested on two members for one step."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.training.behaviour import EXAMPLES, evaluating, habits_of, hooked
+from lth_bench.training.behaviour import EXAMPLES, evaluating, hooked, side_effects_of
 from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.randomness import seeded
 
 MEMBERS = 2
 RATE = 0.05
-"""Learning rate of the step."""
+"""Learning rate of the test step."""
 TOLERANCE = 1e-9
-"""Of float64 numbers, relative to their tensor's largest: a wrong stack is off by about 1."""
+"""Relative to the tensor's largest entry, in float64: a wrong stack is off by about 1."""
 SMALL = 1e-4
-"""Largest numbers of a tensor, below which they are compared to this instead."""
+"""Tensors whose largest entry is below this are compared relative to it instead."""
 
 
 def how_it_stacks(module: nn.Module, input_shape: tuple[int, ...]) -> str | None:
-    """`explicit`, `vmap`, or None for a network that trains alone.
+    """The stacking method, `explicit` or `vmap`; None for a network that trains alone.
 
-    Alone train networks that draw random numbers in their forward pass (dropout), whose draws
-    would depend on the place in the stack; networks with hooks, which may do anything; and those
-    that `torch.func` cannot stack, or that come out otherwise than alone in what `_step` looks at.
-    Layers are taken one by one where that comes out right too.
+    These train alone: networks that draw random numbers in their forward pass (dropout), since the
+    numbers would depend on the slot; networks with hooks, which may do anything; and networks that
+    `torch.func` cannot stack or that give other results there than alone. `explicit` is preferred
+    where its results are right.
 
-    `module` is in the mode that it trains in. Parameters that it holds frozen are frozen here, and
-    parts that it holds in eval mode are in eval mode.
+    `module` must be in the modes that it trains in. Frozen parameters are frozen here too, and
+    submodules held in eval mode are in eval mode.
     """
-    if hooked(module) or habits_of(module, input_shape).draws:
+    if hooked(module) or side_effects_of(module, input_shape).generators:
         return None
     with seeded("stack"):
         twin = copy.deepcopy(module).to("cpu", torch.float64)
@@ -42,24 +42,24 @@ def how_it_stacks(module: nn.Module, input_shape: tuple[int, ...]) -> str | None
             alone = [_alone(twin, member) for member in members]
             if not _agree(_together(ByVmap(twin, MEMBERS), members), alone):
                 return None
-        except Exception:  # whatever operation cannot be stacked, for whatever reason
+        except Exception:  # an operation cannot be stacked, for any reason
             return None
         try:
             agree = _agree(_together(ByLayer(twin, MEMBERS), members), alone)
-        except Exception:  # the network's own code does not take the stacked layers' rows
+        except Exception:  # the network's own code cannot handle the stacked rows
             return "vmap"
     return "explicit" if agree else "vmap"
 
 
 @dataclass(frozen=True)
 class _Member:
-    """Values of a member's own, so that members mixed up show, and two batches."""
+    """A member's own values, so that mixed-up members are detected, and two batches."""
 
     values: dict[str, Tensor]
     x: Tensor
     """[2, N, C, H, W]."""
     y: Tensor
-    """int64 [2, N], below any number of classes."""
+    """int64 [2, N], below the number of classes of any task."""
 
 
 def _member(module: nn.Module, input_shape: tuple[int, ...]) -> _Member:
@@ -72,7 +72,7 @@ def _member(module: nn.Module, input_shape: tuple[int, ...]) -> _Member:
 
 
 Seen = dict[str, Tensor]
-"""What a member is after a step, and what it computes."""
+"""A member's tensors after a step, and its outputs."""
 
 
 def _alone(module: nn.Module, member: _Member) -> Seen:
@@ -128,11 +128,11 @@ def _agree(found: list[Seen], expected: list[Seen]) -> bool:
 
 
 def _near(a: Tensor, b: Tensor) -> bool:
-    """What is not finite agrees with nothing."""
+    """Values that are not finite never agree."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if not b.is_floating_point() or not b.numel():
         return torch.equal(a, b)
-    # a bias before a batch norm has a gradient of rounding errors
+    # the gradient of a bias before batch norm is only rounding error
     scale = max(SMALL, float(b.abs().max()))
     return bool(((a - b).abs() <= TOLERANCE * scale).all())

@@ -1,10 +1,10 @@
-"""Layers that hold `members` members' weights and compute all of them at once.
+"""Layers that hold the weights of `members` members and compute them all at once.
 
-A stacked network's rows are examples of all members. Everything between its layers treats rows
-one by one, as PyTorch's modules do, and so needs no change. Rows run through the examples of one
-member after the other ("member-major"), or, in networks with convolutions, through the members of
-one example after the other ("example-major"): then [N·M, C, H, W] is, without a copy, the
-[N, M·C, H, W] that grouped convolutions and batch norm take.
+The rows of a stacked network's batch are the examples of all members. Everything between these
+layers treats rows independently, as PyTorch's modules do, and needs no change. Rows are ordered by
+member, then example ("member-major"), or, in networks with convolutions, by example, then member
+("example-major"): then [N·M, C, H, W] is, without a copy, the [N, M·C, H, W] that grouped
+convolutions and batch norm take.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from torch import Tensor, nn
 
 
 def example_major(module: nn.Module) -> bool:
-    """Whether the rows of this network's batches run through the members first."""
+    """Whether this network's batches are ordered by example, then member."""
     return any(not isinstance(m, nn.Linear | nn.Flatten) and _own(m) for m in module.modules())
 
 
 class _NoStackedForm(Exception):
-    """A layer that only `torch.func` can stack. A class of its own: what copying a user's part may
-    raise, NotImplementedError too, is that user's to see.
+    """A layer that only `torch.func` can stack. Its own class, so that exceptions raised while
+    copying a user's module, NotImplementedError included, are not mistaken for it.
     """
 
 
 def stack_layers(module: nn.Module, members: int, example_major: bool) -> nn.Module | None:
-    """A copy of the network with stacked layers, or None where a layer has no stacked form.
+    """A copy of the network with stacked layers; None if a layer has no stacked form.
 
-    Parameters and buffers keep their names and gain a first dimension of `members`.
+    Parameters and buffers keep their names and gain a leading dimension of `members`.
     """
     try:
         return _stacked(copy.deepcopy(module), members, example_major, {})
@@ -42,7 +42,7 @@ def stack_layers(module: nn.Module, members: int, example_major: bool) -> nn.Mod
 def _stacked(
     part: nn.Module, members: int, example_major: bool, made: dict[int, nn.Module]
 ) -> nn.Module:
-    """The stacked form of a part; `made` has those of parts that were met before, by id."""
+    """The stacked form of a submodule; `made` caches those already converted, by id."""
     if id(part) not in made:
         build = LAYERS.get(type(part))
         if build is None and _own(part):
@@ -60,14 +60,14 @@ def _stacked(
 
 
 def _own(module: nn.Module) -> bool:
-    """Whether a module holds tensors itself, not in a part."""
+    """Whether a module itself holds tensors, not only its submodules."""
     return any(True for _ in module.parameters(recurse=False)) or any(
         True for _ in module.buffers(recurse=False)
     )
 
 
 def stack(tensor: Tensor, members: int) -> Tensor:
-    """`members` copies along a new first dimension, in the usual order in memory."""
+    """`members` copies along a new first dimension, contiguous."""
     return torch.stack([tensor.detach()] * members).contiguous()
 
 
@@ -80,8 +80,8 @@ def _stack_if(tensor: Tensor | None, members: int) -> nn.Parameter | None:
 
 
 class _Products(torch.autograd.Function):
-    """x·wᵀ for every member. Autograd's own backward of `baddbmm(x, wᵀ)` makes the transposed
-    gradient and copies it; this one makes the gradient as the weight lies.
+    """x·wᵀ for every member. Autograd's backward of `baddbmm(x, wᵀ)` computes the transposed
+    gradient and copies it; this one computes it in the weight's own memory layout.
     """
 
     @staticmethod
@@ -97,7 +97,7 @@ class _Products(torch.autograd.Function):
 
 
 class _ProductsAndBias(torch.autograd.Function):
-    """The same with a bias, which `baddbmm` adds for nothing."""
+    """The same with a bias, which `baddbmm` adds at no cost."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
@@ -111,8 +111,8 @@ class _ProductsAndBias(torch.autograd.Function):
         return (
             torch.bmm(grad, w) if by_x else None,
             torch.bmm(grad.transpose(1, 2), x) if by_w else None,
-            # Example-major rows come interleaved, and PyTorch's sum adds the columns after the
-            # last whole vector in another order: a member's bits would depend on its slot.
+            # Example-major rows are interleaved, and PyTorch's sum adds the columns after the
+            # last full SIMD vector in another order: bits would depend on the slot.
             grad.contiguous().sum(1) if by_b else None,
         )
 
@@ -197,7 +197,7 @@ LAYERS: dict[type[nn.Module], Any] = {
     nn.BatchNorm1d: StackedBatchNorm,
     nn.BatchNorm2d: StackedBatchNorm,
 }
-"""Exact types: a subclass may compute something else."""
+"""Exact types only: a subclass may compute something else."""
 
 
 def by_member(rows: Tensor, members: int, example_major: bool) -> Tensor:

@@ -1,4 +1,4 @@
-"""Several members of a network in one module: their tensors, and a forward pass of all of them."""
+"""Several members of a network in one module: their tensors and a joint forward pass."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from lth_bench.training.engine.stacking.layers import by_member, example_major, 
 
 
 class Stack(ABC):
-    """`members` members of a network, which is left as it is.
+    """`members` members of a network, which itself is not changed.
 
-    Every tensor of the state dict gains a first dimension of `members`. Parameters that the network
-    holds frozen stay frozen, and parts that it holds in eval mode stay in eval mode.
+    Every tensor of the state dict gains a leading dimension of `members`. Frozen parameters stay
+    frozen, and submodules held in eval mode stay in eval mode.
     """
 
     module: nn.Module
-    """Whose parts have the modes that count."""
+    """The module whose submodules' train and eval modes apply."""
     example_major: bool = False
-    """Whether rows run through all members' first example, then their second, …"""
+    """Whether rows are ordered by example, then member."""
     tensors: dict[str, Tensor]
-    """[members, …] by key of the state dict; one tensor may have several keys. Parameters are
+    """[members, …] by state-dict key; shared tensors appear under several keys. Parameters are
     leaves."""
 
     def __init__(self, module: nn.Module, members: int) -> None:
         self.members = members
         self.parameter_names = frozenset(k for k, _ in module.named_parameters())
-        """Each parameter once, under its first name."""
+        """Names of the parameters, shared ones under their first name only."""
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """The parameters, frozen ones too."""
+        """All parameters, including frozen ones."""
         return {k: t for k, t in self.tensors.items() if k in self.parameter_names}
 
     @property
     def buffers(self) -> dict[str, Tensor]:
-        """Everything else in the state dict, further names of shared parameters too."""
+        """Everything else in the state dict, including the further names of shared parameters."""
         return {k: t for k, t in self.tensors.items() if k not in self.parameter_names}
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [members, N, classes] of a batch's rows."""
+        """Logits [members, N, classes] from a batch's rows."""
 
     def by_member(self, rows: Tensor) -> Tensor:
         """[rows, …] as [members, N, …]."""
@@ -61,11 +61,11 @@ class ByLayer(Stack):
 
     def __init__(self, module: nn.Module, members: int) -> None:
         super().__init__(module, members)
-        # convolutions find their groups side by side where rows run through the members first
+        # example-major rows put the groups of a convolution side by side
         self.example_major = example_major(module)
         stacked = stack_layers(module, members, self.example_major)
         if stacked is None:
-            raise ValueError("this network has layers that cannot be stacked one by one")
+            raise ValueError("this network has layers without a stacked form")
         self.module = stacked
         self.tensors = dict(stacked.state_dict(keep_vars=True))
 
@@ -94,7 +94,7 @@ class ByVmap(Stack):
 
 
 class ByMember(Stack):
-    """Any network: one member after the other, each as alone and in the same memory format."""
+    """Any network: members in sequence, each as alone and in the same memory format."""
 
     def __init__(self, module: nn.Module, members: int) -> None:
         super().__init__(module, members)
@@ -103,8 +103,8 @@ class ByMember(Stack):
         self._once = _names(self.tensors)
 
     def one(self, slot: int, leaves: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Logits [N, classes] of a member; `leaves` stand for its parameters in the graph of a
-        backward pass.
+        """Logits [N, classes] of a member; `leaves` replace its parameters, so that a backward pass
+        ends there.
         """
         held = {k: self.tensors[k].detach()[slot] for k in self._once if k not in leaves}
         out: Tensor = functional_call(self.module, {**held, **leaves}, (x,))
@@ -124,7 +124,7 @@ class ByMember(Stack):
 def _stacked(
     module: nn.Module, members: int, make: Callable[[Tensor, int], Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors of the state dict, each `members` times; shared ones stay shared."""
+    """The state dict's tensors, each repeated `members` times; shared tensors stay shared."""
     made: dict[int, Tensor] = {}
     found = {}
     for key, tensor in module.state_dict(keep_vars=True).items():
@@ -135,12 +135,12 @@ def _stacked(
 
 
 def _names(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Each tensor under its first name: torch.func gives it to the others that share it."""
+    """Each tensor's first name only: torch.func uses it for the tensor's other names too."""
     return list({id(t): k for k, t in reversed(list(tensors.items()))}.values())
 
 
 def _side_by_side(tensor: Tensor, members: int) -> Tensor:
-    """`members` copies along a new first dimension; each lies in memory as the tensor does."""
+    """`members` copies along a new first dimension, each in the tensor's own memory format."""
     made = torch.empty_strided(
         (members, *tensor.shape),
         (tensor.numel(), *tensor.stride()),
@@ -152,8 +152,9 @@ def _side_by_side(tensor: Tensor, members: int) -> Tensor:
 
 @contextlib.contextmanager
 def _without_slow_warnings() -> Iterator[None]:
-    """torch.func says of an operation that it computes it member by member: right, only slow, and
-    nothing that a user could change (adaptive pooling is one). The cohort size is measured anyway.
+    """Suppress torch.func's warning that it computes an operation member by member: correct, just
+    slow, and nothing a user can change (adaptive pooling, for example). The cohort size is measured
+    anyway.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
