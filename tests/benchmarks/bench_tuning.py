@@ -27,6 +27,7 @@ class Heard:
 
 def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wall-clock time of a tuning against that of its experiments planned all at once."""
+    from lth_bench.analysis.gains import study_gains
     from lth_bench.analysis.samples import samples
     from lth_bench.plugins import load_registry
     from lth_bench.running.executors.schedule import Schedule
@@ -36,7 +37,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lth_bench.suite.load import load_suite
     from lth_bench.suite.select import select
     from lth_bench.tuning import loop, run
-    from lth_bench.tuning.final import gains, run_final
+    from lth_bench.tuning.final import run_final
 
     made: list[Planned] = []
 
@@ -77,7 +78,7 @@ def test_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_suite(good, registry, request, Heard())
     with reading(execution.results, print) as con:
         for study in studies:
-            gain = gains(con, [study])[study.study_id]
+            gain = study_gains(con, [study])[study.study_id]
             i, best = gain.interval, study.best
             assert best is not None
             print(

@@ -103,10 +103,10 @@ def test_a_pipe_has_whole_names_and_no_legend_of_what_is_not_there(shown):
 
 
 def test_a_gain_has_its_legend(shown):
+    from lth_bench.analysis.gains import StudyGain
     from lth_bench.stats import paired_interval
-    from lth_bench.tuning.final import Gain
 
-    gain = Gain(paired_interval({0: 0.9, 1: 0.8}, {0: 0.7, 1: 0.7}), 0.7, (0.2,))
+    gain = StudyGain(paired_interval({0: 0.9, 1: 0.8}, {0: 0.7, 1: 0.7}), 0.7, (0.2,))
     _, printed = shown(PAIR.replace('["accuracy", "cost"]', '"accuracy"'), gain, seeds=(1, 100))
     assert "tuned − own: difference of test accuracy" in printed.out
     assert "at seeds 0, 2." in " ".join(printed.out.split())

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from lth_bench.tuning.objective import Objective, area, matching
+from lth_bench.stats.curve import area, matching_density
+from lth_bench.tuning.objective import Objective
 
 SEEDS, DENSITIES = (7, 8), (0.4, 0.1)
 RESULTS = {(7, 0.4): 0.9, (7, 0.1): 0.5, (8, 0.4): 0.7, (8, 0.1): 0.3}
@@ -42,12 +43,12 @@ def test_the_area_is_the_leaderboard_s():
 
 def test_matching_is_where_the_accuracy_falls_below():
     means = {0.4: 0.95, 0.2: 0.9, 0.1: 0.7}
-    assert matching(means, 0.99) == 1.0  # not even the densest
-    assert matching(means, 0.65) == pytest.approx(0.1)  # all of them
-    assert matching(means, 0.9) == pytest.approx(0.2)
-    assert matching(means, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
+    assert matching_density(means, 0.99) == 1.0  # not even the densest
+    assert matching_density(means, 0.65) == pytest.approx(0.1)  # all of them
+    assert matching_density(means, 0.9) == pytest.approx(0.2)
+    assert matching_density(means, 0.8) == pytest.approx(math.sqrt(0.2 * 0.1))  # half way down
     # a dip on the way does not end it: the sparsest density that matches counts
-    assert matching({0.4: 0.5, 0.2: 0.9, 0.1: 0.9}, 0.9) == pytest.approx(0.1)
+    assert matching_density({0.4: 0.5, 0.2: 0.9, 0.1: 0.9}, 0.9) == pytest.approx(0.1)
 
 
 def test_matching_subtracts_the_margin():

@@ -12,8 +12,8 @@ import torch
 from lth_bench.data.digits import Digits
 from lth_bench.errors import UserError
 from lth_bench.running.progress import TrialEnded
+from lth_bench.stats.curve import area, matching_density
 from lth_bench.store.paths import Paths
-from lth_bench.tuning.objective import area, matching
 
 TUNE = """
 [tune]
@@ -332,7 +332,7 @@ def test_every_trial_is_compared_with_the_suite_s_own_dense_run(
     for trial in trials:
         mine = [t for i in trial["experiment_ids"] for t in tickets[i]]
         means = {t["target_density"]: t["metrics"]["val_accuracy"] for t in mine}
-        value = area(means, top) if objective == "area" else matching(means, top - 0.005)
+        value = area(means, top) if objective == "area" else matching_density(means, top - 0.005)
         assert trial["values"] == [pytest.approx(value)]
     # IMP: a dense run and three rounds; SNIP: two densities; and the dense run of the objective
     assert {t["steps"] for t in trials} == {{"imp": 5, "snip": 3}[label] * 12}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards import area, cost, matching, metric, notes, speed
 from lth_bench.analysis.boards.baseline import Baselines, baselines
-from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
 from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured
 from lth_bench.analysis.table import Board, Table
@@ -97,16 +96,6 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     if len(set(tasks)) < len(tasks):
         board = replace(board, legend=f"{board.legend} --across: all tasks of a suite together.")
     return board
-
-
-def rows(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[BoardRow]:
-    """Rows of the leaderboard by accuracy: those of `boards.metric.rows`, compared with each
-    suite's own baseline.
-
-    UnknownName for a suite that is not there, NothingSelected where nothing is planned.
-    """
-    scope = resolve(con, Selection(suites=suites))
-    return metric.rows(con, scope, baselines(con, scope))
 
 
 def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> list[Table]:

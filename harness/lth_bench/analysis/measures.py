@@ -45,6 +45,19 @@ class Measure:
         return (0.0 if self.higher else 1.0) if self.is_fraction else None
 
     @property
+    def worst_words(self) -> str:
+        """What a seed that the method lost does in a ranking: `counts as accuracy 0`."""
+        if self.worst is None:
+            return "ranks behind all others"
+        return f"counts as {self.short} {self.worst:g}"
+
+    @property
+    def direction(self) -> str:
+        """Which way is better, in words."""
+        better = "higher is better" if self.higher else "lower is better"
+        return better if self.known else f"{better} (taken for granted)"
+
+    @property
     def sign(self) -> int:
         """1 where larger values are better, otherwise −1."""
         return 1 if self.higher else -1
@@ -79,6 +92,16 @@ class Measure:
         """The name in a sentence: `test accuracy`."""
         return self.name.replace("_", " ")
 
+    @property
+    def title(self) -> str:
+        """The same as a heading or an axis: `Test accuracy`."""
+        return self.words[:1].upper() + self.words[1:]
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is one of the accuracies, whose error is 1 − it."""
+        return self.name.endswith("accuracy")
+
     def value(self, x: float) -> str:
         """A value, without its unit."""
         if self.is_fraction:
@@ -97,6 +120,16 @@ class Measure:
     def half_width(self, mean: float | None, high: float | None) -> str:
         """What follows ± of a mean; empty where one value has no interval."""
         return "" if mean is None or high is None else self.value(high - mean)
+
+    def with_half(self, mean: float, high: float | None) -> str:
+        """A mean with what follows ±, if it has an interval: `97.80 ± 0.50`."""
+        half = self.half_width(mean, high)
+        return f"{self.value(mean)} ± {half}" if half else self.value(mean)
+
+    def difference_with_half(self, mean: float, high: float | None) -> str:
+        """The same of a difference: `+0.40 ± 0.99`."""
+        half = self.half_width(mean, high)
+        return f"{self.difference(mean)} ± {half}" if half else self.difference(mean)
 
     def margin(self, given: float | None, reference: float) -> float:
         """The margin in the unit of the values; `given` or the default.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.evidence.subject import spread
 from lth_bench.store.trials import Study, Trial
 from lth_bench.system.text import printable
 
@@ -73,6 +74,32 @@ def rebuild(study: Study) -> Rebuilt:
         left_out=left_out,
         numbers=numbers,
     )
+
+
+def ranked_trials(study: Study) -> list[Trial]:
+    """Trials with a value: the best first, then the front, then the others by the first objective.
+
+    Of equal trials the best is the first, which their last bits may put behind.
+    """
+    front = {t.number for t in study.front} if len(study.objectives) > 1 else set()
+    sign = 1 if study.directions[0] == "minimize" else -1
+    return sorted(
+        study.complete,
+        key=lambda t: (t is not study.best, t.number not in front, sign * t.values[0], t.number),
+    )
+
+
+def front_in_order(study: Study) -> list[Trial]:
+    """The front by its last objective, from low to high."""
+    return sorted(study.front, key=lambda t: (t.values[-1], t.number))
+
+
+def spread_over_values(study: Study, most: int) -> Study:
+    """The study with at most `most` of its complete trials, evenly from the lowest value of the
+    first objective to the highest.
+    """
+    kept = spread(sorted(study.complete, key=lambda t: (t.values[0], t.number)), most)
+    return replace(study, trials=tuple(sorted(kept, key=lambda t: t.number)))
 
 
 def text_of(name: object) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def conclude(summary: RunSummary, results: Path) -> None:
     """The leaderboard on stdout, the rest on stderr."""
+    from lth_bench.store.info import sharing
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
@@ -53,21 +54,6 @@ def print_leaderboard(results: Path, suite: str) -> None:
     with reading(results, to_stderr) as con:
         board = leaderboard(con, Question(selection=Selection(suites=[suite])))
     print_board(board, "table")
-
-
-def sharing(results: Path, suite: str) -> dict[str, int] | None:
-    """A suite's `steps_asked` and `steps_run`, as the view `sharing` has them; None where nothing
-    was asked for, or the database cannot be read.
-    """
-    from lth_bench.store.reading import reading
-
-    try:
-        with reading(results) as con:
-            sql = "SELECT steps_asked, steps_run FROM sharing WHERE suite = ?"
-            found = con.execute(sql, [suite]).fetchone()
-    except UserError:  # the leaderboard's own reading has said why
-        return None
-    return dict(zip(("steps_asked", "steps_run"), found, strict=True)) if found else None
 
 
 def _say(text: str) -> None:

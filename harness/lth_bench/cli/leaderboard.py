@@ -27,7 +27,7 @@ def leaderboard(
             "--by",
             metavar="KIND",
             help="accuracy, or --metric, at each density; matching: the sparsest density not "
-            "worse than dense; area under the accuracy-density curve; cost of reaching an "
+            "worse than the baseline; area under the accuracy-density curve; cost of reaching an "
             "accuracy; speed: the early-stop step.",
         ),
     ] = "accuracy",

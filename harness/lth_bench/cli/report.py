@@ -18,9 +18,19 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="HTML file; by default report.html beside the results.",
+            help="HTML file; by default report.html beside the results, or report-METRIC.html with "
+            "--metric.",
         ),
     ] = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="What every leaderboard, verdict and figure is about: test_loss, val_accuracy, "
+            "any other numeric column of tickets_flat, or a metric that a plugin reports.",
+        ),
+    ] = "test_accuracy",
     suite: SuitesOption = None,
     figures: Annotated[
         Path | None,
@@ -36,16 +46,16 @@ def report(
     """
     from lth_bench.analysis.page import gather_report
     from lth_bench.cli.output import print_json
-    from lth_bench.output.page import check_output, write_page
+    from lth_bench.output.page import check_output, default_name, write_page
     from lth_bench.store.paths import Paths, default_results
     from lth_bench.store.reading import reading, to_stderr
 
     results = results or default_results()
     Paths(results).require()
-    output = output or results.with_name("report.html")
+    output = output or results.with_name(default_name(metric))
     check_output(output)
     with reading(results, to_stderr) as con:
-        found = gather_report(con, suite or ())
+        found = gather_report(con, suite or (), metric)
     write_page(found, output)
     drawn: list[Path] = []
     if figures is not None:

@@ -68,10 +68,11 @@ def run(
     import json
     import sys
 
-    from lth_bench.cli.conclusion import conclude, sharing
+    from lth_bench.cli.conclusion import conclude
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.running.runner import require_writable, run_suite
+    from lth_bench.store.info import sharing
     from lth_bench.suite.tuned import seed_overlap_notes
 
     request = RunRequest.from_options(

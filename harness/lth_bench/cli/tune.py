@@ -26,9 +26,9 @@ from lth_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from lth_bench.analysis.gains import StudyGain
     from lth_bench.store.trials import Study
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.final import Gain
     from lth_bench.tuning.loop import TuneSummary
 
 
@@ -237,13 +237,13 @@ def _best(path: Path, suite: Suite, output: Path | None, trial: int | None, give
     return 0
 
 
-def _found(path: Path, summary: TuneSummary) -> tuple[list[Study], dict[str, Gain]]:
+def _found(path: Path, summary: TuneSummary) -> tuple[list[Study], dict[str, StudyGain]]:
     """The studies of this search from the database, and their gains."""
+    from lth_bench.analysis.gains import study_gains
     from lth_bench.store.reading import reading, to_stderr
     from lth_bench.store.trials import read_studies
-    from lth_bench.tuning.final import gains
 
     ids = {study.goal.study_id for study in summary.studies}
     with reading(path, to_stderr) as con:
         studies = [s for s in read_studies(con) if s.study_id in ids]
-        return studies, gains(con, studies)
+        return studies, study_gains(con, studies)

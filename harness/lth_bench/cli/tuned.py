@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lth_bench.analysis.gains import StudyGain
     from lth_bench.running.recorder import RunSummary
     from lth_bench.store.trials import Study, Trial
     from lth_bench.suite.spec import Suite
-    from lth_bench.tuning.final import Gain
     from lth_bench.tuning.loop import TuneSummary
 
 FRONT = 8
@@ -23,7 +23,7 @@ def document(
     summary: TuneSummary,
     final: RunSummary | None,
     studies: list[Study],
-    gained: dict[str, Gain],
+    gained: dict[str, StudyGain],
     code: int,
 ) -> dict[str, Any]:
     """The document of `tune --json`; `code` is the exit code."""
@@ -44,7 +44,7 @@ def document(
     }
 
 
-def _row(study: Study, gain: Gain | None) -> dict[str, Any]:
+def _row(study: Study, gain: StudyGain | None) -> dict[str, Any]:
     best, own = study.best, study.default
     states = [trial.state for trial in study.trials]
     row: dict[str, Any] = {
@@ -85,7 +85,7 @@ def conclude(
     summary: TuneSummary,
     final: RunSummary | None,
     studies: list[Study],
-    gained: dict[str, Gain],
+    gained: dict[str, StudyGain],
 ) -> None:
     """Print the table on stdout, the rest on stderr."""
     import shlex
@@ -178,8 +178,9 @@ def _values(values: list[float] | None) -> str:
 def _front(study: Study) -> list[str]:
     """A heading, and a line for each trial of the front, or for a selection of a long one."""
     from lth_bench.analysis.evidence.subject import spread
+    from lth_bench.analysis.studies import front_in_order
 
-    members = sorted(study.front, key=lambda t: (t.values[-1], t.number))
+    members = front_in_order(study)
     if not members:
         return []
     some = spread(members, FRONT)
@@ -205,7 +206,7 @@ def _settings(trial: Trial | None) -> str:
     return ", ".join(shown)
 
 
-def _gain(gain: Gain | None) -> str:
+def _gain(gain: StudyGain | None) -> str:
     if gain is None:
         return "-"
     i = gain.interval

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lth_bench.analysis.numbers import percent
-
 
 def remaining(density: float) -> str:
     """A density in percent, as short as it can be: 60, 21.6, 4.67."""
     return f"{100 * density:.3g}" if density < 0.9995 else "100"
-
-
-def plus_minus(mean: float, reach: float | None) -> str:
-    """A fraction in percent with the half-width of its interval, if it has one: 97.80 ± 0.50."""
-    return percent(mean) if reach is None else f"{percent(mean)} ± {percent(reach)}"
-
-
-def signed(difference: float, reach: float | None = None) -> str:
-    """A difference of fractions in points: +0.40 ± 0.99."""
-    text = f"{100 * difference:+.2f}".replace("-", "−")
-    return text if reach is None else f"{text} ± {percent(reach)}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

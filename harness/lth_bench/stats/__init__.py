@@ -14,7 +14,7 @@ from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
 from lth_bench.stats.ranks import rank_intervals, ranks, wilcoxon
 from lth_bench.stats.significance import equivalence_p, holm, not_worse_p, paired_t
-from lth_bench.stats.summary import Interval, Summary, t_interval
+from lth_bench.stats.summary import Interval, Summary, mean, t_interval
 from lth_bench.stats.verdict import Verdict, VerdictKind, judge
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "interquartile_mean",
     "judge",
     "judge_tasks",
+    "mean",
     "minimum_detectable_effect",
     "not_worse_p",
     "paired_interval",

@@ -18,6 +18,12 @@ def finite(values: Iterable[float], what: str = "an interval") -> list[float]:
     return x
 
 
+def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean, its sum exact. ValueError for no value and for one that is not finite."""
+    x = finite(values, "a mean")
+    return math.fsum(x) / len(x)
+
+
 def moments(values: list[float]) -> tuple[int, float, float | None]:
     """Count, mean and standard deviation with n − 1 in its denominator (None at n = 1).
 

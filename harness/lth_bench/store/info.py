@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lth_bench.errors import UserError
 from lth_bench.store.paths import Paths
 from lth_bench.store.reading import is_current, reading
 from lth_bench.store.schema import SCHEMA_VERSION, STORAGE_VERSION
@@ -48,6 +49,19 @@ def describe(paths: Paths, note: Callable[[str], None] | None = None) -> dict[st
         "rows": rows,
         "experiments": dict(statuses),
     }
+
+
+def sharing(results: Path, suite: str) -> dict[str, int] | None:
+    """A suite's `steps_asked` and `steps_run`, as the view `sharing` has them; None where nothing
+    was requested, or the database cannot be read.
+    """
+    try:
+        with reading(results) as con:
+            sql = "SELECT steps_asked, steps_run FROM sharing WHERE suite = ?"
+            found = con.execute(sql, [suite]).fetchone()
+    except UserError:  # reading the leaderboard has said why
+        return None
+    return dict(zip(("steps_asked", "steps_run"), found, strict=True)) if found else None
 
 
 def _size(path: Path) -> int:

@@ -105,11 +105,11 @@ class Study:
         """The first of the best; for two objectives, the front's best by the first objective.
         Values that differ by at most `TIE` are equal, so the suite's own settings win a tie.
         """
-        found = list(self.complete)
-        for place in range(len(self.objectives)):
-            top = max((self._merits(t)[place] for t in found), default=0.0)
-            found = [t for t in found if self._merits(t)[place] >= top - TIE]
-        return min(found, key=lambda t: t.number, default=None)
+        found = {trial.number: trial for trial in self.complete}
+        for place, direction in enumerate(self.directions):
+            values = {number: trial.values[place] for number, trial in found.items()}
+            found = {number: found[number] for number in best_of(values, direction)}
+        return min(found.values(), key=lambda t: t.number, default=None)
 
     @property
     def default(self) -> Trial | None:
@@ -123,6 +123,13 @@ class Study:
     def _beats(self, one: Trial, other: Trial) -> bool:
         pairs = list(zip(self._merits(one), self._merits(other), strict=True))
         return all(a >= b - TIE for a, b in pairs) and any(a > b + TIE for a, b in pairs)
+
+
+def best_of(values: Mapping[int, float], direction: str) -> list[int]:
+    """Numbers of the trials with the best value; what differs by `TIE` is equal."""
+    sign = -1 if direction == "minimize" else 1
+    top = max((sign * value for value in values.values()), default=0.0)
+    return [number for number, value in values.items() if sign * value >= top - TIE]
 
 
 def read_studies(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Study]:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lth_bench.analysis.gains import tuned_label
 from lth_bench.errors import UserError
 from lth_bench.store.paths import disk_error
 from lth_bench.store.trials import Study, Trial, read_studies
@@ -30,14 +31,6 @@ from lth_bench.system.text import redacted
 APART = ("recipe", "task")
 """First parts of names of dimensions that are not parameters of the strategy: the recipe's values,
 and the density where it is an objective."""
-
-_SUFFIX = "-tuned"
-_LONGEST = 64  # characters of a label, see suite.document.SAFE_NAME
-
-
-def tuned_label(label: str) -> str:
-    """The name under which a label's tuned settings are reported: `imp-tuned`."""
-    return label[: _LONGEST - len(_SUFFIX)] + _SUFFIX
 
 
 def write_best(
@@ -179,7 +172,7 @@ def _opening(suite: Suite, chosen: Mapping[str, Sequence[tuple[Study, Trial]]]) 
     labels = ", ".join(chosen)
     text = (
         f"Suite {suite.name} with what tuning found for {labels}: each with the suite's own "
-        f"settings, and with the tuned ones as LABEL{_SUFFIX}.\n"
+        f"settings, and with the tuned ones as LABEL-tuned.\n"
         f"Written by `lth-bench tune --best`, lth-bench {lth_bench.__version__}."
     )
     changes = [o for o in suite.overrides if not o.startswith("tune.")]  # this file has no [tune]

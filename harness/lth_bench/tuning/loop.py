@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED, UserError
@@ -21,6 +20,7 @@ from lth_bench.running.progress import (
     StepsTrained,
 )
 from lth_bench.running.recorder import Recorder
+from lth_bench.stats import mean
 from lth_bench.tuning.journal import trial_record
 from lth_bench.tuning.progress import Scoreboard
 from lth_bench.tuning.study import Proposal, RunningStudy, TrialResult, TrialStatus
@@ -286,7 +286,7 @@ class TuningLoop:
         if state == "complete":
             accuracies = self._accuracies(running)
             dense, densities = self._dense_accuracies(running), running.settings.densities
-            cost = fmean(ratios) if ratios else math.inf
+            cost = mean(ratios) if ratios else math.inf
             values = tuple(objective.values(accuracies, dense, densities, cost))
         elif state == "failed":
             steps = max(steps, running.steps)  # or a budget in steps would never be spent

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import fmean
 from typing import Literal
+
+from lth_bench.stats import mean
+from lth_bench.stats.curve import area, matching_density
 
 Accuracies = Mapping[tuple[int, float], float]
 """(seed, density) → accuracy on the validation split, in [0, 1]; 0 for a lost ticket."""
@@ -83,7 +83,7 @@ class Objective:
                 known = [accuracies[s, d] for s in before for d in self.densities]
                 for density in self.densities:
                     known.append(accuracies[seed, density])
-                    found.append((len(known), fmean(known)))
+                    found.append((len(known), mean(known)))
             else:
                 value = self._value(
                     self.names[0],
@@ -114,40 +114,7 @@ class Objective:
         if name == "accuracy":
             # where the density is an objective, denser levels of the schedule only lead to it
             judged = densities[-1:] if "density" in self.names else densities
-            return fmean(accuracies[seed, d] for seed in seeds for d in judged)
-        means = {d: fmean(accuracies[seed, d] for seed in seeds) for d in densities}
-        top = fmean(dense[seed] for seed in seeds)
-        return area(means, top) if name == "area" else matching(means, top - self.margin)
-
-
-def area(means: Mapping[float, float], dense: float) -> float:
-    """Area under mean accuracy by the trapezoid rule over log density, from the dense run to the
-    sparsest density, divided by that range of log density.
-
-    `means` are mean accuracies by density below 1. The area is linear in them, so the area of the
-    means is the mean of the seeds' areas.
-    """
-    points = [(1.0, dense), *sorted(means.items(), reverse=True)]
-    whole = 0.0
-    for (d, a), (e, b) in pairwise(points):
-        whole += (a + b) / 2 * (math.log(d) - math.log(e))
-    return whole / (math.log(points[0][0]) - math.log(points[-1][0]))
-
-
-def matching(means: Mapping[float, float], least: float) -> float:
-    """The density at which the mean accuracy falls below `least`.
-
-    Interpolated linearly over log density from the sparsest density that reaches `least` to the
-    next sparser one, so that settings can differ between two densities. 1 where no density reaches
-    it: the dense run matches itself.
-    """
-    points = sorted(means.items(), reverse=True)
-    last = max((i for i, (_, mean) in enumerate(points) if mean >= least), default=None)
-    if last is None:
-        return 1.0
-    density, mean = points[last]
-    if last + 1 == len(points):
-        return density
-    below, lower = points[last + 1]
-    part = (mean - least) / (mean - lower)
-    return math.exp((1 - part) * math.log(density) + part * math.log(below))
+            return mean(accuracies[seed, d] for seed in seeds for d in judged)
+        means = {d: mean(accuracies[seed, d] for seed in seeds) for d in densities}
+        top = mean(dense[seed] for seed in seeds)
+        return area(means, top) if name == "area" else matching_density(means, top - self.margin)

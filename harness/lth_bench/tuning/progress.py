@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lth_bench.running.progress import StudyProgress, TrialEnded, TuningStarted
-from lth_bench.store.trials import TIE
+from lth_bench.store.trials import best_of
 from lth_bench.tuning.goal import DENSITY
 from lth_bench.tuning.study import RunningStudy, TrialResult
 
@@ -64,9 +64,7 @@ class Scoreboard:
         values = self.values.get(study.goal.name)
         if not values or len(study.goal.objective.names) > 1:
             return ""  # two objectives have a front and no single best
-        highest = study.goal.objective.directions[0] == "maximize"
-        top = max(values.values()) if highest else min(values.values())
-        number = min(n for n, value in values.items() if abs(value - top) <= TIE)
+        number = min(best_of(values, study.goal.objective.directions[0]))
         return f"best {values[number]:.4g} at #{number}"
 
 

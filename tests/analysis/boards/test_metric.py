@@ -11,7 +11,7 @@ from lth_bench.analysis.boards import metric
 from lth_bench.analysis.boards.baseline import baselines
 from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.boards.scope import Selection, resolve
-from lth_bench.analysis.leaderboard import rows as all_rows
+from lth_bench.analysis.page import gather_report
 from lth_bench.analysis.table import Board
 from lth_bench.errors import UnknownName, UserError
 
@@ -235,6 +235,9 @@ def test_a_suite_without_the_baseline_is_shown_without_differences(
 
 def test_what_pages_are_made_from(results: Callable[..., Any]) -> None:
     con = results()
-    assert all_rows(con, suites=["quickstart"]) == rows(con)
+    found = [standing.row for standing in gather_report(con, ["quickstart"]).standings]
+    assert found == rows(con)
     with pytest.raises(UnknownName, match="unknown suite"):
-        all_rows(con, suites=["none"])
+        gather_report(con, ["none"])
+    with pytest.raises(UnknownName, match="unknown metric"):
+        gather_report(con, metric="none")

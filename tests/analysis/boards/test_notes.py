@@ -54,7 +54,7 @@ def test_a_recipe_changed_for_some_labels_only_is_said(tmp_path) -> None:
     for by in ("accuracy", "matching", "area", "cost", "speed"):
         for table in leaderboard(con, Question(by=by)).tables:
             assert any(note.startswith(said) for note in table.notes), by
-    assert suite_facts(con)[0].tasks[0].unlike.startswith(said)
+    assert suite_facts(con)[0].tasks[0].notes["unlike"].startswith(said)
 
 
 def test_alike_or_of_another_task_is_not(tmp_path) -> None:

@@ -34,6 +34,7 @@ from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.analysis.samples import samples
 from lth_bench.output.formats import as_csv, as_json, as_latex, as_markdown
 from lth_bench.output.page.sections.ranking import ranking
+from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.terminal import as_text
 from lth_bench.stats import Summary, judge, rank_intervals
 from lth_bench.suite.spec import Claim, Side
@@ -202,8 +203,7 @@ def of_page(task: TaskReport, rows: dict[Key, Any]) -> None:
     for standing, cells in zip(task.standings, grid, strict=True):
         row = rows[task.place.task.model, standing.sample.label, standing.density]
         assert standing.row == row
-        own = standing.verdict
-        assert (own.text if own else None) == row["verdict_text"]
+        assert cells[5] == task.words.cell(row).text
         low, high, rank = row["rank_low"], row["rank_high"], row["rank"]
         if standing.is_dense or rank is None:
             assert cells[1] == ""
@@ -405,3 +405,49 @@ def test_a_label_has_one_name(chosen: Callable[..., Any]) -> None:
     assert {s.name for s in evidence.subjects(con) if not s.is_dense} == names
     (suite,) = suite_facts(con)
     assert {s.name for s in suite.tasks[0].standings if not s.is_dense} == names
+
+
+AGAINST_SNIP = {
+    ("dense", 1.0): [0.98, 0.97, 0.98, 0.98],
+    ("imp", 0.5): [0.95, 0.94, 0.96, 0.95],
+    ("snip", 0.5): [0.91, 0.90, 0.92, 0.92],
+    ("one_shot", 0.5): [0.91, 0.90, 0.92, "skipped"],
+    ("imp", 0.2): [0.90, 0.91, 0.90, 0.90],
+    ("snip", 0.2): [0.90, 0.91, 0.90, 0.90],
+    ("one_shot", 0.2): [0.70, 0.72, 0.71, 0.69],
+}
+
+
+def test_the_page_compares_with_the_suites_baseline(chosen: Callable[..., Any]) -> None:
+    """Not with dense: every number and verdict of the page is the leaderboard's."""
+    con = chosen(AGAINST_SNIP, baseline="snip", test_examples=1000)
+    (table,) = leaderboard(con).tables
+    (suite,) = suite_facts(con)
+    (task,) = suite.tasks
+    grid = ranking(task).parts[0]
+    titles = [column.title for column in grid.columns]  # type: ignore[union-attr]
+    assert titles[4] == table.header[4] == "Δ snip"
+    shown = {(row.cells[0].text, row.cells[2].text): row.cells for row in grid.rows}  # type: ignore[union-attr]
+    assert len(shown) == 7
+    density = ""
+    for line in table.lines():
+        density = f"{float(line[0].text):g}" if line[0].text else density
+        cells = shown[density, line[2].text]
+        for mine, theirs in ((3, 3), (4, 4), (5, 5), (6, 6)):
+            assert cells[mine].text == line[theirs].text
+        assert cells[5].style == line[5].style
+    assert shown["50", "imp"][5].text == "better"  # against dense it is worse
+    assert shown["20", "imp"][5].text == "≈ snip"
+    assert [s.name for s in task.standings if s.is_baseline] == ["snip", "snip"]
+
+    said = [
+        "".join(p if isinstance(p, str) else p.text for p in part.pieces)
+        for part in summary(task).parts if part.kind == "prose"
+    ]  # fmt: skip
+    assert "Methods are compared with snip, the baseline of the suite." in said
+    # at 50% one_shot has a seed that cannot be reached, which matches nothing
+    assert "Shown to be less than 0.5 points below snip: imp down to 20%." in said
+    best = next(part for part in summary(task).parts if part.kind == "grid")
+    assert [(row.cells[1].text, row.cells[4].text) for row in best.rows] == [
+        ("imp", "better"), ("imp", "equivalent (within ±0.5 points)"),
+    ]  # fmt: skip

@@ -30,11 +30,9 @@ def test_verdicts_are_of_differences_by_seed(known) -> None:
     task = suite.tasks[0]
     by_name = {(s.density, s.name): s for s in task.standings}
     dense, ticket = by_name[1.0, "dense"].sample.values, by_name[0.2, "snip"]
-    verdict = ticket.verdict
-    assert verdict is not None
     paired = stats.ttest_rel(list(ticket.sample.values.values()), list(dense.values()))
-    assert verdict.p == pytest.approx(paired.pvalue)
-    assert verdict.kind == "worse"
+    assert ticket.row["p"] == pytest.approx(paired.pvalue)
+    assert ticket.row["verdict"] == "worse"
     control = by_name[0.2, "snip/reinit"]
     low, high = stats.ttest_rel(
         list(control.sample.values.values()), list(ticket.sample.values.values())
@@ -42,17 +40,19 @@ def test_verdicts_are_of_differences_by_seed(known) -> None:
     assert control.versus_ticket is not None
     assert (control.versus_ticket.low, control.versus_ticket.high) == pytest.approx((low, high))
     assert ticket.versus_ticket is None
-    assert by_name[1.0, "dense"].verdict is None
+    assert by_name[1.0, "dense"].row["verdict"] is None
+    assert [s.name for s in task.standings if s.is_baseline] == ["dense"]
 
 
 def test_a_lost_seed_is_told(known) -> None:
     (suite,) = known(outcomes={("imp", 1): ("failed", "x"), ("snip", 1): ("oom", "x")})
-    by_name = {(s.density, s.name): s for s in suite.tasks[0].standings}
-    lost, owed = by_name[0.5, "imp"].verdict, by_name[0.5, "snip"].verdict
-    assert lost is not None
-    assert (lost.kind, lost.lost, lost.planned) == ("failed", 1, 3)
-    assert owed is not None
-    assert (owed.kind, owed.n, owed.planned) == ("insufficient", 2, 3)
+    task = suite.tasks[0]
+    by_name = {(s.density, s.name): s.row for s in task.standings}
+    lost, owed = by_name[0.5, "imp"], by_name[0.5, "snip"]
+    assert (lost["verdict"], lost["lost"], lost["planned"]) == ("failed", 1, 3)
+    kind, n, planned = owed["verdict"], owed["difference_n"], owed["planned"]
+    assert (kind, n, planned) == ("insufficient", 2, 3)
+    assert task.counts == {"planned": 21, "n": 17, "failed": 2, "skipped": 0, "pending": 2}
 
 
 def test_ranks_that_could_be(known) -> None:

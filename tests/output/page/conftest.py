@@ -121,11 +121,11 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def page(results: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
-    """`page(suites=(), **scenario)`: the page of a run of that scenario, without plotly in it."""
+    """`page(suites, metric, **scenario)`: the page of a run of that scenario, without plotly."""
     monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "/* plotly */")
 
-    def make(suites: tuple[str, ...] = (), **options: Any) -> Page:
-        return Page(render_page(gather_report(results(**options), suites)))
+    def make(suites: tuple[str, ...] = (), metric: str = "test_accuracy", **options: Any) -> Page:
+        return Page(render_page(gather_report(results(**options), suites, metric)))
 
     return make
 

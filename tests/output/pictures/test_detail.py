@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from lth_bench.analysis.evidence import Place, Task, TaskEvidence
+from lth_bench.analysis.measures import ACCURACY
 from lth_bench.output.pictures import FULL, detail_of
 
 NONE = TaskEvidence(
     place=Place("s", Task("m", "d", "r")),
+    measure=ACCURACY,
     density={},
     pareto=[],
     kept=[],

@@ -7,8 +7,13 @@ import pytest
 from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.page.sections import FIGURES
 from lth_bench.output.pictures import PICTURES
-from lth_bench.output.pictures.accuracy import FRONT, accuracy, cost, early_stop_and_gap
 from lth_bench.output.pictures.layers import START, WHOLE, kept_per_layer, weights
+from lth_bench.output.pictures.metric import (
+    FRONT,
+    against_cost,
+    against_density,
+    early_stop_and_gap,
+)
 from lth_bench.output.pictures.over_steps import distances, learning
 
 
@@ -38,7 +43,7 @@ def by_name(panel):
 
 
 def test_every_method_and_control_against_density(task) -> None:
-    picture = accuracy(task.evidence)
+    picture = against_density(task.evidence)
     after, early = picture.panels
     assert [trace.name for trace in after.traces] == [
         "dense", "early_bird", "early_bird/reinit", "imp", "imp/reinit", "random", "random/reinit",
@@ -71,7 +76,7 @@ def test_early_stop_and_gap(task) -> None:
 
 
 def test_cost_and_its_front(task) -> None:
-    (panel,) = cost(task.evidence).panels
+    (panel,) = against_cost(task.evidence).panels
     front = panel.traces[0]
     assert (front.name, front.look) == (FRONT, "front")
     assert list(front.x) == sorted(front.x)

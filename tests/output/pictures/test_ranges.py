@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lth_bench.analysis.measures import ACCURACY
 from lth_bench.output.pictures.model import Axis, Trace
 from lth_bench.output.pictures.ranges import (
     ALL,
@@ -20,7 +21,7 @@ def trace(*values: float) -> Trace:
 
 
 def choose(traces: list[Trace], dense: float | None, settled: tuple[float, ...] = ()) -> list[Axis]:
-    return scales(traces, dense, "Test accuracy", "Test error", settled)
+    return scales(traces, dense, ACCURACY, "Test accuracy", settled)
 
 
 def test_near_dense_reaches_four_times_as_far_as_the_worst_quarter_begins() -> None:

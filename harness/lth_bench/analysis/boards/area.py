@@ -228,13 +228,12 @@ def header(row: BoardRow, measure: Measure = ACCURACY) -> tuple[str, ...]:
 def line(row: BoardRow, words: Words, measure: Measure = ACCURACY) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
-    half = measure.half_width(row["mean"], row["high"])
-    area = "" if row["mean"] is None else measure.value(row["mean"])
+    area = "" if row["mean"] is None else measure.with_half(row["mean"], row["high"])
     verdict = words.cell(row)
     return (
         Cell(place(row), mine),
         name(row, mine),
-        Cell(f"{area} ± {half}" if half else area, mine),
+        Cell(area, mine),
         difference(row, verdict.style or whole, measure),
         verdict,
         detects(row, whole, measure),

@@ -52,9 +52,8 @@ def difference(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell
     """The mean difference to the baseline, with its interval where there is room."""
     if row["difference"] is None:
         return Cell("", style)
-    short = measure.difference(row["difference"])
-    half = measure.half_width(row["difference"], row["difference_high"])
-    return Cell(f"{short} ± {half}" if half else short, style, short=short)
+    text = measure.difference_with_half(row["difference"], row["difference_high"])
+    return Cell(text, style, short=measure.difference(row["difference"]))
 
 
 def detects(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell:

@@ -1,4 +1,4 @@
-"""The leaderboard by the sparsest density at which a ticket matches the dense run."""
+"""The leaderboard by the sparsest density at which a ticket matches the baseline."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from lth_bench.analysis.boards.rows import (
     few,
     name,
     versus,
+    without_result,
 )
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import ACCURACY, Measure
@@ -146,8 +147,7 @@ def _measured_on(measure: Measure) -> str:
     """`test, ` of the accuracy on the test split; of other metrics their name says it."""
     if measure == ACCURACY:
         return "test, "
-    better = "higher" if measure.higher else "lower"
-    return f"{better} is better{'' if measure.known else ' (taken for granted)'}; "
+    return f"{measure.direction}; "
 
 
 def _generality(rows: list[BoardRow], measure: Measure) -> str:
@@ -182,12 +182,7 @@ def _marked(cell: Cell, row: BoardRow) -> Cell:
 
 
 def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
-    if row["mean"] is not None:
-        mean, half = measure.value(row["mean"]), measure.half_width(row["mean"], row["high"])
-        return Cell(f"{mean} ± {half}", style, f"{mean}±{half}") if half else Cell(mean, style)
-    parts = [
-        f"{row[key]} {word}"
-        for key, word in (("failed", "failed"), ("skipped", "skipped"), ("pending", "to come"))
-        if row[key]
-    ]
-    return Cell(", ".join(parts), "warn")
+    if row["mean"] is None:
+        return Cell(without_result(row), "warn")
+    text = measure.with_half(row["mean"], row["high"])
+    return Cell(text, style, text.replace(" ± ", "±"))

@@ -132,10 +132,22 @@ def name(row: BoardRow, style: Style) -> Cell:
     if row["control"] != "none":
         return Cell(printable(f"└ {row['control']}"), style)
     found = printable(display_name(str(row["label"]), origin=origin(row)))
+    below = landed(row)
+    return Cell(found + below, style, short=f"{found}*") if below else Cell(found, style)
+
+
+def landed(row: BoardRow) -> str:
+    """What follows a name whose density is not the one asked for: ` (20.30%)`; else empty."""
     reached, target = row.get("density"), row.get("target_density")
-    if reached is not None and target and abs(reached - target) > BELOW_TARGET * target:
-        return Cell(f"{found} ({kept(reached)}%)", style, short=f"{found}*")
-    return Cell(found, style)
+    if reached is None or not target or abs(reached - target) <= BELOW_TARGET * target:
+        return ""
+    return f" ({kept(reached)}%)"
+
+
+def without_result(row: BoardRow) -> str:
+    """What stands for the mean where no seed has one: `1 failed, 2 to come`."""
+    words = (("failed", "failed"), ("skipped", "skipped"), ("pending", "to come"))
+    return ", ".join(f"{row[key]} {word}" for key, word in words if row[key])
 
 
 def versus(row: BoardRow) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import Finding, findings
 from lth_bench.analysis.claims.origin import origin
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.measures import measure as measured_by
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.errors import UserError
 from lth_bench.suite.load import suite_of
@@ -37,13 +39,15 @@ LEGEND = (
     "mean. n: seeds. reproduced: the whole interval meets what is required; not reproduced: none "
     "of it does, or a seed was lost; open: it lies on both sides, with the seeds by which it is "
     "likely to be settled if those to come are like those that there are (~4–7: 4 in 1 of 2 cases, "
-    "7 in 4 of 5); needs 3+: no verdict on fewer than three seeds. Accuracies are in percent, "
-    "their differences in percentage points (pt)."
+    "7 in 4 of 5); needs 3+: no verdict on fewer than three seeds."
 )
+IN_PERCENT = " Fractions are in percent, their differences in percentage points (pt)."
 
 
-def claims_board(con: DuckDBPyConnection, suite: str) -> Board:
+def claims_board(con: DuckDBPyConnection, suite: str, measure: Measure | None = None) -> Board:
     """The claims of a suite as it was last run, from its TOML in the database.
+
+    With `measure` only those about that metric; test accuracy's page has all of them.
 
     Without rows where the suite is not there, has no claims, or is a smoke run's: what a suite
     claims is not said of NAME-smoke.
@@ -59,16 +63,17 @@ def claims_board(con: DuckDBPyConnection, suite: str) -> Board:
         return Board(
             "claims", [], [Table(header=HEADER, blocks=[], group=suite, notes=(printable(note),))]
         )
-    if read.name != suite or not read.claims:
+    only = None if measure is None or measure == ACCURACY else measure.name
+    chosen = [claim for claim in read.claims if only in (None, claim.metric)]
+    if read.name != suite or not chosen:
         return Board("claims", [], [])
-    return sheet(read, findings(con, suite, read.claims), origin(con, read), argument=suite)
+    return sheet(read, findings(con, suite, chosen), origin(con, read), suite)
 
 
 def sheet(
     suite: Suite,
     found: Sequence[Finding],
     notes: Sequence[str] = (),
-    *,
     argument: str = "",
     results: Path | None = None,
     plugins: Sequence[Path] = (),
@@ -111,8 +116,11 @@ def sheet(
     counts = Counter(f.kind for f in found)
     names = {"insufficient": "with fewer than three seeds"}
     total = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in sorted(counts.items()))
+    in_percent = any(measured_by(f.claim.metric).is_fraction for f in found)
     said = [f"{f.claim.name}: {f.claim.text}. {f.claim.source}." for f in in_order]
-    legend = "\n".join([f"{len(found)} claims: {total}.", LEGEND, "", *said])
+    legend = "\n".join(
+        [f"{len(found)} claims: {total}.", LEGEND + IN_PERCENT * in_percent, "", *said]
+    )
     return Board("claims", [_row(f, suite) for f in found], tables, legend)
 
 

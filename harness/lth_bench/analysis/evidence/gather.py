@@ -1,4 +1,4 @@
-"""Everything that the figures of a task show, and what did not end ok."""
+"""What did not end ok, and why."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from lth_bench.analysis.evidence.metric import (
     pareto_points,
 )
 from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place, places
+from lth_bench.analysis.measures import ACCURACY, Measure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -76,8 +77,10 @@ class TaskEvidence:
     """What is known of one task of one suite. Lists are empty where there is nothing."""
 
     place: Place
+    measure: Measure
+    """The metric that figures show against density and cost."""
     density: Mapping[Metric, list[Series]]
-    """By metric, every metric present."""
+    """By metric: `measure` and METRICS."""
     pareto: list[Point]
     kept: list[LayersKept]
     learning: list[LearningCurve]
@@ -86,10 +89,13 @@ class TaskEvidence:
     failures: list[FailureGroup]
 
 
-def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[TaskEvidence]:
+def gather(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure = ACCURACY
+) -> list[TaskEvidence]:
     """The evidence of every task of the suites (none: of all), in order; also of bare plans."""
-    density = {metric: density_series(con, metric, suites) for metric in METRICS}
-    pareto = pareto_points(con, suites)
+    metrics = dict.fromkeys([measure.name, *METRICS])
+    density = {metric: density_series(con, metric, suites) for metric in metrics}
+    pareto = pareto_points(con, suites, measure.name)
     kept = layers_kept(con, suites)
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
@@ -98,6 +104,7 @@ def gather(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[TaskEvid
     return [
         TaskEvidence(
             place=place,
+            measure=measure,
             density={metric: found.get(place, []) for metric, found in density.items()},
             pareto=pareto.get(place, []),
             kept=kept.get(place, []),

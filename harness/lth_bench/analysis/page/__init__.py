@@ -2,22 +2,18 @@
 
 from lth_bench.analysis.page.facts import (
     Best,
-    Judgement,
     ReportFacts,
     Standing,
     SuiteReport,
     TaskReport,
-    TuningGain,
 )
 from lth_bench.analysis.page.gather import gather_report
 
 __all__ = [
     "Best",
-    "Judgement",
     "ReportFacts",
     "Standing",
     "SuiteReport",
     "TaskReport",
-    "TuningGain",
     "gather_report",
 ]

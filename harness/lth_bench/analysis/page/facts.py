@@ -3,87 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
 
+from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence
+from lth_bench.analysis.gains import TuningGain
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import Sample
 from lth_bench.analysis.table import Board
-from lth_bench.stats import Interval, Verdict, VerdictKind, not_worse_p
+from lth_bench.stats import Interval
 from lth_bench.stats.predictive import MOST
-from lth_bench.stats.verdict import LEAST, short_outlook
+from lth_bench.stats.verdict import LEAST
 from lth_bench.store.trials import Study
-
-if TYPE_CHECKING:
-    from typing import Self
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """A verdict, with the words and numbers that are shown of it."""
-
-    kind: VerdictKind
-    text: str
-    """Such as "open: −3.2 to +22.7; settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
-    short: str
-    """For narrow columns: open ~4–7, equivalent (±0.5)."""
-    n: int
-    """Pairs of seeds it was made from."""
-    lost: int
-    """Seeds that failed or diverged, of those `planned`."""
-    planned: int
-    p: float | None
-    """Two-sided, of the paired t-test."""
-    detectable: float | None
-    """The true difference that so many seeds show in 4 of 5 cases, as a fraction."""
-    seeds_needed: float | None
-    """Seeds by which an open verdict is settled in 4 of 5 cases; infinite where that is not to be
-    expected below `MOST_SEEDS`; None of any other verdict."""
-    holds: bool
-    """Shown to be less than the margin below, as the leaderboard by matching has it: a one-sided
-    t-test at 95%, and no seed lost."""
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> Self:
-        """What is shown of a verdict."""
-        ahead = verdict.forecast
-        short = verdict.text
-        if verdict.kind == "open":
-            short = f"open {short_outlook(verdict.n, ahead)}"
-        holds = False
-        if not verdict.lost and verdict.summary is not None and verdict.n >= LEAST:
-            holds = not_worse_p(verdict.summary, verdict.margin) < 0.05
-        return cls(
-            kind=verdict.kind,
-            text=verdict.text,
-            short=short.replace("within ", "").replace(" points", ""),
-            n=verdict.n,
-            lost=verdict.lost,
-            planned=verdict.planned,
-            p=verdict.p,
-            detectable=verdict.detectable,
-            seeds_needed=None if ahead is None else ahead.n80 or math.inf,
-            holds=holds,
-        )
-
 
 MOST_SEEDS = MOST
 """More seeds than these are not foreseen."""
 
+COUNTED = ("planned", "n", "failed", "skipped", "pending")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What the seeds of one cell say of it, beside the leaderboard's row."""
+    """The leaderboard's row, and what the page shows beside it."""
 
     row: BoardRow
+    """With rank, difference to the suite's baseline and verdict."""
     sample: Sample
     name: str
     """LABEL or LABEL/CONTROL, and where it is from if transferred."""
-    verdict: Judgement | None
-    """Against the dense run of the same seed; None for the dense run, and where there is none."""
+    is_baseline: bool
+    """Whether it is what the others of its suite are compared with."""
     versus_ticket: Interval | None
     """A control's difference to its own ticket, seed by seed."""
 
@@ -119,7 +72,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Best:
-    """The ticket of the highest mean accuracy at a density."""
+    """The ticket of the best mean at a density."""
 
     density: float
     standing: Standing | None
@@ -135,14 +88,24 @@ class TaskReport:
     evidence: TaskEvidence
     standings: Sequence[Standing]
     """In the leaderboard's order: from dense to sparse, by rank, controls after their ticket."""
-    unlike: str = ""
-    """What its labels were not trained alike in; empty where they were."""
-    ablations: str = ""
-    """Which controls are missing, or there only in part, and why; empty where none is."""
-    collapses: str = ""
-    """Which tickets have a layer without weights; empty where none has."""
-    share: str = ""
-    """How little of the network is prunable; empty where it is nearly all."""
+    words: Words
+    """How the leaderboard words the verdicts against the suite's baseline."""
+    versus: str
+    """The baseline as in a column's title: a label, mostly `dense`."""
+    against: str
+    """The same in a sentence: `the dense run`."""
+    matching: Sequence[BoardRow] = ()
+    """Rows of the leaderboard by matching, without controls: the best first."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What must be said of the task, by subject; a subject without a remark is missing. `unlike`:
+    what its labels were not trained alike in; `ablations`: which controls are missing or
+    incomplete, and why; `collapses`: which tickets have a layer without weights; `share`: how
+    little of the network is prunable."""
+
+    @property
+    def measure(self) -> Measure:
+        """The metric that it is all about."""
+        return self.evidence.measure
 
     @property
     def place(self) -> Place:
@@ -167,33 +130,40 @@ class TaskReport:
         return sorted(found, reverse=True)
 
     @property
-    def holding(self) -> list[Standing]:
-        """The sparsest ticket of each name that is shown to hold the dense accuracy, sparsest
-        first.
-        """
-        sparsest: dict[str, Standing] = {}
-        for s in self.tickets:  # from dense to sparse, so the last one stays
-            if s.verdict is not None and s.verdict.holds:
-                sparsest[s.name] = s
-        return sorted(sparsest.values(), key=lambda s: (s.density, -s.row["mean"]))
+    def has_baseline(self) -> bool:
+        """Whether there is a result to compare with."""
+        return any(s.row["n"] for s in self.standings if s.is_baseline)
 
     @property
-    def compared(self) -> list[Judgement]:
-        """Every ticket's verdict against the dense run."""
-        return [s.verdict for s in self.tickets if s.verdict is not None]
+    def margin(self) -> str:
+        """Difference that does not matter, in words: `0.5 points`, `5%` of the baseline."""
+        return self.words.margin + (" points" if self.measure.is_fraction else "%")
 
     @property
-    def undecided(self) -> list[Judgement]:
+    def compared(self) -> list[BoardRow]:
+        """The rows of all tickets with a verdict."""
+        return [s.row for s in self.tickets if s.row["verdict"] is not None]
+
+    @property
+    def undecided(self) -> list[BoardRow]:
         """Those of them that more seeds may settle."""
-        return [v for v in self.compared if v.kind in ("insufficient", "open")]
+        return [row for row in self.compared if row["verdict"] in ("insufficient", "open")]
 
     @property
     def seeds_to_settle(self) -> float | None:
         """In the median of the open ones, the seeds that settle it in 4 of 5 cases; infinite for
         more than `MOST_SEEDS`, None where none can be foreseen.
         """
-        found = [v.seeds_needed for v in self.undecided if v.seeds_needed is not None]
+        found = [row["n80"] or math.inf for row in self.compared if row["verdict"] == "open"]
         return median(found) if found else None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Results `planned`, with a value (`n`), `failed`, `skipped` and `pending`."""
+        found: Counter[str] = Counter()
+        for standing in self.standings:
+            found.update({key: standing.row[key] for key in COUNTED})
+        return found
 
     @property
     def best(self) -> list[Best]:
@@ -208,26 +178,6 @@ class TaskReport:
         best = min(ok, key=lambda s: s.row["rank"])
         rivals = [s.name for s in block if s is not best and s.places and s.places[0] == 1]
         return Best(density, best, rivals if best.row["n"] >= LEAST else None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuningGain:
-    """A tuned label against the suite's own settings, on the seeds that the search did not use."""
-
-    task: str
-    name: str
-    density: float
-    own: Interval | None
-    """Test accuracy at the suite's own settings; None where no seed ended ok."""
-    tuned: Interval | None
-    """The same with what tuning found."""
-    difference: Interval | None
-    """Tuned minus own, seed by seed."""
-    verdict: Judgement | None
-    pairs: int
-    """Seeds that both have."""
-    steps: int | None
-    """Training steps of the search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +196,8 @@ class SuiteReport:
     """Its searches for parameters."""
     gains: Sequence[TuningGain] = ()
     """What they gained."""
+    measure: Measure = ACCURACY
+    """The metric of its leaderboards and gains."""
 
 
 @dataclass(frozen=True)
@@ -256,6 +208,18 @@ class ReportFacts:
     subjects: Sequence[Subject]
     """All labels and controls of the database, whatever suites are shown: what they look like
     depends on all."""
+    measure: Measure = ACCURACY
+    """The metric of every leaderboard, verdict and figure."""
+
+    @property
+    def standings(self) -> list[Standing]:
+        """Of every task shown."""
+        return [s for suite in self.suites for task in suite.tasks for s in task.standings]
+
+    @property
+    def results(self) -> int:
+        """Seeds with a result, over all standings."""
+        return sum(standing.row["n"] for standing in self.standings)
 
     @property
     def evidence(self) -> list[TaskEvidence]:

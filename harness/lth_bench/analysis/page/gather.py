@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis import evidence as proofs
+from lth_bench.analysis.boards import matching, metric
+from lth_bench.analysis.boards.baseline import Baselines, baselines
+from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.notes import ablations, collapses, shares, unlike
 from lth_bench.analysis.boards.rows import BoardRow, origin
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.claims import claims_board
 from lth_bench.analysis.evidence import Run
-from lth_bench.analysis.leaderboard import Question, leaderboard, rows
-from lth_bench.analysis.page.facts import (
-    Judgement,
-    ReportFacts,
-    Standing,
-    SuiteReport,
-    TaskReport,
-    TuningGain,
-)
+from lth_bench.analysis.gains import TuningGain, gain_at_density
+from lth_bench.analysis.leaderboard import Question, leaderboard
+from lth_bench.analysis.measures import ACCURACY, Measure, measured
+from lth_bench.analysis.page.facts import ReportFacts, Standing, SuiteReport, TaskReport
 from lth_bench.analysis.samples import Sample, display_name, samples
 from lth_bench.analysis.table import Board
-from lth_bench.errors import UnknownName, UserError
-from lth_bench.stats import Interval, Summary, differences, judge
+from lth_bench.errors import NothingSelected, UnknownName, UserError
+from lth_bench.stats import Summary, differences
 from lth_bench.store.trials import Study, read_studies
 
 if TYPE_CHECKING:
@@ -35,67 +32,101 @@ CellKey = tuple[float, str, str, str]
 """Target density, label, control, and MODEL/DATASET/RECIPE of where the ticket was found."""
 
 
-def gather_report(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> ReportFacts:
-    """Everything about the suites asked for (none: about all).
+def gather_report(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = ACCURACY.name
+) -> ReportFacts:
+    """Everything about the suites asked for (none: about all), by a metric.
 
-    UnknownName for one that is not there. Without suites where nothing is planned.
+    UnknownName for a suite or a metric that is not there. Without suites where nothing is planned.
     """
     there = {place.suite for place in proofs.places(con)} | _tuned_suites(con)
     for name in suites:
         if name not in there:
             raise UnknownName("suite", name, there)
-    return ReportFacts(suite_facts(con, suites), proofs.subjects(con))
+    measure = measured(con, metric)
+    return ReportFacts(suite_facts(con, suites, measure), proofs.subjects(con), measure)
 
 
-def suite_facts(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[SuiteReport]:
+def suite_facts(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure = ACCURACY
+) -> list[SuiteReport]:
     """By name. Empty where nothing is planned."""
-    found = proofs.gather(con, suites)
+    found = proofs.gather(con, suites, measure)
     studies: dict[str, list[Study]] = defaultdict(list)
     for study in read_studies(con, suites):
         studies[study.suite].append(study)
     if not found:
-        return _tuned_only(con, studies)
-    by_task: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
-    for row in rows(con, suites=suites):
-        by_task[row["suite"], _task(row)].append(row)
-    by_cell: dict[tuple[str, str], dict[CellKey, Sample]] = defaultdict(dict)
-    for sample in samples(con, suites=suites):
-        key = (sample.target_density, sample.label, sample.control, sample.source)
-        by_cell[sample.suite, sample.task][key] = sample
+        return _tuned_only(con, studies, measure)
     runs: dict[str, list[Run]] = defaultdict(list)
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
-    scope = resolve(con, Selection(suites=suites))
-    notes, controls = unlike(con, scope), ablations(con, scope)
-    collapsed, share = collapses(con, scope), shares(con, scope)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)
-    for evidence in found:
-        place = evidence.place
-        where = (place.suite, "/".join(place.task))
-        tasks[place.suite].append(
-            TaskReport(
-                evidence=evidence,
-                standings=_standings(by_task[where], by_cell[where]),
-                unlike=notes.get((place.suite, *place.task), ""),
-                ablations=controls.get((place.suite, *place.task), ""),
-                collapses=collapsed.get((place.suite, *place.task), ""),
-                share=share.get((place.suite, *place.task), ""),
-            )
-        )
+    for task in _tasks(con, suites, found, measure):
+        tasks[task.place.suite].append(task)
     reported = [
         SuiteReport(
             name=name,
             tasks=those,
             runs=runs[name],
-            boards=_boards(con, name),
-            claims=claims_board(con, name),
+            boards=_boards(con, name, measure),
+            claims=claims_board(con, name, measure),
             studies=studies[name],
             gains=_gains(those, studies[name]),
+            measure=measure,
         )
         for name, those in tasks.items()
     ]
     rest = {name: those for name, those in studies.items() if name not in tasks}
-    return sorted([*reported, *_tuned_only(con, rest)], key=lambda suite: suite.name)
+    return sorted([*reported, *_tuned_only(con, rest, measure)], key=lambda suite: suite.name)
+
+
+def _tasks(
+    con: DuckDBPyConnection,
+    suites: Sequence[str],
+    found: Sequence[proofs.TaskEvidence],
+    measure: Measure,
+) -> list[TaskReport]:
+    """Each task's evidence with its rows of the leaderboards."""
+    scope = resolve(con, Selection(suites=suites))
+    against = baselines(con, scope)
+    by_task: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
+    for row in metric.rows(con, scope, against, measure=measure):
+        by_task[row["suite"], _task(row)].append(row)
+    by_cell: dict[tuple[str, str], dict[CellKey, Sample]] = defaultdict(dict)
+    for sample in samples(con, measure.name, suites=suites):
+        key = (sample.target_density, sample.label, sample.control, sample.source)
+        by_cell[sample.suite, sample.task][key] = sample
+    matched: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
+    tickets = resolve(con, Selection(suites=suites, controls=["none"]))
+    try:
+        for row in matching.rows(con, tickets, against, measure=measure):
+            matched[row["suite"], _task(row)].append(row)
+    except NothingSelected:  # no ticket yet
+        pass
+    notes = {
+        "unlike": unlike(con, scope),
+        "ablations": ablations(con, scope),
+        "collapses": collapses(con, scope),
+        "share": shares(con, scope),
+    }
+    tasks = []
+    for evidence in found:
+        place = evidence.place
+        where = (place.suite, "/".join(place.task))
+        own = Baselines({place.suite: against.of[place.suite]}, scope)
+        tasks.append(
+            TaskReport(
+                evidence=evidence,
+                standings=_standings(by_task[where], by_cell[where], own),
+                words=Words.of(measure, None, own.word),
+                versus=own.short,
+                against=own.word,
+                matching=matched[where],
+                notes={key: said[name] for key, said in notes.items()
+                 if (name := (place.suite, *place.task)) in said},
+            )
+        )  # fmt: skip
+    return tasks
 
 
 def _tuned_suites(con: DuckDBPyConnection) -> set[str]:
@@ -105,7 +136,7 @@ def _tuned_suites(con: DuckDBPyConnection) -> set[str]:
 
 
 def _tuned_only(
-    con: DuckDBPyConnection, studies: Mapping[str, Sequence[Study]]
+    con: DuckDBPyConnection, studies: Mapping[str, Sequence[Study]], measure: Measure
 ) -> list[SuiteReport]:
     """Suites of which there is nothing but a search for parameters."""
     runs: dict[str, list[Run]] = defaultdict(list)
@@ -119,17 +150,21 @@ def _tuned_only(
             boards={},
             claims=Board("claims", [], []),
             studies=found,
+            measure=measure,
         )
         for name, found in sorted(studies.items())
         if found
     ]
 
 
-def _boards(con: DuckDBPyConnection, suite: str) -> dict[str, Board]:
+def _boards(con: DuckDBPyConnection, suite: str, measure: Measure) -> dict[str, Board]:
     """The leaderboards of a suite that there are results for."""
     selection = Selection(suites=[suite], controls=["none"])
-    questions = {by: Question(by=by, selection=selection) for by in ("matching", "area", "cost")}
-    questions["across"] = Question(across=True, selection=selection)
+    name = measure.name
+    questions = {
+        by: Question(by=by, metric=name, selection=selection) for by in ("matching", "area", "cost")
+    }
+    questions["across"] = Question(metric=name, across=True, selection=selection)
     found = {}
     for kind, question in questions.items():
         try:
@@ -141,26 +176,15 @@ def _boards(con: DuckDBPyConnection, suite: str) -> dict[str, Board]:
     return found
 
 
-def _standings(rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample]) -> tuple[Standing, ...]:
-    dense = min(
-        (s for s in samples.values() if s.strategy == "dense"),
-        key=lambda s: (s.label != "dense", s.label),
-        default=None,
-    )
+def _standings(
+    rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample], against: Baselines
+) -> tuple[Standing, ...]:
     found = []
     for row in rows:
         source = "/".join((row["source_model"], row["source_dataset"], row["source_recipe"]))
         key = (row["target_density"], row["label"], row["control"], source)
         sample = samples[key]
-        verdict = versus_ticket = None
-        if dense is not None and sample.strategy != "dense":
-            pairs = differences(sample.values, dense.values)
-            summary = Summary.of(pairs.values()) if pairs else None
-            lost = len(sample.lost)
-            if pairs or lost:
-                verdict = Judgement.of(
-                    judge(summary, lost=lost, planned=sample.planned, step=sample.step)
-                )
+        versus_ticket = None
         ticket = samples.get((key[0], key[1], "none", source))
         if sample.control != "none" and ticket is not None:
             pairs = differences(sample.values, ticket.values)
@@ -169,7 +193,11 @@ def _standings(rows: Sequence[BoardRow], samples: Mapping[CellKey, Sample]) -> t
         name = display_name(sample.label, sample.control, origin(row))
         found.append(
             Standing(
-                row=row, sample=sample, name=name, verdict=verdict, versus_ticket=versus_ticket
+                row=row,
+                sample=sample,
+                name=name,
+                is_baseline=against.has(row),
+                versus_ticket=versus_ticket,
             )
         )
     return _controls_after_tickets(found)
@@ -192,49 +220,17 @@ def _gains(tasks: Sequence[TaskReport], studies: Sequence[Study]) -> list[Tuning
     found = []
     for task in tasks:
         own = {(s.sample.label, s.density): s for s in task.tickets}
-        for standing in task.tickets:
-            study = by_id.get(standing.row["tuned_from"] or "")
-            default = own.get((study.label, standing.density)) if study is not None else None
+        for tuned in task.tickets:
+            study = by_id.get(tuned.row["tuned_from"] or "")
+            default = own.get((study.label, tuned.density)) if study is not None else None
             if study is not None and default is not None:
-                found.append(_gain(task.place.task.title, default, standing, {*study.seeds}))
+                found.append(
+                    gain_at_density(
+                        task.place.task.title, tuned.name, default.sample, tuned.sample,
+                        seen=study.seeds, steps=tuned.row["tuning_steps"], measure=task.measure,
+                    )
+                )  # fmt: skip
     return found
-
-
-def _gain(task: str, own: Standing, tuned: Standing, seen: set[int]) -> TuningGain:
-    """Without the seeds that the search used."""
-    mine, theirs = (_fresh(s.sample, seen) for s in (tuned, own))
-    pairs = differences(mine.values, theirs.values)
-    summary = Summary.of(pairs.values()) if pairs else None
-    lost = len(mine.lost | theirs.lost)
-    verdict = None
-    if summary is not None or lost:
-        verdict = Judgement.of(judge(summary, lost=lost, planned=mine.planned, step=mine.step))
-    return TuningGain(
-        task=task,
-        name=tuned.name,
-        density=tuned.density,
-        own=_accuracy(theirs),
-        tuned=_accuracy(mine),
-        difference=None if summary is None else summary.floored(mine.step).interval(),
-        verdict=verdict,
-        pairs=len(pairs),
-        steps=tuned.row["tuning_steps"],
-    )
-
-
-def _accuracy(sample: Sample) -> Interval | None:
-    return Summary.of(sample.values.values()).interval() if sample.values else None
-
-
-def _fresh(sample: Sample, seen: set[int]) -> Sample:
-    """The sample without these seeds."""
-    return replace(
-        sample,
-        values={seed: value for seed, value in sample.values.items() if seed not in seen},
-        lost=sample.lost - seen,
-        skipped=sample.skipped - seen,
-        missing=sample.missing - seen,
-    )
 
 
 def _task(row: BoardRow) -> str:

@@ -7,11 +7,11 @@ in it do not reorder the text around it. Control characters become � before th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lth_bench.analysis.page import Judgement
+from lth_bench.analysis.boards.judging import STYLES
 from lth_bench.analysis.table import Cell, Style, Table
 from lth_bench.output.pictures.model import Picture
 from lth_bench.system.text import printable
@@ -151,19 +151,11 @@ class Section:
     parts: Sequence[Part]
 
 
-VERDICTS: dict[str, Style] = {
-    "better": "good", "equivalent": "good", "worse": "bad", "failed": "warn",
-    "insufficient": "dim", "open": "",
-}  # fmt: skip
-
-
-def verdict_cell(verdict: Judgement | None, *, short: bool = False) -> Cell:
-    """The words of a verdict in its colour, shorter for narrow columns; empty where nothing was
-    compared.
-    """
-    if verdict is None or (verdict.n == 0 and verdict.kind != "failed"):
+def verdict_cell(row: Mapping[str, Any] | None) -> Cell:
+    """The words of a row's verdict in its colour; empty where nothing was compared."""
+    if row is None or row["verdict"] is None:
         return Cell("")
-    return Cell(verdict.short if short else verdict.text, VERDICTS[verdict.kind])
+    return Cell(row["verdict_text"], STYLES.get(row["verdict"], ""))
 
 
 def named(names: Sequence[str], most: int = 6) -> list[ProsePiece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence import Subject
+from lth_bench.analysis.measures import ACCURACY
 from lth_bench.analysis.page import ReportFacts, SuiteReport
 from lth_bench.errors import UserError
 from lth_bench.output.page import security
@@ -29,6 +31,12 @@ TITLE = "Lottery tickets, compared"
 
 SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
 """One script, in this order."""
+
+
+def default_name(metric: str) -> str:
+    """The file's name where the user gives none: a page about another metric has one of its own."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", metric).strip("-.")
+    return "report.html" if metric == ACCURACY.name else f"report-{slug or 'metric'}.html"
 
 
 def write_page(report: ReportFacts, output: Path) -> Path:
@@ -94,9 +102,12 @@ def render_page(report: ReportFacts) -> str:
         heights=HEIGHTS,
         lost=LOST,
         number_plot=payload.plot,
-        title=TITLE,
-        tab=" · ".join([*(suite.name for suite in known[:3]), TITLE]),
-        facts=_facts(known),
+        title=_title(report),
+        tab=" · ".join([*(suite.name for suite in known[:3]), _title(report)]),
+        facts=_facts(report),
+        measure=report.measure,
+        baselines=_baselines(known),
+        default=report.measure == ACCURACY,
         version=lth_bench.__version__,
         policy=security.policy([plotly, script], [style]),
         style=Markup(style),
@@ -151,20 +162,32 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(known: Sequence[SuiteReport]) -> list[str]:
+def _title(report: ReportFacts) -> str:
+    """The heading; of any metric but test accuracy with its name."""
+    return TITLE if report.measure == ACCURACY else f"{TITLE} by {report.measure.words}"
+
+
+def _facts(report: ReportFacts) -> list[str]:
     """What stands under the title."""
-    standings = [s for suite in known for task in suite.tasks for s in task.standings]
-    if not standings:
+    known, measure = report.suites, report.measure
+    tickets = {s.sample.label for s in report.standings if s.is_ticket}
+    if not report.standings:
         return []
-    methods = {s.sample.label for s in standings if s.is_ticket}
     tasks = sum(len(suite.tasks) for suite in known)
     newest = max((run.recorded_at for suite in known for run in suite.runs), default="")
     facts = [
         f"{counted(len(known), 'suite')}, {counted(tasks, 'task')}",
-        counted(len(methods), "method"),
-        counted(sum(s.row["n"] for s in standings), "result"),
+        counted(len(tickets), "method"),
+        counted(report.results, "result"),
     ]
+    if measure != ACCURACY:
+        facts.insert(0, f"by {measure.heading}, {measure.direction}")
     return [*facts, f"last run {newest} UTC"] if newest else facts
+
+
+def _baselines(known: Sequence[SuiteReport]) -> list[str]:
+    """What the verdicts of the page are against, each once: `the dense run`."""
+    return sorted({task.against for suite in known for task in suite.tasks})
 
 
 def looks_of(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:

@@ -15,8 +15,7 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence.subject import spread
-from lth_bench.analysis.studies import Rebuilt, rebuild
+from lth_bench.analysis.studies import Rebuilt, rebuild, spread_over_values
 from lth_bench.store.trials import Study
 from lth_bench.system.text import printable
 
@@ -63,7 +62,7 @@ def draw(study: Study, most: int = MOST) -> tuple[list[OptunaFigure], list[str]]
         first = _first(study) if len(study.objectives) > 1 else study
         # by the first objective alone, whose direction Optuna knows then: for a target it assumes
         # that lower is better, and shades the contours so
-        some = whole if first is study and not thin else rebuild(_spread(first, most))
+        some = whole if first is study and not thin else rebuild(spread_over_values(first, most))
         notes = []
         if whole.left_out:
             notes.append(f"{whole.left_out} trials have parameters outside their ranges")
@@ -214,12 +213,6 @@ def _first(study: Study) -> Study:
         directions=study.directions[:1],
         trials=tuple(replace(trial, values=trial.values[:1]) for trial in study.complete),
     )
-
-
-def _spread(study: Study, most: int) -> Study:
-    """The study with some of its complete trials, spread evenly over the first objective."""
-    kept = spread(sorted(study.complete, key=lambda t: (t.values[0], t.number)), most)
-    return replace(study, trials=tuple(sorted(kept, key=lambda t: t.number)))
 
 
 def _made(title: str, about: str, make: Callable[[], Any]) -> OptunaFigure | None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lth_bench.analysis.evidence import TaskEvidence
-from lth_bench.output.pictures.accuracy import accuracy, cost, early_stop_and_gap
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
 from lth_bench.output.pictures.layers import kept_per_layer, weights
+from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
 from lth_bench.output.pictures.model import Picture
 from lth_bench.output.pictures.over_steps import distances, learning
 
 PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
-    accuracy,
+    against_density,
     early_stop_and_gap,
-    cost,
+    against_cost,
     kept_per_layer,
     learning,
     distances,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lth_bench.analysis.evidence import LearningCurve, TaskEvidence
 from lth_bench.analysis.evidence.subject import spread
+from lth_bench.analysis.measures import measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
@@ -21,14 +22,16 @@ from lth_bench.output.pictures.model import (
 from lth_bench.output.pictures.ranges import CUT, NEAR, limits, log_range, scales
 from lth_bench.output.words import remaining
 
-NOTE = (
-    "The training of the ticket itself, from the step it rewinds to; means over the seeds. The "
-    f"accuracy's 95% interval is drawn as a band while {MOST_BANDS} lines or fewer are shown."
+NOTE = "The training of the ticket itself, from the step it rewinds to; means over the seeds."
+BAND = (
+    f" The accuracy's 95% interval is drawn as a band while {MOST_BANDS} lines or fewer are shown."
 )
 
 
 def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
-    """Accuracy and loss, at one density at a time; dense in each."""
+    """Loss, and in a report about an accuracy also accuracy, at one density at a time; dense in
+    each.
+    """
     curves = [curve for curve in evidence.learning if len(curve.step) > 1]
     if not curves:
         return None
@@ -40,38 +43,35 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         for curve in curves
     ]
     accuracy, loss = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    dense = next((curve.val_accuracy[-1] for curve in curves if curve.is_dense), None)
-    # the second half of every curve: their beginnings would flatten it
-    settled = [y for c in curves for y in c.val_accuracy[len(c.step) // 2 :]]
-    y = scales(accuracy, dense, "Validation accuracy", "Validation error", settled)
     first, last = limits([x for t in accuracy for x in t.x], whole=True)
     step = Axis(title="Step", format="steps", range=(max(0.0, first), last))
     losses = log_range((value for t in loss for value in t.y), 1.1)
     about = "against the step, one line a method. The numbers are in a table below."
     panels = [
-        Panel(
-            title="Validation accuracy",
-            x=step,
-            y=y,
-            traces=accuracy,
-            about=f"Validation accuracy {about}",
-        ),
-        Panel(
-            title="Validation loss",
-            x=step,
-            y=Axis(title="Validation loss", format="value", scale="log", range=losses),
-            traces=loss,
-            about=f"Validation loss {about}",
-        ),
-    ]
+        Panel(title="Validation loss", x=step, y=Axis(title="Validation loss", format="value", scale="log", range=losses), traces=loss,
+              about=f"Validation loss {about}"),
+    ]  # fmt: skip
+    note = NOTE
+    if evidence.measure.is_accuracy:
+        dense = next((curve.val_accuracy[-1] for curve in curves if curve.is_dense), None)
+        # the second half of every curve: their beginnings would flatten it
+        settled = [y for c in curves for y in c.val_accuracy[len(c.step) // 2 :]]
+        y = scales(accuracy, dense, measure("val_accuracy"), "Validation accuracy", settled)
+        panels.insert(
+            0,
+            Panel(
+                title="Validation accuracy",
+                x=step,
+                y=y,
+                traces=accuracy,
+                about=f"Validation accuracy {about}",
+            ),
+        )
+        note += BAND + CUT * (y[0].choice == NEAR)
     return Picture(
-        key="learning-curves",
-        title="Learning curves",
-        panels=panels,
-        facets=density_facet(densities, last=True),
-        note=NOTE + CUT * (y[0].choice == NEAR),
-        columns=2,
-    )
+        key="learning-curves", title="Learning curves", panels=panels, facets=density_facet(densities, last=True),
+        note=note, columns=2,
+    )  # fmt: skip
 
 
 def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:

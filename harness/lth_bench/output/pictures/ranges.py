@@ -1,4 +1,4 @@
-"""From where to where axes reach, and the scales that accuracies can be seen on."""
+"""From where to where axes reach, and the scales that a metric can be seen on."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from lth_bench.analysis.measures import Measure
 from lth_bench.output.pictures.model import Axis, Format, Numbers, Trace
 
 LEAST_REACH = 0.02
-"""A scale near dense goes at least this far below it."""
+"""A scale near dense goes at least this far to its worse side: of fractions."""
+LEAST_RELATIVE = 0.1
+"""The same of all other metrics, relative to dense."""
 
-ALL, NEAR, ERROR = "all", "near dense", "error, logarithmic"
+ALL, NEAR, ERROR, LOG = "all", "near dense", "error, logarithmic", "logarithmic"
 
-CUT = " Near dense leaves out what lies far below it."
+CUT = " The scale near dense leaves out what is far worse."
 
 
 def limits(
@@ -64,34 +67,42 @@ def log_range(values: Iterable[float | None], space: float = 1.15) -> tuple[floa
 
 
 def scales(
-    traces: Sequence[Trace], dense: float | None, title: str, error: str, settled: Numbers = ()
+    traces: Sequence[Trace],
+    dense: float | None,
+    measure: Measure,
+    title: str,
+    settled: Numbers = (),
 ) -> list[Axis]:
-    """The axes that a reader may choose from for an accuracy, the clearest first.
+    """The axes that a reader may choose from for a metric, the clearest first.
 
-    Near dense goes down four times as far below dense as the worst quarter of the points begins
-    (of `settled` instead, such as the ends of learning curves, where these are given). It is
-    offered only where that leaves something out, and always beside the whole scale. The error on
-    a logarithmic scale shows differences near 100% as well as far from it.
+    Near dense goes four times as far to the worse side of dense as the worst quarter of the points
+    begins (of `settled` instead, such as the ends of learning curves, where these are given). It is
+    offered only where that leaves something out, and always beside the whole scale. On a
+    logarithmic scale, of an accuracy that of its error, small differences near the best value can
+    be seen as well as those far from it; of other metrics it is offered where the largest value is
+    ten times the smallest or more.
     """
+    title = f"{title} ({measure.unit})" if measure.unit in ("s", "FLOPs", "examples") else title
+    form = _format(measure)
     values = sorted(y for trace in traces for y in trace.y if y is not None)
     if not values:
-        return [_accuracy(title, ALL, (0.0, 1.0))]
-    bottom, top = of_traces(traces, (0, 1), whole=True)
-    found = [_accuracy(title, ALL, (bottom, top))]
-    compared = sorted(y for y in settled if y is not None) or values
+        return [Axis(title=title, format=form, range=(0.0, 1.0), choice=ALL)]
+    within = _within(measure, values[0])
+    found = [
+        Axis(title=title, format=form, range=of_traces(traces, within, whole=True), choice=ALL)
+    ]
+    compared = [y for y in settled if y is not None] or values
     if dense is not None:
-        low = dense - max(LEAST_REACH, 4 * (dense - compared[len(compared) // 4]))
-        if values[0] < low:
-            top = limits(
-                [y for y in values if y >= low] or [dense], highs=_ends(traces)[1], within=(0, 1)
-            )[1]
-            found.insert(0, _accuracy(title, NEAR, (low, top)))
-    if any(y < 1 for y in values):
+        near = _near(traces, values, compared, dense, measure, within)
+        if near is not None:
+            found.insert(0, Axis(title=title, format=form, range=near, choice=NEAR))
+    if measure.is_accuracy and any(y < 1 for y in values):
         errors = log_range((1 - y for y in values), 1.1)
+        error = title.replace("accuracy", "error")
         found.append(
             Axis(
                 title=error,
-                format="percent",
+                format=form,
                 scale="log",
                 range=errors,
                 reverse=True,
@@ -99,7 +110,44 @@ def scales(
                 choice=ERROR,
             )
         )
+    elif not measure.is_accuracy and 0 < 10 * values[0] <= values[-1]:
+        found.append(
+            Axis(title=title, format=form, scale="log", range=log_range(values, 1.1), choice=LOG)
+        )
     return found
+
+
+def _near(
+    traces: Sequence[Trace],
+    values: Sequence[float],
+    compared: Sequence[float],
+    dense: float,
+    measure: Measure,
+    within: tuple[float, float],
+) -> tuple[float, float] | None:
+    """The range near dense; None where it would leave nothing out."""
+    sign = measure.sign
+    worst_quarter = sorted(sign * y for y in compared)[len(compared) // 4]
+    least = LEAST_REACH if measure.is_fraction else LEAST_RELATIVE * abs(dense)
+    end = sign * dense - max(least, 4 * (sign * dense - worst_quarter))
+    if min(sign * y for y in values) >= end:
+        return None
+    kept = [y for y in values if sign * y >= end] or [dense]
+    lows, highs = _ends(traces)
+    if measure.higher:
+        return end, limits(kept, highs=highs, within=within)[1]
+    return limits(kept, lows=lows, within=within)[0], -end
+
+
+def _format(measure: Measure) -> Format:
+    if measure.is_fraction:
+        return "percent"
+    return "steps" if measure.unit in ("steps", "examples") else "value"
+
+
+def _within(measure: Measure, least: float) -> tuple[float, float]:
+    """What values can be: nothing is known of a metric but that none of its values is negative."""
+    return (0.0 if least >= 0 else -math.inf, 1.0 if measure.is_fraction else math.inf)
 
 
 def density_axis(densities: Iterable[float], title: str = "Weights remaining") -> Axis:
@@ -120,10 +168,6 @@ def dodges(densities: Iterable[float], lines: int) -> list[float]:
     found = sorted(set(densities))
     width = min([b / a for a, b in pairwise(found)] + [1.5]) ** 0.35
     return [float(width ** (0.5 - (i + 0.5) / lines)) for i in range(lines)]
-
-
-def _accuracy(title: str, choice: str, ends: tuple[float, float]) -> Axis:
-    return Axis(title=title, format="percent", range=ends, choice=choice)
 
 
 def _ends(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:

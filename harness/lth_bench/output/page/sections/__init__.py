@@ -15,14 +15,14 @@ from lth_bench.output.page.sections.suite import boards, claims, repeat
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
-from lth_bench.output.pictures.accuracy import accuracy, cost, early_stop_and_gap
 from lth_bench.output.pictures.layers import kept_per_layer, weights
+from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
 from lth_bench.output.pictures.over_steps import distances, learning
 from lth_bench.output.words import counted
 
 FIGURES = (
-    ("density", "Against density", (accuracy, early_stop_and_gap)),
-    ("cost", "Against cost", (cost,)),
+    ("density", "Against density", (against_density, early_stop_and_gap)),
+    ("cost", "Against cost", (against_cost,)),
     ("learning", "Learning curves", (learning,)),
     ("layers", "Layer by layer", (kept_per_layer,)),
     ("weights", "Surviving weights", (weights,)),
@@ -70,7 +70,7 @@ def _names(picture: Picture) -> set[str]:
 
 def _lost(task: TaskReport) -> list[Part]:
     """What is in no mean of these figures."""
-    lost = sum(sum(series.lost) for series in task.evidence.density["test_accuracy"])
+    lost = task.counts["failed"]
     if not lost:
         return []
     text = f"{counted(lost, 'result')} failed and count in no mean here; see Failures."

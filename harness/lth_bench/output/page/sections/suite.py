@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lth_bench.analysis.evidence import Run
+from lth_bench.analysis.measures import ACCURACY
 from lth_bench.analysis.page import SuiteReport
 from lth_bench.analysis.table import Board, Cell
 from lth_bench.output.page.content import (
@@ -25,18 +26,22 @@ from lth_bench.output.words import listed
 TITLES = {
     "matching": "The sparsest ticket that matches the baseline",
     "area": "Over all densities: area under the curve",
-    "cost": "What it costs to reach an accuracy",
+    "cost": "What it costs to reach {0}",
     "across": "Across tasks",
 }
-"""By leaderboard, in the order they are read."""
+"""By leaderboard, in the order they are read; {0} is the metric."""
 
 
 def boards(suite: SuiteReport) -> Section | None:
-    """A leaderboard for every question but accuracy at a density, which each task begins with."""
+    """A leaderboard for every question but the metric at a density, which each task begins with."""
+    measure = suite.measure
+    metric = "" if measure == ACCURACY else f" --metric {measure.name}"
+    value = "an accuracy" if measure == ACCURACY else f"a {measure.words}"
     parts: list[Part] = []
     for kind, title in TITLES.items():
         if kind in suite.boards:
-            parts += _parts(suite.boards[kind], f"{title} (lth-bench leaderboard {_option(kind)}).")
+            command = f"lth-bench leaderboard {_option(kind)}{metric}"
+            parts += _parts(suite.boards[kind], f"{title.format(value)} ({command}).")
     return Section("boards", "Other leaderboards", parts) if parts else None
 
 

@@ -8,14 +8,17 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
-from lth_bench.analysis.numbers import percent
-from lth_bench.analysis.page import Standing, SuiteReport, TaskReport
+from lth_bench.analysis.boards.layout import difference
+from lth_bench.analysis.boards.rows import full_name
+from lth_bench.analysis.measures import ACCURACY
+from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.page.facts import MOST_SEEDS
 from lth_bench.analysis.table import Cell
 from lth_bench.output.page.content import (
     Column,
     Grid,
     GridRow,
+    Name,
     Part,
     Prose,
     ProsePiece,
@@ -23,25 +26,31 @@ from lth_bench.output.page.content import (
     named,
     verdict_cell,
 )
-from lth_bench.output.words import counted, listed, plus_minus, remaining, signed, spans
+from lth_bench.output.words import counted, listed, remaining, spans
 
 
 def summary(task: TaskReport) -> Section:
     """Sentences, and the best ticket of each density."""
     parts: list[Part] = [Prose(_compared(task)), *_unfinished(task)]
-    if task.unlike:
-        parts.append(Prose([f"The rows are {task.unlike}."], "warn"))
-    if task.share:
-        parts.append(Prose([f"Of the network, {task.share}."], "warn"))
-    if task.ablations:
-        parts.append(Prose([f"Controls: {task.ablations}."], "warn"))
-    if task.dense is None or not task.dense.row["n"]:
-        parts.append(Prose(["There is no result of the dense run to compare with."], "warn"))
+    for key, words in NOTES.items():
+        if key in task.notes:
+            parts.append(Prose([f"{words} {task.notes[key]}."], "warn"))
+    if not task.has_baseline:
+        parts.append(Prose(["There is no result of ", *_baseline(task), " to compare with."],
+                           "warn"))  # fmt: skip
     elif any(s.row["n"] for s in task.standings if s.is_ticket):
-        parts += [Prose(_dense(task.dense)), *_matching(task), *_seeds(task)]
+        parts += [*_dense(task), *_matching(task), *_seeds(task)]
     if any(s.is_ticket and s.row["n"] for s in task.standings):
         parts.append(_best(task))
     return Section("summary", "Summary", parts)
+
+
+NOTES = {"unlike": "The rows are", "share": "Of the network,", "ablations": "Controls:"}
+"""What introduces each of a task's remarks."""
+
+
+def _baseline(task: TaskReport) -> list[ProsePiece]:
+    return [task.against if task.versus == "dense" else Name(task.against)]
 
 
 def _compared(task: TaskReport) -> list[ProsePiece]:
@@ -72,38 +81,45 @@ _CONTROLS = {"reinit": "re-initialised copies", "shuffle": "copies with a shuffl
 
 def _unfinished(task: TaskReport) -> list[Part]:
     """Results that are failed, skipped or pending."""
-    there = sum(len(s.sample.values) for s in task.standings)
-    planned = sum(s.sample.planned for s in task.standings)
-    if there == planned:
+    found = task.counts
+    if found["n"] == found["planned"]:
         return []
-    rest = {
-        "failed": sum(len(s.sample.lost) for s in task.standings),
-        "were skipped": sum(len(s.sample.skipped) for s in task.standings),
-        "are still to come": sum(len(s.sample.missing) for s in task.standings),
-    }
-    words = listed([f"{number:,} {what}" for what, number in rest.items() if number])
-    text = f"{there:,} of {counted(planned, 'result')} are in; {words}."
-    return [Prose([text], "warn")]
+    words = {"failed": "failed", "skipped": "were skipped", "pending": "are still to come"}
+    rest = listed([f"{found[key]:,} {what}" for key, what in words.items() if found[key]])
+    planned = counted(found["planned"], "result")
+    return [Prose([f"{found['n']:,} of {planned} are in; {rest}."], "warn")]
 
 
-def _dense(dense: Standing) -> list[ProsePiece]:
-    row = dense.row
-    text = f"The dense network reaches {percent(row['mean'])}% test accuracy"
-    if row["low"] is not None:
-        text += f" (95% interval {percent(row['low'])} to {percent(row['high'])})"
-    return [f"{text}."]
+def _dense(task: TaskReport) -> list[Part]:
+    """What the dense network reaches, and what is compared with instead of it."""
+    found: list[Part] = []
+    row = None if task.dense is None else task.dense.row
+    if row is not None and row["n"]:
+        measure = task.measure
+        sign = "%" if measure.is_fraction else f" {measure.unit}".rstrip()
+        text = f"The dense network has a {measure.words} of {measure.value(row['mean'])}{sign}"
+        if row["low"] is not None:
+            low, high = (measure.value(row[key]) + sign for key in ("low", "high"))
+            text += f" (95% interval {low} to {high})"
+        found.append(Prose([f"{text}."]))
+    if task.versus != "dense":
+        found.append(Prose(["Methods are compared with ", *_baseline(task),
+                            ", the baseline of the suite."]))  # fmt: skip
+    return found
 
 
 def _matching(task: TaskReport) -> list[Part]:
-    """The sparsest tickets that hold dense accuracy, as far as the seeds can show it."""
-    if not task.holding:
-        return [Prose(["No ticket is shown to stay within half a point of this accuracy."])]
-    pieces: list[ProsePiece] = ["Shown to be less than half a point below it: "]
-    groups = [
-        (density, [s.name for s in group])
-        for density, group in groupby(task.holding, lambda s: s.density)
-    ]
-    for index, (density, names) in enumerate(groups):
+    """The sparsest tickets that match the baseline, as far as the seeds can show it."""
+    side = "below" if task.measure.higher else "above"
+    limit: list[ProsePiece] = [f"shown to be less than {task.margin} {side} ", *_baseline(task)]
+    holding = [row for row in task.matching if row["shown_density"] is not None]
+    if not holding:
+        return [Prose(["No ticket is ", *limit, "."])]
+    first, *rest = limit
+    pieces: list[ProsePiece] = [f"S{str(first)[1:]}", *rest, ": "]
+    groups = groupby(holding, lambda row: float(row["shown_density"]))
+    for index, (density, group) in enumerate(groups):
+        names = [full_name(row) for row in group]
         pieces += ["; " if index else "", *named(names), f" down to {remaining(density)}%"]
     return [Prose([*pieces, "."])]
 
@@ -113,28 +129,24 @@ def _seeds(task: TaskReport) -> list[Part]:
     if not task.undecided:
         return []
     many = len(task.undecided)
-    text = (
-        f"{many} of {counted(len(task.compared), 'comparison')} with dense "
-        f"{'is' if many == 1 else 'are'} open: neither better, worse nor equivalent is shown"
-    )
+    text = f" {'is' if many == 1 else 'are'} open: neither better, worse nor equivalent is shown"
     seeds = task.seeds_to_settle
     if seeds is not None:
         likely = f"{seeds:.0f} seeds" if math.isfinite(seeds) else f"more than {MOST_SEEDS} seeds"
         text += f"; in the median of these {likely} would settle it in 4 of 5 cases"
-    return [Prose([f"{text}."])]
+    compared = counted(len(task.compared), "comparison")
+    return [Prose([f"{many} of {compared} with ", *_baseline(task), f"{text}."])]
 
 
 def _best(task: TaskReport) -> Grid:
     lines = []
+    measure = task.measure
     for best in task.best:
         if best.standing is None:
             why = "nothing ended ok here"
             lines.append((Cell(remaining(best.density)), *(Cell(t) for t in (why, "", "", "", ""))))
             continue
         row = best.standing.row
-        half = None if row["high"] is None else row["high"] - row["mean"]
-        delta = row["delta_dense"]
-        reach = None if row["delta_high"] is None else row["delta_high"] - delta
         if best.rivals is None:
             rivals = "not tested: too few seeds"
         else:
@@ -142,19 +154,22 @@ def _best(task: TaskReport) -> Grid:
         lines.append((
             Cell(remaining(best.density)),
             Cell(best.standing.name, "best"),
-            Cell(plus_minus(row["mean"], half)),
-            Cell("" if delta is None else signed(delta, reach)),
-            verdict_cell(best.standing.verdict),
+            Cell(measure.with_half(row["mean"], row["high"])),
+            Cell(difference(row, "", measure).text),
+            verdict_cell(row),
             Cell(rivals),
         ))  # fmt: skip
+    unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
+    split = "test, " if measure == ACCURACY else ""
+    best_words = "Highest" if measure.higher else "Lowest"
     return Grid(
-        caption="Highest mean accuracy at each density",
+        caption=f"{best_words} mean {measure.short.replace('_', ' ')} at each density",
         columns=(
             Column("density %", "weights kept"),
             Column("method", numeric=False),
-            Column("accuracy %", "test, mean ± 95% interval"),
-            Column("Δ dense", "mean difference to the dense run of the same seed, in points"),
-            Column("verdict", "against dense", numeric=False),
+            Column(measure.column, f"{split}mean ± 95% interval"),
+            Column(f"Δ {task.versus}", f"mean difference to {task.against}, seed by seed{unit}"),
+            Column("verdict", f"against {task.against}", numeric=False),
             Column("may be best too", "not shown to be worse than the best", numeric=False),
         ),
         rows=[GridRow(cells) for cells in lines],
@@ -166,11 +181,11 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
     """A line a task. Empty where there is one task only, which has its own summary."""
     if sum(len(suite.tasks) for suite in suites) < 2:
         return ()
+    measure = next(task.measure for suite in suites for task in suite.tasks)
     rows = []
     for suite in suites:
         for index, task in enumerate(suite.tasks):
-            ok = sum(s.row["n"] for s in task.standings)
-            planned = sum(s.row["planned"] for s in task.standings)
+            ok, planned = task.counts["n"], task.counts["planned"]
             dense = task.dense
             mean = None if dense is None else dense.row["mean"]
             densities = task.densities
@@ -180,7 +195,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
                 Cell(str(len({s.name for s in task.tickets}))),
                 Cell(", ".join(remaining(d) for d in _ends(densities))),
                 Cell(str(max((s.sample.planned for s in task.standings), default=0))),
-                Cell("" if mean is None else percent(mean)),
+                Cell("" if mean is None else measure.value(mean)),
                 Cell(f"{ok:,}" if ok == planned else f"{ok:,}/{planned:,}",
                      "" if ok == planned else "warn"),
             )  # fmt: skip
@@ -191,7 +206,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
         Column("methods"),
         Column("density %", numeric=False),
         Column("seeds"),
-        Column("dense %", "test accuracy of the dense run"),
+        Column(f"dense {measure.value_unit}".rstrip(), f"{measure.words} of the dense run"),
         Column("results"),
     )
     return (Grid(caption="Suites and tasks", columns=columns, rows=rows, head=1),)

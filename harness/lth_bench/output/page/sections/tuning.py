@@ -8,8 +8,11 @@ from math import isqrt
 from typing import Any
 
 from lth_bench.analysis.evidence.subject import spread
+from lth_bench.analysis.gains import TuningGain
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, percent
-from lth_bench.analysis.page import SuiteReport, TuningGain
+from lth_bench.analysis.page import SuiteReport
+from lth_bench.analysis.studies import ranked_trials
 from lth_bench.analysis.table import Cell
 from lth_bench.output.page.content import (
     Column,
@@ -24,7 +27,7 @@ from lth_bench.output.page.content import (
     verdict_cell,
 )
 from lth_bench.output.page.studies import MOST, draw
-from lth_bench.output.words import counted, listed, plus_minus, remaining, signed
+from lth_bench.output.words import counted, listed, remaining
 from lth_bench.store.trials import Study, Trial
 
 DRAWN = 8
@@ -45,13 +48,17 @@ NOTE = (
 
 
 def tuning(suite: SuiteReport) -> Section | None:
-    """None where nothing was tuned."""
+    """None where nothing was tuned. In a report about another metric than test accuracy only what
+    tuning gained in that metric: the searches have objectives of their own.
+    """
+    gained = _gained(suite.gains, suite.measure)
+    if suite.measure != ACCURACY:
+        return None if gained is None else Section("tuning", "Tuning", [gained])
     if not suite.studies:
         return None
     parts: list[Part] = [Prose([_words(suite.studies)])]
-    bought = _bought(suite.gains)
-    if bought is not None:
-        parts.append(bought)
+    if gained is not None:
+        parts.append(gained)
     parts.append(_studies(suite.studies))
     most = sorted(suite.studies, key=lambda s: (-len(s.complete), s.study_id))[:DRAWN]
     drawn = [study for study in suite.studies if study in most and study.complete]
@@ -74,30 +81,32 @@ def _words(studies: Sequence[Study]) -> str:
     )
 
 
-def _bought(gains: Sequence[TuningGain]) -> Grid | None:
+def _gained(gains: Sequence[TuningGain], measure: Measure) -> Grid | None:
     """Tuned against the suite's own settings, on the reported seeds and the test data."""
     rows = [
-        GridRow(_gain(gain), first=index == 0 or gains[index - 1].task != gain.task)
+        GridRow(_gain(gain, measure), first=index == 0 or gains[index - 1].task != gain.task)
         for index, gain in enumerate(gains)
     ]
+    unit = measure.value_unit
+    points = f", in {measure.difference_unit}" if measure.difference_unit else ""
     columns = (
         Column("task", numeric=False),
         Column("method", numeric=False),
         Column("density %", "weights kept"),
-        Column("own settings %", "test accuracy at the suite's own settings"),
-        Column("tuned %", "test accuracy with what tuning found"),
-        Column("tuned − own", "mean difference, seed by seed, in points, ± 95% interval"),
+        Column(f"own settings {unit}".rstrip(), f"{measure.words} at the suite's own settings"),
+        Column(f"tuned {unit}".rstrip(), f"{measure.words} with what tuning found"),
+        Column("tuned − own", f"mean difference, seed by seed{points}, ± 95% interval"),
         Column("verdict", "of tuned against own settings", numeric=False),
         Column("n", "pairs of seeds"),
         Column("tuning", "training steps of the search"),
     )
-    caption = "What tuning gained: test accuracy on seeds that no trial used"
+    caption = f"What tuning gained: {measure.words} on seeds that no trial used"
     return Grid(caption=caption, columns=columns, rows=rows, head=1) if rows else None
 
 
-def _gain(gain: TuningGain) -> list[Cell]:
+def _gain(gain: TuningGain, measure: Measure) -> list[Cell]:
     own, tuned = (
-        "" if one is None else plus_minus(one.mean, one.half_width)
+        "" if one is None else measure.with_half(one.mean, one.high)
         for one in (gain.own, gain.tuned)
     )
     change = gain.difference
@@ -107,7 +116,7 @@ def _gain(gain: TuningGain) -> list[Cell]:
         Cell(remaining(gain.density)),
         Cell(own),
         Cell(tuned),
-        Cell("" if change is None else signed(change.mean, change.half_width)),
+        Cell("" if change is None else measure.difference_with_half(change.mean, change.high)),
         verdict_cell(gain.verdict),
         Cell(str(gain.pairs)),
         Cell("" if gain.steps is None else count(gain.steps)),
@@ -194,12 +203,7 @@ def _drawn(study: Study, most: int) -> list[Part]:
 def _trials(study: Study) -> Grid:
     """The front of two objectives and the best by the first."""
     front = {t.number for t in study.front} if len(study.objectives) > 1 else set()
-    sign = 1 if study.directions[0] == "minimize" else -1
-    best = study.best  # of equal trials the first, which their last bits may put behind
-    order = sorted(
-        study.complete,
-        key=lambda t: (t is not best, t.number not in front, sign * t.values[0], t.number),
-    )
+    order = ranked_trials(study)
     names = sorted({name for trial in study.complete for name in trial.params})[:12]
     columns = [
         Column("trial", "in the order they were proposed", ascending=True),

@@ -1,12 +1,14 @@
-"""Accuracy, early-stop step and generalisation gap against density, and accuracy against cost."""
+"""The metric of the report against density and against cost, and the early-stop step."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, groupby
 
 from lth_bench.analysis.evidence import Metric, Series, TaskEvidence
+from lth_bench.analysis.measures import ACCURACY, Measure, measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import (
@@ -20,46 +22,47 @@ from lth_bench.output.pictures.ranges import (
 )
 
 ACCURACIES: tuple[tuple[Metric, str, str, str], ...] = (
-    ("test_accuracy", "accuracy", "after the last step", "Test accuracy"),
+    (ACCURACY.name, "accuracy", "after the last step", ACCURACY.title),
     ("early_stop_accuracy", "accuracy-early-stop", "at early stop", "Test accuracy at early stop"),
 )
 """Metric, name of the file, what readers choose it by, title."""
 
 DENSITY_NOTE = (
     "Means over the seeds that ended ok, with 95% t-intervals; points of one density are drawn "
-    "slightly apart. The long-dashed line and its band are the dense run. Early stop is the "
-    "step of minimum validation loss."
+    "slightly apart. The long-dashed line and its band are the dense run."
 )
+EARLY_STOP_NOTE = " Early stop is the step of minimum validation loss."
 
 FRONT = "Pareto front"
 
 COST_NOTE = (
-    "Up and to the left is better. FLOPs are of finding and training the ticket, pruned weights "
-    "taken to cost nothing, without sharing between methods. The broad grey line joins "
+    " and to the left is better. FLOPs are of finding and training the ticket, assuming that "
+    "pruned weights cost nothing, without sharing between methods. The broad grey line joins "
     "what nothing else beats in both; a method is not on it where it lost a seed."
 )
 
 BELOW = "The numbers are in a table below."
 
 
-def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """Test accuracy after the last step, and at the minimum of the validation loss."""
+def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """The metric; of test accuracy also that at the minimum of the validation loss."""
+    known = evidence.measure
+    plans = ACCURACIES if known == ACCURACY else ((known.name, _slug(known), "", known.title),)
     found = [
-        (_traces(evidence, metric), key, choice, title)
-        for metric, key, choice, title in ACCURACIES
+        (_traces(evidence, metric), metric, key, choice, title)
+        for metric, key, choice, title in plans
         if evidence.density[metric]
     ]
     if not found:
         return None
     panels = []
-    for index, (traces, key, _choice, title) in enumerate(found):
+    for index, (traces, metric, key, _choice, title) in enumerate(found):
         dense = next((t.y[0] for t in traces if t.look == "level"), None)
-        error = title.replace("accuracy", "error")
         panels.append(
             Panel(
                 title=f"{title} against density",
                 x=density_axis(_densities(evidence)),
-                y=scales(traces, dense, title, error),
+                y=scales(traces, dense, measure(metric), title),
                 traces=traces,
                 about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
                 f"{BELOW}",
@@ -69,35 +72,33 @@ def accuracy(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
             )
         )
     choices = {axis.choice for panel in panels for axis in panel.scales}
-    facet = Facet(title="accuracy", values=[choice for _, _, choice, _ in found], spread="page")
+    facet = Facet(title=known.short, values=[choice for *_, choice, _ in found], spread="page")
+    note = DENSITY_NOTE + EARLY_STOP_NOTE * (known == ACCURACY) + CUT * (NEAR in choices)
     return Picture(
-        key="accuracy",
-        title="Accuracy against density",
-        panels=_of_equal_scales(panels),
-        facets=[facet],
-        panels_are="files",
-        note=DENSITY_NOTE + CUT * (NEAR in choices),
-    )
+        key=_slug(known), title=f"{_heading(known)} against density", panels=_of_equal_scales(panels),
+        facets=[facet] if known == ACCURACY else [], panels_are="files", note=note,
+    )  # fmt: skip
 
 
 def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """How soon training reaches its minimum validation loss, and train minus test accuracy."""
+    """How soon training reaches its minimum validation loss; beside test accuracy also the
+    difference of training and test accuracy. None where the report is about one of these.
+    """
     x = density_axis(_densities(evidence))
     panels = []
+    known = evidence.measure
     steps = _traces(evidence, "early_stop_step")
-    if steps:
+    if steps and known.name != "early_stop_step":
         ends = of_traces(steps, (0, float("inf")))
         panels.append(
             Panel(
-                title="Early-stop step: how soon it learns",
-                x=x,
-                y=Axis(title="Step of minimum validation loss", format="steps", range=ends),
-                traces=steps,
+                title="Early-stop step: how soon it learns", x=x,
+                y=Axis(title="Step of minimum validation loss", format="steps", range=ends), traces=steps,
                 about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
                 key="early-stop-step",
             )
-        )
-    gap = _traces(evidence, "generalisation_gap")
+        )  # fmt: skip
+    gap = _traces(evidence, "generalisation_gap") if known == ACCURACY else []
     if gap:
         ends = of_traces(gap, (-1, 1))
         panels.append(
@@ -111,15 +112,22 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         )  # fmt: skip
     if not panels:
         return None
-    title = "Early-stop step and generalisation gap against density"
-    return Picture(key="early-stop", title=title, panels=panels, panels_are="files", columns=2)
+    title = "Early-stop step and generalisation gap" if gap else "Early-stop step"
+    return Picture(
+        key="early-stop",
+        title=f"{title} against density",
+        panels=panels,
+        panels_are="files",
+        columns=2,
+    )
 
 
-def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """A cloud a method, and the line that nothing lies above and to the left of."""
+def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """A cloud a method, and the line that nothing beats in both."""
     points = [point for point in evidence.pareto if point.x > 0]
     if not points:
         return None
+    known = evidence.measure
     traces = []
     for name, group in groupby(points, key=lambda p: p.name):
         own = list(group)
@@ -132,7 +140,7 @@ def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
             )
         )  # fmt: skip
     dense = next((p.mean for p in points if p.is_dense), None)
-    y = scales(traces, dense, "Test accuracy", "Test error")
+    y = scales(traces, dense, known, known.title)
     ends = log_range(p.x for p in points)
     front = sorted((p.x, p.mean) for p in points if p.on_front)
     if front:
@@ -140,7 +148,7 @@ def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         x, best = zip(*front, (ends[1], front[-1][1]), strict=True)
         traces.insert(0, Trace(name=FRONT, control="none", look="front", x=x, y=best))
     panel = Panel(
-        title="Accuracy against the FLOPs of search and training",
+        title=f"{_heading(known)} against the FLOPs of search and training",
         x=Axis(
             title="FLOPs of search and training, relative to dense",
             format="ratio",
@@ -150,12 +158,22 @@ def cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         y=y,
         traces=traces,
         more=Axis(title="Weights remaining", format="percent"),
-        about="Test accuracy against training cost, one point a method and density. "
-        "The numbers are in a table below.",
+        about=f"{known.title} against training cost, one point a method and density. {BELOW}",
         size="large",
     )
-    note = COST_NOTE + CUT * (y[0].choice == NEAR)
-    return Picture(key="cost", title="Accuracy against cost", panels=[panel], note=note)
+    note = ("Up" if known.higher else "Down") + COST_NOTE + CUT * (y[0].choice == NEAR)
+    key = "cost" if known == ACCURACY else f"cost-{_slug(known)}"
+    return Picture(key=key, title=f"{_heading(known)} against cost", panels=[panel], note=note)
+
+
+def _heading(known: Measure) -> str:
+    """The metric in a title; test accuracy is simply accuracy."""
+    return "Accuracy" if known == ACCURACY else known.title
+
+
+def _slug(known: Measure) -> str:
+    """The metric in links and in names of files."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", known.short).strip("-").lower() or "metric"
 
 
 def _of_equal_scales(panels: Sequence[Panel]) -> list[Panel]:
@@ -191,25 +209,13 @@ def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
 def _level(line: Series, densities: Sequence[float]) -> Trace:
     many = len(densities)
     return Trace(
-        name=line.name,
-        control=line.control,
-        look="level",
-        x=densities,
-        y=line.mean[:1] * many,
-        reach=half_widths(line.mean, line.high)[:1] * many,
-        n=line.n[:1] * many,
-    )
+        name=line.name, control=line.control, look="level", x=densities,
+        y=line.mean[:1] * many, reach=half_widths(line.mean, line.high)[:1] * many, n=line.n[:1] * many,
+    )  # fmt: skip
 
 
 def _line(line: Series, shift: float) -> Trace:
     return Trace(
-        name=line.name,
-        control=line.control,
-        look="line",
-        x=line.x,
-        y=line.mean,
-        reach=half_widths(line.mean, line.high),
-        n=line.n,
-        lost=line.lost if any(line.lost) else (),
-        shift=shift,
-    )
+        name=line.name, control=line.control, look="line", x=line.x, y=line.mean, reach=half_widths(line.mean, line.high),
+        n=line.n, lost=line.lost if any(line.lost) else (), shift=shift,
+    )  # fmt: skip

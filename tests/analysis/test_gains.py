@@ -1,4 +1,4 @@
-"""What tuning bought, on tables made by hand."""
+"""What tuning gained, on tables made by hand."""
 
 from __future__ import annotations
 
@@ -6,40 +6,28 @@ from types import SimpleNamespace
 
 import pytest
 
-from lth_bench.tuning import final
+from lth_bench.analysis import gains
+from lth_bench.analysis.measures import measure
+from lth_bench.analysis.samples import Sample
 
 
 @pytest.fixture
 def bought(monkeypatch):
     """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
-    from lth_bench.analysis import samples as module
-    from lth_bench.analysis.samples import Sample
 
     def make(cells, lost=()):
         found = [
-            Sample(
-                suite="small",
-                model="mlp",
-                dataset="digits",
-                recipe="short",
-                target_density=density,
-                strategy="imp",
-                label=label,
-                control="none",
-                source="",
-                values=values,
-                lost=frozenset(s for where, s in lost if where == (label, density)),
-                skipped=frozenset(),
-                missing=frozenset(),
-            )
+            Sample(suite="small", model="mlp", dataset="digits", recipe="short", target_density=density, strategy="imp", label=label, control="none", source="", values=values,
+                   lost=frozenset(s for where, s in lost if where == (label, density)),
+                   skipped=frozenset(), missing=frozenset())
             for (label, density), values in cells.items()
-        ]
-        monkeypatch.setattr(module, "samples", lambda *_: found)
+        ]  # fmt: skip
+        monkeypatch.setattr(gains, "samples", lambda *_: found)
         study = SimpleNamespace(
             study_id="x", label="imp", suite="small", task=("mlp", "digits", "short"),
             densities=(0.4, 0.1), seeds=(1000, 1001),
         )  # fmt: skip
-        return final.gains(None, [study]).get("x")
+        return gains.study_gains(None, [study]).get("x")
 
     return make
 
@@ -97,3 +85,32 @@ def test_seeds_that_the_search_used_are_left_out(bought):
     assert gain.interval.n == 2
     assert gain.interval.mean == pytest.approx(0.1)
     assert bought({cell: {1000: 0.5} for cell in cells}) is None
+
+
+def sample(label, values, lost=()):
+    return Sample(suite="small", model="mlp", dataset="digits", recipe="short", target_density=0.1, strategy="imp", label=label, control="none", source="", values=values,
+                  lost=frozenset(lost), skipped=frozenset(), missing=frozenset())  # fmt: skip
+
+
+def test_at_a_density_a_loss_is_better_the_lower():
+    own = sample("imp", {0: 0.50, 1: 0.60, 2: 0.70, 9: 0.0})
+    tuned = sample("imp-tuned", {0: 0.40, 1: 0.51, 2: 0.59, 9: 9.0})
+    gain = gains.gain_at_density(
+        "t", "imp-tuned", own, tuned, seen=[9], steps=40, measure=measure("test_loss")
+    )
+    assert gain.pairs == 3  # the seed of the search is left out
+    assert gain.difference.mean == pytest.approx(-0.1)
+    assert gain.own.mean == pytest.approx(0.6)
+    assert gain.verdict["verdict"] == "better"
+    same = gains.gain_at_density("t", "imp-tuned", own, tuned, seen=[9], steps=40)
+    assert same.verdict["verdict"] == "worse"
+
+
+def test_at_a_density_a_lost_seed_is_told_and_nothing_is_no_verdict():
+    own, tuned = sample("imp", {0: 0.5, 1: 0.6}), sample("imp-tuned", {0: 0.5}, lost=[1])
+    gain = gains.gain_at_density("t", "imp-tuned", own, tuned, seen=[], steps=None)
+    assert (gain.verdict["verdict"], gain.verdict["lost"]) == ("failed", 1)
+    empty = gains.gain_at_density(
+        "t", "imp-tuned", own, sample("imp-tuned", {}), seen=[], steps=None
+    )
+    assert (empty.verdict, empty.tuned, empty.difference, empty.pairs) == (None, None, None, 0)
