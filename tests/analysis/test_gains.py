@@ -17,16 +17,32 @@ def bought(monkeypatch):
 
     def make(cells, lost=()):
         found = [
-            Sample(suite="small", model="mlp", dataset="digits", recipe="short", target_density=density, strategy="imp", label=label, control="none", source="", values=values,
-                   lost=frozenset(s for where, s in lost if where == (label, density)),
-                   skipped=frozenset(), missing=frozenset())
+            Sample(
+                suite="small",
+                model="mlp",
+                dataset="digits",
+                recipe="short",
+                target_density=density,
+                strategy="imp",
+                label=label,
+                control="none",
+                source="",
+                values=values,
+                lost=frozenset(s for where, s in lost if where == (label, density)),
+                skipped=frozenset(),
+                missing=frozenset(),
+            )
             for (label, density), values in cells.items()
-        ]  # fmt: skip
-        monkeypatch.setattr(gains, "samples", lambda *_: found)
+        ]
+        monkeypatch.setattr(gains, "samples", lambda *_, **__: found)
         study = SimpleNamespace(
-            study_id="x", label="imp", suite="small", task=("mlp", "digits", "short"),
-            densities=(0.4, 0.1), seeds=(1000, 1001),
-        )  # fmt: skip
+            study_id="x",
+            label="imp",
+            suite="small",
+            task=("mlp", "digits", "short"),
+            densities=(0.4, 0.1),
+            seeds=(1000, 1001),
+        )
         return gains.study_gains(None, [study]).get("x")
 
     return make
@@ -88,8 +104,21 @@ def test_seeds_that_the_search_used_are_left_out(bought):
 
 
 def sample(label, values, lost=()):
-    return Sample(suite="small", model="mlp", dataset="digits", recipe="short", target_density=0.1, strategy="imp", label=label, control="none", source="", values=values,
-                  lost=frozenset(lost), skipped=frozenset(), missing=frozenset())  # fmt: skip
+    return Sample(
+        suite="small",
+        model="mlp",
+        dataset="digits",
+        recipe="short",
+        target_density=0.1,
+        strategy="imp",
+        label=label,
+        control="none",
+        source="",
+        values=values,
+        lost=frozenset(lost),
+        skipped=frozenset(),
+        missing=frozenset(),
+    )
 
 
 def test_at_a_density_a_loss_is_better_the_lower():

@@ -58,14 +58,24 @@ def gain_at_density(
         len(pairs),
         None if summary is None else summary.mean,
         None if summary is None else summary.deviation,
-        margin=measure.margin(None, reference), lost=lost, planned=tuned.planned,
-        step=tuned.step, higher=measure.higher, unit=measure.difference_unit,
-    )  # fmt: skip
+        margin=measure.margin(None, reference),
+        lost=lost,
+        planned=tuned.planned,
+        step=tuned.step,
+        higher=measure.higher,
+        unit=measure.difference_unit,
+    )
     return TuningGain(
-        task=task, name=name, density=tuned.target_density, own=_interval(own), tuned=_interval(tuned),
+        task=task,
+        name=name,
+        density=tuned.target_density,
+        own=_interval(own),
+        tuned=_interval(tuned),
         difference=None if summary is None else summary.floored(tuned.step).interval(),
-        verdict=verdict | {"lost": lost} if verdict["verdict"] else None, pairs=len(pairs), steps=steps,
-    )  # fmt: skip
+        verdict=verdict | {"lost": lost} if verdict["verdict"] else None,
+        pairs=len(pairs),
+        steps=steps,
+    )
 
 
 def _interval(sample: Sample) -> Interval | None:
@@ -116,7 +126,7 @@ def study_gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, 
         labels = (study.label, tuned_label(study.label))
         here = [
             sample
-            for sample in samples(con, ACCURACY.name, [study.suite], labels)
+            for sample in samples(con, metric=ACCURACY.name, suites=[study.suite], labels=labels)
             if sample.control == "none"
             and sample.task == "/".join(study.task)
             and sample.target_density < 1

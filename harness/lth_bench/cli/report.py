@@ -11,6 +11,7 @@ from lth_bench.cli.options import JsonOption, ResultsOption, SuitesOption
 
 
 def report(
+    *,
     results: ResultsOption = None,
     output: Annotated[
         Path | None,

@@ -23,6 +23,7 @@ def run_final(
     suite: Suite,
     studies: Sequence[Study],
     registry: Registry,
+    *,
     request: RunRequest,
     emit: Listener,
     smoke: bool = False,

@@ -67,13 +67,14 @@ def claims_board(con: DuckDBPyConnection, suite: str, measure: Measure | None = 
     chosen = [claim for claim in read.claims if only in (None, claim.metric)]
     if read.name != suite or not chosen:
         return Board("claims", [], [])
-    return sheet(read, findings(con, suite, chosen), origin(con, read), suite)
+    return sheet(read, findings(con, suite, chosen), origin(con, read), argument=suite)
 
 
 def sheet(
     suite: Suite,
     found: Sequence[Finding],
     notes: Sequence[str] = (),
+    *,
     argument: str = "",
     results: Path | None = None,
     plugins: Sequence[Path] = (),

@@ -1,4 +1,4 @@
-"""What did not end ok, and why."""
+"""Everything that the figures of a task show, and what did not end ok."""
 
 from __future__ import annotations
 

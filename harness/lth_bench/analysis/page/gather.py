@@ -93,7 +93,7 @@ def _tasks(
     for row in metric.rows(con, scope, against, measure=measure):
         by_task[row["suite"], _task(row)].append(row)
     by_cell: dict[tuple[str, str], dict[CellKey, Sample]] = defaultdict(dict)
-    for sample in samples(con, measure.name, suites=suites):
+    for sample in samples(con, metric=measure.name, suites=suites):
         key = (sample.target_density, sample.label, sample.control, sample.source)
         by_cell[sample.suite, sample.task][key] = sample
     matched: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)

@@ -75,9 +75,13 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     facet = Facet(title=known.short, values=[choice for *_, choice, _ in found], spread="page")
     note = DENSITY_NOTE + EARLY_STOP_NOTE * (known == ACCURACY) + CUT * (NEAR in choices)
     return Picture(
-        key=_slug(known), title=f"{_heading(known)} against density", panels=_of_equal_scales(panels),
-        facets=[facet] if known == ACCURACY else [], panels_are="files", note=note,
-    )  # fmt: skip
+        key=_slug(known),
+        title=f"{_heading(known)} against density",
+        panels=_of_equal_scales(panels),
+        facets=[facet] if known == ACCURACY else [],
+        panels_are="files",
+        note=note,
+    )
 
 
 def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
@@ -92,24 +96,28 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         ends = of_traces(steps, (0, float("inf")))
         panels.append(
             Panel(
-                title="Early-stop step: how soon it learns", x=x,
-                y=Axis(title="Step of minimum validation loss", format="steps", range=ends), traces=steps,
+                title="Early-stop step: how soon it learns",
+                x=x,
+                y=Axis(title="Step of minimum validation loss", format="steps", range=ends),
+                traces=steps,
                 about=f"Early-stop step against the fraction of weights remaining. {BELOW}",
                 key="early-stop-step",
             )
-        )  # fmt: skip
+        )
     gap = _traces(evidence, "generalisation_gap") if known == ACCURACY else []
     if gap:
         ends = of_traces(gap, (-1, 1))
         panels.append(
             Panel(
-                title="Generalisation gap", x=x,
-                y=Axis(title="Train − test accuracy", format="points", range=ends), traces=gap,
+                title="Generalisation gap",
+                x=x,
+                y=Axis(title="Train − test accuracy", format="points", range=ends),
+                traces=gap,
                 about="Train minus test accuracy against the fraction of weights remaining. "
                 f"{BELOW}",
                 key="generalisation-gap",
             )
-        )  # fmt: skip
+        )
     if not panels:
         return None
     title = "Early-stop step and generalisation gap" if gap else "Early-stop step"
@@ -134,11 +142,16 @@ def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         mean = [p.mean for p in own]
         traces.append(
             Trace(
-                name=name, control="none", look="points", x=[p.x for p in own], y=mean,
-                reach=half_widths(mean, [p.high for p in own]), n=[p.n for p in own],
+                name=name,
+                control="none",
+                look="points",
+                x=[p.x for p in own],
+                y=mean,
+                reach=half_widths(mean, [p.high for p in own]),
+                n=[p.n for p in own],
                 more=[p.target_density for p in own],
             )
-        )  # fmt: skip
+        )
     dense = next((p.mean for p in points if p.is_dense), None)
     y = scales(traces, dense, known, known.title)
     ends = log_range(p.x for p in points)
@@ -209,13 +222,25 @@ def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
 def _level(line: Series, densities: Sequence[float]) -> Trace:
     many = len(densities)
     return Trace(
-        name=line.name, control=line.control, look="level", x=densities,
-        y=line.mean[:1] * many, reach=half_widths(line.mean, line.high)[:1] * many, n=line.n[:1] * many,
-    )  # fmt: skip
+        name=line.name,
+        control=line.control,
+        look="level",
+        x=densities,
+        y=line.mean[:1] * many,
+        reach=half_widths(line.mean, line.high)[:1] * many,
+        n=line.n[:1] * many,
+    )
 
 
 def _line(line: Series, shift: float) -> Trace:
     return Trace(
-        name=line.name, control=line.control, look="line", x=line.x, y=line.mean, reach=half_widths(line.mean, line.high),
-        n=line.n, lost=line.lost if any(line.lost) else (), shift=shift,
-    )  # fmt: skip
+        name=line.name,
+        control=line.control,
+        look="line",
+        x=line.x,
+        y=line.mean,
+        reach=half_widths(line.mean, line.high),
+        n=line.n,
+        lost=line.lost if any(line.lost) else (),
+        shift=shift,
+    )

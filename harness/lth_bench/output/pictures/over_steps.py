@@ -48,9 +48,14 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
     losses = log_range((value for t in loss for value in t.y), 1.1)
     about = "against the step, one line a method. The numbers are in a table below."
     panels = [
-        Panel(title="Validation loss", x=step, y=Axis(title="Validation loss", format="value", scale="log", range=losses), traces=loss,
-              about=f"Validation loss {about}"),
-    ]  # fmt: skip
+        Panel(
+            title="Validation loss",
+            x=step,
+            y=Axis(title="Validation loss", format="value", scale="log", range=losses),
+            traces=loss,
+            about=f"Validation loss {about}",
+        ),
+    ]
     note = NOTE
     if evidence.measure.is_accuracy:
         dense = next((curve.val_accuracy[-1] for curve in curves if curve.is_dense), None)
@@ -69,9 +74,13 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         )
         note += BAND + CUT * (y[0].choice == NEAR)
     return Picture(
-        key="learning-curves", title="Learning curves", panels=panels, facets=density_facet(densities, last=True),
-        note=note, columns=2,
-    )  # fmt: skip
+        key="learning-curves",
+        title="Learning curves",
+        panels=panels,
+        facets=density_facet(densities, last=True),
+        note=note,
+        columns=2,
+    )
 
 
 def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
@@ -133,7 +142,13 @@ def _traces(curve: LearningCurve, when: int, points: int) -> tuple[Trace, Trace]
     at = spread(range(len(curve.step)), points)
     mean = [curve.val_accuracy[i] for i in at]
     accuracy = Trace(
-        name=curve.name, control=curve.control, look="curve", x=[curve.step[i] for i in at], y=mean,
-        reach=half_widths(mean, [curve.high[i] for i in at]), n=[curve.n] * len(at), when=(when,),
-    )  # fmt: skip
+        name=curve.name,
+        control=curve.control,
+        look="curve",
+        x=[curve.step[i] for i in at],
+        y=mean,
+        reach=half_widths(mean, [curve.high[i] for i in at]),
+        n=[curve.n] * len(at),
+        when=(when,),
+    )
     return accuracy, replace(accuracy, y=[curve.val_loss[i] for i in at], reach=())

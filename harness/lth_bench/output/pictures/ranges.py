@@ -93,7 +93,7 @@ def scales(
     ]
     compared = [y for y in settled if y is not None] or values
     if dense is not None:
-        near = _near(traces, values, compared, dense, measure, within)
+        near = _near(traces, values, compared, dense=dense, measure=measure, within=within)
         if near is not None:
             found.insert(0, Axis(title=title, format=form, range=near, choice=NEAR))
     if measure.is_accuracy and any(y < 1 for y in values):
@@ -121,6 +121,7 @@ def _near(
     traces: Sequence[Trace],
     values: Sequence[float],
     compared: Sequence[float],
+    *,
     dense: float,
     measure: Measure,
     within: tuple[float, float],
