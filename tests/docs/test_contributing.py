@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from documents import TRACKED
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "harness" / "lth_bench"
@@ -54,6 +55,14 @@ def test_what_contributing_names_exists() -> None:
         assert (ROOT / room).exists() or "NAME" in room, room
     groups = tomllib.loads(text("pyproject.toml"))["project"]["entry-points"]
     assert set(re.findall(r"`(lth_bench\.\w+)`", contributing)) == {*groups}
+
+
+def test_all_code_is_linted_and_no_file_of_a_reader() -> None:
+    (folders,) = re.findall(r"^CODE := (.*)$", text("Makefile"), re.M)
+    assert {p.relative_to(ROOT).parts[0] for p in TRACKED if p.suffix == ".py"} == {
+        *folders.split()
+    }
+    assert re.findall(r"ruff .*[^)]$", text("Makefile"), re.M) == []
 
 
 def test_agents_are_sent_to_contributing() -> None:
