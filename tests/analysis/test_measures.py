@@ -37,3 +37,18 @@ def test_margins_are_absolute_for_fractions_and_relative_for_all_else():
     assert accuracy.margin_words(None) == "0.5 points"
     assert stop.margin_words(0.1) == "10% of A's mean"
     assert (accuracy.heading, stop.heading) == ("test_accuracy in %", "early_stop_step in steps")
+
+
+def test_numbers_with_intervals() -> None:
+    accuracy, loss = measure("test_accuracy"), measure("test_loss")
+    assert accuracy.with_half(0.97801, 0.98301) == "97.80 ± 0.50"
+    assert accuracy.with_half(0.97801, None) == "97.80"
+    assert accuracy.difference_with_half(0.004, 0.0139) == "+0.40 ± 0.99"
+    assert accuracy.difference_with_half(-0.0007, None) == "−0.07"
+    assert loss.with_half(0.123456, 0.133456) == "0.1235 ± 0.01"
+    assert loss.difference_with_half(-0.2, -0.1) == "−0.2 ± 0.1"
+    assert (accuracy.direction, loss.direction) == ("higher is better", "lower is better")
+    assert measure("signs").direction == "higher is better (taken for granted)"
+    assert (accuracy.worst_words, loss.worst_words) == (
+        "counts as accuracy 0", "ranks behind all others",
+    )  # fmt: skip

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.output.words import counted, listed, plus_minus, remaining, signed, spans
+from lth_bench.output.words import counted, listed, remaining, spans
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,6 @@ from lth_bench.output.words import counted, listed, plus_minus, remaining, signe
 )  # fmt: skip
 def test_densities_are_as_short_as_they_can_be(density: float, text: str) -> None:
     assert remaining(density) == text
-
-
-def test_numbers_with_intervals() -> None:
-    assert plus_minus(0.97801, 0.005) == "97.80 ± 0.50"
-    assert plus_minus(0.97801, None) == "97.80"
-    assert signed(0.004, 0.0099) == "+0.40 ± 0.99"
-    assert signed(-0.0007) == "−0.07"
 
 
 def test_counts_and_lists() -> None:
