@@ -14,6 +14,8 @@ ARGS ?=
 WORKERS ?= auto --maxprocesses=8
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of processes import lth-bench in the tests: it is compiled once, not by each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check quick test test-slow test-lowest fuzz lint docs bench soak clean
