@@ -18,7 +18,11 @@ PACKAGE = ROOT / "harness" / "lth_bench"
 PICTURE = ROOT / "docs" / "rooms.svg"
 
 PLACES: tuple[dict[str, tuple[float, str]], ...] = (
-    {"cli": (1.5, "one file per command"), "api": (3, "lth_bench.run")},
+    {
+        "cli": (1.5, "one file per command"),
+        "api": (3, "lth_bench.run"),
+        "own_loop": (4, "lth_bench.sparsify"),
+    },
     {
         "testing": (0, "contracts of a strategy"),
         "maintenance": (1, "doctor, gc, why"),
@@ -26,7 +30,7 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
         "tuning": (3, "Optuna studies"),
         "scaffold": (4, "plugin new"),
     },
-    {"running": (2, "plan, executors, recorder")},
+    {"interchange": (0, "tickets taken home"), "running": (2, "plan, executors, recorder")},
     {"analysis": (1, "rows, verdicts, ranks"), "lottery": (3.5, "the round loop")},
     {
         "store": (0, "journal and DuckDB"),

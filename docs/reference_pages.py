@@ -20,6 +20,8 @@ GROUPS = {
     "errors": "Errors",
     "api": "Notebooks and scripts",
     "store": "Notebooks and scripts",
+    "interchange": "Tickets outside of the harness",
+    "own_loop": "Strategies in your own loop",
 }
 """Headings of the API page, by the room of `lth_bench` that a name is defined in."""
 

@@ -17,7 +17,13 @@ import pytest
 from hypothesis import settings
 from thoroughness import cases
 
-pytest_plugins = ["surroundings", "pretend_gpu.plugin", "empty_database", "written_results"]
+pytest_plugins = [
+    "surroundings",
+    "pretend_gpu.plugin",
+    "empty_database",
+    "written_results",
+    "taken_home",
+]
 
 # Decoded data is kept for the session, and not among the user's own; all processes share it.
 if "LTH_BENCH_CACHE" not in os.environ:

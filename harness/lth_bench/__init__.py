@@ -28,6 +28,13 @@ if TYPE_CHECKING:
         unit_scores,
     )
     from lth_bench.hookspecs import hookimpl
+    from lth_bench.interchange import (
+        SavedTicket,
+        load_network,
+        load_ticket,
+        mask_from,
+        prune_with_torch,
+    )
     from lth_bench.masks import (
         Layer,
         Layers,
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
         uniform,
     )
     from lth_bench.masks.allocation import top_k_flat
+    from lth_bench.own_loop import Sparsifier, sparsify
     from lth_bench.params import Range, Tune
     from lth_bench.running.task_plan import TaskFacts
     from lth_bench.store.frames import results
@@ -117,6 +125,11 @@ _HOMES = {
         ),
         "lth_bench.structure",
     ),
+    **dict.fromkeys(
+        ("SavedTicket", "load_network", "load_ticket", "mask_from", "prune_with_torch"),
+        "lth_bench.interchange",
+    ),
+    **dict.fromkeys(("Sparsifier", "sparsify"), "lth_bench.own_loop"),
     "TaskFacts": "lth_bench.running.task_plan",
     "TicketView": "lth_bench.ticket_view",
 }
@@ -130,6 +143,8 @@ __all__ = [
     "PerKind",
     "Range",
     "RewindPoint",
+    "SavedTicket",
+    "Sparsifier",
     "State",
     "StepView",
     "TaskFacts",
@@ -153,17 +168,22 @@ __all__ = [
     "hookimpl",
     "largest_below",
     "largest_remainder",
+    "load_network",
+    "load_ticket",
     "loss_gradients",
+    "mask_from",
     "measure_network",
     "next_counts",
     "norm_scores",
     "polynomial_density",
     "prunable_weights",
+    "prune_with_torch",
     "rank_within",
     "removed_units",
     "results",
     "run",
     "shrink_network",
+    "sparsify",
     "top_k_flat",
     "uniform",
     "unit_mask",

@@ -23,8 +23,9 @@ from lth_bench.store import Paths, fold
 LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
-OWN = {README, *(ROOT / "docs").rglob("*.md")}
-"""Documents whose snippets are run here; those of other READMEs run beside what they explain."""
+OWN_LOOP = ROOT / "docs" / "how-to" / "own-loop.md"
+OWN = {README, *(ROOT / "docs").rglob("*.md")} - {OWN_LOOP}
+"""Documents whose snippets are run here; those of others run beside what they explain."""
 
 
 def commands(document: Path) -> Iterator[list[str]]:

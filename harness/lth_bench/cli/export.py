@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lth_bench.cli.export_ticket import ticket
 from lth_bench.cli.options import JsonOption, ResultsOption, SuitesOption
 
 if TYPE_CHECKING:
     from lth_bench.store.export import Exported
 
 app = typer.Typer(
-    help="Export results as Parquet or CSV files, or as one self-contained database.",
+    help="Export results as Parquet or CSV files, or as one database; or a ticket with its values.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command("ticket")(ticket)
 
 FolderOption = Annotated[
     Path,

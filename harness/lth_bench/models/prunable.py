@@ -52,6 +52,18 @@ def prunable_layers(
     return tuple(Layer(n, kind(n, w), tuple(w.shape)) for n, w in found.items())
 
 
+def layers_by_name(module: nn.Module) -> dict[str, Layer]:
+    """The prunable layers of any network, without a forward pass, whatever its inputs.
+
+    The last one counts as the output. UserError for a layer whose weight is not a parameter.
+    """
+    found = _layers(module)
+    kinds: dict[str, LayerKind] = {n: "linear" if w.ndim == 2 else "conv" for n, w in found.items()}
+    if found:
+        kinds[next(reversed(found))] = "output"
+    return {n: Layer(n, kinds[n], tuple(w.shape)) for n, w in found.items()}
+
+
 def _layers(module: nn.Module) -> dict[str, Tensor]:
     """Module name → weight. A weight shared by two layers counts once."""
     found: dict[str, Tensor] = {}

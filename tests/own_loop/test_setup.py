@@ -1,0 +1,122 @@
+"""What `sparsify` takes, and what it refuses in one message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import lth_bench
+from lth_bench import UserError
+
+
+def examples(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 1, 6, 6, generator=draws)
+    return x, torch.randint(0, 3, (n,), generator=draws)
+
+
+@pytest.mark.parametrize("strategy", ["imp", "late_rewind", "early_bird", "one_shot"])
+@pytest.mark.parametrize("given", [False, True])
+def test_strategies_that_train_are_refused_in_one_message(
+    make_loop: Any, strategy: str, given: bool
+) -> None:
+    """The same one, whatever else is given."""
+    loop = make_loop()
+    before = {k: v.clone() for k, v in loop.net.state_dict().items()}
+    data = DataLoader(TensorDataset(*examples()), batch_size=8)
+    more: dict[str, Any] = {"steps": 100, "data": data} if given else {}
+    with pytest.raises(UserError) as refused:
+        lth_bench.sparsify(loop.net, loop.optimizer, strategy, 0.3, **more)
+    said = str(refused.value)
+    assert said.startswith(f"strategy {strategy!r} needs trainings of its own (")
+    assert "random, snip" in said and "lth_bench.load_ticket(results, id)" in said
+    assert all(torch.equal(v, before[k]) for k, v in loop.net.state_dict().items())
+
+
+def test_snip_takes_data_in_any_of_its_forms(make_loop: Any) -> None:
+    """The same examples, the same mask."""
+    x, y = examples()
+    dataset = TensorDataset(x, y)
+    masks = []
+    for data in ((x, y), dataset, DataLoader(dataset, batch_size=8, shuffle=True)):
+        loop = make_loop()
+        sparse = lth_bench.sparsify(
+            loop.net, loop.optimizer, "snip", 0.3, data=data, params={"batch_size": 32}
+        )
+        masks.append(sparse.mask)
+    assert masks[0] == masks[1] == masks[2]
+    assert masks[0].count == round(0.3 * masks[0].total)
+
+
+def test_excluded_layers_stay_dense_and_do_not_count(make_loop: Any) -> None:
+    loop = make_loop()
+    sparse = lth_bench.sparsify(loop.net, loop.optimizer, "random", 0.3, exclude=["6", "0*"])
+    assert set(sparse.mask.kept) == {"4"}
+    assert sparse.mask.count == round(0.3 * 96 * 20)
+    loop.train(range(2))
+    assert loop.net[6].weight.all()
+
+
+def test_a_strategy_may_be_an_instance(make_loop: Any) -> None:
+    from lth_strategies.random import Random
+
+    loop, other = make_loop(), make_loop()
+    a = lth_bench.sparsify(loop.net, loop.optimizer, Random(allocation="erk"), 0.3)
+    b = lth_bench.sparsify(other.net, other.optimizer, "random", 0.3, params={"allocation": "erk"})
+    assert a.mask == b.mask
+
+
+def test_an_optimizer_inside_of_a_trainer_s_is_found(make_loop: Any, holds: Any) -> None:
+    class Accelerated(torch.optim.Optimizer):
+        def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+            self.optimizer = optimizer
+
+    loop = make_loop()
+    sparse = lth_bench.sparsify(loop.net, Accelerated(loop.optimizer), "random", 0.3)
+    loop.train(range(2))
+    holds(sparse)
+
+
+REFUSED = [
+    ({"density": 1.5}, r"density is the kept fraction, in \(0, 1\), but got 1.5"),
+    ({"density": 0}, r"density is the kept fraction, in \(0, 1\), but got 0"),
+    ({"strategy": "rigl"}, "'rigl': its schedule goes by the length of training; pass steps="),
+    ({"strategy": "rigl", "steps": 0}, "steps is the number of optimizer steps, 1 or more"),
+    ({"strategy": "rigle"}, "unknown strategy 'rigle'; did you mean 'rigl'"),
+    ({"strategy": "dense"}, "prunes nothing"),
+    ({"params": {"alocation": "erk"}}, "strategy 'random': unknown key alocation; did you mean"),
+    ({"strategy": "snip"}, "'snip': it looks at training examples .*pass data=: a pair of tensors"),
+    ({"strategy": "snip", "data": examples(20)}, "a batch has 1 to 20 examples here, but got 128"),
+    ({"strategy": "snip", "data": [1, 2]}, "data must be a pair of tensors .*but got a list"),
+    ({"exclude": "head"}, "exclude: no layer is called 'head'; choose from: 0, 4, 6"),
+    ({"exclude": "*"}, "Sequential has nothing to prune: after exclude"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=lambda x: str(x)[:30])
+def test_bad_arguments_are_named(make_loop: Any, options: Any, message: str) -> None:
+    loop = make_loop()
+    options = {"strategy": "random", "density": 0.3, **options}
+    with pytest.raises(UserError, match=message):
+        lth_bench.sparsify(loop.net, loop.optimizer, **options)
+
+
+def test_what_is_no_model_or_optimizer_is_named(make_loop: Any) -> None:
+    loop = make_loop()
+    with pytest.raises(UserError, match=r"model must be a torch.nn.Module, but got a dict"):
+        lth_bench.sparsify(dict(loop.net.state_dict()), loop.optimizer)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"must be a torch.optim.Optimizer, but got a str"):
+        lth_bench.sparsify(loop.net, "sgd")  # type: ignore[arg-type]
+    other = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    with pytest.raises(UserError, match="updates none of the model's prunable weights"):
+        lth_bench.sparsify(loop.net, other, "random")
+    norm = nn.LayerNorm(3)
+    with pytest.raises(UserError, match="no convolution and no linear layer"):
+        lth_bench.sparsify(norm, torch.optim.SGD(norm.parameters(), lr=0.1), "random")
+    lbfgs = torch.optim.LBFGS(loop.net.parameters())
+    with pytest.raises(UserError, match="LBFGS computes several"):
+        lth_bench.sparsify(loop.net, lbfgs, "rigl", steps=10)
