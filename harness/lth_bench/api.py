@@ -32,16 +32,51 @@ def run(
     rerun: bool = False,
     exit_first: bool = False,
 ) -> RunSummary:
-    """Run a suite, as `lth-bench run` does; the arguments are its options.
+    """Run a suite, as `lth-bench run` does.
 
-    `suite` is a path or a shipped suite's name; `overrides` are texts as after `--set`. What takes
-    several takes one by itself, too: `strategies="imp"`; `seeds=3` is three of them. Results go to
-    `results` (default `reports/results.duckdb`, or LTH_BENCH_RESULTS). `cohort_size` is how many
-    trainings are stacked into one computation (a power of two; "auto": what is fastest here), by
-    default LTH_BENCH_COHORT_SIZE or "auto". `timeout` is in seconds, or a text such as "10m";
-    `retry` names statuses to rerun ("failed", "oom", "timeout", "diverged", "all"). Raises
-    UserError before anything trains where something is wrong. Workers are processes of their own
-    and do not run the calling script again: it needs no `if __name__ == "__main__":`.
+    Experiments that have finished are kept; the others are trained and recorded. Where an argument
+    takes several values, it takes a single one too: `strategies="imp"`. Progress is drawn on
+    standard error. Workers are processes of their own and do not run the calling script again, so
+    it needs no `if __name__ == "__main__":`.
+
+    Args:
+        suite: Path of a suite (`.toml`), or the name of a shipped one.
+        results: The DuckDB file; it is created where it does not exist. None: the variable
+            `LTH_BENCH_RESULTS`, or `reports/results.duckdb`.
+        device: `"auto"` (the GPUs, or the CPU where there are none), `"cpu"`, `"cuda"` (the GPUs
+            of the first one's kind), or GPUs by number, `"cuda:0,cuda:1"`.
+        workers: Worker processes, at least 1. None: one per GPU, or one per core.
+        seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a text as after
+            `--seeds`. None: the suite's own.
+        strategies: Only these, by label or name. Empty: all.
+        models: Only these, by label or name. Empty: all.
+        datasets: Only these, by label or name. Empty: all.
+        overrides: Changes to the suite, as after `--set`: `"recipes.paper.lr=0.05"`.
+        plugins: Files of one-file plugins (`.py`) to load.
+        add: Strategies to add that the suite does not list, by name.
+        no_plugins: Whether to ignore plugins that other packages install.
+        smoke: Whether to train only a few steps of everything, to check that it runs.
+        cohort_size: Trainings stacked into one computation: a power of two from 1 to 256, or
+            `"auto"`, which measures the fastest. None: the variable `LTH_BENCH_COHORT_SIZE`, or
+            `"auto"`.
+        exact_cohort_size: Whether to retrain what was trained at another cohort size; needs
+            `cohort_size`.
+        timeout: Seconds that an experiment may take, more than 0, or a text such as `"10m"`; time
+            in which others run does not count. None: no limit.
+        retry: Statuses to rerun: `"failed"`, `"oom"`, `"timeout"`, `"diverged"`, or `"all"` of
+            them. Empty: those stay as they are.
+        rerun: Whether to run everything again, trainings included.
+        exit_first: Whether to stop at the first experiment that fails.
+
+    Returns:
+        How the run ended: how many experiments have each status, the seconds it took, notes, and
+            the `exit_code` of the command. Failed experiments and Ctrl-C raise nothing; look at
+            `statuses` and `interrupted`. `lth_bench.results` reads the results.
+
+    Raises:
+        UserError: Something is wrong with an argument, the suite, a plugin, a dataset or the place
+            of the results; before anything trains. The message says what to do.
+        NothingSelected: A UserError: the filters leave no experiment.
     """
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare

@@ -8,8 +8,9 @@ import re
 import duckdb
 import pytest
 
+from lth_bench.running.datasets import open_data
 from lth_bench.running.plan import plan_suite
-from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.provenance import Provenance
 from lth_bench.running.request import RunRequest, prepare
 
 SUITE = """

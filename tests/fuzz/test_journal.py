@@ -22,7 +22,7 @@ from lth_bench.analysis.experiment import account
 from lth_bench.analysis.leaderboard import leaderboard
 from lth_bench.errors import UserError
 from lth_bench.output.account import shown
-from lth_bench.running.outcomes import DONE
+from lth_bench.running.pending import DONE
 from lth_bench.store import Paths, fold, schema
 from lth_bench.store.database import open_safe
 from lth_bench.store.glossary import VIEWS

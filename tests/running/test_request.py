@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import fields
-from inspect import signature
+from importlib import import_module
+from inspect import getdoc, signature
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,39 @@ def test_every_command_has_these_options_and_no_other_names_for_them(command: st
         assert long - own == named - {"SUITE"}
 
 
+PARAMETERS = {
+    "strategy": "strategies", "model": "models", "dataset": "datasets", "set_": "overrides",
+    "plugin": "plugins",
+}  # fmt: skip
+"""A command's parameter, where it has another name than the field: it takes one at a time."""
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "tune", "validate"])
+def test_the_defaults_of_a_command_are_those_of_the_request(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LTH_BENCH_COHORT_SIZE", raising=False)
+    callback = import_module(f"lth_bench.cli.{command}").__dict__[command]
+    given = {PARAMETERS.get(n, n): p.default for n, p in signature(callback).parameters.items()}
+    options = {name: value for name, value in given.items() if name in known()}
+    found = RunRequest.from_options(**options | {"suite": "s"})
+    assert (found.selection, found.execution) == (SuiteSelection(suite="s"), Execution())
+
+
+def test_the_defaults_in_python_are_those_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LTH_BENCH_COHORT_SIZE", raising=False)
+    given = {n: p.default for n, p in signature(lth_bench.api.run).parameters.items()}
+    found = RunRequest.from_arguments(**given | {"suite": "s"})
+    assert (found.selection, found.execution) == (SuiteSelection(suite="s"), Execution())
+
+
 def test_python_has_an_argument_for_every_field() -> None:
     names = {f.name for part in (SuiteSelection, Execution) for f in fields(part)}
     assert set(signature(lth_bench.api.run).parameters) == names - {"executor"}
+
+
+def test_the_docstring_of_run_explains_every_argument() -> None:
+    text = getdoc(lth_bench.api.run) or ""
+    arguments = text.partition("Args:")[2].partition("Returns:")[0]
+    explained = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
+    assert explained == list(signature(lth_bench.api.run).parameters)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running import environment
+from lth_bench.running import provenance
 from lth_bench.running.executors import local, processes
 
 LIBRARIES = {"numpy", "torch", "duckdb", "pluggy", "typer", "rich", "filelock", "sitecustomize",
@@ -189,9 +189,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 def test_the_commit_is_recorded_and_whether_files_differ(clone: Callable[..., str]) -> None:
     commit = clone("rev-parse", "--short=12", "HEAD")
     os.utime("file.txt", (1, 1))  # the same content at another time is no difference
-    assert environment._git() == commit
+    assert provenance._git() == commit
     Path("file.txt").write_text("two")
-    assert environment._git() == f"{commit}-dirty"
+    assert provenance._git() == f"{commit}-dirty"
 
 
 @pytest.mark.parametrize(
@@ -210,5 +210,5 @@ def test_git_runs_no_program_that_the_folder_names(
     commit = clone("rev-parse", "--short=12", "HEAD")
     Path("file.txt").write_text("two")
     (tmp_path / "ran").unlink(missing_ok=True)
-    assert (environment._git() or "").removesuffix("-dirty") == commit
+    assert (provenance._git() or "").removesuffix("-dirty") == commit
     assert not (tmp_path / "ran").exists()

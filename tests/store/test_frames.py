@@ -27,6 +27,17 @@ def paths(make_scenario: Make, write: Make) -> Paths:
     return found
 
 
+def test_what_is_not_named_lies_where_a_run_puts_it(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LTH_BENCH_RESULTS", str(paths.results))
+    assert lth_bench.results().path == paths.results
+    monkeypatch.delenv("LTH_BENCH_RESULTS")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"reports.results\.duckdb"):
+        lth_bench.results()
+
+
 def test_every_view_is_a_data_frame(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     assert len(results.tickets()) == 18

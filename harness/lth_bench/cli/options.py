@@ -25,6 +25,18 @@ ResultsOption = Annotated[
         help="DuckDB file; by default LTH_BENCH_RESULTS, or reports/results.duckdb.",
     ),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Worker processes; by default one per GPU, or one per core.",
+        metavar="N",
+    ),
+]
 SeedsOption = Annotated[
     str | None,
     typer.Option("--seeds", metavar="N|LIST", help="Number of seeds (3), or a list (0,4,7)."),

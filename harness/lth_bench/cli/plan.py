@@ -10,6 +10,7 @@ from lth_bench.cli.options import (
     AddOption,
     CohortSizeOption,
     DatasetsOption,
+    DeviceOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
@@ -20,6 +21,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    WorkersOption,
 )
 
 
@@ -27,18 +29,8 @@ def plan(
     suite: SuiteArgument,
     *,
     results: ResultsOption = None,
-    device: Annotated[
-        str,
-        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
-    ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            help="Worker processes; by default one per GPU, or one per core.",
-            metavar="N",
-        ),
-    ] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     estimate: Annotated[
         bool, typer.Option(metavar="", help="Time a few steps of each task on this device.")
     ] = True,
@@ -59,11 +51,11 @@ def plan(
 
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.running.environment import device_name
+    from lth_bench.running.datasets import datasets
     from lth_bench.running.estimate import estimate_plan
     from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite
-    from lth_bench.running.provenance import Provenance, datasets
+    from lth_bench.running.provenance import Provenance, device_name
     from lth_bench.running.request import RetryPolicy, RunRequest, prepare
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check

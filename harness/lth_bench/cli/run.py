@@ -10,6 +10,7 @@ from lth_bench.cli.options import (
     AddOption,
     CohortSizeOption,
     DatasetsOption,
+    DeviceOption,
     ExactCohortSizeOption,
     ExitFirstOption,
     JsonOption,
@@ -25,6 +26,7 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
+    WorkersOption,
 )
 
 
@@ -32,21 +34,11 @@ def run(
     suite: SuiteArgument,
     *,
     results: ResultsOption = None,
-    device: Annotated[
-        str,
-        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
-    ] = "auto",
+    device: DeviceOption = "auto",
     executor: Annotated[
         str, typer.Option("--executor", help="How workers are started: local.", metavar="NAME")
     ] = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            help="Worker processes; by default one per GPU, or one per core.",
-            metavar="N",
-        ),
-    ] = None,
+    workers: WorkersOption = None,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,
     model: ModelsOption = None,

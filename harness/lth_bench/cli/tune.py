@@ -11,6 +11,7 @@ from lth_bench.cli.options import (
     AddOption,
     CohortSizeOption,
     DatasetsOption,
+    DeviceOption,
     ExactCohortSizeOption,
     JsonOption,
     ModelsOption,
@@ -23,6 +24,7 @@ from lth_bench.cli.options import (
     StrategiesOption,
     SuiteArgument,
     TimeoutOption,
+    WorkersOption,
 )
 
 if TYPE_CHECKING:
@@ -36,18 +38,8 @@ def tune(
     suite: SuiteArgument,
     *,
     results: ResultsOption = None,
-    device: Annotated[
-        str,
-        typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
-    ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            help="Worker processes; by default one per GPU, or one per core.",
-            metavar="N",
-        ),
-    ] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     budget: Annotated[
         str | None,
         typer.Option(

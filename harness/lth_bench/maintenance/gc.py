@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.errors import UserError
-from lth_bench.running.outcomes import DONE
+from lth_bench.running.pending import DONE
 from lth_bench.store.paths import Paths, disk_error
 
 if TYPE_CHECKING:

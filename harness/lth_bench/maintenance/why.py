@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.experiment import account
 from lth_bench.errors import UserError
-from lth_bench.running.outcomes import ENDED
+from lth_bench.running.pending import ENDED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

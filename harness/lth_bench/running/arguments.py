@@ -18,7 +18,7 @@ from typing import Any
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import show
-from lth_bench.running.outcomes import RETRIED
+from lth_bench.running.pending import RETRIED
 
 Reader = Callable[[str, Any], Any]
 

@@ -1,4 +1,6 @@
-"""What a run of a plan has left to do, and why: what has ended stays, unless its data changed."""
+"""What a run of a plan has left to do, and why: what has ended stays, unless its data changed or it
+is to be retried.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.running.outcomes import kept, left_alone
-from lth_bench.running.provenance import Provenance, look_at_data
+from lth_bench.running.datasets import look_at_data
+from lth_bench.running.provenance import Provenance
 from lth_bench.store.journal import Ending, endings
 from lth_bench.store.paths import Paths
 from lth_bench.system.text import printable
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RetryPolicy
+
+
+DONE = frozenset({"ok", "skipped", "diverged"})
+"""Statuses of experiments that have a result: what the method came to."""
+RETRIED = ("failed", "oom", "timeout", "diverged")
+"""What `--retry` takes."""
+ENDED = DONE | set(RETRIED)
+"""What a run leaves as it is unless told otherwise; it runs what is planned or was interrupted."""
 
 
 @dataclass(kw_only=True)
@@ -78,8 +88,28 @@ def remaining(
             difference = differing(ending.numerics, provenance.numerics)
             if difference:
                 others[difference] += 1
-    found.notes += [*_notes(changed, others), *_left(found.ended.values())]
+    left = left_alone(found.ended.values())
+    found.notes += [*_notes(changed, others), *([left] if left else [])]
     return found
+
+
+def kept(statuses: Mapping[str, str], retry: frozenset[str], rerun: bool) -> set[str]:
+    """The experiments, by id, whose outcomes stay."""
+    if rerun:
+        return set()
+    return {identity for identity, status in statuses.items() if status in ENDED - retry}
+
+
+def left_alone(statuses: Iterable[str | None]) -> str | None:
+    """What a run says of experiments that it leaves although they have no result; None where
+    there are none.
+    """
+    count = Counter(s for s in statuses if s in ENDED - DONE)
+    if not count:
+        return None
+    found = [s for s in RETRIED if s in count]
+    counts = ", ".join(f"{count[s]} {s}" for s in found)
+    return f"{counts} in an earlier run; --retry {','.join(found)} reruns them"
 
 
 def differing(then: Mapping[str, Any], now: Mapping[str, object]) -> str:
@@ -116,8 +146,3 @@ def _notes(changed: Counter[str], others: Counter[str]) -> Iterable[str]:
 
 def _counted(number: int) -> str:
     return f"{number} finished experiment{'' if number == 1 else 's'}"
-
-
-def _left(statuses: Iterable[str]) -> list[str]:
-    note = left_alone(statuses)
-    return [note] if note else []

@@ -1,22 +1,26 @@
-"""What results rest on beside what is in their experiments' ids: the data's content, and the
-numerics. And the datasets of a plan, opened before anything trains.
+"""What a result was made with: its data and numerics, which tell whether it still holds, and the
+versions, machine and commit that its run records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import platform
+import re
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
-from lth_bench.errors import UserError
+from lth_bench.system.gpus import VISIBLE
 
 if TYPE_CHECKING:
-    from lth_bench.data.arrays import DatasetInfo
     from lth_bench.lottery import Experiment
-    from lth_bench.plugins import Registry
-    from lth_bench.running.plan import Planned
-    from lth_bench.training.input.placement import Memory, Placement
+    from lth_bench.running.executors.probe import Probed
+
+PACKAGES = ("lth-bench", "torch", "torchvision", "torch-pruning", "pluggy", "duckdb", "numpy")
 
 
 @dataclass(frozen=True)
@@ -44,146 +48,88 @@ class Provenance:
         return self.fingerprints.get(digest(experiment.dataset))
 
 
-class Dataset(NamedTuple):
-    """A dataset of a plan."""
+def describe(devices: Sequence[str], probed: Sequence[Probed] = ()) -> dict[str, Any]:
+    """The environment of a run, as JSON; `probed` is what its GPUs have answered."""
+    import torch
 
-    key: str
-    """Digest of its configuration."""
-    label: str
-    name: str
-    """What messages call it: `dataset 'mnist'`."""
-    dataset: Any
-
-    def info(self, root: Path) -> DatasetInfo:
-        """Its sizes. UserError where they cannot be told."""
-        from lth_bench.data.arrays import DatasetInfo
-        from lth_bench.plugins.asking import ask_for
-
-        found: DatasetInfo = ask_for(DatasetInfo, self.name, self.dataset.info, root)
-        return found
-
-    def placement(self, root: Path, memory: Memory) -> Placement:
-        """Where workers put it. UserError where its sizes cannot be told, or fit nowhere."""
-        from lth_bench.training.input.placement import choose
-
-        return choose(self.label, self.dataset, self.info(root), memory)
+    cuda = [d for d in devices if d.startswith("cuda")]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if cuda else None,
+        "device": device_name(devices),
+        "devices": list(devices),
+        "gpus": [one.as_dict() for one in probed],
+        "visible": os.environ.get(VISIBLE) if cuda else None,
+        "host": socket.gethostname(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "git": _git(),
+    }
 
 
-def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset]:
-    """Each dataset once."""
-    from lth_bench.params import build
-    from lth_bench.training.keys import digest
+def device_name(devices: Sequence[str]) -> str:
+    """What the devices are: the name of the first GPU, or `cpu`."""
+    import torch
 
-    seen = set()
-    for item in planned:
-        config, label = item.experiment.dataset, item.experiment.dataset_label
-        key = digest(config)
-        if key in seen:
-            continue
-        seen.add(key)
-        cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        yield Dataset(key, label, name, build(cls, config["params"], name))
+    cuda = [d for d in devices if d.startswith("cuda")]
+    return torch.cuda.get_device_name(cuda[0]) if cuda else "cpu"
 
 
-class Opened(NamedTuple):
-    """What came of opening the datasets of a plan."""
-
-    notes: list[str]
-    """A sentence for every dataset that does not lie on the device."""
-    faults: dict[str, str]
-    """Digest of a dataset's configuration → why it cannot be used."""
-
-    def fault(self, item: Planned) -> str | None:
-        """Why an experiment cannot run: for its task's sake, or for its data's."""
-        from lth_bench.training.keys import digest
-
-        return item.fault or self.faults.get(digest(item.experiment.dataset))
-
-
-def open_data(
-    todo: Sequence[Planned],
-    registry: Registry,
-    root: Path,
-    workers: Sequence[str],
-    provenance: Provenance,
-) -> Opened:
-    """Open every dataset once, here: what is missing or damaged is said before anything trains, and
-    workers find the decoded copy. `provenance` learns the fingerprints.
-    """
-    from lth_bench.plugins.asking import ask
-    from lth_bench.training.input.placement import memory_of
-
-    opened = Opened([], {})
-    sound = [item for item in todo if item.fault is None]
-    memory = memory_of(workers)
-    for one in datasets(sound, registry):
-        try:
-            placement = one.placement(root, memory)
-            data = _opened(one, placement, root)
-            provenance.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
-        except UserError as error:
-            opened.faults[one.key] = error.message
-        except MemoryError:
-            opened.faults[one.key] = f"{one.name}: memory is too small to load it"
-        else:
-            opened.notes.extend([placement.note] if placement.note else [])
-    return opened
-
-
-def _opened(one: Dataset, placement: Placement, root: Path) -> Any:
-    """The data. UserError for what is none, or differs from its info."""
-    from lth_bench.data.arrays import Arrays
-    from lth_bench.data.image_files import ImageFiles
-    from lth_bench.plugins.asking import ask_for
-
-    expected = ImageFiles if placement.where == "disk" else Arrays
-    data: Arrays | ImageFiles = ask_for(expected, one.name, placement.opener(one.dataset), root)
-    info = one.info(root)
+def _version(name: str) -> str | None:
     try:
-        info.require(data.info)
-    except ValueError as error:
-        raise UserError(f"{one.name}: {error}") from error
-    return data
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
-def look_at_data(
-    finished: Sequence[Planned],
-    registry: Registry,
-    root: Path,
-    workers: Sequence[str],
-    provenance: Provenance,
-) -> list[str]:
-    """Have `provenance` learn the fingerprints of these experiments' data, for what is finished.
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
-    Costs milliseconds where a dataset has a method `fingerprint`, as the built-in ones have, and an
-    opening where it has not. Nothing is downloaded. Returns a sentence for every dataset that
-    cannot be read: nothing needs it, and whether it has changed stays unknown.
+
+def _git() -> str | None:
+    """The commit of the folder the run was started in, with `-dirty` where files differ.
+
+    A folder that came as an archive brings a .git/config of its author's, and git runs what that
+    names: to watch files, to filter their content, to fetch what is missing. None of it runs here;
+    where content would be filtered, files are not compared.
     """
-    from lth_bench.training.input.placement import memory_of
+    commit = _ask_git("describe", "--always", "--abbrev=12")
+    if commit is None or commit.returncode:
+        return None
+    names = _ask_git("config", "--list", "--includes", "--name-only", "--show-scope")
+    filters = re.compile(r"^(local|worktree)\s+filter\.", re.MULTILINE)
+    if names is None or names.returncode or filters.search(names.stdout):
+        return commit.stdout.strip()
+    differ = _ask_git(
+        "diff", "--quiet", "--no-ext-diff", "--no-textconv", "--ignore-submodules", "HEAD"
+    )
+    dirty = differ is not None and differ.returncode == 1
+    return commit.stdout.strip() + ("-dirty" if dirty else "")
 
-    notes = []
-    memory = memory_of(workers)
-    for one in datasets(finished, registry):
-        try:
-            placement = one.placement(root, memory)
-            provenance.fingerprints[one.key] = fingerprint_of(
-                one.name, one.dataset, placement, root
-            )
-        except UserError as error:
-            notes.append(f"whether the data of {one.label} has changed is unknown: {error.message}")
-    return notes
 
-
-def fingerprint_of(name: str, dataset: Any, placement: Placement, root: Path) -> str:
-    """The fingerprint of a dataset's content as it lies there now.
-
-    A dataset's `fingerprint(root)` gives it without reading the data, or None where only reading
-    tells. UserError where the data is missing or damaged.
-    """
-    from lth_bench.plugins.asking import ask
-
-    quick = getattr(dataset, "fingerprint", None)
-    known = ask(name, quick, root) if callable(quick) else None
-    if known is None:
-        known = ask(name, ask(name, placement.opener(dataset), root).fingerprint)
-    return str(known)
+def _ask_git(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """What git says; None where there is none, or it takes longer than 5 s."""
+    shut = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+    try:
+        return subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", *command],
+            env={**os.environ, **shut},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None

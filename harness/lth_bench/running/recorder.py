@@ -41,20 +41,29 @@ class RunSummary:
     """How a run ended."""
 
     run_id: str
+    """The id that its records have in the database."""
     suite: str
+    """The suite's name."""
     planned: int
+    """Experiments of the suite, after filters."""
     reused: int
     """Experiments that an earlier run had finished."""
     statuses: Counter[str] = field(default_factory=Counter)
+    """Experiments by status, those of earlier runs included: ok, skipped, diverged, failed, oom,
+    timeout, interrupted.
+    """
     seconds: float = 0.0
+    """Wall-clock time of the run."""
     interrupted: bool = False
+    """Whether Ctrl-C or a signal ended it."""
     stopped_at: str | None = None
     """The failure at which it stopped, where it was to stop at the first."""
     notes: list[str] = field(default_factory=list)
+    """Sentences for the person who ran it."""
 
     @property
     def exit_code(self) -> int:
-        """0 all ok, 1 some failed, 2 interrupted."""
+        """Of `lth-bench run`: 0 all ok or skipped, 1 some failed, 2 interrupted."""
         if self.interrupted:
             return INTERRUPTED
         bad = sum(n for s, n in self.statuses.items() if s not in GOOD)

@@ -47,16 +47,21 @@ class SuiteSelection:
     seeds: Annotated[
         str | Sequence[int] | None, Argument("--seeds", arguments.seeds, none=True)
     ] = None
+    """A count, a list, or both as a text; None takes the suite's own."""
     strategies: Annotated[Sequence[str], Argument("--strategy", arguments.names)] = ()
+    """Only these, by label or name; empty for all. So are the next two."""
     models: Annotated[Sequence[str], Argument("--model", arguments.names)] = ()
     datasets: Annotated[Sequence[str], Argument("--dataset", arguments.names)] = ()
     overrides: Annotated[Sequence[str], Argument("--set", arguments.names)] = ()
+    """Changes to the suite: `recipes.paper.lr=0.05`."""
     plugins: Annotated[Sequence[Path], Argument("--plugin", arguments.paths)] = ()
     """Files of one-file plugins."""
     add: Annotated[Sequence[str], Argument("--add", arguments.names)] = ()
+    """Strategies that the suite does not list."""
     no_plugins: Annotated[bool, Argument("--no-plugins", arguments.switch)] = False
     """Leave out what other distributions install."""
     smoke: Annotated[bool, Argument("--smoke", arguments.switch)] = False
+    """Train a few steps of everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +69,7 @@ class RetryPolicy:
     """Which finished experiments run again."""
 
     statuses: frozenset[str] = frozenset()
-    """Those that ended so, of `outcomes.RETRIED`."""
+    """Those that ended so, of `pending.RETRIED`."""
     rerun: bool = False
     """All of them."""
     cohort_size: int | None = None
@@ -80,7 +85,9 @@ class Execution:
     )
     """The DuckDB file."""
     device: Annotated[str, Argument("--device", arguments.text)] = "auto"
+    """auto, cpu, cuda, or GPUs by number, such as cuda:0,cuda:1."""
     executor: Annotated[str, Argument("--executor", arguments.executor)] = "local"
+    """How workers are started."""
     workers: Annotated[int | None, Argument("--workers", arguments.count, none=True)] = None
     """Worker processes; None is one a GPU, or one a core."""
     cohort_size: Annotated[int | None, Argument("--cohort-size", arguments.cohort_size)] = None
@@ -90,7 +97,7 @@ class Execution:
     timeout: Annotated[float, Argument("--timeout", arguments.duration, none=True)] = math.inf
     """Seconds that an experiment may take, not counting the time in which others run."""
     retry: Annotated[frozenset[str], Argument("--retry", arguments.statuses)] = frozenset()
-    """Statuses to rerun, of `outcomes.RETRIED`."""
+    """Statuses to rerun, of `pending.RETRIED`."""
     rerun: Annotated[bool, Argument("--rerun", arguments.switch)] = False
     """Run everything again, trainings included."""
     exit_first: Annotated[bool, Argument("--exitfirst", arguments.switch)] = False

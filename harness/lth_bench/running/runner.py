@@ -63,12 +63,12 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
 
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
-    from lth_bench.running import environment
+    from lth_bench.running.datasets import Opened, open_data
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.probe import usable
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
-    from lth_bench.running.provenance import Opened, Provenance, open_data
+    from lth_bench.running.provenance import Provenance, describe
     from lth_bench.system import devices
 
     chosen = devices.choose(execution.device)
@@ -79,7 +79,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     plan = plan_suite(suite, registry, root)
     paths = Paths(execution.results)
     workers = devices.workers_for(chosen.names, execution.workers)
-    about = environment.describe(chosen.names)
+    about = describe(chosen.names)
     provenance = Provenance.of(about["device"])
 
     def look() -> PendingWork:
@@ -100,7 +100,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     if left.todo:
         chosen, probed = usable(chosen)
         workers = devices.workers_for(chosen.names, execution.workers)
-        about = environment.describe(chosen.names, probed)
+        about = describe(chosen.names, probed)
         opened = open_data(left.todo, registry, root, workers, provenance)
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])

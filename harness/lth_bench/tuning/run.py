@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.running.outcomes import DONE
+from lth_bench.running.datasets import open_data
+from lth_bench.running.pending import DONE
 from lth_bench.running.plan import Plan, require_some
 from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
-from lth_bench.running.provenance import Provenance, open_data
+from lth_bench.running.provenance import Provenance, describe
 from lth_bench.running.recorder import Recorder, RunSummary, write_head
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
@@ -58,7 +59,6 @@ def tune_suite(
     """
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
-    from lth_bench.running import environment
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.probe import usable
     from lth_bench.suite.check import check, require_storage
@@ -84,7 +84,7 @@ def tune_suite(
     }
     planned = [p for first in firsts.values() for p in first]
     left_out = preflight((p.experiment for p in planned), registry)
-    about = environment.describe(chosen.names, probed)
+    about = describe(chosen.names, probed)
     provenance = Provenance.of(about["device"])
     opened = open_data(planned, registry, root, workers, provenance)
     require_some([opened.fault(p) for p in planned])

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from lth_bench.errors import UserError
-from lth_bench.running import environment
 from lth_bench.running.executors import probe as module
 from lth_bench.running.executors.probe import Probed, probe, usable
+from lth_bench.running.provenance import describe
 from lth_bench.system.devices import Devices
 
 CHILD = """
@@ -116,11 +116,11 @@ def test_the_environment_of_a_run_names_each_gpu(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,3")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA X")
     one = Probed(device="cuda:0", name="NVIDIA X", uuid="GPU-7", capability="9.0", free=9, total=10)
-    about = environment.describe(["cuda:0"], [one])
+    about = describe(["cuda:0"], [one])
     assert (about["device"], about["visible"]) == ("NVIDIA X", "1,3")
     assert about["gpus"] == [
         {"device": "cuda:0", "name": "NVIDIA X", "uuid": "GPU-7", "capability": "9.0", "free": 9,
          "total": 10}
     ]  # fmt: skip
-    here = environment.describe(["cpu"])
+    here = describe(["cpu"])
     assert (here["gpus"], here["visible"]) == ([], None)

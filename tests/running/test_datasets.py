@@ -12,7 +12,7 @@ from lth_bench.errors import UserError
 from lth_bench.maintenance.why import fingerprint_lookup
 from lth_bench.params import build
 from lth_bench.plugins import load_registry
-from lth_bench.running.provenance import fingerprint_of
+from lth_bench.running.datasets import fingerprint_of
 from lth_bench.training.input.placement import Placement
 
 ON_DEVICE = Placement("device", None, 0, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from lth_bench.errors import UserError
 from lth_bench.running.arguments import statuses
-from lth_bench.running.outcomes import RETRIED, kept, left_alone
+from lth_bench.running.pending import RETRIED, kept, left_alone
 
 STATUSES = {s: s for s in ("ok", "skipped", "interrupted", *RETRIED)}
 

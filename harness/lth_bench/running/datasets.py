@@ -1,0 +1,161 @@
+"""The datasets of a plan: opened once before anything trains, and their fingerprints taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lth_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from lth_bench.data.arrays import DatasetInfo
+    from lth_bench.plugins import Registry
+    from lth_bench.running.plan import Planned
+    from lth_bench.running.provenance import Provenance
+    from lth_bench.training.input.placement import Memory, Placement
+
+
+class Dataset(NamedTuple):
+    """A dataset of a plan."""
+
+    key: str
+    """Digest of its configuration."""
+    label: str
+    name: str
+    """What messages call it: `dataset 'mnist'`."""
+    dataset: Any
+
+    def info(self, root: Path) -> DatasetInfo:
+        """Its sizes. UserError where they cannot be told."""
+        from lth_bench.data.arrays import DatasetInfo
+        from lth_bench.plugins.asking import ask_for
+
+        found: DatasetInfo = ask_for(DatasetInfo, self.name, self.dataset.info, root)
+        return found
+
+    def placement(self, root: Path, memory: Memory) -> Placement:
+        """Where workers put it. UserError where its sizes cannot be told, or fit nowhere."""
+        from lth_bench.training.input.placement import choose
+
+        return choose(self.label, self.dataset, self.info(root), memory)
+
+
+def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset]:
+    """Each dataset once."""
+    from lth_bench.params import build
+    from lth_bench.training.keys import digest
+
+    seen = set()
+    for item in planned:
+        config, label = item.experiment.dataset, item.experiment.dataset_label
+        key = digest(config)
+        if key in seen:
+            continue
+        seen.add(key)
+        cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
+        yield Dataset(key, label, name, build(cls, config["params"], name))
+
+
+class Opened(NamedTuple):
+    """What came of opening the datasets of a plan."""
+
+    notes: list[str]
+    """A sentence for every dataset that does not lie on the device."""
+    faults: dict[str, str]
+    """Digest of a dataset's configuration → why it cannot be used."""
+
+    def fault(self, item: Planned) -> str | None:
+        """Why an experiment cannot run: for its task's sake, or for its data's."""
+        from lth_bench.training.keys import digest
+
+        return item.fault or self.faults.get(digest(item.experiment.dataset))
+
+
+def open_data(
+    todo: Sequence[Planned],
+    registry: Registry,
+    root: Path,
+    workers: Sequence[str],
+    provenance: Provenance,
+) -> Opened:
+    """Open every dataset once, here: what is missing or damaged is said before anything trains, and
+    workers find the decoded copy. `provenance` learns the fingerprints.
+    """
+    from lth_bench.plugins.asking import ask
+    from lth_bench.training.input.placement import memory_of
+
+    opened = Opened([], {})
+    sound = [item for item in todo if item.fault is None]
+    memory = memory_of(workers)
+    for one in datasets(sound, registry):
+        try:
+            placement = one.placement(root, memory)
+            data = _opened(one, placement, root)
+            provenance.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
+        except UserError as error:
+            opened.faults[one.key] = error.message
+        except MemoryError:
+            opened.faults[one.key] = f"{one.name}: memory is too small to load it"
+        else:
+            opened.notes.extend([placement.note] if placement.note else [])
+    return opened
+
+
+def _opened(one: Dataset, placement: Placement, root: Path) -> Any:
+    """The data. UserError for what is none, or differs from its info."""
+    from lth_bench.data.arrays import Arrays
+    from lth_bench.data.image_files import ImageFiles
+    from lth_bench.plugins.asking import ask_for
+
+    expected = ImageFiles if placement.where == "disk" else Arrays
+    data: Arrays | ImageFiles = ask_for(expected, one.name, placement.opener(one.dataset), root)
+    info = one.info(root)
+    try:
+        info.require(data.info)
+    except ValueError as error:
+        raise UserError(f"{one.name}: {error}") from error
+    return data
+
+
+def look_at_data(
+    finished: Sequence[Planned],
+    registry: Registry,
+    root: Path,
+    workers: Sequence[str],
+    provenance: Provenance,
+) -> list[str]:
+    """Have `provenance` learn the fingerprints of these experiments' data, for what is finished.
+
+    Costs milliseconds where a dataset has a method `fingerprint`, as the built-in ones have, and an
+    opening where it has not. Nothing is downloaded. Returns a sentence for every dataset that
+    cannot be read: nothing needs it, and whether it has changed stays unknown.
+    """
+    from lth_bench.training.input.placement import memory_of
+
+    notes = []
+    memory = memory_of(workers)
+    for one in datasets(finished, registry):
+        try:
+            placement = one.placement(root, memory)
+            provenance.fingerprints[one.key] = fingerprint_of(
+                one.name, one.dataset, placement, root
+            )
+        except UserError as error:
+            notes.append(f"whether the data of {one.label} has changed is unknown: {error.message}")
+    return notes
+
+
+def fingerprint_of(name: str, dataset: Any, placement: Placement, root: Path) -> str:
+    """The fingerprint of a dataset's content as it lies there now.
+
+    A dataset's `fingerprint(root)` gives it without reading the data, or None where only reading
+    tells. UserError where the data is missing or damaged.
+    """
+    from lth_bench.plugins.asking import ask
+
+    quick = getattr(dataset, "fingerprint", None)
+    known = ask(name, quick, root) if callable(quick) else None
+    if known is None:
+        known = ask(name, ask(name, placement.opener(dataset), root).fingerprint)
+    return str(known)
