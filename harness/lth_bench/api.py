@@ -46,7 +46,7 @@ def run(
         device: `"auto"` (the GPUs, or the CPU where there are none), `"cpu"`, `"cuda"` (the GPUs
             of the first one's kind), or GPUs by number, `"cuda:0,cuda:1"`.
         workers: Worker processes, at least 1. None: one per GPU, or one per core.
-        seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a text as after
+        seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a string as after
             `--seeds`. None: the suite's own.
         strategies: Only these, by label or name. Empty: all.
         models: Only these, by label or name. Empty: all.
@@ -61,7 +61,7 @@ def run(
             `"auto"`.
         exact_cohort_size: Whether to retrain what was trained at another cohort size; needs
             `cohort_size`.
-        timeout: Seconds that an experiment may take, more than 0, or a text such as `"10m"`; time
+        timeout: Seconds that an experiment may take, more than 0, or a string such as `"10m"`; time
             in which others run does not count. None: no limit.
         retry: Statuses to rerun: `"failed"`, `"oom"`, `"timeout"`, `"diverged"`, or `"all"` of
             them. Empty: those stay as they are.

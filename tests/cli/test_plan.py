@@ -47,4 +47,4 @@ def test_dense_runs_and_searches_count_once(tmp_path):
     assert plan["steps_saved_by_sharing"] == 2 * (6 * 40 + 2 * 10)
     said = " ".join(CliRunner().invoke(app, arguments).stdout.split())
     assert "about 22 trainings of 760 steps, 2 of them dense runs" in said
-    assert "its own dense run and search: 16 trainings and 520 steps more" in said
+    assert "sharing dense runs and searches saves 16 trainings and 520 steps" in said

@@ -78,7 +78,7 @@ def test_the_dense_run_is_trained_once_a_seed(finished):
 def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished, here, tiny):
     shutil.copytree(finished.folder, here.folder, dirs_exist_ok=True)
     again = here("run", "tiny.toml")
-    assert "all 8 experiments are done already" in again.stderr
+    assert "nothing to do, 8 experiments done already" in again.stderr
     assert "trained" not in again.stderr
     assert "imp" in again.stdout  # the leaderboard
     other = tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3")
@@ -118,7 +118,7 @@ def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
     assert reasons["raises"] == (
         f"raises.select_mask: raised RuntimeError: no idea (broken.py:{line})"
     )
-    assert reasons["dies"] == "the worker process died 2 times: exit code 7"
+    assert reasons["dies"] == "the worker process died 2 times; the last one ended with exit code 7"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: test_stopping.py

@@ -89,15 +89,15 @@ def test_the_rate_is_of_what_was_really_trained(shown):
 
 def test_what_goes_wrong_is_said_everywhere(shown, capsys):
     shown(STARTED)
-    shown(Retried([IMP, IMP], "killed by SIGKILL"))
+    shown(Retried([IMP, IMP], "the worker was killed by SIGKILL"))
     shown(Note("digits [is] small"))
     shown(Stopping(10.0))
     shown(ended("failed", "no such layer"))
     text = said(shown, capsys)
-    assert "tiny: 1 experiments, about 4 trainings, 2 workers" in text
-    assert f"retry    {TITLE} and 1 beside it: worker killed by SIGKILL" in text
+    assert "tiny: 1 experiment, about 4 trainings, 2 workers" in text
+    assert f"retry    {TITLE} and 1 other of its worker: the worker was killed by SIGKILL" in text
     assert "digits [is] small" in text
-    assert "within 10 s; press Ctrl-C again to stop at once" in text
+    assert "for at most 10 s; press Ctrl-C again to stop at once" in text
     assert f"{TITLE}" in text and "no such layer" in text
 
 
@@ -109,7 +109,7 @@ def test_success_is_a_line_where_there_is_no_bar(shown, capsys):
 
 def test_nothing_to_do_is_said(shown, capsys):
     shown(RunStarted(suite="tiny", planned=7, trainings=9, steps={}, titles={}, workers=2))
-    assert "tiny: all 7 experiments are done already" in said(shown, capsys)
+    assert "tiny: nothing to do, 7 experiments done already" in said(shown, capsys)
 
 
 def test_a_tuning_shows_its_trials(shown, capsys):

@@ -91,8 +91,10 @@ def test_an_error_names_the_argument_as_its_user_knows_it(argument: str, value: 
 
 
 def test_an_exact_cohort_size_has_to_be_given() -> None:
-    with pytest.raises(UserError, match="give --cohort-size N too"):
+    with pytest.raises(UserError, match=r"^--exact-cohort-size .* give --cohort-size a number too"):
         RunRequest.from_options(suite="s", cohort_size="auto", exact_cohort_size=True)
+    with pytest.raises(UserError, match=r"^exact_cohort_size .* give cohort_size a number too"):
+        RunRequest.from_arguments(suite="s", cohort_size="auto", exact_cohort_size=True)
     exact = RunRequest.from_options(suite="s", cohort_size="4", exact_cohort_size=True)
     assert exact.execution.retry_policy.cohort_size == 4
     some = RunRequest.from_options(suite="s", cohort_size="4", retry=["all"])

@@ -130,7 +130,7 @@ def _fault(error: Exception) -> NoReturn:
         traceback.print_exception(error)
     _say(
         f"internal error: {type(error).__name__}: {error}\n"
-        f"This is a fault of lth-bench. Set LTH_BENCH_DEBUG=1 to see where it is from."
+        f"This is a bug in lth-bench: please report it. LTH_BENCH_DEBUG=1 shows the traceback."
     )
     sys.exit(INTERNAL)
 

@@ -189,10 +189,7 @@ def _print(document: dict[str, Any]) -> None:
         f"{document['done']} experiments are done already"
     )
     saved, steps = document["trainings_saved_by_sharing"], document["steps_saved_by_sharing"]
-    print(
-        f"if every experiment trained its own dense run and search: {saved:,} trainings and "
-        f"{steps:,} steps more"
-    )
+    print(f"sharing dense runs and searches saves {saved:,} trainings and {steps:,} steps")
     for note in document["notes"]:
         print(note)
     outlook = document["estimate"]

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from lth_bench.output.words import counted
 from lth_bench.running.progress import (
     Event,
     ExperimentStarted,
@@ -107,13 +108,14 @@ class ProgressDisplay:
                 self.meter.trained_steps += steps
             case Retried(experiments, reason):
                 first, *others = experiments
-                what = title(first) + (f" and {len(others)} beside it" if others else "")
-                self._say(f"retry    {what}: worker {reason}", style="yellow")
+                what = title(first)
+                what += f" and {counted(len(others), 'other')} of its worker" if others else ""
+                self._say(f"retry    {what}: {reason}", style="yellow")
             case Note(message):
                 self._say(message, style="yellow")
             case Stopping(grace):
                 self._say(
-                    f"stopping: running trainings are being saved, within {grace:.0f} s; press "
+                    f"stopping: saving the running trainings, for at most {grace:.0f} s; press "
                     f"Ctrl-C again to stop at once",
                     style="yellow",
                 )
@@ -222,12 +224,13 @@ class ProgressDisplay:
 def opening(event: RunStarted) -> str:
     """What is about to happen, in one line."""
     kept = event.planned - len(event.steps)
-    done = f", {kept} of them done already" if kept else ""
+    done = f", {kept:,} of them done already" if kept else ""
+    experiments = counted(event.planned, "experiment")
     if not event.steps:
-        return f"{event.suite}: all {event.planned} experiments are done already"
+        return f"{event.suite}: nothing to do, {experiments} done already"
     return (
-        f"{event.suite}: {event.planned} experiments{done}, about {event.trainings} trainings, "
-        f"{event.workers} worker{'s' * (event.workers != 1)}"
+        f"{event.suite}: {experiments}{done}, about {counted(event.trainings, 'training')}, "
+        f"{counted(event.workers, 'worker')}"
     )
 
 

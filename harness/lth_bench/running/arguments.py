@@ -1,8 +1,7 @@
 """What the arguments of a run accept, read once for the command line and for Python.
 
 Each reader takes the argument's name, as its user knows it (`--timeout` or `timeout`), and the
-value that was given: texts from the command line, anything at all from Python. UserError says what
-is allowed.
+value: a string from the command line, anything at all from Python. UserError says what is allowed.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ _PART = r"(\d+(?:\.\d+)?)([smhd])"
 
 
 def names(argument: str, value: Any) -> tuple[str, ...]:
-    """One text or several. A text by itself is one, as an option given once."""
+    """One string or several. A string by itself is one, as an option given once."""
     if isinstance(value, str):
         return (value,)
-    found = _items(argument, value, "a text or a list of texts")
+    found = _items(argument, value, "a string or a list of strings")
     if not all(isinstance(item, str) for item in found):
-        raise _refused(argument, "a text or a list of texts", value)
+        raise _refused(argument, "a string or a list of strings", value)
     return found
 
 
@@ -47,7 +46,7 @@ def paths(argument: str, value: Any) -> tuple[Path, ...]:
 
 
 def path(argument: str, value: Any) -> Path:
-    """A path, as a text or as an object that stands for one."""
+    """A path, as a string or a path object."""
     return Path(_path_text(argument, value))
 
 
@@ -59,10 +58,10 @@ def suite(argument: str, value: Any) -> str | Path:
 
 
 def seeds(argument: str, value: Any) -> str | tuple[int, ...]:
-    """A count (3, or "3"), a text as after `--seeds`, or a list of seeds."""
+    """A count (3, or "3"), a string as after `--seeds`, or a list of seeds."""
     if isinstance(value, str):
         return value
-    what = "a count (3), a list of seeds ([0, 1, 4]), or a text as after --seeds"
+    what = "a count (3), a list of seeds ([0, 1, 4]), or a string as after --seeds"
     number = _whole(value)
     if number is not None:
         return str(number)
@@ -82,16 +81,16 @@ def count(argument: str, value: Any) -> int:
 
 
 def switch(argument: str, value: Any) -> bool:
-    """True or False, and nothing that only resembles them: "no" would be true."""
+    """True or False and nothing else: the string "no" would be true."""
     if not isinstance(value, bool):
         raise _refused(argument, "True or False", value)
     return value
 
 
 def text(argument: str, value: Any) -> str:
-    """A text."""
+    """A string."""
     if not isinstance(value, str):
-        raise _refused(argument, "a text", value)
+        raise _refused(argument, "a string", value)
     return value
 
 
@@ -136,7 +135,7 @@ def duration(argument: str, value: Any) -> float:
 
 
 def statuses(argument: str, value: Any) -> frozenset[str]:
-    """Statuses to rerun: each text one or more, with commas; `all` is all of `RETRIED`."""
+    """Statuses to rerun: each string one or more, with commas; `all` is all of `RETRIED`."""
     found = [name.strip() for given in names(argument, value) for name in given.split(",")]
     for name in found:
         if name not in (*RETRIED, "all"):
@@ -148,9 +147,9 @@ def statuses(argument: str, value: Any) -> frozenset[str]:
 
 
 def _number_or_text(argument: str, value: Any) -> str:
-    """A number or a text, as the text that stands after the option."""
+    """A number or a string, as it stands after the option."""
     if isinstance(value, bool) or not isinstance(value, str | Real):
-        raise _refused(argument, "a number or a text", value)
+        raise _refused(argument, "a number or a string", value)
     return value if isinstance(value, str) else f"{value}"
 
 
@@ -159,12 +158,12 @@ def _path_text(argument: str, value: Any) -> str:
         raise _refused(argument, "a path", value)
     found = os.fspath(value)
     if not isinstance(found, str):
-        raise _refused(argument, "a path that is text", value)
+        raise _refused(argument, "a path that is a string, not bytes", value)
     return found
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number of Python's or numpy's, and None for anything else, True among it."""
+    """A whole number of Python's or numpy's; None for anything else, bools included."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:

@@ -62,7 +62,7 @@ class Retried:
 
     experiments: Sequence[Experiment]
     reason: str
-    """What became of the worker: `killed by SIGKILL (out of memory?)`."""
+    """Why, as a clause: `the worker was killed by SIGKILL (out of memory?)`."""
 
 
 @dataclass(frozen=True)

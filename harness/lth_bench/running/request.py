@@ -47,7 +47,7 @@ class SuiteSelection:
     seeds: Annotated[
         str | Sequence[int] | None, Argument("--seeds", arguments.seeds, none=True)
     ] = None
-    """A count, a list, or both as a text; None takes the suite's own."""
+    """A count, a list, or either as a string; None takes the suite's own."""
     strategies: Annotated[Sequence[str], Argument("--strategy", arguments.names)] = ()
     """Only these, by label or name; empty for all. So are the next two."""
     models: Annotated[Sequence[str], Argument("--model", arguments.names)] = ()
@@ -103,10 +103,6 @@ class Execution:
     exit_first: Annotated[bool, Argument("--exitfirst", arguments.switch)] = False
     """Stop at the first failure."""
 
-    def __post_init__(self) -> None:
-        if self.exact_cohort_size and self.cohort_size is None:
-            raise UserError("--exact-cohort-size needs a cohort size: give --cohort-size N too")
-
     @property
     def retry_policy(self) -> RetryPolicy:
         """What the request says of experiments that have finished."""
@@ -156,9 +152,14 @@ class RunRequest:
                 if name in given and not (given[name] is None and argument.none):
                     values[name] = argument.read(named(name, argument), given[name])
         assert not unknown, unknown
+        execution = Execution(**parts[Execution])
+        if execution.exact_cohort_size and execution.cohort_size is None:
+            known = _arguments(Execution)
+            exact, size = (named(n, known[n]) for n in ("exact_cohort_size", "cohort_size"))
+            raise UserError(f"{exact} needs a cohort size: give {size} a number too")
         return cls(
             selection=SuiteSelection(**parts[SuiteSelection]),
-            execution=Execution(**parts[Execution]),
+            execution=execution,
             command=command,
             shell_command=shell_command,
         )

@@ -193,10 +193,12 @@ def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
     assert failed["5"]["status"] == "failed"
     # together, together again, then 4, 2 and 1 of the eight
     assert failed["5"]["reason"] == (
-        "the worker process died 5 times: killed by SIGKILL (out of memory?)"
+        "the worker process died 5 times; the last one was killed by SIGKILL (out of memory?)"
     )
     assert [len(r.experiments) for r in done.retries] == [8, 8, 4, 2]
-    assert all(r.reason == "killed by SIGKILL (out of memory?)" for r in done.retries)
+    assert all(
+        r.reason == "the worker was killed by SIGKILL (out of memory?)" for r in done.retries
+    )
 
 
 def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
@@ -219,7 +221,9 @@ def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake,
     records = ends(done.heard)
     assert len(records) == 5
     assert "1" in {e.experiment_id for r in done.retries for e in r.experiments}
-    assert {r.reason for r in done.retries} == {"was lost with the process that starts workers"}
+    assert {r.reason for r in done.retries} == {
+        "the process that starts workers ended, and the worker with it"
+    }
 
 
 @pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
@@ -245,7 +249,9 @@ def test_a_hook_that_exits_as_if_the_server_had_ended_is_found(fake, run):
     jobs = [fake.Job(str(i), leaves=255 * (i == 1)) for i in range(3)]
     done = run(jobs, room=3)
     assert {i: r["status"] for i, r in done.ended.items()} == {"0": "ok", "1": "failed", "2": "ok"}
-    assert done.ended["1"]["reason"] == "the worker process died 2 times: exit code 255"
+    assert done.ended["1"]["reason"] == (
+        "the worker process died 2 times; the last one ended with exit code 255"
+    )
 
 
 def test_two_workers_and_as_many_culprits(fake, run):
@@ -302,7 +308,7 @@ def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
     assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {"5": "oom"}
     assert len(done.records) == 7
     assert {e.experiment_id for r in done.retries for e in r.experiments} == {"2", "4", "5"}
-    assert all(r.reason == "is out of memory; it is tried alone" for r in done.retries)
+    assert all(r.reason == "out of memory beside others; it runs alone next" for r in done.retries)
     assert sorted(ids for ids in done.together if ids in (["2"], ["5"])) == [["2"], ["5"]]
 
 
@@ -330,7 +336,7 @@ def test_a_hook_that_never_returns_is_ended_and_its_neighbours_try_again(fake, r
     assert done.ended["3"]["reason"] == "took longer than 0.2 s (--timeout)"
     assert len(done.ended) == len(done.records) == 7
     (retry,) = done.retries
-    assert retry.reason == "was ended, since an experiment took too long"
+    assert retry.reason == "the worker was ended because another experiment timed out"
     assert "3" not in [e.experiment_id for e in retry.experiments]
 
 

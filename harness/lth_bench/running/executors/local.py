@@ -147,8 +147,8 @@ class LocalExecutor:
             if not pauses:
                 why = str(error) or "the process that starts workers ended at once"
                 raise UserError(
-                    f"no worker process can be started ({why}); what it said is above. What was "
-                    f"recorded is kept: fix this and rerun the command to resume"
+                    f"no worker process can be started ({why}); its own messages are above. "
+                    f"Recorded results are kept: fix this and rerun the command to resume"
                 ) from error
             # the server has just ended, and passes for alive until the system has taken note
             time.sleep(pauses[0])
@@ -269,7 +269,9 @@ class LocalExecutor:
                 # its neighbours' memory is its own when it runs alone
                 item = worker.live.pop(identity)
                 schedule.back(WorkUnit((item,), deaths=1))
-                handle(Retried([item.experiment], "is out of memory; it is tried alone"))
+                handle(
+                    Retried([item.experiment], "out of memory beside others; it runs alone next")
+                )
                 continue
             handle(message)
             schedule.done(worker.live.pop(identity))
@@ -283,16 +285,16 @@ class LocalExecutor:
             self._servers_lost += 1
             schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
             if again := [item.experiment for item in worker.live.values()]:
-                reason = "was lost with the process that starts workers"
+                reason = "the process that starts workers ended, and the worker with it"
                 handle(Retried(again, reason))
             return
         how = _how_it_died(worker.process.exitcode)
         self._stillborn = 0 if worker.watchdog.used else self._stillborn + 1
         if self._stillborn >= STILLBORN:
             raise UserError(
-                f"{STILLBORN} worker processes in a row ended before they ran anything ({how}); "
-                f"what they said is above. What was recorded is kept: fix this and rerun the "
-                f"command to resume"
+                f"{STILLBORN} worker processes in a row ended before they ran anything (the last "
+                f"one {how}); their own messages are above. Recorded results are kept: fix this "
+                f"and rerun the command to resume"
             )
         if not worker.watchdog.used:
             schedule.back(WorkUnit(tuple(worker.live.values()), worker.deaths))
@@ -305,8 +307,9 @@ class LocalExecutor:
         if running is not None:
             again.sort(key=lambda e: e is not running.experiment)
         if again:
-            handle(Retried(again, how))
-        reason = f"the worker process died {unit.deaths} times: {how}"
+            handle(Retried(again, f"the worker {how}"))
+        times = "once" if unit.deaths == 1 else f"{unit.deaths} times"
+        reason = f"the worker process died {times}; the last one {how}"
         self._give_up(given_up, "failed", reason, worker=worker, schedule=schedule, handle=handle)
 
     def _end(self, worker: _Process, schedule: Schedule, handle: Listener) -> None:
@@ -331,7 +334,7 @@ class LocalExecutor:
         reason = str(OutOfTime(worker.config.execution.timeout))
         self._give_up(given_up, "timeout", reason, worker=worker, schedule=schedule, handle=handle)
         if again := [item.experiment for item in live if item not in given_up]:
-            reason = "was ended, since an experiment took too long"
+            reason = "the worker was ended because another experiment timed out"
             handle(Retried(again, reason))
 
     @staticmethod
@@ -365,5 +368,5 @@ def _how_it_died(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"killed by {name}{hint}"
-    return f"exit code {exitcode}"
+        return f"was killed by {name}{hint}"
+    return f"ended with exit code {exitcode}"
