@@ -110,3 +110,16 @@ def test_the_leaks_that_imports_do_not_show_are_found(
     name: str, code: str, what: list[str]
 ) -> None:
     assert list(leaks(name, ast.parse(code))) == what
+
+
+def test_a_run_emits_events_and_prints_nothing() -> None:
+    """`output.progress` draws them; what a person reads is decided there."""
+    rooms = ("running.", "lottery.", "training.", "tuning.", "analysis.", "stats.")
+    printing = [
+        name
+        for name, file in MODULES.items()
+        if name.startswith(rooms)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stderr.write")
+    ]
+    assert printing == []
