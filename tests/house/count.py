@@ -11,6 +11,7 @@ import ast
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -31,14 +32,20 @@ def modules(package: Path) -> dict[str, Path]:
     return found
 
 
+@cache
+def tree(file: Path) -> ast.Module:
+    """A module's syntax tree, read once."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def lines(file: Path) -> int:
     """Lines of a file, blank ones and comments too."""
     return file.read_text(encoding="utf-8").count("\n")
 
 
-def types(tree: ast.Module) -> Iterator[str]:
+def types(module: ast.Module) -> Iterator[str]:
     """Public classes, and type aliases: capitalised names given to a subscript or a union."""
-    for node in tree.body:
+    for node in module.body:
         if isinstance(node, ast.ClassDef):
             name = node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -56,7 +63,7 @@ def two_meanings(found: Mapping[str, Path]) -> dict[str, list[str]]:
     """Names of types that more than one module defines, and the modules."""
     where = defaultdict(list)
     for module, file in found.items():
-        for name in types(ast.parse(file.read_text(encoding="utf-8"))):
+        for name in types(tree(file)):
             where[name].append(module)
     return {name: sorted(those) for name, those in sorted(where.items()) if len(those) > 1}
 
@@ -79,7 +86,7 @@ def imports(file: Path, names: Mapping[str, Path]) -> set[str]:
                     found.update({n for n in (inner, module, init) if n in names})
             visit(child)
 
-    visit(ast.parse(file.read_text(encoding="utf-8")))
+    visit(tree(file))
     return found
 
 
@@ -117,7 +124,7 @@ def constructors(found: Mapping[str, Path]) -> dict[str, int]:
     Those of dataclasses and of `NamedTuple`s are their fields, inherited ones too. A module of
     torch's has none here: its arguments follow torch's own order.
     """
-    trees = {module: ast.parse(file.read_text(encoding="utf-8")) for module, file in found.items()}
+    trees = {module: tree(file) for module, file in found.items()}
     classes = {
         (module, node.name): node
         for module, tree in trees.items()
@@ -168,7 +175,7 @@ def functions(found: Mapping[str, Path]) -> dict[str, int]:
     """Functions and methods, and how many arguments they take by position."""
     counts = {}
     for module, file in found.items():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(file)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name != "__init__":
                 args = [a.arg for a in node.args.posonlyargs + node.args.args]
                 counts[f"{module}.{node.name}:{node.lineno}"] = len(
