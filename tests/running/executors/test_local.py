@@ -314,7 +314,10 @@ def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
 
 def test_workers_that_cannot_even_start_are_nobody_s_fault_and_end_the_run(fake, run):
     heard = []
-    with pytest.raises(UserError, match=r"before they ran anything \(exit code 3\).*fix this"):
+    with pytest.raises(
+        UserError,
+        match=r"before they ran anything \(the last one ended with exit code 3\).*fix this",
+    ):
         run([fake.Job("0"), fake.Job("1")], workers=2, handle=heard.append, device="broken")
     assert not ends(heard)
     assert multiprocessing.active_children() == []
