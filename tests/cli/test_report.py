@@ -97,3 +97,18 @@ def test_a_newer_database_is_refused(run, results: Path) -> None:
     code, _, err = run()
     assert code == 4
     assert "was made by a newer lth-bench" in err
+
+
+def test_another_metric_has_a_page_of_its_own(run, results: Path) -> None:
+    code, out, err = run("--metric", "test_loss")
+    page = results.with_name("report-test_loss.html")
+    assert (code, out, err) == (0, f"{page}\n", "")
+    assert "Lottery tickets, compared by test loss" in page.read_text()
+    assert not results.with_name("report.html").exists()
+
+
+def test_a_metric_that_no_ticket_has(run, results: Path) -> None:
+    code, _, err = run("--metric", "test_los")
+    assert code == 4
+    assert "unknown metric 'test_los'; did you mean 'test_loss'" in err
+    assert not list(results.parent.glob("*.html"))
