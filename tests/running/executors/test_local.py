@@ -392,6 +392,6 @@ def test_ctrl_c_leaves_no_worker_behind(fake, run):
 
 
 def test_an_exit_code_is_told_as_it_is():
-    assert local._how_it_died(7) == "exit code 7"
-    assert local._how_it_died(None) == "exit code None"
-    assert local._how_it_died(-11) == "killed by SIGSEGV"
+    assert local._how_it_died(7) == "ended with exit code 7"
+    assert local._how_it_died(None) == "ended with exit code None"
+    assert local._how_it_died(-11) == "was killed by SIGSEGV"
