@@ -90,7 +90,10 @@ REFUSED = [
     ({"strategy": "dense"}, "prunes nothing"),
     ({"params": {"alocation": "erk"}}, "strategy 'random': unknown key alocation; did you mean"),
     ({"strategy": "snip"}, "'snip': it looks at training examples .*pass data=: a pair of tensors"),
-    ({"strategy": "snip", "data": examples(20)}, "a batch has 1 to 20 examples here, but got 128"),
+    (
+        {"strategy": "snip", "data": examples(20)},
+        "from 1 to 20, the examples in the training split, but got 128",
+    ),
     ({"strategy": "snip", "data": [1, 2]}, "data must be a pair of tensors .*but got a list"),
     ({"exclude": "head"}, "exclude: no layer is called 'head'; choose from: 0, 4, 6"),
     ({"exclude": "*"}, "Sequential has nothing to prune: after exclude"),
