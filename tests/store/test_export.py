@@ -282,7 +282,7 @@ def test_a_snapshot_takes_the_place_of_another_only_when_asked(
     output = tmp_path / "s.duckdb"
     export_snapshot(paths.results, output, ["quickstart"])
     before = output.read_bytes()
-    with pytest.raises(UserError, match=r"is there already.*--output, or overwrite .*--force"):
+    with pytest.raises(UserError, match=r"exists.*--output, or overwrite .*--force"):
         export_snapshot(paths.results, output)
     assert output.read_bytes() == before
     log = output.with_name("s.duckdb.wal")
@@ -375,7 +375,7 @@ class TestEach:
                 if {kind!r} == "snapshot":
                     export_snapshot(results, output)
                 else:
-                    export_tables(results, output, {kind!r})
+                    export_tables(results, output, format={kind!r})
             except UserError as error:
                 print("clean:", error.message)
         """

@@ -62,8 +62,7 @@ def require_target(file: Path, force: bool) -> None:
         raise UserError(f"{file} is a folder; name a file in it with --output")
     if file.exists() and not force:
         raise UserError(
-            f"{file} is there already; name another file with --output, or overwrite it with "
-            f"--force"
+            f"{file} exists; name another file with --output, or overwrite it with --force"
         )
 
 

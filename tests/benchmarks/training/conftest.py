@@ -16,7 +16,7 @@ RECIPE = Recipe(
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Net:
     """784-12-10 on images of MNIST's shape."""
-    net = Net("tiny", MLP(hidden=(12,)), (1, 28, 28), RECIPE, 3200)
+    net = Net(name="tiny", model=MLP(hidden=(12,)), shape=(1, 28, 28), recipe=RECIPE, epoch=3200)
     monkeypatch.setitem(NETS, "tiny", net)
     monkeypatch.delenv("LTH_BENCH_DATA", raising=False)
     return net

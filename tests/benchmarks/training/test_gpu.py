@@ -31,7 +31,7 @@ from training.samples import Sample
 
 RECIPE = Recipe(optimizer="adam", lr=5e-3, batch_size=32, steps=10**6, val_size=10,
                 eval_every=10**6)
-NETS["tiny"] = Net("tiny", MLP(hidden=(12,)), MNIST, RECIPE, 3200)
+NETS["tiny"] = Net(name="tiny", model=MLP(hidden=(12,)), shape=MNIST, recipe=RECIPE, epoch=3200)
 small = Sample(made(MNIST, 400, 50), "made")
 ours.sample = tasks.sample = lambda *_: small
 speed.CAP, speed.FIRST = 400, 5
@@ -146,7 +146,7 @@ def test_on_a_pretend_gpu(script: Script, gpu_env: Any) -> None:
 
 
 def test_what_was_measured_is_kept_when_the_machine_ends_it(tmp_path: Path) -> None:
-    report = gpu.Report(pickling=tmp_path / "found.json")
+    report = gpu.Report(tmp_path / "found.json")
     value = {"rates": [3.0], "batch": 2, "epoch": 10, "paper_seconds": float("inf"), "way": "apart",
              "dtype": "float32", "augmented": False}  # fmt: skip
     report.hear(gpu.StepResult(name="floor tiny 1", status="ok", seconds=1.0, value=value))
@@ -161,7 +161,7 @@ def test_what_was_measured_is_kept_when_the_machine_ends_it(tmp_path: Path) -> N
 
 
 def test_a_disk_that_is_full_stops_nothing(tmp_path: Path, capsys: Any) -> None:
-    report = gpu.Report(pickling=tmp_path / "nowhere" / "found.json")
+    report = gpu.Report(tmp_path / "nowhere" / "found.json")
     report.hear(gpu.StepResult(name="a", status="failed", error="b\nc"))
     report.end(None)
     assert "cannot be written" in capsys.readouterr().out

@@ -22,7 +22,7 @@ def test_the_layout_computes_nothing() -> None:
 
 
 def test_a_cost_below_the_clock_has_no_rate() -> None:
-    assert host.Cost(steps=1, examples="the loop", flops_dense=[-0.5]).cells() == [
+    assert host.Cost(1, "the loop", [-0.5]).cells() == [
         "1",
         "the loop",
         "-0.5",
