@@ -25,8 +25,13 @@ README = Path(__file__).resolve().parents[1] / "plugins" / "README.md"
 TEXT = README.read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
 LOOP_S_OWN = {"bench", "ledger", "on_eval", "context", "after_selection", "after_rewinding"}
-OTHERS = {"results", "run"}
-"""Names for notebooks, which README.md and reports/README.md explain."""
+OTHERS = {
+    "results", "run",
+    "load_network", "load_ticket", "mask_from", "prune_with_torch", "sparsify",
+    "SavedTicket", "Sparsifier",
+}  # fmt: skip
+"""Names for notebooks and own loops, which README.md, reports/README.md, docs/how-to/take-home.md
+and docs/how-to/own-loop.md explain."""
 
 
 def module_of(snippet: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:

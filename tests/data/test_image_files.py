@@ -111,7 +111,7 @@ def test_where_nothing_can_be_kept_it_says_so(photographs: Path, own_cache: Path
         folder.chmod(0o555)
     try:
         with pytest.warns(
-            UserWarning, match="could not be kept in .* every process reads them all"
+            UserWarning, match="could not be stored in .* every process reads all images again"
         ):
             opened = ImageFolder(name="photographs", size=16).open(photographs.parent)
     finally:
@@ -158,7 +158,7 @@ def test_one_that_goes_bad_later_is_named_too(
 
 
 def test_images_of_several_sizes_need_one(photographs: Path) -> None:
-    with pytest.raises(UserError, match=r"must all be of one size.*set size to scale them"):
+    with pytest.raises(UserError, match=r"must all have the same size.*set size to scale them"):
         ImageFolder(name="photographs").open(photographs.parent)
 
 

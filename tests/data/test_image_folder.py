@@ -98,7 +98,7 @@ def test_reads_what_torchvision_reads(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels.save(path)
     arrays = ImageFolder(name="jpeg").load(tmp_path)
-    theirs = torchvision.datasets.ImageFolder(name=str(tmp_path / "jpeg" / "train"))
+    theirs = torchvision.datasets.ImageFolder(str(tmp_path / "jpeg" / "train"))
     assert arrays.train_y.tolist() == theirs.targets
     for i, (image, _) in enumerate(theirs):
         assert (arrays.train_x[i].permute(1, 2, 0).numpy() == np.asarray(image)).all()
@@ -230,7 +230,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     tree = divided(tmp_path / "animals")
     put(tree, "test/cat/1.png", png(1)[:40])
-    with pytest.raises(UserError, match=r"'test/cat/1.png' is truncated or no image"):
+    with pytest.raises(UserError, match=r"'test/cat/1.png' is truncated or not an image"):
         ImageFolder(name="animals").load(tmp_path)
 
 

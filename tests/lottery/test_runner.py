@@ -287,7 +287,7 @@ def test_a_spared_layer_limits_one_shot(make_bench, run_rounds):
     story = run_rounds(make_bench(MLP(hidden=(12,)), RECIPE), strategy, (0.05,))
     (record,) = story.records
     assert record["status"] == "skipped"
-    assert "cannot be reached" in record["reason"]
+    assert "cannot reach a density" in record["reason"]
 
 
 # ---- other -----------------------------------------------------------------------------------

@@ -71,13 +71,13 @@ def test_a_capture_refuses_reads_copies_and_draws(pretend_gpu, forbidden):
 def test_a_capture_on_another_devices_stream_is_empty(pretend_gpu):
     x = torch.ones(3, device="cuda:1")
     for stream in (
-        torch.cuda.Stream(reader=0),
+        torch.cuda.Stream(0),
         None,
     ):  # a stream of the thread's device, which is 0
         with pytest.warns(UserWarning, match="The CUDA Graph is empty"):
             captured(lambda: x.add_(1), stream)
     assert x.tolist() == [3.0] * 3  # it ran at once
-    assert len(captured(lambda: x.add_(1), torch.cuda.Stream(reader=1)).operations) == 1
+    assert len(captured(lambda: x.add_(1), torch.cuda.Stream(1)).operations) == 1
 
 
 def test_other_threads_are_not_captured(pretend_gpu):

@@ -103,7 +103,7 @@ def test_a_reader_that_left_is_told_from_a_full_disk(
     print("more than five bytes")
     assert streams.reader_gone() is gone
     assert streams.lost() is not None
-    assert (len(list(streams.heard(range(5000)))) < 5000) is gone
+    assert (len(list(streams.until_reader_gone(range(5000)))) < 5000) is gone
 
 
 def test_streams_put_in_their_places_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

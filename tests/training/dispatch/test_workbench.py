@@ -355,12 +355,15 @@ from lth_bench.training.dispatch.workbench import Workbench
 me, root = sys.argv[1], Path(sys.argv[2])
 torch.set_num_threads(1)
 x = torch.randint(0, 256, (90, 1, 6, 6), generator=torch.Generator().manual_seed(0))
-arrays = Arrays(x.to(torch.uint8), torch.arange(90) % 3, x[:3].to(torch.uint8), torch.arange(3), 3)
+x = x.to(torch.uint8)
+arrays = Arrays(x, torch.arange(90) % 3, x[:3], torch.arange(3), classes=3)
 recipe = Recipe(lr=0.1, steps=900, batch_size=20, val_size=20)
 cpu = torch.device("cpu")
-bench = Workbench(MLP(hidden=(7,)), {"name": "mlp"}, ResidentData(arrays, 20, cpu), {"name": "x"},
-                  recipe, cpu, TrainingCache(root / "kept"))
-request = FitRequest(bench.initial(0).values, bench.dense_mask(), 0, 900, 0, recipe)
+bench = Workbench(model=MLP(hidden=(7,)), model_config={"name": "mlp"},
+                  data=ResidentData(arrays, 20, cpu), data_config={"name": "x"}, recipe=recipe,
+                  device=cpu, cache=TrainingCache(root / "kept"))
+request = FitRequest(values=bench.initial(0).values, mask=bench.dense_mask(), start=0, end=900,
+                     seed=0, recipe=recipe)
 (root / me).touch()
 while not ((root / "a").exists() and (root / "b").exists()):
     time.sleep(0.005)
