@@ -146,7 +146,8 @@ from lth_bench.maintenance import device
 def smaller(name, model, recipe):
     recipe = replace(recipe, batch_size=8, val_size=32, crop=0, flip=False)
     shape = (1, 8, 8)
-    net.MADE[name] = lambda: net.Net(name, model, shape, recipe, 1000)
+    net.MADE[name] = lambda: net.Net(
+        name=name, model=model, shape=shape, recipe=recipe, epoch=1000)
 
 smaller("lenet_300_100", MLP(hidden=(12,)), net.ADAM)
 smaller("conv_bn", ConvBN(), net.SGD)
