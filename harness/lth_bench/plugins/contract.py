@@ -30,9 +30,10 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "models": {"build": ("input_shape", "classes")},
     "datasets": {"info": ("root",), "load": ("root",)},
+    "objectives": {"losses": ("outputs", "targets"), "measure": ("evidence", "targets")},
     "observers": {},
 }
-"""Methods that are called by position; those of models and datasets are required."""
+"""Methods that are called by position; a strategy need not have its own."""
 NEAR = 0.85
 """Similarity from which a name is taken for a slip: `rewind_pont`, but not a helper `retrain`."""
 
@@ -71,7 +72,7 @@ def slip(name: str, value: object, taken: tuple[str, ...] = ()) -> str | None:
 
 
 def _problems(group: str, cls: type[Any]) -> Iterator[str]:
-    if group in ("models", "datasets"):
+    if group in ("models", "datasets", "objectives"):
         for method, arguments in METHODS[group].items():
             if not callable(getattr(cls, method, None)):
                 yield f"{method} is missing; write {_header(method, arguments)}"

@@ -19,7 +19,7 @@ class PluginUse(TypedDict):
 
     name: str
     group: str
-    """strategies, models, datasets or observers."""
+    """strategies, models, datasets, objectives or observers."""
     origin: str
     """The distribution or the file it came from."""
     version: str | None
