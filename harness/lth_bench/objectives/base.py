@@ -5,14 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
+from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
-
-if TYPE_CHECKING:
-    from lth_bench.data.info import DatasetInfo, Targets
 
 OutputShape = tuple[int, ...]
 """What a network answers for one example: [classes], or [places, vocabulary]."""

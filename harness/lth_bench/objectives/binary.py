@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_bench.data.info import Targets
 from lth_bench.objectives.base import Metric, Objective
 from lth_bench.objectives.measures import average_precision, f1
-
-if TYPE_CHECKING:
-    from lth_bench.data.info import Targets
 
 
 @dataclass(frozen=True)

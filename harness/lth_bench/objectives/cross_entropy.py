@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
 from lth_bench.objectives.base import Metric, Objective
 from lth_bench.objectives.measures import accuracy, balanced_accuracy
 from lth_bench.params import Range
-
-if TYPE_CHECKING:
-    from lth_bench.data.info import DatasetInfo, Targets
 
 Weight = Annotated[float, Range(0, math.inf)]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.objectives.base import Metric, Objective
 from lth_bench.params import Range
-
-if TYPE_CHECKING:
-    from lth_bench.data.info import DatasetInfo, Targets
 
 
 @dataclass(frozen=True)

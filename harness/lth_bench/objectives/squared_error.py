@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
 from lth_bench.objectives.base import Metric, Objective
 from lth_bench.objectives.measures import r2, rmse
 from lth_bench.params import Range
-
-if TYPE_CHECKING:
-    from lth_bench.data.info import DatasetInfo, Targets
 
 Finite = Annotated[float, Range(-math.inf, math.inf, open_low=True, open_high=True)]
 Scale = Annotated[float, Range(0, math.inf, open_low=True, open_high=True)]
