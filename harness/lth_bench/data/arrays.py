@@ -34,6 +34,8 @@ class Arrays:
     """Input tokens are below it; 0 of other inputs."""
     standardise: bool = True
     """Whether features are brought to mean 0 and deviation 1 by the training split's."""
+    bytes_per_token: float = 1.0
+    """Mean bytes of text in a target token."""
 
     def __post_init__(self) -> None:
         for split, x, y in (
@@ -85,7 +87,7 @@ class Arrays:
         """The sizes and kinds."""
         return DatasetInfo(
             tuple(self.train_x.shape[1:]), self.classes, len(self.train_y), len(self.test_y),
-            self.inputs, self.targets, self.vocabulary,
+            self.inputs, self.targets, self.vocabulary, bytes_per_token=self.bytes_per_token,
         )  # fmt: skip
 
     def fingerprint(self) -> str:
@@ -106,7 +108,7 @@ class Arrays:
         if (self.inputs, self.targets) == ("images", "class"):
             return ""
         standard = self.inputs == "features" and self.standardise
-        return f"{self.inputs} {self.targets} {self.vocabulary} {standard}"
+        return f"{self.inputs} {self.targets} {self.vocabulary} {standard} {self.bytes_per_token}"
 
 
 def require_finite(name: str, numbers: Tensor) -> None:

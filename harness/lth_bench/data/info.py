@@ -35,10 +35,18 @@ class InputShape(tuple[int, ...]):
     kind: Inputs
     vocabulary: int
     """Tokens are below it; 0 of other inputs."""
+    targets: Targets
+    """What a network is to answer: of `tokens` at every place, otherwise once."""
 
-    def __new__(cls, sizes: tuple[int, ...], kind: Inputs = "images", vocabulary: int = 0) -> Self:
+    def __new__(
+        cls,
+        sizes: tuple[int, ...],
+        kind: Inputs = "images",
+        vocabulary: int = 0,
+        targets: Targets = "class",
+    ) -> Self:
         made = super().__new__(cls, sizes)
-        made.kind, made.vocabulary = kind, vocabulary
+        made.kind, made.vocabulary, made.targets = kind, vocabulary, targets
         return made
 
     @classmethod
@@ -91,7 +99,8 @@ class DatasetInfo:
             object.__setattr__(self, name, int(value))
         self._check_tokens()
         sizes = tuple(map(int, shape))
-        object.__setattr__(self, "input_shape", InputShape(sizes, self.inputs, self.vocabulary))
+        made = InputShape(sizes, self.inputs, self.vocabulary, self.targets)
+        object.__setattr__(self, "input_shape", made)
         if not self.objective:
             object.__setattr__(self, "objective", OBJECTIVES[self.targets])
 
@@ -119,9 +128,7 @@ class DatasetInfo:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """What a network answers for one example: [classes], or [T, classes] of tokens."""
-        if self.targets == "tokens":
-            return (self.input_shape[0], self.classes)
-        return (self.classes,)
+        return output_shape(self.input_shape, self.classes, self.targets)
 
     def require(self, found: DatasetInfo) -> None:
         """ValueError where the data is otherwise than its info says."""
@@ -130,11 +137,11 @@ class DatasetInfo:
             "input_shape": f"{things} of shape", "train_size": f"training {things}",
             "test_size": f"test {things}",
         }  # fmt: skip
-        # the objective and the bytes are said by info alone
+        # the objective is said by info alone
         said, have = [], []
         for field in fields(self):
             one, other = getattr(self, field.name), getattr(found, field.name)
-            if one == other or field.name in ("objective", "bytes_per_token"):
+            if one == other or field.name == "objective":
                 continue
             word = words.get(field.name, field.name)
             for value, into in ((one, said), (other, have)):
@@ -145,6 +152,15 @@ class DatasetInfo:
                 f"its info(root) and its data differ: info says {', '.join(said)}; the data has "
                 f"{', '.join(have)}; let info tell what load gives"
             )
+
+
+def output_shape(
+    input_shape: tuple[int, ...], classes: int, targets: Targets = "class"
+) -> tuple[int, ...]:
+    """What a network answers for one example: [classes], or [T, classes] where targets are
+    tokens.
+    """
+    return (input_shape[0], classes) if targets == "tokens" else (classes,)
 
 
 def counts(value: object) -> bool:

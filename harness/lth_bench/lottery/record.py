@@ -14,7 +14,7 @@ from lth_bench.ticket import CostLedger, Ticket
 from lth_bench.ticket_view import TicketView
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
-from lth_bench.training.state import Cost, Trained
+from lth_bench.training.state import Cost, CurvePoint, Trained
 
 
 class Reporter:
@@ -55,7 +55,7 @@ class Reporter:
             "metrics": metrics | more,
             "cost": self._cost(ledger.search, ledger.train),
             "trainings": _trainings(ledger),
-            "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],
+            "curve": [_row(p) for p in trained.curve],
             "weights": histograms(
                 self.bench.layers,
                 trained.mask,
@@ -76,7 +76,7 @@ class Reporter:
             "status": "ok",
             "reason": None,
             "metrics": {
-                "val_accuracy": trained.curve[-1].val_accuracy,
+                f"val_{trained.curve[-1].metric}": trained.curve[-1].val_score,
                 "early_stop_step": float(trained.early_stop_step),
             },
             "cost": self._cost(ledger.search, ledger.train),
@@ -157,6 +157,16 @@ class Reporter:
     def _id(self, round_: int, control: str, density: float) -> str:
         text = f"{self.experiment.experiment_id}|{round_}|{control}|{density!r}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _row(point: CurvePoint) -> list[float | None]:
+    """[step, train_loss, val_loss, val_accuracy], and after it `val_score` where the task's primary
+    metric is no accuracy, which then is null.
+    """
+    begun = [point.step, point.train_loss, point.val_loss]
+    if point.metric == "accuracy":
+        return [*begun, point.val_score]
+    return [*begun, None, point.val_score]
 
 
 def unit_density(mask: Mask) -> float:

@@ -85,9 +85,9 @@ def copied(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
         ) from error
 
 
-def require_logits(module: nn.Module, answer: Any, classes: int, mode: str) -> None:
-    """UserError unless two examples were answered with logits [2, classes]."""
-    if isinstance(answer, Tensor) and answer.shape == (2, classes):
+def require_outputs(module: nn.Module, answer: Any, wanted: tuple[int, ...], mode: str) -> None:
+    """UserError unless two examples were answered with outputs [2, *wanted]."""
+    if isinstance(answer, Tensor) and answer.shape == (2, *wanted):
         return
     got = list(answer.shape) if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
     more = ""
@@ -97,20 +97,22 @@ def require_logits(module: nn.Module, answer: Any, classes: int, mode: str) -> N
             "or build it without auxiliary outputs"
         )
     raise UserError(
-        f"{title(module)} must answer two examples with logits of shape [2, {classes}], but "
+        f"{title(module)} must answer two examples with logits of shape {[2, *wanted]}, but "
         f"answers {mode} with {got}{more}"
     )
 
 
 def attempt(module: nn.Module, twin: nn.Module, x: Tensor) -> Any:
-    """What `twin`, a copy of `module`, answers to x [N, C, H, W]. UserError where it raises."""
+    """What `twin`, a copy of `module`, answers to x [N, …]. UserError where it raises."""
     try:
         with torch.no_grad():
             return twin(x.clone())
     except BaseException as error:  # whatever the user's network raises
         if ends_the_run(error):
             raise
+        tokens = "" if x.is_floating_point() else " of tokens"
+        other = "images of another size" if x.ndim == 4 else "another dataset"
         raise UserError(
-            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}: {told(error)}; "
-            f"choose another model, or images of another size"
+            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}{tokens}: "
+            f"{told(error)}; choose another model, or {other}"
         ) from error

@@ -30,7 +30,8 @@ def classes_of(file: Path) -> list[Found]:
     """The file's own strategies, objectives and observers, in the order of the file.
 
     A strategy has `select_mask`, or what looks like it; an objective has `losses` and `measure`; an
-    observer has `on_round` or `on_eval`, or `score` alone. A class whose name begins with an underscore is a base for others.
+    observer has `on_round` or `on_eval`, or `score` alone. A class whose name begins with an
+    underscore is a base for others.
     """
     if not file.is_file():
         raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")

@@ -26,7 +26,7 @@ class TaskFacts:
 
     train_size: int
     """Training examples, without those that the recipe holds out for validation."""
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     """[C, H, W] of an example."""
     classes: int
     total_steps: int
@@ -149,7 +149,7 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
 
 
 def _outline(
-    name: str, model: Any, input_shape: tuple[int, int, int], classes: int
+    name: str, model: Any, input_shape: tuple[int, ...], classes: int
 ) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
     """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the
     network cannot take is named here.

@@ -213,7 +213,8 @@ class TicketRecord(TypedDict):
     test_examples: NotRequired[int]
     """Examples that its test metrics are means over: accuracies are multiples of 1 / so many."""
     curve: list[list[float | None]]
-    """[step, train_loss, val_loss, val_accuracy] a row."""
+    """[step, train_loss, val_loss, val_accuracy] a row; where the task's primary metric is no
+    accuracy, [step, train_loss, val_loss, null, val_score]."""
     weights: NotRequired[list[WeightHistogram]]
     """Of reported tickets."""
     matrices: NotRequired[list[MatrixRecord]]

@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_bench.data.splits import stats_of_counts
+from lth_bench.data.info import DatasetInfo
+from lth_bench.training.input.prepare import Pixels as PreparePixels
+from lth_bench.training.input.prepare import Prepare
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 
@@ -35,12 +37,12 @@ class Examples(Protocol):
 
     @property
     def x(self) -> Pixels:
-        """The images."""
+        """The inputs: pixels, or a tensor of features or tokens on the device."""
         ...
 
     @property
     def y(self) -> Tensor:
-        """The labels, int64 [N] on the device."""
+        """The targets, [N, …] on the device: int64 [N] of classes."""
         ...
 
     def __len__(self) -> int: ...
@@ -72,34 +74,40 @@ class TaskData(ABC):
 
     def __init__(
         self,
-        counts: Tensor,
-        input_shape: tuple[int, int, int],
-        classes: int,
+        info: DatasetInfo,
         device: torch.device,
+        prepare: Prepare | None = None,
+        counts: Tensor | None = None,
     ) -> None:
-        """`counts` are the occurrences of each value in the training split, int64 [C, 256]."""
-        mean, std = stats_of_counts(counts)
-        # (x / 255 − mean) / std as one multiply and one add; a constant channel keeps std 1
-        std = torch.where(std > 0, std, torch.ones_like(std))
-        self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
-        self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
-        self.background = self._background(counts) if len(counts) == 1 else None
-        """Of the training split; None where images have several channels."""
+        """`counts` are the occurrences of each value in the training split of images, int64
+        [C, 256], of which `prepare` is made; other inputs give it.
+        """
+        self.background: Background | None = None
+        """Of the training split; None where images have several channels, and of other inputs."""
         self.device = device
-        self.input_shape = input_shape
-        self.classes = classes
+        if prepare is None:
+            assert counts is not None
+            prepare = PreparePixels(counts, device)
+            self._prepare: Prepare = prepare
+            self.background = self._background(counts) if len(counts) == 1 else None
+        self._prepare = prepare
+        self.info = info
+        self.input_shape = info.input_shape
+        self.classes = info.classes
         self.order = lru_cache(maxsize=4)(self._order)
         self._draws = lru_cache(maxsize=2)(self.draws)
         # on a GPU its memory is for training
         self.sample = self._sample if device.type == "cuda" else lru_cache(1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """uint8 pixels [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
-        return x.to(torch.float32).mul_(self._scale).add_(self._shift)
+        """Examples [N, …] as networks take them: pixels and features to float32 with mean 0 and
+        deviation 1 by the training split's; tokens stay as they are.
+        """
+        return self._prepare(x)
 
     def _background(self, counts: Tensor) -> Background:
         value = int(counts[0].argmax())
-        every = torch.arange(256, dtype=torch.uint8, device=self._scale.device)
+        every = torch.arange(256, dtype=torch.uint8, device=self.device)
         shades = self.normalise(every.view(256, 1, 1, 1)).view(256)
         there, whole = int(counts[0, value]), int(counts.sum())
         return Background(value, there / whole, whole - there, shades)
@@ -130,7 +138,8 @@ class TaskData(ABC):
         return torch.cat((offsets, flips[None].long())).to(self.device)
 
     def batch(self, step: int, seed: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-        """The batch of the update that leads from `step` to `step + 1`: float [N, C, H, W], [N].
+        """The batch of the update that leads from `step` to `step + 1`: inputs as
+        `normalise` gives them, [N, …], and targets [N, …].
 
         A pure function of (seed, step) and the batch size, so that a training that starts late
         continues with the data that the dense run would have seen.
@@ -144,7 +153,9 @@ class TaskData(ABC):
 
     @abstractmethod
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """That batch as it was decoded: uint8 [N, C, H, W] on the device, not to be written to."""
+        """That batch's inputs as the dataset has them, on the device, not to be written to: uint8
+        [N, C, H, W] of images.
+        """
 
     def close(self) -> None:  # noqa: B027  # most have nothing to end
         """End what reads ahead, if anything does. The data cannot be used any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.best import BestStates, copies
 from lth_bench.training.engine.layouts.captured import SEVERAL, Captured
+from lth_bench.training.engine.loss import Tally, is_plain
 from lth_bench.training.engine.network import Network
 from lth_bench.training.graphs import captures
 from lth_bench.training.input.batches import BatchSource, make_batch_source
@@ -101,7 +102,11 @@ class Layout(ABC):
         return values
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and accuracy of these slots. One synchronisation."""
+        """Validation loss and primary metric of these slots. Of plain cross-entropy with one
+        synchronisation.
+        """
+        if not is_plain(self.network.objective):
+            return self._judged(live)
         if self._evaluates_by_graph:
             found = self.graphs.evaluation(self.evaluated, self._evaluated)
         else:
@@ -109,6 +114,24 @@ class Layout(ABC):
         losses, rights = found.tolist()
         n = len(self.data.val)
         return {slot: (losses[slot] / n, rights[slot] / n) for slot in live}
+
+    @torch.no_grad()
+    def _judged(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """The general way: metrics are computed from a member's outputs on the whole split."""
+        objective = self.network.objective
+        tallies = {slot: Tally(objective) for slot in live}
+        for outputs, y in self.outputs():
+            for slot, tally in tallies.items():
+                tally.add(outputs[slot], y)
+        found = {slot: tally.judged() for slot, tally in tallies.items()}
+        name = objective.primary.name
+        return {slot: (judged.loss, judged.metrics[name]) for slot, judged in found.items()}
+
+    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs [cohort size, n, …] and targets [n, …] of the validation split, batch by batch,
+        in eval mode. Layouts that take plain cross-entropy alone have none.
+        """
+        raise AssertionError(f"{self.variant} takes plain cross-entropy alone")
 
     @property
     def _evaluates_by_graph(self) -> bool:
