@@ -42,6 +42,14 @@ class Experiment:
     """All of the network's; None where it cannot be built."""
     prunable: int | None = None
     """The weights among them that densities count."""
+    objective: Mapping[str, Any] | None = None
+    """`{"name": …, "params": {…}}`; None of plain cross-entropy."""
+    metric: str = "accuracy"
+    """The objective's primary metric."""
+    metric_unit: str = "fraction"
+    """Its unit."""
+    higher_is_better: bool = True
+    """Whether larger values of it are better."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -55,6 +63,10 @@ class Experiment:
             config.pop(key)
         for key in ("tuned_from", "parameters", "prunable"):  # say nothing of the result
             config.pop(key)
+        for key in ("metric", "metric_unit", "higher_is_better"):  # the objective decides them
+            config.pop(key)
+        if self.objective is None:
+            config.pop("objective")
         if self.scored_on == "test":
             config.pop("scored_on")
         return {
@@ -80,5 +92,16 @@ class Experiment:
             "tuned_from": None if self.tuned_from is None else dict(self.tuned_from),
             "parameters": self.parameters,
             "prunable": self.prunable,
+            **self._measured(),
             "config": config,
+        }
+
+    def _measured(self) -> dict[str, Any]:
+        """What the result is judged by, where that is not accuracy."""
+        if self.objective is None:
+            return {}
+        return {
+            "metric": self.metric,
+            "metric_unit": self.metric_unit,
+            "higher_is_better": self.higher_is_better,
         }

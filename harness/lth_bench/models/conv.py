@@ -17,7 +17,7 @@ class Conv2:
     init: Init = "glorot_normal"
     """How weights are drawn."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1, conv2, then fc1, fc2 and fc3."""
         return initialise(conv_net("conv2", (64,), input_shape, classes), self.init)
 
@@ -29,7 +29,7 @@ class Conv4:
     init: Init = "glorot_normal"
     """How weights are drawn."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1 to conv4, then fc1, fc2 and fc3."""
         return initialise(conv_net("conv4", (64, 128), input_shape, classes), self.init)
 
@@ -41,13 +41,13 @@ class Conv6:
     init: Init = "glorot_normal"
     """How weights are drawn."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1 to conv6, then fc1, fc2 and fc3."""
         return initialise(conv_net("conv6", (64, 128, 256), input_shape, classes), self.init)
 
 
 def conv_net(
-    model: str, blocks: tuple[int, ...], input_shape: tuple[int, ...], classes: int
+    model: str, blocks: tuple[int, ...], input_shape: tuple[int, int, int], classes: int
 ) -> nn.Sequential:
     """A block for each number of channels, then fully connected layers of 256 and 256 neurons.
 

@@ -19,7 +19,7 @@ class ConvBN:
     gamma_init: Gamma = 1.0
     """Batch norm's scale at the start."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1, conv2, conv3 with bn1, bn2, bn3, and fc on the mean over positions."""
         require_size("conv_bn", input_shape, 2, "one pooling by 2")
         parts: OrderedDict[str, nn.Module] = OrderedDict()

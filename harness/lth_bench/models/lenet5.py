@@ -17,7 +17,7 @@ class LeNet5:
     init: Init = "glorot_normal"
     """How weights are drawn."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1, conv2, fc1 (500 neurons) and fc2. Convolutions are not padded."""
         require_size("lenet5", input_shape, 16, "two 5×5 convolutions, each pooled by 2")
         channels, height, width = input_shape

@@ -29,7 +29,7 @@ class MLP:
     init: Init = "glorot_normal"
     """Initial values of the weights."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers fc1, fc2, … on the flattened [N, C, H, W]; logits [N, classes]."""
         hidden = [max(1, round(n * self.width)) for n in self.hidden]
         sizes = [math.prod(input_shape), *hidden]
@@ -50,6 +50,6 @@ class LeNet300100:
     init: Init = "glorot_normal"
     """Initial values of the weights; Frankle & Carbin (2019) have Gaussian Glorot."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Takes [N, C, H, W], gives logits [N, classes]."""
         return MLP(hidden=(300, 100), init=self.init).build(input_shape, classes)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.models.building import Gamma, Init, initialise, require_images
+from lth_bench.models.building import Gamma, Init, initialise
 
 
 class BasicBlock(nn.Module):
@@ -71,9 +71,8 @@ class ResNet20:
 
     blocks: ClassVar[int] = 3
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Takes [N, C, H, W], gives logits [N, classes]."""
-        require_images("resnet", input_shape)
         net = CifarResNet(input_shape[0], classes, [16, 32, 64], [self.blocks] * 3)
         return initialise(net, self.init, self.gamma_init)
 
@@ -94,8 +93,7 @@ class ResNet18:
     init: Init = "kaiming_normal"
     """Initial values of the weights."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Takes [N, C, H, W], gives logits [N, classes]."""
-        require_images("resnet", input_shape)
         net = CifarResNet(input_shape[0], classes, [64, 128, 256, 512], [2] * 4)
         return initialise(net, self.init, self.gamma_init)

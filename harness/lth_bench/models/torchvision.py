@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from lth_bench.errors import UnknownName, UserError
-from lth_bench.models.building import Gamma, Init, initialise, require_images
+from lth_bench.models.building import Gamma, Init, initialise
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,8 @@ class Torchvision:
     gamma_init: Gamma | None = None
     """Batch norm's scale at the start; by default the network's own."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """The network as torchvision builds it, with `classes` outputs."""
-        require_images("torchvision", input_shape)
         import torchvision  # 4 s
 
         known = torchvision.models.list_models(module=torchvision.models)

@@ -26,7 +26,7 @@ class VGG16BN:
     )  # fmt: skip
     """Channels and number of convolutions before each pooling."""
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Takes [N, C, H, W] of at least 32x32, gives logits [N, classes]."""
         require_size(type(self).__name__, input_shape, 32, "five poolings")
         parts: list[nn.Module] = []

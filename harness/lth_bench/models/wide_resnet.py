@@ -8,7 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lth_bench.models.building import Gamma, Init, initialise, require_images
+from lth_bench.models.building import Gamma, Init, initialise
 from lth_bench.params import Range
 
 
@@ -35,9 +35,8 @@ class WideResNet:
                 f"{low} and {low + 6}"
             )
 
-    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
         """Layers conv1, stage1.0.conv1, …, fc."""
-        require_images("wide_resnet", input_shape)
         net = PreActivationNet(
             input_shape[0], classes, self.width, (self.depth - 4) // 6, self.dropout
         )

@@ -90,6 +90,12 @@ class PlannedExperiment(TypedDict):
     """All of the network's; None where it cannot be built."""
     prunable: NotRequired[int | None]
     """Those that densities count."""
+    metric: NotRequired[str]
+    """The objective's primary metric; `accuracy` when absent."""
+    metric_unit: NotRequired[str]
+    """`fraction` or ""; `fraction` when absent."""
+    higher_is_better: NotRequired[bool]
+    """True when absent."""
     config: dict[str, Any]
 
 
