@@ -67,9 +67,12 @@ class ArrayFile:
                     f"x and y must have as many examples, two at least, but got {len(x)} and "
                     f"{len(y)}"
                 )
-            classes = y.long() if y.ndim == 1 and not y.is_floating_point() else torch.zeros(len(y))
+            by_class = y.ndim == 1 and not y.is_floating_point() and not y.is_complex()
+            classes = y.long() if by_class else torch.zeros(len(y), dtype=torch.int64)
+            if int(classes.min()) < 0:
+                raise ValueError(f"classes must be 0 or more, but one is {int(classes.min())}")
             count = min(max(1, round(self.test_fraction * len(x))), len(x) - 1)
-            train, test = split(len(x), classes.long(), count, "arrays")
+            train, test = split(len(x), classes, count, "arrays")
             parts = [x[train], y[train], x[test], y[test]]
         else:
             raise ValueError(
@@ -145,7 +148,7 @@ def _as_targets(y: Tensor, x: Tensor) -> tuple[Tensor, Targets]:
         return y.long(), "class"
     if y.ndim == 2 and y.dtype in (torch.uint8, torch.bool):
         return y.to(torch.uint8), "labels"
-    if y.shape == x.shape and not y.is_complex():
+    if y.shape == x.shape and x.dtype == torch.int64 and not y.is_complex():
         return y.long(), "tokens"
     raise ValueError(
         f"targets must be integers [N] (classes), uint8 or bool [N, L] (labels), floating point "

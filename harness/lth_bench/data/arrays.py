@@ -38,6 +38,11 @@ class Arrays:
     """Mean bytes of text in a target token."""
 
     def __post_init__(self) -> None:
+        if self.targets == "tokens" and self.inputs != "tokens":
+            raise ValueError(
+                f"targets 'tokens' stand at every place of inputs 'tokens', but inputs is "
+                f"{self.inputs!r}"
+            )
         for split, x, y in (
             ("train", self.train_x, self.train_y),
             ("test", self.test_x, self.test_y),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lth_bench.lottery.experiment import Experiment
@@ -53,6 +53,7 @@ class Reporter:
             # a result all the same; the reason tells what it lacks, a metric of an observer too
             "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
+            **self._score(metrics),
             "cost": self._cost(ledger.search, ledger.train),
             "trainings": _trainings(ledger),
             "curve": [_row(p) for p in trained.curve],
@@ -68,6 +69,11 @@ class Reporter:
             ],
         }
         self.emit(record)
+
+    def _score(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
+        """The primary metric on the test split, where it is no accuracy."""
+        name = self.bench.objective.primary.name
+        return {} if name == "accuracy" else {"score": metrics.get(f"test_{name}")}
 
     def intermediate(self, ticket: Ticket, trained: Trained, ledger: CostLedger) -> None:
         """A round above its density: no test metrics, it only leads on."""

@@ -211,6 +211,8 @@ class TicketRecord(TypedDict):
     status: Status
     reason: str | None
     metrics: dict[str, float | None]
+    score: NotRequired[float | None]
+    """The task's primary metric on the test split; `test_accuracy` of `metrics` when absent."""
     layers: list[LayerKept]
     cost: TicketCost
     trainings: list[TrainingUse]
