@@ -29,7 +29,7 @@ class Question:
     metric: str | None = None
     """What to rank by, or, for kinds other than `accuracy`, what has to be kept: a column of
     `tickets_flat`, `generalisation_gap`, or a metric that a plugin's `score` reports. None is each
-    task's primary metric: of classification test accuracy."""
+    task's primary metric, and so is `score`: of classification test accuracy."""
     selection: Selection = field(default_factory=Selection)
     baseline: str | None = None
     """LABEL or LABEL/CONTROL to compare with; None is each suite's own, mostly `dense`."""
@@ -80,7 +80,7 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     """
     q = question or Question()
     scope = resolve(con, q.selection)
-    if q.metric is not None:
+    if q.metric is not None and q.metric != "score":
         return _board(con, q, scope, measured(con, q.metric))
     parts = primaries(con, scope)
     boards = [_board(con, q, part, known) for known, part in parts]

@@ -26,6 +26,7 @@ COLUMNS = (
     "flops_dense", "flops_masked_theoretical", "seconds", "search_steps", "search_examples",
     "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
     "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
+    "score",
 )  # fmt: skip
 """Metrics that every ticket may have: the numeric columns of `tickets_flat`."""
 
