@@ -138,7 +138,8 @@ class DatasetInfo:
             "test_size": f"test {things}",
         }  # fmt: skip
         # the objective is said by info alone
-        said, have = [], []
+        said: list[str] = []
+        have: list[str] = []
         for field in fields(self):
             one, other = getattr(self, field.name), getattr(found, field.name)
             if one == other or field.name == "objective":
