@@ -43,7 +43,7 @@ def test_a_shape_is_a_tuple_that_keeps_its_kind() -> None:
 )
 def test_every_kind_names_its_objective(inputs, targets, objective, output) -> None:
     vocabulary = 7 if inputs == "tokens" else 0
-    info = DatasetInfo((5,), 10, 100, 20, inputs, targets, vocabulary)
+    info = DatasetInfo((5,), 10, 100, 20, inputs=inputs, targets=targets, vocabulary=vocabulary)
     assert (info.objective, info.output_shape) == (objective, output)
 
 

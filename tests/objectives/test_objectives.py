@@ -18,7 +18,9 @@ from lth_bench.objectives.squared_error import SquaredError
 
 CLASSES = DatasetInfo((1, 2, 2), 3, 8, 2)
 VALUES = DatasetInfo((4,), 2, 8, 2, inputs="features", targets="values")
-TEXT = DatasetInfo((5,), 7, 8, 2, "tokens", "tokens", 7, bytes_per_token=1.5)
+TEXT = DatasetInfo(
+    (5,), 7, 8, 2, inputs="tokens", targets="tokens", vocabulary=7, bytes_per_token=1.5
+)
 
 
 def logits(*shape: int) -> torch.Tensor:

@@ -93,8 +93,8 @@ class ArrayFile:
         else:
             classes = train_y.shape[1]
         return Arrays(
-            train_x, train_y, test_x, test_y, classes, inputs, targets, vocabulary,
-            self.standardise,
+            train_x, train_y, test_x, test_y, classes=classes, inputs=inputs, targets=targets,
+            vocabulary=vocabulary, standardise=self.standardise,
         )  # fmt: skip
 
 

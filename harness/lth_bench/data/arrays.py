@@ -92,7 +92,8 @@ class Arrays:
         """The sizes and kinds."""
         return DatasetInfo(
             tuple(self.train_x.shape[1:]), self.classes, len(self.train_y), len(self.test_y),
-            self.inputs, self.targets, self.vocabulary, bytes_per_token=self.bytes_per_token,
+            inputs=self.inputs, targets=self.targets, vocabulary=self.vocabulary,
+            bytes_per_token=self.bytes_per_token,
         )  # fmt: skip
 
     def fingerprint(self) -> str:

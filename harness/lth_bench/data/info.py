@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Literal, Self, SupportsIndex, get_args
 
 Inputs = Literal["images", "features", "tokens"]
@@ -67,6 +67,7 @@ class DatasetInfo:
     train_size: int
     """Examples of the training split, before validation examples are held out."""
     test_size: int
+    _: KW_ONLY
     inputs: Inputs = "images"
     targets: Targets = "class"
     vocabulary: int = 0

@@ -58,7 +58,7 @@ class Modular:
         order = torch.randperm(len(a), generator=torch.Generator().manual_seed(self.seed))
         x = torch.stack([a, b, torch.full_like(a, p)], 1)[order]
         y, k = y[order], self._train_size
-        return Arrays(x[:k], y[:k], x[k:], y[k:], p, inputs="tokens", vocabulary=p + 1)
+        return Arrays(x[:k], y[:k], x[k:], y[k:], classes=p, inputs="tokens", vocabulary=p + 1)
 
     @property
     def _pairs(self) -> int:

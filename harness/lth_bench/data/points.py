@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +32,7 @@ class Points:
     """Training examples, before validation examples are held out."""
     test: Annotated[int, Range(2, 1_000_000)] = 1000
     """Test examples."""
+    _: KW_ONLY
     noise: Annotated[float, Range(0, 10)] = 0.15
     """Standard deviation that is added to both coordinates; the problems are about 2 wide."""
     clusters: Annotated[int, Range(2, 100)] = 3
@@ -52,7 +53,7 @@ class Points:
         x = self._places(y, draws)
         x = (x + self.noise * torch.randn(n, 2, generator=draws)).float()
         k = self.train
-        return Arrays(x[:k], y[:k], x[k:], y[k:], self._classes, inputs="features")
+        return Arrays(x[:k], y[:k], x[k:], y[k:], classes=self._classes, inputs="features")
 
     @property
     def _classes(self) -> int:

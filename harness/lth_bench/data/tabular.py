@@ -76,7 +76,13 @@ class Tabular:
         count = min(max(1, round(self.test_fraction * len(y))), len(y) - 1)
         train, test = split(len(y), order, count, "tabular")
         return Arrays(
-            x[train], y[train], x[test], y[test], classes, inputs="features", targets=targets
+            x[train],
+            y[train],
+            x[test],
+            y[test],
+            classes=classes,
+            inputs="features",
+            targets=targets,
         )
 
     def _targets(self, where: str, column: Any) -> tuple[torch.Tensor, int, Targets]:

@@ -119,7 +119,8 @@ def sequences(where: str, content: bytes, length: int, unit: Unit, test_fraction
     x, y = whole[:-1].view(count, length), whole[1:].view(count, length)
     k = count - min(max(1, round(test_fraction * count)), count - 1)
     return Arrays(
-        x[:k].contiguous(), y[:k].contiguous(), x[k:].contiguous(), y[k:].contiguous(), vocabulary,
+        x[:k].contiguous(), y[:k].contiguous(), x[k:].contiguous(), y[k:].contiguous(),
+        classes=vocabulary,
         inputs="tokens", targets="tokens", vocabulary=vocabulary,
         bytes_per_token=len(content) / len(tokens),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
 import torch
@@ -33,6 +33,7 @@ class Transformer:
     """Heads of attention."""
     mlp: Size = 256
     """Hidden neurons of a block's MLP."""
+    _: KW_ONLY
     causal: bool = True
     """Whether a place sees only those up to it (decoder), or all of them (encoder)."""
     dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.0

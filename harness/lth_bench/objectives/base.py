@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
+import torch
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo, Targets
@@ -88,6 +90,14 @@ def require_fit(name: str, objective: Objective, info: DatasetInfo, dataset: str
         f"{TARGETS_IN_WORDS[info.targets]}; leave objective out for the dataset's own, "
         f"{info.objective!r}, or choose another dataset"
     )
+
+
+@lru_cache(maxsize=64)
+def constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of these numbers, the same one every time, so that a step copies nothing to a GPU:
+    a captured one may not. Not to be written to.
+    """
+    return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 TARGETS_IN_WORDS: Mapping[str, str] = {

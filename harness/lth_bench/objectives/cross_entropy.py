@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
-from lth_bench.objectives.base import Metric, Objective
+from lth_bench.objectives.base import Metric, Objective, constant
 from lth_bench.objectives.measures import accuracy, balanced_accuracy
 from lth_bench.params import Range
 
@@ -80,7 +80,7 @@ class WeightedCrossEntropy(Objective):
 
     def _weights(self, outputs: Tensor) -> Tensor:
         assert self.weights, "bound() gives the weights"
-        return torch.tensor(self.weights, dtype=outputs.dtype, device=outputs.device)
+        return constant(self.weights, outputs.dtype, outputs.device)
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
-from lth_bench.objectives.base import Metric, Objective
+from lth_bench.objectives.base import Metric, Objective, constant
 from lth_bench.objectives.measures import r2, rmse
 from lth_bench.params import Range
 
 Finite = Annotated[float, Range(-math.inf, math.inf, open_low=True, open_high=True)]
-Scale = Annotated[float, Range(0, math.inf, open_low=True, open_high=True)]
+Deviation = Annotated[float, Range(0, math.inf, open_low=True, open_high=True)]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class SquaredError(Objective):
 
     mean: tuple[Finite, ...] = ()
     """Of the targets, one a component; by default that of the training split."""
-    deviation: tuple[Scale, ...] = ()
+    deviation: tuple[Deviation, ...] = ()
     """Likewise; by default the training split's standard deviation. `mean = [0.0]` with
     `deviation = [1.0]` leaves targets as they are."""
 
@@ -77,7 +76,7 @@ class SquaredError(Objective):
 
     def _mean(self, like: Tensor) -> Tensor:
         assert self.mean, "bound() gives the mean"
-        return torch.tensor(self.mean, dtype=like.dtype, device=like.device)
+        return constant(self.mean, like.dtype, like.device)
 
     def _deviation(self, like: Tensor) -> Tensor:
-        return torch.tensor(self.deviation, dtype=like.dtype, device=like.device)
+        return constant(self.deviation, like.dtype, like.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -41,6 +41,7 @@ class CurvePoint:
     val_loss: float
     val_score: float
     """The primary metric of the task's objective."""
+    _: KW_ONLY
     metric: str = "accuracy"
     """Its name."""
 

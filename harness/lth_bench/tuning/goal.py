@@ -21,7 +21,7 @@ from lth_bench.suite.spec import StrategySpec, Suite
 from lth_bench.suite.tune import TuneSpec
 from lth_bench.training.keys import digest
 from lth_bench.tuning.dimension import Dimension, choice, place
-from lth_bench.tuning.objective import Objective
+from lth_bench.tuning.objective import StudyObjective
 from lth_bench.tuning.space import recipe_space, space_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Goal:
     own: Any
     """The strategy with the suite's own parameters."""
     dimensions: tuple[Dimension, ...]
-    objective: Objective
+    objective: StudyObjective
 
     @property
     def name(self) -> str:
@@ -297,7 +297,7 @@ def _goal(
         )
     if "density" in tune.objectives:
         dimensions.append(_density(densities))
-    objective = Objective(tune.objectives, densities, seeds, tune.margin)
+    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin)
     return Goal(
         suite=suite,
         tune=tune,

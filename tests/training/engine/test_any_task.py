@@ -40,7 +40,7 @@ def tokens(vocabulary: int, places: int) -> Tensor:
 
 
 def halves(x: Tensor, y: Tensor, classes: int, **kinds: Any) -> Arrays:
-    return Arrays(x[:N], y[:N], x[N:], y[N:], classes, **kinds)
+    return Arrays(x[:N], y[:N], x[N:], y[N:], classes=classes, **kinds)
 
 
 X, T = features(4), tokens(6, 5)

@@ -78,3 +78,18 @@ def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Jud
     for outputs, y in batches:
         tally.add(outputs, y)
     return tally.judged()
+
+
+@torch.no_grad()
+def evaluate_members(
+    objective: Objective, batches: Iterable[tuple[Tensor, Tensor]], slots: Iterable[int]
+) -> dict[int, tuple[float, float]]:
+    """Mean loss and primary metric of these slots, from a split's outputs [M, n, …] and targets
+    [n, …], batch by batch.
+    """
+    tallies = {slot: Tally(objective) for slot in slots}
+    for outputs, y in batches:
+        for slot, tally in tallies.items():
+            tally.add(outputs[slot], y)
+    found = {slot: tally.judged() for slot, tally in tallies.items()}
+    return {slot: (x.loss, x.metrics[objective.primary.name]) for slot, x in found.items()}

@@ -216,7 +216,7 @@ class Member:
         if not (abs(mean) < float("inf") and loss < float("inf")):
             raise Diverged(f"the loss became {mean} by step {self.step} (validation {loss})")
         metric = self.layout.network.objective.primary.name
-        return CurvePoint(self.step, mean, loss, score, metric)
+        return CurvePoint(self.step, mean, loss, score, metric=metric)
 
     def regular(self, point: CurvePoint, total_loss: float) -> bool:
         """An evaluation that all its fits share. Whether the state is the best so far, which the

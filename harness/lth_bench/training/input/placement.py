@@ -23,6 +23,8 @@ VARIABLE = "LTH_BENCH_STREAM"
 CHOICES = ("auto", "always", "never")
 SHARE = 0.5
 """Part of a memory that datasets may take; the rest is for networks and other programs."""
+BYTES = {"images": 1, "features": 8, "tokens": 8}
+"""Of a number of an example, at most."""
 KEPT_SHARE = 1 / 16
 """Part of it that may be taken besides, so that work is done only once."""
 
@@ -85,13 +87,14 @@ def choose(
 ) -> Placement:
     """On the device where it fits; else in the host's memory; else on disk.
 
-    A dataset can be read from disk if it has a method `open`. `LTH_BENCH_STREAM` set to `always` or
+    Only images are streamed; other inputs lie on the device. A dataset can be read from disk if it
+    has a method `open`. `LTH_BENCH_STREAM` set to `always` or
     `never` overrules sizes. UserError where it fits nowhere, and for any other value.
     """
     wish = environment.get(VARIABLE) or "auto"
     if wish not in CHOICES:
         raise UserError(f"{VARIABLE} must be one of {', '.join(CHOICES)}, but got {wish!r}")
-    size = (info.train_size + info.test_size) * math.prod(info.input_shape)
+    size = (info.train_size + info.test_size) * math.prod(info.input_shape) * BYTES[info.inputs]
     on_disk = hasattr(dataset, "open")
     keep = int(KEPT_SHARE * memory.device) // memory.sharers
     threads = max(1, cores() // memory.processes)
@@ -101,6 +104,14 @@ def choose(
         note = f"{name} streams from {source}: {_size(size)} decoded, {why}" if source else None
         return Placement(where, note, keep, threads)
 
+    if info.inputs != "images":  # a matrix that fits nowhere is not of this field
+        if wish != "never" and memory.sharers * size > SHARE * memory.device:
+            raise UserError(
+                f"dataset {name!r} takes {_size(size)} in memory, of which {memory.sharers} "
+                f"processes share {_size(memory.device)}, and only images can be streamed; use "
+                f"fewer --workers, a part of the data, or set {VARIABLE}=never to try all the same"
+            )
+        return put("device")
     # decoding holds it twice, and then every process has its own
     fits_host = (2 + memory.processes) * size <= SHARE * memory.host
     fits_device = memory.sharers * size <= SHARE * memory.device

@@ -16,7 +16,7 @@ class Prepare(Protocol):
     def __call__(self, x: Tensor) -> Tensor: ...
 
 
-class Pixels:
+class PreparePixels:
     """uint8 [N, C, H, W] to float32 with mean 0 and deviation 1 a channel."""
 
     def __init__(self, counts: Tensor, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class Pixels:
         return x.to(torch.float32).mul_(self._scale).add_(self._shift)
 
 
-class Features:
+class PrepareFeatures:
     """Floating point [N, …] to float32, every feature with mean 0 and deviation 1.
 
     The difference is taken in the precision that the data has: of a year, say, the mean is a

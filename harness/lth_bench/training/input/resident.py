@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, split
-from lth_bench.training.input.prepare import Features, Prepare, as_float, as_is
+from lth_bench.training.input.prepare import Prepare, PrepareFeatures, as_float, as_is
 from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.input.task_data import augment as augment
@@ -85,4 +85,4 @@ def _prepare(arrays: Arrays, train_x: Tensor, device: torch.device) -> Prepare:
     """Of inputs that are no images; `train_x` without the validation part."""
     if arrays.inputs == "tokens":
         return as_is
-    return Features(train_x, device) if arrays.standardise else as_float
+    return PrepareFeatures(train_x, device) if arrays.standardise else as_float

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo
-from lth_bench.training.input.prepare import Pixels as PreparePixels
-from lth_bench.training.input.prepare import Prepare
+from lth_bench.training.input.prepare import Prepare, PreparePixels
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.best import BestStates, copies
 from lth_bench.training.engine.layouts.captured import SEVERAL, Captured
-from lth_bench.training.engine.loss import Tally, is_plain
+from lth_bench.training.engine.loss import evaluate_members, is_plain
 from lth_bench.training.engine.network import Network
 from lth_bench.training.graphs import captures
 from lth_bench.training.input.batches import BatchSource, make_batch_source
@@ -106,7 +106,7 @@ class Layout(ABC):
         synchronisation.
         """
         if not is_plain(self.network.objective):
-            return self._judged(live)
+            return evaluate_members(self.network.objective, self.outputs(), live)
         if self._evaluates_by_graph:
             found = self.graphs.evaluation(self.evaluated, self._evaluated)
         else:
@@ -115,22 +115,8 @@ class Layout(ABC):
         n = len(self.data.val)
         return {slot: (losses[slot] / n, rights[slot] / n) for slot in live}
 
-    @torch.no_grad()
-    def _judged(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """The general way: metrics are computed from a member's outputs on the whole split."""
-        objective = self.network.objective
-        tallies = {slot: Tally(objective) for slot in live}
-        for outputs, y in self.outputs():
-            for slot, tally in tallies.items():
-                tally.add(outputs[slot], y)
-        found = {slot: tally.judged() for slot, tally in tallies.items()}
-        name = objective.primary.name
-        return {slot: (judged.loss, judged.metrics[name]) for slot, judged in found.items()}
-
     def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs [cohort size, n, …] and targets [n, …] of the validation split, batch by batch,
-        in eval mode. Layouts that take plain cross-entropy alone have none.
-        """
+        """Outputs [cohort size, n, …] and targets [n, …] of the validation split, in eval mode."""
         raise AssertionError(f"{self.variant} takes plain cross-entropy alone")
 
     @property
