@@ -68,11 +68,11 @@ class ArrayFile:
                     f"{len(y)}"
                 )
             by_class = y.ndim == 1 and not y.is_floating_point() and not y.is_complex()
-            classes = y.long() if by_class else torch.zeros(len(y), dtype=torch.int64)
-            if int(classes.min()) < 0:
-                raise ValueError(f"classes must be 0 or more, but one is {int(classes.min())}")
+            strata = y.long() if by_class else torch.zeros(len(y), dtype=torch.int64)
+            if int(strata.min()) < 0:
+                raise ValueError(f"classes must be 0 or more, but one is {int(strata.min())}")
             count = min(max(1, round(self.test_fraction * len(x))), len(x) - 1)
-            train, test = split(len(x), classes, count, "arrays")
+            train, test = split(len(x), strata, count, "arrays")
             parts = [x[train], y[train], x[test], y[test]]
         else:
             raise ValueError(

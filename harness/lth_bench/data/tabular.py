@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
     return {name: np.ma.filled(column, _missing(column)) for name, column in found.items()}
 
 
-def _missing(column: Any) -> object:
+def _missing(column: Any) -> Any:
     """What stands for a missing value: such a column holds no integers any more."""
     if np.ma.is_masked(column):
         if np.issubdtype(column.dtype, np.floating):

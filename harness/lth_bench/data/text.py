@@ -96,6 +96,7 @@ def sequences(where: str, content: bytes, length: int, unit: Unit, test_fraction
 
     UserError where the text has less than two sequences.
     """
+    tokens: np.ndarray
     if unit == "bytes":
         tokens, vocabulary = np.frombuffer(content, dtype=np.uint8), 256
     else:

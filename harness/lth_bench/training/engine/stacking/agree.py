@@ -110,7 +110,7 @@ def _member(module: nn.Module, input_shape: tuple[int, ...], loss: _Loss) -> _Me
         k: v + 0.1 * torch.rand_like(v) if v.is_floating_point() else v.clone()
         for k, v in module.state_dict().items()
     }
-    x = random(2 * EXAMPLES, input_shape, torch.float64).unflatten(0, (2, EXAMPLES))
+    x = random(2 * EXAMPLES, input_shape, torch.float64).view(2, EXAMPLES, *input_shape)
     return _Member(values, x, loss.some(x))
 
 
