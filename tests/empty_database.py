@@ -1,7 +1,7 @@
 """The empty database that results are folded into: made once in each of pytest's processes and then
 copied, instead of half a second of CPU in every test that folds a journal.
 
-Not where the making is what is tested, in `store/`, and not where LTH_BENCH_THOROUGH is set, as CI
+Not where the making itself is tested (`MAKING`), and not where LTH_BENCH_THOROUGH is set, as CI
 does: there every test makes its own.
 """
 
@@ -20,6 +20,11 @@ from thoroughness import THOROUGH
 
 FOLD = "lth_bench.store.fold"
 """The module; `lth_bench.store` calls its function so."""
+MAKING = {
+    f"test_{name}.py"
+    for name in ("damage", "empty_database", "fold", "merge", "paths", "processes", "staging")
+}
+"""Files of `store/` whose tests make their own databases: what is there first, and when."""
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +77,8 @@ def _copy(empty: bytes, results: Path) -> bool:
 
 @pytest.fixture(autouse=True)
 def fold_into_copies(request: pytest.FixtureRequest) -> Iterator[None]:
-    """For every test but those in `store/`."""
-    if THOROUGH or "store" in request.path.parts:
+    """For every test but those of `MAKING`."""
+    if THOROUGH or (request.path.parent.name == "store" and request.path.name in MAKING):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
