@@ -237,3 +237,33 @@ def test_a_last_change_off_the_target_is_an_error(make_loop: Any) -> None:
     assert sparse.density == 1.0
     with pytest.raises(UserError, match="its last change, at step 2, keeps"):
         loop.train(range(2, 3))
+
+
+def test_on_a_gpu_it_does_what_it_does_on_the_cpu(
+    pretend_gpu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mask and values, with the model moved before the optimizer is made."""
+    # the pretend GPU's tensors are a subclass, as sharded and quantized weights are
+    monkeypatch.setattr("lth_bench.own_loop.setup._require_updated", lambda *_: None)
+
+    def trained(device: str) -> tuple[Any, list[torch.Tensor]]:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+        x, y = torch.randn(16, 6, dtype=torch.float64), torch.arange(16) % 3
+        net, x, y = net.to(device), x.to(device), y.to(device)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        params = {"update_every": 3, "drop_fraction": 0.5}
+        sparse = lth_bench.sparsify(net, optimizer, "rigl", 0.3, steps=20, params=params)
+        for _ in range(20):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x), y).backward()
+            optimizer.step()
+        masks = {key: kept.cpu() for key, kept in sparse.mask.items_by_key().items()}
+        return masks, [p.detach().cpu() for p in net.parameters()]
+
+    masks, values = trained("cuda")
+    expected_masks, expected = trained("cpu")
+    assert {k: m.tolist() for k, m in masks.items()} == {
+        k: m.tolist() for k, m in expected_masks.items()
+    }
+    torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)

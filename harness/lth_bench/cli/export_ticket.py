@@ -10,6 +10,8 @@ import typer
 from lth_bench.cli import complete
 from lth_bench.cli.options import JsonOption, PluginsOption, ResultsOption
 
+FORMS, MOMENTS = ("dense", "masks", "shrunk"), ("final", "best", "start")
+
 
 def ticket(
     identity: Annotated[
@@ -27,7 +29,7 @@ def ticket(
             metavar="FORM",
             help="What to write: dense (values, pruned weights at zero), masks, or shrunk (values "
             "of the network without its removed channels and neurons).",
-            autocompletion=complete.one_of("dense", "masks", "shrunk"),
+            autocompletion=complete.one_of(*FORMS),
         ),
     ] = "dense",
     values: Annotated[
@@ -37,7 +39,7 @@ def ticket(
             metavar="MOMENT",
             help="Which values: final (after training), best (at the lowest validation loss), or "
             "start (before training).",
-            autocompletion=complete.one_of("final", "best", "start"),
+            autocompletion=complete.one_of(*MOMENTS),
         ),
     ] = "final",
     results: ResultsOption = None,
@@ -67,8 +69,8 @@ def ticket(
     from lth_bench.store.paths import default_results
 
     for option, given, allowed in (
-        ("--form", form, ("dense", "masks", "shrunk")),
-        ("--values", values, ("final", "best", "start")),
+        ("--form", form, FORMS),
+        ("--values", values, MOMENTS),
     ):
         if given not in allowed:
             raise UserError(f"{option} must be {', '.join(allowed)}, but got {given!r}")

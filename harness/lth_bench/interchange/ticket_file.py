@@ -57,7 +57,7 @@ def save_ticket(
 
 
 def require_target(file: Path, force: bool) -> None:
-    """UserError for a folder, and for a file that is there already, unless `force`."""
+    """UserError for a folder, and for an existing file unless `force`."""
     if file.is_dir():
         raise UserError(f"{file} is a folder; name a file in it with --output")
     if file.exists() and not force:
@@ -82,7 +82,7 @@ def _write(tensors: dict[str, Tensor], metadata: dict[str, str], file: Path) -> 
 
 
 def read_ticket_file(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the recipe. UserError for a file that is no ticket's."""
+    """The tensors, on the CPU, and the recipe. UserError for a file that is not a ticket."""
     try:
         with safe_open(file, framework="pt") as opened:
             text = (opened.metadata() or {}).get(ENTRY)

@@ -116,17 +116,17 @@ def _strategy(
 
 def _prunable(model: nn.Module, exclude: str | Sequence[str]) -> tuple[Layer, ...]:
     every = layers_by_name(model)
-    left = dict(every)
+    remaining = dict(every)
     for pattern in [exclude] if isinstance(exclude, str) else exclude:
         matching = fnmatch.filter(every, pattern)
         if not matching:
             raise UserError(f"exclude: no layer is called {pattern!r}{suggest(pattern, every)}")
         for name in matching:
-            left.pop(name, None)
-    if not left:
+            remaining.pop(name, None)
+    if not remaining:
         what = "after exclude" if every else "no convolution and no linear layer"
         raise UserError(f"{type(model).__name__} has nothing to prune: {what}")
-    return tuple(left.values())
+    return tuple(remaining.values())
 
 
 def _require_updated(

@@ -91,7 +91,7 @@ class Sparsifier:
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state. UserError where it is another strategy's or another model's."""
+        """Resume from a saved state. UserError if it is another strategy's or another model's."""
         if state["strategy"] != self.strategy:
             raise UserError(
                 f"the saved state is of strategy {state['strategy']!r}, not {self.strategy!r}; "
@@ -133,7 +133,7 @@ class Sparsifier:
         self._unmasked = None
 
     def remove(self) -> nn.Module:
-        """Let go of model and optimizer, pruned weights at zero, and return the model."""
+        """Remove all hooks, and return the model with pruned weights at zero."""
         for handle in self._handles:
             handle.remove()
         self.apply()
@@ -250,7 +250,7 @@ class Sparsifier:
         self.apply()
 
     def _forget_first_momentum(self) -> None:
-        """An update that is left out has no trace: state that it has made begins at zero."""
+        """A skipped update leaves no trace: optimizer state that it created is reset to zero."""
         kept = {id(tensor) for tensor, _ in self._put_back}
         for parameter, entries in self.optimizer.state.items():
             for entry in entries.values():
