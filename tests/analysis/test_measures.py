@@ -48,7 +48,7 @@ def test_numbers_with_intervals() -> None:
     assert loss.with_half(0.123456, 0.133456) == "0.1235 ± 0.01"
     assert loss.difference_with_half(-0.2, -0.1) == "−0.2 ± 0.1"
     assert (accuracy.direction, loss.direction) == ("higher is better", "lower is better")
-    assert measure("signs").direction == "higher is better (taken for granted)"
+    assert measure("signs").direction == "higher is better (assumed)"
     assert (accuracy.worst_words, loss.worst_words) == (
         "counts as accuracy 0", "ranks behind all others",
     )  # fmt: skip

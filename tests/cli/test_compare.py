@@ -134,7 +134,7 @@ def test_every_format(compare, format):
         (["imp", "snpi"], 4, "results.duckdb: unknown label 'snpi'; did you mean 'snip'?"),
         (["imp", "snip/renit"], 4, "snip has no control 'renit'; did you mean 'reinit'?"),
         (["imp", "imp@run-"], 4, "imp@run- is ambiguous: run run-old, run run-new"),
-        (["imp", "imp@zzz"], 4, "no revision of 'imp' begins with 'zzz'; there are runs run-old"),
+        (["imp", "imp@zzz"], 4, "no revision of 'imp' starts with 'zzz'; there are runs run-old"),
         (["imp", "gone.duckdb"], 4, "gone.duckdb is a whole database and imp one label"),
         (["old.duckdb", "gone.duckdb"], 4, "there are no results at gone.duckdb"),
         (["old.duckdb", "newer.duckdb"], 4, "newer.duckdb was made by a newer lth-bench"),
@@ -174,7 +174,7 @@ def test_a_missing_label_is_reported_and_fails(tmp_path, capsys, monkeypatch) ->
     assert "old/r.duckdb" in out.replace("\n", "")
     code, _, err = call(capsys, monkeypatch, "compare", *sides, "--fail-on", "worse")
     assert code == 6
-    assert "fails: snip on mlp/digits/mlp: only A has it (worse)" in err
+    assert "fails: snip on mlp/digits/mlp: missing in B (worse)" in err
     code, out, _ = call(capsys, monkeypatch, "compare", *reversed(sides), "--fail-on", "worse")
     assert "only B has snip on mlp/digits/mlp" in out
     assert code == 0

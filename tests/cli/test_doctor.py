@@ -107,7 +107,7 @@ def test_damaged_results(
 def test_processes_that_hold_the_results(results: Paths) -> None:
     with Journal(results), duckdb.connect(str(results.results)):
         run = found(check_results(results), "run")
-        assert "one is in progress: process" in run.found
+        assert "in progress: process" in run.found
         assert "python" in run.found  # what it runs
         database = found(check_results(results), "database")
         assert (database.level, database.found) == ("warning", "open in this process")
@@ -152,7 +152,7 @@ def test_little_space_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "file").touch()
     (one,) = machine.check_folder("results folder", tmp_path / "file", "--results")
     assert one.level == "problem"
-    monkeypatch.setattr(machine, "LITTLE_SPACE", 1e30)
+    monkeypatch.setattr(machine, "LOW_SPACE", 1e30)
     (one,) = machine.check_folder("results folder", tmp_path / "not" / "yet", "--results")
     assert one.level == "warning"
     assert "--results" in one.do

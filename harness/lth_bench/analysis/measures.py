@@ -27,7 +27,7 @@ class Measure:
     higher: bool
     """Whether larger values are better."""
     known: bool = True
-    """False where `higher` is only taken for granted, as for a plugin's metric."""
+    """False where `higher` is only assumed, as for a plugin's metric."""
 
     @property
     def split(self) -> MetricSplit:
@@ -55,7 +55,7 @@ class Measure:
     def direction(self) -> str:
         """Which way is better, in words."""
         better = "higher is better" if self.higher else "lower is better"
-        return better if self.known else f"{better} (taken for granted)"
+        return better if self.known else f"{better} (assumed)"
 
     @property
     def sign(self) -> int:

@@ -22,7 +22,7 @@ SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=f"The reference: {SIDE}")],
     b: Annotated[
-        str, typer.Argument(metavar="B", help="What is compared with A, in the same forms.")
+        str, typer.Argument(metavar="B", help="Compared with A; given in the same forms.")
     ],
     *,
     results: ResultsOption = None,
@@ -43,7 +43,7 @@ def compare(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Largest difference that does not matter: for accuracies a fraction (default "
+            help="Equivalence margin: for accuracies a fraction (default "
             "0.005, half a point), for other metrics relative to A's mean (default 0.05).",
         ),
     ] = None,
@@ -81,10 +81,10 @@ def compare(
     """
     import sys
 
-    from lth_bench.analysis.compare.gate import refused, require_gates
+    from lth_bench.analysis.compare.gate import gate_failures, require_gates
     from lth_bench.analysis.compare.lines import Options, across
     from lth_bench.analysis.compare.lines import compare as lines
-    from lth_bench.analysis.compare.pairs import alone, groups
+    from lth_bench.analysis.compare.pairs import groups, only_in_first
     from lth_bench.analysis.compare.sheet import sheet
     from lth_bench.analysis.compare.sides import differing, load, parse
     from lth_bench.analysis.measures import measure
@@ -114,16 +114,16 @@ def compare(
     comparisons = [lines(group, options) for group in found]
     tasks = across(comparisons, options.measure)
     notes = differing(first.settings, second.settings)
-    gone: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     if one.label is None:
-        gone = alone(first.samples, second.samples, task or ())
-        more = alone(second.samples, first.samples, task or ())
-        notes += [f"only A has {name}" for name in gone] + [f"only B has {name}" for name in more]
+        missing = only_in_first(first.samples, second.samples, task or ())
+        new = only_in_first(second.samples, first.samples, task or ())
+        notes += [f"only A has {name}" for name in missing] + [f"only B has {name}" for name in new]
     a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
     print_board(
         sheet(a, b, comparisons=comparisons, tasks=tasks, options=options, notes=notes), format
     )
-    failing = refused(gates, comparisons, tasks, gone)
+    failing = gate_failures(gates, comparisons, tasks, missing)
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK

@@ -14,9 +14,10 @@ class Diagnosis:
     """One line of `lth-bench doctor`."""
 
     level: Severity
-    """`problem`: some command will fail. `warning`: something is slower or missing."""
+    """`problem`: a command will fail. `warning`: something is slower than usual, or missing."""
     what: str
-    """What was checked."""
+    """Name of the check."""
     found: str
+    """Result of the check, in words."""
     do: str = ""
     """How to fix it; empty where nothing is wrong."""

@@ -14,8 +14,8 @@ from lth_bench.maintenance.selftest.supervised import StepResult, run
 COMMAND = (sys.executable, "-P", "-m", "lth_bench.maintenance.selftest")
 SAME, CLOSE = 1e-5, 1e-2
 """Largest allowed difference of results, relative to how far training moves the values: for the
-same operations launched in another order, and for other kernels with another order of sums. A real
-fault gives about 1.
+same operations launched in another order, and for kernels that add in another order. A wrong result
+differs by about 1.
 """
 HEADINGS = (
     "device", "network", "cohort size", "layout", "model-steps/s", "host µs", "step µs",
@@ -24,7 +24,9 @@ HEADINGS = (
 
 
 def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[StepResult]]:
-    """Self-tests of several devices in parallel. A step is late after `limit` seconds."""
+    """Self-test several devices in parallel; the results by device. A step is late after `limit`
+    seconds.
+    """
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         found = pool.map(lambda name: run(COMMAND, plan(name, limit)), names)
         return dict(zip(names, found, strict=True))
@@ -33,7 +35,7 @@ def try_all(names: Sequence[str], limit: float = LIMIT) -> dict[str, list[StepRe
 def findings(device: str, results: Sequence[StepResult]) -> Iterator[Diagnosis]:
     """Diagnoses of a device's self-test."""
     if device != "cpu":
-        yield Diagnosis("warning", "CUDA", UNMEASURED, "please report the figures below")
+        yield Diagnosis("warning", "CUDA", UNMEASURED, "please report the numbers below")
     judge: dict[str, Callable[[Any], tuple[str, list[str]]]] = {
         "about": _about, "capture": _capture, "agreement": _agreement, "halving": _halving,
         "speed": _speed,
@@ -43,7 +45,7 @@ def findings(device: str, results: Sequence[StepResult]) -> Iterator[Diagnosis]:
         if result.status != "ok":
             first = str(result.error).splitlines()[0] if result.error else result.status
             yield Diagnosis(
-                "problem", what, f"{result.status}: {first}", "--json shows the whole error"
+                "problem", what, f"{result.status}: {first}", "--json shows the full error"
             )
             continue
         text, bad = judge[result.name.split()[0]](result.value)
@@ -90,7 +92,7 @@ def _halving(value: Any) -> tuple[str, list[str]]:
         bad.append(f"its result differs by {value['apart']:.1e}")
     return (
         f"a cohort of {value['size']} needing {value['needed'] / 1e6:,.0f} MB, given half of that: "
-        f"trained {value['halved']} at a time, relative difference {value['apart']:.0e}"
+        f"trained {value['halved']} at a time; relative difference {value['apart']:.0e}"
     ), bad
 
 
@@ -99,7 +101,7 @@ def _speed(value: Any) -> tuple[str, list[str]]:
 
 
 def speeds(device: str, results: Sequence[StepResult]) -> list[list[str]]:
-    """Rows of the table of speeds."""
+    """Rows of the table of speeds, with the columns HEADINGS."""
     lines = []
     for result in results:
         if result.status != "ok" or not result.name.startswith("speed"):
@@ -115,7 +117,7 @@ def speeds(device: str, results: Sequence[StepResult]) -> list[list[str]]:
 
 
 def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], left: int = 2) -> str:
-    """A table in text; the first `left` columns are aligned left, the others right."""
+    """A table as text, with its first `left` columns aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
     ruler = ["─" * width for width in widths]
     shown = []

@@ -1,4 +1,4 @@
-"""All checks before a run, one after another. Nothing is changed."""
+"""`doctor`: check the machine, the results, data and plugins. Changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lth_bench.system.files import read_json
 def examine(
     paths: Paths, plugin_files: Sequence[Path] = (), third_party: bool = True
 ) -> Iterator[Diagnosis]:
-    """Diagnoses, each as soon as it is made; some take a second."""
+    """Run all checks, and yield each diagnosis as soon as it is made; some take a second."""
     yield from check_versions()
     yield from check_torch()
     yield from check_memory()
@@ -32,7 +32,7 @@ def examine(
 
 
 def check_data(third_party: bool) -> Iterator[Diagnosis]:
-    """The data root, and the data of the shipped suites."""
+    """Check the data root, and the data of the shipped suites."""
     try:
         root = data_root()
     except UserError as error:
@@ -44,7 +44,7 @@ def check_data(third_party: bool) -> Iterator[Diagnosis]:
     if writable(place):
         yield from check_folder("data root", root.absolute(), "LTH_BENCH_DATA")
     else:  # this is enough to read data
-        yield Diagnosis("ok", "data root", f"{root}, read-only: nothing can be downloaded into it")
+        yield Diagnosis("ok", "data root", f"{root}, read-only, so nothing can be downloaded there")
     for name, suites, dataset in shipped_datasets(third_party):
         what = f"data {name}"
         used = f"for {', '.join(suites)}"
@@ -67,7 +67,7 @@ def check_data(third_party: bool) -> Iterator[Diagnosis]:
 
 
 def shipped_datasets(third_party: bool) -> list[tuple[str, list[str], Any]]:
-    """Each dataset of the shipped suites: label, the suites, and the dataset itself."""
+    """Each dataset of the shipped suites: its label, the suites that use it, and the dataset."""
     from lth_bench.params import build
     from lth_bench.plugins import load_registry
     from lth_bench.suite import load_suite
@@ -115,7 +115,7 @@ def check_plugins(files: Sequence[Path], third_party: bool) -> Iterator[Diagnosi
 
 
 def check_cache() -> Iterator[Diagnosis]:
-    """The user's cache of measured cohort sizes and decoded data."""
+    """Check the user's cache of measured cohort sizes and decoded data."""
     folder = user_cache()
     try:
         fine = writable(folder)
@@ -130,7 +130,7 @@ def check_cache() -> Iterator[Diagnosis]:
         )
         return
     yield Diagnosis("ok", "cache", str(folder))
-    file = folder / "widths.json"  # of `training.widths`
+    file = folder / "widths.json"  # cohort_sizes_file() would import torch, which may be broken
     if not file.exists():
         yield Diagnosis("ok", "cohort sizes", "none measured yet; the first run measures them")
         return

@@ -1,4 +1,4 @@
-"""Find the artifacts that no result needs, and remove them. Links are never followed."""
+"""`gc`: find the artifacts that no result needs, and remove them. It follows no links."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ _KINDS: tuple[tuple[ArtifactKind, bool, str], ...] = (
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or folder directly below `trainings`."""
+    """A file or folder in `<artifacts>/trainings`."""
 
     path: Path
     kind: ArtifactKind
-    """`foreign`: not made by lth-bench, which leaves it alone."""
+    """`training`: finished. `partial`: its checkpoint. `leftover`: left by a killed process.
+    `foreign`: not made by lth-bench, so it is never removed."""
     key: str
+    """Key of the training, 40 hex digits; empty for a foreign file."""
     bytes: int
 
 
 def list_artifacts(paths: Paths) -> Iterator[Artifact]:
-    """Everything below `<artifacts>/trainings`; nothing where there is no such folder.
+    """Everything in `<artifacts>/trainings`, by name; nothing if that folder does not exist.
 
-    UserError where one of the two folders is a link, since its target is outside the results.
+    UserError if one of the two folders is a link, since its target is outside the results.
     """
     folder = paths.artifacts / "trainings"
     for place in (paths.artifacts, folder):
@@ -104,11 +106,11 @@ class ArtifactReport:
     running: bool
     """Whether a run is writing to these results."""
     unfinished: int
-    """Experiments that a rerun of their command would still train."""
+    """Number of experiments that a rerun would still train."""
 
     @property
     def bytes(self) -> int:
-        """Bytes that removing them frees."""
+        """Bytes that removing the removable artifacts frees."""
         return sum(w.artifact.bytes for w in self.removable)
 
 
@@ -121,6 +123,7 @@ class Needs:
     named: frozenset[str]
     """Keys of trainings that any ticket used, including superseded ones."""
     unfinished: int
+    """Number of experiments that a rerun would still train."""
 
 
 def read_needs(con: DuckDBPyConnection) -> Needs:
@@ -172,7 +175,7 @@ def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> ArtifactReport:
 
 
 def _reason(one: Artifact, needs: Needs, running: bool) -> str | None:
-    """Why it can be removed; None where it is kept."""
+    """Why it can be removed; None if it is kept."""
     if one.kind == "training":
         if one.key in needs.needed:
             return None
@@ -212,9 +215,10 @@ def no_run(paths: Paths) -> Iterator[bool]:
 
 
 def remove(removable: Sequence[Removable]) -> tuple[int, int]:
-    """Remove artifacts, except those in use by now. Returns how many it removed, and their bytes.
+    """Remove artifacts, except those that are in use by now. Returns the number removed and their
+    size in bytes.
 
-    DiskError where they cannot be removed.
+    DiskError if they cannot be removed.
     """
     from filelock import FileLock, Timeout
 
@@ -237,7 +241,7 @@ def remove(removable: Sequence[Removable]) -> tuple[int, int]:
         except OSError as error:
             raise disk_error(error, one.path, "remove") from error
         finally:
-            # delete it while it is held: a process that waits for it notices and creates another
+            # delete the file while it is locked: a process that waits for it then creates another
             with contextlib.suppress(OSError):
                 os.unlink(lock.lock_file)
             lock.release()

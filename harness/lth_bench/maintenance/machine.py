@@ -19,7 +19,7 @@ OWN = "lth-bench"
 
 
 def check_versions() -> Iterator[Diagnosis]:
-    """Python, and the libraries that lth-bench requires."""
+    """Check the versions of Python and of the libraries that lth-bench requires."""
     try:
         wanted = requires(OWN) or []
         python = str(metadata(OWN)["Requires-Python"] or "")
@@ -83,12 +83,12 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-LITTLE_MEMORY, LITTLE_SPACE = 2e9, 2e9
+LOW_MEMORY, LOW_SPACE = 2e9, 2e9
 """Bytes below which runs of the shipped suites may not finish."""
 
 
 def check_torch() -> Iterator[Diagnosis]:
-    """torch, and the devices that it finds."""
+    """Check torch and the devices that it finds."""
     try:
         import torch
     except Exception as error:  # a broken installation raises anything
@@ -154,7 +154,7 @@ def _gpus(torch: Any) -> Iterator[Diagnosis]:
             )
             continue
         text = f"{about.name}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free, {bfloat16}"
-        if free < LITTLE_MEMORY:
+        if free < LOW_MEMORY:
             yield Diagnosis(
                 "warning", f"GPU {index}", text, "other processes use it; see nvidia-smi"
             )
@@ -203,7 +203,7 @@ def _built_for(installed: str, folder: Path) -> Iterator[Diagnosis]:
 
 
 def check_memory() -> Iterator[Diagnosis]:
-    """Main memory, where the system reports it."""
+    """Check main memory, if the system reports it."""
     try:
         with open("/proc/meminfo") as file:
             known = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in file}
@@ -211,14 +211,16 @@ def check_memory() -> Iterator[Diagnosis]:
     except (OSError, KeyError, ValueError, IndexError):
         return
     text = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    if free < LITTLE_MEMORY:
+    if free < LOW_MEMORY:
         yield Diagnosis("warning", "memory", text, "close other programs, or lower --workers")
     else:
         yield Diagnosis("ok", "memory", text)
 
 
 def check_folder(what: str, folder: Path, set_by: str) -> Iterator[Diagnosis]:
-    """Free space in a folder, and whether it is writable."""
+    """Check the free space in a folder, and whether it is writable; `set_by` names the option or
+    variable that chooses it.
+    """
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -231,7 +233,7 @@ def check_folder(what: str, folder: Path, set_by: str) -> Iterator[Diagnosis]:
     text = f"{folder}, {free / 1e9:.1f} GB free"
     if not writable(place):
         yield Diagnosis("problem", what, f"{text}, read-only", f"choose another with {set_by}")
-    elif free < LITTLE_SPACE:
+    elif free < LOW_SPACE:
         yield Diagnosis("warning", what, text, f"free some space, or choose another with {set_by}")
     else:
         yield Diagnosis("ok", what, text)

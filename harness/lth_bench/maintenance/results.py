@@ -1,4 +1,4 @@
-"""Checks of a set of results: journal, database, and processes that use them."""
+"""Checks of the results: journal, database, and the processes that use them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lth_bench.store.paths import Paths
 from lth_bench.store.schema import SCHEMA_VERSION
 from lth_bench.system.files import read_json
 
-LOOKED_AT = 64 << 20
-"""Bytes of the journal that are checked at most."""
+CHECKED_BYTES = 64 << 20
+"""Bytes of the journal that are checked; the rest would take too long."""
 
 
 def check_results(paths: Paths) -> Iterator[Diagnosis]:
-    """Whether the journal is complete, the database readable, and no other process uses them."""
+    """Check that the journal is complete, the database readable, and no other process uses them."""
     if not paths.journal.exists() and not paths.results.exists():
         yield Diagnosis("ok", "results", f"none yet at {paths.results}")
         return
@@ -34,8 +34,8 @@ def _journal(paths: Paths) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "warning",
             "journal",
-            f"{paths.journal} is missing; there is only the database",
-            "move it beside the database, or merge the database into new results",
+            f"{paths.journal} is missing, so nothing can be added to these results",
+            "move it back beside the database, or merge the database into new results",
         )
         return
     try:
@@ -44,7 +44,7 @@ def _journal(paths: Paths) -> Iterator[Diagnosis]:
         for offset, line in whole_lines(paths.journal):
             decode(line, paths.journal, offset)
             count += 1
-            if offset > LOOKED_AT:
+            if offset > CHECKED_BYTES:
                 break
         torn = size - end_of_lines(paths.journal, size)
     except UserError as error:
@@ -64,7 +64,7 @@ def _journal(paths: Paths) -> Iterator[Diagnosis]:
             "warning",
             "journal",
             f"{text}; its last line is incomplete ({torn} bytes)",
-            "the next run moves that line aside; nothing else is lost",
+            "nothing to do: the next run sets that line aside, and only that record is lost",
         )
     else:
         yield Diagnosis("ok", "journal", text)
@@ -82,8 +82,8 @@ def _writer(paths: Paths) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "warning",
             "run",
-            f"one is in progress: {_named(paths.lock)}",
-            "wait for it to end before another run, or use another --results",
+            f"in progress: {_named(paths.lock)}",
+            "before another run, wait for it to end, or use another --results",
         )
         return
     except OSError:
@@ -128,7 +128,7 @@ def _database(paths: Paths) -> Iterator[Diagnosis]:
             "warning",
             "database",
             f"open in {error.holder}{command}",
-            "runs continue and update it later; close it there to update it now",
+            "runs go on and update it later; to update it now, close it there",
         )
         return
     except UserError as error:

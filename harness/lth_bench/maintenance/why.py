@@ -1,4 +1,4 @@
-"""Why an experiment was trained or reused, and what a run would do with it now."""
+"""`why`: why an experiment was trained or reused, and what a rerun would do with it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Fields = dict[str, Any]
 
 
 def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str, Any]], str | None]:
-    """A function from a dataset's configuration (`{"name": …, "params": …}`) to the fingerprint of
-    its content in the data root `root`.
+    """A function that returns the fingerprint of a dataset's content in the data root `root`, given
+    its configuration (`{"name": …, "params": …}`).
 
-    None where that is unknown without reading the data. The configuration comes from a database,
-    which may be someone else's: this writes nothing and follows no path out of the data root.
+    It returns None if the fingerprint is unknown without reading the data. Configurations come from
+    a database that may be someone else's, so it writes nothing and reads nothing outside `root`.
     """
 
     def look(config: Mapping[str, Any]) -> str | None:
@@ -62,7 +62,7 @@ PARTS = (
 )  # fmt: skip
 """Keys of an experiment's configuration that determine its identity."""
 BESIDE = ("torch", "device")
-"""Keys that determine its trainings too, but not the identity of the experiment."""
+"""Keys that also determine its trainings, but not the identity of the experiment."""
 
 _WORDS = {
     "source_hash": "source of the strategy",
@@ -76,11 +76,12 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One part that differs."""
+    """One setting that differs between two experiments."""
 
     part: str
-    """In words, such as `parameter prune_rate.conv`."""
+    """Name of the setting, such as `parameter prune_rate.conv`."""
     before: Any
+    """Earlier value; None: the default."""
     after: Any
 
     def __str__(self) -> str:
@@ -88,10 +89,10 @@ class Difference:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """The parts in which two configurations of the journal differ.
+    """The settings in which two configurations of the journal differ.
 
-    Where none of them differs although the ids do, it is the source of the model or the dataset,
-    whose hashes are only in the id.
+    If none differs although the ids do, the source of the model or the dataset has changed, whose
+    hashes are part of the id only.
     """
     found = [
         Difference(_title(part, path), old, new)
@@ -140,16 +141,16 @@ def why(
 ) -> Fields:
     """Why the experiment whose id starts with `identity` was trained or reused, JSON-able.
 
-    `artifacts` is the folder of the trainings; `source_now` gives the hash of a strategy as it is
-    installed, `data_now` the fingerprint of a dataset (`{"name": …, "params": …}`) as it is now,
-    each None where that is unknown. UserError where no id or more than one starts with `identity`.
+    `artifacts` is the folder that contains `trainings`; `source_now` returns the source hash of a
+    strategy as installed, `data_now` the current fingerprint of a dataset (`{"name": …, "params":
+    …}`), each None if unknown. UserError if no id or more than one starts with `identity`.
 
     Keys: `experiment` (id, label, model, dataset, recipe, seed), `status`, `reason`, `current`,
-    `planned_by` and `ended_by` (runs), `earlier` (the previous experiment in its place, and what
-    `changed` since; or None), `later` (the one that replaced it, likewise), `data` (its
-    fingerprint, the one `now`, and the one of results that it `replaced`), `trainings` (key, steps,
-    trained here or by which experiment, whether it is on disk), `now` (what a run would do, in a
-    sentence) and `notes`.
+    `planned_by` and `ended_by` (runs), `earlier` (the experiment that it replaced, with what
+    `changed`; or None), `later` (the experiment that replaced it, likewise), `data` (its
+    fingerprint, the one `now`, and the one of the results that it `replaced`), `trainings` (key,
+    steps, trained here or by which experiment, whether it is on disk), `now` (what a rerun would
+    do, in a sentence) and `notes`.
     """
     found = account(con, identity)
     e = found["experiment"]
@@ -187,14 +188,14 @@ def why(
 
 
 def _now(e: Fields, current: bool, source: str | None, data: str | None) -> str:
-    """What a rerun of the command would do with it now."""
+    """What a rerun of the command would do with the experiment, in a sentence."""
     if source is not None and source != e["source_hash"]:
         return (
             "replaced by another experiment: the strategy's source has changed since, so these "
             "results no longer apply"
         )
     if not current:
-        return "nothing: the suite has changed since, and another experiment has replaced it"
+        return "nothing: the suite has changed since, so another experiment has replaced it"
     status = e["status"]
     if status in ENDED and data is not None and data != e["fingerprint"]:
         return (
@@ -203,7 +204,7 @@ def _now(e: Fields, current: bool, source: str | None, data: str | None) -> str:
         )
     if status in ("ok", "skipped"):
         unseen = e["fingerprint"] is not None and data is None
-        unless = ", unless its data has changed since, which `lth-bench plan` shows" * unseen
+        unless = ", unless its data has changed, which `lth-bench plan` shows" * unseen
         return f"reused: it is finished{unless}; --rerun trains it again"
     if status in ENDED:
         return f"kept as {status}; --retry {status} runs it again"
@@ -249,7 +250,7 @@ def _planned_order(con: DuckDBPyConnection, identity: str) -> int:
 
 
 def _siblings(con: DuckDBPyConnection, e: Fields) -> list[Fields]:
-    """Other experiments in its place: same suite, label, task and seed, and a common density."""
+    """Other versions of the experiment: same suite, label, task and seed, and a common density."""
     import json
 
     rows = con.execute(
@@ -280,7 +281,7 @@ def _siblings(con: DuckDBPyConnection, e: Fields) -> list[Fields]:
 
 
 def _identity(e: Fields) -> Fields:
-    """What determines the identity: the configuration and the columns beside it."""
+    """Everything that determines the experiment's id and its trainings."""
     own = ("strategy", "params", "source_hash", "densities", "controls", "torch", "device")
     return {**e["config"], **{key: e.get(key) for key in own}}
 
@@ -300,7 +301,7 @@ def _nearest(siblings: list[Fields], e: Fields, forwards: bool) -> Fields | None
 
 
 def _trainings(con: DuckDBPyConnection, identity: str, artifacts: Path) -> list[Fields]:
-    """The trainings that its tickets used, each once, and the experiment that trained it."""
+    """The trainings that its tickets used, each once, with the experiment that trained it."""
     rows = con.execute(
         """
         WITH mine AS (

@@ -1,4 +1,4 @@
-"""Boards on a terminal."""
+"""Print boards on a terminal, as aligned tables."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PIPED_WIDTH = 100
-"""Columns where the output is no terminal."""
+"""Width in columns where the output is not a terminal."""
 
 GAP = "  "
 
-LOOKS: dict[Style, str] = {
+RICH_STYLES: dict[Style, str] = {
     "": "", "best": "bold green", "good": "green", "bad": "red", "strong": "bold", "dim": "dim",
     "dense": "cyan", "warn": "yellow",
 }  # fmt: skip
 
 
 def stdout() -> Console:
-    """Standard output; without colour and 100 columns wide where it is no terminal."""
+    """Standard output; if not a terminal, without colour and `PIPED_WIDTH` columns wide."""
     from lth_bench.output.columns import Uncropped
 
     return Uncropped(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def as_text(board: Board, width: int = PIPED_WIDTH) -> str:
-    """The board as plain text, made for `width` columns."""
+    """The board as plain text, laid out for `width` columns."""
     from rich.console import Console
 
     console = Console(file=StringIO(), width=width, color_system=None, highlight=False)
@@ -45,10 +45,10 @@ def as_text(board: Board, width: int = PIPED_WIDTH) -> str:
 
 
 def print_tables(board: Board, console: Console) -> None:
-    """All tables under the headings of their groups, with their notes, and the legend below.
+    """Print all tables with headings and notes, then the legend.
 
-    Cells take their short form where a table is too wide. Lines are made here and not by rich's
-    Table, which takes a millisecond a row: 4,000 rows took 5 s, now 0.4 s.
+    Where a table is too wide, cells use their short form. Lines are formatted here and not by
+    rich's Table, which takes a millisecond per row: 5 s for 4,000 rows instead of 0.4 s.
     """
     from rich.text import Text
 
@@ -72,7 +72,7 @@ def print_tables(board: Board, console: Console) -> None:
 
 
 def _encodable(table: Table, encoding: str) -> Table:
-    """The table as a stream of this encoding shows it, so that its columns are in line there."""
+    """The table with what `encoding` lacks spelled out, so that columns stay aligned there."""
     if encoding.startswith("utf"):
         return table
 
@@ -88,21 +88,22 @@ def _encodable(table: Table, encoding: str) -> Table:
 
 
 def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
-    """Below the least width that it takes, where it is for a terminal of `narrow` columns, a row
-    becomes several lines.
+    """The lines of a table for `width` columns: in full if it fits, otherwise with short cells, and
+    then without its optional columns. If it is still wider than a terminal of `narrow` columns,
+    each row is printed as several lines (None: not a terminal, where long lines are fine).
     """
     from rich.text import Text
 
     short = False
     widths = _widths(table, short)
-    if _whole(widths) > width:
+    if _total(widths) > width:
         short = True
         widths = _widths(table, short)
-    if _whole(widths) > width and table.optional:
+    if _total(widths) > width and table.optional:
         table = _without(table, table.optional)
         widths = _widths(table, short)
     yield Text("")
-    if narrow is not None and _whole(widths) > narrow:
+    if narrow is not None and _total(widths) > narrow:
         yield from _records(table, narrow)
         yield Text("")
         return
@@ -118,8 +119,8 @@ def _lines(table: Table, width: int, narrow: int | None) -> Iterator[Text]:
 
 
 def _records(table: Table, width: int) -> Iterator[Text]:
-    """Each row as its first cell, which those below share where theirs is empty, and the others
-    behind their headings.
+    """Each row as several lines: its first cell as a heading, which the rows below share if their
+    first cell is empty, then each other cell after the name of its column.
     """
     from rich.text import Text
 
@@ -129,12 +130,12 @@ def _records(table: Table, width: int) -> Iterator[Text]:
         first, *rest = _texts(line, short=True)
         if first.strip():
             head = f"{table.header[0]} {first.strip()}"
-            yield Text(head.strip(), style=LOOKS[line[0].style] or "bold")
+            yield Text(head.strip(), style=RICH_STYLES[line[0].style] or "bold")
         for text in records(zip(table.header[1:], rest, strict=True), width):
             yield Text(text)
 
 
-def _whole(widths: Sequence[int]) -> int:
+def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
@@ -171,7 +172,7 @@ def _styled(line: Line, texts: Sequence[str]) -> Text:
 
     parts: list[str | tuple[str, str]] = []
     for text, cell in zip(texts, line, strict=True):
-        part = (text, LOOKS[cell.style])
+        part = (text, RICH_STYLES[cell.style])
         parts += [GAP, part] if parts else [part]
     found = Text.assemble(*parts)
     found.rstrip()

@@ -1,8 +1,9 @@
-"""How small a difference so many seeds can show, and how many seeds a difference needs.
+"""Power of the paired t-test: the smallest difference that n seeds detect, and the seeds that a
+difference needs.
 
-Both speak of the two-sided paired t-test and of finding the difference with its right sign, as
-R's `power.t.test` does. The spread is the observed one; the effect is one that matters, never
-the observed mean, which would only say the p-value again (Hoenig & Heisey, 2001).
+Both are for the two-sided test and count only differences found with the right sign, as R's
+`power.t.test` does. The spread is the observed one; the effect is one that matters, never the
+observed mean, with which power would only restate the p-value (Hoenig & Heisey, 2001).
 """
 
 from __future__ import annotations

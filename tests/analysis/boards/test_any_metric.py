@@ -67,7 +67,7 @@ def test_a_loss_ranks_the_lowest_first_and_who_lost_a_seed_last(con: Any) -> Non
 def test_a_plugins_metric_is_taken_to_be_better_the_larger(con: Any) -> None:
     assert ranks(con, "signs", 0.2) == {"imp": 1, "one_shot": 2, "snip": 3}
     board = leaderboard(con, Question(metric="signs"))
-    assert "higher is better (taken for granted)" in board.legend
+    assert "higher is better (assumed)" in board.legend
     assert "in points" not in board.legend
 
 

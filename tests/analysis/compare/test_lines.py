@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lth_bench.analysis.compare.gate import refused
+from lth_bench.analysis.compare.gate import gate_failures
 from lth_bench.analysis.compare.lines import Options, across, compare
 from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.measures import measure
@@ -85,7 +85,7 @@ def test_who_lost_a_seed_is_neither_better_nor_equivalent(sample, lost_a, lost_b
 
 def test_a_density_that_b_cannot_reach(sample):
     (found,) = lines([sample("old", 0.5, A)], [sample("new", 0.5, {}, skipped=[0, 1, 2])])
-    assert found.text == "B cannot reach it on 3 of 3 seeds"
+    assert found.text == "B cannot reach the density on 3 of 3 seeds"
     assert (found.interval, found.a, found.regressed) == (None, None, True)
 
 
@@ -161,13 +161,13 @@ def test_a_lost_seed_is_the_worst_that_can_happen_on_a_task(tasks):
 )
 def test_gates(tasks, gate, failing):
     # equal differences have no spread: worse, equal, better by much, worse by less than the margin
-    found = refused([gate], tasks(-0.1, 0.0, 0.1, -0.001), {})
+    found = gate_failures([gate], tasks(-0.1, 0.0, 0.1, -0.001), {})
     assert [text.split("/")[0] for text in found] == failing
     assert all(text.endswith(f"({gate})") for text in found)
 
 
 def test_a_gate_names_the_line(tasks):
-    (text,) = refused(["worse", "not-better"], tasks(0.1, lost=[3]), {})
+    (text,) = gate_failures(["worse", "not-better"], tasks(0.1, lost=[3]), {})
     assert text == "m0/d/r at density 50.00%: B lost 1 of 4 seeds (worse, not-better)"
 
 

@@ -98,8 +98,8 @@ def test_a_configuration(con):
 @pytest.mark.parametrize(
     ("rev", "message"),
     [
-        ("xyz", r"no revision of 'imp' begins with 'xyz'; there are runs run0, run1, run2; "),
-        ("run", r"imp@run is ambiguous: run run0, run run1, run run2; give more of one of them"),
+        ("xyz", r"no revision of 'imp' starts with 'xyz'; there are runs run0, run1, run2; "),
+        ("run", r"imp@run is ambiguous: run run0, run run1, run run2; give more characters of one"),
         (
             "sss2",
             r"source sss2 has several results for one seed and density; name one of runs run1",

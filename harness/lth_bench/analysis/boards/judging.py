@@ -135,15 +135,15 @@ class Words:
         return Cell(text, style, short=short)
 
     def legend(self, against: str) -> str:
-        """What they mean."""
+        """The meaning of the columns `verdict` and `detects`; `against` names the baseline."""
         return (
             f"verdict, from the differences to {against}: {self.better} or {self.worse} where a "
             f"paired t-test shows it at 95% (<{self.margin}: though by less than the margin of "
             f"{self.margin}{self.unit}); ≈ where the difference is shown to lie within the "
             f"margin; open ~4–7 (where space is short: ~4–7): neither is shown yet; 4 seeds would "
-            f"settle it in 1 of 2 cases, 7 in 4 of 5, if the seeds to come are like those that "
-            f"there are; >100: not to be expected below 100 seeds; needs 3+: no verdict on fewer "
-            f"than three seeds. Each row stands by itself: of 20 true ties one is called "
-            f"{self.better} or {self.worse}. detects: the true difference that so many seeds show "
-            f"in 4 of 5 cases."
+            f"settle it in 1 of 2 cases, 7 in 4 of 5, if more seeds vary as these do; >100: not "
+            f"expected below 100 seeds; needs 3+: no verdict on fewer than three seeds. Rows are "
+            f"not corrected for multiple tests: of 20 true ties, about one is called "
+            f"{self.better} or {self.worse}. detects: the true difference that this many seeds "
+            f"detect with 80% power."
         )

@@ -57,7 +57,7 @@ def difference(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell
 
 
 def detects(row: BoardRow, style: Style, measure: Measure = ACCURACY) -> Cell:
-    """The true difference that so many seeds show in 4 of 5 cases."""
+    """The true difference that the row's seeds detect with 80% power."""
     size = row["detectable"]
     return Cell("" if size is None else measure.value(size), style)
 

@@ -1,1 +1,1 @@
-"""Two sides compared: strategies, databases, or revisions of one strategy."""
+"""`lth-bench compare`: two strategies, databases, or revisions of one strategy, paired by seed."""

@@ -1,4 +1,4 @@
-"""`--fail-on`: what a continuous-integration job refuses."""
+"""`--fail-on`: verdicts with which `compare` exits with an error, for continuous integration."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ GATES: dict[str, Callable[[Comparison], bool]] = {
     "not-equivalent": lambda x: bool(x.lost_a | x.lost_b) or not x.verdict.within,
     "insufficient": lambda x: x.verdict.kind in ("insufficient", "open"),
 }
-"""What --fail-on takes, and the lines that each one refuses. `worse` also refuses a line where B
-lost a seed that A has not; `not-equivalent` asks for the margin to be kept, even by the better;
-`insufficient` refuses what is open, and what has fewer than three seeds."""
+"""Values of --fail-on, and whether each fails a line. `worse` also fails where B lost a seed that A
+did not lose; `not-equivalent` fails unless the difference is shown to be within the margin, also
+where B is better; `insufficient` fails open verdicts and lines with fewer than three seeds."""
 
 
 def require_gates(names: Sequence[str]) -> None:
-    """UserError for an unknown one, before anything is read."""
+    """UserError for a name that is not in GATES, before any results are read."""
     for name in names:
         if name not in GATES:
             raise UserError(f"--fail-on: unknown verdict {name!r}{suggest(name, GATES)}")
 
 
-def refused(
+def gate_failures(
     names: Sequence[str],
     comparisons: Sequence[Sequence[Comparison]],
     tasks: dict[str, TasksVerdict],
-    gone: Sequence[str] = (),
+    missing: Sequence[str] = (),
 ) -> list[str]:
-    """Every line that one of the gates refuses, in words; every gate refuses what is `gone` from B.
+    """One message for every line that fails a gate of `names`; every gate fails on what is
+    `missing` from B.
 
-    The lines across tasks count for `worse` only: two tasks can never be enough to be better.
+    Lines across tasks are checked against `worse` only: with two tasks no test could show `better`.
     """
-    found = [f"{name}: only A has it ({', '.join(names)})" for name in gone if names]
+    found = [f"{name}: missing in B ({', '.join(names)})" for name in missing if names]
     for block in comparisons:
         for x in block:
             failing = [name for name in names if GATES[name](x)]

@@ -1,4 +1,4 @@
-"""One line of a comparison: B against A at one density, or over all of a task's."""
+"""One line of a comparison: B − A at one density of a task, or averaged over its densities."""
 
 from __future__ import annotations
 
@@ -24,63 +24,70 @@ from lth_bench.stats.verdict import short_outlook
 
 @dataclass(frozen=True)
 class Options:
-    """How to compare."""
+    """Metric, equivalence margin and kind of interval."""
 
     measure: Measure
     margin: float | None = None
-    """Absolute for fractions, relative to A's mean for all else; None: the default."""
+    """Absolute for metrics that are fractions, relative to A's mean for others; None: the
+    metric's default."""
     interval: Method = "t"
-    """What the difference is shown with. Verdicts are of the t-test."""
+    """How the shown 95% interval is computed. Verdicts always use the t-test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """B against A, from the seeds that both have."""
+    """B compared with A, over the seeds that both have. Values are in the metric's own unit;
+    accuracies are fractions in [0, 1].
+    """
 
     group: PairGroup
     density: float | None
-    """None: each seed's mean over the densities."""
+    """Target density, in (0, 1]; None: each seed's mean over the densities."""
     a: float | None
     """Mean of A over the common seeds; None where there are none."""
     b: float | None
+    """Likewise for B."""
     interval: Interval | None
-    """Of B − A."""
+    """Mean of B − A with its 95% interval; None where there are no common seeds."""
     verdict: Verdict
     lost_a: frozenset[int]
-    """Seeds that A failed on, or on which it cannot reach the density."""
+    """Seeds on which A failed or could not reach the density."""
     lost_b: frozenset[int]
+    """Likewise for B."""
     unreached: bool
-    """Whether what was lost was lost because the density cannot be reached."""
+    """Whether no seed failed, so that all lost seeds could not reach the density."""
 
     @property
     def regressed(self) -> bool:
-        """Whether B is worse, or has lost a seed that A has not."""
+        """Whether B is worse, or lost a seed that A did not lose."""
         return self.verdict.kind == "worse" or bool(self.lost_b - self.lost_a)
 
     @property
     def short(self) -> str | None:
-        """The verdict for a narrow table, where it has a shorter form: "open ~4–7"."""
+        """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
         if self.verdict.kind != "open":
             return None
         return f"open {short_outlook(self.verdict.n, self.verdict.forecast)}"
 
     @property
     def text(self) -> str:
-        """The verdict in words, and of a failure whose it is."""
+        """The verdict in words; if seeds were lost, how many on which side."""
         if self.verdict.kind != "failed":
             return self.verdict.text
-        did = "cannot reach it on" if self.unreached else "lost"
+        did = "cannot reach the density on" if self.unreached else "lost"
         of = f"of {self.verdict.planned} seeds"
         sides = (("A", self.lost_a), ("B", self.lost_b))
         return "; ".join(f"{side} {did} {len(lost)} {of}" for side, lost in sides if lost)
 
 
 def compare(group: PairGroup, options: Options) -> list[Comparison]:
-    """A line a density; where there are several, one more over all that have common seeds."""
+    """One line per density, from dense to sparse; if several have common seeds, one more line over
+    all of those.
+    """
     found = [_line(group, density, [a], [b], options) for density, (a, b) in group.pairs.items()]
-    told = [d for d, line in zip(group.pairs, found, strict=True) if line.interval is not None]
-    if len(told) > 1:
-        a, b = ([group.pairs[d][side] for d in told] for side in (0, 1))
+    common = [d for d, line in zip(group.pairs, found, strict=True) if line.interval is not None]
+    if len(common) > 1:
+        a, b = ([group.pairs[d][side] for d in common] for side in (0, 1))
         found.append(_line(group, None, a, b, options))
     return found
 
@@ -98,7 +105,7 @@ def _line(
     everything = [*samples_a, *samples_b]
     planned = {x for s in everything for x in (*s.values, *s.lost, *s.skipped, *s.missing)}
     mean_a = _mean([a[seed] for seed in seeds]) if seeds else None
-    # a mean over densities moves by so much less
+    # the resolution of a mean over densities is finer by their number
     step = max(s.step for s in everything) / len(samples_a)
     verdict = judge(
         Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None,
@@ -123,7 +130,7 @@ def _line(
 
 
 def _values(samples: Sequence[Sample]) -> dict[int, float]:
-    """Each seed's mean over the samples, of the seeds that have them all."""
+    """Each seed's mean over the samples, for the seeds that have a value in all of them."""
     seeds = [seed for seed in samples[0].values if all(seed in s.values for s in samples)]
     return {seed: _mean([s.values[seed] for s in samples]) for seed in seeds}
 
@@ -136,34 +143,39 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-FEWEST = 2
-"""Tasks from which there is a line across them."""
+MIN_TASKS = 2
+"""Number of tasks from which on they are also compared as a whole."""
 
 
 def across(
     comparisons: Sequence[Sequence[Comparison]], measure: Measure
 ) -> dict[str, TasksVerdict]:
-    """By name of the group: signed-rank tests over the tasks' mean differences, corrected by Holm
-    for the number of names. A group is told by its last line, which is over all its densities.
+    """Signed-rank tests over the tasks' mean differences, by name of the group, with Holm's
+    correction for the number of names. Names with fewer than `MIN_TASKS` tasks are left out.
+
+    `comparisons` is what `compare` returns for each group; its last line, over all densities,
+    stands for the group.
     """
     differences: dict[str, dict[tuple[str, ...], float]] = {}
     for lines in comparisons:
         if not lines:
             continue
-        told = lines[-1]
-        group = told.group
+        overall = lines[-1]
+        group = overall.group
         task = (group.suite, group.model, group.dataset, group.recipe)
-        difference = _difference(told, measure)
+        difference = _difference(overall, measure)
         if difference is not None:
             differences.setdefault(group.name, {})[task] = difference
     several: Mapping[str, Mapping[tuple[str, ...], float]] = {
-        name: found for name, found in differences.items() if len(found) >= FEWEST
+        name: found for name, found in differences.items() if len(found) >= MIN_TASKS
     }
     return judge_tasks(several, higher=measure.higher) if several else {}
 
 
 def _difference(line: Comparison, measure: Measure) -> float | None:
-    """The mean difference; infinite where one side lost a seed that the other has."""
+    """The mean difference; infinite where one side lost a seed that the other has; None where
+    there are no common seeds.
+    """
     worst = -math.inf if measure.higher else math.inf
     if line.lost_b - line.lost_a:
         return worst

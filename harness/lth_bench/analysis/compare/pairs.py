@@ -1,4 +1,4 @@
-"""Which samples of A and B belong together."""
+"""Match the samples of A with those of B."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from lth_bench.analysis.samples import Sample
 from lth_bench.errors import NothingSelected, UserError
 
 PairKey = tuple[str, str, str, str]
-"""Suite, task, source of the ticket, and name; each "" where it does not matter."""
+"""Suite, task, source of the ticket, and name; each is "" where it need not match."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairGroup:
-    """What has the same task, and in two databases the same label: a table, or a block of one."""
+    """Matched samples of one task; if two databases are compared, of one label too."""
 
     suite: str
-    """Of A, with B's behind it where it is another."""
+    """A's suite, or `A's | B's` where they differ."""
     model: str
     dataset: str
     recipe: str
     name: str
-    """LABEL or LABEL/CONTROL where two databases are compared, otherwise ""."""
+    """LABEL or LABEL/CONTROL if two databases are compared, otherwise ""."""
     pairs: Mapping[float, tuple[Sample, Sample]]
-    """By target density, from dense to sparse: A's and B's."""
+    """A's and B's sample by target density, from dense to sparse."""
     only_a: tuple[float, ...]
-    """Densities without a counterpart."""
+    """Target densities that only A has, from dense to sparse."""
     only_b: tuple[float, ...]
+    """Target densities that only B has, from dense to sparse."""
 
 
 def groups(
@@ -39,11 +40,15 @@ def groups(
     tasks: Sequence[str] = (),
     densities: Sequence[float] = (),
 ) -> list[PairGroup]:
-    """Samples of one task, ticket source and density; in two databases also of one label.
+    """Match samples by task, source of the ticket and target density, and by label too if
+    `by_name`.
 
-    Suites of one name belong together. Where the sides share no suite, as when one side's is
-    called otherwise, the tasks alone decide. The dense run stands beside every density of a side
-    that has no other at 1. NothingSelected, with what each side has, where nothing is common.
+    Suites must match as well, unless the sides share none, as when one was renamed. A side with
+    only the dense run is matched with every density of the other side. `tasks` are patterns for
+    MODEL, MODEL/DATASET or MODEL/DATASET/RECIPE; with `densities`, only these are compared.
+
+    NothingSelected, with what each side has, if no samples or no seeds match; UserError if a label
+    is in several suites and the other side in none of them.
     """
     shared = {s.suite for s in a} & {s.suite for s in b}
     first, second = (_by_task(side, shared, by_name, tasks, densities) for side in (a, b))
@@ -52,8 +57,8 @@ def groups(
         for key in first
         if key in second and _densities(first[key], second[key])[2]
     ]
-    if densities:  # the dense run was kept to stand beside them, not to be compared with itself
-        found = [group for group in found if _asked(group.pairs, densities)]
+    if densities:  # the dense run was kept to be matched with them, not with the other dense run
+        found = [group for group in found if _selected(group.pairs, densities)]
     if not found:
         filters = [f" --task {t}" for t in tasks] + [f" --density {d:g}" for d in densities]
         raise NothingSelected(
@@ -69,22 +74,24 @@ def groups(
     return found
 
 
-def alone(a: Sequence[Sample], b: Sequence[Sample], tasks: Sequence[str] = ()) -> tuple[str, ...]:
-    """What A has and B has not, as `imp/reinit on mlp/digits/short`: gone from the newer database.
+def only_in_first(
+    a: Sequence[Sample], b: Sequence[Sample], tasks: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Labels and controls that A has and B lacks, such as `imp/reinit on mlp/digits/short`.
 
-    Only of tasks that both have: a database with fewer tasks has not lost a strategy.
+    Only on tasks that both have: a database with fewer tasks has not lost a strategy.
     """
     shared = {s.task for s in a} & {s.task for s in b}
-    there = {(s.task, s.name) for s in b}
-    gone = [
+    present = {(s.task, s.name) for s in b}
+    missing = [
         f"{s.name} on {s.task}"
         for s in a
-        if s.task in shared and (s.task, s.name) not in there
+        if s.task in shared and (s.task, s.name) not in present
         and (not tasks or any(
             fnmatchcase("/".join(s.task.split("/")[:n]), t) for t in tasks for n in (1, 2, 3)
         ))
     ]  # fmt: skip
-    return tuple(dict.fromkeys(gone))
+    return tuple(dict.fromkeys(missing))
 
 
 def _by_task(
@@ -101,7 +108,7 @@ def _by_task(
             continue
         if tasks and not any(fnmatchcase(name, task) for name in names for task in tasks):
             continue
-        if s.target_density < 1 and not _asked([s.target_density], densities):
+        if s.target_density < 1 and not _selected([s.target_density], densities):
             continue
         key = (
             s.suite if shared else "",
@@ -109,12 +116,12 @@ def _by_task(
             "" if s.source == s.task else s.source,
             s.name if by_name else "",
         )
-        place = found.setdefault(key, {})
-        other = place.setdefault(s.target_density, s)
+        by_density = found.setdefault(key, {})
+        other = by_density.setdefault(s.target_density, s)
         if other is not s:
             raise UserError(
                 f"{s.name} on {s.task} is in the suites {other.suite} and {s.suite}, and the other "
-                f"side in neither; choose with --suite, giving one suite for each side"
+                f"side is in neither; choose one suite for each side with --suite"
             )
     return found
 
@@ -137,9 +144,9 @@ def _group(name: str, a: dict[float, Sample], b: dict[float, Sample]) -> PairGro
 
 
 def _densities(a: Collection[float], b: Collection[float]) -> tuple[tuple[float, ...], ...]:
-    """Those of A alone, of B alone, and the common ones, from dense to sparse.
+    """Densities of A only, of B only, and of both, from dense to sparse.
 
-    What has only the dense run stands at every density of the other side.
+    A side with only the dense run counts as having every density of the other side.
     """
     if (set(a) == {1.0}) != (set(b) == {1.0}):
         a = b = {*a, *b} if 1.0 in a and 1.0 in b else {*a, *b} - {1.0}
@@ -148,8 +155,8 @@ def _densities(a: Collection[float], b: Collection[float]) -> tuple[tuple[float,
     )
 
 
-def _asked(found: Iterable[float], asked: Sequence[float]) -> bool:
-    """Whether one of these densities is one of those asked for; of no wish, any."""
+def _selected(found: Iterable[float], asked: Sequence[float]) -> bool:
+    """Whether one of the densities found is among those asked for, or none were asked for."""
     return not asked or any(abs(x - d) <= DENSITY_TOLERANCE * d for x in found for d in asked)
 
 
@@ -167,10 +174,10 @@ def _inventory(side: Sequence[Sample]) -> str:
         for task, found in list(by_task.items())[:4]
     ]
     if len(by_task) > 4:
-        words.append(f"{len(by_task) - 4} tasks more")
+        words.append(f"{len(by_task) - 4} more tasks")
     return ", ".join(words) or "no rows"
 
 
 def _seeds(side: Iterable[Sample]) -> str:
     seeds = sorted({seed for sample in side for seed in sample.values})
-    return ", ".join(map(str, seeds)) or "none that has ended"
+    return ", ".join(map(str, seeds)) or "no finished seed"

@@ -1,4 +1,4 @@
-"""LABEL@REV: the rows of a strategy as it was, which the views show no longer."""
+"""LABEL@REV: results of an earlier revision of a strategy, which the views no longer show."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ KINDS = {
     "config_id": "configuration",
     "git": "commit",
 }
-"""What tells revisions apart: column → word."""
+"""Columns that identify a revision, and the word for each in messages."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Where a side's rows are from: SQL with the columns of `flat`, and its parameters."""
+    """A source of rows: SQL with the columns of the table `flat`, and its parameters."""
 
     sql: str = "flat"
     given: Sequence[object] = ()
 
 
 CURRENT = Rows()
-"""The rows that count."""
+"""The rows that the views show: those of current experiments."""
 
 
 def revision(con: DuckDBPyConnection, label: str, rev: str, suites: Sequence[str]) -> Rows:
-    """The rows of `label` that belong to one revision.
+    """The rows of `label` that belong to the revision whose identifier starts with `rev`.
 
-    UserError, with a list, where no revision begins with `rev`, where several do, and where what
-    it names (such as a version) has several results for one place.
+    UserError, with a list of the revisions, if no identifier starts with `rev`, if several do, or
+    if the revision (such as a version) has several results for one seed and density.
     """
     history = files("lth_bench.analysis.compare").joinpath("revisions.sql").read_text("utf-8")
     within = "WHERE list_contains(?, suite)" if suites else ""
@@ -69,7 +69,7 @@ def revision(con: DuckDBPyConnection, label: str, rev: str, suites: Sequence[str
 
 
 def _named(combinations: list[dict[str, Any]], label: str, rev: str) -> tuple[str, str]:
-    """Column and value of the one revision that begins so."""
+    """Column and value of the only revision whose identifier starts with `rev`."""
     found: dict[tuple[str, str], list[int]] = {}
     for i, combination in enumerate(combinations):
         for column in KINDS:
@@ -80,17 +80,17 @@ def _named(combinations: list[dict[str, Any]], label: str, rev: str) -> tuple[st
     found = exact or found
     if not found:
         raise UserError(
-            f"no revision of {show(label)} begins with {show(rev)}; there are {_list(combinations)}"
+            f"no revision of {show(label)} starts with {show(rev)}; there are {_list(combinations)}"
         )
     if len({tuple(places) for places in found.values()}) > 1:
         several = ", ".join(f"{KINDS[column]} {value[:16]}" for column, value in found)
-        raise UserError(f"{label}@{rev} is ambiguous: {several}; give more of one of them")
+        raise UserError(f"{label}@{rev} is ambiguous: {several}; give more characters of one")
     return next(iter(found))
 
 
 def begins(column: str, value: str, rev: str) -> bool:
-    """Whether `rev` names this value. A commit is recorded as `git describe` says it, abbreviated
-    and perhaps after a tag; a longer hash names it too.
+    """Whether the value starts with `rev`. A commit is recorded as `git describe` prints it: short,
+    and after a tag if there is one; the hash alone and the full hash match too.
     """
     if value.startswith(rev):
         return True
@@ -130,7 +130,7 @@ def _require_single(
 
 
 def _list(combinations: Iterable[dict[str, Any]]) -> str:
-    """Every way to name these revisions, at most six of a kind."""
+    """Every identifier of these revisions, at most six of each kind."""
     words = []
     for column, word in KINDS.items():
         values = list(dict.fromkeys(str(c[column])[:12] for c in combinations if c[column]))

@@ -1,5 +1,5 @@
--- Every row ever planned of one label (the parameter), with the columns of the table `flat`: those
--- of older configurations and sources too. `fold`'s flat.sql is the same for the rows that count.
+-- Every row ever planned for one label (the parameter), of older configurations and sources too,
+-- with the columns of the table `flat`. `fold`'s flat.sql does the same for current experiments.
 (
     WITH places AS (
         SELECT *, unnest(densities) AS target_density FROM plans

@@ -1,4 +1,4 @@
-"""A comparison as tables, one a task."""
+"""Lay out a comparison as tables, one per task."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ def sheet(
     options: Options,
     notes: Sequence[str] = (),
 ) -> Board:
-    """The board; `a` and `b` are the sides' names, `notes` what must be said of them."""
+    """The comparison as a board: rows for programs, tables for people.
+
+    `a` and `b` are the names of the sides; `comparisons` what `compare` returns for each group, and
+    `tasks` what `across` returns for all of them; `notes` stand below the first table.
+    """
     measure = options.measure
     heading = f"A: {a} · B: {b} · {measure.heading}, B − A paired by seed"
     tables: list[Table] = []
@@ -110,7 +114,7 @@ def _line(x: Comparison, first: bool, measure: Measure) -> Line:
 
 
 def _difference(interval: Interval, measure: Measure) -> str:
-    """The mean ± the wider half of its interval; a bootstrap's halves differ."""
+    """The mean ± the wider half of its interval: bootstrap intervals are not symmetric."""
     text = measure.difference(interval.mean)
     if interval.low is None or interval.high is None:
         return text
@@ -119,7 +123,9 @@ def _difference(interval: Interval, measure: Measure) -> str:
 
 
 def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
-    """A task in words: overall, how many lines of each verdict, what has no counterpart."""
+    """A task in words: the overall verdict, the number of lines with each verdict, and densities
+    that only one side has.
+    """
     words = []
     group, overall = blocks[0][0].group, blocks[0][-1]
     lines = [x for block in blocks for x in block if x.density is not None]
@@ -175,15 +181,15 @@ def _across(tasks: dict[str, TasksVerdict], measure: Measure, heading: str, word
 def _legend(options: Options, tasks: bool) -> str:
     measure = options.measure
     better = "higher" if measure.higher else "lower"
-    taken = "" if measure.known else " (taken for granted of a plugin's metric)"
+    taken = "" if measure.known else " (assumed for a plugin's metric)"
     return (
         f"A, B: means over the seeds that both have. B − A: their mean difference, ± 95% "
         f"{'t' if options.interval == 't' else 'bootstrap'}-interval; {better} is better{taken}. "
         f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
         f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
-        f"interval, and the seeds that would settle it if those to come are like those that there "
-        f"are. detects: the true difference that so many seeds show in 4 of 5 cases. Each line is "
-        f"tested by itself: of 20 without a difference about one will show one. "
+        f"interval, and how many seeds would settle it if more seeds vary as these do. "
+        f"detects: the true difference that this many seeds detect with 80% power. Lines are not "
+        f"corrected for multiple tests: of 20 without a true difference, about one will show one. "
         + (BOOTSTRAP if options.interval == "bootstrap" else "")
         + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
     ).rstrip()
@@ -225,7 +231,7 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
 
 
 def _task_row(a: str, b: str, name: str, verdict: TasksVerdict, options: Options) -> dict[str, Any]:
-    """The same keys, for a line across tasks; n is the number of tasks."""
+    """A row with the same keys for the line across tasks; n is the number of tasks."""
     known = {
         "line": "across tasks",
         "a": a,

@@ -1,4 +1,4 @@
-"""Reading A and B, as the user names them, from their databases."""
+"""Parse what the user gives as A and B, and read their samples from the databases."""
 
 from __future__ import annotations
 
@@ -29,25 +29,30 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """One side of a comparison, as the user names it."""
+    """One side of a comparison, as the user gave it."""
 
     text: str
+    """What the user typed."""
     path: Path | None
-    """Its database; None is that of --results."""
+    """Database; None: that of --results."""
     label: str | None
     """None: every label that both databases have."""
     control: str = "none"
+    """Name of a control; `none` for the ticket itself."""
     revision: str | None = None
-    """Beginning of a run id, source hash, plugin version, configuration id or git commit."""
+    """Start of a run id, source hash, plugin version, configuration id or git commit."""
 
     @property
     def name(self) -> str:
-        """The text without the folders of its path."""
+        """The text, with the file name instead of the path."""
         return self.text if self.path is None else self.text.replace(str(self.path), self.path.name)
 
 
 def parse(text: str) -> Selector:
-    """A file wins over a label of its name. UserError for anything else."""
+    """Parse one of the FORMS; where a text is both a file and a label, it is the file.
+
+    UserError for any other text.
+    """
     path, rest = _split(text)
     if path is not None and rest is None:
         return Selector(text=text, path=path, label=None)
@@ -64,7 +69,7 @@ def parse(text: str) -> Selector:
 
 
 def _split(text: str) -> tuple[Path | None, str | None]:
-    """Database and the rest; either may be absent."""
+    """The database and the rest of the text; either may be absent."""
     if _is_database(text):
         return Path(text), None
     head, colon, tail = text.rpartition(":")
@@ -76,12 +81,12 @@ def _split(text: str) -> tuple[Path | None, str | None]:
 def _is_database(text: str) -> bool:
     try:
         return text.endswith(".duckdb") or Path(text).is_file()
-    except (OSError, ValueError):  # no name that a file could have
+    except (OSError, ValueError):  # not a possible file name
         return False
 
 
 TrainedWith = dict[str, dict[str, Any]]
-"""By task: how it was trained, as far as it is recorded: recipe, model, dataset."""
+"""Recorded configuration of each task: `{task: {"recipe": …, "model": …, "dataset": …}}`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Loaded:
 
     samples: list[Sample]
     experiments: frozenset[str]
-    """Ids; two sides of one database with the same ones are the same thing twice."""
+    """Ids of its experiments; if two sides of one database have the same ids, they are the same."""
     settings: TrainedWith
 
 
@@ -103,7 +108,11 @@ def load(
     suites: Sequence[str] = (),
     strategies: Sequence[str] = (),
 ) -> tuple[Loaded, Loaded]:
-    """Both sides. UserError where they cannot be compared, or are the same."""
+    """Read the samples of both sides; `results` is the database of a side that names none.
+
+    UserError if one side is a label and the other a whole database, if both are the same, or if a
+    suite, label, control, revision or metric does not exist.
+    """
     if (a.label is None) != (b.label is None):
         whole, other = (a, b) if a.label is None else (b, a)
         raise UserError(
@@ -213,7 +222,9 @@ def _settings(
 
 
 def differing(a: TrainedWith, b: TrainedWith) -> list[str]:
-    """What was trained differently on the two sides, in words: `recipe: lr 0.1 | 0.01`."""
+    """Settings that differ between the sides, one note for each task and part, such as `A and B
+    differ on mlp/digits/short, recipe: lr 0.1 | 0.01`.
+    """
     notes = []
     for task in a.keys() & b.keys():
         for part in a[task].keys() & b[task].keys():

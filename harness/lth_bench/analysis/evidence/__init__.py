@@ -1,12 +1,10 @@
-"""What each figure shows, as plain values read from the database; nothing here draws.
+"""The data behind each figure, as plain values read from the database; drawing is in `output`.
 
-`gather` reads everything at once, one query a kind for all suites and tasks: some two seconds for
-2,000 experiments. Each kind has its own module, whose function returns `{Place: [...]}`; a place
-without any is missing there, so ask with `.get(place, [])`. Empty results give empty values, and
-never an exception.
+`gather` reads everything, with one query per kind of figure for all suites and tasks: about two
+seconds for 2,000 experiments. The functions return `{Place: [...]}`; a place without data is not a
+key, so use `.get(place, [])`. Empty results give empty values, never an exception.
 
-Means and intervals (95%, Student's t) are over the seeds that ended ok; the interval is None at
-one seed.
+Means and 95% t-intervals are over the seeds that ended ok; with one seed, the interval is None.
 """
 
 from lth_bench.analysis.evidence.environment import Run, runs

@@ -1,4 +1,4 @@
-"""The runs behind the results: what to type to repeat them, and on what they ran."""
+"""The runs behind the results: their commands, machines and plugins."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """A plugin that a run had loaded."""
+    """A plugin that was loaded in a run. Texts are empty where nothing was recorded."""
 
     name: str
     group: str
+    """strategies, models, datasets or observers."""
     origin: str
+    """Distribution or file that it comes from."""
     version: str
     source_hash: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One command that a suite was run with."""
+    """One run of a suite. Texts are empty where nothing was recorded."""
 
     run_id: str
     suite: str
@@ -38,17 +40,18 @@ class Run:
     python: str
     torch: str
     recorded_at: str
-    """UTC, as 2026-11-21 14:09."""
+    """UTC, such as 2026-11-21 14:09."""
     overrides: tuple[str, ...]
+    """Changes to the suite on the command line, as KEY=VALUE."""
     environment: Mapping[str, Any]
     """Everything else that was recorded: platform, packages, cpu, git."""
     plugins: tuple[Plugin, ...]
     tickets: int
-    """Reported tickets that are shown and come from this run."""
+    """Number of current reported tickets from this run."""
 
 
 def runs(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Run]:
-    """By suite, the newest first."""
+    """The runs of the suites (default: of all), by suite, newest first."""
     columns = ("run_id", "suite", *_TEXTS)
     rows = con.execute(
         f"""
@@ -88,7 +91,7 @@ def _run(row: tuple[Any, ...]) -> Run:
 
 
 def _named(kind: type[Any], row: Sequence[Any]) -> dict[str, Any]:
-    """The fields of a dataclass, from a row that has them in order."""
+    """The values of a dataclass by field, from a row in the order of its fields."""
     return dict(zip((field.name for field in fields(kind)), row, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Everything that the figures of a task show, and what did not end ok."""
+"""Gather the data of a task's figures, and its failures."""
 
 from __future__ import annotations
 
@@ -32,24 +32,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FailureGroup(Subject):
-    """Rows of the view `failures` that share label, control, status and reason."""
+    """Failed rows that share label, control, status and reason."""
 
     status: str
     """failed, diverged, oom, timeout, skipped or interrupted."""
     reason: str
     """Empty where none was recorded."""
     rows: int
+    """Number of rows; each is a seed at a target density."""
     seeds: tuple[int, ...]
+    """Ascending."""
     densities: tuple[float, ...]
-    """From dense to sparse."""
+    """Target densities, from dense to sparse."""
     experiment_id: str
-    """One of them, for `lth-bench show`."""
+    """One of the experiments, for `lth-bench show`."""
 
 
 def failures(
     con: DuckDBPyConnection, suites: Sequence[str] = ()
 ) -> dict[Place, list[FailureGroup]]:
-    """Failures before what could not be reached, most rows first. Planned rows are no failures."""
+    """Failures by task, largest groups first, skipped ones last. A planned row is not a failure."""
     rows = con.execute(
         f"""
         {WHO},
@@ -74,25 +76,31 @@ def failures(
 
 @dataclass(frozen=True, kw_only=True)
 class TaskEvidence:
-    """What is known of one task of one suite. Lists are empty where there is nothing."""
+    """The data of all figures of one task of a suite. Lists are empty where nothing is known."""
 
     place: Place
     measure: Measure
     """The metric that figures show against density and cost."""
     density: Mapping[Metric, list[Series]]
-    """By metric: `measure` and METRICS."""
+    """A metric against density, for `measure` and METRICS."""
     pareto: list[Point]
+    """`measure` against training cost."""
     kept: list[LayersKept]
+    """Fraction kept of each layer."""
     learning: list[LearningCurve]
     distances: list[DistanceMatrix]
+    """Distances between the masks of a search."""
     weights: list[LayerWeights]
+    """Histograms of surviving weights."""
     failures: list[FailureGroup]
 
 
 def gather(
     con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure = ACCURACY
 ) -> list[TaskEvidence]:
-    """The evidence of every task of the suites (none: of all), in order; also of bare plans."""
+    """The data of every task of the suites (default: of all), by suite and task; also of tasks that
+    are planned and not yet run. UnknownName if the metric does not exist.
+    """
     metrics = dict.fromkeys([measure.name, *METRICS])
     density = {metric: density_series(con, metric, suites) for metric in metrics}
     pareto = pareto_points(con, suites, measure.name)

@@ -1,4 +1,4 @@
-"""Learning curves."""
+"""Learning curves: validation accuracy and loss against the training step."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve(Subject):
-    """One label or control at one density; the tuples are as long, by step."""
+    """One label or control at one density; all tuples have one entry per evaluation, by step."""
 
     target_density: float
+    """In (0, 1]."""
     n: int
-    """Seeds behind every point."""
+    """Number of seeds in every mean."""
     step: tuple[int, ...]
+    """Optimizer steps, from 0."""
     val_accuracy: tuple[float, ...]
+    """Mean validation accuracy, a fraction in [0, 1]."""
     low: tuple[float | None, ...]
-    """Interval of the validation accuracy."""
+    """95% t-interval of the validation accuracy; None at one seed."""
     high: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
+    """Mean over the seeds with a finite loss; None where there are none."""
 
 
 def learning_curves(
     con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 4, points: int = 100
 ) -> dict[Place, list[LearningCurve]]:
-    """From dense to sparse, then by label; dense first.
+    """Learning curves by task, from dense to sparse and then by label.
 
-    Of each task, the dense run and at most `densities` densities, evenly spread over those that
-    were reached, the sparsest included; at most `points` evaluations a curve, first and last
-    included. Steps at which some of the seeds were not evaluated are left out.
+    For each task, the dense run and at most `densities` densities, evenly spaced among those
+    reached, including the sparsest; at most `points` evaluations per curve, including the first and
+    the last. Steps at which not all seeds were evaluated are left out.
     """
     rows = con.execute(
         f"""

@@ -1,4 +1,4 @@
-"""What masks keep: fractions of layers, surviving weights, distances between masks."""
+"""Masks: fractions kept per layer, histograms of surviving weights, distances between masks."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LayersKept(Subject):
-    """One label at one density; the tuples are as long, from input to output."""
+    """One label at one density; all tuples have one entry per layer, from input to output."""
 
     target_density: float
+    """In (0, 1]."""
     layers: tuple[str, ...]
     total: tuple[int, ...]
-    """Weights of the layer."""
+    """Number of weights in each layer."""
     kept: tuple[float, ...]
-    """Fraction kept, mean over the seeds."""
+    """Fraction kept of each layer, in [0, 1], mean over the seeds."""
     n: int
+    """Number of seeds."""
 
 
 def layers_kept(
     con: DuckDBPyConnection, suites: Sequence[str] = ()
 ) -> dict[Place, list[LayersKept]]:
-    """By label, from dense to sparse; without dense, which keeps all, and without controls."""
+    """Fractions kept by task, label and density, from dense to sparse. The dense run, which keeps
+    all weights, and controls are left out.
+    """
     rows = con.execute(
         f"""
         {WHO},
@@ -63,32 +67,36 @@ def layers_kept(
 
 
 BINS = 64
-"""Bins of every recorded histogram."""
+"""Number of bins of every recorded histogram."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerWeights(Subject):
-    """One layer of one label at one density: both histograms in the same 64 bins."""
+    """Surviving weights of one layer of one label at one density, as two histograms with the same
+    bins.
+    """
 
     target_density: float
+    """In (0, 1]."""
     layer: str
     reach: float
     """The bins divide [−reach, reach] evenly."""
     start: tuple[int, ...]
-    """Survivors by bin as their training began, summed over the seeds."""
+    """[BINS]: weights per bin before training, summed over the seeds."""
     end: tuple[int, ...]
-    """After it."""
+    """[BINS]: weights per bin after training."""
     n: int
-    """Seeds."""
+    """Number of seeds."""
 
 
 def weight_histograms(
     con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 3, layers: int = 6
 ) -> dict[Place, list[LayerWeights]]:
-    """By label, from dense to sparse, from input to output; without controls.
+    """Histograms by task, label, density (from dense to sparse) and layer (from input to output),
+    without controls.
 
-    At most `densities` densities as for learning curves, dense besides, and at most `layers`
-    layers, evenly spread from the first to the last.
+    For each task, the dense run and at most `densities` densities, chosen as for learning curves,
+    and at most `layers` layers, evenly spaced from the first to the last.
     """
     rows = con.execute(
         f"""
@@ -133,7 +141,8 @@ def weight_histograms(
 
 
 _SUMS = "[" + ", ".join(f"CAST(sum(counts[{i}]) AS BIGINT)" for i in range(1, BINS + 1)) + "]"
-"""Bin by bin; unnesting the lists instead takes five times as long (140,000 lists)."""
+"""SQL that adds histograms bin by bin; unnesting the lists takes five times as long (for 140,000).
+"""
 
 
 def _merged(**fields: Any) -> LayerWeights:
@@ -145,9 +154,10 @@ def _merged(**fields: Any) -> LayerWeights:
 
 
 def merged(histograms: Iterable[tuple[float, Sequence[int]]], reach: float) -> tuple[int, ...]:
-    """Histograms (reach, counts) as one over [−reach, reach], which none of them exceeds.
+    """Add histograms, given as (reach, counts [BINS]), into one [BINS] over [−reach, reach].
 
-    Reaches are powers of two, so that every wider bin is a whole number of narrower ones.
+    `reach` is at least the largest of theirs. Reaches are powers of two, so every wider bin is a
+    whole number of narrower ones, and the sum is exact.
     """
     total = [0] * BINS
     for own, counts in histograms:
@@ -159,25 +169,27 @@ def merged(histograms: Iterable[tuple[float, Sequence[int]]], reach: float) -> t
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceMatrix(Subject):
-    """One search."""
+    """Distances between the masks that one search drew, as Early-Bird does."""
 
     target_density: float
+    """In (0, 1]."""
     seed: int
     steps: tuple[int, ...]
-    """The n moments at which the masks were made."""
+    """[n]: optimizer steps after which the masks were drawn."""
     values: tuple[tuple[float, ...], ...]
     """[n][n]: fraction of differing bits, in [0, 1]."""
     threshold: float | None
-    """Distance at which masks count as settled, where the suite sets it."""
+    """Distance below which masks count as settled; None where the suite does not set it."""
 
 
 def distance_matrices(
     con: DuckDBPyConnection, suites: Sequence[str] = (), densities: int = 4, moments: int = 64
 ) -> dict[Place, list[DistanceMatrix]]:
-    """By label, from dense to sparse: of the lowest seed that has one.
+    """Mask distances by task, label and density (from dense to sparse), of the lowest seed that
+    recorded them.
 
-    At most `densities` densities as for learning curves, and at most `moments` steps, evenly
-    spread, first and last included.
+    For each task, at most `densities` densities, chosen as for learning curves, and at most
+    `moments` steps, evenly spaced from the first to the last.
     """
     rows = con.execute(
         f"""

@@ -23,37 +23,40 @@ METRICS: tuple[Metric, ...] = (
     "early_stop_step",
     "generalisation_gap",
 )
-"""Those of every report: fractions, and `early_stop_step` in steps."""
+"""Metrics in every report: fractions in [0, 1], and `early_stop_step` in steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series(Subject):
-    """One line of such a figure; all tuples are as long, from dense to sparse.
+    """A metric of one label or control; all tuples have one entry per density, from dense to
+    sparse.
 
-    Densities where no seed ended ok are left out. The dense run has the single x of 1.0.
+    Densities at which no seed ended ok are left out. The dense run has the single density 1.0.
     """
 
     x: tuple[float, ...]
     """Target densities, in (0, 1]."""
     density: tuple[float, ...]
-    """Densities reached, means."""
+    """Densities reached, mean over the seeds, in (0, 1]."""
     mean: tuple[float, ...]
+    """Means of the metric, in its own unit."""
     low: tuple[float | None, ...]
+    """95% t-intervals of the means; None at one seed."""
     high: tuple[float | None, ...]
     n: tuple[int, ...]
-    """Seeds that ended ok and have the metric."""
+    """Number of seeds that ended ok and have the metric."""
     planned: tuple[int, ...]
-    """Seeds planned."""
+    """Number of planned seeds."""
     lost: tuple[int, ...]
-    """Seeds that failed or diverged."""
+    """Number of seeds that failed or diverged."""
 
 
 def density_series(
     con: DuckDBPyConnection, metric: str = "test_accuracy", suites: Sequence[str] = ()
 ) -> dict[Place, list[Series]]:
-    """One series a label and control, dense first.
+    """One series for each label and control of a task, the dense run first.
 
-    `metric` is a column of `tickets_flat`, `generalisation_gap`, or one that a plugin reports;
+    `metric` is a column of `tickets_flat`, `generalisation_gap`, or a metric that a plugin reports;
     UnknownName for any other. Means and intervals are those of the leaderboard.
     """
     name = quoted(measured(con, metric).name)
@@ -86,27 +89,31 @@ def density_series(
 
 @dataclass(frozen=True, kw_only=True)
 class Point(Subject):
-    """One label at one density."""
+    """One label at one density: its cost and its metric."""
 
     target_density: float
+    """In (0, 1]."""
     x: float
-    """FLOPs of search and training, pruned weights free, as a multiple of the dense run's."""
+    """FLOPs of search and training without pruned weights, as a multiple of the dense run's."""
     mean: float
-    """Of the metric."""
+    """Mean of the metric, in its own unit."""
     low: float | None
+    """95% t-interval of the mean; None at one seed."""
     high: float | None
     n: int
+    """Number of seeds."""
     on_front: bool
-    """Nothing is both cheaper and better. A row that lost a seed is never on the front."""
+    """Whether no other point is both cheaper and better; False if a seed was lost."""
 
 
 def pareto_points(
     con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = "test_accuracy"
 ) -> dict[Place, list[Point]]:
-    """Every ticket and the dense run, controls apart; by label, from dense to sparse.
+    """One point for the dense run and for each label at each density, by task and label, from dense
+    to sparse, without controls.
 
-    Means, intervals and costs are those of the leaderboard by the metric, the front that of the
-    macro `pareto_of`.
+    Means, intervals and costs are those of the metric's leaderboard; the front is that of the macro
+    `pareto_of`. UnknownName if the metric does not exist.
     """
     name = quoted(measured(con, metric).name)
     rows = con.execute(

@@ -1,4 +1,4 @@
-"""What a figure is about: a task of a suite, the labels on it, and the densities shown."""
+"""The tasks, labels and densities that figures show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Task(NamedTuple):
-    """A model on a dataset under a recipe, as the suite writes them."""
+    """A model, a dataset and a recipe, by their names in the suite."""
 
     model: str
     dataset: str
@@ -29,7 +29,7 @@ class Task(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A task of a suite: what every figure is about."""
+    """A task of a suite; each figure is about one."""
 
     suite: str
     task: Task
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 
 
 def places(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Place]:
-    """Every task of the suites asked for (none: of all), planned or run, in order."""
+    """Every task of the suites (default: of all), planned or run, by suite and task."""
     found = sorted(_numbered(con).values())
     return [place for place in found if not suites or place.suite in suites]
 
@@ -52,10 +52,10 @@ def by_place(
     kind: type[T],
     make: Callable[..., T] | None = None,
 ) -> dict[Place, list[T]]:
-    """A dataclass's instance of every row, or what `make` makes of its fields; by place, in order.
+    """An instance of the dataclass `kind` for every row, grouped by place, in the rows' order.
 
-    A row is the number of its task, then the dataclass's fields in their order. Lists, as DuckDB
-    returns them, become tuples.
+    A row is the number of its task, then the values of the dataclass's fields in their order. Lists
+    become tuples. `make`, called with the fields by name, is used instead of `kind` if given.
     """
     numbered = _numbered(con)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def by_place(
 
 
 def _numbered(con: DuckDBPyConnection) -> dict[int, Place]:
-    """The places by the number that the column `task` has for them."""
+    """The places by their number in the column `task`."""
     rows = con.execute("SELECT task, suite, model, dataset, recipe FROM tasks").fetchall()
     return {number: Place(suite, Task(*task)) for number, suite, *task in rows}
 
@@ -82,16 +82,17 @@ class Subject:
     control: str
     """`none` for the ticket itself."""
     source: str
-    """Where the ticket was found, if on another task: what that differs in, such as `mnist`."""
+    """For a ticket found on another task, the parts of that task that differ, such as `mnist`;
+    otherwise empty."""
 
     @property
     def name(self) -> str:
-        """LABEL or LABEL/CONTROL, and where it is from if transferred."""
+        """LABEL or LABEL/CONTROL, with the source task of a transferred ticket."""
         return display_name(self.label, self.control, self.source)
 
     @property
     def is_dense(self) -> bool:
-        """Whether this is the unpruned network: a horizontal line to compare with."""
+        """Whether this is the unpruned network, drawn as a horizontal line."""
         return self.strategy == "dense"
 
 
@@ -110,17 +111,17 @@ WITH who AS (
     WHERE ? IS NULL OR list_contains(?::VARCHAR[], t.suite)
 )
 """
-"""Begins a query: every cell's task and Subject, and `place`, its place in legends: dense first,
-each ticket before its controls. Takes `asked(suites)` as its parameters."""
+"""Start of a query, with the table `who`: each cell's task and Subject, and `place`, its position
+in legends: dense first, each ticket before its controls. Its parameters are `asked(suites)`."""
 
 
 def asked(suites: Sequence[str]) -> list[list[str] | None]:
-    """Parameters of WHO; none is all suites."""
+    """Parameters of a query that starts with WHO; no suites are all suites."""
     return [list(suites) or None] * 2
 
 
 def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subject]:
-    """Every label and control planned in the suites (none: all), in the order of legends."""
+    """Every label and control planned in the suites (default: all), in the order of legends."""
     rows = con.execute(
         f"""
         {WHO}
@@ -133,9 +134,9 @@ def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subjec
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most `most` ≥ 1 of the items, evenly spread; first and last included.
+    """At most `most` ≥ 1 of the items, evenly spaced from the first to the last.
 
-    The last alone where one is asked for: of densities from dense to sparse, the sparsest.
+    With `most` = 1 the last: of densities from dense to sparse, the sparsest.
     """
     if len(items) <= most:
         return list(items)
@@ -145,18 +146,18 @@ def spread(items: Sequence[T], most: int) -> list[T]:
 
 
 def is_spread(most: int, i: str = "i", m: str = "m") -> str:
-    """`spread` in SQL: whether the row numbered i, from 0, of m is one of those."""
+    """SQL condition: whether `spread` selects item i (from 0) of m items."""
     if most == 1:
         return f"{i} = {m} - 1"
-    # i is j · (m − 1) // (most − 1) for some j if it is for the smallest j that reaches it
+    # i = j · (m − 1) // (most − 1) for some j if it holds for the smallest j that reaches i
     j = f"(({i} * {most - 1} + {m} - 2) // ({m} - 1))"
     return f"({m} <= {most} OR {j} * ({m} - 1) // {most - 1} = {i})"
 
 
 def shown(densities: int) -> str:
-    """Begins a query as WHO does, with `shown`: who's cells at the densities to be shown.
+    """Start of a query as WHO, with the table `shown`: the cells of `who` at the shown densities.
 
-    Of each task, the dense run and at most `densities` of those that tickets reached.
+    For each task, those are the dense run and at most `densities` densities that tickets reached.
     """
     return f"""
     {WHO},

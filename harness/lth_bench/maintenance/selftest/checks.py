@@ -18,7 +18,7 @@ from lth_bench.training.engine.layouts import Layout
 STEPS = {"lenet_300_100": 20, "conv_bn": 10}
 """Steps of the compared trainings: few, so that rounding errors stay small."""
 IMAGES = 2000
-COMPANY = 3
+COHORT_SIZE = 3
 """Members of the stacked cohort."""
 MemberValues = Sequence[dict[str, Tensor]]
 
@@ -31,7 +31,7 @@ def strict() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         yield noted
     texts = list(dict.fromkeys(str(w.message) for w in found))
-    # an operation without a deterministic version is not a fault of the device
+    # an operation without a deterministic version is not the device's fault
     noted += [t for t in texts if "deterministic" in t or not _alarming(t)]
     if alarming := [t for t in texts if t not in noted]:
         raise RuntimeError(f"warned: {'; '.join(alarming)}")
@@ -67,14 +67,14 @@ def capture(device: str) -> dict[str, Any]:
 
 
 def agreement(device: str, name: str) -> dict[str, Any]:
-    """Relative difference of trainings that differ only in how they are computed: CUDA graphs
-    against eager execution (`eager`), every way of stacking against training alone (`stacked`), and
-    the device against the CPU (`cpu`).
+    """Relative differences between trainings that are computed in different ways: CUDA graphs and
+    eager execution (`eager`), each way of stacking and training alone (`stacked`), the device and
+    the CPU (`cpu`). None where a comparison does not apply.
     """
     with strict() as noted:
         bench = small(name, device)
         steps = STEPS[name]
-        start = [dict(r.values) for r in bench.requests(COMPANY, 1)]
+        start = [dict(r.values) for r in bench.requests(COHORT_SIZE, 1)]
         alone = _alone(bench, bench.layout(1), steps)
         found: dict[str, Any] = {"steps": steps, "eager": None, "stacked": {}, "cpu": None}
         if bench.device.type == "cuda":
@@ -86,9 +86,9 @@ def agreement(device: str, name: str) -> dict[str, Any]:
             cpu = small(name, "cpu")
             found["cpu"] = apart(alone, _alone(cpu, cpu.layout(1), steps), start)
         for way in ways(bench):
-            together = bench.trained(bench.layout(COMPANY, way), steps)
+            together = bench.trained(bench.layout(COHORT_SIZE, way), steps)
             found["stacked"][way] = apart(together, alone, start)
-        masks = [request.mask.items_by_key() for request in bench.requests(COMPANY, 1)]
+        masks = [request.mask.items_by_key() for request in bench.requests(COHORT_SIZE, 1)]
         found["pruned_zero"] = all(
             not bool(values[key][~kept.cpu()].any())
             for values, mask in zip(alone, masks, strict=True)
@@ -120,7 +120,7 @@ def _alone(bench: Bench, layout: Layout, steps: int) -> MemberValues:
     from lth_bench.training.pending_fit import PendingFit
 
     found = []
-    for request in bench.requests(COMPANY, steps):
+    for request in bench.requests(COHORT_SIZE, steps):
         asked = PendingFit(request)
         Cohort(layout, [[asked]]).run()
         if asked.error is not None:
@@ -131,8 +131,8 @@ def _alone(bench: Bench, layout: Layout, steps: int) -> MemberValues:
 
 
 def apart(some: MemberValues, others: MemberValues, start: MemberValues) -> float:
-    """Distance between trained values divided by the distance that training moved them: the largest
-    over the members. About 1 for unrelated values.
+    """Distance between trained values, divided by how far training moved them; the largest over the
+    members. Near 0 if they agree, about 1 for unrelated values.
     """
     found = 0.0
     for a, b, s in zip(some, others, start, strict=True):

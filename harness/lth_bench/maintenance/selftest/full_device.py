@@ -1,4 +1,4 @@
-"""Train a cohort that does not fit into memory: the engine halves it until it does."""
+"""Train a cohort that does not fit into memory, to check that the engine halves it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lth_bench.maintenance.selftest.net import ADAM, MNIST, Net, made
 SIZE = 8
 """Members of the cohort that does not fit."""
 STEPS = 5
-ROOM = 0.5
-"""Share of the memory needed by a cohort of `SIZE` that it gets."""
+MEMORY_SHARE = 0.5
+"""Share of the memory that a cohort of `SIZE` needs and is given."""
 
 
 def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
     """Train with all of the memory, then with half of what that needed, so that the engine halves
     the cohort. The network has two layers of `hidden` units.
 
-    The limit is torch's limit for this process, which does not affect other processes. Returns the
-    cohort sizes and the relative difference of the results.
+    The limit is torch's limit for this process and does not affect others. Returns the cohort sizes
+    (`size`, `halved`), the relative difference of the results (`apart`), and memory in bytes.
     """
     from lth_bench.models.mlp import MLP
 
@@ -39,7 +39,7 @@ def halving(device: str, hidden: int = 1024) -> dict[str, Any]:
         needed = free["peak"] - free["before"]
         total = torch.cuda.get_device_properties(where).total_memory
         held = _held(where)
-        limit = held + ROOM * needed
+        limit = held + MEMORY_SHARE * needed
         torch.cuda.set_per_process_memory_fraction(limit / total, where)
         try:
             tight = _trained(net, device, Path(folder) / "tight")

@@ -30,11 +30,11 @@ class Net:
     """[C, H, W] of an image."""
     recipe: Recipe
     epoch: int = 0
-    """Training images in an epoch, where the time of an epoch is reported."""
+    """Training images in an epoch, to report the time of an epoch; 0: not reported."""
     evaluated: bool = False
     """Whether timings include the evaluations on the validation split."""
     cpu_batch: int = 128
-    """Batch size on a CPU; smaller for networks where a step would take seconds."""
+    """Largest batch size on a CPU; smaller for networks whose steps would take seconds."""
     classes: int = 10
 
     def build(self) -> nn.Module:
@@ -43,8 +43,8 @@ class Net:
         return module
 
     def on(self, device: str) -> Net:
-        """The network as it is trained there: on a GPU, convolutional networks under autocast to
-        bfloat16; on a CPU, with `cpu_batch`.
+        """The network with its recipe for the device: on a GPU that supports it, convolutional
+        networks use autocast to bfloat16; on a CPU, batches have at most `cpu_batch` images.
         """
         recipe = self.recipe
         if device == "cpu":
@@ -60,7 +60,7 @@ def has_bfloat16(device: str) -> bool:
 
 
 LONG = 1_000_000
-"""Steps of a recipe where the measurement decides how many are taken."""
+"""Steps of a recipe whose training ends with the measurement, long before."""
 ADAM = Recipe(
     optimizer="adam", lr=1.2e-3, batch_size=128, steps=LONG, val_size=1000, eval_every=LONG
 )
@@ -80,13 +80,13 @@ MADE: dict[str, Callable[[], Net]] = {
         name="conv_bn", model=ConvBN(), shape=CIFAR, recipe=SGD, epoch=50_000, cpu_batch=32
     ),
 }
-"""A fully connected network, a convolutional one, and a small one with batch norm, for which
-rounding grows slowly.
+"""A fully connected network, a convolutional one, and a small one with batch norm in which rounding
+errors grow slowly.
 """
 
 
 def made(shape: tuple[int, int, int], size: int, test_size: int = 10_000) -> Arrays:
-    """Synthetic images that can be classified: a smooth pattern for each class, with noise."""
+    """Synthetic images [size, *shape] that can be classified: a pattern per class, plus noise."""
     draws = torch.Generator().manual_seed(0)
     coarse = torch.rand(10, shape[0], 4, 4, generator=draws)
     patterns = torch.nn.functional.interpolate(coarse, shape[1:], mode="bilinear")

@@ -28,8 +28,8 @@ def steady(
 ) -> tuple[int, float]:
     """A number of steps that takes at least half of `seconds`, and the seconds that it took.
 
-    The next guess uses the whole time of the last one, never a difference of times, which could be
-    zero or negative: so a wrong clock gives too few steps rather than a million.
+    Each guess is based on the total time of the one before, never on a difference of times, which
+    could be zero or negative: so a wrong clock gives too few steps rather than a million.
     """
     steps = first
     while True:
@@ -114,7 +114,7 @@ def memory(device: torch.device) -> dict[str, int | None]:
 
 
 def _issued(step: Callable[[int], object], layout: Layout, times: int) -> tuple[float, float]:
-    """Seconds until `times` steps are issued, and until they are done."""
+    """Seconds until `times` steps are issued, and until they are computed."""
 
     def steps() -> None:
         for done in range(times):

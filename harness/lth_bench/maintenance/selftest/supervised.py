@@ -1,9 +1,9 @@
-"""Steps that may raise, hang or kill their process: each has a deadline, and the others still run.
+"""Run steps that may raise, hang or kill their process, each with a deadline.
 
-`run` starts a child process and asks it for one step after the other; `serve` is the child's side.
-A step that is late is killed with its child, and the next steps get a new child, as they do after
-an error that leaves CUDA unusable. Both sides exchange JSON, one object a line, in which NaN and
-infinity are numbers.
+`run` starts a child process and sends it one step after another; `serve` runs in the child. If a
+step is late, its child is killed, and the next step gets a new child, as it does after an error
+that leaves CUDA unusable. Both sides exchange JSON, one object per line, with NaN and infinity as
+numbers.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from lth_bench.errors import out_of_memory
 
 START = 120.0
 """Seconds for a child to import what it needs; the first import from a cold disk is slow."""
-LEAVE = 5.0
-"""Seconds for a child to end after it is asked to or killed."""
+END = 5.0
+"""Seconds for a child to end after it is told to or killed."""
 TAIL = 2000
 """Characters of a dead child's stderr that are kept."""
 
@@ -66,17 +66,17 @@ class StepResult:
         return asdict(self)
 
 
-Hear = Callable[[StepResult], None]
+OnResult = Callable[[StepResult], None]
 
 
 def run(
     command: Sequence[str],
     steps: Sequence[Step],
-    hear: Hear = lambda _: None,
+    on_result: OnResult = lambda _: None,
     until: float = float("inf"),
     start: float = START,
 ) -> list[StepResult]:
-    """Run the steps in a child started by `command`. Every result goes to `hear` at once.
+    """Run the steps in a child started by `command`. Every result is passed to `on_result` at once.
 
     Nothing runs beyond `until`, on `time.monotonic`'s clock: the running step is killed as late and
     the remaining ones are left out. Never raises because of a child.
@@ -105,7 +105,7 @@ def run(
                     error=result.error,
                 )
             results.append(result)
-            hear(result)
+            on_result(result)
     finally:
         if child is not None:
             child.end()
@@ -143,7 +143,7 @@ class _Child:
         self._lines.put(None)
 
     def ask(self, step: Step, start: float, until: float) -> StepResult:
-        """Run a step in the child."""
+        """Run a step in the child, and wait for its result."""
         if not self._ready:
             answer = self._next(start, until)
             if not answer:
@@ -180,7 +180,7 @@ class _Child:
         how = self._unborn
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(LEAVE)
+                self.process.wait(END)
             how = ending(self.process.returncode)
         said = self._tail()
         return StepResult(
@@ -204,19 +204,19 @@ class _Child:
                 self.process.stdin.close()  # asks it to end
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if not self.spent:
-                    self.process.wait(LEAVE)
+                    self.process.wait(END)
             with contextlib.suppress(OSError):  # its own children too
                 if hasattr(os, "killpg"):
                     os.killpg(self.process.pid, signal.SIGKILL)
                 else:
                     self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(LEAVE)
+                self.process.wait(END)
         self._said.close()
 
 
 def ending(code: int | None) -> str:
-    """How a process ended, by its exit code."""
+    """How a process ended, in words, from its exit code."""
     if code is None:
         return "does not end"
     if code < 0:
@@ -230,7 +230,7 @@ LINES = 12
 
 
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
-    """Run the requested steps until the input ends. Functions return JSON-able values."""
+    """Run the requested steps until the input ends; `functions` return JSON-able values."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # a library's output on stdout is not an answer
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -252,14 +252,12 @@ def _answer(functions: Mapping[str, Callable[..., Any]], step: Mapping[str, Any]
 
 
 def _cuda_may_be_broken(error: BaseException) -> bool:
-    """Whether CUDA may be unusable in this process: after most of its errors, every further call
-    fails too.
-    """
+    """Whether CUDA may be unusable in this process: after most of its errors, all calls fail."""
     return isinstance(error, RuntimeError) and not out_of_memory(error)
 
 
 def _die_with_parent() -> None:
-    """End with the parent: a step that hangs reads no input and would not notice."""
+    """End when the parent does: a step that hangs does not notice that the input has ended."""
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(1.0)

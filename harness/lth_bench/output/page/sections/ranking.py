@@ -32,7 +32,7 @@ def columns_of(task: TaskReport) -> list[Column]:
         Column(f"Δ {task.versus}", f"mean difference to {task.against}, seed by seed{unit}"),
         Column("verdict", f"against {task.against}, on the same seeds; open ~4–7: not shown yet, 4 "
                "seeds would settle it in 1 of 2 cases, 7 in 4 of 5", numeric=False),
-        Column("detects", f"true difference that so many seeds show in 4 of 5 cases{unit}",
+        Column("detects", f"true difference that this many seeds detect with 80% power{unit}",
                ascending=True),
         Column("n", "seeds that ended ok, of those planned"),
         Column("early stop", "step of minimum validation loss", ascending=True),
