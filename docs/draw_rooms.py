@@ -45,8 +45,9 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
         "ticket": (3.5, "what a hook receives"),
     },
     {"training": (2, "fit: engine, input, dispatch")},
-    {"structure": (1.5, "units and connections"), "data": (3, "datasets")},
-    {"models": (1.5, "networks")},
+    {"structure": (1.5, "units and connections")},
+    {"models": (1.5, "networks"), "objectives": (3, "losses and metrics")},
+    {"data": (3, "datasets")},
     {"masks": (1.5, "top-k, allocation")},
 )
 """Rows from top to bottom: where each room is, in columns, and what it is in a few words."""

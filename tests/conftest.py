@@ -121,7 +121,8 @@ def few_steps_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
-    """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu", streamed=False)`: a workbench.
+    """`make_bench(model, recipe, arrays=blobs, root=…, device="cpu", streamed=False,
+    objective=None)`: a workbench.
 
     Its model's configuration is the dataclass's `repr`; trainings lie in `root`. On the CPU, or on
     a pretend GPU where the test has one.
@@ -140,6 +141,7 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
         root: Path = tmp_path / "kept",
         device: str = "cpu",
         streamed: bool = False,
+        objective: Any = None,
     ) -> Any:
         where = torch.device(device)
         if streamed:
@@ -150,6 +152,9 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
             data = ResidentData(arrays, recipe.val_size, where)
         config = {"fingerprint": arrays.fingerprint(), "val_size": recipe.val_size}
         name = {"name": repr(model)}
+        about: dict[str, Any] = {"objective": objective}
+        if objective is not None and repr(objective) != "CrossEntropy()":
+            about["objective_config"] = {"name": repr(objective)}
         return Workbench(
             model=model,
             model_config=name,
@@ -158,6 +163,7 @@ def make_bench(blobs: Any, tmp_path: Path) -> Callable[..., Any]:
             recipe=recipe,
             device=where,
             cache=TrainingCache(root),
+            **about,
         )
 
     return make

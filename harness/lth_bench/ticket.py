@@ -209,13 +209,13 @@ class Ticket:
         return self.recipe.steps_per_epoch(len(self.bench.data.train))
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """[C, H, W] of one example."""
+    def input_shape(self) -> tuple[int, ...]:
+        """Sizes of one example: [C, H, W] of an image."""
         return self.bench.data.input_shape
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Number of classes, or of whatever else a network has an output for."""
         return self.bench.data.classes
 
     @property
@@ -244,7 +244,8 @@ class Ticket:
         return self.bench.network.twin(self.initial.values if values is None else values)
 
     def batches(self, size: int, purpose: str = "batches") -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of the training split: normalised float [N, C, H, W] and labels [N].
+        """Batches of the training split: inputs [N, …] as the network takes them, normalised float
+        [N, C, H, W] of images, and targets [N, …].
 
         Not augmented, each example once, in an order that depends on (seed, purpose).
         """
@@ -257,7 +258,7 @@ class Ticket:
         order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
         for i in range(0, n - size + 1, size):
             index = order[i : i + size]
-            x = data.normalise(data.train.x[index]).to(self.bench.network.dtype)
+            x = self.bench.network.as_input(data.normalise(data.train.x[index]))
             yield x, data.train.y[index]
 
     def stream(self, purpose: str) -> torch.Generator:

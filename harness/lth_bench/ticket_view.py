@@ -155,7 +155,7 @@ class TicketView:
         return self._ticket.steps_per_epoch
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, ...]:
         """[C, H, W] of one example."""
         return self._ticket.input_shape
 

@@ -98,7 +98,7 @@ NETS = {
     "exits": r"model 'net': build raised SystemExit: no licence \(faulty_x.py:\d+\)",
     "nothing": "model 'net': build must return a Module, but returned None",
     "flat": r"the network Linear cannot take an input of shape \[1, 8, 8\]",
-    "nine": r"logits of shape \[2, 10\]",
+    "nine": r"outputs of shape \[2, 10\]",
 }
 OPENED = ("three classes", "fewer", "torn", "huge", "nothing")
 """What only the data itself shows: `validate` reads no more than its sizes."""

@@ -73,8 +73,8 @@ def test_the_module_is_left_as_it_was() -> None:
     ("net", "message"),
     [
         (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), r"input of shape \[3, 4, 4\]"),
-        (nn.Sequential(nn.Conv2d(3, 2, 1)), r"logits of shape \[2, 2\].*\[2, 2, 4, 4\]"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(48, 3)), r"logits of shape \[2, 2\].*\[2, 3\]"),
+        (nn.Sequential(nn.Conv2d(3, 2, 1)), r"outputs of shape \[2, 2\].*\[2, 2, 4, 4\]"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(48, 3)), r"outputs of shape \[2, 2\].*\[2, 3\]"),
         (nn.Flatten(), "no convolution and no linear layer"),
     ],
 )

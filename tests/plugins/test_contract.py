@@ -129,7 +129,7 @@ def test_hooks_are_listed_in_the_order_of_their_calls():
     cls = define("@hookimpl\ndef score(self, ticket): ...\n@hookimpl\ndef train(self, ticket): ...")
     assert hooks_of(cls) == ("select_mask", "train", "score")
     assert set(HOOKS) >= {"on_round", "on_eval"}
-    assert set(METHODS) == {"strategies", "models", "datasets", "observers"}
+    assert set(METHODS) == {"strategies", "models", "datasets", "objectives", "observers"}
 
 
 # ---- what a file's classes are --------------------------------------------------------------

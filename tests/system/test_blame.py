@@ -87,6 +87,7 @@ def test_a_module_that_the_engine_calls_is_the_networks():
     import torch
 
     from lth_bench.helpers.gradients import batch_loss
+    from lth_bench.objectives import CrossEntropy
 
     class Net(torch.nn.Module):
         def __init__(self):
@@ -98,7 +99,7 @@ def test_a_module_that_the_engine_calls_is_the_networks():
 
     line = Net.forward.__code__.co_firstlineno + 1
     batch = torch.ones(1, 3), torch.zeros(1, dtype=torch.int64)
-    found = network_error(caught(lambda: batch_loss(Net(), batch, 1.0)))
+    found = network_error(caught(lambda: batch_loss(Net(), batch, 1.0, CrossEntropy())))
     assert isinstance(found, TrainingError)
     assert str(found).startswith("the network raised RuntimeError: ")
     assert str(found).endswith(f"(test_blame.py:{line}, in layer 'inner')")

@@ -15,7 +15,7 @@ from lth_bench.suite.load import suite_of
 from lth_bench.suite.spec import Suite
 from lth_bench.tuning.dimension import Dimension, number
 from lth_bench.tuning.goal import Goal
-from lth_bench.tuning.objective import Objective
+from lth_bench.tuning.objective import StudyObjective
 
 SUITE = """
 schema_version = 1
@@ -85,7 +85,7 @@ def goal(read: Callable[..., Suite]) -> Callable[..., Goal]:
         )
         tuning = suite.tune
         seeds = tuning.seeds_beside(suite.seeds)
-        objective = Objective(tuning.objectives, (0.4, 0.1), seeds, tuning.margin)
+        objective = StudyObjective(tuning.objectives, (0.4, 0.1), seeds, tuning.margin)
         strategy = replace(suite.strategies[0], use="method", label="method", params={})
         made = Goal(
             suite=suite,

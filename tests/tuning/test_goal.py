@@ -172,3 +172,20 @@ def test_the_dense_run_of_tuned_recipes_is_part_of_the_identity(goals):
         tune = f"\n[tune]\nbudget = {{ trials = 2 }}\nobjective = '{objective}'\n"
         assert ("dense run" in goals(tune + recipe)[0].identity) is asks
         assert "dense run" not in goals(tune)[0].identity
+
+
+def test_only_tasks_of_accuracy_are_tuned(read):
+    """What tune maximises is a fraction; a perplexity would be maximised too."""
+    other = SUITE.replace('recipe = "short"', 'recipe = "short"\nobjective = "focal"')
+    registry, tune = load_registry(), "\n[tune]\nbudget = { trials = 2 }\n"
+    with pytest.raises(UserError, match="is judged by balanced_accuracy, and tune maximises"):
+        goals_of(read(tune, text=other), registry, data_root())
+    second = SUITE.replace(
+        "[recipes.short]",
+        '[[tasks]]\nmodel = "mlp"\ndataset = "digits"\nrecipe = "short"\nobjective = "focal"\n'
+        "\n[recipes.short]",
+    )
+    faults: dict[str, str] = {}
+    found = goals_of(read(tune, text=second), registry, data_root(), faults)
+    assert {goal.task.model_label for goal in found} == {"mlp(hidden=[12])"}
+    assert list(faults) == ["mlp/digits/short"]

@@ -5,15 +5,15 @@ import math
 import pytest
 
 from lth_bench.stats.curve import area, matching_density
-from lth_bench.tuning.objective import Objective
+from lth_bench.tuning.objective import StudyObjective
 
 SEEDS, DENSITIES = (7, 8), (0.4, 0.1)
 RESULTS = {(7, 0.4): 0.9, (7, 0.1): 0.5, (8, 0.4): 0.7, (8, 0.1): 0.3}
 DENSE = {7: 1.0, 8: 0.8}
 
 
-def objective(*names: str, margin: float = 0.1) -> Objective:
-    return Objective(names, DENSITIES, SEEDS, margin)
+def objective(*names: str, margin: float = 0.1) -> StudyObjective:
+    return StudyObjective(names, DENSITIES, SEEDS, margin)
 
 
 def value(*names: str, densities=DENSITIES, cost=3.0) -> list[float]:

@@ -25,9 +25,10 @@ class Question:
 
     by: str = "accuracy"
     """One of KINDS."""
-    metric: str = ACCURACY.name
+    metric: str | None = None
     """What to rank by, or, for kinds other than `accuracy`, what has to be kept: a column of
-    `tickets_flat`, `generalisation_gap`, or a metric that a plugin's `score` reports."""
+    `tickets_flat`, `generalisation_gap`, or a metric that a plugin's `score` reports. None is each
+    task's primary metric, and so is `score`: of classification test accuracy."""
     selection: Selection = field(default_factory=Selection)
     baseline: str | None = None
     """LABEL or LABEL/CONTROL to compare with; None is each suite's own, mostly `dense`."""
@@ -48,15 +49,16 @@ class Question:
             raise UserError(
                 f"--margin must lie in (0, 1), but got {self.margin:g}; 0.005 is half a point"
             )
-        if self.by == "speed" and self.metric not in (ACCURACY.name, speed.EARLY_STOP.name):
+        metric = self.metric or ACCURACY.name
+        if self.by == "speed" and metric not in (ACCURACY.name, speed.EARLY_STOP.name):
             raise UserError(
-                f"--metric {self.metric} has no meaning with --by speed, which ranks by "
-                f"{speed.EARLY_STOP.name}; leave out --by to rank by {self.metric}"
+                f"--metric {metric} has no meaning with --by speed, which ranks by "
+                f"{speed.EARLY_STOP.name}; leave out --by to rank by {metric}"
             )
-        fraction = measure(self.metric).is_fraction
+        fraction = measure(metric).is_fraction
         if self.reach is not None and fraction and not 0 < self.reach <= 1:
             hint = f"; did you mean {self.reach / 100:g}?" if 1 < self.reach <= 100 else ""
-            what = "an accuracy" if self.metric.endswith("accuracy") else "a fraction"
+            what = "an accuracy" if metric.endswith("accuracy") else "a fraction"
             raise UserError(f"--reach must be {what} in (0, 1], but got {self.reach:g}{hint}")
         if self.reach is not None and self.by != "cost":
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
@@ -77,8 +79,55 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     """
     q = question or Question()
     scope = resolve(con, q.selection)
+    if q.metric is not None and q.metric != "score":
+        return _board(con, q, scope, measured(con, q.metric))
+    parts = primaries(con, scope)
+    boards = [_board(con, q, part, known) for known, part in parts]
+    if len(boards) == 1:
+        return boards[0]
+    return _joined(boards, [known for known, _ in parts], q.margin)
+
+
+def primaries(con: DuckDBPyConnection, scope: BoardScope) -> list[tuple[Measure, BoardScope]]:
+    """The primary metrics of a scope's tasks, and the tasks of each; accuracy first."""
+    by_name: dict[str, list[int]] = {}
+    said = dict(con.execute("SELECT task, any_value(metric) FROM flat GROUP BY task").fetchall())
+    for task in scope.tasks:
+        by_name.setdefault(said.get(task, ACCURACY.name), []).append(task)
+    names = sorted(by_name, key=lambda name: (name != ACCURACY.name, name))
+    if len(names) == 1:
+        return [(measured(con, names[0]), scope)]
+    return [
+        (
+            measured(con, name),
+            BoardScope(
+                {task: scope.tasks[task] for task in by_name[name]},
+                {**scope.filters, "tasks": by_name[name]},
+            ),
+        )
+        for name in names
+    ]
+
+
+def _joined(boards: Sequence[Board], measures: Sequence[Measure], margin: float | None) -> Board:
+    """Boards by several metrics as one; every row says which is its own."""
+    rows = [
+        {**row, "metric": known.name}
+        for board, known in zip(boards, measures, strict=True)
+        for row in board.rows
+    ]
+    # what a table means is told once, and of the others' metrics in what they differ
+    others = [
+        f"{known.name}: {'higher' if known.higher else 'lower'} is better; a difference below "
+        f"{known.margin_words(margin, 'the baseline')} does not matter."
+        for known in measures[1:]
+    ]
+    legend = " ".join([boards[0].legend, *others])
+    return Board(boards[0].name, rows, [t for board in boards for t in board.tables], legend)
+
+
+def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measure) -> Board:
     against = baselines(con, scope, q.baseline)
-    known = measured(con, q.metric)
     if q.across:
         return _across(con, q, scope, against, known)
     if q.by == "cost":

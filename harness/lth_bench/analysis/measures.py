@@ -170,7 +170,10 @@ ACCURACY = Measure("test_accuracy", "fraction", True)
 def measured(con: DuckDBPyConnection, metric: str) -> Measure:
     """A metric that the results have. UnknownName, with those there are, for any other."""
     require_metric(con, metric)
-    return measure(metric)
+    said = con.execute(
+        "SELECT unit, higher_is_better FROM measures WHERE metric = ?", [metric]
+    ).fetchone()
+    return measure(metric) if said is None else Measure(metric, *said)
 
 
 def minus(text: str) -> str:

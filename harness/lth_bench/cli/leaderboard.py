@@ -26,21 +26,22 @@ def leaderboard(
         typer.Option(
             "--by",
             metavar="KIND",
-            help="accuracy, or --metric, at each density; matching: the sparsest density not "
-            "worse than the baseline; area under the accuracy-density curve; cost of reaching an "
-            "accuracy; speed: the early-stop step.",
+            help="accuracy, the task's primary metric or --metric, at each density; matching: the "
+            "sparsest density not worse than the baseline; area under the accuracy-density curve; "
+            "cost of reaching an accuracy; speed: the early-stop step.",
         ),
     ] = "accuracy",
     metric: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--metric",
             metavar="NAME",
             help="What to rank by or, with another --by than accuracy, what has to be kept: "
             "test_loss, early_stop_accuracy, val_accuracy, train_accuracy, any numeric column of "
-            "tickets_flat, or a metric that a plugin reports.",
+            "tickets_flat, or a metric that a plugin reports; by default each task's primary "
+            "metric, test_accuracy of classification.",
         ),
-    ] = "test_accuracy",
+    ] = None,
     baseline: Annotated[
         str | None,
         typer.Option(

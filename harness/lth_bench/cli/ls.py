@@ -51,6 +51,16 @@ def datasets(
     _list("datasets", plugin, no_plugins, json_)
 
 
+@app.command("objectives")
+def objectives(
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """List the objectives: parameters with defaults and ranges, and the package of each."""
+    _list("objectives", plugin, no_plugins, json_)
+
+
 @app.command("observers")
 def observers(
     plugin: PluginsOption = None,

@@ -1,4 +1,4 @@
-"""A dataset in memory, and what is known about it in advance."""
+"""A dataset in memory."""
 
 from __future__ import annotations
 
@@ -6,54 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What planning needs to know about a dataset. ValueError for impossible values."""
-
-    input_shape: tuple[int, int, int]
-    """[C, H, W] of an image."""
-    classes: int
-    train_size: int
-    """Images in the training split, before validation images are held out."""
-    test_size: int
-
-    def __post_init__(self) -> None:
-        shape: object = self.input_shape  # a plugin may set anything
-        if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(_counts, shape)):
-            raise ValueError(
-                f"input_shape must be [C, H, W] of an image, three whole numbers above 0, but got "
-                f"{shape!r:.80}"
-            )
-        # normalised, since lists or numpy numbers would change records and identities
-        object.__setattr__(self, "input_shape", tuple(map(int, shape)))
-        for name in ("classes", "train_size", "test_size"):
-            value = getattr(self, name)
-            if not _counts(value):
-                raise ValueError(f"{name} must be a whole number above 0, but got {value!r:.80}")
-            object.__setattr__(self, name, int(value))
-
-    def require(self, found: DatasetInfo) -> None:
-        """ValueError if the data differs from this info."""
-        pairs = {
-            "images of shape": (list(self.input_shape), list(found.input_shape)),
-            "classes": (self.classes, found.classes),
-            "training images": (self.train_size, found.train_size),
-            "test images": (self.test_size, found.test_size),
-        }
-        other = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
-        if other:
-            said = ", ".join(f"{what} {pair[0]}" for what, pair in other.items())
-            have = ", ".join(f"{what} {pair[1]}" for what, pair in other.items())
-            raise ValueError(
-                f"its info(root) and its data differ: info says {said}; the data has {have}; make "
-                f"info match what load returns"
-            )
+from lth_bench.data.info import DatasetInfo as DatasetInfo
+from lth_bench.data.info import Inputs, Targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,47 +19,82 @@ class Arrays:
     """The training and test splits in memory. ValueError if they are inconsistent."""
 
     train_x: Tensor
-    """uint8 [N, C, H, W]."""
+    """uint8 [N, C, H, W] of images, float32 or float64 [N, …] of features, int64 [N, T] of
+    tokens."""
     train_y: Tensor
-    """int64 [N], from 0 to classes − 1."""
+    """int64 [N] from 0 to classes − 1; uint8 [N, classes] of labels, 0 or 1; float32 or float64
+    [N, classes] of values; int64 [N, T] of tokens."""
     test_x: Tensor
     test_y: Tensor
     _: KW_ONLY
     classes: int
+    inputs: Inputs = "images"
+    targets: Targets = "class"
+    vocabulary: int = 0
+    """Input tokens are below it; 0 of other inputs."""
+    standardise: bool = True
+    """Whether features are brought to mean 0 and deviation 1 by the training split's."""
+    bytes_per_token: float = 1.0
+    """Mean bytes of text in a target token."""
 
     def __post_init__(self) -> None:
+        if self.targets == "tokens" and self.inputs != "tokens":
+            raise ValueError(
+                f"targets 'tokens' stand at every place of inputs 'tokens', but inputs is "
+                f"{self.inputs!r}"
+            )
         for split, x, y in (
             ("train", self.train_x, self.train_y),
             ("test", self.test_x, self.test_y),
         ):
-            if x.dtype != torch.uint8 or x.ndim != 4:
-                raise ValueError(
-                    f"{split}_x must be uint8 [N, C, H, W], but got {x.dtype} {list(x.shape)}"
-                )
-            if y.dtype != torch.int64 or y.shape != x.shape[:1]:
-                raise ValueError(
-                    f"{split}_y must be int64 [{len(x)}], but got {y.dtype} {list(y.shape)}"
-                )
-            if len(y) == 0:
-                raise ValueError(f"{split}_x has no images")
-            low, high = int(y.min()), int(y.max())
-            if low < 0 or high >= self.classes:
-                raise ValueError(
-                    f"{split}_y must be in [0, {self.classes - 1}], but ranges from {low} to {high}"
-                )
+            self._check_x(f"{split}_x", x)
+            self._check_y(f"{split}_y", x, y)
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
+            things = "images" if self.inputs == "images" else "inputs"
             raise ValueError(
-                f"training and test images must have the same shape, but got "
+                f"training and test {things} must have the same shape, but got "
                 f"{list(self.train_x.shape[1:])} and {list(self.test_x.shape[1:])}"
             )
 
+    def _check_x(self, name: str, x: Tensor) -> None:
+        dtypes, sizes, dimensions = {
+            "images": ((torch.uint8,), "uint8 [N, C, H, W]", (4,)),
+            "features": ((torch.float32, torch.float64), "float32 or float64 [N, …]", ()),
+            "tokens": ((torch.int64,), "int64 [N, T]", (2,)),
+        }[self.inputs]
+        if x.dtype not in dtypes or x.ndim < 2 or (dimensions and x.ndim not in dimensions):
+            raise ValueError(f"{name} must be {sizes}, but got {x.dtype} {list(x.shape)}")
+        if self.inputs == "features":
+            require_finite(name, x)
+        if self.inputs == "tokens" and x.numel():
+            require_range(name, x, self.vocabulary, "the vocabulary")
+
+    def _check_y(self, name: str, x: Tensor, y: Tensor) -> None:
+        n, real = len(x), (torch.float32, torch.float64)
+        dtypes, sizes, shape = {
+            "class": ((torch.int64,), "int64", [n]),
+            "labels": ((torch.uint8,), "uint8", [n, self.classes]),
+            "values": (real, "float32 or float64", [n, self.classes]),
+            "tokens": ((torch.int64,), "int64", list(x.shape)),
+        }[self.targets]
+        if y.dtype not in dtypes or list(y.shape) != shape:
+            raise ValueError(f"{name} must be {sizes} {shape}, but got {y.dtype} {list(y.shape)}")
+        if n == 0:
+            thing = "image" if self.inputs == "images" else "example"
+            raise ValueError(f"{name[:-1]}x has no {thing}")
+        if self.targets == "values":
+            require_finite(name, y)
+        else:
+            require_range(name, y, 2 if self.targets == "labels" else self.classes)
+
     @property
     def info(self) -> DatasetInfo:
-        """The dataset's sizes."""
-        channels, height, width = self.train_x.shape[1:]
+        """The dataset's sizes and kinds."""
         return DatasetInfo(
-            (channels, height, width), self.classes, len(self.train_y), len(self.test_y)
-        )
+            tuple(self.train_x.shape[1:]), self.classes, len(self.train_y), len(self.test_y),
+            inputs=self.inputs, targets=self.targets, vocabulary=self.vocabulary,
+            bytes_per_token=self.bytes_per_token,
+        )  # fmt: skip
 
     def fingerprint(self) -> str:
         """160-bit hash of the content as hexadecimal, computed once."""
@@ -109,25 +102,46 @@ class Arrays:
 
     @cached_property
     def _fingerprint(self) -> str:
-        marks = Fingerprint(self.classes)
+        marks = Fingerprint(self.classes, self._kind)
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
             marks.begin(tensor.dtype, tensor.shape)
             marks.add(tensor)
         return marks.hexdigest()
 
+    @property
+    def _kind(self) -> str:
+        """What a fingerprint tells beside the numbers; "" of images with classes."""
+        if (self.inputs, self.targets) == ("images", "class"):
+            return ""
+        standard = self.inputs == "features" and self.standardise
+        return f"{self.inputs} {self.targets} {self.vocabulary} {standard} {self.bytes_per_token}"
 
-def _counts(value: object) -> bool:
-    """Whether it is a positive integer, Python's or numpy's."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        return False
-    return value.__index__() > 0
+
+def require_finite(name: str, numbers: Tensor) -> None:
+    """ValueError where one is NaN or infinite, with the place of the first."""
+    wrong = ~numbers.isfinite()
+    if bool(wrong.any()):
+        place = [int(i) for i in wrong.nonzero()[0]]
+        raise ValueError(
+            f"{name} must be finite, but {int(wrong.sum())} of its numbers are NaN or infinite, "
+            f"the first at {place}; fill them in or leave those examples out"
+        )
+
+
+def require_range(name: str, numbers: Tensor, end: int, what: str = "") -> None:
+    """ValueError if a number is outside 0 to `end` − 1."""
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high >= end:
+        why = f" ({what} is {end})" if what else ""
+        raise ValueError(f"{name} must be in [0, {end - 1}]{why}, but ranges from {low} to {high}")
 
 
 class Fingerprint:
     """160-bit hash of a dataset's four tensors, which may be added in pieces."""
 
-    def __init__(self, classes: int) -> None:
-        self._hash = hashlib.blake2b(f"classes {classes}".encode(), digest_size=20)
+    def __init__(self, classes: int, kind: str = "") -> None:
+        text = f"classes {classes}" + (f" {kind}" if kind else "")
+        self._hash = hashlib.blake2b(text.encode(), digest_size=20)
 
     def begin(self, dtype: torch.dtype, shape: Sequence[int]) -> None:
         """Start the next tensor: train_x, train_y, test_x, test_y, in this order."""

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lth_bench.errors import Diverged
 from lth_bench.masks import Layer, Layers, Mask
+from lth_bench.objectives import Objective
 from lth_bench.ticket import Ticket
+from lth_bench.training.engine.loss import step_loss
 
 LabelledBatch = tuple[Tensor, Tensor]
-"""Images [N, C, H, W] in the network's input format, and labels int64 [N]; from
-`ticket.batches`."""
+"""Inputs [N, …] in the network's input format, and targets [N, …]; from `ticket.batches`."""
 
 
 def loss_gradients(
@@ -29,10 +29,11 @@ def loss_gradients(
 ) -> Layers:
     """∂L/∂θ of every prunable weight, each of its weight's shape, for the mean loss of a batch.
 
-    L is the cross-entropy of logits / `temperature`, the mean over the batch in nats; GraSP (Wang
-    et al., 2020) divides by 200. `values` are all parameters and buffers (the initial ones by
-    default). Under a `mask` the pruned weights are zero in the forward pass but still have a
-    gradient, which FORCE and RigL rank by. For the mean over several batches, average the results.
+    L is the objective's loss of outputs / `temperature`, the mean over the batch (cross-entropy is
+    in nats); GraSP (Wang et al., 2020) divides logits by 200. `values` are all parameters and
+    buffers (the initial ones by default). Under a `mask` the pruned weights are zero in the forward
+    pass but still have a gradient, which FORCE and RigL rank by. For the mean over several batches,
+    average the results.
 
     `training` selects train mode, with the batch's own batch-norm statistics and dropout (SNIP,
     GraSP), or eval mode. The network is a copy: neither values nor running statistics change. A
@@ -44,7 +45,8 @@ def loss_gradients(
     """
     net, weights = network(ticket, values, mask, training)
     with torch.enable_grad():
-        return finite(gradients_of(batch_loss(net, batch, temperature), weights), "gradients")
+        loss = batch_loss(net, batch, temperature, ticket.bench.objective)
+        return finite(gradients_of(loss, weights), "gradients")
 
 
 def gradients_of(objective: Tensor, weights: Mapping[str, Tensor]) -> Layers:
@@ -101,13 +103,15 @@ def network(
     return LiveNetwork(module, weights)
 
 
-def batch_loss(module: nn.Module, batch: LabelledBatch, temperature: float) -> Tensor:
-    """Mean cross-entropy of logits / temperature over a batch, in nats."""
+def batch_loss(
+    module: nn.Module, batch: LabelledBatch, temperature: float, objective: Objective
+) -> Tensor:
+    """Mean loss of the task's objective, of outputs / temperature, over a batch."""
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, but got {temperature}")
     x, y = batch
-    logits = module(x.clone())  # a network may modify its input in place
-    loss = F.cross_entropy(logits if temperature == 1 else logits / temperature, y)
+    outputs = module(x.clone())  # a network may modify its input in place
+    loss = step_loss(objective, outputs if temperature == 1 else outputs / temperature, y, 0.0)
     if not bool(loss.isfinite()):
         raise Diverged(f"the loss of a batch is {loss.item()}")
     return loss
@@ -140,7 +144,7 @@ def hessian_vector_product(
     if set(vector) != set(weights):
         raise ValueError(f"layers must match: {list(weights)}, but got {list(vector)}")
     with torch.enable_grad():
-        loss = batch_loss(net, batch, temperature)
+        loss = batch_loss(net, batch, temperature, ticket.bench.objective)
         first = torch.autograd.grad(
             loss, list(weights.values()), create_graph=True, materialize_grads=True
         )
@@ -159,9 +163,14 @@ def balanced_batch(
 
     N = per_class × classes. Normalised, not augmented, without repetition, in random order: a
     function of (seed, purpose). GraSP (Wang et al., 2020) scores 10 examples per class. ValueError
-    if a class has fewer.
+    if a class has fewer, or if the targets are not classes.
     """
     data = ticket.bench.data
+    if data.info.targets != "class":
+        raise ValueError(
+            f"a balanced batch takes examples of each class, but the targets are "
+            f"{data.info.targets}; take ticket.batches"
+        )
     order = torch.randperm(len(data.train), generator=ticket.stream(purpose))
     labels = data.train.y.cpu()[order]
     places = [torch.nonzero(labels == c).flatten()[:per_class] for c in range(ticket.classes)]
@@ -172,5 +181,5 @@ def balanced_batch(
             f"but got {per_class}" + (f"; one class has {fewest}" if fewest < per_class else "")
         )
     index = order[torch.cat(places).sort().values].to(ticket.device)
-    x = data.normalise(data.train.x[index]).to(ticket.bench.network.dtype)
+    x = ticket.bench.network.as_input(data.normalise(data.train.x[index]))
     return x, data.train.y[index]

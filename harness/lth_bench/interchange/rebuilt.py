@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lth_bench.data.arrays import DatasetInfo
+from lth_bench.data.info import DatasetInfo, InputShape
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer
@@ -31,7 +31,7 @@ class TaskNetwork:
     """The plugin's instance."""
     config: Mapping[str, Any]
     """`{"name": …, "params": …}`."""
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     """[C, H, W] of one example."""
     classes: int
     dtype: torch.dtype
@@ -61,7 +61,7 @@ def rebuilt(
     model: Mapping[str, Any],
     recipe: Mapping[str, Any],
     dataset: Mapping[str, Any] | None = None,
-    shape: tuple[tuple[int, int, int], int] | None = None,
+    shape: tuple[tuple[int, ...], int] | None = None,
     plugins: Sequence[str | Path] = (),
 ) -> TaskNetwork:
     """Of a model's configuration, for its dataset's `info`, or for a `shape` (input, classes).
@@ -87,7 +87,7 @@ def rebuilt(
         input_shape=input_shape,
         classes=classes,
         dtype=dtype,
-        layers=prunable_layers(module, input_shape, classes),
+        layers=prunable_layers(module, input_shape, classes, InputShape.of(input_shape).targets),
         shapes={k: tuple(v.shape) for k, v in module.state_dict().items()},
     )
 
@@ -95,7 +95,7 @@ def rebuilt(
 def _built(
     model: Any,
     config: Mapping[str, Any],
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     dtype: torch.dtype,

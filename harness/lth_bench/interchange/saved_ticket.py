@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from lth_bench.data.info import recipe_of_shape
 from lth_bench.errors import UserError
 from lth_bench.interchange.kept import KeptTrainings, final_of, start_of
 from lth_bench.interchange.rebuilt import TaskNetwork, load_values, rebuilt
@@ -51,7 +52,7 @@ class SavedTicket:
         return self._start
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, ...]:
         """[C, H, W] of one example."""
         return self._task.input_shape
 
@@ -128,7 +129,7 @@ def load_ticket(
             raise UserError(f"artifacts: {folder} is not a folder; name one such as mine.artifacts")
     outcome = final_of(recorded, kept)
     return SavedTicket(
-        recipe={**recipe, "input_shape": list(task.input_shape), "classes": task.classes},
+        recipe={**recipe, **recipe_of_shape(task.input_shape), "classes": task.classes},
         mask=outcome.mask,
         final=State(_own(outcome.values), outcome.step, task.layers),
         best=State(_own(outcome.best), outcome.best_step, task.layers),

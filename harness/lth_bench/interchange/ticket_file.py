@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lth_bench import __version__
+from lth_bench.data.info import shape_of_recipe
 from lth_bench.errors import UserError
 from lth_bench.interchange.rebuilt import TaskNetwork, load_values, rebuilt
 from lth_bench.interchange.saved_ticket import Moment, SavedTicket
@@ -119,8 +120,8 @@ def load_network(file: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.
             f"values with `--form dense`"
         )
     try:
-        shape = tuple(map(int, recipe["input_shape"])), int(recipe["classes"])
-        task = rebuilt(recipe["model"], recipe["recipe"], shape=shape, plugins=plugins)  # type: ignore[arg-type]
+        shape = shape_of_recipe(recipe), int(recipe["classes"])
+        task = rebuilt(recipe["model"], recipe["recipe"], shape=shape, plugins=plugins)
         module = task.network("shape")
         if recipe["form"] == "shrunk":
             module = _cut(module, task, recipe["removed_units"])

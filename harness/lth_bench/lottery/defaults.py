@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from lth_bench.hookspecs import hookimpl
 from lth_bench.ticket import Ticket
+from lth_bench.training.engine.loss import Judged
 from lth_bench.training.input.task_data import Examples
 from lth_bench.training.state import RewindPoint, State, Trained
 
 TRAIN_SAMPLE = 10_000
-"""Maximum number of training examples for `train_accuracy`; always the same ones of a dataset."""
+"""Maximum number of training examples for `train_accuracy` or the task's own metric; always the
+same ones of a dataset."""
 
 
 class Defaults:
@@ -34,33 +36,34 @@ class Defaults:
 
     @hookimpl(trylast=True)
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats.
+        """The objective's metrics, of which PRIMARY is the first: for cross-entropy `accuracy`, a
+        fraction in [0, 1]. Losses are means over examples; cross-entropies are in nats.
 
-        `test_*`, `val_accuracy` and `train_accuracy` are measured at the last step;
-        `early_stop_accuracy` is the test accuracy at `early_stop_step`, the absolute step of the
-        minimum validation loss. `train_accuracy` uses at most 10,000 training examples. Without a
-        test split only `val_accuracy` and `early_stop_step` are returned.
+        `test_*`, `val_PRIMARY` and `train_PRIMARY` are measured at the last step;
+        `early_stop_PRIMARY` is the test metric at `early_stop_step`, the absolute step of the
+        minimum validation loss. `train_PRIMARY` uses at most 10,000 training examples. Without a
+        test split only `val_PRIMARY` and `early_stop_step` are returned.
         """
+        primary = ticket.bench.objective.primary.name
         seen = {
-            "val_accuracy": trained.curve[-1].val_accuracy,
+            f"val_{primary}": trained.curve[-1].val_score,
             "early_stop_step": float(trained.early_stop_step),
         }
         if self._test is None:
             return seen
-        loss, accuracy = self._evaluate(ticket, trained, self._test)
-        early = accuracy
+        last = early = self._evaluate(ticket, trained, self._test)
         if trained.best.step != trained.step:  # otherwise it is the same state
-            _, early = self._evaluate(ticket, trained.best, self._test)
-        _, train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
+            early = self._evaluate(ticket, trained.best, self._test)
+        train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
         return {
-            "test_accuracy": accuracy,
-            "test_loss": loss,
-            "train_accuracy": train,
+            **{f"test_{name}": value for name, value in last.metrics.items()},
+            "test_loss": last.loss,
+            f"train_{primary}": train.metrics[primary],
             **seen,
-            "early_stop_accuracy": early,
+            f"early_stop_{primary}": early.metrics[primary],
         }
 
     @staticmethod
-    def _evaluate(ticket: Ticket, state: State, split: Examples) -> tuple[float, float]:
+    def _evaluate(ticket: Ticket, state: State, split: Examples) -> Judged:
         ticket.bench.network.load(state.values)
         return ticket.bench.network.evaluate(split, ticket.bench.data, ticket.mask)

@@ -43,6 +43,14 @@ class Experiment:
     """Number of the network's parameters; None if it cannot be built."""
     prunable: int | None = None
     """Number of prunable weights among them, which densities refer to."""
+    objective: Mapping[str, Any] | None = None
+    """`{"name": …, "params": {…}}`; None for plain cross-entropy."""
+    metric: str = "accuracy"
+    """The objective's primary metric."""
+    metric_unit: str = "fraction"
+    """Its unit."""
+    higher_is_better: bool = True
+    """Whether larger values of it are better."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -56,6 +64,10 @@ class Experiment:
             config.pop(key)
         for key in ("tuned_from", "parameters", "prunable"):  # do not affect the result
             config.pop(key)
+        for key in ("metric", "metric_unit", "higher_is_better"):  # the objective decides them
+            config.pop(key)
+        if self.objective is None:
+            config.pop("objective")
         if self.scored_on == "test":
             config.pop("scored_on")
         return {
@@ -81,5 +93,16 @@ class Experiment:
             "tuned_from": None if self.tuned_from is None else dict(self.tuned_from),
             "parameters": self.parameters,
             "prunable": self.prunable,
+            **self._measured(),
             "config": config,
+        }
+
+    def _measured(self) -> dict[str, Any]:
+        """What the result is judged by, where that is not accuracy."""
+        if self.objective is None:
+            return {}
+        return {
+            "metric": self.metric,
+            "metric_unit": self.metric_unit,
+            "higher_is_better": self.higher_is_better,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lth_bench.lottery.experiment import Experiment
@@ -14,7 +14,7 @@ from lth_bench.ticket import CostLedger, Ticket
 from lth_bench.ticket_view import TicketView
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
-from lth_bench.training.state import Cost, Trained
+from lth_bench.training.state import Cost, CurvePoint, Trained
 
 
 class Reporter:
@@ -55,9 +55,10 @@ class Reporter:
             # still a result; the reason says which metrics are missing, an observer's included
             "reason": "; ".join([note, *lost] if note else lost) or None,
             "metrics": metrics | more,
+            **self._score(metrics),
             "cost": self._cost(ledger.search, ledger.train),
             "trainings": _trainings(ledger),
-            "curve": [[p.step, p.train_loss, p.val_loss, p.val_accuracy] for p in trained.curve],
+            "curve": [_row(p) for p in trained.curve],
             "weights": histograms(
                 self.bench.layers,
                 trained.mask,
@@ -71,6 +72,11 @@ class Reporter:
         }
         self.emit(record)
 
+    def _score(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
+        """The primary metric on the test split, where it is no accuracy."""
+        name = self.bench.objective.primary.name
+        return {} if name == "accuracy" else {"score": metrics.get(f"test_{name}")}
+
     def intermediate(self, ticket: Ticket, trained: Trained, ledger: CostLedger) -> None:
         """Record a round above its target density, without test metrics."""
         record = self._base(ticket, trained.mask, "none", reported=False)
@@ -78,7 +84,7 @@ class Reporter:
             "status": "ok",
             "reason": None,
             "metrics": {
-                "val_accuracy": trained.curve[-1].val_accuracy,
+                f"val_{trained.curve[-1].metric}": trained.curve[-1].val_score,
                 "early_stop_step": float(trained.early_stop_step),
             },
             "cost": self._cost(ledger.search, ledger.train),
@@ -161,6 +167,16 @@ class Reporter:
     def _id(self, round_: int, control: str, density: float) -> str:
         text = f"{self.experiment.experiment_id}|{round_}|{control}|{density!r}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _row(point: CurvePoint) -> list[float | None]:
+    """[step, train_loss, val_loss, val_accuracy], and after it `val_score` where the task's primary
+    metric is no accuracy, which then is null.
+    """
+    begun = [point.step, point.train_loss, point.val_loss]
+    if point.metric == "accuracy":
+        return [*begun, point.val_score]
+    return [*begun, None, point.val_score]
 
 
 def unit_density(mask: Mask) -> float:

@@ -1,6 +1,6 @@
 """Networks of the lottery-ticket literature, each a frozen dataclass with a `build`.
 
-    build(input_shape: tuple[int, int, int], classes: int) -> nn.Module
+    build(input_shape: tuple[int, ...], classes: int) -> nn.Module
 
 `input_shape` is [C, H, W]. The module maps float [N, C, H, W] to logits [N, classes], in training
 mode and in eval mode; there is only one loss, so leave out auxiliary outputs. The weights of its

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from lth_bench.data.info import InputShape
 from lth_bench.errors import UserError
 from lth_bench.params import Range
 
@@ -37,10 +38,32 @@ def initialise(module: nn.Module, init: Init, gamma: float | None = 1.0) -> nn.M
     return module
 
 
-def require_size(model: str, input_shape: tuple[int, int, int], least: int, why: str) -> None:
-    """UserError for images less than `least` pixels high or wide. `why` says what needs
-    that size.
+def require_images(model: str, input_shape: tuple[int, ...]) -> None:
+    """UserError unless inputs are images [C, H, W]."""
+    shape = InputShape.of(input_shape)
+    if shape.kind != "images" and len(shape) != 3:
+        raise UserError(
+            f"{model} takes images [C, H, W], but got {shape.kind} of shape {list(shape)}; choose "
+            f"another model, such as {'transformer' if shape.kind == 'tokens' else 'mlp'}"
+        )
+
+
+def require_tokens(model: str, input_shape: tuple[int, ...]) -> InputShape:
+    """The shape of a sequence of tokens; UserError for other inputs."""
+    shape = InputShape.of(input_shape)
+    if shape.kind != "tokens":
+        raise UserError(
+            f"{model} takes sequences of tokens, but got {shape.kind} of shape {list(shape)}; "
+            f"choose another model or dataset"
+        )
+    return shape
+
+
+def require_size(model: str, input_shape: tuple[int, ...], least: int, why: str) -> None:
+    """UserError unless inputs are images at least `least` pixels high and wide. `why` says what
+    needs that size.
     """
+    require_images(model, input_shape)
     _, height, width = input_shape
     if min(height, width) < least:
         raise UserError(

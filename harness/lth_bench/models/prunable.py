@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lth_bench.data.info import Targets, output_shape
 from lth_bench.errors import UserError
 from lth_bench.masks.layers import Layer, LayerKind
 from lth_bench.models.operations import record
@@ -12,7 +13,7 @@ from lth_bench.models.products import product_of
 from lth_bench.models.refusals import (
     attempt,
     require_complete,
-    require_logits,
+    require_outputs,
     require_own_weight,
     require_trainable,
     title,
@@ -25,23 +26,26 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def prunable_layers(
-    module: nn.Module, input_shape: tuple[int, int, int], classes: int
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    classes: int,
+    targets: Targets = "class",
 ) -> tuple[Layer, ...]:
     """Every convolution's and linear layer's weight, in order of registration.
 
     A layer registered under several names appears once, under the first. The `output` layer is the
     last one used that has as many outputs as there are classes. `module` is not changed.
 
-    UserError if the network cannot take an input of `input_shape` [C, H, W], does not return logits
-    [N, classes] in both modes, has nothing to prune or train, or has a layer whose weight is not a
-    parameter.
+    UserError if the network cannot take an input of `input_shape`, does not return outputs
+    [N, classes] ([N, T, classes] for targets that are tokens) in both modes, has nothing to prune
+    or train, or has a layer whose weight is not a parameter.
     """
     require_complete(module)
     found = _layers(module)
     if not found:
         raise UserError(f"{title(module)} has no convolution and no linear layer to prune")
     require_trainable(module)
-    used = _used(module, found, input_shape, classes)
+    used = _used(module, found, input_shape, output_shape(input_shape, classes, targets))
     output = next((n for n in reversed(used) if found[n].shape[0] == classes), None)
 
     def kind(name: str, weight: Tensor) -> LayerKind:
@@ -78,13 +82,16 @@ def _layers(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _used(
-    module: nn.Module, found: dict[str, Tensor], input_shape: tuple[int, ...], classes: int
+    module: nn.Module,
+    found: dict[str, Tensor],
+    input_shape: tuple[int, ...],
+    wanted: tuple[int, ...],
 ) -> list[str]:
     """Layer names in the order in which a forward pass uses their weights."""
     twin, examples = to_trace(module, input_shape)
     with unchanged():
         answer = attempt(module, twin, examples)
-        require_logits(module, answer, classes, "in eval mode")
+        require_outputs(module, answer, wanted, "in eval mode")
         watched = {name: twin.get_parameter(f"{name}.weight") for name in found}
         recorded = record(twin, examples, watched)
         _to_training(twin, module)
@@ -97,7 +104,7 @@ def _used(
             if ends_the_run(error):
                 raise
         else:
-            require_logits(module, answer, classes, "in training mode")
+            require_outputs(module, answer, wanted, "in training mode")
     products = [product_of(operation) for operation in recorded.operations]
     pieces = [piece for p in products if p is not None for piece in (p.a, p.b)]
     return [name for piece in pieces for name in sorted(piece.weights)]

@@ -85,9 +85,9 @@ def copied(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
         ) from error
 
 
-def require_logits(module: nn.Module, answer: Any, classes: int, mode: str) -> None:
-    """UserError unless two examples give logits [2, classes]."""
-    if isinstance(answer, Tensor) and answer.shape == (2, classes):
+def require_outputs(module: nn.Module, answer: Any, wanted: tuple[int, ...], mode: str) -> None:
+    """UserError unless two examples give outputs [2, *wanted]."""
+    if isinstance(answer, Tensor) and answer.shape == (2, *wanted):
         return
     got = list(answer.shape) if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
     more = ""
@@ -97,20 +97,22 @@ def require_logits(module: nn.Module, answer: Any, classes: int, mode: str) -> N
             "or build it without auxiliary outputs"
         )
     raise UserError(
-        f"{title(module)} must return logits of shape [2, {classes}] for two examples, but "
+        f"{title(module)} must return outputs of shape {[2, *wanted]} for two examples, but "
         f"{mode} it returns {got}{more}"
     )
 
 
 def attempt(module: nn.Module, twin: nn.Module, x: Tensor) -> Any:
-    """The output of `twin`, a copy of `module`, for x [N, C, H, W]. UserError if it raises."""
+    """The output of `twin`, a copy of `module`, for x [N, …]. UserError if it raises."""
     try:
         with torch.no_grad():
             return twin(x.clone())
     except BaseException as error:  # the user's network may raise anything
         if ends_the_run(error):
             raise
+        tokens = "" if x.is_floating_point() else " of tokens"
+        other = "images of another size" if x.ndim == 4 else "another dataset"
         raise UserError(
-            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}: "
-            f"{describe_error(error)}; choose another model, or images of another size"
+            f"{title(module)} cannot take an input of shape {list(x.shape[1:])}{tokens}: "
+            f"{describe_error(error)}; choose another model, or {other}"
         ) from error

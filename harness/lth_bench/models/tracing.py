@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lth_bench.models import examples as made
 from lth_bench.models.refusals import copied
 from lth_bench.system.blame import ends_the_run
 
@@ -23,7 +25,7 @@ PIXELS = 64 * 64
 
 
 def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
-    """A copy in eval mode, and two examples of `input_shape` [C, H, W] for it: [2, C, H, W].
+    """A copy in eval mode, and two examples of `input_shape` for it: [2, …].
 
     Two, since batch norm and squeezes treat a batch of one differently. Both are on the CPU if that
     is cheap, otherwise on the meta device, which needs no memory, unless the network depends on
@@ -32,14 +34,14 @@ def to_trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[nn.Module
     tensors = list(chain(module.parameters(), module.buffers()))
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
     small = sum(t.numel() for t in tensors) <= SMALL
-    if not small or input_shape[-1] * input_shape[-2] > PIXELS:
+    if not small or math.prod(input_shape[-2:]) > PIXELS:
         twin = copied(module).to("meta").eval()
-        examples = torch.zeros(2, *input_shape, dtype=dtype, device="meta")
+        examples = made.zeros(2, input_shape, dtype, "meta")
         if _runs(twin, examples):
             return twin, examples
     blanks: dict[int, Any] = {id(t): _blank(t) for t in tensors if t.is_meta}
     twin = copied(module, blanks).to("cpu")
-    return twin.eval(), torch.zeros(2, *input_shape, dtype=dtype)
+    return twin.eval(), made.zeros(2, input_shape, dtype)
 
 
 @torch.no_grad()

@@ -30,9 +30,10 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "models": {"build": ("input_shape", "classes")},
     "datasets": {"info": ("root",), "load": ("root",)},
+    "objectives": {"losses": ("outputs", "targets"), "measure": ("evidence", "targets")},
     "observers": {},
 }
-"""Methods called by position; those of models and datasets are required."""
+"""Methods called by position; those of models, datasets and objectives are required."""
 NEAR = 0.85
 """Minimum similarity for a name to count as misspelt: `rewind_pont`, but not a helper `retrain`."""
 
@@ -73,7 +74,7 @@ def misspelt_hook(name: str, value: object, taken: tuple[str, ...] = ()) -> str 
 
 
 def _problems(group: str, cls: type[Any]) -> Iterator[str]:
-    if group in ("models", "datasets"):
+    if group in ("models", "datasets", "objectives"):
         for method, arguments in METHODS[group].items():
             if not callable(getattr(cls, method, None)):
                 yield f"{method} is missing; write {_header(method, arguments)}"

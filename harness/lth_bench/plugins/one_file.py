@@ -27,10 +27,11 @@ class Found(NamedTuple):
 
 
 def classes_of(file: Path) -> list[Found]:
-    """The file's own classes that are strategies or observers, in the order of the file.
+    """The file's own strategies, objectives and observers, in the order of the file.
 
-    A strategy has `select_mask`, or something like it; an observer has `on_round` or `on_eval`, or
-    only `score`. A class whose name starts with an underscore is a base class.
+    A strategy has `select_mask`, or something like it; an objective has `losses` and `measure`; an
+    observer has `on_round` or `on_eval`, or only `score`. A class whose name starts with an
+    underscore is a base class.
     """
     if not file.is_file():
         raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
@@ -107,6 +108,8 @@ def _group(cls: type[Any]) -> str | None:
     hooks = set(marked(cls))
     if hasattr(cls, "select_mask"):
         return "strategies"
+    if hasattr(cls, "losses") and hasattr(cls, "measure"):
+        return "objectives"
     if hooks & set(OBSERVER_HOOKS) or hooks == {"score"}:
         return "observers"
     if hooks - set(HOOKS):

@@ -17,7 +17,7 @@ from lth_bench.errors import UnknownName, UserError, describe_error
 from lth_bench.plugins.one_file import Found, classes_of
 from lth_bench.system.blame import ends_the_run
 
-GROUPS = ("strategies", "models", "datasets", "observers")
+GROUPS = ("strategies", "models", "datasets", "objectives", "observers")
 SINGULAR = {group: group.removesuffix("s") for group in GROUPS} | {"strategies": "strategy"}
 OWN = "lth-bench"
 """The distribution that remains under `--no-plugins`."""
@@ -124,6 +124,10 @@ class Registry:
     @property
     def datasets(self) -> dict[str, Entry]:
         return self.groups["datasets"]
+
+    @property
+    def objectives(self) -> dict[str, Entry]:
+        return self.groups["objectives"]
 
     @property
     def observers(self) -> dict[str, Entry]:

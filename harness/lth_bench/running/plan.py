@@ -259,7 +259,14 @@ def _over_seeds(
         "label": spec.label,
         "strategy": spec.use,
         "params": params,
-        "task": [task.model, task.dataset, task.spec.recipe_name, task.recipe, task.source],
+        "task": [
+            task.model,
+            task.dataset,
+            task.spec.recipe_name,
+            task.recipe,
+            task.source,
+            *([task.objective] if task.objective is not None else []),
+        ],
         "controls": list(controls),
         "source": source,
     }
@@ -313,6 +320,10 @@ def _over_seeds(
             tuned_from=None if tuned is None else tuned.origin,
             parameters=task.parameters or None,
             prunable=sum(task.layer_counts.values()) or None,
+            objective=task.objective,
+            metric=task.metric.name if task.metric is not None else "accuracy",
+            metric_unit=task.metric.unit if task.metric is not None else "fraction",
+            higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
         )
         planned.append(
             Planned(

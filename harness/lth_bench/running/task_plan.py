@@ -14,8 +14,10 @@ from lth_bench.plugins.asking import ask_for
 from lth_bench.plugins.source import source_hash
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.suitable import require_suitable_recipe
 
 if TYPE_CHECKING:
+    from lth_bench.objectives import Metric, Objective
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import StrategySpec, TaskSpec
 
@@ -26,7 +28,7 @@ class TaskFacts:
 
     train_size: int
     """Training examples, without those that the recipe holds out for validation."""
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     """[C, H, W] of an example."""
     classes: int
     total_steps: int
@@ -59,6 +61,10 @@ class TaskPlan:
     """Names of the parameters that are not prunable, the largest first."""
     facts: TaskFacts | None = None
     """None where there is a fault."""
+    objective: dict[str, Any] | None = None
+    """Name and parameters; None of plain cross-entropy, which identities leave out."""
+    metric: Metric | None = None
+    """The objective's primary metric; None where there is a fault."""
     fault: str | None = None
     """Why the task cannot run: its dataset cannot be read, or its network cannot be built. Its
     experiments fail with this reason, and the other tasks run."""
@@ -91,6 +97,11 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         info = ask_for(DatasetInfo, name, dataset.info, data_root)
     except UserError as error:
         return replace(known, fault=error.message)
+    objective, config = _objective(spec, registry, info)
+    require_suitable_recipe(recipe, info, objective, spec.recipe_name, spec.dataset.label)
+    known = replace(known, objective=config, metric=objective.primary)
+    if config is not None:
+        known = replace(known, source=known.source + source_hash(type(objective)))
     train_size = info.train_size - recipe.val_size
     if train_size < recipe.batch_size:
         raise UserError(
@@ -99,7 +110,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
     try:
-        counts, kinds, rest = _outline(spec.model.name, model, info.input_shape, info.classes)
+        counts, kinds, rest = _outline(spec.model.name, model, info)
     except UserError as error:
         return replace(known, fault=error.message)
     facts = TaskFacts(
@@ -149,8 +160,30 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
         ) from error
 
 
+def _objective(
+    spec: TaskSpec, registry: Registry, info: DatasetInfo
+) -> tuple[Objective, dict[str, Any] | None]:
+    """The task's objective, or the dataset's own, with its name and parameters; None in their place
+    for plain cross-entropy. UserError where it cannot learn from the dataset's targets.
+    """
+    from lth_bench.objectives import CrossEntropy, Objective, require_fit
+
+    asked = spec.objective
+    name = asked.name if asked is not None else info.objective
+    params = asked.params if asked is not None else {}
+    made = build(registry.get("objectives", name), params, f"objective {name!r}")
+    if not isinstance(made, Objective):
+        raise UserError(
+            f"objective {name!r} must be derived from lth_bench.objectives.Objective, but is a "
+            f"{type(made).__name__}"
+        )
+    require_fit(name, made, info, spec.dataset.label)
+    plain = type(made) is CrossEntropy
+    return made, None if plain else {"name": name, "params": canonical(made)}
+
+
 def _outline(
-    name: str, model: Any, input_shape: tuple[int, int, int], classes: int
+    name: str, model: Any, info: DatasetInfo
 ) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
     """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the
     network cannot take is named here.
@@ -161,8 +194,10 @@ def _outline(
     from lth_bench.models.tracing import shapes_only
     from lth_bench.training.randomness import seeded
 
+    shape, classes = info.input_shape, info.classes
+
     def built() -> nn.Module:
-        made = ask_for(nn.Module, f"model {name!r}", model.build, input_shape, classes)
+        made = ask_for(nn.Module, f"model {name!r}", model.build, shape, classes)
         assert isinstance(made, nn.Module)
         return made
 
@@ -173,7 +208,7 @@ def _outline(
         except UserError:  # perhaps of a network that looks at its values while it is made
             module = built()
     try:
-        layers = prunable_layers(module, input_shape, classes)
+        layers = prunable_layers(module, shape, classes, info.targets)
     except UserError as refusal:
         raise UserError(f"model {name!r}: {refusal.message}") from refusal
     prunable = {id(module.get_parameter(x.key)) for x in layers}

@@ -26,7 +26,7 @@ SELECT
     t.ticket_id, t.round, t.rewind_step, t.examples,
     t.search_steps, t.search_examples, t.search_flops_dense, t.search_flops_masked_theoretical,
     t.spent_steps, t.spent_seconds, p.config_id, t.run_id, t.recorded_at, t.test_examples,
-    t.empty_layers
+    t.empty_layers, t.score, 'test_' || p.metric AS metric, p.higher_is_better
 FROM stale s
 JOIN cells c ON c.cell = s.cell
 JOIN plans p ON p.suite = s.suite AND p.experiment_id = s.experiment_id

@@ -39,7 +39,10 @@ SELECT
     e.seed, e.densities, coalesce(e.controls, []) AS controls, e.iterative,
     e.plugin_version, e.source_hash, e.config, coalesce(e.scored_on, 'test') AS scored_on,
     e.tuned_from.study AS tuned_from, e.tuned_from.trial AS tuned_trial,
-    e.tuned_from.steps AS tuning_steps, e.parameters, e.prunable, run_id, recorded_at, journal_order
+    e.tuned_from.steps AS tuning_steps, e.parameters, e.prunable,
+    coalesce(e.metric, 'accuracy') AS metric, coalesce(e.metric_unit, 'fraction') AS metric_unit,
+    coalesce(e.higher_is_better, true) AS higher_is_better,
+    run_id, recorded_at, journal_order
 FROM (
     SELECT unnest(experiments) AS e, run_id, recorded_at, journal_order
     FROM staged WHERE record = 'planned'
@@ -55,6 +58,16 @@ QUALIFY row_number() OVER (
 DELETE FROM plans p USING batch_plans b
 WHERE p.suite = b.suite AND p.experiment_id = b.experiment_id;
 INSERT INTO plans BY NAME SELECT * FROM batch_plans;
+
+CREATE TEMP TABLE batch_measures AS
+SELECT split || '_' || metric AS metric, any_value(metric_unit) AS unit,
+    any_value(higher_is_better) AS higher_is_better
+FROM batch_plans, (SELECT unnest(['test', 'val', 'train', 'early_stop']) AS split)
+WHERE metric <> 'accuracy'
+GROUP BY ALL;
+DELETE FROM measures WHERE metric IN (SELECT metric FROM batch_measures);
+INSERT INTO measures BY NAME SELECT * FROM batch_measures;
+DROP TABLE batch_measures;
 
 -- Outcomes.
 CREATE TEMP TABLE batch_outcomes AS
@@ -114,7 +127,8 @@ SELECT
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
     cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples,
-    CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END
+    CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END,
+    coalesce(score, metrics['test_accuracy'])
 FROM batch_tickets;
 
 INSERT INTO metrics
@@ -129,7 +143,8 @@ FROM (
 );
 
 INSERT INTO curves
-SELECT ticket_id, TRY_CAST(c[1] AS BIGINT), c[2], c[3], c[4]
+SELECT ticket_id, TRY_CAST(c[1] AS BIGINT), c[2], c[3], c[4],
+    coalesce(c[5], c[4])  -- what is judged by accuracy has no fifth
 FROM (SELECT ticket_id, unnest(curve) AS c FROM batch_tickets);
 
 INSERT INTO weights

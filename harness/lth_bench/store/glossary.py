@@ -79,6 +79,10 @@ COLUMNS = {
     "val_accuracy": "Validation accuracy after the last step, fraction in [0, 1].",
     "train_accuracy": "Accuracy on the training split after the last step, fraction in [0, 1].",
     "early_stop_step": "Step of minimum validation loss, ties to the earliest.",
+    "score": "The task's primary metric on the test split, after the last step: of classification "
+    "test_accuracy.",
+    "metric": "Name of the metric: of score, where there is one.",
+    "higher_is_better": "Whether larger values of score are better.",
     "early_stop_accuracy": "Test accuracy at early_stop_step, fraction in [0, 1].",
     "run_id": "Run that recorded it; see the table environments.",
     "recorded_at": "When it was recorded, UTC.",

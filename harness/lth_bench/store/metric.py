@@ -26,6 +26,7 @@ COLUMNS = (
     "flops_dense", "flops_masked_theoretical", "seconds", "search_steps", "search_examples",
     "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
     "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
+    "score",
 )  # fmt: skip
 """Metrics of every ticket: the numeric columns of `tickets_flat`."""
 
@@ -48,6 +49,11 @@ class MetricRule(NamedTuple):
 
 RULES = (
     MetricRule("*accuracy", "fraction", True),
+    MetricRule("*_map", "fraction", True),
+    MetricRule("*_f1", "fraction", True),
+    MetricRule("*_rmse", "", False),
+    MetricRule("*_perplexity", "", False),
+    MetricRule("*_bits_per_byte", "", False),
     MetricRule("*density", "fraction", False),
     MetricRule("generalisation_gap", "fraction", False),
     MetricRule("*loss", "", False),
@@ -60,7 +66,7 @@ RULES = (
     MetricRule("*seconds", "s", False),
 )
 """The first match applies. For all other names, those of plugins, higher is better and there is
-no unit."""
+no unit, unless the name is the primary metric of an objective, which declares both."""
 
 
 def rule_of(metric: str) -> MetricRule | None:
@@ -120,8 +126,14 @@ def macros() -> str:
     tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)
     return f"""
         CREATE MACRO finite_or_null(x) AS CASE WHEN isfinite(x) THEN x END;
-        CREATE MACRO metric_unit(metric_name) AS CASE {units} ELSE '' END;
-        CREATE MACRO higher_is_better(metric_name) AS CASE {ways} ELSE true END;
+        CREATE MACRO metric_unit(metric_name) AS coalesce(
+            (SELECT any_value(k.unit) FROM measures k WHERE k.metric = metric_name),
+            CASE {units} ELSE '' END
+        );
+        CREATE MACRO higher_is_better(metric_name) AS coalesce(
+            (SELECT any_value(k.higher_is_better) FROM measures k WHERE k.metric = metric_name),
+            CASE {ways} ELSE true END
+        );
         CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});
         CREATE MACRO scored(metric_name) AS TABLE {scored_sql("metric_name")};
     """

@@ -19,7 +19,7 @@ class PluginUse(TypedDict):
 
     name: str
     group: str
-    """strategies, models, datasets or observers."""
+    """strategies, models, datasets, objectives or observers."""
     origin: str
     """The distribution or file it came from."""
     version: str | None
@@ -90,6 +90,12 @@ class PlannedExperiment(TypedDict):
     """Number of the network's parameters; None if it cannot be built."""
     prunable: NotRequired[int | None]
     """Number of prunable weights, which densities refer to."""
+    metric: NotRequired[str]
+    """The objective's primary metric; `accuracy` if missing."""
+    metric_unit: NotRequired[str]
+    """`fraction` or ""; `fraction` if missing."""
+    higher_is_better: NotRequired[bool]
+    """True if missing."""
     config: dict[str, Any]
 
 
@@ -205,6 +211,8 @@ class TicketRecord(TypedDict):
     status: Status
     reason: str | None
     metrics: dict[str, float | None]
+    score: NotRequired[float | None]
+    """The task's primary metric on the test split; `test_accuracy` of `metrics` when absent."""
     layers: list[LayerKept]
     cost: TicketCost
     trainings: list[TrainingUse]
@@ -213,7 +221,8 @@ class TicketRecord(TypedDict):
     test_examples: NotRequired[int]
     """Number of examples behind its test metrics: accuracies are multiples of 1 / this."""
     curve: list[list[float | None]]
-    """One [step, train_loss, val_loss, val_accuracy] per row."""
+    """One [step, train_loss, val_loss, val_accuracy] per row; if the task's primary metric is not
+    accuracy, [step, train_loss, val_loss, null, val_score]."""
     weights: NotRequired[list[WeightHistogram]]
     """For reported tickets."""
     matrices: NotRequired[list[MatrixRecord]]

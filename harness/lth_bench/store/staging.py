@@ -44,7 +44,8 @@ _EXPERIMENT = (
     "densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN, plugin_version VARCHAR, "
     "source_hash VARCHAR, config JSON, scored_on VARCHAR, "
     "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
-    "parameters BIGINT, prunable BIGINT)[]"
+    "parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR, "
+    "higher_is_better BOOLEAN)[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
@@ -84,6 +85,7 @@ COLUMNS = {
     "replaces": "VARCHAR",
     "numerics": "STRUCT(torch VARCHAR, engine BIGINT, device VARCHAR)",
     "metrics": "MAP(VARCHAR, DOUBLE)",
+    "score": "DOUBLE",
     "layers": _LAYER,
     "cost": _COST,
     "trainings": _TRAINING,

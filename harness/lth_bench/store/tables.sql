@@ -35,7 +35,8 @@ CREATE TABLE plans (
     densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN,
     plugin_version VARCHAR, source_hash VARCHAR, config JSON,
     scored_on VARCHAR, tuned_from VARCHAR, tuned_trial BIGINT, tuning_steps BIGINT,
-    parameters BIGINT, prunable BIGINT, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR,
+    higher_is_better BOOLEAN, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
 -- What the leaderboard groups by, numbered: grouping a million rows by one integer takes a fifth
@@ -72,8 +73,12 @@ CREATE TABLE flat (
     search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
     search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
     config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
-    empty_layers BIGINT
+    empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN
 );
+
+-- What objectives say of their primary metrics, by the names that tickets have them under. Other
+-- metrics are known by their names alone.
+CREATE TABLE measures (metric VARCHAR, unit VARCHAR, higher_is_better BOOLEAN);
 
 CREATE TABLE outcomes (
     experiment_id VARCHAR, status VARCHAR, reason VARCHAR, seconds DOUBLE, worker VARCHAR,
@@ -93,7 +98,7 @@ CREATE TABLE tickets (
     search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
     spent_steps BIGINT, spent_seconds DOUBLE,
     recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR, test_examples BIGINT,
-    empty_layers BIGINT
+    empty_layers BIGINT, score DOUBLE
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
@@ -103,7 +108,8 @@ CREATE TABLE layers (
 );
 
 CREATE TABLE curves (
-    ticket_id VARCHAR, step BIGINT, train_loss DOUBLE, val_loss DOUBLE, val_accuracy DOUBLE
+    ticket_id VARCHAR, step BIGINT, train_loss DOUBLE, val_loss DOUBLE, val_accuracy DOUBLE,
+    val_score DOUBLE
 );
 
 CREATE TABLE weights (
@@ -145,8 +151,9 @@ COMMENT ON TABLE slots IS 'The rows of tickets_flat: planned (experiment, densit
 COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
 COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
+COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
-COMMENT ON TABLE curves IS 'Losses and validation accuracy at the evaluations of each ticket.';
+COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
 COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and end of training.';
 COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';

@@ -13,7 +13,8 @@ SELECT
     coalesce(o.status, 'planned') AS status, o.reason, o.seconds, o.worker,
     s.experiment_id IS NOT NULL AS current,
     p.run_id, p.recorded_at, p.scored_on, p.tuned_from, p.tuned_trial, p.tuning_steps,
-    o.fingerprint, o.torch, o.engine, o.device, p.parameters, p.prunable
+    o.fingerprint, o.torch, o.engine, o.device, p.parameters, p.prunable,
+    'test_' || p.metric AS metric, p.higher_is_better
 FROM plans p
 LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
 LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lth_bench.masks import Mask
+from lth_bench.models import examples
 from lth_bench.models.tracing import eager
 from lth_bench.structure.groups import UnitGroup
 from lth_bench.structure.trace import cut, refusal
@@ -48,7 +49,7 @@ def shrink_network(
     mask.to(device).apply_(small.state_dict())
     masked = copy.deepcopy(small).double().eval()
     rng = torch.Generator().manual_seed(0)
-    x = torch.randn(2, *input_shape, generator=rng, dtype=torch.float64)
+    x = examples.random(2, input_shape, torch.float64, rng)
     x = x.to(device)
     with eager():
         cut(small, input_shape, groups, removed)
@@ -85,8 +86,8 @@ def measure_network(
         # it counts with hooks; compiled networks warn about those, which does not matter here
         warnings.filterwarnings("ignore", "Using `torch.compile")
         # with values, since a network's behaviour may depend on them
-        outputs(twin, torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device))
-    x = torch.zeros(batch, *input_shape, dtype=like.dtype, device=like.device)
+        outputs(twin, examples.zeros(1, input_shape, like.dtype, like.device))
+    x = examples.zeros(batch, input_shape, like.dtype, like.device)
     seconds = []
     for _ in range(WARM_UP + repeats):
         begin = time.perf_counter()

@@ -10,6 +10,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
+from lth_bench.models import examples
 from lth_bench.models.tracing import Outputs
 from lth_bench.structure.groups import UnitGroup
 
@@ -22,7 +23,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
     """
     like = next(module.parameters())
     module.requires_grad_(True)
-    example = torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device)
+    example = examples.zeros(2, input_shape, like.dtype, like.device)
     try:
         with torch.enable_grad(), Outputs() as seen:
             graph = tp.DependencyGraph().build_dependency(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
+from lth_bench.models import examples
 from lth_bench.structure.groups import Slots, UnitGroup
 from lth_bench.structure.trace import cut, refusal
 
@@ -48,7 +49,7 @@ def _require_removable(
 ) -> None:
     _randomise(module, rng)
     pairs = list(zip(groups, kept, strict=True))
-    x = torch.randn(2, *input_shape, generator=rng, dtype=torch.float64)
+    x = examples.random(2, input_shape, torch.float64, rng)
     small = copy.deepcopy(module)
 
     producers = [(s, k) for g, k in pairs for s in (*g.rows, *g.vectors)]

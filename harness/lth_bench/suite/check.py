@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check(suite: Suite, registry: Registry) -> None:
-    """Create every model, dataset, recipe and strategy of the suite from its parameters.
+    """Create every model, dataset, objective, recipe and strategy of the suite from its parameters.
 
     UserError with file, line and key of the first that is invalid.
     """
@@ -38,7 +38,10 @@ def _check(suite: Suite, registry: Registry) -> None:
 
     recipes: set[str] = set()
     for task in suite.tasks:
-        for group, part in (("models", task.model), ("datasets", task.dataset)):
+        parts = [("models", task.model), ("datasets", task.dataset)]
+        if task.objective is not None:
+            parts.append(("objectives", task.objective))
+        for group, part in parts:
             cls = _plugin(registry, group, part.name, part.at)
             _build(cls, part.params, f"{group[:-1]} {part.name!r}", [(part.at, part.params)])
         name = task.recipe_name

@@ -80,6 +80,8 @@ class TaskTable:
     """A dataset's name, or a table {name, parameters...}, or a list of them."""
     recipe: str | tuple[str, ...]
     """The name of a recipe of this suite, or a list of them."""
+    objective: str | TomlTable | None = None
+    """An objective's name, or a table {name, parameters...}; by default the dataset's own."""
     densities: Densities | None = None
     """Replaces the suite's densities: how far a network can be pruned depends on its size."""
 

@@ -159,6 +159,9 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
     models = _components(table.model, (*at, "model"))
     datasets = _components(table.dataset, (*at, "dataset"))
     recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
+    objective = None
+    if table.objective is not None:
+        objective = component(table.objective, (*at, "objective"))
     count = len(models) * len(datasets) * len(recipes)
     if count > MAX_TASKS:
         raise UserError(
@@ -173,6 +176,7 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
             recipe_name=recipe,
             recipe=document.recipes[recipe],
             densities=densities,
+            objective=objective,
             at=at,
         )
         for model, dataset, recipe in itertools.product(models, datasets, recipes)
@@ -223,7 +227,11 @@ def _distinct_tasks(tasks: Sequence[TaskSpec]) -> None:
     seen: set[str] = set()
     for task in tasks:
         if task.label in seen:
-            raise UserError(f"{dotted(task.at)}: the task {task.label} is listed twice", task.at)
+            raise UserError(
+                f"{dotted(task.at)}: the task {task.label} is listed twice; tasks that differ in "
+                f"their objective need recipes of different names",
+                task.at,
+            )
         seen.add(task.label)
 
 

@@ -44,6 +44,7 @@ def json_schema(registry: Registry) -> Schema:
         "definitions": {
             "model": _component(registry, "models"),
             "dataset": _component(registry, "datasets"),
+            "objective": _component(registry, "objectives"),
         },
     }
 
@@ -69,6 +70,9 @@ def _tasks() -> Schema:
             "description": schema["properties"][kind]["description"],
             "anyOf": [one, {"type": "array", "items": one, "minItems": 1}],
         }
+    about = schema["properties"]["objective"]["description"]
+    one = {"$ref": "#/definitions/objective"}
+    schema["properties"]["objective"] = {"description": about, "anyOf": [one]}
     return schema
 
 

@@ -21,7 +21,7 @@ Seed = Annotated[int, Range(0, MAX_SEED)]
 
 @dataclass(frozen=True)
 class Component:
-    """A model or a dataset: a plugin's name and its parameters."""
+    """A model, a dataset or an objective: a plugin's name and its parameters."""
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -56,6 +56,8 @@ class TaskSpec:
     """The fields of `training.recipe.Recipe` that the suite sets."""
     densities: tuple[float, ...]
     """Target densities in (0, 1], from dense to sparse."""
+    objective: Component | None = None
+    """None for the dataset's own."""
     at: Keys = field(default=(), compare=False)
 
     @property

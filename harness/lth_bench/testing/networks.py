@@ -32,7 +32,7 @@ class TinyNetwork:
     dead: bool = False
     """Add a layer `dead` with zero weights whose input, and so whose gradient, is zero too."""
 
-    def build(self, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    def build(self, input_shape: tuple[int, ...], classes: int) -> nn.Module:
         """Maps [N, C, H, W] to logits [N, classes]."""
         if self.kind == "linear":
             body: nn.Module = _linear(input_shape)
@@ -71,7 +71,7 @@ class _Tiny(nn.Module):
         return self.fc(out)  # type: ignore[no-any-return]
 
 
-def _linear(input_shape: tuple[int, int, int]) -> nn.Module:
+def _linear(input_shape: tuple[int, ...]) -> nn.Module:
     channels, height, width = input_shape
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, 8), nn.ReLU())
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lth_bench.data.info import InputShape
+from lth_bench.models.examples import random
 from lth_bench.system.blame import ends_the_run
 from lth_bench.training.randomness import global_states, seeded
 
@@ -38,7 +40,7 @@ def side_effects_of(module: nn.Module, input_shape: tuple[int, ...]) -> SideEffe
         kinds = {p.dtype for p in module.parameters() if p.is_floating_point()}
         dtype = kinds.pop() if kinds else torch.float32
         twin = copy.deepcopy(module).to("cpu", dtype)
-        x = torch.randn(EXAMPLES, *input_shape, dtype=dtype)
+        x = random(EXAMPLES, input_shape, dtype)
         buffers, before = dict(twin.named_buffers()), global_states()
         try:
             twin(x)
@@ -87,11 +89,12 @@ def hooked(module: nn.Module) -> bool:
     ) or any(getattr(p, hooks, None) for p in module.parameters() for hooks in TENSOR_HOOKS)
 
 
-def takes_channels_last(module: nn.Module, input_shape: tuple[int, int, int]) -> bool:
-    """Whether the network has convolutions and its forward pass works for any memory format of
-    their outputs. `x.view(len(x), -1)` after a convolution does not: it raises.
+def takes_channels_last(module: nn.Module, input_shape: tuple[int, ...]) -> bool:
+    """Whether the network takes images and has convolutions, and its forward pass works for any
+    memory format of their outputs. `x.view(len(x), -1)` after a convolution does not: it raises.
     """
-    if not any(p.ndim == 4 for p in module.parameters()):
+    images = InputShape.of(input_shape).kind == "images"
+    if not images or not any(p.ndim == 4 for p in module.parameters()):
         return False
     parameter = next(module.parameters())
     module = copy.deepcopy(module).to(memory_format=torch.channels_last)

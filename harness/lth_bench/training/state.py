@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -38,7 +39,33 @@ class CurvePoint:
     train_loss: float
     """Mean training loss of the steps since the previous evaluation."""
     val_loss: float
-    val_accuracy: float
+    val_score: float
+    """The primary metric of the task's objective."""
+    _: KW_ONLY
+    metric: str = "accuracy"
+    """Its name."""
+
+    @property
+    def val_accuracy(self) -> float:
+        """Fraction in [0, 1]; NaN where the primary metric is another."""
+        return self.val_score if self.metric == "accuracy" else math.nan
+
+    def stored(self) -> dict[str, float | str]:
+        """As kept on disk; a point of accuracy as it always was."""
+        found: dict[str, float | str] = {
+            "step": self.step, "train_loss": self.train_loss, "val_loss": self.val_loss,
+        }  # fmt: skip
+        if self.metric == "accuracy":
+            return found | {"val_accuracy": self.val_score}
+        return found | {"val_score": self.val_score, "metric": self.metric}
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> CurvePoint:
+        """What was stored."""
+        fields = dict(stored)
+        if "val_accuracy" in fields:
+            fields["val_score"] = fields.pop("val_accuracy")
+        return cls(**fields)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from lth_bench.suite.spec import StrategySpec, Suite
 from lth_bench.suite.tune import TuneSpec
 from lth_bench.training.keys import digest
 from lth_bench.tuning.dimension import Dimension, choice, place
-from lth_bench.tuning.objective import Objective
+from lth_bench.tuning.objective import StudyObjective
 from lth_bench.tuning.space import recipe_space, space_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Goal:
     own: Any
     """The strategy with the suite's own parameters."""
     dimensions: tuple[Dimension, ...]
-    objective: Objective
+    objective: StudyObjective
 
     @property
     def name(self) -> str:
@@ -195,7 +195,7 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
     seeds = tune.seeds_beside(suite.seeds)
     found: list[Goal] = []
     barren: dict[str, Keys] = {}
-    tasks = [plan_task(spec, registry, root) for spec in suite.tasks]
+    tasks = [_judged_by_accuracy(plan_task(spec, registry, root)) for spec in suite.tasks]
     require_some([task.fault for task in tasks])
     for task in tasks:
         spec_of_task = task.spec
@@ -224,6 +224,17 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
             ("tune",),
         )
     return found
+
+
+def _judged_by_accuracy(task: TaskPlan) -> TaskPlan:
+    """The task, with a fault where its results have no accuracy, which is what tuning maximises."""
+    if task.fault is not None or task.metric is None or task.metric.name == "accuracy":
+        return task
+    fault = (
+        f"{task.spec.label} is judged by {task.metric.name}, and tune maximises accuracy alone; "
+        f"leave this task out with -m or -d"
+    )
+    return replace(task, fault=fault)
 
 
 def idle(goals: Sequence[Goal]) -> list[str]:
@@ -286,7 +297,7 @@ def _goal(
         )
     if "density" in tune.objectives:
         dimensions.append(_density(densities))
-    objective = Objective(tune.objectives, densities, seeds, tune.margin)
+    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin)
     return Goal(
         suite=suite,
         tune=tune,
@@ -311,8 +322,6 @@ def _densities(tune: TuneSpec, task: TaskPlan) -> tuple[float, ...]:
 def _recipe(tune: TuneSpec, task: TaskPlan) -> tuple[Dimension, ...]:
     if not tune.recipe:
         return ()
-    from dataclasses import replace
-
     from lth_bench.training.recipe import Recipe
 
     own = build(Recipe, task.spec.recipe, f"recipe {task.spec.recipe_name!r}")

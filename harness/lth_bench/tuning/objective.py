@@ -25,7 +25,7 @@ DIRECTIONS: dict[str, Direction] = {
 
 
 @dataclass(frozen=True)
-class Objective:
+class StudyObjective:
     """One objective or two, over the densities and seeds of a study.
 
     `accuracy`: the mean. `area`: the area under accuracy against log density, from the dense run

@@ -124,3 +124,18 @@ def test_what_is_made(blobs: Arrays) -> None:
     assert isinstance(data.val, ResidentSplit)
     assert isinstance(test, StreamedSplit)  # a little too large
     assert torch.equal(test.x[0:90], blobs.test_x)
+
+
+FEATURES = DatasetInfo((1000,), 2, 10**6, 10**5, inputs="features")  # 8.8 GB
+
+
+@pytest.mark.parametrize("wish", ["", "auto", "always", "never"])
+def test_only_images_are_streamed(wish: str) -> None:
+    found = choose("x", Plain(), FEATURES, H200, {"LTH_BENCH_STREAM": wish})
+    assert (found.where, found.note) == ("device", None)
+
+
+def test_features_that_fit_nowhere_are_refused_unless_they_are_insisted_on() -> None:
+    with pytest.raises(UserError, match=r"takes 8.8 GB in memory, .* only images can be streamed"):
+        choose("x", Plain(), FEATURES, LAPTOP, {})
+    assert choose("x", Plain(), FEATURES, LAPTOP, {"LTH_BENCH_STREAM": "never"}).where == "device"

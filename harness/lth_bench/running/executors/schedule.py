@@ -191,5 +191,6 @@ class Schedule:
 
 
 def task_of(experiment: Experiment) -> Task:
-    """What experiments have in common that use one network, one data set and one recipe."""
-    return digest([experiment.model, experiment.dataset, experiment.recipe])
+    """What experiments have in common that train one network for one objective on the same data."""
+    about = [experiment.model, experiment.dataset, experiment.recipe]
+    return digest(about if experiment.objective is None else [*about, experiment.objective])

@@ -258,6 +258,9 @@ class Worker:
             data, test = make_data(opened, placement, recipe.val_size, self.device)
             config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
             config["val_size"] = recipe.val_size
+            objective = None
+            if experiment.objective is not None:
+                objective = self._build("objectives", experiment.objective)
             bench = Workbench(
                 model=model,
                 model_config=experiment.model,
@@ -268,6 +271,8 @@ class Worker:
                 cache=self.cache,
                 cohort_sizes=self.cohort_sizes,
                 checkpoint_policy=self._saving,
+                objective=objective,
+                objective_config=experiment.objective,
             )
             self._bench = (key, bench, test)
         _, bench, test = self._bench

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from lth_bench.masks import Layer, Mask
+from lth_bench.models import examples
 from lth_bench.models.operations import Operation, TensorPiece, mapped, record
 from lth_bench.models.products import product_of
 from lth_bench.structure.connections import rules
@@ -32,8 +33,9 @@ class Connections:
         """`module` reads [N, *input_shape], and is left as it is."""
         twin = copy.deepcopy(module).cpu().eval()
         rng = torch.Generator().manual_seed(0)
-        x = torch.randn(2, *input_shape, generator=rng)
-        x = x.to(next(p.dtype for p in twin.parameters() if p.is_floating_point()))
+        x = examples.random(2, input_shape, rng=rng)
+        if x.is_floating_point():
+            x = x.to(next(p.dtype for p in twin.parameters() if p.is_floating_point()))
         self._layers = tuple(layers)
         self._keys = [layer.key for layer in layers]
         watched = {key: twin.get_parameter(key) for key in self._keys}

@@ -17,7 +17,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ class CheckpointStore:
             "searches": sorted(checkpoint.head.searches),
             "best_step": checkpoint.best_step,
             "best_loss": checkpoint.best_loss.hex(),
-            "curve": [asdict(p) for p in checkpoint.curve],
+            "curve": [p.stored() for p in checkpoint.curve],
             "loss_before": checkpoint.loss_before.hex(),
             "evaluated_at": checkpoint.evaluated_at,
             "flops_masked": checkpoint.flops_masked,
@@ -194,7 +194,7 @@ class CheckpointStore:
                 best_step=int(facts["best_step"]),
                 best_loss=float.fromhex(facts["best_loss"]),
                 checkpoints={s: state(str(s)) for s in head.checkpoints},
-                curve=tuple(CurvePoint(**p) for p in facts["curve"]),
+                curve=tuple(CurvePoint.of(p) for p in facts["curve"]),
                 loss_before=float.fromhex(facts["loss_before"]),
                 evaluated_at=int(facts["evaluated_at"]),
                 flops_masked=int(facts["flops_masked"]),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
+from lth_bench.objectives import CrossEntropy, Objective
 from lth_bench.params import canonical
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.structure.connections import Connections, Unsupported
@@ -70,13 +71,20 @@ class Workbench:
         cache: TrainingCache,
         cohort_sizes: CohortSizes | None = None,
         checkpoint_policy: CheckpointPolicy | None = None,
+        objective: Objective | None = None,
+        objective_config: Mapping[str, object] | None = None,
     ) -> None:
         """`checkpoint_policy` decides when trainings write checkpoints; a process's benches share
-        one.
+        one. `objective` is cross-entropy by default; `objective_config` is its name and parameters,
+        or None for cross-entropy.
         """
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
         self._config = {"model": dict(model_config), "data": dict(data_config)}
+        if objective_config is not None:  # so that trainings of plain cross-entropy keep their keys
+            self._config["objective"] = dict(objective_config)
+        self.objective = (objective or CrossEntropy()).bound(data.train.y, data.info)
+        """Bound to the training split."""
         shape = data.input_shape
         with self._building(), seeded("shape"):
             module = model.build(shape, data.classes)
@@ -86,6 +94,8 @@ class Workbench:
                 classes=data.classes,
                 device=device,
                 dtype=recipe.dtype,
+                objective=self.objective,
+                targets=data.info.targets,
             )
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}
@@ -145,7 +155,11 @@ class Workbench:
             f: getattr(recipe, f)
             for f in ("optimizer", "momentum", "nesterov", "batch_size", "crop", "flip")
         }
-        shape = [*self.data.input_shape, self.data.classes]
+        shape: list[object] = [*self.data.input_shape, self.data.classes]
+        if self.data.info.inputs != "images":
+            shape.append(self.data.info.inputs)
+        if "objective" in self._config:
+            shape.append(self._config["objective"])
         device = numerics(self.device, recipe.dtype)
         # the fast paths for a training alone depend on the data
         alone = ["sparse_input"] if leaves_out_background(self.network, self.data, recipe) else []

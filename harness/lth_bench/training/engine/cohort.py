@@ -11,6 +11,7 @@ from torch import Tensor
 from lth_bench.training.checkpoints.checkpoint import TrainingCheckpoint
 from lth_bench.training.checkpoints.writer import CheckpointWriter
 from lth_bench.training.engine.layouts.base import Layout
+from lth_bench.training.engine.layouts.best import hold
 from lth_bench.training.engine.member import Member
 from lth_bench.training.pending_fit import PendingFit, calling, charged_to
 from lth_bench.training.recipe import LearningRate
@@ -169,7 +170,7 @@ class Cohort:
                     if change is not None:
                         changes[member] = change
                         if change.replace_update:
-                            put_back[member] = layout.keep(member.slot)
+                            put_back[member] = hold(layout, member.slot)
         layout.update(self._rate(self.done))
         # after the update, so that revived weights start at zero
         for member, change in changes.items():

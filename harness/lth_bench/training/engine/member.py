@@ -210,14 +210,15 @@ class Member:
         self.flops_masked += steps * self._flops[dense_gradients]
         self.step += steps
 
-    def note(self, total_loss: float, loss: float, accuracy: float) -> CurvePoint:
+    def note(self, total_loss: float, loss: float, score: float) -> CurvePoint:
         """A point of the curve, from the sum of all training losses so far. Raises Diverged if a
         loss is not finite.
         """
         mean = (total_loss - self._loss_before) / max(1, self.step - self._evaluated_at)
         if not (abs(mean) < float("inf") and loss < float("inf")):
             raise Diverged(f"the loss became {mean} by step {self.step} (validation loss {loss})")
-        return CurvePoint(self.step, mean, loss, accuracy)
+        metric = self.layout.network.objective.primary.name
+        return CurvePoint(self.step, mean, loss, score, metric=metric)
 
     def regular(self, point: CurvePoint, total_loss: float) -> bool:
         """Record an evaluation shared by all its fits. Returns whether the current state is the

@@ -11,16 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lth_bench.data.info import Targets
 from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, to_trace
+from lth_bench.objectives import CrossEntropy, Objective
 from lth_bench.training.behaviour import (
     SideEffects,
     evaluating,
     side_effects_of,
     takes_channels_last,
 )
+from lth_bench.training.engine.loss import Judged, is_plain, judge
 from lth_bench.training.engine.sparse_input.linear import MOST, SparseInputSequential, sparse_stages
 from lth_bench.training.flops import count_flops
 from lth_bench.training.input.resident import ResidentSplit
@@ -39,12 +42,17 @@ class Network:
         self,
         *,
         module: nn.Module,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int, ...],
         classes: int,
         device: torch.device,
         dtype: str,
+        objective: Objective | None = None,
+        targets: Targets = "class",
     ) -> None:
-        self.layers = prunable_layers(module, input_shape, classes)
+        """`objective` is bound to the training split; plain cross-entropy by default."""
+        self.layers = prunable_layers(module, input_shape, classes, targets)
+        self.objective = objective or CrossEntropy()
+        self.targets, self.classes = targets, classes
         self.flops = count_flops(module, self.layers, input_shape)
         self.input_shape = input_shape
         self.device = device
@@ -66,7 +74,8 @@ class Network:
         """
         from lth_bench.training.engine.stacking.agree import how_it_stacks
 
-        return how_it_stacks(self.module, self.input_shape)
+        about = (self.objective, self.targets, self.classes)
+        return how_it_stacks(self.module, self.input_shape, *about)
 
     @cached_property
     def side_effects(self) -> SideEffects:
@@ -90,6 +99,10 @@ class Network:
         module.load_state_dict(values)
         return module
 
+    def as_input(self, x: Tensor) -> Tensor:
+        """Inputs in the network's precision; tokens stay integers."""
+        return x.to(self.dtype) if x.is_floating_point() else x
+
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """bfloat16 if the recipe asks for it; master weights stay float32."""
         if self._autocast:
@@ -98,10 +111,10 @@ class Network:
         return contextlib.nullcontext()
 
     def forward(self, x: Tensor, mask: Mask, parametrize: Parametrize | None) -> Tensor:
-        """Logits [N, classes] in float32 (float64 if that is the recipe's dtype)."""
+        """Outputs [N, …] in float32 (float64 if that is the recipe's dtype)."""
         before = {k: self.module.get_buffer(k) for k in self.side_effects.rebound_buffers}
         with self.autocast():
-            x = x.to(self.dtype)
+            x = self.as_input(x)
             if parametrize is None:
                 out: Tensor = self.module(x)
             else:
@@ -146,10 +159,13 @@ class Network:
     @torch.no_grad()
     def evaluate(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None = None
-    ) -> tuple[float, float]:
-        """Mean cross-entropy (nats) and accuracy (in [0, 1]) over a split, in eval mode."""
+    ) -> Judged:
+        """Mean loss and metrics over a split, in eval mode."""
+        if not is_plain(self.objective):
+            with evaluating(self.module):
+                return judge(self.objective, self._outputs(split, data, mask, parametrize))
         loss, right = self.evaluated(split, data, mask, parametrize).flatten().tolist()
-        return loss / len(split), right / len(split)
+        return Judged(loss / len(split), {"accuracy": right / len(split)})
 
     @torch.no_grad()
     def evaluated(
@@ -159,9 +175,16 @@ class Network:
         examples, in eval mode.
         """
         with evaluating(self.module):
-            return loss_and_correct_sums(self._logits(split, data, mask, parametrize))
+            return loss_and_correct_sums(self._outputs(split, data, mask, parametrize))
 
-    def _logits(
+    def outputs(
+        self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs [n, …] and targets [n, …] of a split, batch by batch, in eval mode."""
+        with evaluating(self.module):
+            yield from self._outputs(split, data, mask, parametrize)
+
+    def _outputs(
         self, split: Examples, data: TaskData, mask: Mask, parametrize: Parametrize | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         sequential = self.sparse_input_sequential(data) if parametrize is None else None

@@ -23,6 +23,8 @@ VARIABLE = "LTH_BENCH_STREAM"
 CHOICES = ("auto", "always", "never")
 SHARE = 0.5
 """Fraction of a memory that datasets may use; the rest is for networks and other programs."""
+BYTES = {"images": 1, "features": 8, "tokens": 8}
+"""Maximum bytes of one value of an example."""
 KEPT_SHARE = 1 / 16
 """Further fraction that may hold prepared data, so that work is done once."""
 
@@ -85,14 +87,14 @@ def choose(
 ) -> Placement:
     """Choose the device if the dataset fits there, else host memory, else disk.
 
-    A dataset can be streamed from disk if it has a method `open`. `LTH_BENCH_STREAM` set to
-    `always` or `never` overrides the sizes. UserError if the dataset fits nowhere, or for any other
-    value.
+    Only images are streamed; other inputs are kept on the device. A dataset can be streamed from
+    disk if it has a method `open`. `LTH_BENCH_STREAM` set to `always` or `never` overrides the
+    sizes. UserError if the dataset fits nowhere, or for any other value.
     """
     wish = environment.get(VARIABLE) or "auto"
     if wish not in CHOICES:
         raise UserError(f"{VARIABLE} must be one of {', '.join(CHOICES)}, but got {wish!r}")
-    size = (info.train_size + info.test_size) * math.prod(info.input_shape)
+    size = (info.train_size + info.test_size) * math.prod(info.input_shape) * BYTES[info.inputs]
     on_disk = hasattr(dataset, "open")
     keep = int(KEPT_SHARE * memory.device) // memory.sharers
     threads = max(1, cores() // memory.processes)
@@ -102,6 +104,14 @@ def choose(
         note = f"{name} streams from {source}: {_size(size)} decoded, {why}" if source else None
         return Placement(where, note, keep, threads)
 
+    if info.inputs != "images":  # only images are larger than memory in this field
+        if wish != "never" and memory.sharers * size > SHARE * memory.device:
+            raise UserError(
+                f"dataset {name!r} takes {_size(size)} in memory, of which {memory.sharers} "
+                f"processes share {_size(memory.device)}, and only images can be streamed; use "
+                f"fewer --workers, a part of the data, or set {VARIABLE}=never to try it anyway"
+            )
+        return put("device")
     # decoding takes twice the memory; then every process has its own copy
     fits_host = (2 + memory.processes) * size <= SHARE * memory.host
     fits_device = memory.sharers * size <= SHARE * memory.device

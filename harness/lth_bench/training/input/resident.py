@@ -1,4 +1,4 @@
-"""A dataset on the device: uint8 pixels, whole batches gathered, normalised and augmented there.
+"""A dataset on the device: whole batches gathered, normalised and augmented there.
 
 There is no data loader: for this field's small networks, converting images one by one costs more
 than the training step.
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, split
+from lth_bench.training.input.prepare import Prepare, PrepareFeatures, as_float, as_is
 from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, TaskData
 from lth_bench.training.input.task_data import augment as augment
@@ -22,13 +23,13 @@ from lth_bench.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class ResidentSplit:
-    """One split: images x uint8 [N, C, H, W] and labels y int64 [N], on the device."""
+    """One split's examples on the device: x and y as `Arrays` has them."""
 
     x: Tensor
     y: Tensor
 
     def __len__(self) -> int:
-        return self.y.numel()
+        return len(self.y)
 
     def without_background(self, background: Background, dtype: torch.dtype) -> SparseImages:
         """The normalised images without their background; computed once."""
@@ -60,15 +61,28 @@ class ResidentData(TaskData):
         self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
     ) -> None:
         """`keep`: bytes of prepared batches that may be cached for later trainings."""
-        train, val = split(len(arrays.train_y), arrays.train_y, val_size, arrays.fingerprint())
+        y = arrays.train_y
+        # only classes are stratified
+        classes = y if arrays.targets == "class" else torch.zeros(len(y), dtype=torch.int64)
+        train, val = split(len(y), classes, val_size, arrays.fingerprint())
         x = arrays.train_x[train]
         self.train = ResidentSplit(x.to(device), arrays.train_y[train].to(device))
         self.val = ResidentSplit(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
         self.kept = KeptBatches(keep)
-        super().__init__(count_values(x), arrays.info.input_shape, arrays.classes, device)
+        if arrays.inputs == "images":
+            super().__init__(arrays.info, device, counts=count_values(x))
+        else:
+            super().__init__(arrays.info, device, _prepare(arrays, x, device))
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
         """The batch's images, gathered on the device."""
         epoch, position = divmod(step, recipe.steps_per_epoch(len(self.train)))
         part = slice(position * recipe.batch_size, (position + 1) * recipe.batch_size)
         return self.train.x.index_select(0, self.order(seed, epoch)[part])
+
+
+def _prepare(arrays: Arrays, train_x: Tensor, device: torch.device) -> Prepare:
+    """Of inputs that are no images; `train_x` without the validation part."""
+    if arrays.inputs == "tokens":
+        return as_is
+    return PrepareFeatures(train_x, device) if arrays.standardise else as_float

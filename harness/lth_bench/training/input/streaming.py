@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.data.info import DatasetInfo
 from lth_bench.data.reading import ImageReader, Images, InMemory, Stream
 from lth_bench.data.splits import count_values, split
 from lth_bench.training.input.resident import ResidentSplit
@@ -164,7 +165,10 @@ class StreamedData(TaskData):
             # subtract the validation split's counts: it is the smaller split
             counts = counts - count_values(self.val.x[i : i + BLOCK])
         _, channels, height, width = source.train.shape
-        super().__init__(counts, (channels, height, width), source.classes, device)
+        info = DatasetInfo(
+            (channels, height, width), source.classes, len(source.train_y), len(source.test_y)
+        )
+        super().__init__(info, device, counts=counts)
         self._courses: list[_Course] = []
         self._most = 1
 

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lth_bench.data.splits import stats_of_counts
+from lth_bench.data.info import DatasetInfo
+from lth_bench.training.input.prepare import Prepare, PreparePixels
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
 
@@ -37,12 +38,12 @@ class Examples(Protocol):
 
     @property
     def x(self) -> Pixels:
-        """The images."""
+        """The inputs: pixels, or a tensor of features or tokens on the device."""
         ...
 
     @property
     def y(self) -> Tensor:
-        """The labels, int64 [N] on the device."""
+        """The targets, [N, …] on the device: int64 [N] of classes."""
         ...
 
     def __len__(self) -> int: ...
@@ -74,36 +75,40 @@ class TaskData(ABC):
 
     def __init__(
         self,
-        counts: Tensor,
-        input_shape: tuple[int, int, int],
-        classes: int,
+        info: DatasetInfo,
         device: torch.device,
+        prepare: Prepare | None = None,
+        counts: Tensor | None = None,
     ) -> None:
-        """`counts`: number of occurrences of each pixel value in the training split, int64 [C,
-        256].
+        """`counts`: number of occurrences of each pixel value in the training split of images,
+        int64 [C, 256], from which `prepare` is made; for other inputs pass `prepare`.
         """
-        mean, std = stats_of_counts(counts)
-        # (x / 255 − mean) / std as one multiply and one add; a constant channel keeps std 1
-        std = torch.where(std > 0, std, torch.ones_like(std))
-        self._scale = (1 / (255 * std)).view(1, -1, 1, 1).to(device)
-        self._shift = (-mean / std).view(1, -1, 1, 1).to(device)
-        self.background = self._background(counts) if len(counts) == 1 else None
-        """Of the training split; None for images with several channels."""
+        self.background: Background | None = None
+        """Of the training split; None for images with several channels, and for other inputs."""
         self.device = device
-        self.input_shape = input_shape
-        self.classes = classes
+        if prepare is None:
+            assert counts is not None
+            prepare = PreparePixels(counts, device)
+            self._prepare: Prepare = prepare
+            self.background = self._background(counts) if len(counts) == 1 else None
+        self._prepare = prepare
+        self.info = info
+        self.input_shape = info.input_shape
+        self.classes = info.classes
         self.order = lru_cache(maxsize=4)(self._order)
         self._augmentation = lru_cache(maxsize=2)(self.augmentation)
         # on a GPU, device memory is left to training
         self.sample = self._sample if device.type == "cuda" else lru_cache(1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """uint8 pixels [N, C, H, W] to float32 with mean 0 and standard deviation 1 per channel."""
-        return x.to(torch.float32).mul_(self._scale).add_(self._shift)
+        """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and
+        standard deviation 1 over the training split; tokens are unchanged.
+        """
+        return self._prepare(x)
 
     def _background(self, counts: Tensor) -> Background:
         value = int(counts[0].argmax())
-        every = torch.arange(256, dtype=torch.uint8, device=self._scale.device)
+        every = torch.arange(256, dtype=torch.uint8, device=self.device)
         shades = self.normalise(every.view(256, 1, 1, 1)).view(256)
         there, whole = int(counts[0, value]), int(counts.sum())
         return Background(value, there / whole, whole - there, shades)
@@ -134,7 +139,8 @@ class TaskData(ABC):
         return torch.cat((offsets, flips[None].long())).to(self.device)
 
     def batch(self, step: int, seed: int, recipe: Recipe) -> tuple[Tensor, Tensor]:
-        """The batch of the update from `step` to `step + 1`: float [N, C, H, W], labels [N].
+        """The batch of the update from `step` to `step + 1`: inputs as `normalise` returns them,
+        [N, …], and targets [N, …].
 
         A pure function of (seed, step) and the batch size, so that a training that starts late sees
         the same data as the dense run did from there.
@@ -148,7 +154,9 @@ class TaskData(ABC):
 
     @abstractmethod
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
-        """That batch before normalisation: uint8 [N, C, H, W] on the device; do not modify it."""
+        """That batch's inputs as the dataset stores them (uint8 [N, C, H, W] for images), on the
+        device; do not modify them.
+        """
 
     def close(self) -> None:  # noqa: B027  # most have nothing to end
         """Stop reading ahead, if the data does that. The data cannot be used afterwards."""

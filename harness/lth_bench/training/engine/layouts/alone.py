@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.best import BestStates
+from lth_bench.training.engine.loss import is_plain, step_loss
 from lth_bench.training.engine.network import EVAL_BATCH, Network, loss_and_correct_sums
 from lth_bench.training.engine.sequential import SequentialByHand, stages_of
 from lth_bench.training.engine.sparse_input.batches import SparseBatchSource
@@ -40,8 +40,8 @@ class Plain(Layout):
         return tensor
 
     def backward(self, x: Tensor, y: Tensor) -> None:
-        logits = self.network.forward(x, self.masks[0], self.parametrize)
-        loss = F.cross_entropy(logits, y, label_smoothing=self.recipe.label_smoothing)
+        outputs = self.network.forward(x, self.masks[0], self.parametrize)
+        loss = step_loss(self.network.objective, outputs, y, self.recipe.label_smoothing)
         self.losses += loss.detach()
         for penalty in self.penalties.values():
             loss = loss + penalty(self.parameters)
@@ -51,6 +51,11 @@ class Plain(Layout):
         data = self.data
         return self.network.evaluated(data.val, data, self.masks[0], self.parametrize)
 
+    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        about = (self.data.val, self.data, self.masks[0], self.parametrize)
+        for outputs, y in self.network.outputs(*about):
+            yield outputs[None], y
+
 
 class ByHand(Plain):
     """Like `Plain`, bit for bit, with a hand-written backward pass when autograd is not needed."""
@@ -58,8 +63,8 @@ class ByHand(Plain):
     @classmethod
     def takes(cls, network: Network, recipe: Recipe) -> bool:
         """Whether this network can be trained with this layout."""
-        cpu = network.device.type == "cpu"
-        return cpu and recipe.dtype != "bfloat16" and stages_of(network.module) is not None
+        by_hand = network.device.type == "cpu" and is_plain(network.objective)
+        return by_hand and recipe.dtype != "bfloat16" and stages_of(network.module) is not None
 
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
         super().__init__(network, data, recipe, cohort_size)
@@ -91,6 +96,8 @@ class KeptOnly(Layout):
         """
         callbacks = (request.on_step, request.penalty, request.parametrize)
         if any(c is not None for c in callbacks) or request.recipe.dtype == "bfloat16":
+            return False
+        if not is_plain(network.objective):
             return False
         stages = stages_of(network.module) if network.device.type == "cpu" else None
         return stages is not None and bool(sparse_layers(stages, request.mask, limit))
@@ -195,4 +202,6 @@ class SparseInput(Layout):
 
 def leaves_out_background(network: Network, data: TaskData, recipe: Recipe) -> bool:
     """Whether trainings of this network on this dataset can and should skip the background."""
+    if not is_plain(network.objective):
+        return False
     return trains_so(recipe) and sparse_stages(network.module, data, network.device) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from lth_bench.masks import Mask
 from lth_bench.training.engine.layouts.best import BestStates, copies
 from lth_bench.training.engine.layouts.captured import SEVERAL, Captured
+from lth_bench.training.engine.loss import evaluate_members, is_plain
 from lth_bench.training.engine.network import Network
 from lth_bench.training.graphs import captures
 from lth_bench.training.input.batches import BatchSource, make_batch_source
@@ -102,7 +103,11 @@ class Layout(ABC):
         return values
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and accuracy of these slots. One device synchronisation."""
+        """Validation loss and primary metric of these slots; for plain cross-entropy with one
+        device synchronisation.
+        """
+        if not is_plain(self.network.objective):
+            return evaluate_members(self.network.objective, self.outputs(), live)
         if self._evaluates_by_graph:
             found = self.graphs.evaluation(self.evaluated, self._evaluated)
         else:
@@ -110,6 +115,10 @@ class Layout(ABC):
         losses, rights = found.tolist()
         n = len(self.data.val)
         return {slot: (losses[slot] / n, rights[slot] / n) for slot in live}
+
+    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs [cohort size, n, …] and targets [n, …] of the validation split, in eval mode."""
+        raise AssertionError(f"{self.variant} takes plain cross-entropy alone")
 
     @property
     def _evaluates_by_graph(self) -> bool:
@@ -370,28 +379,3 @@ class Layout(ABC):
         for key, entries in self._optimizer_state(slot).items():
             found |= {f"{n}/{key}": v for n, v in entries.items() if isinstance(v, Tensor)}
         return {**found, "loss": self.losses[slot]}
-
-    @torch.no_grad()
-    def keep(self, slot: int) -> Callable[[], None]:
-        """Save a member's parameters and optimizer state; calling the returned function restores
-        them.
-        """
-        held = [(view, view.clone()) for view in self._everything(slot)]
-
-        def put_back() -> None:
-            with torch.no_grad():
-                for view, before in held:
-                    view.copy_(before)
-
-        return put_back
-
-    def _everything(self, slot: int) -> list[Tensor]:
-        parameters = [self.member(p.detach(), slot) for p in self.parameters.values()]
-        state = self.optimizer_state(slot)
-        shapes = {k: p.shape for k, p in zip(self.parameters, parameters, strict=True)}
-        return parameters + [
-            value
-            for key, entries in state.items()
-            for name, value in entries.items()
-            if name != "step" and value.shape == shapes[key]  # `step` is shared by all members
-        ]

@@ -1,8 +1,8 @@
-"""Each member's state at its lowest validation loss, stored beside the stack."""
+"""Copies of members' states: at the lowest validation loss, and to return to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -83,3 +83,25 @@ def copies(
             mask.apply_(values)
         found.append(values)
     return found
+
+
+@torch.no_grad()
+def hold(layout: Layout, slot: int) -> Callable[[], None]:
+    """Save a member's parameters and optimizer state; calling the returned function restores
+    them.
+    """
+    parameters = {k: layout.member(p.detach(), slot) for k, p in layout.parameters.items()}
+    state = [
+        value
+        for key, entries in layout.optimizer_state(slot).items()
+        for name, value in entries.items()
+        if name != "step" and value.shape == parameters[key].shape  # all members share `step`
+    ]
+    held = [(view, view.clone()) for view in (*parameters.values(), *state)]
+
+    def put_back() -> None:
+        with torch.no_grad():
+            for view, before in held:
+                view.copy_(before)
+
+    return put_back

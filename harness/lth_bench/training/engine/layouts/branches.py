@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench.training.behaviour import evaluating, hooked
 from lth_bench.training.engine.layouts.stacked import Stacked
+from lth_bench.training.engine.loss import step_loss
 from lth_bench.training.engine.network import EVAL_BATCH, Network, loss_and_correct_sums
 from lth_bench.training.engine.stacking.stacks import ByMember
 from lth_bench.training.input.task_data import TaskData
@@ -79,9 +79,8 @@ class Branches(Stacked):
         gradient.
         """
         leaves, gradients = self._leaves[slot], self._gradients[slot]
-        loss = F.cross_entropy(
-            self._logits_of(slot, x), y, label_smoothing=self.recipe.label_smoothing
-        )
+        outputs, smoothing = self._logits_of(slot, x), self.recipe.label_smoothing
+        loss = step_loss(self.network.objective, outputs, y, smoothing)
         self._each[slot].copy_(loss.detach())
         if slot in self.penalties:
             frozen = {k: p.detach()[slot] for k, p in self.parameters.items() if k not in leaves}
@@ -97,7 +96,7 @@ class Branches(Stacked):
 
     def _logits_of(self, slot: int, x: Tensor) -> Tensor:
         with self.network.autocast():
-            out = self.stack.one(slot, self._leaves[slot], x.to(self.network.dtype))
+            out = self.stack.one(slot, self._leaves[slot], self.network.as_input(x))
         return out.to(self.network.dtype)
 
     @contextlib.contextmanager
@@ -125,6 +124,12 @@ class Branches(Stacked):
                 loss_and_correct_sums(self._validation(slot)) for slot in range(self.cohort_size)
             ]
         return torch.cat(found, 1)
+
+    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        with evaluating(self.stack.module):
+            members = [self._validation(slot) for slot in range(self.cohort_size)]
+            for parts in zip(*members, strict=True):
+                yield torch.stack([outputs for outputs, _ in parts]), parts[0][1]
 
     def _validation(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
         data, split = self.data, self.data.val

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from lth_bench.training.behaviour import evaluating
 from lth_bench.training.engine.layouts.base import Layout
+from lth_bench.training.engine.loss import member_losses
 from lth_bench.training.engine.network import EVAL_BATCH, Network
 from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.input.task_data import TaskData
@@ -40,17 +42,12 @@ class Stacked(Layout):
 
     def _logits(self, x: Tensor) -> Tensor:
         with self.network.autocast():
-            return self.stack.forward(x.to(self.network.dtype)).to(self.network.dtype)
+            return self.stack.forward(self.network.as_input(x)).to(self.network.dtype)
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         logits = self._logits(x)
-        losses = F.cross_entropy(
-            logits.flatten(0, 1),
-            self.stack.by_member(y).flatten(),
-            label_smoothing=self.recipe.label_smoothing,
-            reduction="none",
-        )
-        losses = losses.view(self.cohort_size, -1).mean(1)
+        smoothing = self.recipe.label_smoothing
+        losses = member_losses(self.network.objective, logits, self.stack.by_member(y), smoothing)
         self.losses += losses.detach()
         total = losses.sum()
         for slot, penalty in self.penalties.items():
@@ -59,9 +56,17 @@ class Stacked(Layout):
 
     @torch.no_grad()
     def evaluated(self) -> Tensor:
-        data, split = self.data, self.data.val
         loss = torch.zeros(self.cohort_size, device=self.device, dtype=torch.float64)
         right = torch.zeros(self.cohort_size, device=self.device, dtype=torch.int64)
+        for logits, y in self.outputs():
+            repeated = y.repeat(self.cohort_size)
+            found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
+            loss += found.view(self.cohort_size, -1).sum(1)
+            right += (logits.argmax(2) == y).sum(1)
+        return torch.stack([loss, right.double()])
+
+    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data, split = self.data, self.data.val
         size = self._evaluation_batch()
         with evaluating(self.stack.module):
             for i in range(0, len(split), size):
@@ -70,12 +75,7 @@ class Stacked(Layout):
                 x = x[:, None] if self.example_major else x[None]
                 at = 1 if self.example_major else 0
                 x = x.expand(*(self.cohort_size if d == at else n for d, n in enumerate(x.shape)))
-                logits = self._logits(x.reshape(-1, *shape[1:]))
-                repeated = y.repeat(self.cohort_size)
-                found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
-                loss += found.view(self.cohort_size, -1).sum(1)
-                right += (logits.argmax(2) == y).sum(1)
-        return torch.stack([loss, right.double()])
+                yield self._logits(x.reshape(-1, *shape[1:])), y
 
     def _evaluation_batch(self) -> int:
         """Examples per evaluation batch: on a CPU as many as keep the stack's activations in cache,

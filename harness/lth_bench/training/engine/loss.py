@@ -1,0 +1,95 @@
+"""The task's objective in the engine: the loss of a step, alone and stacked, and an evaluation.
+
+Plain cross-entropy, which nearly all tasks have, is computed by torch's own function and judged by
+counts on the device. Every other objective takes the general way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import vmap
+
+from lth_bench.objectives import CrossEntropy, Objective
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an evaluation on a split finds."""
+
+    loss: float
+    """Mean over the examples, without label smoothing."""
+    metrics: Mapping[str, float]
+    """Every metric of the objective by name."""
+
+
+def is_plain(objective: Objective) -> bool:
+    """Whether it is cross-entropy with accuracy, and no class of the user's derived from it."""
+    return type(objective) is CrossEntropy
+
+
+def step_loss(objective: Objective, outputs: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    """Mean training loss of a batch, from outputs [N, …] and targets [N, …]."""
+    if is_plain(objective):
+        return F.cross_entropy(outputs, y, label_smoothing=smoothing)
+    return objective.losses(outputs, y).mean()
+
+
+def member_losses(objective: Objective, outputs: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    """The same of every member, [M], from outputs [M, N, …] and targets [M, N, …]."""
+    if is_plain(objective):
+        losses = F.cross_entropy(
+            outputs.flatten(0, 1), y.flatten(), label_smoothing=smoothing, reduction="none"
+        )
+        return losses.view(len(outputs), -1).mean(1)
+    losses = vmap(objective.losses)(outputs, y)
+    return losses.mean(1)
+
+
+class Tally:
+    """One member's evaluation on a split, batch by batch; metrics come of the whole split."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._losses: list[Tensor] = []
+        self._evidence: list[Tensor] = []
+        self._targets: list[Tensor] = []
+
+    def add(self, outputs: Tensor, y: Tensor) -> None:
+        """The next examples' outputs [n, …] and targets [n, …]."""
+        self._losses.append(self._objective.losses(outputs, y).double())
+        self._evidence.append(self._objective.evidence(outputs, y))
+        self._targets.append(y)
+
+    def judged(self) -> Judged:
+        """After all of them. Where an output is NaN the metrics mean nothing; the loss shows it."""
+        loss = float(torch.cat(self._losses).mean())
+        found = self._objective.measure(torch.cat(self._evidence), torch.cat(self._targets))
+        return Judged(loss, dict(found))
+
+
+def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Judged:
+    """The evaluation of one member over batches of outputs and targets."""
+    tally = Tally(objective)
+    for outputs, y in batches:
+        tally.add(outputs, y)
+    return tally.judged()
+
+
+@torch.no_grad()
+def evaluate_members(
+    objective: Objective, batches: Iterable[tuple[Tensor, Tensor]], slots: Iterable[int]
+) -> dict[int, tuple[float, float]]:
+    """Mean loss and primary metric of these slots, from a split's outputs [M, n, …] and targets
+    [n, …], batch by batch.
+    """
+    tallies = {slot: Tally(objective) for slot in slots}
+    for outputs, y in batches:
+        for slot, tally in tallies.items():
+            tally.add(outputs[slot], y)
+    found = {slot: tally.judged() for slot, tally in tallies.items()}
+    return {slot: (x.loss, x.metrics[objective.primary.name]) for slot, x in found.items()}

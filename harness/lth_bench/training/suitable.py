@@ -1,0 +1,29 @@
+"""Does a recipe suit what the dataset and the objective are? Said before anything trains."""
+
+from __future__ import annotations
+
+from lth_bench.data.info import DatasetInfo
+from lth_bench.errors import UserError
+from lth_bench.objectives import CrossEntropy, Objective
+from lth_bench.training.recipe import Recipe
+
+
+def require_suitable_recipe(
+    recipe: Recipe, info: DatasetInfo, objective: Objective, name: str, dataset: str
+) -> None:
+    """UserError for augmentation of what is no image, and for smoothing of what is no
+    cross-entropy.
+    """
+    what = f"recipe {name!r}"
+    if info.inputs != "images":
+        for field in ("crop", "flip"):
+            if value := getattr(recipe, field):
+                raise UserError(
+                    f"{what}: {field} = {str(value).lower()} changes images, but dataset "
+                    f"{dataset!r} has {info.inputs}; leave {field} out"
+                )
+    if recipe.label_smoothing and type(objective) is not CrossEntropy:
+        raise UserError(
+            f"{what}: label_smoothing = {recipe.label_smoothing:g} belongs to the objective "
+            f"'cross_entropy', but the task's is {type(objective).__name__}; leave it out"
+        )

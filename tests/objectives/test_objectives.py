@@ -1,0 +1,130 @@
+"""Every objective: losses against torch's own, and what it takes from the training split."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lth_bench.data.info import DatasetInfo
+from lth_bench.errors import UserError
+from lth_bench.objectives import CrossEntropy, require_fit
+from lth_bench.objectives.binary import BinaryCrossEntropy
+from lth_bench.objectives.cross_entropy import FocalLoss, WeightedCrossEntropy
+from lth_bench.objectives.next_token import NextToken
+from lth_bench.objectives.squared_error import SquaredError
+
+CLASSES = DatasetInfo((1, 2, 2), 3, 8, 2)
+VALUES = DatasetInfo((4,), 2, 8, 2, inputs="features", targets="values")
+TEXT = DatasetInfo(
+    (5,), 7, 8, 2, inputs="tokens", targets="tokens", vocabulary=7, bytes_per_token=1.5
+)
+
+
+def logits(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def test_cross_entropy() -> None:
+    x, y = logits(4, 3), torch.tensor([0, 2, 1, 1])
+    assert CrossEntropy().losses(x, y).mean() == pytest.approx(float(F.cross_entropy(x, y)))
+    assert CrossEntropy().measure(torch.eye(3)[y], y) == {"accuracy": 1.0}
+
+
+def test_weights_are_those_of_the_training_split() -> None:
+    train = torch.tensor([0, 0, 0, 0, 0, 0, 1, 2])
+    bound = WeightedCrossEntropy().bound(train, CLASSES)
+    assert bound.weights == pytest.approx((8 / 18, 8 / 3, 8 / 3))
+    x, y = logits(8, 3), train
+    wanted = F.cross_entropy(x, y, torch.tensor(bound.weights, dtype=x.dtype), reduction="none")
+    assert torch.allclose(bound.losses(x, y), wanted)
+    # classes count alike, so one that is never found costs a third
+    found = torch.eye(3)[torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])]
+    assert bound.measure(found, y) == pytest.approx({"balanced_accuracy": 2 / 3, "accuracy": 7 / 8})
+
+
+def test_a_class_without_training_examples_has_weight_one() -> None:
+    assert WeightedCrossEntropy().bound(torch.tensor([0, 1]), CLASSES).weights[2] == 1.0
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (0.0, 0.0, 0.0)])
+def test_weights_that_do_not_fit(weights: tuple[float, ...]) -> None:
+    with pytest.raises(UserError, match="weights must"):
+        WeightedCrossEntropy(weights).bound(torch.tensor([0, 1]), CLASSES)
+
+
+def test_focal_loss() -> None:
+    x, y = logits(4, 3), torch.tensor([0, 2, 1, 1])
+    p = x.softmax(1)[torch.arange(4), y]
+    assert torch.allclose(FocalLoss(2.0).losses(x, y), -((1 - p) ** 2) * p.log())
+    assert torch.allclose(FocalLoss(0.0).losses(x, y), CrossEntropy().losses(x, y))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_loss_has_a_finite_slope_where_a_class_is_certain(gamma: float) -> None:
+    x = torch.tensor([[100.0, 0.0], [-100.0, 0.0]], requires_grad=True)
+    FocalLoss(gamma).losses(x, torch.tensor([0, 0])).sum().backward()
+    assert x.grad is not None and bool(x.grad.isfinite().all())
+
+
+def test_binary_cross_entropy() -> None:
+    x, y = logits(6, 3), torch.tensor([[1, 0, 0], [0, 1, 1]] * 3, dtype=torch.uint8)
+    objective = BinaryCrossEntropy()
+    assert objective.losses(x, y).mean() == pytest.approx(
+        float(F.binary_cross_entropy_with_logits(x, y.double()))
+    )
+    assert objective.measure(y.double() - 0.5, y) == {"map": 1.0, "f1": 1.0}
+
+
+def test_squared_error_is_learnt_standardised_and_judged_in_units() -> None:
+    train = torch.tensor([[100.0, 1.0], [200.0, 3.0], [300.0, 5.0]])
+    bound = SquaredError().bound(train, VALUES)
+    assert bound.mean == pytest.approx((200, 3))
+    assert bound.deviation == pytest.approx((math.sqrt(20000 / 3), math.sqrt(8 / 3)))
+    perfect = (train.double() - torch.tensor(bound.mean)) / torch.tensor(bound.deviation)
+    assert float(bound.losses(perfect, train).max()) == pytest.approx(0, abs=1e-12)
+    seen = bound.evidence(torch.zeros(3, 2), train)  # the mean of everything
+    assert bound.measure(seen, train) == pytest.approx(
+        {"rmse": sum(bound.deviation) / 2, "r2": 0.0}, abs=1e-12
+    )
+
+
+def test_a_constant_target_is_refused_unless_its_deviation_is_given() -> None:
+    train = torch.tensor([[1.0, 4.0], [2.0, 4.0]])
+    with pytest.raises(UserError, match="component 1 of the targets is 4 in every training"):
+        SquaredError().bound(train, VALUES)
+    raw = SquaredError(mean=(0.0,), deviation=(1.0,)).bound(train, VALUES)
+    assert torch.equal(raw.evidence(train, train), train.double())
+
+
+def test_next_token() -> None:
+    x, y = logits(2, 5, 7), torch.randint(0, 7, (2, 5))
+    objective = NextToken().bound(y, TEXT)
+    loss = float(F.cross_entropy(x.flatten(0, 1), y.flatten()))
+    assert objective.losses(x, y).mean() == pytest.approx(loss)
+    assert objective.measure(objective.evidence(x, y), y) == pytest.approx(
+        {"perplexity": math.exp(loss), "bits_per_byte": loss / math.log(2) / 1.5}
+    )
+    assert objective.measure(torch.tensor([1e4], dtype=torch.float64), y)["perplexity"] == math.inf
+
+
+def test_even_guessing_has_the_vocabulary_as_perplexity() -> None:
+    y = torch.randint(0, 7, (3, 5))
+    objective = NextToken().bound(y, TEXT)
+    found = objective.measure(objective.evidence(torch.zeros(3, 5, 7), y), y)
+    assert found["perplexity"] == pytest.approx(7)
+
+
+@pytest.mark.parametrize(
+    ("objective", "info", "said"),
+    [
+        (CrossEntropy(), VALUES, "needs one class an example .* has real numbers; .*squared_error"),
+        (SquaredError(), TEXT, "needs real numbers as targets.* a token at every place"),
+    ],
+)
+def test_an_objective_for_other_targets(objective, info: DatasetInfo, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        require_fit("mine", objective, info, "data")
+    require_fit("mine", CrossEntropy(), CLASSES, "data")
