@@ -20,7 +20,7 @@ from lth_bench.store.reading import is_current
 Make = Callable[..., Any]
 
 
-def test_a_deleted_database_comes_back(make_scenario: Make, write: Make, contents: Make) -> None:
+def test_a_deleted_database_is_rebuilt(make_scenario: Make, write: Make, contents: Make) -> None:
     paths = write(make_scenario())
     fold(paths)
     before = contents(paths)
@@ -40,7 +40,7 @@ def test_a_deleted_database_comes_back(make_scenario: Make, write: Make, content
         pytest.param(lambda data: b"\0" * len(data), id="zeros"),
     ],
 )
-def test_a_damaged_database_names_the_command_that_mends_it(
+def test_a_damaged_database_is_an_error_with_the_repair_command(
     make_scenario: Make, write: Make, damage: Callable[[bytes], bytes], contents: Make
 ) -> None:
     paths = write(make_scenario())
@@ -61,7 +61,7 @@ def test_a_damaged_database_names_the_command_that_mends_it(
 
 
 @pytest.mark.parametrize("size", [0, 100, 4096, 9000])
-def test_a_database_whose_creation_was_cut_short_is_begun_again(
+def test_a_partly_created_database_is_created_again(
     make_scenario: Make, write: Make, size: int, contents: Make
 ) -> None:
     paths = write(make_scenario())
@@ -83,7 +83,7 @@ def test_a_file_of_the_user_s_is_never_removed(
     assert paths.results.read_bytes() == content
 
 
-def test_a_database_of_something_else_is_refused(make_scenario: Make, write: Make) -> None:
+def test_a_database_of_another_program_is_refused(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",)))
     with duckdb.connect(str(paths.results)) as con:
         con.execute("CREATE TABLE mine AS SELECT 42 AS answer")
@@ -109,7 +109,7 @@ def test_a_newer_version_s_database_is_refused(make_scenario: Make, write: Make)
         pass
 
 
-def test_an_older_version_s_database_is_made_anew(
+def test_an_older_version_s_database_is_rebuilt(
     make_scenario: Make, write: Make, contents: Make
 ) -> None:
     paths = write(make_scenario(strategies=("dense",)))
@@ -132,7 +132,7 @@ def test_without_its_journal_an_older_database_says_what_is_missing(
         pass
 
 
-def test_a_shorter_journal_is_another_journal(
+def test_a_truncated_journal_rebuilds_the_database(
     make_scenario: Make, write: Make, lines: Make, state: Make
 ) -> None:
     paths = write(make_scenario())
@@ -145,7 +145,7 @@ def test_a_shorter_journal_is_another_journal(
 
 @pytest.mark.parametrize("left", [0, 5])
 @pytest.mark.parametrize("how", ["fold", "rebuild", "read"])
-def test_what_the_journal_has_lost_stays_in_the_old_database(
+def test_rebuilding_from_a_truncated_journal_keeps_the_old_database(
     make_scenario: Make, write: Make, lines: Make, left: int, how: str, contents: Make
 ) -> None:
     paths = write(make_scenario())
@@ -171,7 +171,7 @@ def test_what_the_journal_has_lost_stays_in_the_old_database(
     assert contents(Paths(aside)) == before
 
 
-def test_a_replaced_journal_is_noticed_even_if_longer(
+def test_a_longer_replaced_journal_is_noticed(
     make_scenario: Make, write: Make, tmp_path: Path
 ) -> None:
     paths = write(make_scenario(strategies=("dense",)))
@@ -198,7 +198,7 @@ def test_a_database_without_its_journal_can_be_read(
         rebuild(Paths(alone))
 
 
-def test_no_results_at_all_says_how_to_get_some(tmp_path: Path) -> None:
+def test_missing_results_are_an_error_with_the_command_to_run(tmp_path: Path) -> None:
     paths = Paths(tmp_path / "none.duckdb")
     for action in (fold, lambda p: reading(p.results).__enter__()):
         with pytest.raises(UserError, match=r"no results at .*none\.duckdb.*lth-bench run"):
@@ -206,7 +206,7 @@ def test_no_results_at_all_says_how_to_get_some(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_still_lets_the_journal_be_read(
+def test_results_in_a_read_only_folder_can_be_read(
     make_scenario: Make, write: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = write(make_scenario(strategies=("dense",)))
@@ -222,9 +222,7 @@ def test_a_folder_that_cannot_be_written_still_lets_the_journal_be_read(
     assert not paths.results.exists()
 
 
-def test_no_space_for_the_database_is_a_clean_error(
-    make_scenario: Make, write: Make, contents: Make
-) -> None:
+def test_a_full_disk_is_one_error(make_scenario: Make, write: Make, contents: Make) -> None:
     """A real refusal: no file may grow beyond 100 kB."""
     paths = write(make_scenario())
     code = """

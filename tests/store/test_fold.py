@@ -15,7 +15,7 @@ from lth_bench.store.reading import is_current
 Make = Callable[..., Any]
 
 
-def test_every_record_arrives(
+def test_every_record_becomes_a_row(
     make_scenario: Make, write: Make, contents: Make, lines: Make, state: Make
 ) -> None:
     scenario = make_scenario(controls=("reinit",), outcomes={("snip", 1): ("failed", "boom")})
@@ -36,7 +36,7 @@ def test_every_record_arrives(
     assert rows["plugins"] == 4
 
 
-def test_fields_arrive_as_they_were_written(make_scenario: Make, write: Make) -> None:
+def test_fields_keep_their_values(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense", "late_rewind"), seeds=(3,)))
     fold(paths)
     ticket = next(r for r, _ in Journal(paths).read() if r.get("rewind_step") == 100)
@@ -62,7 +62,7 @@ def test_fields_arrive_as_they_were_written(make_scenario: Make, write: Make) ->
     assert (command, device) == ("lth-bench run quickstart --seeds 3", "cpu")
 
 
-def test_a_journal_from_before_says_width(make_scenario: Make, write: Make) -> None:
+def test_old_journals_with_width_are_read_as_cohort_size(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense", "imp")))
     new = paths.journal.read_text()
     old = new.replace('"cohort_size":', '"width":')
@@ -74,7 +74,7 @@ def test_a_journal_from_before_says_width(make_scenario: Make, write: Make) -> N
     assert sizes == [(1,)]
 
 
-def test_endings_at_a_cohort_size_from_either_journal(make_scenario: Make, write: Make) -> None:
+def test_endings_at_a_cohort_size_in_old_and_new_journals(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",), seeds=(0, 1)))
     ended = [r["experiment_id"] for r, _ in Journal(paths).read() if r["record"] == "experiment"]
     with Journal(paths) as journal:
@@ -96,7 +96,7 @@ def test_folding_again_changes_nothing(
     assert contents(paths) == before
 
 
-def test_line_by_line_is_the_same_as_at_once(
+def test_folding_line_by_line_equals_folding_at_once(
     make_scenario: Make, write: Make, contents: Make, lines: Make, state: Make
 ) -> None:
     scenario = make_scenario(
@@ -115,7 +115,7 @@ def test_line_by_line_is_the_same_as_at_once(
     assert contents(paths) == piecewise
 
 
-def test_batches_are_the_same_as_at_once(
+def test_folding_in_batches_equals_folding_at_once(
     make_scenario: Make, write: Make, monkeypatch: pytest.MonkeyPatch, contents: Make
 ) -> None:
     paths = write(make_scenario(controls=("reinit",)))
@@ -126,9 +126,7 @@ def test_batches_are_the_same_as_at_once(
     assert contents(paths) == at_once
 
 
-def test_the_same_records_twice_are_the_same_rows(
-    make_scenario: Make, write: Make, contents: Make
-) -> None:
+def test_repeated_records_add_no_rows(make_scenario: Make, write: Make, contents: Make) -> None:
     scenario = make_scenario(strategies=("dense", "imp"))
     once = write(scenario)
     fold(once)
@@ -168,7 +166,7 @@ def test_the_last_record_of_a_ticket_counts(
         ]
 
 
-def test_unknown_records_and_fields_are_passed_over(make_scenario: Make, write: Make) -> None:
+def test_unknown_records_and_fields_are_ignored(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",)))
     with Journal(paths) as journal:
         journal.append({"record": "trial", "value": 1})
@@ -177,7 +175,7 @@ def test_unknown_records_and_fields_are_passed_over(make_scenario: Make, write: 
     assert is_current(paths)
 
 
-def test_a_torn_last_line_waits(
+def test_an_incomplete_last_line_is_not_folded_yet(
     make_scenario: Make, write: Make, contents: Make, state: Make
 ) -> None:
     paths = write(make_scenario(strategies=("dense", "imp")))
@@ -191,7 +189,7 @@ def test_a_torn_last_line_waits(
 
 
 @pytest.mark.parametrize("line", ["nonsense", "5", "[]", "{}"])
-def test_a_line_that_is_no_record_is_named_and_loses_nothing(
+def test_an_invalid_line_is_named_and_loses_nothing(
     make_scenario: Make, write: Make, line: str, lines: Make, state: Make
 ) -> None:
     paths = write(make_scenario(strategies=("dense", "imp")))
@@ -208,7 +206,7 @@ def test_a_line_that_is_no_record_is_named_and_loses_nothing(
     assert state(fold(paths)) == ("folded", 1)
 
 
-def test_a_field_of_the_wrong_type_is_a_clean_error(make_scenario: Make, write: Make) -> None:
+def test_a_field_of_the_wrong_type_is_one_error(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",)))
     with paths.journal.open("a") as file:
         file.write('{"record":"ticket","ticket_id":"x","cost":{"steps":"many"}}\n')

@@ -27,7 +27,7 @@ def paths(make_scenario: Make, write: Make) -> Paths:
     return found
 
 
-def test_what_is_not_named_lies_where_a_run_puts_it(
+def test_default_path_is_that_of_a_run(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LTH_BENCH_RESULTS", str(paths.results))
@@ -52,7 +52,7 @@ def test_every_view_is_a_data_frame(paths: Paths) -> None:
     assert len(results.table("environments")) == 1
 
 
-def test_rows_are_chosen_by_column(paths: Paths) -> None:
+def test_rows_are_filtered_by_column(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     one = results.tickets(label="imp", control="none", target_density=0.2, seed=1)
     assert one[["label", "control", "target_density", "seed"]].values.tolist() == [
@@ -68,7 +68,7 @@ def test_rows_are_chosen_by_column(paths: Paths) -> None:
     assert len(results.matrices(name="mask_distance")) == 4  # two seeds, two densities; no control
 
 
-def test_a_mistaken_choice_is_one_message(paths: Paths) -> None:
+def test_an_invalid_filter_is_one_error(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     with pytest.raises(UserError, match="unknown column of tickets_flat 'sed'; did you mean 'seed"):
         results.tickets(sed=0)
@@ -84,7 +84,7 @@ def test_columns_are_explained(paths: Paths) -> None:
     assert columns["comment"].notna().all()
 
 
-def test_a_notebook_shows_what_there_is(paths: Paths, make_scenario: Make, write: Make) -> None:
+def test_repr_lists_suites_and_experiments(paths: Paths, make_scenario: Make, write: Make) -> None:
     write(make_scenario(suite="x\x1b[2J", config="b", outcomes={("imp", 0): ("failed", "boom")}))
     results = lth_bench.results(paths.results)
     text = repr(results)
@@ -98,7 +98,7 @@ def test_a_notebook_shows_what_there_is(paths: Paths, make_scenario: Make, write
     assert "cannot be read" in repr(results)
 
 
-def test_each_call_sees_what_is_there_by_then(paths: Paths) -> None:
+def test_each_call_reads_new_records(paths: Paths) -> None:
     results = lth_bench.results(str(paths.results))
     before = len(results.table("outcomes"))
     with Journal(paths) as journal:
@@ -119,12 +119,12 @@ def test_an_unknown_table_gets_the_nearest_name(paths: Paths) -> None:
         lth_bench.results(paths.results).table("leaderbord")
 
 
-def test_a_wrong_query_is_one_message(paths: Paths) -> None:
+def test_an_invalid_query_is_one_error(paths: Paths) -> None:
     with pytest.raises(UserError, match="syntax error"):
         lth_bench.results(paths.results).sql("SELEC")
 
 
-def test_no_results_are_said_at_once(tmp_path: Path) -> None:
+def test_missing_results_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no results"):
         lth_bench.results(tmp_path / "none.duckdb")
 

@@ -35,12 +35,12 @@ def test_files_lie_beside_the_database(paths: Paths) -> None:
     ]  # fmt: skip
 
 
-def test_a_folder_is_no_database(tmp_path: Path) -> None:
+def test_a_folder_is_refused_as_a_database(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="names a folder"):
         Paths(tmp_path)
 
 
-def test_what_is_appended_is_read_back_with_offsets(paths: Paths) -> None:
+def test_appended_records_are_read_back_with_offsets(paths: Paths) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
         journal.append({**outcome("ü\n\u2028"), "nested": {"x": [1, None]}})
@@ -75,7 +75,7 @@ def test_numbers_that_are_not_finite_become_null() -> None:
     assert json.loads(line)["metrics"] == {"a": None, "b": [None, 1.5]}
 
 
-def test_bytes_that_are_no_utf8_do_not_spoil_the_line() -> None:
+def test_invalid_utf8_becomes_a_question_mark() -> None:
     assert json.loads(encode({"record": "x", "reason": "file \udcff"}))["reason"] == "file ?"
 
 
@@ -96,7 +96,7 @@ def test_any_record_is_one_line(fields: dict[str, Any]) -> None:
     assert decode(line, Path("j"), 0)["record"] == "x"
 
 
-def test_a_torn_last_line_is_passed_over_and_set_aside(paths: Paths) -> None:
+def test_an_incomplete_last_line_is_skipped_and_set_aside(paths: Paths) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
     whole = paths.journal.read_bytes()
@@ -111,7 +111,7 @@ def test_a_torn_last_line_is_passed_over_and_set_aside(paths: Paths) -> None:
     assert paths.torn.read_bytes() == b'{"record":"experiment","experi\n'
 
 
-def test_a_journal_that_is_all_torn_begins_anew(paths: Paths) -> None:
+def test_a_journal_of_one_incomplete_line_starts_empty(paths: Paths) -> None:
     paths.make_folder()
     paths.journal.write_bytes(b"x" * 200_000)
     assert list(Journal(paths).read()) == []
@@ -130,7 +130,7 @@ def test_the_end_of_the_last_whole_line_is_found(tmp_path: Path, size: int) -> N
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", "5", "{}", '{"record": 5}', "{" * 100_000])
-def test_a_line_that_is_no_record_is_named_by_its_number(paths: Paths, line: str) -> None:
+def test_an_invalid_line_is_named_by_its_number(paths: Paths, line: str) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
         journal.append(outcome("b"))
@@ -142,7 +142,7 @@ def test_a_line_that_is_no_record_is_named_by_its_number(paths: Paths, line: str
         list(Journal(paths).read())
 
 
-def test_an_empty_line_does_no_harm(paths: Paths) -> None:
+def test_empty_lines_are_ignored(paths: Paths) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
     with paths.journal.open("a") as file:
@@ -163,7 +163,7 @@ def test_any_bytes_give_records_or_a_clean_error(content: bytes) -> None:
                 assert isinstance(record["record"], str)
 
 
-def test_the_last_status_counts(paths: Paths) -> None:
+def test_the_last_status_of_an_experiment_counts(paths: Paths) -> None:
     with Journal(paths) as journal:
         for identity, status in (("a", "failed"), ("b", "ok"), ("a", "ok"), ("b", "timeout")):
             journal.append(outcome(identity, status))
@@ -184,7 +184,7 @@ HOLD = """
 """
 
 
-def test_a_second_writer_is_refused_and_told_who_writes(paths: Paths) -> None:
+def test_a_second_writer_is_refused_and_the_first_is_named(paths: Paths) -> None:
     command = [sys.executable, "-c", textwrap.dedent(HOLD), str(paths.results)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -200,14 +200,14 @@ def test_a_second_writer_is_refused_and_told_who_writes(paths: Paths) -> None:
         journal.append(outcome("a"))
 
 
-def test_the_lock_is_free_again_after_close(paths: Paths) -> None:
+def test_closing_releases_the_lock(paths: Paths) -> None:
     with Journal(paths), pytest.raises(UserError, match="another run"):
         Journal(paths).open()
     with Journal(paths):
         pass
 
 
-def test_no_space_leaves_no_trace_of_the_record(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_part_of_the_record(tmp_path: Path) -> None:
     """A real refusal in the middle of a write: the file may not grow beyond 300 bytes."""
     code = """
         import resource, signal, sys
@@ -236,7 +236,7 @@ def test_no_space_leaves_no_trace_of_the_record(tmp_path: Path) -> None:
     assert Paths(results).journal.read_bytes().endswith(b"\n")
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     results = tmp_path / "file" / "sub" / "results.duckdb"
     with pytest.raises(DiskError, match=r"cannot make the folder .*file/sub.*--results"):
@@ -269,7 +269,7 @@ def test_a_folder_that_vanishes_is_named(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 20])
-def test_a_journal_that_is_cut_short_in_place_ends_the_writing(paths: Paths, size: int) -> None:
+def test_a_journal_truncated_while_open_stops_the_writer(paths: Paths, size: int) -> None:
     with Journal(paths) as journal:
         journal.append(outcome("a"))
         os.truncate(paths.journal, size)
@@ -282,7 +282,7 @@ def test_a_journal_that_is_cut_short_in_place_ends_the_writing(paths: Paths, siz
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "moved", "folder moved"])
-def test_a_journal_that_is_taken_away_ends_the_writing(paths: Paths, how: str) -> None:
+def test_a_journal_removed_while_open_stops_the_writer(paths: Paths, how: str) -> None:
     folder = paths.results.parent
     with Journal(paths) as journal:
         journal.append(outcome("a"))
@@ -306,7 +306,7 @@ def test_a_journal_that_is_taken_away_ends_the_writing(paths: Paths, how: str) -
         assert finished(paths) == {"a": "ok"}
 
 
-def test_what_is_refused_before_its_first_record_leaves_no_journal(paths: Paths) -> None:
+def test_an_error_before_the_first_record_leaves_no_journal(paths: Paths) -> None:
     with pytest.raises(UserError), Journal(paths):
         raise UserError("no")
     assert not paths.journal.exists()

@@ -100,7 +100,7 @@ def ours(tmp_path: Path) -> Paths:
 # what comes
 
 
-def test_seeds_of_another_machine_come_in(ours: Paths, tmp_path: Path) -> None:
+def test_seeds_of_another_machine_are_added(ours: Paths, tmp_path: Path) -> None:
     more = Scenario(strategies=("dense", "imp"), seeds=(2, 3, 4), run_id="run-2")
     theirs = written(tmp_path / "theirs.duckdb", (more, 2))
     mine, yours = ours.journal.read_bytes(), theirs.journal.read_bytes()
@@ -134,7 +134,7 @@ def test_merging_again_changes_nothing(ours: Paths, tmp_path: Path) -> None:
     assert ours.journal.read_bytes() == once
 
 
-def test_into_nothing_is_a_copy(tmp_path: Path, folded: Folded) -> None:
+def test_merging_into_no_results_copies_them(tmp_path: Path, folded: Folded) -> None:
     scenarios = (
         (Scenario(controls=("reinit",)), 1),
         (Scenario(suite="b", config="b", run_id="run-2"), 2),
@@ -148,9 +148,7 @@ def test_into_nothing_is_a_copy(tmp_path: Path, folded: Folded) -> None:
     )
 
 
-def test_a_result_fills_what_failed_here_and_never_the_other_way(
-    tmp_path: Path, folded: Folded
-) -> None:
+def test_a_result_replaces_a_failure_and_never_the_reverse(tmp_path: Path, folded: Folded) -> None:
     outcomes = {("imp", 0): ("failed", "boom"), ("imp", 1): ("interrupted", "stopped"),
                 ("dense", 1): ("oom", "memory")}  # fmt: skip
     options = {"strategies": ("dense", "imp"), "seeds": (0, 1)}
@@ -173,7 +171,7 @@ def test_a_result_fills_what_failed_here_and_never_the_other_way(
      ("failed", "diverged"), ("failed", "skipped")],
 )  # fmt: skip
 @pytest.mark.parametrize("direction", [1, -1])
-def test_of_two_ends_the_one_that_says_more_counts(
+def test_of_two_failures_the_more_informative_status_counts(
     tmp_path: Path, folded: Folded, worse: str, better: str, direction: int
 ) -> None:
     a, b = (
@@ -187,7 +185,7 @@ def test_of_two_ends_the_one_that_says_more_counts(
     assert folded(a, "SELECT DISTINCT status FROM tickets_flat") == [(better,)]
 
 
-def test_another_result_of_the_same_experiment_is_counted_and_not_taken(
+def test_a_different_result_of_the_same_experiment_is_reported_and_not_merged(
     ours: Paths, tmp_path: Path, folded: Folded
 ) -> None:
     theirs = Paths(tmp_path / "theirs.duckdb")
@@ -203,7 +201,7 @@ def test_another_result_of_the_same_experiment_is_counted_and_not_taken(
     assert folded(ours) == expected
 
 
-def test_a_density_and_a_control_that_came_later_are_taken(tmp_path: Path, folded: Folded) -> None:
+def test_densities_and_controls_added_later_are_merged(tmp_path: Path, folded: Folded) -> None:
     """An experiment that ended well may lack what was added to its suite since."""
     one = {"strategies": ("one_shot",), "seeds": (0,)}
     plain = written(tmp_path / "a.duckdb", (Scenario(**one), 1))
@@ -217,9 +215,7 @@ def test_a_density_and_a_control_that_came_later_are_taken(tmp_path: Path, folde
     ) == [("none", "ok", 2), ("reinit", "ok", 2)]
 
 
-def test_rounds_of_an_experiment_that_is_finished_here_are_not_wanted(
-    ours: Paths, tmp_path: Path
-) -> None:
+def test_rounds_of_a_finished_experiment_are_not_merged(ours: Paths, tmp_path: Path) -> None:
     theirs = Paths(tmp_path / "theirs.duckdb")
     with Journal(theirs) as journal:
         for record, _ in Journal(ours).read():
@@ -229,7 +225,7 @@ def test_rounds_of_an_experiment_that_is_finished_here_are_not_wanted(
     assert take(ours, theirs).tickets_new == 0
 
 
-def test_records_of_kinds_that_are_not_known_come_along_once(ours: Paths, tmp_path: Path) -> None:
+def test_unknown_records_are_merged_once(ours: Paths, tmp_path: Path) -> None:
     theirs = Paths(tmp_path / "theirs.duckdb")
     with Journal(theirs) as journal:
         journal.append({"record": "trial", "number": 1, "at": "2026"})
@@ -238,7 +234,7 @@ def test_records_of_kinds_that_are_not_known_come_along_once(ours: Paths, tmp_pa
     assert [r["number"] for r, _ in Journal(ours).read() if r["record"] == "trial"] == [1, 2]
 
 
-def test_fields_that_are_not_known_come_along(tmp_path: Path) -> None:
+def test_unknown_fields_are_merged(tmp_path: Path) -> None:
     theirs = Paths(tmp_path / "theirs.duckdb")
     with Journal(theirs) as journal:
         for record in Scenario(strategies=("imp",), seeds=(0,)).records():
@@ -252,7 +248,7 @@ def test_fields_that_are_not_known_come_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("minute", [0, 9], ids=["older there", "newer there"])
-def test_the_configuration_planned_last_counts_whichever_side_it_is_from(
+def test_the_latest_planned_configuration_counts_from_either_side(
     tmp_path: Path, folded: Folded, minute: int
 ) -> None:
     old, new = (Scenario(strategies=("imp",), config=c, run_id=c) for c in ("lr=.1", "lr=.2"))
@@ -267,7 +263,7 @@ def test_the_configuration_planned_last_counts_whichever_side_it_is_from(
     assert take(a, b).records == 0
 
 
-def test_only_labels_that_they_planned_are_planned_again(tmp_path: Path) -> None:
+def test_only_labels_planned_by_the_other_side_are_planned_again(tmp_path: Path) -> None:
     a = written(tmp_path / "a.duckdb", (Scenario(strategies=("imp", "snip")), 5))
     b = written(tmp_path / "b.duckdb", (Scenario(strategies=("imp",), config="b", run_id="b"), 1))
     size = a.journal.stat().st_size
@@ -278,7 +274,7 @@ def test_only_labels_that_they_planned_are_planned_again(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
-def test_the_suite_as_last_run_counts(tmp_path: Path, folded: Folded) -> None:
+def test_the_latest_run_of_a_suite_counts(tmp_path: Path, folded: Folded) -> None:
     a = written(tmp_path / "a.duckdb", (Scenario(run_id="here"), 5))
     take(a, written(tmp_path / "b.duckdb", (Scenario(run_id="before"), 1)))
     assert folded(a, "SELECT run_id FROM suites") == [("here",)]
@@ -349,7 +345,7 @@ KILLED = """
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.9])
-def test_killed_in_the_middle_a_repetition_completes_it(
+def test_a_killed_merge_is_completed_by_repeating_it(
     tmp_path: Path, folded: Folded, share: float
 ) -> None:
     """The sides have configurations of their own, so that plans have to be put in order."""
@@ -390,7 +386,7 @@ FULL = """
 """
 
 
-def test_a_full_disk_leaves_the_journal_as_it_was(ours: Paths, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_journal_unchanged(ours: Paths, tmp_path: Path) -> None:
     """A real refusal: the journal may not grow by more than 1000 bytes."""
     theirs = written(tmp_path / "b.duckdb", (Scenario(seeds=(7,), run_id="b"), 2))
     before = ours.journal.read_bytes()
@@ -408,9 +404,7 @@ def test_a_run_in_progress_is_not_disturbed(ours: Paths, tmp_path: Path) -> None
     assert ours.journal.read_bytes() == before
 
 
-def test_a_database_that_is_open_elsewhere_delays_the_folding_only(
-    ours: Paths, tmp_path: Path
-) -> None:
+def test_a_locked_database_delays_only_the_folding(ours: Paths, tmp_path: Path) -> None:
     fold(ours)
     theirs = written(tmp_path / "theirs.duckdb", (Scenario(run_id="b", seeds=(9,)), 2))
     with duckdb.connect(str(ours.results), read_only=True):
@@ -420,7 +414,7 @@ def test_a_database_that_is_open_elsewhere_delays_the_folding_only(
     assert fold(ours).records == report.records
 
 
-def test_ctrl_c_leaves_the_journal_as_it_was(
+def test_ctrl_c_leaves_the_journal_unchanged(
     ours: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = written(tmp_path / "theirs.duckdb", (Scenario(run_id="b", seeds=(9,)), 2))
@@ -438,7 +432,7 @@ def test_ctrl_c_leaves_the_journal_as_it_was(
     assert ours.journal.read_bytes() == before
 
 
-def test_a_database_without_its_journal_is_not_merged_into(tmp_path: Path) -> None:
+def test_merging_into_a_database_without_journal_is_refused(tmp_path: Path) -> None:
     alone = written(tmp_path / "alone.duckdb", (Scenario(), 1))
     fold(alone)
     alone.journal.unlink()
@@ -448,9 +442,7 @@ def test_a_database_without_its_journal_is_not_merged_into(tmp_path: Path) -> No
     assert not alone.journal.exists()
 
 
-def test_a_damaged_journal_of_ours_is_named_before_anything_is_written(
-    ours: Paths, tmp_path: Path
-) -> None:
+def test_a_damaged_target_journal_is_an_error_before_writing(ours: Paths, tmp_path: Path) -> None:
     with ours.journal.open("ab") as file:
         file.write(b"nonsense\n")
     before = ours.journal.read_bytes()

@@ -53,7 +53,7 @@ def texts(frame: pd.DataFrame) -> list[list[str]]:
     return [list(map(str, row)) for row in found.where(found.notna(), None).values.tolist()]
 
 
-def test_views_have_an_order_of_their_own(paths: Paths, tmp_path: Path) -> None:
+def test_views_are_ordered_by_themselves(paths: Paths, tmp_path: Path) -> None:
     """Not that of the records, nor that in which threads are done."""
     lines = paths.journal.read_text().splitlines()
     tickets = [i for i, line in enumerate(lines) if json.loads(line)["record"] == "ticket"]
@@ -68,7 +68,7 @@ def test_views_have_an_order_of_their_own(paths: Paths, tmp_path: Path) -> None:
         assert rows(paths, name, threads=4) == expected, name
 
 
-def test_the_order_is_the_one_that_is_stated(paths: Paths) -> None:
+def test_rows_have_the_documented_order(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     board = results.leaderboard()
     by = [*TASK, "target_density", "is_control", "control", "rank", "label"]
@@ -82,7 +82,7 @@ def test_the_order_is_the_one_that_is_stated(paths: Paths) -> None:
     assert keys.sort_values(by, ascending=up).index.tolist() == list(range(len(tickets)))
 
 
-def test_frames_and_files_have_that_order(paths: Paths, tmp_path: Path) -> None:
+def test_frames_and_exported_files_are_ordered(paths: Paths, tmp_path: Path) -> None:
     results = lth_bench.results(paths.results)
     export_tables(paths.results, tmp_path / "out", format="parquet")
     with duckdb.connect() as con:
@@ -91,7 +91,7 @@ def test_frames_and_files_have_that_order(paths: Paths, tmp_path: Path) -> None:
             assert texts(results.table(name)) == texts(file), name
 
 
-def test_rows_that_are_chosen_keep_it(paths: Paths) -> None:
+def test_filtered_rows_keep_the_order(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     for name in ("leaderboard", "tickets_flat", "cost"):
         whole = results.table(name)
@@ -101,7 +101,7 @@ def test_rows_that_are_chosen_keep_it(paths: Paths) -> None:
         pd.testing.assert_frame_equal(some, expected)
 
 
-def test_types_do_not_depend_on_the_rows(paths: Paths) -> None:
+def test_column_types_do_not_depend_on_the_rows(paths: Paths) -> None:
     results = lth_bench.results(paths.results)
     for name in documented():
         whole = results.table(name)

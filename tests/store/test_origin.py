@@ -58,7 +58,7 @@ def test_a_database_its_journal_and_a_snapshot_have_the_same_records(folder: Pat
     assert find(folder, "theirs.duckdb") == folder / "theirs.journal.jsonl"
 
 
-def test_a_damaged_database_beside_its_journal_does_no_harm(folder: Path) -> None:
+def test_a_damaged_database_is_ignored_if_its_journal_exists(folder: Path) -> None:
     (folder / "theirs.duckdb").write_bytes(b"\0" * 50_000)
     assert find(folder, "theirs.duckdb") == folder / "theirs.journal.jsonl"
 
@@ -168,7 +168,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_what_cannot_be_merged_is_one_message(folder: Path, mistake: str) -> None:
+def test_files_that_cannot_be_merged_are_one_error(folder: Path, mistake: str) -> None:
     prepare, other, message = MISTAKES[mistake]
     prepare(folder)
     with pytest.raises(UserError, match=message) as error:
@@ -176,7 +176,7 @@ def test_what_cannot_be_merged_is_one_message(folder: Path, mistake: str) -> Non
     assert str(folder / "temporary") not in error.value.message
 
 
-def test_nothing_is_written_unless_all_are_well(folder: Path) -> None:
+def test_one_bad_source_means_nothing_is_merged(folder: Path) -> None:
     ours = RECORDS["write"](
         folder / "ours.duckdb", RECORDS["Scenario"](**SMALL, config="mine", run_id="mine")
     )
@@ -192,7 +192,7 @@ def test_nothing_is_written_unless_all_are_well(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["theirs.duckdb", "theirs.journal.jsonl", "link", "hard"])
-def test_itself_is_refused_by_whatever_name(folder: Path, way: str) -> None:
+def test_merging_results_into_themselves_is_refused(folder: Path, way: str) -> None:
     ours = Paths(folder / "theirs.duckdb")
     other = folder / way
     if way == "link":
@@ -205,7 +205,7 @@ def test_itself_is_refused_by_whatever_name(folder: Path, way: str) -> None:
         merge(ours, [other])
 
 
-def test_a_snapshot_that_is_open_elsewhere_is_said(folder: Path) -> None:
+def test_a_snapshot_opened_elsewhere_is_an_error(folder: Path) -> None:
     with (
         duckdb.connect(str(folder / "snapshot.duckdb")),
         pytest.raises(UserError, match=r"snapshot\.duckdb is open in this process; close it there"),
@@ -213,7 +213,7 @@ def test_a_snapshot_that_is_open_elsewhere_is_said(folder: Path) -> None:
         find(folder, "snapshot.duckdb")
 
 
-def test_hostile_fields_become_records_or_one_message(folder: Path) -> None:
+def test_hostile_fields_become_records_or_one_error(folder: Path) -> None:
     """Keys of every wrong kind: lists and numbers as ids, names that look like paths."""
     journal = folder / "hostile.journal.jsonl"
     plans = [{"experiment_id": ["x"], "suite": {"a": 1}, "label": "../../etc", "seed": 0}, {}]
@@ -234,7 +234,7 @@ def test_hostile_fields_become_records_or_one_message(folder: Path) -> None:
     assert merge(ours, [journal])[0][0].records == 0
 
 
-def test_a_journal_that_grows_meanwhile_is_merged_up_to_then(folder: Path) -> None:
+def test_a_growing_journal_is_merged_up_to_its_present_end(folder: Path) -> None:
     """A run goes on elsewhere: its journal is only read, and needs no lock."""
     ours = Paths(folder / "ours.duckdb")
     with Journal(Paths(folder / "theirs.duckdb")) as running:

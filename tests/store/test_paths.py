@@ -26,7 +26,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("form", ["{}/results.duckdb", "{}.duckdb", "{}"])
-def test_results_lie_where_the_name_says(
+def test_results_are_written_to_the_given_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """And nowhere else: ~ was the home folder to DuckDB, though no shell had seen it."""
@@ -53,7 +53,7 @@ def journal_of(scenario: Any) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a*b", "~", "a'b", "md:x"])
-def test_what_is_handed_on_lies_where_the_name_says(
+def test_exports_and_merges_are_written_to_the_given_path(
     make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -88,7 +88,9 @@ def test_a_name_that_duckdb_cannot_open_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_is_followed_once(make_scenario: Make, tmp_path: Path, there: bool) -> None:
+def test_journal_and_artifacts_lie_beside_the_target_of_a_link(
+    make_scenario: Make, tmp_path: Path, there: bool
+) -> None:
     """Journal, artifacts and database lie together, behind the link."""
     target = tmp_path / "large disk" / "mine.duckdb"
     target.parent.mkdir()
@@ -106,7 +108,7 @@ def test_a_link_is_followed_once(make_scenario: Make, tmp_path: Path, there: boo
         assert con.execute("SELECT count(*) FROM tickets_flat").fetchone() == (3,)
 
 
-def test_results_that_an_earlier_version_split_are_named(tmp_path: Path) -> None:
+def test_results_split_over_both_ends_of_a_link_are_an_error(tmp_path: Path) -> None:
     link, target = tmp_path / "results.duckdb", tmp_path / "elsewhere" / "mine.duckdb"
     link.symlink_to(target)
     (tmp_path / "results.journal.jsonl").write_text("")
@@ -117,7 +119,7 @@ def test_results_that_an_earlier_version_split_are_named(tmp_path: Path) -> None
     assert Paths(link).results == target
 
 
-def test_links_that_lead_nowhere_or_to_a_folder_are_named(tmp_path: Path) -> None:
+def test_circular_links_and_links_to_folders_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.duckdb").symlink_to("b.duckdb")
     (tmp_path / "b.duckdb").symlink_to("a.duckdb")
     with pytest.raises(UserError, match=r"a\.duckdb cannot be followed"):
@@ -127,6 +129,6 @@ def test_links_that_lead_nowhere_or_to_a_folder_are_named(tmp_path: Path) -> Non
         Paths(tmp_path / "c.duckdb")
 
 
-def test_a_name_that_is_too_long_for_the_disk_is_named(tmp_path: Path) -> None:
+def test_a_name_too_long_for_the_disk_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="File name too long; name another"):
         Paths(tmp_path / f"{'x' * 300}.duckdb")

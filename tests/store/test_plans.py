@@ -16,7 +16,7 @@ def statuses(paths: Paths) -> dict[tuple[Any, ...], int]:
     return {(label, config, status): n for label, config, status, n in rows}
 
 
-def test_the_configuration_planned_last_counts(make_scenario: Make, write: Make) -> None:
+def test_the_latest_planned_configuration_is_current(make_scenario: Make, write: Make) -> None:
     old = make_scenario(strategies=("imp",), config="lr=.1")
     new = make_scenario(strategies=("imp",), config="lr=.2", seeds=(0,), run_id="run-2")
     a, b = (s.experiments()[0]["config_id"] for s in (old, new))
@@ -33,7 +33,7 @@ def test_the_configuration_planned_last_counts(make_scenario: Make, write: Make)
         ).fetchall() == [(False, 1), (True, 3)]
 
 
-def test_the_newest_experiment_of_a_place_counts(make_scenario: Make, write: Make) -> None:
+def test_the_newest_experiment_is_current(make_scenario: Make, write: Make) -> None:
     before = make_scenario(strategies=("imp",))
     after = make_scenario(strategies=("imp",), source_hash="def", seeds=(0,), run_id="run-2")
     paths = write(before)
@@ -43,7 +43,7 @@ def test_the_newest_experiment_of_a_place_counts(make_scenario: Make, write: Mak
     assert statuses(paths) == {("imp", config, "ok"): 4, ("imp", config, "planned"): 2}
 
 
-def test_suites_stay_apart(make_scenario: Make, write: Make) -> None:
+def test_suites_are_independent(make_scenario: Make, write: Make) -> None:
     a = make_scenario(strategies=("imp",))
     b = make_scenario(strategies=("imp",), suite="other", config="else", run_id="run-2")
     paths = write(a, b)
@@ -53,7 +53,7 @@ def test_suites_stay_apart(make_scenario: Make, write: Make) -> None:
         ).fetchall() == [("other", 6), ("quickstart", 6)]
 
 
-def test_an_experiment_of_two_suites_is_in_both(make_scenario: Make, write: Make) -> None:
+def test_an_experiment_can_be_in_two_suites(make_scenario: Make, write: Make) -> None:
     a = make_scenario(strategies=("imp",))
     paths = write(a)
     with Journal(paths) as journal:

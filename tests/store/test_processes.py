@@ -41,7 +41,7 @@ def held(results: Path, mode: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
-def test_a_locked_database_delays_and_loses_nothing(
+def test_a_locked_database_delays_folding_and_loses_nothing(
     make_scenario: Make, write: Make, mode: str, contents: Make, lines: Make, state: Make
 ) -> None:
     paths = write(make_scenario(strategies=("dense",)))
@@ -66,7 +66,7 @@ def test_a_locked_database_delays_and_loses_nothing(
     assert len(contents(paths)["tickets_flat"]) == 9
 
 
-def test_patience_outlasts_a_short_lock(make_scenario: Make, write: Make) -> None:
+def test_folding_waits_for_a_short_lock(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",)))
     fold(paths)
     write(make_scenario(strategies=("imp",), run_id="run-2"))
@@ -85,7 +85,7 @@ def test_patience_outlasts_a_short_lock(make_scenario: Make, write: Make) -> Non
         other.wait()
 
 
-def test_a_reader_without_a_journal_is_told_who_holds_the_file(
+def test_reading_a_locked_database_without_journal_names_the_holder(
     make_scenario: Make, write: Make, tmp_path: Path
 ) -> None:
     paths = write(make_scenario(strategies=("dense",)))
@@ -99,7 +99,9 @@ def test_a_reader_without_a_journal_is_told_who_holds_the_file(
         pass
 
 
-def test_this_process_s_own_connection_delays_too(make_scenario: Make, write: Make) -> None:
+def test_an_open_connection_in_this_process_delays_folding(
+    make_scenario: Make, write: Make
+) -> None:
     paths = write(make_scenario(strategies=("dense",)))
     fold(paths)
     write(make_scenario(strategies=("imp",), run_id="run-2"))

@@ -44,14 +44,14 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
         ),
     ],
 )
-def test_what_reads_is_answered(paths: Paths, sql: str, rows: list[tuple[Any, ...]]) -> None:
+def test_reading_queries_are_answered(paths: Paths, sql: str, rows: list[tuple[Any, ...]]) -> None:
     with reading(paths.results) as con:
         assert list(query(con, sql).rows) == rows
 
 
 @pytest.mark.parametrize("sql", ["SHOW TABLES", "DESCRIBE leaderboard", "SUMMARIZE tickets",
                                  "EXPLAIN FROM leaderboard"])  # fmt: skip
-def test_the_database_explains_itself(paths: Paths, sql: str) -> None:
+def test_describing_queries_are_answered(paths: Paths, sql: str) -> None:
     with reading(paths.results) as con:
         assert list(query(con, sql).rows)
 
@@ -93,7 +93,7 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize("sql", FORBIDDEN)
-def test_what_does_not_read_this_database_is_refused(paths: Paths, sql: str) -> None:
+def test_queries_that_write_or_read_files_are_refused(paths: Paths, sql: str) -> None:
     folder = paths.results.parent
     (folder / "secret.csv").write_text("secret\n1\n")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -103,13 +103,13 @@ def test_what_does_not_read_this_database_is_refused(paths: Paths, sql: str) -> 
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_an_error_late_in_the_rows_is_clean_too(paths: Paths) -> None:
+def test_an_error_after_many_rows_is_one_error(paths: Paths) -> None:
     late = "SELECT CASE WHEN range = 50000 THEN error('late') ELSE range END FROM range(100000)"
     with reading(paths.results) as con, pytest.raises(UserError, match="late"):
         list(query(con, late).rows)
 
 
-def test_a_greedy_query_is_refused_and_spills_nothing(
+def test_a_query_over_the_memory_limit_fails_without_spilling(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lth_bench.store.database.MEMORY_LIMIT", "200MB")
@@ -148,7 +148,9 @@ def test_an_endless_query_can_be_interrupted(paths: Paths) -> None:
     assert out.endswith("interrupted\n")  # DuckDB may have begun a progress bar
 
 
-def test_one_that_hears_nothing_is_given_up(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_ignores_the_interrupt_is_abandoned(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lth_bench.store.query.HEARS", 0.1)
 
     def unheard(reason: BaseException) -> None:

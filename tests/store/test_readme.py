@@ -82,7 +82,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 # what it names
 
 
-def test_it_has_every_view_table_and_column(db: Databases) -> None:
+def test_every_view_table_and_column_is_documented(db: Databases) -> None:
     named = set(re.findall(r"`([a-z_]+)`", README))
     assert set(VIEWS) <= named
     assert {t["table_name"] for t in db("base", "FROM duckdb_tables()")} <= named
@@ -96,7 +96,7 @@ def test_it_has_every_view_table_and_column(db: Databases) -> None:
             assert columns - {"journal_order"} <= named, table
 
 
-def test_the_notebook_s_lines_run(db: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_example_runs(db: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     db("full", "SELECT 1")
     db.open.pop("full").close()
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
@@ -111,7 +111,7 @@ def test_the_notebook_s_lines_run(db: Databases, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("client", ["pandas", "polars"])
-def test_other_clients_lines_run(client: str, db: Databases) -> None:
+def test_the_examples_of_other_clients_run(client: str, db: Databases) -> None:
     pytest.importorskip(client)
     line = next(x for x in README.splitlines() if x.startswith(f"| {client} "))
     assert db("full", "FROM leaderboard")  # the file is there from now on
@@ -122,7 +122,7 @@ def test_other_clients_lines_run(client: str, db: Databases) -> None:
     assert {"rank", "mean"} <= set(done.stdout.split()), done.stderr
 
 
-def test_the_shells_line_names_what_there_is() -> None:
+def test_the_shell_example_names_an_existing_view() -> None:
     line = next(x for x in README.splitlines() if x.startswith("| shell |"))
     assert "reports/results.duckdb" in line
     assert "FROM leaderboard" in line
@@ -154,9 +154,7 @@ ALONE = ("Which commands", "Accuracies and densities")
     ("added", "title"),
     [(a, t) for a, sums in SUMS.items() for t in QUERIES if not t.startswith((*sums, *ALONE))],
 )
-def test_no_query_pools_what_does_not_belong_together(
-    db: Databases, added: str, title: str
-) -> None:
+def test_queries_do_not_mix_suites_tasks_or_controls(db: Databases, added: str, title: str) -> None:
     """Results of another suite, task or control beside them leave the rows as they were."""
     alone, beside = (
         {repr({k: _short(v) for k, v in row.items()}) for row in db(name, QUERIES[title])}
@@ -182,7 +180,7 @@ def accuracies(db: Databases, label: str) -> dict[int, dict[float, Any]]:
     return found
 
 
-def test_what_a_verdict_is_made_of(db: Databases) -> None:
+def test_pairwise_query_by_hand(db: Databases) -> None:
     rows = {r["target_density"]: r for r in db("base", query("Two strategies against each other"))}
     imp, one_shot = accuracies(db, "imp"), accuracies(db, "one_shot")
     differences = [imp[seed][0.13] - one_shot[seed][0.13] for seed in (0, 1)]
@@ -194,7 +192,7 @@ def test_what_a_verdict_is_made_of(db: Databases) -> None:
     assert {(r["n"], r["lost_a"], r["lost_b"]) for r in db("base", lost)} == {(2, 0, 1)}
 
 
-def test_the_area_is_the_trapezoids(db: Databases) -> None:
+def test_area_query_is_the_trapezoidal_rule(db: Databases) -> None:
     rows = {r["label"]: r for r in db("base", query("Area under accuracy"))}
     dense = accuracies(db, "dense")
     for label, seeds, zero in (("imp", (0, 1, 2), ()), ("snip", (0, 1, 2), (1,))):
@@ -213,7 +211,7 @@ def test_the_area_is_the_trapezoids(db: Databases) -> None:
     assert rows["one_shot"]["n"] == 2  # the machine owes one
 
 
-def test_matching_asks_for_every_seed(db: Databases) -> None:
+def test_matching_query_requires_every_seed(db: Databases) -> None:
     rows = db("full", query("The sparsest ticket that matches dense"))
     assert {r["matching"] for r in rows if r["label"] in ("snip", "one_shot")} == {None}
     cells = db("full", "FROM leaderboard WHERE delta_dense >= 0 AND n = planned")
@@ -230,7 +228,7 @@ def test_matching_asks_for_every_seed(db: Databases) -> None:
     assert found
 
 
-def test_mask_distances_are_read_at_their_places(db: Databases) -> None:
+def test_mask_distance_query_by_hand(db: Databases) -> None:
     rows = db("base", query("Early-Bird's mask distances"))
     # records.py: |1/(i+1) − 1/(j+1)|, half of it in seed 1, at steps 30, 60, 90, 120
     first = {r["seed"]: r["distance"] for r in rows if r["step"] == 30}
@@ -240,7 +238,7 @@ def test_mask_distances_are_read_at_their_places(db: Databases) -> None:
     assert {(r["step"], r["next_step"]) for r in rows} == {(30, 60), (60, 90), (90, 120)}
 
 
-def test_histograms_are_read_at_the_middle_of_their_bins(db: Databases) -> None:
+def test_histogram_query_uses_the_middles_of_bins(db: Databases) -> None:
     rows = db("base", query("Histograms of one ticket's surviving weights"))
     ends = [r for r in rows if r["moment"] == "end" and r["layer"] == "fc1"]
     assert sum(r["n"] for r in ends) == round(0.0467 * 8192)

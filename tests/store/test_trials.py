@@ -31,7 +31,7 @@ def studies(paths: Paths) -> list[Study]:
         return read_studies(con)
 
 
-def test_what_tuning_tries_is_in_no_view_of_results(make_scenario: Any, write: Any) -> None:
+def test_views_of_results_leave_trials_out(make_scenario: Any, write: Any) -> None:
     """As if the search had not been, but for the rows of `experiments`, which say what they are."""
     paths = write(make_scenario(**TUNED))
     before = _views(paths)
@@ -54,7 +54,7 @@ def _views(paths: Paths) -> dict[str, set[str]]:
         return {name: {repr(r) for r in con.execute(f"FROM {name}").fetchall()} for name in VIEWS}
 
 
-def test_a_study_in_one_row(write: Any) -> None:
+def test_the_tuning_view_has_one_row_per_study(write: Any) -> None:
     search = Search()
     (row,) = folded(
         write(search),
@@ -70,7 +70,7 @@ def test_a_study_in_one_row(write: Any) -> None:
     assert row[6] > row[5]
 
 
-def test_of_two_objectives_no_trial_is_the_best(write: Any) -> None:
+def test_with_two_objectives_no_trial_is_best(write: Any) -> None:
     query = "SELECT best_trial, best_value, default_value FROM tuning"
     paths = write(Search(objectives=("accuracy", "cost")))
     assert folded(paths, query) == [(None, None, None)]
@@ -83,7 +83,7 @@ def test_of_two_objectives_no_trial_is_the_best(write: Any) -> None:
     assert study.best.values[0] == max(a for a, _ in front)
 
 
-def test_the_cost_stands_with_the_label_and_not_with_its_controls(
+def test_tuning_cost_is_shown_for_the_label_and_not_its_controls(
     make_scenario: Any, write: Any
 ) -> None:
     paths = write(make_scenario(**TUNED, controls=("reinit",)))
@@ -96,7 +96,7 @@ def test_the_cost_stands_with_the_label_and_not_with_its_controls(
     assert found == (search.best,)
 
 
-def test_the_last_record_of_a_number_counts(write: Any) -> None:
+def test_the_last_record_of_a_trial_counts(write: Any) -> None:
     paths = write(Search(trials=3, changes={1: {"state": "failed", "values": []}}))
     query = 'SELECT state, len("values") FROM trials ORDER BY number'
     assert folded(paths, query)[1] == ("failed", 0)
@@ -106,7 +106,7 @@ def test_the_last_record_of_a_number_counts(write: Any) -> None:
     assert folded(paths, "SELECT count(*) FROM trial_experiments") == [(6,)]
 
 
-def test_what_a_trial_ran_is_known_from_its_experiments(write: Any) -> None:
+def test_settings_of_a_trial_come_from_its_experiments(write: Any) -> None:
     search = Search()
     (study,) = studies(write(search))
     trial = study.trials[3]
@@ -117,7 +117,7 @@ def test_what_a_trial_ran_is_known_from_its_experiments(write: Any) -> None:
     assert (study.steps, study.seeds, study.densities) == (search.steps, (100, 101), (0.2,))
 
 
-def test_ties_go_to_the_first(write: Any) -> None:
+def test_of_equal_trials_the_first_is_best(write: Any) -> None:
     same = {n: {"values": [0.5]} for n in range(4)}
     (study,) = studies(write(Search(trials=4, changes=same)))
     assert study.best is not None
@@ -125,7 +125,7 @@ def test_ties_go_to_the_first(write: Any) -> None:
     assert len(study.front) == 4
 
 
-def test_a_merge_brings_trials_once(make_scenario: Any, write: Any, tmp_path: Path) -> None:
+def test_merging_adds_each_trial_once(make_scenario: Any, write: Any, tmp_path: Path) -> None:
     ours = write(make_scenario(), Search(trials=3, changes={2: {"state": "failed", "values": []}}))
     theirs = RECORDS["write"](tmp_path / "theirs.duckdb", Search(trials=6), Search(label="snip"))
     (report,), _ = merge(ours, [theirs.journal])
@@ -137,7 +137,7 @@ def test_a_merge_brings_trials_once(make_scenario: Any, write: Any, tmp_path: Pa
     assert (again.trials_new, again.records) == (0, 0)
 
 
-def test_a_snapshot_of_a_suite_has_its_trials(write: Any, tmp_path: Path) -> None:
+def test_a_snapshot_of_one_suite_has_its_trials(write: Any, tmp_path: Path) -> None:
     paths = write(Search(suite="one"), Search(suite="other"))
     fold(paths)
     export_snapshot(paths.results, tmp_path / "one.duckdb", ["one"])
@@ -168,7 +168,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_record_in_another_form_is_read_as_what_it_lacks(write: Any) -> None:
+def test_missing_or_invalid_fields_of_a_trial_are_empty(write: Any) -> None:
     changes = dict(enumerate(HOSTILE.values(), 1))
     paths = write(Search(trials=len(changes) + 2, changes=changes))
     (study,) = studies(paths)
@@ -185,7 +185,7 @@ def test_a_record_in_another_form_is_read_as_what_it_lacks(write: Any) -> None:
     assert folded(paths, "SELECT trials FROM tuning") == [(len(changes) + 2,)]
 
 
-def test_the_first_record_in_another_form(write: Any) -> None:
+def test_facts_missing_in_the_first_trial_come_from_the_next(write: Any) -> None:
     """What it lacks of the study's own facts, the next one has."""
     whole: dict[str, Any] = {}
     for change in HOSTILE.values():
@@ -195,7 +195,7 @@ def test_the_first_record_in_another_form(write: Any) -> None:
     assert [t.number for t in study.complete] == [1]
 
 
-def test_a_tie_goes_to_the_earlier_trial(write: Any) -> None:
+def test_means_that_differ_in_their_last_bits_are_equal(write: Any) -> None:
     """Means of the same accuracies differ by their last bits, which decide nothing."""
     top = 0.9719416386083052
     values = {n: {"values": [0.9]} for n in range(12)}

@@ -68,13 +68,13 @@ def single(rows: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("view", "columns"), [("tickets_flat", FLAT), ("leaderboard", LEADERBOARD)]
 )
-def test_promised_columns_come_first_and_in_order(db: Database, view: str, columns: str) -> None:
+def test_documented_columns_come_first_and_in_order(db: Database, view: str, columns: str) -> None:
     promised = re.split(r",\s+", columns)
     found = [r["column_name"] for r in db(f"DESCRIBE {view}")]
     assert found[: len(promised)] == promised
 
 
-def test_every_view_and_column_is_explained(db: Database) -> None:
+def test_every_view_and_column_has_a_comment(db: Database) -> None:
     views = {r["view_name"]: r["comment"] for r in db("FROM duckdb_views() WHERE NOT internal")}
     assert views == VIEWS
     columns = db("FROM duckdb_columns() WHERE NOT internal AND table_name NOT IN "
@@ -84,7 +84,7 @@ def test_every_view_and_column_is_explained(db: Database) -> None:
     assert [t["table_name"] for t in db("FROM duckdb_tables()") if not t["comment"]] == []
 
 
-def test_the_file_is_of_the_old_storage_version(db: Database) -> None:
+def test_the_file_uses_the_older_storage_version(db: Database) -> None:
     version = single(db("SELECT tags FROM duckdb_databases() WHERE database_name = 'results'"))
     assert "v1.0.0" in str(version["tags"])
 
@@ -92,7 +92,7 @@ def test_the_file_is_of_the_old_storage_version(db: Database) -> None:
 # leaderboard
 
 
-def test_one_row_a_cell_and_nothing_lost(db: Database) -> None:
+def test_the_leaderboard_has_a_row_per_cell_and_counts_every_ticket(db: Database) -> None:
     rows = db("FROM leaderboard")
     assert len(rows) == 2 * (1 + 3 * 3 * 2)
     assert (
@@ -193,14 +193,14 @@ def test_all_failed_has_rows_and_no_means(make_scenario: Make, write: Make) -> N
         db(f"FROM {view}")
 
 
-def test_what_the_machine_owes_is_pending_and_not_failed(make_scenario: Make, write: Make) -> None:
+def test_oom_and_timeout_are_pending_and_not_failed(make_scenario: Make, write: Make) -> None:
     owed = {("imp", 0): ("oom", "x"), ("imp", 1): ("timeout", "x"), ("imp", 2): ("failed", "x")}
     db = results_of(make_scenario, write, strategies=("dense", "imp"), outcomes=owed)
     rows = db("FROM leaderboard WHERE label = 'imp'")
     assert {(r["failed"], r["pending"]) for r in rows} == {(1, 2)}
 
 
-def test_nothing_but_a_plan_is_pending(make_scenario: Make, write: Make) -> None:
+def test_a_plan_without_results_is_pending(make_scenario: Make, write: Make) -> None:
     scenario = make_scenario()
     paths = write()
     with Journal(paths) as journal:
@@ -217,7 +217,7 @@ def test_an_empty_journal_has_empty_views(write: Make) -> None:
         assert db(f"FROM {view}") == []
 
 
-def test_a_skipped_density_takes_its_controls_along(make_scenario: Make, write: Make) -> None:
+def test_controls_of_a_skipped_density_are_skipped(make_scenario: Make, write: Make) -> None:
     scenario = make_scenario(strategies=("imp",), seeds=(0,), controls=("reinit",))
     paths = write(scenario)
     ticket = next(r for r, _ in Journal(paths).read() if r.get("target_density") == 0.2)
@@ -236,7 +236,7 @@ def test_a_skipped_density_takes_its_controls_along(make_scenario: Make, write: 
     assert {r["status"] for r in db("FROM tickets_flat WHERE target_density = 0.5")} == {"ok"}
 
 
-def test_interrupted_is_pending_and_no_failure(make_scenario: Make, write: Make) -> None:
+def test_interrupted_is_pending_and_not_failed(make_scenario: Make, write: Make) -> None:
     db = results_of(
         make_scenario, write, strategies=("imp",), seeds=(0,), densities=(0.5,),
         outcomes={("imp", 0): ("interrupted", "the run was interrupted")},
@@ -248,7 +248,7 @@ def test_interrupted_is_pending_and_no_failure(make_scenario: Make, write: Make)
 # the other views
 
 
-def test_paired_is_seed_by_seed(db: Database) -> None:
+def test_paired_differences_are_by_seed(db: Database) -> None:
     accuracy = {
         (r["experiment_id"], r["target_density"], r["control"]): r["test_accuracy"]
         for r in db("FROM tickets_flat WHERE status = 'ok'")
@@ -270,7 +270,7 @@ def test_paired_is_seed_by_seed(db: Database) -> None:
     assert {r["control"] for r in rows if r["versus"] == "ticket"} == {"reinit"}
 
 
-def test_a_suite_s_own_baseline_is_compared_with_too(make_scenario: Make, write: Make) -> None:
+def test_paired_also_compares_with_the_suite_s_baseline(make_scenario: Make, write: Make) -> None:
     scenario = make_scenario()
     run = {**scenario.run(), "baseline": "one_shot"}
     paths = write(scenario)
@@ -281,7 +281,7 @@ def test_a_suite_s_own_baseline_is_compared_with_too(make_scenario: Make, write:
     assert len(rows) == 2 * 2 * 3
 
 
-def test_dense_under_several_labels_is_the_one_of_that_name(
+def test_of_several_dense_labels_the_one_named_dense_is_the_baseline(
     make_scenario: Make, write: Make
 ) -> None:
     scenario = make_scenario(strategies=("dense", "imp"))
@@ -338,7 +338,7 @@ def test_convergence_compares_with_dense_and_own_ticket(db: Database) -> None:
 @pytest.mark.parametrize(
     ("flag", "cost"), [("on_density_front", "density"), ("on_cost_front", "flops_masked_ratio")]
 )
-def test_nothing_beats_the_front(db: Database, flag: str, cost: str) -> None:
+def test_no_point_dominates_the_front(db: Database, flag: str, cost: str) -> None:
     for model in ("mlp", "conv2"):
         rows = db(f"""
             SELECT p.*, l.failed FROM pareto p
@@ -356,7 +356,7 @@ def test_nothing_beats_the_front(db: Database, flag: str, cost: str) -> None:
             assert a[flag] is (not beaten and not a["failed"])
 
 
-def test_values_that_are_not_numbers_do_not_poison_a_mean(make_scenario: Make, write: Make) -> None:
+def test_nan_and_infinity_are_left_out_of_means(make_scenario: Make, write: Make) -> None:
     paths = write(make_scenario(strategies=("dense",), seeds=(0, 1)))
     ticket = next(r for r, _ in Journal(paths).read() if r["record"] == "ticket")
     with Journal(paths) as journal:
@@ -366,7 +366,7 @@ def test_values_that_are_not_numbers_do_not_poison_a_mean(make_scenario: Make, w
     assert math.isfinite(row["mean"])
 
 
-def test_sharing_counts_each_chain_once_and_each_training_once(db: Database) -> None:
+def test_sharing_counts_requested_and_run_trainings_by_hand(db: Database) -> None:
     rows = db(
         """SELECT e.suite, (e.label, e.model, e.dataset, e.recipe, e.seed) AS chain, k.key,
                   t.steps, k.reused
@@ -383,7 +383,7 @@ def test_sharing_counts_each_chain_once_and_each_training_once(db: Database) -> 
     assert 0 < found["trainings_run"] < found["trainings_asked"]
 
 
-def test_devices_count_what_each_of_them_trained(make_scenario: Make, write: Make) -> None:
+def test_the_devices_view_counts_trainings_of_each_device(make_scenario: Make, write: Make) -> None:
     """Seconds, throughput and peak memory by run and device, without trainings that were found."""
     paths = write()
     scenario = make_scenario(strategies=("dense", "one_shot"), seeds=(0, 1))
