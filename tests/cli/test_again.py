@@ -193,7 +193,7 @@ REAL, REAL_EXECUTOR = Pool.serve, local.LocalExecutor
 EVERYBODY = {"dense", "imp", "first", "second", "snip"}
 
 
-def test_what_ended_stays_until_it_is_to_be_tried_again(run, undisturbed):
+def test_failed_experiments_are_rerun_only_with_retry(run, undisturbed):
     first = run("raises", "needs too much")
     assert first.exit_code == 1 and first.ran == EVERYBODY
     assert status_of(first.paths) | {"first": "failed", "second": "oom"} == status_of(first.paths)
@@ -210,7 +210,7 @@ def test_what_ended_stays_until_it_is_to_be_tried_again(run, undisturbed):
     assert rows(first.paths) == undisturbed
 
 
-def test_a_device_that_is_full_and_a_loss_that_is_no_number_concern_one_alone(run, undisturbed):
+def test_oom_and_divergence_end_only_their_experiment(run, undisturbed):
     made = run("is too wide", "diverges")
     found = status_of(made.paths)
     assert (found["first"], found["second"]) == ("oom", "diverged")
@@ -218,7 +218,7 @@ def test_a_device_that_is_full_and_a_loss_that_is_no_number_concern_one_alone(ru
     assert run(retry="diverged").ran == {"second"}
 
 
-def test_who_takes_too_long_is_out_of_time_and_its_neighbours_are_not(run, undisturbed):
+def test_a_timeout_ends_only_slow_experiments(run, undisturbed):
     made = run("is slow", "thinks", timeout="1.5")
     found = status_of(made.paths)
     assert (found["first"], found["second"]) == ("timeout", "timeout")
@@ -229,9 +229,7 @@ def test_who_takes_too_long_is_out_of_time_and_its_neighbours_are_not(run, undis
     assert rows(made.paths) == undisturbed
 
 
-def test_no_memory_left_and_a_callback_that_never_returns_cost_the_neighbours_nothing(
-    run, monkeypatch, undisturbed
-):
+def test_oom_and_an_endless_callback_do_not_affect_other_experiments(run, monkeypatch, undisturbed):
     """With a real worker: the system refuses it memory, and nobody else can end what does not come
     back.
     """
@@ -243,7 +241,7 @@ def test_no_memory_left_and_a_callback_that_never_returns_cost_the_neighbours_no
     assert without(rows(made.paths), "first", "second") == without(undisturbed, "first", "second")
 
 
-def test_a_dead_network_is_a_result_like_any_other(run, undisturbed):
+def test_a_disconnected_network_is_a_valid_result(run, undisturbed):
     """No path leads from its inputs to its outputs, so it learns nothing but biases."""
     made = run("is dead")
     assert made.exit_code == 0 and set(status_of(made.paths).values()) == {"ok"}
@@ -253,7 +251,7 @@ def test_a_dead_network_is_a_result_like_any_other(run, undisturbed):
     assert without(rows(made.paths), "first") == without(undisturbed, "first")
 
 
-def test_the_first_failure_stops_the_run_and_the_next_goes_on(run, undisturbed, capsys):
+def test_fail_fast_stops_the_run_and_the_next_resumes(run, undisturbed, capsys):
     made = run("raises", "raises", exit_first=True)
     assert made.exit_code == 1 and not made.interrupted
     assert made.stopped_at.startswith("first mlp(hidden=[16])/digits/short seed 0 at 0.5: failed: ")
@@ -266,7 +264,7 @@ def test_the_first_failure_stops_the_run_and_the_next_goes_on(run, undisturbed, 
     assert rows(made.paths) == undisturbed
 
 
-def test_a_rerun_trains_everything_again_and_nothing_twice(run, undisturbed):
+def test_the_rerun_option_trains_everything_once_more(run, undisturbed):
     made = run()
     kept = {p: p.stat().st_mtime_ns for p in made.paths.artifacts.rglob("training.json")}
     time.sleep(0.02)
@@ -282,7 +280,7 @@ def test_a_rerun_trains_everything_again_and_nothing_twice(run, undisturbed):
     assert rows(made.paths, paid) == []
 
 
-def test_a_database_that_is_open_elsewhere_for_the_whole_run(run, undisturbed, capfd, monkeypatch):
+def test_a_run_with_a_locked_database(run, undisturbed, capfd, monkeypatch):
     paths = run(strategies=["snip"]).paths
     monkeypatch.setattr(recorder, "PATIENCE", 0.1)
     monkeypatch.setattr(recorder, "FOLD_EVERY", 0.0)
@@ -303,7 +301,7 @@ def test_a_database_that_is_open_elsewhere_for_the_whole_run(run, undisturbed, c
     assert rows(paths) == undisturbed
 
 
-def test_results_that_vanish_in_mid_run_end_it(run, monkeypatch, tmp_path):
+def test_results_deleted_during_a_run_end_it(run, monkeypatch, tmp_path):
     """The folder with everything in it; nothing is made in its place."""
     folder = tmp_path / "r"
 
@@ -319,9 +317,7 @@ def test_results_that_vanish_in_mid_run_end_it(run, monkeypatch, tmp_path):
     assert run().exit_code == 0
 
 
-def test_trainings_that_vanish_in_mid_run_are_done_again_where_they_are_needed(
-    run, monkeypatch, undisturbed
-):
+def test_trainings_deleted_during_a_run_are_repeated_if_needed(run, monkeypatch, undisturbed):
     looked = []
 
     def serve(pool, bench, level=False):
@@ -336,7 +332,7 @@ def test_trainings_that_vanish_in_mid_run_are_done_again_where_they_are_needed(
     assert rows(made.paths) == undisturbed
 
 
-def test_a_journal_that_is_replaced_in_mid_run_ends_it(run, monkeypatch, undisturbed):
+def test_a_journal_replaced_during_a_run_ends_it(run, monkeypatch, undisturbed):
     paths = run(strategies=["snip"]).paths
     whole = paths.journal.read_bytes()
 
@@ -368,9 +364,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_disk_too_full_for_the_journal_ends_the_run_and_then_it_goes_on(
-    run, small_disk, tmp_path, undisturbed, monkeypatch
-):
+def test_a_run_stopped_by_a_full_disk_resumes(run, small_disk, tmp_path, undisturbed, monkeypatch):
     monkeypatch.setattr(runner, "require_space", lambda *_: None)
     results = small_disk / "results.duckdb"
     elsewhere = tmp_path / "elsewhere"
@@ -391,7 +385,7 @@ def test_a_disk_too_full_for_the_journal_ends_the_run_and_then_it_goes_on(
         run(results=results)
 
 
-def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
+def test_a_run_stopped_by_a_read_only_folder_resumes(
     run, small_disk, tmp_path, undisturbed, monkeypatch
 ):
     """The trainings' own. The journal's cannot: its file is open, and the system sees to it."""
@@ -417,7 +411,7 @@ def test_a_folder_that_becomes_read_only_in_mid_run_ends_it_and_then_it_goes_on(
     assert rows(made.paths) == undisturbed
 
 
-def test_what_another_run_has_finished_meanwhile_is_not_done_again(run, monkeypatch):
+def test_experiments_finished_by_another_run_meanwhile_are_reused(run, monkeypatch):
     """Between the look at what is done and the lock."""
     require_space = runner.require_space
 
@@ -431,7 +425,7 @@ def test_what_another_run_has_finished_meanwhile_is_not_done_again(run, monkeypa
     assert made.reused == 2 and made.statuses == {"ok": 5}
 
 
-def test_a_second_run_on_the_same_results_is_refused_and_harms_nothing(run, monkeypatch):
+def test_a_second_run_on_the_same_results_is_refused(run, monkeypatch):
     refusals = []
 
     def serve(pool, bench, level=False):

@@ -145,7 +145,7 @@ def identity(paths):
     return query(paths, "SELECT experiment_id FROM tickets_flat WHERE target_density = 0.5")[0][0]
 
 
-def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypatch):
+def test_results_on_the_old_data_are_not_shown_once_a_new_run_starts(run, put, monkeypatch):
     """Whatever becomes of the run that replaces them, no view shows old beside new."""
     first = run()
     put(2)
@@ -170,7 +170,7 @@ def test_results_on_the_old_data_count_no_more_from_the_start(run, put, monkeypa
     assert "its earlier results were for data " in said
 
 
-def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monkeypatch):
+def test_other_numerics_keep_results_with_one_note(run, monkeypatch):
     first = run()
     monkeypatch.setattr("torch.__version__", "9.1.0")
     monkeypatch.setattr("lth_bench.training.keys.ENGINE_REVISION", 99)
@@ -186,7 +186,7 @@ def test_other_numerics_leave_results_as_they_are_and_one_line_says_so(run, monk
     assert run().notes == []
 
 
-def test_results_of_versions_that_did_not_record_their_data_stay(run, put):
+def test_results_without_a_data_fingerprint_are_kept(run, put):
     paths = run().paths
     lines = [json.loads(line) for line in paths.journal.read_bytes().splitlines()]
     for record in lines:
@@ -198,7 +198,7 @@ def test_results_of_versions_that_did_not_record_their_data_stay(run, put):
     assert again.reused == 3 and again.steps == 0 and again.notes == []
 
 
-def test_data_that_cannot_be_read_any_more_leaves_results_as_they_are(run, tmp_path, monkeypatch):
+def test_results_are_kept_if_their_data_has_become_unreadable(run, tmp_path, monkeypatch):
     """A dataset that needs no files to be planned, as published ones do."""
     first = run()
     monkeypatch.setattr(MNIST, "info", lambda self, root: self.published)
@@ -218,7 +218,7 @@ def test_data_that_cannot_be_read_any_more_leaves_results_as_they_are(run, tmp_p
         ("of another checksum", "wrong checksum of"),
     ],
 )
-def test_a_damaged_data_file_is_named_before_anything_trains(run, tmp_path, damage, says):
+def test_a_damaged_data_file_is_an_error_before_training(run, tmp_path, damage, says):
     file = tmp_path / "data" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     whole = file.read_bytes()
     if damage == "truncated":

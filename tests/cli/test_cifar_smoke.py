@@ -51,13 +51,13 @@ def smoke(here):
 
 
 @pytest.mark.slow
-def test_every_strategy_ends_with_its_row(smoke):
+def test_every_strategy_has_a_row(smoke):
     """On the smallest of the networks: Conv-6 takes three times as long a step."""
     expected = [*((label, "none", "ok") for label in STRATEGIES), ("imp", "reinit", "ok")]
     assert smoke(0, 0.6416) == sorted(expected)
 
 
 @pytest.mark.slow
-def test_the_largest_network_with_rates_of_its_own(smoke):
+def test_the_largest_network_with_its_own_prune_rates(smoke):
     expected = [("dense", "none", "ok"), ("imp", "none", "ok"), ("imp", "reinit", "ok")]
     assert smoke(2, 0.682, "-s", "imp") == expected

@@ -59,7 +59,7 @@ def lth(capsys, monkeypatch, folder):
     return lambda *arguments: call(capsys, monkeypatch, "claims", *arguments)
 
 
-def test_claim_published_ours_and_verdict(lth):
+def test_the_table_has_the_published_value_ours_and_the_verdict(lth):
     code, out, err = lth("mine.toml")
     assert (code, err) == (0, "")
     for words in ("quickstart ─", "mlp · digits · mlp", "≥ -50.00 pt".replace("-", "−"), "+3.00 pt",
@@ -103,13 +103,13 @@ def test_fail_on(lth, gates, code, failing):
         (["mnist_lent"], 4, "did you mean 'mnist_lenet'?"),
     ],
 )
-def test_mistakes_are_one_message(lth, arguments, code, message):
+def test_wrong_usage_is_one_error(lth, arguments, code, message):
     found, out, err = lth(*arguments)
     assert (found, out) == (code, "")
     assert err.startswith("error: ") and message in err
 
 
-def test_a_mistake_in_a_claim_has_its_line(lth, folder):
+def test_an_error_in_a_claim_names_its_line(lth, folder):
     text = (folder / "mine.toml").read_text()
     (folder / "other.toml").write_text(text.replace('versus = "snip"', 'versus = "snpi"', 1))
     code, _, err = lth("other.toml")
@@ -117,14 +117,14 @@ def test_a_mistake_in_a_claim_has_its_line(lth, folder):
     assert err.startswith("error: other.toml:23: claims[0].versus: unknown label 'snpi'; did you")
 
 
-def test_results_of_other_suites_only(lth):
+def test_a_suite_without_results_has_no_data(lth):
     code, out, _ = lth("mnist_lenet")
     assert code == 0
     assert "no results of mnist_lenet; there are quickstart" in out
     assert "10 claims: 10 no data." in out
 
 
-def test_the_plugins_of_the_run_are_taken_too(lth, folder):
+def test_plugin_files_are_accepted(lth, folder):
     (folder / "mine.py").write_text(
         "from lth_bench import hookimpl\nclass Mine:\n    @hookimpl\n"
         "    def select_mask(self, ticket): ...\n"

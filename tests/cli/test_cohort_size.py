@@ -128,7 +128,9 @@ def disturbed(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_rows_are_bit_identical_after_a_kill_and_beside_a_culprit(undisturbed, disturbed):
+def test_rows_are_bit_identical_after_kills_and_beside_a_crashing_experiment(
+    undisturbed, disturbed
+):
     results, killed = disturbed
     assert len(killed) < 8
     expected = rows(undisturbed, EXACT)
@@ -141,7 +143,7 @@ def test_rows_are_bit_identical_after_a_kill_and_beside_a_culprit(undisturbed, d
 
 
 @pytest.mark.slow
-def test_only_the_culprit_fails(disturbed):
+def test_only_the_crashing_experiment_fails(disturbed):
     results, _ = disturbed
     found = rows(results, "SELECT label, target_density, status, reason FROM tickets_flat")
     failed = [r for r in found if r[2] != "ok"]
@@ -153,14 +155,14 @@ def test_only_the_culprit_fails(disturbed):
     assert ("reaper", 0.5, "ok", None) in found
 
 
-def test_width_and_variant_are_recorded(undisturbed):
+def test_cohort_size_and_variant_are_recorded(undisturbed):
     found = rows(undisturbed, "SELECT DISTINCT cohort_size, variant FROM trainings")
     assert found == [(8, "stacked")]
     assert set(finished(Paths(undisturbed), 8).values()) == {"ok"}
     assert finished(Paths(undisturbed), 1) == {}
 
 
-def test_no_training_is_done_twice_and_every_step_is_paid_once(undisturbed):
+def test_trainings_run_once_and_their_steps_are_charged_once(undisturbed):
     paid = rows(
         undisturbed,
         """SELECT key, count(DISTINCT experiment_id) FROM ticket_trainings
@@ -176,7 +178,7 @@ def test_no_training_is_done_twice_and_every_step_is_paid_once(undisturbed):
     assert asked == run + 200
 
 
-def test_another_cohort_size_serves_and_the_exact_one_must_be_given(undisturbed, tmp_path):
+def test_results_at_another_cohort_size_are_reused(undisturbed, tmp_path):
     assert finished(Paths(undisturbed), None) != finished(Paths(undisturbed), 4)
     again = lth_bench.run(undisturbed.parent / "tiny.toml", undisturbed, "cpu", cohort_size=1)
     assert (again.reused, again.planned) == (8, 8)
@@ -190,7 +192,7 @@ def test_another_cohort_size_serves_and_the_exact_one_must_be_given(undisturbed,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_that_cannot_be_stacked_is_said_once(here):
+def test_a_network_that_cannot_be_stacked_is_noted_once(here):
     suite = SUITE.replace("hidden = [16]", "hidden = [16], dropout = 0.1")
     suite = suite.replace("steps = 200", "steps = 20").replace("eval_every = 50", "eval_every = 10")
     ran = ["run", here.write("tiny.toml", suite), "-s", "snip", "--device", "cpu", "--cohort-size"]

@@ -88,7 +88,7 @@ def test_two_databases_label_by_label(compare):
     assert any(r["difference"] for r in one)
 
 
-def test_a_failure_is_no_better_result(compare):
+def test_a_lost_seed_fails_the_gate_worse(compare):
     code, out, err = compare("snip@run-old", "snip", "--fail-on", "worse")
     assert code == 6
     assert "B lost 1 of 3 seeds" in out
@@ -155,7 +155,7 @@ def test_every_format(compare, format):
         (["imp"], 4, "Missing argument 'B'"),
     ],
 )  # fmt: skip
-def test_mistakes_are_one_message(compare, arguments, code, message):
+def test_wrong_usage_is_one_error(compare, arguments, code, message):
     found, out, err = compare(*arguments)
     assert (found, out) == (code, "")
     assert err.startswith("error: ")

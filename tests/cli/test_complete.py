@@ -37,11 +37,13 @@ def offered(folder: Path, line: str) -> list[str]:
         ("lth-bench query --format mark", ["markdown"]),
     ],
 )
-def test_commands_options_and_values(tmp_path: Path, line: str, expected: list[str]) -> None:
+def test_commands_options_and_values_are_completed(
+    tmp_path: Path, line: str, expected: list[str]
+) -> None:
     assert offered(tmp_path, line) == expected
 
 
-def test_suites_are_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suite_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("mine.toml", "mine.txt", ".hidden.toml"):
         (tmp_path / name).write_text("")
     (tmp_path / "more").mkdir()
@@ -54,7 +56,7 @@ def test_suites_are_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert complete.suite(f"{tmp_path}/mi") == [f"{tmp_path}/mine.toml"]
 
 
-def test_it_can_be_installed(tmp_path: Path) -> None:
+def test_completion_can_be_installed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lth_bench", "--help"], capture_output=True, text=True, check=True,
         cwd=tmp_path, timeout=120, env={**os.environ, "COLUMNS": "120"},

@@ -23,7 +23,7 @@ raise RuntimeError("half of a module")
 
 
 @pytest.mark.parametrize("module", ["typer", "torch"])  # what comes first, and what takes longest
-def test_it_ends_quietly_though_a_library_swallows_it(tmp_path, module):
+def test_ctrl_c_during_an_import_ends_the_command(tmp_path, module):
     (tmp_path / f"{module}.py").write_text(SWALLOWS)
     command = [sys.executable, "-m", "lth_bench", "run", "quickstart", "--results", "r.duckdb"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
@@ -37,13 +37,13 @@ def test_it_ends_quietly_though_a_library_swallows_it(tmp_path, module):
     assert "Traceback" not in done.stderr
 
 
-def test_elsewhere_it_is_what_it_always_is():
+def test_ctrl_c_raises_keyboard_interrupt_elsewhere():
     with pytest.raises(KeyboardInterrupt), quiet_ctrl_c():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_who_ignores_it_goes_on_ignoring_it():
+def test_an_ignored_sigint_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with quiet_ctrl_c():

@@ -24,7 +24,7 @@ def run(capsys, monkeypatch, results):
     return lambda *arguments: call(capsys, monkeypatch, "db", *arguments)
 
 
-def test_fold_then_nothing_to_do_then_rebuild(run) -> None:
+def test_fold_and_rebuild(run) -> None:
     code, out, _ = run("fold")
     assert (code, out.split(" in ")[0]) == (0, "folded: 20 records")
     assert run("fold")[1] == "the database is already up to date with the journal\n"
@@ -33,7 +33,7 @@ def test_fold_then_nothing_to_do_then_rebuild(run) -> None:
     assert (code, document["state"], document["records"]) == (0, "rebuilt", 20)
 
 
-def test_info_says_what_there_is(run, results: Path) -> None:
+def test_info_lists_files_and_counts(run, results: Path) -> None:
     code, out, err = run("info", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)

@@ -26,7 +26,7 @@ Env = Callable[..., dict[str, str]]
         ),
     ],
 )  # fmt: skip
-def test_one_message_before_anything_trains(
+def test_an_unusable_device_is_one_error_before_training(
     lth: Any, gpu_env: Env, tiny: str, device: str, machine: dict[str, int], said: str
 ) -> None:
     lth.env |= gpu_env(**machine)
@@ -50,9 +50,7 @@ RESULTS = (
 
 
 @pytest.mark.slow
-def test_two_gpus_share_a_run_and_give_what_each_gives_alone(
-    lth: Any, gpu_env: Env, tiny: str
-) -> None:
+def test_two_gpus_share_a_run_with_the_results_of_one(lth: Any, gpu_env: Env, tiny: str) -> None:
     """The run's devices, what each trained and in how much memory; the same rows on either."""
     suite = lth.write("tiny.toml", tiny)
     lth.env |= {**gpu_env(devices=2), "LTH_BENCH_COHORT_SIZE": "1"}

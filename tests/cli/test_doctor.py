@@ -35,7 +35,7 @@ def results(tmp_path: Path) -> Paths:
     return paths
 
 
-def test_nothing_is_wrong(results: Paths) -> None:
+def test_intact_results_have_no_problems(results: Paths) -> None:
     findings = list(examine(results))
     assert [f for f in findings if f.level == "problem"] == []
     for what in ("Python", "libraries", "torch", "CPU", "torchvision", "memory", "results folder",
@@ -48,7 +48,7 @@ def test_nothing_is_wrong(results: Paths) -> None:
     assert all(f.do for f in findings if f.level != "ok")
 
 
-def test_the_command(results: Paths) -> None:
+def test_json_and_exit_codes(results: Paths) -> None:
     done = CliRunner().invoke(
         app, ["doctor", "--results", str(results.results), "--json"], standalone_mode=False
     )
@@ -104,7 +104,7 @@ def test_damaged_results(
     assert said in one.found
 
 
-def test_processes_that_hold_the_results(results: Paths) -> None:
+def test_processes_that_use_the_results_are_named(results: Paths) -> None:
     with Journal(results), duckdb.connect(str(results.results)):
         run = found(check_results(results), "run")
         assert "in progress: process" in run.found
@@ -121,7 +121,7 @@ def test_a_plugin_that_is_broken(install: Callable[..., Path]) -> None:
     assert found(check_plugins((), False), "plugins").level == "ok"
 
 
-def test_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path))
     assert (
         "the first run that needs it downloads it" in found(check_data(False), "data mnist").found
@@ -136,7 +136,7 @@ def test_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(check_data(False), "data root").level == "problem"
 
 
-def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_empty_damaged_and_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LTH_BENCH_CACHE", str(tmp_path))
     assert "none measured" in found(check_cache(), "cohort sizes").found
     (tmp_path / "widths.json").write_text('{"a": {"width": 8}}')
@@ -148,7 +148,9 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
 
 
-def test_little_space_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_disk_space_and_a_file_in_place_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     (one,) = machine.check_folder("results folder", tmp_path / "file", "--results")
     assert one.level == "problem"
@@ -165,11 +167,11 @@ def test_little_space_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("5.0.0rc1", ">=5", True), ("3", "<3", False), ("3.10", ">=3.11", False), ("1", "", True),
     ],
 )  # fmt: skip
-def test_ranges(installed: str, wanted: str, fits: bool) -> None:
+def test_version_ranges(installed: str, wanted: str, fits: bool) -> None:
     assert machine.satisfies(installed, wanted) is fits
 
 
-def test_libraries_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libraries_out_of_range_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         machine, "requires", lambda name: ["numpy>=999", "nowhere-to-be-found", "ray; extra=='x'"]
     )

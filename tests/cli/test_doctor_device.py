@@ -53,7 +53,7 @@ def levels(made: list[StepResult]) -> dict[str, str]:
     return {f.what: f.level for f in findings("cuda:1", made)}
 
 
-def test_nothing_is_wrong() -> None:
+def test_good_results_are_ok() -> None:
     found = levels(results())
     assert found.pop("CUDA") == "warning"  # that nobody has measured it on hardware
     assert set(found.values()) == {"ok"}
@@ -76,14 +76,14 @@ def test_nothing_is_wrong() -> None:
         ("halving", {"apart": 1.0}, "its result differs by 1.0e+00"),
     ],
 )
-def test_what_is_wrong_is_a_problem(function: str, change: dict[str, Any], said: str) -> None:
+def test_bad_results_are_a_problem(function: str, change: dict[str, Any], said: str) -> None:
     made = results(**{function: {**GOOD[function], **change}})
     found = [f for f in findings("cuda:1", made) if f.level == "problem"]
     assert found
     assert all(said in f.found and f.do for f in found)
 
 
-def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
+def test_a_step_that_hangs_or_dies_is_a_problem_beside_the_others() -> None:
     late = StepResult(name="", status="late", error="took longer than 60 s")
     found = list(findings("cuda:1", results(halving=late)))
     (bad,) = [f for f in found if f.level == "problem"]
@@ -91,7 +91,7 @@ def test_a_step_that_hung_or_died_is_a_problem_and_the_others_count() -> None:
     assert levels(results(halving=late))["cuda:1 speed resnet20 4"] == "ok"
 
 
-def test_warnings_of_torch_are_passed_on() -> None:
+def test_warnings_of_torch_are_shown() -> None:
     made = results(capture={**GOOD["capture"], "warnings": ["adaptive_max is not deterministic"]})
     assert [f.found for f in findings("cuda:1", made) if f.level == "warning"][1:] == [
         "adaptive_max is not deterministic"
@@ -110,7 +110,7 @@ serve({"about": lambda device: {"torch": "2.15"}, "capture": dies, "agreement": 
 """
 
 
-def test_the_command_never_ends_otherwise_than_by_a_table(
+def test_the_command_prints_its_table_whatever_steps_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / "child.py"

@@ -25,7 +25,7 @@ def run(capsys, monkeypatch, results):
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
-def test_tables_become_files(run, format: str, tmp_path: Path) -> None:
+def test_tables_are_exported_as_files(run, format: str, tmp_path: Path) -> None:
     folder = tmp_path / "tables"
     code, out, err = run(format, "--output", folder)
     assert (code, err) == (0, "")
@@ -42,7 +42,9 @@ def test_tables_become_files(run, format: str, tmp_path: Path) -> None:
     assert json.loads(out)["files"] == len(files)
 
 
-def test_a_snapshot_answers_like_the_results(run, capsys, monkeypatch, tmp_path: Path) -> None:
+def test_a_snapshot_answers_queries_like_the_results(
+    run, capsys, monkeypatch, tmp_path: Path
+) -> None:
     snapshot = tmp_path / "mine.duckdb"
     code, out, err = run("snapshot", "--output", snapshot, "--suite", "quickstart")
     assert (code, err) == (0, "")
@@ -64,7 +66,7 @@ def test_a_snapshot_answers_like_the_results(run, capsys, monkeypatch, tmp_path:
         (("snapshot", "--output", "."), "is a folder"),
     ],
 )
-def test_mistakes_are_one_message(
+def test_wrong_usage_is_one_error(
     run, monkeypatch, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

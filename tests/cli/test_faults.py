@@ -129,7 +129,7 @@ ALL += [(name, "", says) for name, says in NETS.items()]
 
 
 @pytest.mark.parametrize(("model", "dataset", "says"), ALL)
-def test_each_is_found_before_anything_trains(suite, tmp_path, model, dataset, says):
+def test_unusable_tasks_are_found_before_training(suite, tmp_path, model, dataset, says):
     made, registry = prepare(RunRequest.from_arguments(suite=suite(model, dataset)))
     plan = plan_suite(made, registry, tmp_path)
     opened = open_data(plan.experiments, registry, tmp_path, ["cpu"], Provenance({}))
@@ -147,7 +147,7 @@ CASES = [case for case in ALL if set(case[:2]) & {"gone", "three classes", "rais
 
 
 @pytest.mark.parametrize(("model", "dataset", "says"), CASES)
-def test_its_rows_are_failed_and_the_other_task_runs(here, suite, model, dataset, says):
+def test_an_unusable_task_fails_and_the_other_runs(here, suite, model, dataset, says):
     file = suite(model, dataset)
     ran = here("run", file, code=1)
     columns = "model, strategy, control, status, count(*) FROM tickets_flat"
@@ -169,7 +169,7 @@ def test_its_rows_are_failed_and_the_other_task_runs(here, suite, model, dataset
     assert dataset in OPENED or re.search(rf"task net.*cannot run: .*{says}", known)
 
 
-def test_a_dataset_that_is_there_again_is_tried_again_on_demand(here, suite, monkeypatch):
+def test_a_repaired_dataset_is_retried_with_retry_failed(here, suite, monkeypatch):
     file = suite("", "torn")
     here("run", file, code=1)
     import faulty_x
@@ -181,20 +181,20 @@ def test_a_dataset_that_is_there_again_is_tried_again_on_demand(here, suite, mon
 
 
 @pytest.mark.parametrize("what", ["gone", "torn"])
-def test_where_nothing_can_run_nothing_is_written(here, suite, what):
+def test_if_no_task_can_run_nothing_is_written(here, suite, what):
     ended = here("run", suite("", what), "-m", "net", code=4)
     assert re.search(DATA[what], ended.stderr)
     assert not here.results.exists()
 
 
-def test_a_plan_says_what_cannot_run(here, suite):
+def test_plan_lists_tasks_that_cannot_run(here, suite):
     plan = json.loads(here("plan", suite("", "gone"), "--json").stdout)
     assert [n for n in plan["notes"] if re.search(f"^net.*cannot run: .*{DATA['gone']}", n)]
     assert plan["estimate"]["seconds"] > 0
     assert plan["dense_runs"] == 2
 
 
-def test_the_first_failure_stops_a_run_that_is_to_stop_there(here, suite):
+def test_fail_fast_stops_at_an_unusable_task(here, suite):
     ended = here("run", suite("raises"), "-x", code=1)
     assert "failed" in ended.stderr
     count = "SELECT count(*) FROM tickets_flat WHERE status = 'ok'"
@@ -202,7 +202,7 @@ def test_the_first_failure_stops_a_run_that_is_to_stop_there(here, suite):
 
 
 @pytest.mark.parametrize("what", ["gone", "torn"])
-def test_a_tuning_goes_on_without_the_task(here, suite, what):
+def test_tuning_continues_without_an_unusable_task(here, suite, what):
     file = suite("", what)
     here.write("s.toml", file.read_text().replace('use = "random"', 'use = "snip"'))
     tuned = here("tune", file, "--budget", "trials=2", "--no-final", "--json", code=1)

@@ -70,7 +70,7 @@ def names(found: ArtifactReport) -> set[str]:
     return {w.artifact.path.name for w in found.removable}
 
 
-def test_what_no_current_result_used(results: Callable[..., Paths]) -> None:
+def test_trainings_of_no_current_result_are_removable(results: Callable[..., Paths]) -> None:
     paths = results()
     found = look(paths)
     assert names(found) == {
@@ -111,7 +111,7 @@ def test_artifacts_in_use_are_kept(results: Callable[..., Paths]) -> None:
     assert not (paths.artifacts / "trainings" / UNNAMED).exists()
 
 
-def test_it_follows_no_link_and_touches_nothing_of_others(
+def test_links_and_foreign_files_are_not_touched(
     results: Callable[..., Paths], tmp_path: Path
 ) -> None:
     paths = results()
@@ -149,7 +149,9 @@ def invoke(paths: Paths, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_it_lists_first_and_removes_with_the_option(results: Callable[..., Paths]) -> None:
+def test_artifacts_are_listed_by_default_and_removed_with_the_option(
+    results: Callable[..., Paths],
+) -> None:
     paths = results()
     before = paths.journal.read_bytes()
     shown = invoke(paths)
@@ -162,7 +164,7 @@ def test_it_lists_first_and_removes_with_the_option(results: Callable[..., Paths
     assert paths.journal.read_bytes() == before
 
 
-def test_a_database_alone_gets_no_journal(results: Callable[..., Paths]) -> None:
+def test_gc_creates_no_journal(results: Callable[..., Paths]) -> None:
     paths = results()
     paths.journal.unlink()
     paths.lock.unlink(missing_ok=True)

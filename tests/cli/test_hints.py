@@ -24,7 +24,7 @@ def suggested(text: str) -> list[str]:
     return shlex.split(command)
 
 
-def test_a_path_with_a_space_is_quoted(capsys, monkeypatch, tmp_path: Path) -> None:
+def test_suggested_commands_quote_the_path(capsys, monkeypatch, tmp_path: Path) -> None:
     results = tmp_path / "my results" / "it's.duckdb"
     monkeypatch.setenv("LTH_BENCH_RESULTS", str(results))
     code, _, err = call(capsys, monkeypatch, "leaderboard")
@@ -32,7 +32,7 @@ def test_a_path_with_a_space_is_quoted(capsys, monkeypatch, tmp_path: Path) -> N
     assert suggested(err) == ["lth-bench", "run", "quickstart", "--results", str(results)]
 
 
-def test_and_so_is_one_that_is_damaged(capsys, monkeypatch, tmp_path: Path) -> None:
+def test_the_suggested_rebuild_quotes_the_path(capsys, monkeypatch, tmp_path: Path) -> None:
     results = tmp_path / "my results.duckdb"
     monkeypatch.setenv("LTH_BENCH_RESULTS", str(results))
     RECORDS["write"](results, RECORDS["Scenario"](strategies=("dense", "imp")))
@@ -62,7 +62,7 @@ def unquoted(source: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("room", [".", *sorted(p.name for p in SOURCES.iterdir() if p.is_dir())])
-def test_no_message_forgets_it(room: str) -> None:
+def test_every_message_quotes_its_path(room: str) -> None:
     exempt = {"additions.py"}  # `--plugin FILE: …` says which option is meant
     found = SOURCES.glob("*.py") if room == "." else (SOURCES / room).rglob("*.py")
     sources = [s for s in found if s.name not in exempt]

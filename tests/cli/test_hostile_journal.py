@@ -73,7 +73,7 @@ SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ('"nan"', "-1" + "0" * 
 
 
 @pytest.mark.parametrize("number", ["1e999", *SLOW])
-def test_numbers_that_are_none_are_null_to_every_command(here: Any, number: str) -> None:
+def test_nan_and_infinity_are_null_in_every_command(here: Any, number: str) -> None:
     paths = Paths(here.results)
     journal(paths, number)
     for command in COMMANDS:
@@ -101,7 +101,7 @@ def numbers(value: Any) -> Iterator[float]:
 
 
 @pytest.mark.parametrize("number", ["-Infinity", pytest.param("NaN", marks=pytest.mark.slow)])
-def test_what_json_has_no_number_for_is_named_by_its_line(here: Any, number: str) -> None:
+def test_numbers_that_json_lacks_are_an_error_with_the_line(here: Any, number: str) -> None:
     paths = Paths(here.results)
     journal(paths, number)
     lines = paths.journal.read_bytes().splitlines()
@@ -123,7 +123,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("kind", "field"), WRONG)
 @pytest.mark.parametrize("after", [0, 60])
-def test_a_wrong_type_is_named_by_its_line_in_the_journal(
+def test_a_wrong_type_is_an_error_with_the_line(
     tmp_path: Path, kind: str, field: dict[str, Any], after: int
 ) -> None:
     """Also where some of the journal was folded before, and where empty lines count."""

@@ -57,7 +57,7 @@ def test_filters(run, arguments: list[str], number: int) -> None:
 
 
 @pytest.mark.parametrize("format", ["table", "json", "csv", "markdown", "latex"])
-def test_every_format_is_all_there_is_on_stdout(run, format: str) -> None:
+def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
     code, out, err = run("--format", format, "--suite", "other")
     assert (code, err) == (0, "")
     assert "imp" in out
@@ -109,7 +109,7 @@ def test_one_suite_without_the_baseline_is_no_error(run, results) -> None:
         (["--results", "/nowhere/r.duckdb"], 4, "no results at /nowhere/r.duckdb"),
     ],
 )
-def test_mistakes_are_one_message(run, arguments: list[str], code: int, message: str) -> None:
+def test_wrong_usage_is_one_error(run, arguments: list[str], code: int, message: str) -> None:
     found, out, err = run(*arguments)
     assert (found, out) == (code, "")
     assert err.startswith("error: ")

@@ -24,7 +24,7 @@ def rows(lth: Any, results: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be halted here")
-def test_a_run_is_not_disturbed_and_what_it_has_written_can_be_had(
+def test_the_results_of_a_live_run_can_be_merged_elsewhere(
     lth: Any, longer: str, finished: Any, undisturbed: Any
 ) -> None:
     journal, copy = Paths(lth.results).journal, lth.folder / "copy.duckdb"

@@ -53,7 +53,7 @@ def test_the_report_counts_new_and_known_results(run, results: Path, tmp_path: P
     assert document["merged"][0]["tickets_known"] == 6
 
 
-def test_results_that_differ_are_counted(run, results: Path, tmp_path: Path) -> None:
+def test_differing_results_are_counted_and_not_merged(run, results: Path, tmp_path: Path) -> None:
     with Journal(Paths(tmp_path / "other.duckdb")) as journal:
         for record, _ in Journal(Paths(results)).read():
             if "test_accuracy" in record.get("metrics", {}):
@@ -66,7 +66,7 @@ def test_results_that_differ_are_counted(run, results: Path, tmp_path: Path) -> 
     )
 
 
-def test_mistakes_are_one_message(run, results: Path, tmp_path: Path) -> None:
+def test_wrong_usage_is_one_error(run, results: Path, tmp_path: Path) -> None:
     before = results.with_suffix(".journal.jsonl").read_bytes()
     for arguments, message in (
         ((tmp_path / "none.duckdb",), "there are no results at"),

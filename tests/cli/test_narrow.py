@@ -64,7 +64,7 @@ def on_a_terminal(command: list[str], results: Path) -> str:
     pytest.param(c, marks=() if c in ("leaderboard", "show {id}") else pytest.mark.slow)
     for c in SHOWN
 ])  # fmt: skip
-def test_words_and_numbers_stay_whole(results: Path, command: str) -> None:
+def test_narrow_terminals_break_no_word_or_number(results: Path, command: str) -> None:
     import shlex
 
     words = shlex.split(command.format(id="5c1231582d821f4f"))

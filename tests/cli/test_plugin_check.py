@@ -45,7 +45,7 @@ def run():
     return invoke
 
 
-def test_every_contract_is_a_row(run):
+def test_every_contract_has_a_row(run):
     code, out = run("good", "--plugin", GOOD, "--set", "power=2")
     assert code == 0
     assert all(c.name in out for c in CONTRACTS)
@@ -64,7 +64,7 @@ def test_a_broken_contract_says_what_to_do_and_exits_with_1(run, tmp_path):
     assert re.search(r"mine: \d+ ok, 1 broken, (\d+ not applicable, )?\d+ not judged", text)
 
 
-def test_densities_and_what_was_not_judged(run):
+def test_the_density_option_and_contracts_not_judged(run):
     code, out = run("rigl", "--density", "0.4")
     text = " ".join(out.split())
     assert code == 0
@@ -84,7 +84,7 @@ def test_json(run):
     assert set(found["contracts"][0]) == {"contract", "status", "statement", "what", "meet"}
 
 
-def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
+def test_a_misspelt_hook_is_a_broken_contract(run, tmp_path):
     file = tmp_path / "mine.py"
     extra = ")\n\n    @hookimpl\n    def trian(self, ticket):\n        return (ticket.fit()"
     file.write_text(HEAD.format(extra=extra))
@@ -109,7 +109,7 @@ def test_a_misspelt_hook_is_a_broken_contract_and_no_usage_error(run, tmp_path):
         ),
     ],
 )
-def test_mistakes_of_the_user(arguments, error, message, run):
+def test_wrong_usage_is_one_error(arguments, error, message, run):
     with pytest.raises(error, match=message):
         run(*arguments)
 
@@ -130,7 +130,7 @@ class Mine:
 
 
 @pytest.mark.slow
-def test_an_interrupt_of_a_hook_is_the_hooks(lth):
+def test_keyboard_interrupt_raised_by_a_hook_is_its_failure(lth):
     """Not Ctrl-C, which comes to the main thread."""
     file = lth.write("mine.py", INTERRUPTS)
     printed = " ".join(lth("plugin", "check", "mine", "--plugin", file, code=1).stdout.split())

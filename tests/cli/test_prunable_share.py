@@ -44,7 +44,7 @@ REST = "lstm.weight_hh_l0, lstm.weight_ih_l0, lstm.bias_ih_l0, …"
 NOTE = f"rows: {SHARE}; the rest stays dense ({REST})"
 
 
-def test_plan_run_the_tables_and_the_report_say_it(here, install):
+def test_the_prunable_share_is_in_plan_run_tables_and_report(here, install):
     install("lth-bench-rows", {"models": {"rows": "rows_x:Rows"}}, rows_x=MODULE)
     file = here.write("rows.toml", SUITE)
     assert json.loads(here("plan", file, "--no-estimate", "--json").stdout)["notes"] == [NOTE]

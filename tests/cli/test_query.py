@@ -57,12 +57,12 @@ def test_every_type_of_duckdb_is_printed(run, format: str) -> None:
     assert "83 years 3 months 999 days" in out
 
 
-def test_two_columns_of_one_name_stay_two(run) -> None:
+def test_two_columns_of_one_name_are_both_in_json(run) -> None:
     _, out, _ = run("SELECT 1 AS x, 2 AS x", "--json")
     assert list(json.loads(out)["rows"][0].values()) == [1, 2]
 
 
-def test_a_table_of_more_rows_than_fit_in_memory_at_a_time(run) -> None:
+def test_a_long_table_is_printed_in_full(run) -> None:
     _, out, _ = run("SELECT range * 1000 AS r FROM range(25000) ORDER BY r")
     lines = out.splitlines()
     assert lines[2].strip() == "0"
@@ -79,7 +79,7 @@ def test_a_table_of_more_rows_than_fit_in_memory_at_a_time(run) -> None:
         "SELECT levenshtein(repeat('ab', 200000), repeat('bc', 200000))",
     ],
 )
-def test_no_query_takes_longer_than_it_may(lth, results: Path, sql: str) -> None:
+def test_a_query_ends_at_its_timeout(lth, results: Path, sql: str) -> None:
     arguments = ("--timeout", "0.5", "--format", "csv", "--results", results)
     done = lth("query", sql, *arguments, code=4)
     assert done.stderr == (
@@ -109,7 +109,7 @@ def test_new_records_of_the_journal_are_included(run, results: Path) -> None:
         ([], "Missing"),
     ],
 )
-def test_mistakes_are_one_message(run, arguments: list[str], message: str) -> None:
+def test_wrong_usage_is_one_error(run, arguments: list[str], message: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (4, "")
     assert err.startswith("error: ")

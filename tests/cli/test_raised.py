@@ -144,7 +144,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", RAISED)
-def test_it_is_named_with_hook_and_line(outcomes: Any, kind: str, place: str) -> None:
+def test_an_exception_is_reported_with_hook_and_line(outcomes: Any, kind: str, place: str) -> None:
     status, reason = outcomes[f"{kind}-{place}"]
     assert status == "failed"
     hook = "train" if place == "on_step" else place
@@ -156,10 +156,12 @@ def test_it_is_named_with_hook_and_line(outcomes: Any, kind: str, place: str) ->
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", ["bf16", "mixed"])
-def test_a_switch_of_torchs_is_put_back(outcomes: Any, kind: str, place: str) -> None:
+def test_torch_settings_changed_by_a_hook_are_restored(
+    outcomes: Any, kind: str, place: str
+) -> None:
     assert outcomes[f"{kind}-{place}"] == ("ok", "")
     assert outcomes["one_shot"] == ("ok", "")
 
 
-def test_a_skipped_row_has_a_bound_too(outcomes: Any) -> None:
+def test_an_unreachable_density_is_skipped(outcomes: Any) -> None:
     assert outcomes["unreachable-select_mask"][0] == "skipped"

@@ -89,7 +89,7 @@ COMPUTED = (
         ("mlp().requires_grad_(False)", "has no trainable parameter: all have requires_grad=F"),
     ],
 )
-def test_before_anything_trains(made, message, install, here):
+def test_unusable_networks_are_refused_before_training(made, message, install, here):
     name = f"odd{next(NAMES)}_x"
     models = {"models": {"odd": f"{name}:Odd"}}
     install("lth-bench-odd", models, **{name: MODEL.replace("MADE", made)})

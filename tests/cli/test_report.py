@@ -29,14 +29,14 @@ def run(capsys, monkeypatch, results):
     return lambda *arguments: call(capsys, monkeypatch, "report", *arguments)
 
 
-def test_beside_the_results(run, results: Path) -> None:
+def test_the_report_is_written_beside_the_results(run, results: Path) -> None:
     code, out, err = run()
     page = results.with_name("report.html")
     assert (code, out, err) == (0, f"{page}\n", "")
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_elsewhere_and_of_one_suite(run, tmp_path: Path) -> None:
+def test_output_and_suite_options(run, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     code, out, _ = run("--output", page, "--suite", "other", "--json")
     assert code == 0
@@ -46,7 +46,7 @@ def test_elsewhere_and_of_one_suite(run, tmp_path: Path) -> None:
     assert "lth-bench run quickstart" not in text
 
 
-def test_figures_too(run, tmp_path: Path, monkeypatch) -> None:
+def test_figures_are_written(run, tmp_path: Path, monkeypatch) -> None:
     asked = []
 
     def write_figures(evidence, subjects, folder):
@@ -71,7 +71,7 @@ def test_figures_too(run, tmp_path: Path, monkeypatch) -> None:
         (["--results", "/nowhere/r.duckdb"], "no results at /nowhere/r.duckdb"),
     ],
 )
-def test_mistakes_are_one_message(run, tmp_path: Path, arguments, message: str) -> None:
+def test_wrong_usage_is_one_error(run, tmp_path: Path, arguments, message: str) -> None:
     code, out, err = run(*(a.format(folder=tmp_path) for a in arguments))
     assert (code, out) == (4, "")
     assert err.startswith("error: ")
@@ -79,7 +79,7 @@ def test_mistakes_are_one_message(run, tmp_path: Path, arguments, message: str) 
     assert not list(tmp_path.glob("*.html"))
 
 
-def test_an_empty_database_gives_a_page_that_says_so(capsys, monkeypatch, tmp_path: Path) -> None:
+def test_an_empty_database_gives_a_page_with_a_note(capsys, monkeypatch, tmp_path: Path) -> None:
     path = tmp_path / "results.duckdb"
     RECORDS["write"](path)
     code, out, err = call(capsys, monkeypatch, "report", "--results", path)
@@ -107,7 +107,7 @@ def test_another_metric_has_a_page_of_its_own(run, results: Path) -> None:
     assert not results.with_name("report.html").exists()
 
 
-def test_a_metric_that_no_ticket_has(run, results: Path) -> None:
+def test_an_unknown_metric_is_an_error(run, results: Path) -> None:
     code, _, err = run("--metric", "test_los")
     assert code == 4
     assert "unknown metric 'test_los'; did you mean 'test_loss'" in err

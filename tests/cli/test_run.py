@@ -48,7 +48,7 @@ def rows(lth, sql=COMPARED):
         return con.execute(sql).fetchall()
 
 
-def test_every_planned_experiment_ends_with_its_row(finished):
+def test_every_planned_experiment_has_a_row(finished):
     statuses = rows(finished, "SELECT label, control, count(*), any_value(status) FROM tickets_flat"
                               " GROUP BY ALL ORDER BY ALL")  # fmt: skip
     assert statuses == [
@@ -62,7 +62,7 @@ def test_every_planned_experiment_ends_with_its_row(finished):
     assert {r[0] for r in rows(finished, "SELECT status FROM experiments")} == {"ok"}
 
 
-def test_the_dense_run_is_trained_once_a_seed(finished):
+def test_the_dense_run_is_trained_once_per_seed(finished):
     found = rows(
         finished,
         """SELECT e.seed, count(DISTINCT t.key), count(*) FILTER (NOT t.reused)
@@ -98,7 +98,7 @@ def test_a_rerun_elsewhere_is_bit_identical(finished, here, tiny):
     assert rows(here) == rows(finished)
 
 
-def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
+def test_a_failed_experiment_has_a_row_and_the_others_continue(here, tiny):
     here.workers = True
     here.write("broken.py", BROKEN)
     suite = here.write(
@@ -122,7 +122,7 @@ def test_failures_leave_their_row_and_the_others_go_on(here, tiny):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: test_stopping.py
-def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, longer, how):
+def test_a_stopped_run_resumes_with_the_same_command(undisturbed, lth, here, longer, how):
     suite = lth.write("tiny.toml", longer)
     process = lth.start("run", suite)
     journal = lth.folder / "results.journal.jsonl"
@@ -141,7 +141,7 @@ def test_stopped_at_any_moment_the_same_command_goes_on(undisturbed, lth, here, 
 
 
 @pytest.mark.slow
-def test_killed_in_turn_everywhere_nothing_is_lost_or_done_twice(undisturbed, lth, longer):
+def test_a_run_killed_at_every_point_loses_and_repeats_nothing(undisturbed, lth, longer):
     """`make soak` does this sixty times."""
     suite, diary = lth.write("tiny.toml", longer), lth.folder / "diary.jsonl"
     trainings = lth.folder / "results.artifacts" / "trainings"
@@ -182,7 +182,7 @@ def test_json_filters_and_set(here, tiny):
     assert rows(here, "SELECT DISTINCT steps FROM tickets_flat") == [(5,)]
 
 
-def test_smoke_runs_the_whole_grid_at_a_few_steps(here, tiny):
+def test_smoke_runs_the_whole_grid_for_a_few_steps(here, tiny):
     here("run", here.write("tiny.toml", tiny), "--smoke")
     labels = rows(here, "SELECT DISTINCT suite, label FROM tickets_flat ORDER BY ALL")
     assert labels == [("tiny-smoke", "dense"), ("tiny-smoke", "imp"), ("tiny-smoke", "snip")]
@@ -209,7 +209,7 @@ def test_smoke_runs_the_whole_grid_at_a_few_steps(here, tiny):
         (("", ""), ["--retry", "oom,ok"], 4, "--retry takes failed, oom, timeout, diverged or all"),
     ],
 )
-def test_bad_input_is_one_message_before_anything_trains(here, tiny, change, arguments, code, says):
+def test_bad_input_is_one_error_before_training(here, tiny, change, arguments, code, says):
     suite = here.write("tiny.toml", tiny.replace(*change))
     done = here("run", suite, *arguments, code=code)
     assert says in done.stderr
@@ -232,14 +232,14 @@ def test_bad_input_as_a_process(lth, tiny, change, arguments, says):
     assert done.stdout == ""
 
 
-def test_a_missing_an_empty_and_an_unreadable_suite(here):
+def test_missing_empty_and_unreadable_suites_are_one_error(here):
     assert "no suite" in here("run", "nothing.toml", code=4).stderr
     assert "error:" in here("run", here.write("empty.toml", ""), code=4).stderr
     (here.folder / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     assert "error:" in here("run", "bytes.toml", code=4).stderr
 
 
-def test_no_space_is_said_and_nothing_is_lost(here, tiny):
+def test_a_full_disk_is_reported_and_loses_nothing(here, tiny):
     suite = here.write("tiny.toml", tiny)
     here.env["LTH_BENCH_RESULTS"] = "/dev/full/results.duckdb"
     assert "error:" in here("run", suite, code=4).stderr
@@ -257,7 +257,7 @@ def test_plan_counts_and_estimates(finished, here):
     assert "about" in fresh.stdout and "of disk" in fresh.stdout
 
 
-def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
+def test_a_disk_full_during_a_run_ends_it_with_one_error(finished, here, tiny):
     """The trainings' folder sits on a file system that fills up."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
@@ -302,7 +302,7 @@ def test_a_full_disk_in_mid_run_ends_it_cleanly(finished, here, tiny):
         ),
     ],
 )
-def test_hooks_that_cannot_be_called_are_named_before_anything_trains(here, tiny, body, says):
+def test_invalid_hooks_are_an_error_before_training(here, tiny, body, says):
     here.write(
         "wrong.py",
         "from dataclasses import dataclass\nfrom lth_bench import hookimpl\n"
@@ -314,7 +314,7 @@ def test_hooks_that_cannot_be_called_are_named_before_anything_trains(here, tiny
     assert not (here.folder / "results.journal.jsonl").exists()
 
 
-def test_a_file_that_is_no_database_is_not_taken_for_results(here, tiny):
+def test_a_file_that_is_not_a_database_is_refused(here, tiny):
     suite = here.write("tiny.toml", tiny)
     assert "is not a DuckDB database" in here("run", suite, "--results", suite, code=4).stderr
     assert suite.read_text() == tiny

@@ -48,7 +48,7 @@ def rows(lth: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_a_run_has_the_results_that_it_has_elsewhere(lth: Any, tiny: str, finished: Any) -> None:
+def test_spawned_workers_give_the_same_results(lth: Any, tiny: str, finished: Any) -> None:
     lth.write("tiny.toml", tiny)
     process = as_on_macos(lth, "run", "tiny.toml", "--seeds", "0,", "-s", "snip")
     _, err = process.communicate(timeout=300)
@@ -61,7 +61,7 @@ def test_a_run_has_the_results_that_it_has_elsewhere(lth: Any, tiny: str, finish
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_same_command_goes_on(lth: Any, longer: str) -> None:
+def test_ctrl_c_saves_and_the_same_command_resumes(lth: Any, longer: str) -> None:
     lth.write("tiny.toml", longer)
     command = ("run", "tiny.toml", "--seeds", "0,", "-s", "imp", "--workers", "1")
     process = as_on_macos(lth, *command)

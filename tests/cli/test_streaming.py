@@ -48,7 +48,7 @@ def photographs(folder: Path) -> None:
                 Image.fromarray(pixels).save(folder / part / wnid / f"{wnid}_{i}.JPEG")
 
 
-def test_it_trains_and_says_that_it_streams(here) -> None:
+def test_streamed_data_trains_with_a_note(here) -> None:
     photographs(here.folder / "data" / "photographs")
     here.env |= {"LTH_BENCH_DATA": str(here.folder / "data"), "LTH_BENCH_STREAM": "always"}
     here.env["LTH_BENCH_CACHE"] = str(here.folder / "cache")

@@ -54,7 +54,7 @@ def whole(err: str) -> bool:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_what_cannot_be_encoded_is_spelled_out(folder: Path, encoding: str) -> None:
+def test_characters_outside_the_encoding_are_replaced(folder: Path, encoding: str) -> None:
     done = shell(folder, "lth leaderboard", **ENCODINGS[encoding])
     assert (done.returncode, done.stderr) == (0, "")
     assert "-----" in done.stdout
@@ -64,7 +64,7 @@ def test_what_cannot_be_encoded_is_spelled_out(folder: Path, encoding: str) -> N
     assert len({len(line) for line in lines}) == 1, "columns are out of line"
 
 
-def test_names_stay_apart_and_programs_get_every_digit(folder: Path) -> None:
+def test_csv_and_json_keep_names_and_digits_in_ascii(folder: Path) -> None:
     sql = "SELECT 'é' AS a, 'e' AS b, 0.1 + 0.2::DOUBLE AS c"
     done = shell(folder, f'lth query "{sql}" --format csv', PYTHONIOENCODING="ascii")
     assert done.stdout.splitlines()[1].startswith("\\xe9,e,0.3")
@@ -84,7 +84,7 @@ def test_every_command_in_every_encoding(folder: Path, command: str, encoding: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", READING)
-def test_every_command_bears_every_end(folder: Path, command: str) -> None:
+def test_every_command_keeps_its_exit_code_with_closed_streams(folder: Path, command: str) -> None:
     usual = shell(folder, f"lth {command}").returncode
     for streams in (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"):
         done = shell(folder, f"lth {command} {streams}; echo code $?")
@@ -95,7 +95,7 @@ def test_every_command_bears_every_end(folder: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("streams", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&- <&-", 0), ("2>/dev/null >&2", 0)]
 )
-def test_what_is_closed_is_not_missed(folder: Path, streams: str, code: int) -> None:
+def test_closed_streams_are_no_error(folder: Path, streams: str, code: int) -> None:
     done = shell(folder, f"lth query 'SELECT 1' {streams}; echo code $?")
     assert done.stdout.splitlines()[-1] == f"code {code}"
     assert done.stderr == ""
@@ -106,28 +106,28 @@ def test_messages_do_not_go_to_stdout_where_stderr_is_closed(folder: Path) -> No
     assert done.stdout == "code 4\n"
 
 
-def test_no_file_takes_the_place_of_a_closed_stream(folder: Path) -> None:
+def test_no_file_is_opened_as_a_closed_stream(folder: Path) -> None:
     """The journal would be opened as number 1, and get what others write there."""
     done = shell(folder, "lth db rebuild >&- 2>&- <&-; echo code $?; lth query 'SELECT 1 AS one'")
     assert done.stdout.startswith("code 0\none\n")
 
 
 @full
-def test_a_full_disk_behind_stdout_is_one_message(folder: Path) -> None:
+def test_a_full_disk_at_stdout_is_one_error(folder: Path) -> None:
     done = shell(folder, "lth leaderboard >/dev/full")
     assert done.returncode == 4
     assert done.stderr == "error: cannot write to standard output: No space left on device\n"
 
 
 @full
-def test_a_full_disk_behind_stderr_changes_no_exit_code(folder: Path) -> None:
+def test_a_full_disk_at_stderr_keeps_the_exit_code(folder: Path) -> None:
     done = shell(folder, "lth query 'SELEC 1' 2>/dev/full; echo code $?")
     assert done.stdout == "code 4\n"
 
 
 @full
 @pytest.mark.slow
-def test_a_run_bears_a_full_disk_behind_both(folder: Path, tiny: str) -> None:
+def test_a_run_finishes_with_a_full_disk_at_both_streams(folder: Path, tiny: str) -> None:
     prints = (
         "from dataclasses import dataclass\n"
         "from lth_bench import hookimpl\n"
@@ -154,13 +154,13 @@ def test_a_run_bears_a_full_disk_behind_both(folder: Path, tiny: str) -> None:
 @pytest.mark.parametrize(
     "command", ["leaderboard", "query 'FROM range(100000000000)' --format csv"]
 )
-def test_zero_when_only_the_reader_went_away(folder: Path, command: str) -> None:
+def test_a_closed_pipe_exits_with_0(folder: Path, command: str) -> None:
     done = shell(folder, f"(lth {command}; echo code $? >&2) | head -n 1")
     assert done.stderr == "code 0\n"
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_a_verdict_keeps_its_exit_code_though_nobody_reads(folder: Path) -> None:
+def test_compare_keeps_exit_code_6_with_a_closed_pipe(folder: Path) -> None:
     line = "lth compare imp one_shot --fail-on worse"
     usual = shell(folder, f"{line} >/dev/null").returncode
     done = shell(folder, f"({line} 2>/dev/null; echo code $? >&2) | true")
@@ -168,7 +168,7 @@ def test_a_verdict_keeps_its_exit_code_though_nobody_reads(folder: Path) -> None
     assert done.stderr == "code 6\n"
 
 
-def test_a_reader_that_shares_a_pipe_and_does_not_block(folder: Path) -> None:
+def test_a_non_blocking_pipe_gets_the_whole_output(folder: Path) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     sql = "SELECT repeat('x', 1000) FROM range(1000)"  # more than a pipe holds
@@ -185,14 +185,14 @@ def test_a_reader_that_shares_a_pipe_and_does_not_block(folder: Path) -> None:
     assert size > 1_000_000
 
 
-def test_other_scripts_may_be_typed_in_any_locale(folder: Path) -> None:
+def test_queries_with_any_script_work_in_any_locale(folder: Path) -> None:
     done = shell(folder, "lth query \"SELECT '李明' AS x\" --json", **ENCODINGS["no locale"])
     assert json.loads(done.stdout)["rows"] == [{"x": "李明"}]
     done = shell(folder, "lth query \"$(printf 'SELECT \\377')\"")
     assert (done.returncode, done.stderr) == (4, "error: the query has bytes that are not UTF-8\n")
 
 
-def test_every_line_knows_the_stream(folder: Path) -> None:
+def test_plain_lines_are_encoded_too(folder: Path) -> None:
     """What commands print without a table, too."""
     done = shell(folder, "lth why 5c1231582d821f4f", PYTHONIOENCODING="ascii")
     assert done.returncode == 0

@@ -38,7 +38,7 @@ def test_the_output_shows_the_best_settings_and_their_gain(tuned):
     assert document["exit_code"] == 0
 
 
-def test_a_rerun_has_nothing_to_do_and_prints_the_table(tuned):
+def test_a_rerun_trains_nothing_and_prints_the_table(tuned):
     again = tuned("tune", tuned.folder / "tiny.toml", "--device", "cpu")
     assert "tuned − own, test" in again.stdout
     assert "snip" in again.stdout
@@ -46,14 +46,14 @@ def test_a_rerun_has_nothing_to_do_and_prints_the_table(tuned):
     assert "optuna-dashboard" in again.stderr
 
 
-def test_the_best_so_far_is_a_suite(tuned):
+def test_the_best_settings_so_far_are_written_as_a_suite(tuned):
     file = tuned.folder / "found.toml"
     tuned("tune", tuned.folder / "tiny.toml", "--best", "--output", file)
     validated = json.loads(tuned("validate", file, "--json").stdout)
     assert [s["label"] for s in validated["strategies"]] == ["imp", "snip", "snip-tuned"]
 
 
-def test_a_mistake_is_one_message_before_anything_trains(here, tiny):
+def test_wrong_usage_is_one_error_before_training(here, tiny):
     suite = here.write("tiny.toml", tiny)
     error = here("tune", suite, "--budget", "trials=0", code=4).stderr
     assert error.count("\n") == 1

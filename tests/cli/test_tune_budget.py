@@ -19,7 +19,7 @@ from lth_bench.errors import UserError
         ("steps=1e5", "tune.budget={ steps = 1e5 }"),
     ],
 )
-def test_a_budget_is_an_override_of_the_suite(text, change):
+def test_the_budget_option_overrides_the_suite(text, change):
     assert _budget(text) == [change]
     assert _budget(None) == []
 
@@ -74,7 +74,7 @@ def shown(tmp_path, capsys, monkeypatch):
     return make
 
 
-def test_of_two_objectives_the_front_is_printed(shown):
+def test_with_two_objectives_the_front_is_printed(shown):
     study, printed = shown(PAIR, objectives=("accuracy", "cost"), trials=12)
     lines = [line for line in printed.out.splitlines() if line.lstrip(" *").startswith("#")]
     assert {int(line.lstrip(" *#").partition(":")[0]) for line in lines} == {
@@ -93,7 +93,7 @@ def test_the_density_of_a_front_is_not_a_parameter(shown):
     assert "task.density" not in printed.out
 
 
-def test_a_pipe_has_whole_names_and_no_legend_of_what_is_not_there(shown):
+def test_a_pipe_gets_full_names_and_no_unused_legend(shown):
     label = "x" * 64
     task = (f"mlp(hidden=[{', '.join(['100'] * 20)}])", "digits", "a_recipe_of_a_long_name")
     _, printed = shown(PAIR.replace('["accuracy", "cost"]', '"accuracy"'), label=label, task=task)
@@ -112,7 +112,7 @@ def test_a_gain_has_its_legend(shown):
     assert "at seeds 0, 2." in " ".join(printed.out.split())
 
 
-def test_help_names_the_table():
+def test_help_names_the_suite_s_table():
     from typer.testing import CliRunner
 
     from lth_bench.cli.app import app

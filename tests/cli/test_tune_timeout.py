@@ -73,7 +73,7 @@ def tune(tmp_path, monkeypatch):
     return run
 
 
-def test_it_ends_the_experiment_and_the_others_go_on(tune, tmp_path):
+def test_a_timeout_ends_one_experiment_and_the_others_continue(tune, tmp_path):
     done = tune("--timeout", "1s")
     assert done.exception is None and "1 complete, 1 failed" in done.output
     lines = Paths(tmp_path / "r.duckdb").journal.read_text().splitlines()
@@ -84,7 +84,7 @@ def test_it_ends_the_experiment_and_the_others_go_on(tune, tmp_path):
     assert states == {"snip": "complete", "sleepy": "failed"}
 
 
-def test_what_is_no_duration_is_refused_before_anything_trains(tune, tmp_path):
+def test_an_invalid_duration_is_refused_before_training(tune, tmp_path):
     done = tune("--timeout", "soon")
     assert isinstance(done.exception, UserError)
     assert done.exception.message.startswith("--timeout takes a duration above 0")

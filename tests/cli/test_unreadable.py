@@ -68,7 +68,7 @@ SLOW = [
     "command",
     [["run", "quickstart"], ["leaderboard"], ["export", "csv", "--output", "tables"], *SLOW],
 )
-def test_a_journal_that_may_not_be_read_is_named(
+def test_an_unreadable_journal_is_named(
     lth: Any, as_a_user: Callable[..., str], command: list[str]
 ) -> None:
     """By commands that only read, too, and also where the database holds all of it."""
@@ -114,7 +114,7 @@ use = "imp"
     ["data/animals/b", *(pytest.param(p, marks=pytest.mark.slow) for p in
                          ("data", "data/animals/b/3.png"))],
 )  # fmt: skip
-def test_data_that_may_not_be_read_is_named_before_anything_trains(
+def test_unreadable_data_is_an_error_before_training(
     lth: Any, as_a_user: Callable[..., str], place: str
 ) -> None:
     suite = lth.write("animals.toml", IMAGES)
@@ -135,7 +135,7 @@ def test_data_that_may_not_be_read_is_named_before_anything_trains(
     assert not Paths(lth.results).journal.exists()
 
 
-def test_a_damaged_database_costs_a_run_nothing(here: Any, tiny: str, finished: Any) -> None:
+def test_a_run_continues_with_a_damaged_database(here: Any, tiny: str, finished: Any) -> None:
     """The journal has it all; what the run says leads to a whole database."""
     journal = Paths(finished.results).journal.read_bytes().splitlines(keepends=True)
     database = finished.results.read_bytes()
@@ -163,7 +163,7 @@ def small_disk(lth: Any) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("records", [3, 9])
-def test_a_disk_that_fills_up_in_mid_run_loses_nothing(
+def test_a_disk_that_fills_up_during_a_run_loses_nothing(
     lth: Any, small_disk: Path, longer: str, undisturbed: Any, records: int
 ) -> None:
     """Everything lies on it: journal, database, kept trainings; others' files fill it."""

@@ -66,7 +66,7 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, arguments)
 
 
-def test_says_what_it_found(suite):
+def test_validate_prints_densities_and_tickets(suite):
     result = invoke(suite)
     assert result.exit_code == 0, result.exception
     assert "[red]a test" in result.stdout
@@ -75,7 +75,7 @@ def test_says_what_it_found(suite):
     assert result.stdout.endswith("ok\n")
 
 
-def test_names_the_claims(suite):
+def test_validate_counts_the_claims(suite):
     claim = 'name = "better", text = "t", source = "s", of = "prune", density = 0.5, at_least = 0'
     Path(suite).write_text(TEXT + f"claims = [{{ {claim} }}]\n")
     assert "1 claims: better\n" in invoke(suite).stdout
@@ -104,7 +104,7 @@ def test_json(suite):
         (["--set", "plugins=['a.py']"], UserError, "--plugin"),
     ],
 )
-def test_what_is_wrong_comes_as_one_error(suite, arguments, kind, message):
+def test_an_invalid_suite_is_one_error(suite, arguments, kind, message):
     result = invoke(suite, *arguments)
     assert type(result.exception) is kind
     assert message in str(result.exception)
@@ -114,7 +114,7 @@ def test_what_is_wrong_comes_as_one_error(suite, arguments, kind, message):
     ("group", "says"),
     [("model", "build raised ZeroDivisionError: no units"), ("dataset", "info raised FileNot")],
 )
-def test_every_network_is_built_and_every_dataset_asked(suite, group, says):
+def test_networks_are_built_and_datasets_checked(suite, group, says):
     name = {"model": "net", "dataset": "toy"}[group]
     one, two = f'{group} = "{name}"', f'{group} = ["{name}", {{ name = "{name}", size = 0 }}]'
     Path(suite).write_text(TEXT.replace(one, two))

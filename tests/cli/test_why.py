@@ -41,7 +41,7 @@ def ask(paths: Paths, which: str, source: str | None) -> dict[str, Any]:
         return why(con, which, paths.artifacts, lambda name: source)
 
 
-def test_it_lists_changes_since_the_previous_experiment(twice: Paths) -> None:
+def test_changes_since_the_previous_experiment_are_listed(twice: Paths) -> None:
     new = identity(scenario("run-2", source_hash="after"))
     found = ask(twice, new, "after")
     assert found["current"]
@@ -121,7 +121,7 @@ def test_the_text_of_each_difference(before: Any, after: Any, said: str) -> None
     assert [str(change) for change in changes(before, after)] == [said]
 
 
-def test_on_the_command_line(twice: Paths) -> None:
+def test_the_command_explains_an_experiment(twice: Paths) -> None:
     new = identity(scenario("run-2", source_hash="after"))
     done = CliRunner().invoke(app, ["why", new, "--results", str(twice.results), "--no-plugins"])
     assert done.exit_code == 0, done.output
