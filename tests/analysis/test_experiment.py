@@ -37,7 +37,7 @@ def identity(con: Any, label: str, seed: int) -> str:
     return str(found)
 
 
-def test_an_experiment_has_everything(con: Any) -> None:
+def test_the_account_of_an_experiment(con: Any) -> None:
     experiment = identity(con, "imp", 0)
     found = account(con, experiment[:10])
     json.dumps(found, allow_nan=False)
@@ -56,7 +56,7 @@ def test_an_experiment_has_everything(con: Any) -> None:
     assert len(ticket["curve"]) == 80
 
 
-def test_what_is_shown(con: Any) -> None:
+def test_the_printed_experiment(con: Any) -> None:
     text = printed(account(con, identity(con, "imp", 0)))
     for words in (
         "imp · mlp · digits · mlp · seed 0  ok", "12.5 s on cpu-0", "Python 3.11.7", "reinit",
@@ -87,7 +87,7 @@ def test_a_ticket_is_found_by_its_id(con: Any) -> None:
     assert "█" in text
 
 
-def test_a_failed_experiment_says_why(con: Any) -> None:
+def test_a_failed_experiment_shows_its_reason(con: Any) -> None:
     found = account(con, identity(con, "imp", 1))
     assert found["tickets"] == []
     text = printed(found)
@@ -102,19 +102,21 @@ def test_a_failed_experiment_says_why(con: Any) -> None:
     [("zzz", "no experiment and no ticket has an id that begins with 'zzz'"),
      ("", "named by the beginning")],
 )  # fmt: skip
-def test_an_unknown_id_says_how_to_list_them(con: Any, beginning: str, message: str) -> None:
+def test_an_unknown_id_is_an_error_with_the_command_to_list_ids(
+    con: Any, beginning: str, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         account(con, beginning)
 
 
-def test_an_ambiguous_id_lists_its_meanings(results: Results) -> None:
+def test_an_ambiguous_id_lists_the_matches(results: Results) -> None:
     con = results(seeds=range(40), densities=(0.5,), strategies=("dense",))
     first = identity(con, "dense", 0)[:1]
     with pytest.raises(UserError, match=rf"ids begin with '{first}'.*dense, seed \d+.*more of it"):
         account(con, first)
 
 
-def test_a_complete_id_wins_over_longer_ones(results: Results, tmp_path: Any) -> None:
+def test_a_full_id_is_preferred_to_longer_ones(results: Results, tmp_path: Any) -> None:
     from lth_bench.store import Journal, Paths, reading
 
     results(strategies=("dense",), seeds=(0,)).close()
@@ -146,12 +148,12 @@ def test_the_command_is_narrowed_down(command: str, expected: str) -> None:
     )
 
 
-def test_a_command_that_is_no_shell_s_is_left_alone() -> None:
+def test_commands_that_cannot_be_narrowed_are_kept() -> None:
     assert repeat("lth-bench 'oh", {"label": "a"}) == "lth-bench 'oh"
     assert repeat("lth-bench tune quickstart", {"label": "imp#t3"}) == "lth-bench tune quickstart"
 
 
-def test_names_cannot_steer_the_terminal(results: Results, tmp_path: Any) -> None:
+def test_control_characters_in_names_are_escaped(results: Results, tmp_path: Any) -> None:
     con = results(
         strategies=("imp\x1b[31m[bold]",), seeds=(0,), tasks=(("m\x07", "d", "r"),),
         outcomes={("imp\x1b[31m[bold]", 0): ("failed", "\x1b]0;title\x07")},
@@ -170,7 +172,7 @@ def test_sparklines(values: list[float | None], line: str) -> None:
     assert sparkline(values) in (line, line.replace("▅", "▄"))
 
 
-def test_what_tuning_tried_and_found_says_so(results: Results, search: Any) -> None:
+def test_trials_and_tuned_experiments_are_marked(results: Results, search: Any) -> None:
     con = results(
         strategies=("dense", "imp", "imp-tuned"), tuned={"imp-tuned": "imp"}, searches=[search()]
     )

@@ -48,7 +48,7 @@ def bought(monkeypatch):
     return make
 
 
-def test_it_is_the_mean_paired_difference(bought):
+def test_gain_is_the_mean_paired_difference(bought):
     gain = bought(
         {
             ("imp", 0.4): {0: 0.8, 1: 0.7},
@@ -121,7 +121,7 @@ def sample(label, values, lost=()):
     )
 
 
-def test_at_a_density_a_loss_is_better_the_lower():
+def test_at_a_density_a_lower_loss_is_a_gain():
     own = sample("imp", {0: 0.50, 1: 0.60, 2: 0.70, 9: 0.0})
     tuned = sample("imp-tuned", {0: 0.40, 1: 0.51, 2: 0.59, 9: 9.0})
     gain = gains.gain_at_density(
@@ -135,7 +135,7 @@ def test_at_a_density_a_loss_is_better_the_lower():
     assert same.verdict["verdict"] == "worse"
 
 
-def test_at_a_density_a_lost_seed_is_told_and_nothing_is_no_verdict():
+def test_at_a_density_lost_seeds_fail_and_no_seeds_give_no_verdict():
     own, tuned = sample("imp", {0: 0.5, 1: 0.6}), sample("imp-tuned", {0: 0.5}, lost=[1])
     gain = gains.gain_at_density("t", "imp-tuned", own, tuned, seen=[], steps=None)
     assert (gain.verdict["verdict"], gain.verdict["lost"]) == ("failed", 1)

@@ -41,12 +41,12 @@ def con(results: Results) -> Any:
         ({"across": True, "margin": 0.1}, "--margin has no meaning with --by accuracy --across"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Question(**options)
 
 
-def test_every_kind_in_every_format_is_all_there(con: Any) -> None:
+def test_every_kind_in_every_format_is_complete(con: Any) -> None:
     for by in KINDS:
         for across in (False, True):
             board = leaderboard(con, Question(by=by, across=across))
@@ -81,19 +81,19 @@ def test_a_narrow_terminal_has_no_intervals_of_differences(con: Any) -> None:
     assert render_board(leaderboard(con), "table", 120).count("±") == 2 * (1 + 2 * 6) * 2 - 2 + 1
 
 
-def test_several_tasks_mention_what_ranks_over_them(con: Any) -> None:
+def test_the_legend_mentions_across_only_with_several_tasks(con: Any) -> None:
     assert leaderboard(con).legend.endswith("--across: all tasks of a suite together.")
     one = leaderboard(con, Question(selection=Selection(tasks=["mlp"])))
     assert "--across" not in one.legend
     assert "--across" not in leaderboard(con, Question(across=True)).legend
 
 
-def test_every_suite_has_its_heading(con: Any) -> None:
+def test_every_suite_has_a_heading(con: Any) -> None:
     text = render_board(leaderboard(con), "table")
     assert re.findall(r"^(\w+) ─+$", text, re.M) == ["quickstart"]
 
 
-def test_a_margin_reaches_the_verdicts(con: Any) -> None:
+def test_the_margin_changes_the_verdicts(con: Any) -> None:
     for by in ("accuracy", "matching", "area", "speed"):
         rows = leaderboard(con, Question(by=by, margin=0.25)).rows
         assert {row["margin"] for row in rows} == {0.25}

@@ -29,7 +29,7 @@ def test_every_kind(metric, unit, higher, value, difference):
     assert found.known == (metric != "signs_kept")
 
 
-def test_margins_are_absolute_for_fractions_and_relative_for_all_else():
+def test_margins_are_absolute_for_fractions_and_relative_otherwise():
     accuracy, stop = measure("test_accuracy"), measure("early_stop_step")
     assert (accuracy.margin(None, 0.9), accuracy.margin(0.01, 0.9)) == (0.005, 0.01)
     assert (stop.margin(None, 2000), stop.margin(0.1, -2000)) == (100, 200)

@@ -11,7 +11,7 @@ from lth_bench.store.trials import Study
 Make = Callable[..., Study]
 
 
-def test_it_is_the_study_that_was_run(study: Make) -> None:
+def test_a_rebuilt_study_equals_the_one_that_ran(study: Make) -> None:
     """Values, parameters, and which is best, as the database has them."""
     own = study(trials=20)
     made = rebuild(own)
@@ -28,7 +28,7 @@ def test_it_is_the_study_that_was_run(study: Make) -> None:
     assert made.params == ["prune_rate.conv", "recipe.lr", "scope"]
 
 
-def test_of_two_objectives_the_front_is_the_same(study: Make) -> None:
+def test_a_rebuilt_study_has_the_same_front(study: Make) -> None:
     own = study(trials=30, objectives=("accuracy", "cost"))
     made = rebuild(own).study
     assert [d.name for d in made.directions] == ["MAXIMIZE", "MINIMIZE"]
@@ -47,7 +47,7 @@ def test_of_two_objectives_the_front_is_the_same(study: Make) -> None:
         ({"a": [1]}, {"a": '{"name": "CategoricalDistribution", "attributes": {"choices": []}}'}),
     ],
 )
-def test_a_trial_that_optuna_does_not_take_is_left_out_and_counted(
+def test_trials_that_optuna_rejects_are_counted(
     study: Make, params: object, distributions: object
 ) -> None:
     own = study(trials=3, changes={1: {"params": params, "distributions": distributions}})
@@ -56,7 +56,7 @@ def test_a_trial_that_optuna_does_not_take_is_left_out_and_counted(
     assert len(made.study.trials) == 2
 
 
-def test_markup_is_text(study: Make) -> None:
+def test_markup_in_names_is_escaped(study: Make) -> None:
     name, choice = "<a href='x'>&\u202eb", "<img src=x>"
     distribution = {"name": "CategoricalDistribution", "attributes": {"choices": [choice, "b"]}}
     change: dict[str, object] = {
@@ -70,7 +70,7 @@ def test_markup_is_text(study: Make) -> None:
     assert made.study.trials[0].params == {param: "&lt;img src=x&gt;"}
 
 
-def test_names_that_look_alike_are_told_apart(study: Make) -> None:
+def test_similar_names_stay_distinct(study: Make) -> None:
     rates = {f"{'x' * 50}{i}": 0.5 for i in range(3)}
     distribution = '{"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}'
     change = {"params": rates, "distributions": dict.fromkeys(rates, distribution)}

@@ -64,7 +64,7 @@ FIELD = {
 }
 
 
-def test_ten_tasks_tell_the_worst_apart(chosen: Chosen) -> None:
+def test_ten_tasks_distinguish_the_worst(chosen: Chosen) -> None:
     found = rows(chosen(cells(FIELD)))
     assert {x: (r["rank_low"], r["rank_high"], r["group"]) for x, r in found.items()} == {
         "a": (1, 2, "a"), "b": (1, 2, "a"), "c": (3, 3, "b")
@@ -89,7 +89,7 @@ def test_differences_are_tested_by_signed_ranks_with_holm(chosen: Chosen) -> Non
     assert found["c"]["difference"] == pytest.approx(sum(differences[2:8]) / 6)
 
 
-def test_too_few_tasks_are_said_to_be(chosen: Chosen) -> None:
+def test_too_few_tasks_are_noted(chosen: Chosen) -> None:
     few = {label: values[:4] for label, values in FIELD.items()}
     found = rows(chosen(cells(few)))
     assert {r["verdict"] for r in found.values()} == {"insufficient"}
@@ -108,7 +108,7 @@ def test_too_few_tasks_are_said_to_be(chosen: Chosen) -> None:
     assert [line[4].text for line in enough.lines()] == ["a", "a", "b"]
 
 
-def test_lost_and_unreachable_seeds_are_worst_and_owed_ones_are_left_out(chosen: Chosen) -> None:
+def test_lost_and_unreachable_seeds_are_worst_and_missing_ones_left_out(chosen: Chosen) -> None:
     con = chosen({
         **{(m, "dense", 1.0): [0.9, 0.9] for m in ("m0", "m1")},
         **{(m, "steady", 0.5): [0.5, 0.5] for m in ("m0", "m1")},
@@ -132,7 +132,7 @@ def test_tasks_that_lack_a_label_do_not_count(chosen: Chosen) -> None:
     assert "e has a score on 1 task only and is not ranked" in table.notes
 
 
-def test_each_density_is_a_block_and_what_one_task_has_is_left_out(chosen: Chosen) -> None:
+def test_densities_of_one_task_only_are_left_out(chosen: Chosen) -> None:
     con = chosen({
         **{(m, "dense", 1.0): [0.9] for m in ("m0", "m1")},
         **{(m, x, d): [0.8 * d] for m, d in (("m0", 0.5), ("m1", 0.501), ("m0", 0.1), ("m1", 0.2))
@@ -144,7 +144,7 @@ def test_each_density_is_a_block_and_what_one_task_has_is_left_out(chosen: Chose
     ]  # fmt: skip
 
 
-def test_rungs_where_ladders_differ(chosen: Chosen) -> None:
+def test_different_densities_are_compared_level_by_level(chosen: Chosen) -> None:
     con = chosen({
         **{(m, "dense", 1.0): [0.9] for m in ("m0", "m1")},
         **{(m, "a", d): [0.8] for m, d in (("m0", 0.5), ("m1", 0.6), ("m0", 0.1), ("m1", 0.2))},
@@ -231,7 +231,7 @@ def seen(given: dict[str, list[float]]) -> list[tuple[int | None, dict[str, floa
     return [(level.rung, dict(level.densities)) for level in levels(given)]
 
 
-def test_densities_that_agree_are_compared_where_two_tasks_have_them() -> None:
+def test_densities_common_to_two_tasks_are_compared() -> None:
     found = seen({"conv": [0.6, 0.36, 0.13], "mlp": [0.36, 0.13, 0.028]})
     assert found == [(None, {"conv": 0.36, "mlp": 0.36}), (None, {"conv": 0.13, "mlp": 0.13})]
 
@@ -241,7 +241,7 @@ def test_densities_within_half_a_percent_agree() -> None:
     assert seen({"a": [0.2107], "b": [0.2120]})[0][0] == 1
 
 
-def test_ladders_of_their_own_are_compared_rung_by_rung() -> None:
+def test_densities_from_pruning_rates_are_compared_level_by_level() -> None:
     """The suite cifar_conv: each network's densities come from its own pruning rates."""
     found = levels({"conv2": [0.64, 0.33], "conv4": [0.66, 0.36, 0.2], "conv6": [0.68, 0.39, 0.22]})
     assert [level.rung for level in found] == [1, 2, 3]
@@ -250,18 +250,18 @@ def test_ladders_of_their_own_are_compared_rung_by_rung() -> None:
     assert found[0].mean == pytest.approx((0.64 + 0.66 + 0.68) / 3)
 
 
-def test_one_stray_agreement_does_not_make_a_ladder() -> None:
+def test_one_common_density_by_chance_does_not_count() -> None:
     found = levels({"a": [0.5, 0.2], "b": [0.6, 0.3], "c": [0.7, 0.4], "d": [0.8, 0.1],
                     "e": [0.5, 0.25]})  # fmt: skip
     assert [level.rung for level in found] == [1, 2]
 
 
-def test_one_task_or_none_has_nothing_to_be_compared_with() -> None:
+def test_one_task_or_none_has_no_levels() -> None:
     assert levels({}) == levels({"a": [0.5, 0.2]}) == levels({"a": [0.5], "b": []}) == []
 
 
 @given(ladders)
-def test_every_level_takes_one_density_of_two_tasks_or_more(given: dict[str, list[float]]) -> None:
+def test_every_level_has_one_density_from_at_least_two_tasks(given: dict[str, list[float]]) -> None:
     found = levels(given)
     for level in found:
         assert len(level.densities) > 1

@@ -59,20 +59,20 @@ def ranks(con: Any, metric: str, density: float) -> dict[str, int]:
     return {r["label"]: r["rank"] for r in rows if r["target_density"] == density}
 
 
-def test_a_loss_ranks_the_lowest_first_and_who_lost_a_seed_last(con: Any) -> None:
+def test_the_lowest_loss_ranks_first_and_lost_seeds_last(con: Any) -> None:
     assert ranks(con, "test_loss", 0.2) == {"snip": 1, "one_shot": 2, "imp": 3}
     # snip's loss at 0.5 is the lowest of all, and of the two seeds that it did not lose
     assert ranks(con, "test_loss", 0.5) == {"one_shot": 1, "imp": 2, "snip": 3}
 
 
-def test_a_plugins_metric_is_taken_to_be_better_the_larger(con: Any) -> None:
+def test_higher_is_better_for_a_plugins_metric(con: Any) -> None:
     assert ranks(con, "signs", 0.2) == {"imp": 1, "one_shot": 2, "snip": 3}
     board = leaderboard(con, Question(metric="signs"))
     assert "higher is better (assumed)" in board.legend
     assert "in points" not in board.legend
 
 
-def test_the_verdict_is_of_the_metric(con: Any) -> None:
+def test_verdicts_use_the_metric(con: Any) -> None:
     rows = leaderboard(con, Question(metric="test_loss")).rows
     (row,) = [r for r in rows if r["label"] == "imp" and r["target_density"] == 0.2]
     dense, own = LOSSES["dense", 1.0], LOSSES["imp", 0.2]
@@ -93,7 +93,7 @@ def test_the_table_names_the_metric_and_its_unit(con: Any) -> None:
     assert table.header[3] == "val_accuracy %"
 
 
-def test_the_default_names_none(con: Any) -> None:
+def test_accuracy_is_the_default_and_not_named(con: Any) -> None:
     named = leaderboard(con, Question(metric="test_accuracy"))
     board = leaderboard(con)
     assert (close(named.rows), named.legend) == (board.rows, board.legend)
@@ -103,7 +103,7 @@ def test_the_default_names_none(con: Any) -> None:
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss", "signs", "early_stop_step"])
-def test_sql_and_figures_give_the_boards_numbers(con: Any, metric: str) -> None:
+def test_sql_macros_and_figures_equal_the_leaderboard(con: Any, metric: str) -> None:
     board = {
         (r["label"], r["target_density"]): r for r in leaderboard(con, Question(metric=metric)).rows
     }
@@ -121,7 +121,7 @@ def test_sql_and_figures_give_the_boards_numbers(con: Any, metric: str) -> None:
             assert alike(mean, mine["mean"]) and alike(low, mine["low"])
 
 
-def test_python_ranks_by_any_metric(con: Any) -> None:
+def test_data_frames_rank_by_any_metric(con: Any) -> None:
     (path,) = con.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchone()
     results = lth_bench.results(path)
     frame = results.leaderboard(metric="test_loss", target_density=0.2)
@@ -132,7 +132,7 @@ def test_python_ranks_by_any_metric(con: Any) -> None:
         results.leaderboard(metric="test_los")
 
 
-def test_the_front_is_of_the_metric(con: Any) -> None:
+def test_the_pareto_front_uses_the_metric(con: Any) -> None:
     ((_, points),) = pareto_points(con, metric="test_loss").items()
     on_front = {(p.label, p.target_density) for p in points if p.on_front}
     whole = [p for p in points if (p.label, p.target_density) != ("snip", 0.5)]  # it lost a seed
@@ -144,7 +144,7 @@ def test_the_front_is_of_the_metric(con: Any) -> None:
         assert ((point.label, point.target_density) in on_front) == (not lost and not beaten)
 
 
-def test_matching_is_not_worse_in_the_metrics_direction(con: Any) -> None:
+def test_matching_uses_the_metrics_direction(con: Any) -> None:
     rows = leaderboard(con, Question(by="matching", metric="test_loss", margin=0.5)).rows
     found = {r["label"]: r for r in rows}
     assert found["imp"]["even_density"] is None
@@ -153,7 +153,7 @@ def test_matching_is_not_worse_in_the_metrics_direction(con: Any) -> None:
     assert math.isclose(found["snip"]["margin"], 0.5 * 0.11)
 
 
-def test_areas_of_a_loss(con: Any) -> None:
+def test_area_of_a_loss_by_hand(con: Any) -> None:
     rows = leaderboard(con, Question(by="area", metric="test_loss")).rows
     found = {r["label"]: r for r in rows}
     assert [found[x]["rank"] for x in ("one_shot", "imp", "snip")] == [1, 2, 3]
@@ -162,7 +162,7 @@ def test_areas_of_a_loss(con: Any) -> None:
     assert found["snip"]["verdict"] == "failed"
 
 
-def test_the_cost_of_reaching_a_loss(con: Any) -> None:
+def test_cost_of_reaching_a_loss_by_hand(con: Any) -> None:
     question = Question(by="cost", metric="test_loss", reach=0.15)
     found = {r["label"]: r for r in leaderboard(con, question).rows}
     assert [found[x]["n"] for x in ("dense", "imp", "one_shot", "snip")] == [3, 0, 3, 3]
@@ -171,7 +171,7 @@ def test_the_cost_of_reaching_a_loss(con: Any) -> None:
 
 @pytest.mark.parametrize("by", KINDS)
 @pytest.mark.parametrize("across", [False, True])
-def test_every_board_of_every_metric_says_something(
+def test_every_board_has_rows_for_every_metric(
     chosen: Callable[..., Any], by: str, across: bool
 ) -> None:
     cells = {(m, *key): values for m in ("m0", "m1") for key, values in CELLS.items()}
@@ -201,7 +201,7 @@ def test_across_tasks_a_lower_loss_wins(chosen: Callable[..., Any]) -> None:
     assert (lost["mean_rank"], lost["verdict"], lost["difference"]) == (3, "worse", None)
 
 
-def test_an_unknown_metric_is_one_error_with_the_names_there_are(con: Any) -> None:
+def test_an_unknown_metric_is_one_error_with_the_known_names(con: Any) -> None:
     with pytest.raises(UnknownName, match=r"unknown metric 'test_los'.*test_loss"):
         leaderboard(con, Question(metric="test_los"))
     with pytest.raises(UnknownName, match="unknown metric"):
@@ -216,7 +216,7 @@ def test_only_fractions_have_a_range_to_reach(con: Any) -> None:
     assert Question(by="cost", metric="early_stop_step", reach=100).reach == 100
 
 
-def test_the_columns_are_the_tables(con: Any) -> None:
+def test_known_metrics_are_the_numeric_columns(con: Any) -> None:
     numeric = con.execute(
         "SELECT column_name FROM duckdb_columns() WHERE table_name = 'flat' "
         "AND data_type IN ('DOUBLE', 'BIGINT') AND column_name NOT IN ('seed', 'round')"
@@ -231,7 +231,7 @@ def test_the_columns_are_the_tables(con: Any) -> None:
         st.text(st.characters(codec="ascii", categories=["L", "N", "Pc"]), max_size=12),
     )
 )
-def test_sql_knows_a_metric_as_python_does(con: Any, name: str) -> None:
+def test_unit_and_direction_agree_in_sql_and_python(con: Any, name: str) -> None:
     unit, higher, worst = con.execute(
         "SELECT metric_unit(m), higher_is_better(m), worst_value(m) FROM (SELECT ? AS m)", [name]
     ).fetchone()

@@ -47,7 +47,7 @@ def test_area_by_hand(chosen: Chosen) -> None:
     )  # fmt: skip
 
 
-def test_any_ladder_is_integrated_as_numpy_does(chosen: Chosen) -> None:
+def test_area_equals_numpys_trapezoid_for_any_densities(chosen: Chosen) -> None:
     chance = random.Random(1)
     ladder = sorted((chance.uniform(0.001, 0.95) for _ in range(7)), reverse=True)
     curves = {f"l{i}": [[chance.random() for _ in range(2)] for _ in ladder] for i in range(20)}
@@ -68,7 +68,7 @@ def test_any_ladder_is_integrated_as_numpy_does(chosen: Chosen) -> None:
     assert [r["rank"] for r in found.values()][1:] == list(range(1, 21))
 
 
-def test_a_constant_curve_has_its_accuracy_as_area_on_any_ladder(chosen: Chosen) -> None:
+def test_the_area_of_a_constant_curve_is_its_accuracy(chosen: Chosen) -> None:
     for ladder in ((0.9,), (0.5, 0.01), (0.7, 0.6, 0.0001)):
         con = chosen({("dense", 1.0): [0.6, 0.7], **{("imp", d): [0.6, 0.7] for d in ladder}})
         imp = rows(con)["imp"]
@@ -76,7 +76,7 @@ def test_a_constant_curve_has_its_accuracy_as_area_on_any_ladder(chosen: Chosen)
         assert imp["difference"] == pytest.approx(0, abs=1e-12)
 
 
-def test_accuracy_0_stands_for_what_was_lost(chosen: Chosen) -> None:
+def test_lost_seeds_count_as_accuracy_0(chosen: Chosen) -> None:
     """At a failed, diverged or unreachable density; a seed owed by the machine is left out."""
     con = chosen({
         ("dense", 1.0): [0.9, 0.9, 0.9],
@@ -111,7 +111,7 @@ def test_a_label_without_a_density_has_no_area_unless_it_is_left_out(chosen: Cho
     assert rows(con, densities=[0.5])["b"]["rank"] == 1
 
 
-def test_a_density_that_nothing_has_come_to_is_not_part_of_the_ladder(chosen: Chosen) -> None:
+def test_densities_without_results_are_left_out(chosen: Chosen) -> None:
     con = chosen({
         ("dense", 1.0): [0.9, 0.9], ("a", 0.5): [0.7, 0.7], ("a", 0.25): [None, "timeout"],
     })  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_density_that_nothing_has_come_to_is_not_part_of_the_ladder(chosen: Ch
     assert a["mean"] == pytest.approx(0.8)
 
 
-def test_without_a_dense_run_the_ladder_begins_below(chosen: Chosen) -> None:
+def test_without_a_dense_run_the_area_starts_at_the_first_density(chosen: Chosen) -> None:
     con = chosen({("a", 0.5): [0.8, 0.8], ("a", 0.25): [0.6, 0.6], ("b", 0.5): [0.1, 0.1],
                   ("b", 0.25): [0.1, 0.1]})  # fmt: skip
     found = rows(con)
@@ -154,14 +154,14 @@ def test_against_a_label_or_a_control(chosen: Chosen) -> None:
     assert "b/reinit" not in rows(con, "b/reinit", controls=["none"])
 
 
-def test_no_ticket_is_no_curve(chosen: Chosen) -> None:
+def test_without_tickets_there_is_no_area(chosen: Chosen) -> None:
     with pytest.raises(NothingSelected, match="no ticket has a result yet"):
         rows(chosen({("dense", 1.0): [0.9]}))
     found = rows(chosen({("dense", 1.0): [0.9], ("a", 0.5): [None]}))
     assert found["a"]["mean"] is None
 
 
-def test_the_title_says_over_which_densities(chosen: Chosen) -> None:
+def test_the_title_names_the_densities(chosen: Chosen) -> None:
     shown = table(chosen({("dense", 1.0): [0.9], ("a", 0.5): [0.8], ("a", 0.0004): [0.7]}))
     assert shown.title == "mlp · digits · mlp · density 100.00 to 0.040%, 3 levels"
     one = table(chosen({("a", 0.5): [0.8]}))

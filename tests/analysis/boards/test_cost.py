@@ -42,7 +42,7 @@ def board(con: Any, baseline: str | None = None, reach: float | None = None) -> 
     )
 
 
-def test_each_seed_takes_its_cheapest_ticket(chosen: Chosen) -> None:
+def test_each_seed_uses_its_cheapest_ticket(chosen: Chosen) -> None:
     """one_shot: 1 + 0.25 at seed 0, 1 + 0.5 at seed 1."""
     found = rows(chosen(CELLS, searches=SEARCHES))
     one_shot = found["one_shot"]
@@ -57,7 +57,7 @@ def test_each_seed_takes_its_cheapest_ticket(chosen: Chosen) -> None:
     assert one_shot["high"] - one_shot["flops_masked_ratio"] == pytest.approx(half)
 
 
-def test_who_reaches_it_at_every_seed_ranks_before_the_cheaper(chosen: Chosen) -> None:
+def test_reaching_the_accuracy_at_every_seed_ranks_before_cost(chosen: Chosen) -> None:
     found = rows(chosen(CELLS, searches=SEARCHES))
     assert (found["snip"]["n"], found["snip"]["flops_masked_ratio"]) == (1, 0.5)
     assert [(label, row["rank"]) for label, row in found.items()] == [
@@ -76,7 +76,7 @@ def test_the_accuracy_to_reach_can_be_named(chosen: Chosen) -> None:
     assert rows(con, margin=0.2)["snip"]["reach"] == pytest.approx(0.7)
 
 
-def test_a_seed_that_may_reach_it_yet_counts_neither_way(chosen: Chosen) -> None:
+def test_unfinished_seeds_are_pending_and_not_lost(chosen: Chosen) -> None:
     con = chosen({
         ("dense", 1.0): [0.9, 0.9, 0.9],
         ("owed", 0.5): [0.9, 0.9, 0.8], ("owed", 0.25): [0.9, 0.8, None],
@@ -90,7 +90,7 @@ def test_a_seed_that_may_reach_it_yet_counts_neither_way(chosen: Chosen) -> None
     assert any("1 seeds are still to come" in note for note in table.notes)
 
 
-def test_ratios_to_a_label_are_of_seeds_at_which_both_reach_it(chosen: Chosen) -> None:
+def test_ratios_use_seeds_at_which_both_reach_the_accuracy(chosen: Chosen) -> None:
     con = chosen(CELLS, searches=SEARCHES)
     found = rows(con, "snip")
     assert found["one_shot"]["ratio_n"] == 1
@@ -112,7 +112,7 @@ def test_without_a_dense_run_the_accuracy_must_be_named(chosen: Chosen) -> None:
     assert [cell.text for cell in line] == ["1", "a", "2/2", "–", "", "2,000", "50.00", "90.00"]
 
 
-def test_nobody_reaches_it(chosen: Chosen) -> None:
+def test_no_label_reaches_the_accuracy(chosen: Chosen) -> None:
     (table,) = board(chosen(CELLS), reach=0.99).tables
     assert [line[2].text for line in table.lines()] == ["0/2"] * 3
     assert [line[3].text for line in table.lines()] == ["–"] * 3
@@ -125,6 +125,6 @@ def test_everything_failed(chosen: Chosen) -> None:
     assert (found["a"]["n"], found["a"]["rank"]) == (0, None)
 
 
-def test_a_baseline_that_never_reaches_it_is_said(chosen: Chosen) -> None:
+def test_a_baseline_that_never_reaches_the_accuracy_is_noted(chosen: Chosen) -> None:
     (table,) = board(chosen(CELLS, searches=SEARCHES), "snip", reach=0.91).tables
     assert table.notes == ("no other label reaches it at a seed at which snip does",)

@@ -48,7 +48,7 @@ def board(rows: list[dict[str, Any]]) -> Board:
     return Board("leaderboard", rows, found)
 
 
-def test_a_row_is_read_at_a_glance() -> None:
+def test_the_cells_of_a_row() -> None:
     assert texts() == (
         "20.00", "1", "imp", "97.12 ± 0.40", "−0.41 ± 0.59", "open ~4–8", "1.23", "3", "640",
         "1.27M", "4.26",
@@ -78,7 +78,7 @@ def test_a_row_is_read_at_a_glance() -> None:
         ({"detectable": None}, 6, ""),
     ],
 )  # fmt: skip
-def test_each_special_case_is_said(changes: dict[str, Any], column: int, text: str) -> None:
+def test_the_cells_of_special_cases(changes: dict[str, Any], column: int, text: str) -> None:
     assert texts(**changes)[column] == text
 
 
@@ -103,13 +103,13 @@ def test_a_verdict_is_a_word(changes: dict[str, Any], text: str, style: str) -> 
     assert (cell.text, cell.style) == (text, style)
 
 
-def test_a_control_is_never_coloured() -> None:
+def test_controls_have_no_colour() -> None:
     cells = line({**ROW, "control": "reinit", "verdict": "worse", "rank": None}, False, WORDS)
     assert {cell.style for cell in cells[1:]} == {"dim"}
     assert cells[2].text == "└ reinit"
 
 
-def test_controls_stand_under_their_ticket_and_orphans_last() -> None:
+def test_controls_follow_their_ticket_or_come_last() -> None:
     rows = [
         {**ROW, "label": "a"}, {**ROW, "label": "b", "rank": 2},
         {**ROW, "label": "b", "control": "reinit"}, {**ROW, "label": "a", "control": "shuffle"},
@@ -122,7 +122,7 @@ def test_controls_stand_under_their_ticket_and_orphans_last() -> None:
     assert [cells[0].text for cells in table.lines()] == ["20.00"] + [""] * 5
 
 
-def test_markdown_is_a_table_whatever_the_names() -> None:
+def test_markdown_stays_a_table_with_any_names() -> None:
     text = render_board(board([{**ROW, "label": "a|b_c*", "suite": "my|suite"}]), "markdown")
     lines = text.splitlines()
     assert lines[0].startswith("### my\\|suite: mlp")
@@ -167,7 +167,7 @@ def test_dense_runs_come_first_and_controls_are_unranked() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_outstanding_is_counted(results: Callable[..., Any]) -> None:
+def test_missing_rows_are_counted(results: Callable[..., Any]) -> None:
     rows = [{**ROW, "failed": 2, "skipped": 1, "pending": 0}, {**ROW, "pending": 2}]
     assert outstanding(rows) == [
         '2 of 6 rows failed and 1 were skipped; why: lth-bench query "FROM failures"',

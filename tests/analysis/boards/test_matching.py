@@ -53,7 +53,7 @@ def test_three_ways_to_match_by_hand(chosen: Chosen) -> None:
     assert row["rank"] == 1
 
 
-def test_what_is_shown_is_what_the_test_shows(chosen: Chosen) -> None:
+def test_matching_agrees_with_the_paired_tests(chosen: Chosen) -> None:
     """At 60 random cells of 3 to 6 seeds, against the stats module."""
     chance = random.Random(3)
     n = {f"l{i}": chance.randint(3, 6) for i in range(30)}
@@ -76,7 +76,7 @@ def test_what_is_shown_is_what_the_test_shows(chosen: Chosen) -> None:
         assert row["shown_density"] == min(passed, default=None)
 
 
-def test_the_sparsest_comes_first_then_what_is_likely(chosen: Chosen) -> None:
+def test_ordered_by_sparsest_match_then_by_likely_match(chosen: Chosen) -> None:
     shown, even, below = [0.9, 0.91, 0.92], [0.92, 0.89, 0.93], [0.8, 0.81, 0.82]
     con = chosen({
         **DENSE, ("a", 0.5): shown, ("a", 0.2): below, ("b", 0.5): shown, ("b", 0.2): even,
@@ -134,7 +134,7 @@ def test_costs_are_those_of_the_matching_ticket(chosen: Chosen) -> None:
     assert (row["flops_ratio"], row["flops_masked_ratio"]) == (3.0, 2.5)
 
 
-def test_nothing_has_come_yet(chosen: Chosen) -> None:
+def test_no_results_yet(chosen: Chosen) -> None:
     con = chosen({**DENSE, ("imp", 0.5): [None, None, None]})
     (row,) = rows(con)
     assert (densities(row), row["rank"], row["pending"]) == ((None,) * 3, None, 3)

@@ -48,7 +48,7 @@ def named(rows: list[BoardRow]) -> dict[str, BoardRow]:
     return {r["label"] + ("" if r["control"] == "none" else f"/{r['control']}"): r for r in rows}
 
 
-def test_the_columns_of_the_view_come_first_and_say_the_same(results: Callable[..., Any]) -> None:
+def test_rows_start_with_the_columns_and_values_of_the_view(results: Callable[..., Any]) -> None:
     con = results(
         tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")), controls=("reinit",),
         outcomes={("snip", 1): ("oom", "no room"), ("imp", 2): ("interrupted", "")},
@@ -69,7 +69,7 @@ def test_the_columns_of_the_view_come_first_and_say_the_same(results: Callable[.
         }
 
 
-def test_a_filter_changes_no_number(results: Callable[..., Any]) -> None:
+def test_filters_change_no_number(results: Callable[..., Any]) -> None:
     con = results(tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")))
     few = rows(con, models=["conv2"], densities=[0.5])
     whole = [r for r in rows(con) if r["model"] == "conv2" and r["target_density"] != 0.2]
@@ -119,11 +119,11 @@ def test_a_suite_can_name_its_baseline(chosen: Chosen) -> None:
     assert "Δ dense" in board(con, "dense").tables[0].header
 
 
-def test_a_baseline_that_was_not_run_gives_way_to_dense(chosen: Chosen) -> None:
+def test_without_the_suites_baseline_dense_is_used(chosen: Chosen) -> None:
     assert named(rows(chosen(SMALL, baseline="snip")))["imp"]["baseline"] == "dense"
 
 
-def test_pairs_are_of_common_seeds_only(chosen: Chosen) -> None:
+def test_differences_use_common_seeds_only(chosen: Chosen) -> None:
     con = chosen({("dense", 1.0): [0.9, None, 0.9, 0.9], ("imp", 0.5): [0.8, 0.1, None, 0.82]})
     imp = named(rows(con))["imp"]
     assert (imp["n"], imp["difference_n"], imp["pending"]) == (3, 2, 1)
@@ -131,7 +131,7 @@ def test_pairs_are_of_common_seeds_only(chosen: Chosen) -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
-def test_a_method_that_lost_a_seed_is_last_and_never_better(chosen: Chosen, status: str) -> None:
+def test_a_lost_seed_ranks_last_and_is_never_better(chosen: Chosen, status: str) -> None:
     con = chosen({
         **DENSE, ("good", 0.5): [0.99, status, 0.99], ("bad", 0.5): [0.70, 0.71, 0.72],
     })  # fmt: skip
@@ -144,7 +144,9 @@ def test_a_method_that_lost_a_seed_is_last_and_never_better(chosen: Chosen, stat
 
 
 @pytest.mark.parametrize("status", ["oom", "timeout", "interrupted"])
-def test_a_fault_of_the_machine_says_nothing_of_the_method(chosen: Chosen, status: str) -> None:
+def test_oom_timeout_and_interrupted_do_not_count_against_a_method(
+    chosen: Chosen, status: str
+) -> None:
     con = chosen({
         ("dense", 1.0): [0.9, 0.9, 0.9, 0.9], ("good", 0.5): [0.99, status, 0.98, 0.99],
         ("bad", 0.5): [0.70, 0.71, 0.72, 0.7],
@@ -153,7 +155,7 @@ def test_a_fault_of_the_machine_says_nothing_of_the_method(chosen: Chosen, statu
     assert (good["rank"], good["verdict"], good["n"], good["lost"]) == (1, "better", 3, 0)
 
 
-def test_places_are_those_of_the_pairwise_tests(chosen: Chosen) -> None:
+def test_rank_intervals_come_from_pairwise_tests(chosen: Chosen) -> None:
     """a and b differ by what a third of the seeds says, c is 0.1 below both at every seed."""
     cells = {
         ("dense", 1.0): [0.9] * 5,
@@ -170,7 +172,7 @@ def test_places_are_those_of_the_pairwise_tests(chosen: Chosen) -> None:
     assert [line[2].style for line in table.lines()] == ["dense", "best", "", ""]
 
 
-def test_too_many_pairs_leave_the_rank_alone(
+def test_with_too_many_pairs_there_is_no_rank_interval(
     chosen: Chosen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lth_bench.analysis.boards.rows.MOST_PAIRS", 0)
@@ -201,7 +203,7 @@ def test_one_strategy_and_no_dense_run(chosen: Chosen) -> None:
     assert [cell.text for cell in table.lines()[0]][1:6] == ["1", "imp", "91.00 ± 2.48", "", ""]
 
 
-def test_a_baseline_that_is_not_there(chosen: Chosen) -> None:
+def test_an_unknown_baseline_is_an_error(chosen: Chosen) -> None:
     con = chosen({**SMALL, ("snip", 0.2): [0.9, 0.9, 0.9]})
     with pytest.raises(UnknownName, match="unknown baseline 'im'; did you mean 'imp'"):
         rows(con, "im")
@@ -234,7 +236,7 @@ def test_a_suite_without_the_baseline_is_shown_without_differences(
     assert "imp" in " ".join(two.notes)
 
 
-def test_what_pages_are_made_from(results: Callable[..., Any]) -> None:
+def test_the_page_uses_the_rows_of_the_board(results: Callable[..., Any]) -> None:
     con = results()
     found = [standing.row for standing in gather_report(con, ["quickstart"]).standings]
     assert close(found) == rows(con)

@@ -14,11 +14,11 @@ from lth_bench.analysis.page.gather import suite_facts
 @pytest.mark.parametrize(
     ("prunable", "all_"), [(95, 100), (100, 100), (5, None), (None, 5), (0, 0)]
 )
-def test_nothing_is_said_of_nearly_all_and_of_what_is_not_known(prunable, all_):
+def test_no_note_if_nearly_all_is_prunable_or_unknown(prunable, all_):
     assert prunable_share(prunable, all_) == ""
 
 
-def test_the_share():
+def test_the_prunable_share_in_words():
     says = "1,234 of 12,340 parameters (10.0%) are prunable, and densities count these alone"
     assert prunable_share(1234, 12340) == says
     assert prunable_share(94, 100)
@@ -44,7 +44,7 @@ def made(tmp_path, *scenarios):
     return open_safe(paths)
 
 
-def test_a_recipe_changed_for_some_labels_only_is_said(tmp_path) -> None:
+def test_recipes_that_differ_between_labels_are_noted(tmp_path) -> None:
     con = made(
         tmp_path,
         scenario(0.1, ("dense", "imp", "snip")),
@@ -57,7 +57,7 @@ def test_a_recipe_changed_for_some_labels_only_is_said(tmp_path) -> None:
     assert suite_facts(con)[0].tasks[0].notes["unlike"].startswith(said)
 
 
-def test_alike_or_of_another_task_is_not(tmp_path) -> None:
+def test_equal_recipes_and_other_tasks_are_not_noted(tmp_path) -> None:
     other = (("mlp", "digits", "other"),)
     con = made(
         tmp_path,

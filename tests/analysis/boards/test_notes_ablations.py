@@ -29,7 +29,7 @@ CELLS = {
 SAID = "imp/reinit at 50.00%: skipped: chosen"
 
 
-def test_a_control_that_there_is_not_is_said(chosen: Chosen) -> None:
+def test_a_skipped_control_is_noted(chosen: Chosen) -> None:
     con = chosen(CELLS)
     # the density that the ticket itself cannot reach is not the control's business
     assert list(ablations(con, resolve(con)).values()) == [SAID]
@@ -40,7 +40,7 @@ def test_a_control_that_there_is_not_is_said(chosen: Chosen) -> None:
     assert any(SAID in str(getattr(part, "pieces", "")) for part in parts)
 
 
-def test_no_control_is_no_accuracy_of_zero(chosen: Chosen) -> None:
+def test_a_skipped_control_does_not_count_as_accuracy_0(chosen: Chosen) -> None:
     con = chosen(CELLS)
     scope = resolve(con)
     rows = {(r["label"], r["control"]): r for r in area.rows(con, scope, baselines(con, scope))}

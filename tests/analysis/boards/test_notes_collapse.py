@@ -40,7 +40,7 @@ SAID = (
 COUNTS = {("imp", "reinit"): 1, ("snip", "none"): 2, ("random", "none"): 3}
 
 
-def test_rows_count_them_in_python_and_in_the_view(chosen: Chosen) -> None:
+def test_collapsed_seeds_are_counted_in_python_and_sql(chosen: Chosen) -> None:
     con = chosen(CELLS, empty=EMPTY)
     rows = {(r["label"], r["control"]): r["collapsed"] for r in leaderboard(con).rows}
     view = con.execute("SELECT label, control, collapsed FROM leaderboard").fetchall()
@@ -52,12 +52,12 @@ def test_rows_count_them_in_python_and_in_the_view(chosen: Chosen) -> None:
 
 
 @pytest.mark.parametrize("by", KINDS)
-def test_every_leaderboard_says_it_below_its_table(chosen: Chosen, by: str) -> None:
+def test_every_leaderboard_notes_collapsed_seeds(chosen: Chosen, by: str) -> None:
     (table,) = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables
     assert SAID in table.notes
 
 
-def test_the_mark_on_a_terminal_and_in_a_file(chosen: Chosen) -> None:
+def test_collapsed_rows_are_marked_on_the_terminal_and_in_files(chosen: Chosen) -> None:
     board = leaderboard(chosen(CELLS, empty=EMPTY))
     for width in (60, 100, 200):
         lines = as_text(board, width).splitlines()
@@ -66,7 +66,7 @@ def test_the_mark_on_a_terminal_and_in_a_file(chosen: Chosen) -> None:
     assert "collapsed" in as_csv(board).splitlines()[0]
 
 
-def test_the_mark_on_the_page(chosen: Chosen) -> None:
+def test_collapsed_rows_are_marked_on_the_page(chosen: Chosen) -> None:
     (suite,) = suite_facts(chosen(CELLS, empty=EMPTY))
     (grid,) = ranking(suite.tasks[0]).parts
     marked = {row.cells[2].text for row in grid.rows if "†" in row.cells[3].text}
@@ -74,7 +74,7 @@ def test_the_mark_on_the_page(chosen: Chosen) -> None:
     assert list(grid.notes) == [f"{SAID}."]
 
 
-def test_nothing_is_said_where_there_is_none(chosen: Chosen) -> None:
+def test_without_collapsed_seeds_there_is_no_note(chosen: Chosen) -> None:
     con = chosen(CELLS)
     assert collapses(con, resolve(con)) == {}
     assert "†" not in as_text(leaderboard(con))

@@ -77,7 +77,9 @@ def cells_of(tasks: list[tuple[list[Any], ...]]) -> Cells:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(of_a_task, min_size=8, max_size=8))
-def test_all_ways_out_agree(chosen: Callable[..., Any], tasks: list[tuple[list[Any], ...]]) -> None:
+def test_board_view_figures_page_and_files_agree(
+    chosen: Callable[..., Any], tasks: list[tuple[list[Any], ...]]
+) -> None:
     cells = cells_of(tasks)
     con = chosen(cells, test_examples=IMAGES)
     board = leaderboard(con, Question(selection=Selection()))
@@ -252,7 +254,7 @@ def of_matching(con: Any) -> None:
         assert (matching, compatible) == (row["even_density"], row["possible_density"])
 
 
-def test_the_winner_does_not_depend_on_where_one_looks(chosen: Callable[..., Any]) -> None:
+def test_every_output_has_the_same_winner(chosen: Callable[..., Any]) -> None:
     """imp has the better mean of the seeds that ended, and lost one."""
     con = chosen({
         ("dense", 1.0): [0.98, 0.98, 0.98],
@@ -286,7 +288,7 @@ def test_equal_means_share_a_rank_whatever_the_order_of_the_sum(chosen: Callable
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_the_places_of_few_seeds(chosen: Callable[..., Any], n: int) -> None:
+def test_rank_intervals_of_few_seeds_agree(chosen: Callable[..., Any], n: int) -> None:
     con = chosen({
         ("dense", 1.0): [0.9] * n, ("imp", 0.5): [0.9] * n, ("snip", 0.5): [0.1] * n,
     }, test_examples=10)  # fmt: skip
@@ -328,7 +330,7 @@ def spread(chosen: Callable[..., Any]) -> Any:
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
 @pytest.mark.parametrize("label", ["imp", "snip"])
-def test_compare_and_claims_say_what_the_board_says(spread: Any, metric: str, label: str) -> None:
+def test_compare_and_claims_agree_with_the_board(spread: Any, metric: str, label: str) -> None:
     """Interval, verdict, failure rule and margin, of any metric."""
     rows = leaderboard(spread, Question(metric=metric)).rows
     (row,) = [r for r in rows if (r["label"], r["control"]) == (label, "none")]
@@ -361,7 +363,7 @@ def test_compare_and_claims_say_what_the_board_says(spread: Any, metric: str, la
     assert found.kind == ("not reproduced" if row["lost"] else "reproduced")
 
 
-def test_the_speed_of_the_view_is_the_board_s(spread: Any) -> None:
+def test_the_speed_board_agrees_with_its_view(spread: Any) -> None:
     """Geometric means of the ratios seed by seed, not the ratio of the means."""
     rows = leaderboard(spread, Question(by="speed")).rows
     board = {(r["label"], r["control"]): r for r in rows if r["label"] != "dense"}
@@ -377,7 +379,7 @@ def test_the_speed_of_the_view_is_the_board_s(spread: Any) -> None:
     assert alike(board["imp", "none"]["ratio"], math.prod(ratios) ** (1 / 3))
 
 
-def test_who_lost_fewer_seeds_is_sooner(chosen: Callable[..., Any]) -> None:
+def test_without_a_worst_value_fewer_lost_seeds_rank_earlier(chosen: Callable[..., Any]) -> None:
     """Where a metric has no worst value, by the share of seeds lost: as for costs and losses."""
     con = chosen(
         {
@@ -395,7 +397,7 @@ def test_who_lost_fewer_seeds_is_sooner(chosen: Callable[..., Any]) -> None:
         assert ranks == {"dense": ranks["dense"], "one_shot": 1, "imp": 2, "snip": 3}
 
 
-def test_a_label_has_one_name(chosen: Callable[..., Any]) -> None:
+def test_a_label_has_the_same_name_everywhere(chosen: Callable[..., Any]) -> None:
     """Terminal, figures and page, of a control of a ticket that was found elsewhere, too."""
     con = chosen({
         ("dense", 1.0): [0.9] * 3, ("imp", 0.5): [0.9, 0.8, 0.9], ("imp/reinit", 0.5): [0.7] * 3,

@@ -23,15 +23,13 @@ TASKS = (("mlp", "digits", "short"), ("mlp", "mnist", "long"), ("conv2", "cifar1
         ({"tasks": ["*/*/long"], "models": ["mlp"]}, {"mlp/mnist/long"}),
     ],
 )
-def test_filters_keep_the_tasks_that_fit(
-    results: Results, filters: dict[str, Any], tasks: set[str]
-) -> None:
+def test_filters_select_tasks(results: Results, filters: dict[str, Any], tasks: set[str]) -> None:
     scope = resolve(results(tasks=TASKS), Selection(**filters))
     assert {task.name for task in scope.tasks.values()} == tasks
     assert scope.suites == ["quickstart"]
 
 
-def test_only_what_leaves_something_out_is_a_condition(results: Results) -> None:
+def test_filters_that_exclude_nothing_add_no_condition(results: Results) -> None:
     con = results(tasks=TASKS, controls=("reinit",))
     assert resolve(con).where("f") == "true"
     scope = resolve(con, Selection(models=["conv2"], densities=[0.5], controls=["none"]))
@@ -43,7 +41,7 @@ def test_only_what_leaves_something_out_is_a_condition(results: Results) -> None
     assert scope.where("c", "tasks") == "c.task IN (SELECT unnest($tasks))"
 
 
-def test_a_density_stands_for_its_rounded_figure(results: Results) -> None:
+def test_a_rounded_density_selects_the_exact_one(results: Results) -> None:
     con = results(densities=(0.21074, 0.2))
     assert resolve(con, Selection(densities=[0.2107])).filters["densities"] == [0.21074, 1.0]
 
@@ -76,11 +74,11 @@ def test_an_unknown_name_gets_the_nearest(results: Results, filters: Any, messag
 @pytest.mark.parametrize(
     "filters", [{"tasks": ["conv2"]}, {"densities": [0.3]}, {"densities": [0.5], "tasks": ["x*"]}]
 )
-def test_filters_that_leave_nothing_say_what_there_is(results: Results, filters: Any) -> None:
+def test_filters_without_matches_list_what_exists(results: Results, filters: Any) -> None:
     with pytest.raises(NothingSelected, match=r"mlp/digits/mlp and the densities 0\.2, 0\.5"):
         resolve(results(), Selection(**filters))
 
 
-def test_an_empty_database_says_so(results: Results) -> None:
+def test_an_empty_database_is_an_error(results: Results) -> None:
     with pytest.raises(NothingSelected, match="has no row for these filters"):
         resolve(results(strategies=()))

@@ -54,7 +54,7 @@ def test_ratios_by_hand(chosen: Chosen) -> None:
     assert found["dense"]["ratio"] is None
 
 
-def test_sooner_is_better(chosen: Chosen) -> None:
+def test_earlier_is_better(chosen: Chosen) -> None:
     con = chosen(CELLS, stops={**STOPS, ("imp", 0.5): [200, 190, 260]})
     found = rows(con)
     assert (found["imp"]["verdict"], found["snip"]["verdict"]) == ("better", "worse")
@@ -71,7 +71,7 @@ def test_a_loss_still_falling_at_the_end_is_marked(chosen: Chosen) -> None:
     assert stops["dense"] == "433 ± 143"
 
 
-def test_what_is_cut_off_has_no_verdict_but_later(chosen: Chosen) -> None:
+def test_cut_off_runs_have_no_verdict_except_later(chosen: Chosen) -> None:
     # the dense run's spread is too large for a verdict, and more seeds would not help
     con = chosen(CELLS, stops={**STOPS, ("dense", 1.0): [1000, 300, 1000]})
     snip = rows(con)["snip"]
@@ -100,7 +100,7 @@ def test_against_a_label(chosen: Chosen) -> None:
     assert table(chosen(CELLS, stops=STOPS), "snip").header[4] == "× snip"
 
 
-def test_who_lost_a_seed_is_last(chosen: Chosen) -> None:
+def test_lost_seeds_rank_last(chosen: Chosen) -> None:
     found = rows(chosen({**CELLS, ("imp", 0.5): [0.9, "diverged", 0.9]}, stops=STOPS))
     assert (found["imp"]["rank"], found["snip"]["rank"]) == (2, 1)
     assert found["imp"]["verdict"] == "failed"
@@ -111,7 +111,7 @@ def test_a_stop_at_step_0_has_no_ratio(chosen: Chosen) -> None:
     assert (found["imp"]["n"], found["imp"]["ratio_n"]) == (3, 2)
 
 
-def test_the_column_of_controls_is_there_where_they_are(chosen: Chosen) -> None:
+def test_the_ticket_column_is_shown_only_with_controls(chosen: Chosen) -> None:
     assert "× ticket" in table(chosen(CELLS, stops=STOPS)).header
     without = {key: values for key, values in CELLS.items() if "/" not in key[0]}
     assert "× ticket" not in table(chosen(without, stops=STOPS)).header

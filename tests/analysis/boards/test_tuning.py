@@ -17,7 +17,7 @@ TUNED = {"strategies": ("dense", "imp", "imp-tuned", "snip"), "tuned": {"imp-tun
 
 
 @pytest.mark.parametrize("by", ["accuracy", "matching", "cost"])
-def test_boards_that_show_cost_show_that_of_tuning(made: Callable[..., Any], by: str) -> None:
+def test_boards_with_cost_show_the_cost_of_tuning(made: Callable[..., Any], by: str) -> None:
     con = made(Scenario(**TUNED, controls=("reinit",)), Search())
     board = leaderboard(con, Question(by=by))
     (table,) = board.tables
@@ -30,13 +30,13 @@ def test_boards_that_show_cost_show_that_of_tuning(made: Callable[..., Any], by:
 
 
 @pytest.mark.parametrize("by", ["accuracy", "matching", "cost", "area", "speed"])
-def test_where_nothing_was_tuned_there_is_no_such_column(made: Callable[..., Any], by: str) -> None:
+def test_without_tuning_there_is_no_tuning_column(made: Callable[..., Any], by: str) -> None:
     board = leaderboard(made(Scenario(), Search()), Question(by=by))
     assert all("tuning" not in table.header for table in board.tables)
     assert "tuning:" not in board.legend
 
 
-def test_rows_at_seeds_of_the_search_are_named(made: Callable[..., Any]) -> None:
+def test_rows_with_seeds_of_the_search_are_noted(made: Callable[..., Any]) -> None:
     def notes(seeds: tuple[int, ...]) -> list[str]:
         (table,) = leaderboard(made(Scenario(**TUNED), Search(seeds=seeds))).tables
         return [note for note in table.notes if "favours them" in note]

@@ -106,7 +106,7 @@ def verdicts(board):
     return {row["claim"]: row["verdict"] for row in board.rows}
 
 
-def test_from_the_toml_in_the_database(database):
+def test_claims_are_read_from_the_suite_in_the_database(database):
     board = claims_board(database(), "quickstart")
     assert verdicts(board) == {
         "beats-reinit": "reproduced",
@@ -142,32 +142,32 @@ def test_every_format(database):
     assert "beats-reinit: IMP's ticket is better" in narrow
 
 
-def test_a_smoke_run_says_nothing(database):
+def test_a_smoke_run_has_no_claims(database):
     con = database({"suite": "quickstart-smoke"})
     assert claims_board(con, "quickstart-smoke").rows == []
     assert claims_board(con, "quickstart").rows == []
 
 
-def test_a_smoke_run_beside_the_suite_does_not_count(database):
+def test_a_smoke_run_beside_the_suite_is_ignored(database):
     con = database({"seeds": (0, 1, 2)}, {"suite": "quickstart-smoke", "seeds": (7,)})
     assert {row["n"] for row in claims_board(con, "quickstart").rows} == {3, 0}
 
 
-def test_a_lost_seed(database):
+def test_a_lost_seed_is_not_reproduced(database):
     con = database({"outcomes": {("snip", 1): ("diverged", "NaN"), ("dense", 2): ("oom", "")}})
     board = claims_board(con, "quickstart")
     assert verdicts(board)["beats-snip"] == "not reproduced"
     assert "beats-snip: snip failed on 1 of 3 seeds" in board.tables[0].notes
 
 
-def test_a_seed_that_the_machine_owes(database):
+def test_an_oom_seed_is_still_to_come(database):
     con = database({"outcomes": {("snip", 1): ("oom", "no memory")}})
     row = claims_board(con, "quickstart").rows[1]
     assert (row["verdict"], row["n"], row["planned"]) == ("insufficient", 2, 3)
     assert row["verdict_text"] == "needs 3+"
 
 
-def test_results_of_another_suite_than_the_one_that_claims(database):
+def test_results_of_a_changed_suite_are_noted(database):
     changed = database(overrides=["recipes.mlp.steps=5"], suite_version=2)
     notes = claims_board(changed, "quickstart").tables[0].notes
     assert notes[0].startswith("results of a changed suite, run with --set recipes.mlp.steps=5; ")
@@ -182,7 +182,7 @@ def test_results_of_another_suite_than_the_one_that_claims(database):
         ("not toml [[claims]]", "not valid TOML"),
     ],
 )
-def test_claims_that_cannot_be_read(database, toml, note):
+def test_unreadable_claims_give_a_note(database, toml, note):
     board = claims_board(database(toml=toml), "quickstart")
     assert board.rows == []
     assert note in board.tables[0].notes[0]
@@ -190,7 +190,7 @@ def test_claims_that_cannot_be_read(database, toml, note):
         assert "\x1b" not in render_board(board, format)
 
 
-def test_no_claims_and_no_such_suite(database):
+def test_suites_without_claims_and_unknown_suites_have_no_rows(database):
     con = database(toml=TOML.partition("[[claims]]")[0])
     assert claims_board(con, "quickstart").rows == []
     assert claims_board(con, "elsewhere").rows == []

@@ -30,7 +30,7 @@ IMP = {0: 0.91, 1: 0.93, 2: 0.95}
         ({}, "reported", "reported"),
     ],
 )
-def test_a_difference(claim, sample, cells, bound, kind, text):
+def test_difference_by_hand(claim, sample, cells, bound, kind, text):
     known = cells(sample("imp", 0.2, IMP), sample("dense", 1.0, DENSE))
     found = finding(claim("imp", "dense", **bound), known)
     assert (found.kind, found.text, found.n, found.planned) == (kind, text, 3, 3)
@@ -38,7 +38,7 @@ def test_a_difference(claim, sample, cells, bound, kind, text):
     assert found.ours == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
 
 
-def test_a_value(claim, sample, cells):
+def test_value_by_hand(claim, sample, cells):
     found = finding(claim("imp", at_least=0.8), cells(sample("imp", 0.2, IMP)))
     assert found.kind == "reproduced"
     assert found.ours is not None and found.ours.mean == pytest.approx(0.93)
@@ -71,13 +71,13 @@ def test_a_ratio_within_a_distance_of_one(claim, sample, cells, within, kind):
     assert finding(stated, cells(of, versus)).kind == kind
 
 
-def test_a_zero_has_no_ratio(claim, sample, cells):
+def test_a_ratio_needs_positive_values(claim, sample, cells):
     known = cells(sample("imp", 0.2, {0: 0.0}), sample("dense", 1.0, {0: 2.0}))
     found = finding(claim("imp", "dense", at_most=1.0, compare="ratio"), known)
     assert found.text == "no data: a ratio needs positive values, but one is 0"
 
 
-def test_of_several_densities_the_mean_of_the_seeds_that_have_all(claim, sample, cells):
+def test_several_densities_use_only_seeds_that_have_all(claim, sample, cells):
     stated = claim("imp", "snip", (0.5, 0.2), at_least=0.0)
     known = cells(
         sample("imp", 0.5, {0: 0.9, 1: 0.9}), sample("imp", 0.2, {0: 0.8, 1: 0.6}),
@@ -90,7 +90,7 @@ def test_of_several_densities_the_mean_of_the_seeds_that_have_all(claim, sample,
     assert found.text == "needs 3+"
 
 
-def test_a_lost_seed_leaves_it_not_reproduced(claim, sample, cells):
+def test_a_lost_seed_is_not_reproduced(claim, sample, cells):
     known = cells(sample("imp", 0.2, IMP, lost=[3, 4]), sample("dense", 1.0, {**DENSE, 3: 0.9}))
     found = finding(claim("imp", "dense", at_least=-1.0), known)
     assert (found.kind, found.n, found.planned) == ("not reproduced", 3, 5)
@@ -100,14 +100,14 @@ def test_a_lost_seed_leaves_it_not_reproduced(claim, sample, cells):
     assert turned.kind == "not reproduced"
 
 
-def test_a_density_that_is_not_reached(claim, sample, cells):
+def test_an_unreached_density_is_not_reproduced(claim, sample, cells):
     known = cells(sample("imp", 0.2, {}, skipped=[0, 1, 2]), sample("dense", 1.0, DENSE))
     found = finding(claim("imp", "dense", at_least=0.0), known)
     assert found.text == "not reproduced: imp cannot reach 0.2 on 3 of 3 seeds"
     assert finding(claim("imp", "dense"), known).kind == "no data"
 
 
-def test_what_the_machine_owes_is_no_failure(claim, sample, cells):
+def test_missing_seeds_are_not_failures(claim, sample, cells):
     known = cells(sample("imp", 0.2, {0: 0.9}, missing=[1, 2]), sample("dense", 1.0, DENSE))
     found = finding(claim("imp", "dense", at_least=-1.0), known)
     assert (found.kind, found.n, found.planned) == ("insufficient", 1, 3)
@@ -116,14 +116,14 @@ def test_what_the_machine_owes_is_no_failure(claim, sample, cells):
     assert text == "no data: no seed has test_accuracy of imp and dense"
 
 
-def test_nothing_planned(claim, sample, cells):
+def test_no_data_if_nothing_is_planned(claim, sample, cells):
     found = finding(claim("imp/reinit", "dense", (0.5, 0.2), at_least=0.0), cells(
         sample("imp", 0.5, IMP), sample("imp/reinit", 0.5, IMP)
     ))  # fmt: skip
     assert found.text == "no data: nothing is planned of imp/reinit at 0.2 and dense"
 
 
-def test_a_ticket_found_on_another_task_is_another_row(claim, sample, cells):
+def test_tickets_of_another_source_task_are_separate(claim, sample, cells):
     known = cells(sample("imp", 0.2, IMP, source="other/data/short"))
     assert finding(claim("imp", at_least=0.0), known).kind == "no data"
 
@@ -140,12 +140,12 @@ def test_a_ticket_found_on_another_task_is_another_row(claim, sample, cells):
         ({"published": (12285, 12285), "metric": "draw_step", "versus": None}, "–", "12.3k steps"),
     ],
 )
-def test_numbers_in_words(claim, said, required, published):
+def test_requirements_and_published_values_in_words(claim, said, required, published):
     stated = claim("imp", said.pop("versus", "dense"), **said)
     assert (words.required(stated), words.published(stated)) == (required, published)
 
 
-def test_a_control_that_was_skipped_is_no_loss(claim, sample, cells):
+def test_a_skipped_control_is_not_a_lost_seed(claim, sample, cells):
     """Of a network with fixed initial values there is no `reinit`: nothing was refuted."""
     known = cells(sample("imp", 0.2, IMP), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2]))
     found = finding(claim("imp", "imp/reinit", at_least=0.0), known)
@@ -176,22 +176,22 @@ THREE = Summary.of([0.01, 0.02, 0.03])
         ((-0.006, -0.0049), "not reproduced"),
     ],
 )
-def test_by_hand(accepted, decision):
+def test_verdicts_by_hand(accepted, decision):
     assert decide(THREE, accepted) == decision
 
 
-def test_two_seeds_decide_nothing():
+def test_two_seeds_give_no_verdict():
     assert decide(Summary.of([0.5, 0.5]), (0, INFINITE)) == "insufficient"
     assert decide(Summary.of([0.5]), (0, INFINITE)) == "insufficient"
 
 
-def test_equal_values_decide_even_at_the_threshold():
+def test_equal_values_give_a_verdict_even_at_the_threshold():
     ones = Summary.of([1.0, 1.0, 1.0])
     assert decide(ones, (1, INFINITE)) == "reproduced"
     assert decide(ones, (1.0001, INFINITE)) == "not reproduced"
 
 
-def test_by_how_many_seeds():
+def test_forecasts_of_seeds_by_hand():
     # t = 3.46 with 2 degrees of freedom, p = .074: of a clear case the next seed may settle it
     assert outlook_of(THREE, (0, INFINITE)) == Forecast(4, 6)
     near = outlook_of(THREE, (0.012, INFINITE))
@@ -208,7 +208,7 @@ thresholds = st.floats(-1, 1)
 
 
 @given(summaries, thresholds)
-def test_mirrored(summary, threshold):
+def test_at_least_and_at_most_are_symmetric(summary, threshold):
     other = Summary(summary.n, -summary.mean, summary.deviation)
     at_least, at_most = (threshold, INFINITE), (-INFINITE, -threshold)
     assert decide(summary, at_least) == decide(other, at_most)

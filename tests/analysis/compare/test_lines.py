@@ -23,7 +23,7 @@ def lines(a, b, options=ACCURACY):
     return compare(group, options)
 
 
-def test_by_hand(sample):
+def test_one_density_by_hand(sample):
     (found,) = lines([sample("old", 0.5, A)], [sample("new", 0.5, B)])
     assert (found.a, found.b) == pytest.approx((0.91, 0.93))
     assert found.interval == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
@@ -32,7 +32,7 @@ def test_by_hand(sample):
     assert (found.density, found.verdict.kind) == (0.5, "open")
 
 
-def test_only_the_seeds_that_both_have(sample):
+def test_only_common_seeds_are_compared(sample):
     a, b = {**A, 7: 0.1}, {**B, 8: 0.2}
     (found,) = lines([sample("old", 0.5, a, missing=[9])], [sample("new", 0.5, b)])
     assert (found.a, found.b) == pytest.approx((0.91, 0.93))
@@ -51,7 +51,7 @@ def test_fewer_steps_are_better(sample):
     assert turned.verdict.kind == "better"
 
 
-def test_over_all_densities_each_seed_counts_once(sample):
+def test_the_line_over_all_densities_has_one_value_per_seed(sample):
     a = [sample("old", 0.5, A), sample("old", 0.2, {0: 0.5, 1: 0.5}, missing=[2])]
     b = [sample("new", 0.5, B), sample("new", 0.2, {0: 0.6, 1: 0.7})]
     *_, overall = lines(a, b)
@@ -75,7 +75,7 @@ def test_one_density_has_no_line_over_all(sample):
         ([3], [3, 4], "A lost 1 of 5 seeds; B lost 2 of 5 seeds", True),
     ],
 )
-def test_who_lost_a_seed_is_neither_better_nor_equivalent(sample, lost_a, lost_b, text, regressed):
+def test_a_lost_seed_gives_the_verdict_failed(sample, lost_a, lost_b, text, regressed):
     better = {seed: x + 0.1 for seed, x in A.items()}
     (found,) = lines(
         [sample("old", 0.5, A, lost=lost_a)], [sample("new", 0.5, better, lost=lost_b)]
@@ -83,13 +83,13 @@ def test_who_lost_a_seed_is_neither_better_nor_equivalent(sample, lost_a, lost_b
     assert (found.verdict.kind, found.text, found.regressed) == ("failed", text, regressed)
 
 
-def test_a_density_that_b_cannot_reach(sample):
+def test_a_density_that_b_cannot_reach_is_a_regression(sample):
     (found,) = lines([sample("old", 0.5, A)], [sample("new", 0.5, {}, skipped=[0, 1, 2])])
     assert found.text == "B cannot reach the density on 3 of 3 seeds"
     assert (found.interval, found.a, found.regressed) == (None, None, True)
 
 
-def test_a_bootstrap_shows_another_interval_and_judges_the_same(sample):
+def test_a_bootstrap_interval_leaves_the_verdict_unchanged(sample):
     a, b = [sample("old", 0.5, A)], [sample("new", 0.5, B)]
     (t,), (bootstrap,) = lines(a, b), lines(a, b, Options(ACCURACY.measure, interval="bootstrap"))
     assert bootstrap.verdict == t.verdict
@@ -100,7 +100,7 @@ values = st.dictionaries(st.integers(0, 6), st.floats(0, 1), min_size=1)
 
 
 @given(values, values)
-def test_turned_round(a, b):
+def test_exchanging_a_and_b_turns_the_verdict_round(a, b):
     def made(of):
         place = {"suite": "s", "model": "m", "dataset": "d", "recipe": "r", "source": "m/d/r"}
         cell = {"target_density": 0.5, "strategy": "x", "label": "x", "control": "none"}
@@ -133,7 +133,7 @@ def tasks(sample):
     return make
 
 
-def test_across_tasks(tasks):
+def test_across_tasks_by_hand(tasks):
     # six tasks of one sign: the smallest p that there is, 2 / 2^6
     found = across(tasks(0.01, 0.02, 0.03, 0.04, 0.05, 0.06), ACCURACY.measure)[""]
     assert (found.kind, found.n, found.wins) == ("better", 6, 6)
@@ -143,7 +143,7 @@ def test_across_tasks(tasks):
     assert two.text == "insufficient tasks (n=2, needs at least 6)"
 
 
-def test_a_lost_seed_is_the_worst_that_can_happen_on_a_task(tasks):
+def test_a_lost_seed_loses_the_task(tasks):
     found = across(tasks(0.01, 0.02, 0.03, lost=[3]), ACCURACY.measure)[""]
     assert (found.wins, found.losses) == (2, 1)
     assert found.mean == pytest.approx(0.025)  # of the tasks that have one
@@ -159,7 +159,7 @@ def test_a_lost_seed_is_the_worst_that_can_happen_on_a_task(tasks):
         ("insufficient", []),
     ],
 )
-def test_gates(tasks, gate, failing):
+def test_gates_fail_the_right_lines(tasks, gate, failing):
     # equal differences have no spread: worse, equal, better by much, worse by less than the margin
     found = gate_failures([gate], tasks(-0.1, 0.0, 0.1, -0.001), {})
     assert [text.split("/")[0] for text in found] == failing
@@ -171,7 +171,7 @@ def test_a_gate_names_the_line(tasks):
     assert text == "m0/d/r at density 50.00%: B lost 1 of 4 seeds (worse, not-better)"
 
 
-def test_a_control_that_was_skipped_loses_nothing(sample):
+def test_a_skipped_control_is_not_a_lost_seed(sample):
     values = {0: 0.9, 1: 0.91, 2: 0.92}
     tickets = [sample("imp", 0.5, values), sample("imp", 0.2, values)]
     twins = [sample("imp/reinit", 0.5, values), sample("imp/reinit", 0.2, {}, skipped=[0, 1, 2])]

@@ -12,7 +12,7 @@ def densities(found):
     return [(g.suite, g.model, g.name, tuple(g.pairs)) for g in found]
 
 
-def test_the_same_task_and_density(sample):
+def test_samples_match_by_task_and_density(sample):
     a = [sample("imp", d, ONE) for d in (0.5, 0.2, 0.1)]
     b = [sample("snip", d, ONE) for d in (0.5, 0.2, 0.05)]
     (found,) = groups(a, b, by_name=False)
@@ -20,7 +20,7 @@ def test_the_same_task_and_density(sample):
     assert (found.only_a, found.only_b) == ((0.1,), (0.05,))
 
 
-def test_two_databases_go_label_by_label(sample):
+def test_two_databases_match_by_label(sample):
     a = [sample(name, 0.5, ONE) for name in ("imp", "imp/reinit", "old")]
     b = [sample(name, 0.5, ONE) for name in ("imp", "imp/reinit", "new")]
     found = groups(a, b, by_name=True)
@@ -28,7 +28,7 @@ def test_two_databases_go_label_by_label(sample):
     assert found[1].pairs[0.5] == (a[1], b[1])
 
 
-def test_the_dense_run_stands_at_every_density(sample):
+def test_the_dense_run_matches_every_density(sample):
     dense = sample("dense", 1.0, ONE)
     sparse = [sample("imp", d, ONE) for d in (0.5, 0.2)]
     (found,) = groups([dense], sparse, by_name=False)
@@ -38,14 +38,14 @@ def test_the_dense_run_stands_at_every_density(sample):
     assert found.pairs == {0.2: (sparse[1], dense)}
 
 
-def test_a_density_asked_for_leaves_the_dense_runs_out(sample):
+def test_selecting_a_density_leaves_the_dense_run_out(sample):
     side = [sample("dense", 1.0, ONE), sample("imp", 0.5, ONE), sample("imp", 0.2, ONE)]
     assert densities(groups(side, side, by_name=True, densities=[0.5])) == [
         ("mine", "net", "imp", (0.5,))
     ]
 
 
-def test_suites_of_one_name_or_the_tasks_alone(sample):
+def test_suites_match_by_name_if_they_share_any(sample):
     a = [sample("imp", 0.5, ONE, suite=suite) for suite in ("one", "two")]
     b = [sample("new", 0.5, ONE, suite=suite) for suite in ("two", "three")]
     assert densities(groups(a, b, by_name=False)) == [("two", "net", "", (0.5,))]
@@ -55,18 +55,18 @@ def test_suites_of_one_name_or_the_tasks_alone(sample):
 
 
 @pytest.mark.parametrize("pattern", ["net", "net/data", "*/*/short", "n?t"])
-def test_tasks(sample, pattern):
+def test_task_patterns(sample, pattern):
     both = [sample("imp", 0.5, ONE), sample("imp", 0.5, ONE, task=("other", "data", "long"))]
     assert densities(groups(both, both, False, tasks=[pattern])) == [("mine", "net", "", (0.5,))]
 
 
-def test_a_transferred_ticket_is_compared_with_its_like(sample):
+def test_a_transferred_ticket_matches_the_same_source(sample):
     own, found_elsewhere = sample("imp", 0.5, ONE), sample("imp", 0.5, ONE, source="a/b/c")
     (found,) = groups([own, found_elsewhere], [found_elsewhere], by_name=False)
     assert found.pairs == {0.5: (found_elsewhere, found_elsewhere)}
 
 
-def test_nothing_in_common_says_what_each_has(sample):
+def test_nothing_in_common_is_an_error_that_lists_both_sides(sample):
     a, b = [sample("imp", 0.5, ONE)], [sample("new", 0.2, ONE)]
     with pytest.raises(NothingSelected) as caught:
         groups(a, b, by_name=False, densities=[0.5])
@@ -78,7 +78,7 @@ def test_nothing_in_common_says_what_each_has(sample):
         groups(a, [], by_name=False)
 
 
-def test_no_seed_in_common(sample):
+def test_no_common_seed_is_an_error(sample):
     a, b = [sample("imp", 0.5, {0: 1.0, 1: 1.0})], [sample("new", 0.5, {2: 1.0}, missing=[0])]
     with pytest.raises(NothingSelected, match=r"no seed in common: A has 0, 1; B has 2$"):
         groups(a, b, by_name=False)

@@ -73,7 +73,7 @@ def accuracies(con, rev):
         ("cccc", 0.7),
     ],
 )
-def test_its_rows_only(con, rev, accuracy):
+def test_a_revision_has_only_its_rows(con, rev, accuracy):
     values, found = accuracies(con, rev)
     assert values == {accuracy}
     assert all(len(s.values) == (2 if rev == "cccc" else 3) for s in found)
@@ -81,7 +81,7 @@ def test_its_rows_only(con, rev, accuracy):
         assert {s.lost for s in found} == {frozenset({2})}
 
 
-def test_a_configuration(con):
+def test_a_configuration_id_names_a_revision(con):
     old, new = (
         con.execute(
             "SELECT DISTINCT config_id FROM experiments WHERE label = 'imp' AND current = ?", [x]
@@ -107,23 +107,23 @@ def test_a_configuration(con):
         ("0.1.0", r"version 0.1.0 has several results"),
     ],
 )
-def test_no_or_several(con, rev, message):
+def test_unknown_and_ambiguous_revisions_are_errors(con, rev, message):
     with pytest.raises(UserError, match=message):
         revision(con, "imp", rev, [])
 
 
-def test_only_in_the_suites_asked_for(con):
+def test_revisions_of_other_suites_are_not_found(con):
     with pytest.raises(UserError, match="there are none"):
         revision(con, "imp", "run0", ["other"])
 
 
-def test_a_metric_of_the_table_metrics(con):
+def test_revisions_have_metrics_of_the_table_metrics(con):
     rows = revision(con, "imp", "run0", [])
     (one, *_) = samples(con, metric="val_accuracy", rows=rows.sql, given=rows.given)
     assert len(one.values) == 3
 
 
-def test_a_commit_is_named_by_its_hash():
+def test_commits_match_by_the_start_of_their_hash():
     assert begins("git", "0123456789ab", "0123456789abcdef")
     assert not begins("git", "0123456789ab", "0123456789ac")
     assert not begins("run_id", "0123", "01234")

@@ -22,7 +22,7 @@ from lth_bench.errors import UserError
         ("results.db:imp", "results.db", "imp", "none", None),
     ],
 )
-def test_forms(tmp_path, monkeypatch, text, path, label, control, revision):
+def test_every_form_is_parsed(tmp_path, monkeypatch, text, path, label, control, revision):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results.db").touch()
     found = parse(text)
@@ -39,11 +39,11 @@ def test_forms(tmp_path, monkeypatch, text, path, label, control, revision):
     "text",
     ["", "a b", "imp/", "imp@", "/imp", "old.duckdb:", "gone.db:imp", "imp/a/b", "a\0b", "@x"],
 )
-def test_what_is_no_side(text):
+def test_other_texts_are_refused(text):
     with pytest.raises(UserError, match=r"a side is LABEL, LABEL/CONTROL, LABEL@REV, PATH\.duckdb"):
         parse(text)
 
 
-def test_the_name_has_no_folders():
+def test_the_name_leaves_folders_out():
     assert parse("/very/far/old.duckdb:imp").name == "old.duckdb:imp"
     assert parse("imp@abc").name == "imp@abc"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from lth_bench.analysis.evidence import runs
 
 
-def test_what_to_type_and_on_what_it_ran(results) -> None:
+def test_runs_have_command_machine_and_plugins(results) -> None:
     (run,) = runs(results(suite="it's", strategies=("dense", "imp")))
     assert run.command == "lth-bench run it's --seeds 3"
     assert run.suite_toml == '[suite]\nname = "it\'s"\n'

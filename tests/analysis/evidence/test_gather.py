@@ -14,7 +14,7 @@ from lth_bench.analysis.evidence import (
 KINDS = ("pareto", "kept", "learning", "distances", "weights", "failures")
 
 
-def test_everything_of_every_task(results) -> None:
+def test_every_task_has_every_kind_of_evidence(results) -> None:
     tasks = (("mlp", "digits", "mlp"), ("conv", "digits", "conv"))
     con = results(
         tasks=tasks, weights=True, strategies=("dense", "imp", "early_bird", "snip"),
@@ -29,7 +29,7 @@ def test_everything_of_every_task(results) -> None:
     assert gather(con, ["other"]) == []
 
 
-def test_a_bare_plan_is_a_place_without_anything(results) -> None:
+def test_a_planned_task_is_a_place_without_evidence(results) -> None:
     con = results(outcomes={(label, s): ("interrupted", None) for label in ("dense", "imp")
                             for s in range(3)}, strategies=("dense", "imp"))  # fmt: skip
     (one,) = gather(con)
@@ -49,7 +49,7 @@ def test_subjects_of_all_suites_in_the_order_of_legends(results) -> None:
     assert subjects(con, ["other"]) == []
 
 
-def test_what_shares_its_reason_is_one_row(results) -> None:
+def test_failures_with_one_reason_are_one_group(results) -> None:
     con = results(
         densities=(0.5, 0.2),
         outcomes={
@@ -71,6 +71,6 @@ def test_what_shares_its_reason_is_one_row(results) -> None:
     assert set(known) == {("imp", 0)}
 
 
-def test_what_ended_well_or_has_not_run_is_no_failure(results, by_hand) -> None:
+def test_ok_and_planned_rows_are_not_failures(results, by_hand) -> None:
     assert failures(results()) == {}
     assert failures(by_hand([{"label": "a", "density": 1, "seed": 0, "status": "planned"}])) == {}

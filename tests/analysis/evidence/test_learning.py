@@ -50,7 +50,7 @@ def test_long_curves_are_thinned_to_their_ends(results) -> None:
     assert thin.val_loss == tuple(whole.val_loss[i] for i in (0, 13, 26, 39))
 
 
-def test_some_of_many_densities_and_dense_before_them(results) -> None:
+def test_at_most_the_given_number_of_densities_and_dense(results) -> None:
     con = results(strategies=("dense", "imp"), densities=(0.8, 0.6, 0.5, 0.4, 0.2), controls=())
     (found,) = learning_curves(con, densities=3).values()
     assert [(c.label, c.target_density) for c in found] == [

@@ -32,7 +32,7 @@ def test_means_over_the_seeds_by_hand(by_hand) -> None:
     assert one.kept == pytest.approx((0.3, 0.75))
 
 
-def test_reported_rounds_only_from_dense_to_sparse(results) -> None:
+def test_only_reported_rounds_from_dense_to_sparse(results) -> None:
     (found,) = layers_kept(results(strategies=("dense", "imp"))).values()
     assert [(one.label, one.target_density) for one in found] == [("imp", 0.5), ("imp", 0.2)]
     assert found[1].kept == pytest.approx((86 / 432, 1638 / 8192, 128 / 640))
@@ -45,7 +45,7 @@ def counts(**bins: int) -> list[int]:
     return found
 
 
-def test_histograms_of_several_reaches_merge_exactly() -> None:
+def test_histograms_of_different_reaches_are_added_exactly() -> None:
     # over [−1, 1] two bins of [−½, ½] are one, and 0 stays between bins 31 and 32
     narrow = counts(b0=1, b1=2, b31=4, b32=8, b63=16)
     wide = counts(b0=100, b16=200, b32=300)
@@ -54,14 +54,14 @@ def test_histograms_of_several_reaches_merge_exactly() -> None:
     )
 
 
-def test_merging_is_what_numpy_makes_of_the_values() -> None:
+def test_merged_histograms_equal_numpys() -> None:
     values = np.random.default_rng(0).normal(size=10_000) * 0.1
     edges = lambda reach: np.linspace(-reach, reach, BINS + 1)  # noqa: E731
     narrow = np.histogram(values, edges(0.5))[0].tolist()
     assert merged([(0.5, narrow)], 2.0) == tuple(np.histogram(values, edges(2.0))[0].tolist())
 
 
-def test_sums_over_seeds_start_and_end_in_the_same_bins(by_hand) -> None:
+def test_histograms_are_summed_over_seeds_in_common_bins(by_hand) -> None:
     con = by_hand(
         [{"label": "imp", "density": 0.5, "seed": seed} for seed in (0, 1)]
         + [{"label": "imp", "density": 0.5, "seed": 2, "status": "failed"}],
@@ -81,7 +81,7 @@ def test_sums_over_seeds_start_and_end_in_the_same_bins(by_hand) -> None:
     assert one.end == tuple(counts(b16=3, b63=5))
 
 
-def test_every_layer_of_every_ticket_but_controls(results) -> None:
+def test_histograms_of_every_layer_without_controls(results) -> None:
     con = results(weights=True, strategies=("dense", "imp"), controls=("reinit",), seeds=(0, 2))
     (found,) = weight_histograms(con).values()
     assert [(one.label, one.target_density, one.layer) for one in found] == [
@@ -94,14 +94,14 @@ def test_every_layer_of_every_ticket_but_controls(results) -> None:
 
 
 @pytest.mark.parametrize(("layers", "names"), [(1, {"fc2"}), (2, {"conv1", "fc2"})])
-def test_some_of_many_layers(results, layers, names) -> None:
+def test_at_most_the_given_number_of_layers(results, layers, names) -> None:
     con = results(weights=True, strategies=("imp",))
     (found,) = weight_histograms(con, densities=1, layers=layers).values()
     assert {one.layer for one in found} == names
     assert {one.target_density for one in found} == {0.2}
 
 
-def test_databases_without_histograms(results) -> None:
+def test_databases_without_histograms_give_nothing(results) -> None:
     assert weight_histograms(results()) == {}
 
 
@@ -110,7 +110,7 @@ def matrix(ticket: str, steps: list[int], name: str = "mask_distance"):
     return (ticket, name, steps, [abs(i - j) / n for i in range(n) for j in range(n)])
 
 
-def test_of_the_lowest_seed_that_has_one(by_hand) -> None:
+def test_distances_are_of_the_lowest_seed_that_has_them(by_hand) -> None:
     con = by_hand(
         [
             {"label": "bird", "density": 0.5, "seed": 0, "status": "failed"},
@@ -139,7 +139,7 @@ def test_long_searches_are_thinned_to_their_ends(by_hand) -> None:
     assert one.threshold is None
 
 
-def test_recorded_and_read_again(results) -> None:
+def test_distances_are_read_as_recorded(results) -> None:
     con = results(weights=True, strategies=("dense", "early_bird"), controls=("reinit",))
     (found,) = distance_matrices(con).values()
     assert [(m.name, m.target_density) for m in found] == [("early_bird", 0.5), ("early_bird", 0.2)]
@@ -147,7 +147,7 @@ def test_recorded_and_read_again(results) -> None:
     assert found[0].values[0] == pytest.approx((0, 1 / 2, 2 / 3, 3 / 4))
 
 
-def test_a_matrix_of_another_shape_is_left_out(by_hand) -> None:
+def test_matrices_of_a_wrong_shape_are_left_out(by_hand) -> None:
     con = by_hand(
         [{"label": "bird", "density": 0.5, "seed": 0}],
         matrices=[("bird-0", "mask_distance", [1, 2], [0.0, 0.5])],

@@ -52,7 +52,7 @@ def test_dense_comes_first_and_controls_after_their_ticket(results) -> None:
     assert (found[0].x, found[0].is_dense, found[1].is_dense) == ((1.0,), True, False)
 
 
-def test_lost_seeds_are_counted_apart_from_those_still_owed(results) -> None:
+def test_lost_and_missing_seeds_are_counted_separately(results) -> None:
     con = results(
         outcomes={
             ("imp", 0): ("failed", "bug"), ("imp", 1): ("diverged", "nan"),
@@ -65,12 +65,12 @@ def test_lost_seeds_are_counted_apart_from_those_still_owed(results) -> None:
     assert found["one_shot"].lost == (0, 0)
 
 
-def test_who_never_ended_ok_is_left_out(results) -> None:
+def test_labels_without_an_ok_seed_are_left_out(results) -> None:
     con = results(outcomes={("imp", seed): ("failed", "bug") for seed in range(3)})
     assert "imp" not in [series.label for series in density_series(con)[TASK]]
 
 
-def test_values_that_are_missing_or_not_finite_are_no_results(by_hand) -> None:
+def test_missing_and_non_finite_values_are_left_out(by_hand) -> None:
     con = by_hand(
         [
             {"label": "imp", "density": 0.5, "seed": 0, "test_accuracy": 0.9},
@@ -83,7 +83,7 @@ def test_values_that_are_missing_or_not_finite_are_no_results(by_hand) -> None:
     assert density_series(con, "early_stop_step") == {}
 
 
-def test_a_transferred_ticket_says_where_it_is_from(by_hand) -> None:
+def test_a_transferred_ticket_names_its_source(by_hand) -> None:
     con = by_hand(
         [{"label": "imp", "density": 0.5, "seed": 0, "test_accuracy": 0.9, "source": "abc"}]
     )
@@ -91,7 +91,7 @@ def test_a_transferred_ticket_says_where_it_is_from(by_hand) -> None:
     assert (series.source, series.name) == ("a/b/c", "imp from a/b/c")
 
 
-def test_names_stay_as_they_are(results) -> None:
+def test_names_are_not_changed(results) -> None:
     odd = '<b>"it\'s"</b> $x_1$'
     con = results(suite=odd, tasks=((odd, odd, odd),), strategies=("dense", odd))
     ((place, found),) = density_series(con).items()
@@ -130,7 +130,7 @@ def test_cost_is_search_and_training_over_the_dense_run_of_the_seed(results) -> 
     assert points["snip", 0.2].n == 3
 
 
-def test_the_front_is_what_nothing_beats_in_both(by_hand) -> None:
+def test_the_front_has_no_dominated_point(by_hand) -> None:
     con = by_hand(
         [
             row("dense", 0.95, 100), row("cheap", 0.80, 20), row("better", 0.90, 40),
@@ -149,7 +149,7 @@ def test_the_front_agrees_with_the_view(results) -> None:
     assert 2 <= sum(mine.values()) < len(mine)
 
 
-def test_who_lost_a_seed_is_not_on_the_front_and_keeps_nobody_off_it(by_hand) -> None:
+def test_rows_with_lost_seeds_are_ignored_for_the_front(by_hand) -> None:
     con = by_hand(
         [
             row("dense", 0.95, 100), row("dense", 0.95, 100, seed=1),

@@ -10,11 +10,11 @@ from lth_bench.analysis.evidence.subject import is_spread, spread
     ("most", "chosen"),
     [(1, [9]), (2, [0, 9]), (3, [0, 4, 9]), (4, [0, 3, 6, 9]), (9, [0, 1, 2, 3, 4, 5, 6, 7, 9])],
 )
-def test_evenly_spread(most, chosen) -> None:
+def test_spread_is_even(most, chosen) -> None:
     assert spread(range(10), most) == chosen
 
 
-def test_sql_chooses_the_same() -> None:
+def test_sql_selects_what_spread_selects() -> None:
     con = duckdb.connect()
     for most in range(1, 9):
         found = con.execute(

@@ -44,7 +44,7 @@ def test_verdicts_are_of_differences_by_seed(known) -> None:
     assert [s.name for s in task.standings if s.is_baseline] == ["dense"]
 
 
-def test_a_lost_seed_is_told(known) -> None:
+def test_a_lost_seed_gives_the_verdict_failed(known) -> None:
     (suite,) = known(outcomes={("imp", 1): ("failed", "x"), ("snip", 1): ("oom", "x")})
     task = suite.tasks[0]
     by_name = {(s.density, s.name): s.row for s in task.standings}
@@ -55,7 +55,7 @@ def test_a_lost_seed_is_told(known) -> None:
     assert task.counts == {"planned": 21, "n": 17, "failed": 2, "skipped": 0, "pending": 2}
 
 
-def test_ranks_that_could_be(known) -> None:
+def test_confidence_intervals_of_ranks(known) -> None:
     # differences of the synthetic methods are 20 times their spread at the sparse end
     (suite,) = known(
         strategies=("dense", "imp", "snip", "random"), seeds=range(10), densities=(0.1,)
@@ -67,7 +67,7 @@ def test_ranks_that_could_be(known) -> None:
     assert suite.tasks[0].standings[0].places is None
 
 
-def test_two_seeds_tell_no_ranks_apart(known) -> None:
+def test_two_seeds_give_the_widest_rank_interval(known) -> None:
     (suite,) = known(seeds=(0, 1))
     # as the leaderboard has it: a pair with fewer than three common seeds is not tested
     assert {s.places for s in suite.tasks[0].standings if s.is_ticket} == {(1, 3)}
