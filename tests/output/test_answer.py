@@ -32,19 +32,19 @@ def test_a_table_aligns_numbers_right() -> None:
     )
 
 
-def test_one_row_is_one_row() -> None:
+def test_the_row_count_is_singular_for_one() -> None:
     assert shown(("x",), (1,)).endswith("(1 row)\n")
     assert shown(("x",)).endswith("(0 rows)\n")
 
 
-def test_a_table_too_wide_is_printed_row_by_row() -> None:
+def test_a_wide_table_is_printed_row_by_row() -> None:
     text = shown(("name", "value"), ("a", "x" * 50), ("b", 2), width=40)
     assert "row 1" in text
     assert "name   a\nvalue  " + "x" * 50 in text
     assert "value  2\n(2 rows)\n" in text
 
 
-def test_control_characters_do_not_reach_the_terminal() -> None:
+def test_control_characters_are_escaped() -> None:
     text = shown(("a\x1b",), ("\x1b[2J\nx",), (["\x07"],))
     assert "\x1b" not in text
     assert "\x07" not in text
@@ -67,7 +67,7 @@ def test_csv_keeps_every_digit() -> None:
     ]  # fmt: skip
 
 
-def test_markdown_escapes_what_would_break_the_table() -> None:
+def test_markdown_escapes_pipes_and_line_breaks() -> None:
     text = shown(("a|b",), ("x|y\nz\\",), format="markdown")
     assert text == "| a\\|b |\n| --- |\n| x\\|y z\\\\ |\n"
 

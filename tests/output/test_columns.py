@@ -38,7 +38,7 @@ class EncodedIO(StringIO):
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5), st.integers(20, 120))
-def test_every_word_stays_whole(rows: list[tuple[str, ...]], width: int) -> None:
+def test_no_word_is_broken_at_any_width(rows: list[tuple[str, ...]], width: int) -> None:
     listing = table("first", "second one", "third")
     for row in rows:
         listing.add_row(*map(Text, row))
@@ -53,7 +53,7 @@ def test_every_word_stays_whole(rows: list[tuple[str, ...]], width: int) -> None
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
-def test_a_board_too(width: int) -> None:
+def test_no_word_of_a_board_is_broken_at_any_width(width: int) -> None:
     header = ("left %", "#", "strategy", "accuracy %", "steps")
     lines = [
         plain_cells(("50.00", "1", "iterative_magnitude", "96.91 ± 0.67", "3,000")),
@@ -72,7 +72,7 @@ def test_a_board_too(width: int) -> None:
         assert all(cell_len(line) <= width for line in out.getvalue().splitlines())
 
 
-def test_what_fits_is_a_table_and_what_does_not_is_its_rows() -> None:
+def test_wide_tables_are_printed_row_by_row() -> None:
     listing = table("name", "what it is", "tasks")
     listing.add_row("cifar_conv", "six methods with the recipes of the lottery-ticket paper", "3")
     assert printed(listing, 80).splitlines()[1].split() == ["name", "what", "it", "is", "tasks"]
@@ -83,13 +83,13 @@ def test_what_fits_is_a_table_and_what_does_not_is_its_rows() -> None:
     )
 
 
-def test_a_pipe_gets_a_table_as_wide_as_its_words() -> None:
+def test_a_pipe_gets_the_full_width() -> None:
     listing = table("a", "b")
     listing.add_row("x" * 70, "y" * 70)
     assert f"{'x' * 70}   {'y' * 70}" in printed(listing, 100, tty=False)
 
 
-def test_columns_are_in_line_in_ascii() -> None:
+def test_columns_are_aligned_in_ascii() -> None:
     listing = table("tuned − own", "n")
     listing.add_row("0.41 ± 0.20", "3")
     listing.add_row("none", "4")
@@ -99,6 +99,6 @@ def test_columns_are_in_line_in_ascii() -> None:
     assert len({line.rindex("|") for line in lines[3:5]}) == 1
 
 
-def test_records_pack_what_is_short() -> None:
+def test_short_fields_of_a_record_share_a_line() -> None:
     named = [("n", "3"), ("", ""), ("steps", "1,000"), ("", "reused"), ("stop", "480")]
     assert list(records(named, 24)) == ["  n: 3   steps: 1,000", "  reused   stop: 480"]

@@ -62,7 +62,7 @@ def said(display, capsys):
     return display.console.file.getvalue() + capsys.readouterr().err
 
 
-def test_a_round_that_is_repeated_moves_nothing(shown):
+def test_a_repeated_round_does_not_move_the_bar(shown):
     shown(STARTED)
     shown(ExperimentStarted(IMP))
     shown(ticket("a"))
@@ -79,7 +79,7 @@ def test_a_round_that_is_repeated_moves_nothing(shown):
     assert shown.meter.done_steps == shown.meter.total == 400
 
 
-def test_the_rate_is_of_what_was_really_trained(shown):
+def test_the_rate_counts_only_trained_steps(shown):
     shown(STARTED)
     shown(ticket("a"))  # found
     assert shown.meter.rate() == 0
@@ -87,7 +87,7 @@ def test_the_rate_is_of_what_was_really_trained(shown):
     assert shown.meter.rate() > 0
 
 
-def test_what_goes_wrong_is_said_everywhere(shown, capsys):
+def test_failures_retries_and_notes_are_printed(shown, capsys):
     shown(STARTED)
     shown(Retried([IMP, IMP], "the worker was killed by SIGKILL"))
     shown(Note("digits [is] small"))
@@ -101,13 +101,13 @@ def test_what_goes_wrong_is_said_everywhere(shown, capsys):
     assert f"{TITLE}" in text and "no such layer" in text
 
 
-def test_success_is_a_line_where_there_is_no_bar(shown, capsys):
+def test_without_a_bar_each_success_is_a_line(shown, capsys):
     shown(STARTED)
     shown(ended())
     assert (f"[1/1] ok       {TITLE} in 1.0 s" in said(shown, capsys)) is not shown.terminal
 
 
-def test_nothing_to_do_is_said(shown, capsys):
+def test_a_run_with_nothing_to_do_prints_a_line(shown, capsys):
     shown(RunStarted(suite="tiny", planned=7, trainings=9, steps={}, titles={}, workers=2))
     assert "tiny: nothing to do, 7 experiments done already" in said(shown, capsys)
 

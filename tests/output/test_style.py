@@ -56,7 +56,7 @@ def subject(label: str, control: str = "none", source: str = "") -> Subject:
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 @pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
-def test_colours_are_told_apart_with_every_kind_of_eyes(deficiency, mode) -> None:
+def test_colours_are_distinct_with_colour_blindness(deficiency, mode) -> None:
     colours = [lab(pair[mode], deficiency) for pair in COLOURS.values()]
     nearest = min(float(np.linalg.norm(a - b)) for a, b in combinations(colours, 2))
     assert nearest > 0.08  # Okabe and Ito's eight: .076
@@ -65,7 +65,7 @@ def test_colours_are_told_apart_with_every_kind_of_eyes(deficiency, mode) -> Non
 @pytest.mark.parametrize(
     ("mode", "background", "least"), [(0, "#ffffff", 3.0), (1, "#15171a", 4.5)]
 )
-def test_colours_stand_out_from_the_background(mode, background, least) -> None:
+def test_colours_contrast_with_the_background(mode, background, least) -> None:
     for pair in COLOURS.values():
         dark, light = sorted((luminance(pair[mode]), luminance(background)))
         assert (light + 0.05) / (dark + 0.05) >= least, pair
@@ -78,7 +78,7 @@ def test_known_labels_look_the_same_everywhere() -> None:
     assert (alone["imp"].symbol, alone["imp"].dash, alone["imp"].open) == ("circle", "solid", False)
 
 
-def test_controls_are_their_tickets_hollow_and_dotted() -> None:
+def test_controls_have_their_ticket_s_colour_hollow_and_dotted() -> None:
     found = looks([subject("mine", c) for c in ("none", "reinit", "shuffle", "else")])
     ticket, reinit = found["mine"], found["mine/reinit"]
     assert (reinit.light, reinit.dark, reinit.marker) == (ticket.light, ticket.dark, ticket.marker)
@@ -94,11 +94,11 @@ def test_no_two_labels_look_the_same() -> None:
     assert len({(look.light, look.marker) for look in list(found.values())[:70]}) == 70
 
 
-def test_order_does_not_matter() -> None:
+def test_looks_do_not_depend_on_the_order() -> None:
     labels = [subject(f"mine_{i}") for i in range(9)]
     assert looks(labels) == looks(reversed(labels))
 
 
-def test_the_same_label_from_another_task_looks_otherwise() -> None:
+def test_a_transferred_ticket_looks_different() -> None:
     found = looks([subject("imp"), subject("imp", source="a/b/c")])
     assert found["imp"] != found["imp from a/b/c"]

@@ -164,7 +164,7 @@ def test_a_leaderboard_sorts_by_mouse_and_keyboard(page: Any) -> None:
     assert column(page, "method") == before
 
 
-def test_what_has_no_number_stays_last(page: Any) -> None:
+def test_cells_without_a_number_sort_last(page: Any) -> None:
     head = page.locator(".ranking thead").first.get_by_role("button", name="#")
     for way in ("ascending", "descending"):
         head.click()
@@ -194,7 +194,7 @@ def test_a_leaderboard_filters(page: Any) -> None:
     assert len(column(page, "method")) == 37
 
 
-def test_pointing_at_a_point_tells_its_numbers(page: Any) -> None:
+def test_hovering_over_a_point_shows_its_numbers(page: Any) -> None:
     point_at(page, drawn(page).locator(".scatterlayer .points path").first)
     text = page.locator(".hovertext").first.text_content()
     assert re.search(r"Test accuracy: 9\d\.\d\d%", text)
@@ -203,7 +203,7 @@ def test_pointing_at_a_point_tells_its_numbers(page: Any) -> None:
     assert "3 seeds" in text
 
 
-def test_a_name_with_markup_is_text_in_the_figures_too(page: Any) -> None:
+def test_markup_in_names_is_text_in_figures(page: Any) -> None:
     figure = drawn(page)
     index = page.evaluate(
         "name => document.querySelector('.plot').data.findIndex(trace => trace.name === name)",
@@ -217,7 +217,7 @@ def test_a_name_with_markup_is_text_in_the_figures_too(page: Any) -> None:
     assert reason.inner_text().strip() == "first line\nsecond <i>line</i>"
 
 
-def test_the_legend_switches_and_points_out(page: Any) -> None:
+def test_the_legend_hides_and_highlights_lines(page: Any) -> None:
     figure = drawn(page)
     lines = figure.locator(".scatterlayer .trace .lines path")
     before = lines.count()
@@ -243,7 +243,7 @@ def test_the_legend_switches_and_points_out(page: Any) -> None:
     assert lines.count() == before
 
 
-def test_choices_and_numbers(page: Any) -> None:
+def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
     drawn(page)
     group = page.locator(".group").first
     accuracy, scale = group.locator("select").all()
@@ -267,7 +267,7 @@ def test_choices_and_numbers(page: Any) -> None:
     group.locator("summary").click()
 
 
-def test_one_task_alone(page: Any) -> None:
+def test_one_task_can_be_selected(page: Any) -> None:
     only = page.locator(".only select")
     only.select_option("mlp on digits, mlp")
     assert page.locator("section.task:visible").count() == 1
@@ -277,7 +277,7 @@ def test_one_task_alone(page: Any) -> None:
     assert page.locator("section.task:visible").count() == 2
 
 
-def test_with_the_keyboard_alone(page: Any) -> None:
+def test_the_page_works_with_the_keyboard(page: Any) -> None:
     focusable = page.locator("a, button, input, select, [tabindex]").first
     focusable.focus()
     state = """() => {
@@ -297,7 +297,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     assert {"suite", "accuracy %", "reinit"} <= set(seen)
 
 
-def test_nothing_sticks_out_on_any_screen(visit: Visits) -> None:
+def test_nothing_overflows_at_any_screen_width(visit: Visits) -> None:
     page = visit(320, 640, has_touch=True)
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
     for width in (320, 768, 1400):
@@ -322,7 +322,7 @@ def test_nothing_sticks_out_on_any_screen(visit: Visits) -> None:
     assert page.evaluate("document.activeElement.id") == "reading"
 
 
-def test_dark_light_and_paper(visit: Visits) -> None:
+def test_dark_light_and_print_themes(visit: Visits) -> None:
     page = visit(color_scheme="dark")
     drawn(page)
     colour = "getComputedStyle(document.body).backgroundColor"
@@ -356,13 +356,13 @@ def test_dark_light_and_paper(visit: Visits) -> None:
     page.wait_for_function(f"colour => {line} === colour", arg=night_line)
 
 
-def test_paper_is_light_where_the_system_is_dark(visit: Visits) -> None:
+def test_printing_is_light_in_dark_mode(visit: Visits) -> None:
     page = visit(color_scheme="dark", java_script_enabled=False)
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_without_scripts_the_tables_are_there(visit: Visits) -> None:
+def test_tables_are_shown_without_javascript(visit: Visits) -> None:
     page = visit(java_script_enabled=False)
     assert page.locator(".ranking tbody tr").count() == 74
     assert page.locator("noscript p").is_visible()
@@ -370,7 +370,7 @@ def test_without_scripts_the_tables_are_there(visit: Visits) -> None:
     assert not page.locator(".filters").first.is_visible()
 
 
-def test_optuna_s_figures_are_drawn_in_the_page_s_colours(visit: Visits) -> None:
+def test_figures_of_optuna_use_the_page_s_colours(visit: Visits) -> None:
     page = visit(color_scheme="dark")
     place = page.locator(".plots figure")
     assert place.count() == 5  # history, importances, two slices, a contour

@@ -31,13 +31,13 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_the_measure() -> None:
+def test_contrast_by_hand() -> None:
     assert contrast("#000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark", "system-dark", "paper"])
-def test_text_can_be_read(theme: dict[str, str]) -> None:
+def test_text_has_enough_contrast(theme: dict[str, str]) -> None:
     for behind in ("page", "faint"):
         for text in ("text", "quiet", "link", "good", "bad", "warn"):
             assert contrast(theme[text], theme[behind]) >= 4.5, (text, behind)
@@ -45,5 +45,5 @@ def test_text_can_be_read(theme: dict[str, str]) -> None:
     assert contrast(theme["focus" if "focus" in theme else "text"], theme["page"]) >= 3
 
 
-def test_both_ways_into_the_dark_agree() -> None:
+def test_both_definitions_of_the_dark_theme_are_equal() -> None:
     assert THEMES[1] == THEMES[2]

@@ -34,7 +34,7 @@ the metric is."""
 
 
 @pytest.mark.parametrize("metric", ["test_loss", "early_stop_step"])
-def test_nothing_on_the_page_is_about_accuracy(page, search, metric: str) -> None:
+def test_a_page_about_loss_does_not_mention_accuracy(page, search, metric: str) -> None:
     found = page(metric=metric, searches=[search()], **EVERYTHING)
     main = found.root.one("main").text
     assert "accuracy" not in found.root.text.lower().replace("/* plotly */", "")
@@ -48,7 +48,7 @@ def test_nothing_on_the_page_is_about_accuracy(page, search, metric: str) -> Non
     assert f"lth-bench leaderboard --by matching --metric {metric}" in main
 
 
-def test_every_number_is_the_leaderboards(page, results) -> None:
+def test_numbers_equal_those_of_the_leaderboard(page, results) -> None:
     found = page(metric="test_loss", controls=("reinit",))
     con = results(controls=("reinit",))
     (table,) = leaderboard(con, Question(metric="test_loss")).tables
@@ -63,7 +63,7 @@ def test_every_number_is_the_leaderboards(page, results) -> None:
     }
 
 
-def test_figures_are_of_the_metric_and_their_better_side_is_said(page) -> None:
+def test_figures_show_the_metric_and_its_direction(page) -> None:
     found = page(metric="test_loss")
     titles = [picture["title"] for picture in found.numbers["pictures"]]
     assert titles[:4] == [
@@ -86,7 +86,7 @@ def test_another_accuracy_is_in_percent(page) -> None:
     assert "Highest mean val accuracy at each density" in found.section("summary").text
 
 
-def test_a_metric_that_is_not_there(results: Any) -> None:
+def test_an_unknown_metric_is_an_error(results: Any) -> None:
     con = results()
     with pytest.raises(UnknownName, match="unknown metric 'test_los'; did you mean 'test_loss'"):
         gather_report(con, metric="test_los")
@@ -94,7 +94,7 @@ def test_a_metric_that_is_not_there(results: Any) -> None:
     assert "There is no result of the dense run to compare with." in without
 
 
-def test_the_files_of_two_metrics_have_two_names() -> None:
+def test_files_are_named_after_the_metric() -> None:
     assert default_name("test_accuracy") == "report.html"
     assert default_name("test_loss") == "report-test_loss.html"
     assert default_name("../my metric") == "report-my-metric.html"

@@ -28,7 +28,7 @@ def decoded(*panels: Panel) -> dict:
     return json.loads(payload.text({}))
 
 
-def test_numbers_are_rounded_to_what_is_shown() -> None:
+def test_numbers_are_rounded_to_the_shown_digits() -> None:
     x, y, reach = [0.2097152, 1e-6], [0.97801234, None], [0.005, None]
     trace = Trace(
         name="imp",
@@ -66,7 +66,7 @@ def test_numbers_are_rounded_to_what_is_shown() -> None:
         (Axis(title="a"), math.inf, None),
     ],
 )
-def test_formats(axis: Axis, value: float, text: float | None) -> None:
+def test_numbers_are_formatted_by_their_axis(axis: Axis, value: float, text: float | None) -> None:
     data = decoded(
         Panel(
             title="f",
@@ -79,7 +79,7 @@ def test_formats(axis: Axis, value: float, text: float | None) -> None:
     assert data["arrays"][packed["y"]] == [text]
 
 
-def test_equal_arrays_names_and_axes_are_kept_once() -> None:
+def test_equal_arrays_names_and_axes_are_stored_once() -> None:
     marks = [
         Trace(name=name, control="none", look="line", x=[0.5, 0.2], y=[0.9, 0.8])
         for name in ("a", "b", "a")
@@ -93,7 +93,7 @@ def test_equal_arrays_names_and_axes_are_kept_once() -> None:
     assert len(data["axes"]) == 2
 
 
-def test_intervals_that_nothing_has_are_left_out() -> None:
+def test_empty_intervals_are_left_out() -> None:
     data = decoded(
         Panel(
             title="f",
@@ -109,7 +109,7 @@ def test_intervals_that_nothing_has_are_left_out() -> None:
     assert not {"e", "l", "d"} & data["pictures"][0]["panels"][0]["traces"][0].keys()
 
 
-def test_half_a_symmetric_matrix() -> None:
+def test_symmetric_matrices_are_stored_as_one_half() -> None:
     z = [[0.0, 0.25, 0.5], [0.25, 0.0, 0.125], [0.5, 0.125, 0.0]]
     step, distance = (
         Axis(title="Step", format="steps"),
@@ -128,7 +128,7 @@ def test_half_a_symmetric_matrix() -> None:
     assert data["axes"][data["pictures"][0]["panels"][0]["z"]]["ends"] == [0, 50]
 
 
-def test_it_can_stand_in_a_script_element() -> None:
+def test_the_payload_is_safe_in_a_script_element() -> None:
     hostile = "</script><!-- & \u2028 \u001b ü"
     panel = Panel(title=hostile, x=Axis(title=hostile, names=[hostile]), y=ACCURACY)
     picture = Picture(

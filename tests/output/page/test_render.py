@@ -30,13 +30,13 @@ def test_a_task_has_all_sections_in_order(page) -> None:
     assert found.root.all("section", class_="overview") == []  # of one task there is none
 
 
-def test_what_was_not_recorded_has_no_section(page) -> None:
+def test_sections_without_data_are_left_out(page) -> None:
     assert page(curve_points=1).headings == [
         "Summary", "Leaderboard", "Against density", "Against cost", "Layer by layer",
     ]  # fmt: skip
 
 
-def test_headings_skip_no_level_and_links_lead_somewhere(page) -> None:
+def test_heading_levels_are_in_order_and_links_have_targets(page) -> None:
     found = page(tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")), weights=True)
     markup = re.sub(r"(?s)<script.*?</script>", "", found.html)
     levels = [int(x) for x in re.findall(r"<h([1-6])", markup)]
@@ -66,7 +66,7 @@ def test_the_same_database_gives_the_same_page(results) -> None:
     assert render_page(gather_report(con)) == render_page(gather_report(con))
 
 
-def test_it_asks_the_network_for_nothing_and_allows_only_its_own_code(page) -> None:
+def test_the_page_loads_nothing_and_allows_only_its_own_code(page) -> None:
     found = page()
     policy = found.root.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
     assert policy.startswith("default-src 'none'; ")
@@ -78,7 +78,7 @@ def test_it_asks_the_network_for_nothing_and_allows_only_its_own_code(page) -> N
     assert found.root.all("link") == found.root.all("img") == []
 
 
-def test_hostile_names_stay_text(page) -> None:
+def test_hostile_names_are_escaped(page) -> None:
     found = page(
         suite=f"suite {HOSTILE}",
         tasks=[(f"model {HOSTILE}", f"data {HOSTILE}", "mlp")],
@@ -108,14 +108,14 @@ def test_hostile_names_stay_text(page) -> None:
     assert "<script>alert" not in found.html
 
 
-def test_empty_results_say_what_to_do(page) -> None:
+def test_a_page_of_empty_results_tells_what_to_do(page) -> None:
     found = page(strategies=())
     assert [h.text for h in found.root.all("h2")] == ["No results yet"]
     assert "lth-bench run quickstart" in found.root.one("main").text
     assert found.root.all("nav") == []
 
 
-def test_only_the_suites_asked_for(results) -> None:
+def test_only_the_selected_suites(results) -> None:
     con = results(suite="one")
     with pytest.raises(UnknownName, match="unknown suite 'on'; did you mean 'one'"):
         gather_report(con, ["on"])
@@ -133,20 +133,20 @@ def test_one_seed_has_no_interval_and_no_verdict(page) -> None:
     assert "not tested: too few seeds" in found.section("summary").text
 
 
-def test_dense_alone(page) -> None:
+def test_a_page_of_dense_runs_only(page) -> None:
     found = page(strategies=("dense",))
     assert found.headings == ["Summary", "Leaderboard"]
     assert "The dense run alone, on 3 seeds (0 to 2)." in found.section("summary").text
 
 
-def test_one_strategy_without_dense(page) -> None:
+def test_a_page_of_one_strategy_without_dense(page) -> None:
     found = page(strategies=("imp",))
     assert "no result of the dense run to compare with" in found.section("summary").text
     assert found.headings[:2] == ["Summary", "Leaderboard"]
     assert "1 method (imp)" in found.section("summary").text
 
 
-def test_all_failed(page) -> None:
+def test_a_page_of_failures_only(page) -> None:
     outcomes = {
         (label, seed): ("failed", "out of luck")
         for label in ("dense", "imp", "one_shot", "snip")
@@ -182,7 +182,7 @@ def empty(results, monkeypatch):
     return gather_report(results(strategies=()))
 
 
-def test_the_old_page_is_replaced_and_nothing_else_is_left(empty, tmp_path: Path) -> None:
+def test_the_old_page_is_replaced_and_no_other_file_left(empty, tmp_path: Path) -> None:
     output = tmp_path / "out" / "page.html"
     output.parent.mkdir()
     output.write_text("old")
@@ -206,7 +206,7 @@ def test_a_failed_write_leaves_the_old_page(empty, tmp_path: Path, monkeypatch) 
     assert not list(tmp_path.glob(".page.html*"))
 
 
-def test_where_it_cannot_be_written(tmp_path: Path) -> None:
+def test_an_invalid_output_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"names a folder.*name a file in it.*report\.html"):
         check_output(tmp_path)
     with pytest.raises(UserError, match="there is no folder"):
@@ -216,7 +216,7 @@ def test_where_it_cannot_be_written(tmp_path: Path) -> None:
         check_output(tmp_path / "file" / "page.html")
 
 
-def test_a_folder_that_refuses(tmp_path: Path, monkeypatch) -> None:
+def test_a_read_only_folder_is_an_error(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(UserError, match="is not writable"):
         check_output(tmp_path / "page.html")

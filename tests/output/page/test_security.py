@@ -18,17 +18,17 @@ def test_policy_names_the_hash_of_each_piece_of_code() -> None:
     assert not {"connect-src", "font-src", "frame-src"} & set(found)
 
 
-def test_line_ends_are_those_that_the_browser_hashes() -> None:
+def test_line_ends_are_normalised_before_hashing() -> None:
     assert inline("a\r\nb\rc") == "a\nb\nc"
 
 
 @pytest.mark.parametrize("code", ["x = '</script>'", "</SCRIPT >", "</style>", "<!-- x"])
-def test_code_cannot_end_its_element(code: str) -> None:
+def test_code_that_would_end_its_element_is_refused(code: str) -> None:
     with pytest.raises(AssertionError):
         inline(code)
 
 
-def test_the_styles_of_maps_are_spared() -> None:
+def test_the_style_element_of_maps_is_found() -> None:
     from plotly.offline import get_plotlyjs
 
     style_id = map_style_id(get_plotlyjs())

@@ -16,7 +16,7 @@ def titles(study: Study) -> list[str]:
     return [figure.title for figure in draw(study)[0]]
 
 
-def test_of_one_objective(study: Make) -> None:
+def test_figures_of_one_objective(study: Make) -> None:
     found = draw(study(trials=30))[0]
     assert [f.title for f in found[:3]] == [
         "History", "Importance of the parameters", "prune_rate.conv",
@@ -34,7 +34,7 @@ def test_of_one_objective(study: Make) -> None:
     assert "template" not in found[0].layout
 
 
-def test_of_two_objectives(study: Make) -> None:
+def test_figures_of_two_objectives(study: Make) -> None:
     own = study(trials=30, objectives=("accuracy", "cost"))
     found = {f.title: f for f in draw(own)[0]}
     assert list(found)[:5] == [
@@ -60,13 +60,13 @@ def test_each_objective_has_importances_in_its_own_direction(study: Make) -> Non
         assert found["x"][-1] > 0.8
 
 
-def test_few_trials_say_nothing_of_importance(study: Make) -> None:
+def test_few_trials_have_no_importance(study: Make) -> None:
     figures, notes = draw(study(trials=LEAST - 2))
     assert not any("mportance" in f.title for f in figures)
     assert notes == [f"fewer than {LEAST} trials with a value: no importances"]
 
 
-def test_many_trials_are_thinned_where_their_square_counts(study: Make) -> None:
+def test_many_trials_are_thinned_in_quadratic_figures(study: Make) -> None:
     own = study(trials=90)
     figures, notes = draw(own, most=20)
     (slices,) = next(f for f in figures if f.title == "prune_rate.conv").data
@@ -107,9 +107,7 @@ HUGE = {n: {"values": [1e308 if n % 2 else -1e308]} for n in range(12)}
 
 
 @pytest.mark.parametrize("changes", [FLAT, ONE, NONE, MIXED, MARKUP, HUGE, OBJECT, UNLIKE])
-def test_whatever_the_trials_are_it_comes_about(
-    study: Make, changes: dict[int, dict[str, Any]]
-) -> None:
+def test_any_trials_can_be_drawn(study: Make, changes: dict[int, dict[str, Any]]) -> None:
     figures, notes = draw(study(changes=changes))
     text = json.dumps([[f.data, f.layout] for f in figures], allow_nan=False)
     assert "<b>%" not in text
@@ -117,7 +115,7 @@ def test_whatever_the_trials_are_it_comes_about(
     assert bool(figures) is (changes is not NONE)
 
 
-def test_every_member_of_a_front_is_drawn_as_one(study: Make) -> None:
+def test_every_trial_on_the_front_is_drawn_on_it(study: Make) -> None:
     """Also those that tie, and where trials before them have no value."""
     points = [(0.9, 2.0), (0.9 + 2e-16, 2.0), (0.5, 3.0), (0.8, 0.5), (0.8, 0.5)]
     changes: dict[int, dict[str, Any]] = {
@@ -140,7 +138,9 @@ def test_every_member_of_a_front_is_drawn_as_one(study: Make) -> None:
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_contours_are_shaded_alike_with_one_objective_and_two(study: Make, direction: str) -> None:
+def test_contours_have_the_same_shades_with_one_or_two_objectives(
+    study: Make, direction: str
+) -> None:
     def shading(objectives: tuple[str, ...]) -> set[bool]:
         ways = [direction, "minimize"][: len(objectives)]
         changes = {n: {"directions": ways} for n in range(7)}

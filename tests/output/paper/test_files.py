@@ -77,7 +77,7 @@ def test_another_process_writes_the_same_bytes(drawn, tmp_path) -> None:
         assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
 
 
-def test_pictures_are_not_blank_and_as_wide_as_a_column_or_a_page(drawn) -> None:
+def test_pictures_have_content_and_the_width_of_a_column_or_page(drawn) -> None:
     from PIL import Image
 
     for file in drawn[2]:
@@ -87,7 +87,7 @@ def test_pictures_are_not_blank_and_as_wide_as_a_column_or_a_page(drawn) -> None
                 assert len(picture.convert("RGB").getcolors(1 << 24)) > 50, file.name
 
 
-def test_drawings_name_what_they_show_and_no_date(drawn) -> None:
+def test_svgs_have_a_title_and_no_date(drawn) -> None:
     for file in drawn[2]:
         if file.suffix == ".svg":
             text = file.read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def test_drawings_name_what_they_show_and_no_date(drawn) -> None:
             assert text.count("<path") > 20
 
 
-def test_documents_embed_their_fonts_as_journals_want_them(drawn) -> None:
+def test_pdfs_embed_truetype_fonts(drawn) -> None:
     for file in drawn[2]:
         if file.suffix == ".pdf":
             data = file.read_bytes()
@@ -117,7 +117,7 @@ def names(files: list[Path]) -> set[str]:
     return {re.sub(r"^quickstart-mlp-digits-mlp-|\.\w+$", "", file.name) for file in files}
 
 
-def test_what_has_no_data_is_left_out(results, tmp_path, only_svg) -> None:
+def test_figures_without_data_are_left_out(results, tmp_path, only_svg) -> None:
     con = results(strategies=("dense",), seeds=(0,), curve_points=1)
     density = {"accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap"}
     assert names(written(con, tmp_path)) == density | {"cost"}
@@ -129,11 +129,11 @@ def test_one_strategy_one_seed_and_no_dense_run(results, tmp_path, only_svg) -> 
     assert found == set(KINDS[:4]) | {"kept", "learning-curves"}
 
 
-def test_nothing_to_draw(results, tmp_path) -> None:
+def test_no_rows_give_no_figures(results, tmp_path) -> None:
     assert written(results(strategies=()), tmp_path) == []
 
 
-def test_all_failed_and_suites_that_are_not_there(results, tmp_path) -> None:
+def test_failures_only_and_unknown_suites_give_no_figures(results, tmp_path) -> None:
     con = results(strategies=("imp",), outcomes={("imp", s): ("failed", "bug") for s in range(3)})
     assert written(con, tmp_path) == []
     assert write_figures(gather(con, ["other"]), subjects(con), tmp_path) == []
@@ -150,14 +150,14 @@ def test_names_with_markup_mathematics_and_any_letters(results, tmp_path, only_s
     assert all(file.name.startswith("s-m-i-x-i-d-r-") for file in files)
 
 
-def test_a_disk_that_refuses(results, tmp_path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(results, tmp_path) -> None:
     con = results(strategies=("dense",), seeds=(0,))
     (tmp_path / "quickstart-mlp-digits-mlp-accuracy.svg").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*accuracy.svg: .*directory.*--figures"):
         written(con, tmp_path)
 
 
-def test_matplotlib_is_imported_when_something_is_drawn() -> None:
+def test_matplotlib_is_imported_only_to_draw() -> None:
     code = "import sys, lth_bench.output.paper; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -169,7 +169,7 @@ def place(model: str, suite: str = "s") -> Place:
     return Place(suite, Task(model, "digits", "r"))
 
 
-def test_names_read_like_the_task() -> None:
+def test_file_names_are_made_from_the_task() -> None:
     assert stems([place("conv_bn(gamma_init=0.5)")]) == ["s-conv_bn-gamma_init-0-5-digits-r"]
 
 
@@ -177,12 +177,12 @@ def test_names_read_like_the_task() -> None:
     "name",
     ["../../etc/passwd", "/etc/passwd", "a\\b", "C:", '<b>"it\'s"</b>', "x\n\0y", "モデル", ""],
 )
-def test_no_name_leaves_the_folder_or_needs_quotes(name) -> None:
+def test_file_names_stay_in_the_folder_and_need_no_quotes(name) -> None:
     (stem,) = stems([Place(name, Task(name, name, name))])
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", stem)
 
 
-def test_places_of_one_name_get_different_ones_whatever_the_order() -> None:
+def test_tasks_with_the_same_name_get_different_files() -> None:
     same = [place("m(1)"), place("m[1]"), place("M(1)"), place("other")]
     found = stems(same)
     assert len({stem.casefold() for stem in found}) == 4
@@ -191,13 +191,13 @@ def test_places_of_one_name_get_different_ones_whatever_the_order() -> None:
     assert found[0].startswith("s-m-1-digits-r-")
 
 
-def test_long_names_are_cut_and_told_apart() -> None:
+def test_long_names_are_cut_and_stay_different() -> None:
     found = stems([place("m" * 300), place("m" * 299 + "n")])
     assert found[0] != found[1]
     assert all(len(stem) <= 80 for stem in found)
 
 
-def test_a_file_in_the_place_of_the_folder(tmp_path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path) -> None:
     (tmp_path / "figures").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*figures.*another folder with --figures"):
         make_folder(tmp_path / "figures")

@@ -30,7 +30,7 @@ def test_small_results_are_shown_in_full() -> None:
     assert detail_of([]) == found == FULL
 
 
-def test_many_share() -> None:
+def test_many_curves_share_the_limit_of_points() -> None:
     tasks = [replace(NONE, learning=some(40), weights=some(40), distances=some(4))] * 50
     found = detail_of(tasks)
     assert found.points == 20  # 40,000 for 2,000 curves
@@ -41,7 +41,7 @@ def test_many_share() -> None:
     assert (more.bins, more.densities) == (16, 1)
 
 
-def test_something_is_always_left() -> None:
+def test_every_figure_keeps_a_minimum_of_detail() -> None:
     found = detail_of(
         [replace(NONE, learning=some(10**6), weights=some(10**6), distances=some(10**6))]
     )

@@ -232,7 +232,7 @@ def near(found: Any, wanted: Any) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=2e-3, atol=6e-3, equal_nan=True)
 
 
-def test_every_shipped_figure(results: Any, plotly: Callable[..., Any]) -> None:
+def test_every_figure_is_drawn_by_both_drawers(results: Any, plotly: Callable[..., Any]) -> None:
     (evidence,), named = results
     pictures = [describe(evidence, FULL) for describe in PICTURES]
     found = [picture for picture in pictures if picture is not None]
@@ -300,12 +300,12 @@ def everything() -> Picture:
     return Picture(key="everything", title="Everything", panels=[panel], facets=facets)
 
 
-def test_every_mark_in_small_multiples(results: Any, plotly: Callable[..., Any]) -> None:
+def test_every_mark_is_drawn_in_small_multiples(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
     assert compare([everything()], named, plotly) == 4
 
 
-def test_a_matrix_that_is_not_square(results: Any, plotly: Callable[..., Any]) -> None:
+def test_a_rectangular_matrix_is_drawn(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
     axis, z = (
         Axis(title="Step", format="steps"),
@@ -325,7 +325,7 @@ def test_a_matrix_that_is_not_square(results: Any, plotly: Callable[..., Any]) -
     )
 
 
-def test_axes_of_names_and_of_errors(results: Any, plotly: Callable[..., Any]) -> None:
+def test_axes_of_names_and_error_axes(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
     names = Axis(title="Layer", scale="names", names=["conv", "fc"])
     error = Axis(
@@ -355,7 +355,7 @@ def test_axes_of_names_and_of_errors(results: Any, plotly: Callable[..., Any]) -
     assert compare([picture], named, plotly) == 1
 
 
-def test_what_stands_for_no_label_is_grey_in_both(results: Any, plotly: Callable[..., Any]) -> None:
+def test_marks_without_a_label_are_grey_in_both(results: Any, plotly: Callable[..., Any]) -> None:
     _, named = results
     axis = Axis(title="x", range=(0, 2))
     picture = Picture(

@@ -42,7 +42,7 @@ def by_name(panel):
     return {trace.name: trace for trace in panel.traces}
 
 
-def test_every_method_and_control_against_density(task) -> None:
+def test_accuracy_of_every_method_and_control_against_density(task) -> None:
     picture = against_density(task.evidence)
     after, early = picture.panels
     assert [trace.name for trace in after.traces] == [
@@ -75,7 +75,7 @@ def test_early_stop_and_gap(task) -> None:
     assert list(gap.traces[3].y) == pytest.approx([0.02, 0.02], abs=1e-9)
 
 
-def test_cost_and_its_front(task) -> None:
+def test_cost_figure_and_its_front(task) -> None:
     (panel,) = against_cost(task.evidence).panels
     front = panel.traces[0]
     assert (front.name, front.look) == (FRONT, "front")
@@ -100,7 +100,7 @@ def test_learning_curves_of_a_density(task) -> None:
     assert (above.x.range[0], below.x) == (0, above.x)
 
 
-def test_kept_per_layer(task) -> None:
+def test_fraction_kept_per_layer(task) -> None:
     (panel,) = kept_per_layer(task.evidence).panels
     assert list(panel.x.names) == ["conv1", "fc1", "fc2"]
     (trace,) = (t for t in panel.traces if t.name == "imp" and t.when == (0,))
@@ -109,7 +109,7 @@ def test_kept_per_layer(task) -> None:
     assert [(t.when, t.y) for t in whole] == [((0,), [0.5] * 3), ((1,), [0.2] * 3)]
 
 
-def test_weights_are_shares_of_a_layer(task) -> None:
+def test_histograms_are_shares_of_a_layer(task) -> None:
     picture = weights(task.evidence)
     assert [panel.title for panel in picture.panels] == ["conv1", "fc1", "fc2"]
     method, remaining = picture.facets
@@ -123,7 +123,7 @@ def test_weights_are_shares_of_a_layer(task) -> None:
     assert list(remaining.suffixes) == ["-50", "-20"]
 
 
-def test_mask_distances(task) -> None:
+def test_mask_distance_figure(task) -> None:
     picture = distances(task.evidence)
     (panel,) = picture.panels
     heat = panel.heats[0]

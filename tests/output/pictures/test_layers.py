@@ -19,7 +19,7 @@ def histogram(start: list[int], end: list[int]) -> LayerWeights:
     )
 
 
-def test_the_axis_leaves_outliers_out() -> None:
+def test_the_axis_excludes_outliers() -> None:
     narrow = [0, 0, 0, 500, 500, 0, 0, 0]
     assert axis_reach(histogram(narrow, narrow)) == 1.0
     assert axis_reach(histogram([0, 0, 9, 9, 9, 9, 0, 0], narrow)) == 2.0
@@ -27,6 +27,6 @@ def test_the_axis_leaves_outliers_out() -> None:
     assert axis_reach(histogram(narrow, [9, 0, 0, 991, 0, 0, 0, 0])) == 4.0
 
 
-def test_names_of_files_tell_densities_apart() -> None:
+def test_file_names_distinguish_densities() -> None:
     assert suffixes([0.5, 0.0467]) == ["-50", "-4_67"]
     assert suffixes([0.50001, 0.5]) == ["-50_001", "-50"]

@@ -24,7 +24,7 @@ def choose(traces: list[Trace], dense: float | None, settled: tuple[float, ...] 
     return scales(traces, dense, ACCURACY, "Test accuracy", settled)
 
 
-def test_near_dense_reaches_four_times_as_far_as_the_worst_quarter_begins() -> None:
+def test_the_range_near_dense_is_four_times_the_lower_quartile() -> None:
     # sorted: .4 .9 .96 .97 .97 .98 .98 .98; the third begins the second quarter, .02 below dense
     axes = choose([trace(0.98, 0.4, 0.97, 0.9), trace(0.98, 0.97, 0.96, 0.98)], 0.98)
     assert [axis.choice for axis in axes] == [NEAR, ALL, ERROR]
@@ -37,7 +37,7 @@ def test_near_dense_reaches_four_times_as_far_as_the_worst_quarter_begins() -> N
     assert [axis.title for axis in axes] == ["Test accuracy"] * 2 + ["Test error"]
 
 
-def test_what_is_settled_decides_where_near_dense_begins() -> None:
+def test_the_range_near_dense_uses_final_values_of_curves() -> None:
     # the beginnings of learning curves are far below, and say nothing of how methods compare
     (near, *_) = choose([trace(0.1, 0.2, 0.5, 0.97, 0.98)], 0.98, (0.97, 0.98, 0.98, 0.98))
     assert near.choice == NEAR
@@ -45,22 +45,22 @@ def test_what_is_settled_decides_where_near_dense_begins() -> None:
     assert near.range[0] == pytest.approx(0.98 - 0.02)
 
 
-def test_not_where_all_lie_near_dense() -> None:
+def test_no_range_near_dense_if_all_values_are_near() -> None:
     assert [a.choice for a in choose([trace(0.98, 0.97, 0.965)], 0.98)] == [ALL, ERROR]
 
 
-def test_without_dense_or_without_errors() -> None:
+def test_ranges_without_dense_and_without_errors() -> None:
     assert [a.choice for a in choose([trace(0.98, 0.1)], None)] == [ALL, ERROR]
     assert [a.choice for a in choose([trace(1.0, 1.0)], 1.0)] == [ALL]
     assert [a.choice for a in choose([], 0.9)] == [ALL]
 
 
-def test_a_whole_range_leaves_no_mean_out() -> None:
+def test_the_whole_range_includes_every_mean() -> None:
     means = [0.90 + 0.01 * i for i in range(10)]
     assert limits([*means, 0.10], whole=True)[0] < 0.10 < limits([*means, 0.10])[0]
 
 
-def test_a_logarithmic_range_is_around_what_is_positive() -> None:
+def test_a_logarithmic_range_covers_the_positive_values() -> None:
     assert log_range([0.0, 0.5, None, 2.0], 2) == pytest.approx((0.25, 4.0))
     low, high = log_range([])
     assert low < 1 < high
@@ -73,7 +73,7 @@ def test_densities_run_from_dense_to_sparse() -> None:
     assert axis.label == "Weights remaining (%)"
 
 
-def test_lines_are_moved_apart_and_stay_nearer_to_their_density_than_to_the_next() -> None:
+def test_points_are_dodged_by_less_than_half_way_to_the_next_density() -> None:
     shifts = dodges([0.5, 0.45], 3)
     assert shifts[1] == pytest.approx(1)
     assert shifts[0] > 1 > shifts[2]
@@ -87,13 +87,13 @@ def test_all_means_and_all_intervals_are_within() -> None:
     assert 0.96 < high < 0.97
 
 
-def test_wide_intervals_run_out_rather_than_flatten_the_means() -> None:
+def test_wide_intervals_are_cut_off_at_the_axis() -> None:
     low, high = limits([0.90, 0.95], [0.1, 0.2], [1.0, 1.7], (0, 1))
     assert low == pytest.approx(0.90 - 0.5 * 0.05 - 0.04 * 0.05)
     assert high == pytest.approx(0.95 + 0.5 * 0.05 + 0.04 * 0.05)
 
 
-def test_a_method_that_collapses_runs_out_too() -> None:
+def test_a_collapsed_method_is_cut_off_at_the_axis() -> None:
     means = [0.90 + 0.01 * i for i in range(10)]
     low, high = limits([*means, 0.10], [], [])
     assert 0.75 < low < 0.90

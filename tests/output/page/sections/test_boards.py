@@ -49,7 +49,7 @@ def grids(section):
     return [part for part in section.parts if part.kind == "grid"]
 
 
-def test_the_tables_are_those_of_the_command(results) -> None:
+def test_tables_equal_those_of_the_command(results) -> None:
     con = results()
     (known,) = suite_facts(con)
     shown = [[cell.text for cell in row.cells] for row in grids(boards(known))[0].rows]
@@ -58,7 +58,7 @@ def test_the_tables_are_those_of_the_command(results) -> None:
     assert len(shown) == 3
 
 
-def test_one_task_has_nothing_to_be_compared_across(suite) -> None:
+def test_one_task_has_no_table_across_tasks(suite) -> None:
     assert set(suite().boards) == {"matching", "area", "cost"}
 
 
@@ -67,19 +67,19 @@ def test_two_tasks_are_compared_across(suite) -> None:
     assert set(known.boards) == {"matching", "area", "cost", "across"}
 
 
-def test_nothing_to_rank_is_no_section(suite) -> None:
+def test_dense_runs_alone_have_no_section(suite) -> None:
     known = suite(strategies=("dense",))
     assert boards(known) is None
     assert claims(known) is None
 
 
-def test_all_failed_is_no_exception(suite) -> None:
+def test_failures_only_raise_no_exception(suite) -> None:
     failed = {(label, seed): ("failed", "x") for label in ("dense", "imp") for seed in (0, 1, 2)}
     suite(strategies=("dense", "imp"), outcomes=failed)
 
 
 @pytest.mark.parametrize(("least", "verdict"), [(-0.5, "reproduced"), (0.5, "not reproduced")])
-def test_a_claim_with_its_verdict_and_its_words(suite, least: float, verdict: str) -> None:
+def test_a_claim_has_its_verdict_and_text(suite, least: float, verdict: str) -> None:
     section = claims(suite(toml=SUITE.format(least=least)))
     ((row,),) = [grid.rows for grid in grids(section)]
     assert [row.cells[0].text, row.cells[-1].text] == ["IMP is <b>no worse</b> than SNIP", verdict]

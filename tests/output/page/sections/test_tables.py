@@ -33,7 +33,7 @@ def cells(grid) -> list[list[str]]:
     return [[cell.text for cell in row.cells] for row in grid.rows]
 
 
-def test_a_clear_case_in_words(task) -> None:
+def test_the_summary_of_a_clear_result(task) -> None:
     # imp loses .02 (1 − d)² and random .15 (1 − d)²; the seeds differ by .002
     known = task(strategies=("dense", "imp", "random"), seeds=range(10), densities=(0.98, 0.1))
     first, dense, matching = said(summary(known))
@@ -54,7 +54,7 @@ def test_a_clear_case_in_words(task) -> None:
     )  # fmt: skip
 
 
-def test_too_few_seeds_are_said(task) -> None:
+def test_the_summary_mentions_too_few_seeds(task) -> None:
     texts = said(summary(task(seeds=(0, 1), controls=("reinit",))))
     assert texts[0].endswith("on 2 seeds (0, 1), with re-initialised copies as controls.")
     assert texts[2] == "No ticket is shown to be less than 0.5 points below the dense run."
@@ -64,12 +64,12 @@ def test_too_few_seeds_are_said(task) -> None:
     )
 
 
-def test_what_would_settle_open_comparisons_is_said(task) -> None:
+def test_the_summary_forecasts_open_comparisons(task) -> None:
     text = next(text for text in said(summary(task())) if "comparisons with the dense run" in text)
     assert re.search(r"; in the median of these .* seeds would settle it in 4 of 5 cases\.$", text)
 
 
-def test_what_is_owed_is_said(task) -> None:
+def test_the_summary_counts_failed_and_missing_results(task) -> None:
     outcomes = {
         ("imp", 0): ("failed", "a"), ("snip", 0): ("skipped", "b"), ("one_shot", 0): ("oom", "c"),
         ("one_shot", 1): ("interrupted", "d"),
@@ -125,5 +125,5 @@ def test_a_long_reason_is_cut(task) -> None:
     assert reason.endswith(" …")
 
 
-def test_no_failures_no_section(task) -> None:
+def test_without_failures_there_is_no_section(task) -> None:
     assert failures(task()) is None

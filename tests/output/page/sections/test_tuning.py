@@ -33,11 +33,11 @@ def grids(section: Section | None) -> list[Grid]:
     return [part for part in section.parts if isinstance(part, Grid)]
 
 
-def test_there_is_none_without_trials(section: Any) -> None:
+def test_without_trials_there_is_no_section(section: Any) -> None:
     assert section(**TUNED) is None
 
 
-def test_what_tuning_bought(results: Any, search: Any) -> None:
+def test_gains_of_tuning_are_those_of_the_database(results: Any, search: Any) -> None:
     con = results(**TUNED, searches=[search()])
     bought, studies, _ = grids(tuning(suite_facts(con)[0]))
     pairs = con.execute(
@@ -59,7 +59,7 @@ def test_what_tuning_bought(results: Any, search: Any) -> None:
     assert f"prune_rate.conv {best['params']['prune_rate.conv']:.4g}" in study[8]
 
 
-def test_trials_of_a_front_stand_first(section: Any, search: Any) -> None:
+def test_trials_on_the_front_come_first(section: Any, search: Any) -> None:
     found = section(searches=[search(objectives=("accuracy", "cost"), trials=15)])
     _, trials = grids(found)
     rows = cells(trials)
@@ -69,14 +69,14 @@ def test_trials_of_a_front_stand_first(section: Any, search: Any) -> None:
     assert [p for p in found.parts if isinstance(p, Plots)]
 
 
-def test_a_suite_that_was_only_tuned_has_its_page(page: Any, search: Any) -> None:
+def test_a_suite_that_was_only_tuned_has_a_section(page: Any, search: Any) -> None:
     found = page(alone=True, searches=[search()])
     assert found.root.one("h2", id="s1").text.endswith("quickstart")
     assert len(found.numbers["plots"]) == len(found.root.all("figure")) > 5
     assert "Tuning" in found.root.one("nav").text
 
 
-def test_of_many_studies_those_with_most_trials_are_drawn(section: Any, search: Any) -> None:
+def test_the_studies_with_most_trials_are_drawn(section: Any, search: Any) -> None:
     searches = [search(label=f"imp{n}", trials=2 + n % 3) for n in range(DRAWN + 2)]
     found = section(searches=searches)
     plots = [p for p in found.parts if isinstance(p, Plots)]
@@ -90,7 +90,7 @@ def test_of_many_studies_those_with_most_trials_are_drawn(section: Any, search: 
 HOSTILE = "</script><b>x</b>&lt;\u202e%{x}'\""
 
 
-def test_hostile_names_are_text_everywhere(page: Any, search: Any) -> None:
+def test_hostile_names_are_escaped(page: Any, search: Any) -> None:
     distribution = json.dumps(
         {"name": "CategoricalDistribution", "attributes": {"choices": [HOSTILE, "b", None]}}
     )
@@ -115,7 +115,9 @@ def test_hostile_names_are_text_everywhere(page: Any, search: Any) -> None:
 
 
 @pytest.mark.parametrize("values", [[None], [float("nan")], [], [0.1, 0.2, 0.3], None])
-def test_values_that_are_none(page: Any, search: Any, values: Any) -> None:
+def test_invalid_values_of_trials_give_tables_without_plots(
+    page: Any, search: Any, values: Any
+) -> None:
     change: dict[str, Any] = {"values": values, "params": {}, "distributions": {}}
     found = page(alone=True, searches=[search(changes=dict.fromkeys(range(12), change))])
     assert found.numbers["plots"] == []
