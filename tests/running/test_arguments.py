@@ -21,13 +21,13 @@ def test_a_duration_is_seconds(value, seconds):
     "text",
     ["", "0", "0m", "-5", "ten", "10 m", "10ms", "1e3", "inf", "nan", "m", "1h30", "٣", "1_0"],
 )
-def test_a_text_that_is_no_duration_is_refused(text):
+def test_an_invalid_duration_is_refused(text):
     with pytest.raises(UserError, match=r"--timeout takes a duration above 0.*10m.*but got"):
         duration("--timeout", text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "3", "12", "512", "1e1", "fast", "", "4.0", "²"])
-def test_cohort_sizes_that_cannot_be_are_refused(text):
+def test_invalid_cohort_sizes_are_refused(text):
     with pytest.raises(UserError) as caught:
         cohort_size("--cohort-size", text)
     wanted = f"--cohort-size takes auto or a power of two from 1 to {LARGEST}, but got {text!r}"
@@ -35,7 +35,7 @@ def test_cohort_sizes_that_cannot_be_are_refused(text):
     assert "\n" not in caught.value.message
 
 
-def test_cohort_sizes_that_can_be():
+def test_valid_cohort_sizes():
     assert cohort_size("--cohort-size", "auto") is None
     assert [cohort_size("--cohort-size", str(2**i)) for i in range(9)] == [2**i for i in range(9)]
     assert cohort_size("cohort_size", 4) == 4

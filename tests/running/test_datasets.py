@@ -36,7 +36,7 @@ class Quick(Plain):
         return self.known
 
 
-def test_a_dataset_that_does_not_tell_is_loaded(blobs):
+def test_a_dataset_without_a_quick_fingerprint_is_loaded(blobs):
     for dataset in (Plain(blobs), Quick(blobs)):
         found = fingerprint_of("dataset 'x'", dataset, ON_DEVICE, Path())
         assert found == blobs.fingerprint() and dataset.loaded == 1
@@ -59,7 +59,7 @@ def registry():
     return load_registry(third_party=False)
 
 
-def test_no_shipped_dataset_is_downloaded_for_what_is_finished(registry, tmp_path):
+def test_finished_experiments_need_no_download(registry, tmp_path):
     names = set(registry.datasets) - {"digits"}  # which needs no files
     assert len(names) >= 7
     for name in names:
@@ -84,14 +84,14 @@ def test_no_shipped_dataset_is_downloaded_for_what_is_finished(registry, tmp_pat
         {"name": "mnist", "params": [1]},
     ],
 )
-def test_what_a_stranger_s_journal_says_of_a_dataset_leads_nowhere(config, registry, tmp_path):
+def test_paths_in_an_untrusted_journal_are_not_followed(config, registry, tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "elsewhere" / "a").mkdir(parents=True)
     assert fingerprint_lookup(registry, tmp_path / "root")(config) is None
     assert not any((tmp_path / "root").iterdir())
 
 
-def test_the_data_that_is_there_is_told(registry, tmp_path):
+def test_the_fingerprint_of_present_data_is_found(registry, tmp_path):
     read = Digits().load(tmp_path)
     look = fingerprint_lookup(registry, tmp_path)
     assert look({"name": "digits", "params": {}}) == read.fingerprint()

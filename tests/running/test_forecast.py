@@ -49,7 +49,7 @@ def steps(
         (IMP(HALVES, scope="global"), (0.5, 0.2, 0.05), 2 + 1 + 3),
     ],
 )
-def test_imp_trains_once_a_round(strategy: IMP, densities: Any, rounds: int) -> None:
+def test_imp_trains_once_per_round(strategy: IMP, densities: Any, rounds: int) -> None:
     assert steps(strategy, densities) == TrainingForecast((700,) * rounds, 0)
 
 
@@ -59,12 +59,12 @@ def test_late_rewinding_trains_from_its_rewind_point() -> None:
 
 
 @pytest.mark.parametrize("strategy", [OneShot(), SNIP(), RigL(), Random()])
-def test_a_method_that_declares_nothing_trains_once_a_density(strategy: Any) -> None:
+def test_a_method_that_declares_nothing_trains_once_per_density(strategy: Any) -> None:
     assert steps(strategy, (0.2,)) == TrainingForecast((700,), 0)
     assert steps(strategy, (0.5, 0.2)).fits == (700, 700)
 
 
-def test_early_bird_searches_and_goes_on_from_there() -> None:
+def test_early_bird_searches_and_continues_from_its_stop() -> None:
     assert steps(EarlyBird(), (0.2,)) == TrainingForecast((175, 525), 1)
     assert steps(EarlyBird(latest=0.3), (0.2,), 1000) == TrainingForecast((150, 850), 1)
 
@@ -89,7 +89,7 @@ class Declares:
         return ticket.mask
 
 
-def test_a_third_party_s_rate_counts_rounds_where_it_is_iterative() -> None:
+def test_the_prune_rate_of_an_iterative_plugin_gives_its_rounds() -> None:
     plain = type("Plain", (Declares,), {"iterative": False})
     same = IMP(PerKind(0.2, 0.2, 0.2))
     assert steps(Declares(), SCHEDULE) == steps(same, SCHEDULE)
@@ -101,7 +101,7 @@ def test_a_third_party_s_rate_counts_rounds_where_it_is_iterative() -> None:
 
 @pytest.mark.parametrize("answer", [-1, 701, 1.5, None, "x", True])
 @pytest.mark.parametrize("method", ["start_step", "search_steps"])
-def test_a_step_beyond_the_schedule_is_refused_by_name(method: str, answer: Any) -> None:
+def test_declared_steps_outside_the_schedule_are_refused(method: str, answer: Any) -> None:
     odd = type("Odd", (Declares,), {method: lambda self, total_steps: answer})
     with pytest.raises(UserError, match=rf"^strategy 'x': {method} must return a step from 0 to"):
         steps(odd(), (0.5,))

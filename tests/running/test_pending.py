@@ -21,7 +21,7 @@ STATUSES = {s: s for s in ("ok", "skipped", "interrupted", *RETRIED)}
         (["oom", "all"], set(RETRIED)),
     ],
 )
-def test_what_retry_takes(given, found):
+def test_retry_accepts_statuses(given, found):
     assert statuses("--retry", given) == found
     # what is interrupted is done again in any case, and what is ok in none
     again = STATUSES.keys() - kept(STATUSES, statuses("--retry", given), rerun=False)
@@ -29,18 +29,18 @@ def test_what_retry_takes(given, found):
 
 
 @pytest.mark.parametrize("given", ["ok", "", "oom,", "failure", "skipped"])
-def test_what_retry_does_not_take(given):
+def test_retry_refuses_other_texts(given):
     with pytest.raises(UserError, match="failed, oom, timeout, diverged or all, but got"):
         statuses("--retry", [given])
     with pytest.raises(UserError, match="did you mean 'timeout'"):
         statuses("--retry", ["timeot"])
 
 
-def test_a_rerun_keeps_nothing():
+def test_rerun_keeps_nothing():
     assert kept(STATUSES, frozenset(), rerun=True) == set()
 
 
-def test_what_is_left_alone_is_said_with_what_to_do():
+def test_experiments_not_retried_are_noted_with_the_option():
     assert left_alone(["ok", "diverged", "skipped"]) is None
     assert left_alone(["timeout", "failed", "ok", "failed"]) == (
         "2 failed, 1 timeout in an earlier run; --retry failed,timeout reruns them"

@@ -54,7 +54,7 @@ def ids(tmp_path: Path, old: str = "", new: str = "") -> set[str]:
         ('name = "demo"', 'name = "other"'),
     ],
 )  # fmt: skip
-def test_what_decides_the_results(tmp_path: Path, old: str, new: str) -> None:
+def test_changes_that_change_the_experiment_ids(tmp_path: Path, old: str, new: str) -> None:
     assert ids(tmp_path).isdisjoint(ids(tmp_path, old, new))
 
 
@@ -68,7 +68,7 @@ def test_what_decides_the_results(tmp_path: Path, old: str, new: str) -> None:
         ('name = "demo"', 'name = "demo"\nversion = 2'),
     ],
 )
-def test_what_does_not(tmp_path: Path, old: str, new: str) -> None:
+def test_changes_that_keep_the_experiment_ids(tmp_path: Path, old: str, new: str) -> None:
     assert ids(tmp_path) == ids(tmp_path, old, new)
 
 
@@ -89,7 +89,7 @@ def test_the_source_of_strategy_model_and_dataset(
     assert ids(tmp_path).isdisjoint(same)
 
 
-def test_more_experiments_than_anybody_can_run_are_refused(tmp_path: Path) -> None:
+def test_too_many_experiments_are_refused(tmp_path: Path) -> None:
     text = TEXT.replace("seeds = [0]", "seeds = 10000").replace(
         'use = "imp"\nparams = { prune_rate = 0.5 }',
         'use = "snip"\n' + "".join(f'[[strategies]]\nuse = "snip"\nlabel = "s{i}"\n'
@@ -99,7 +99,7 @@ def test_more_experiments_than_anybody_can_run_are_refused(tmp_path: Path) -> No
         plan.plan_suite(suite_of(text, Path("demo.toml")), REGISTRY, tmp_path)
 
 
-def test_a_network_of_any_size_is_planned_without_its_memory(tmp_path: Path) -> None:
+def test_planning_a_large_network_allocates_no_memory(tmp_path: Path) -> None:
     text = TEXT.replace("[10]", "[1000000, 1000000]")  # 4 TB
     planned = plan.plan_suite(suite_of(text, Path("demo.toml")), REGISTRY, tmp_path).experiments
     assert max(p.bytes for p in planned) > 10**12

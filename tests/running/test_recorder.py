@@ -18,7 +18,7 @@ class Heard:
         self.events.append(event)
 
 
-def test_an_observer_s_fault_is_said_once_a_run():
+def test_an_error_in_an_observer_is_noted_once_per_run():
     heard = Heard()
     recorder = Recorder(
         journal=None,
@@ -33,7 +33,7 @@ def test_an_observer_s_fault_is_said_once_a_run():
     assert [e.message for e in heard.events] == [messages[0], messages[2]]
 
 
-def test_and_goes_to_stderr(capsys):
+def test_notes_go_to_stderr(capsys):
     make_progress()(Note("observer a.on_eval: raised [x]"))
     captured = capsys.readouterr()
     assert captured.err == "observer a.on_eval: raised [x]\n"
@@ -41,7 +41,7 @@ def test_and_goes_to_stderr(capsys):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
-def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
+def test_ctrl_c_while_folding_is_an_interrupt(monkeypatch, tmp_path, error):
     """DuckDB makes a RuntimeError of it."""
     from importlib import import_module
 
@@ -64,7 +64,7 @@ def test_ctrl_c_within_the_fold_is_no_fault(monkeypatch, tmp_path, error):
     assert summary.interrupted
 
 
-def test_any_other_fault_of_the_fold_is_one(monkeypatch, tmp_path):
+def test_other_exceptions_while_folding_are_raised(monkeypatch, tmp_path):
     from importlib import import_module
 
     def broken(*_, **__):

@@ -55,7 +55,7 @@ def test_the_command_line_and_python_make_the_same_request() -> None:
     assert TYPED.keys() == known().keys()
 
 
-def test_what_is_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_arguments_have_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LTH_BENCH_COHORT_SIZE", raising=False)
     monkeypatch.setattr(sys, "argv", ["lth-bench", "run", "a suite.toml"])
     typed = RunRequest.from_options(suite="a suite.toml", **dict.fromkeys(set(TYPED) - {"suite"}))
@@ -70,7 +70,7 @@ def test_what_is_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> N
     assert given.command == "lth_bench.run('a suite.toml')"
 
 
-def test_the_variable_gives_the_cohort_size_where_no_argument_does(
+def test_the_environment_variable_sets_the_default_cohort_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LTH_BENCH_COHORT_SIZE", "8")
@@ -82,7 +82,7 @@ def test_the_variable_gives_the_cohort_size_where_no_argument_does(
     ("argument", "value"),
     [("timeout", "ten"), ("cohort_size", "3"), ("retry", ["ok"]), ("workers", 0)],
 )
-def test_an_error_names_the_argument_as_its_user_knows_it(argument: str, value: object) -> None:
+def test_errors_name_the_option_or_the_argument(argument: str, value: object) -> None:
     option = known()[argument].option
     with pytest.raises(UserError, match=rf"^{option} takes .* but got"):
         RunRequest.from_options(**{"suite": "quickstart", argument: value})
@@ -90,7 +90,7 @@ def test_an_error_names_the_argument_as_its_user_knows_it(argument: str, value: 
         RunRequest.from_arguments(**{"suite": "quickstart", argument: value})
 
 
-def test_an_exact_cohort_size_has_to_be_given() -> None:
+def test_an_exact_cohort_size_must_be_given() -> None:
     with pytest.raises(UserError, match=r"^--exact-cohort-size .* give --cohort-size a number too"):
         RunRequest.from_options(suite="s", cohort_size="auto", exact_cohort_size=True)
     with pytest.raises(UserError, match=r"^exact_cohort_size .* give cohort_size a number too"):
@@ -103,7 +103,7 @@ def test_an_exact_cohort_size_has_to_be_given() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "tune", "validate"])
-def test_every_command_has_these_options_and_no_other_names_for_them(command: str) -> None:
+def test_every_command_has_the_same_options(command: str) -> None:
     """Of the options that a request has, each command has some, under the same names."""
     group = get_command(app)
     assert isinstance(group, typer.core.TyperGroup)

@@ -68,7 +68,7 @@ def planned(tmp_path: Path, use: str, params: str, val_size: int = 97) -> None:
     plan_suite(suite, load_registry([file], third_party=False), tmp_path)
 
 
-def test_snip_s_batch_and_the_training_split(tmp_path: Path) -> None:
+def test_snip_s_batch_must_fit_the_training_split(tmp_path: Path) -> None:
     planned(tmp_path, "snip", "batch_size = 110", val_size=1297 - 110)
     with pytest.raises(UserError) as caught:
         planned(tmp_path, "snip", "", val_size=1297 - 110)
@@ -79,13 +79,13 @@ def test_snip_s_batch_and_the_training_split(tmp_path: Path) -> None:
     )
 
 
-def test_what_a_strategy_is_told_of_its_task(tmp_path: Path) -> None:
+def test_the_facts_that_check_task_receives(tmp_path: Path) -> None:
     says = r": 1200 \(1, 8, 8\) 10 72 24 \{'[\w.]+': 640, .*'output'"
     with pytest.raises(UserError, match=says):
         planned(tmp_path, "fussy", "low = 3")
 
 
-def test_a_check_that_breaks_is_named_with_its_line(tmp_path: Path) -> None:
+def test_an_exception_in_check_task_names_its_line(tmp_path: Path) -> None:
     line = next(i for i, text in enumerate(FILE.split("\n"), 1) if "# here" in text)
     says = rf"'mine' on mlp.*: check_task raised ZeroDivisionError: .* \(fussy.py:{line}\)"
     with pytest.raises(UserError, match=says):
@@ -97,6 +97,6 @@ def test_a_check_that_breaks_is_named_with_its_line(tmp_path: Path) -> None:
     ("low", "says"),
     [(4, "check_task raised SystemExit: out"), (5, "its text raises GeneratorExit")],
 )
-def test_whatever_a_check_raises_is_one_error(tmp_path: Path, low: int, says: str) -> None:
+def test_any_exception_in_check_task_is_one_error(tmp_path: Path, low: int, says: str) -> None:
     with pytest.raises(UserError, match=says):
         planned(tmp_path, "fussy", f"low = {low}")

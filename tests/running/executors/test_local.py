@@ -183,7 +183,7 @@ def run(fake, monkeypatch):
     return go
 
 
-def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
+def test_an_experiment_that_kills_its_worker_is_found_among_eight(fake, run):
     jobs = [fake.Job(str(i), kills=signal.SIGKILL * (i == 5)) for i in range(9)]
     done = run(jobs, room=8)
     records = ends(done.heard)
@@ -201,7 +201,7 @@ def test_one_that_kills_its_worker_is_found_among_eight(fake, run):
     )
 
 
-def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
+def test_the_experiment_whose_code_ran_is_retried_alone(fake, run):
     jobs = [fake.Job(str(i), kills=signal.SIGKILL * (i == 5), says=True) for i in range(9)]
     done = run(jobs, room=8)
     assert {i for i, r in done.ended.items() if r["status"] == "failed"} == {"5"}
@@ -213,7 +213,7 @@ def test_whose_code_ran_is_tried_alone_and_the_others_go_on(fake, run):
 
 
 @pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
-def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake, run, tmp_path):
+def test_the_end_of_the_fork_server_fails_no_experiment(fake, run, tmp_path):
     jobs = [fake.Job(str(i), orphans=i == 1) for i in range(5)]
     done = run(jobs, workers=2, done=tmp_path)
     assert (tmp_path / "orphaned").exists()
@@ -227,7 +227,7 @@ def test_the_end_of_the_server_that_workers_are_from_costs_nobody_anything(fake,
 
 
 @pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
-def test_a_server_that_still_passes_for_alive_is_waited_for(fake, run, monkeypatch):
+def test_a_fork_server_about_to_end_is_waited_for(fake, run, monkeypatch):
     from multiprocessing import popen_forkserver
 
     server, refused = popen_forkserver.forkserver, []
@@ -245,7 +245,7 @@ def test_a_server_that_still_passes_for_alive_is_waited_for(fake, run, monkeypat
     assert done.ended["0"]["status"] == "ok" and len(refused) == 3
 
 
-def test_a_hook_that_exits_as_if_the_server_had_ended_is_found(fake, run):
+def test_a_hook_that_exits_with_code_255_is_found(fake, run):
     jobs = [fake.Job(str(i), leaves=255 * (i == 1)) for i in range(3)]
     done = run(jobs, room=3)
     assert {i: r["status"] for i, r in done.ended.items()} == {"0": "ok", "1": "failed", "2": "ok"}
@@ -254,7 +254,7 @@ def test_a_hook_that_exits_as_if_the_server_had_ended_is_found(fake, run):
     )
 
 
-def test_two_workers_and_as_many_culprits(fake, run):
+def test_two_crashing_experiments_on_two_workers_are_found(fake, run):
     jobs = [fake.Job(str(i), kills=signal.SIGTERM * (i in (0, 3)), seed=i % 2) for i in range(7)]
     done = run(jobs, workers=2, room=4)
     assert len(done.ended) == 7
@@ -262,7 +262,7 @@ def test_two_workers_and_as_many_culprits(fake, run):
     assert all("killed by SIGTERM" in done.ended[i]["reason"] for i in "03")
 
 
-def test_a_worker_with_room_is_given_company_of_its_own_task(fake, run):
+def test_a_worker_gets_experiments_of_one_task_side_by_side(fake, run):
     jobs = [fake.Job(str(i), model="mlp" if i < 6 else "conv") for i in range(9)]
     done = run(jobs, room=4)
     assert max(map(len, done.together)) == 4
@@ -273,7 +273,7 @@ def test_a_worker_with_room_is_given_company_of_its_own_task(fake, run):
 
 
 @pytest.mark.parametrize(("chains", "workers"), [(5, 2), (3, 2), (5, 3), (2, 2)])
-def test_the_last_chains_are_shared_among_all_workers(fake, run, tmp_path, chains, workers):
+def test_the_last_experiments_are_shared_among_all_workers(fake, run, tmp_path, chains, workers):
     """Trainings are sequential within a chain, and yet no worker is idle for long."""
     jobs = [fake.Job(str(i), chain=10) for i in range(chains)]
     done = run(jobs, workers=workers, done=tmp_path)
@@ -291,7 +291,7 @@ def test_the_last_chains_are_shared_among_all_workers(fake, run, tmp_path, chain
     assert (max(moved.values()) > 1) == (chains % workers > 0)
 
 
-def test_what_is_heard_may_bring_more_to_do(fake, run):
+def test_events_may_add_work(fake, run):
     schedule = Schedule([Planned(experiment=fake.Job("0"), fits=(1,), bytes=1)])
 
     def handle(event):
@@ -302,7 +302,7 @@ def test_what_is_heard_may_bring_more_to_do(fake, run):
     assert sorted(run(schedule, room=2, handle=handle).ended) == ["0", "1", "2", "3"]
 
 
-def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
+def test_an_oom_experiment_is_retried_alone(fake, run):
     jobs = [fake.Job(str(i), needs={2: 1, 4: 3, 5: -1}.get(i, 0)) for i in range(7)]
     done = run(jobs, room=7)
     assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {"5": "oom"}
@@ -312,7 +312,7 @@ def test_who_is_out_of_memory_beside_others_is_tried_alone(fake, run):
     assert sorted(ids for ids in done.together if ids in (["2"], ["5"])) == [["2"], ["5"]]
 
 
-def test_workers_that_cannot_even_start_are_nobody_s_fault_and_end_the_run(fake, run):
+def test_workers_that_cannot_start_end_the_run(fake, run):
     heard = []
     with pytest.raises(
         UserError,
@@ -330,7 +330,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(local, "LOOK", 0.05)
 
 
-def test_a_hook_that_never_returns_is_ended_and_its_neighbours_try_again(fake, run, hasty):
+def test_an_endless_hook_is_ended_and_the_others_retried(fake, run, hasty):
     jobs = [fake.Job(str(i), stays=60.0 * (i == 3), seed=i % 2) for i in range(7)]
     done = run(jobs, room=8, timeout=0.2)
     assert {i: r["status"] for i, r in done.ended.items() if r["status"] != "ok"} == {
@@ -343,7 +343,7 @@ def test_a_hook_that_never_returns_is_ended_and_its_neighbours_try_again(fake, r
     assert "3" not in [e.experiment_id for e in retry.experiments]
 
 
-def test_where_a_training_hangs_the_one_it_is_for_is_found(fake, run, hasty):
+def test_a_training_that_hangs_times_out_only_its_experiment(fake, run, hasty):
     jobs = [fake.Job(str(i), stays=60.0 * (i == 2), trains=True) for i in range(5)]
     done = run(jobs, room=4, timeout=0.1)
     bad = {i: r["reason"] for i, r in done.ended.items() if r["status"] != "ok"}
@@ -352,7 +352,7 @@ def test_where_a_training_hangs_the_one_it_is_for_is_found(fake, run, hasty):
     assert [len(r.experiments) for r in done.retries] == [4, 4, 2]
 
 
-def test_two_that_take_too_long_and_one_that_dies(fake, run, hasty):
+def test_two_timeouts_and_one_crash(fake, run, hasty):
     jobs = [
         fake.Job(str(i), stays=60.0 * (i in (1, 4)), kills=signal.SIGKILL * (i == 2), says=True)
         for i in range(6)
@@ -363,12 +363,12 @@ def test_two_that_take_too_long_and_one_that_dies(fake, run, hasty):
     }  # fmt: skip
 
 
-def test_without_a_limit_nothing_takes_too_long(fake, run, hasty):
+def test_without_a_timeout_nothing_times_out(fake, run, hasty):
     assert run([fake.Job("0", stays=0.3)]).ended["0"]["status"] == "ok"
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError("stderr is closed"), EOFError("also")])
-def test_what_the_coordinator_raises_is_no_worker_s_death(fake, run, error):
+def test_exceptions_in_the_coordinator_are_raised(fake, run, error):
     """As where the progress cannot be written any more: that ends the run, which tried again."""
 
     def handle(event):
@@ -391,7 +391,7 @@ def test_ctrl_c_leaves_no_worker_behind(fake, run):
     assert multiprocessing.active_children() == []
 
 
-def test_an_exit_code_is_told_as_it_is():
+def test_exit_codes_in_words():
     assert local._how_it_died(7) == "ended with exit code 7"
     assert local._how_it_died(None) == "ended with exit code None"
     assert local._how_it_died(-11) == "was killed by SIGSEGV"

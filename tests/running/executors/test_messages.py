@@ -72,12 +72,12 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
 }
 
 
-def test_every_message_is_tried() -> None:
+def test_every_message_has_an_example() -> None:
     assert MESSAGES.keys() == set(KINDS.values())
 
 
 @given(st.one_of(*MESSAGES.values()))
-def test_a_message_comes_back_as_it_was(message: Any) -> None:
+def test_messages_survive_serialisation(message: Any) -> None:
     text = json.dumps(pack(message), allow_nan=False)
     found = unpack(json.loads(text))
     assert type(found) is type(message)
@@ -114,7 +114,7 @@ PATHS = st.lists(st.sampled_from("abc é"), min_size=1, max_size=5).map("".join)
         trained_since=st.none() | SECONDS,
     )
 )
-def test_so_do_the_settings_of_a_worker(config: WorkerConfig) -> None:
+def test_worker_settings_survive_serialisation(config: WorkerConfig) -> None:
     text = json.dumps(to_plain(config), allow_nan=False)
     assert from_plain(WorkerConfig, json.loads(text)) == config
 

@@ -173,7 +173,7 @@ def check(ended, file, line, what):
     each(CASES, ("in training", "in evaluation", "an index", "in backward", "sys.exit")),
     indirect=["device"],
 )
-def test_it_is_the_networks_error(case, device, play):
+def test_exceptions_of_a_network_fail_its_experiments(case, device, play):
     line, what = CASES[case]
     ended, file, number = play(line, device)
     if case == "in backward":
@@ -195,7 +195,7 @@ def test_it_is_the_networks_error(case, device, play):
     ),
     indirect=["device"],
 )
-def test_whatever_the_cohort_size_and_while_it_is_measured(case, width, device, play):
+def test_exceptions_of_a_network_at_any_cohort_size(case, width, device, play):
     line, what = CASES[case]
     ended, file, _ = play(line, device, width)
     for (model, _), end in ended.items():
@@ -206,7 +206,7 @@ def test_whatever_the_cohort_size_and_while_it_is_measured(case, width, device, 
 
 
 @pytest.mark.parametrize("ignored", [True, False])
-def test_ctrl_c_is_a_persons_unless_it_is_ignored(ignored, play):
+def test_keyboard_interrupt_ends_the_run_unless_sigint_is_ignored(ignored, play):
     """As it is in a worker, where a KeyboardInterrupt is the network's own."""
     line = "if self.training: raise KeyboardInterrupt"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
@@ -220,7 +220,7 @@ def test_ctrl_c_is_a_persons_unless_it_is_ignored(ignored, play):
         signal.signal(signal.SIGINT, before)
 
 
-def test_where_no_code_of_the_users_raises_it_is_the_layer_and_the_build(play):
+def test_exceptions_in_torch_name_the_layer_and_build(play):
     source = MODEL.replace("Middle()", "nn.BatchNorm1d(12)")
     ended, file, _ = play("pass", source=source, overrides=["recipes.short.batch_size=1"])
     number = source.split("\n").index(next(t for t in source.split("\n") if "def build" in t)) + 1
@@ -232,7 +232,7 @@ def test_where_no_code_of_the_users_raises_it_is_the_layer_and_the_build(play):
             assert end["reason"].endswith(f"(built in {file}:{number}, in layer '3')")
 
 
-def test_a_network_that_cannot_be_built_again(play):
+def test_a_network_that_cannot_be_built_in_a_worker(play):
     """A constructor that raises in a worker's thread, though not where the run is planned."""
     line = "threading.current_thread() is threading.main_thread() or 1 / 0"
     source = MODEL.replace("import torch\n", "import threading\nimport torch\n", 1)

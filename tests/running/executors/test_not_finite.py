@@ -102,7 +102,7 @@ ENDS = {
 
 @pytest.mark.parametrize("width", [1, 4])
 @pytest.mark.parametrize("what", ENDS)
-def test_one_status_for_all(what, width, install, tmp_path):
+def test_non_finite_values_give_one_status_at_any_cohort_size(what, width, install, tmp_path):
     points = {"models": {"odd": "odd_x:Odd"}, "strategies": {"grasp": "odd_x:GraSP"}}
     install("lth-bench-odd", points, odd_x=MODULE)
     path = tmp_path / "nan.toml"

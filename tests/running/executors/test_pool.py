@@ -49,7 +49,7 @@ def play_out(pool, bench):
 
 @settings(max_examples=cases(40))
 @given(st.lists(st.integers(0, 4), max_size=8), st.randoms(use_true_random=False))
-def test_exactly_one_runs_at_a_time_and_each_gets_its_own_answers(lengths, draws):
+def test_one_experiment_runs_at_a_time_and_gets_its_own_results(lengths, draws):
     """Experiments of 0 to 4 fits, of which any that wait are answered in any order."""
     pool, running, got = Pool(), [], {}
 
@@ -77,7 +77,7 @@ def test_exactly_one_runs_at_a_time_and_each_gets_its_own_answers(lengths, draws
         assert sorted(bench.seen[0]) == [(name, 0) for name, n in enumerate(lengths) if n]
 
 
-def test_what_an_experiment_raises_is_raised_where_it_was_let_run():
+def test_exceptions_of_an_experiment_are_raised_to_the_caller():
     pool, ended = Pool(), []
 
     def fails(fits):
@@ -105,7 +105,7 @@ def test_what_an_experiment_raises_is_raised_where_it_was_let_run():
     assert bench.seen == [[0, 7]]
 
 
-def test_only_the_thread_of_the_hook_may_wait():
+def test_fit_from_another_thread_is_refused():
     pool, complaints = Pool(), []
 
     def elsewhere():
@@ -137,7 +137,7 @@ def everything_global():
     )
 
 
-def test_global_state_is_each_experiment_s_own_and_the_trainings_have_theirs():
+def test_experiments_and_trainings_have_separate_global_state():
     pool, before, seen = Pool(), everything_global(), {}
 
     def meddles(number):
@@ -174,7 +174,7 @@ def test_global_state_is_each_experiment_s_own_and_the_trainings_have_theirs():
     assert seen[1] != seen[2]
 
 
-def test_ctrl_c_waits_for_the_experiment_that_runs(monkeypatch):
+def test_ctrl_c_waits_for_the_running_experiment(monkeypatch):
     """A signal comes between two instructions of the thread that waits for the baton."""
     pool, story = Pool(), []
     acquire = pool._back.acquire
@@ -210,7 +210,7 @@ class Told:
         self.turns.append((name, left))
 
 
-def test_who_runs_and_for_how_long_is_told():
+def test_the_watchdog_is_told_who_runs():
     told = Told()
     pool = Pool(told, 60.0)
 
@@ -242,7 +242,7 @@ def test_who_runs_and_for_how_long_is_told():
     assert [left for name, left in told.turns if not name][:2] == [math.inf, 60.0]
 
 
-def test_time_is_counted_while_one_runs_or_is_trained_and_not_while_others_do():
+def test_an_experiment_s_time_excludes_that_of_others():
     pool, ended = Pool(limit=0.2), {}
 
     def run(name, thinks, trainings):
@@ -268,7 +268,7 @@ def test_time_is_counted_while_one_runs_or_is_trained_and_not_while_others_do():
     assert ended == {"trains": over, "thinks": over, "patient": "ok"}
 
 
-def test_two_hundred_experiments_leave_no_thread_behind():
+def test_two_hundred_experiments_leave_no_threads():
     pool, count = Pool(), threading.active_count()
 
     def experiment():
@@ -290,7 +290,7 @@ def keyed_fit(pool, number, key="somewhere", until=None):
     return one.outcome
 
 
-def test_who_has_waited_longest_is_served_first():
+def test_the_longest_waiting_fit_is_served_first():
     """One training at a time: all get on alike."""
     pool, order = Pool(), []
 
@@ -305,7 +305,7 @@ def test_who_has_waited_longest_is_served_first():
     assert order == [(name, i) for i in range(3) for name in "abc"]
 
 
-def test_level_lets_who_came_later_catch_up():
+def test_level_serves_experiments_with_fewest_fits_first():
     pool, order = Pool(), []
 
     def run(name):
@@ -323,7 +323,7 @@ def test_level_lets_who_came_later_catch_up():
     assert "".join(order) == "aa" + "bb" + "abab"
 
 
-def test_who_is_given_back_unwinds_and_the_others_go_on():
+def test_an_experiment_given_back_unwinds_and_the_others_continue():
     pool, story = Pool(), []
 
     def run(name):
@@ -352,7 +352,7 @@ def test_who_is_given_back_unwinds_and_the_others_go_on():
     assert [x for x in story if x[0] != "a"] == [(n, i) for i in range(3) for n in "bc"]
 
 
-def test_whose_trainings_nobody_could_find_or_share_stays():
+def test_experiments_with_unshareable_trainings_are_not_given_back():
     pool, ended = Pool(), []
 
     def run(name, keys, until=None):
@@ -371,7 +371,7 @@ def test_whose_trainings_nobody_could_find_or_share_stays():
     assert ended == ["no address", "search"]
 
 
-def test_a_strategy_that_catches_everything_is_given_back_all_the_same():
+def test_a_strategy_that_catches_every_exception_is_given_back():
     pool, tries = Pool(), []
 
     def stubborn():

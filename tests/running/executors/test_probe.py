@@ -52,7 +52,7 @@ def answers(
     del sys.modules["probed_by_tests"]
 
 
-def test_each_one_answers_for_itself(answers: Callable[[str], list[str]]) -> None:
+def test_every_gpu_is_probed(answers: Callable[[str], list[str]]) -> None:
     found = probe(answers("well,dies,it is full"))
     assert [p.device for p in found] == ["cuda:0", "cuda:1", "cuda:2"]
     assert [p.error for p in found] == [
@@ -61,12 +61,12 @@ def test_each_one_answers_for_itself(answers: Callable[[str], list[str]]) -> Non
     assert (found[0].uuid, found[0].free) == ("GPU-0", 9 * 10**9)
 
 
-def test_one_that_hangs_is_not_waited_for(answers: Callable[[str], list[str]]) -> None:
+def test_a_gpu_that_hangs_is_not_waited_for(answers: Callable[[str], list[str]]) -> None:
     found = probe(answers("hangs"), deadline=0.2)
     assert [p.error for p in found] == ["it did not answer within 0 s"]
 
 
-def test_of_all_gpus_those_that_work_are_taken(answers: Callable[[str], list[str]]) -> None:
+def test_only_working_gpus_are_used(answers: Callable[[str], list[str]]) -> None:
     names = tuple(answers("it is full,well,well"))
     left, found = usable(Devices(names))
     assert left.names == ("cuda:1", "cuda:2")
@@ -75,7 +75,7 @@ def test_of_all_gpus_those_that_work_are_taken(answers: Callable[[str], list[str
 
 
 @pytest.mark.parametrize(("what", "named"), [("it is full,well", True), ("it is full", False)])
-def test_one_that_was_named_must_work(
+def test_a_gpu_named_by_the_user_must_work(
     answers: Callable[[str], list[str]], what: str, named: bool
 ) -> None:
     with pytest.raises(UserError) as error:
@@ -85,7 +85,7 @@ def test_one_that_was_named_must_work(
     assert ("cuda:1 (NVIDIA X, 9.0 of 10.0 GB free)" in message) == named
 
 
-def test_a_cpu_is_not_asked() -> None:
+def test_a_cpu_is_not_probed() -> None:
     assert usable(Devices(("cpu",))) == (Devices(("cpu",)), [])
 
 
@@ -96,7 +96,7 @@ def told(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> Probed:
     return module.ask("cuda:1")
 
 
-def test_a_gpu_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_gpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 1 …")
 
@@ -104,7 +104,7 @@ def test_a_gpu_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there() -> None:
+def test_a_missing_gpu_is_an_error() -> None:
     """By a real process."""
     (found,) = probe(["cuda:0"])
     assert found.device == "cuda:0"

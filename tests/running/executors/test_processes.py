@@ -65,7 +65,7 @@ def variable(pipe, environment):
 
 
 @pytest.mark.parametrize("value", ["first", "second"])
-def test_a_worker_has_the_environment_of_its_start(monkeypatch, value):
+def test_a_worker_has_the_environment_at_its_start(monkeypatch, value):
     monkeypatch.setattr(processes, "IMPORTED", [])
     get_ready()
     monkeypatch.setenv("LTH_BENCH_TEST_VARIABLE", value)  # the server may have begun before
@@ -94,7 +94,7 @@ def test_a_coordinator_that_is_killed_leaves_no_process_behind(tmp_path):
 
 
 @ON_LINUX
-def test_where_its_socket_has_no_place_workers_are_spawned(tmp_path):
+def test_workers_are_spawned_if_the_fork_server_has_no_socket(tmp_path):
     """A socket's path has 107 characters at most."""
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
@@ -124,7 +124,7 @@ worker_process.worker_main(None, SimpleNamespace(checkpoint_every=60.0), None, d
 """
 
 
-def test_what_a_worker_prints_is_no_part_of_the_command_s_output():
+def test_output_of_a_worker_goes_to_stderr():
     done = subprocess.run(
         [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
     )

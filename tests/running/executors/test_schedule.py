@@ -31,7 +31,7 @@ def names(items):
     return [item.experiment.experiment_id for item in items]
 
 
-def test_dense_runs_open_their_groups_and_long_chains_come_first():
+def test_dense_runs_come_first_then_the_longest_experiments():
     items = [
         planned("short", fits=(50,)),
         planned("long", fits=(50, 50, 50)),
@@ -53,7 +53,7 @@ def test_dense_runs_open_their_groups_and_long_chains_come_first():
     assert len(schedule) == 0
 
 
-def test_a_chain_is_what_can_change_its_worker():
+def test_only_iterative_experiments_can_change_workers():
     task = task_of(planned("x").experiment)
     others = [planned("bird", fits=(70, 80), search="bird"), planned("one shot", fits=(90,))]
     schedule = Schedule([planned("ladder", fits=(60, 60, 60)), *others])
@@ -70,7 +70,7 @@ def test_a_chain_is_what_can_change_its_worker():
     assert schedule.chain(task).items == ()
 
 
-def test_what_shares_a_search_goes_to_one_worker():
+def test_experiments_that_share_a_search_go_to_one_worker():
     items = [planned("dense", fits=())]
     items += [planned(f"early {i}", fits=(25, 75), search="bird") for i in range(3)]
     items += [planned(f"snip {i}") for i in range(2)]
@@ -90,7 +90,7 @@ def test_an_idle_worker_stays_with_its_task():
     assert names(left) == ["conv 3", "conv 2", "conv 1", "mlp 3", "mlp 2", "mlp 1"]
 
 
-def test_a_dense_run_that_kills_its_worker_holds_nobody_up():
+def test_a_crashing_dense_run_does_not_block_its_group():
     schedule = Schedule([planned("dense", fits=()), planned("snip")])
     unit = schedule.take(5, 1, None, None)
     assert schedule.again(dataclasses.replace(unit, deaths=1)) == []
@@ -101,7 +101,7 @@ def test_a_dense_run_that_kills_its_worker_holds_nobody_up():
     assert names(schedule.take(5, 1, None, None).items) == ["snip"]
 
 
-def test_who_was_ended_for_another_s_sake_tries_again_uncharged():
+def test_experiments_ended_with_a_culprit_are_retried_without_charge():
     schedule = Schedule([planned(i) for i in range(4)])
     unit = schedule.take(4, 1, None, None)
     culprit, *others = unit.items
@@ -114,7 +114,7 @@ def test_who_was_ended_for_another_s_sake_tries_again_uncharged():
     assert len(schedule) == 0
 
 
-def test_where_the_dense_run_is_done_already_nothing_waits():
+def test_nothing_waits_for_a_finished_dense_run():
     """As in a run that goes on, or in a tuning, which reports no dense run."""
     schedule = Schedule([planned("snip"), planned("imp", fits=(90, 90)), planned("rigl", seed=1)])
     assert names(schedule.take(9, 1, None, None).items) == ["imp", "snip", "rigl"]
@@ -135,7 +135,7 @@ GRIDS = st.lists(
 
 @settings(max_examples=cases(200))
 @given(GRIDS, GRIDS, st.integers(0, 2**32))
-def test_everything_ends_once_whatever_happens(grid, more, seed):
+def test_every_experiment_ends_exactly_once(grid, more, seed):
     """Three workers, of which any ends an experiment, dies or asks at any time."""
     draws = random.Random(seed)
     draw = draws.randint
@@ -226,7 +226,7 @@ def check(unit, live, room, opened, again):
         assert group in opened or groups.count(group) == 1
 
 
-def test_a_task_stays_on_one_worker_while_there_is_another_for_the_others():
+def test_a_task_stays_on_one_worker_while_others_have_tasks():
     """Two workers with cohorts of eight: a cohort of four takes as long as a full one."""
     items = [planned(f"{t} {i}", task=t, fits=(9,)) for t in ("a", "b") for i in range(8)]
     schedule = Schedule(items)
@@ -245,7 +245,7 @@ def test_a_task_stays_on_one_worker_while_there_is_another_for_the_others():
     assert len(schedule.take(24, 2, mine, mine, places=7, busy={other}).items) == 3
 
 
-def test_a_task_that_is_the_only_one_left_is_shared():
+def test_the_last_task_is_shared():
     schedule = Schedule([planned(str(i), fits=(9,)) for i in range(8)])
     task = task_of(planned("x").experiment)
     schedule._open.add((task, 0))

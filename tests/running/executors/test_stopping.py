@@ -104,7 +104,7 @@ def kinds(heard):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
+def test_the_first_signal_waits_for_workers_to_save(stop, number):
     heard, seconds = stop(False, number)
     assert kinds(heard) == [ExperimentStarted, Note, float, Stopping, Note]
     assert heard[1].message == "ready, deaf: True"  # the terminal's Ctrl-C goes to the whole group
@@ -112,13 +112,13 @@ def test_the_first_signal_lets_workers_save_and_hears_them_out(stop, number):
     assert seconds < LONG
 
 
-def test_the_second_one_kills_at_once(stop):
+def test_the_second_signal_kills_workers_at_once(stop):
     heard, seconds = stop(True, signal.SIGINT, signal.SIGINT)
     assert kinds(heard) == [ExperimentStarted, Note, float, Stopping, float]
     assert seconds < LONG
 
 
-def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
+def test_workers_that_do_not_end_in_time_are_killed(stop, monkeypatch):
     monkeypatch.setattr(local, "GRACE", 0.3)
     monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, 0.3))
     heard, seconds = stop(True, signal.SIGTERM)
@@ -126,7 +126,7 @@ def test_who_does_not_end_in_time_is_killed(stop, monkeypatch):
     assert 0.3 <= seconds < LONG
 
 
-def test_a_launcher_s_copy_of_a_signal_is_no_second_one():
+def test_two_signals_at_once_count_as_one():
     with StopSignals() as stop:
         stop.look()
         os.kill(os.getpid(), signal.SIGINT)
@@ -161,7 +161,7 @@ print("still here")
 
 
 @pytest.mark.parametrize("how", ["handled", "by itself"])
-def test_a_worker_s_sigterm_saves_first_and_ends_it_where_nothing_is_trained(how):
+def test_sigterm_in_a_worker_saves_its_training_and_ends_it(how):
     command = [sys.executable, "-c", HANDLERS, how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "saved\n"), done.stderr

@@ -18,7 +18,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_turn_is_over_a_moment_after_its_time(clock):
+def test_a_turn_is_overdue_after_its_deadline_and_grace(clock):
     mine = RawValue(Watchdog)
     assert (mine.name, mine.overdue, mine.used) == ("", False, False)  # before anything runs
     mine.begin("abc", 5.0)

@@ -141,7 +141,7 @@ def make_run(tasks, tmp_path, monkeypatch):
     return make
 
 
-def test_side_by_side_is_one_after_the_other_and_order_does_not_matter(tasks, make_run):
+def test_side_by_side_equals_one_after_another_in_any_order(tasks, make_run):
     experiments = tasks[1]
     alone = make_run("alone", side_by_side=False).play(experiments)
     together = make_run("together").play(experiments)
@@ -164,7 +164,7 @@ def test_side_by_side_is_one_after_the_other_and_order_does_not_matter(tasks, ma
     assert max(Counter(key for _, key in payers).values()) == 1
 
 
-def test_searches_that_wait_together_are_trained_once(tasks, make_run):
+def test_equal_searches_are_trained_once(tasks, make_run):
     birds = [e for e in tasks[1] if e.label == "early_bird" and e.seed == 0]
     made = make_run("birds").play(birds)
     assert len(birds) == 2
@@ -174,7 +174,7 @@ def test_searches_that_wait_together_are_trained_once(tasks, make_run):
     assert sum(n for (start, _), n in made.trained.items() if start == 0) == 1
 
 
-def test_one_task_after_the_other_frees_the_first(tasks, make_run):
+def test_a_new_task_frees_the_one_before(tasks, make_run):
     _, first, second = tasks
     made = make_run("both").play(first[:3])
     assert made.worker.room == COMPANY * COHORT_SIZE
@@ -189,7 +189,7 @@ def test_one_task_after_the_other_frees_the_first(tasks, make_run):
     assert made.trained.total() == trained
 
 
-def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
+def test_results_at_another_cohort_size_are_reused_unless_exact(tasks, make_run):
     snip = [e for e in tasks[1] if e.label == "snip"][:1]
     wide = make_run("kept").play(snip)
     assert wide.trained.total() == 1
@@ -205,7 +205,7 @@ def test_another_width_serves_unless_it_is_to_be_exact(tasks, make_run):
     assert make_run("kept", cohort_size=2, exact=True).play(snip).trained.total() == 0
 
 
-def test_room_is_for_one_at_cohort_size_one(tasks, make_run):
+def test_at_cohort_size_one_there_is_room_for_one(tasks, make_run):
     made = make_run("narrow", cohort_size=1)
     assert made.worker.cohort_size == 1
     assert made.worker.room == 1
@@ -214,7 +214,7 @@ def test_room_is_for_one_at_cohort_size_one(tasks, make_run):
     assert made.worker.room == 0
 
 
-def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_run):
+def test_an_experiment_given_back_resumes_in_another_worker(tasks, make_run):
     """Three ladders, a training of each in turn; two of them end in another worker."""
     ladders = [e for e in tasks[1] if e.label in ("imp", "late_rewind")][:3]
     alone = make_run("alone", side_by_side=False, cohort_size=1).play(ladders)
@@ -245,7 +245,7 @@ def test_what_is_given_back_goes_on_elsewhere_and_pays_for_itself(tasks, make_ru
     assert spent == sum((end - start) * n for (start, end), n in trained.items()) == alone.spent
 
 
-def test_what_only_one_wants_fails_alone(tasks, make_run, monkeypatch):
+def test_sys_exit_in_a_hook_fails_only_its_experiment(tasks, make_run, monkeypatch):
     """A hook that calls sys.exit() is an experiment's failure, and no worker's end."""
     from lth_strategies.snip import SNIP
 
