@@ -8,29 +8,21 @@ import pytest
 
 from lth_bench.analysis import gains
 from lth_bench.analysis.measures import measure
-from lth_bench.analysis.samples import Sample
 
 
 @pytest.fixture
-def bought(monkeypatch):
+def bought(monkeypatch, sample):
     """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
 
     def make(cells, lost=()):
         found = [
-            Sample(
+            sample(
+                label,
+                density,
+                values,
                 suite="small",
-                model="mlp",
-                dataset="digits",
-                recipe="short",
-                target_density=density,
-                strategy="imp",
-                label=label,
-                control="none",
-                source="",
-                values=values,
-                lost=frozenset(s for where, s in lost if where == (label, density)),
-                skipped=frozenset(),
-                missing=frozenset(),
+                task=("mlp", "digits", "short"),
+                lost=[seed for where, seed in lost if where == (label, density)],
             )
             for (label, density), values in cells.items()
         ]
@@ -103,27 +95,9 @@ def test_seeds_that_the_search_used_are_left_out(bought):
     assert bought({cell: {1000: 0.5} for cell in cells}) is None
 
 
-def sample(label, values, lost=()):
-    return Sample(
-        suite="small",
-        model="mlp",
-        dataset="digits",
-        recipe="short",
-        target_density=0.1,
-        strategy="imp",
-        label=label,
-        control="none",
-        source="",
-        values=values,
-        lost=frozenset(lost),
-        skipped=frozenset(),
-        missing=frozenset(),
-    )
-
-
-def test_at_a_density_a_lower_loss_is_a_gain():
-    own = sample("imp", {0: 0.50, 1: 0.60, 2: 0.70, 9: 0.0})
-    tuned = sample("imp-tuned", {0: 0.40, 1: 0.51, 2: 0.59, 9: 9.0})
+def test_at_a_density_a_lower_loss_is_a_gain(sample):
+    own = sample("imp", 0.1, {0: 0.50, 1: 0.60, 2: 0.70, 9: 0.0})
+    tuned = sample("imp-tuned", 0.1, {0: 0.40, 1: 0.51, 2: 0.59, 9: 9.0})
     gain = gains.gain_at_density(
         "t", "imp-tuned", own, tuned, seen=[9], steps=40, measure=measure("test_loss")
     )
@@ -135,11 +109,11 @@ def test_at_a_density_a_lower_loss_is_a_gain():
     assert same.verdict["verdict"] == "worse"
 
 
-def test_at_a_density_lost_seeds_fail_and_no_seeds_give_no_verdict():
-    own, tuned = sample("imp", {0: 0.5, 1: 0.6}), sample("imp-tuned", {0: 0.5}, lost=[1])
+def test_at_a_density_lost_seeds_fail_and_no_seeds_give_no_verdict(sample):
+    own, tuned = sample("imp", 0.1, {0: 0.5, 1: 0.6}), sample("imp-tuned", 0.1, {0: 0.5}, lost=[1])
     gain = gains.gain_at_density("t", "imp-tuned", own, tuned, seen=[], steps=None)
     assert (gain.verdict["verdict"], gain.verdict["lost"]) == ("failed", 1)
     empty = gains.gain_at_density(
-        "t", "imp-tuned", own, sample("imp-tuned", {}), seen=[], steps=None
+        "t", "imp-tuned", own, sample("imp-tuned", 0.1, {}), seen=[], steps=None
     )
     assert (empty.verdict, empty.tuned, empty.difference, empty.pairs) == (None, None, None, 0)

@@ -11,9 +11,9 @@ import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.system.devices import cpu_name, installed_versions
 from lth_bench.system.gpus import VISIBLE
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def describe(devices: Sequence[str], probed: Sequence[Probed] = ()) -> dict[str,
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": installed_versions(PACKAGES),
         "torch": torch.__version__,
         "cuda": torch.version.cuda if cuda else None,
         "device": device_name(devices),
@@ -64,7 +64,7 @@ def describe(devices: Sequence[str], probed: Sequence[Probed] = ()) -> dict[str,
         "gpus": [one.as_dict() for one in probed],
         "visible": os.environ.get(VISIBLE) if cuda else None,
         "host": socket.gethostname(),
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "threads": 1,
         "git": _git(),
@@ -77,24 +77,6 @@ def device_name(devices: Sequence[str]) -> str:
 
     cuda = [d for d in devices if d.startswith("cuda")]
     return torch.cuda.get_device_name(cuda[0]) if cuda else "cpu"
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _git() -> str | None:

@@ -1,48 +1,16 @@
-"""Samples and claims made by hand."""
+"""Claims made by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lth_bench.analysis.claims.evidence import cells_of
-from lth_bench.analysis.samples import Sample
 from lth_bench.suite.spec import Claim, Side
 
 TASK = ("net", "data", "short")
-
-
-@pytest.fixture
-def sample() -> Callable[..., Sample]:
-    """`sample("imp/reinit", 0.2, {0: 0.9}, lost=[1])`."""
-
-    def make(name: str, density: float, values: Mapping[int, float], **seeds: Any) -> Sample:
-        label, _, control = name.partition("/")
-        lost, skipped, missing = (
-            frozenset(seeds.pop(key, ())) for key in ("lost", "skipped", "missing")
-        )
-        source = seeds.pop("source", "/".join(TASK))
-        model, dataset, recipe = seeds.pop("task", TASK)
-        assert not seeds
-        return Sample(
-            suite="mine",
-            model=model,
-            dataset=dataset,
-            recipe=recipe,
-            target_density=density,
-            strategy=label,
-            label=label,
-            control=control or "none",
-            source=source,
-            values=values,
-            lost=lost,
-            skipped=skipped,
-            missing=missing,
-        )
-
-    return make
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from lth_bench.analysis.compare.gate import gate_failures
 from lth_bench.analysis.compare.lines import Options, across, compare
 from lth_bench.analysis.compare.pairs import groups
 from lth_bench.analysis.measures import measure
-from lth_bench.analysis.samples import Sample
 
 ACCURACY = Options(measure("test_accuracy"))
 STOP = Options(measure("early_stop_step"))
@@ -99,17 +98,12 @@ def test_a_bootstrap_interval_leaves_the_verdict_unchanged(sample):
 values = st.dictionaries(st.integers(0, 6), st.floats(0, 1), min_size=1)
 
 
-@given(values, values)
-def test_exchanging_a_and_b_turns_the_verdict_round(a, b):
-    def made(of):
-        place = {"suite": "s", "model": "m", "dataset": "d", "recipe": "r", "source": "m/d/r"}
-        cell = {"target_density": 0.5, "strategy": "x", "label": "x", "control": "none"}
-        owed = dict.fromkeys(("lost", "skipped", "missing"), frozenset())
-        return [Sample(**place, **cell, **owed, values=of)]
-
+@given(a=values, b=values)
+def test_exchanging_a_and_b_turns_the_verdict_round(sample, a, b):
     if not a.keys() & b.keys():
         return
-    (one,), (other,) = lines(made(a), made(b)), lines(made(b), made(a))
+    first, second = [sample("x", 0.5, a)], [sample("x", 0.5, b)]
+    (one,), (other,) = lines(first, second), lines(second, first)
     assert one.interval is not None and other.interval is not None
     assert one.interval.mean == pytest.approx(-other.interval.mean)
     assert one.verdict.p == other.verdict.p

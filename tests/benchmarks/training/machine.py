@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+
+from lth_bench.system.devices import cores, cpu_name, installed_versions
 
 PACKAGES = ("torch", "torchvision", "pillow", "numpy")
 
@@ -15,12 +16,12 @@ PACKAGES = ("torch", "torchvision", "pillow", "numpy")
 def machine(device: str) -> dict[str, Any]:
     """As JSON."""
     facts: dict[str, Any] = {
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": cores(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": installed_versions(PACKAGES),
         "load_average": [round(x, 2) for x in os.getloadavg()],
     }
     if device != "cpu":
@@ -49,24 +50,3 @@ def flags() -> dict[str, Any]:
             if name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG")
         },
     }
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [x.partition(":")[2].strip() for x in file if x.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from lth_bench.system.devices import cores
 from training import tasks
 from training.crew import Crew
 from training.floors import products
-from training.machine import cores
 from training.nets import MNIST, NETS, Net, net_on
 from training.paper import paper_floor
 
