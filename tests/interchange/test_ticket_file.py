@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import lth_bench
 from lth_bench import UserError
+from lth_bench.data.info import InputShape, output_shape
 
 
 def export(home: Any, identity: str, file: Path, *options: str, code: int = 0) -> Any:
@@ -134,3 +135,28 @@ def test_other_files_are_refused(home: Any, ticket_id: Any, tmp_path: Path) -> N
     save_file(load_file(file), file, {"lth_bench": json.dumps(recipe)})
     with pytest.raises(UserError, match="its recipe lacks or garbles 'classes'"):
         lth_bench.load_network(file)
+
+
+@pytest.mark.parametrize("model", ["mlp", "transformer"])
+@pytest.mark.parametrize("moment", ["final", "start"])
+def test_features_and_tokens_come_back(
+    anywhere: Any, ticket_of_model: Any, tmp_path: Path, model: str, moment: str
+) -> None:
+    """The network is built again from the file's recipe alone."""
+    file, masks = tmp_path / "t.safetensors", tmp_path / "m.safetensors"
+    identity = ticket_of_model(model, "snip")
+    export(anywhere, identity, file, "--values", moment)
+    export(anywhere, identity, masks, "--form", "masks")
+    ticket = lth_bench.load_ticket(anywhere.results, identity)
+    shape = InputShape.of(ticket.input_shape)
+    assert (shape.kind, shape.targets) == (
+        ("features", "values") if model == "mlp" else ("tokens", "tokens")
+    )
+    x: torch.Tensor = torch.randn(4, *shape, dtype=torch.float64)
+    if model == "transformer":
+        x = torch.randint(0, shape.vocabulary, (4, *shape))
+    found = lth_bench.load_network(file)(x)
+    torch.testing.assert_close(found, ticket.module(ticket.masked(moment))(x))
+    assert found.shape == (4, *output_shape(shape, ticket.classes, shape.targets))
+    assert lth_bench.mask_from(load_file(masks)) == ticket.mask
+    assert ticket.mask.count == round(0.3 * ticket.mask.total)

@@ -61,5 +61,5 @@ def test_accuracies(pairs: list[tuple[int, int]]) -> None:
     with warnings.catch_warnings():  # of classes that are found and do not occur
         warnings.simplefilter("ignore")
         theirs = sklearn.balanced_accuracy_score(targets, found)
-    assert balanced_accuracy(found, targets, 5) == pytest.approx(theirs, abs=EXACT)
+    assert balanced_accuracy(found, targets) == pytest.approx(theirs, abs=EXACT)
     assert accuracy(found, targets) == pytest.approx(sklearn.accuracy_score(targets, found))

@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lth_bench.data.info import DatasetInfo
 from lth_bench.errors import UserError
@@ -15,6 +17,7 @@ from lth_bench.objectives.binary import BinaryCrossEntropy
 from lth_bench.objectives.cross_entropy import FocalLoss, WeightedCrossEntropy
 from lth_bench.objectives.next_token import NextToken
 from lth_bench.objectives.squared_error import SquaredError
+from lth_bench.training.engine.loss import judge
 
 CLASSES = DatasetInfo((1, 2, 2), 3, 8, 2)
 VALUES = DatasetInfo((4,), 2, 8, 2, inputs="features", targets="values")
@@ -42,7 +45,8 @@ def test_weights_are_those_of_the_training_split() -> None:
     assert torch.allclose(bound.losses(x, y), wanted)
     # classes count alike, so one that is never found costs a third
     found = torch.eye(3)[torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])]
-    assert bound.measure(found, y) == pytest.approx({"balanced_accuracy": 2 / 3, "accuracy": 7 / 8})
+    measured = bound.measure(bound.evidence(found, y), y)
+    assert measured == pytest.approx({"balanced_accuracy": 2 / 3, "accuracy": 7 / 8})
 
 
 def test_a_class_without_training_examples_has_weight_one() -> None:
@@ -128,3 +132,56 @@ def test_an_objective_for_other_targets(objective, info: DatasetInfo, said: str)
     with pytest.raises(UserError, match=said):
         require_fit("mine", objective, info, "data")
     require_fit("mine", CrossEntropy(), CLASSES, "data")
+
+
+LABELS = DatasetInfo((4,), 3, 8, 2, inputs="features", targets="labels")
+BUILT_IN = {
+    "cross_entropy": (CrossEntropy(), CLASSES),
+    "weighted": (WeightedCrossEntropy(), CLASSES),
+    "focal": (FocalLoss(), CLASSES),
+    "binary": (BinaryCrossEntropy(), LABELS),
+    "squared_error": (SquaredError(), VALUES),
+    "next_token": (NextToken(), TEXT),
+}
+
+
+def split(info: DatasetInfo, n: int, draws: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Outputs, of which some are equal, and targets."""
+    outputs = torch.randint(-3, 4, (n, *info.output_shape), generator=draws).double()
+    match info.targets:
+        case "class":
+            targets = torch.randint(0, info.classes, (n,), generator=draws)
+        case "labels":
+            targets = torch.randint(0, 2, (n, info.classes), generator=draws, dtype=torch.uint8)
+        case "values":
+            targets = torch.randn(n, info.classes, generator=draws)
+        case "tokens":
+            targets = torch.randint(0, info.classes, (n, *info.input_shape), generator=draws)
+    return outputs, targets
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@given(n=st.integers(2, 40), seed=st.integers(0, 2**31))
+def test_neither_order_nor_batches_matter(name: str, n: int, seed: int) -> None:
+    objective, info = BUILT_IN[name]
+    draws = torch.Generator().manual_seed(seed)
+    outputs, targets = split(info, n, draws)
+    objective = objective.bound(targets, info)
+    whole = judge(objective, [(outputs, targets)])
+    order = torch.randperm(n, generator=draws)
+    cut = int(torch.randint(1, n, (), generator=draws))
+    batches = list(zip(outputs[order].split(cut), targets[order].split(cut), strict=True))
+    again = judge(objective, batches)
+    assert again.loss == pytest.approx(whole.loss, rel=1e-9)
+    assert again.metrics == pytest.approx(whole.metrics, rel=1e-9, abs=1e-12)
+    assert list(whole.metrics) == [metric.name for metric in objective.metrics]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_what_is_kept_of_a_split_is_no_larger_than_its_targets(name: str) -> None:
+    """But for cross-entropy's logits: where it is judged by accuracy alone, the engine counts."""
+    objective, info = BUILT_IN[name]
+    outputs, targets = split(info, 8, torch.Generator())
+    kept = objective.bound(targets, info).evidence(outputs, targets)
+    assert len(kept) == 8
+    assert kept.numel() <= targets.numel() or name == "cross_entropy"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import lth_bench
-from lth_bench import UserError
+from lth_bench import Mask, UserError
+from lth_bench.objectives import CrossEntropy
+from lth_bench.objectives.squared_error import SquaredError
 
 
 def examples(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,6 +100,23 @@ REFUSED = [
         {"strategy": "snip", "data": examples(20)},
         "from 1 to 20, the examples in the training split, but got 128",
     ),
+    (
+        {"strategy": "snip", "data": (torch.randn(20, 1, 6, 6), torch.randn(20, 3))},
+        r"but they are float32 \[10, 3\]; pass loss=an objective, or a function",
+    ),
+    (
+        {"strategy": "snip", "data": examples(20), "loss": lambda out, y: out[:, :2]},
+        r"loss must return a scalar, or one number an example, but got \[10, 2\]",
+    ),
+    (
+        {"strategy": "snip", "data": examples(20), "loss": lambda out, y: out.sum().detach()},
+        "loss must keep the gradient",
+    ),
+    (
+        {"strategy": "snip", "data": examples(20), "loss": lambda out, y: out @ y},
+        r"'snip': loss raised RuntimeError: .* \(test_setup.py:\d+\)",
+    ),
+    ({"loss": "mse"}, "loss must be an objective, or a function .*, but got 'mse'"),
     ({"strategy": "snip", "data": [1, 2]}, "data must be a pair of tensors .*but got a list"),
     ({"exclude": "head"}, "exclude: no layer is called 'head'; choose from: 0, 4, 6"),
     ({"exclude": "*"}, "Sequential has nothing to prune: after exclude"),
@@ -104,6 +127,8 @@ REFUSED = [
 def test_bad_arguments_are_named(make_loop: Any, options: Any, message: str) -> None:
     loop = make_loop()
     options = {"strategy": "random", "density": 0.3, **options}
+    if "loss" in options or "float32" in message:
+        options["params"] = {"batch_size": 10} if options["strategy"] == "snip" else {}
     with pytest.raises(UserError, match=message):
         lth_bench.sparsify(loop.net, loop.optimizer, **options)
 
@@ -123,3 +148,46 @@ def test_what_is_no_model_or_optimizer_is_named(make_loop: Any) -> None:
     lbfgs = torch.optim.LBFGS(loop.net.parameters())
     with pytest.raises(UserError, match="LBFGS computes several"):
         lth_bench.sparsify(loop.net, lbfgs, "rigl", steps=10)
+
+
+def test_a_loss_of_one_s_own_is_what_weights_are_scored_by(make_loop: Any) -> None:
+    """As a scalar, by example and as an objective; and another loss has another mask."""
+    x, y = examples()
+    values = torch.randn(len(x), 3, generator=torch.Generator().manual_seed(3))
+
+    def mask(targets: torch.Tensor, loss: Any) -> Mask:
+        loop = make_loop()
+        return lth_bench.sparsify(
+            loop.net, loop.optimizer, "snip", 0.3, data=(x, targets), loss=loss,
+            params={"batch_size": 32},
+        ).mask  # fmt: skip
+
+    by_scalar = mask(values, F.mse_loss)
+    raw = SquaredError(mean=(0.0,), deviation=(1.0,))
+    assert by_scalar == mask(values, raw)
+    assert by_scalar == mask(values, lambda out, t: (out - t).square().mean(1))
+    assert mask(y, None) == mask(y, F.cross_entropy) == mask(y, CrossEntropy())
+    assert mask(y, None) != mask(y, lambda out, t: F.cross_entropy(-out, (t + 1) % 3))
+
+
+@pytest.fixture
+def one_process(tmp_path: Path) -> Iterator[None]:
+    """A group of this process alone."""
+    store = f"file://{tmp_path / 'store'}"
+    dist.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_available(), reason="torch is built without torch.distributed")
+@pytest.mark.usefixtures("one_process")
+def test_sharded_weights_are_refused_by_name() -> None:
+    """FSDP2 makes a DTensor of every parameter; a mask would be of a shard."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    fully_shard(net, mesh=init_device_mesh("cpu", (1,)))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(UserError, match=r"layer '0' has a weight of type DTensor: sharded"):
+        lth_bench.sparsify(net, optimizer, "random", 0.5)

@@ -89,12 +89,12 @@ class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
 
 
 class Outputs(Dispatched):
-    """Counts operations, and records the size of the largest tensor that one returns."""
+    """Counts operations, and records the size of the largest tensor that one computes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's stub
         self.elements = 0
-        """Elements of the largest tensor."""
+        """Elements of the largest tensor; views, such as a transposed weight, take no memory."""
         self.operations = 0
         """Number of operations, views included."""
 
@@ -108,7 +108,8 @@ class Outputs(Dispatched):
         out = func(*args, **(kwargs or {}))
         made = out if isinstance(out, tuple | list) else (out,)
         sizes = [t.numel() for t in made if isinstance(t, Tensor)]
-        self.elements = max([self.elements, *sizes])
+        if not func.is_view:
+            self.elements = max([self.elements, *sizes])
         self.operations += 1
         return out
 

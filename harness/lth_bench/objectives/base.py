@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -55,15 +54,23 @@ class Objective(ABC):
         """Every metric by its name, from a whole split.
 
         Args:
-            evidence: what `evidence` gave for all examples, [N, …].
-            targets: of all examples, [N, …].
+            evidence: what `evidence` gave for all examples, [N, …], on the CPU.
+            targets: of all examples, [N, …], on the CPU.
         """
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """What `measure` needs of some examples' outputs: by default the outputs themselves.
 
-        Where metrics are functions of less, such as each example's loss, give that: outputs of a
-        whole split may not fit into memory.
+        Where metrics are functions of less, such as each example's loss or its found class, give
+        that: outputs of a whole split may not fit into memory. What is given stays on the device
+        until the split's last batch, and is copied from there once.
+
+        Args:
+            outputs: of one batch, [N, …].
+            targets: of the same examples, [N, …].
+
+        Returns:
+            A tensor whose first dimension is N.
         """
         return outputs
 
@@ -73,6 +80,19 @@ class Objective(ABC):
         By default it takes nothing. Of validation and test targets it never learns.
         """
         return self
+
+    def constant(self, numbers: tuple[float, ...], like: Tensor) -> Tensor:
+        """These numbers as a tensor [len(numbers)] of `like`'s type and device; not to be written
+        to.
+
+        It is made once and lives as long as the objective: a step that is captured as a CUDA graph
+        may not copy from the host, and its replays read the same memory.
+        """
+        made: dict[object, Tensor] = self.__dict__.setdefault("_constants", {})
+        key = numbers, like.dtype, like.device
+        if key not in made:
+            made[key] = torch.tensor(numbers, dtype=like.dtype, device=like.device)
+        return made[key]
 
     @property
     def primary(self) -> Metric:
@@ -90,14 +110,6 @@ def require_fit(name: str, objective: Objective, info: DatasetInfo, dataset: str
         f"{TARGETS_IN_WORDS[info.targets]}; leave objective out for the dataset's own, "
         f"{info.objective!r}, or choose another dataset"
     )
-
-
-@lru_cache(maxsize=64)
-def constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A tensor of these numbers, the same one every time, so that a step copies nothing to a GPU:
-    a captured one may not. Not to be written to.
-    """
-    return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 TARGETS_IN_WORDS: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
-from lth_bench.objectives.base import Metric, Objective, constant
+from lth_bench.objectives.base import Metric, Objective
 from lth_bench.objectives.measures import accuracy, balanced_accuracy
 from lth_bench.params import Range
 
@@ -74,13 +74,17 @@ class WeightedCrossEntropy(Objective):
         """Of logits [N, classes] and classes int64 [N]: [N]."""
         return self._weights(outputs)[targets] * F.cross_entropy(outputs, targets, reduction="none")
 
+    def evidence(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The class found for each example, int64 [N]; of equal logits the first."""
+        return outputs.argmax(1)
+
     def measure(self, evidence: Tensor, targets: Tensor) -> Mapping[str, float]:
-        """From logits [N, classes]."""
+        """From found classes [N]."""
         return _of_classes(evidence, targets)
 
     def _weights(self, outputs: Tensor) -> Tensor:
         assert self.weights, "bound() gives the weights"
-        return constant(self.weights, outputs.dtype, outputs.device)
+        return self.constant(self.weights, outputs)
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,12 @@ class FocalLoss(Objective):
         missing = (-torch.expm1(-surprise)).clamp_min(torch.finfo(outputs.dtype).tiny)
         return missing**self.gamma * surprise
 
+    def evidence(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The class found for each example, int64 [N]; of equal logits the first."""
+        return outputs.argmax(1)
+
     def measure(self, evidence: Tensor, targets: Tensor) -> Mapping[str, float]:
-        """From logits [N, classes]."""
+        """From found classes [N]."""
         return _of_classes(evidence, targets)
 
 
@@ -113,9 +121,8 @@ def balanced_weights(classes: Tensor, count: int) -> tuple[float, ...]:
     return tuple(len(classes) / (count * n) if n else 1.0 for n in there)
 
 
-def _of_classes(logits: Tensor, targets: Tensor) -> Mapping[str, float]:
-    found = logits.argmax(1)
+def _of_classes(found: Tensor, targets: Tensor) -> Mapping[str, float]:
     return {
-        "balanced_accuracy": balanced_accuracy(found, targets, logits.shape[1]),
+        "balanced_accuracy": balanced_accuracy(found, targets),
         "accuracy": accuracy(found, targets),
     }

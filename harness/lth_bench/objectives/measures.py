@@ -1,7 +1,7 @@
 """Metrics of whole splits as pure functions, in float64, equal to scikit-learn's.
 
-They are here and not imported from there, since they are computed at every evaluation, on the
-device where the outputs are, and importing scikit-learn takes two seconds.
+They are here and not imported from there, since they are computed at every evaluation, and
+importing scikit-learn takes two seconds.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ def accuracy(found: Tensor, targets: Tensor) -> float:
     return int((found == targets).sum()) / len(targets)
 
 
-def balanced_accuracy(found: Tensor, targets: Tensor, classes: int) -> float:
+def balanced_accuracy(found: Tensor, targets: Tensor) -> float:
     """Mean recall of the classes that occur in `targets` (sklearn's `balanced_accuracy_score`)."""
-    there = torch.bincount(targets, minlength=classes).double()
-    right = torch.bincount(targets[found == targets], minlength=classes).double()
+    there = torch.bincount(targets).double()
+    right = torch.bincount(targets[found == targets], minlength=len(there)).double()
     occurs = there > 0
     return float((right[occurs] / there[occurs]).mean())
 
@@ -47,7 +47,7 @@ def _average_precision(scores: Tensor, labels: Tensor) -> Tensor:
     place = torch.arange(1, len(scores) + 1, device=scores.device, dtype=torch.float64)
     hits, place = hits[last], place[last]
     if every == 0:
-        return every  # 0, on the device
+        return every
     gained = torch.diff(hits, prepend=hits.new_zeros(1)) / every
     return (gained * hits / place).sum()
 

@@ -42,7 +42,7 @@ class NextToken(Objective):
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Each example's loss, float64 [N]: all have the same number of places."""
-        return self.losses(outputs.double(), targets)
+        return self.losses(outputs, targets).double()
 
     def measure(self, evidence: Tensor, targets: Tensor) -> Mapping[str, float]:
         """From losses [N]."""

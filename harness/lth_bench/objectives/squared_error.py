@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo, Targets
 from lth_bench.errors import UserError
-from lth_bench.objectives.base import Metric, Objective, constant
+from lth_bench.objectives.base import Metric, Objective
 from lth_bench.objectives.measures import r2, rmse
 from lth_bench.params import Range
 
@@ -76,7 +76,7 @@ class SquaredError(Objective):
 
     def _mean(self, like: Tensor) -> Tensor:
         assert self.mean, "bound() gives the mean"
-        return constant(self.mean, like.dtype, like.device)
+        return self.constant(self.mean, like)
 
     def _deviation(self, like: Tensor) -> Tensor:
-        return constant(self.deviation, like.dtype, like.device)
+        return self.constant(self.deviation, like)

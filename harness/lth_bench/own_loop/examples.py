@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from lth_bench.own_loop.loss import kind_of
 from lth_bench.own_loop.refusal import Missing
 
 WHAT = (
-    "a pair of tensors (inputs, labels), a map-style Dataset of such pairs, or a DataLoader of one"
+    "a pair of tensors (inputs, targets), a map-style Dataset of such pairs, or a DataLoader of one"
 )
 
 
 class LoopData:
-    """Inputs as the model takes them, and labels: nothing is normalised here."""
+    """Inputs as the model takes them, and targets: nothing is normalised here."""
 
     def __init__(self, data: object, device: torch.device) -> None:
         """`data` is what the user gave: None, or one of `WHAT`."""
@@ -40,12 +42,20 @@ class LoopData:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example's input."""
-        return tuple(self.train.x[torch.tensor([0])].shape[1:])
+        return tuple(self.train.x[torch.tensor([0], device=self._device)].shape[1:])
 
     @property
     def classes(self) -> int:
-        """One more than the largest label."""
-        return int(self.train.y.cpu().max()) + 1
+        """Classes, tokens or labels: as many as the largest target tells; components of values."""
+        targets = self.train.y.cpu()
+        kind = kind_of(targets)
+        return int(targets.max()) + 1 if kind in ("class", "tokens") else targets.shape[-1]
+
+    @property
+    def info(self) -> Any:
+        """What the targets are, under the name that a dataset's info has for it."""
+        first = self.train.y[torch.tensor([0], device=self._device)]
+        return SimpleNamespace(targets=kind_of(first))
 
     def normalise(self, x: Tensor) -> Tensor:
         """The same: a loop of one's own has prepared its inputs."""

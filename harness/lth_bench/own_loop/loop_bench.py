@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer, Mask
+from lth_bench.objectives import Objective
 from lth_bench.own_loop.examples import LoopData
+from lth_bench.own_loop.loss import LoopLoss, Loss
 from lth_bench.own_loop.refusal import LoopTraining, Missing, Trains
 from lth_bench.structure import UnitGroup, unit_groups
 from lth_bench.ticket import DenseRun
@@ -33,6 +35,10 @@ class LoopNetwork:
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         self.module, self.dtype = module, dtype
+
+    def as_input(self, x: Tensor) -> Tensor:
+        """Inputs in the model's precision; tokens stay integers."""
+        return x.to(self.dtype) if x.is_floating_point() else x
 
     def twin(self, values: Mapping[str, Tensor]) -> nn.Module:
         """A module of its own with these values, in the mode that it is in."""
@@ -56,11 +62,13 @@ class LoopBench:
         *,
         steps: int | None,
         optimizer: torch.optim.Optimizer,
+        loss: Objective | Loss | None = None,
     ) -> None:
         first = model.get_parameter(layers[0].key)
         self.device = first.device
         self.layers, self._steps, self._optimizer = layers, steps, optimizer
         self.data = LoopData(data, self.device)
+        self.objective = LoopLoss(loss)
         self.network = LoopNetwork(model, first.dtype)
         values = {k: v.detach().clone() for k, v in tensors_of(model).items()}
         self._initial = State(values, 0, layers)

@@ -13,7 +13,9 @@ from torch import nn
 from lth_bench.errors import UserError, suggest
 from lth_bench.masks import Layer
 from lth_bench.models.prunable import layers_by_name
+from lth_bench.objectives import Objective
 from lth_bench.own_loop.loop_bench import LoopBench
+from lth_bench.own_loop.loss import Loss
 from lth_bench.own_loop.refusal import KINDS
 from lth_bench.own_loop.selection import select
 from lth_bench.own_loop.sparsifier import Sparsifier
@@ -30,6 +32,7 @@ def sparsify(
     steps: int | None = None,
     params: Mapping[str, Any] | None = None,
     data: object = None,
+    loss: Objective | Loss | None = None,
     seed: int = 0,
     exclude: str | Sequence[str] = (),
     plugins: str | Path | Sequence[str | Path] = (),
@@ -46,9 +49,12 @@ def sparsify(
     fraction of the weights of all convolutions and linear layers, in (0, 1), without those whose
     names match a pattern of `exclude` (`"lm_head"`, `"*.norm*"`). `steps` is the number of
     `optimizer.step()` calls of the whole training, which strategies that rewire need. `data`, which
-    strategies that score examples need (snip), is a pair of tensors (inputs, labels), a map-style
-    Dataset of such pairs, or a DataLoader of one. `seed` decides what the strategy draws. `plugins`
-    are one-file plugins.
+    strategies that score examples need (snip), is a pair of tensors (inputs, targets), a map-style
+    Dataset of such pairs, or a DataLoader of one; inputs are floats or tokens as the model takes
+    them. `loss` is what they score by: a function of outputs [N, …] and targets [N, …] that returns
+    a batch's mean loss or the loss of each example, or an objective (`lth_bench.objectives`);
+    cross-entropy where targets are one class an example. `seed` decides what the strategy draws.
+    `plugins` are one-file plugins.
 
     Saving `model.state_dict()` and `optimizer.state_dict()` saves all: on resuming, call `sparsify`
     as before and load both. Under DDP every process calls it. UserError for a strategy that needs
@@ -65,7 +71,7 @@ def sparsify(
         raise UserError(f"strategy {name!r} prunes nothing; use {KINDS}")
     layers = _prunable(plain, exclude)
     _require_updated(plain, plain_optimizer, layers)
-    bench = LoopBench(plain, layers, data, steps=steps, optimizer=plain_optimizer)
+    bench = LoopBench(plain, layers, data, steps=steps, optimizer=plain_optimizer, loss=loss)
     selection = select(name, made, bench, float(density), seed)
     if selection.on_step is not None and isinstance(plain_optimizer, torch.optim.LBFGS):
         raise UserError(

@@ -6,7 +6,7 @@ counts on the device. Every other objective takes the general way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,21 +55,32 @@ class Tally:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._losses: list[Tensor] = []
-        self._evidence: list[Tensor] = []
-        self._targets: list[Tensor] = []
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, outputs: Tensor, y: Tensor) -> None:
-        """The next examples' outputs [n, …] and targets [n, …]."""
-        self._losses.append(self._objective.losses(outputs, y).double())
-        self._evidence.append(self._objective.evidence(outputs, y))
-        self._targets.append(y)
+        """The next examples' outputs [n, …] and targets [n, …]. Reads nothing from the device."""
+        losses = self._objective.losses(outputs, y).double()
+        self._batches.append((losses, self._objective.evidence(outputs, y), y))
 
-    def judged(self) -> Judged:
-        """After all of them. Where an output is NaN the metrics mean nothing; the loss shows it."""
-        loss = float(torch.cat(self._losses).mean())
-        found = self._objective.measure(torch.cat(self._evidence), torch.cat(self._targets))
-        return Judged(loss, dict(found))
+    @property
+    def whole(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Losses float64 [N], evidence [N, …] and targets [N, …] of the split, on the device."""
+        losses, evidence, targets = map(torch.cat, zip(*self._batches, strict=True))
+        return losses, evidence, targets
+
+
+def judge_all(objective: Objective, tallies: Sequence[Tally]) -> list[Judged]:
+    """Loss and metrics of members on the same split. Whatever their number and that of the batches,
+    the device is read three times. Where an output is NaN the metrics mean nothing; the loss
+    shows it.
+    """
+    whole = [tally.whole for tally in tallies]
+    losses, evidence = (torch.stack(each).cpu() for each in list(zip(*whole, strict=True))[:2])
+    targets = whole[0][2].cpu()
+    return [
+        Judged(float(loss.mean()), dict(objective.measure(seen, targets)))
+        for loss, seen in zip(losses, evidence, strict=True)
+    ]
 
 
 def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Judged:
@@ -77,19 +88,19 @@ def judge(objective: Objective, batches: Iterable[tuple[Tensor, Tensor]]) -> Jud
     tally = Tally(objective)
     for outputs, y in batches:
         tally.add(outputs, y)
-    return tally.judged()
+    return judge_all(objective, [tally])[0]
 
 
 @torch.no_grad()
 def evaluate_members(
-    objective: Objective, batches: Iterable[tuple[Tensor, Tensor]], slots: Iterable[int]
+    objective: Objective, batches: Iterable[tuple[int, Tensor, Tensor]], slots: Iterable[int]
 ) -> dict[int, tuple[float, float]]:
-    """Mean loss and primary metric of these slots, from a split's outputs [M, n, …] and targets
-    [n, …], batch by batch.
+    """Mean loss and primary metric of these slots, from a split's batches in order: a slot, its
+    outputs [n, …] and targets [n, …]. Those of other slots are ignored.
     """
     tallies = {slot: Tally(objective) for slot in slots}
-    for outputs, y in batches:
-        for slot, tally in tallies.items():
-            tally.add(outputs[slot], y)
-    found = {slot: tally.judged() for slot, tally in tallies.items()}
-    return {slot: (x.loss, x.metrics[objective.primary.name]) for slot, x in found.items()}
+    for slot, outputs, y in batches:
+        if slot in tallies:
+            tallies[slot].add(outputs, y)
+    found = zip(tallies, judge_all(objective, list(tallies.values())), strict=True)
+    return {slot: (x.loss, x.metrics[objective.primary.name]) for slot, x in found}

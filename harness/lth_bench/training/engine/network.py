@@ -15,7 +15,7 @@ from lth_bench.data.info import Targets
 from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
-from lth_bench.models.tracing import Outputs, to_trace
+from lth_bench.models.tracing import Outputs, eager, to_trace
 from lth_bench.objectives import CrossEntropy, Objective
 from lth_bench.training.behaviour import (
     SideEffects,
@@ -32,7 +32,12 @@ from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.request import Parametrize
 
 EVAL_BATCH = 1000
-"""Examples per evaluation batch. Fixed, because another size changes the last bits."""
+"""Examples per evaluation batch, where memory allows. Fixed, because another size changes the last
+bits."""
+LARGEST = 2**28
+"""Maximum elements of one operation's output during evaluation: 1 GB in float32. Conv-2's first
+convolution has 65,536 per example, so 64 members at 1,000 examples would have 4.2e9; logits of 128
+tokens of a vocabulary of 50,000 are 6.4e6 per example."""
 
 
 class Network:
@@ -54,6 +59,9 @@ class Network:
         self.objective = objective or CrossEntropy()
         self.targets, self.classes = targets, classes
         self.flops = count_flops(module, self.layers, input_shape)
+        self.largest_output = largest_output(module, input_shape)
+        """Elements per example of the largest tensor that an operation of the forward pass
+        computes."""
         self.input_shape = input_shape
         self.device = device
         self.dtype = torch.float64 if dtype == "float64" else torch.float32
@@ -132,15 +140,9 @@ class Network:
         tensor.copy_(self.module.get_buffer(key))
         setattr(self.module.get_submodule(owner), name, tensor)
 
-    @cached_property
-    def largest_output(self) -> int:
-        """Elements per example of the largest tensor that an operation of the forward
-        pass returns.
-        """
-        twin, examples = to_trace(self.module, self.input_shape)
-        with torch.no_grad(), Outputs() as seen:
-            twin(examples)
-        return int(max(seen.elements, examples.numel())) // len(examples)
+    def evaluation_batch(self, members: int = 1) -> int:
+        """Examples per evaluation batch for so many members at once."""
+        return max(1, min(EVAL_BATCH, LARGEST // (members * self.largest_output)))
 
     @cached_property
     def first_is_largest(self) -> bool:
@@ -192,8 +194,9 @@ class Network:
             sequential.load(self.parameters)
             yield from self.sparse_logits(sequential, split, data)
             return
-        for i in range(0, len(split), EVAL_BATCH):
-            x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
+        size = self.evaluation_batch()
+        for i in range(0, len(split), size):
+            x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
             yield self.forward(x, mask, parametrize), y
 
     def sparse_logits(
@@ -212,6 +215,14 @@ class Network:
             images = (SparseImages(x, background.value, shades).in_order(len(x))[0] for x in parts)
         for x, y in zip(images, torch.split(split.y, EVAL_BATCH), strict=True):
             yield sequential.logits(x), y
+
+
+def largest_output(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Elements per example of the largest tensor that an operation of a forward pass computes."""
+    twin, examples = to_trace(module, input_shape)
+    with eager(), torch.no_grad(), Outputs() as seen:
+        twin(examples)
+    return int(max(seen.elements, examples.numel())) // len(examples)
 
 
 def require_finite(module: nn.Module, built: str) -> None:

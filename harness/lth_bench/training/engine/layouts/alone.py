@@ -51,10 +51,10 @@ class Plain(Layout):
         data = self.data
         return self.network.evaluated(data.val, data, self.masks[0], self.parametrize)
 
-    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def outputs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         about = (self.data.val, self.data, self.masks[0], self.parametrize)
         for outputs, y in self.network.outputs(*about):
-            yield outputs[None], y
+            yield 0, outputs, y
 
 
 class ByHand(Plain):

@@ -103,8 +103,8 @@ class Layout(ABC):
         return values
 
     def evaluate(self, live: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """Validation loss and primary metric of these slots; for plain cross-entropy with one
-        device synchronisation.
+        """Validation loss and primary metric of these slots. Waits for the device once for plain
+        cross-entropy, and three times otherwise.
         """
         if not is_plain(self.network.objective):
             return evaluate_members(self.network.objective, self.outputs(), live)
@@ -116,8 +116,10 @@ class Layout(ABC):
         n = len(self.data.val)
         return {slot: (losses[slot] / n, rights[slot] / n) for slot in live}
 
-    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs [cohort size, n, …] and targets [n, …] of the validation split, in eval mode."""
+    def outputs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """A slot, its outputs [n, …] and their targets [n, …], batch by batch until every slot has
+        had the validation split, in eval mode.
+        """
         raise AssertionError(f"{self.variant} takes plain cross-entropy alone")
 
     @property

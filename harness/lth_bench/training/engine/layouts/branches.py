@@ -11,7 +11,7 @@ from torch import Tensor
 from lth_bench.training.behaviour import evaluating, hooked
 from lth_bench.training.engine.layouts.stacked import Stacked
 from lth_bench.training.engine.loss import step_loss
-from lth_bench.training.engine.network import EVAL_BATCH, Network, loss_and_correct_sums
+from lth_bench.training.engine.network import Network, loss_and_correct_sums
 from lth_bench.training.engine.stacking.stacks import ByMember
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
@@ -121,18 +121,19 @@ class Branches(Stacked):
         # in sequence: an evaluation batch fills the device
         with evaluating(self.stack.module):
             found = [
-                loss_and_correct_sums(self._validation(slot)) for slot in range(self.cohort_size)
+                loss_and_correct_sums(self._validation_of(slot)) for slot in range(self.cohort_size)
             ]
         return torch.cat(found, 1)
 
-    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def outputs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         with evaluating(self.stack.module):
-            members = [self._validation(slot) for slot in range(self.cohort_size)]
-            for parts in zip(*members, strict=True):
-                yield torch.stack([outputs for outputs, _ in parts]), parts[0][1]
+            for slot in range(self.cohort_size):
+                for outputs, y in self._validation_of(slot):
+                    yield slot, outputs, y
 
-    def _validation(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _validation_of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
         data, split = self.data, self.data.val
-        for i in range(0, len(split), EVAL_BATCH):
-            x, y = data.normalise(split.x[i : i + EVAL_BATCH]), split.y[i : i + EVAL_BATCH]
+        size = self.network.evaluation_batch()
+        for i in range(0, len(split), size):
+            x, y = data.normalise(split.x[i : i + size]), split.y[i : i + size]
             yield self._logits_of(slot, x), y

@@ -17,10 +17,6 @@ from lth_bench.training.engine.stacking.stacks import ByLayer, ByVmap, Stack
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 
-LARGEST = 2**28
-"""Maximum elements of one operation's output during evaluation: 1 GB in float32. Conv-2's first
-convolution has 65,536 per example, so 64 members at 1,000 examples would have 4.2e9."""
-
 
 class Stacked(Layout):
     """Common to both ways to compute a stack. Backward is plain autograd: the members' losses are
@@ -58,14 +54,20 @@ class Stacked(Layout):
     def evaluated(self) -> Tensor:
         loss = torch.zeros(self.cohort_size, device=self.device, dtype=torch.float64)
         right = torch.zeros(self.cohort_size, device=self.device, dtype=torch.int64)
-        for logits, y in self.outputs():
+        for logits, y in self._validation():
             repeated = y.repeat(self.cohort_size)
             found = F.cross_entropy(logits.flatten(0, 1), repeated, reduction="none")
             loss += found.view(self.cohort_size, -1).sum(1)
             right += (logits.argmax(2) == y).sum(1)
         return torch.stack([loss, right.double()])
 
-    def outputs(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def outputs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        for outputs, y in self._validation():
+            for slot, one in enumerate(outputs):
+                yield slot, one, y
+
+    def _validation(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs [cohort size, n, …] and targets [n, …], batch by batch, in eval mode."""
         data, split = self.data, self.data.val
         size = self._evaluation_batch()
         with evaluating(self.stack.module):
@@ -81,10 +83,8 @@ class Stacked(Layout):
         """Examples per evaluation batch: on a CPU as many as keep the stack's activations in cache,
         on a GPU as many as fit in memory.
         """
-        if not self.static:
-            return max(1, EVAL_BATCH // self.cohort_size)
-        most = LARGEST // (self.cohort_size * self.network.largest_output)
-        return max(1, min(EVAL_BATCH, most))
+        most = self.network.evaluation_batch(self.cohort_size)
+        return most if self.static else max(1, min(most, EVAL_BATCH // self.cohort_size))
 
 
 class Explicit(Stacked):
