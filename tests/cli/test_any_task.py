@@ -133,3 +133,39 @@ def test_what_does_not_fit_is_said_before_anything_trains(here, old, new, said) 
     failed = here("run", here.write("any.toml", text), "--plugin", own, code=4)
     assert said in " ".join(failed.stderr.split())
     assert not here.results.exists()
+
+
+RAISES = {
+    "losses": ("(outputs - targets).abs().mean(1)", "(outputs - targets).nothing()"),
+    "measure": ("float((evidence - targets).abs().mean())", "evidence.nothing()"),
+}
+
+
+@pytest.mark.parametrize("method", RAISES)
+def test_what_an_objective_raises_is_said_with_its_line(here, method) -> None:
+    old, new = RAISES[method]
+    assert old in OWN
+    text = OWN.replace(old, new)
+    (line,) = [i for i, code in enumerate(text.splitlines(), 1) if new in code]
+    suite = here.write("any.toml", SUITE.replace("EXTRA", ""))
+    own = here.write("own.py", text)
+    here("run", suite, "--plugin", own, "-d", "tabular", "--cohort-size", 2, code=1)
+    with duckdb.connect(str(here.results)) as con:
+        rows = con.execute("SELECT status, reason FROM experiments").fetchall()
+    assert rows
+    for status, reason in rows:
+        assert status == "failed"
+        assert "objective AbsoluteError raised AttributeError" in reason
+        assert f"(own.py:{line})" in reason
+
+
+def test_losses_of_another_shape_are_refused_by_name(here) -> None:
+    own = here.write("own.py", OWN.replace(".abs().mean(1)", ".abs()"))
+    suite = here.write("any.toml", SUITE.replace("EXTRA", ""))
+    here("run", suite, "--plugin", own, "-d", "tabular", "--cohort-size", 2, code=1)
+    with duckdb.connect(str(here.results)) as con:
+        reasons = con.execute("SELECT DISTINCT reason FROM experiments").fetchall()
+    assert any(
+        "objective AbsoluteError: losses must return one number an example, [20], but returned a "
+        "tensor [20, 1]" in reason for (reason,) in reasons
+    )  # fmt: skip

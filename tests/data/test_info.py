@@ -63,7 +63,7 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
         (IMAGES | {"inputs": "sound"}, "inputs must be one of images, .*'sound'"),
         (
             IMAGES | {"targets": "tokens"},
-            "targets 'tokens' stand at every place",
+            "targets 'tokens' must stand at every place",
         ),
         (IMAGES | {"classes": 0}, "classes must be a whole number above 0"),
         (TOKENS | {"bytes_per_token": 0.0}, "bytes_per_token must be above 0"),

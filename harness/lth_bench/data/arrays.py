@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.info import DatasetInfo as DatasetInfo
-from lth_bench.data.info import Inputs, Targets
+from lth_bench.data.info import Inputs, Targets, require_kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,7 @@ class Arrays:
     """Mean bytes of text in a target token."""
 
     def __post_init__(self) -> None:
-        if self.targets == "tokens" and self.inputs != "tokens":
-            raise ValueError(
-                f"targets 'tokens' stand at every place of inputs 'tokens', but inputs is "
-                f"{self.inputs!r}"
-            )
+        require_kinds(self.inputs, self.targets)
         for split, x, y in (
             ("train", self.train_x, self.train_y),
             ("test", self.test_x, self.test_y),
@@ -80,8 +76,8 @@ class Arrays:
         if y.dtype not in dtypes or list(y.shape) != shape:
             raise ValueError(f"{name} must be {sizes} {shape}, but got {y.dtype} {list(y.shape)}")
         if n == 0:
-            thing = "image" if self.inputs == "images" else "example"
-            raise ValueError(f"{name[:-1]}x has no {thing}")
+            things = "images" if self.inputs == "images" else "examples"
+            raise ValueError(f"{name[:-1]}x has no {things}")
         if self.targets == "values":
             require_finite(name, y)
         else:

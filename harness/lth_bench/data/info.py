@@ -98,11 +98,7 @@ class DatasetInfo:
     """Mean bytes of text in a target token."""
 
     def __post_init__(self) -> None:
-        for name, known in (("inputs", get_args(Inputs)), ("targets", get_args(Targets))):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, but got {getattr(self, name)!r:.80}"
-                )
+        require_kinds(self.inputs, self.targets)
         shape: object = self.input_shape  # whatever the plugin set
         dimensions = {"images": 3, "tokens": 1}.get(self.inputs)
         if (
@@ -138,11 +134,6 @@ class DatasetInfo:
                 f"vocabulary belongs to inputs 'tokens', but inputs is {self.inputs!r}; "
                 f"leave it out"
             )
-        if self.targets == "tokens" and self.inputs != "tokens":
-            raise ValueError(
-                f"targets 'tokens' stand at every place of inputs 'tokens', but inputs is "
-                f"{self.inputs!r}"
-            )
         if not 0 < self.bytes_per_token < math.inf:
             raise ValueError(f"bytes_per_token must be above 0, but got {self.bytes_per_token!r}")
 
@@ -174,6 +165,20 @@ class DatasetInfo:
                 f"its info(root) and its data differ: info says {', '.join(said)}; the data has "
                 f"{', '.join(have)}; let info tell what load gives"
             )
+
+
+def require_kinds(inputs: object, targets: object) -> None:
+    """ValueError for kinds that there are not, or that do not go together."""
+    for name, given, known in (
+        ("inputs", inputs, get_args(Inputs)), ("targets", targets, get_args(Targets)),
+    ):  # fmt: skip
+        if given not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, but got {given!r:.80}")
+    if targets == "tokens" and inputs != "tokens":
+        raise ValueError(
+            f"targets 'tokens' must stand at every place of inputs 'tokens', but inputs is "
+            f"{inputs!r}"
+        )
 
 
 def output_shape(

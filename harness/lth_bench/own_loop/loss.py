@@ -28,7 +28,7 @@ class LoopLoss:
         self._given = given
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Losses whose mean is the batch's: [N], or [1]. Missing where it cannot be computed."""
+        """Losses whose mean is the batch's, [N]. Missing where they cannot be computed."""
         if self._given is None:
             require_classes(targets)
             return F.cross_entropy(outputs, targets, reduction="none")
@@ -44,7 +44,7 @@ class LoopLoss:
             raise Missing(f"loss must return a scalar, or one number an example, but got {what}")
         if not found.requires_grad:
             raise Missing("loss must keep the gradient, but it returned a tensor without one")
-        return found.reshape(-1)
+        return found.reshape(-1).expand(len(targets))
 
 
 def kind_of(targets: Tensor) -> str:

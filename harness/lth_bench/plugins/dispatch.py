@@ -34,7 +34,7 @@ from lth_bench.errors import (
 )
 from lth_bench.plugins.asking import short
 from lth_bench.plugins.metrics import Metrics
-from lth_bench.system.blame import ends_the_run, network_error
+from lth_bench.system.blame import ends_the_run, network_error, objective_error
 
 if TYPE_CHECKING:
     from lth_bench.masks import Mask
@@ -257,8 +257,8 @@ class Hooks:
         except BaseException as error:
             if ends_the_run(error) or out_of_memory(error):
                 raise
-            if (of_network := network_error(error)) is not None:
-                raise of_network from error
+            if (other := network_error(error) or objective_error(error)) is not None:
+                raise other from error
             message = f"raised {describe_error(error)}{self._where(error, plugin, hook)}"
             raise StrategyError(plugin, hook, message, contract="") from error
 

@@ -39,6 +39,7 @@ EXPECTED = (
 """Errors that say themselves whose they are."""
 CALLS_A_MODULE = ("torch.nn.modules.module", "_call_impl")
 RUNS_BACKWARD = (("torch.autograd", "backward"), ("torch.autograd", "grad"))
+CALLS_AN_OBJECTIVE = "lth_bench.training.engine.loss"
 CALLS_PARAMETRIZE = ("lth_bench.training.engine.network", "parametrized")
 
 
@@ -120,6 +121,21 @@ def network_error(error: BaseException, built: str = "") -> TrainingError | None
     )
 
 
+def objective_error(error: BaseException) -> TrainingError | None:
+    """What an objective of the user's raised when the engine called it, with its line; None for
+    what is not an objective's.
+    """
+    frames = _frames(error)
+    calls = [i for i, f in enumerate(frames) if f.module == CALLS_AN_OBJECTIVE]
+    if not calls or isinstance(error, EXPECTED) or out_of_memory(error):
+        return None
+    theirs = [f for f in frames[calls[-1] + 1 :] if not f.is_library]
+    if not theirs:
+        return None
+    name = type(frames[calls[-1]].frame.f_locals.get("objective")).__name__
+    return TrainingError(f"objective {name} raised {describe_error(error)} ({theirs[-1].place})")
+
+
 def training_error(error: BaseException, built: str = "") -> BaseException:
     """An error that ended a training, worded so that no hook is blamed: the network's, with its
     line, or any other. Errors that already name their cause, and those of callbacks, are returned
@@ -132,7 +148,7 @@ def training_error(error: BaseException, built: str = "") -> BaseException:
     frames = _frames(error)
     if any(f.function == CALLS_PARAMETRIZE for f in frames) and not _network_called(frames):
         return error
-    found = network_error(error, built)
+    found = network_error(error, built) or objective_error(error)
     if found is not None:
         return found
     at = where(error) or (f" ({frames[-1].place})" if frames else "")

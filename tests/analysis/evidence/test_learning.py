@@ -7,14 +7,19 @@ import pytest
 from lth_bench.analysis.evidence import learning_curves
 
 
+def point(ticket: str, step: int, val_loss: float, val_accuracy: float) -> tuple[object, ...]:
+    """A row of `curves`, whose metric is accuracy."""
+    return ticket, step, 9.0, val_loss, val_accuracy, val_accuracy
+
+
 def test_means_and_intervals_by_hand(by_hand) -> None:
     con = by_hand(
         [{"label": "imp", "density": 0.5, "seed": seed} for seed in (0, 1)]
         + [{"label": "imp", "density": 0.5, "seed": 2, "status": "diverged"}],
         curves=[
-            ("imp-0", 10, 9.0, 2.0, 0.5), ("imp-0", 20, 9.0, 1.0, 0.8),
-            ("imp-1", 10, 9.0, 4.0, 0.7), ("imp-1", 20, 9.0, math.inf, 0.8),
-            ("imp-2", 10, 9.0, 9.0, 0.1),
+            point("imp-0", 10, 2.0, 0.5), point("imp-0", 20, 1.0, 0.8),
+            point("imp-1", 10, 4.0, 0.7), point("imp-1", 20, math.inf, 0.8),
+            point("imp-2", 10, 9.0, 0.1),
         ],
     )  # fmt: skip
     ((curve,),) = learning_curves(con).values()
@@ -29,8 +34,8 @@ def test_means_and_intervals_by_hand(by_hand) -> None:
 def test_steps_that_only_some_seeds_have_are_left_out(by_hand) -> None:
     con = by_hand(
         [{"label": "imp", "density": 0.5, "seed": seed} for seed in (0, 1)],
-        curves=[("imp-0", step, 1.0, 1.0, 0.5) for step in (10, 20, 30)]
-        + [("imp-1", step, 1.0, 1.0, 0.5) for step in (20, 30, 40)],
+        curves=[point("imp-0", step, 1.0, 0.5) for step in (10, 20, 30)]
+        + [point("imp-1", step, 1.0, 0.5) for step in (20, 30, 40)],
     )
     ((curve,),) = learning_curves(con).values()
     assert (curve.step, curve.n) == ((20, 30), 2)

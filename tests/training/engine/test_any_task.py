@@ -9,10 +9,18 @@ import pytest
 import torch
 from any_tasks import RECIPE, TASKS
 
+from lth_bench.data.info import InputShape
+from lth_bench.models.mlp import MLP
+from lth_bench.models.transformer import Transformer
 from lth_bench.objectives import CrossEntropy
 from lth_bench.objectives.cross_entropy import FocalLoss
+from lth_bench.training.engine import network as network_module
 from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts import make_layout
+from lth_bench.training.engine.layouts.alone import Plain
+from lth_bench.training.engine.layouts.branches import Branches
+from lth_bench.training.engine.layouts.stacked import Vmapped
+from lth_bench.training.engine.network import Network
 from lth_bench.training.pending_fit import PendingFit
 
 EXACT = 1e-12
@@ -85,6 +93,50 @@ def test_equals_plain_torch(bench: Any, request_of: Any, half_mask: Any) -> None
     assert last.val_loss == pytest.approx(
         float(bench.objective.losses(outputs, val.y).mean()), rel=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "classes", "largest"),
+    [
+        # its matrix of 12.6 million numbers is there once, however many examples
+        (MLP(hidden=(4096,)), InputShape((3, 32, 32)), 10, 4096),
+        (
+            Transformer(depth=1, width=8, heads=2, mlp=8),
+            InputShape((128,), "tokens", 50_000, "tokens"), 50_000, 128 * 50_000,
+        ),
+    ],
+    ids=["images", "a large vocabulary"],
+)  # fmt: skip
+def test_evaluation_batches_are_as_large_as_memory_allows(
+    model: Any, shape: InputShape, classes: int, largest: int
+) -> None:
+    network = Network(
+        module=model.build(shape, classes), input_shape=shape, classes=classes,
+        device=torch.device("cpu"), dtype="float32", targets=shape.targets,
+    )  # fmt: skip
+    assert network.evaluation_batch() == min(1000, 2**28 // largest)
+    assert network.evaluation_batch(8) == min(1000, 2**28 // (8 * largest))
+
+
+@pytest.mark.parametrize("kind", [Plain, Vmapped, Branches])
+def test_small_evaluation_batches_measure_the_same(
+    make_bench: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, arrays, objective = TASKS["next token"]
+    bench = make_bench(model, RECIPE, arrays, objective=objective)
+    size = 1 if kind is Plain else 2
+    layout = kind(bench.network, bench.data, RECIPE, size)
+    values = [bench.initial(i).values for i in range(size)]
+    masks = [bench.dense_mask()] * size
+    layout.begin(range(size), [0] * size, values, masks, penalties={})
+    expected = layout.evaluate(range(size))
+    monkeypatch.setattr(network_module, "LARGEST", 3 * size * bench.network.largest_output)
+    lengths = [len(outputs) for _, outputs, _ in layout.outputs()]
+    # branches compute one member after the other
+    assert max(lengths) == (6 if kind is Branches else 3)
+    assert sum(lengths) == size * len(bench.data.val)
+    for slot, found in layout.evaluate(range(size)).items():
+        assert found == pytest.approx(expected[slot], rel=1e-12)
 
 
 def test_features_are_standardised_by_the_training_split(make_bench: Any) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.func import vmap
 
+from lth_bench.errors import TrainingError
 from lth_bench.objectives import CrossEntropy, Objective
 
 
@@ -36,7 +38,7 @@ def step_loss(objective: Objective, outputs: Tensor, y: Tensor, smoothing: float
     """Mean training loss of a batch, from outputs [N, …] and targets [N, …]."""
     if is_plain(objective):
         return F.cross_entropy(outputs, y, label_smoothing=smoothing)
-    return objective.losses(outputs, y).mean()
+    return _losses(objective, outputs, y).mean()
 
 
 def member_losses(objective: Objective, outputs: Tensor, y: Tensor, smoothing: float) -> Tensor:
@@ -46,8 +48,40 @@ def member_losses(objective: Objective, outputs: Tensor, y: Tensor, smoothing: f
             outputs.flatten(0, 1), y.flatten(), label_smoothing=smoothing, reduction="none"
         )
         return losses.view(len(outputs), -1).mean(1)
-    losses = vmap(objective.losses)(outputs, y)
+    losses = vmap(partial(_losses, objective))(outputs, y)
     return losses.mean(1)
+
+
+def _losses(objective: Objective, outputs: Tensor, y: Tensor) -> Tensor:
+    """The loss of each example, [N]."""
+    losses: object = objective.losses(outputs, y)
+    if not isinstance(losses, Tensor) or losses.shape != y.shape[:1]:
+        raise _wrong(objective, "losses", f"one number an example, [{len(y)}]", losses)
+    return losses
+
+
+def _evidence(objective: Objective, outputs: Tensor, y: Tensor) -> Tensor:
+    """What `measure` needs of these examples, [N, …]."""
+    evidence: object = objective.evidence(outputs, y)
+    if not isinstance(evidence, Tensor) or evidence.shape[:1] != y.shape[:1]:
+        raise _wrong(objective, "evidence", f"a tensor [{len(y)}, …]", evidence)
+    return evidence
+
+
+def _measured(objective: Objective, evidence: Tensor, y: Tensor) -> dict[str, float]:
+    """Every metric by its name."""
+    found: object = objective.measure(evidence, y)
+    names = [metric.name for metric in objective.metrics]
+    if not isinstance(found, Mapping) or set(found) != set(names):
+        raise _wrong(objective, "measure", f"the metrics {', '.join(names)} by name", found)
+    return {name: float(found[name]) for name in names}
+
+
+def _wrong(objective: Objective, method: str, wanted: str, found: object) -> TrainingError:
+    what = f"a tensor {list(found.shape)}" if isinstance(found, Tensor) else f"{found!r:.80}"
+    return TrainingError(
+        f"objective {type(objective).__name__}: {method} must return {wanted}, but returned {what}"
+    )
 
 
 class Tally:
@@ -59,8 +93,8 @@ class Tally:
 
     def add(self, outputs: Tensor, y: Tensor) -> None:
         """The next examples' outputs [n, …] and targets [n, …]. Reads nothing from the device."""
-        losses = self._objective.losses(outputs, y).double()
-        self._batches.append((losses, self._objective.evidence(outputs, y), y))
+        losses = _losses(self._objective, outputs, y).double()
+        self._batches.append((losses, _evidence(self._objective, outputs, y), y))
 
     @property
     def whole(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,7 +112,7 @@ def judge_all(objective: Objective, tallies: Sequence[Tally]) -> list[Judged]:
     losses, evidence = (torch.stack(each).cpu() for each in list(zip(*whole, strict=True))[:2])
     targets = whole[0][2].cpu()
     return [
-        Judged(float(loss.mean()), dict(objective.measure(seen, targets)))
+        Judged(float(loss.mean()), _measured(objective, seen, targets))
         for loss, seen in zip(losses, evidence, strict=True)
     ]
 

@@ -47,7 +47,8 @@ class TensorBoard:
                 self._point(writer, point)
         writer.add_scalar("ticket/density", trained.mask.density, ticket.round)
         writer.add_scalar("ticket/early_stop_step", trained.early_stop_step, ticket.round)
-        writer.add_scalar("ticket/val_accuracy", trained.curve[-1].val_accuracy, ticket.round)
+        last = trained.curve[-1]
+        writer.add_scalar(f"ticket/val_{last.metric}", last.val_score, ticket.round)
         for name, kept in trained.mask.kept_per_layer().items():
             writer.add_scalar(
                 f"layers/{name}", kept / trained.mask.kept[name].numel(), ticket.round
@@ -58,7 +59,7 @@ class TensorBoard:
     def _point(self, writer: SummaryWriter, point: CurvePoint) -> None:
         writer.add_scalar("train/loss", point.train_loss, point.step)
         writer.add_scalar("val/loss", point.val_loss, point.step)
-        writer.add_scalar("val/accuracy", point.val_accuracy, point.step)
+        writer.add_scalar(f"val/{point.metric}", point.val_score, point.step)
         self._last = point.step
 
     def _open(self, ticket: TicketView) -> SummaryWriter | None:
