@@ -98,7 +98,7 @@ def test_one_suite_without_the_baseline_is_no_error(run, results) -> None:
         (["--suite", "oter"], 4, "unknown suite 'oter'; did you mean 'other'?"),
         (["--format", "html"], 4, "unknown format 'html'"),
         (["--density", "0.3"], 5, "no row with task any and density 0.3"),
-        (["--by", "acuracy"], 4, "unknown leaderboard --by 'acuracy'; did you mean 'accuracy'?"),
+        (["--by", "acuracy"], 4, "unknown kind of leaderboard 'acuracy'; did you mean 'accuracy'?"),
         (["--baseline", "ipm"], 4, "unknown baseline 'ipm'; did you mean 'imp'?"),
         (["--suite", "other", "--baseline", "imp/reinit"], 4, "unknown baseline 'imp/reinit'"),
         (["--reach", ".9"], 4, "--reach goes with --by cost, not with --by accuracy"),

@@ -50,7 +50,7 @@ def test_changes_since_the_previous_experiment_are_listed(twice: Paths) -> None:
     assert found["now"].startswith("reused: it is finished")
     assert found["ended_by"]["run_id"] == "run-2"
     text = worded(found)
-    assert "first experiment planned in its place" not in text
+    assert "the first version of this experiment" not in text
     assert new in text
 
 
@@ -62,7 +62,7 @@ def test_a_replaced_experiment_names_its_successor(twice: Paths) -> None:
     assert found["earlier"] is None
     assert found["now"].startswith("nothing: the suite has changed since")
     assert "replaced  by" in worded(found)
-    assert "it is the first experiment planned in its place" in worded(found)
+    assert "it is the first version of this experiment" in worded(found)
 
 
 def test_an_edited_source_is_noticed(twice: Paths) -> None:

@@ -56,6 +56,8 @@ def test_the_built_in_strategies_are_plugins_like_any_other():
 def test_an_unknown_name_comes_with_the_nearest_one():
     with pytest.raises(UnknownName, match=r"unknown strategy 'late_rewnd'.*'late_rewind'"):
         load_registry().get("strategies", "late_rewnd")
+    with pytest.raises(UnknownName, match=r"no objectives are installed: reinstall lth-bench"):
+        Registry().get("objectives", "cross_entropy")
     with pytest.raises(UnknownName, match="unknown dataset"):
         load_registry().get("datasets", "nmist")
 

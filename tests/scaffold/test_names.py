@@ -14,27 +14,27 @@ EMPTY = Registry()
 
 @pytest.mark.parametrize("name", ["a", "my_idea", "l1_norm", "snip2", "match", "a" * 40])
 @pytest.mark.parametrize("single", [True, False])
-def test_names_that_do(name, single):
+def test_valid_names(name, single):
     scaffold.require_name(name, EMPTY, single)
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("", "a Python identifier in lower case"),
-        ("my-idea", "got 'my-idea'; 'my_idea' would do"),
-        ("MyIdea", "'my_idea' would do"),
-        ("2fast", "'fast' would do"),
-        ("_mine", "'mine' would do"),
-        ("a__b", "'a_b' would do"),
-        ("a/../b", "'a_b' would do"),
+        ("", "must start with a letter"),
+        ("my-idea", "got 'my-idea'; try 'my_idea'"),
+        ("MyIdea", "try 'my_idea'"),
+        ("2fast", "try 'fast'"),
+        ("_mine", "try 'mine'"),
+        ("a__b", "try 'a_b'"),
+        ("a/../b", "try 'a_b'"),
         ("größe", "got 'größe'"),
         ("a" * 41, "at most 40"),
         ("class", "'class' is a Python keyword"),
         ("json", "'json' is a module of Python's standard library"),
     ],
 )
-def test_names_that_do_not(name, says):
+def test_invalid_names_are_refused(name, says):
     with pytest.raises(UserError) as caught:
         scaffold.require_name(name, EMPTY, True)
     assert says in str(caught.value)

@@ -26,16 +26,15 @@ class Question:
     by: str = "accuracy"
     """One of KINDS."""
     metric: str | None = None
-    """What to rank by, or, for kinds other than `accuracy`, what has to be kept: a column of
-    `tickets_flat`, `generalisation_gap`, or a metric that a plugin's `score` reports. None is each
-    task's primary metric, and so is `score`: of classification test accuracy."""
+    """The metric to use: a column of `tickets_flat`, `generalisation_gap`, or a metric that a
+    plugin's `score` reports. None and `score` are each task's primary metric, which is test
+    accuracy for classification."""
     selection: Selection = field(default_factory=Selection)
     baseline: str | None = None
     """LABEL or LABEL/CONTROL to compare with; None is each suite's own, mostly `dense`."""
     margin: float | None = None
-    """Difference that does not matter, in (0, 1): of accuracies and other fractions absolute, by
-    default 0.005; of other metrics relative to the baseline's mean, by default 0.05, and for
-    `speed` 0.1."""
+    """Equivalence margin, in (0, 1): absolute for accuracies and other fractions (default 0.005),
+    for other metrics relative to the baseline's mean (default 0.05; 0.1 for `speed`)."""
     reach: float | None = None
     """The metric's value to reach, of a fraction in (0, 1]; None is the dense runs' mean, worse by
     the margin."""
@@ -44,7 +43,7 @@ class Question:
 
     def __post_init__(self) -> None:
         if self.by not in KINDS:
-            raise UserError(f"unknown leaderboard --by {self.by!r}{suggest(self.by, KINDS)}")
+            raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
         if self.margin is not None and not 0 < self.margin < 1:
             raise UserError(
                 f"--margin must lie in (0, 1), but got {self.margin:g}; 0.005 is half a point"

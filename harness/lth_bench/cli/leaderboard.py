@@ -26,9 +26,9 @@ def leaderboard(
         typer.Option(
             "--by",
             metavar="KIND",
-            help="accuracy, the task's primary metric or --metric, at each density; matching: the "
-            "sparsest density not worse than the baseline; area under the accuracy-density curve; "
-            "cost of reaching an accuracy; speed: the early-stop step.",
+            help="accuracy: the task's primary metric, or --metric, at each density; matching: the "
+            "sparsest density not worse than the baseline; area: under the accuracy-density curve; "
+            "cost: of reaching an accuracy; speed: the early-stop step.",
         ),
     ] = "accuracy",
     metric: Annotated[
@@ -36,10 +36,9 @@ def leaderboard(
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="What to rank by or, with another --by than accuracy, what has to be kept: "
-            "test_loss, early_stop_accuracy, val_accuracy, train_accuracy, any numeric column of "
-            "tickets_flat, or a metric that a plugin reports; by default each task's primary "
-            "metric, test_accuracy of classification.",
+            help="The metric to use: test_loss, early_stop_accuracy, val_accuracy, train_accuracy, "
+            "any numeric column of tickets_flat, or a metric that a plugin reports; by default "
+            "each task's primary metric, which is test_accuracy for classification.",
         ),
     ] = None,
     baseline: Annotated[
@@ -70,8 +69,8 @@ def leaderboard(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Difference that does not matter: of accuracies, as a fraction (0.005); of other "
-            "metrics, relative to the baseline's mean (0.05; with --by speed 0.1).",
+            help="Equivalence margin: for accuracies a fraction (default 0.005, half a point), for "
+            "other metrics relative to the baseline's mean (default 0.05; with --by speed 0.1).",
         ),
     ] = None,
     reach: Annotated[
@@ -79,8 +78,8 @@ def leaderboard(
         typer.Option(
             "--reach",
             metavar="VALUE",
-            help="With --by cost: the test accuracy in (0, 1], or other --metric, to reach; by "
-            "default the dense runs' mean less the margin.",
+            help="With --by cost: the test accuracy to reach, in (0, 1], or the value of --metric; "
+            "by default the dense runs' mean less the margin.",
         ),
     ] = None,
     format: FormatOption = "table",

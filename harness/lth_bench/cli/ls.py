@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="List strategies, models, datasets, observers or suites.",
+    help="List strategies, models, datasets, objectives, observers or suites.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -39,7 +39,7 @@ WorkersOption = Annotated[
 ]
 SeedsOption = Annotated[
     str | None,
-    typer.Option("--seeds", metavar="N|LIST", help="Number of seeds (3), or a list (0,4,7)."),
+    typer.Option("--seeds", metavar="N|LIST", help="How many seeds, such as 3, or a list: 0,4,7."),
 ]
 StrategiesOption = Annotated[
     list[str] | None,
@@ -76,7 +76,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a value of the suite: recipes.paper.lr=0.05; repeatable.",
+        help="Change a value of the suite, such as recipes.paper.lr=0.05; repeatable.",
     ),
 ]
 PluginsOption = Annotated[
@@ -98,7 +98,7 @@ NoPluginsOption = Annotated[
         "--no-plugins",
         envvar="LTH_BENCH_NO_PLUGINS",
         metavar="",
-        help="Ignore plugins of other packages; files after --plugin still load.",
+        help="Ignore plugins of other packages; those given with --plugin still load.",
     ),
 ]
 SmokeOption = Annotated[
@@ -127,7 +127,7 @@ TimeoutOption = Annotated[
     typer.Option(
         "--timeout",
         metavar="TIME",
-        help="End an experiment that takes longer: 90 (seconds), 10m, 2h.",
+        help="End experiments that take longer, such as 90 (seconds), 10m or 2h.",
     ),
 ]
 RetryOption = Annotated[

@@ -32,7 +32,7 @@ def query(
         typer.Option(
             "--timeout",
             metavar="TIME",
-            help="Cancel the query after 90 (seconds), 10m, 2h; by default never.",
+            help="Cancel the query after this time, such as 90 (seconds) or 10m; default: never.",
         ),
     ] = None,
 ) -> None:

@@ -36,7 +36,12 @@ def run(
     results: ResultsOption = None,
     device: DeviceOption = "auto",
     executor: Annotated[
-        str, typer.Option("--executor", help="How workers are started: local.", metavar="NAME")
+        str,
+        typer.Option(
+            "--executor",
+            help="How workers start; only local so far.",
+            metavar="NAME",
+        ),
     ] = "local",
     workers: WorkersOption = None,
     seeds: SeedsOption = None,

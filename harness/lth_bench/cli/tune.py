@@ -74,7 +74,7 @@ def tune(
             "--trial",
             metavar="N",
             min=0,
-            help="With --best and -s LABEL: take trial N, such as another one of the Pareto front.",
+            help="With --best and -s LABEL: use trial N, such as another on the Pareto front.",
         ),
     ] = None,
     output: Annotated[
@@ -86,7 +86,8 @@ def tune(
         typer.Option(
             "--storage",
             metavar="URL",
-            help="URL of the studies' database; required even if the suite gives one.",
+            help="URL of a database that machines share to tune together. If the suite names one, "
+            "repeat it here.",
         ),
     ] = None,
     restart: Annotated[

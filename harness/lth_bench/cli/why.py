@@ -27,9 +27,9 @@ def why(
 ) -> None:
     """Explain why an experiment was trained or reused, and what a run would do with it now.
 
-    Compares it with the previous experiment in its place: source, parameters, data, recipe. Lists
-    the trainings that it reused, and the experiments that trained them. For ids, use `lth-bench
-    query "FROM experiments"`.
+    Shows what changed since the previous version of the experiment: source, parameters, data,
+    recipe. Lists the trainings that it reused, and the experiments that trained them. For ids, use
+    `lth-bench query "FROM experiments"`.
     """
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
@@ -96,7 +96,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 def _compared(what: str, other: dict[str, Any] | None) -> Iterator[str]:
     if other is None:
         if what == "because":
-            yield "because   it is the first experiment planned in its place"
+            yield "because   it is the first version of this experiment"
         return
     yield (
         f"because   it differs from the previous experiment {other['experiment_id']} "

@@ -145,9 +145,13 @@ class Registry:
         entries = self.groups[group]
         if name not in entries:
             unknown = UnknownName(SINGULAR[group], name, entries)
+            if not entries:  # installed by an older version, which had no such group
+                unknown.message += (
+                    f"; no {group} are installed: reinstall lth-bench (in a checkout: make install)"
+                )
             if not self.third_party:
                 unknown.message += "; --no-plugins leaves out what other distributions install"
-                unknown.args = (unknown.message,)
+            unknown.args = (unknown.message,)
             raise unknown
         return entries[name].load()
 

@@ -140,8 +140,7 @@ def statuses(argument: str, value: Any) -> frozenset[str]:
     for name in found:
         if name not in (*RETRIED, "all"):
             raise UserError(
-                f"{argument} takes {', '.join(RETRIED)} or all, but got {name!r}"
-                f"{suggest(name, [*RETRIED, 'all']) if name else ''}"
+                f"{argument}: unknown status {name!r}{suggest(name, [*RETRIED, 'all'])}"
             )
     return frozenset(RETRIED) if "all" in found else frozenset(found)
 

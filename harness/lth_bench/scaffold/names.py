@@ -28,10 +28,10 @@ def require_name(name: str, registry: Registry, single_file: bool) -> None:
     """UserError if `name` is not a valid name for a strategy, or is already in use."""
     if not FORM.fullmatch(name) or len(name) > LONGEST:
         better = re.sub(r"[^a-z0-9]+", "_", _words(name)).strip("_0123456789")[:LONGEST].strip("_")
-        hint = f"; {better!r} would do" if FORM.fullmatch(better) else ""
+        hint = f"; try {better!r}" if FORM.fullmatch(better) else ""
         raise UserError(
-            f"a strategy's name is a Python identifier in lower case, at most {LONGEST} of the"
-            f" letters a-z, digits and single underscores between them, but got {show(name)}{hint}"
+            f"a strategy's name must start with a letter and have at most {LONGEST} characters: "
+            f"a-z, 0-9 and single underscores between them, but got {show(name)}{hint}"
         )
     known = registry.strategies.get(name)
     if known is not None:

@@ -117,7 +117,7 @@ def rebuild(paths: Paths, patience: float = 1.0) -> FoldReport:
     started = time.monotonic()
     if not paths.journal.exists():
         raise UserError(
-            f"there is no journal {paths.journal} to make {paths.results} from; name other "
+            f"there is no journal {paths.journal} to rebuild {paths.results} from; name other "
             f"results with --results"
         )
     try:

@@ -105,7 +105,7 @@ def test_ratios_use_seeds_at_which_both_reach_the_accuracy(chosen: Chosen) -> No
 
 def test_without_a_dense_run_the_accuracy_must_be_named(chosen: Chosen) -> None:
     con = chosen({("a", 0.5): [0.9, 0.9]}, searches={"a": 1000})
-    with pytest.raises(UserError, match=r"no dense run whose accuracy.*--reach 0\.97"):
+    with pytest.raises(UserError, match=r"no dense run, whose accuracy.*--reach 0\.97"):
         board(con)
     (table,) = board(con, reach=0.9).tables
     (line,) = table.lines()

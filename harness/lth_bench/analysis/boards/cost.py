@@ -128,18 +128,18 @@ def rows(
     reach: float | None = None,
     measure: Measure = ACCURACY,
 ) -> list[BoardRow]:
-    """One row a task, label and control, the cheapest first.
+    """One row for each task, label and control, the cheapest first.
 
-    Of each seed the cheapest ticket, over all densities, whose test accuracy is at least `reach`
-    (a fraction; by default the mean of the dense runs less `margin`), by the FLOPs of search and
-    training if pruned weights cost nothing. Over the `n` of `planned` seeds that have one, means:
+    For each seed: the cheapest ticket, at any density, whose test accuracy is at least `reach` (a
+    fraction; by default the mean of the dense runs less `margin`), by the FLOPs of search and
+    training if pruned weights cost nothing. Means over the `n` of `planned` seeds that have one:
     `flops_masked_ratio`, with its 95% t-interval `low` and `high`, and `flops_ratio` (as executed),
     both as multiples of the dense run's FLOPs; `flops_masked_theoretical`; `steps` of search and
-    training; `accuracy`; and between which target densities the tickets lie. A label that reaches
-    it at fewer of its seeds ranks behind, for a seed that does not costs infinitely much. Seeds
-    `pending` have results to come and may reach it yet. `ratio` is the geometric mean of the ratio
-    of costs to those of `baseline`, if that is a label, over the `ratio_n` seeds at which both
-    reach it. `tuning_steps` is what the search for the label's parameters took beside all this.
+    training; `accuracy`; and the range of the tickets' target densities. A label that reaches it at
+    fewer of its seeds ranks lower: a seed that does not reach it costs infinitely much. `pending`
+    seeds are unfinished and may still reach it. `ratio` is the geometric mean of the ratios of
+    costs to those of `baseline`, if that is a label, over the `ratio_n` seeds at which both reach
+    it. `tuning_steps` is the additional cost of tuning the label's parameters.
     """
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
@@ -175,8 +175,8 @@ def board(
     found = rows(con, scope, against=against, margin=margin, reach=reach, measure=measure)
     if reach is None and all(row["reach"] is None for row in found):
         raise UserError(
-            f"there is no dense run whose {measure.short} could be the one to reach; name one"
-            + (" in (0, 1]: --reach 0.97" if measure.is_fraction else ": --reach VALUE")
+            f"there is no dense run, whose {measure.short} is the default to reach; give a value"
+            + (" in (0, 1], such as --reach 0.97" if measure.is_fraction else ": --reach VALUE")
         )
     goal = (
         f"{_with_unit(reach, measure)} {measure.words}" if reach is not None else
@@ -184,13 +184,13 @@ def board(
         f"{measure.margin_words(margin, 'the dense run')}"
     )  # fmt: skip
     legend = (
-        f"Cost of reaching {goal}: of each seed the cheapest ticket that does, over all densities, "
-        "by FLOPs. reached: seeds that do, of those planned; the others cost infinitely much. #: "
-        "by the fraction that does, then by FLOPs. FLOPs: of search and training, if "
-        "pruned weights cost nothing, as a multiple of the dense run's, mean ± 95% t-interval over "
-        "the seeds that reach it; executed: as executed here, with all weights. steps: of both. "
-        f"density: the targets of these tickets. {measure.short}: theirs, on the test data they "
-        "were chosen by."
+        f"Cost of reaching {goal}: for each seed, the cheapest ticket that reaches it, at any "
+        "density. reached: seeds that reach it, of those planned; the others cost infinitely much. "
+        "#: by the fraction of seeds that reach it, then by FLOPs. FLOPs: of search and training, "
+        "if pruned weights cost nothing, as a multiple of the dense run's, mean ± 95% t-interval "
+        "over the seeds that reach it; executed: as executed here, with all weights. steps: of "
+        f"search and training. density: target densities of these tickets. {measure.short}: "
+        "theirs, on the same test data that they were chosen by."
     )
     if not against.dense_only:
         legend += (
@@ -237,10 +237,9 @@ def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
 
 
 def notes(rows: list[BoardRow], against: Baselines, measure: Measure = ACCURACY) -> list[str]:
-    """What is said below a task's table."""
+    """The notes below a task's table."""
     if rows[0]["reach"] is None:
-        what = f"no dense run here whose {measure.short} could be the one to reach"
-        return [f"{what}; name one: --reach"]
+        return [f"no dense run, whose {measure.short} is the default to reach; give one: --reach"]
     found = outstanding(rows, "seeds")
     baseline = against.of[rows[0]["suite"]]
     if baseline is not None and not baseline.dense and not any(r["ratio_n"] for r in rows):

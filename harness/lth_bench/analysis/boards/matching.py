@@ -201,14 +201,14 @@ def board(
         "shown: sparsest density, in percent of the weights, at which the "
         f"{'accuracy' if measure == ACCURACY else measure.name} is shown to be less than "
         f"{measure.margin_words(margin, against.word)} {worse} {against.word} (one-sided paired "
-        "t-test at 95%, each density by itself, three seeds at least). even: sparsest at which it "
+        "t-test at 95%, each density separately, at least three seeds). even: sparsest at which it "
         f"is not {worse} on average. possible: sparsest at which the 95% interval of the "
-        "difference still reaches 0. A density at which a seed failed or that cannot be reached "
-        "does not count. ≤: the sparsest density planned, so that the true one may lie below. #: "
-        "by these three in turn. Δ, n, FLOPs: at the first of the three that there is; "
+        "difference still includes 0. Densities at which a seed failed, or that cannot be reached, "
+        "do not count. ≤: the sparsest density planned, so the true one may be lower. #: by these "
+        "three in turn. Δ, n, FLOPs: at the first of the three that exists; "
         f"Δ {unit}n in pairs of seeds, FLOPs of search and training, if pruned weights cost "
-        "nothing, as a multiple of the dense run's. settles: seeds by which the even density is "
-        "likely to be decided, in 1 of 2 and in 4 of 5 cases."
+        "nothing, as a multiple of the dense run's. settles: how many seeds would settle the even "
+        "density in 1 of 2 and in 4 of 5 cases."
     )
     shown = tables(
         found,
