@@ -135,20 +135,20 @@ def blobs_deviation(bench):
 
 # ---- densities and masks ---------------------------------------------------------------------
 
-LADDER = (
+DENSITIES = (
     0.8004, 0.6406, 0.5128, 0.4105, 0.3287, 0.2632, 0.2107, 0.1688, 0.1352, 0.1083, 0.0868,
     0.0695, 0.0557, 0.0447, 0.0358,
 )  # fmt: skip
 
 
-def test_the_published_ladder_takes_one_round_a_rung(lenet_bench, run_rounds):
+def test_the_published_densities_take_one_round_each(lenet_bench, run_rounds):
     bench, noise = lenet_bench
-    story = run_rounds(bench, IMP(), LADDER, arrays=noise)
+    story = run_rounds(bench, IMP(), DENSITIES, arrays=noise)
     assert [r["reported"] for r in story.records] == [True] * 15
     assert [r["round"] for r in story.records] == list(range(15))
-    for record, rung in zip(story.records, LADDER, strict=True):
+    for record, density in zip(story.records, DENSITIES, strict=True):
         kept = sum(layer["kept"] for layer in record["layers"])
-        assert kept == round(rung * 266_200)
+        assert kept == round(density * 266_200)
         assert record["density"] == kept / 266_200
         assert record["effective_density"] <= record["density"]
         exact = [235_200 * 0.8, 30_000 * 0.8, 1_000 * 0.9]

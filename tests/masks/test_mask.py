@@ -19,7 +19,7 @@ LENET = (
     Layer("fc2", "linear", (100, 300)),
     Layer("out", "output", (10, 100)),
 )
-LADDER = (
+DENSITIES = (
     0.8004, 0.6406, 0.5128, 0.4105, 0.3287, 0.2632, 0.2107, 0.1688, 0.1352, 0.1083, 0.0868,
     0.0695, 0.0557, 0.0447, 0.0358,
 )  # fmt: skip
@@ -30,16 +30,16 @@ def scores_for(layers, seed=0):
     return Layers({x.name: torch.rand(x.shape, generator=rng) for x in layers})
 
 
-def test_the_published_ladder_of_lenet_takes_one_round_a_rung():
+def test_the_published_densities_of_lenet_take_one_round_each():
     mask, scores = Mask.ones(LENET), scores_for(LENET)
     rate = PerKind(conv=0.2, linear=0.2, output=0.1)
     exact = {"fc1": 235_200.0, "fc2": 30_000.0, "out": 1_000.0}
-    for rung in LADDER:
-        mask = mask.shrink(scores, rate, rung)
-        assert mask.count == count_at(rung, 266_200)
+    for density in DENSITIES:
+        mask = mask.shrink(scores, rate, density)
+        assert mask.count == count_at(density, 266_200)
         exact = {n: c * (0.9 if n == "out" else 0.8) for n, c in exact.items()}
         kept = mask.kept_per_layer()
-        # the rungs are rounded to four digits, so each layer is within that of the exact ladder
+        # densities are rounded to four digits, so each layer is within that of the exact schedule
         assert all(kept[n] == pytest.approx(exact[n], rel=2e-3, abs=1.5) for n in exact)
 
 

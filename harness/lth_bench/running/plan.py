@@ -231,7 +231,7 @@ def dense_spec() -> StrategySpec:
 
 
 def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
-    """The densities of each experiment: a ladder where iterative, otherwise one by one."""
+    """The densities of each experiment: all of them if iterative, otherwise one each."""
     if getattr(strategy, "dense_only", False):
         return [(1.0,)]
     sparse = tuple(d for d in densities if d < 1)  # density 1.0 is the dense run, and no ticket

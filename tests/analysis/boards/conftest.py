@@ -49,13 +49,15 @@ class Chosen(Scenario):
         planned = []
         for experiment in super().experiments():
             own = self._keys(experiment)
-            ladder = sorted({density for _, density in own}, reverse=True)
+            densities = sorted({density for _, density in own}, reverse=True)
             controls = sorted({name.split("/")[1] for name, _ in own if "/" in name})
             source = self.sources.get(experiment["label"], ())
             names = ("source_model", "source_dataset", "source_recipe")
             found = dict(zip(names, source, strict=False))
-            if ladder:
-                planned.append({**experiment, **found, "densities": ladder, "controls": controls})
+            if densities:
+                planned.append(
+                    {**experiment, **found, "densities": densities, "controls": controls}
+                )
         return planned
 
     def results(self, experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:

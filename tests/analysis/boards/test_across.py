@@ -139,7 +139,7 @@ def test_densities_of_one_task_only_are_left_out(chosen: Chosen) -> None:
            for x in ("a", "b")},
     })  # fmt: skip
     found = across.rows(*scores(con))
-    assert [(r["label"], r["target_density"], r["rung"]) for r in found] == [
+    assert [(r["label"], r["target_density"], r["level"]) for r in found] == [
         ("a", 0.5005, None), ("b", 0.5005, None)
     ]  # fmt: skip
 
@@ -150,7 +150,7 @@ def test_different_densities_are_compared_level_by_level(chosen: Chosen) -> None
         **{(m, "a", d): [0.8] for m, d in (("m0", 0.5), ("m1", 0.6), ("m0", 0.1), ("m1", 0.2))},
     })  # fmt: skip
     found = across.rows(*scores(con))
-    assert [(r["rung"], r["density_low"], r["density_high"]) for r in found] == [
+    assert [(r["level"], r["density_low"], r["density_high"]) for r in found] == [
         (1, 0.5, 0.6), (2, 0.1, 0.2)
     ]  # fmt: skip
     (table,) = board(con).tables
@@ -224,11 +224,11 @@ def test_every_kind_has_a_board(kinds: Any, chosen: Chosen, kind: str) -> None:
 
 
 densities = st.lists(st.sampled_from([0.9, 0.5, 0.501, 0.36, 0.2, 0.1, 0.0467]), unique=True)
-ladders = st.dictionaries(st.sampled_from("abcde"), densities)
+grids = st.dictionaries(st.sampled_from("abcde"), densities)
 
 
 def seen(given: dict[str, list[float]]) -> list[tuple[int | None, dict[str, float]]]:
-    return [(level.rung, dict(level.densities)) for level in levels(given)]
+    return [(level.number, dict(level.densities)) for level in levels(given)]
 
 
 def test_densities_common_to_two_tasks_are_compared() -> None:
@@ -244,7 +244,7 @@ def test_densities_within_half_a_percent_agree() -> None:
 def test_densities_from_pruning_rates_are_compared_level_by_level() -> None:
     """The suite cifar_conv: each network's densities come from its own pruning rates."""
     found = levels({"conv2": [0.64, 0.33], "conv4": [0.66, 0.36, 0.2], "conv6": [0.68, 0.39, 0.22]})
-    assert [level.rung for level in found] == [1, 2, 3]
+    assert [level.number for level in found] == [1, 2, 3]
     assert found[0].densities == {"conv2": 0.64, "conv4": 0.66, "conv6": 0.68}
     assert found[2].densities == {"conv4": 0.2, "conv6": 0.22}
     assert found[0].mean == pytest.approx((0.64 + 0.66 + 0.68) / 3)
@@ -253,14 +253,14 @@ def test_densities_from_pruning_rates_are_compared_level_by_level() -> None:
 def test_one_common_density_by_chance_does_not_count() -> None:
     found = levels({"a": [0.5, 0.2], "b": [0.6, 0.3], "c": [0.7, 0.4], "d": [0.8, 0.1],
                     "e": [0.5, 0.25]})  # fmt: skip
-    assert [level.rung for level in found] == [1, 2]
+    assert [level.number for level in found] == [1, 2]
 
 
 def test_one_task_or_none_has_no_levels() -> None:
     assert levels({}) == levels({"a": [0.5, 0.2]}) == levels({"a": [0.5], "b": []}) == []
 
 
-@given(ladders)
+@given(grids)
 def test_every_level_has_one_density_from_at_least_two_tasks(given: dict[str, list[float]]) -> None:
     found = levels(given)
     for level in found:
@@ -268,7 +268,7 @@ def test_every_level_has_one_density_from_at_least_two_tasks(given: dict[str, li
         assert all(density in given[task] for task, density in level.densities.items())
     used = [(task, d) for level in found for task, d in level.densities.items()]
     assert len(used) == len(set(used))
-    if any(level.rung for level in found):  # a rung's mean may exceed the one before's: other tasks
-        assert [level.rung for level in found] == sorted(level.rung for level in found)
+    if any(level.number for level in found):  # a level's mean may exceed that of the one before
+        assert [level.number for level in found] == sorted(level.number for level in found)
     else:
         assert [level.mean for level in found] == sorted((x.mean for x in found), reverse=True)

@@ -49,15 +49,15 @@ def test_area_by_hand(chosen: Chosen) -> None:
 
 def test_area_equals_numpys_trapezoid_for_any_densities(chosen: Chosen) -> None:
     chance = random.Random(1)
-    ladder = sorted((chance.uniform(0.001, 0.95) for _ in range(7)), reverse=True)
-    curves = {f"l{i}": [[chance.random() for _ in range(2)] for _ in ladder] for i in range(20)}
+    densities = sorted((chance.uniform(0.001, 0.95) for _ in range(7)), reverse=True)
+    curves = {f"l{i}": [[chance.random() for _ in range(2)] for _ in densities] for i in range(20)}
     dense = [chance.random(), chance.random()]
     con = chosen({
         ("dense", 1.0): dense,
         **{(label, d): x for label, curve in curves.items()
-           for d, x in zip(ladder, curve, strict=True)},
+           for d, x in zip(densities, curve, strict=True)},
     })  # fmt: skip
-    x = np.log([1.0, *ladder])
+    x = np.log([1.0, *densities])
     found = rows(con)
     for label, curve in curves.items():
         y = np.array([dense, *curve])
@@ -69,8 +69,8 @@ def test_area_equals_numpys_trapezoid_for_any_densities(chosen: Chosen) -> None:
 
 
 def test_the_area_of_a_constant_curve_is_its_accuracy(chosen: Chosen) -> None:
-    for ladder in ((0.9,), (0.5, 0.01), (0.7, 0.6, 0.0001)):
-        con = chosen({("dense", 1.0): [0.6, 0.7], **{("imp", d): [0.6, 0.7] for d in ladder}})
+    for densities in ((0.9,), (0.5, 0.01), (0.7, 0.6, 0.0001)):
+        con = chosen({("dense", 1.0): [0.6, 0.7], **{("imp", d): [0.6, 0.7] for d in densities}})
         imp = rows(con)["imp"]
         assert imp["mean"] == pytest.approx(0.65)
         assert imp["difference"] == pytest.approx(0, abs=1e-12)

@@ -23,20 +23,20 @@ from lth_bench.stats import (
 
 
 def rows(scores: Scores, against: Baselines) -> list[BoardRow]:
-    """One row a suite, density and label, the best mean rank first.
+    """One row for each suite, density and label, the best mean rank first.
 
     A task is one observation, its mean over seeds. Only tasks with a score of every ranked label
-    count, and only labels with a score on half of the tasks at least are ranked; where the scores
-    are those of single densities, `levels` says which belong together: `target_density` is their
-    mean, `density_low` and `density_high` their range, `rung` their place in the tasks' ladders
-    where they do not agree. `mean_rank` is over `tasks`; `rank_low` and `rank_high` are the places
-    of the labels that it shares a `group` with: letters, of which two labels share one where
-    signed-rank tests of all pairs with Holm's correction do not tell them apart; with fewer tasks
-    than `pairs_needed` they never do. `friedman_p` is of "all labels are alike". `difference` is
-    the interquartile mean over tasks of the difference to `baseline` (a ratio for costs and
-    steps), `wins` and `losses` count tasks, `p` is of the signed-rank test on these differences and
-    `p_holm` corrected for the labels; `verdict`, `verdict_text` and `needed` (tasks below which no
-    result could be significant) follow from it.
+    count, and only labels with a score on at least half of the tasks are ranked. Where scores are
+    at single densities, `levels` says which are compared: `target_density` is their mean,
+    `density_low` and `density_high` their range, `level` their pruning level if the densities
+    differ. `mean_rank` is over `tasks`. `group` has letters: labels share one if signed-rank tests
+    of all pairs, with Holm's correction, do not show a difference; with fewer tasks than
+    `pairs_needed` they never do. `rank_low` and `rank_high` are the ranks of the labels in its
+    group. `friedman_p` tests that all labels are equal. `difference` is the interquartile mean over
+    tasks of the difference to `baseline` (a ratio for costs and steps), `wins` and `losses` count
+    tasks, `p` is that of the signed-rank test on these differences and `p_holm` is corrected for
+    the labels; `verdict`, `verdict_text` and `needed` (the tasks below which no result could be
+    significant) follow from it.
     """
     found: list[BoardRow] = []
     for suite, group in groupby(sorted(scores.found, key=_suite), key=_suite):
@@ -56,12 +56,12 @@ def _suite(score: Score) -> str:
 
 
 def _levels(scores: list[Score]) -> list[DensityLevel | None]:
-    """None stands for the whole ladder."""
-    ladders: dict[str, list[float]] = {}
+    """The levels at which scores are compared; [None] where a score is over all densities."""
+    densities: dict[str, list[float]] = {}
     for score in scores:
         if score.density is not None:
-            ladders.setdefault(score.task, []).append(score.density)
-    return [*levels(ladders)] if ladders else [None]
+            densities.setdefault(score.task, []).append(score.density)
+    return [*levels(densities)] if densities else [None]
 
 
 def _level_rows(
@@ -88,7 +88,7 @@ def _level_rows(
     )  # fmt: skip
     who = {label: next(iter(by_label[label].values())) for label in by_label}
     common = {
-        "suite": suite, "rung": level and level.rung, "target_density": level and level.mean,
+        "suite": suite, "level": level and level.number, "target_density": level and level.mean,
         "density_low": level and min(level.densities.values()),
         "density_high": level and max(level.densities.values()),
     }  # fmt: skip
@@ -164,49 +164,51 @@ def _middle(differences: Iterable[float]) -> float | None:
 
 @dataclass(frozen=True)
 class DensityLevel:
-    """A density of each of some tasks."""
+    """Densities of several tasks, one each, that are compared with each other."""
 
-    rung: int | None
-    """Place in each task's own ladder, 1 the densest; None where the densities agree."""
+    number: int | None
+    """Pruning level: the position among each task's densities, 1 the densest; None where the
+    densities agree."""
     densities: Mapping[str, float]
-    """By task."""
+    """Target density by task."""
 
     @property
     def mean(self) -> float:
-        """Of the densities."""
+        """Mean of the densities."""
         return sum(self.densities.values()) / len(self.densities)
 
 
-def levels(ladders: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
-    """The densities that tasks have in common, from dense to sparse; if hardly any, their rungs.
+def levels(densities: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
+    """The densities that tasks have in common, from dense to sparse; if hardly any, their pruning
+    levels.
 
-    Densities agree that differ by less than half a percent of themselves. Where half of the tasks
-    or more share one, levels are the densities that two tasks share at least. Elsewhere, as where
-    each network's ladder comes from its own pruning rates, the k-th densest of one task is
-    compared with the k-th densest of the others.
+    Densities agree if they differ by less than half a percent. If at least half of the tasks share
+    one, the levels are all densities that at least two tasks share. Otherwise, as where each
+    network's densities come from its own pruning rates, the k-th densest of one task is compared
+    with the k-th densest of the others.
 
     Args:
-        ladders: Each task's densities below 1, in any order.
+        densities: Each task's densities below 1, in any order.
     """
-    shared = [level for level in _clusters(ladders) if len(level.densities) > 1]
-    if any(2 * len(level.densities) >= len(ladders) for level in shared):
+    shared = [level for level in _clusters(densities) if len(level.densities) > 1]
+    if any(2 * len(level.densities) >= len(densities) for level in shared):
         return shared
-    ordered = {task: sorted(set(d), reverse=True) for task, d in ladders.items()}
-    rungs = [
+    ordered = {task: sorted(set(d), reverse=True) for task, d in densities.items()}
+    numbered = [
         DensityLevel(k + 1, {task: d[k] for task, d in ordered.items() if len(d) > k})
         for k in range(max(map(len, ordered.values()), default=0))
     ]
-    return [level for level in rungs if len(level.densities) > 1]
+    return [level for level in numbered if len(level.densities) > 1]
 
 
-def _clusters(ladders: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
+def _clusters(densities: Mapping[str, Sequence[float]]) -> list[DensityLevel]:
     found: list[dict[str, float]] = []
     first = 0.0
     for density, task in sorted(
-        ((d, task) for task, ladder in ladders.items() for d in set(ladder)), reverse=True
+        ((d, task) for task, own in densities.items() for d in set(own)), reverse=True
     ):
         if not found or density < first * (1 - DENSITY_TOLERANCE) or task in found[-1]:
             found.append({})
             first = density
         found[-1][task] = density
-    return [DensityLevel(None, densities) for densities in found]
+    return [DensityLevel(None, cluster) for cluster in found]

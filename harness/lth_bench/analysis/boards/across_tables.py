@@ -55,7 +55,7 @@ def _table(suite: str, members: list[BoardRow], scores: Scores) -> Table:
     )  # fmt: skip
     blocks = [
         [_line(row, not n, by_level, scores) for n, row in enumerate(block)]
-        for _, block in groupby(members, key=lambda r: (r["rung"], r["target_density"]))
+        for _, block in groupby(members, key=lambda r: (r["level"], r["target_density"]))
     ]
     return Table(
         header=header, blocks=blocks, title=f"across {most} tasks by {scores.what}",
@@ -91,9 +91,9 @@ def _line(row: BoardRow, first: bool, by_level: bool, scores: Scores) -> Line:
 
 
 def _level(row: BoardRow) -> str:
-    if row["rung"] is None:
+    if row["level"] is None:
         return kept(row["target_density"])
-    return f"level {row['rung']}: {kept(row['density_low'])}–{kept(row['density_high'])}"
+    return f"level {row['level']}: {kept(row['density_low'])}–{kept(row['density_high'])}"
 
 
 def _places(row: BoardRow) -> str:

@@ -1,4 +1,4 @@
-"""The leaderboard by the area under the accuracy-density curve: one number for a whole ladder."""
+"""The leaderboard by the area under the accuracy-density curve: one number for all densities."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ SQL = """
         SELECT
             task, density,
             coalesce((
-                ln(coalesce(lag(density) OVER ladder, density))
-                - ln(coalesce(lead(density) OVER ladder, density))
+                ln(coalesce(lag(density) OVER ordered, density))
+                - ln(coalesce(lead(density) OVER ordered, density))
             ) / nullif(2 * ln(max(density) OVER whole / min(density) OVER whole), 0), 1) AS weight,
             count(*) FILTER (density < 1) OVER whole AS below,
             bool_or(density = 1) OVER whole AS from_dense
         FROM grid
-        WINDOW whole AS (PARTITION BY task), ladder AS (PARTITION BY task ORDER BY density DESC)
+        WINDOW whole AS (PARTITION BY task), ordered AS (PARTITION BY task ORDER BY density DESC)
     ),
     curves AS (
         SELECT task, list(density ORDER BY density DESC) AS densities FROM grid GROUP BY task
     ),
-    ladders AS (
+    sparse AS (
         SELECT
             entry, task, seed, strategy = 'dense' AS dense,
             sum(weight * score) AS area, count(score) = any_value(below) AS whole,
@@ -91,7 +91,7 @@ SQL = """
                 WHEN l.whole AND w.weight IS NULL THEN l.area
                 WHEN l.whole THEN l.area + w.weight * d.value
             END AS area
-        FROM ladders l
+        FROM sparse l
         LEFT JOIN weights w ON w.task = l.task AND w.density = 1
         LEFT JOIN dense_of({metric}) d ON d.task = l.task AND d.seed = l.seed
     ),
@@ -242,10 +242,10 @@ def line(row: BoardRow, words: Words, measure: Measure = ACCURACY) -> Line:
 
 
 def _range(row: BoardRow) -> str:
-    ladder = [kept(density) for density in row["densities"]]
-    if len(ladder) < 2:
-        return f"density {ladder[0]}%" if ladder else "nothing yet"
-    return f"density {ladder[0]} to {ladder[-1]}%, {len(ladder)} levels"
+    shown = [kept(density) for density in row["densities"]]
+    if len(shown) < 2:
+        return f"density {shown[0]}%" if shown else "nothing yet"
+    return f"density {shown[0]} to {shown[-1]}%, {len(shown)} levels"
 
 
 def _by_seed(row: BoardRow) -> dict[int, float | None]:

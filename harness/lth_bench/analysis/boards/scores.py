@@ -29,7 +29,7 @@ class Score:
     suite: str
     task: str
     density: float | None
-    """Target density; None where the score is about the whole ladder."""
+    """Target density; None where the score is over all densities."""
     strategy: str
     label: str
     """With " from …" where the ticket was found on another task."""

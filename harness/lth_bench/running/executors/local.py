@@ -106,7 +106,7 @@ class LocalExecutor:
     def _work(
         self, workers: list[_Process], schedule: Schedule, handle: Listener, stop: StopSignals
     ) -> None:
-        """Until everything is done; KeyboardInterrupt once somebody wants it to stop."""
+        """Until everything is done; KeyboardInterrupt when it is told to stop."""
         while len(schedule) or any(w.live for w in workers):
             for worker in workers:
                 self._feed(worker, workers, schedule, handle)

@@ -86,7 +86,7 @@ def dead_layer(case: Case) -> None:
 
 
 @contract(
-    "the strategy works with all weights but one, and with a handful of weights left",
+    "the strategy works with all weights but one, and with only a few weights",
     meet="let counts be exact at any density (Mask.top_k, uniform and erk are); a layer may lose "
     "everything; where the method cannot go that far, raise lth_bench.errors.Unreachable with the "
     "smallest density or count that it reaches, in numbers",
