@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -99,6 +100,9 @@ def test_a_constant_target_is_refused_unless_its_deviation_is_given() -> None:
     train = torch.tensor([[1.0, 4.0], [2.0, 4.0]])
     with pytest.raises(UserError, match="component 1 of the targets is 4 in every training"):
         SquaredError().bound(train, VALUES)
+    rounded = torch.full((3, 1), 0.1)  # whose mean in float64 is another number
+    with pytest.raises(UserError, match=r"component 0 of the targets is 0.3 in every training"):
+        SquaredError().bound(rounded.double() * 3, dataclasses.replace(VALUES, classes=1))
     raw = SquaredError(mean=(0.0,), deviation=(1.0,)).bound(train, VALUES)
     assert torch.equal(raw.evidence(train, train), train.double())
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from documents import ROOT, blocks
 
-PLAIN, LIGHTNING, TRANSFORMERS = blocks(ROOT / "docs" / "how-to" / "own-loop.md", "python")
+PLAIN, TOKENS, LIGHTNING, TRANSFORMERS = blocks(ROOT / "docs" / "how-to" / "own-loop.md", "python")
 
 
 def run(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -34,6 +34,11 @@ def held(sparse: Any, model: torch.nn.Module, density: float, steps: int) -> Non
 def test_a_plain_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(PLAIN, tmp_path, monkeypatch)
     held(found["sparse"], found["model"], 0.1, 200)
+
+
+def test_a_loop_over_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run(TOKENS, tmp_path, monkeypatch)
+    held(found["sparse"], found["model"], 0.1, 8)
 
 
 def test_lightning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

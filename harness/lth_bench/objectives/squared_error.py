@@ -44,7 +44,10 @@ class SquaredError(Objective):
         """With the mean and the deviation of the training split's targets."""
         values = train_targets.detach().cpu().double()
         mean = self.mean or tuple(values.mean(0).tolist())
-        deviation = self.deviation or tuple(values.std(0, correction=0).tolist())
+        # the deviation of equal numbers may be a rounding error above 0
+        equal = values.amin(0) == values.amax(0)
+        found = values.std(0, correction=0).masked_fill(equal, 0.0)
+        deviation = self.deviation or tuple(found.tolist())
         for name, given in (("mean", mean), ("deviation", deviation)):
             if len(given) not in (1, info.classes):
                 raise UserError(

@@ -41,8 +41,9 @@ class PrepareFeatures:
     def __init__(self, train: Tensor, device: torch.device) -> None:
         """`train` is the training split, [N, …]. A constant feature keeps deviation 1."""
         x = train.double()
-        std = x.std(0, correction=0)
-        std = torch.where(std > 0, std, torch.ones_like(std))
+        # the deviation of equal numbers may be a rounding error above 0
+        constant = x.amin(0) == x.amax(0)
+        std = x.std(0, correction=0).masked_fill(constant, 1.0)
         self._mean = x.mean(0).to(train.dtype).to(device)
         self._scale = (1 / std).to(train.dtype).to(device)
 
