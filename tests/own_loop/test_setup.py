@@ -25,7 +25,7 @@ def examples(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.randint(0, 3, (n,), generator=draws)
 
 
-@pytest.mark.parametrize("strategy", ["imp", "late_rewind", "early_bird", "one_shot"])
+@pytest.mark.parametrize("strategy", ["imp", "late_rewind", "early_imp", "early_bird", "one_shot"])
 @pytest.mark.parametrize("given", [False, True])
 def test_strategies_that_train_are_refused_in_one_message(
     make_loop: Any, strategy: str, given: bool

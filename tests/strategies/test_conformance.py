@@ -22,6 +22,11 @@ class TestLateRewind(StrategyConformance):
     params: ClassVar = {"prune_rate": 0.5, "rewind_step": 2}
 
 
+class TestEarlyIMP(StrategyConformance):
+    strategy = "early_imp"
+    params: ClassVar = {"prune_rate": 0.5, "mask_fraction": 0.5}
+
+
 class TestEarlyBird(StrategyConformance):
     strategy = "early_bird"
     # a mask every step, and the fourth at the latest
