@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.measures import measured
-from lth_bench.store.metric import scored_sql
+from lth_bench.store.metric import CENSORED, scored_sql
 from lth_bench.store.schema import quoted
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Sample:
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; 0 where it is not known,
     and of all other metrics."""
+    censored: frozenset[int] = frozenset()
+    """Seeds whose value is a time that was not reached: later than the value, the budget."""
 
     @property
     def task(self) -> str:
@@ -111,7 +113,8 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
-            2 * half_step({name}, min(test_examples))
+            2 * half_step({name}, min(test_examples)),
+            list(seed) FILTER ({ok} AND {_never(metric)})
         FROM ({scored_sql(name, rows)}) f
         WHERE {" AND ".join(where)}
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
@@ -124,8 +127,17 @@ def samples(
     return [_sample(row) for row in found]
 
 
+def _never(metric: str) -> str:
+    """SQL: whether a row's value of the metric is a time that its training never reached."""
+    if metric not in CENSORED:
+        return "false"
+    reached = quoted(CENSORED[metric])
+    return f"f.ticket_id IN (SELECT ticket_id FROM metrics WHERE metric = {reached} AND value = 0)"
+
+
 def _sample(row: tuple[Any, ...]) -> Sample:
-    suite, model, dataset, recipe, density, strategy, label, control, source, *found, step = row
+    suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
+    *found, step, never = rest
     seeds, values, lost, skipped, missing = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
@@ -143,4 +155,5 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         skipped=frozenset(skipped),
         missing=frozenset(missing),
         step=step or 0.0,
+        censored=frozenset(never or ()),
     )

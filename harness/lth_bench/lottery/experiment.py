@@ -51,6 +51,8 @@ class Experiment:
     """Its unit."""
     higher_is_better: bool = True
     """Whether larger values of it are better."""
+    generalises_at: float | None = None
+    """Validation value of it from which a network counts as generalising; None if not asked."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -68,6 +70,8 @@ class Experiment:
             config.pop(key)
         if self.objective is None:
             config.pop("objective")
+        if self.generalises_at is None:
+            config.pop("generalises_at")
         if self.scored_on == "test":
             config.pop("scored_on")
         return {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lth_bench.lottery.experiment import Experiment
+from lth_bench.lottery.generalisation import generalisation
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
@@ -50,6 +51,9 @@ class Reporter:
         if control == "none" and isinstance(self.bench.connections, str):
             lost.append(self.bench.connections)
         record = self._base(ticket, trained.mask, control, reported=True)
+        metrics |= generalisation(
+            trained.curve, self.experiment.generalises_at, self.bench.objective.primary
+        )
         record |= {
             "status": "ok",
             # still a result; the reason says which metrics are missing, an observer's included

@@ -254,6 +254,7 @@ def _over_seeds(
     controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
     params = canonical(strategy)
     source = source_hash(type(strategy))
+    generalises_at = task.spec.generalises_at
     common = {
         "suite": suite.name,
         "label": spec.label,
@@ -266,6 +267,7 @@ def _over_seeds(
             task.recipe,
             task.source,
             *([task.objective] if task.objective is not None else []),
+            *([generalises_at] if generalises_at is not None else []),
         ],
         "controls": list(controls),
         "source": source,
@@ -324,6 +326,7 @@ def _over_seeds(
             metric=task.metric.name if task.metric is not None else "accuracy",
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
+            generalises_at=generalises_at,
         )
         planned.append(
             Planned(

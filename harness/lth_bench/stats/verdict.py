@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from lth_bench.stats.power import minimum_detectable_effect
 from lth_bench.stats.predictive import MOST, Forecast, verdict_forecast
 from lth_bench.stats.significance import equivalence_p, paired_t, require_margin
+from lth_bench.stats.signs import sign_p
 from lth_bench.stats.summary import Interval, Summary, require_fraction
 
 Unit = str
@@ -76,6 +78,8 @@ class Verdict:
     level: float = 0.95
     unit: Unit = "points"
     """How differences are written: see `told`."""
+    signs: tuple[int, ...] | None = None
+    """By pair, where only their order was judged: +1 where A is better, 0 where that is unknown."""
 
     @property
     def n(self) -> int:
@@ -86,6 +90,8 @@ class Verdict:
     def forecast(self) -> Forecast | None:
         """By how many seeds an open verdict is likely to be settled; None of any other."""
         if self.kind != "open" or self.summary is None or not self.summary.deviation:
+            return None
+        if self.signs is not None:
             return None
         deviation = self.summary.deviation
         effect, margin = abs(self.summary.mean) / deviation, self.margin / deviation
@@ -102,6 +108,9 @@ class Verdict:
             return f"equivalent (within ±{size})"
         if self.kind == "insufficient":
             return f"needs {LEAST}+"
+        if self.kind == "open" and self.signs is not None:
+            ahead, behind = self.signs.count(1), self.signs.count(-1)
+            return f"open: ahead on {ahead} of {self.n} seeds, behind on {behind} (sign test)"
         if self.kind == "open":
             assert self.summary is not None
             interval = self.summary.interval(self.level)
@@ -120,6 +129,7 @@ def judge(
     step: float = 0.0,
     higher: bool = True,
     unit: Unit = "points",
+    signs: Sequence[int] | None = None,
 ) -> Verdict:
     """The verdict on A from its differences A − B, paired by seed. The first that holds:
 
@@ -144,6 +154,9 @@ def judge(
             examples 1/N. The deviation counts as half of it at least (`Summary.floored`).
         higher: Whether larger values are better.
         unit: How `text` tells the margin and the interval.
+        signs: Where only the order of the pairs is known, such as of times that were not reached:
+            by pair +1 where A is better, −1 where worse, 0 where unknown. Then 3. is the sign
+            test, and nothing is called equivalent.
     """
     require_margin(margin)
     require_fraction("level", level)
@@ -157,6 +170,8 @@ def judge(
     if summary is not None and summary.deviation is not None:
         p, p_equivalent = paired_t(summary), equivalence_p(summary, margin)
         detectable = minimum_detectable_effect(summary.deviation, n, power, level)
+    if signs is not None:
+        p, p_equivalent, detectable = sign_p(signs), None, None
     alpha = 1 - level
     within = p_equivalent is not None and p_equivalent < alpha
     kind: VerdictKind
@@ -165,7 +180,8 @@ def judge(
     elif summary is None or p is None or n < LEAST:
         kind = "insufficient"
     elif p < alpha:
-        kind = "better" if (summary.mean > 0) == higher else "worse"
+        ahead = sum(signs) > 0 if signs is not None else (summary.mean > 0) == higher
+        kind = "better" if ahead else "worse"
     elif within:
         kind = "equivalent"
     else:
@@ -182,6 +198,7 @@ def judge(
         within=within,
         level=level,
         unit=unit,
+        signs=None if signs is None else tuple(signs),
     )
 
 

@@ -33,6 +33,10 @@ COLUMNS = (
 DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy"}
 """Metrics computed from columns of a ticket `f`, in SQL."""
 
+CENSORED = {"generalisation_step": "generalised"}
+"""Times that a training may never reach, whose value then is the budget, and the metric that is 1
+where it did and 0 where not."""
+
 ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
 """Fractions of the test examples, so that two values differ by at least 1 / `test_examples`."""
 
@@ -55,6 +59,7 @@ RULES = (
     MetricRule("*_perplexity", "", False),
     MetricRule("*_bits_per_byte", "", False),
     MetricRule("*density", "fraction", False),
+    MetricRule("generalised", "fraction", True),
     MetricRule("generalisation_gap", "fraction", False),
     MetricRule("*loss", "", False),
     MetricRule("steps", "steps", False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,9 @@ class TaskTable:
     """The name of a recipe of this suite, or a list of them."""
     objective: str | TomlTable | None = None
     """An objective's name, or a table {name, parameters...}; by default the dataset's own."""
+    generalises_at: Annotated[float, Range(0, math.inf, open_low=True)] | None = None
+    """Validation value of the primary metric from which a network counts as generalising; results
+    then have the metrics generalisation_step and generalised."""
     densities: Densities | None = None
     """Replaces the suite's densities: how far a network can be pruned depends on its size."""
 

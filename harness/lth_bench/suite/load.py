@@ -177,6 +177,7 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
             recipe=document.recipes[recipe],
             densities=densities,
             objective=objective,
+            generalises_at=table.generalises_at,
             at=at,
         )
         for model, dataset, recipe in itertools.product(models, datasets, recipes)

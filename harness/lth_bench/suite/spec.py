@@ -58,6 +58,8 @@ class TaskSpec:
     """Target densities in (0, 1], from dense to sparse."""
     objective: Component | None = None
     """None for the dataset's own."""
+    generalises_at: float | None = None
+    """Validation value of the primary metric from which a network counts as generalising."""
     at: Keys = field(default=(), compare=False)
 
     @property

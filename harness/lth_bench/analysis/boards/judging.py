@@ -56,10 +56,11 @@ def with_verdict(
     not compared with itself.
     """
     row = dict(row)
+    signs = row.get("signs")
     size = measure.margin(margin, row.pop("base_mean", None) or 0.0)
     row = judged_row(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
-        unit=measure.difference_unit,
+        unit=measure.difference_unit, signs=signs,
     )  # fmt: skip
     return row if measure == ACCURACY else row | {"metric": measure.name}
 
@@ -125,6 +126,8 @@ class Words:
             text = f"≈ {against}" if len(against) <= SHORT else "≈ equal"
         elif kind == "insufficient":
             text = f"needs {LEAST}+"
+        elif kind == "open" and row.get("signs") is not None:
+            text = "open"  # order alone predicts no number of seeds
         elif kind == "open":
             text = f"open {short_outlook(pairs, Forecast(row['n50'], row['n80']))}"
         else:

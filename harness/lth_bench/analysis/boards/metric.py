@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, counted
 from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
 from lth_bench.analysis.boards.layout import (
     detects,
@@ -76,6 +77,7 @@ def rows(
     against.require_common(found, "difference_n")
     if few(found, BLOCK):
         add_places(found, BLOCK, _values(con, found, measure), step_of(measure), measure.higher)
+    add_censoring(con, found, against, measure)
     return [with_verdict(row, against, margin, measure) for row in found]
 
 
@@ -93,9 +95,11 @@ def board(
         found,
         lambda row: header(row, measure),
         lambda row, first: line(row, first, words, measure),
-        lambda members: [*against.notes(members), *outstanding(members)],
+        lambda members: [*against.notes(members), *outstanding(members), *counted(members)],
     )
     said = legend(words, against.word, found, measure) + tuning_legend(found)
+    if any(row.get("censored") for row in found):
+        said += LEGEND
     return Board("leaderboard", found, shown, said)
 
 
@@ -185,4 +189,6 @@ def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
     if row["mean"] is None:
         return Cell(without_result(row), "warn")
     text = measure.with_half(row["mean"], row["high"])
-    return Cell(text, style, text.replace(" ± ", "±"))
+    if row.get("censored"):
+        text = f"≥ {text}"
+    return Cell(text, style, text.replace(" ± ", "±").replace("≥ ", "≥"))

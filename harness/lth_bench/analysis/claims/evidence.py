@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lth_bench.analysis.censored import told
 from lth_bench.analysis.samples import Sample
 from lth_bench.suite.spec import Claim, Side
 
@@ -27,6 +28,8 @@ class ClaimEvidence:
     """Why there is no value at all; "" where there is one."""
     step: float = 0.0
     """The distance of two such numbers, where they are means of accuracies; 0 otherwise."""
+    censored: str = ""
+    """Which sides have times that were not reached, whose values are the budget; "" if none."""
     owed: bool = True
     """Whether a run could give the values that are not there: not of a control that was skipped."""
 
@@ -90,6 +93,13 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
         planned=len(planned),
         losses=losses,
         gap="",
+        censored="; ".join(
+            f"{sample.name} at {sample.target_density:g} generalised on {told(sample)} only, and "
+            f"the others count with the budget"
+            for samples in found
+            for sample in samples
+            if sample.censored
+        ),
         step=0.0 if claim.compare == "ratio" else step,
     )
 

@@ -42,7 +42,7 @@ class Finding:
     forecast: Forecast | None = None
     """By how many seeds it is likely to be decided, where it is open."""
     reason: str = ""
-    """Why there are no data, or which seeds were lost."""
+    """Why there are no data, which seeds were lost, or which values are lower bounds."""
     owed: bool = True
     """Whether a run could give the data that are not there."""
 
@@ -104,7 +104,8 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     if ratio:
         ours = Interval(math.exp(ours.mean), _exp(ours.low), _exp(ours.high), n)
     if claim.bound == "reported":
-        return Finding(claim=claim, kind="reported", ours=ours, n=n, planned=planned, reason=reason)
+        said = "; ".join(filter(None, (reason, known.censored)))
+        return Finding(claim=claim, kind="reported", ours=ours, n=n, planned=planned, reason=said)
     if reason:
         return Finding(
             claim=claim, kind="not reproduced", ours=ours, n=n, planned=planned, reason=reason
@@ -113,7 +114,15 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
     decision = decide(summary, accepted)
     ahead = outlook_of(summary, accepted) if decision == "open" else None
-    return Finding(claim=claim, kind=decision, ours=ours, n=n, planned=planned, forecast=ahead)
+    return Finding(
+        claim=claim,
+        kind=decision,
+        ours=ours,
+        n=n,
+        planned=planned,
+        forecast=ahead,
+        reason=known.censored,
+    )
 
 
 def _labels(claims: Iterable[Claim]) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lth_bench.analysis.censored import signs
 from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
@@ -67,6 +68,8 @@ class Comparison:
         """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
         if self.verdict.kind != "open":
             return None
+        if self.verdict.signs is not None:
+            return "open"
         return f"open {short_outlook(self.verdict.n, self.verdict.forecast)}"
 
     @property
@@ -115,6 +118,7 @@ def _line(
         step=step,
         higher=options.measure.higher,
         unit=options.measure.difference_unit,
+        signs=signs(samples_b, samples_a),
     )
     return Comparison(
         group=group,

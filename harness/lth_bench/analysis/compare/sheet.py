@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from lth_bench.analysis.censored import told
 from lth_bench.analysis.compare.lines import Comparison, Options
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
@@ -128,6 +129,7 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
     """
     words = []
     group, overall = blocks[0][0].group, blocks[0][-1]
+    words += _never_reached([x for block in blocks for x in block])
     lines = [x for block in blocks for x in block if x.density is not None]
     if overall.density is None and overall.interval is not None and not group.name:
         difference = f"{_difference(overall.interval, measure)} {measure.difference_unit}".rstrip()
@@ -143,6 +145,20 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
                 who = f"{x.name}: " if x.name else ""
                 words.append(f"{who}only {side} has {', '.join(f'{d:g}' for d in only)}.")
     return words
+
+
+def _never_reached(lines: Sequence[Comparison]) -> list[str]:
+    """Which side's values are budgets, and how lines with such values are judged."""
+    said = []
+    for x in lines:
+        for side, sample in zip("AB", x.group.pairs.get(x.density or 0, ()), strict=False):
+            if sample.censored:
+                said.append(f"{side} at {kept(x.density or 0)}% on {told(sample)}")
+    if not said:
+        return []
+    words = "; ".join(said)
+    rule = "Other seeds count with the budget, so means are lower bounds, and the sign test judges"
+    return [f"generalised within the budget: {words}. {rule} such lines."]
 
 
 def _counted(lines: Sequence[Comparison]) -> str:
