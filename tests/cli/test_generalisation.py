@@ -46,7 +46,8 @@ def test_seeds_that_never_generalise_are_counted_and_ranked_last(here) -> None:
     here("run", suite, "--cohort-size", 8)
     with duckdb.connect(str(here.results)) as con:
         found = con.execute(
-            """SELECT label, target_density, seed, max(value) FILTER (m.metric = 'generalisation_step'),
+            """SELECT label, target_density, seed,
+                max(value) FILTER (m.metric = 'generalisation_step'),
                 max(value) FILTER (m.metric = 'generalised'), any_value(c.first)
             FROM tickets_flat t JOIN metrics m USING (ticket_id) LEFT JOIN (
                 SELECT ticket_id, min(step) AS first FROM curves WHERE val_accuracy >= 0.6

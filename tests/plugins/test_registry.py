@@ -45,7 +45,8 @@ def write(tmp_path):
 def test_the_built_in_strategies_are_plugins_like_any_other():
     registry = load_registry()
     built_in = {
-        "imp", "one_shot", "late_rewind", "early_imp", "early_bird", "snip", "rigl", "dense", "random"
+        "imp", "one_shot", "late_rewind", "early_imp", "early_bird", "snip", "rigl", "dense",
+        "random",
     }  # fmt: skip
     assert built_in <= set(registry.strategies)
     for name in built_in:

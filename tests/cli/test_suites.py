@@ -1,0 +1,61 @@
+"""The shipped suites beyond images: planned, and every strategy run for a few steps."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from lth_bench.suite import load_suite
+
+NAMES = ("tabular", "char_lm", "grokking")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_can_be_planned(here, name) -> None:
+    out = " ".join(here("plan", name).stdout.split())
+    tasks, labels = load_suite(name).tasks, load_suite(name).strategies
+    assert all(strategy.label in out for strategy in labels)
+    assert out.count("are prunable") >= 1 and f"{name}: " in out
+    assert len(tasks) == (3 if name == "tabular" else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_strategy_runs_on_every_task(here, name) -> None:
+    here("run", name, "--smoke", "--cohort-size", 1)
+    suite = load_suite(name)
+    with duckdb.connect(str(here.results), read_only=True) as con:
+        rows = con.execute(
+            "SELECT label, dataset, control, status, score, metric FROM tickets_flat"
+        ).fetchall()
+    assert {(label, dataset) for label, dataset, *_ in rows} == {
+        (strategy.label, task.dataset.label)
+        for task in suite.tasks
+        for strategy in suite.strategies
+    }
+    unfinished = {row for row in rows if row[3] != "ok"}
+    # a control that would be its own ticket is skipped, and so is a density out of reach
+    assert all(status == "skipped" for *_, status, _, _ in unfinished), unfinished
+    assert {row[5] for row in rows} == {
+        "tabular": {"test_accuracy", "test_rmse"},
+        "char_lm": {"test_perplexity"},
+        "grokking": {"test_accuracy"},
+    }[name]
+
+
+@pytest.mark.slow
+def test_memorising_tickets_are_found_before_and_trained_as_long(here) -> None:
+    """In grokking's smoke form: masks from step 1 of 8 or from the end, then the same training."""
+    here("run", "grokking", "--smoke", "-s", "imp-memorising", "-s", "imp-generalising")
+    with duckdb.connect(str(here.results), read_only=True) as con:
+        rows = con.execute(
+            """SELECT label, target_density, steps, search_steps, m.value FROM tickets_flat t
+            JOIN metrics m ON m.ticket_id = t.ticket_id AND m.metric = 'generalised'
+            WHERE strategy <> 'dense' ORDER BY ALL"""
+        ).fetchall()
+    assert rows == [
+        ("imp-generalising", 0.25, 8, 16, 0),
+        ("imp-generalising", 0.5, 8, 8, 0),
+        ("imp-memorising", 0.25, 8, 10, 0),
+        ("imp-memorising", 0.5, 8, 1, 0),
+    ]
