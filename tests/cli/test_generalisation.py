@@ -95,3 +95,12 @@ def test_a_threshold_that_is_none_is_said_at_once(here, value) -> None:
     failed = here("run", suite, code=4)
     assert "generalises_at" in failed.stderr and "late.toml" in failed.stderr
     assert not here.results.exists()
+
+
+def test_a_percentage_is_no_fraction(here) -> None:
+    suite = here.write("late.toml", SUITE.replace("at = 0.4", "at = 95"))
+    failed = here("run", suite, code=4)
+    assert "must lie in (0, 1], as accuracy does, but got 95; did you mean 0.95?" in " ".join(
+        failed.stderr.split()
+    )
+    assert not here.results.exists()

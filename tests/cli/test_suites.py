@@ -13,10 +13,9 @@ NAMES = ("tabular", "char_lm", "grokking")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_can_be_planned(here, name) -> None:
     out = " ".join(here("plan", name).stdout.split())
-    tasks, labels = load_suite(name).tasks, load_suite(name).strategies
-    assert all(strategy.label in out for strategy in labels)
-    assert out.count("are prunable") >= 1 and f"{name}: " in out
-    assert len(tasks) == (3 if name == "tabular" else 1)
+    suite = load_suite(name)
+    assert f"{name}: " in out and all(strategy.label in out for strategy in suite.strategies)
+    assert len(suite.tasks) == (3 if name == "tabular" else 1)
 
 
 @pytest.mark.slow

@@ -99,6 +99,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         return replace(known, fault=error.message)
     objective, config = _objective(spec, registry, info)
     require_suitable_recipe(recipe, info, objective, spec.recipe_name, spec.dataset.label)
+    _require_threshold(spec, objective)
     known = replace(known, objective=config, metric=objective.primary)
     if config is not None:
         known = replace(known, source=known.source + source_hash(type(objective)))
@@ -158,6 +159,17 @@ def require_suitable(strategy: Any, task: TaskFacts | None, what: str) -> None:
         raise UserError(
             f"{what}: check_task raised {describe_error(error)}{where(error)}"
         ) from error
+
+
+def _require_threshold(spec: TaskSpec, objective: Objective) -> None:
+    """UserError for a `generalises_at` that no network reaches, such as a percentage."""
+    at, primary = spec.generalises_at, objective.primary
+    if at is not None and primary.unit == "fraction" and at > 1:
+        hint = f"; did you mean {at / 100:g}?" if at <= 100 else ""
+        raise UserError(
+            f"generalises_at of {spec.label} must lie in (0, 1], as {primary.name} does, but got "
+            f"{at:g}{hint}"
+        )
 
 
 def _objective(
