@@ -13,6 +13,7 @@ from torch import nn
 from lth_bench.masks import Layer, Layers, count_at
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
+from lth_bench.objectives import CrossEntropy
 from lth_bench.training.recipe import Recipe
 from lth_strategies.snip import SNIP
 
@@ -24,6 +25,7 @@ def fake_ticket(module, layers, x, y):
     return SimpleNamespace(
         initial=SimpleNamespace(weights=weights), module=lambda values: module, layers=layers,
         batches=lambda size, purpose: iter([(x, y)]),
+        bench=SimpleNamespace(objective=CrossEntropy()),
     )  # fmt: skip
 
 
