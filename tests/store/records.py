@@ -52,6 +52,9 @@ class Scenario:
     """Label → the strategy's own label, of those whose parameters a search found."""
     test_examples: int | None = None
     """Size of the test split, as records say it since it is recorded."""
+    judged: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
+    """Dataset → primary metric, its unit and whether higher is better, of those not judged by
+    accuracy. Values are the accuracy's, or where lower is better 100 times the error's."""
     weights: bool = False
     """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
 
@@ -108,8 +111,33 @@ class Scenario:
                         "plugin_version": "0.1.0",
                         "source_hash": self.source_hash,
                         "config": {"lr": 0.1},
+                        **self.metric(dataset),
                     })  # fmt: skip
         return found
+
+    def metric(self, dataset: str) -> dict[str, Any]:
+        if dataset not in self.judged:
+            return {}
+        return dict(
+            zip(("metric", "metric_unit", "higher_is_better"), self.judged[dataset], strict=True)
+        )
+
+    def scored(self, dataset: str, record: dict[str, Any]) -> dict[str, Any]:
+        """The record of a ticket by the metric of its dataset."""
+        if dataset not in self.judged:
+            return record
+        name, _, higher = self.judged[dataset]
+
+        def value(accuracy: float) -> float:
+            return accuracy if higher else 100 * (1 - accuracy)
+
+        metrics = {
+            key.replace("accuracy", name): value(x) if key.endswith("accuracy") else x
+            for key, x in record["metrics"].items()
+        }
+        curve = [[*row[:3], None, value(row[3])] for row in record["curve"]]
+        score = {"score": metrics.get(f"test_{name}")} if record["reported"] else {}
+        return {**record, "metrics": metrics, "curve": curve, **score}
 
     def origin(self, label: str, task: tuple[str, str, str]) -> dict[str, Any]:
         if label not in self.tuned:
@@ -169,7 +197,7 @@ class Scenario:
                 "test_accuracy": accuracy, "test_loss": 1 - accuracy,
                 "early_stop_accuracy": accuracy - 0.003,
             }  # fmt: skip
-        return {
+        record = {
             "record": "ticket",
             "run_id": self.run_id,
             "experiment_id": experiment["experiment_id"],
@@ -216,6 +244,7 @@ class Scenario:
                 else []
             ),
         }  # fmt: skip
+        return self.scored(experiment["dataset"], record)
 
 
 @dataclass

@@ -26,7 +26,9 @@ SELECT
     t.ticket_id, t.round, t.rewind_step, t.examples,
     t.search_steps, t.search_examples, t.search_flops_dense, t.search_flops_masked_theoretical,
     t.spent_steps, t.spent_seconds, p.config_id, t.run_id, t.recorded_at, t.test_examples,
-    t.empty_layers, t.score, 'test_' || p.metric AS metric, p.higher_is_better
+    t.empty_layers, t.score, 'test_' || p.metric AS metric, p.higher_is_better,
+    CASE WHEN p.metric = 'accuracy' THEN t.early_stop_accuracy ELSE early.value END
+        AS early_stop_score
 FROM stale s
 JOIN cells c ON c.cell = s.cell
 JOIN plans p ON p.suite = s.suite AND p.experiment_id = s.experiment_id
@@ -35,6 +37,9 @@ LEFT JOIN (SELECT * FROM tickets WHERE reported) t
     ON t.experiment_id = s.experiment_id AND t.target_density = s.target_density
     AND t.control = s.control
     AND coalesce(t.fingerprint = o.fingerprint, true)
+LEFT JOIN metrics early
+    ON p.metric <> 'accuracy' AND early.ticket_id = t.ticket_id
+    AND early.metric = 'early_stop_' || p.metric
 LEFT JOIN (SELECT * FROM tickets WHERE reported AND control = 'none' AND status <> 'ok') own
     ON own.experiment_id = s.experiment_id AND own.target_density = s.target_density
     AND coalesce(own.fingerprint = o.fingerprint, true);

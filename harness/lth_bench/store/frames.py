@@ -40,13 +40,14 @@ class Results:
         """View `tickets_flat`: one row per planned (experiment, density, control)."""
         return self.table("tickets_flat", **where)
 
-    def leaderboard(self, metric: str = "test_accuracy", **where: Where) -> DataFrame:
+    def leaderboard(self, metric: str = "score", **where: Where) -> DataFrame:
         """View `leaderboard`: one row per (suite, task, density, label, control).
 
         `metric`: the metric of `mean`, `rank` and the intervals, such as `test_loss` or one
-        reported by a plugin. UnknownName if there is none of that name.
+        reported by a plugin; by default each task's primary metric, which the column `metric`
+        names. UnknownName if there is none of that name.
         """
-        if metric == "test_accuracy":
+        if metric == "score":
             return self.table("leaderboard", **where)
         return self._chosen("leaderboard", where, metric)
 
@@ -87,7 +88,7 @@ class Results:
         return self.table("convergence", **where)
 
     def pareto(self, **where: Where) -> DataFrame:
-        """View `pareto`: accuracy against density and cost."""
+        """View `pareto`: the tasks' metrics against density and cost."""
         return self.table("pareto", **where)
 
     def tuning(self, **where: Where) -> DataFrame:
@@ -107,7 +108,7 @@ class Results:
         return self.table("layers", **where)
 
     def curves(self, **where: Where) -> DataFrame:
-        """Table `curves`: losses and validation accuracy at each evaluation."""
+        """Table `curves`: losses and the validation metric at each evaluation."""
         return self.table("curves", **where)
 
     def weights(self, **where: Where) -> DataFrame:

@@ -18,7 +18,7 @@ VIEWS = {
     "failures": "Planned rows without a result, and why.",
     "matching": "The sparsest density at which a label is not worse than dense.",
     "convergence": "How soon training reaches its minimum validation loss.",
-    "pareto": "Accuracy against density and against cost: which rows nothing beats in both.",
+    "pareto": "The metric against density and against cost: which rows nothing beats in both.",
     "tuning": "One row per study: a search for a label's parameters on a task.",
 }
 
@@ -68,7 +68,8 @@ COLUMNS = {
     "effective_density": "Fraction of the prunable weights on some path from input to output; NULL "
     "where the network has an operation whose connections are not known.",
     "unit_density": "Kept fraction of channels and neurons; structured tickets only.",
-    "test_accuracy": "Test accuracy after the last step, fraction in [0, 1].",
+    "test_accuracy": "Test accuracy after the last step, fraction in [0, 1]; this and all other "
+    "accuracies are NULL of tasks whose objective measures none.",
     "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "
     "deviation in their intervals counts as half of that at least. NULL where not recorded.",
     "empty_layers": "Prunable layers with no remaining weights (layer collapse).",
@@ -81,8 +82,9 @@ COLUMNS = {
     "early_stop_step": "Step of minimum validation loss, ties to the earliest.",
     "score": "The task's primary metric on the test split, after the last step: of classification "
     "test_accuracy.",
-    "metric": "Name of the metric: of score, where there is one.",
-    "higher_is_better": "Whether larger values of score are better.",
+    "metric": "Name of the task's primary metric, which score, mean and differences are of.",
+    "higher_is_better": "Whether larger values of the metric are better.",
+    "early_stop_score": "The task's primary metric on the test split at early_stop_step.",
     "early_stop_accuracy": "Test accuracy at early_stop_step, fraction in [0, 1].",
     "run_id": "Run that recorded it; see the table environments.",
     "recorded_at": "When it was recorded, UTC.",
@@ -145,16 +147,17 @@ COLUMNS = {
     "budget": "What each strategy may spend, JSON: trials, steps or minutes.",
     # over the seeds
     "n": "Seeds with a result.",
-    "mean": "Mean test accuracy, fraction in [0, 1].",
+    "mean": "Mean of the metric, in its unit; an accuracy is a fraction in [0, 1].",
     "low": "Lower end of the mean's 95% t-interval; NULL at n = 1.",
     "high": "Upper end of the mean's 95% t-interval; NULL at n = 1.",
-    "delta_dense": "Mean of the differences to the dense run, seed by seed; a fraction.",
+    "delta_dense": "Mean of the differences to the dense run, seed by seed, in the metric's unit; "
+    "above 0 where the values are larger, better or not.",
     "delta_low": "Lower end of delta_dense's 95% t-interval; NULL at one pair.",
     "delta_high": "Upper end of delta_dense's 95% t-interval; NULL at one pair.",
     "delta_n": "Seeds with both a result and a dense run.",
     "rank": "1 is the best of the task and density: by the mean over the seeds that ended ok and "
-    "those that the method lost, at which its accuracy counts as 0. NULL for controls, and where "
-    "no seed ended ok.",
+    "those that the method lost, at which a fraction counts as its worst value; of other metrics "
+    "the label that lost fewer ranks first. NULL for controls, and where no seed ended ok.",
     "planned": "Seeds planned.",
     "failed": "Seeds that the method lost: failed or diverged.",
     "skipped": "Seeds whose density the strategy cannot reach; of a control, where it would be "
@@ -164,18 +167,19 @@ COLUMNS = {
     "versus": "What it is compared with at the same task and seed: dense, baseline, or ticket "
     "(a control's own ticket).",
     "versus_accuracy": "Test accuracy of that, fraction in [0, 1].",
-    "difference": "test_accuracy − versus_accuracy.",
-    "early_stop_difference": "Difference of the test accuracies at early stopping.",
+    "versus_score": "score of that.",
+    "difference": "score − versus_score: of classification test_accuracy − versus_accuracy.",
+    "early_stop_difference": "Difference of early_stop_score.",
     "early_stop_step_ratio": "early_stop_step / that of what it is compared with.",
-    "matching_density": "Sparsest target density with delta_dense ≥ 0, of those at which the "
-    "method lost or skipped no seed.",
+    "matching_density": "Sparsest target density not worse than dense on average: delta_dense ≥ 0, "
+    "or ≤ 0 if smaller values are better; of those at which the method lost or skipped no seed.",
     "compatible_density": "Sparsest target density whose interval of delta_dense reaches 0, of the "
     "same.",
     "step_ratio_dense": "Early-stop step / that of the dense run of the same seed: the "
     "geometric mean over the seeds.",
     "step_ratio_ticket": "Early-stop step of a control / that of its own ticket: the "
     "geometric mean over the seeds.",
-    "on_density_front": "No row of the task is as accurate and sparser, or as sparse and better; a "
+    "on_density_front": "No row of the task is as good and sparser, or as sparse and better; a "
     "row that lost a seed neither is on the front nor keeps others off.",
-    "on_cost_front": "The same for accuracy and flops_masked_ratio; false without a ratio.",
+    "on_cost_front": "The same for the metric and flops_masked_ratio; false without a ratio.",
 }

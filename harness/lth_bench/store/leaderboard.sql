@@ -8,9 +8,14 @@
 WITH base AS NOT MATERIALIZED ({base}),
 dense AS NOT MATERIALIZED ({dense}),
 chosen AS NOT MATERIALIZED ({rows}),
+-- of `score`, each task's own metric
+judged AS (
+    SELECT *, higher_is_better(judged_by) AS higher, worst_value(judged_by) AS worst
+    FROM (SELECT *, judged_by({metric}, metric) AS judged_by FROM tasks)
+),
 grouped AS (
     SELECT
-        f.cell,
+        f.cell, any_value(f.task) AS task,
         count(f.value) AS n,
         avg(f.value) AS mean,
         stddev_samp(f.value) AS deviation,
@@ -23,6 +28,7 @@ grouped AS (
         stddev_samp(f.value - b.value) AS difference_deviation,
         avg(b.value) FILTER (f.value IS NOT NULL) AS base_mean,
         avg(f.early_stop_accuracy) AS early_stop_accuracy,
+        avg(f.early_stop_score) AS early_stop_score,
         avg(f.early_stop_step) AS early_stop_step,
         avg(f.density) AS density,
         avg(f.effective_density) AS effective_density,
@@ -45,7 +51,10 @@ grouped AS (
     WHERE f.status = 'ok'
     GROUP BY f.cell
 ),
-summed AS (SELECT *, half_step({metric}, test_examples) AS step FROM grouped),
+summed AS (
+    SELECT g.*, half_step(j.judged_by, g.test_examples) AS step
+    FROM grouped g JOIN judged j ON j.task = g.task
+),
 counted AS (
     SELECT
         cell, count(*) AS planned,
@@ -66,11 +75,11 @@ SELECT
         ORDER BY
             -- a seed that the method lost counts as the worst value; where there is none, the
             -- fewer lost the better, whatever the others' mean
-            CASE WHEN worst_value({metric}) IS NULL THEN k.failed / (g.n + k.failed) ELSE 0 END,
+            CASE WHEN t.worst IS NULL THEN k.failed / (g.n + k.failed) ELSE 0 END,
             twelve_digits(
-                CASE WHEN higher_is_better({metric}) THEN 1 ELSE -1 END
-                * CASE WHEN worst_value({metric}) IS NULL THEN g.mean
-                    ELSE (g.mean * g.n + worst_value({metric}) * k.failed) / (g.n + k.failed) END
+                CASE WHEN t.higher THEN 1 ELSE -1 END
+                * CASE WHEN t.worst IS NULL THEN g.mean
+                    ELSE (g.mean * g.n + t.worst * k.failed) / (g.n + k.failed) END
             ) DESC NULLS LAST
     ) END AS rank,
     g.delta_dense - half_width(dq.t, greatest(g.delta_deviation, g.step), g.delta_n) AS delta_low,
@@ -83,6 +92,7 @@ SELECT
     k.planned, k.failed, k.skipped,
     k.planned - coalesce(g.n, 0) - k.failed - k.skipped AS pending,
     c.tuned_from, c.tuning_steps, g.test_examples, coalesce(g.collapsed, 0) AS collapsed,
+    t.judged_by AS metric, t.higher AS higher_is_better, g.early_stop_score,
     -- what follows is the board's: compared with the baseline, where the columns above have dense
     k.failed AS lost,
     g.difference,
@@ -93,7 +103,7 @@ SELECT
     coalesce(g.difference_n, 0) AS difference_n, g.difference_deviation, g.base_mean, c.cell
 FROM counted k
 JOIN cells c ON c.cell = k.cell
-JOIN tasks t ON t.task = c.task
+JOIN judged t ON t.task = c.task
 LEFT JOIN summed g ON g.cell = k.cell
 LEFT JOIN t_quantiles q ON q.df = g.n - 1
 LEFT JOIN t_quantiles dq ON dq.df = g.delta_n - 1

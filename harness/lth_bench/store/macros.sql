@@ -6,6 +6,13 @@
 CREATE MACRO is_lost(status) AS status IN ('failed', 'diverged');
 CREATE MACRO is_owed(status) AS status NOT IN ('ok', 'failed', 'diverged', 'skipped');
 
+-- `score` and `early_stop_score` are each task's own metric: its name, from that on the test split.
+CREATE MACRO judged_by(metric_name, primary_metric) AS CASE metric_name
+    WHEN 'score' THEN primary_metric
+    WHEN 'early_stop_score' THEN 'early_stop_' || primary_metric[6:]
+    ELSE metric_name
+END;
+
 -- What a seed counts as that the method lost, in ranks and areas: the worst value there is.
 -- NULL where a metric has no worst value, as a loss: there such seeds rank behind all others.
 CREATE MACRO worst_value(metric_name) AS CASE

@@ -26,9 +26,12 @@ COLUMNS = (
     "flops_dense", "flops_masked_theoretical", "seconds", "search_steps", "search_examples",
     "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
     "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
-    "score",
+    "score", "early_stop_score",
 )  # fmt: skip
 """Metrics of every ticket: the numeric columns of `tickets_flat`."""
+
+OF_TASKS = ("score", "early_stop_score")
+"""Those that are another metric in each task: its primary one."""
 
 DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy"}
 """Metrics computed from columns of a ticket `f`, in SQL."""
@@ -55,6 +58,7 @@ RULES = (
     MetricRule("*accuracy", "fraction", True),
     MetricRule("*_map", "fraction", True),
     MetricRule("*_f1", "fraction", True),
+    MetricRule("*_r2", "", True),
     MetricRule("*_rmse", "", False),
     MetricRule("*_perplexity", "", False),
     MetricRule("*_bits_per_byte", "", False),
@@ -105,6 +109,8 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
         rows: SQL of a relation with the columns of the table `flat`.
     """
     named = {**{name: f'f."{name}"' for name in COLUMNS}, **DERIVED}
+    for name in OF_TASKS:  # a label planned for another objective has no value beside the others
+        named[name] = f"CASE WHEN f.metric = k.metric THEN {named[name]} END"
     values = " ".join(f"WHEN '{name}' THEN {value}" for name, value in named.items())
     known = ", ".join(f"'{name}'" for name in named)
     return f"""
@@ -119,6 +125,7 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
                 AS total_flops_masked_theoretical,
             f.seconds + f.search_seconds AS total_seconds
         FROM {rows} f
+        LEFT JOIN tasks k ON k.task = f.task
         LEFT JOIN metrics m
             ON m.ticket_id = f.ticket_id AND m.metric = {metric} AND {metric} NOT IN ({known})
     """

@@ -28,6 +28,7 @@ SELECT
     target_density, any_value(strategy) AS strategy, label, control, seed,
     arg_max(experiment_id, journal_order) AS experiment_id,
     arg_max({'study': tuned_from, 'steps': tuning_steps}, journal_order) AS tuned,
+    arg_max('test_' || metric, journal_order) AS metric,
     max(journal_order) AS planned
 FROM spread
 GROUP BY
@@ -37,7 +38,8 @@ GROUP BY
 DELETE FROM tasks;
 INSERT INTO tasks
 SELECT row_number() OVER (), * FROM (
-    SELECT DISTINCT suite, model, dataset, recipe FROM planned_rows ORDER BY ALL
+    SELECT suite, model, dataset, recipe, arg_max(metric, planned) AS metric
+    FROM planned_rows GROUP BY suite, model, dataset, recipe ORDER BY ALL
 );
 
 DELETE FROM cells;

@@ -42,7 +42,8 @@ CREATE TABLE plans (
 -- What the leaderboard groups by, numbered: grouping a million rows by one integer takes a fifth
 -- of the time that grouping by ten strings takes. The numbers hold until something is planned.
 CREATE TABLE tasks (
-    task INTEGER, suite VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR
+    task INTEGER, suite VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR,
+    metric VARCHAR  -- its primary one, as the plan said last: test_accuracy of classification
 );
 CREATE TABLE cells (
     cell INTEGER, task INTEGER, source_model VARCHAR, source_dataset VARCHAR,
@@ -73,7 +74,8 @@ CREATE TABLE flat (
     search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE,
     search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
     config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
-    empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN
+    empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN,
+    early_stop_score DOUBLE
 );
 
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other

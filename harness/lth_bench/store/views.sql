@@ -40,7 +40,11 @@ SELECT
     arg_min(steps, (label <> 'dense', label)) AS steps,
     arg_min(flops_dense, (label <> 'dense', label)) AS flops_dense,
     arg_min(seconds, (label <> 'dense', label)) AS seconds,
-    task
+    task,
+    arg_min(score, (label <> 'dense', label)) AS score,
+    arg_min(metric, (label <> 'dense', label)) AS metric,
+    arg_min(higher_is_better, (label <> 'dense', label)) AS higher_is_better,
+    arg_min(early_stop_score, (label <> 'dense', label)) AS early_stop_score
 FROM flat
 WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
 GROUP BY task, suite, model, dataset, recipe, seed
@@ -57,41 +61,42 @@ ORDER BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
     target_density DESC, control <> 'none', control, rank NULLS LAST, label, cell;
 
-CREATE VIEW leaderboard AS FROM leaderboard_of('test_accuracy');
+CREATE VIEW leaderboard AS FROM leaderboard_of('score');
 
 -- A control is compared with its own ticket too, which is what a control is for.
 CREATE VIEW paired AS
 WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
 pairs AS (
     SELECT
-        f, 'dense' AS versus, d.test_accuracy, d.early_stop_accuracy, d.early_stop_step
+        f, 'dense' AS versus, d.test_accuracy, d.early_stop_step, d.score, d.early_stop_score
     FROM ok f
-    JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
+    JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed AND d.metric = f.metric
     WHERE f.strategy <> 'dense'
     UNION ALL
-    SELECT f, 'ticket', o.test_accuracy, o.early_stop_accuracy, o.early_stop_step
+    SELECT f, 'ticket', o.test_accuracy, o.early_stop_step, o.score, o.early_stop_score
     FROM ok f
     JOIN ok o
         ON o.suite = f.suite AND o.experiment_id = f.experiment_id
         AND o.target_density = f.target_density AND o.control = 'none'
     WHERE f.control <> 'none'
     UNION ALL
-    SELECT f, 'baseline', b.test_accuracy, b.early_stop_accuracy, b.early_stop_step
+    SELECT f, 'baseline', b.test_accuracy, b.early_stop_step, b.score, b.early_stop_score
     FROM ok f
     JOIN suites s ON s.suite = f.suite
     JOIN ok b
         ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
-        AND b.label = s.baseline AND b.control = 'none'
+        AND b.label = s.baseline AND b.control = 'none' AND b.metric = f.metric
     WHERE b.strategy <> 'dense' AND f.label <> b.label
 )
 SELECT
     f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,
     f.target_density, f.strategy, f.label, f.control, f.seed, versus,
     f.test_accuracy, test_accuracy AS versus_accuracy,
-    f.test_accuracy - test_accuracy AS difference,
-    f.early_stop_accuracy - early_stop_accuracy AS early_stop_difference,
+    f.score - score AS difference,
+    f.early_stop_score - early_stop_score AS early_stop_difference,
     f.early_stop_step / nullif(early_stop_step, 0) AS early_stop_step_ratio,
-    f.experiment_id
+    f.experiment_id,
+    f.score, score AS versus_score, f.metric, f.higher_is_better
 FROM pairs
 ORDER BY
     f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,
@@ -111,7 +116,7 @@ FROM (
         avg(total_flops_masked_theoretical) AS total_flops_masked_theoretical,
         avg(total_seconds) AS total_seconds,
         avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
-    FROM scored('test_accuracy')
+    FROM scored('score')
     WHERE status = 'ok'
     GROUP BY ALL
 )
@@ -178,12 +183,21 @@ FROM (
     SELECT
         suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
         strategy, label, control,
-        -- a mean of differences that cancel out may come out a little below 0
-        min(target_density) FILTER (whole AND delta_dense >= -1e-12) AS matching_density,
-        min(target_density) FILTER (whole AND coalesce(delta_high, delta_dense) >= -1e-12)
+        min(target_density) FILTER (whole AND gain >= -roundoff) AS matching_density,
+        min(target_density) FILTER (whole AND coalesce(most, gain) >= -roundoff)
             AS compatible_density,
-        min(delta_n) AS n
-    FROM (SELECT *, failed = 0 AND skipped = 0 AS whole FROM leaderboard)
+        min(delta_n) AS n,
+        any_value(metric) AS metric, any_value(higher_is_better) AS higher_is_better
+    FROM (
+        SELECT
+            *, failed = 0 AND skipped = 0 AS whole,
+            -- how much better than dense, and how much at most
+            CASE WHEN higher_is_better THEN delta_dense ELSE -delta_dense END AS gain,
+            CASE WHEN higher_is_better THEN delta_high ELSE -delta_low END AS most,
+            -- a mean of differences that cancel out may come out a little below 0
+            1e-12 * greatest(1, abs(mean)) AS roundoff
+        FROM leaderboard
+    )
     WHERE strategy <> 'dense' AND delta_n > 0
     GROUP BY ALL
 )
@@ -236,9 +250,11 @@ grouped AS (
         avg(f.early_stop_step) AS early_stop_step,
         stddev_samp(f.early_stop_step) AS deviation,
         avg(f.early_stop_accuracy) AS early_stop_accuracy,
+        avg(f.early_stop_score) FILTER (f.metric = k.metric) AS early_stop_score,
         avg(ln(nullif(f.early_stop_step, 0) / nullif(d.early_stop_step, 0))) AS dense,
         avg(ln(nullif(f.early_stop_step, 0) / nullif(o.early_stop_step, 0))) AS own
     FROM ok f
+    JOIN tasks k ON k.task = f.task
     LEFT JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed
     LEFT JOIN ok o
         ON f.control <> 'none' AND o.control = 'none' AND o.task = f.task
@@ -253,7 +269,8 @@ SELECT
     g.early_stop_step + half_width(q.t, g.deviation, g.n) AS high,
     g.early_stop_accuracy,
     exp(g.dense) AS step_ratio_dense,
-    exp(g.own) AS step_ratio_ticket
+    exp(g.own) AS step_ratio_ticket,
+    g.early_stop_score, t.metric, higher_is_better(t.metric) AS higher_is_better
 FROM grouped g
 JOIN cells c ON c.cell = g.cell
 JOIN tasks t ON t.task = c.task
@@ -267,7 +284,7 @@ ORDER BY
 CREATE MACRO pareto_of(metric_name) AS TABLE
 WITH points AS (
     SELECT
-        *, twelve_digits(CASE WHEN higher_is_better(metric_name) THEN mean ELSE -mean END)
+        *, twelve_digits(CASE WHEN higher_is_better THEN mean ELSE -mean END)
             AS goodness,
         twelve_digits(density) AS sparseness, twelve_digits(flops_masked_ratio) AS expense
     FROM board_of(metric_name) WHERE control = 'none' AND n > 0
@@ -299,8 +316,9 @@ CREATE VIEW pareto AS
 SELECT
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
     strategy, label, target_density, density,
-    mean, n, flops_ratio, flops_masked_ratio, on_density_front, on_cost_front
-FROM pareto_of('test_accuracy')
+    mean, n, flops_ratio, flops_masked_ratio, on_density_front, on_cost_front,
+    metric, higher_is_better
+FROM pareto_of('score')
 ORDER BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
     label, target_density DESC, strategy;
