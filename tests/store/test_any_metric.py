@@ -19,7 +19,7 @@ ON = "strategy, label, control, seed, target_density"
 
 
 class Database:
-    """Three tasks of the same tickets, whose values are those of accuracy or its error times 100."""
+    """Three tasks of the same tickets, with the values of accuracy, or its error times 100."""
 
     def __init__(self, folder: Path) -> None:
         tasks = [("mlp", dataset, "short") for dataset in ("digits", *JUDGED)]

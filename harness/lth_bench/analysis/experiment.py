@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.measures import measured
 from lth_bench.errors import UserError
 from lth_bench.store.query import plain
 
@@ -31,6 +32,7 @@ def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
     )[0]
     for key in ("params", "config"):
         experiment[key] = _parsed(experiment[key])
+    experiment["metric_unit"] = measured(con, experiment["metric"]).unit
     runs = _rows(con, "SELECT * FROM environments WHERE run_id = ?", experiment["run_id"])
     run = runs[0] if runs else None
     if run is not None:
@@ -44,6 +46,9 @@ def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
     tickets = [t for t in tickets if ticket_id in (None, t["ticket_id"])]
     for ticket in tickets:
         _complete(con, ticket)
+        # `score` is a column; at early stop it is a metric under the objective's own name
+        early = experiment["metric"].replace("test_", "early_stop_", 1)
+        ticket["early_stop_score"] = ticket["metrics"].get(early)
     return {
         "experiment": experiment,
         "ticket_id": ticket_id,
@@ -135,8 +140,8 @@ def _complete(con: DuckDBPyConnection, ticket: ExperimentFacts) -> None:
     )
     ticket["curve"] = _rows(
         con,
-        "SELECT step, train_loss, val_loss, val_accuracy FROM curves WHERE ticket_id = ? "
-        "ORDER BY step",
+        "SELECT step, train_loss, val_loss, val_accuracy, val_score FROM curves "
+        "WHERE ticket_id = ? ORDER BY step",
         identity,
     )
 

@@ -36,6 +36,8 @@ class TuningGain:
     """Seeds that both have."""
     steps: int | None
     """Training steps of the search."""
+    measure: Measure = ACCURACY
+    """The metric."""
 
 
 def gain_at_density(
@@ -75,6 +77,7 @@ def gain_at_density(
         verdict=verdict | {"lost": lost} if verdict["verdict"] else None,
         pairs=len(pairs),
         steps=steps,
+        measure=measure,
     )
 
 

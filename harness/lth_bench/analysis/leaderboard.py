@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 from lth_bench.analysis.boards import area, cost, matching, metric, notes, speed
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
-from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured
+from lth_bench.analysis.measures import (
+    ACCURACY,
+    Measure,
+    measured,
+    named_once,
+    primary_measures,
+)
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from lth_bench.analysis.boards.scores import Scores
 
 KINDS = ("accuracy", "matching", "area", "cost", "speed")
 
@@ -48,17 +56,13 @@ class Question:
             raise UserError(
                 f"--margin must lie in (0, 1), but got {self.margin:g}; 0.005 is half a point"
             )
-        metric = self.metric or ACCURACY.name
-        if self.by == "speed" and metric not in (ACCURACY.name, speed.EARLY_STOP.name):
+        if self.by == "speed" and self.metric not in (
+            None, "score", ACCURACY.name, speed.EARLY_STOP.name,
+        ):  # fmt: skip
             raise UserError(
-                f"--metric {metric} has no meaning with --by speed, which ranks by "
-                f"{speed.EARLY_STOP.name}; leave out --by to rank by {metric}"
+                f"--metric {self.metric} has no meaning with --by speed, which ranks by "
+                f"{speed.EARLY_STOP.name}; leave out --by to rank by {self.metric}"
             )
-        fraction = measure(metric).is_fraction
-        if self.reach is not None and fraction and not 0 < self.reach <= 1:
-            hint = f"; did you mean {self.reach / 100:g}?" if 1 < self.reach <= 100 else ""
-            what = "an accuracy" if metric.endswith("accuracy") else "a fraction"
-            raise UserError(f"--reach must be {what} in (0, 1], but got {self.reach:g}{hint}")
         if self.reach is not None and self.by != "cost":
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
         if self.reach is not None and self.margin is not None:
@@ -78,63 +82,78 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     """
     q = question or Question()
     scope = resolve(con, q.selection)
-    if q.metric is not None and q.metric != "score":
-        return _board(con, q, scope, measured(con, q.metric))
-    parts = primaries(con, scope)
-    boards = [_board(con, q, part, known) for known, part in parts]
-    if len(boards) == 1:
-        return boards[0]
-    return _joined(boards, [known for known, _ in parts], q.margin)
+    if q.metric not in (None, "score") and q.by != "speed":
+        parts = [(measured(con, q.metric), scope)]
+    else:
+        parts = by_metric(con, scope)
+    if q.reach is not None:
+        _require_reach(q.reach, [known for known, _ in parts])
+    if q.across:
+        return _across(con, q, scope, parts)
+    boards: list[tuple[Measure, Board]] = []
+    lacking: dict[str, UserError] = {}
+    for known, part in parts:
+        try:
+            boards.append((known, _board(con, q, part, known)))
+        except UserError as error:  # there may be results of the others
+            lacking[known.name] = error
+    if not boards:
+        raise next(iter(lacking.values()))
+    return boards[0][1] if len(parts) == 1 else _joined(boards, q, lacking)
 
 
-def primaries(con: DuckDBPyConnection, scope: BoardScope) -> list[tuple[Measure, BoardScope]]:
+def by_metric(con: DuckDBPyConnection, scope: BoardScope) -> list[tuple[Measure, BoardScope]]:
     """The primary metrics of a scope's tasks, and the tasks of each; accuracy first."""
-    by_name: dict[str, list[int]] = {}
-    said = dict(con.execute("SELECT task, any_value(metric) FROM flat GROUP BY task").fetchall())
-    for task in scope.tasks:
-        by_name.setdefault(said.get(task, ACCURACY.name), []).append(task)
-    names = sorted(by_name, key=lambda name: (name != ACCURACY.name, name))
+    measures = primary_measures(con)
+    names = named_once(measures[task] for task in scope.tasks)
     if len(names) == 1:
-        return [(measured(con, names[0]), scope)]
+        return [(names[0], scope)]
     return [
-        (
-            measured(con, name),
-            BoardScope(
-                {task: scope.tasks[task] for task in by_name[name]},
-                {**scope.filters, "tasks": by_name[name]},
-            ),
+        (known, scope.of([task for task in scope.tasks if measures[task] == known]))
+        for known in names
+    ]
+
+
+def _require_reach(reach: float, measures: Sequence[Measure]) -> None:
+    """UserError for a value that the tasks' metric cannot have, or if they have several."""
+    if len(measures) > 1:
+        names = ", ".join(known.name for known in measures)
+        raise UserError(
+            f"--reach {reach:g} is a value of one metric, but these tasks are judged by {names}; "
+            f"choose tasks with -d or -m, or name the metric with --metric"
         )
-        for name in names
-    ]
+    known = measures[0]
+    if known.is_fraction and not 0 < reach <= 1:
+        hint = f"; did you mean {reach / 100:g}?" if 1 < reach <= 100 else ""
+        what = "an accuracy" if known.is_accuracy else "a fraction"
+        raise UserError(f"--reach must be {what} in (0, 1], but got {reach:g}{hint}")
 
 
-def _joined(boards: Sequence[Board], measures: Sequence[Measure], margin: float | None) -> Board:
-    """Boards by several metrics as one; every row says which is its own."""
-    rows = [
-        {**row, "metric": known.name}
-        for board, known in zip(boards, measures, strict=True)
-        for row in board.rows
-    ]
+def _joined(
+    boards: Sequence[tuple[Measure, Board]], q: Question, lacking: Mapping[str, UserError]
+) -> Board:
+    """Boards by several metrics as one: each row names its own, and so does each table."""
+    rows = [row for _, board in boards for row in board.rows]
+    tables = [table for _, board in boards for table in board.tables]
     # what a table means is told once, and of the others' metrics in what they differ
     others = [
-        f"{known.name}: {'higher' if known.higher else 'lower'} is better; a difference below "
-        f"{known.margin_words(margin, 'the baseline')} does not matter."
-        for known in measures[1:]
+        f"{known.name}: {known.direction}; a difference below "
+        f"{known.margin_words(q.margin, 'the baseline')} does not matter."
+        for known, _ in boards[1:]
     ]
-    legend = " ".join([boards[0].legend, *others])
-    return Board(boards[0].name, rows, [t for board in boards for t in board.tables], legend)
+    without = [f"No table by {name}: {error.message}." for name, error in lacking.items()]
+    legend = " ".join([boards[0][1].legend, *(others if q.by != "speed" else ()), *without])
+    return Board(boards[0][1].name, rows, tables, legend)
 
 
 def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measure) -> Board:
     against = baselines(con, scope, q.baseline)
-    if q.across:
-        return _across(con, q, scope, against, known)
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
         )
     elif q.by == "speed":
-        board = speed.board(con, scope, against, q.margin or speed.MARGIN)
+        board = speed.board(con, scope, against, q.margin or speed.MARGIN, known)
     else:
         kind = {"accuracy": metric, "matching": matching, "area": area}[q.by]
         board = kind.board(con, scope, against, q.margin, known)
@@ -155,20 +174,40 @@ def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> lis
 
 
 def _across(
-    con: DuckDBPyConnection, q: Question, scope: BoardScope, against: Baselines, known: Measure
+    con: DuckDBPyConnection,
+    q: Question,
+    scope: BoardScope,
+    parts: Sequence[tuple[Measure, BoardScope]],
 ) -> Board:
     from lth_bench.analysis.boards import across_tables, scores
 
+    against = baselines(con, scope, q.baseline)
+    if q.by == "speed":  # steps are steps, whatever the tasks are judged by
+        return across_tables.board(scores.speed_scores(con, scope, against), against)
+    found = []
+    lacking: list[UserError] = []
+    for known, part in parts:
+        try:
+            own = baselines(con, part, q.baseline)
+            found.append(_scores(con, q, part, own, known))
+        except UserError as error:  # there may be results of the others
+            lacking.append(error)
+    if not found:
+        raise lacking[0]
+    return across_tables.board(scores.joined(found, q.by), against)
+
+
+def _scores(
+    con: DuckDBPyConnection, q: Question, scope: BoardScope, against: Baselines, known: Measure
+) -> Scores:
+    from lth_bench.analysis.boards import scores
+
     if q.by == "accuracy":
-        found = scores.metric_scores(con, scope, against, known)
-    elif q.by == "area":
-        found = scores.area_scores(con, scope, against, known)
-    elif q.by == "speed":
-        found = scores.speed_scores(con, scope, against)
-    elif q.by == "matching":
-        found = scores.matching_scores(con, scope, against, q.margin, known)
-    else:
-        found = scores.cost_scores(
-            con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
-        )
-    return across_tables.board(found, against)
+        return scores.metric_scores(con, scope, against, known)
+    if q.by == "area":
+        return scores.area_scores(con, scope, against, known)
+    if q.by == "matching":
+        return scores.matching_scores(con, scope, against, q.margin, known)
+    return scores.cost_scores(
+        con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
+    )

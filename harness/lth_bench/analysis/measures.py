@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ POINTS_MARGIN = 0.005
 """Difference of two fractions that does not matter: half a percentage point."""
 RELATIVE_MARGIN = 0.05
 """The same for all other metrics, as a fraction of what is compared with."""
+
+
+WRITTEN = {"rmse": "RMSE", "r2": "R²", "map": "mAP", "f1": "F1"}
+"""How sentences and axes write what names have in small letters."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Measure:
 
     @property
     def direction(self) -> str:
-        """Which way is better, in words."""
+        """Which way is better, in words: `lower is better`."""
         better = "higher is better" if self.higher else "lower is better"
         return better if self.known else f"{better} (assumed)"
 
@@ -89,8 +94,13 @@ class Measure:
 
     @property
     def words(self) -> str:
-        """The name in a sentence: `test accuracy`."""
-        return self.name.replace("_", " ")
+        """The name in a sentence: `test accuracy`, `test RMSE`."""
+        return " ".join(WRITTEN.get(word, word) for word in self.name.split("_"))
+
+    @property
+    def without_split(self) -> str:
+        """The name in a sentence without the split: `accuracy`, `RMSE`."""
+        return self.words.removeprefix(f"{self.split} ") if self.split else self.words
 
     @property
     def title(self) -> str:
@@ -168,12 +178,30 @@ ACCURACY = Measure("test_accuracy", "fraction", True)
 
 
 def measured(con: DuckDBPyConnection, metric: str) -> Measure:
-    """A metric that the results have. UnknownName, with those there are, for any other."""
-    require_metric(con, metric)
+    """A metric that the results have, or an objective's that they are to have.
+
+    UnknownName, with those there are, for any other.
+    """
     said = con.execute(
         "SELECT unit, higher_is_better FROM measures WHERE metric = ?", [metric]
     ).fetchone()
-    return measure(metric) if said is None else Measure(metric, *said)
+    if said is not None:
+        return Measure(metric, *said)
+    require_metric(con, metric)
+    return measure(metric)
+
+
+def primary_measures(con: DuckDBPyConnection) -> dict[int, Measure]:
+    """What each task is judged by, by its number in the table `tasks`."""
+    found = con.execute("SELECT task, metric FROM tasks ORDER BY task").fetchall()
+    known = {name: measured(con, name) for name in {name for _, name in found}}
+    return {task: known[name] for task, name in found}
+
+
+def named_once(measures: Iterable[Measure]) -> list[Measure]:
+    """Each metric once: accuracy first, the others by name."""
+    found = {known.name: known for known in measures}
+    return sorted(found.values(), key=lambda known: (known.name != ACCURACY.name, known.name))
 
 
 def minus(text: str) -> str:

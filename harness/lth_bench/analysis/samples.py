@@ -89,7 +89,8 @@ def samples(
 ) -> list[Sample]:
     """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
 
-    `metric` is a numeric column of `tickets_flat` or a name in the table `metrics`. A row that
+    `metric` is a numeric column of `tickets_flat` or a name in the table `metrics`; `score` is each
+    task's own. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
     `given` its parameters. UnknownName for a metric that is neither.
@@ -113,7 +114,7 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
-            2 * half_step({name}, min(test_examples)),
+            2 * half_step(judged_by({name}, any_value(metric)), min(test_examples)),
             list(seed) FILTER ({ok} AND {_never(metric)})
         FROM ({scored_sql(name, rows)}) f
         WHERE {" AND ".join(where)}

@@ -31,19 +31,20 @@ def compare(
     density: DensitiesOption = None,
     strategy: StrategiesOption = None,
     metric: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="A numeric column of tickets_flat, or a plugin's metric.",
+            help="A numeric column of tickets_flat, or a plugin's metric; by default each task's "
+            "primary metric, test_accuracy of classification.",
         ),
-    ] = "test_accuracy",
+    ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
             "--margin",
             metavar="M",
-            help="Equivalence margin: for accuracies a fraction (default "
+            help="Equivalence margin: for accuracies and other fractions a fraction (default "
             "0.005, half a point), for other metrics relative to A's mean (default 0.05).",
         ),
     ] = None,
@@ -82,12 +83,12 @@ def compare(
     import sys
 
     from lth_bench.analysis.compare.gate import gate_failures, require_gates
-    from lth_bench.analysis.compare.lines import Options, across
+    from lth_bench.analysis.compare.lines import Comparison, Options, across
     from lth_bench.analysis.compare.lines import compare as lines
     from lth_bench.analysis.compare.pairs import groups, only_in_first
-    from lth_bench.analysis.compare.sheet import sheet
-    from lth_bench.analysis.compare.sides import differing, load, parse
-    from lth_bench.analysis.measures import measure
+    from lth_bench.analysis.compare.sheet import joined, sheet
+    from lth_bench.analysis.compare.sides import differing, load, parse, primary_of
+    from lth_bench.analysis.measures import Measure
     from lth_bench.errors import OK, REGRESSION, UserError
     from lth_bench.output.formats import print_board, require_board_format
     from lth_bench.store.paths import default_results
@@ -105,14 +106,23 @@ def compare(
         one,
         other,
         results=results or default_results(),
-        metric=metric,
+        metric=metric or "score",
         suites=suite or (),
         strategies=strategy or (),
     )
     found = groups(first.samples, second.samples, one.label is None, task or (), density or ())
-    options = Options(measure(metric), margin, interval)  # type: ignore[arg-type]  # checked above
-    comparisons = [lines(group, options) for group in found]
-    tasks = across(comparisons, options.measure)
+    by_measure: dict[Measure, list[list[Comparison]]] = {}
+    for group in found:
+        if metric in (None, "score"):
+            known = primary_of(first, second, next(iter(group.pairs.values())))
+        else:
+            known = first.measure
+        options = Options(known, margin, interval)  # type: ignore[arg-type]  # checked above
+        by_measure.setdefault(known, []).append(lines(group, options))
+    parts = [
+        (Options(known, margin, interval), comparisons, across(comparisons, known))  # type: ignore[arg-type]
+        for known, comparisons in by_measure.items()
+    ]
     notes = differing(first.settings, second.settings)
     missing: tuple[str, ...] = ()
     if one.label is None:
@@ -120,10 +130,17 @@ def compare(
         new = only_in_first(second.samples, first.samples, task or ())
         notes += [f"only A has {name}" for name in missing] + [f"only B has {name}" for name in new]
     a, b = (one.name, other.name) if one.name != other.name else (one.text, other.text)
-    print_board(
-        sheet(a, b, comparisons=comparisons, tasks=tasks, options=options, notes=notes), format
-    )
-    failing = gate_failures(gates, comparisons, tasks, missing)
+    sheets = [
+        sheet(a, b, comparisons=comparisons, tasks=tasks, options=options,
+              notes=() if index else notes)
+        for index, (options, comparisons, tasks) in enumerate(parts)
+    ]  # fmt: skip
+    print_board(joined(sheets, [options for options, *_ in parts]), format)
+    failing = [
+        failure
+        for index, (_, comparisons, tasks) in enumerate(parts)
+        for failure in gate_failures(gates, comparisons, tasks, () if index else missing)
+    ]
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK

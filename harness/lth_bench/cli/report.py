@@ -24,14 +24,15 @@ def report(
         ),
     ] = None,
     metric: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--metric",
             metavar="NAME",
             help="What every leaderboard, verdict and figure is about: test_loss, val_accuracy, "
-            "any other numeric column of tickets_flat, or a metric that a plugin reports.",
+            "any other numeric column of tickets_flat, or a metric that a plugin reports; by "
+            "default each task's primary metric, test_accuracy of classification.",
         ),
-    ] = "test_accuracy",
+    ] = None,
     suite: SuitesOption = None,
     figures: Annotated[
         Path | None,

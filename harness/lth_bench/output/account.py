@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.experiment import ExperimentFacts
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, percent
 from lth_bench.system.text import printable
 
@@ -32,9 +33,10 @@ def shown(account: ExperimentFacts) -> Group:
     if not tickets:
         parts.append(Text("no ticket yet", style="yellow"))
         return Group(*parts)
-    parts.append(_tickets(tickets))
+    known = Measure(experiment["metric"], experiment["metric_unit"], experiment["higher_is_better"])
+    parts.append(_tickets(tickets, known))
     if account["ticket_id"] is not None:
-        parts += [_metrics(tickets[0]), *_curve(tickets[0])]
+        parts += [_metrics(tickets[0]), *_curve(tickets[0], known)]
     if any(t["layers"] for t in tickets):
         parts.append(_layers(tickets))
     if any(t["trainings"] for t in tickets):
@@ -102,11 +104,13 @@ def _facts(account: ExperimentFacts) -> Table:
     return table
 
 
-def _tickets(tickets: list[ExperimentFacts]) -> Table:
+def _tickets(tickets: list[ExperimentFacts], known: Measure) -> Table:
+    # of accuracy as always: test %, early %
+    unit = "%" if known == ACCURACY else known.without_split + " %" * known.is_fraction
     table = _table(
         "Tickets",
-        *("ticket", "round", "density %", "eff. %", "control", "test %"),
-        *("early stop", "early %", "rewind", "train", "search", "status"),
+        *("ticket", "round", "density %", "eff. %", "control", f"test {unit}"),
+        *("early stop", f"early {unit}", "rewind", "train", "search", "status"),
         left={0, 4, 11},
     )
     for t in tickets:
@@ -120,9 +124,9 @@ def _tickets(tickets: list[ExperimentFacts]) -> Table:
             _percent(t["density"]),
             _percent(t["effective_density"]),
             "" if t["control"] == "none" else t["control"],
-            _percent(t["test_accuracy"]),
+            _valued(t["score"], known),
             count(t["early_stop_step"]),
-            _percent(t["early_stop_accuracy"]),
+            _valued(t["early_stop_score"], known),
             count(t["rewind_step"]),
             count(t["steps"]),
             count(t["search_steps"]),
@@ -144,11 +148,12 @@ def _metrics(ticket: ExperimentFacts) -> Table:
     return table
 
 
-def _curve(ticket: ExperimentFacts) -> list[RenderableType]:
+def _curve(ticket: ExperimentFacts, known: Measure) -> list[RenderableType]:
     from rich.text import Text
 
     lines: list[RenderableType] = []
-    for key, name in (("val_accuracy", "validation accuracy"), ("val_loss", "validation loss")):
+    metric = ("val_score", f"validation {known.without_split}")
+    for key, name in (metric, ("val_loss", "validation loss")):
         values = [point[key] for point in ticket["curve"]]
         known = [v for v in values if v is not None]
         if known:
@@ -240,6 +245,10 @@ def _standing(experiment: ExperimentFacts) -> str:
 
 def _percent(fraction: float | None) -> str:
     return "–" if fraction is None else percent(fraction)
+
+
+def _valued(value: float | None, known: Measure) -> str:
+    return "–" if value is None else known.value(value)
 
 
 def _settings(params: dict[str, Any]) -> str:

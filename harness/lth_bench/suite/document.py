@@ -140,8 +140,9 @@ class ClaimTable:
     """The claim in words."""
     source: str
     """Its source: paper, section, figure or table; and the source of the threshold."""
-    metric: str = "test_accuracy"
-    """A numeric column of `tickets_flat`, or a metric that a plugin reports."""
+    metric: str = "score"
+    """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
+    primary metric, test accuracy of classification."""
     of: str
     """The subject of the claim: LABEL, or LABEL/CONTROL."""
     versus: str | None = None

@@ -151,11 +151,12 @@ def rows(
     """One row a task, label and control, the largest area first.
 
     `mean`, with its 95% t-interval `low` and `high`, is the mean over `n` seeds of the area under
-    test accuracy against the logarithm of the target density, by the trapezoid rule, divided by
-    the width of the range: the accuracy of an average density. The curve goes from the dense run
+    the metric against the logarithm of the target density, by the trapezoid rule, divided by
+    the width of the range: the metric of an average density. The curve goes from the dense run
     of the same seed (if there is one) over `densities`, the same for all labels of a task. Where
-    the method failed, diverged or cannot reach a density, the accuracy is 0 there; a seed with a
-    density still to come is left out. The dense run's own area is its accuracy. `difference` and
+    the method failed, diverged or cannot reach a density, a fraction has its worst value there,
+    such as accuracy 0, and any other metric no area; a seed with a density still to come is left
+    out. The dense run's own area is its metric. `difference` and
     the verdict are as in the leaderboard by accuracy. `planned`, `lost`, `skipped` and `pending`
     are seeds.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.judging import named_by
 from lth_bench.analysis.boards.layout import (
     place,
     styles,
@@ -68,7 +69,7 @@ SQL = """
             bool_or(is_owed(status)) AS owed,
             arg_min(
                 {{'masked': masked, 'executed': executed, 'steps': steps,
-                  'density': target_density, 'accuracy': value}},
+                  'density': target_density, 'score': value}},
                 (masked, -target_density)
             ) FILTER (reached) AS best
         FROM tickets
@@ -86,7 +87,7 @@ SQL = """
             count(*) FILTER (w.owed AND NOT w.reached) AS pending,
             avg(w.best.masked) AS masked, stddev_samp(w.best.masked) AS deviation,
             avg(w.best.executed) AS executed, avg(w.best.steps) AS steps,
-            avg(w.best.accuracy) AS accuracy,
+            avg(w.best.score) AS score,
             min(w.best.density) AS sparsest_density, max(w.best.density) AS densest_density,
             count(ln(w.best.masked / nullif(b.masked, 0))) AS ratio_n,
             avg(ln(w.best.masked / nullif(b.masked, 0))) AS log_ratio,
@@ -102,7 +103,7 @@ SQL = """
         (g.masked - half_width(q.t, g.deviation, g.n)) / d.flops AS low,
         (g.masked + half_width(q.t, g.deviation, g.n)) / d.flops AS high,
         g.executed / d.flops AS flops_ratio, g.steps, g.masked AS flops_masked_theoretical,
-        g.accuracy, g.sparsest_density, g.densest_density,
+        g.score, g.sparsest_density, g.densest_density,
         exp(g.log_ratio) AS ratio,
         exp(g.log_ratio - half_width(rq.t, g.log_deviation, g.ratio_n)) AS ratio_low,
         exp(g.log_ratio + half_width(rq.t, g.log_deviation, g.ratio_n)) AS ratio_high,
@@ -130,16 +131,17 @@ def rows(
 ) -> list[BoardRow]:
     """One row for each task, label and control, the cheapest first.
 
-    For each seed: the cheapest ticket, at any density, whose test accuracy is at least `reach` (a
-    fraction; by default the mean of the dense runs less `margin`), by the FLOPs of search and
-    training if pruned weights cost nothing. Means over the `n` of `planned` seeds that have one:
+    For each seed: the cheapest ticket, at any density, whose metric is `reach` or better (by
+    default the mean of the dense runs, worse by `margin`), by the FLOPs of search and training if
+    pruned weights cost nothing. Means over the `n` of `planned` seeds that have one:
     `flops_masked_ratio`, with its 95% t-interval `low` and `high`, and `flops_ratio` (as executed),
     both as multiples of the dense run's FLOPs; `flops_masked_theoretical`; `steps` of search and
-    training; `accuracy`; and the range of the tickets' target densities. A label that reaches it at
-    fewer of its seeds ranks lower: a seed that does not reach it costs infinitely much. `pending`
-    seeds are unfinished and may still reach it. `ratio` is the geometric mean of the ratios of
-    costs to those of `baseline`, if that is a label, over the `ratio_n` seeds at which both reach
-    it. `tuning_steps` is the additional cost of tuning the label's parameters.
+    training; `score`, the metric, and `accuracy` if it is that; and the range of the tickets'
+    target densities. A label that reaches it at fewer of its seeds ranks lower: a seed that does
+    not reach it costs infinitely much. `pending` seeds are unfinished and may still reach it.
+    `ratio` is the geometric mean of the ratios of costs to those of `baseline`, if that is a label,
+    over the `ratio_n` seeds at which both reach it. `tuning_steps` is the additional cost of tuning
+    the label's parameters.
     """
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
@@ -155,9 +157,10 @@ def rows(
     }  # fmt: skip
     given.pop("dense_tasks")
     found = fetch(con, sql, given)
-    more = {} if measure == ACCURACY else {"metric": measure.name}
     return [
-        row | {"baseline": against.name(row["suite"]), **more}
+        row
+        | {"accuracy": row["score"] if measure == ACCURACY else None}
+        | {"baseline": against.name(row["suite"]), **named_by(measure)}
         for row in ranked(found, _cheapest_first)
     ]
 
@@ -232,7 +235,7 @@ def line(row: BoardRow, measure: Measure = ACCURACY) -> Line:
         Cell("" if executed is None else ratio(executed), whole),
         Cell(count(row["steps"]) if row["n"] else "", whole),
         Cell(_densities(row), whole),
-        Cell("" if row["accuracy"] is None else measure.value(row["accuracy"]), whole),
+        Cell("" if row["score"] is None else measure.value(row["score"]), whole),
     )
 
 

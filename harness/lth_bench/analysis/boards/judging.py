@@ -62,7 +62,12 @@ def with_verdict(
         row, against, size, step=step_of(measure)(row), higher=measure.higher,
         unit=measure.difference_unit, signs=signs,
     )  # fmt: skip
-    return row if measure == ACCURACY else row | {"metric": measure.name}
+    return row | named_by(measure)
+
+
+def named_by(measure: Measure) -> dict[str, Any]:
+    """What every row says of its metric."""
+    return {"metric": measure.name, "higher_is_better": measure.higher}
 
 
 def judged_row(row: BoardRow, against: Baselines, margin: float, **options: Any) -> BoardRow:

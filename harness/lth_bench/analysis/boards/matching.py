@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
+from lth_bench.analysis.boards.judging import named_by
 from lth_bench.analysis.boards.layout import (
     difference,
     place,
@@ -151,9 +152,9 @@ def rows(
     """One row a task, label and control; the label that matches at the sparsest density first.
 
     Three densities, fractions, None where there is no such one, each density judged by itself:
-    `shown_density`, the sparsest at which the accuracy is shown to be not worse than the
+    `shown_density`, the sparsest at which the metric is shown to be not worse than the
     baseline's by more than `margin` (one-sided paired t-test at 95%, three seeds at least);
-    `even_density`, the sparsest at which the mean difference is not negative; `possible_density`,
+    `even_density`, the sparsest at which it is not worse on average; `possible_density`,
     the sparsest at which its 95% interval reaches 0. No density counts at which a seed failed,
     diverged or was skipped. `sparsest_density` is the sparsest planned. At `at_density`, the first
     of the three that there is: `difference` with its interval and its `difference_n` pairs,
@@ -286,4 +287,4 @@ def _finished(
         "margin": measure.margin(margin, 0.0) if measure.is_fraction else own,
         "undecided": n is not None, "even_n": n, "n50": found.n50, "n80": found.n80,
     }  # fmt: skip
-    return row if measure == ACCURACY else row | {"metric": measure.name}
+    return row | named_by(measure)

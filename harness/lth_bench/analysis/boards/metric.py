@@ -62,9 +62,8 @@ def rows(
     t-interval `difference_low`, `difference_high` and its `difference_n` pairs; `margin`,
     `verdict`, `verdict_text`, `p` (paired t), `within_margin`, `detectable` (difference that so
     many seeds show with 80% power), `n50` and `n80` (seeds by which an open verdict is likely to
-    be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank; `metric`,
-    where it is not test accuracy. A deviation of accuracies counts as half of 1 / `test_examples`
-    at least.
+    be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank. A deviation
+    of accuracies counts as half of 1 / `test_examples` at least.
     """
     metric = quoted(measure.name)
     query = leaderboard_sql(

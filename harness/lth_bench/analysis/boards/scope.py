@@ -58,6 +58,11 @@ class BoardScope:
     filters: Mapping[str, Sequence[Any]]
     """Values left of `tasks`, `densities` and `controls`, where not all are."""
 
+    def of(self, tasks: Sequence[int]) -> BoardScope:
+        """These tasks of it."""
+        kept = {task: self.tasks[task] for task in tasks}
+        return BoardScope(kept, {**self.filters, "tasks": list(tasks)})
+
     @property
     def suites(self) -> list[str]:
         """Names, in order."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.boards import area, cost, matching, speed
@@ -148,7 +149,11 @@ def matching_scores(
             found.append(_score(row, min(known, default=None), None))
     of = "" if measure == ACCURACY else f" of {measure.name}"
     return Scores(
-        what=f"sparsest shown or even density{of}", higher=False, scale="rank", found=found
+        what=f"sparsest shown or even density{of}",
+        higher=False,
+        scale="rank",
+        found=found,
+        measure=measure,
     )
 
 
@@ -171,8 +176,43 @@ def cost_scores(
         there = 1.0 if baseline is not None and baseline.dense else base.get(_task(row), math.nan)
         found.append(_score(row, _cost(row), _log_ratio(_cost(row), there)))
     return Scores(
-        what=f"FLOPs to reach the {measure.short}", higher=False, scale="ratio", found=found
+        what=f"FLOPs to reach the {measure.short}",
+        higher=False,
+        scale="ratio",
+        found=found,
+        measure=measure,
     )
+
+
+def joined(parts: Sequence[Scores], by: str) -> Scores:
+    """The scores of tasks that are judged by several metrics, as one; `by` is the kind of board.
+
+    Densities, and ratios of costs and steps, mean the same everywhere. Of values only the ranks
+    within a task do: a difference in RMSE and one in accuracy have no mean.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    found = [score for one in parts for score in one.found]
+    *some, last = (one.measure.short for one in parts)
+    names = f"{', '.join(some)} or {last}"
+    if parts[0].scale in ("ratio", "rank"):
+        words = {
+            "cost": f"FLOPs to reach each task's {names}",
+            "matching": f"sparsest shown or even density of each task's {names}",
+        }
+        return replace(parts[0], what=words.get(by, parts[0].what), found=found)
+    upward = [
+        replace(
+            score,
+            value=None if score.value is None else one.measure.sign * score.value,
+            difference=None,
+        )
+        for one in parts
+        for score in one.found
+    ]
+    area = "the area under " if by == "area" else ""
+    what = f"{area}each task's {names}, whose differences have no common unit"
+    return Scores(what=what, higher=True, scale="rank", found=upward)
 
 
 def _score(row: BoardRow, value: float | None, difference: float | None) -> Score:

@@ -20,14 +20,15 @@ from lth_bench.analysis.boards.rows import (
     versus,
 )
 from lth_bench.analysis.boards.scope import BoardScope
-from lth_bench.analysis.measures import measure
-from lth_bench.analysis.numbers import count, kept, percent
+from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.measures import measure as measured_by
+from lth_bench.analysis.numbers import count, kept
 from lth_bench.analysis.table import Board, Cell, Line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-EARLY_STOP = measure("early_stop_step")
+EARLY_STOP = measured_by("early_stop_step")
 """What is ranked by."""
 
 MARGIN = 0.1
@@ -51,7 +52,8 @@ SQL = """
             f.cell, count(*) AS planned,
             count(f.own_step) AS n, avg(f.own_step) AS early_stop_step,
             stddev_samp(f.own_step) AS deviation,
-            avg(f.early_stop_accuracy) AS early_stop_accuracy, avg(f.density) AS density,
+            avg(f.early_stop_accuracy) AS early_stop_accuracy,
+            avg(f.early_stop_score) AS early_stop_score, avg(f.density) AS density,
             count(*) FILTER (f.own_step >= f.end_step) AS at_end,
             count(f.ratio) AS difference_n, avg(f.ratio) AS difference,
             stddev_samp(f.ratio) AS difference_deviation,
@@ -66,6 +68,7 @@ SQL = """
                 nullif(own_step, 0) AS above_zero,
                 coalesce(f.rewind_step, 0) + f.steps AS end_step,
                 CASE WHEN f.status = 'ok' THEN f.early_stop_accuracy END AS early_stop_accuracy,
+                CASE WHEN f.status = 'ok' THEN f.early_stop_score END AS early_stop_score,
                 CASE WHEN f.status = 'ok' THEN f.density END AS density,
                 ln(above_zero / nullif(b.value, 0)) AS ratio,
                 ln(above_zero / nullif(o.step, 0)) AS own
@@ -84,7 +87,7 @@ SQL = """
         g.n, g.early_stop_step,
         g.early_stop_step - half_width(q.t, g.deviation, g.n) AS low,
         g.early_stop_step + half_width(q.t, g.deviation, g.n) AS high,
-        g.early_stop_accuracy, g.at_end, g.density,
+        g.early_stop_accuracy, g.at_end, g.density, g.early_stop_score,
         exp(g.difference) AS ratio,
         exp(g.difference - half_width(bq.t, g.difference_deviation, g.difference_n)) AS ratio_low,
         exp(g.difference + half_width(bq.t, g.difference_deviation, g.difference_n)) AS ratio_high,
@@ -113,7 +116,8 @@ def rows(
     """One row a task, target density, label and control, the soonest first within a density.
 
     `early_stop_step` is the mean step of minimum validation loss, with its 95% t-interval `low`
-    and `high`, and `early_stop_accuracy` the mean test accuracy there, a fraction. At `at_end`
+    and `high`, and `early_stop_score` the mean of the tasks' primary metric there on the test
+    split, of classification `early_stop_accuracy` too. At `at_end`
     seeds the loss was still falling at the last step, so that the true step lies beyond. `ratio`
     to `baseline`, and for a control `ticket_ratio` to its own ticket, are geometric means of the
     ratios seed by seed, with 95% t-intervals of their logarithms. The verdict is that of the
@@ -130,8 +134,14 @@ def rows(
     return [_finished(row, against, margin) for row in ranked(found, _soonest_first, BLOCK)]
 
 
-def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin: float) -> Board:
-    """The leaderboard by early-stop step."""
+def board(
+    con: DuckDBPyConnection,
+    scope: BoardScope,
+    against: Baselines,
+    margin: float,
+    measure: Measure = ACCURACY,
+) -> Board:
+    """The leaderboard by early-stop step; `measure` is the tasks' primary metric."""
     found = rows(con, scope, against, margin)
     words = Words(f"{100 * margin:.6g}", "%", "sooner", "later")
     legend = (
@@ -139,8 +149,9 @@ def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin
         "it really keeps, where a structured method lands below the target. stop: step of minimum "
         "validation loss, mean ± 95% t-interval over the seeds; ≥: the loss was still falling at "
         "the last step of every seed, and the verdict is cut off unless it is later. #: by it. "
-        "accuracy: test, at that step; a ticket that stops "
-        f"soon at a low accuracy has not learned faster. × {against.short}: its steps over those "
+        f"{measure.short}: {'test, ' if measure == ACCURACY else ''}at that step; a ticket that "
+        f"stops soon at a {'low' if measure.higher else 'high'} {measure.short} has not learned "
+        f"faster. × {against.short}: its steps over those "
         f"of {against.word}, geometric mean over the seeds with its 95% interval; × ticket: a "
         "control's over its own ticket's. "
         f"{words.legend(against.word)} n: seeds."
@@ -148,22 +159,24 @@ def board(con: DuckDBPyConnection, scope: BoardScope, against: Baselines, margin
     controls = any(row["control"] != "none" for row in found)
     shown = tables(
         found,
-        lambda row: header(row, controls),
-        lambda row, first: line(row, first, words, controls),
+        lambda row: header(row, controls, measure),
+        lambda row, first: line(row, first, words, controls=controls, measure=measure),
         lambda members: [*against.notes(members), *outstanding(members)],
     )
     return Board("leaderboard", found, shown, legend)
 
 
-def header(row: BoardRow, controls: bool) -> tuple[str, ...]:
+def header(row: BoardRow, controls: bool, measure: Measure = ACCURACY) -> tuple[str, ...]:
     """Of the table of a row's task, with controls or without."""
     return (
         "density %", "#", "strategy", "stop", f"× {versus(row)}", "verdict", "detects",
-        *(("× ticket",) if controls else ()), "accuracy %", "n",
+        *(("× ticket",) if controls else ()), measure.column, "n",
     )  # fmt: skip
 
 
-def line(row: BoardRow, first: bool, words: Words, controls: bool) -> Line:
+def line(
+    row: BoardRow, first: bool, words: Words, *, controls: bool, measure: Measure = ACCURACY
+) -> Line:
     """A row of the table."""
     mine, whole = styles(row)
     verdict = Cell("cut off", whole) if _cut_off(row) else words.cell(row)
@@ -171,7 +184,7 @@ def line(row: BoardRow, first: bool, words: Words, controls: bool) -> Line:
     short = "" if stop is None else ("≥" if row["at_end"] == row["n"] else "") + count(stop)
     wide = short if high is None else f"{short} ± {count(high - stop)}"
     own = {key: row[f"ticket_{key}"] for key in ("ratio", "ratio_low", "ratio_high")}
-    accuracy = row["early_stop_accuracy"]
+    score = row["early_stop_score"]
     return (
         Cell(kept(row["target_density"]) if first else "", "strong"),
         Cell(place(row), mine),
@@ -181,7 +194,7 @@ def line(row: BoardRow, first: bool, words: Words, controls: bool) -> Line:
         verdict,
         Cell("" if row["detectable"] is None else f"{100 * row['detectable']:.0f}%", whole),
         *((times(own, whole),) if controls else ()),
-        Cell("" if accuracy is None else percent(accuracy), whole),
+        Cell("" if score is None else measure.value(score), whole),
         Cell(seeds(row), whole),
     )
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import Finding, findings
 from lth_bench.analysis.claims.origin import origin
-from lth_bench.analysis.measures import ACCURACY, Measure
-from lth_bench.analysis.measures import measure as measured_by
+from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.errors import UserError
 from lth_bench.suite.load import suite_of
@@ -47,7 +46,7 @@ IN_PERCENT = " Fractions are in percent, their differences in percentage points 
 def claims_board(con: DuckDBPyConnection, suite: str, measure: Measure | None = None) -> Board:
     """The claims of a suite as it was last run, from its TOML in the database.
 
-    With `measure` only those about that metric; test accuracy's page has all of them.
+    With `measure` only those about that metric; the page of the tasks' own has all of them.
 
     Without rows where the suite is not there, has no claims, or is a smoke run's: what a suite
     claims is not said of NAME-smoke.
@@ -63,11 +62,12 @@ def claims_board(con: DuckDBPyConnection, suite: str, measure: Measure | None = 
         return Board(
             "claims", [], [Table(header=HEADER, blocks=[], group=suite, notes=(printable(note),))]
         )
-    only = None if measure is None or measure == ACCURACY else measure.name
-    chosen = [claim for claim in read.claims if only in (None, claim.metric)]
-    if read.name != suite or not chosen:
+    found = findings(con, suite, read.claims)
+    if measure is not None:
+        found = [finding for finding in found if finding.measure.name == measure.name]
+    if read.name != suite or not found:
         return Board("claims", [], [])
-    return sheet(read, findings(con, suite, chosen), origin(con, read), argument=suite)
+    return sheet(read, found, origin(con, read), argument=suite)
 
 
 def sheet(
@@ -117,7 +117,7 @@ def sheet(
     counts = Counter(f.kind for f in found)
     names = {"insufficient": "with fewer than three seeds"}
     total = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in sorted(counts.items()))
-    in_percent = any(measured_by(f.claim.metric).is_fraction for f in found)
+    in_percent = any(f.measure.is_fraction for f in found)
     said = [f"{f.claim.name}: {f.claim.text}. {f.claim.source}." for f in in_order]
     legend = "\n".join(
         [f"{len(found)} claims: {total}.", LEGEND + IN_PERCENT * in_percent, "", *said]
@@ -162,8 +162,8 @@ def _line(found: Finding) -> Line:
     n = str(found.n) if found.n == found.planned else f"{found.n}/{found.planned}"
     verdict = found.text if found.kind in ("open", "insufficient") else found.kind
     numbers = (
-        words.required(claim),
-        words.published(claim),
+        words.required(claim, found.measure),
+        words.published(claim, found.measure),
         words.ours(found),
         words.interval(found),
     )
@@ -191,7 +191,7 @@ def _row(found: Finding, suite: Suite) -> dict[str, Any]:
         "dataset": dataset,
         "recipe": recipe,
         "densities": list(density),
-        "metric": claim.metric,
+        "metric": found.measure.name,
         "of": claim.of.name,
         "versus": None if other is None else other.name,
         "versus_recipe": None if other is None else other.task[2],

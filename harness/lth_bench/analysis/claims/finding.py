@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
+from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured, primary_measures
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName
 from lth_bench.stats import Forecast, Interval, Summary, forecast
@@ -45,6 +46,8 @@ class Finding:
     """Why there are no data, which seeds were lost, or which values are lower bounds."""
     owed: bool = True
     """Whether a run could give the data that are not there."""
+    measure: Measure = ACCURACY
+    """The claim's metric."""
 
     @property
     def text(self) -> str:
@@ -68,6 +71,11 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
 
     So the rows of a smoke run, which are in the database as NAME-smoke, never count.
     """
+    measures = _measures(con, suite, claims)
+    claims = [
+        dataclasses.replace(claim, metric=known.name)
+        for claim, known in zip(claims, measures, strict=True)
+    ]
     cells: dict[str, dict[SampleKey, Sample]] = {}
     for metric in dict.fromkeys(claim.metric for claim in claims):
         labels = _labels(claim for claim in claims if claim.metric == metric)
@@ -76,7 +84,27 @@ def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> li
         except UnknownName:  # a plugin's metric, and no ticket of its strategy yet
             everything = cells_of(samples(con, suites=[suite], labels=labels))
             cells[metric] = {key: _without_values(sample) for key, sample in everything.items()}
-    return [finding(claim, cells[claim.metric]) for claim in claims]
+    return [
+        dataclasses.replace(finding(claim, cells[claim.metric]), measure=known)
+        for claim, known in zip(claims, measures, strict=True)
+    ]
+
+
+def _measures(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> list[Measure]:
+    """Each claim's metric; `score` is its task's primary one, accuracy where nothing is planned."""
+    by_number = primary_measures(con)
+    rows = con.execute("SELECT task, model, dataset, recipe FROM tasks WHERE suite = ?", [suite])
+    primary = {tuple(names): by_number[task] for task, *names in rows.fetchall()}
+    found = []
+    for claim in claims:
+        if claim.metric == "score":
+            found.append(primary.get(claim.of.task, ACCURACY))
+        else:
+            try:
+                found.append(measured(con, claim.metric))
+            except UnknownName:  # a plugin's, and no ticket of its strategy yet
+                found.append(measure(claim.metric))
+    return found
 
 
 def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:

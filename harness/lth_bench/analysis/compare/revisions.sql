@@ -9,7 +9,7 @@
         SELECT *, unnest(list_distinct(list_prepend('none', controls))) AS control FROM places
     )
     SELECT
-        NULL::INTEGER AS cell, p.suite, p.strategy, p.label, p.control,
+        NULL::INTEGER AS cell, k.task, 'test_' || p.metric AS metric, p.higher_is_better, p.suite, p.strategy, p.label, p.control,
         p.model, p.dataset, p.recipe, p.source_model, p.source_dataset, p.source_recipe, p.seed,
         p.target_density, p.experiment_id, p.config_id, p.source_hash, p.plugin_version,
         coalesce(t.run_id, o.run_id, p.run_id) AS run_id, e.environment ->> 'git' AS git,
@@ -18,6 +18,8 @@
             t.status, own.status, CASE WHEN o.status = 'ok' THEN 'planned' ELSE o.status END,
             'planned'
         ) AS status,
+        CASE WHEN p.metric = 'accuracy' THEN t.early_stop_accuracy ELSE early.value END
+            AS early_stop_score,
         t.* EXCLUDE (
             experiment_id, run_id, control, target_density, status, recorded_at, journal_order
         )
@@ -25,6 +27,12 @@
     LEFT JOIN (SELECT * FROM tickets WHERE reported) t
         ON t.experiment_id = p.experiment_id AND t.target_density = p.target_density
         AND t.control = p.control
+    LEFT JOIN tasks k
+        ON k.suite = p.suite AND k.model = p.model AND k.dataset = p.dataset
+        AND k.recipe = p.recipe
+    LEFT JOIN metrics early
+        ON p.metric <> 'accuracy' AND early.ticket_id = t.ticket_id
+        AND early.metric = 'early_stop_' || p.metric
     LEFT JOIN (SELECT * FROM tickets WHERE reported AND control = 'none' AND status <> 'ok') own
         ON own.experiment_id = p.experiment_id AND own.target_density = p.target_density
     LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id

@@ -79,6 +79,21 @@ def sheet(
     return Board("comparison", rows, tables, _legend(options, bool(tasks)))
 
 
+def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
+    """Sheets of tasks that are judged by several metrics, as one; `options` are those of each."""
+    if len(sheets) == 1:
+        return sheets[0]
+    # what a table means is told once, and of the others' metrics in what they differ
+    others = [
+        f"{one.measure.name}: {one.measure.direction}; equivalent within "
+        f"{one.measure.margin_words(one.margin)}."
+        for one in options[1:]
+    ]
+    rows = [row for board in sheets for row in board.rows]
+    tables = [table for board in sheets for table in board.tables]
+    return Board(sheets[0].name, rows, tables, " ".join([sheets[0].legend, *others]))
+
+
 def _header(named: bool) -> tuple[str, ...]:
     return (
         "density %",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.compare.revisions import CURRENT, Rows, revision
+from lth_bench.analysis.measures import Measure, measured, primary_measures
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import show
@@ -85,6 +86,9 @@ def _is_database(text: str) -> bool:
         return False
 
 
+TaskKey = tuple[str, ...]
+"""Suite, model, dataset, recipe."""
+
 TrainedWith = dict[str, dict[str, Any]]
 """Recorded configuration of each task: `{task: {"recipe": …, "model": …, "dataset": …}}`."""
 
@@ -97,6 +101,24 @@ class Loaded:
     experiments: frozenset[str]
     """Ids of its experiments; if two sides of one database have the same ids, they are the same."""
     settings: TrainedWith
+    primary: Mapping[TaskKey, Measure]
+    """What each of its tasks is judged by."""
+    measure: Measure
+    """The metric that was asked for."""
+
+
+def primary_of(a: Loaded, b: Loaded, pair: tuple[Sample, Sample]) -> Measure:
+    """What the task of a pair is judged by. UserError where the two sides do not agree."""
+    one, other = (
+        side.primary[sample.suite, sample.model, sample.dataset, sample.recipe]
+        for side, sample in zip((a, b), pair, strict=True)
+    )
+    if one.name != other.name:
+        raise UserError(
+            f"{pair[0].task} is judged by {one.name} in A and by {other.name} in B; name "
+            f"what to compare with --metric, such as --metric test_loss"
+        )
+    return one
 
 
 def load(
@@ -104,11 +126,12 @@ def load(
     b: Selector,
     *,
     results: Path,
-    metric: str,
+    metric: str = "score",
     suites: Sequence[str] = (),
     strategies: Sequence[str] = (),
 ) -> tuple[Loaded, Loaded]:
-    """Read the samples of both sides; `results` is the database of a side that names none.
+    """Read the samples of both sides; `results` is the database of a side that names none, and the
+    metric `score` each task's own.
 
     UserError if one side is a label and the other a whole database, if both are the same, or if a
     suite, label, control, revision or metric does not exist.
@@ -179,7 +202,10 @@ def _side(
             hint = suggest(side.control, sorted(controls - {"none"})) or "; it has none"
             raise UserError(f"{path}: {side.label} has no control {show(side.control)}{hint}")
     experiments, settings = _settings(con, rows, suites, chosen)
-    return Loaded(found, experiments, settings)
+    measures = primary_measures(con)
+    tasks = con.execute("SELECT task, suite, model, dataset, recipe FROM tasks").fetchall()
+    primary = {(suite, *names): measures[task] for task, suite, *names in tasks}
+    return Loaded(found, experiments, settings, primary, measured(con, metric))
 
 
 def _require_label(con: DuckDBPyConnection, side: Selector, path: Path, current: set[str]) -> None:

@@ -26,7 +26,14 @@ from lth_bench.analysis.evidence.metric import (
     density_series,
     pareto_points,
 )
-from lth_bench.analysis.evidence.subject import Place, Subject, Task, places, subjects
+from lth_bench.analysis.evidence.subject import (
+    Place,
+    Subject,
+    Task,
+    places,
+    primary_of_places,
+    subjects,
+)
 
 __all__ = [
     "METRICS",
@@ -51,6 +58,7 @@ __all__ = [
     "learning_curves",
     "pareto_points",
     "places",
+    "primary_of_places",
     "runs",
     "subjects",
     "weight_histograms",

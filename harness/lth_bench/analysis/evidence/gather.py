@@ -23,8 +23,16 @@ from lth_bench.analysis.evidence.metric import (
     density_series,
     pareto_points,
 )
-from lth_bench.analysis.evidence.subject import WHO, Place, Subject, asked, by_place, places
-from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.evidence.subject import (
+    WHO,
+    Place,
+    Subject,
+    asked,
+    by_place,
+    places,
+    primary_of_places,
+)
+from lth_bench.analysis.measures import Measure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -81,6 +89,8 @@ class TaskEvidence:
     place: Place
     measure: Measure
     """The metric that figures show against density and cost."""
+    primary: Measure
+    """The task's own, which learning curves and early stop are about."""
     density: Mapping[Metric, list[Series]]
     """A metric against density, for `measure` and METRICS."""
     pareto: list[Point]
@@ -96,14 +106,17 @@ class TaskEvidence:
 
 
 def gather(
-    con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure = ACCURACY
+    con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure | None = None
 ) -> list[TaskEvidence]:
     """The data of every task of the suites (default: of all), by suite and task; also of tasks that
-    are planned and not yet run. UnknownName if the metric does not exist.
+    are planned and not yet run. `measure` is that of the figures; None is each task's primary
+    metric. UnknownName if the metric does not exist.
     """
-    metrics = dict.fromkeys([measure.name, *METRICS])
-    density = {metric: density_series(con, metric, suites) for metric in metrics}
-    pareto = pareto_points(con, suites, measure.name)
+    primary = primary_of_places(con)
+    density = {metric: density_series(con, metric, suites) for metric in METRICS}
+    name = "score" if measure is None else measure.name
+    main = density_series(con, name, suites)
+    pareto = pareto_points(con, suites, name)
     kept = layers_kept(con, suites)
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
@@ -112,8 +125,12 @@ def gather(
     return [
         TaskEvidence(
             place=place,
-            measure=measure,
-            density={metric: found.get(place, []) for metric, found in density.items()},
+            measure=measure or primary[place],
+            primary=primary[place],
+            density={
+                (measure or primary[place]).name: main.get(place, []),
+                **{metric: found.get(place, []) for metric, found in density.items()},
+            },
             pareto=pareto.get(place, []),
             kept=kept.get(place, []),
             learning=learning.get(place, []),

@@ -1,4 +1,4 @@
-"""Learning curves: validation accuracy and loss against the training step."""
+"""Learning curves: the primary metric and the loss on the validation split, by training step."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class LearningCurve(Subject):
     """Number of seeds in every mean."""
     step: tuple[int, ...]
     """Optimizer steps, from 0."""
-    val_accuracy: tuple[float, ...]
-    """Mean validation accuracy, a fraction in [0, 1]."""
+    val_score: tuple[float, ...]
+    """Mean of the task's primary metric on the validation split, in its own unit."""
     low: tuple[float | None, ...]
-    """95% t-interval of the validation accuracy; None at one seed."""
+    """95% t-interval of it; None at one seed."""
     high: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
     """Mean over the seeds with a finite loss; None where there are none."""
@@ -49,11 +49,11 @@ def learning_curves(
         ),
         grouped AS (
             SELECT
-                t.cell, c.step, count(*) AS n, avg(c.val_accuracy) AS mean,
-                stddev_samp(c.val_accuracy) AS deviation,
+                t.cell, c.step, count(*) AS n, avg(c.val_score) AS mean,
+                stddev_samp(c.val_score) AS deviation,
                 avg(c.val_loss) FILTER (isfinite(c.val_loss)) AS val_loss
             FROM curves c JOIN tickets t ON t.ticket_id = c.ticket_id
-            WHERE isfinite(c.val_accuracy)
+            WHERE isfinite(c.val_score)
             GROUP BY t.cell, c.step
         ),
         complete AS (

@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 Metric = str
 """Name of a metric, as in `analysis.measures`."""
 
-METRICS: tuple[Metric, ...] = (
-    "test_accuracy",
-    "early_stop_accuracy",
-    "early_stop_step",
-    "generalisation_gap",
-)
-"""Metrics in every report: fractions in [0, 1], and `early_stop_step` in steps."""
+METRICS: tuple[Metric, ...] = ("early_stop_score", "early_stop_step", "generalisation_gap")
+"""Metrics in every report: of the task's primary one that at early stop, `early_stop_step` in
+steps, and of accuracy the gap between training and test, a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +48,13 @@ class Series(Subject):
 
 
 def density_series(
-    con: DuckDBPyConnection, metric: str = "test_accuracy", suites: Sequence[str] = ()
+    con: DuckDBPyConnection, metric: str = "score", suites: Sequence[str] = ()
 ) -> dict[Place, list[Series]]:
     """One series for each label and control of a task, the dense run first.
 
     `metric` is a column of `tickets_flat`, `generalisation_gap`, or a metric that a plugin reports;
-    UnknownName for any other. Means and intervals are those of the leaderboard.
+    UnknownName for any other. `score` is each task's primary metric. Means and intervals are those
+    of the leaderboard.
     """
     name = quoted(measured(con, metric).name)
     rows = con.execute(
@@ -107,7 +104,7 @@ class Point(Subject):
 
 
 def pareto_points(
-    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = "test_accuracy"
+    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = "score"
 ) -> dict[Place, list[Point]]:
     """One point for the dense run and for each label at each density, by task and label, from dense
     to sparse, without controls.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from lth_bench.analysis.measures import Measure, primary_measures
 from lth_bench.analysis.samples import display_name
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def places(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Place]:
     """Every task of the suites (default: of all), planned or run, by suite and task."""
     found = sorted(_numbered(con).values())
     return [place for place in found if not suites or place.suite in suites]
+
+
+def primary_of_places(con: DuckDBPyConnection) -> dict[Place, Measure]:
+    """What each task is judged by."""
+    measures = primary_measures(con)
+    return {place: measures[number] for number, place in _numbered(con).items()}
 
 
 def by_place(

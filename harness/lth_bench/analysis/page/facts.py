@@ -12,7 +12,7 @@ from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence
 from lth_bench.analysis.gains import TuningGain
-from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.samples import Sample
 from lth_bench.analysis.table import Board
 from lth_bench.stats import Interval
@@ -108,6 +108,11 @@ class TaskReport:
         return self.evidence.measure
 
     @property
+    def has_early_stop(self) -> bool:
+        """Whether the metric is known at early stop too: the task's primary one is."""
+        return self.measure == self.evidence.primary
+
+    @property
     def place(self) -> Place:
         """Suite and task."""
         return self.evidence.place
@@ -196,8 +201,13 @@ class SuiteReport:
     """Its searches for parameters."""
     gains: Sequence[TuningGain] = ()
     """What they gained."""
-    measure: Measure = ACCURACY
-    """The metric of its leaderboards and gains."""
+    asked: Measure | None = None
+    """The metric that its leaderboards, claims and gains are about; None is each task's own."""
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The metrics of its tasks, each once."""
+        return named_once(task.measure for task in self.tasks)
 
 
 @dataclass(frozen=True)
@@ -208,8 +218,14 @@ class ReportFacts:
     subjects: Sequence[Subject]
     """All labels and controls of the database, whatever suites are shown: what they look like
     depends on all."""
-    measure: Measure = ACCURACY
-    """The metric of every leaderboard, verdict and figure."""
+    asked: Measure | None = None
+    """The metric of every leaderboard, verdict and figure; None is each task's own."""
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The metrics that it speaks of, each once; accuracy where there is no task."""
+        found = named_once(measure for suite in self.suites for measure in suite.measures)
+        return found or [self.asked or ACCURACY]
 
     @property
     def standings(self) -> list[Standing]:

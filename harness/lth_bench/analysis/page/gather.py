@@ -16,8 +16,8 @@ from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.claims import claims_board
 from lth_bench.analysis.evidence import Run
 from lth_bench.analysis.gains import TuningGain, gain_at_density
-from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.analysis.measures import ACCURACY, Measure, measured
+from lth_bench.analysis.leaderboard import Question, by_metric, leaderboard
+from lth_bench.analysis.measures import ACCURACY, Measure, measured, named_once
 from lth_bench.analysis.page.facts import ReportFacts, Standing, SuiteReport, TaskReport
 from lth_bench.analysis.samples import Sample, display_name, samples
 from lth_bench.analysis.table import Board
@@ -33,9 +33,10 @@ CellKey = tuple[float, str, str, str]
 
 
 def gather_report(
-    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = ACCURACY.name
+    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str | None = None
 ) -> ReportFacts:
-    """Everything about the suites asked for (none: about all), by a metric.
+    """Everything about the suites asked for (none: about all), by a metric; None, and `score`, is
+    each task's primary metric.
 
     UnknownName for a suite or a metric that is not there. Without suites where nothing is planned.
     """
@@ -43,66 +44,77 @@ def gather_report(
     for name in suites:
         if name not in there:
             raise UnknownName("suite", name, there)
-    measure = measured(con, metric)
-    return ReportFacts(suite_facts(con, suites, measure), proofs.subjects(con), measure)
+    asked = None if metric in (None, "score") else measured(con, metric)
+    if [asked] == (_primary(con, suites) or [ACCURACY]):
+        asked = None  # their own it is by default
+    return ReportFacts(suite_facts(con, suites, asked), proofs.subjects(con), asked)
+
+
+def _primary(con: DuckDBPyConnection, suites: Sequence[str]) -> list[Measure]:
+    """What the tasks of these suites are judged by, each metric once."""
+    found = proofs.primary_of_places(con)
+    return named_once(
+        known for place, known in found.items() if not suites or place.suite in suites
+    )
 
 
 def suite_facts(
-    con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure = ACCURACY
+    con: DuckDBPyConnection, suites: Sequence[str] = (), asked: Measure | None = None
 ) -> list[SuiteReport]:
-    """By name. Empty where nothing is planned."""
-    found = proofs.gather(con, suites, measure)
+    """By name. Empty where nothing is planned. `asked` as of `ReportFacts`."""
+    found = proofs.gather(con, suites, asked)
     studies: dict[str, list[Study]] = defaultdict(list)
     for study in read_studies(con, suites):
         studies[study.suite].append(study)
     if not found:
-        return _tuned_only(con, studies, measure)
+        return _tuned_only(con, studies, asked)
     runs: dict[str, list[Run]] = defaultdict(list)
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)
-    for task in _tasks(con, suites, found, measure):
+    for task in _tasks(con, suites, found, asked):
         tasks[task.place.suite].append(task)
     reported = [
         SuiteReport(
             name=name,
             tasks=those,
             runs=runs[name],
-            boards=_boards(con, name, measure),
-            claims=claims_board(con, name, measure),
+            boards=_boards(con, name, asked),
+            claims=claims_board(con, name, asked),
             studies=studies[name],
             gains=_gains(those, studies[name]),
-            measure=measure,
+            asked=asked,
         )
         for name, those in tasks.items()
     ]
     rest = {name: those for name, those in studies.items() if name not in tasks}
-    return sorted([*reported, *_tuned_only(con, rest, measure)], key=lambda suite: suite.name)
+    return sorted([*reported, *_tuned_only(con, rest, asked)], key=lambda suite: suite.name)
 
 
 def _tasks(
     con: DuckDBPyConnection,
     suites: Sequence[str],
     found: Sequence[proofs.TaskEvidence],
-    measure: Measure,
+    asked: Measure | None,
 ) -> list[TaskReport]:
     """Each task's evidence with its rows of the leaderboards."""
     scope = resolve(con, Selection(suites=suites))
     against = baselines(con, scope)
     by_task: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
-    for row in metric.rows(con, scope, against, measure=measure):
-        by_task[row["suite"], _task(row)].append(row)
     by_cell: dict[tuple[str, str], dict[CellKey, Sample]] = defaultdict(dict)
-    for sample in samples(con, metric=measure.name, suites=suites):
+    for sample in samples(con, metric="score" if asked is None else asked.name, suites=suites):
         key = (sample.target_density, sample.label, sample.control, sample.source)
         by_cell[sample.suite, sample.task][key] = sample
     matched: dict[tuple[str, str], list[BoardRow]] = defaultdict(list)
-    tickets = resolve(con, Selection(suites=suites, controls=["none"]))
-    try:
-        for row in matching.rows(con, tickets, against, measure=measure):
-            matched[row["suite"], _task(row)].append(row)
-    except NothingSelected:  # no ticket yet
-        pass
+    for measure, part in [(asked, scope)] if asked is not None else by_metric(con, scope):
+        for row in metric.rows(con, part, against, measure=measure):
+            by_task[row["suite"], _task(row)].append(row)
+        tickets = resolve(con, Selection(suites=suites, controls=["none"])).of([*part.tasks])
+        try:
+            for row in matching.rows(con, tickets, against, measure=measure):
+                matched[row["suite"], _task(row)].append(row)
+        except NothingSelected:  # no ticket yet
+            pass
     notes = {
         "unlike": unlike(con, scope),
         "ablations": ablations(con, scope),
@@ -118,7 +130,7 @@ def _tasks(
             TaskReport(
                 evidence=evidence,
                 standings=_standings(by_task[where], by_cell[where], own),
-                words=Words.of(measure, None, own.word),
+                words=Words.of(evidence.measure, None, own.word),
                 versus=own.short,
                 against=own.word,
                 matching=matched[where],
@@ -136,7 +148,7 @@ def _tuned_suites(con: DuckDBPyConnection) -> set[str]:
 
 
 def _tuned_only(
-    con: DuckDBPyConnection, studies: Mapping[str, Sequence[Study]], measure: Measure
+    con: DuckDBPyConnection, studies: Mapping[str, Sequence[Study]], asked: Measure | None
 ) -> list[SuiteReport]:
     """Suites of which there is nothing but a search for parameters."""
     runs: dict[str, list[Run]] = defaultdict(list)
@@ -150,17 +162,17 @@ def _tuned_only(
             boards={},
             claims=Board("claims", [], []),
             studies=found,
-            measure=measure,
+            asked=asked,
         )
         for name, found in sorted(studies.items())
         if found
     ]
 
 
-def _boards(con: DuckDBPyConnection, suite: str, measure: Measure) -> dict[str, Board]:
+def _boards(con: DuckDBPyConnection, suite: str, asked: Measure | None) -> dict[str, Board]:
     """The leaderboards of a suite that there are results for."""
     selection = Selection(suites=[suite], controls=["none"])
-    name = measure.name
+    name = None if asked is None else asked.name
     questions = {
         by: Question(by=by, metric=name, selection=selection) for by in ("matching", "area", "cost")
     }

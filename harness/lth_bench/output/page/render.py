@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence import Subject
-from lth_bench.analysis.measures import ACCURACY
+from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.page import ReportFacts, SuiteReport
 from lth_bench.errors import UserError
 from lth_bench.output.page import security
@@ -23,6 +23,7 @@ from lth_bench.output.pictures import Detail, detail_of
 from lth_bench.output.pictures.model import LOST
 from lth_bench.output.style import looks
 from lth_bench.output.words import counted
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,10 +34,12 @@ SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
 """One script, in this order."""
 
 
-def default_name(metric: str) -> str:
+def default_name(metric: str | None) -> str:
     """The file's name where the user gives none: a page about another metric has one of its own."""
+    if metric in (None, "score", ACCURACY.name):
+        return "report.html"
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", metric).strip("-.")
-    return "report.html" if metric == ACCURACY.name else f"report-{slug or 'metric'}.html"
+    return f"report-{slug or 'metric'}.html"
 
 
 def write_page(report: ReportFacts, output: Path) -> Path:
@@ -105,9 +108,12 @@ def render_page(report: ReportFacts) -> str:
         title=_title(report),
         tab=" · ".join([*(suite.name for suite in known[:3]), _title(report)]),
         facts=_facts(report),
-        measure=report.measure,
+        measures=report.measures,
         baselines=_baselines(known),
-        default=report.measure == ACCURACY,
+        margins=_for_each(report.measures, lambda m: m.margin_words(None, "the baseline")),
+        worst=_for_each(report.measures, lambda m: m.worst_words),
+        fractions=any(measure.name in ON_TEST_EXAMPLES for measure in report.measures),
+        early_stops=_early_stops(known),
         version=lth_bench.__version__,
         policy=security.policy([plotly, script], [style]),
         style=Markup(style),
@@ -163,13 +169,13 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
 
 
 def _title(report: ReportFacts) -> str:
-    """The heading; of any metric but test accuracy with its name."""
-    return TITLE if report.measure == ACCURACY else f"{TITLE} by {report.measure.words}"
+    """The heading; of any metric but the tasks' own with its name."""
+    return TITLE if report.asked is None else f"{TITLE} by {report.asked.words}"
 
 
 def _facts(report: ReportFacts) -> list[str]:
     """What stands under the title."""
-    known, measure = report.suites, report.measure
+    known = report.suites
     tickets = {s.sample.label for s in report.standings if s.is_ticket}
     if not report.standings:
         return []
@@ -180,9 +186,27 @@ def _facts(report: ReportFacts) -> list[str]:
         counted(len(tickets), "method"),
         counted(report.results, "result"),
     ]
-    if measure != ACCURACY:
-        facts.insert(0, f"by {measure.heading}, {measure.direction}")
+    if report.measures != [ACCURACY]:
+        said = [f"{measure.heading}, {measure.direction}" for measure in report.measures]
+        facts.insert(0, f"by {'; '.join(said)}")
     return [*facts, f"last run {newest} UTC"] if newest else facts
+
+
+def _for_each(measures: Sequence[Measure], words: Callable[[Measure], str]) -> str:
+    """What is to be said of a metric; where it differs between several, of which."""
+    said: dict[str, list[str]] = {}
+    for measure in measures:
+        said.setdefault(words(measure), []).append(measure.words)
+    if len(said) == 1:
+        return next(iter(said))
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in said.items())
+
+
+def _early_stops(known: Sequence[SuiteReport]) -> list[Measure]:
+    """The metrics of which tables have the value at early stop, each once."""
+    return named_once(
+        task.measure for suite in known for task in suite.tasks if task.has_early_stop
+    )
 
 
 def _baselines(known: Sequence[SuiteReport]) -> list[str]:

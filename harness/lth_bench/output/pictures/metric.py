@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count, groupby
 
 from lth_bench.analysis.evidence import Metric, Series, TaskEvidence
-from lth_bench.analysis.measures import ACCURACY, Measure, measure
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Facet, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import (
@@ -20,12 +20,6 @@ from lth_bench.output.pictures.ranges import (
     of_traces,
     scales,
 )
-
-ACCURACIES: tuple[tuple[Metric, str, str, str], ...] = (
-    (ACCURACY.name, "accuracy", "after the last step", ACCURACY.title),
-    ("early_stop_accuracy", "accuracy-early-stop", "at early stop", "Test accuracy at early stop"),
-)
-"""Metric, name of the file, what readers choose it by, title."""
 
 DENSITY_NOTE = (
     "Means over the seeds that ended ok, with 95% t-intervals; points of one density are drawn "
@@ -45,24 +39,29 @@ BELOW = "The numbers are in a table below."
 
 
 def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """The metric; of test accuracy also that at the minimum of the validation loss."""
+    """The metric; of the task's primary one also that at the minimum of the validation loss."""
     known = evidence.measure
-    plans = ACCURACIES if known == ACCURACY else ((known.name, _slug(known), "", known.title),)
+    # metric, name of the file, what readers choose it by, title
+    plans = [(known.name, _slug(known), "after the last step", known.title)]
+    is_primary = known == evidence.primary
+    if is_primary:
+        early = ("early_stop_score", f"{_slug(known)}-early-stop", "at early stop")
+        plans.append((*early, f"{known.title} at early stop"))
     found = [
-        (_traces(evidence, metric), metric, key, choice, title)
+        (_traces(evidence, metric), key, choice, title)
         for metric, key, choice, title in plans
         if evidence.density[metric]
     ]
     if not found:
         return None
     panels = []
-    for index, (traces, metric, key, _choice, title) in enumerate(found):
+    for index, (traces, key, _choice, title) in enumerate(found):
         dense = next((t.y[0] for t in traces if t.look == "level"), None)
         panels.append(
             Panel(
                 title=f"{title} against density",
                 x=density_axis(_densities(evidence)),
-                y=scales(traces, dense, measure(metric), title),
+                y=scales(traces, dense, known, title),
                 traces=traces,
                 about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
                 f"{BELOW}",
@@ -73,12 +72,13 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         )
     choices = {axis.choice for panel in panels for axis in panel.scales}
     facet = Facet(title=known.short, values=[choice for *_, choice, _ in found], spread="page")
-    note = DENSITY_NOTE + EARLY_STOP_NOTE * (known == ACCURACY) + CUT * (NEAR in choices)
+    note = _better(known) + DENSITY_NOTE
+    note += EARLY_STOP_NOTE * is_primary + CUT * (NEAR in choices)
     return Picture(
         key=_slug(known),
         title=f"{_heading(known)} against density",
         panels=_of_equal_scales(panels),
-        facets=[facet] if known == ACCURACY else [],
+        facets=[facet] if is_primary else [],
         panels_are="files",
         note=note,
     )
@@ -177,6 +177,11 @@ def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     note = ("Up" if known.higher else "Down") + COST_NOTE + CUT * (y[0].choice == NEAR)
     key = "cost" if known == ACCURACY else f"cost-{_slug(known)}"
     return Picture(key=key, title=f"{_heading(known)} against cost", panels=[panel], note=note)
+
+
+def _better(known: Measure) -> str:
+    """Which way is better, where that is not up: of accuracies and other fractions it is known."""
+    return "" if known.higher and known.is_fraction else f"{known.direction.capitalize()}. "
 
 
 def _heading(known: Measure) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from lth_bench.analysis.evidence import LearningCurve, TaskEvidence
 from lth_bench.analysis.evidence.subject import spread
-from lth_bench.analysis.measures import measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
@@ -23,14 +22,12 @@ from lth_bench.output.pictures.ranges import CUT, NEAR, limits, log_range, scale
 from lth_bench.output.words import remaining
 
 NOTE = "The training of the ticket itself, from the step it rewinds to; means over the seeds."
-BAND = (
-    f" The accuracy's 95% interval is drawn as a band while {MOST_BANDS} lines or fewer are shown."
-)
+BAND = " The {0}'s 95% interval is drawn as a band while {1} lines or fewer are shown."
 
 
 def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
-    """Loss, and in a report about an accuracy also accuracy, at one density at a time; dense in
-    each.
+    """Loss, and in a report about the task's primary metric or another accuracy also that metric,
+    at one density at a time; dense in each.
     """
     curves = [curve for curve in evidence.learning if len(curve.step) > 1]
     if not curves:
@@ -42,8 +39,8 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         )
         for curve in curves
     ]
-    accuracy, loss = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    first, last = limits([x for t in accuracy for x in t.x], whole=True)
+    score, loss = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    first, last = limits([x for t in score for x in t.x], whole=True)
     step = Axis(title="Step", format="steps", range=(max(0.0, first), last))
     losses = log_range((value for t in loss for value in t.y), 1.1)
     about = "against the step, one line a method. The numbers are in a table below."
@@ -57,22 +54,24 @@ def learning(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         ),
     ]
     note = NOTE
-    if evidence.measure.is_accuracy:
-        dense = next((curve.val_accuracy[-1] for curve in curves if curve.is_dense), None)
+    own = evidence.primary
+    if evidence.measure == own or (evidence.measure.is_accuracy and own.is_accuracy):
+        dense = next((curve.val_score[-1] for curve in curves if curve.is_dense), None)
         # the second half of every curve: their beginnings would flatten it
-        settled = [y for c in curves for y in c.val_accuracy[len(c.step) // 2 :]]
-        y = scales(accuracy, dense, measure("val_accuracy"), "Validation accuracy", settled)
+        settled = [y for c in curves for y in c.val_score[len(c.step) // 2 :]]
+        name = own.without_split
+        y = scales(score, dense, own, f"Validation {name}", settled)
         panels.insert(
             0,
             Panel(
-                title="Validation accuracy",
+                title=f"Validation {name}",
                 x=step,
                 y=y,
-                traces=accuracy,
-                about=f"Validation accuracy {about}",
+                traces=score,
+                about=f"Validation {name} {about}",
             ),
         )
-        note += BAND + CUT * (y[0].choice == NEAR)
+        note += BAND.format(name, MOST_BANDS) + CUT * (y[0].choice == NEAR)
     return Picture(
         key="learning-curves",
         title="Learning curves",
@@ -138,10 +137,10 @@ def density_facet(densities: Sequence[float], *, last: bool = False) -> list[Fac
 
 
 def _traces(curve: LearningCurve, when: int, points: int) -> tuple[Trace, Trace]:
-    """Accuracy and loss, at no more than so many points."""
+    """The metric and the loss, at no more than so many points."""
     at = spread(range(len(curve.step)), points)
-    mean = [curve.val_accuracy[i] for i in at]
-    accuracy = Trace(
+    mean = [curve.val_score[i] for i in at]
+    score = Trace(
         name=curve.name,
         control=curve.control,
         look="curve",
@@ -151,4 +150,4 @@ def _traces(curve: LearningCurve, when: int, points: int) -> tuple[Trace, Trace]
         n=[curve.n] * len(at),
         when=(when,),
     )
-    return accuracy, replace(accuracy, y=[curve.val_loss[i] for i in at], reach=())
+    return score, replace(score, y=[curve.val_loss[i] for i in at], reach=())

@@ -82,7 +82,10 @@ def scales(
     be seen as well as those far from it; of other metrics it is offered where the largest value is
     ten times the smallest or more.
     """
-    title = f"{title} ({measure.unit})" if measure.unit in ("s", "FLOPs", "examples") else title
+    if measure.unit in ("s", "FLOPs", "examples"):
+        title = f"{title} ({measure.unit})"
+    elif not measure.unit and not measure.higher:
+        title += " (lower is better)"  # of steps and seconds it goes without saying
     form = _format(measure)
     values = sorted(y for trace in traces for y in trace.y if y is not None)
     if not values:

@@ -41,8 +41,9 @@ def columns_of(task: TaskReport) -> list[Column]:
         Column("FLOPs", "of both if pruned weights cost nothing, as a multiple of the dense run's",
                ascending=True),
     ]  # fmt: skip
-    if measure == ACCURACY:
-        found.insert(9, Column("early stop %", "test accuracy at that step"))
+    if task.has_early_stop:
+        unit = measure.value_unit or measure.short
+        found.insert(9, Column(f"early stop {unit}", f"{measure.words} at that step"))
     if _controls(task):
         about = f"a control's difference to its own ticket{unit}"
         found.insert(7, Column("Δ ticket", about))
@@ -109,8 +110,8 @@ def _cells(standing: Standing, task: TaskReport) -> list[Cell]:
         Cell(count(row["search_steps"]) if ok else ""),
         Cell("" if (x := row["flops_masked_ratio"]) is None else ratio(x)),
     ]
-    if measure == ACCURACY:
-        at_stop = row["early_stop_accuracy"]
+    if task.has_early_stop:
+        at_stop = row["early_stop_score"]
         cells.insert(9, Cell("" if at_stop is None else measure.value(at_stop)))
     if _controls(task):
         own = standing.versus_ticket

@@ -34,9 +34,12 @@ TITLES = {
 
 def boards(suite: SuiteReport) -> Section | None:
     """A leaderboard for every question but the metric at a density, which each task begins with."""
-    measure = suite.measure
-    metric = "" if measure == ACCURACY else f" --metric {measure.name}"
-    value = "an accuracy" if measure == ACCURACY else f"a {measure.words}"
+    metric = "" if suite.asked is None else f" --metric {suite.asked.name}"
+    measures = suite.measures
+    if len(measures) > 1:
+        value = "each task's own goal"
+    else:
+        value = "an accuracy" if measures == [ACCURACY] else f"a given {measures[0].words}"
     parts: list[Part] = []
     for kind, title in TITLES.items():
         if kind in suite.boards:

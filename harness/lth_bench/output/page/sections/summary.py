@@ -10,7 +10,7 @@ from itertools import groupby
 
 from lth_bench.analysis.boards.layout import difference
 from lth_bench.analysis.boards.rows import full_name
-from lth_bench.analysis.measures import ACCURACY
+from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.page.facts import MOST_SEEDS
 from lth_bench.analysis.table import Cell
@@ -181,7 +181,8 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
     """A line a task. Empty where there is one task only, which has its own summary."""
     if sum(len(suite.tasks) for suite in suites) < 2:
         return ()
-    measure = next(task.measure for suite in suites for task in suite.tasks)
+    measures = named_once(measure for suite in suites for measure in suite.measures)
+    measure = measures[0] if len(measures) == 1 else None
     rows = []
     for suite in suites:
         for index, task in enumerate(suite.tasks):
@@ -195,7 +196,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
                 Cell(str(len({s.name for s in task.tickets}))),
                 Cell(", ".join(remaining(d) for d in _ends(densities))),
                 Cell(str(max((s.sample.planned for s in task.standings), default=0))),
-                Cell("" if mean is None else measure.value(mean)),
+                Cell("" if mean is None else _dense_value(task.measure, mean, named=not measure)),
                 Cell(f"{ok:,}" if ok == planned else f"{ok:,}/{planned:,}",
                      "" if ok == planned else "warn"),
             )  # fmt: skip
@@ -206,10 +207,21 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
         Column("methods"),
         Column("density %", numeric=False),
         Column("seeds"),
-        Column(f"dense {measure.value_unit}".rstrip(), f"{measure.words} of the dense run"),
+        Column("dense", "the dense run's mean, and what it is of", numeric=False)
+        if measure is None
+        else Column(f"dense {measure.value_unit}".rstrip(), f"{measure.words} of the dense run"),
         Column("results"),
     )
     return (Grid(caption="Suites and tasks", columns=columns, rows=rows, head=1),)
+
+
+def _dense_value(measure: Measure, mean: float, *, named: bool) -> str:
+    """As a column of one metric has it, or with unit and name beside others."""
+    text = measure.value(mean)
+    if not named:
+        return text
+    unit = "%" if measure.is_fraction else f" {measure.unit}".rstrip()
+    return f"{text}{unit} {measure.words}"
 
 
 def _ends(densities: Sequence[float]) -> list[float]:

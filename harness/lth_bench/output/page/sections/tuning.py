@@ -9,7 +9,7 @@ from typing import Any
 
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.analysis.gains import TuningGain
-from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.measures import Measure, named_once
 from lth_bench.analysis.numbers import count, percent
 from lth_bench.analysis.page import SuiteReport
 from lth_bench.analysis.studies import ranked_trials
@@ -48,17 +48,18 @@ NOTE = (
 
 
 def tuning(suite: SuiteReport) -> Section | None:
-    """None where nothing was tuned. In a report about another metric than test accuracy only what
+    """None where nothing was tuned. In a report about another metric than the tasks' own only what
     tuning gained in that metric: the searches have objectives of their own.
     """
-    gained = _gained(suite.gains, suite.measure)
-    if suite.measure != ACCURACY:
-        return None if gained is None else Section("tuning", "Tuning", [gained])
+    gained = [
+        _gained([gain for gain in suite.gains if gain.measure == measure], measure)
+        for measure in named_once(gain.measure for gain in suite.gains)
+    ]
+    if suite.asked is not None:
+        return Section("tuning", "Tuning", gained) if gained else None
     if not suite.studies:
         return None
-    parts: list[Part] = [Prose([_words(suite.studies)])]
-    if gained is not None:
-        parts.append(gained)
+    parts: list[Part] = [Prose([_words(suite.studies)]), *gained]
     parts.append(_studies(suite.studies))
     most = sorted(suite.studies, key=lambda s: (-len(s.complete), s.study_id))[:DRAWN]
     drawn = [study for study in suite.studies if study in most and study.complete]
@@ -81,7 +82,7 @@ def _words(studies: Sequence[Study]) -> str:
     )
 
 
-def _gained(gains: Sequence[TuningGain], measure: Measure) -> Grid | None:
+def _gained(gains: Sequence[TuningGain], measure: Measure) -> Grid:
     """Tuned against the suite's own settings, on the reported seeds and the test data."""
     rows = [
         GridRow(_gain(gain, measure), first=index == 0 or gains[index - 1].task != gain.task)
@@ -101,7 +102,7 @@ def _gained(gains: Sequence[TuningGain], measure: Measure) -> Grid | None:
         Column("tuning", "training steps of the search"),
     )
     caption = f"What tuning gained: {measure.words} on seeds that no trial used"
-    return Grid(caption=caption, columns=columns, rows=rows, head=1) if rows else None
+    return Grid(caption=caption, columns=columns, rows=rows, head=1)
 
 
 def _gain(gain: TuningGain, measure: Measure) -> list[Cell]:
