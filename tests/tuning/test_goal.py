@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lth_bench.data.root import data_root
@@ -174,18 +176,47 @@ def test_the_dense_run_of_tuned_recipes_is_part_of_the_identity(goals):
         assert "dense run" not in goals(tune)[0].identity
 
 
-def test_only_tasks_of_accuracy_are_tuned(read):
-    """What tune maximises is a fraction; a perplexity would be maximised too."""
-    other = SUITE.replace('recipe = "short"', 'recipe = "short"\nobjective = "focal"')
-    registry, tune = load_registry(), "\n[tune]\nbudget = { trials = 2 }\n"
-    with pytest.raises(UserError, match="is judged by balanced_accuracy, and tune maximises"):
-        goals_of(read(tune, text=other), registry, data_root())
-    second = SUITE.replace(
-        "[recipes.short]",
-        '[[tasks]]\nmodel = "mlp"\ndataset = "digits"\nrecipe = "short"\nobjective = "focal"\n'
-        "\n[recipes.short]",
-    )
-    faults: dict[str, str] = {}
-    found = goals_of(read(tune, text=second), registry, data_root(), faults)
-    assert {goal.task.model_label for goal in found} == {"mlp(hidden=[12])"}
-    assert list(faults) == ["mlp/digits/short"]
+def test_a_task_is_tuned_by_its_own_metric(read):
+    other = """
+    [[tasks]]
+    model = { name = "mlp", hidden = [12] }
+    dataset = "digits"
+    recipe = "short"
+    objective = "focal"
+    [[tasks]]
+    model = { name = "mlp", hidden = [12] }
+    dataset = "tabular:diabetes"
+    recipe = "rows"
+    [recipes.rows]
+    optimizer = "adam"
+    lr = 5e-3
+    batch_size = 20
+    steps = 10
+    val_size = 20
+    eval_every = 10
+    """
+    text = SUITE[: SUITE.index("[[tasks]]")] + other + SUITE[SUITE.index("[recipes.short]") :]
+    found = {}
+    for objective in ("accuracy", "area", "matching", ["accuracy", "cost"]):
+        tune = f"\n[tune]\nbudget = {{ trials = 2 }}\nobjective = {json.dumps(objective)}\n"
+        goals = goals_of(read(tune, text=text), load_registry(), data_root())
+        for goal in goals:
+            kind, key = goal.objective, str(objective)
+            found[goal.task.dataset_label, key] = (kind.names, kind.directions)
+            assert goal.identity["margin"] == (
+                None if objective != "matching" else 0.005 if kind.measure.is_fraction else 0.05
+            )
+    assert found == {
+        ("digits", "accuracy"): (("balanced_accuracy",), ("maximize",)),
+        ("digits", "area"): (("area of balanced_accuracy",), ("maximize",)),
+        ("digits", "matching"): (("matching",), ("minimize",)),
+        ("digits", "['accuracy', 'cost']"): (
+            ("balanced_accuracy", "cost"), ("maximize", "minimize"),
+        ),
+        ("tabular:diabetes", "accuracy"): (("rmse",), ("minimize",)),
+        ("tabular:diabetes", "area"): (("area of rmse",), ("minimize",)),
+        ("tabular:diabetes", "matching"): (("matching",), ("minimize",)),
+        ("tabular:diabetes", "['accuracy', 'cost']"): (
+            ("rmse", "cost"), ("minimize", "minimize"),
+        ),
+    }  # fmt: skip

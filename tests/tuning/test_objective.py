@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from lth_bench.analysis.measures import Measure
 from lth_bench.stats.curve import area, matching_density
 from lth_bench.tuning.objective import StudyObjective
 
@@ -77,3 +78,28 @@ def test_the_last_intermediate_value_is_the_objective():
         o = objective(name)
         course = o.intermediate(RESULTS, DENSE, 2, whole=True)
         assert course[-1] == (4, pytest.approx(o.values(RESULTS, DENSE, DENSITIES, 0)[0]))
+
+
+RMSE = Measure("test_rmse", "", False)
+
+
+def test_of_a_metric_that_is_better_lower_the_density_is_that_where_it_gets_too_high():
+    # 10 of dense, 5% of it is 0.5; the means are 10.4 at 0.4 and 10.8 at 0.1
+    results = {(7, 0.4): 10.3, (8, 0.4): 10.5, (7, 0.1): 10.7, (8, 0.1): 10.9}
+    kind = StudyObjective(("matching",), DENSITIES, SEEDS, None, RMSE)
+    (found,) = kind.values(results, {7: 9.0, 8: 11.0}, DENSITIES, 0)
+    part = (10.5 - 10.4) / (10.8 - 10.4)
+    assert found == pytest.approx(math.exp((1 - part) * math.log(0.4) + part * math.log(0.1)))
+    assert kind.directions == ("minimize",)
+
+
+def test_mirrored_results_give_the_mirrored_objective():
+    """What is 1 − accuracy is better lower: the same matching density, one minus the area."""
+    errors = {key: 1 - x for key, x in RESULTS.items()}
+    dense = {seed: 1 - x for seed, x in DENSE.items()}
+    error = Measure("test_error", "fraction", False)
+    kind = StudyObjective(("area",), DENSITIES, SEEDS, 0.1, error)
+    assert kind.values(errors, dense, DENSITIES, 0) == [pytest.approx(1 - value("area")[0])]
+    matching = StudyObjective(("matching",), DENSITIES, SEEDS, 0.1, error)
+    assert matching.values(errors, dense, DENSITIES, 0) == [pytest.approx(value("matching")[0])]
+    assert (kind.names, kind.directions) == (("area of error",), ("minimize",))

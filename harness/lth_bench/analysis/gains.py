@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.judging import judged
+from lth_bench.analysis.evidence.subject import Place, Task, primary_of_places
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.stats import Interval, Summary, differences, mean, paired_interval
@@ -98,14 +99,16 @@ def _fresh(sample: Sample, seen: Collection[int]) -> Sample:
 
 @dataclass(frozen=True)
 class StudyGain:
-    """Test accuracy of the tuned settings minus that of the suite's own, over the densities."""
+    """The test metric of the tuned settings minus that of the suite's own, over the densities."""
 
+    measure: Measure
+    """The task's primary metric."""
     interval: Interval
-    """Mean over the seeds that both have, with its paired 95% t-interval; a fraction."""
+    """Mean over the seeds that both have, with its paired 95% t-interval; in the metric's unit."""
     own: float
-    """Mean test accuracy of the suite's own settings at these seeds."""
+    """Mean of the metric of the suite's own settings at these seeds."""
     densities: tuple[float, ...]
-    """Each seed's accuracy is a mean over these: tuning's densities that the suite reports, or all
+    """Each seed's value is a mean over these: tuning's densities that the suite reports, or all
     of the task's where it reports none of them."""
 
 
@@ -122,45 +125,50 @@ def study_gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, 
     """study_id → gain, for studies whose own and tuned settings share a finished seed.
 
     Seeds of the search are left out, because it chose the settings by them. A density that a method
-    lost or cannot reach counts as accuracy 0, as on the leaderboards.
+    lost or cannot reach counts as the worst value, such as accuracy 0, as on the leaderboards; if
+    there is none, the seed is left out.
     """
+    primary = primary_of_places(con)
     found: dict[str, StudyGain] = {}
     for study in studies:
         labels = (study.label, tuned_label(study.label))
         here = [
             sample
-            for sample in samples(con, metric=ACCURACY.name, suites=[study.suite], labels=labels)
+            for sample in samples(con, metric="score", suites=[study.suite], labels=labels)
             if sample.control == "none"
             and sample.task == "/".join(study.task)
             and sample.target_density < 1
         ]
+        measure = primary.get(Place(study.suite, Task(*study.task)), ACCURACY)
         by_label: dict[str, list[Sample]] = {name: [] for name in labels}
         for sample in here:
             by_label[sample.label].append(sample)
         reported = [{s.target_density for s in group} for group in by_label.values()]
         common = reported[0] & reported[1]
         densities = {d for d in study.densities if d in common} or common
-        own, tuned = (_by_seed(by_label[name], densities) for name in labels)
+        own, tuned = (_by_seed(by_label[name], densities, measure.worst) for name in labels)
         # a seed that both lost at every density compares nothing
         fresh = (own.keys() & tuned.keys()) - {*study.seeds}
-        seeds = {s for s in fresh if own[s] or tuned[s]}
+        seeds = {s for s in fresh if not own[s] == tuned[s] == measure.worst}
         if seeds:
             # the mean over n densities changes in steps that are n times smaller
             step = max(s.step for s in here) / len(densities)
             interval = paired_interval({s: tuned[s] for s in sorted(seeds)}, own, step=step)
             own_mean = mean(own[seed] for seed in seeds)
             at = tuple(sorted(densities, reverse=True))
-            found[study.study_id] = StudyGain(interval, own_mean, at)
+            found[study.study_id] = StudyGain(measure, interval, own_mean, at)
     return found
 
 
-def _by_seed(group: Sequence[Sample], densities: set[float]) -> dict[int, float]:
-    """Mean over the densities, for each seed that has them all."""
+def _by_seed(
+    group: Sequence[Sample], densities: set[float], worst: float | None
+) -> dict[int, float]:
+    """Mean over the densities, for each seed that has them all; `worst` stands for lost ones."""
     values_of: dict[int, list[float]] = {}
     for sample in group:
         if sample.target_density in densities:
             for seed, value in sample.values.items():
                 values_of.setdefault(seed, []).append(value)
-            for seed in sample.lost | sample.skipped:
-                values_of.setdefault(seed, []).append(0.0)
+            for seed in sample.lost | sample.skipped if worst is not None else ():
+                values_of.setdefault(seed, []).append(worst)
     return {s: mean(values) for s, values in values_of.items() if len(values) == len(densities)}

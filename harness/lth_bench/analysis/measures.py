@@ -147,10 +147,16 @@ class Measure:
         Of fractions it is absolute. Of everything else it is relative to `reference`, since half
         a step, or half a second, means nothing.
         """
+        stated = self.stated_margin(given)
         if self.is_fraction:
-            return POINTS_MARGIN if given is None else given
-        relative = RELATIVE_MARGIN if given is None else given
-        return max(relative * abs(reference), 1e-12)  # a margin is above 0, whatever is compared
+            return stated
+        return max(stated * abs(reference), 1e-12)  # a margin is above 0, whatever is compared
+
+    def stated_margin(self, given: float | None) -> float:
+        """The margin as it is stated, absolute or relative; `given` or the default."""
+        if given is not None:
+            return given
+        return POINTS_MARGIN if self.is_fraction else RELATIVE_MARGIN
 
     def margin_words(self, given: float | None, whose: str = "A") -> str:
         """The margin for a legend: `0.5 points`, `5% of A's mean`."""
@@ -159,10 +165,8 @@ class Measure:
 
     def margin_parts(self, given: float | None, whose: str) -> tuple[str, str]:
         """The margin's number, and what follows it: `0.5` and ` points`."""
-        if self.is_fraction:
-            return f"{100 * (POINTS_MARGIN if given is None else given):.6g}", " points"
-        relative = RELATIVE_MARGIN if given is None else given
-        return f"{100 * relative:.6g}", f"% of {whose}'s mean"
+        number = f"{100 * self.stated_margin(given):.6g}"
+        return number, " points" if self.is_fraction else f"% of {whose}'s mean"
 
 
 def measure(metric: str) -> Measure:

@@ -71,7 +71,10 @@ def _row(study: Study, gain: StudyGain | None) -> dict[str, Any]:
             "low": gain.interval.low,
             "high": gain.interval.high,
             "n": gain.interval.n,
-            "default_test_accuracy": gain.own,
+            "metric": gain.measure.name,
+            "higher_is_better": gain.measure.higher,
+            "default_score": gain.own,
+            "default_test_accuracy": gain.own if gain.measure.name == "test_accuracy" else None,
             "densities": list(gain.densities),
         }
     return row
@@ -101,7 +104,8 @@ def conclude(
     out = console()
     tune = suite.tune
     assert tune is not None
-    names = " and ".join(tune.objectives)
+    by_place = zip(*(study.objectives for study in studies), strict=True)
+    names = " and ".join(" or ".join(dict.fromkeys(place)) for place in by_place)
     several = len(tune.objectives) > 1
     tested = bool(gained) or final is not None
     columns = ["task", "strategy", "trials", f"own {names}"]
@@ -130,9 +134,12 @@ def conclude(
         f"own, {'front' if several else 'best'}: on the validation split, at tuning's own seeds."
     )
     if tested:
+        measures = dict.fromkeys(gain.measure for gain in gained.values())
+        said = (f"{m.words} in {m.difference_unit}" if m.difference_unit else m.words
+                for m in measures)  # fmt: skip
         legend += (
-            " tuned − own: difference of test accuracy in points, averaged over the densities, with"
-            f" its paired 95% interval, at seeds {seeds}."
+            f" tuned − own: difference of {' or '.join(said) or 'the metric'}, averaged over the"
+            f" densities, with its paired 95% interval, at seeds {seeds}."
         )
     legend += " cost: training steps, without sharing."
     out.print(legend, style="dim", markup=False)
@@ -210,5 +217,4 @@ def _gain(gain: StudyGain | None) -> str:
     if gain is None:
         return "-"
     i = gain.interval
-    half = "" if i.half_width is None else f" ± {100 * i.half_width:.2f}"
-    return f"{100 * i.mean:+.2f}{half} (n {i.n})"
+    return f"{gain.measure.difference_with_half(i.mean, i.high)} (n {i.n})"

@@ -94,11 +94,14 @@ class TuneTable:
     strategies: tuple[str, ...] = ()
     """Labels to tune; by default all with a parameter to tune."""
     objective: ObjectiveName | tuple[ObjectiveName, ObjectiveName] = "accuracy"
-    """accuracy (mean over the densities, on the validation split), area (under accuracy over log
-    density), matching (the sparsest density that is not worse than the dense run), or a pair to
-    find the Pareto front of: ["accuracy", "density"] or ["accuracy", "cost"]."""
-    margin: Annotated[float, Range(0, 1, open_high=True)] = 0.005
-    """For `matching`: how far below the dense run's accuracy still matches, as a fraction."""
+    """accuracy (the task's primary metric, whatever it is: mean over the densities, on the
+    validation split), area (under it over log density), matching (the sparsest density that is not
+    worse than the dense run), or a pair to find the Pareto front of: ["accuracy", "density"] or
+    ["accuracy", "cost"]."""
+    margin: Annotated[float, Range(0, 1, open_high=True)] | None = None
+    """For `matching`: how much worse than the dense run still matches: of accuracies and other
+    fractions absolute, by default 0.005; of other metrics relative to the dense run's, by default
+    0.05."""
     densities: tuple[SparseDensity, ...] = ()
     """Densities that tuning scores; by default the task's. Each task uses those that it has
     itself."""
@@ -179,7 +182,7 @@ class TuneSpec:
     strategies: tuple[str, ...]
     """Labels to tune; empty for all."""
     objectives: tuple[ObjectiveName, ...]
-    margin: float
+    margin: float | None
     densities: tuple[float, ...]
     """From dense to sparse; empty for the task's."""
     seeds: int | tuple[int, ...]

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.errors import UserError
 from lth_bench.params import build, canonical, dotted, plain, show
 from lth_bench.params.build import Keys
@@ -86,11 +87,18 @@ class Goal:
             "params": canonical(self.own),
             "space": {d.name: str(d) for d in self.dimensions},
             "objective": list(self.objective.names),
-            "margin": self.objective.margin if "matching" in self.objective.names else None,
+            "margin": self._margin,
             "densities": list(self.objective.densities),
             "seeds": list(self.objective.seeds),
             **self._dense_run,
         }
+
+    @property
+    def _margin(self) -> float | None:
+        """The margin as it is given, where it matters."""
+        if "matching" not in self.objective.names:
+            return None
+        return self.objective.measure.stated_margin(self.objective.margin)
 
     @property
     def _dense_run(self) -> dict[str, str]:
@@ -195,7 +203,7 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
     seeds = tune.seeds_beside(suite.seeds)
     found: list[Goal] = []
     barren: dict[str, Keys] = {}
-    tasks = [_judged_by_accuracy(plan_task(spec, registry, root)) for spec in suite.tasks]
+    tasks = [plan_task(spec, registry, root) for spec in suite.tasks]
     require_some([task.fault for task in tasks])
     for task in tasks:
         spec_of_task = task.spec
@@ -224,17 +232,6 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
             ("tune",),
         )
     return found
-
-
-def _judged_by_accuracy(task: TaskPlan) -> TaskPlan:
-    """The task, with a fault where its results have no accuracy, which is what tuning maximises."""
-    if task.fault is not None or task.metric is None or task.metric.name == "accuracy":
-        return task
-    fault = (
-        f"{task.spec.label} is judged by {task.metric.name}, and tune maximises accuracy alone; "
-        f"leave this task out with -m or -d"
-    )
-    return replace(task, fault=fault)
 
 
 def idle(goals: Sequence[Goal]) -> list[str]:
@@ -297,7 +294,12 @@ def _goal(
         )
     if "density" in tune.objectives:
         dimensions.append(_density(densities))
-    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin)
+    measure = ACCURACY
+    if task.metric is not None:
+        measure = Measure(
+            f"test_{task.metric.name}", task.metric.unit, task.metric.higher_is_better
+        )
+    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin, measure)
     return Goal(
         suite=suite,
         tune=tune,

@@ -51,7 +51,9 @@ def _take(found: dict[str, ExperimentOutcome], record: dict[str, Any]) -> None:
         for item in record["experiments"]:
             if item.get("scored_on") == "validation":
                 dataset = digest((item.get("config") or {}).get("dataset"))
-                found.setdefault(item["experiment_id"], ExperimentOutcome(dataset=dataset))
+                metric = str(item.get("metric", "accuracy"))
+                outcome = ExperimentOutcome(dataset=dataset, metric=metric)
+                found.setdefault(item["experiment_id"], outcome)
     elif record["record"] in ("ticket", "experiment") and record["experiment_id"] in found:
         found[record["experiment_id"]].take(record)
 

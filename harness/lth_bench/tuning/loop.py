@@ -22,6 +22,7 @@ from lth_bench.running.progress import (
 from lth_bench.running.recorder import Recorder
 from lth_bench.stats import mean
 from lth_bench.tuning.journal import trial_record
+from lth_bench.tuning.objective import StudyObjective
 from lth_bench.tuning.progress import Scoreboard
 from lth_bench.tuning.study import Proposal, RunningStudy, TrialResult, TrialStatus
 from lth_bench.tuning.trial import ExperimentOutcome, RunningTrial, plan_trial
@@ -183,7 +184,8 @@ class TuningLoop:
             new += fresh
         if new:
             for item in new:
-                self.outcomes[item.experiment.experiment_id] = ExperimentOutcome()
+                outcome = ExperimentOutcome(metric=item.experiment.metric)
+                self.outcomes[item.experiment.experiment_id] = outcome
             fresh = [p for p in new if p.experiment.experiment_id not in self.announced]
             if fresh:
                 self.announced.update(p.experiment.experiment_id for p in fresh)
@@ -229,39 +231,53 @@ class TuningLoop:
         return True
 
     def _fault(self, study: RunningStudy, items: Sequence[Planned]) -> str | None:
-        """Why a trial has no value. With a single objective, a ticket that the method lost is 0."""
-        lost = {"ok", "skipped", "diverged"} if len(study.goal.objective.names) == 1 else {"ok"}
+        """Why a trial has no value. With a single objective, a ticket that the method lost counts
+        as the metric's worst value, if there is one: accuracy 0.
+        """
+        objective = study.goal.objective
+        counts = len(objective.names) == 1 and objective.measure.worst is not None
+        lost = {"ok", "skipped", "diverged"} if counts else {"ok"}
         for item in items:
             outcome = self.outcomes[item.experiment.experiment_id]
             if outcome.status not in lost:
                 return outcome.reason or str(outcome.status)
-            if len(lost) == 1 and set(item.experiment.densities) - set(outcome.accuracies):
+            if len(lost) == 1 and set(item.experiment.densities) - set(outcome.values):
                 return "a density could not be reached"
+            if objective.measure.worst is None and None in outcome.values.values():
+                return f"a ticket has no finite {objective.measure.words}"
         return None
 
-    def _accuracies(self, running: RunningTrial) -> dict[tuple[int, float], float]:
+    def _values(
+        self, running: RunningTrial, objective: StudyObjective
+    ) -> dict[tuple[int, float], float]:
         found: dict[tuple[int, float], float] = {}
         for item in running.experiments:
             outcome = self.outcomes.get(item.experiment.experiment_id)
             if outcome is not None and outcome.status is not None:
                 for density in item.experiment.densities:
-                    value = outcome.accuracies.get(density, 0.0)
-                    found[item.experiment.seed, density] = value
+                    value = outcome.values.get(density)
+                    # without a worst value, `_fault` has ended the trial
+                    value = objective.measure.worst if value is None else value
+                    if value is not None:
+                        found[item.experiment.seed, density] = value
         return found
 
-    def _dense_accuracies(self, running: RunningTrial) -> dict[int, float]:
+    def _dense_values(self, running: RunningTrial, objective: StudyObjective) -> dict[int, float]:
         found = {}
         for seed, item in running.dense.items():
             outcome = self.outcomes.get(item.experiment.experiment_id)
             if outcome is not None and outcome.status is not None:
-                found[seed] = outcome.accuracies.get(1.0, 0.0)
+                value = outcome.values.get(1.0)
+                value = objective.measure.worst if value is None else value
+                if value is not None:
+                    found[seed] = value
         return found
 
     def _prune(self, study: RunningStudy, running: RunningTrial) -> bool:
         """Report the seed that has ended; whether the pruner stops the trial."""
         objective, number = study.goal.objective, running.proposal.number
-        accuracies, dense = self._accuracies(running), self._dense_accuracies(running)
-        for position, value in objective.intermediate(accuracies, dense, running.stage):
+        values, dense = self._values(running, objective), self._dense_values(running, objective)
+        for position, value in objective.intermediate(values, dense, running.stage):
             study.report(number, position, value)
         return running.stage < len(objective.seeds) and study.should_prune(number)
 
@@ -284,10 +300,9 @@ class TuningLoop:
             steps, seconds = steps + spent[0], seconds + spent[1]
         values: tuple[float, ...] = ()
         if state == "complete":
-            accuracies = self._accuracies(running)
-            dense, densities = self._dense_accuracies(running), running.settings.densities
+            found, dense = self._values(running, objective), self._dense_values(running, objective)
             cost = mean(ratios) if ratios else math.inf
-            values = tuple(objective.values(accuracies, dense, densities, cost))
+            values = tuple(objective.values(found, dense, running.settings.densities, cost))
         elif state == "failed":
             steps = max(steps, running.steps)  # or a budget in steps would never be spent
         del self.trials[index, running.proposal.number]
@@ -306,10 +321,13 @@ class TuningLoop:
         intermediate: list[tuple[int, float]] = []
         ids: list[str] = []
         if running is not None:
-            accuracies, dense = self._accuracies(running), self._dense_accuracies(running)
-            if result.state != "failed" and len(study.goal.objective.names) == 1:
-                intermediate = study.goal.objective.intermediate(
-                    accuracies, dense, running.stage, whole=True
+            objective = study.goal.objective
+            if result.state != "failed" and len(objective.names) == 1:
+                intermediate = objective.intermediate(
+                    self._values(running, objective),
+                    self._dense_values(running, objective),
+                    running.stage,
+                    whole=True,
                 )
             ids = [
                 p.experiment.experiment_id

@@ -1,4 +1,4 @@
-"""The objectives of a study, computed from its tickets' accuracies on the validation split."""
+"""The objectives of a study, computed from its tickets' primary metric on the validation split."""
 
 from __future__ import annotations
 
@@ -6,53 +6,67 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.stats import mean
 from lth_bench.stats.curve import area, matching_density
 
-Accuracies = Mapping[tuple[int, float], float]
-"""(seed, density) → accuracy on the validation split, in [0, 1]; 0 for a lost ticket."""
+TicketValues = Mapping[tuple[int, float], float]
+"""(seed, density) → the task's primary metric on the validation split, such as accuracy; of a
+fraction its worst value for a lost ticket."""
 
 Direction = Literal["maximize", "minimize"]
 
-DIRECTIONS: dict[str, Direction] = {
-    "accuracy": "maximize",
-    "area": "maximize",
-    "matching": "minimize",
-    "density": "minimize",
-    "cost": "minimize",
-}
-"""Name of an objective → the direction in which it is better."""
+OF_THE_METRIC = ("accuracy", "area")
+"""Kinds of objective that are better in the direction of the metric; the others are minimised."""
 
 
 @dataclass(frozen=True)
 class StudyObjective:
     """One objective or two, over the densities and seeds of a study.
 
-    `accuracy`: the mean. `area`: the area under accuracy against log density, from the dense run
-    on, divided by the range of log density, as on the leaderboard. `matching`: the density at which
-    the mean accuracy falls `margin` below the dense run's. `density`: the trial's own. `cost`:
-    training steps, search included, divided by those of the dense run.
+    `accuracy`: the mean of the task's primary metric, whatever that is. `area`: the area under it
+    against log density, from the dense run on, divided by the range of log density, as on the
+    leaderboard. `matching`: the density at which its mean gets worse than the dense run's by
+    `margin`. `density`: the trial's own. `cost`: training steps, search included, divided by those
+    of the dense run.
     """
 
-    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """As suites name them."""
     densities: tuple[float, ...]
     """From dense to sparse; where the density is an objective, those that trials choose from."""
     seeds: tuple[int, ...]
-    margin: float
+    margin: float | None = None
+    """As of `Measure.margin`: of fractions absolute, of other metrics relative to the dense run's
+    mean. None is the default."""
+    measure: Measure = ACCURACY
+    """The task's primary metric."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As results name them: `accuracy`, `rmse`, `area`, `area of rmse`."""
+        metric = self.measure.name.removeprefix("test_")
+        named = {"accuracy": metric}
+        if self.measure != ACCURACY:
+            named["area"] = f"area of {metric}"
+        return tuple(named.get(kind, kind) for kind in self.kinds)
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """`maximize` or `minimize`, one a name."""
-        return tuple(DIRECTIONS[name] for name in self.names)
+        up = self.measure.higher
+        return tuple(
+            "maximize" if up and kind in OF_THE_METRIC else "minimize" for kind in self.kinds
+        )
 
     @property
     def needs_dense(self) -> bool:
-        """Whether it depends on the dense run's accuracy."""
-        return bool({"area", "matching"} & set(self.names))
+        """Whether it depends on the dense run's metric."""
+        return bool({"area", "matching"} & set(self.kinds))
 
     def values(
         self,
-        accuracies: Accuracies,
+        values: TicketValues,
         dense: Mapping[int, float],
         densities: Sequence[float],
         cost: float,
@@ -63,12 +77,12 @@ class StudyObjective:
         Raises KeyError where a result is missing.
         """
         return [
-            self._value(name, accuracies, dense=dense, densities=densities, cost=cost)
-            for name in self.names
+            self._value(kind, values, dense=dense, densities=densities, cost=cost)
+            for kind in self.kinds
         ]
 
     def intermediate(
-        self, accuracies: Accuracies, dense: Mapping[int, float], seeds: int, whole: bool = False
+        self, values: TicketValues, dense: Mapping[int, float], seeds: int, whole: bool = False
     ) -> list[tuple[int, float]]:
         """(number of results, objective over them) after seed number `seeds`, counted from 1: for
         a pruner.
@@ -79,15 +93,15 @@ class StudyObjective:
         found = []
         for nth in range(1 if whole else seeds, seeds + 1):
             before, seed = self.seeds[: nth - 1], self.seeds[nth - 1]
-            if self.names == ("accuracy",):
-                known = [accuracies[s, d] for s in before for d in self.densities]
+            if self.kinds == ("accuracy",):
+                known = [values[s, d] for s in before for d in self.densities]
                 for density in self.densities:
-                    known.append(accuracies[seed, density])
+                    known.append(values[seed, density])
                     found.append((len(known), mean(known)))
             else:
                 value = self._value(
-                    self.names[0],
-                    accuracies,
+                    self.kinds[0],
+                    values,
                     dense=dense,
                     densities=self.densities,
                     cost=0.0,
@@ -98,8 +112,8 @@ class StudyObjective:
 
     def _value(
         self,
-        name: str,
-        accuracies: Accuracies,
+        kind: str,
+        values: TicketValues,
         *,
         dense: Mapping[int, float],
         densities: Sequence[float],
@@ -107,14 +121,18 @@ class StudyObjective:
         seeds: Sequence[int] = (),
     ) -> float:
         seeds = seeds or self.seeds
-        if name == "density":
+        if kind == "density":
             return densities[-1]
-        if name == "cost":
+        if kind == "cost":
             return cost
-        if name == "accuracy":
+        if kind == "accuracy":
             # where the density is an objective, denser levels of the schedule only lead to it
-            judged = densities[-1:] if "density" in self.names else densities
-            return mean(accuracies[seed, d] for seed in seeds for d in judged)
-        means = {d: mean(accuracies[seed, d] for seed in seeds) for d in densities}
+            judged = densities[-1:] if "density" in self.kinds else densities
+            return mean(values[seed, d] for seed in seeds for d in judged)
+        means = {d: mean(values[seed, d] for seed in seeds) for d in densities}
         top = mean(dense[seed] for seed in seeds)
-        return area(means, top) if name == "area" else matching_density(means, top - self.margin)
+        if kind == "area":
+            return area(means, top)
+        sign = self.measure.sign
+        least = sign * top - self.measure.margin(self.margin, top)
+        return matching_density({d: sign * value for d, value in means.items()}, least)

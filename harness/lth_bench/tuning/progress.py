@@ -76,9 +76,16 @@ def opening(studies: Sequence[RunningStudy], workers: int) -> str:
     several = f"{len(studies)} studies" if len(studies) > 1 else "one study"
     return (
         f"{suite.name}: {several} of {limit:g} {unit} by {tune.sampler} for"
-        f" {' and '.join(tune.objectives)} on the validation split, seeds {own},"
+        f" {searched_for(studies)} on the validation split, seeds {own},"
         f" {workers} worker{'s' * (workers != 1)}"
     )
+
+
+def searched_for(studies: Sequence[RunningStudy]) -> str:
+    """The objectives, by each task's own metric: `rmse or accuracy and density`."""
+    names = [study.goal.objective.names for study in studies]
+    by_place = zip(*names, strict=True)
+    return " and ".join(" or ".join(dict.fromkeys(place)) for place in by_place)
 
 
 def params_text(params: Mapping[str, Any]) -> str:

@@ -26,8 +26,11 @@ class ExperimentOutcome:
     status: str | None = None
     """None while it runs."""
     reason: str | None = None
-    accuracies: dict[float, float] = field(default_factory=dict)
-    """Density → accuracy on the validation split, of reported tickets."""
+    metric: str = "accuracy"
+    """The task's primary metric."""
+    values: dict[float, float | None] = field(default_factory=dict)
+    """Density → that metric on the validation split, of reported tickets; None where it is not
+    finite."""
     costs: dict[float, tuple[int, float]] = field(default_factory=dict)
     """Density → (steps, seconds), search included, without sharing."""
     seconds: float = 0.0
@@ -41,8 +44,8 @@ class ExperimentOutcome:
         if record["record"] == "ticket":
             if record["reported"] and record["control"] == "none" and record["status"] == "ok":
                 density, cost = float(record["target_density"]), record["cost"]
-                value = record["metrics"].get("val_accuracy")
-                self.accuracies[density] = 0.0 if value is None else float(value)
+                value = record["metrics"].get(f"val_{self.metric}")
+                self.values[density] = None if value is None else float(value)
                 self.costs[density] = (
                     int(cost["steps"] + cost["search_steps"]),
                     float(cost["seconds"] + cost["search_seconds"]),

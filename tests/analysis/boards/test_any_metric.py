@@ -99,7 +99,9 @@ def test_accuracy_is_the_default_and_not_named(con: Any) -> None:
     assert (close(named.rows), named.legend) == (board.rows, board.legend)
     assert [table.lines() for table in named.tables] == [table.lines() for table in board.tables]
     assert board.tables[0].header[3] == "accuracy %"
-    assert "metric" not in board.rows[0]
+    assert {(row["metric"], row["higher_is_better"]) for row in board.rows} == {
+        ("test_accuracy", True)
+    }
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss", "signs", "early_stop_step"])

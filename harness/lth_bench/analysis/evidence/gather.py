@@ -32,7 +32,7 @@ from lth_bench.analysis.evidence.subject import (
     places,
     primary_of_places,
 )
-from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.measures import ACCURACY, Measure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -89,7 +89,7 @@ class TaskEvidence:
     place: Place
     measure: Measure
     """The metric that figures show against density and cost."""
-    primary: Measure
+    primary: Measure = ACCURACY
     """The task's own, which learning curves and early stop are about."""
     density: Mapping[Metric, list[Series]]
     """A metric against density, for `measure` and METRICS."""
