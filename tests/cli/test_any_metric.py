@@ -41,18 +41,19 @@ recipe = "short"
 [[strategies]]
 use = "random"
 [[strategies]]
-use = "snip"
+use = "imp"
+params = { prune_rate = 0.5 }
 [tune]
 budget = { trials = 2 }
 densities = [0.5]
 seeds = 1
-strategies = ["snip"]
+strategies = ["imp"]
 [[claims]]
 name = "close"
-text = "SNIP stays close to the dense network"
+text = "IMP stays close to the dense network"
 source = "made up"
 dataset = "tabular:diabetes"
-of = "snip"
+of = "imp"
 versus = "dense"
 density = 0.5
 at_most = 100.0
@@ -115,14 +116,14 @@ def test_a_value_to_reach_is_one_metrics(mixed) -> None:
 
 
 def test_two_labels_are_compared_by_each_metric(mixed) -> None:
-    found = json.loads(mixed("compare", "random", "snip", "--json").stdout)["comparison"]
+    found = json.loads(mixed("compare", "random", "imp", "--json").stdout)["comparison"]
     assert {row["metric"] for row in found} == METRICS.keys()
-    text = mixed("compare", "random", "snip", "--task", "mlp*/tabular:diabetes").stdout
+    text = mixed("compare", "random", "imp", "--task", "mlp*/tabular:diabetes").stdout
     assert "test_rmse" in text and "lower is better" in text and "accuracy" not in text
 
 
 def test_an_experiment_is_shown_by_its_metric(mixed) -> None:
-    query = "SELECT experiment_id FROM experiments WHERE label = 'snip' AND dataset LIKE 'tab%dia%'"
+    query = "SELECT experiment_id FROM experiments WHERE label = 'imp' AND dataset LIKE 'tab%dia%'"
     identity = mixed("query", query, "--format", "csv").stdout.splitlines()[1]
     shown = mixed("show", identity).stdout
     assert "RMSE" in shown and "accuracy" not in shown

@@ -12,6 +12,7 @@ from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
 from lth_bench.analysis.measures import (
     ACCURACY,
     Measure,
+    measure,
     measured,
     named_once,
     primary_measures,
@@ -63,6 +64,8 @@ class Question:
                 f"--metric {self.metric} has no meaning with --by speed, which ranks by "
                 f"{speed.EARLY_STOP.name}; leave out --by to rank by {self.metric}"
             )
+        if self.reach is not None and self.metric not in (None, "score"):
+            _require_reach(self.reach, [measure(self.metric)])
         if self.reach is not None and self.by != "cost":
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
         if self.reach is not None and self.margin is not None:
