@@ -94,6 +94,7 @@ def make(paths: Paths, suites: int, seeds: int) -> int:
                 CASE WHEN l = 0 THEN 'dense' ELSE 'strategy' || l END AS strategy,
                 strategy AS label, [density] AS densities, [] AS controls,
                 's' || s || 't' || t || 'l' || l AS config_id, 'test' AS scored_on,
+                'accuracy' AS metric, 'fraction' AS metric_unit, true AS higher_is_better,
                 0 AS journal_order
             FROM made
         """)
@@ -105,7 +106,8 @@ def make(paths: Paths, suites: int, seeds: int) -> int:
             INSERT INTO tickets BY NAME SELECT
                 't' || id AS ticket_id, id AS experiment_id, 'none' AS control,
                 true AS reported, density AS target_density, density, 'ok' AS status,
-                0.9 + 0.01 * random() AS test_accuracy, 100 * e AS early_stop_step,
+                0.9 + 0.01 * hash(id) / 2**64 AS test_accuracy, test_accuracy AS score,
+                100 * e AS early_stop_step,
                 0.9 AS early_stop_accuracy, 1000 AS steps, 1000 AS search_steps,
                 1e9 AS flops_dense, 1e9 AS flops_masked_theoretical,
                 1e9 AS search_flops_dense, 1e9 AS search_flops_masked_theoretical

@@ -52,8 +52,8 @@ class Result(NamedTuple):
     offset: int
     experiment: str
     status: str
-    accuracy: Any
-    """Test accuracy, for a ticket that has one."""
+    score: Any
+    """The task's primary metric on the test split, for a ticket that has one."""
 
     @property
     def worth(self) -> int:
@@ -68,7 +68,7 @@ class Result(NamedTuple):
     @property
     def outcome(self) -> tuple[str, Any]:
         """What two results of the same place are compared by."""
-        return self.status, self.accuracy
+        return self.status, self.score
 
 
 @dataclass(kw_only=True)
@@ -121,8 +121,8 @@ class History:
                 )
         elif kind == "ticket":
             metrics = record.get("metrics")
-            accuracy = metrics.get("test_accuracy") if isinstance(metrics, dict) else None
-            result = Result(offset, experiment, status, accuracy)
+            score = metrics.get("test_accuracy") if isinstance(metrics, dict) else None
+            result = Result(offset, experiment, status, record.get("score", score))
             if record.get("reported"):
                 density, control = record.get("target_density"), record.get("control") or "none"
                 _put(self.places, _joined((experiment, density, control)), result)

@@ -26,7 +26,7 @@ def by_hand(empty) -> Iterator[Callable[..., Any]]:
     con.execute("BEGIN")
 
     def make(rows: list[dict[str, Any]], **tables: list[tuple[Any, ...]]) -> Any:
-        con.execute("INSERT INTO tasks VALUES (1, 'suite', 'm', 'd', 'r')")
+        con.execute("INSERT INTO tasks VALUES (1, 'suite', 'm', 'd', 'r', 'test_accuracy')")
         cells: list[tuple[Any, ...]] = []
         for row in rows:
             cell = (row["label"], row["density"], row.get("control", "none"))
@@ -44,6 +44,9 @@ def by_hand(empty) -> Iterator[Callable[..., Any]]:
                 "strategy": "dense" if row["label"] == "dense" else "any",
                 "target_density": row["density"], "density": row["density"],
                 "control": cell[2], "status": "ok", "ticket_id": f"{row['label']}-{row['seed']}",
+                "metric": "test_accuracy", "higher_is_better": True,
+                "score": row.get("test_accuracy"),
+                "early_stop_score": row.get("early_stop_accuracy"),
             }  # fmt: skip
             extra = {k: v for k, v in row.items() if k not in ("label", "density", "source")}
             fields = known | extra

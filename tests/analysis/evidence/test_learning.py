@@ -24,7 +24,7 @@ def test_means_and_intervals_by_hand(by_hand) -> None:
     )  # fmt: skip
     ((curve,),) = learning_curves(con).values()
     assert (curve.name, curve.target_density, curve.n, curve.step) == ("imp", 0.5, 2, (10, 20))
-    assert curve.val_accuracy == pytest.approx((0.6, 0.8))
+    assert curve.val_score == pytest.approx((0.6, 0.8))
     assert curve.val_loss == pytest.approx((3.0, 1.0))
     half = 12.706204736174707 * 0.1  # t with 1 degree of freedom; s / √n is .1414 / 1.414
     assert curve.high == pytest.approx((0.6 + half, 0.8))
