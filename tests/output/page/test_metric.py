@@ -72,7 +72,7 @@ def test_figures_show_the_metric_and_its_direction(page) -> None:
     ]  # fmt: skip
     axes = [found.numbers["axes"][i]["title"] for p in found.numbers["pictures"][:1]
             for i in p["panels"][0]["y"]]  # fmt: skip
-    assert set(axes) == {"Test loss"}
+    assert set(axes) == {"Test loss (lower is better)"}
     assert "Down and to the left is better" in found.section("cost").text
     (learning,) = found.numbers["pictures"][3]["panels"]
     assert learning["title"] == "Validation loss"
