@@ -47,7 +47,7 @@ def test_the_sides_of_a_claim(claim):
         name="first",
         text="imp is better than snip",
         source="a paper, table 1",
-        metric="test_accuracy",
+        metric="score",
         of=Side("imp", "none", task, (0.2,)),
         versus=Side("snip-big", "none", task, (0.2,)),
         compare="difference",

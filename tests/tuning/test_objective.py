@@ -86,7 +86,7 @@ RMSE = Measure("test_rmse", "", False)
 def test_of_a_metric_that_is_better_lower_the_density_is_that_where_it_gets_too_high():
     # 10 of dense, 5% of it is 0.5; the means are 10.4 at 0.4 and 10.8 at 0.1
     results = {(7, 0.4): 10.3, (8, 0.4): 10.5, (7, 0.1): 10.7, (8, 0.1): 10.9}
-    kind = StudyObjective(("matching",), DENSITIES, SEEDS, None, RMSE)
+    kind = StudyObjective(("matching",), DENSITIES, SEEDS, measure=RMSE)
     (found,) = kind.values(results, {7: 9.0, 8: 11.0}, DENSITIES, 0)
     part = (10.5 - 10.4) / (10.8 - 10.4)
     assert found == pytest.approx(math.exp((1 - part) * math.log(0.4) + part * math.log(0.1)))
@@ -98,8 +98,8 @@ def test_mirrored_results_give_the_mirrored_objective():
     errors = {key: 1 - x for key, x in RESULTS.items()}
     dense = {seed: 1 - x for seed, x in DENSE.items()}
     error = Measure("test_error", "fraction", False)
-    kind = StudyObjective(("area",), DENSITIES, SEEDS, 0.1, error)
+    kind = StudyObjective(("area",), DENSITIES, SEEDS, 0.1, measure=error)
     assert kind.values(errors, dense, DENSITIES, 0) == [pytest.approx(1 - value("area")[0])]
-    matching = StudyObjective(("matching",), DENSITIES, SEEDS, 0.1, error)
+    matching = StudyObjective(("matching",), DENSITIES, SEEDS, 0.1, measure=error)
     assert matching.values(errors, dense, DENSITIES, 0) == [pytest.approx(value("matching")[0])]
     assert (kind.names, kind.directions) == (("area of error",), ("minimize",))

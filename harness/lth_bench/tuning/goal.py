@@ -299,7 +299,7 @@ def _goal(
         measure = Measure(
             f"test_{task.metric.name}", task.metric.unit, task.metric.higher_is_better
         )
-    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin, measure)
+    objective = StudyObjective(tune.objectives, densities, seeds, tune.margin, measure=measure)
     return Goal(
         suite=suite,
         tune=tune,

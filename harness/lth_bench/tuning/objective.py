@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lth_bench.analysis.measures import ACCURACY, Measure
@@ -39,7 +39,7 @@ class StudyObjective:
     margin: float | None = None
     """As of `Measure.margin`: of fractions absolute, of other metrics relative to the dense run's
     mean. None is the default."""
-    measure: Measure = ACCURACY
+    measure: Measure = field(default=ACCURACY, kw_only=True)
     """The task's primary metric."""
 
     @property

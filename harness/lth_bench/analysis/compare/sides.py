@@ -93,7 +93,7 @@ TrainedWith = dict[str, dict[str, Any]]
 """Recorded configuration of each task: `{task: {"recipe": …, "model": …, "dataset": …}}`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loaded:
     """One side's samples."""
 
@@ -205,7 +205,13 @@ def _side(
     measures = primary_measures(con)
     tasks = con.execute("SELECT task, suite, model, dataset, recipe FROM tasks").fetchall()
     primary = {(suite, *names): measures[task] for task, suite, *names in tasks}
-    return Loaded(found, experiments, settings, primary, measured(con, metric))
+    return Loaded(
+        samples=found,
+        experiments=experiments,
+        settings=settings,
+        primary=primary,
+        measure=measured(con, metric),
+    )
 
 
 def _require_label(con: DuckDBPyConnection, side: Selector, path: Path, current: set[str]) -> None:
