@@ -101,8 +101,6 @@ def _fresh(sample: Sample, seen: Collection[int]) -> Sample:
 class StudyGain:
     """The test metric of the tuned settings minus that of the suite's own, over the densities."""
 
-    measure: Measure
-    """The task's primary metric."""
     interval: Interval
     """Mean over the seeds that both have, with its paired 95% t-interval; in the metric's unit."""
     own: float
@@ -110,6 +108,8 @@ class StudyGain:
     densities: tuple[float, ...]
     """Each seed's value is a mean over these: tuning's densities that the suite reports, or all
     of the task's where it reports none of them."""
+    measure: Measure = ACCURACY
+    """The task's primary metric."""
 
 
 LONGEST_LABEL = 64
@@ -156,7 +156,7 @@ def study_gains(con: DuckDBPyConnection, studies: Sequence[Study]) -> dict[str, 
             interval = paired_interval({s: tuned[s] for s in sorted(seeds)}, own, step=step)
             own_mean = mean(own[seed] for seed in seeds)
             at = tuple(sorted(densities, reverse=True))
-            found[study.study_id] = StudyGain(measure, interval, own_mean, at)
+            found[study.study_id] = StudyGain(interval, own_mean, at, measure)
     return found
 
 

@@ -106,6 +106,7 @@ def conclude(
     assert tune is not None
     by_place = zip(*(study.objectives for study in studies), strict=True)
     names = " and ".join(" or ".join(dict.fromkeys(place)) for place in by_place)
+    names = names or " and ".join(tune.objectives)
     several = len(tune.objectives) > 1
     tested = bool(gained) or final is not None
     columns = ["task", "strategy", "trials", f"own {names}"]
