@@ -15,6 +15,8 @@ GROUPS = {
     "training": "Training",
     "helpers": "Helpers",
     "structure": "Units and connectivity",
+    "data": "Datasets and objectives",
+    "objectives": "Datasets and objectives",
     "params": "Parameters",
     "running": "Planning",
     "errors": "Errors",

@@ -53,7 +53,7 @@ def test_one_path_is_one(asked: Asked, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("x = 1\n")
     for given in (file, str(file), [file], (str(file),)):
-        with pytest.raises(UserError, match="defines no strategy"):
+        with pytest.raises(UserError, match="defines no plugin"):
             asked(plugins=given)
 
 

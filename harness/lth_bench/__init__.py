@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lth_bench.api import run
+    from lth_bench.data.arrays import Arrays
+    from lth_bench.data.info import DatasetInfo
     from lth_bench.errors import Unreachable, UserError
     from lth_bench.helpers import (
         balanced_batch,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         uniform,
     )
     from lth_bench.masks.allocation import top_k_flat
+    from lth_bench.objectives import Metric, Objective
     from lth_bench.own_loop import Sparsifier, sparsify
     from lth_bench.params import Range, Tune
     from lth_bench.running.task_plan import TaskFacts
@@ -77,6 +80,9 @@ _HOMES = {
     "results": "lth_bench.store.frames",
     "Ticket": "lth_bench.ticket",
     "hookimpl": "lth_bench.hookspecs",
+    "Arrays": "lth_bench.data.arrays",
+    "DatasetInfo": "lth_bench.data.info",
+    **dict.fromkeys(("Metric", "Objective"), "lth_bench.objectives"),
     **dict.fromkeys(("Range", "Tune"), "lth_bench.params"),
     **dict.fromkeys(
         (
@@ -135,11 +141,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "Arrays",
     "Change",
     "CurvePoint",
+    "DatasetInfo",
     "Layer",
     "Layers",
     "Mask",
+    "Metric",
+    "Objective",
     "PerKind",
     "Range",
     "RewindPoint",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import typer
 from documents import DOCUMENTS, ROOT, blocks
@@ -24,7 +25,8 @@ LTH_BENCH = str(Path(sys.executable).with_name("lth-bench"))
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
 OWN_LOOP = ROOT / "docs" / "how-to" / "own-loop.md"
-OWN = {README, *(ROOT / "docs").rglob("*.md")} - {OWN_LOOP}
+OWN_TASK = ROOT / "docs" / "how-to" / "own-task.md"
+OWN = {README, *(ROOT / "docs").rglob("*.md")} - {OWN_LOOP, OWN_TASK}
 """Documents whose snippets are run here; those of others run beside what they explain."""
 
 
@@ -135,6 +137,23 @@ def test_the_tutorial_s_suite_runs(tmp_path: Path) -> None:
     (run,) = (c for c in commands(TUTORIAL) if c[:2] == ["run", "idea.toml"])
     # dense and IMP at one seed; `grown` goes down the same schedule
     assert outcome(tmp_path, *run)["statuses"] == {"ok": 3}
+
+
+# a task of one's own
+
+
+def test_the_own_task_runs_and_is_ranked_by_its_own_metric(tmp_path: Path) -> None:
+    (code,), (suite,) = blocks(OWN_TASK, "python"), blocks(OWN_TASK, "toml")
+    (tmp_path / "marked.py").write_text(code)
+    (tmp_path / "marked.toml").write_text(suite)
+    typed = [c for c in commands(OWN_TASK) if c[0] in ("validate", "run", "compare")]
+    assert [c[0] for c in typed] == ["validate", "run", "compare"]
+    assert all(c[1:] == ["marked.toml", "--plugin", "marked.py"] for c in typed[:2])
+    # at one seed: dense, IMP's schedule, and SNIP and random tickets at each of two densities
+    assert outcome(tmp_path, *typed[1])["statuses"] == {"ok": 6}
+    with duckdb.connect(str(tmp_path / "r.duckdb"), read_only=True) as con:
+        found = con.execute("SELECT DISTINCT metric, higher_is_better FROM tickets_flat").fetchall()
+    assert found == [("test_mae", False)]
 
 
 # all the others of docs/

@@ -182,9 +182,9 @@ def test_imported_strategies_are_not_the_file_s_own(write):
         ("def f(:\n", "fails to import: SyntaxError"),
         ("import nothing_like_it\n", "fails to import: ModuleNotFoundError"),
         ("1 / 0\n", "fails to import: ZeroDivisionError"),
-        ("x = 1\n", "defines no strategy: .*select_mask"),
-        ("", "defines no strategy"),
-        ("from lth_strategies.imp import IMP\n", "defines no strategy"),
+        ("x = 1\n", "defines no plugin: .*select_mask"),
+        ("", "defines no plugin"),
+        ("from lth_strategies.imp import IMP\n", "defines no plugin"),
     ],
 )
 def test_a_file_that_is_no_plugin(content, message, write):

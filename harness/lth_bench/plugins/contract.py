@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from lth_bench import hookspecs
+from lth_bench.data.info import Targets
 
 HOOKS = (*hookspecs.STRATEGY_HOOKS, *hookspecs.OBSERVER_HOOKS)
 STRATEGY_ONLY = ("select_mask", "rewind_point", "train")
@@ -34,6 +35,13 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
     "observers": {},
 }
 """Methods called by position; those of models, datasets and objectives are required."""
+OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "datasets": {"fingerprint": ("root",), "open": ("root",)},
+    "objectives": {"evidence": ("outputs", "targets"), "bound": ("train_targets", "info")},
+}
+"""Further methods called by position."""
+OBJECTIVE = "lth_bench.objectives.base.Objective"
+"""What every objective derives from; by name, since importing it imports torch."""
 NEAR = 0.85
 """Minimum similarity for a name to count as misspelt: `rewind_pont`, but not a helper `retrain`."""
 
@@ -76,16 +84,59 @@ def misspelt_hook(name: str, value: object, taken: tuple[str, ...] = ()) -> str 
 def _problems(group: str, cls: type[Any]) -> Iterator[str]:
     if group in ("models", "datasets", "objectives"):
         for method, arguments in METHODS[group].items():
-            if not callable(getattr(cls, method, None)):
+            found = getattr(cls, method, None)
+            if not callable(found) or getattr(found, "__isabstractmethod__", False):
                 yield f"{method} is missing; write {_header(method, arguments)}"
     if group in ("strategies", "observers"):
         yield from _hooks(group, cls)
-    for method, arguments in METHODS[group].items():
+    called = METHODS[group] | OPTIONAL.get(group, {})
+    for method, arguments in called.items():
         value = inspect.getattr_static(cls, method, None)
         if inspect.isfunction(value) and not _binds(value, len(arguments)):
             yield f"{method} is called as {_header(method, arguments)}, but it is {_shown(value)}"
+    if group in OPTIONAL:
+        yield from _misspelt(cls, called)
+    if group == "objectives":
+        yield from _judging(cls)
     if group == "strategies":
         yield from _flags(cls)
+
+
+def _misspelt(cls: type[Any], called: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """The class's own methods that are almost one that would be called, and take its arguments."""
+    for name, value in vars(cls).items():
+        if name in called or name.startswith("_") or not inspect.isfunction(value):
+            continue
+        for near in difflib.get_close_matches(name, called, n=1, cutoff=NEAR):
+            if tuple(inspect.signature(value).parameters)[1:] == called[near]:
+                yield f"lth-bench does not call {name}; did you mean {near}?"
+
+
+def _judging(cls: type[Any]) -> Iterator[str]:
+    """What an objective says of itself: the targets that it learns from, and its metrics."""
+    if OBJECTIVE not in {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}:
+        yield "an objective derives from lth_bench.objectives.Objective, but this class does not"
+    known = get_args(Targets)
+    targets = inspect.getattr_static(cls, "targets", None)
+    if not isinstance(targets, tuple) or not targets or any(t not in known for t in targets):
+        yield (
+            f"targets must be a tuple of {', '.join(map(repr, known))}, such as ('class',), but "
+            f"got {targets!r:.80}"
+        )
+    metrics = inspect.getattr_static(cls, "metrics", None)
+    if not isinstance(metrics, tuple) or not metrics or not all(map(_is_metric, metrics)):
+        yield (
+            f"metrics must be a tuple of Metric, the primary one first, such as "
+            f"(Metric('mae', '', higher_is_better=False),), but got {metrics!r:.80}"
+        )
+        return
+    names = [metric.name for metric in metrics]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield f"metrics has {twice[0]!r} twice"
+
+
+def _is_metric(value: object) -> bool:
+    return type(value).__name__ == "Metric" and isinstance(getattr(value, "name", None), str)
 
 
 def _hooks(group: str, cls: type[Any]) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""One-file plugins: the strategies and observers defined in a .py file."""
+"""One-file plugins: whatever a .py file defines, of all kinds together."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lth_bench.errors import UserError, describe_error, error_text
 from lth_bench.hookspecs import OBSERVER_HOOKS
-from lth_bench.plugins.contract import HOOKS, marked, misspelt_hook
+from lth_bench.plugins.contract import HOOKS, METHODS, OBJECTIVE, marked, misspelt_hook
 from lth_bench.system.blame import ends_the_run
 
 
@@ -27,11 +28,12 @@ class Found(NamedTuple):
 
 
 def classes_of(file: Path) -> list[Found]:
-    """The file's own strategies, objectives and observers, in the order of the file.
+    """The file's own plugins, in the order of the file.
 
-    A strategy has `select_mask`, or something like it; an objective has `losses` and `measure`; an
-    observer has `on_round` or `on_eval`, or only `score`. A class whose name starts with an
-    underscore is a base class.
+    A strategy has `select_mask`, or something like it; a model has `build`; a dataset has `info`
+    and `load`; an objective derives from `Objective`; an observer has `on_round` or `on_eval`, or
+    only `score`. A class whose name starts with an underscore is a base class, and one derived
+    from torch's `Module` a part of a network.
     """
     if not file.is_file():
         raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
@@ -45,9 +47,10 @@ def classes_of(file: Path) -> list[Found]:
             found.append(Found(name, group, version, value))
     if not found:
         raise UserError(
-            f"plugin file {str(file)!r} defines no strategy: a frozen dataclass with a "
-            f"@hookimpl method select_mask(self, ticket); models and datasets come by the entry "
-            f"points of an installed package, see plugins/README.md"
+            f"plugin file {str(file)!r} defines no plugin: a strategy is a frozen dataclass with a "
+            f"@hookimpl method select_mask(self, ticket), a model one with build(self, "
+            f"input_shape, classes), a dataset one with info(self, root) and load(self, root), an "
+            f"objective one derived from lth_bench.objectives.Objective; see plugins/README.md"
         )
     return found
 
@@ -108,14 +111,35 @@ def _group(cls: type[Any]) -> str | None:
     hooks = set(marked(cls))
     if hasattr(cls, "select_mask"):
         return "strategies"
-    if hasattr(cls, "losses") and hasattr(cls, "measure"):
-        return "objectives"
+    if group := _part_of_a_task(cls):
+        return group
     if hooks & set(OBSERVER_HOOKS) or hooks == {"score"}:
         return "observers"
     if hooks - set(HOOKS):
         return "strategies"  # it lacks a valid hook: reported when it is used
     unmarked = (misspelt_hook(name, value) for name, value in vars(cls).items())
     return "strategies" if "select_mask" in unmarked else None
+
+
+def _part_of_a_task(cls: type[Any]) -> str | None:
+    """Whether it is a model, a dataset or an objective; with a method missing too, which is
+    reported when it is used.
+    """
+    # by name: a file of strategies imports neither
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}
+    if "torch.nn.modules.module.Module" in bases:
+        return None
+    if OBJECTIVE in bases or (hasattr(cls, "losses") and hasattr(cls, "measure")):
+        return "objectives"
+    methods = [m for m in METHODS["datasets"] if callable(getattr(cls, m, None))]
+    if len(methods) == len(METHODS["datasets"]) or any(_takes_root(cls, m) for m in methods):
+        return "datasets"
+    return "models" if callable(getattr(cls, "build", None)) else None
+
+
+def _takes_root(cls: type[Any], method: str) -> bool:
+    value = inspect.getattr_static(cls, method)
+    return inspect.isfunction(value) and "root" in inspect.signature(value).parameters
 
 
 def snake(name: str) -> str:
