@@ -51,10 +51,10 @@ def plan(
 
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.running.datasets import datasets
+    from lth_bench.running.datasets import datasets, look_for_faults
     from lth_bench.running.estimate import estimate_plan
     from lth_bench.running.pending import remaining
-    from lth_bench.running.plan import plan_suite
+    from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance, device_name
     from lth_bench.running.request import RetryPolicy, RunRequest, prepare
     from lth_bench.store.paths import Paths
@@ -83,6 +83,8 @@ def plan(
     chosen = devices.choose(execution.device)
     check(loaded, registry)
     planned = plan_suite(loaded, registry, root)
+    faults = planned.faults | look_for_faults(planned.experiments, registry, root)
+    require_some([faults.get("/".join(p.experiment.task)) for p in planned.experiments])
     worker_devices = devices.workers_for(chosen.names, execution.workers)
     provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
     left = remaining(
@@ -96,7 +98,7 @@ def plan(
     )
     done = set(left.ended)
     outlook = None
-    notes = [f"{task} cannot run: {fault}" for task, fault in planned.faults.items()]
+    notes = [f"{task} cannot run: {fault}" for task, fault in faults.items()]
     notes += planned.notes
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):

@@ -35,6 +35,7 @@ def validate(
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
+    from lth_bench.running.datasets import look_for_faults
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.suite.check import check
@@ -53,7 +54,8 @@ def validate(
     )
     loaded, registry = prepare(request)
     check(loaded, registry)
-    faults = plan_suite(loaded, registry, data_root()).faults
+    plan = plan_suite(loaded, registry, data_root())
+    faults = plan.faults or look_for_faults(plan.experiments, registry, data_root())
     if faults:
         raise UserError("\n".join(f"task {task} cannot run: {why}" for task, why in faults.items()))
     if loaded.tune is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.info import Inputs, Targets
-from lth_bench.data.root import DataMissing
+from lth_bench.data.source_file import find_file, known_info, load_once, require_memory
 from lth_bench.data.splits import split
 from lth_bench.errors import UserError
 from lth_bench.params import Range
@@ -45,19 +45,32 @@ class ArrayFile:
             raise ValueError("arrays needs a file: write arrays:NAME, or name = '...'")
 
     def info(self, root: Path) -> DatasetInfo:
-        """From the file, which is read for it."""
-        return self.load(root).info
+        """From the file, which is read for it, once."""
+        return known_info(self, self._path(root)) or self.load(root).info
 
     def load(self, root: Path) -> Arrays:
         """DataMissing where it is not; UserError for a file that does not hold a dataset."""
+        path = self._path(root)
+        return load_once(self, path, lambda: self._of_file(path))
+
+    def _path(self, root: Path) -> Path:
         path = root / Path(self.name).expanduser()  # an absolute one stays as it is
+        if path.suffix not in (".npz", ".safetensors"):
+            raise UserError(
+                f"{path}: arrays are read from .npz and .safetensors files, which cannot run code; "
+                f"convert it with numpy.savez or safetensors"
+            )
+        find_file("arrays", path)
+        return path
+
+    def _of_file(self, path: Path) -> Arrays:
         found = _read(path)
         try:
-            return self._arrays(path, found)
+            return self._arrays(found)
         except ValueError as error:
             raise UserError(f"{path}: {error}") from error
 
-    def _arrays(self, path: Path, found: dict[str, Tensor]) -> Arrays:
+    def _arrays(self, found: dict[str, Tensor]) -> Arrays:
         if all(name in found for name in SPLIT):
             parts = [found[name] for name in SPLIT]
         elif all(name in found for name in WHOLE):
@@ -99,16 +112,6 @@ class ArrayFile:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix not in (".npz", ".safetensors"):
-        raise UserError(
-            f"{path}: arrays are read from .npz and .safetensors files, which cannot run code; "
-            f"convert it with numpy.savez or safetensors"
-        )
-    if not path.is_file():
-        raise DataMissing(
-            f"dataset 'arrays' is not there: looked for {path}. Put the file there, give its whole "
-            f"path, or name its folder in LTH_BENCH_DATA"
-        )
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -118,6 +121,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path} is damaged or no safetensors file ({error})") from error
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:  # it may be compressed
+                require_memory(path, sum(part.file_size for part in archive.infolist()))
         with np.load(path, allow_pickle=False) as opened:
             return {name: torch.from_numpy(opened[name]) for name in opened.files}
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:

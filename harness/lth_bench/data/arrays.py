@@ -132,6 +132,18 @@ def require_range(name: str, numbers: Tensor, end: int, what: str = "") -> None:
         raise ValueError(f"{name} must be in [0, {end - 1}]{why}, but ranges from {low} to {high}")
 
 
+def require_known_classes(train_y: Tensor, test_y: Tensor) -> None:
+    """ValueError where the test split has a class, int64 [N], that training never shows."""
+    classes = sorted(set(test_y.unique().tolist()) - set(train_y.unique().tolist()))
+    if classes:
+        named = ", ".join(map(str, classes[:5])) + (", …" if len(classes) > 5 else "")
+        count = int(torch.isin(test_y, torch.tensor(classes)).sum())
+        raise ValueError(
+            f"{count:,} of {len(test_y):,} test examples are of a class that no training example "
+            f"has ({named}); leave them out, or split the data so that training has every class"
+        )
+
+
 class Fingerprint:
     """160-bit hash of a dataset's four tensors, which may be added in pieces."""
 

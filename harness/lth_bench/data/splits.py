@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lth_bench.data.info import Targets
 from lth_bench.errors import UserError
 
 
@@ -24,6 +25,14 @@ def split(n: int, y: Tensor, val_size: int, fingerprint: str) -> tuple[Tensor, T
         )
     order = torch.from_numpy(_stratified(y.cpu().numpy(), fingerprint))
     return order[val_size:].sort().values, order[:val_size].sort().values
+
+
+def train_and_val(
+    y: Tensor, targets: Targets, val_size: int, fingerprint: str
+) -> tuple[Tensor, Tensor]:
+    """`split` of a dataset's training targets [n, …]: only classes are stratified."""
+    strata = y if targets == "class" else torch.zeros(len(y), dtype=torch.int64)
+    return split(len(y), strata, val_size, fingerprint)
 
 
 def _stratified(labels: np.ndarray, purpose: str) -> np.ndarray:

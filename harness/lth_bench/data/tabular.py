@@ -11,7 +11,7 @@ import torch
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
 from lth_bench.data.info import Targets
-from lth_bench.data.root import DataMissing
+from lth_bench.data.source_file import find_file, known_info, load_once
 from lth_bench.data.splits import split
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.params import Range
@@ -51,8 +51,11 @@ class Tabular:
             raise ValueError("target must name the column to predict")
 
     def info(self, root: Path) -> DatasetInfo:
-        """From the table, which is read for it."""
-        return self.load(root).info
+        """From the table, which is read for it, once."""
+        if self.name in OWN:
+            return self.load(root).info
+        path = self._path(root)
+        return known_info(self, path) or self.load(root).info
 
     def load(self, root: Path) -> Arrays:
         """DataMissing where the file is not; UserError for what is no table, with the column."""
@@ -62,7 +65,15 @@ class Tabular:
             bunch = getattr(sklearn.datasets, OWN[self.name])()
             columns = {str(c): v for c, v in zip(bunch.feature_names, bunch.data.T, strict=True)}
             return self._arrays(self.name, columns, bunch.target)
+        path = self._path(root)
+        return load_once(self, path, lambda: self._of_file(path))
+
+    def _path(self, root: Path) -> Path:
         path = root / Path(self.name).expanduser()  # an absolute one stays as it is
+        find_file("tabular", path)
+        return path
+
+    def _of_file(self, path: Path) -> Arrays:
         columns = _read(path)
         if self.target not in columns:
             raise UserError(f"{path}: {UnknownName('column', self.target, columns).message}")
@@ -115,11 +126,6 @@ def _read(path: Path) -> dict[str, Any]:
     """Columns of a file by name: numbers, or objects of text."""
     import duckdb
 
-    if not path.is_file():
-        raise DataMissing(
-            f"dataset 'tabular' is not there: looked for {path}. Put the file there, give its "
-            f"whole path, or name its folder in LTH_BENCH_DATA"
-        )
     try:
         with duckdb.connect() as con:
             found = con.execute(f"SELECT * FROM {FILES[path.suffix]}(?)", [str(path)]).fetchnumpy()
@@ -159,7 +165,8 @@ def _matrix(where: str, columns: dict[str, Any]) -> np.ndarray:
         else:
             raise UserError(f"{what} has type {values.dtype}, and features are numbers or text")
         if len(np.unique(values.astype(str) if values.dtype == object else values)) < 2:
-            raise UserError(f"{what} has one value, {values[0]!r:.40}, in every row; leave it out")
+            only = values[:1].tolist()[0]
+            raise UserError(f"{what} has one value, {only!r:.40}, in every row; leave it out")
         found += parts
     if not found:
         raise UserError(f"{where} has no column beside the target")

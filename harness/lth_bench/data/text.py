@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
-from lth_bench.data.root import DataMissing
+from lth_bench.data.source_file import find_file, known_info, load_once
 from lth_bench.errors import UserError
 from lth_bench.params import Range
 from lth_bench.system.files import read_regular
@@ -45,19 +45,22 @@ class Text:
             raise ValueError("text needs a file: write text:NAME, or name = '...'")
 
     def info(self, root: Path) -> DatasetInfo:
-        """From the file, which is read for it."""
-        return self.load(root).info
+        """From the file, which is read for it, once."""
+        return known_info(self, self._path(root)) or self.load(root).info
 
     def load(self, root: Path) -> Arrays:
         """DataMissing where it is not; UserError where it is too short or no text."""
+        path = self._path(root)
+        return load_once(self, path, lambda: self._of_file(path))
+
+    def _path(self, root: Path) -> Path:
         path = root / Path(self.name).expanduser()  # an absolute one stays as it is
+        find_file("text", path)
+        return path
+
+    def _of_file(self, path: Path) -> Arrays:
         try:
             content = read_regular(path, LARGEST)
-        except FileNotFoundError as error:
-            raise DataMissing(
-                f"dataset 'text' is not there: looked for {path}. Put the file there, give its "
-                f"whole path, or name its folder in LTH_BENCH_DATA"
-            ) from error
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror or error})") from error
         return sequences(str(path), content, self.length, self.unit, self.test_fraction)

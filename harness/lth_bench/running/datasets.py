@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.errors import UserError
+from lth_bench.running.aims import Aim, unlearnable
 
 if TYPE_CHECKING:
     from lth_bench.data.arrays import DatasetInfo
@@ -25,6 +26,8 @@ class Dataset(NamedTuple):
     name: str
     """What messages call it: `dataset 'mnist'`."""
     dataset: Any
+    planned: DatasetInfo | None
+    """Its sizes, as they were when the experiments were planned."""
 
     def info(self, root: Path) -> DatasetInfo:
         """Its sizes. UserError where they cannot be told."""
@@ -54,7 +57,7 @@ def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset
             continue
         seen.add(key)
         cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        yield Dataset(key, label, name, build(cls, config["params"], name))
+        yield Dataset(key, label, name, build(cls, config["params"], name), item.info)
 
 
 class Opened(NamedTuple):
@@ -64,12 +67,18 @@ class Opened(NamedTuple):
     """A sentence for every dataset that does not lie on the device."""
     faults: dict[str, str]
     """Digest of a dataset's configuration → why it cannot be used."""
+    unlearnable: dict[str, str]
+    """Key of an `Aim` → why the objective cannot learn from its training split."""
 
     def fault(self, item: Planned) -> str | None:
         """Why an experiment cannot run: for its task's sake, or for its data's."""
         from lth_bench.training.keys import digest
 
-        return item.fault or self.faults.get(digest(item.experiment.dataset))
+        return (
+            item.fault
+            or self.faults.get(digest(item.experiment.dataset))
+            or self.unlearnable.get(Aim.of(item).key)
+        )
 
 
 def open_data(
@@ -85,7 +94,7 @@ def open_data(
     from lth_bench.plugins.asking import ask
     from lth_bench.training.input.placement import memory_of
 
-    opened = Opened([], {})
+    opened = Opened([], {}, {})
     sound = [item for item in todo if item.fault is None]
     memory = memory_of(workers)
     for one in datasets(sound, registry):
@@ -93,6 +102,7 @@ def open_data(
             placement = one.placement(root, memory)
             data = _opened(one, placement, root)
             provenance.fingerprints[one.key] = str(ask(one.name, data.fingerprint))
+            opened.unlearnable.update(unlearnable(sound, one, data, registry))
         except UserError as error:
             opened.faults[one.key] = error.message
         except MemoryError:
@@ -104,7 +114,7 @@ def open_data(
 
 def _opened(one: Dataset, placement: Placement, root: Path) -> Any:
     """The data. UserError for what is none, or differs from its info."""
-    from lth_bench.data.arrays import Arrays
+    from lth_bench.data.arrays import Arrays, require_known_classes
     from lth_bench.data.image_files import ImageFiles
     from lth_bench.plugins.asking import ask_for
 
@@ -113,8 +123,12 @@ def _opened(one: Dataset, placement: Placement, root: Path) -> Any:
     info = one.info(root)
     try:
         info.require(data.info)
+        if info.targets == "class":
+            require_known_classes(data.train_y, data.test_y)
     except ValueError as error:
         raise UserError(f"{one.name}: {error}") from error
+    if one.planned not in (None, info):
+        raise UserError(f"{one.name} has changed since the run was planned; run it again")
     return data
 
 
@@ -159,3 +173,42 @@ def fingerprint_of(name: str, dataset: Any, placement: Placement, root: Path) ->
     if known is None:
         known = ask(name, ask(name, placement.opener(dataset), root).fingerprint)
     return str(known)
+
+
+def look_for_faults(
+    planned: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str] = ("cpu",)
+) -> dict[str, str]:
+    """Task → why it cannot run, as the data tells, for a plan that is not run.
+
+    Opens what is read for its sizes anyway: all data but images. Of images only those whose
+    targets an objective takes something from, and only where they are there already.
+    """
+    from lth_bench.running.provenance import Provenance
+
+    sound = [item for item in planned if item.fault is None and _is_at_hand(item, registry, root)]
+    opened = open_data(sound, registry, root, workers, Provenance({}))
+    return {
+        "/".join(item.experiment.task): fault
+        for item in sound
+        if (fault := opened.fault(item)) is not None
+    }
+
+
+def _is_at_hand(item: Planned, registry: Registry, root: Path) -> bool:
+    from lth_bench.data.root import DataMissing
+    from lth_bench.plugins.asking import ask
+
+    if item.info is None or item.info.inputs != "images":
+        return True
+    if item.experiment.objective is None:
+        return False
+    (one,) = datasets([item], registry)
+    quick = getattr(one.dataset, "fingerprint", None)
+    try:
+        if callable(quick):
+            ask(one.name, quick, root)
+    except DataMissing:
+        return False
+    except UserError:
+        pass  # opening it tells
+    return True

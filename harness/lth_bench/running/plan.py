@@ -19,6 +19,7 @@ from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require
 from lth_bench.training.keys import digest
 
 if TYPE_CHECKING:
+    from lth_bench.data.info import DatasetInfo
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import StrategySpec, Suite
 
@@ -47,6 +48,8 @@ class Planned:
     """How many of the trainings, the first ones, are that search."""
     fault: str | None = None
     """Why its task cannot run."""
+    info: DatasetInfo | None = None
+    """Its dataset's sizes, as they were when it was planned; None where there is a fault."""
 
     @property
     def steps(self) -> int:
@@ -336,6 +339,7 @@ def _over_seeds(
                 search=search,
                 searching=searching,
                 fault=task.fault,
+                info=task.info,
             )
         )
     return planned

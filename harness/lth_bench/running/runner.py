@@ -9,7 +9,7 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 
 def worker_config(
-    request: RunRequest, paths: Paths, root: Path, devices: Sequence[str]
+    request: RunRequest,
+    paths: Paths,
+    root: Path,
+    devices: Sequence[str],
+    fingerprints: Mapping[str, str],
 ) -> WorkerConfig:
     """What the workers of a run need to know; each is told its own device besides."""
     from lth_bench.running.executors.worker import WorkerConfig
@@ -46,6 +50,7 @@ def worker_config(
         no_plugins=request.selection.no_plugins,
         execution=request.execution,
         checkpoint_every=checkpoint_seconds(),
+        fingerprints=dict(fingerprints),
         trained_since=time.time() if request.execution.rerun else None,
     )
 
@@ -96,7 +101,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     seen = _size(paths.journal)
     left = look()
     left_out = preflight((p.experiment for p in left.todo), registry)
-    opened = Opened([], {})
+    opened = Opened([], {}, {})
     if left.todo:
         chosen, probed = usable(chosen)
         workers = devices.workers_for(chosen.names, execution.workers)
@@ -106,7 +111,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
-    config = worker_config(request, paths, root, workers)
+    config = worker_config(request, paths, root, workers, provenance.fingerprints)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()

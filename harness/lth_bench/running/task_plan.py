@@ -61,6 +61,8 @@ class TaskPlan:
     """Names of the parameters that are not prunable, the largest first."""
     facts: TaskFacts | None = None
     """None where there is a fault."""
+    info: DatasetInfo | None = None
+    """Its dataset's sizes; None where they cannot be told."""
     objective: dict[str, Any] | None = None
     """Name and parameters; None of plain cross-entropy, which identities leave out."""
     metric: Metric | None = None
@@ -100,7 +102,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
     objective, config = _objective(spec, registry, info)
     require_suitable_recipe(recipe, info, objective, spec.recipe_name, spec.dataset.label)
     _require_threshold(spec, objective)
-    known = replace(known, objective=config, metric=objective.primary)
+    known = replace(known, objective=config, metric=objective.primary, info=info)
     if config is not None:
         known = replace(known, source=known.source + source_hash(type(objective)))
     train_size = info.train_size - recipe.val_size

@@ -94,7 +94,7 @@ def tune_suite(
     paths = Paths(request.execution.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
-    config = worker_config(request, paths, root, workers)
+    config = worker_config(request, paths, root, workers, provenance.fingerprints)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
         url = suite.tune.storage if suite.tune else None

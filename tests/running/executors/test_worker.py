@@ -10,12 +10,14 @@ from collections import Counter
 import pytest
 
 from lth_bench.data.root import data_root
+from lth_bench.errors import UserError
 from lth_bench.running.executors.pool import Pool
 from lth_bench.running.executors.worker import COMPANY, Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
 from lth_bench.running.progress import Recorded
 from lth_bench.running.request import Execution, RunRequest, prepare
 from lth_bench.training.engine.cohort import Cohort
+from lth_bench.training.keys import digest
 
 SUITE = """
 schema_version = 1
@@ -264,3 +266,15 @@ def test_sys_exit_in_a_hook_fails_only_its_experiment(tasks, make_run, monkeypat
             assert "select_mask: raised SystemExit: 3 (test_worker.py:" in end["reason"]
         else:
             assert end["status"] == "ok"
+
+
+def test_data_that_changed_since_the_run_began_is_not_trained_on(tasks, tmp_path):
+    experiment = tasks[1][0]
+    config = WorkerConfig(
+        device="cpu",
+        artifacts=tmp_path / "kept",
+        data_root=data_root(),
+        fingerprints={digest(experiment.dataset): "another"},
+    )
+    with pytest.raises(UserError, match="dataset 'digits' has changed since the run began"):
+        Worker(config, tasks[0]).bench(experiment)

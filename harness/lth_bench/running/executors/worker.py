@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -65,6 +65,8 @@ class WorkerConfig:
     execution: Execution = field(default_factory=Execution)
     checkpoint_every: float = EVERY
     """Seconds of training between two checkpoints of it."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Digest of a dataset's configuration → fingerprint of its content when the run began."""
     trained_since: float | None = None
     """Trainings that were kept before (in seconds since the epoch) are done again."""
 
@@ -290,5 +292,11 @@ class Worker:
             dataset, root = self._build("datasets", config), self.config.data_root
             memory = memory_of(self.config.devices or [self.config.device])
             placement = choose(label, dataset, dataset.info(root), memory)
-            self._datasets[key] = placement.opener(dataset)(root), placement
+            opened = placement.opener(dataset)(root)
+            if self.config.fingerprints.get(key) not in (None, opened.fingerprint()):
+                raise UserError(
+                    f"dataset {label!r} has changed since the run began, so its results would not "
+                    f"be those that are recorded; run it again"
+                )
+            self._datasets[key] = opened, placement
         return self._datasets[key]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import UserError
 from lth_bench.system.devices import cores
+from lth_bench.system.memory import host_memory
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ def memory_of(devices: Sequence[str]) -> Memory:
     """Memory for a run with one worker process per entry of `devices`. Uses the smallest device's
     total memory, not what is currently free, so that every process makes the same choice.
     """
-    host, gpus = _host_memory(), {d for d in devices if d != "cpu"}
+    host, gpus = host_memory(), {d for d in devices if d != "cpu"}
     if not gpus:
         return Memory(host, host, len(devices), 0)
     import torch
@@ -153,15 +153,6 @@ def make_data(
         keep=placement.keep,
     )
     return data, data.test(placement.keep)
-
-
-def _host_memory() -> int:
-    """Bytes of memory that this process may use."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):  # no such limit, or "max"
-            total = min(total, int(Path(limit).read_text()))
-    return total
 
 
 def _size(size: float) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
-from lth_bench.data.splits import count_values, split
+from lth_bench.data.splits import count_values, train_and_val
 from lth_bench.training.input.prepare import Prepare, PrepareFeatures, as_float, as_is
 from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
 from lth_bench.training.input.task_data import Background, TaskData
@@ -61,10 +61,7 @@ class ResidentData(TaskData):
         self, arrays: Arrays, val_size: int, device: torch.device, keep: int = KEPT
     ) -> None:
         """`keep`: bytes of prepared batches that may be cached for later trainings."""
-        y = arrays.train_y
-        # only classes are stratified
-        classes = y if arrays.targets == "class" else torch.zeros(len(y), dtype=torch.int64)
-        train, val = split(len(y), classes, val_size, arrays.fingerprint())
+        train, val = train_and_val(arrays.train_y, arrays.targets, val_size, arrays.fingerprint())
         x = arrays.train_x[train]
         self.train = ResidentSplit(x.to(device), arrays.train_y[train].to(device))
         self.val = ResidentSplit(arrays.train_x[val].to(device), arrays.train_y[val].to(device))
