@@ -113,7 +113,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
     try:
-        counts, kinds, rest = _outline(spec.model.name, model, info)
+        counts, kinds, rest = outline(spec.model.name, model, info)
     except UserError as error:
         return replace(known, fault=error.message)
     facts = TaskFacts(
@@ -196,7 +196,7 @@ def _objective(
     return made, None if plain else {"name": name, "params": canonical(made)}
 
 
-def _outline(
+def outline(
     name: str, model: Any, info: DatasetInfo
 ) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
     """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the

@@ -1,4 +1,4 @@
-"""Judges a strategy by every contract, without pytest."""
+"""Judges a plugin by every contract of its kind, without pytest."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from lth_bench.testing.contracts import CONTRACTS
 from lth_bench.testing.networks import NetworkKind, TinyNetwork
 
 if TYPE_CHECKING:
+    from lth_bench.data.info import DatasetInfo
     from lth_bench.plugins import Registry
 
+PartGroup = Literal["models", "datasets", "objectives"]
 ContractStatus = Literal["ok", "broken", "not applicable", "not judged"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContractResult:
-    """Whether a strategy meets one contract. `not judged` if what the contract judges did not
+    """Whether a plugin meets one contract. `not judged` if what the contract judges did not
     happen: the experiment ended early, or a callback did nothing in the six steps.
     """
 
@@ -32,7 +34,7 @@ class ContractResult:
     statement: str
     """The contract in one line."""
     what: str = ""
-    """What happened if it is broken, or why it does not apply."""
+    """What happened if it is broken, why it does not apply, or what is worth knowing."""
     meet: str = ""
     """How to meet it, if it is broken."""
 
@@ -58,10 +60,10 @@ def check(
     return [judged(contract, case) for contract in CONTRACTS]
 
 
-def judged(contract: Contract, case: Case) -> ContractResult:
+def judged(contract: Contract, case: object) -> ContractResult:
     """The result of one contract."""
     try:
-        contract(case)
+        note = contract(case)
     except ContractBroken as broken:
         return ContractResult(
             contract=contract.name,
@@ -84,29 +86,79 @@ def judged(contract: Contract, case: Case) -> ContractResult:
             statement=contract.statement,
             what=str(reason),
         )
-    return ContractResult(contract=contract.name, status="ok", statement=contract.statement)
+    return ContractResult(
+        contract=contract.name, status="ok", statement=contract.statement, what=note
+    )
 
 
-def find(strategy: str | type[Any], registry: Registry | None = None) -> type[Any]:
-    """The strategy's class. UnknownName for a name not in the registry."""
+def check_part(
+    group: PartGroup,
+    part: str | type[Any],
+    params: Mapping[str, object] | None = None,
+    registry: Registry | None = None,
+    dataset: str = "",
+) -> list[ContractResult]:
+    """Judge a model, a dataset or an objective by every contract of its kind, in seconds.
+
+    `part` is a class, or a name in `registry`; `params` are as in a suite. A model is judged on
+    small examples of every kind of inputs, or on those of a `dataset` by name, as suites write it.
+    UserError as from `check`.
+    """
+    from lth_bench.params import build
+    from lth_bench.plugins.registry import SINGULAR
+    from lth_bench.testing.parts import CASES, CONTRACTS, ModelCase
+
+    cls = find(part, registry, group)
+    what = f"{SINGULAR[group]} {cls.__qualname__!r}"
+    if params:
+        build(cls, params, what)
+    case = CASES[group](cls, params)
+    if dataset and isinstance(case, ModelCase):
+        case = ModelCase(cls, params, info_of(dataset, registry))
+    return [judged(contract, case) for contract in CONTRACTS[group]]
+
+
+def info_of(dataset: str, registry: Registry | None = None) -> DatasetInfo:
+    """The sizes of a dataset, written as in a suite: `digits`, `tabular:wine`."""
+    from lth_bench.data.info import DatasetInfo
+    from lth_bench.data.root import data_root
+    from lth_bench.params import build
+    from lth_bench.plugins import load_registry
+    from lth_bench.plugins.asking import ask_for
+
+    name, _, rest = dataset.partition(":")
+    params = {"name": rest} if rest else {}
+    what = f"dataset {name!r}"
+    made = build((registry or load_registry()).get("datasets", name), params, what)
+    found: DatasetInfo = ask_for(DatasetInfo, what, made.info, data_root())
+    return found
+
+
+def find(
+    strategy: str | type[Any], registry: Registry | None = None, group: str = "strategies"
+) -> type[Any]:
+    """The class of a strategy, or of another group. UnknownName for a name not in the registry."""
     if isinstance(strategy, type):
         return strategy
     if not strategy:
+        from lth_bench.plugins.registry import SINGULAR
+
+        kind = SINGULAR[group]
         raise UserError(
-            "no strategy is named; set `strategy` on the test's class to a name under the entry "
-            "point lth_bench.strategies, or to a class"
+            f"no {kind} is named; set `{kind}` on the test's class to a name under the entry "
+            f"point lth_bench.{group}, or to a class"
         )
     from lth_bench.plugins import load_registry
     from lth_bench.plugins.registry import ImportFailed
 
     known = registry or load_registry()
     try:
-        cls: type[Any] = known.get("strategies", strategy)
+        cls: type[Any] = known.get(group, strategy)
     except (UnknownName, ImportFailed):
         raise
     except UserError:
-        # the class was found but its hooks are wrong: the contract on hooks reports this
-        cls = known.strategies[strategy]._import()
+        # the class was found but its methods are wrong: a contract reports this
+        cls = known.groups[group][strategy]._import()
         if not isinstance(cls, type):
             raise
     return cls

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from lth_bench.testing.case import Case
+C = TypeVar("C")
+"""The case that a contract judges: a strategy's, a model's, a dataset's or an objective's."""
 
 
 class ContractBroken(AssertionError):
-    """A strategy breaks a contract."""
+    """A plugin breaks a contract."""
 
     def __init__(self, contract: str, statement: str, what: str, meet: str) -> None:
         super().__init__(
@@ -21,7 +21,7 @@ class ContractBroken(AssertionError):
 
 
 class NotApplicable(Exception):
-    """The contract does not apply to this strategy, or cannot be judged; the text says why."""
+    """The contract does not apply to this plugin, or cannot be judged; the text says why."""
 
 
 class NotJudged(NotApplicable):
@@ -45,30 +45,30 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Contract:
-    """A requirement on every strategy. Call it with a case: returns or raises."""
+    """A requirement on every plugin of a kind. Call it with a case: returns or raises."""
 
     name: str
     statement: str
     """The requirement in one line."""
     meet: str
     """What an author does to meet it."""
-    judge: Callable[[Case], None]
-    """Raises Broken, NotApplicable or NotJudged."""
+    judge: Callable[[Any], str | None]
+    """Raises Broken, NotApplicable or NotJudged; may return what is worth knowing."""
 
-    def __call__(self, case: Case) -> None:
-        """Raises ContractBroken, with what happened and how to meet the contract, or
-        NotApplicable.
+    def __call__(self, case: object) -> str:
+        """What is worth knowing, or "". Raises ContractBroken, with what happened and how to meet
+        the contract, or NotApplicable.
         """
         try:
-            self.judge(case)
+            return self.judge(case) or ""
         except Broken as broken:
             raise ContractBroken(self.name, self.statement, str(broken), self.meet) from None
 
 
-def contract(statement: str, meet: str) -> Callable[[Callable[[Case], None]], Contract]:
+def contract(statement: str, meet: str) -> Callable[[Callable[[C], str | None]], Contract]:
     """Turn a function that judges a case into a contract of the same name."""
 
-    def make(judge: Callable[[Case], None]) -> Contract:
+    def make(judge: Callable[[C], str | None]) -> Contract:
         made = Contract(judge.__name__, statement, meet, judge)
         object.__setattr__(made, "__doc__", judge.__doc__)
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from lth_bench.errors import UserError
@@ -25,8 +25,19 @@ def parameters(case: Case) -> None:
     Defaults must pass their own checks, and values just outside a range must be refused, in nested
     tables too. A range without bounds, `Range()`, also counts as a declaration.
     """
+    found = documented(case.cls)
+    fault = case.base.fault
+    if fault is not None and fault.contract == "parameters":
+        raise Broken(f"{fault.what} (with params = {case.params!r})")
+    require_checked(case.cls, found, case.params)
+    if not found:
+        raise NotApplicable("the strategy has no parameters")
+
+
+def documented(cls: type[Any]) -> list[Param]:
+    """A class's parameters. Broken for one without a docstring, or for a number without a range."""
     try:
-        found = fields(case.cls)
+        found = list(fields(cls))
     except UserError as error:
         raise Broken(error.message) from error
     for param in found:
@@ -35,16 +46,16 @@ def parameters(case: Case) -> None:
     missing = [where for param in found for where in _without_range(param.type, param.name)]
     if missing:
         raise Broken(f"{', '.join(missing)} may be any number: there is no Range on it")
-    fault = case.base.fault
-    if fault is not None and fault.contract == "parameters":
-        raise Broken(f"{fault.what} (with params = {case.params!r})")
-    required = {p.name: case.params[p.name] for p in found if p.required}
+    return found
+
+
+def require_checked(cls: type[Any], found: Sequence[Param], params: Mapping[str, object]) -> None:
+    """Broken where a default is refused, or a value just outside of a range is not."""
+    required = {p.name: params[p.name] for p in found if p.required}
     for param in found:
         if not param.required:
-            _accepts_default(case.cls, param, required)
-        _refuses_outside(case.cls, param, required)
-    if not found:
-        raise NotApplicable("the strategy has no parameters")
+            _accepts_default(cls, param, required)
+        _refuses_outside(cls, param, required)
 
 
 def _without_range(annotation: Any, where: str) -> Iterator[str]:
