@@ -44,7 +44,7 @@ def test_pythons_own_sources_are_always_there(tmp_path: Path) -> None:
     ("content", "options", "said"),
     [
         (b"too short", {}, r"has 9 bytes, and two sequences of 64 take 129"),
-        (b"", {"unit": "characters"}, "has 0 characters"),
+        (b"", {"unit": "characters"}, "is empty"),
         (b"a\xff" * 200, {"unit": "characters"}, "byte 1 is not UTF-8"),
     ],
 )

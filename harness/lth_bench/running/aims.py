@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,9 @@ class Aim:
 
     dataset: str
     """Digest of its configuration."""
-    objective: dict[str, Any] | None
+    objective: Mapping[str, Any] | None
     """Name and parameters; None of plain cross-entropy."""
-    recipe: dict[str, Any]
+    recipe: Mapping[str, Any]
     name: str
     """The recipe's."""
 

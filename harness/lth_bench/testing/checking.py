@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.errors import UnknownName, UserError
@@ -115,7 +115,16 @@ def check_part(
     case = CASES[group](cls, params)
     if dataset and isinstance(case, ModelCase):
         case = ModelCase(cls, params, info_of(dataset, registry))
-    return [judged(contract, case) for contract in CONTRACTS[group]]
+    outcomes: list[ContractResult] = []
+    for contract in CONTRACTS[group]:
+        outcome = judged(contract, case)
+        first = next((o for o in outcomes if o.status == "broken"), None)
+        if first is not None and outcome.status == "broken":
+            # one mistake is reported once: what follows from it looks broken too
+            what = f"not judged before {first.contract} is met"
+            outcome = replace(outcome, status="not judged", what=what, meet="")
+        outcomes.append(outcome)
+    return outcomes
 
 
 def info_of(dataset: str, registry: Registry | None = None) -> DatasetInfo:

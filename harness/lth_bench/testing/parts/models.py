@@ -74,7 +74,9 @@ class ModelCase(PartCase):
         """A new one with the initial values of a seed."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return call("build", self.made.build, info.input_shape, info.classes)
+            made = call("build", self.made.build, info.input_shape, info.classes)
+        assert isinstance(made, nn.Module), "outline has built it"
+        return made
 
 
 def batch(info: DatasetInfo, n: int) -> Tensor:

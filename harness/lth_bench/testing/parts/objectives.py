@@ -97,7 +97,7 @@ def bound(case: ObjectiveCase) -> None:
 def losses(case: ObjectiveCase) -> None:
     """Of a batch, and of its examples alone."""
     for objective, outputs, targets in case.each:
-        whole = call("losses", objective.losses, outputs, targets)
+        whole: object = call("losses", objective.losses, outputs, targets)
         if not isinstance(whole, Tensor) or whole.shape != (N,) or not whole.is_floating_point():
             found = f"{whole.dtype} {list(whole.shape)}" if isinstance(whole, Tensor) else whole
             raise Broken(f"of {N} examples losses gives {found!s:.80}, not floating point [{N}]")
@@ -157,8 +157,8 @@ def metrics(case: ObjectiveCase) -> str:
     for objective, outputs, targets in case.each:
         found = measured(objective, outputs, targets)
         names = {metric.name for metric in objective.metrics}
-        if set(found) != names:
-            raise Broken(f"measure gives {sorted(found)}, and `metrics` names {sorted(names)}")
+        if more := sorted(set(found) - names):
+            raise Broken(f"measure gives {', '.join(more)}, and `metrics` does not name it")
         for metric in objective.metrics:
             if metric.unit not in ("fraction", ""):
                 raise Broken(f"the unit of {metric.name} must be 'fraction' or '', but is "
@@ -204,8 +204,7 @@ def direction(case: ObjectiveCase) -> str:
         x = outputs.clone().requires_grad_()
         optimizer = torch.optim.Adam([x], lr=0.1)
         for _ in range(STEPS):
-            optimizer.zero_grad()
-            objective.losses(x, targets).sum().backward()
+            (x.grad,) = torch.autograd.grad(objective.losses(x, targets).sum(), x)
             optimizer.step()
         first = objective.primary
         before, after = (measured(objective, o, targets)[first.name] for o in (outputs, x.detach()))
@@ -225,13 +224,18 @@ def measured(
 ) -> Mapping[str, Any]:
     """The metrics of a split whose outputs came in batches of `size`."""
     with torch.no_grad():
-        parts = [
-            call("evidence", objective.evidence, o, t)
-            for o, t in zip(outputs.split(size), targets.split(size), strict=True)
+        parts: list[Any] = [
+            call("evidence", objective.evidence, outputs[i : i + size], targets[i : i + size])
+            for i in range(0, N, size)
         ]
-        if not all(isinstance(p, Tensor) and len(p) for p in parts):
+        if not all(isinstance(part, Tensor) for part in parts):
             raise Broken("evidence must give a tensor [N, …]")
-        found = call("measure", objective.measure, torch.cat(parts), targets)
+        found: object = call("measure", objective.measure, torch.cat(parts), targets)
+    missing = [
+        m.name for m in objective.metrics if isinstance(found, Mapping) and m.name not in found
+    ]
+    if missing:
+        raise Broken(f"measure gives no {', '.join(missing)}, and `metrics` names it")
     if not isinstance(found, Mapping):
         raise Broken(
             f"measure must return a mapping of names to numbers, but returned {found!r:.80}"
