@@ -234,7 +234,7 @@ class Rounds(_Distance):
 
 
 class OtherNames(_Distance):
-    breaks = "metrics", "measure gives no mae, which `metrics` names"
+    breaks = "metrics", "measure gives no mae, and `metrics` names it"
 
     def measure(self, evidence, targets):
         return {"error": 1.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from lth_bench.training.input.placement import Memory, Placement
 
 
-class Dataset(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
     """A dataset of a plan."""
 
     key: str
@@ -57,7 +59,13 @@ def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset
             continue
         seen.add(key)
         cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        yield Dataset(key, label, name, build(cls, config["params"], name), item.info)
+        yield Dataset(
+            key=key,
+            label=label,
+            name=name,
+            dataset=build(cls, config["params"], name),
+            planned=item.info,
+        )
 
 
 class Opened(NamedTuple):
