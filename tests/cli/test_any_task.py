@@ -85,9 +85,7 @@ def test_results_speak_of_each_tasks_own_metric(here) -> None:
         "test_balanced_accuracy", "test_perplexity", "test_misses",
     }  # fmt: skip
     table = here("leaderboard", "-d", "tabular:diabetes").stdout
-    assert (
-        "test_misses" in table and "lower is better" in table and "taken for granted" not in table
-    )
+    assert "test_misses" in table and "lower is better" in table and "(assumed)" not in table
 
 
 def test_the_smaller_is_the_better_where_the_objective_says_so(here) -> None:
