@@ -64,7 +64,7 @@ class Question:
                 f"--metric {self.metric} has no meaning with --by speed, which ranks by "
                 f"{speed.EARLY_STOP.name}; leave out --by to rank by {self.metric}"
             )
-        if self.reach is not None and self.metric not in (None, "score"):
+        if self.reach is not None and self.metric is not None and self.metric != "score":
             _require_reach(self.reach, [measure(self.metric)])
         if self.reach is not None and self.by != "cost":
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
@@ -85,7 +85,7 @@ def leaderboard(con: DuckDBPyConnection, question: Question | None = None) -> Bo
     """
     q = question or Question()
     scope = resolve(con, q.selection)
-    if q.metric not in (None, "score") and q.by != "speed":
+    if q.metric is not None and q.metric != "score" and q.by != "speed":
         parts = [(measured(con, q.metric), scope)]
     else:
         parts = by_metric(con, scope)

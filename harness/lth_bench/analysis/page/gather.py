@@ -44,7 +44,7 @@ def gather_report(
     for name in suites:
         if name not in there:
             raise UnknownName("suite", name, there)
-    asked = None if metric in (None, "score") else measured(con, metric)
+    asked = None if metric is None or metric == "score" else measured(con, metric)
     if [asked] == (_primary(con, suites) or [ACCURACY]):
         asked = None  # their own it is by default
     return ReportFacts(suite_facts(con, suites, asked), proofs.subjects(con), asked)

@@ -36,7 +36,7 @@ SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
 
 def default_name(metric: str | None) -> str:
     """The file's name where the user gives none: a page about another metric has one of its own."""
-    if metric in (None, "score", ACCURACY.name):
+    if metric is None or metric in ("score", ACCURACY.name):
         return "report.html"
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", metric).strip("-.")
     return f"report-{slug or 'metric'}.html"
