@@ -46,6 +46,10 @@ class NothingSelected(UserError):
     exit_code = NOTHING_SELECTED
 
 
+class WrongDeclaration(UserError):
+    """What a model or a suite declares as prunable does not fit the network."""
+
+
 class Unreachable(Exception):
     """A target density that a strategy cannot reach; its row is `skipped` with this reason."""
 

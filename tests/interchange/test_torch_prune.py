@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from lth_bench import Mask, UserError, mask_from, prune_with_torch
+from lth_bench.masks import weight_key
 
 
 def network() -> nn.Module:
@@ -36,6 +37,21 @@ def test_to_torch_and_back(seed: int) -> None:
     assert torch.equal(net[0].weight_mask.bool(), mask.kept["0"])
     assert mask_from(net) == mask
     assert mask_from(net.state_dict()).kept["3"].equal(mask.kept["3"])
+
+
+def test_attention_recurrent_and_declared_weights_to_torch_and_back() -> None:
+    net = nn.Module()
+    net.attention, net.lstm = nn.MultiheadAttention(4, 2), nn.LSTM(4, 3)
+    net.inner = nn.Parameter(torch.randn(2, 2))
+    names = ("attention/in_proj_weight", "attention.out_proj", "lstm/weight_ih_l0", "/inner")
+    kept = {n: torch.rand(net.get_parameter(weight_key(n)).shape) < 0.5 for n in names}
+    kept["lstm/weight_hh_l0"] = torch.ones(12, 3, dtype=torch.bool)
+    mask = Mask(kept)
+    state = prune_with_torch(net, mask).state_dict()
+    assert mask_from(state) == mask
+    assert mask_from(net).kept.keys() == kept.keys()
+    net.lstm(torch.zeros(1, 1, 4))
+    assert not net.lstm.weight_ih_l0[~kept["lstm/weight_ih_l0"]].any()
 
 
 def test_torch_s_masks_hold_while_it_trains() -> None:

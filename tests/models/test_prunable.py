@@ -75,7 +75,10 @@ def test_the_module_is_left_as_it_was() -> None:
         (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), r"input of shape \[3, 4, 4\]"),
         (nn.Sequential(nn.Conv2d(3, 2, 1)), r"outputs of shape \[2, 2\].*\[2, 2, 4, 4\]"),
         (nn.Sequential(nn.Flatten(), nn.Linear(48, 3)), r"outputs of shape \[2, 2\].*\[2, 3\]"),
-        (nn.Flatten(), "no convolution and no linear layer"),
+        (
+            nn.Flatten(),
+            "nothing to prune: no convolution, linear, attention or recurrent layer",
+        ),
     ],
 )
 def test_networks_that_do_not_fit(net: nn.Module, message: str) -> None:

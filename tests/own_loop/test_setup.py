@@ -143,7 +143,7 @@ def test_what_is_no_model_or_optimizer_is_named(make_loop: Any) -> None:
     with pytest.raises(UserError, match="updates none of the model's prunable weights"):
         lth_bench.sparsify(loop.net, other, "random")
     norm = nn.LayerNorm(3)
-    with pytest.raises(UserError, match="no convolution and no linear layer"):
+    with pytest.raises(UserError, match="no convolution, linear, attention or recurrent layer"):
         lth_bench.sparsify(norm, torch.optim.SGD(norm.parameters(), lr=0.1), "random")
     lbfgs = torch.optim.LBFGS(loop.net.parameters())
     with pytest.raises(UserError, match="LBFGS computes several"):

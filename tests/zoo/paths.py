@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lth_bench.masks import Mask
+from lth_bench.masks import Mask, weight_key
 
 LARGE = 1e4
 """What a tried weight becomes: more than all others together, so that it decides a maximum."""
@@ -36,7 +36,7 @@ def on_a_path(module: nn.Module, x: Tensor, mask: Mask, tried: list[Pair]) -> It
     """
     twin = copy.deepcopy(module).double().eval()
     draws = torch.Generator().manual_seed(0)
-    for name, part in twin.named_modules():
+    for part in twin.modules():
         if isinstance(getattr(part, "bias", None), Tensor):
             part.bias.zero_()
         if isinstance(part, _NormBase):
@@ -44,14 +44,15 @@ def on_a_path(module: nn.Module, x: Tensor, mask: Mask, tried: list[Pair]) -> It
             part.running_var.fill_(1.0)
             if part.affine:
                 part.weight.fill_(1.0)
-        if name in mask.kept:
-            kept = mask.kept[name]
-            fan_in = max(1, kept[0].numel())
-            values = (torch.rand(kept.shape, generator=draws, dtype=torch.float64) + 0.5) / fan_in
-            part.weight.copy_(values * _spread(_over(kept), kept.shape))
+    for name in (n for n, _ in twin.named_parameters() if ".bias_" in n):
+        twin.get_parameter(name).zero_()  # of recurrent layers
+    for name, kept in mask.kept.items():
+        fan_in = max(1, kept[0].numel())
+        values = (torch.rand(kept.shape, generator=draws, dtype=torch.float64) + 0.5) / fan_in
+        twin.get_parameter(weight_key(name)).copy_(values * _spread(_over(kept), kept.shape))
     before = twin(x.clone())
     for name, o, i in tried:
-        weight = twin.get_submodule(name).weight
+        weight = twin.get_parameter(weight_key(name))
         was = weight[o, i].clone()
         weight[o, i] += LARGE
         yield not torch.equal(before, twin(x.clone()))

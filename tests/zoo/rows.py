@@ -24,6 +24,9 @@ class Row:
     """Made of ReLU, sums, means, the larger of several, and weights: its paths can be counted."""
     other_flops: int = 0
     """FLOPs of one example's forward pass that no prunable weight takes part in, by hand."""
+    prunable: tuple[str, ...] = ()
+    """What it declares as prunable besides the default."""
+    not_prunable: tuple[str, ...] = ()
     slow: bool = False
     """Only among the slow tests."""
     heavy: bool = False
@@ -47,6 +50,8 @@ def row(
     *,
     relu: bool = False,
     other_flops: int = 0,
+    prunable: tuple[str, ...] = (),
+    not_prunable: tuple[str, ...] = (),
     slow: bool = False,
     heavy: bool = False,
 ) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
@@ -55,7 +60,9 @@ def row(
     def put(make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         name = make.__name__
         assert name not in ROWS
-        ROWS[name] = Row(name, family, make, shape, relu, other_flops, slow, heavy)
+        ROWS[name] = Row(
+            name, family, make, shape, relu, other_flops, prunable, not_prunable, slow, heavy
+        )
         return make
 
     return put

@@ -14,6 +14,7 @@ from lth_bench.data.info import DatasetInfo, InputShape
 from lth_bench.data.root import data_root
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer
+from lth_bench.models.declared import declared_by
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.params import build
 from lth_bench.plugins import load_registry
@@ -87,7 +88,13 @@ def rebuilt(
         input_shape=input_shape,
         classes=classes,
         dtype=dtype,
-        layers=prunable_layers(module, input_shape, classes, InputShape.of(input_shape).targets),
+        layers=prunable_layers(
+            module,
+            input_shape,
+            classes,
+            InputShape.of(input_shape).targets,
+            declared_by(made, model),
+        ),
         shapes={k: tuple(v.shape) for k, v in module.state_dict().items()},
     )
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from lth_bench.errors import UserError
-from lth_bench.masks import Mask
-from lth_bench.models.prunable import CONVOLUTIONS
+from lth_bench.masks import Mask, layer_name
+from lth_bench.models.matrices import looks_prunable, matrices_of
 
 
 def prune_with_torch(module: nn.Module, mask: Mask) -> nn.Module:
@@ -57,8 +57,9 @@ def mask_from(source: nn.Module | Mapping[str, Tensor]) -> Mask:
 
     If it was pruned by `torch.nn.utils.prune`, or is a file of `lth-bench export ticket --form
     masks`: its `…_mask` tensors, and layers without one are kept whole. Otherwise a weight that is
-    exactly zero counts as pruned. Layers are a module's convolutions and linear layers, a state
-    dict's entries `….weight` of two dimensions or more; masks of vectors are what the mask holds at
+    exactly zero counts as pruned. Layers are a module's convolutions, linear layers, attention and
+    recurrent layers; a state dict's entries of two dimensions or more that are named as theirs
+    (`….weight`, `….in_proj_weight`, `….weight_ih_l0`); masks of vectors are what the mask holds at
     zero. UserError where there is no layer.
     """
     values = dict(source.state_dict() if isinstance(source, nn.Module) else source)
@@ -66,7 +67,8 @@ def mask_from(source: nn.Module | Mapping[str, Tensor]) -> Mask:
     kept = {}
     for key, tensor in values.items():
         plain = key.removesuffix("_mask").removesuffix("_orig")
-        if not plain.endswith(".weight") or tensor.ndim < 2 or not _is_layer(source, plain):
+        masked = plain in masks and tensor.ndim >= 2  # whatever a model or a suite declared
+        if not masked and not (looks_prunable(plain, tensor) and _is_layer(source, plain)):
             continue
         if plain in masks:
             kept[plain] = masks[plain].clone()
@@ -78,10 +80,11 @@ def mask_from(source: nn.Module | Mapping[str, Tensor]) -> Mask:
             f"a module with convolutions or linear layers, or its state dict"
         )
     held = {key: mask.clone() for key, mask in masks.items() if mask.ndim < 2}
-    return Mask({key.removesuffix(".weight"): found for key, found in kept.items()}, held)
+    return Mask({layer_name(key): found for key, found in kept.items()}, held)
 
 
 def _is_layer(source: nn.Module | Mapping[str, Tensor], key: str) -> bool:
     if not isinstance(source, nn.Module):
         return True
-    return isinstance(source.get_submodule(key.removesuffix(".weight")), (*CONVOLUTIONS, nn.Linear))
+    owner, _, name = key.rpartition(".")
+    return name in {matrix.parameter for matrix in matrices_of(source.get_submodule(owner))}

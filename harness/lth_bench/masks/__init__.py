@@ -1,7 +1,7 @@
 """Masks: which weights are kept. Exact counts, a defined tie rule, allocation over layers."""
 
 from lth_bench.masks.allocation import erk, largest_remainder, uniform
-from lth_bench.masks.layers import Layer, LayerKind, Layers, PerKind
+from lth_bench.masks.layers import Layer, LayerKind, Layers, PerKind, layer_name, weight_key
 from lth_bench.masks.mask import Mask, count_at, next_counts
 
 __all__ = [
@@ -13,6 +13,8 @@ __all__ = [
     "count_at",
     "erk",
     "largest_remainder",
+    "layer_name",
     "next_counts",
     "uniform",
+    "weight_key",
 ]

@@ -50,9 +50,10 @@ def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
 
     density_l = ε · Σdims / Πdims over the weight's dimensions, [out, in, *kernel], with ε chosen so
     that the whole network has `density`. A layer that would exceed 1 becomes dense, and ε is solved
-    again for the others.
+    again for the others. A weight that stacks several matrices (attention's query, key and value,
+    a recurrent layer's gates) has the density that each of them would have as a layer.
     """
-    raw = {layer.name: sum(layer.shape) / layer.numel for layer in layers}
+    raw = {layer.name: sum(layer.block) / math.prod(layer.block) for layer in layers}
     total = sum(layer.numel for layer in layers)
     dense: set[str] = set()
     while True:

@@ -13,25 +13,59 @@ from torch import Tensor
 from lth_bench.params import Range
 
 LayerKind = Literal["conv", "linear", "output"]
+"""`conv` has a kernel, `linear` is any matrix: of linear layers, attention, recurrent layers,
+embeddings. `output` computes the network's outputs."""
+
+
+def weight_key(name: str) -> str:
+    """The state-dict key of a layer's weight, by the layer's name.
+
+    `fc1` → `fc1.weight`; `lstm/weight_ih_l0` → `lstm.weight_ih_l0`; the network itself, `""`, →
+    `weight`.
+    """
+    if "/" in name:
+        return name.replace("/", ".").lstrip(".")
+    return f"{name}.weight" if name else "weight"
+
+
+def layer_name(key: str) -> str:
+    """The inverse of `weight_key`: the name of the layer that a state-dict key is the weight of."""
+    module, _, parameter = key.rpartition(".")
+    return module if parameter == "weight" else f"{module}/{parameter}"
+
+
+def known_key(key: str) -> str:
+    """A state-dict key as it is; `lstm.weight_ih_l0` for `lstm/weight_ih_l0.weight`, which code
+    written for layers of one weight asks for.
+    """
+    return weight_key(key.removesuffix(".weight")) if "/" in key else key
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A prunable layer: a convolution or linear module, identified by its weight.
+    """A prunable layer, identified by its weight.
 
-    `name` is the module's name in the network, so `f"{name}.weight"` is its state-dict key. `kind`
-    is `output` for the layer that computes the logits, whatever its type. `shape` is the weight's:
-    [out, in, *kernel].
+    `name` is the module's name in the network, and `f"{name}.weight"` its state-dict key; a weight
+    that is not called `weight` is named with its module: `lstm/weight_ih_l0`. `kind` is `output`
+    for the layer that computes the logits, whatever its type. `shape` is the weight's: [out, in,
+    *kernel], of a transposed convolution [in, out, *kernel], of an embedding [in, out].
     """
 
     name: str
     kind: LayerKind
     shape: tuple[int, ...]
+    transposed: bool = False
+    """Whether the first dimension is the input's."""
+    groups: int = 1
+    """Groups of a convolution: each output reads one of as many parts of the inputs."""
+    blocks: int = 1
+    """Matrices stacked in one weight along its first dimension, such as attention's query, key and
+    value: 3, or an LSTM's gates: 4."""
 
     @property
     def key(self) -> str:
         """The weight's state-dict key."""
-        return f"{self.name}.weight"
+        return weight_key(self.name)
 
     @property
     def numel(self) -> int:
@@ -39,19 +73,26 @@ class Layer:
         return math.prod(self.shape)
 
     @property
+    def block(self) -> tuple[int, ...]:
+        """Shape of one of the matrices that the weight stacks; usually the weight's own."""
+        return (self.shape[0] // self.blocks, *self.shape[1:])
+
+    @property
     def fan_in(self) -> int:
         """Number of weights into one output unit."""
-        return math.prod(self.shape[1:])
+        size = math.prod(self.shape[1:])
+        return self.numel // (self.shape[1] * self.groups) if self.transposed else size
 
     @property
     def fan_out(self) -> int:
         """Number of weights out of one input unit."""
-        return self.shape[0] * math.prod(self.shape[2:])
+        size = math.prod(self.shape[1:])
+        return size if self.transposed else self.numel // (self.shape[1] * self.groups)
 
 
 @dataclass(frozen=True)
 class PerKind:
-    """A fraction in [0, 1] for convolutions, hidden linear layers and the output layer.
+    """A fraction in [0, 1] for convolutions, matrices and the output layer.
 
     In a suite, a table `{conv = 0.1, linear = 0.2, output = 0.1}`, or one number for all.
     """
@@ -59,7 +100,8 @@ class PerKind:
     conv: Annotated[float, Range(0, 1)] = 0.2
     """Fraction for convolutional layers."""
     linear: Annotated[float, Range(0, 1)] = 0.2
-    """Fraction for linear layers that are not the output."""
+    """Fraction for linear layers that are not the output, for attention's and recurrent
+    matrices and for embeddings."""
     output: Annotated[float, Range(0, 1)] = 0.2
     """Fraction for the layer that computes the logits."""
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lth_bench.errors import Unreachable
 from lth_bench.masks.allocation import largest_remainder, top_k_flat
-from lth_bench.masks.layers import Layer, Layers, PerKind
+from lth_bench.masks.layers import Layer, Layers, PerKind, weight_key
 
 MAX_STRETCH = 1.5
 """Maximum exponent on a round's keep rate, so that the last round can reach the target exactly."""
@@ -30,9 +30,8 @@ class Mask:
 
     `kept[name]` has the shape of the layer's weight. `held[key]` is for structured tickets: it
     covers a one-dimensional parameter (a bias, γ or β) and is False where a removed unit's entry is
-    held at zero. Densities count `kept` only, since only convolution and linear weights are
-    prunable. `layers` gives the kinds of layer, needed for rates per kind; a ticket's masks have
-    it.
+    held at zero. Densities count `kept` only. `layers` gives the kinds of layer, needed for rates
+    per kind; a ticket's masks have it.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class Mask:
 
     def items_by_key(self) -> dict[str, Tensor]:
         """State-dict key → boolean tensor, for weights and held parameters."""
-        return {**{f"{name}.weight": t for name, t in self.kept.items()}, **self.held}
+        return {**{weight_key(name): t for name, t in self.kept.items()}, **self.held}
 
     def apply_(self, values: MutableMapping[str, Tensor]) -> None:
         """Set every pruned entry of a state dict to zero, in place.

@@ -36,29 +36,50 @@ def require_complete(module: nn.Module) -> None:
             )
 
 
-def require_own_weight(module: nn.Module, name: str) -> None:
+def require_own_weight(module: nn.Module, name: str, parameter: str = "weight") -> None:
     """UserError if a layer's weight is computed from other tensors before every forward pass."""
     layer = module.get_submodule(name)
-    if isinstance(layer._parameters.get("weight"), nn.Parameter):
+    if isinstance(layer._parameters.get(parameter), nn.Parameter):
         return
     made = ", ".join(
         repr(f"{name}.{key}")
         for key, _ in (*layer.named_parameters(), *layer.named_buffers())
-        if key != "bias"
+        if _makes(key, parameter)
     )
-    if parametrize.is_parametrized(layer, "weight"):
-        how = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
-    elif "weight_mask" in layer._buffers:
-        how = "torch.nn.utils.prune.remove(layer, 'weight')"
-    elif "weight_g" in layer._parameters:
+    if parametrize.is_parametrized(layer, parameter):
+        how = f"torch.nn.utils.parametrize.remove_parametrizations(layer, {parameter!r})"
+    elif f"{parameter}_mask" in layer._buffers:
+        how = f"torch.nn.utils.prune.remove(layer, {parameter!r})"
+    elif f"{parameter}_g" in layer._parameters:
         how = "torch.nn.utils.remove_weight_norm(layer)"
     else:
         how = "torch.nn.utils.remove_spectral_norm(layer)"
+    if parameter != "weight":
+        how = how.replace("norm(layer)", f"norm(layer, {parameter!r})")
+    what = "weight" if parameter == "weight" else parameter
     raise UserError(
-        f"{title(module)}: the weight of layer {name!r} is computed from {made or 'nothing'} "
+        f"{title(module)}: the {what} of layer {name!r} is computed from {made or 'nothing'} "
         f"before every forward pass, so no mask can keep it at zero; in the model's build, make "
         f"it a parameter again with {how}, or leave out that wrapper"
     )
+
+
+def _makes(key: str, parameter: str) -> bool:
+    """Whether a layer's tensor is one that `parameter` is computed from."""
+    if parameter == "weight":
+        return key != "bias"
+    return key.startswith((f"{parameter}_", f"parametrizations.{parameter}."))
+
+
+def require_plain_name(module: nn.Module, key: str) -> None:
+    """UserError for a weight whose module is called with a slash, which separates a layer's module
+    from its parameter.
+    """
+    if "/" in key:
+        raise UserError(
+            f"{title(module)}: a prunable layer's name must not contain a slash, but got {key!r}; "
+            f"rename that module"
+        )
 
 
 def require_trainable(module: nn.Module) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from lth_bench.errors import UserError, suggest
 from lth_bench.masks import Layer
+from lth_bench.models.matrices import DEFAULT
 from lth_bench.models.prunable import layers_by_name
 from lth_bench.objectives import Objective
 from lth_bench.own_loop.loop_bench import LoopBench
@@ -130,7 +131,7 @@ def _prunable(model: nn.Module, exclude: str | Sequence[str]) -> tuple[Layer, ..
         for name in matching:
             remaining.pop(name, None)
     if not remaining:
-        what = "after exclude" if every else "no convolution and no linear layer"
+        what = "after exclude" if every else f"no {DEFAULT} layer"
         raise UserError(f"{type(model).__name__} has nothing to prune: {what}")
     return tuple(remaining.values())
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
-from lth_bench.masks import Layer, Layers, Mask
+from lth_bench.masks import Layer, Layers, Mask, weight_key
 from lth_bench.own_loop.loop_bench import tensors_of
 from lth_bench.own_loop.selection import SparseStart, from_first_process
 from lth_bench.training.callback_state import Unwritable, flatten, restore
@@ -140,7 +140,7 @@ class Sparsifier:
         return self.model
 
     def _weight(self, name: str) -> nn.Parameter:
-        return self.model.get_parameter(f"{name}.weight")
+        return self.model.get_parameter(weight_key(name))
 
     def _before_step(
         self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -163,13 +163,17 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
 
 
 def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
-    """What is said of networks much of which is not prunable; each once."""
+    """What is said of networks much of which is not prunable, or where it is declared; each
+    once.
+    """
     said: dict[str, None] = {}
     for task in tasks:
         prunable = sum(task.layer_counts.values())
-        if told := prunable_share(prunable, task.parameters):
+        if told := prunable_share(prunable, task.parameters, always=task.declared):
             names = ", ".join(task.rest[:3]) + (", …" if len(task.rest) > 3 else "")
-            said[f"{task.model_label}: {told}; the rest stays dense ({names})"] = None
+            who = ", as declared" if task.declared else ""
+            rest = f"; the rest stays dense ({names})" if names else ""
+            said[f"{task.model_label}: {told}{who}{rest}"] = None
     return tuple(said)
 
 

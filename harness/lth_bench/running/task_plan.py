@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.data.arrays import DatasetInfo
-from lth_bench.errors import UserError, describe_error, error_text
+from lth_bench.errors import UserError, WrongDeclaration, describe_error, error_text
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for
 from lth_bench.plugins.source import source_hash
@@ -59,6 +59,8 @@ class TaskPlan:
     """All of the network's, prunable or not; 0 where there is a fault."""
     rest: tuple[str, ...] = ()
     """Names of the parameters that are not prunable, the largest first."""
+    declared: bool = False
+    """Whether the model or the suite says what is prunable, other than by default."""
     facts: TaskFacts | None = None
     """None where there is a fault."""
     info: DatasetInfo | None = None
@@ -75,7 +77,8 @@ class TaskPlan:
 def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
     """Build a task's network, without values, and read its dataset's sizes.
 
-    UserError for parameters that are none, and for a recipe that the dataset is too small for.
+    UserError for parameters that are none, for a recipe that the dataset is too small for, and for
+    a declaration of what is prunable that does not fit the network.
     """
     model = build(
         registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
@@ -85,7 +88,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
     recipe = build(Recipe, spec.recipe, f"recipe {spec.recipe_name!r}")
     known = TaskPlan(
         spec=spec,
-        model={"name": spec.model.name, "params": canonical(model)},
+        model={"name": spec.model.name, "params": canonical(model), **spec.declared},
         dataset={"name": spec.dataset.name, "params": canonical(dataset)},
         recipe=canonical(recipe),
         model_label=spec.model.label,
@@ -113,7 +116,9 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
     try:
-        counts, kinds, rest = outline(spec.model.name, model, info)
+        counts, kinds, rest, declared = outline(known.model, model, info)
+    except WrongDeclaration:  # a mistake in the suite or the model, not a network that cannot run
+        raise
     except UserError as error:
         return replace(known, fault=error.message)
     facts = TaskFacts(
@@ -132,6 +137,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         layer_kinds=kinds,
         parameters=sum(counts.values()) + sum(rest.values()),
         rest=tuple(sorted(rest, key=lambda name: -rest[name])),
+        declared=declared,
         facts=facts,
     )
 
@@ -197,18 +203,19 @@ def _objective(
 
 
 def outline(
-    name: str, model: Any, info: DatasetInfo
-) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
-    """Sizes and kinds of the prunable layers, and the sizes of all other parameters. An input the
-    network cannot take is named here.
+    config: Mapping[str, Any], model: Any, info: DatasetInfo
+) -> tuple[dict[str, int], dict[str, str], dict[str, int], bool]:
+    """Sizes and kinds of the prunable layers, the sizes of all other parameters, and whether the
+    model or the suite declares any of it. An input the network cannot take is named here.
     """
     from torch import nn
 
+    from lth_bench.models.declared import declared_by
     from lth_bench.models.prunable import prunable_layers
     from lth_bench.models.tracing import shapes_only
     from lth_bench.training.randomness import seeded
 
-    shape, classes = info.input_shape, info.classes
+    name, shape, classes = config["name"], info.input_shape, info.classes
 
     def built() -> nn.Module:
         made = ask_for(nn.Module, f"model {name!r}", model.build, shape, classes)
@@ -222,9 +229,11 @@ def outline(
         except UserError:  # perhaps of a network that looks at its values while it is made
             module = built()
     try:
-        layers = prunable_layers(module, shape, classes, info.targets)
+        declared = declared_by(model, config)
+        layers = prunable_layers(module, shape, classes, info.targets, declared)
     except UserError as refusal:
-        raise UserError(f"model {name!r}: {refusal.message}") from refusal
+        raise type(refusal)(f"model {name!r}: {refusal.message}") from refusal
     prunable = {id(module.get_parameter(x.key)) for x in layers}
     rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
-    return {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}, rest
+    sizes, kinds = {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
+    return sizes, kinds, rest, bool(declared.steps)

@@ -50,7 +50,8 @@ COLUMNS = {
     "current": "Whether its rows count: false where a newer configuration replaced it, and for "
     "what tuning tried.",
     "parameters": "All parameters of the network; NULL where not recorded.",
-    "prunable": "Weights that densities count: those of convolutions and linear layers.",
+    "prunable": "Weights that densities count, by default those of convolutions, linear, "
+    "attention and recurrent layers.",
     "scored_on": "test, or validation for what tuning tried, which is in no other view.",
     # what came out
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",

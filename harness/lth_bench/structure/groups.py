@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lth_bench.masks.layers import layer_name
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Slots:
@@ -90,7 +92,7 @@ class UnitGroup:
 
         `scores` maps layers to tensors of their weights' shapes. Float64 [size] on the CPU.
         """
-        entries = [scores[s.key.removesuffix(".weight")].detach() for s in self.rows]
+        entries = [scores[layer_name(s.key)].detach() for s in self.rows]
         return self._mean(self.rows, [e.double().flatten(1).sum(1) for e in entries])
 
     def _mean(self, slots: list[Slots] | tuple[Slots, ...], entries: list[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lth_bench.errors import Unreachable, UserError
-from lth_bench.masks import Layer, Mask
+from lth_bench.masks import Layer, Mask, layer_name
 from lth_bench.masks.allocation import top_k_flat
 from lth_bench.structure.groups import UnitGroup
 from lth_bench.structure.units import unit_groups
@@ -95,7 +95,7 @@ def removed_units(groups: Sequence[UnitGroup], mask: Mask) -> list[Tensor]:
     for group in groups:
         alive = torch.zeros(group.size, dtype=torch.bool)
         for slot in (*group.rows, *group.columns):
-            kept = mask.kept[slot.key.removesuffix(".weight")].movedim(slot.dim, 0)
+            kept = mask.kept[layer_name(slot.key)].movedim(slot.dim, 0)
             alive[slot.unit[kept.flatten(1).any(1).cpu()[slot.index]]] = True
         for slot in group.vectors:
             if slot.key in mask.held:
@@ -132,7 +132,7 @@ def shuffle_units(
     for group in groups:
         order = torch.randperm(group.size, generator=rng)
         for slot in (*group.rows, *group.columns, *group.vectors):
-            tensor = held.get(slot.key, kept.get(slot.key.removesuffix(".weight")))
+            tensor = held.get(slot.key, kept.get(layer_name(slot.key)))
             if tensor is None:
                 continue  # a bias, γ or β that the mask does not cover
             # all units own the same number of positions: [size, positions per unit]

@@ -88,9 +88,15 @@ class TaskTable:
     then have the metrics generalisation_step and generalised."""
     densities: Densities | None = None
     """Replaces the suite's densities: how far a network can be pruned depends on its size."""
+    prunable: tuple[str, ...] = ()
+    """Parameters to prune as well, by name or pattern, such as "embedding.weight"."""
+    not_prunable: tuple[str, ...] = ()
+    """Parameters not to prune, by name or pattern, such as "head.*"."""
 
     def __post_init__(self) -> None:
         check_densities(self.densities)
+        distinct(self.prunable, "prunable")
+        distinct(self.not_prunable, "not_prunable")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,6 +178,8 @@ def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
             densities=densities,
             objective=objective,
             generalises_at=table.generalises_at,
+            prunable=table.prunable,
+            not_prunable=table.not_prunable,
             at=at,
         )
         for model, dataset, recipe in itertools.product(models, datasets, recipes)
@@ -230,7 +232,7 @@ def _distinct_tasks(tasks: Sequence[TaskSpec]) -> None:
         if task.label in seen:
             raise UserError(
                 f"{dotted(task.at)}: the task {task.label} is listed twice; tasks that differ in "
-                f"their objective need recipes of different names",
+                f"their objective or in what is prunable need recipes of different names",
                 task.at,
             )
         seen.add(task.label)

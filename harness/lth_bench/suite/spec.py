@@ -60,7 +60,19 @@ class TaskSpec:
     """None for the dataset's own."""
     generalises_at: float | None = None
     """Validation value of the primary metric from which a network counts as generalising."""
+    prunable: tuple[str, ...] = ()
+    """Patterns of parameters to prune besides those that are prunable by default."""
+    not_prunable: tuple[str, ...] = ()
+    """Patterns of parameters not to prune."""
     at: Keys = field(default=(), compare=False)
+
+    @property
+    def declared(self) -> dict[str, list[str]]:
+        """What the task says of prunable parameters, as in the model's configuration; empty where
+        it says nothing, so that identities stay.
+        """
+        given = {"prunable": list(self.prunable), "not_prunable": list(self.not_prunable)}
+        return {key: patterns for key, patterns in given.items() if patterns}
 
     @property
     def label(self) -> str:

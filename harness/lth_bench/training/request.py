@@ -9,9 +9,22 @@ from typing import Any
 from torch import Tensor
 
 from lth_bench.masks import Layers, Mask
+from lth_bench.masks.layers import known_key
 from lth_bench.training.recipe import Recipe
 
 Values = Mapping[str, Tensor]
+
+
+class ByKey(dict[str, Any]):
+    """By state-dict key. `f"{layer}.weight"` is any prunable layer's weight, also of layers that
+    call it otherwise, so that a strategy need not know them.
+    """
+
+    def __missing__(self, key: str) -> Any:
+        known = known_key(key)
+        if known == key:
+            raise KeyError(key)
+        return self[known]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,10 @@ class StepView:
     memo: dict[str, Any]
     """The callback's only memory between its calls."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", ByKey(self.values))
+        object.__setattr__(self, "optimizer_state", ByKey(self.optimizer_state))
+
 
 @dataclass(frozen=True)
 class Change:
@@ -64,6 +81,11 @@ class Change:
     replace_update: bool = False
     """Skip the optimizer's update of this step, as RigL does. The step still counts."""
 
+    def __post_init__(self) -> None:
+        if self.values is not None:
+            named = {known_key(key): value for key, value in self.values.items()}
+            object.__setattr__(self, "values", named)
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -76,6 +98,9 @@ class Watch:
     memo: dict[str, Any]
     """The callback's only memory between its calls; afterwards it is `Trained.memo`. A finished
     search is not repeated, so only this records what it saw."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", ByKey(self.values))
 
 
 OnStep = Callable[[StepView], Change | None]

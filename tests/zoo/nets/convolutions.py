@@ -37,7 +37,7 @@ def conv_bn():
     )
 
 
-@row("convolutions", other_flops=2 * 36 * 4 * 3 * 4)
+@row("convolutions")
 class transposed(nn.Module):
     """Down, and up again."""
 
@@ -48,6 +48,20 @@ class transposed(nn.Module):
 
     def forward(self, x):
         return self.head(F.relu(self.up(F.relu(self.down(x))))).mean((2, 3))
+
+
+@row("convolutions", relu=True)
+class transposed_groups(nn.Module):
+    """Each half of the channels goes up on its own; the logits come from a transposed one too."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv1d(6, 4, 2, stride=2)
+        self.up = nn.ConvTranspose1d(4, 6, 3, stride=2, groups=2)
+        self.head = nn.ConvTranspose1d(6, 3, 1)
+
+    def forward(self, x):
+        return self.head(F.relu(self.up(F.relu(self.down(x.squeeze(1)))))).mean(2)
 
 
 @row("convolutions", relu=True)

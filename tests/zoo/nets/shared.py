@@ -69,6 +69,19 @@ class tied_transposed(nn.Module):
         return self.out(F.relu(F.linear(h, self.encode.weight.t())))
 
 
+@row("shared", relu=True, other_flops=2 * 7 * 3, prunable=("inner",), not_prunable=("out.*",))
+class declared(nn.Module):
+    """A matrix outside of any layer, declared prunable, and a head that is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.out = nn.Linear(36, 7), nn.Linear(7, 3)
+        self.inner = nn.Parameter(torch.randn(7, 7) / 3)
+
+    def forward(self, x):
+        return self.out(F.relu(F.relu(self.a(x.flatten(1))) @ self.inner))
+
+
 @row("shared", relu=True)
 class by_function(nn.Module):
     """Layers that only hold weights."""

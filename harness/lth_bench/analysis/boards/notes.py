@@ -219,11 +219,13 @@ ENOUGH_PRUNABLE = 0.95
 """Prunable share of the parameters from which nothing is said: biases and norms are the rest."""
 
 
-def prunable_share(prunable: int | None, parameters: int | None) -> str:
+def prunable_share(prunable: int | None, parameters: int | None, always: bool = False) -> str:
     """`320 of 5,706 parameters (5.6%) are prunable, and densities count these alone`; "" where
-    that is nearly all of them, or not known.
+    that is nearly all of them, unless `always`, or not known.
     """
-    if not parameters or prunable is None or prunable >= ENOUGH_PRUNABLE * parameters:
+    if not parameters or prunable is None:
+        return ""
+    if prunable >= ENOUGH_PRUNABLE * parameters and not always:
         return ""
     return (
         f"{prunable:,} of {parameters:,} parameters ({100 * prunable / parameters:.1f}%) are "

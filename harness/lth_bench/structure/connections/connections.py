@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
-from lth_bench.masks import Layer, Mask
+from lth_bench.masks import Layer, Mask, weight_key
 from lth_bench.models import examples
 from lth_bench.models.operations import Operation, TensorPiece, mapped, record
 from lth_bench.models.products import product_of
@@ -38,6 +39,7 @@ class Connections:
             x = x.to(next(p.dtype for p in twin.parameters() if p.is_floating_point()))
         self._layers = tuple(layers)
         self._keys = [layer.key for layer in layers]
+        self._kernels = {key for key in self._keys if _has_kernel(twin, key)}
         watched = {key: twin.get_parameter(key) for key in self._keys}
         watched |= {
             f"{name}.weight": part.weight  # a mask may hold γ at zero
@@ -54,6 +56,7 @@ class Connections:
         _require_simple_memory(self._record.element_sizes)
         self._sources: dict[int, tuple[TensorPiece, Tensor]] = {}
         self._sources = self._find_sources()
+        self._sources |= self._find_unreached()
         dense = self.effective(Mask.ones(layers))
         self.dense = dense.density
         """Effective density of the dense network."""
@@ -75,8 +78,16 @@ class Connections:
         for layer in self._layers:
             reached = marks.read(self._record.weights[layer.key]) > 0
             kept = mask.kept[layer.name]
-            found[layer.name] = kept & over_kernel(_pairs(reached), kept.shape)
+            found[layer.name] = kept & self._whole(layer.key, reached)
         return Mask(found, layers=mask.layers)
+
+    def _whole(self, key: str, weights: Tensor) -> Tensor:
+        """What holds of a weight (bool, in its shape) for all of a kernel, where it holds for one
+        place of it.
+        """
+        if key not in self._kernels:
+            return weights
+        return over_kernel(_pairs(weights), weights.shape)
 
     def _on(self, mask: Mask, device: torch.device) -> dict[str, Tensor]:
         """Marks of the watched weights: what lets something through."""
@@ -85,7 +96,8 @@ class Connections:
             for key, piece in self._record.weights.items()
         }
         for name, kept in mask.kept.items():
-            on[f"{name}.weight"] = over_kernel(_pairs(kept), kept.shape).float()
+            key = weight_key(name)
+            on[key] = self._whole(key, kept).float()
         on |= {key: held.float() for key, held in mask.held.items() if key in on}
         return on
 
@@ -133,7 +145,7 @@ class Connections:
         marks = self._backward(self._forward(dense, device), device, everywhere=True)
         unfed = {}
         for key, piece in self._record.weights.items():
-            fed = over_kernel(_pairs(marks.read(piece) > 0), torch.Size(piece.size))
+            fed = self._whole(key, marks.read(piece) > 0)
             unfed[key] = (~fed).float()
         if not any(bool(unfed[key].any()) for key in self._keys):
             return {}
@@ -147,12 +159,40 @@ class Connections:
                     found[i] = (piece, by)
         return found
 
+    def _find_unreached(self) -> dict[int, tuple[TensorPiece, Tensor]]:
+        """Places of a product's input that no example reaches, where weights act that no example
+        passes on to an output: a class token's own query, beside those of the patches. They count
+        as inputs of the network, as in `_find_sources`.
+        """
+        device = torch.device("cpu")
+        forward = self._forward(self._on(Mask.ones(self._layers), device), device)
+        marks = self._backward(forward, device)
+        unfed = {
+            key: (~self._whole(key, marks.read(piece) > 0)).float()
+            for key, piece in self._record.weights.items()
+        }
+        if not any(bool(unfed[key].any()) for key in self._keys):
+            return {}
+        found = {}
+        for i, step in enumerate(self._forward(unfed, device)):
+            product = product_of(step.operation)
+            if product is None or i in self._sources:
+                continue
+            reached = {id(piece): on for piece, on in forward[i].reads}
+            for piece, by in step.back(torch.ones(step.operation.outs[0].size)):
+                new = by * (1 - reached[id(piece)])
+                if piece in (product.a, product.b) and piece.origin == "data" and bool(new.any()):
+                    found[i] = (piece, new)
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class _Step:
     """An operation's outputs, and how marks propagate back through it."""
 
     operation: Operation
+    reads: tuple[tuple[TensorPiece, Tensor], ...]
+    """What it read, and the marks of that."""
     outs: tuple[Tensor, ...]
     back: Callable[[Tensor], list[tuple[TensorPiece, Tensor]]]
 
@@ -199,7 +239,8 @@ def _step(operation: Operation, marks: Marks, source: tuple[TensorPiece, Tensor]
             if gradient is not None
         ]
 
-    return _Step(operation, outs, back)
+    reads = tuple((piece, on.detach()) for piece, on in leaves.values())
+    return _Step(operation, reads, outs, back)
 
 
 @torch.no_grad()
@@ -218,12 +259,17 @@ def _fewest(module: nn.Module, x: Tensor) -> Tensor:
 
 def _pairs(weights: Tensor) -> Tensor:
     """Bool [out, in]: whether anything is kept between two channels, anywhere in the kernel."""
-    return weights.flatten(2).any(2) if weights.dim() > 2 else weights
+    return weights.flatten(2).any(2)
 
 
 def over_kernel(pairs: Tensor, shape: torch.Size) -> Tensor:
     """[out, in] repeated over the kernel, in a weight's shape [out, in, *kernel]."""
     return pairs.reshape(*pairs.shape, *(1,) * (len(shape) - pairs.dim())).expand(shape)
+
+
+def _has_kernel(module: nn.Module, key: str) -> bool:
+    owner = module.get_submodule(key.rpartition(".")[0])
+    return isinstance(owner, _ConvNd) and owner.weight.dim() > 2
 
 
 def _require_simple_memory(element_sizes: Mapping[int, frozenset[int]]) -> None:
@@ -236,9 +282,13 @@ def _require_simple_memory(element_sizes: Mapping[int, frozenset[int]]) -> None:
 @torch.no_grad()
 def _require_unused(module: nn.Module, x: Tensor, dense: Mask) -> None:
     """Unsupported if the outputs change with weights that should not reach them."""
+    rng = torch.Generator().manual_seed(0)
+    for weight in module.parameters():
+        if weight.dim() > 1 and not weight.any():  # behind a head of zeros nothing would show
+            weight.copy_(torch.rand(weight.shape, generator=rng))
     before = module(x.clone())
     for name, reached in dense.kept.items():
-        weight = module.get_parameter(f"{name}.weight")
+        weight = module.get_parameter(weight_key(name))
         rng = torch.Generator().manual_seed(0)
         noise = torch.rand(weight.shape, generator=rng).to(weight) + 0.5
         weight.copy_(torch.where(reached, weight, noise))

@@ -55,7 +55,8 @@ class ModelCase(PartCase):
                 continue
             try:
                 with unchanged():
-                    layers, _, rest = outline(self.cls.__qualname__, self.made, info)
+                    config = {"name": self.cls.__qualname__}
+                    layers, _, rest, _ = outline(config, self.made, info)
             except UserError as error:
                 refused.setdefault(kind, error.message)
             else:

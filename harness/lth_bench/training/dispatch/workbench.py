@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
+from lth_bench.models.declared import declared_by
 from lth_bench.objectives import CrossEntropy, Objective
 from lth_bench.params import canonical
 from lth_bench.structure import UnitGroup, unit_groups
@@ -96,6 +97,7 @@ class Workbench:
                 dtype=recipe.dtype,
                 objective=self.objective,
                 targets=data.info.targets,
+                declared=declared_by(model, model_config),
             )
         self.layers = self.network.layers
         self.shapes = {k: tuple(v.shape) for k, v in self.network.module.state_dict().items()}

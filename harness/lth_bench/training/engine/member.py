@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.errors import Diverged
-from lth_bench.masks import Layers, Mask
+from lth_bench.masks import Layers, Mask, weight_key
 from lth_bench.training.callback_state import callback_state_of
 from lth_bench.training.checkpoints.checkpoint import CheckpointHead, TrainingCheckpoint
 from lth_bench.training.engine.layouts.base import Layout
@@ -192,7 +192,7 @@ class Member:
         shapes = {x.name: torch.Size(x.shape) for x in layout.network.layers}
         for name, where in (change.reset_momentum or {}).items():
             _require("reset_momentum", name, where, shapes)
-            for entry in state[f"{name}.weight"].values():
+            for entry in state[weight_key(name)].values():
                 if isinstance(entry, Tensor) and entry.shape == where.shape:
                     entry.masked_fill_(where.to(entry.device), 0.0)
         if change.mask is not None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lth_bench.data.info import Targets
 from lth_bench.errors import TrainingError
 from lth_bench.masks import Mask
+from lth_bench.models.declared import NOTHING_DECLARED, Declared
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import Outputs, eager, to_trace
 from lth_bench.objectives import CrossEntropy, Objective
@@ -53,9 +54,12 @@ class Network:
         dtype: str,
         objective: Objective | None = None,
         targets: Targets = "class",
+        declared: Declared = NOTHING_DECLARED,
     ) -> None:
-        """`objective` is bound to the training split; plain cross-entropy by default."""
-        self.layers = prunable_layers(module, input_shape, classes, targets)
+        """`objective` is bound to the training split; plain cross-entropy by default. `declared`
+        says what else is prunable, or is not.
+        """
+        self.layers = prunable_layers(module, input_shape, classes, targets, declared)
         self.objective = objective or CrossEntropy()
         self.targets, self.classes = targets, classes
         self.flops = count_flops(module, self.layers, input_shape)
