@@ -20,7 +20,7 @@ from thoroughness import cases
 pytest_plugins = [
     "surroundings",
     "pretend_gpu.plugin",
-    "empty_database",
+    "copied_databases",
     "written_results",
     "taken_home",
 ]

@@ -6,10 +6,12 @@ Test files load it by its path, since tests are no package: `runpy.run_path(...)
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ LOSS = {
 """Accuracy a strategy loses from dense to empty."""
 
 DENSE_FLOPS = 1e9
+
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the first record was written."""
 
 
 @dataclass
@@ -415,14 +420,19 @@ def digest(*parts: object) -> str:
 
 
 def write(results: Path, *scenarios: Scenario | Search) -> Paths:
-    """Journals of scenarios in turn, as one after another was run.
+    """Journals of scenarios in turn, as one after another was run, a second for each record.
 
-    Without the flush to the disk of each record, which takes most of the time of small tests.
+    The same scenarios give the same bytes, so that what they were folded into serves again
+    (`copied_databases.py`). Without the flush to the disk of each record, which takes most of the
+    time of small tests.
     """
     paths = Paths(results)
-    with Journal(paths), paths.journal.open("ab") as file:
-        for scenario in scenarios:
-            file.writelines(map(encode, scenario.records()))
+    with Journal(paths), paths.journal.open("r+b") as file:
+        second = len(file.readlines())
+        for record in itertools.chain.from_iterable(s.records() for s in scenarios):
+            at = BEGUN + timedelta(seconds=second)
+            file.write(encode({**record, "at": at.isoformat(timespec="milliseconds")}))
+            second += 1
     return paths
 
 
