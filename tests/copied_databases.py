@@ -4,7 +4,7 @@ The empty one is made once in each of pytest's processes. What a journal was fol
 and the next test that folds the same journal gets a copy: `records.py` always writes the same one
 for the same scenario. A database that is made again, by `rebuild`, is folded from its journal.
 
-Not where the making and folding itself is tested (`MAKING`), and not in `store/` where
+Not where making and folding itself is tested (`MAKING`, `FOLDING`), and not in `store/` where
 LTH_BENCH_THOROUGH is set, as in CI.
 """
 
@@ -26,8 +26,11 @@ from thoroughness import THOROUGH
 FOLD = "lth_bench.store.fold"
 """The module; `lth_bench.store` calls its function so."""
 
-MAKING = {f"test_{name}.py" for name in ("copied_databases", "fold", "staging")}
-"""Files of `store/` whose tests make and fold their own."""
+MAKING = {"test_copied_databases.py", "test_staging.py"}
+"""Files of `store/` whose tests make their own."""
+
+FOLDING = {"test_fold.py"}
+"""Files whose tests fold their own, into copies of the empty one."""
 
 KEPT = 32
 """Folded databases, of some megabytes each, that a process keeps."""
@@ -64,12 +67,14 @@ class Copies:
         """By the journal's digest, the last used at the end."""
         self.copied: dict[int, Path] = {}
         """What the database of a connection, by its id, began as."""
+        self.whole = True
+        """Whether folded databases are copied too."""
 
     def open_writable(self, paths: Any, *how: Any, **options: Any) -> Any:
         """The same, beginning with a copy where there is no database yet."""
         source = self.empty
         if not paths.results.exists():
-            digest = _digest(paths.journal)
+            digest = _digest(paths.journal) if self.whole else None
             if digest in self.folded:
                 self.folded.move_to_end(digest)
                 source = self.folded[digest]
@@ -92,7 +97,7 @@ class Copies:
         source = self.copied.get(id(con))
         if source is None or source != self.empty:
             return records + (0 if source is None else mark.records)
-        digest = _digest(journal) if journal == paths.journal else None
+        digest = _digest(journal) if self.whole and journal == paths.journal else None
         if digest is not None:
             con.execute("CHECKPOINT")
             self.folded[digest] = self.folder / f"{digest}.duckdb"
@@ -130,24 +135,28 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
 
 
 @pytest.fixture(scope="session")
-def fold_into(copies: Copies) -> Callable[[pytest.MonkeyPatch], None]:
-    """`fold_into(monkeypatch)`: folds begin with copies from now on."""
+def fold_into(copies: Copies) -> Callable[..., None]:
+    """`fold_into(monkeypatch)`: folds begin with copies from now on; of the empty one alone where
+    not `whole`.
+    """
 
-    def change(patch: pytest.MonkeyPatch) -> None:
+    def change(patch: pytest.MonkeyPatch, whole: bool = True) -> None:
         fold = importlib.import_module(FOLD)
         patch.setattr(fold, "open_writable", copies.open_writable)
         patch.setattr(fold, "_create", copies.create)
         patch.setattr(fold, "_fold_rest", copies.fold_rest)
+        patch.setattr(copies, "whole", whole)
 
     return change
 
 
 @pytest.fixture(autouse=True)
 def fold_into_copies(request: pytest.FixtureRequest) -> Iterator[None]:
-    """For every test but those of `MAKING`."""
-    if request.path.parent.name == "store" and (THOROUGH or request.path.name in MAKING):
+    """For every test but those of `MAKING`; not of folded ones for those of `FOLDING`."""
+    name = request.path.name
+    if request.path.parent.name == "store" and (THOROUGH or name in MAKING):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        request.getfixturevalue("fold_into")(patch)
+        request.getfixturevalue("fold_into")(patch, whole=name not in FOLDING)
         yield

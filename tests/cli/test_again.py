@@ -229,6 +229,7 @@ def test_a_timeout_ends_only_slow_experiments(run, undisturbed):
     assert rows(made.paths) == undisturbed
 
 
+@pytest.mark.slow
 def test_oom_and_an_endless_callback_do_not_affect_other_experiments(run, monkeypatch, undisturbed):
     """With a real worker: the system refuses it memory, and nobody else can end what does not come
     back.

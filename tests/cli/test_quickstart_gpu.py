@@ -20,6 +20,7 @@ def run(lth, gpu_env, tmp_path, size, *more):
     return events
 
 
+@pytest.mark.slow
 def test_a_smoke_run(lth, gpu_env, tmp_path):
     """Rounds, and masks that change while a network trains."""
     run(lth, gpu_env, tmp_path, "1", "--smoke", "-m", "mlp", "-s", "imp", "-s", "rigl")

@@ -109,11 +109,8 @@ use = "imp"
 """
 
 
-@pytest.mark.parametrize(
-    "place",
-    ["data/animals/b", *(pytest.param(p, marks=pytest.mark.slow) for p in
-                         ("data", "data/animals/b/3.png"))],
-)  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["data", "data/animals/b", "data/animals/b/3.png"])
 def test_unreadable_data_is_an_error_before_training(
     lth: Any, as_a_user: Callable[..., str], place: str
 ) -> None:

@@ -130,6 +130,7 @@ def test_the_readme_shows_what_compare_prints(tmp_path: Path) -> None:
 # the tutorial
 
 
+@pytest.mark.slow
 def test_the_tutorial_s_suite_runs(tmp_path: Path) -> None:
     strategy(tmp_path)
     (suite,) = blocks(TUTORIAL, "toml")

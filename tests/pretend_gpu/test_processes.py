@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 CHILD = """
 import os, torch
 assert torch.cuda.device_count() == {count}, torch.cuda.device_count()
@@ -41,5 +43,6 @@ def test_a_python_process_sees_the_devices_it_is_told_of(gpu_env, tmp_path):
     assert (line["event"], line["device"], line["operations"]) == ("capture", 1, 1)
 
 
+@pytest.mark.slow
 def test_invisible_devices_are_left_out(gpu_env):
     run(gpu_env(devices=2), 1, CUDA_VISIBLE_DEVICES="1")

@@ -107,6 +107,7 @@ def test_no_way_to_start_a_worker_imports_a_module_from_there(
     assert done.stdout.split() == ["began", "began"], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bare")
 def test_a_run_imports_no_module_from_there(hostile: tuple[Path, Path], tmp_path: Path) -> None:
     folder, log = hostile

@@ -124,14 +124,14 @@ WRITES = [
 def test_query_reads_and_writes_no_file(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(paths.results.parent)
     before = {p.name: p.read_bytes() for p in paths.results.parent.iterdir()}
-    for sql in WRITES:
-        with reading(paths.results) as con:
+    with reading(paths.results) as con:
+        for sql in WRITES:
             try:
                 said = str(list(query(con, sql).rows))
             except UserError as error:
                 said = error.message
-        assert "a secret" not in said, sql
-        assert {p.name: p.read_bytes() for p in paths.results.parent.iterdir()} == before, sql
+            assert "a secret" not in said, sql
+            assert {p.name: p.read_bytes() for p in paths.results.parent.iterdir()} == before, sql
 
 
 def spoilt(value: Any, key: str = "") -> Any:

@@ -45,7 +45,7 @@ def test_what_is_new_is_folded_into_a_copy(
     first = make_scenario(suite="first", strategies=("dense",))
     fold_into(monkeypatch)
     fold(write(first))
-    paths = write(make_scenario(suite="second", strategies=("dense",)))
+    paths = write(make_scenario(suite="second", strategies=("dense",), run_id="run-2"))
     assert fold(paths).state == "folded"
     both = contents(paths)
     paths.results.unlink()

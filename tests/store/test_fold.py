@@ -121,7 +121,7 @@ def test_folding_in_batches_equals_folding_at_once(
     paths = write(make_scenario(controls=("reinit",)))
     fold(paths)
     at_once = contents(paths)
-    monkeypatch.setattr(sys.modules["lth_bench.store.staging"], "BATCH_BYTES", 5_000)
+    monkeypatch.setattr(sys.modules["lth_bench.store.staging"], "BATCH_BYTES", 20_000)
     rebuild(paths)
     assert contents(paths) == at_once
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from thoroughness import some
 
 from lth_bench.errors import UserError
 from lth_bench.store import fold, reading, rebuild
@@ -133,8 +134,16 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("at", ["staging", "transaction", "committed", "replacing"])
-@pytest.mark.parametrize("fresh", [True, False], ids=["new", "existing"])
+@pytest.mark.parametrize(
+    ("at", "fresh"),
+    some(
+        [
+            ("transaction", True), ("replacing", False), ("committed", False), ("staging", True),
+            ("staging", False), ("transaction", False), ("committed", True), ("replacing", True),
+        ],
+        3,
+    ),
+)  # fmt: skip
 def test_killed_while_folding(
     make_scenario: Make, write: Make, tmp_path: Path, at: str, fresh: bool, contents: Make
 ) -> None:

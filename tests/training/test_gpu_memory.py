@@ -49,7 +49,7 @@ def same(one, other):
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(OutOfMemory(capturing=True), id="in a capture"),
+        pytest.param(OutOfMemory(capturing=True), id="in a capture", marks=pytest.mark.slow),
         pytest.param(
             OutOfMemory(inside="evaluated"), id="in the first evaluation", marks=pytest.mark.slow
         ),

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
+from thoroughness import some
 
 from lth_bench.store.paths import Paths
 from lth_bench.tuning import owner
@@ -41,7 +42,7 @@ def take_part(url, goal, results, start, found, errors):
             close_storage(storage)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=some(["sqlite", "postgresql"]))
 def url(request, tmp_path):
     """Of an empty database."""
     if request.param == "sqlite":

@@ -19,6 +19,7 @@ import pytest
 from close import close
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from thoroughness import THOROUGH
 
 import lth_bench
 from lth_bench.analysis import evidence
@@ -72,7 +73,7 @@ def cells_of(tasks: list[tuple[list[Any], ...]]) -> Cells:
 
 
 @settings(
-    max_examples=3,
+    max_examples=3 if THOROUGH else 1,
     phases=[Phase.generate],  # a database an example: to shrink one takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

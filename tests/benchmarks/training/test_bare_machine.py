@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ABSENT = {
     "pluggy", "typer", "duckdb", "optuna", "safetensors", "filelock", "torch_pruning",
@@ -32,6 +33,7 @@ assert functions()["capture"]("cpu")["loss"] > 0
 """
 
 
+@pytest.mark.slow
 def test_the_gpu_script_runs_without_what_a_bare_machine_lacks(tmp_path: Path) -> None:
     installed = Path(np.__file__).parents[1]
     for entry in installed.iterdir():

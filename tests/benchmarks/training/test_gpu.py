@@ -107,12 +107,13 @@ def test_all_is_measured(script: Script) -> None:
     assert "% of floor" in process.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "said"),
     [
         ("raises", "failed", "an illegal memory access"),
-        pytest.param("dies", "died", "its process was killed by SIGSEGV", marks=pytest.mark.slow),
-        pytest.param("backwards", "failed", "clock", marks=pytest.mark.slow),
+        pytest.param("dies", "died", "its process was killed by SIGSEGV"),
+        pytest.param("backwards", "failed", "clock"),
     ],
 )
 def test_a_variant_that_fails_costs_itself_alone(
@@ -127,6 +128,7 @@ def test_a_variant_that_fails_costs_itself_alone(
     assert f"{status}: ours tiny 1" in process.said
 
 
+@pytest.mark.slow
 def test_one_that_hangs_ends_with_the_time(script: Script) -> None:
     document, process = script("hangs", "--minutes", "0.1")
     found = by_name(document)

@@ -277,6 +277,7 @@ def test_one_task_can_be_selected(page: Any) -> None:
     assert page.locator("section.task:visible").count() == 2
 
 
+@pytest.mark.slow
 def test_the_page_works_with_the_keyboard(page: Any) -> None:
     focusable = page.locator("a, button, input, select, [tabindex]").first
     focusable.focus()
@@ -297,6 +298,7 @@ def test_the_page_works_with_the_keyboard(page: Any) -> None:
     assert {"suite", "accuracy %", "reinit"} <= set(seen)
 
 
+@pytest.mark.slow
 def test_nothing_overflows_at_any_screen_width(visit: Visits) -> None:
     page = visit(320, 640, has_touch=True)
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
@@ -322,6 +324,7 @@ def test_nothing_overflows_at_any_screen_width(visit: Visits) -> None:
     assert page.evaluate("document.activeElement.id") == "reading"
 
 
+@pytest.mark.slow
 def test_dark_light_and_print_themes(visit: Visits) -> None:
     page = visit(color_scheme="dark")
     drawn(page)
@@ -370,6 +373,7 @@ def test_tables_are_shown_without_javascript(visit: Visits) -> None:
     assert not page.locator(".filters").first.is_visible()
 
 
+@pytest.mark.slow
 def test_figures_of_optuna_use_the_page_s_colours(visit: Visits) -> None:
     page = visit(color_scheme="dark")
     place = page.locator(".plots figure")

@@ -69,6 +69,7 @@ def test_every_figure_in_every_format(drawn) -> None:
     assert sorted(folder.iterdir()) == sorted(files)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(drawn, tmp_path) -> None:
     results, _, files = drawn
     subprocess.run([sys.executable, "-c", AGAIN, results, tmp_path], check=True)

@@ -372,6 +372,7 @@ print(trained.key, trained.reused, trained.values["fc1.weight"].sum().item())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_want_one_training_do_it_once(tmp_path, monkeypatch, capsys):
     """This process is one of them."""
     script = tmp_path / "race.py"

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 from torch import nn
 
 from lth_bench.errors import Diverged
@@ -91,7 +92,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize(
-    ("net", "forward", "steps"), [(NET, None, 100), (Small(), small_by_hand, 40)]
+    ("net", "forward", "steps"), some([(NET, None, 100), (Small(), small_by_hand, 40)])
 )
 @pytest.mark.parametrize("case", sorted(OPTIMIZERS))
 def test_many_steps_equal_those_alone_and_by_hand(
@@ -194,7 +195,7 @@ def begun(kind, bench, cohort_size, requests):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("net", [NET, MLP(hidden=(30,)), Uneven()], ids=["7", "30", "uneven"])
+@pytest.mark.parametrize("net", some([Uneven(), NET, MLP(hidden=(30,))]), ids=["uneven", "7", "30"])
 def test_every_slot_gives_the_same_bits(net, optimizer, dtype, make_bench, half_mask, request_of):
     fields = dict(momentum=0.9, nesterov=True) if optimizer == "sgd" else dict(lr=0.01)
     fields |= dict(optimizer=optimizer, weight_decay=0.01, dtype=dtype, label_smoothing=0.1)
