@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 TINY = """
 schema_version = 1
@@ -173,19 +172,14 @@ def here(tmp_path: Path) -> Here:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def finished(once: Callable[..., Path]) -> CommandLine:
     """A finished run of the tiny suite, as a user runs it. Read it, don't change it."""
-    root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # all of pytest's processes share it
-    lth = CommandLine(root / "finished")
-    with FileLock(root / "finished.lock"):
-        if not lth.folder.exists():
-            lth.folder.mkdir()
-            lth("run", lth.write("tiny.toml", TINY))
-            lth.write("done", "")
-    assert (lth.folder / "done").exists(), "the tiny suite failed in another of pytest's processes"
-    return lth
+
+    def run(folder: Path) -> None:
+        lth = CommandLine(folder)
+        lth("run", lth.write("tiny.toml", TINY))
+
+    return CommandLine(once("finished", run))
 
 
 @pytest.fixture(scope="session")

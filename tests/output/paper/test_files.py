@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from thoroughness import some
 
 from lth_bench.analysis.evidence import Place, Task, gather, subjects
 from lth_bench.errors import UserError
@@ -17,6 +18,8 @@ from lth_bench.store import fold
 from lth_bench.store.database import open_safe
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
+
+FILES = sys.modules["lth_bench.output.paper.files"]
 
 KINDS = ["accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap", "cost", "kept",
          "learning-curves", "mask-distance", "weights-20"]  # fmt: skip
@@ -45,9 +48,25 @@ def written(con, folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
+def drawn(once):
     """(database, folder, files): every kind of figure of one task with everything in it."""
-    folder = tmp_path_factory.mktemp("drawn")
+    folder = once("drawn", draw)
+    files = [Path(name) for name in (folder / "files.txt").read_text().splitlines()]
+    return folder / "results.duckdb", folder / "new" / "figures", files
+
+
+@pytest.fixture(scope="module", params=some(["a few", "all"]))
+def drawings(request, once) -> list[Path]:
+    """Of a few kinds of figures, and of all."""
+    if request.param == "all":
+        return request.getfixturevalue("drawn")[2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FILES, "PICTURES", FILES.PICTURES[::4])
+        folder = once("few_drawn", draw)
+    return sorted((folder / "new" / "figures").iterdir())
+
+
+def draw(folder: Path) -> None:
     scenario = RECORDS["Scenario"](
         weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit",),
         densities=(0.2,),
@@ -56,9 +75,11 @@ def drawn(tmp_path_factory):
     paths = RECORDS["write"](folder / "results.duckdb", scenario)
     fold(paths)
     with open_safe(paths) as con:
-        return paths.results, folder / "new" / "figures", written(con, folder / "new/figures")
+        files = written(con, folder / "new" / "figures")
+    (folder / "files.txt").write_text("\n".join(map(str, files)))
 
 
+@pytest.mark.slow
 def test_every_figure_in_every_format(drawn) -> None:
     _, folder, files = drawn
     assert [file.name for file in files] == [
@@ -78,18 +99,18 @@ def test_another_process_writes_the_same_bytes(drawn, tmp_path) -> None:
         assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
 
 
-def test_pictures_have_content_and_the_width_of_a_column_or_page(drawn) -> None:
+def test_pictures_have_content_and_the_width_of_a_column_or_page(drawings) -> None:
     from PIL import Image
 
-    for file in drawn[2]:
+    for file in drawings:
         if file.suffix == ".png":
             with Image.open(file) as picture:
                 assert picture.width in (3.3 * 300, 6.8 * 300)
                 assert len(picture.convert("RGB").getcolors(1 << 24)) > 50, file.name
 
 
-def test_svgs_have_a_title_and_no_date(drawn) -> None:
-    for file in drawn[2]:
+def test_svgs_have_a_title_and_no_date(drawings) -> None:
+    for file in drawings:
         if file.suffix == ".svg":
             text = file.read_text(encoding="utf-8")
             assert "quickstart: mlp on digits, mlp" in text
@@ -98,8 +119,8 @@ def test_svgs_have_a_title_and_no_date(drawn) -> None:
             assert text.count("<path") > 20
 
 
-def test_pdfs_embed_truetype_fonts(drawn) -> None:
-    for file in drawn[2]:
+def test_pdfs_embed_truetype_fonts(drawings) -> None:
+    for file in drawings:
         if file.suffix == ".pdf":
             data = file.read_bytes()
             assert data.startswith(b"%PDF")
