@@ -30,7 +30,7 @@ def run(capsys, monkeypatch, results):
 def test_the_report_counts_new_and_known_results(run, results: Path, tmp_path: Path) -> None:
     write(tmp_path / "other.duckdb", Scenario(**SMALL, seeds=(1, 2), run_id="b"))
     changed = Scenario(**SMALL, seeds=(0,), run_id="c", config="\x1b[31mred")
-    write(tmp_path / "third.duckdb", changed)
+    write(tmp_path / "third.duckdb", changed, minute=1)
     code, out, err = run(tmp_path / "other.duckdb", tmp_path / "third.journal.jsonl")
     assert (code, err) == (0, "")
     first, filled, third, dense, imp = out.splitlines()

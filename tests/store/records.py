@@ -419,8 +419,9 @@ def digest(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def write(results: Path, *scenarios: Scenario | Search) -> Paths:
-    """Journals of scenarios in turn, as one after another was run, a second for each record.
+def write(results: Path, *scenarios: Scenario | Search, minute: int = 0) -> Paths:
+    """Journals of scenarios in turn, as one after another was run from that minute on, a second for
+    each record.
 
     The same scenarios give the same bytes, so that what they were folded into serves again
     (`copied_databases.py`). Without the flush to the disk of each record, which takes most of the
@@ -430,7 +431,7 @@ def write(results: Path, *scenarios: Scenario | Search) -> Paths:
     with Journal(paths), paths.journal.open("r+b") as file:
         second = len(file.readlines())
         for record in itertools.chain.from_iterable(s.records() for s in scenarios):
-            at = BEGUN + timedelta(seconds=second)
+            at = BEGUN + timedelta(minutes=minute, seconds=second)
             file.write(encode({**record, "at": at.isoformat(timespec="milliseconds")}))
             second += 1
     return paths
