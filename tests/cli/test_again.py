@@ -218,6 +218,7 @@ def test_oom_and_divergence_end_only_their_experiment(run, undisturbed):
     assert run(retry="diverged").ran == {"second"}
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_only_slow_experiments(run, undisturbed):
     made = run("is slow", "thinks", timeout="1.5")
     found = status_of(made.paths)
@@ -386,6 +387,7 @@ def test_a_run_stopped_by_a_full_disk_resumes(run, small_disk, tmp_path, undistu
         run(results=results)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_a_read_only_folder_resumes(
     run, small_disk, tmp_path, undisturbed, monkeypatch
 ):

@@ -100,7 +100,8 @@ def numbers(value: Any) -> Iterator[float]:
             yield from numbers(item)
 
 
-@pytest.mark.parametrize("number", ["-Infinity", pytest.param("NaN", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["-Infinity", "NaN"])
 def test_numbers_that_json_lacks_are_an_error_with_the_line(here: Any, number: str) -> None:
     paths = Paths(here.results)
     journal(paths, number)

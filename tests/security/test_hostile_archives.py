@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.io import savemat
+from thoroughness import some
 
 from lth_bench.data import archives
 from lth_bench.data.archives import BadArchive
@@ -71,7 +72,7 @@ def test_no_archive_takes_great_memory(tmp_path: Path, name: str, peak: Peak) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["zip", "bzip2 zip", "tar.gz"])
+@pytest.mark.parametrize("name", some(["zip", "bzip2 zip", "tar.gz"]))
 def test_four_gigabytes_of_an_archive_take_no_great_memory(
     tmp_path: Path, name: str, peak: Peak
 ) -> None:
@@ -90,7 +91,9 @@ def test_four_gigabytes_of_an_archive_take_no_great_memory(
     assert taken < PEAK
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    "method", some([zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+)
 def test_what_unpacks_in_one_go_is_given_little(tmp_path: Path, method: int, peak: Peak) -> None:
     """An entry that says that it is small: 60 MB where 1 MB is allowed."""
     path = tmp_path / "animals.zip"

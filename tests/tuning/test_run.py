@@ -217,13 +217,16 @@ def test_a_pruned_trial_leaves_its_other_seeds_alone(read, tune, tmp_path):
 
 @pytest.mark.parametrize(
     ("objective", "label"),
-    [
-        ("'area'", "snip"),
-        ("'matching'", "snip"),
-        ("['accuracy', 'density']", "snip"),
-        ("['accuracy', 'density']", "imp"),
-        ("['accuracy', 'cost']", "imp"),
-    ],
+    some(
+        [
+            ("'area'", "snip"),
+            ("['accuracy', 'density']", "imp"),
+            ("'matching'", "snip"),
+            ("['accuracy', 'density']", "snip"),
+            ("['accuracy', 'cost']", "imp"),
+        ],
+        2,
+    ),
 )
 def test_objectives(read, tune, tmp_path, objective, label):
     text = f"\n[tune]\nbudget = {{ trials = 2 }}\nseeds = 1\nobjective = {objective}\n"

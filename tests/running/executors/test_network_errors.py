@@ -191,7 +191,7 @@ def test_exceptions_of_a_network_fail_its_experiments(case, device, play):
             for case in ("in training", "in evaluation", "sys.exit", "in backward")
             for width in (4, None)
         ],
-        [("in training", 4), ("in training", None)],
+        [("in training", 4)],
     ),
     indirect=["device"],
 )
