@@ -1,4 +1,4 @@
-"""`lth-bench plugin`: create a strategy; list, describe and check plugins."""
+"""`lth-bench plugin`: create a plugin; list, describe and check plugins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Entry, Registry
 
 app = typer.Typer(
-    help="Create a strategy of your own; list, describe and check plugins.",
+    help="Create a plugin of your own; list, describe and check plugins.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -26,7 +26,17 @@ FLAGS = ("iterative", "dynamic", "structured")
 
 @app.command("new")
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The strategy's name in suites.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name in suites.")],
+    *,
+    model: Annotated[
+        bool, typer.Option("--model", metavar="", help="Write a model instead of a strategy.")
+    ] = False,
+    dataset: Annotated[
+        bool, typer.Option("--dataset", metavar="", help="Write a dataset instead.")
+    ] = False,
+    objective: Annotated[
+        bool, typer.Option("--objective", metavar="", help="Write an objective instead.")
+    ] = False,
     single_file: Annotated[
         bool,
         typer.Option(
@@ -37,20 +47,26 @@ def new(
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")
     ] = Path(),
 ) -> None:
-    """Write a working strategy to start from: a package lth-bench-NAME, or a single NAME.py.
+    """Write a working plugin to start from: a package lth-bench-NAME, or a single NAME.py.
 
-    The package includes a test and a suite that compares the strategy with the built-in methods.
-    Replace its method with your own.
+    A strategy, unless --model, --dataset or --objective says otherwise. The package includes a test
+    and a suite that uses the plugin. Replace its methods with your own.
     """
     from lth_bench import scaffold
+    from lth_bench.errors import UserError
     from lth_bench.plugins import load_registry
 
-    scaffold.require_name(name, load_registry(), single_file)
+    wanted = {"model": model, "dataset": dataset, "objective": objective}
+    chosen = [kind for kind, given in wanted.items() if given] or ["strategy"]
+    if len(chosen) > 1:
+        raise UserError(f"give one of --{' and --'.join(chosen)}; a plugin is of one kind")
+    (kind,) = chosen
+    scaffold.require_name(name, load_registry(), single_file, kind)
     if single_file:
-        folder, texts = output, scaffold.single_file(name)
+        folder, texts = output, scaffold.single_file(name, kind)
         scaffold.write_files(folder, texts)
     else:
-        folder, texts = output / f"lth-bench-{name}", scaffold.package(name)
+        folder, texts = output / f"lth-bench-{name}", scaffold.package(name, kind)
         scaffold.write_folder(folder, texts)
     for path in texts:
         print(f"wrote {folder / path}")

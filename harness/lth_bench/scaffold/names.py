@@ -23,20 +23,28 @@ LONGEST = 40
 """Maximum characters; labels in suites have 64, and a second label needs a few more."""
 TAKEN_CLASSES = {"Annotated", "StrategyConformance", *dir(builtins)}
 
+KINDS = {
+    "strategy": "strategies",
+    "model": "models",
+    "dataset": "datasets",
+    "objective": "objectives",
+}
+"""What can be written, and its entry-point group."""
 
-def require_name(name: str, registry: Registry, single_file: bool) -> None:
-    """UserError if `name` is not a valid name for a strategy, or is already in use."""
+
+def require_name(name: str, registry: Registry, single_file: bool, kind: str = "strategy") -> None:
+    """UserError if `name` is not a valid name for a plugin, or is already in use by its kind."""
     if not FORM.fullmatch(name) or len(name) > LONGEST:
         better = re.sub(r"[^a-z0-9]+", "_", _words(name)).strip("_0123456789")[:LONGEST].strip("_")
         hint = f"; try {better!r}" if FORM.fullmatch(better) else ""
         raise UserError(
-            f"a strategy's name must start with a letter and have at most {LONGEST} characters: "
-            f"a-z, 0-9 and single underscores between them, but got {show(name)}{hint}"
+            f"{article(kind)} {kind}'s name must start with a letter and have at most {LONGEST} "
+            f"characters: a-z, 0-9 and single underscores between them, but got {show(name)}{hint}"
         )
-    known = registry.strategies.get(name)
+    known = registry.groups[KINDS[kind]].get(name)
     if known is not None:
         raise UserError(
-            f"the name {name!r} is used by the strategy {name!r} of {known.source}; choose another"
+            f"the name {name!r} is used by the {kind} {name!r} of {known.source}; choose another"
         )
     if keyword.iskeyword(name):
         raise UserError(f"{name!r} is a Python keyword; choose another name")
@@ -47,6 +55,11 @@ def require_name(name: str, registry: Registry, single_file: bool) -> None:
     else:
         _require_free_distribution(f"lth-bench-{name}")
         _require_free_module(f"lth_{name}")
+
+
+def article(kind: str) -> str:
+    """`an` objective, `a` strategy."""
+    return "an" if kind[0] in "aeiou" else "a"
 
 
 def class_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes the files of a new strategy: all or none."""
+"""Writes the files of a new plugin: all or none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from lth_bench.errors import UserError
-from lth_bench.scaffold.names import class_name
+from lth_bench.scaffold.names import KINDS, article, class_name
 
 PACKAGE = {
     "pyproject.toml": "pyproject.toml",
@@ -25,16 +25,17 @@ PACKAGE = {
 SINGLE_FILE = {"{name}.py": "strategy.py", "{name}.toml": "suite.toml"}
 
 
-def package(name: str) -> dict[str, str]:
+def package(name: str, kind: str = "strategy") -> dict[str, str]:
     """Path → text of an installable package."""
-    return _rendered(PACKAGE, name, name_line="", plugins_line="")
+    return _rendered(_layout(PACKAGE, kind), name, kind, name_line="", plugins_line="")
 
 
-def single_file(name: str) -> dict[str, str]:
+def single_file(name: str, kind: str = "strategy") -> dict[str, str]:
     """Path → text of a one-file plugin, and of the suite that uses it."""
     return _rendered(
-        SINGLE_FILE,
+        _layout(SINGLE_FILE, kind),
         name,
+        kind,
         name_line=f'    name = "{name}"  # in suites\n\n',
         plugins_line=f'plugins = ["{name}.py"] # loaded only if --plugin names it too\n',
     )
@@ -84,10 +85,30 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
         raise _cannot(folder, error) from error
 
 
-def _rendered(layout: Mapping[str, str], name: str, **lines: str) -> dict[str, str]:
+def _layout(layout: Mapping[str, str], kind: str) -> dict[str, str]:
+    """The same files from the templates of another kind of plugin."""
+    if kind == "strategy":
+        return dict(layout)
+    parts = {name: f"part_{name}" for name in ("readme.md", "suite.toml", "test.py")}
+    return {p: parts.get(t, t.replace("strategy", kind)) for p, t in layout.items()}
+
+
+def _rendered(layout: Mapping[str, str], name: str, kind: str, **lines: str) -> dict[str, str]:
     from lth_bench import __version__
 
-    words = {"name": name, "class_name": class_name(name), "version": __version__, **lines}
+    words = {
+        "name": name,
+        "class_name": class_name(name),
+        "version": __version__,
+        "kind": kind,
+        "article": article(kind),
+        "group": KINDS[kind],
+        "conformance": f"{kind.capitalize()}Conformance",
+        "model": name if kind == "model" else "mlp",
+        "dataset": name if kind == "dataset" else "digits",
+        "objective_line": f'objective = "{name}"\n' if kind == "objective" else "",
+        **lines,
+    }
     templates = files("lth_bench.scaffold") / "templates"
     return {
         path.format(name=name): Template(
