@@ -30,7 +30,7 @@ from lth_bench.models.tracing import to_trace
 from lth_bench.system.blame import ends_the_run
 from lth_bench.system.guard import unchanged
 
-Found = Mapping[str, tuple[Tensor, Matrix]]
+Matrices = Mapping[str, tuple[Tensor, Matrix]]
 """State-dict key → the prunable weight."""
 
 
@@ -133,7 +133,7 @@ def _outputs(weight: Tensor, matrix: Matrix) -> tuple[int, ...]:
 
 def _used(
     module: nn.Module,
-    found: Found,
+    found: Matrices,
     input_shape: tuple[int, ...],
     wanted: tuple[int, ...],
 ) -> list[str]:
