@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -54,6 +54,7 @@ class Layer:
     name: str
     kind: LayerKind
     shape: tuple[int, ...]
+    _: KW_ONLY
     transposed: bool = False
     """Whether the first dimension is the input's."""
     groups: int = 1

@@ -32,7 +32,14 @@ class Matrix:
     def layer(self, key: str, weight: Tensor, kind: LayerKind) -> Layer:
         """The layer of this weight, whose state-dict key is `key`."""
         shape = tuple(weight.shape)
-        return Layer(layer_name(key), kind, shape, self.transposed, self.groups, self.blocks)
+        return Layer(
+            layer_name(key),
+            kind,
+            shape,
+            transposed=self.transposed,
+            groups=self.groups,
+            blocks=self.blocks,
+        )
 
 
 def matrices_of(part: nn.Module) -> Iterator[Matrix]:
