@@ -243,6 +243,7 @@ def test_oom_and_an_endless_callback_do_not_affect_other_experiments(run, monkey
     assert without(rows(made.paths), "first", "second") == without(undisturbed, "first", "second")
 
 
+@pytest.mark.slow
 def test_a_disconnected_network_is_a_valid_result(run, undisturbed):
     """No path leads from its inputs to its outputs, so it learns nothing but biases."""
     made = run("is dead")
@@ -266,6 +267,7 @@ def test_fail_fast_stops_the_run_and_the_next_resumes(run, undisturbed, capsys):
     assert rows(made.paths) == undisturbed
 
 
+@pytest.mark.slow
 def test_the_rerun_option_trains_everything_once_more(run, undisturbed):
     made = run()
     kept = {p: p.stat().st_mtime_ns for p in made.paths.artifacts.rglob("training.json")}
@@ -319,6 +321,7 @@ def test_results_deleted_during_a_run_end_it(run, monkeypatch, tmp_path):
     assert run().exit_code == 0
 
 
+@pytest.mark.slow
 def test_trainings_deleted_during_a_run_are_repeated_if_needed(run, monkeypatch, undisturbed):
     looked = []
 
@@ -334,6 +337,7 @@ def test_trainings_deleted_during_a_run_are_repeated_if_needed(run, monkeypatch,
     assert rows(made.paths) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_journal_replaced_during_a_run_ends_it(run, monkeypatch, undisturbed):
     paths = run(strategies=["snip"]).paths
     whole = paths.journal.read_bytes()

@@ -186,6 +186,7 @@ def test_other_numerics_keep_results_with_one_note(run, monkeypatch):
     assert run().notes == []
 
 
+@pytest.mark.slow
 def test_results_without_a_data_fingerprint_are_kept(run, put):
     paths = run().paths
     lines = [json.loads(line) for line in paths.journal.read_bytes().splitlines()]
@@ -198,6 +199,7 @@ def test_results_without_a_data_fingerprint_are_kept(run, put):
     assert again.reused == 3 and again.steps == 0 and again.notes == []
 
 
+@pytest.mark.slow
 def test_results_are_kept_if_their_data_has_become_unreadable(run, tmp_path, monkeypatch):
     """A dataset that needs no files to be planned, as published ones do."""
     first = run()

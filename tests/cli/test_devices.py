@@ -16,14 +16,12 @@ GIB = 2**30
 Env = Callable[..., dict[str, str]]
 
 
+@pytest.mark.slow  # how it is asked and said is in executors/test_probe.py
 @pytest.mark.parametrize(
     ("device", "machine", "said"),
     [
         ("cuda:3", dict(devices=2), "it has: cpu, cuda:0 (NVIDIA Pretend, 150 GB), cuda:1"),
-        pytest.param(
-            "cuda", dict(devices=2, taken=140 * GIB - 2**28), "is full: 0.3 of 150.3 GB is free",
-            marks=pytest.mark.slow,  # how it is asked and said is in executors/test_probe.py
-        ),
+        ("cuda", dict(devices=2, taken=140 * GIB - 2**28), "is full: 0.3 of 150.3 GB is free"),
     ],
 )  # fmt: skip
 def test_an_unusable_device_is_one_error_before_training(

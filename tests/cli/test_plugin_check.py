@@ -64,6 +64,7 @@ def test_a_broken_contract_says_what_to_do_and_exits_with_1(run, tmp_path):
     assert re.search(r"mine: \d+ ok, 1 broken, (\d+ not applicable, )?\d+ not judged", text)
 
 
+@pytest.mark.slow
 def test_the_density_option_and_contracts_not_judged(run):
     code, out = run("rigl", "--density", "0.4")
     text = " ".join(out.split())

@@ -121,6 +121,7 @@ def test_a_failed_experiment_has_a_row_and_the_others_continue(here, tiny):
     assert reasons["dies"] == "the worker process died 2 times; the last one ended with exit code 7"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM])  # Ctrl-C: test_stopping.py
 def test_a_stopped_run_resumes_with_the_same_command(undisturbed, lth, here, longer, how):
     suite = lth.write("tiny.toml", longer)

@@ -64,6 +64,7 @@ SLOW = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [["run", "quickstart"], ["leaderboard"], ["export", "csv", "--output", "tables"], *SLOW],

@@ -42,6 +42,7 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
 
 
+@pytest.mark.slow
 def test_planning_and_training_do_without_torch_s_compiler():
     found = subprocess.run(
         [sys.executable, "-c", TRAINS % (COMPILER,)], capture_output=True, text=True, check=True

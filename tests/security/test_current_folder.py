@@ -119,6 +119,7 @@ def test_a_run_imports_no_module_from_there(hostile: tuple[Path, Path], tmp_path
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bare")
 def test_as_a_module_it_leaves_the_current_folder_out_at_once(tmp_path: Path) -> None:
     """What `-m` imports before our first line is Python's own business; SECURITY.md says so."""

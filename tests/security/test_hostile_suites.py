@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from thoroughness import some
 
 from lth_bench.errors import UserError
 from lth_bench.running.request import Execution, RunRequest, SuiteSelection
@@ -135,7 +136,7 @@ def bombs() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("number", range(len(bombs())))
+@pytest.mark.parametrize("number", some([0, 1, 2, 4, 5, 3], 5))
 def test_what_would_take_minutes_is_refused_soon(tmp_path: Path, number: int) -> None:
     import time
 

@@ -172,6 +172,7 @@ def test_a_killed_search_resumes_with_the_same_results(
     assert found(results) == found(finished)
 
 
+@pytest.mark.slow
 def test_a_larger_budget_only_adds(finished, read, tune, tmp_path, inline):
     import shutil
 
@@ -198,6 +199,7 @@ def test_restart_starts_again_and_reuses_trainings(finished, read, tune, tmp_pat
     assert inline == []  # every experiment is in the journal
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_leaves_its_other_seeds_alone(read, tune, tmp_path):
     text = (
         "\n[tune]\nbudget = { trials = 8 }\nseeds = 3\npruner = 'halving'\nstrategies = ['snip']\n"
@@ -246,6 +248,7 @@ def test_objectives(read, tune, tmp_path, objective, label):
             assert 0 < r["values"][0] <= 1
 
 
+@pytest.mark.slow
 def test_a_tuned_recipe_trains_each_trial_with_its_own(read, tune, tmp_path):
     text = (
         "\n[tune]\nbudget = { trials = 3 }\nseeds = 1\nstrategies = ['snip']\n"
@@ -310,7 +313,7 @@ def test_a_failed_trial_has_its_reason_and_the_search_continues(read, tmp_path, 
     assert summary.exit_code == 1
 
 
-@pytest.mark.parametrize(("objective", "label"), [("area", "imp"), ("matching", "snip")])
+@pytest.mark.parametrize(("objective", "label"), some([("area", "imp"), ("matching", "snip")]))
 def test_every_trial_is_compared_with_the_suite_s_own_dense_run(
     read, tune, tmp_path, objective, label
 ):

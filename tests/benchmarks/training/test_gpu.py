@@ -90,6 +90,7 @@ def by_name(document: dict[str, Any]) -> dict[str, Any]:
 Script = Callable[..., tuple[dict[str, Any], Any]]
 
 
+@pytest.mark.slow
 def test_all_is_measured(script: Script) -> None:
     document, process = script()
     found = by_name(document)

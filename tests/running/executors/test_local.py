@@ -212,6 +212,7 @@ def test_the_experiment_whose_code_ran_is_retried_alone(fake, run):
     assert max(map(len, done.together)) == 8  # the seven, and the one that was left
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(METHOD != "forkserver", reason="workers are spawned here")
 def test_the_end_of_the_fork_server_fails_no_experiment(fake, run, tmp_path):
     jobs = [fake.Job(str(i), orphans=i == 1) for i in range(5)]
@@ -254,6 +255,7 @@ def test_a_hook_that_exits_with_code_255_is_found(fake, run):
     )
 
 
+@pytest.mark.slow
 def test_two_crashing_experiments_on_two_workers_are_found(fake, run):
     jobs = [fake.Job(str(i), kills=signal.SIGTERM * (i in (0, 3)), seed=i % 2) for i in range(7)]
     done = run(jobs, workers=2, room=4)
@@ -352,6 +354,7 @@ def test_a_training_that_hangs_times_out_only_its_experiment(fake, run, hasty):
     assert [len(r.experiments) for r in done.retries] == [4, 4, 2]
 
 
+@pytest.mark.slow
 def test_two_timeouts_and_one_crash(fake, run, hasty):
     jobs = [
         fake.Job(str(i), stays=60.0 * (i in (1, 4)), kills=signal.SIGKILL * (i == 2), says=True)

@@ -304,6 +304,7 @@ def small_memory(monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_where_memory_is_full_the_cohort_size_is_halved_for_good(
     wide, request_of, queue, cohorts, small_memory, tmp_path, hand
 ):

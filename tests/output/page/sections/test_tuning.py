@@ -37,6 +37,7 @@ def test_without_trials_there_is_no_section(section: Any) -> None:
     assert section(**TUNED) is None
 
 
+@pytest.mark.slow
 def test_gains_of_tuning_are_those_of_the_database(results: Any, search: Any) -> None:
     con = results(**TUNED, searches=[search()])
     bought, studies, _ = grids(tuning(suite_facts(con)[0]))
@@ -76,6 +77,7 @@ def test_a_suite_that_was_only_tuned_has_a_section(page: Any, search: Any) -> No
     assert "Tuning" in found.root.one("nav").text
 
 
+@pytest.mark.slow
 def test_the_studies_with_most_trials_are_drawn(section: Any, search: Any) -> None:
     searches = [search(label=f"imp{n}", trials=2 + n % 3) for n in range(DRAWN + 2)]
     found = section(searches=searches)

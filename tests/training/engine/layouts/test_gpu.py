@@ -144,6 +144,7 @@ def cases():
                     continue  # trains alone
                 for dtype in CLOSE:
                     fast = name == "conv" and (feature, dtype) in often
+                    fast &= feature == "rewiring" or kind is Plain
                     fast |= (feature, dtype, name) == ("rewiring", "bfloat16", "conv") and (
                         kind in (Plain, Explicit)
                     )
