@@ -235,5 +235,6 @@ def outline(
         raise type(refusal)(f"model {name!r}: {refusal.message}") from refusal
     prunable = {id(module.get_parameter(x.key)) for x in layers}
     rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
-    sizes, kinds = {x.name: x.numel for x in layers}, {x.name: x.kind for x in layers}
+    sizes = {x.name: x.numel for x in layers}
+    kinds: dict[str, str] = {x.name: x.kind for x in layers}
     return sizes, kinds, rest, bool(declared.steps)
