@@ -169,6 +169,7 @@ def _by_seed(
         if sample.target_density in densities:
             for seed, value in sample.values.items():
                 values_of.setdefault(seed, []).append(value)
-            for seed in sample.lost | sample.skipped if worst is not None else ():
-                values_of.setdefault(seed, []).append(worst)
+            if worst is not None:
+                for seed in sample.lost | sample.skipped:
+                    values_of.setdefault(seed, []).append(worst)
     return {s: mean(values) for s, values in values_of.items() if len(values) == len(densities)}

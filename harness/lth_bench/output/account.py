@@ -155,11 +155,11 @@ def _curve(ticket: ExperimentFacts, known: Measure) -> list[RenderableType]:
     metric = ("val_score", f"validation {known.without_split}")
     for key, name in (metric, ("val_loss", "validation loss")):
         values = [point[key] for point in ticket["curve"]]
-        known = [v for v in values if v is not None]
-        if known:
+        finite = [v for v in values if v is not None]
+        if finite:
             every = max(1, len(values) // 60)
             line = sparkline(values[::every])
-            lines.append(Text(f"{name:<20} {line}  {known[0]:.4f} → {known[-1]:.4f}"))
+            lines.append(Text(f"{name:<20} {line}  {finite[0]:.4f} → {finite[-1]:.4f}"))
     return [*lines, Text("")] if lines else []
 
 

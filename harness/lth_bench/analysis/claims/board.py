@@ -62,12 +62,12 @@ def claims_board(con: DuckDBPyConnection, suite: str, measure: Measure | None = 
         return Board(
             "claims", [], [Table(header=HEADER, blocks=[], group=suite, notes=(printable(note),))]
         )
-    found = findings(con, suite, read.claims)
+    answers = findings(con, suite, read.claims)
     if measure is not None:
-        found = [finding for finding in found if finding.measure.name == measure.name]
-    if read.name != suite or not found:
+        answers = [finding for finding in answers if finding.measure.name == measure.name]
+    if read.name != suite or not answers:
         return Board("claims", [], [])
-    return sheet(read, found, origin(con, read), argument=suite)
+    return sheet(read, answers, origin(con, read), argument=suite)
 
 
 def sheet(
