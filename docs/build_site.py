@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Install": ("how-to/install.md", "docs/how-to/install.md"),
         "Run a suite": ("how-to/run.md", "docs/how-to/run.md"),
         "Look at results": ("how-to/results.md", "docs/how-to/results.md"),
+        "Choose a network": ("how-to/models.md", "docs/how-to/models.md"),
         "Take a ticket home": ("how-to/take-home.md", "docs/how-to/take-home.md"),
         "Train in your own loop": ("how-to/own-loop.md", "docs/how-to/own-loop.md"),
         "Query the database": ("how-to/query.md", "reports/README.md"),

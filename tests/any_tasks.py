@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from lth_bench.data.arrays import Arrays
+from lth_bench.models.conv1d import Conv1D
+from lth_bench.models.lstm import LSTM
 from lth_bench.models.mlp import MLP
+from lth_bench.models.mlp_mixer import MLPMixer
 from lth_bench.models.transformer import Transformer
+from lth_bench.models.vit import ViT
 from lth_bench.objectives import CrossEntropy
 from lth_bench.objectives.binary import BinaryCrossEntropy
 from lth_bench.objectives.cross_entropy import FocalLoss, WeightedCrossEntropy
@@ -42,6 +46,9 @@ X, T = features(4), tokens(6, 5)
 CLASS = (X[:, 0] > 5).long() + (X[:, 1] > 7).long()
 OF_FEATURES = {"inputs": "features"}
 OF_TOKENS = {"inputs": "tokens", "vocabulary": 6}
+OF_T = halves(T, T.sum(1) % 3, 3, **OF_TOKENS)
+SHADES = torch.randint(0, 256, (N + TEST, 1, 4, 4), generator=torch.Generator(), dtype=torch.uint8)
+IMAGES = halves(SHADES, (SHADES[:, 0, 0, 0] > 99).long(), 2)
 TASKS: dict[str, tuple[Any, Arrays, Any]] = {
     "features, classes": (MLP_NET, halves(X, CLASS, 3, **OF_FEATURES), CrossEntropy()),
     "features of two dimensions": (
@@ -57,7 +64,7 @@ TASKS: dict[str, tuple[Any, Arrays, Any]] = {
     "values": (
         MLP_NET, halves(X, 100 * X[:, :1] + 7, 1, **OF_FEATURES, targets="values"), SquaredError(),
     ),
-    "tokens, classes": (NET, halves(T, T.sum(1) % 3, 3, **OF_TOKENS), CrossEntropy()),
+    "tokens, classes": (NET, OF_T, CrossEntropy()),
     "encoder": (
         dataclasses.replace(NET, causal=False), halves(T, T[:, 0], 6, **OF_TOKENS), FocalLoss(),
     ),
@@ -65,3 +72,14 @@ TASKS: dict[str, tuple[Any, Arrays, Any]] = {
         NET, halves(T, T.roll(-1, 1), 6, **OF_TOKENS, targets="tokens"), NextToken(),
     ),
 }  # fmt: skip
+NETWORKS: dict[str, tuple[Any, Arrays, Any]] = {
+    "vit": (ViT(patch=2, width=8, depth=1, heads=2, mlp=12), IMAGES, CrossEntropy()),
+    "mlp_mixer": (MLPMixer(patch=2, width=8, depth=1, channels_mlp=12), IMAGES, CrossEntropy()),
+    "conv1d": (Conv1D(channels=(6, 4), kernels=(3, 3)), IMAGES, CrossEntropy()),
+    "conv1d of tokens": (Conv1D(channels=(6,), kernels=(3,), embedding=5), OF_T, CrossEntropy()),
+    "lstm": (LSTM(hidden=5, layers=2), IMAGES, CrossEntropy()),
+    "lstm, next token": (
+        LSTM(hidden=5), halves(T, T.roll(-1, 1), 6, **OF_TOKENS, targets="tokens"), NextToken(),
+    ),
+}  # fmt: skip
+"""The other built-in networks for small inputs."""

@@ -8,6 +8,7 @@ what a training gave, or start from anywhere.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lth_bench.interchange.rebuilt import TaskNetwork
 from lth_bench.interchange.recorded import RecordedTicket
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
+from lth_bench.running.starts import start_values
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.state import Outcome, State
 
@@ -29,6 +31,15 @@ class KeptTrainings:
     def __init__(self, folders: Sequence[Path], task: TaskNetwork) -> None:
         self.folders, self.task = folders, task
         self._caches = [TrainingCache(folder / "trainings") for folder in folders]
+
+    def start(self) -> dict[str, Tensor]:
+        """The values that the task's model starts from; none where all are drawn, and where the
+        file is not kept here.
+        """
+        for folder in self.folders:
+            with contextlib.suppress(UserError):
+                return start_values(folder, self.task.config)
+        return {}
 
     def find(self, key: str) -> Outcome | None:
         """A training with all of its checkpoints, on the CPU; None where it is not kept here."""
@@ -87,7 +98,7 @@ def _states_at(step: int, recorded: RecordedTicket, kept: KeptTrainings) -> Iter
     task, seed = kept.task, int(recorded.experiment["seed"])
     if step == 0:
         purpose = "reinit" if recorded.ticket["control"] == "reinit" else "init"
-        yield task.initial(seed, purpose)
+        yield task.initial(seed, purpose, kept.start())
     for key in recorded.related:
         outcome = kept.find(key)
         if outcome is None:

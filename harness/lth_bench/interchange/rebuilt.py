@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lth_bench.data.info import DatasetInfo, InputShape
 from lth_bench.data.root import data_root
@@ -21,6 +21,7 @@ from lth_bench.plugins import load_registry
 from lth_bench.plugins.asking import ask_for
 from lth_bench.training.keys import digest
 from lth_bench.training.randomness import seeded
+from lth_bench.training.start import started, without_start
 from lth_bench.training.state import State
 
 
@@ -31,7 +32,7 @@ class TaskNetwork:
     model: Any
     """The plugin's instance."""
     config: Mapping[str, Any]
-    """`{"name": …, "params": …}`."""
+    """`{"name": …, "params": …}`, and `start` if it has one."""
     input_shape: tuple[int, ...]
     """[C, H, W] of one example."""
     classes: int
@@ -51,10 +52,16 @@ class TaskNetwork:
             purpose=purpose,
         )
 
-    def initial(self, seed: int, purpose: str = "init") -> State:
-        """The values before training, as a run has them: a function of model and seed alone."""
-        module = self.network(purpose, digest(dict(self.config)), seed)
+    def initial(
+        self, seed: int, purpose: str = "init", start: Mapping[str, Tensor] | None = None
+    ) -> State:
+        """The values before training, as a run has them: a function of model and seed alone, apart
+        from those that `start` fixes.
+        """
+        module = self.network(purpose, digest(without_start(self.config)), seed)
         values = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        if purpose != "reinit":
+            values = started(values, start or {})
         return State(values, 0, self.layers)
 
 

@@ -20,7 +20,8 @@ class Experiment:
     strategy: str
     params: Mapping[str, Any]
     model: Mapping[str, Any]
-    """`{"name": …, "params": {…}}`."""
+    """`{"name": …, "params": {…}}`, and `start` as `training.start.Start.identity` if there is
+    one."""
     model_label: str
     dataset: Mapping[str, Any]
     dataset_label: str
@@ -53,6 +54,10 @@ class Experiment:
     """Whether larger values of it are better."""
     generalises_at: float | None = None
     """Validation value of it from which a network counts as generalising; None if not asked."""
+    start: Mapping[str, Any] | None = None
+    """What fixes the initial values: `source` (a file's name, or torchvision's weights), `sha256`,
+    `drawn` (state-dict keys that are drawn in spite of it), `fixed` (parameters that it fixes) and
+    `parameters`; None if all are drawn."""
 
     @property
     def task(self) -> tuple[str, str, str]:
@@ -64,7 +69,8 @@ class Experiment:
         config = asdict(self)
         for key in ("experiment_id", "config_id", "suite", "label", "seed", "dense_checkpoints"):
             config.pop(key)
-        for key in ("tuned_from", "parameters", "prunable"):  # do not affect the result
+        # do not affect the result: a start's content is part of the model
+        for key in ("tuned_from", "parameters", "prunable", "start"):
             config.pop(key)
         for key in ("metric", "metric_unit", "higher_is_better"):  # the objective decides them
             config.pop(key)
@@ -98,6 +104,7 @@ class Experiment:
             "parameters": self.parameters,
             "prunable": self.prunable,
             **self._measured(),
+            "start": None if self.start is None else dict(self.start),
             "config": config,
         }
 

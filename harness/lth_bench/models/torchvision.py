@@ -19,8 +19,7 @@ class Torchvision:
     take smaller images, down to a limit set by their strides and poolings (resnet: any; vgg,
     densenet, mobilenet: 32; alexnet: 63; inception_v3: 75), at lower accuracy than networks
     designed for small images. Vision transformers need square images whose side is a multiple of
-    the patch size. In their attention only the output projection is a linear layer, so only that
-    can be pruned. Auxiliary classifiers (googlenet, inception_v3) are left out.
+    the patch size. Auxiliary classifiers (googlenet, inception_v3) are left out.
     """
 
     name: str

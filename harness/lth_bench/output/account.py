@@ -84,6 +84,10 @@ def _facts(account: ExperimentFacts) -> Table:
         ("densities", ", ".join(f"{d:.4g}" for d in e["densities"] or () if d is not None)),
         ("controls", ", ".join(filter(None, e["controls"] or ())) or "none"),
     ]
+    if e["start"] is not None:
+        start = json.loads(e["start"]) if isinstance(e["start"], str) else e["start"]
+        drawn = f"; drawn: {', '.join(start['drawn'])}" if start["drawn"] else ""
+        facts.append(("starts from", f"{start['source']}, sha256 {start['sha256']}{drawn}"))
     if e["tuned_from"] is not None:
         facts.append(("tuned", f"trial {e['tuned_trial']} of study {e['tuned_from']}"))
     if source != [e[key] for key in ("model", "dataset", "recipe")]:

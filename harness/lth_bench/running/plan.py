@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.analysis.boards.notes import prunable_share
+from lth_bench.analysis.boards.notes import fixed_by, prunable_share
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import is_reachable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lth_bench.data.info import DatasetInfo
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import StrategySpec, Suite
+    from lth_bench.training.start import Start
 
 DENSE = "dense"
 """The baseline that is added where a suite lists no strategy that only reports the dense run."""
@@ -50,6 +52,8 @@ class Planned:
     """Why its task cannot run."""
     info: DatasetInfo | None = None
     """Its dataset's sizes, as they were when it was planned; None where there is a fault."""
+    start: Start | None = None
+    """The file that fixes its initial values; None if all are drawn."""
 
     @property
     def steps(self) -> int:
@@ -123,7 +127,8 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     if not any(getattr(c, "dense_only", False) for c in classes.values()):
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
-    tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
+    with located(suite):
+        tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
     require_some([task.fault for task in tasks])
     _require_countable(suite, classes)
     planned: list[Planned] = []
@@ -158,7 +163,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         experiments=tuple(planned),
         dense_runs=dense_runs,
         dense_bytes=largest,
-        notes=_shares(tasks),
+        notes=(*_shares(tasks), *_starts(tasks)),
     )
 
 
@@ -177,6 +182,39 @@ def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _starts(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
+    """What is said of networks whose initial values are fixed; each once."""
+    recorded = ((task.model_label, _recorded(task)) for task in tasks)
+    return tuple(dict.fromkeys(f"{label}: {fixed_by(s)}" for label, s in recorded if s is not None))
+
+
+def _recorded(task: TaskPlan) -> dict[str, Any] | None:
+    """What the results say of a task's start."""
+    start, named = task.start, task.spec.model.start
+    if start is None or named is None:
+        return None
+    return {
+        "source": named.name,
+        **start.identity,
+        "fixed": start.fixed,
+        "parameters": task.parameters,
+    }
+
+
+@contextmanager
+def located(suite: Suite) -> Iterator[None]:
+    """Within the block, an error that leads to a place in the suite names file and line."""
+    from lth_bench.suite.source import SuiteSource
+
+    try:
+        yield
+    except UserError as error:
+        if not error.path:
+            raise
+        source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
+        raise source.locate(error) from error.__cause__
+
+
 def require_some(faults: Sequence[str | None]) -> None:
     """UserError where every task has a fault: nothing can run, and one message says why."""
     found = list(dict.fromkeys(fault for fault in faults if fault is not None))
@@ -187,14 +225,12 @@ def require_some(faults: Sequence[str | None]) -> None:
 
 def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: TaskPlan) -> None:
     """The same as `require_suitable`, the error with its file and line."""
-    from lth_bench.suite.source import SuiteSource
-
-    try:
-        require_suitable(strategy, task.facts, f"{_named(spec)} on {task.spec.label}")
-    except UserError as error:
-        error.path = (*spec.at, "params")
-        source = SuiteSource(suite.path, suite.text, suite.overridden, suite.added)
-        raise source.locate(error) from error.__cause__
+    with located(suite):
+        try:
+            require_suitable(strategy, task.facts, f"{_named(spec)} on {task.spec.label}")
+        except UserError as error:
+            error.path = (*spec.at, "params")
+            raise
 
 
 def _require_countable(suite: Suite, classes: Mapping[str, Any]) -> None:
@@ -334,6 +370,7 @@ def _over_seeds(
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
             generalises_at=generalises_at,
+            start=_recorded(task),
         )
         planned.append(
             Planned(
@@ -344,6 +381,7 @@ def _over_seeds(
                 searching=searching,
                 fault=task.fault,
                 info=task.info,
+                start=task.start,
             )
         )
     return planned

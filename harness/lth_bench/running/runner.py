@@ -74,6 +74,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance, describe
+    from lth_bench.running.starts import keep_starts
     from lth_bench.system import devices
 
     chosen = devices.choose(execution.device)
@@ -110,6 +111,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
+        keep_starts(left.todo, paths.artifacts)
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, workers, provenance.fingerprints)
     with Journal(paths) as journal:

@@ -17,9 +17,12 @@ from lth_bench.training.recipe import Recipe
 from lth_bench.training.suitable import require_suitable_recipe
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from lth_bench.objectives import Metric, Objective
     from lth_bench.plugins import Registry
-    from lth_bench.suite.spec import StrategySpec, TaskSpec
+    from lth_bench.suite.spec import Component, StrategySpec, TaskSpec
+    from lth_bench.training.start import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class TaskPlan:
 
     spec: TaskSpec
     model: dict[str, Any]
+    """Configuration: name, params, and the identity of its start if it has one."""
     dataset: dict[str, Any]
     recipe: dict[str, Any]
     model_label: str
@@ -69,6 +73,8 @@ class TaskPlan:
     """Name and parameters; None of plain cross-entropy, which identities leave out."""
     metric: Metric | None = None
     """The objective's primary metric; None where there is a fault."""
+    start: Start | None = None
+    """What fixes initial values; None if all are drawn."""
     fault: str | None = None
     """Why the task cannot run: its dataset cannot be read, or its network cannot be built. Its
     experiments fail with this reason, and the other tasks run."""
@@ -78,7 +84,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
     """Build a task's network, without values, and read its dataset's sizes.
 
     UserError for parameters that are none, for a recipe that the dataset is too small for, and for
-    a declaration of what is prunable that does not fit the network.
+    a declaration of what is prunable or a start that does not fit the network.
     """
     model = build(
         registry.get("models", spec.model.name), spec.model.params, f"model {spec.model.name!r}"
@@ -121,6 +127,9 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         raise
     except UserError as error:
         return replace(known, fault=error.message)
+    start = _start(spec.model, model, info, recipe.dtype)
+    if start is not None:
+        known.model["start"] = start.identity
     facts = TaskFacts(
         train_size=train_size,
         input_shape=info.input_shape,
@@ -139,6 +148,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         rest=tuple(sorted(rest, key=lambda name: -rest[name])),
         declared=declared,
         facts=facts,
+        start=start,
     )
 
 
@@ -202,20 +212,25 @@ def _objective(
     return made, None if plain else {"name": name, "params": canonical(made)}
 
 
-def outline(
-    config: Mapping[str, Any], model: Any, info: DatasetInfo
-) -> tuple[dict[str, int], dict[str, str], dict[str, int], bool]:
-    """Sizes and kinds of the prunable layers, the sizes of all other parameters, and whether the
-    model or the suite declares any of it. An input the network cannot take is named here.
-    """
+def _start(model: Component, built: Any, info: DatasetInfo, dtype: str) -> Start | None:
+    if model.start is None:
+        return None
+    from lth_bench.running.starts import find_start
+
+    try:
+        return find_start(model.start, _network(model.name, built, info), model.name, dtype)
+    except UserError as error:
+        raise UserError(error.message, (*model.at, "start")) from error
+
+
+def _network(name: str, model: Any, info: DatasetInfo) -> nn.Module:
+    """The network, without values where that is possible."""
     from torch import nn
 
-    from lth_bench.models.declared import declared_by
-    from lth_bench.models.prunable import prunable_layers
     from lth_bench.models.tracing import shapes_only
     from lth_bench.training.randomness import seeded
 
-    name, shape, classes = config["name"], info.input_shape, info.classes
+    shape, classes = info.input_shape, info.classes
 
     def built() -> nn.Module:
         made = ask_for(nn.Module, f"model {name!r}", model.build, shape, classes)
@@ -225,12 +240,25 @@ def outline(
     with seeded("shape"):
         try:
             with shapes_only():  # whatever width a suite asks for
-                module = built()
+                return built()
         except UserError:  # perhaps of a network that looks at its values while it is made
-            module = built()
+            return built()
+
+
+def outline(
+    config: Mapping[str, Any], model: Any, info: DatasetInfo
+) -> tuple[dict[str, int], dict[str, str], dict[str, int], bool]:
+    """Sizes and kinds of the prunable layers, the sizes of all other parameters, and whether the
+    model or the suite declares any of it. An input the network cannot take is named here.
+    """
+    from lth_bench.models.declared import declared_by
+    from lth_bench.models.prunable import prunable_layers
+
+    name = config["name"]
+    module = _network(name, model, info)
     try:
         declared = declared_by(model, config)
-        layers = prunable_layers(module, shape, classes, info.targets, declared)
+        layers = prunable_layers(module, info.input_shape, info.classes, info.targets, declared)
     except UserError as refusal:
         raise type(refusal)(f"model {name!r}: {refusal.message}") from refusal
     prunable = {id(module.get_parameter(x.key)) for x in layers}

@@ -41,7 +41,7 @@ SELECT
     e.tuned_from.study AS tuned_from, e.tuned_from.trial AS tuned_trial,
     e.tuned_from.steps AS tuning_steps, e.parameters, e.prunable,
     coalesce(e.metric, 'accuracy') AS metric, coalesce(e.metric_unit, 'fraction') AS metric_unit,
-    coalesce(e.higher_is_better, true) AS higher_is_better,
+    coalesce(e.higher_is_better, true) AS higher_is_better, e.start,
     run_id, recorded_at, journal_order
 FROM (
     SELECT unnest(experiments) AS e, run_id, recorded_at, journal_order

@@ -52,6 +52,9 @@ COLUMNS = {
     "parameters": "All parameters of the network; NULL where not recorded.",
     "prunable": "Weights that densities count, by default those of convolutions, linear, "
     "attention and recurrent layers.",
+    "start": "The file that fixes the initial values: source, sha256, drawn (tensors drawn "
+    "in spite of it), fixed (parameters that it fixes) and parameters, JSON; NULL where all are "
+    "drawn.",
     "scored_on": "test, or validation for what tuning tried, which is in no other view.",
     # what came out
     "status": "planned, ok, failed, diverged, oom, timeout, skipped or interrupted.",

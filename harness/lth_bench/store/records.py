@@ -96,6 +96,9 @@ class PlannedExperiment(TypedDict):
     """`fraction` or ""; `fraction` if missing."""
     higher_is_better: NotRequired[bool]
     """True if missing."""
+    start: NotRequired[dict[str, Any] | None]
+    """What fixes the network's initial values (`lottery.experiment.Experiment.start`); null if
+    all are drawn."""
     config: dict[str, Any]
 
 

@@ -45,7 +45,7 @@ _EXPERIMENT = (
     "source_hash VARCHAR, config JSON, scored_on VARCHAR, "
     "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
     "parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR, "
-    "higher_is_better BOOLEAN)[]"
+    "higher_is_better BOOLEAN, start JSON)[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'

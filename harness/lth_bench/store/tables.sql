@@ -36,7 +36,8 @@ CREATE TABLE plans (
     plugin_version VARCHAR, source_hash VARCHAR, config JSON,
     scored_on VARCHAR, tuned_from VARCHAR, tuned_trial BIGINT, tuning_steps BIGINT,
     parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR,
-    higher_is_better BOOLEAN, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    higher_is_better BOOLEAN, start JSON, run_id VARCHAR, recorded_at TIMESTAMP,
+    journal_order BIGINT
 );
 
 -- What the leaderboard groups by, numbered: grouping a million rows by one integer takes a fifth

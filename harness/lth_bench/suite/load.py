@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.select import select
 from lth_bench.suite.source import SuiteSource, find, parse, read
 from lth_bench.suite.spec import Component, StrategySpec, Suite, TaskSpec
+from lth_bench.suite.start import with_start
 from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
 
+PYTHON = "python:"
 MAX_TASKS = 1_000
 """Maximum number of tasks of one table: lists in an untrusted suite could multiply to any
 number."""
@@ -80,7 +82,8 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
     _check_version(document)
     _check_integers(document, ())
     read = build(Document, copy.deepcopy(document))
-    tasks = [task for i, table in enumerate(read.tasks) for task in _tasks(i, table, read)]
+    folder = source.path.absolute().parent
+    tasks = [task for i, table in enumerate(read.tasks) for task in _tasks(i, table, read, folder)]
     _distinct_tasks(tasks)
     strategies = [
         _strategy(i, table, read.suite.controls, tasks) for i, table in enumerate(read.strategies)
@@ -97,7 +100,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         baseline=read.suite.baseline,
         tasks=tuple(tasks),
         strategies=tuple(strategies),
-        plugins=read.plugins,
+        plugins=tuple(dict.fromkeys((*read.plugins, *_files(tasks)))),
         text=source.text,
         path=source.path,
         overrides=tuple(overrides),
@@ -151,12 +154,12 @@ def _sorted(densities: Densities | None) -> tuple[float, ...]:
     return tuple(sorted(chosen, reverse=True))
 
 
-def _tasks(i: int, table: TaskTable, document: Document) -> list[TaskSpec]:
+def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[TaskSpec]:
     at: Keys = ("tasks", i)
     densities = _sorted(table.densities) or _sorted(document.suite.densities)
     if not densities:
         raise UserError(f"{dotted(at)} has no densities; set them in [suite] or in every task", at)
-    models = _components(table.model, (*at, "model"))
+    models = [with_start(m, folder) for m in _components(table.model, (*at, "model"))]
     datasets = _components(table.dataset, (*at, "dataset"))
     recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
     objective = None
@@ -218,6 +221,8 @@ def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
     here = (*at, "name") if isinstance(given, Mapping) else at
     if not isinstance(name, str) or not name:
         raise UserError(f"{dotted(here)} must be a name, but got {show(name)}", here)
+    if name.startswith(PYTHON):
+        return _in_file(name, params, at, here)
     plugin, colon, variant = name.partition(":")
     if colon:
         if not plugin or not variant:
@@ -226,16 +231,44 @@ def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
     return Component(plugin, params, at)
 
 
-def _distinct_tasks(tasks: Sequence[TaskSpec]) -> None:
-    seen: set[str] = set()
+def _in_file(name: str, params: dict[str, Any], at: Keys, here: Keys) -> Component:
+    """`python:mine.py:Net`: the class of a one-file plugin, under the name that it has there."""
+    from lth_bench.plugins.one_file import snake
+
+    file, _, cls = name.removeprefix(PYTHON).rpartition(":")
+    if not file.endswith(".py") or not cls.isidentifier():
+        raise UserError(
+            f"{dotted(here)} must be python:FILE.py:CLASS, a class of a file beside the suite, but "
+            f"got {show(name)}",
+            here,
+        )
+    return Component(snake(cls), params, at, file=file)
+
+
+def _files(tasks: Iterable[TaskSpec]) -> Iterator[str]:
+    """The one-file plugins that `python:` names."""
     for task in tasks:
-        if task.label in seen:
+        for one in (task.model, task.dataset, task.objective):
+            if one is not None and one.file is not None:
+                yield one.file
+
+
+def _distinct_tasks(tasks: Sequence[TaskSpec]) -> None:
+    seen: dict[str, TaskSpec] = {}
+    for task in tasks:
+        same = seen.setdefault(task.label, task)
+        if same.model.start != task.model.start:
+            raise UserError(
+                f"{dotted(task.at)}: two starts of {task.label} have the same file name, which "
+                f"names the task in the results; rename one of the files",
+                task.at,
+            )
+        if same is not task:
             raise UserError(
                 f"{dotted(task.at)}: the task {task.label} is listed twice; tasks that differ in "
                 f"their objective or in what is prunable need recipes of different names",
                 task.at,
             )
-        seen.add(task.label)
 
 
 def _strategy(

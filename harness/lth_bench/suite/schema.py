@@ -14,10 +14,26 @@ from lth_bench.suite.document import (
     StrategyTable,
     TaskTable,
 )
+from lth_bench.suite.start import DRAWN, START
 from lth_bench.suite.tuned import TunedTable
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
+
+
+START_SCHEMA: Schema = {
+    START: {
+        "type": "string",
+        "description": "Where initial values come from: a .safetensors file, or "
+        "torchvision:WEIGHTS.",
+    },
+    DRAWN: {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Tensors that are drawn in spite of `start`, by pattern: fc.*",
+    },
+}
+"""What every model takes beside its own parameters."""
 
 
 def json_schema(registry: Registry) -> Schema:
@@ -85,12 +101,16 @@ def _component(registry: Registry, group: str) -> Schema:
         variant = {"type": "string", "pattern": f"^{name}:.+$"} if "name" in properties else None
         spelt = variant or {"const": name}
         properties["name"] = spelt
+        if group == "models":
+            properties |= START_SCHEMA
         required = [key for key in table.get("required", []) if key != "name"]
         doc = {"description": first_paragraph(cls)}
         options.append({**table, **doc, "properties": properties, "required": ["name", *required]})
         if not required:
             options.append({**spelt, **doc})
-    return {"anyOf": options}
+    in_file: Schema = {"type": "string", "pattern": r"^python:.+\.py:[^\W\d]\w*$"}
+    table = {"type": "object", "properties": {"name": in_file}, "required": ["name"]}
+    return {"anyOf": [*options, in_file, table]}
 
 
 def _strategies(registry: Registry) -> Schema:

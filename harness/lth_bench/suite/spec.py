@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from lth_bench.params import Range
 from lth_bench.params.build import Keys
+from lth_bench.suite.start import StartSpec
 
 if TYPE_CHECKING:
     from lth_bench.suite.tune import TuneSpec
@@ -26,11 +27,22 @@ class Component:
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     at: Keys = field(default=(), compare=False)
+    _: KW_ONLY
+    start: StartSpec | None = None
+    """Where a model's initial values come from; None if they are drawn."""
+    file: str | None = field(default=None, compare=False)
+    """The one-file plugin of `python:FILE:CLASS`, relative to the suite."""
 
     @property
     def label(self) -> str:
-        """`conv2`, `wide_resnet(depth=22,width=2)`, `torchvision:resnet50`."""
+        """`conv2`, `wide_resnet(depth=22,width=2)`, `torchvision:resnet50`,
+        `mlp(start=digits.safetensors)`.
+        """
         params = dict(self.params)
+        if self.start is not None:
+            params["start"] = self.start.name
+            if self.start.drawn:
+                params["start_except"] = list(self.start.drawn)
         variant = params.get("name")
         # What follows a colon is the parameter `name`: torchvision:resnet50.
         head = self.name

@@ -14,7 +14,7 @@ from lth_bench.errors import UserError
 from lth_bench.params import build, canonical, dotted, plain, show
 from lth_bench.params.build import Keys
 from lth_bench.plugins.source import source_hash
-from lth_bench.running.plan import require_some
+from lth_bench.running.plan import located, require_some
 from lth_bench.running.task_plan import TaskPlan, plan_task
 from lth_bench.suite.claims import DENSITY_TOLERANCE
 from lth_bench.suite.source import SuiteSource
@@ -203,7 +203,8 @@ def _goals(suite: Suite, registry: Registry, root: Path, faults: dict[str, str])
     seeds = tune.seeds_beside(suite.seeds)
     found: list[Goal] = []
     barren: dict[str, Keys] = {}
-    tasks = [plan_task(spec, registry, root) for spec in suite.tasks]
+    with located(suite):
+        tasks = [plan_task(spec, registry, root) for spec in suite.tasks]
     require_some([task.fault for task in tasks])
     for task in tasks:
         spec_of_task = task.spec

@@ -61,6 +61,7 @@ def tune_suite(
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.executors.local import LocalExecutor
     from lth_bench.running.executors.probe import usable
+    from lth_bench.running.starts import keep_starts
     from lth_bench.suite.check import check, require_storage
     from lth_bench.system import devices
     from lth_bench.tuning.storage import close_storage, open_storage
@@ -94,6 +95,7 @@ def tune_suite(
     paths = Paths(request.execution.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
+    keep_starts(planned, paths.artifacts)
     config = worker_config(request, paths, root, workers, provenance.fingerprints)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:

@@ -210,9 +210,7 @@ def marked(text: str, row: BoardRow) -> str:
 
 
 def _listed(layers: list[dict[str, str]]) -> str:
-    names = [layer["layer"] for layer in layers]
-    more = f" and {len(names) - LAYERS_NAMED} more" if len(names) > LAYERS_NAMED else ""
-    return ", ".join(names[:LAYERS_NAMED]) + more
+    return _some([layer["layer"] for layer in layers])
 
 
 ENOUGH_PRUNABLE = 0.95
@@ -256,7 +254,47 @@ def shares(con: DuckDBPyConnection, scope: BoardScope) -> Notes:
     return {scope.tasks[task]: prunable_share(*sizes) for task, *sizes in found}
 
 
+def fixed_by(start: Mapping[str, Any]) -> str:
+    """`initial values are fixed by digits.safetensors (sha256 1a2b3c4d5e6f): seeds vary only …`."""
+    source, sha256 = printable(str(start.get("source"))), printable(str(start.get("sha256")))[:12]
+    drawn = [printable(str(key)) for key in start.get("drawn") or ()]
+    share = ""
+    if drawn:
+        share = f" ({start.get('fixed', 0):,} of {start.get('parameters', 0):,} parameters)"
+    more = f", and draw the initial values of {_some(drawn)}" if drawn else ""
+    return (
+        f"initial values{share} are fixed by {source} (sha256 {sha256}): seeds vary only the order "
+        f"of data, augmentation and dropout{more}"
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - LAYERS_NAMED} more" if len(names) > LAYERS_NAMED else ""
+    return ", ".join(names[:LAYERS_NAMED]) + more
+
+
+STARTS_SQL = """
+    WITH newest AS (
+        SELECT suite, model, dataset, recipe, arg_max(start, journal_order) AS start
+        FROM plans
+        WHERE scored_on = 'test' AND start IS NOT NULL
+        GROUP BY ALL
+    )
+    SELECT t.task, n.start
+    FROM newest n JOIN tasks t USING (suite, model, dataset, recipe)
+    WHERE t.task IN (SELECT unnest($tasks))
+"""
+
+
+def starts(con: DuckDBPyConnection, scope: BoardScope) -> Notes:
+    """By (suite, model, dataset, recipe): which file fixes the initial values, so that seeds vary
+    less than elsewhere.
+    """
+    found = con.execute(STARTS_SQL, {"tasks": list(scope.tasks)}).fetchall()
+    return {scope.tasks[task]: fixed_by(json.loads(start)) for task, start in found}
+
+
 EVERY: tuple[Callable[[DuckDBPyConnection, BoardScope], Notes], ...] = (
-    unlike, seen, ablations, collapses, shares,
+    unlike, seen, ablations, collapses, shares, starts,
 )  # fmt: skip
 """All of them, in the order in which they stand below a table."""

@@ -100,7 +100,7 @@ class TaskReport:
     """What must be said of the task, by subject; a subject without a remark is missing. `unlike`:
     what its labels were not trained alike in; `ablations`: which controls are missing or
     incomplete, and why; `collapses`: which tickets have a layer without weights; `share`: how
-    little of the network is prunable."""
+    little of the network is prunable; `starts`: which file fixes the initial values."""
 
     @property
     def measure(self) -> Measure:

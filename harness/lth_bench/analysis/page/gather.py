@@ -10,7 +10,7 @@ from lth_bench.analysis import evidence as proofs
 from lth_bench.analysis.boards import matching, metric
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.judging import Words
-from lth_bench.analysis.boards.notes import ablations, collapses, shares, unlike
+from lth_bench.analysis.boards.notes import ablations, collapses, shares, starts, unlike
 from lth_bench.analysis.boards.rows import BoardRow, origin
 from lth_bench.analysis.boards.scope import Selection, resolve
 from lth_bench.analysis.claims import claims_board
@@ -120,6 +120,7 @@ def _tasks(
         "ablations": ablations(con, scope),
         "collapses": collapses(con, scope),
         "share": shares(con, scope),
+        "starts": starts(con, scope),
     }
     tasks = []
     for evidence in found:

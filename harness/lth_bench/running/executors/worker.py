@@ -32,6 +32,7 @@ from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.running.request import Execution
+from lth_bench.running.starts import start_values
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
 from lth_bench.training.checkpoints.cache import TrainingCache
@@ -275,6 +276,7 @@ class Worker:
                 checkpoint_policy=self._saving,
                 objective=objective,
                 objective_config=experiment.objective,
+                start=start_values(self.config.artifacts, experiment.model),
             )
             self._bench = (key, bench, test)
         _, bench, test = self._bench

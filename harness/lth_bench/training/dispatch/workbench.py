@@ -35,6 +35,7 @@ from lth_bench.training.pending_fit import ALONE, FitContext, PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
+from lth_bench.training.start import started, without_start
 from lth_bench.training.state import OnEval, Outcome, State, Trained
 
 MEMORY = 2**28
@@ -74,10 +75,12 @@ class Workbench:
         checkpoint_policy: CheckpointPolicy | None = None,
         objective: Objective | None = None,
         objective_config: Mapping[str, object] | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         """`checkpoint_policy` decides when trainings write checkpoints; a process's benches share
         one. `objective` is cross-entropy by default; `objective_config` is its name and parameters,
-        or None for cross-entropy.
+        or None for cross-entropy. `start` has initial values by state-dict key, of the file that
+        `model_config` names.
         """
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.cache = cache
@@ -86,6 +89,8 @@ class Workbench:
             self._config["objective"] = dict(objective_config)
         self.objective = (objective or CrossEntropy()).bound(data.train.y, data.info)
         """Bound to the training split."""
+        self._drawn = without_start(model_config)
+        self._start = dict(start or {})
         shape = data.input_shape
         with self._building(), seeded("shape"):
             module = model.build(shape, data.classes)
@@ -165,18 +170,21 @@ class Workbench:
         device = numerics(self.device, recipe.dtype)
         # the fast paths for a training alone depend on the data
         alone = ["sparse_input"] if leaves_out_background(self.network, self.data, recipe) else []
-        return digest([self._config["model"], shape, step, device, *alone])
+        return digest([self._drawn, shape, step, device, *alone])
 
     def initial(self, seed: int, purpose: str = "init") -> State:
-        """The values before training: a function of the model and the seed alone.
+        """The values before training: a function of the model and the seed alone, apart from those
+        that a start fixes, which only purpose `reinit` draws too.
 
         TrainingError if a trainable value is NaN or infinite: no method could start from that.
         """
-        with seeded(purpose, digest(self._config["model"]), seed), self._building():
+        with seeded(purpose, digest(self._drawn), seed), self._building():
             module = self.model.build(self.data.input_shape, self.data.classes)
             state = module.to(self.network.dtype).state_dict()
             require_finite(module, f"built in {self._built}")
         values = {k: v.detach().to(self.device) for k, v in state.items()}
+        if purpose != "reinit":
+            values = started(values, self._start)
         return State(values, 0, self.layers)
 
     @cached_property
@@ -223,7 +231,7 @@ class Workbench:
             "values": hash_tensors(request.values),
             "mask": hash_mask(request.mask),
             "start": request.start,
-            "recipe": recipe_config(request.recipe),
+            "recipe": canonical(request.recipe),  # without defaults: new options keep old keys
             "numerics": numerics(self.device, request.recipe.dtype),
             "callbacks": dict(callbacks) if callbacks is not None else None,
         }
@@ -390,10 +398,3 @@ def _key(whole: Mapping[str, object], request: FitRequest) -> str:
     if request.until is None:
         return digest([whole, request.end])
     return digest([whole, request.end, dict(request.search)]) if request.search else ""
-
-
-def recipe_config(recipe: Recipe) -> dict[str, object]:
-    """A recipe as JSON. Fields with default values are left out, so that new options
-    keep old keys.
-    """
-    return canonical(recipe)

@@ -45,7 +45,12 @@ def summary(task: TaskReport) -> Section:
     return Section("summary", "Summary", parts)
 
 
-NOTES = {"unlike": "The rows are", "share": "Of the network,", "ablations": "Controls:"}
+NOTES = {
+    "unlike": "The rows are",
+    "share": "Of the network,",
+    "starts": "The",
+    "ablations": "Controls:",
+}
 """What introduces each of a task's remarks."""
 
 

@@ -1,0 +1,113 @@
+"""Starts are found before a run and kept beside its trainings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from lth_bench.errors import UserError
+from lth_bench.models.torchvision import Torchvision
+from lth_bench.running.starts import find_start, keep_starts, kept_start, start_values
+from lth_bench.suite.start import StartSpec
+from lth_bench.training.start import Start
+
+NAME = "torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V1"
+
+
+@dataclass
+class Planned:
+    """What `keep_starts` looks at."""
+
+    start: Start | None
+
+
+@pytest.fixture
+def linear(tmp_path: Path) -> Start:
+    module = nn.Linear(2, 3)
+    save_file(module.state_dict(), tmp_path / "a.safetensors")
+    return find_start(StartSpec("a.safetensors", (), tmp_path), module, "linear", "float32")
+
+
+def test_a_copy_stays_when_the_file_is_gone(linear: Start, tmp_path: Path):
+    artifacts = tmp_path / "artifacts"
+    keep_starts([Planned(linear), Planned(None), Planned(linear)], artifacts)  # type: ignore[list-item]
+    expected = dict(nn.Linear(2, 3).state_dict())
+    linear.path.unlink()
+    found = start_values(artifacts, {"start": linear.identity})
+    assert found.keys() == expected.keys()
+    assert start_values(artifacts, {"name": "linear", "params": {}}) == {}
+    keep_starts([Planned(linear)], artifacts)  # type: ignore[list-item]  # it is there
+    assert [p.name for p in (artifacts / "starts").iterdir()] == [f"{linear.sha256}.safetensors"]
+
+
+def test_a_damaged_copy_is_replaced(linear: Start, tmp_path: Path):
+    keep_starts([Planned(linear)], tmp_path)  # type: ignore[list-item]
+    kept = kept_start(tmp_path, linear.sha256)
+    kept.write_bytes(kept.read_bytes()[:50])
+    keep_starts([Planned(linear)], tmp_path)  # type: ignore[list-item]
+    assert kept.read_bytes() == linear.path.read_bytes()
+
+
+def test_a_file_that_changes_in_between(linear: Start, tmp_path: Path):
+    save_file({"weight": torch.ones(3, 2), "bias": torch.ones(3)}, linear.path)
+    with pytest.raises(UserError, match="was changed while the run began"):
+        keep_starts([Planned(linear)], tmp_path)  # type: ignore[list-item]
+    assert not kept_start(tmp_path, linear.sha256).exists()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """torch's folder of downloads."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("LTH_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LTH_BENCH_OFFLINE", "1")
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def published(*drawn: str) -> Any:
+    with torch.device("meta"):
+        module = Torchvision("squeezenet1_1").build((3, 32, 32), 10)
+    return find_start(StartSpec(NAME, drawn), module, "torchvision", "float32")
+
+
+def test_torchvisions_weights(hub: Path):
+    torch.manual_seed(0)
+    state = Torchvision("squeezenet1_1").build((3, 32, 32), 1000).state_dict()
+    torch.save(state, hub / "squeezenet1_1-b8a52dc0.pth")
+    with pytest.raises(UserError, match=r'start_except = \["classifier.1.\*"\]'):
+        published()
+    start = published("classifier.*")
+    assert start.drawn == ("classifier.1.bias", "classifier.1.weight")
+    assert start.path.suffix == ".safetensors"
+    assert published("classifier.*") == start  # the same bytes every time
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return exec, ("import pathlib; pathlib.Path('ran').touch()",)
+
+
+def test_torchvisions_weights_run_no_code(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": Evil()}, hub / "squeezenet1_1-b8a52dc0.pth")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        published()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_torchvisions_weights_that_are_not_there(hub: Path):
+    with pytest.raises(UserError, match=r"squeezenet1_1-b8a52dc0.pth is missing, and .*OFFLINE"):
+        published()
+    spec = StartSpec("torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V3")
+    with pytest.raises(UserError, match=r"unknown weights of torchvision .*did you mean"):
+        find_start(spec, nn.Linear(1, 1), "linear", "float32")
