@@ -15,11 +15,10 @@ from lth_bench.models.building import Gamma, Init, initialise, require_images
 class Timm:
     """A classifier of timm (Wightman, 2019), untrained; in suites `timm:resnet18`.
 
-    They take any number of channels. Convolutional ones take images of many sizes, at lower accuracy
-    where they were designed for larger ones; vision transformers take those that their patches
-    divide. Needs `pip install 'lth-bench[timm]'`. Built for the dataset's number of channels and classes,
-    and for its image size where the network has one, as vision transformers do. Nothing is
-    downloaded: trained values come from the suite's `start`.
+    They take any number of channels. Convolutional ones take images of many sizes, at lower
+    accuracy where they were designed for larger ones; vision transformers take those that their
+    patches divide. Needs `pip install 'lth-bench[timm]'`. Nothing is downloaded: trained values
+    come from the suite's `start`.
     """
 
     name: str
