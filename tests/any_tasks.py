@@ -74,7 +74,9 @@ TASKS: dict[str, tuple[Any, Arrays, Any]] = {
 }  # fmt: skip
 NETWORKS: dict[str, tuple[Any, Arrays, Any]] = {
     "vit": (ViT(patch=2, width=8, depth=1, heads=2, mlp=12), IMAGES, CrossEntropy()),
-    "mlp_mixer": (MLPMixer(patch=2, width=8, depth=1, channels_mlp=12), IMAGES, CrossEntropy()),
+    # 16 patches: a neuron whose inputs are all pruned adds one number to all channels, which the
+    # norms take off again, so that its gradient is roundoff, and Adam follows that
+    "mlp_mixer": (MLPMixer(patch=1, width=8, depth=1, channels_mlp=12), IMAGES, CrossEntropy()),
     "conv1d": (Conv1D(channels=(6, 4), kernels=(3, 3)), IMAGES, CrossEntropy()),
     "conv1d of tokens": (Conv1D(channels=(6,), kernels=(3,), embedding=5), OF_T, CrossEntropy()),
     "lstm": (LSTM(hidden=5, layers=2), IMAGES, CrossEntropy()),

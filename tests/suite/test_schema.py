@@ -42,11 +42,12 @@ def test_ranges_and_forms(registry):
 def test_components(registry):
     models = json_schema(registry)["definitions"]["model"]["anyOf"]
     spelt = [option for option in models if "properties" not in option]
-    assert [option.get("const") for option in spelt] == ["conv", "mlp", None]
+    assert [option.get("const") for option in spelt] == ["conv", "mlp", None, None]
     assert spelt[2]["pattern"] == "^zoo:.+$"
+    assert spelt[3]["pattern"].startswith("^python:")  # a class of a file
     mlp = next(o for o in models if o.get("properties", {}).get("name") == {"const": "mlp"})
     assert mlp["required"] == ["name"]
     assert mlp["description"] == "Fully connected."
     datasets = json_schema(registry)["definitions"]["dataset"]["anyOf"]
     # a dataset that needs a parameter cannot be written as a bare name
-    assert [o.get("const") for o in datasets if "properties" not in o] == ["digits"]
+    assert [o.get("const") for o in datasets if "properties" not in o] == ["digits", None]
