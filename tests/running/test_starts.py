@@ -13,9 +13,9 @@ from torch import nn
 
 from lth_bench.errors import UserError
 from lth_bench.models.torchvision import Torchvision
-from lth_bench.running.starts import find_start, keep_starts, kept_start, start_values
+from lth_bench.running.starts import find_start, keep_starts
 from lth_bench.suite.start import StartSpec
-from lth_bench.training.start import Start
+from lth_bench.training.start import Start, kept_start, start_values
 
 NAME = "torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V1"
 

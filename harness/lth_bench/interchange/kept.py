@@ -20,8 +20,8 @@ from lth_bench.interchange.rebuilt import TaskNetwork
 from lth_bench.interchange.recorded import RecordedTicket
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
-from lth_bench.running.starts import start_values
 from lth_bench.training.checkpoints.cache import TrainingCache
+from lth_bench.training.start import start_values
 from lth_bench.training.state import Outcome, State
 
 

@@ -14,6 +14,7 @@ from lth_bench.errors import UserError, describe_error, error_text
 from lth_bench.hookspecs import OBSERVER_HOOKS
 from lth_bench.plugins.contract import HOOKS, METHODS, OBJECTIVE, marked, misspelt_hook
 from lth_bench.system.blame import ends_the_run
+from lth_bench.system.text import snake
 
 
 class Found(NamedTuple):
@@ -140,12 +141,3 @@ def _part_of_a_task(cls: type[Any]) -> str | None:
 def _takes_root(cls: type[Any], method: str) -> bool:
     value = inspect.getattr_static(cls, method)
     return inspect.isfunction(value) and "root" in inspect.signature(value).parameters
-
-
-def snake(name: str) -> str:
-    """A class's name as written in suites: `MyIdea` is `my_idea`, `SNIP` is `snip`."""
-    parts = "".join(
-        f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower()
-        for i, c in enumerate(name)
-    )
-    return parts.strip("_")

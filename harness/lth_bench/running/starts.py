@@ -6,20 +6,18 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from lth_bench.errors import UnknownName, UserError, describe_error
 from lth_bench.store.paths import disk_error
-from lth_bench.training.start import Start, check_start, hash_file, read_start
+from lth_bench.training.start import Start, check_start, hash_file, kept_start
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from lth_bench.running.plan import Planned
     from lth_bench.suite.start import StartSpec
 
@@ -38,19 +36,6 @@ def find_start(spec: StartSpec, module: nn.Module, label: str, dtype: str) -> St
         patterns=spec.drawn,
         dtype=torch.float64 if dtype == "float64" else torch.float32,
     )
-
-
-def kept_start(artifacts: Path, sha256: str) -> Path:
-    """Where a run keeps a start: the name is the content's."""
-    return artifacts / "starts" / f"{sha256}.safetensors"
-
-
-def start_values(artifacts: Path, model: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors that a model's configuration is started from; none without a start."""
-    start = model.get("start")
-    if start is None:
-        return {}
-    return read_start(kept_start(artifacts, str(start["sha256"])), start["drawn"])
 
 
 def keep_starts(planned: Iterable[Planned], artifacts: Path) -> None:

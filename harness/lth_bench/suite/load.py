@@ -28,6 +28,7 @@ from lth_bench.suite.spec import Component, StrategySpec, Suite, TaskSpec
 from lth_bench.suite.start import with_start
 from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
+from lth_bench.system.text import snake
 
 PYTHON = "python:"
 MAX_TASKS = 1_000
@@ -233,8 +234,6 @@ def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
 
 def _in_file(name: str, params: dict[str, Any], at: Keys, here: Keys) -> Component:
     """`python:mine.py:Net`: the class of a one-file plugin, under the name that it has there."""
-    from lth_bench.plugins.one_file import snake
-
     file, _, cls = name.removeprefix(PYTHON).rpartition(":")
     if not file.endswith(".py") or not cls.isidentifier():
         raise UserError(

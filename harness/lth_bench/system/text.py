@@ -56,3 +56,12 @@ def packed(parts: Iterable[str], width: int, indent: str = "  ", gap: str = "   
         line = f"{line}{gap}{part}" if line else indent + part
     if line:
         yield line
+
+
+def snake(name: str) -> str:
+    """A class's name as written in suites: `MyIdea` is `my_idea`, `SNIP` is `snip`."""
+    parts = "".join(
+        f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower()
+        for i, c in enumerate(name)
+    )
+    return parts.strip("_")

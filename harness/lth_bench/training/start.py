@@ -89,6 +89,19 @@ def read_start(path: Path, drawn: Sequence[str], what: str = "start") -> dict[st
         return {k: file.get_tensor(k) for k in file.keys() if k not in set(drawn)}  # noqa: SIM118
 
 
+def kept_start(artifacts: Path, sha256: str) -> Path:
+    """Where a run keeps a start: the name is the content's."""
+    return artifacts / "starts" / f"{sha256}.safetensors"
+
+
+def start_values(artifacts: Path, model: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors that a model's configuration is started from; none without a start."""
+    start = model.get("start")
+    if start is None:
+        return {}
+    return read_start(kept_start(artifacts, str(start["sha256"])), start["drawn"])
+
+
 def started(drawn: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Drawn values, replaced by those of a start, in the dtype and on the device of the drawn."""
     return {k: start[k].to(v.device, v.dtype) if k in start else v for k, v in drawn.items()}

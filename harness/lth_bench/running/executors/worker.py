@@ -32,7 +32,6 @@ from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.progress import DiskRefused, Note, Recorded
 from lth_bench.running.request import Execution
-from lth_bench.running.starts import start_values
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.guard import unchanged
 from lth_bench.training.checkpoints.cache import TrainingCache
@@ -45,6 +44,7 @@ from lth_bench.training.input.placement import Placement, choose, make_data, mem
 from lth_bench.training.input.task_data import Examples
 from lth_bench.training.keys import digest
 from lth_bench.training.recipe import Recipe
+from lth_bench.training.start import start_values
 
 EmitEvent = Callable[[Recorded | Note | DiskRefused], None]
 COMPANY = 3
