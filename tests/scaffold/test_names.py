@@ -7,7 +7,7 @@ import pytest
 from lth_bench import scaffold
 from lth_bench.errors import UserError
 from lth_bench.plugins import Entry, Registry
-from lth_bench.plugins.one_file import snake
+from lth_bench.system.text import snake
 
 EMPTY = Registry()
 
