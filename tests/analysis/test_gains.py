@@ -7,31 +7,35 @@ from types import SimpleNamespace
 import pytest
 
 from lth_bench.analysis import gains
-from lth_bench.analysis.measures import measure
+from lth_bench.analysis.evidence.subject import Place, Task
+from lth_bench.analysis.measures import ACCURACY, Measure, measure
+
+PLACE = Place("small", Task("mlp", "digits", "short"))
 
 
 @pytest.fixture
 def bought(monkeypatch, sample):
     """`bought(cells)`: the gain of a study at 0.4 and 0.1, from (label, density) → by seed."""
 
-    def make(cells, lost=()):
+    def make(cells, lost=(), primary=ACCURACY):
         found = [
             sample(
                 label,
                 density,
                 values,
-                suite="small",
-                task=("mlp", "digits", "short"),
+                suite=PLACE.suite,
+                task=PLACE.task,
                 lost=[seed for where, seed in lost if where == (label, density)],
             )
             for (label, density), values in cells.items()
         ]
         monkeypatch.setattr(gains, "samples", lambda *_, **__: found)
+        monkeypatch.setattr(gains, "primary_of_places", lambda _: {PLACE: primary})
         study = SimpleNamespace(
             study_id="x",
             label="imp",
-            suite="small",
-            task=("mlp", "digits", "short"),
+            suite=PLACE.suite,
+            task=PLACE.task,
             densities=(0.4, 0.1),
             seeds=(1000, 1001),
         )
@@ -73,6 +77,23 @@ def test_a_lost_seed_counts_as_0_unless_both_lost_it(bought):
     gain = bought(cells, lost=[(("imp-tuned", 0.1), 0), *both])
     assert gain.interval.n == 1
     assert gain.interval.mean == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize(
+    ("primary", "mean"),
+    [
+        (Measure("test_error", "fraction", False), 0.3),  # 1 instead of 0.4, at one of two
+        (Measure("test_rmse", "", False), None),  # has no worst value
+    ],
+)
+def test_a_lost_seed_counts_as_the_primary_metric_s_worst(bought, primary, mean):
+    cells = {
+        ("imp", 0.4): {0: 0.8}, ("imp", 0.1): {0: 0.4},
+        ("imp-tuned", 0.4): {0: 0.8}, ("imp-tuned", 0.1): {},
+    }  # fmt: skip
+    gain = bought(cells, lost=[(("imp-tuned", 0.1), 0)], primary=primary)
+    assert (gain and gain.interval.mean) == (mean and pytest.approx(mean))
+    assert gain is None or gain.measure == primary
 
 
 def test_an_unfinished_seed_is_left_out(bought):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -28,14 +29,11 @@ def con(results: Results) -> Any:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"by": "acuracy"}, "unknown leaderboard --by 'acuracy'; did you mean 'accuracy'"),
+        ({"by": "acuracy"}, "unknown kind of leaderboard 'acuracy'; did you mean 'accuracy'"),
         ({"by": "x"}, "choose from: accuracy, matching, area, cost, speed"),
         ({"margin": -0.1}, r"--margin must lie in \(0, 1\), but got -0.1; 0.005 is half a point"),
         ({"margin": 0.0}, "--margin must lie in"),
         ({"margin": float("nan")}, "--margin must lie in"),
-        ({"by": "cost", "reach": 97.0}, r"in \(0, 1\], but got 97; did you mean 0.97"),
-        ({"by": "cost", "reach": 0.0}, r"in \(0, 1\], but got 0$"),
-        ({"by": "cost", "reach": float("nan")}, "but got nan$"),
         ({"reach": 0.9}, "--reach goes with --by cost, not with --by accuracy"),
         ({"by": "cost", "reach": 0.9, "margin": 0.1}, "--reach names the accuracy itself"),
         ({"across": True, "margin": 0.1}, "--margin has no meaning with --by accuracy --across"),
@@ -44,6 +42,29 @@ def con(results: Results) -> Any:
 def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Question(**options)
+
+
+@pytest.mark.parametrize("metric", [None, "score", "test_accuracy"])
+@pytest.mark.parametrize(
+    ("reach", "message"),
+    [
+        (97.0, r"an accuracy in \(0, 1\], but got 97; did you mean 0.97\?$"),
+        (0.0, r"in \(0, 1\], but got 0$"),
+        (math.nan, "but got nan$"),
+        (math.inf, "but got inf$"),
+    ],
+)
+def test_a_value_that_the_tasks_metric_cannot_have_is_refused(
+    con: Any, metric: str | None, reach: float, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        leaderboard(con, Question(by="cost", metric=metric, reach=reach))
+
+
+@pytest.mark.parametrize("reach", [math.nan, math.inf, -math.inf])
+def test_no_metric_reaches_what_is_no_number(reach: float) -> None:
+    with pytest.raises(UserError, match="--reach must be a finite number, but got"):
+        Question(by="cost", metric="test_loss", reach=reach)
 
 
 def test_every_kind_in_every_format_is_complete(con: Any) -> None:

@@ -13,6 +13,7 @@ import lth_bench.plugins
 from lth_bench.cli.validate import validate
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.errors import NothingSelected, UserError
+from lth_bench.objectives import CrossEntropy
 from lth_bench.plugins import Entry, Registry
 
 TEXT = """\
@@ -54,6 +55,12 @@ def suite(tmp_path, monkeypatch) -> str:
             ("toy", "datasets"),
         )
     ]
+    entries.append(
+        Entry(
+            name="cross_entropy", group="objectives", origin="test", version="1",
+            _loaded=CrossEntropy,
+        )
+    )  # fmt: skip
     monkeypatch.setattr(lth_bench.plugins, "load_registry", lambda *_: Registry(entries))
     path = tmp_path / "demo.toml"
     path.write_text(TEXT)

@@ -421,7 +421,7 @@ def digest(*parts: object) -> str:
 
 def write(results: Path, *scenarios: Scenario | Search, minute: int = 0) -> Paths:
     """Journals of scenarios in turn, as one after another was run from that minute on, a second for
-    each record.
+    each record that does not state its own time.
 
     The same scenarios give the same bytes, so that what they were folded into serves again
     (`copied_databases.py`). Without the flush to the disk of each record, which takes most of the
@@ -432,7 +432,7 @@ def write(results: Path, *scenarios: Scenario | Search, minute: int = 0) -> Path
         second = len(file.readlines())
         for record in itertools.chain.from_iterable(s.records() for s in scenarios):
             at = BEGUN + timedelta(minutes=minute, seconds=second)
-            file.write(encode({**record, "at": at.isoformat(timespec="milliseconds")}))
+            file.write(encode({"at": at.isoformat(timespec="milliseconds"), **record}))
             second += 1
     return paths
 

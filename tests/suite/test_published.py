@@ -42,7 +42,7 @@ def quoted(suite: Suite, claim: Claim) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize(("suite", "claim"), QUOTED)
 def test_the_value(suite: Suite, claim: Claim) -> None:
     assert claim.published is not None
-    percent = claim.compare != "ratio" and measure(claim.metric).is_fraction
+    percent = claim.compare != "ratio" and primary(suite, claim).is_fraction
     values = [
         (end[0]["value"] - sum(other["value"] for other in end[1:])) / (100 if percent else 1)
         for end in quoted(suite, claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -130,6 +131,8 @@ def _require_reach(reach: float, measures: Sequence[Measure]) -> None:
         hint = f"; did you mean {reach / 100:g}?" if 1 < reach <= 100 else ""
         what = "an accuracy" if known.is_accuracy else "a fraction"
         raise UserError(f"--reach must be {what} in (0, 1], but got {reach:g}{hint}")
+    if not math.isfinite(reach):
+        raise UserError(f"--reach must be a finite number, but got {reach:g}")
 
 
 def _joined(

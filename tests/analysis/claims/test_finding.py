@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import decide, finding, outlook_of
+from lth_bench.analysis.measures import measure
 from lth_bench.stats import Forecast, Summary
 
 DENSE = {0: 0.90, 1: 0.91, 2: 0.92}
@@ -142,7 +143,9 @@ def test_tickets_of_another_source_task_are_separate(claim, sample, cells):
 )
 def test_requirements_and_published_values_in_words(claim, said, required, published):
     stated = claim("imp", said.pop("versus", "dense"), **said)
-    assert (words.required(stated), words.published(stated)) == (required, published)
+    known = measure(stated.metric)
+    assert words.required(stated, known) == required
+    assert words.published(stated, known) == published
 
 
 def test_a_skipped_control_is_not_a_lost_seed(claim, sample, cells):

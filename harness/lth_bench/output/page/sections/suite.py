@@ -34,6 +34,8 @@ TITLES = {
 
 def boards(suite: SuiteReport) -> Section | None:
     """A leaderboard for every question but the metric at a density, which each task begins with."""
+    if not suite.boards:  # nothing but trials of tuning
+        return None
     metric = "" if suite.asked is None else f" --metric {suite.asked.name}"
     measures = suite.measures
     if len(measures) > 1:
