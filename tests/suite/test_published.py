@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from lth_bench.analysis.measures import measure
+from lth_bench.analysis.measures import Measure, measure
+from lth_bench.data.root import data_root
+from lth_bench.params import build
 from lth_bench.plugins import load_registry
 from lth_bench.suite import load_suite
 from lth_bench.suite.source import shipped
@@ -30,6 +32,21 @@ QUOTED = [
     for claim in suite.claims
     if claim.published is not None
 ]
+
+
+def primary(suite: Suite, claim: Claim) -> Measure:
+    """The claim's metric; `score` is its task's primary one, which its objective names."""
+    if claim.metric != "score":
+        return measure(claim.metric)
+    registry = load_registry()
+    (task,) = (
+        t for t in suite.tasks if (t.model.label, t.dataset.label, t.recipe_name) == claim.of.task
+    )
+    dataset = build(registry.get("datasets", task.dataset.name), task.dataset.params, "dataset")
+    name = dataset.info(data_root()).objective
+    if task.objective is not None:
+        name = task.objective.name
+    return measure(f"test_{registry.get('objectives', name).metrics[0].name}")
 
 
 def quoted(suite: Suite, claim: Claim) -> list[list[dict[str, Any]]]:
