@@ -26,6 +26,7 @@ def sample() -> Callable[..., Sample]:
         lost: Iterable[int] = (),
         skipped: Iterable[int] = (),
         missing: Iterable[int] = (),
+        censored: Iterable[int] = (),
     ) -> Sample:
         label, _, control = name.partition("/")
         model, dataset, recipe = task
@@ -43,6 +44,7 @@ def sample() -> Callable[..., Sample]:
             lost=frozenset(lost),
             skipped=frozenset(skipped),
             missing=frozenset(missing),
+            censored=frozenset(censored),
         )
 
     return make

@@ -38,6 +38,26 @@ metric = "generalisation_step"
 density = 0.005
 at_most = 39
 source = "this test"
+[[claims]]
+name = "as-early-as-dense"
+text = "One in two hundred weights generalise no later than all"
+of = "random"
+versus = "dense"
+metric = "generalisation_step"
+density = 0.005
+compare = "ratio"
+at_most = 1
+source = "this test"
+[[claims]]
+name = "as-early-as-snip"
+text = "A random mask generalises no later than SNIP's"
+of = "random"
+versus = "snip"
+metric = "generalisation_step"
+density = 0.005
+compare = "ratio"
+within = 0.1
+source = "this test"
 """
 
 
@@ -85,8 +105,20 @@ def test_seeds_that_never_generalise_are_counted_and_ranked_last(here) -> None:
         if row["target_density"] == 0.005
     ]
     assert (line["difference"], line["verdict"]) == (0, "open")
+    claims = json.loads(here("claims", suite, "--json").stdout)["claims"]
+    assert {
+        row["claim"]: (row["verdict"], row["mean_is"], row["as_claimed"], row["not_as_claimed"])
+        for row in claims
+    } == {
+        "within-the-budget": ("not reproduced", "lower bound", 0, 6),
+        "as-early-as-dense": ("not reproduced", "lower bound", 0, 6),  # as on the board
+        "as-early-as-snip": ("open", "no bound", 0, 0),  # as of compare; no tie was shown
+    }
     said = " ".join(here("claims", suite).stdout.split())
     assert "random at 0.005 generalised on 0 of 6 seeds only" in said
+    assert "as claimed on 0 of 6 seeds, not on 6 (sign test)" in said
+    assert "≥ 40 steps" in said and "(1.00×)" in said
+    assert "judged by the sign test" in said
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "true", '"high"'])

@@ -40,6 +40,13 @@ LEGEND = (
     "likely to be settled if those to come are like those that there are (~4–7: 4 in 1 of 2 cases, "
     "7 in 4 of 5); needs 3+: no verdict on fewer than three seeds."
 )
+CENSORED = (
+    " ours with ≥ or ≤: seeds that never got there count with the budget, the last step of their "
+    "training, so the mean and its interval are those within the budget, a bound of the true mean; "
+    "in brackets where both sides have such seeds, so that it is none. Such claims are judged by "
+    "the sign test over the seeds whose order is known (at least six must agree), as on the "
+    "boards; it never shows that something lies within two ends."
+)
 IN_PERCENT = " Fractions are in percent, their differences in percentage points (pt)."
 
 
@@ -118,10 +125,10 @@ def sheet(
     names = {"insufficient": "with fewer than three seeds"}
     total = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in sorted(counts.items()))
     in_percent = any(f.measure.is_fraction for f in found)
+    never = any(f.signs is not None or f.mean_is != "mean" for f in found)
+    legend = LEGEND + CENSORED * never + IN_PERCENT * in_percent
     said = [f"{f.claim.name}: {f.claim.text}. {f.claim.source}." for f in in_order]
-    legend = "\n".join(
-        [f"{len(found)} claims: {total}.", LEGEND + IN_PERCENT * in_percent, "", *said]
-    )
+    legend = "\n".join([f"{len(found)} claims: {total}.", legend, "", *said])
     return Board("claims", [_row(f, suite) for f in found], tables, legend)
 
 
@@ -160,7 +167,8 @@ def _place(suite: Suite, claim: Claim) -> int:
 def _line(found: Finding) -> Line:
     claim = found.claim
     n = str(found.n) if found.n == found.planned else f"{found.n}/{found.planned}"
-    verdict = found.text if found.kind in ("open", "insufficient") else found.kind
+    told = found.kind == "insufficient" or (found.kind == "open" and found.signs is None)
+    verdict = found.text if told else found.kind
     numbers = (
         words.required(claim, found.measure),
         words.published(claim, found.measure),
@@ -204,10 +212,13 @@ def _row(found: Finding, suite: Suite) -> dict[str, Any]:
         "ours": found.ours.mean if found.ours else None,
         "low": found.ours.low if found.ours else None,
         "high": found.ours.high if found.ours else None,
+        "mean_is": found.mean_is if found.ours else None,
         "n": found.n,
         "planned": found.planned,
         "verdict": found.kind,
         "verdict_text": found.text,
+        "as_claimed": None if found.signs is None else found.signs.count(1),
+        "not_as_claimed": None if found.signs is None else found.signs.count(-1),
         "n50": ahead and ahead.n50,
         "n80": ahead and ahead.n80,
         "reason": found.reason,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lth_bench.analysis.censored import told
+from lth_bench.analysis.claims.order import Ends, MeanIs, ends_met, mean_is
 from lth_bench.analysis.samples import Sample
 from lth_bench.suite.spec import Claim, Side
 
@@ -30,6 +31,10 @@ class ClaimEvidence:
     """The distance of two such numbers, where they are means of accuracies; 0 otherwise."""
     censored: str = ""
     """Which sides have times that were not reached, whose values are the budget; "" if none."""
+    ends: Ends | None = None
+    """Where there are such, which seeds are on the accepted side of each end of the claim."""
+    mean_is: MeanIs = "mean"
+    """What the mean of `values` is of the true mean."""
     owed: bool = True
     """Whether a run could give the values that are not there: not of a control that was skipped."""
 
@@ -100,6 +105,8 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
             for sample in samples
             if sample.censored
         ),
+        ends=ends_met(claim, found[0], found[1] if len(found) > 1 else ()),
+        mean_is=mean_is(found[0], found[1] if len(found) > 1 else (), common),
         step=0.0 if claim.compare == "ratio" else step,
     )
 

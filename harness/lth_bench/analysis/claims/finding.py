@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.claims.evidence import SampleKey, cells_of, evidence
+from lth_bench.analysis.claims.order import Ends, MeanIs, met
 from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured, primary_measures
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName
-from lth_bench.stats import Forecast, Interval, Summary, forecast
+from lth_bench.stats import Forecast, Interval, Summary, forecast, judge
 from lth_bench.stats.predictive import inside_or_outside
 from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 from lth_bench.suite.spec import Claim
@@ -42,6 +43,11 @@ class Finding:
     planned: int
     forecast: Forecast | None = None
     """By how many seeds it is likely to be decided, where it is open."""
+    signs: tuple[int, ...] | None = None
+    """Where values are budgets, so that only the order of the seeds was judged: by seed +1 where it
+    is as claimed, −1 where it is not, 0 where that is not known."""
+    mean_is: MeanIs = "mean"
+    """What the mean of `ours` is of the true mean: a bound of it where a side was cut off."""
     reason: str = ""
     """Why there are no data, which seeds were lost, or which values are lower bounds."""
     owed: bool = True
@@ -54,7 +60,7 @@ class Finding:
         """In words: "open: settled by 4 seeds in 1 of 2 cases, by 7 in 4 of 5"."""
         if self.kind == "insufficient":
             return f"needs {LEAST}+"
-        if self.kind == "open":
+        if self.kind == "open" and self.signs is None:
             return f"open: {outlook(self.n, self.forecast)}"
         return f"{self.kind}: {self.reason}" if self.reason else self.kind
 
@@ -63,7 +69,9 @@ class Finding:
         """The verdict for a narrow table: "open ~4–7"."""
         if self.kind == "insufficient":
             return f"needs {LEAST}+"
-        return f"open {short_outlook(self.n, self.forecast)}" if self.kind == "open" else self.kind
+        if self.kind == "open" and self.signs is None:
+            return f"open {short_outlook(self.n, self.forecast)}"
+        return self.kind
 
 
 def findings(con: DuckDBPyConnection, suite: str, claims: Sequence[Claim]) -> list[Finding]:
@@ -132,25 +140,45 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     if ratio:
         ours = Interval(math.exp(ours.mean), _exp(ours.low), _exp(ours.high), n)
     if claim.bound == "reported":
-        said = "; ".join(filter(None, (reason, known.censored)))
-        return Finding(claim=claim, kind="reported", ours=ours, n=n, planned=planned, reason=said)
-    if reason:
-        return Finding(
-            claim=claim, kind="not reproduced", ours=ours, n=n, planned=planned, reason=reason
-        )
+        reason = "; ".join(filter(None, (reason, known.censored)))
+    found = Finding(
+        claim=claim,
+        kind="reported" if claim.bound == "reported" else "not reproduced",
+        ours=ours,
+        n=n,
+        planned=planned,
+        reason=reason,
+        mean_is=known.mean_is,
+    )
+    if claim.bound == "reported" or reason:
+        return found
+    if known.ends is not None:
+        return _by_order(found, summary, known.ends, known.censored)
     low, high = claim.accepted
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
     decision = decide(summary, accepted)
     ahead = outlook_of(summary, accepted) if decision == "open" else None
-    return Finding(
-        claim=claim,
-        kind=decision,
-        ours=ours,
-        n=n,
-        planned=planned,
-        forecast=ahead,
-        reason=known.censored,
+    return dataclasses.replace(found, kind=decision, forecast=ahead)
+
+
+def _by_order(found: Finding, summary: Summary, ends: Ends, censored: str) -> Finding:
+    """Judged as boards and compare judge rows with budgets: by the sign test, at each end of what
+    the claim accepts; within two ends, which would be equivalence, it is never reproduced.
+    """
+    kinds = [judge(summary, signs=signs).kind for signs in ends]
+    decision: Decision = "open"
+    if "insufficient" in kinds:
+        decision = "insufficient"
+    elif "worse" in kinds:
+        decision = "not reproduced"
+    elif kinds == ["better"]:
+        decision = "reproduced"
+    signs = met(ends)
+    counted = (
+        f"as claimed on {signs.count(1)} of {found.n} seeds, not on {signs.count(-1)} (sign test)"
     )
+    reason = f"{counted}; {censored}" if censored else counted
+    return dataclasses.replace(found, kind=decision, signs=signs, reason=reason)
 
 
 def _labels(claims: Iterable[Claim]) -> list[str]:

@@ -8,6 +8,8 @@ from lth_bench.suite.spec import Claim
 
 SHORT = {"points": "pt", "steps": "steps", "examples": "examples", "FLOPs": "FLOPs", "s": "s"}
 
+BOUNDS = {"lower bound": "≥ ", "upper bound": "≤ "}
+
 
 def required(claim: Claim, known: Measure) -> str:
     """What the claim asks for: `≥ +0.20 pt`, `≥ 1.40×`, `within ±0.30 pt`; – where nothing."""
@@ -30,11 +32,14 @@ def published(claim: Claim, known: Measure) -> str:
 
 
 def ours(found: Finding) -> str:
-    """Our mean."""
+    """Our mean: `+0.20 pt`; a bound of the true one, `≥ 1.53×`; in brackets where it is neither."""
     if found.ours is None:
         return "–"
     claim, known = found.claim, found.measure
-    return f"{number(claim, found.ours.mean, known)}{unit(claim, known)}"
+    text = f"{number(claim, found.ours.mean, known)}{unit(claim, known)}"
+    if found.mean_is == "no bound":
+        return f"({text})"
+    return f"{BOUNDS.get(found.mean_is, '')}{text}"
 
 
 def interval(found: Finding) -> str:
