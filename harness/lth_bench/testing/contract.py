@@ -64,6 +64,16 @@ class Contract:
         except Broken as broken:
             raise ContractBroken(self.name, self.statement, str(broken), self.meet) from None
 
+    def test(self, case: object) -> None:
+        """The same as a test of pytest: ContractBroken fails it, NotApplicable skips it."""
+        __tracebackhide__ = True
+        try:
+            self(case)
+        except NotApplicable as reason:
+            import pytest  # the harness itself does not need pytest
+
+            pytest.skip(str(reason))
+
 
 def contract(statement: str, meet: str) -> Callable[[Callable[[C], str | None]], Contract]:
     """Turn a function that judges a case into a contract of the same name."""
