@@ -63,7 +63,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Python: lth_bench.testing": ("reference/testing.md", reference_pages.testing),
         "Command line": ("reference/cli.md", reference_pages.command_line),
         "Suites": ("reference/suite.md", reference_pages.suite),
-        "Strategies, models, datasets": ("reference/catalogue.md", reference_pages.catalogue),
+        "Built-in plugins": ("reference/catalogue.md", reference_pages.catalogue),
         "Views and tables": ("reference/tables.md", reference_pages.tables),
         "Changelog": ("reference/changelog.md", "CHANGELOG.md"),
     },

@@ -57,18 +57,19 @@ def _home(name: str) -> str:
 
 
 def testing() -> str:
-    """`lth_bench.testing`, and the contracts."""
+    """`lth_bench.testing`, and the contracts of each kind of plugin."""
     from lth_bench import testing
-    from lth_bench.testing.contracts import CONTRACTS
+    from lth_bench.testing import contracts, parts
 
-    parts = ["# Python: `lth_bench.testing`", inspect.cleandoc(testing.__doc__ or "")]
+    lines = ["# Python: `lth_bench.testing`", inspect.cleandoc(testing.__doc__ or "")]
     for name in testing.__all__:
         made = getattr(testing, name)
         if not inspect.ismodule(made):
-            parts.append(f"::: {made.__module__}.{name}")
-    parts.append("## The contracts")
-    parts += [f"**`{contract.name}`**: {contract.statement}" for contract in CONTRACTS]
-    return "\n\n".join(parts) + "\n"
+            lines.append(f"::: {made.__module__}.{name}")
+    for group, listed in {"strategies": contracts.CONTRACTS, **parts.CONTRACTS}.items():
+        lines.append(f"## The contracts of {group}")
+        lines += [f"**`{contract.name}`**: {contract.statement}" for contract in listed]
+    return "\n\n".join(lines) + "\n"
 
 
 def command_line() -> str:
@@ -165,11 +166,13 @@ def _kind(value: Mapping[str, Any]) -> str:
 
 
 def catalogue() -> str:
-    """Every shipped strategy, model and dataset with its parameters, as `lth-bench ls` has them."""
+    """Every shipped strategy, model, dataset and objective with its parameters, as `lth-bench ls`
+    has them.
+    """
     from lth_bench.cli.ls import plugins
 
-    parts = ["# Strategies, models, datasets", "What a suite can name, as `lth-bench ls` lists it."]
-    for group in ("strategies", "models", "datasets"):
+    parts = ["# Built-in plugins", "What a suite can name, as `lth-bench ls` lists it."]
+    for group in ("strategies", "models", "datasets", "objectives"):
         parts.append(f"## {group.capitalize()}")
         for row in plugins(group, [], no_plugins=True):
             parts += [f"### `{row['name']}`", row["summary"]]

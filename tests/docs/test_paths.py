@@ -15,6 +15,8 @@ READERS = {
     "product.py",
     "blend.py",
     "idea.toml",
+    "marked.py",
+    "marked.toml",
     "my_idea.py",
     "NAME.py",
     "test_NAME.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from lth_bench import testing
 from lth_bench.cli.app import app
 from lth_bench.store.export import documented
 from lth_bench.store.glossary import COLUMNS
+from lth_bench.testing import parts
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,8 @@ def test_the_api_has_every_public_name(pages: Path) -> None:
     assert {*lth_bench.__all__} - {"hookimpl"} <= named | {"hookimpl"}
     shown = set(re.findall(r"^::: \S*?(\w+)$", reference(pages, "testing.md"), re.M))
     assert {*testing.__all__} - {"contracts"} == shown
-    for contract in testing.contracts.CONTRACTS:
-        assert f"`{contract.name}`" in reference(pages, "testing.md")
+    for contract in itertools.chain(testing.contracts.CONTRACTS, *parts.CONTRACTS.values()):
+        assert f"`{contract.name}`**: {contract.statement}" in reference(pages, "testing.md")
 
 
 def test_the_command_line_has_every_command(pages: Path) -> None:

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 import typer
 from documents import DOCUMENTS, ROOT, blocks
+from safetensors.torch import load_file
 
 from lth_bench.cli.app import app
 from lth_bench.store import Paths, fold
@@ -26,7 +27,8 @@ README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
 OWN_LOOP = ROOT / "docs" / "how-to" / "own-loop.md"
 OWN_TASK = ROOT / "docs" / "how-to" / "own-task.md"
-OWN = {README, *(ROOT / "docs").rglob("*.md")} - {OWN_LOOP, OWN_TASK}
+MODELS = ROOT / "docs" / "how-to" / "models.md"
+OWN = {README, *(ROOT / "docs").rglob("*.md")} - {OWN_LOOP, OWN_TASK, MODELS}
 """Documents whose snippets are run here; those of others run beside what they explain."""
 
 
@@ -157,6 +159,49 @@ def test_the_own_task_runs_and_is_ranked_by_its_own_metric(tmp_path: Path) -> No
     assert found == [("test_mae", False)]
 
 
+# a network of one's own
+
+SUITE = """
+schema_version = 1
+[suite]
+name = "mine"
+densities = [0.5]
+seeds = [0]
+[[tasks]]
+model = [MODELS]
+dataset = "tabular:wine"
+recipe = "short"
+[recipes.short]
+optimizer = "adam"
+lr = 0.01
+steps = 10
+batch_size = 20
+val_size = 20
+eval_every = 5
+[[strategies]]
+use = "random"
+"""
+
+
+def test_the_own_network_runs_and_a_trusted_pickle_becomes_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network, conversion = blocks(MODELS, "python")
+    text = MODELS.read_text("utf-8")
+    named = re.findall(r'`("python:.*?"|\{ name = "python:.*? \})`', text)
+    assert len(named) == 2
+    (tmp_path / "mine.py").write_text(network)
+    (tmp_path / "mine.toml").write_text(SUITE.replace("MODELS", ", ".join(named)))
+    # dense and random, for each of the two
+    ran = outcome(tmp_path, "run", "mine.toml", "--plugin", "mine.py")
+    assert ran["statuses"] == {"ok": 4}
+    exec(compile(conversion, str(MODELS), "exec"), {})
+    assert {k: tuple(v.shape) for k, v in load_file("model.safetensors").items()} == {
+        "weight": (3, 2), "bias": (3,),
+    }  # fmt: skip
+
+
 # all the others of docs/
 
 
@@ -175,6 +220,6 @@ def test_python_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_toml_of_the_documentation_is_toml() -> None:
-    for document in OWN:
+    for document in OWN | {MODELS}:
         for text in blocks(document, "toml"):
             tomllib.loads(text)

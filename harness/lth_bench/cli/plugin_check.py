@@ -52,7 +52,8 @@ def check(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="strategy, model, dataset or objective, where several have the name.",
+            help="Which plugin, where several have the name: strategy, model, dataset or "
+            "objective.",
         ),
     ] = None,
     dataset: Annotated[
