@@ -99,7 +99,7 @@ def test_a_misspelt_hook_is_a_broken_contract(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (["godo", "--plugin", GOOD], UnknownName, "unknown strategy 'godo'; did you mean 'good'"),
+        (["godo", "--plugin", GOOD], UnknownName, "unknown plugin 'godo'; did you mean 'good'"),
         (["good", "--plugin", GOOD, "--set", "power=9"], UserError, r"power must be .* got 9"),
         (["good", "--plugin", GOOD, "--set", "powr=1"], UserError, "unknown key powr"),
         (["good", "--plugin", GOOD, "--network", "vgg"], UnknownName, "choose from: batch_norm"),

@@ -85,12 +85,15 @@ class ViT(nn.Module):
 
 
 def test_a_layer_that_is_not_called_counts():
-    """Attention uses its output layer's weight without calling the layer."""
+    """Attention uses its matrix for query, key and value, which is no layer's, and its output
+    layer's weight without calling the layer.
+    """
     flops = count_flops(ViT(), prunable_layers(ViT(), (1, 8, 8), 10), (1, 8, 8))
     patch, tokens = 2 * 16 * 32 * 4, 2 * 17
     assert flops.layers["attention.out_proj"].forward == tokens * 32 * 32
-    expected = 2 * patch + 3 * (tokens * (32 * 32 + 2 * 32 * 64) + 2 * 320)
-    assert flops.step == expected == 532_352
+    assert flops.layers["attention/in_proj_weight"].forward == tokens * 3 * 32 * 32
+    expected = 2 * patch + 3 * (tokens * (4 * 32 * 32 + 2 * 32 * 64) + 2 * 320)
+    assert flops.step == expected == 845_696
 
 
 class Functional(nn.Module):
