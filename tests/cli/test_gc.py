@@ -16,6 +16,7 @@ from lth_bench.cli.app import app
 from lth_bench.errors import UserError
 from lth_bench.maintenance.gc import ArtifactReport, no_run, read_needs, remove, sort_artifacts
 from lth_bench.store import Journal, Paths, fold, reading
+from lth_bench.training.start import kept_start
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 OLD, NEW, UNNAMED, BUSY = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
@@ -130,12 +131,73 @@ def test_links_and_foreign_files_are_not_touched(
     assert not (folder / UNNAMED).exists()
 
 
-@pytest.mark.parametrize("which", ["artifacts", "trainings"])
+REPLACED, USED, LOOSE = "1" * 64, "2" * 64, "3" * 64
+
+
+@pytest.fixture
+def starts(tmp_path: Path) -> Callable[..., Paths]:
+    """Results of two runs, the second of which replaced the first's start; one more start, of no
+    experiment, and one that a process was killed while copying.
+    """
+
+    def written() -> Paths:
+        paths = Paths(tmp_path / "results.duckdb")
+        with Journal(paths) as journal:
+            for run, sha256 in (("run-1", REPLACED), ("run-2", USED)):
+                scenario = RECORDS["Scenario"](
+                    strategies=("imp",), seeds=(0,), run_id=run, source_hash=sha256
+                )
+                for record in scenario.records():
+                    for experiment in record.get("experiments", ()):
+                        experiment["start"] = {"source": "a.safetensors", "sha256": sha256}
+                    journal.append(record)
+        fold(paths)
+        for sha256 in (REPLACED, USED, LOOSE):
+            kept = kept_start(paths.artifacts, sha256)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(b"x" * 100)
+        kept.with_name(f".{kept.name}.{'0' * 32}").write_bytes(b"x" * 10)
+        return paths
+
+    return written
+
+
+def test_starts_are_kept_while_an_experiment_names_them(starts: Callable[..., Paths]) -> None:
+    paths = starts()
+    folder = paths.artifacts / "starts"
+    (folder / "mine.safetensors").write_bytes(b"x")
+    with reading(paths.results) as con:
+        rows = con.execute("SELECT start ->> 'sha256', current FROM experiments").fetchall()
+    assert set(rows) == {(REPLACED, False), (USED, True)}
+    found = look(paths)
+    loose = kept_start(paths.artifacts, LOOSE).name
+    assert names(found) == {loose, f".{loose}.{'0' * 32}"}
+    assert {w.reason for w in found.removable} == {
+        "a start of no experiment", "incomplete, left by a process that was killed",
+    }  # fmt: skip
+    assert (found.kept, found.kept_bytes, found.foreign) == (2, 200, ("mine.safetensors",))
+    assert remove(found.removable) == (2, 110)
+    left = {kept_start(paths.artifacts, x).name for x in (REPLACED, USED)} | {"mine.safetensors"}
+    assert {p.name for p in folder.iterdir()} == left
+    assert remove(found.removable) == (0, 0)
+    assert look(paths).removable == ()
+
+
+def test_during_a_run_every_start_is_kept(starts: Callable[..., Paths]) -> None:
+    """The run's own are copied before its experiments are recorded."""
+    paths = starts()
+    with Journal(paths), no_run(paths) as running:
+        assert running
+        assert names(look(paths, running)) == set()
+
+
+@pytest.mark.parametrize("which", ["artifacts", "trainings", "starts"])
 def test_folders_that_are_links_are_refused(
     results: Callable[..., Paths], tmp_path: Path, which: str
 ) -> None:
     paths = results()
-    place = paths.artifacts if which == "artifacts" else paths.artifacts / "trainings"
+    (paths.artifacts / "starts").mkdir()
+    place = paths.artifacts if which == "artifacts" else paths.artifacts / which
     elsewhere = place.rename(tmp_path / "elsewhere")
     place.symlink_to(elsewhere, target_is_directory=True)
     with pytest.raises(UserError, match="is a link to"):

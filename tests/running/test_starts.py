@@ -10,10 +10,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from typer.testing import CliRunner
 
+from lth_bench.cli.app import app
 from lth_bench.errors import UserError
+from lth_bench.maintenance.gc import no_run
 from lth_bench.models.torchvision import Torchvision
+from lth_bench.running import starts
 from lth_bench.running.starts import find_start, keep_starts
+from lth_bench.store import Paths
 from lth_bench.suite.start import StartSpec
 from lth_bench.training.start import Start, kept_start, start_values
 
@@ -111,3 +116,27 @@ def test_torchvisions_weights_that_are_not_there(hub: Path):
     spec = StartSpec("torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V3")
     with pytest.raises(UserError, match=r"unknown weights of torchvision .*did you mean"):
         find_start(spec, nn.Linear(1, 1), "linear", "float32")
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "quickstart", "-s", "random", "-m", "mlp"], ["tune", "tune_digits"]]
+)
+def test_starts_are_copied_while_gc_knows_that_something_runs(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it could remove them before an experiment names them."""
+    running = []
+
+    class Seen(BaseException):
+        pass
+
+    def watched(_: object, artifacts: Path) -> None:
+        with no_run(Paths(artifacts.with_suffix(".duckdb"))) as found:
+            running.append(found)
+        raise Seen
+
+    monkeypatch.setattr(starts, "keep_starts", watched)
+    results = ["--results", str(tmp_path / "r.duckdb"), "--device", "cpu", "--workers", "1"]
+    with pytest.raises(Seen):
+        CliRunner().invoke(app, [*command, "--smoke", *results], catch_exceptions=False)
+    assert running == [True]

@@ -20,9 +20,10 @@ def gc(
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """List stored trainings that no current result used; remove them with --remove.
+    """List stored trainings and starts that no result needs; remove them with --remove.
 
-    Results are never changed. A removed training that is needed again is trained again.
+    Results are never changed. A removed training that is needed again is trained again, and a start
+    copied again from the file that the suite names.
     """
     from lth_bench.cli.output import print_json
     from lth_bench.maintenance import gc as collecting

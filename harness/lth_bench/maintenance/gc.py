@@ -19,53 +19,63 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-ArtifactKind = Literal["training", "partial", "leftover", "lock", "foreign"]
+ArtifactKind = Literal["training", "partial", "leftover", "lock", "start", "foreign"]
 
 _KEY = r"(?P<key>[0-9a-f]{40})"
-_KINDS: tuple[tuple[ArtifactKind, bool, str], ...] = (
-    ("training", True, _KEY),
-    ("partial", True, rf"{_KEY}\.partial"),
-    ("leftover", True, rf"\.{_KEY}\.[0-9a-f]{{32}}"),
-    ("lock", False, rf"{_KEY}\.lock"),
-)
-"""Kind, whether it is a folder, and the pattern of its name."""
+_START = r"(?P<key>[0-9a-f]{64})\.safetensors"
+_FOLDERS: dict[str, tuple[tuple[ArtifactKind, bool, str], ...]] = {
+    "trainings": (
+        ("training", True, _KEY),
+        ("partial", True, rf"{_KEY}\.partial"),
+        ("leftover", True, rf"\.{_KEY}\.[0-9a-f]{{32}}"),
+        ("lock", False, rf"{_KEY}\.lock"),
+    ),
+    "starts": (
+        ("start", False, _START),
+        ("leftover", False, rf"\.{_START}\.[0-9a-f]{{32}}"),
+    ),
+}
+"""Folder of the artifacts → kind, whether it is a folder, and the pattern of its name."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or folder in `<artifacts>/trainings`."""
+    """A file or folder in `<artifacts>/trainings` or `<artifacts>/starts`."""
 
     path: Path
     kind: ArtifactKind
-    """`training`: finished. `partial`: its checkpoint. `leftover`: left by a killed process.
-    `foreign`: not made by lth-bench, so it is never removed."""
+    """`training`: finished. `partial`: its checkpoint. `start`: a copy of a file that models start
+    from. `leftover`: left by a killed process. `foreign`: not made by lth-bench, so it is never
+    removed."""
     key: str
-    """Key of the training, 40 hex digits; empty for a foreign file."""
+    """Key of the training, 40 hex digits; of a start its SHA-256; empty for a foreign file."""
     bytes: int
 
 
 def list_artifacts(paths: Paths) -> Iterator[Artifact]:
-    """Everything in `<artifacts>/trainings`, by name; nothing if that folder does not exist.
+    """Everything in `<artifacts>/trainings`, then in `<artifacts>/starts`, by name; nothing of a
+    folder that does not exist.
 
-    UserError if one of the two folders is a link, since its target is outside the results.
+    UserError if one of the three folders is a link, since its target is outside the results.
     """
-    folder = paths.artifacts / "trainings"
-    for place in (paths.artifacts, folder):
+    folders = [paths.artifacts / name for name in _FOLDERS]
+    for place in (paths.artifacts, *folders):
         if place.is_symlink():
             raise UserError(
                 f"{place} is a link to {os.readlink(place)}; gc removes nothing outside the "
                 f"results, so it does not follow links"
             )
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda one: one.name):
-            kind, key = _kind(entry)
-            yield Artifact(folder / entry.name, kind, key, _size(entry))
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                kind, key = _kind(folder.name, entry)
+                yield Artifact(folder / entry.name, kind, key, _size(entry))
 
 
-def _kind(entry: os.DirEntry[str]) -> tuple[ArtifactKind, str]:
-    for kind, is_folder, pattern in _KINDS:
+def _kind(folder: str, entry: os.DirEntry[str]) -> tuple[ArtifactKind, str]:
+    for kind, is_folder, pattern in _FOLDERS[folder]:
         found = re.fullmatch(pattern, entry.name)
         fits = entry.is_dir if is_folder else entry.is_file
         if found is not None and fits(follow_symlinks=False):
@@ -114,20 +124,22 @@ class ArtifactReport:
         return sum(w.artifact.bytes for w in self.removable)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Needs:
-    """The trainings that the results use."""
+    """The trainings and starts that the results use."""
 
     needed: frozenset[str]
     """Keys of trainings that a ticket of a current experiment or of tuning used."""
     named: frozenset[str]
     """Keys of trainings that any ticket used, including superseded ones."""
+    starts: frozenset[str]
+    """SHA-256 of the starts of all experiments, superseded ones and those of tuning too."""
     unfinished: int
     """Number of experiments that a rerun would still train."""
 
 
 def read_needs(con: DuckDBPyConnection) -> Needs:
-    """The trainings that the results in this database use."""
+    """The trainings and starts that the results in this database use."""
     rows = con.execute(
         """
         SELECT DISTINCT k.key, e.current OR e.scored_on <> 'test'
@@ -141,8 +153,15 @@ def read_needs(con: DuckDBPyConnection) -> Needs:
     row = con.execute(
         f"SELECT count(*) FROM experiments WHERE current AND status NOT IN ({done})"
     ).fetchone()
-    needed = frozenset(key for key, current in rows if current)
-    return Needs(needed, frozenset(key for key, _ in rows), row[0] if row is not None else 0)
+    starts = con.execute(
+        "SELECT DISTINCT start ->> 'sha256' FROM experiments WHERE start IS NOT NULL"
+    ).fetchall()
+    return Needs(
+        needed=frozenset(key for key, current in rows if current),
+        named=frozenset(key for key, _ in rows),
+        starts=frozenset(sha256 for (sha256,) in starts),
+        unfinished=row[0] if row is not None else 0,
+    )
 
 
 def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> ArtifactReport:
@@ -150,7 +169,8 @@ def sort_artifacts(paths: Paths, needs: Needs, running: bool) -> ArtifactReport:
 
     While experiments are unfinished, trainings that no ticket uses yet are kept: the experiments
     may resume from them. During a run, only trainings of superseded results are removable; a run
-    that needs one of them trains it again.
+    that needs one of them trains it again. A start cannot be made again, so it is kept while any
+    experiment names it.
     """
     removable: list[Removable] = []
     kept = size = 0
@@ -186,6 +206,8 @@ def _reason(one: Artifact, needs: Needs, running: bool) -> str | None:
         return None
     if one.kind == "partial":
         return None if needs.unfinished else "an unfinished training that no experiment needs"
+    if one.kind == "start":
+        return None if one.key in needs.starts else "a start of no experiment"
     if one.kind == "leftover":
         return "incomplete, left by a process that was killed"
     return "an unused lock" if one.kind == "lock" else None
@@ -220,31 +242,47 @@ def remove(removable: Sequence[Removable]) -> tuple[int, int]:
 
     DiskError if they cannot be removed.
     """
-    from filelock import FileLock, Timeout
-
     count = size = 0
     # locks last: removing a training acquires its lock, which creates the file
     for item in sorted(removable, key=lambda w: w.artifact.kind == "lock"):
         one = item.artifact
-        lock = FileLock(one.path.parent / f"{one.key}.lock")
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue  # a process is training it
+            # a run copies starts while `no_run` would find it, so they need no locks of their own
+            gone = _unlink(one.path) if one.path.parent.name == "starts" else _remove_locked(one)
         except OSError as error:
             raise disk_error(error, one.path, "remove") from error
-        try:
-            if one.kind != "lock" and not one.path.is_symlink():
-                shutil.rmtree(one.path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise disk_error(error, one.path, "remove") from error
-        finally:
-            # delete the file while it is locked: a process that waits for it then creates another
-            with contextlib.suppress(OSError):
-                os.unlink(lock.lock_file)
-            lock.release()
-        count += 1
-        size += one.bytes
+        if gone:
+            count += 1
+            size += one.bytes
     return count, size
+
+
+def _unlink(path: Path) -> bool:
+    """Whether there was such a file."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_locked(one: Artifact) -> bool:
+    """Remove what belongs to a training; False while a process trains it, or if it is gone."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(one.path.parent / f"{one.key}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    try:
+        if one.kind != "lock" and not one.path.is_symlink():
+            shutil.rmtree(one.path)
+    except FileNotFoundError:
+        return False
+    finally:
+        # delete the file while it is locked: a process that waits for it then creates another
+        with contextlib.suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+    return True

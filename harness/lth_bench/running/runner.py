@@ -111,13 +111,13 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
-        keep_starts(left.todo, paths.artifacts)
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, workers, provenance.fingerprints)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()
         todo, ended = left.todo, left.ended.values()
+        keep_starts(todo, paths.artifacts)  # within the journal's lock, so that gc lets them be
         summary = RunSummary(
             run_id=run_id,
             suite=suite.name,

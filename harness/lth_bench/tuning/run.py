@@ -95,10 +95,10 @@ def tune_suite(
     paths = Paths(request.execution.results)
     trials = max(g.tune.budget.trials or 1 for g in goals)
     require_space(paths, trials * sum(p.bytes for p in planned))
-    keep_starts(planned, paths.artifacts)
     config = worker_config(request, paths, root, workers, provenance.fingerprints)
     run_id = uuid.uuid4().hex[:12]
     with Journal(paths) as journal:
+        keep_starts(planned, paths.artifacts)  # within the journal's lock, so that gc lets them be
         url = suite.tune.storage if suite.tune else None
         where = redacted(url) if url else str(paths.tuning)
         storage = open_storage(url, paths)
