@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.data.arrays import DatasetInfo
+from lth_bench.data.info import InputShape
 from lth_bench.errors import UserError, WrongDeclaration, describe_error, error_text
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for
@@ -31,8 +32,9 @@ class TaskFacts:
 
     train_size: int
     """Training examples, without those that the recipe holds out for validation."""
-    input_shape: tuple[int, ...]
-    """[C, H, W] of an example."""
+    input_shape: InputShape
+    """Of an example, as a model is built for it: [C, H, W] of an image, where `kind` is "images";
+    it may be "features" or "tokens"."""
     classes: int
     total_steps: int
     """Steps of a full training."""
@@ -132,7 +134,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         known.model["start"] = start.identity
     facts = TaskFacts(
         train_size=train_size,
-        input_shape=info.input_shape,
+        input_shape=InputShape.of(info.input_shape),
         classes=info.classes,
         total_steps=recipe.total_steps(train_size),
         steps_per_epoch=recipe.steps_per_epoch(train_size),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from lth_bench.data.info import InputShape
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.running.task_plan import TaskFacts, require_suitable
 from lth_bench.testing import task
@@ -201,7 +202,7 @@ def facts(network: NetworkKind) -> TaskFacts:
     recipe = task.RECIPE
     return TaskFacts(
         train_size=task.TRAIN,
-        input_shape=task.arrays().info.input_shape,
+        input_shape=InputShape.of(task.arrays().info.input_shape),
         classes=task.arrays().classes,
         total_steps=recipe.total_steps(task.TRAIN),
         steps_per_epoch=recipe.steps_per_epoch(task.TRAIN),

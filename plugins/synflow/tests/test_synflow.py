@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,7 +196,64 @@ def test_data_and_dropout_do_not_matter():
     assert masks[0].kept["1"].equal(masks[1].kept["1"])
 
 
+def lth_bench(*arguments):
+    command = [sys.executable, "-m", "lth_bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_the_suite_is_valid():
-    command = [sys.executable, "-m", "lth_bench", "validate", str(SUITE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = lth_bench("validate", SUITE)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+TASKS = """
+schema_version = 1
+[suite]
+name = "tasks"
+densities = [0.5]
+seeds = [0]
+[[tasks]]
+model = { name = "transformer", width = 8, heads = 2, mlp = 8 }
+dataset = { name = "modular", p = 11 }
+recipe = "short"
+[[tasks]]
+model = { name = "mlp", hidden = [8] }
+dataset = "points"
+recipe = "short"
+[recipes.short]
+optimizer = "adam"
+lr = 0.01
+steps = 4
+batch_size = 20
+val_size = 10
+eval_every = 2
+[[strategies]]
+use = "synflow"
+params = { rounds = 3 }
+MODELS
+"""
+
+
+def test_tokens_are_refused_by_one_error_before_anything_trains(tmp_path):
+    suite = tmp_path / "tasks.toml"
+    suite.write_text(TASKS.replace("MODELS", ""))
+    results = tmp_path / "r.duckdb"
+    for command in (["plan"], ["run", "--workers", "1", "--results", results]):
+        done = lth_bench(command[0], suite, *command[1:])
+        assert done.returncode == 4, done.stdout + done.stderr
+        said = " ".join(done.stderr.split())
+        assert said.count("SynFlow sends an input of ones through the network, and tokens") == 1
+        assert "Traceback" not in said
+        assert "'synflow' on transformer" in said
+    assert not results.exists()
+    # as the message advises
+    suite.write_text(TASKS.replace("MODELS", 'models = ["mlp"]'))
+    done = lth_bench("run", suite, "--workers", "1", "--results", results)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("images", 0), ("features", 0), ("tokens", 1)])
+def test_only_tokens_are_refused(kind, refused):
+    task = SimpleNamespace(input_shape=SimpleNamespace(kind=kind))
+    with pytest.raises(ValueError, match="tokens") if refused else nullcontext():
+        SynFlow().check_task(task)

@@ -14,6 +14,7 @@ from lth_bench import (
     Layers,
     Mask,
     Range,
+    TaskFacts,
     Ticket,
     count_at,
     exponential_density,
@@ -39,10 +40,21 @@ class SynFlow:
 
     Deviation: counts are exact, with ties to the earlier position, where the authors' code keeps
     what is above a threshold.
+
+    Tokens are refused: there is no token of ones.
     """
 
     rounds: Annotated[int, Range(1, 10_000)] = 100
     """Rounds of scoring and pruning; with 1 the method loses whole layers as others do."""
+
+    def check_task(self, task: TaskFacts) -> None:
+        """ValueError if inputs are tokens."""
+        if task.input_shape.kind == "tokens":
+            raise ValueError(
+                "SynFlow sends an input of ones through the network, and tokens, which number "
+                "the entries of a vocabulary, have none; list the models of other tasks in the "
+                "strategy's `models`, or leave it out"
+            )
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
