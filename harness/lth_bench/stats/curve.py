@@ -10,6 +10,15 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
+ROUNDOFF = 1e-12
+"""How far below what it must reach a mean may come out by the last bits of its sum; relative to
+what it must reach, where that is above 1."""
+
+
+def reaches(value: float, least: float) -> bool:
+    """Whether a value is at least `least`, but for the last bits."""
+    return value >= least - ROUNDOFF * max(1.0, abs(least))
+
 
 def area(means: Mapping[float, float], dense: float) -> float:
     """Area under a mean by the trapezoid rule over log density, from the dense run to the sparsest
@@ -40,12 +49,12 @@ def matching_density(means: Mapping[float, float], least: float) -> float:
         least: In the unit of the means.
     """
     points = sorted(means.items(), reverse=True)
-    last = max((i for i, (_, mean) in enumerate(points) if mean >= least), default=None)
+    last = max((i for i, (_, mean) in enumerate(points) if reaches(mean, least)), default=None)
     if last is None:
         return 1.0
     density, mean = points[last]
     if last + 1 == len(points):
         return density
     below, lower = points[last + 1]
-    part = (mean - least) / (mean - lower)
+    part = max(0.0, mean - least) / (mean - lower)
     return math.exp((1 - part) * math.log(density) + part * math.log(below))

@@ -57,6 +57,14 @@ def test_each_seed_uses_its_cheapest_ticket(chosen: Chosen) -> None:
     assert one_shot["high"] - one_shot["flops_masked_ratio"] == pytest.approx(half)
 
 
+@pytest.mark.parametrize("tie", [309 / 360, math.nextafter(309 / 360, 0)])
+def test_a_seed_at_the_accuracy_to_reach_is_there_whatever_the_last_bits(
+    chosen: Chosen, tie: float
+) -> None:
+    cells = {("dense", 1.0): [322 / 360, 332 / 360], ("snip", 0.5): [tie, 308 / 360]}
+    assert rows(chosen(cells, searches=SEARCHES), margin=0.05)["snip"]["n"] == 1
+
+
 def test_reaching_the_accuracy_at_every_seed_ranks_before_cost(chosen: Chosen) -> None:
     found = rows(chosen(CELLS, searches=SEARCHES))
     assert (found["snip"]["n"], found["snip"]["flops_masked_ratio"]) == (1, 0.5)

@@ -52,7 +52,9 @@ SQL = """
     tickets AS (
         SELECT
             e.entry, f.task, f.seed, f.status, f.target_density, f.value,
-            f.status = 'ok' AND $sign * f.value >= $sign * coalesce(d.reach, $reach) AS reached,
+            coalesce(d.reach, $reach) AS goal,
+            f.status = 'ok'
+                AND $sign * (f.value - goal) >= -$roundoff * greatest(1, abs(goal)) AS reached,
             f.total_steps AS steps, f.total_flops_dense AS executed,
             f.total_flops_masked_theoretical AS masked
         FROM scored({metric}) f
@@ -143,6 +145,8 @@ def rows(
     over the `ratio_n` seeds at which both reach it. `tuning_steps` is the additional cost of tuning
     the label's parameters.
     """
+    from lth_bench.stats.curve import ROUNDOFF
+
     where = scope.where("f", "tasks", "densities")
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
@@ -153,7 +157,7 @@ def rows(
     given = {**scope.parameters, **against.parameters, "reach": reach}
     given |= {
         "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
-        "sign": measure.sign,
+        "sign": measure.sign, "roundoff": ROUNDOFF,
     }  # fmt: skip
     given.pop("dense_tasks")
     found = fetch(con, sql, given)

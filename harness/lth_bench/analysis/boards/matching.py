@@ -36,9 +36,6 @@ from lth_bench.store.schema import quoted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ROUNDOFF = 1e-12
-"""A mean of differences that cancel out may come out this far below 0."""
-
 SQL = """
     WITH base AS ({base}),
     {entries},
@@ -167,6 +164,7 @@ def rows(
     """
     from scipy.special import stdtrit
 
+    from lth_bench.stats.curve import ROUNDOFF
     from lth_bench.stats.verdict import LEAST
 
     df = [d for (d,) in con.execute("SELECT df FROM t_quantiles ORDER BY df").fetchall()]
