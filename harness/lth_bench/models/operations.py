@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -62,6 +63,8 @@ class TensorPiece:
     """Whether a gradient flows back to it in training."""
     value: Tensor | None = None
     """For integer and boolean tensors, which may select elements."""
+    is_zero: bool = False
+    """Whether the forward pass made it of zeros, as the first state of a recurrent network."""
 
     @cached_property
     def is_in_order(self) -> bool:
@@ -138,7 +141,7 @@ def record(module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> Forwa
 
     Operations that a device or a fast path would fuse are recorded in their parts.
     """
-    with _in_parts(), torch.enable_grad(), _Recorder(x, watched) as recorder:
+    with _in_parts(), torch.enable_grad(), _Recorder(module, x, watched) as recorder:
         out = module(x)
     found: ForwardRecord = recorder.finish(out)
     return found
@@ -173,7 +176,7 @@ def _in_parts() -> Iterator[None]:
 
 
 class _Recorder(Dispatched):
-    def __init__(self, x: Tensor, watched: Mapping[str, Tensor]) -> None:
+    def __init__(self, module: nn.Module, x: Tensor, watched: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._numbers: dict[int, int] = {}
         self._kept: list[
@@ -185,6 +188,7 @@ class _Recorder(Dispatched):
         self._weights: dict[int, frozenset[str]] = {}
         """Memory computed from weights → the weights it consists of."""
         self._operations: list[Operation] = []
+        self._own = {self._memory(t) for t in chain(module.parameters(), module.buffers())}
         self._x = x
         self._data.add(self._memory(x))
         for name, weight in watched.items():
@@ -252,6 +256,7 @@ class _Recorder(Dispatched):
         elif weights is not None:
             origin = "weights"
         whole = not tensor.is_floating_point() and not tensor.is_complex()
+        made = origin == "constant" and memory not in self._own and not whole
         return TensorPiece(
             memory=memory,
             size=tuple(tensor.shape),
@@ -261,6 +266,7 @@ class _Recorder(Dispatched):
             weights=weights if weights is not None and origin == "weights" else frozenset(),
             has_gradient=tensor.requires_grad and torch.is_grad_enabled(),
             value=tensor.detach().clone() if whole and not tensor.is_meta else None,
+            is_zero=made and not tensor.is_meta and not bool(tensor.detach().any()),
         )
 
     def finish(self, out: Tensor) -> ForwardRecord:

@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lth_bench.data.info import InputShape
 from lth_bench.errors import UserError
 from lth_bench.masks import Mask
 from lth_bench.models.prunable import prunable_layers
+from lth_bench.models.vit import ViT
 from lth_bench.plugins import load_registry
 from lth_bench.structure import effective_density, effective_mask
 from lth_bench.structure.connections import Connections, Unsupported
@@ -253,6 +255,95 @@ def test_what_the_record_cannot_see_is_refused_instead_of_reported():
         Unsupported, match=r"^the weights of a affect the outputs in a way that was not tr"
     ):
         connections_of(Hidden())
+
+
+class Withheld(Hidden):
+    """As `Hidden`, where a parameter that starts at zero withholds all from the outputs."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.zero = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x):
+        return self.zero * super().forward(x)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3)])
+def test_zeros_at_the_end_hide_nothing_from_that_check(shape):
+    with pytest.raises(Unsupported, match="in a way that was not traced"):
+        connections_of(Withheld(shape))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_vision_transformer_is_connected_from_its_first_block(depth):
+    """At depth 1 only the class token's query is read, and no example reaches that token."""
+    torch.manual_seed(0)
+    module = ViT(patch=2, width=4, depth=depth, heads=2, mlp=4).build((1, 6, 6), 3)
+    nn.init.zeros_(module.head.weight)
+    assert connections_of(module).dense == 1.0
+
+
+def test_a_lone_class_token_by_hand():
+    """One block: patches reach the class token by keys and values, and its query weighs them."""
+    module = ViT(patch=2, width=4, depth=1, heads=1, mlp=4).build((1, 6, 6), 3)
+    layers = prunable_layers(module, (1, 6, 6), 3)
+    kept = {x.name: torch.ones(x.shape, dtype=torch.bool) for x in layers}
+    kept["blocks.0.value"][2] = False  # a value that only the scores decide on
+    kept["blocks.0.key"][1] = False  # a key's dimension of no weights: the query's is still read
+    kept["blocks.0.out"][:, 3] = False  # and a value that nothing reads
+    found = effective_mask(module, (1, 6, 6), Mask(kept)).kept
+    rows = {name.split(".")[-1]: on.all(1).tolist() for name, on in found.items() if on.dim() == 2}
+    assert rows["query"] == [True] * 4 and rows["key"] == [True, False, True, True]
+    assert rows["value"] == [True, True, False, False]
+    assert found["patches.conv"].all() and found["head"].all()
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.rnn, self.head = kind(2, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+def steps(places: int) -> InputShape:
+    return InputShape((places, 2), "features")
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_nothing_comes_out_of_a_recurrent_layer_that_nothing_feeds(kind):
+    """Its first state is zero: recurrent weights alone carry nothing."""
+    module = Recurrent(kind)
+    layers = prunable_layers(module, steps(4), 2)
+    kept = {x.name: torch.full(x.shape, "ih" not in x.name) for x in layers}
+    assert effective_mask(module, steps(4), Mask(kept)).count == 0
+    assert effective_mask(module, steps(4), Mask.ones(layers)).density == 1.0
+
+
+def test_recurrent_weights_by_hand():
+    """Unit 0 is fed at its cell's gate, and feeds unit 1's; unit 1 feeds unit 0's input gate."""
+    module = Recurrent(nn.LSTM)
+    layers = prunable_layers(module, steps(4), 2)
+    kept = {x.name: torch.zeros(x.shape, dtype=torch.bool) for x in layers}
+    ih, hh = kept["rnn/weight_ih_l0"], kept["rnn/weight_hh_l0"]  # rows: i, f, g, o of three units
+    ih[6, 0] = hh[7, 0] = hh[0, 1] = True
+    hh[0, 2] = hh[2, 2] = True  # from unit 2, which nothing feeds
+    kept["head"][:] = True
+    found = effective_mask(module, steps(4), Mask(kept)).kept
+    assert found["rnn/weight_ih_l0"].nonzero().tolist() == [[6, 0]]
+    assert found["rnn/weight_hh_l0"].nonzero().tolist() == [[0, 1], [7, 0]]
+    assert found["head"].tolist() == [[True, True, False]] * 2
+
+
+@pytest.mark.parametrize(("kind", "ih"), [(nn.RNN, 6), (nn.GRU, 18), (nn.LSTM, 18)])
+def test_a_sequence_of_one_step_uses_no_recurrent_weight(kind, ih):
+    """And an LSTM has nothing to forget: a quarter of its 24 other weights is not used either."""
+    module = Recurrent(kind)
+    layers = prunable_layers(module, steps(1), 2)
+    found = effective_mask(module, steps(1), Mask.ones(layers)).kept
+    assert [int(on.sum()) for on in found.values()] == [ih, 0, 6]
+    assert "rnn/weight_hh_l0" in Connections(module, steps(1), layers).unused
 
 
 class Drawing(nn.Module):

@@ -283,9 +283,9 @@ def _require_simple_memory(element_sizes: Mapping[int, frozenset[int]]) -> None:
 def _require_unused(module: nn.Module, x: Tensor, dense: Mask) -> None:
     """Unsupported if the outputs change with weights that should not reach them."""
     rng = torch.Generator().manual_seed(0)
-    for weight in module.parameters():
-        if weight.dim() > 1 and not weight.any():  # behind a head of zeros nothing would show
-            weight.copy_(torch.rand(weight.shape, generator=rng))
+    for parameter in module.parameters():
+        if not parameter.any():  # behind a head, a scale or a gate of zeros nothing would show
+            parameter.copy_(torch.rand(parameter.shape, generator=rng))
     before = module(x.clone())
     for name, reached in dense.kept.items():
         weight = module.get_parameter(weight_key(name))

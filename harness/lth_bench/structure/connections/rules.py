@@ -126,6 +126,9 @@ def pointwise(call: Call) -> Tensor:
     marks, size = call.marks, call.size
     if call.operation.aten.rstrip("_") not in ("mul", "div"):
         return either(marks, size)
+    factors = marks if call.operation.aten.startswith("mul") else marks[:1]
+    if any(m.piece.is_zero for m in factors):
+        return nothing(call)
     others = [m for m in marks if not m.is_weight]
     weights = [m.on for m in marks if m.is_weight]
     if not weights or not any(m.is_data for m in others):
@@ -158,7 +161,10 @@ def product(call: Call) -> Tensor:
 
 
 def _or_ones(mark: ReachMark) -> Tensor:
-    return mark.on if mark.is_data or mark.is_weight else torch.ones_like(mark.on)
+    """A constant lets everything through, unless it is zero: the first state of a recurrence."""
+    if mark.is_data or mark.is_weight:
+        return mark.on
+    return torch.zeros_like(mark.on) if mark.piece.is_zero else torch.ones_like(mark.on)
 
 
 def _multiply(call: Call, a: Tensor, b: Tensor) -> Tensor:
