@@ -16,7 +16,7 @@ from lth_bench.models import examples
 from lth_bench.models.operations import Operation, TensorPiece, mapped, record
 from lth_bench.models.products import product_of
 from lth_bench.structure.connections import rules
-from lth_bench.structure.connections.marks import Marks
+from lth_bench.structure.connections.marks import Marks, ReachMark
 from lth_bench.system.blame import ends_the_run
 from lth_bench.system.guard import unchanged
 
@@ -208,7 +208,7 @@ def _step(operation: Operation, marks: Marks, source: tuple[TensorPiece, Tensor]
             if source is not None and x is source[0]:
                 on = torch.maximum(on, source[1].to(on.device))
             leaves[id(x)] = (x, on.detach().requires_grad_(x.origin != "constant"))
-        return rules.ReachMark(*leaves[id(x)])
+        return ReachMark(*leaves[id(x)])
 
     args, kwargs = mapped(mark, operation.args), mapped(mark, dict(operation.kwargs))
     try:

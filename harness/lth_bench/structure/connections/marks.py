@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lth_bench.models.operations import TensorPiece
+
+
+@dataclass(frozen=True, eq=False)
+class ReachMark:
+    """A tensor read by an operation."""
+
+    piece: TensorPiece
+    on: Tensor
+    """float32 in the tensor's size: 1 where examples reach it; for a weight, where it is kept.
+    Zeros for a constant."""
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it was computed from the examples."""
+        return self.piece.origin == "data"
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it was computed from weights alone; products with it are cut where pruned."""
+        return self.piece.origin == "weights"
 
 
 class Marks:

@@ -15,32 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lth_bench.models.operations import Operation, TensorPiece, mapped
+from lth_bench.models.operations import Operation, mapped
 from lth_bench.models.products import product_of
+from lth_bench.structure.connections.marks import ReachMark
 
 
 class Unsupported(Exception):
     """An operation without a rule."""
-
-
-@dataclass(frozen=True, eq=False)
-class ReachMark:
-    """A tensor read by an operation."""
-
-    piece: TensorPiece
-    on: Tensor
-    """float32 in the tensor's size: 1 where examples reach it; for a weight, where it is kept.
-    Zeros for a constant."""
-
-    @property
-    def is_data(self) -> bool:
-        """Whether it was computed from the examples."""
-        return self.piece.origin == "data"
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether it was computed from weights alone; products with it are cut where pruned."""
-        return self.piece.origin == "weights"
 
 
 @dataclass(frozen=True, eq=False)
