@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import lth_bench
-from lth_bench import Mask, UserError
+from lth_bench import Mask, TaskFacts, Ticket, UserError, hookimpl
 from lth_bench.objectives import CrossEntropy
 from lth_bench.objectives.squared_error import SquaredError
 
@@ -98,7 +99,7 @@ REFUSED = [
     ({"strategy": "snip"}, "'snip': it looks at training examples .*pass data=: a pair of tensors"),
     (
         {"strategy": "snip", "data": examples(20)},
-        "from 1 to 20, the examples in the training split, but got 128",
+        "'snip': batch_size must be at most 20, the examples in the training split, but got 128",
     ),
     (
         {"strategy": "snip", "data": (torch.randn(20, 1, 6, 6), torch.randn(20, 3))},
@@ -191,3 +192,65 @@ def test_sharded_weights_are_refused_by_name() -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     with pytest.raises(UserError, match=r"layer '0' has a weight of type DTensor: sharded"):
         lth_bench.sparsify(net, optimizer, "random", 0.5)
+
+
+class Fussy:
+    """Does without tokens, and reads what it is told of the task."""
+
+    def __init__(self, *facts: str) -> None:
+        self.asks, self.told = facts, {}  # type: tuple[str, ...], dict[str, Any]
+
+    def check_task(self, task: TaskFacts) -> None:
+        self.told = {name: getattr(task, name) for name in self.asks}
+        if task.input_shape.kind == "tokens":
+            raise ValueError(f"tokens below {task.input_shape.vocabulary} are not for it")
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        ones = torch.ones(1, *ticket.input_shape, device=ticket.device)
+        ticket.module(ticket.initial.values)(ones)
+        return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
+
+
+class Bag(nn.Module):
+    """The mean of tokens' embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.head = nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.head(self.table(x).mean(1))
+
+
+def test_a_strategy_that_is_not_for_the_inputs_says_so_itself() -> None:
+    """An input of ones is no token: torch's error of an embedding came instead."""
+    net = Bag()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    tokens = torch.tensor([[0, 5, 2], [1, 1, 7]])
+    for data in ((tokens, torch.tensor([0, 2])), TensorDataset(tokens, torch.tensor([0, 2]))):
+        with pytest.raises(UserError, match=r"^strategy 'Fussy': tokens below 8 are not for it$"):
+            lth_bench.sparsify(net, optimizer, Fussy(), 0.5, data=data)
+
+
+def test_the_facts_that_check_task_receives(make_loop: Any) -> None:
+    loop, facts = make_loop(), [field.name for field in fields(TaskFacts)]
+    data = DataLoader(TensorDataset(*examples(64)), batch_size=8)
+    strategy = Fussy(*facts)
+    lth_bench.sparsify(loop.net, loop.optimizer, strategy, 0.3, data=data, steps=40)
+    told = dict(strategy.told)
+    shape = told.pop("input_shape")
+    assert (shape, shape.kind, shape.targets, shape.vocabulary) == ((1, 6, 6), "images", "class", 0)
+    assert told == {
+        "train_size": 64, "classes": 3, "total_steps": 40, "steps_per_epoch": 8,
+        "layer_counts": {"0": 54, "4": 1920, "6": 60},
+        "layer_kinds": {"0": "conv", "4": "linear", "6": "output"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fact", ["total_steps", "steps_per_epoch"])
+def test_what_is_not_known_is_not_checked(make_loop: Any, fact: str) -> None:
+    """The hooks do without: nothing is demanded for the check's sake."""
+    loop = make_loop()
+    sparse = lth_bench.sparsify(loop.net, loop.optimizer, Fussy(fact), 0.3, data=examples())
+    assert sparse.mask.count == round(0.3 * 2034)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from lth_bench.data.info import Inputs, InputShape, Targets
 from lth_bench.own_loop.loss import kind_of
 from lth_bench.own_loop.refusal import Missing
 
@@ -40,9 +41,10 @@ class LoopData:
         return getattr(self._given, "batch_size", None)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example's input."""
-        return tuple(self.train.x[torch.tensor([0], device=self._device)].shape[1:])
+    def input_shape(self) -> InputShape:
+        """Shape of one example's input, and what stands there."""
+        x, targets = self._first(self.train.x), self.info.targets
+        return LoopShape(tuple(x.shape[1:]), kind_of_inputs(x), targets, self._vocabulary)
 
     @property
     def classes(self) -> int:
@@ -54,12 +56,46 @@ class LoopData:
     @property
     def info(self) -> Any:
         """What the targets are, under the name that a dataset's info has for it."""
-        first = self.train.y[torch.tensor([0], device=self._device)]
-        return SimpleNamespace(targets=kind_of(first))
+        return SimpleNamespace(targets=kind_of(self._first(self.train.y)))
+
+    def _first(self, examples: Tensor | HalfOfPairs) -> Tensor:
+        return examples[torch.tensor([0], device=self._device)]
+
+    def _vocabulary(self) -> int:
+        return int(self.train.x.cpu().max()) + 1
 
     def normalise(self, x: Tensor) -> Tensor:
         """The same: a loop of one's own has prepared its inputs."""
         return x
+
+
+class LoopShape(InputShape):
+    """The shape of one example's input. Its vocabulary is counted when it is asked for, as that
+    reads all inputs.
+    """
+
+    def __new__(
+        cls, sizes: tuple[int, ...], kind: Inputs, targets: Targets, count: Callable[[], int]
+    ) -> Self:
+        """`count` is the vocabulary, where inputs are tokens."""
+        made = tuple.__new__(cls, sizes)
+        made.kind, made.targets, made._count = kind, targets, count
+        return made
+
+    _count: Callable[[], int]
+
+    @property
+    def vocabulary(self) -> int:  # type: ignore[override]  # of a plain shape it is known
+        """Tokens are below it, as the largest one tells; 0 of other inputs."""
+        return self._count() if self.kind == "tokens" else 0
+
+
+def kind_of_inputs(x: Tensor) -> Inputs:
+    """What a batch of inputs is: three sizes an image's, other whole numbers tokens."""
+    whole = not x.is_floating_point() and not x.is_complex()
+    if x.ndim == 4 and (not whole or x.dtype == torch.uint8):
+        return "images"
+    return "tokens" if whole else "features"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch.nn.functional as F
 from torch import Tensor
 
+from lth_bench.data.info import Targets
 from lth_bench.errors import UserError, describe_error
 from lth_bench.objectives import Objective
 from lth_bench.own_loop.refusal import Missing
@@ -47,7 +48,7 @@ class LoopLoss:
         return found.reshape(-1).expand(len(targets))
 
 
-def kind_of(targets: Tensor) -> str:
+def kind_of(targets: Tensor) -> Targets:
     """What targets are, as a dataset names its own: `class`, `labels`, `tokens` or `values`."""
     if targets.is_floating_point():
         return "values"

@@ -14,6 +14,7 @@ from lth_bench.errors import StrategyError, Unreachable, UserError, error_text
 from lth_bench.lottery.checks import check_mask
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.masks import Mask
+from lth_bench.own_loop.facts import check_task
 from lth_bench.own_loop.loop_bench import LoopBench, NoDenseRun
 from lth_bench.own_loop.refusal import LoopTraining, Missing, Trains, needs_trainings
 from lth_bench.plugins.contract import hooks_of
@@ -48,11 +49,13 @@ class SparseStart:
 def select(name: str, strategy: Any, bench: LoopBench, density: float, seed: int) -> SparseStart:
     """Ask `select_mask`, `rewind_point` and `train`, as the round loop does.
 
-    UserError for a strategy that needs trainings of its own, or something that was not given.
+    UserError for a strategy that needs trainings of its own or something that was not given, or
+    whose `check_task` says no.
     """
     for method, what in DECLARED.items():
         if hasattr(strategy, method):
             raise needs_trainings(name, what)
+    check_task(name, strategy, bench)
     hooks = Hooks(label=name, strategy=strategy, defaults=Defaults(None), observers={})
     own = hooks_of(type(strategy))
     dynamic = bool(getattr(strategy, "dynamic", False))

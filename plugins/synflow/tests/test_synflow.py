@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import lth_bench_synflow.synflow
-from lth_bench import Layer, Mask, count_at, effective_mask
+from lth_bench import Layer, Mask, UserError, count_at, effective_mask, sparsify
 from lth_bench_synflow import SynFlow
 from lth_bench_synflow.synflow import positive, synaptic_flow
 
@@ -257,3 +257,11 @@ def test_only_tokens_are_refused(kind, refused):
     task = SimpleNamespace(input_shape=SimpleNamespace(kind=kind))
     with pytest.raises(ValueError, match="tokens") if refused else nullcontext():
         SynFlow().check_task(task)
+
+
+def test_tokens_are_refused_in_a_loop_of_one_s_own():
+    net = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(12, 3))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    data = torch.tensor([[0, 5, 2], [1, 1, 7]]), torch.tensor([0, 2])
+    with pytest.raises(UserError, match=r"^strategy 'SynFlow': SynFlow sends an input of ones"):
+        sparsify(net, optimizer, SynFlow(), 0.5, data=data)
