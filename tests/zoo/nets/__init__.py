@@ -1,6 +1,17 @@
 """The networks by family. Importing this package fills `rows.ROWS`."""
 
-from zoo.nets import attention, convolutions, frozen, normed, odd, refused, shared, vision, wired
+from zoo.nets import (
+    attention,
+    convolutions,
+    frozen,
+    normed,
+    odd,
+    refused,
+    shared,
+    vision,
+    wired,
+    with_package,
+)
 
 __all__ = [
     "attention",
@@ -12,4 +23,5 @@ __all__ = [
     "shared",
     "vision",
     "wired",
+    "with_package",
 ]
