@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lth_bench.api import run
     from lth_bench.data.arrays import Arrays
-    from lth_bench.data.info import DatasetInfo
+    from lth_bench.data.info import DatasetInfo, InputShape
     from lth_bench.errors import Unreachable, UserError
     from lth_bench.helpers import (
         balanced_batch,
@@ -81,7 +81,7 @@ _HOMES = {
     "Ticket": "lth_bench.ticket",
     "hookimpl": "lth_bench.hookspecs",
     "Arrays": "lth_bench.data.arrays",
-    "DatasetInfo": "lth_bench.data.info",
+    **dict.fromkeys(("DatasetInfo", "InputShape"), "lth_bench.data.info"),
     **dict.fromkeys(("Metric", "Objective"), "lth_bench.objectives"),
     **dict.fromkeys(("Range", "Tune"), "lth_bench.params"),
     **dict.fromkeys(
@@ -145,6 +145,7 @@ __all__ = [
     "Change",
     "CurvePoint",
     "DatasetInfo",
+    "InputShape",
     "Layer",
     "Layers",
     "Mask",

@@ -68,7 +68,7 @@ class Reaper:
 EXACT = """
     SELECT label, control, round, t.target_density, t.density, t.test_accuracy, t.test_loss,
            t.val_accuracy, t.train_accuracy, t.early_stop_step, t.steps, t.search_steps,
-           t.flops_masked_theoretical, list(m.value ORDER BY metric)
+           t.flops_masked_theoretical, list(m.value ORDER BY m.metric)
     FROM tickets t JOIN experiments USING (experiment_id) JOIN metrics m USING (ticket_id)
     WHERE label <> 'reaper' AND metric NOT LIKE '%seconds%'
     GROUP BY ALL ORDER BY ALL
