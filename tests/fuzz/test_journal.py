@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from close import close_rows
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
@@ -256,4 +257,4 @@ def test_no_journal_leaves_half_a_database(
 
 def rows(paths: Paths) -> list[Any]:
     with open_safe(paths) as con:
-        return [sorted(con.execute(f"FROM {v}").fetchall(), key=repr) for v in VIEWS]
+        return [close_rows(con.execute(f"FROM {v}").fetchall()) for v in VIEWS]

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 import torch
+from close import close_rows
 from safetensors.torch import save
 
 from lth_bench.analysis.page import gather_report
@@ -100,11 +101,11 @@ def test_the_writing_connection_reaches_nothing_else(paths: Paths, tmp_path: Pat
 
 def test_views_that_were_replaced_are_mended_by_a_rebuild(paths: Paths) -> None:
     with duckdb.connect(str(paths.results)) as con:
-        before = con.execute("FROM leaderboard ORDER BY ALL").fetchall()
+        before = close_rows(con.execute("FROM leaderboard").fetchall())
         con.execute("CREATE OR REPLACE VIEW leaderboard AS SELECT 1 AS n")
     rebuild(paths)
     with open_safe(paths) as con:
-        assert con.execute("FROM leaderboard ORDER BY ALL").fetchall() == before
+        assert close_rows(con.execute("FROM leaderboard").fetchall()) == before
 
 
 WRITES = [

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from close import close_rows
 
 from lth_bench.store import FoldReport, Paths
 from lth_bench.store.database import open_safe
@@ -31,16 +32,10 @@ _TABLES = (
 )  # fmt: skip
 
 
-def _contents(paths: Paths) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, sorted; means to 12 digits, for their sums depend on the order."""
-
-    def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(round(x, 12) if isinstance(x, float) else x for x in row)
-
+def _contents(paths: Paths) -> dict[str, list[Any]]:
+    """Every row of every table, sorted."""
     with open_safe(paths) as con:
-        found = {name: con.execute(f"FROM {name}").fetchall() for name in _TABLES}
-    found["leaderboard"] = [rounded(row) for row in found["leaderboard"]]
-    return {name: sorted(rows, key=repr) for name, rows in found.items()}
+        return {name: close_rows(con.execute(f"FROM {name}").fetchall()) for name in _TABLES}
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import runpy
 import shutil
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from close import close_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,17 +41,14 @@ def written(results: Path, *parts: tuple[Any, int]) -> Paths:
     return paths
 
 
-def views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """Rows without their provenance, sorted, numbers to 9 digits. Other views are made of these."""
+def views(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
+    """Rows without their provenance, sorted. Other views are made of these."""
     found = {}
     for view in ("experiments", "tickets_flat", "leaderboard", "suites", "metrics", "curves"):
         result = con.execute(f"FROM {view}")
         names = [column[0] for column in result.description or ()]
         keep = [i for i, name in enumerate(names) if name not in PROVENANCE]
-        found[view] = sorted(
-            json.dumps([round(row[i], 9) if isinstance(row[i], float) else row[i] for i in keep])
-            for row in result.fetchall()
-        )
+        found[view] = close_rows([row[i] for i in keep] for row in result.fetchall())
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from close import close
 
 import lth_bench
 from lth_bench.store import Paths, fold
@@ -40,17 +41,15 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return found
 
 
-def rows(paths: Paths, name: str, threads: int) -> list[tuple[Any, ...]]:
+def rows(paths: Paths, name: str, threads: int) -> Any:
     config = {"threads": threads}
     with duckdb.connect(str(paths.results), read_only=True, config=config) as con:
-        found = con.execute(f"FROM {name}").fetchall()
-    # means are added up in another order by other threads
-    return [tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in found]
+        return close(con.execute(f"FROM {name}").fetchall())
 
 
-def texts(frame: pd.DataFrame) -> list[list[str]]:
+def cells(frame: pd.DataFrame) -> Any:
     found = frame.astype(object)
-    return [list(map(str, row)) for row in found.where(found.notna(), None).values.tolist()]
+    return close(found.where(found.notna(), None).values)
 
 
 def test_views_have_an_order_of_their_own(paths: Paths, tmp_path: Path) -> None:
@@ -88,7 +87,7 @@ def test_frames_and_files_have_that_order(paths: Paths, tmp_path: Path) -> None:
     with duckdb.connect() as con:
         for name in documented():
             file = con.execute(f"FROM '{tmp_path}/out/{name}.parquet'").df()
-            assert texts(results.table(name)) == texts(file), name
+            assert cells(results.table(name)) == cells(file), name
 
 
 def test_rows_that_are_chosen_keep_it(paths: Paths) -> None:

@@ -143,9 +143,10 @@ def test_ranks_are_by_mean_within_task_and_density(db: Database) -> None:
 
 def test_dense_is_its_own_reference(db: Database) -> None:
     rows = db("FROM leaderboard WHERE label = 'dense'")
-    assert {(r["target_density"], r["delta_dense"], r["flops_ratio"]) for r in rows} == {
-        (1.0, 0.0, 1.0)
-    }
+    assert rows
+    for row in rows:
+        assert (row["target_density"], row["delta_dense"]) == (1.0, 0.0)
+        assert row["flops_ratio"] == pytest.approx(1.0)
 
 
 def test_cost_counts_search_and_training(db: Database) -> None:
@@ -153,14 +154,15 @@ def test_cost_counts_search_and_training(db: Database) -> None:
         db("FROM leaderboard WHERE model = 'mlp' AND label = 'imp' AND target_density = 0.2 "
            "AND control = 'none'")
     )  # fmt: skip
-    assert (row["steps"], row["search_steps"]) == (1000, 4000)
+    assert (row["steps"], row["search_steps"]) == pytest.approx((1000, 4000))
     assert row["flops_ratio"] == pytest.approx(5.0)
     assert row["flops_masked_ratio"] == pytest.approx(0.2 + 4 * 0.7)
     cost = single(
         db("FROM cost WHERE model = 'mlp' AND label = 'imp' AND target_density = 0.2 "
            "AND control = 'none'")
     )  # fmt: skip
-    assert (cost["total_steps"], cost["total_seconds"], cost["n"]) == (5000, 7.5, 4)
+    assert (cost["total_steps"], cost["total_seconds"]) == pytest.approx((5000, 7.5))
+    assert cost["n"] == 4
 
 
 def results_of(make_scenario: Make, write: Make, **options: Any) -> Database:
@@ -346,6 +348,8 @@ def test_nothing_beats_the_front(db: Database, flag: str, cost: str) -> None:
             WHERE p.model = '{model}' AND l.control = 'none'
         """)
         assert any(row["failed"] for row in rows) or model != "mlp"
+        for row in rows:  # seeds add up to other last bits
+            row.update({"mean": round(row["mean"], 12), cost: round(row[cost], 12)})
         for a in rows:
             beaten = any(
                 b["mean"] >= a["mean"] and b[cost] <= a[cost]

@@ -262,32 +262,35 @@ ORDER BY
     c.target_density DESC, c.control <> 'none', c.control, c.label, c.strategy;
 
 -- Nothing of the task is at least as good for less: no row as cheap is better, none cheaper is as
--- good. A row that lost a seed neither is on a front nor keeps others off.
+-- good, to twelve digits. A row that lost a seed neither is on a front nor keeps others off.
 CREATE MACRO pareto_of(metric_name) AS TABLE
 WITH points AS (
-    SELECT *, CASE WHEN higher_is_better(metric_name) THEN mean ELSE -mean END AS goodness
+    SELECT
+        *, twelve_digits(CASE WHEN higher_is_better(metric_name) THEN mean ELSE -mean END)
+            AS goodness,
+        twelve_digits(density) AS sparseness, twelve_digits(flops_masked_ratio) AS expense
     FROM board_of(metric_name) WHERE control = 'none' AND n > 0
 )
 SELECT
     *,
     failed = 0
     AND goodness >= max(goodness) FILTER (failed = 0)
-        OVER (PARTITION BY suite, model, dataset, recipe, density)
+        OVER (PARTITION BY suite, model, dataset, recipe, sparseness)
     AND goodness > coalesce(max(goodness) FILTER (failed = 0) OVER sparser, '-infinity'::DOUBLE)
         AS on_density_front,
     failed = 0 AND flops_masked_ratio IS NOT NULL
     AND goodness >= max(goodness) FILTER (failed = 0)
-        OVER (PARTITION BY suite, model, dataset, recipe, flops_masked_ratio)
+        OVER (PARTITION BY suite, model, dataset, recipe, expense)
     AND goodness > coalesce(max(goodness) FILTER (failed = 0) OVER cheaper, '-infinity'::DOUBLE)
         AS on_cost_front
 FROM points
 WINDOW
     sparser AS (
-        PARTITION BY suite, model, dataset, recipe ORDER BY density
+        PARTITION BY suite, model, dataset, recipe ORDER BY sparseness
         RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
     ),
     cheaper AS (
-        PARTITION BY suite, model, dataset, recipe ORDER BY flops_masked_ratio
+        PARTITION BY suite, model, dataset, recipe ORDER BY expense
         RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP
     );
 

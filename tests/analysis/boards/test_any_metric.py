@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas
 import pytest
+from close import close
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +96,8 @@ def test_the_table_names_the_metric_and_its_unit(con: Any) -> None:
 def test_the_default_names_none(con: Any) -> None:
     named = leaderboard(con, Question(metric="test_accuracy"))
     board = leaderboard(con)
-    assert (named.rows, named.tables, named.legend) == (board.rows, board.tables, board.legend)
+    assert (close(named.rows), named.legend) == (board.rows, board.legend)
+    assert [table.lines() for table in named.tables] == [table.lines() for table in board.tables]
     assert board.tables[0].header[3] == "accuracy %"
     assert "metric" not in board.rows[0]
 
@@ -115,8 +117,8 @@ def test_sql_and_figures_give_the_boards_numbers(con: Any, metric: str) -> None:
     for series in found:
         for x, mean, low, n in zip(series.x, series.mean, series.low, series.n, strict=True):
             mine = board[series.label, x]
-            assert (mean, n) == (mine["mean"], mine["n"])
-            assert alike(low, mine["low"])
+            assert n == mine["n"]
+            assert alike(mean, mine["mean"]) and alike(low, mine["low"])
 
 
 def test_python_ranks_by_any_metric(con: Any) -> None:
@@ -124,7 +126,8 @@ def test_python_ranks_by_any_metric(con: Any) -> None:
     results = lth_bench.results(path)
     frame = results.leaderboard(metric="test_loss", target_density=0.2)
     assert dict(zip(frame["label"], frame["rank"], strict=True)) == ranks(con, "test_loss", 0.2)
-    assert results.leaderboard(metric="test_accuracy").equals(results.leaderboard())
+    named = results.leaderboard(metric="test_accuracy")
+    pandas.testing.assert_frame_equal(named, results.leaderboard())
     with pytest.raises(UnknownName, match="unknown metric 'test_los'"):
         results.leaderboard(metric="test_los")
 
@@ -132,11 +135,11 @@ def test_python_ranks_by_any_metric(con: Any) -> None:
 def test_the_front_is_of_the_metric(con: Any) -> None:
     ((_, points),) = pareto_points(con, metric="test_loss").items()
     on_front = {(p.label, p.target_density) for p in points if p.on_front}
+    whole = [p for p in points if (p.label, p.target_density) != ("snip", 0.5)]  # it lost a seed
     for point in points:
-        beaten = any(
-            q.mean <= point.mean and q.x <= point.x and (q.mean < point.mean or q.x < point.x)
-            for q in points if (q.label, q.target_density) != ("snip", 0.5)  # it lost a seed
-        )  # fmt: skip
+        loss, cost = round(point.mean, 12), round(point.x, 12)
+        as_good = [q for q in whole if round(q.mean, 12) <= loss and round(q.x, 12) <= cost]
+        beaten = any(round(q.mean, 12) < loss or round(q.x, 12) < cost for q in as_good)
         lost = (point.label, point.target_density) == ("snip", 0.5)
         assert ((point.label, point.target_density) in on_front) == (not lost and not beaten)
 
