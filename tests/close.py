@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lth_bench.store.glossary import VIEWS
+
 RELATIVE = 1e-9
 ABSOLUTE = 1e-12
 """For a difference that is nothing but roundoff."""
@@ -51,6 +53,13 @@ def close(found: Any) -> Any:
 def close_rows(rows: Iterable[Any]) -> list[Any]:
     """Rows in an order that is theirs alone, as `close`."""
     return sorted(map(close, rows), key=repr)
+
+
+def rows_of(name: str, rows: Iterable[Any]) -> list[Any]:
+    """Rows of a table or view of results, sorted: a view's as `close_rows`, a table's to the last
+    bit, for it holds what the journal holds.
+    """
+    return close_rows(rows) if name in VIEWS else sorted(rows, key=repr)
 
 
 def close_text(cell: str) -> Any:

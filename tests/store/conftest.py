@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from close import close_rows
+from close import rows_of
 
 from lth_bench.store import FoldReport, Paths
 from lth_bench.store.database import open_safe
@@ -35,7 +35,7 @@ _TABLES = (
 def _contents(paths: Paths) -> dict[str, list[Any]]:
     """Every row of every table, sorted."""
     with open_safe(paths) as con:
-        return {name: close_rows(con.execute(f"FROM {name}").fetchall()) for name in _TABLES}
+        return {name: rows_of(name, con.execute(f"FROM {name}").fetchall()) for name in _TABLES}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from close import close_rows, close_text
+from close import close_text, rows_of
 
 from lth_bench.errors import UserError
 from lth_bench.running.runner import require_writable
@@ -57,7 +57,7 @@ def tables(paths: Paths, *names: str) -> dict[str, list[Any]]:
     """Rows by table, sorted; of every documented one if none is named."""
     with reading(paths.results) as con:
         return {
-            name: close_rows(con.execute(f"FROM {name}").fetchall())
+            name: rows_of(name, con.execute(f"FROM {name}").fetchall())
             for name in names or documented()
         }
 
@@ -76,7 +76,7 @@ def test_every_documented_table_is_a_parquet_file_with_all_rows(paths: Paths) ->
     with duckdb.connect() as con:
         for name in documented():
             rows = con.execute(f"FROM '{folder / name}.parquet'").fetchall()
-            assert close_rows(rows) == expected[name], name
+            assert rows_of(name, rows) == expected[name], name
             codecs = con.execute(f"SELECT DISTINCT compression FROM "
                                  f"parquet_metadata('{folder / name}.parquet')")  # fmt: skip
             assert codecs.fetchall() in ([("ZSTD",)], []), name
