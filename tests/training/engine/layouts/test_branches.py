@@ -106,3 +106,39 @@ def test_branches_lie_side_by_side(pretend_gpu, make_bench, requests, stack):
     places = [op in main for op in graph.operations]
     first, last = places.index(False), len(places) - places[::-1].index(False)
     assert not any(places[first:last]) and any(places[:first]) and any(places[last:])
+
+
+class Keeps(nn.Module):
+    """Makes a table at its first batch, as causal masks and rotary embeddings are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = None
+
+    def forward(self, x):
+        if self.table is None or self.table.device != x.device:
+            self.table = torch.linspace(1, 2, x.shape[1], dtype=x.dtype, device=x.device)
+        return x * self.table
+
+
+@dataclass(frozen=True)
+class Tabled:
+    def build(self, input_shape, classes):
+        inputs = input_shape[0] * input_shape[1] * input_shape[2]
+        return nn.Sequential(nn.Flatten(), Keeps(), nn.Linear(inputs, classes, bias=False))
+
+
+@pytest.mark.usefixtures("few_steps_a_graph")
+@pytest.mark.parametrize("penalised", [False, True], ids=["captured", "launched"])
+def test_what_the_first_batch_makes_and_keeps_no_branch_races_for(
+    penalised, pretend_gpu, make_bench, request_of, stack
+):
+    bench = make_bench(Tabled(), RECIPE, device="cuda:0")
+    more = {"penalty": lambda values: values["2.weight"].abs().sum()} if penalised else {}
+    asked = [request_of(bench, seed=seed, **more) for seed in (0, 1, 2)]
+    together = stack(bench, asked, kind=Branches)
+    assert not pretend_gpu.races
+    for one, fit in zip(together, asked, strict=True):
+        (alone,) = stack(bench, [fit], kind=Plain)
+        for key, value in alone.outcome.values.items():
+            assert torch.allclose(one.outcome.values[key], value, rtol=1e-4, atol=1e-6)

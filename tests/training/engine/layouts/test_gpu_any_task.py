@@ -30,6 +30,7 @@ KINDS = {kind.variant: kind for kind in (Plain, Explicit, Vmapped, Branches)}
 OFTEN = {
     ("labels", "branches"), ("values", "stacked"), ("weighted", "vmap"), ("next token", "plain"),
     ("next token", "vmap"), ("next token", "branches"), ("values", "plain"),
+    ("weighted", "branches"), ("values", "branches"),
 }  # fmt: skip
 """What every run tries; the whole product is slow."""
 

@@ -61,14 +61,22 @@ class Branches(Stacked):
             {k: g[slot] for k, g in self._gathered.items()} for slot in range(cohort_size)
         ]
         self._each = torch.zeros(cohort_size, dtype=network.dtype, device=self.device)
+        self._known: set[torch.Size] = set()
+        """Shapes of the batches so far."""
 
     def backward(self, x: Tensor, y: Tensor) -> None:
         batches = zip(self.stack.by_member(x), self.stack.by_member(y), strict=True)
         used: set[str] = set()
-        for slot, (images, labels) in enumerate(batches):
-            with self._branch(slot):
-                used |= self._backward_of(slot, images, labels)
-        self._join()
+        # What the network or the objective makes at its first batch of a shape and keeps for later
+        # ones (constants, causal masks, tables of positions) belongs to all members. So that batch
+        # is computed in sequence: made in one branch, no other branch would wait for it.
+        forks = x.shape in self._known
+        self._known.add(x.shape)
+        for slot, (inputs, targets) in enumerate(batches):
+            with self._branch(slot) if forks else contextlib.nullcontext():
+                used |= self._backward_of(slot, inputs, targets)
+        if forks:
+            self._join()
         self.losses += self._each
         for key, gradient in self._gathered.items():
             # as in training alone, an unused parameter has no gradient and is not updated
