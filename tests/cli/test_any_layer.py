@@ -83,6 +83,10 @@ METHODS = {
     "early_imp": "prune_rate = 0.5, mask_fraction = 0.5",
     "early_bird": "interval = 0.2, window = 2, threshold = 0.9",
     "snip": "batch_size = 16",
+    "iter_snip": "batch_size = 16, rounds = 3",
+    "force": "batch_size = 16, rounds = 3",
+    "grasp": 'batch = "random", per_class = 1',
+    "magnitude_init": "",
     "rigl": "update_every = 3",
     "random": "",
 }

@@ -37,6 +37,25 @@ class TestSNIP(StrategyConformance):
     strategy = "snip"
 
 
+class TestIterSNIP(StrategyConformance):
+    strategy = "iter_snip"
+    params: ClassVar = {"rounds": 3}
+
+
+class TestFORCE(StrategyConformance):
+    strategy = "force"
+    params: ClassVar = {"rounds": 3}
+
+
+class TestGraSP(StrategyConformance):
+    strategy = "grasp"
+    params: ClassVar = {"per_class": 2}
+
+
+class TestMagnitudeInit(StrategyConformance):
+    strategy = "magnitude_init"
+
+
 class TestRigL(StrategyConformance):
     strategy = "rigl"
     params: ClassVar = {"update_every": 1, "stop_fraction": 1.0}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from lth_bench.masks import erk
+from lth_bench.masks import er, erk, smart_ratio
 from lth_bench.models.mlp import MLP
 from lth_bench.training.recipe import Recipe
 from lth_strategies.random import Random
@@ -24,10 +26,19 @@ def test_uniform_keeps_the_same_share_of_every_layer(density, bench, make_ticket
 
 
 @pytest.mark.parametrize("density", [0.5, 0.1])
-def test_erk_is_exact(density, bench, make_ticket):
-    mask = Random(allocation="erk").select_mask(make_ticket(bench, density))
+@pytest.mark.parametrize(
+    ("allocation", "counts"),
+    [
+        ("er", er),
+        ("erk", erk),
+        ("smart_ratio", smart_ratio),
+        ("smart_ratio_vgg", partial(smart_ratio, divided=True)),
+    ],
+)
+def test_counts_are_the_allocation_s(allocation, counts, density, bench, make_ticket):
+    mask = Random(allocation=allocation).select_mask(make_ticket(bench, density))
     assert mask.count == round(density * 1_410)
-    assert mask.kept_per_layer() == erk(bench.layers, mask.count)
+    assert mask.kept_per_layer() == counts(bench.layers, mask.count)
 
 
 def test_sparser_masks_lie_within_denser_ones_and_seeds_differ(bench, make_ticket):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from lth_bench.errors import Unreachable
 from lth_bench.masks.layers import Layer
 
 
@@ -39,10 +40,26 @@ def largest_remainder(
 
 def uniform(layers: Sequence[Layer], k: int) -> dict[str, int]:
     """Kept weights per layer at the same density everywhere; they sum to exactly `k`."""
-    sizes = [layer.numel for layer in layers]
-    density = k / sum(sizes)
-    counts = largest_remainder([density * n for n in sizes], k, sizes)
-    return dict(zip([layer.name for layer in layers], counts, strict=True))
+    density = k / sum(layer.numel for layer in layers)
+    return _rounded(layers, k, {layer.name: density for layer in layers})
+
+
+def er(layers: Sequence[Layer], k: int) -> dict[str, int]:
+    """Kept weights per layer under Erdős–Rényi (Mocanu et al., 2018); they sum to exactly `k`.
+
+    As `erk`, but without the kernel: density_l = ε · (in + out) / (in · out) in channels.
+    """
+    return _rounded(layers, k, er_densities(layers, k / sum(layer.numel for layer in layers)))
+
+
+def er_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
+    """Density of each layer under Erdős–Rényi, for `density` of the whole network."""
+    return _scaled(layers, density, {x.name: _sparsity_of(x.block[:2]) for x in layers})
+
+
+def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
+    """Kept weights per layer under ERK; they sum to exactly `k`."""
+    return _rounded(layers, k, erk_densities(layers, k / sum(layer.numel for layer in layers)))
 
 
 def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
@@ -53,7 +70,16 @@ def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
     again for the others. A weight that stacks several matrices (attention's query, key and value,
     a recurrent layer's gates) has the density that each of them would have as a layer.
     """
-    raw = {layer.name: sum(layer.block) / math.prod(layer.block) for layer in layers}
+    return _scaled(layers, density, {x.name: _sparsity_of(x.block) for x in layers})
+
+
+def _sparsity_of(sizes: Sequence[int]) -> float:
+    """Σdims / Πdims: the larger a layer, the sparser."""
+    return sum(sizes) / math.prod(sizes)
+
+
+def _scaled(layers: Sequence[Layer], density: float, raw: Mapping[str, float]) -> dict[str, float]:
+    """Densities ε · `raw`, 1 where that is more, with the ε that gives the network `density`."""
     total = sum(layer.numel for layer in layers)
     dense: set[str] = set()
     while True:
@@ -68,9 +94,48 @@ def erk_densities(layers: Sequence[Layer], density: float) -> dict[str, float]:
     return {x.name: 1.0 if x.name in dense else epsilon * raw[x.name] for x in layers}
 
 
-def erk(layers: Sequence[Layer], k: int) -> dict[str, int]:
-    """Kept weights per layer under ERK; they sum to exactly `k`."""
-    densities = erk_densities(layers, k / sum(layer.numel for layer in layers))
+OUTPUT_DENSITY = 0.3
+"""Density of the output layer under smart ratios."""
+
+
+def smart_ratio(layers: Sequence[Layer], k: int, *, divided: bool = False) -> dict[str, int]:
+    """Kept weights per layer under smart ratios (Su et al., 2020); they sum to exactly `k`.
+
+    Layer l of L, the output layer included, has a density in proportion to (L − l + 1)² +
+    (L − l + 1), as the authors' code has it for ResNets; `divided` divides that by l², as it does
+    for VGGs. What a layer cannot hold goes to the next one. The output layer keeps 30%, and more
+    only where the others are full.
+
+    Unreachable if 30% of the output layer is more than `k`.
+    """
+    output = [x for x in layers if x.kind == "output"]
+    hidden = [x for x in layers if x.kind != "output"]
+    shares = {x.name: OUTPUT_DENSITY * x.numel for x in output}
+    budget = k - sum(shares.values())
+    if budget < 0:
+        least = math.ceil(k - budget)
+        raise Unreachable(
+            f"smart ratios keep {OUTPUT_DENSITY:.0%} of the output layer, which is more than {k} "
+            f"weights; the smallest density is {least / sum(x.numel for x in layers):.4g}"
+        )
+    left = {x.name: len(layers) - i for i, x in enumerate(layers)}  # L − l + 1
+    place = {x.name: 1 + i for i, x in enumerate(layers)}  # l
+    ratios = {
+        x.name: left[x.name] * (left[x.name] + 1) / (place[x.name] ** 2 if divided else 1)
+        for x in hidden
+    }
+    scale = budget / sum(ratios[x.name] * x.numel for x in hidden) if hidden else 0.0
+    shares |= {x.name: scale * ratios[x.name] * x.numel for x in hidden}
+    over = 0.0 if hidden else budget
+    for layer in (*hidden, *output):
+        over += shares[layer.name]
+        shares[layer.name] = min(over, layer.numel)
+        over -= shares[layer.name]
+    return _rounded(layers, k, {x.name: shares[x.name] / x.numel for x in layers})
+
+
+def _rounded(layers: Sequence[Layer], k: int, densities: Mapping[str, float]) -> dict[str, int]:
+    """Counts at these densities, by largest remainder, that sum to exactly `k`."""
     sizes = [layer.numel for layer in layers]
     counts = largest_remainder([densities[x.name] * x.numel for x in layers], k, sizes)
     return dict(zip([layer.name for layer in layers], counts, strict=True))

@@ -47,7 +47,7 @@ params = { update_every = 1 }
 [[strategies]]
 use = "random"
 [[strategies]]
-use = "grasp"
+use = "flow"
 """
 MODULE = """
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class Odd:
         return Net(self.what, classes)
 
 @dataclass(frozen=True, eq=False)
-class GraSP:
+class Flow:
     @hookimpl
     def select_mask(self, ticket):
         batch = balanced_batch(ticket, 5)
@@ -103,7 +103,7 @@ ENDS = {
 @pytest.mark.parametrize("width", [1, 4])
 @pytest.mark.parametrize("what", ENDS)
 def test_non_finite_values_give_one_status_at_any_cohort_size(what, width, install, tmp_path):
-    points = {"models": {"odd": "odd_x:Odd"}, "strategies": {"grasp": "odd_x:GraSP"}}
+    points = {"models": {"odd": "odd_x:Odd"}, "strategies": {"flow": "odd_x:Flow"}}
     install("lth-bench-odd", points, odd_x=MODULE)
     path = tmp_path / "nan.toml"
     path.write_text(SUITE.replace("WHAT", what))
