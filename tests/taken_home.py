@@ -40,12 +40,12 @@ dtype = "float64"
 [[strategies]]
 use = "imp"
 params = { prune_rate = 0.3 }
-controls = ["reinit", "shuffle"]
+controls = ["reinit", "reinit_same_signs", "random_signs", "shuffle"]
 
 [[strategies]]
 use = "late_rewind"
 params = { prune_rate = 0.5, rewind_step = 6 }
-controls = ["shuffle"]
+controls = ["shuffle", "reinit_at_rewind", "reinit_same_signs"]
 
 [[strategies]]
 use = "rigl"

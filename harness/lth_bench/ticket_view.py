@@ -48,7 +48,7 @@ class TicketView:
     _ticket: Ticket = field(repr=False)
     _experiment: Experiment = field(repr=False)
     control: str = "none"
-    """`none` for the ticket itself; `reinit` or `shuffle` for a control."""
+    """`none` for the ticket itself, or the control's name, such as `reinit`."""
     training: Training = "train"
     """The training's purpose: `train` trains the ticket, `search` searches for its mask, `dense`
     is the task's unpruned run."""

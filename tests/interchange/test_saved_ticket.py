@@ -23,7 +23,9 @@ from lth_bench.training.recipe import Recipe
 
 TICKETS = [
     ("imp", "none"), ("imp", "reinit"), ("imp", "shuffle"), ("late_rewind", "none"),
-    ("late_rewind", "shuffle"), ("snip", "none"), ("random", "none"), ("early_bird", "none"),
+    ("imp", "reinit_same_signs"), ("imp", "random_signs"), ("late_rewind", "shuffle"),
+    ("late_rewind", "reinit_at_rewind"), ("late_rewind", "reinit_same_signs"),
+    ("snip", "none"), ("random", "none"), ("early_bird", "none"),
 ]  # fmt: skip
 
 

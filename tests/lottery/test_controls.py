@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from lth_bench import Mask, PerKind, RewindPoint, hookimpl
+from lth_bench import Layer, Mask, PerKind, RewindPoint, hookimpl
+from lth_bench.lottery.controls import CONTROLS, with_signs_of
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
+from lth_bench.output.page.sections.summary import _CONTROLS as WORDS
+from lth_bench.output.style import CONTROLS as DASHES
+from lth_bench.running.forecast import FROM_REWIND_POINT
+from lth_bench.suite.document import ControlName
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.imp import IMP
@@ -87,6 +93,75 @@ def test_controls_of_any_strategy(strategy, make_bench, run_rounds):
     assert by_shuffle.on_step is None
 
 
+def test_every_control_is_known_everywhere():
+    """In suites, the forecast, figures and the page's summary."""
+    assert set(get_args(ControlName)) == set(CONTROLS) == set(DASHES) == set(WORDS)
+    assert len(set(DASHES.values())) == len(DASHES)
+    assert set(FROM_REWIND_POINT) < set(CONTROLS)
+
+
+SIGNS = ["reinit", "reinit_at_rewind", "reinit_same_signs", "random_signs", "random_layers"]
+
+
+@pytest.mark.parametrize("strategy", [Biggest(), RigL(update_every=5)])
+def test_each_control_changes_one_component(strategy, make_bench, run_rounds):
+    """Mask, magnitudes, signs and start of each, against the ticket's own."""
+    bench = make_bench(NET, ADAM)
+    story = run_rounds(bench, strategy, (0.5,), SIGNS)
+    start = 5 if isinstance(strategy, Biggest) else 0
+    (ticket,) = story.reported()
+    own = bench.find(ticket["trainings"][-1]["key"], frozenset())
+    asked = [c for c in SIGNS if start or c != "reinit_at_rewind"]
+    made = dict(zip(asked, story.requests[-len(asked) :], strict=True))
+    initial, fresh = bench.initial(0).values, bench.initial(0, "reinit").values
+    rewound = initial
+    if start:
+        rewound = bench.fit(next(r for r in story.requests if r.end == 5)).values
+    for control, request in made.items():
+        (row,) = story.reported(control)
+        assert (row["status"], row["layers"]) == ("ok", ticket["layers"])
+        assert row["cost"]["search_steps"] == 0
+        assert (request.on_step, request.end) == (None, 20)
+        begins = start if control in ("reinit_at_rewind", "random_signs") else 0
+        assert request.start == row["rewind_step"] == begins
+        assert (request.mask == own.mask) is (control != "random_layers")
+        expected = {
+            "random_layers": initial, "reinit": fresh, "reinit_at_rewind": fresh,
+        }.get(control)  # fmt: skip
+        if expected is not None:
+            assert same(request.values, masked(expected, request.mask))
+            continue
+        new, old = (fresh, rewound) if control == "reinit_same_signs" else (rewound, rewound)
+        for layer in bench.layers:
+            kept = own.mask.kept[layer.name]
+            got = request.values[layer.key][kept]
+            assert torch.equal(got.abs(), new[layer.key][kept].abs())
+            agree = float((got.sign() == old[layer.key][kept].sign()).double().mean())
+            assert agree == 1 if control == "reinit_same_signs" else 0 < agree < 1
+    assert made["random_layers"].mask.kept_per_layer() == own.mask.kept_per_layer()
+    if not start:
+        (row,) = story.reported("reinit_at_rewind")
+        assert row["status"] == "skipped"
+        assert "rewound to step 0" in row["reason"]
+
+
+def test_random_signs_are_those_of_the_weight_at_every_density(make_bench, run_rounds):
+    bench = make_bench(NET, ADAM)
+    story = run_rounds(bench, HALVE, (0.5, 0.25), ["random_signs"])
+    dense, sparse = (story.requests[i] for i in (-3, -1))
+    for layer in bench.layers:
+        kept = sparse.mask.kept[layer.name]
+        assert torch.equal(dense.values[layer.key][kept], sparse.values[layer.key][kept])
+
+
+def test_signs_are_kept_where_there_are_any():
+    fresh, own = torch.tensor([1.0, -2.0, 3.0, -0.0]), torch.tensor([-5.0, 0.0, 6.0, -7.0])
+    layer = Layer("fc", "linear", (4,))
+    found = with_signs_of({"fc.weight": fresh, "b": own}, {"fc.weight": own}, [layer])
+    assert found["fc.weight"].tolist() == [-1.0, -2.0, 3.0, 0.0]
+    assert found["b"] is own
+
+
 def test_controls_never_feed_a_later_round(make_bench, run_rounds, tmp_path):
     bench = make_bench(NET, ADAM)
     plain = run_rounds(bench, HALVE, (0.5, 0.25))
@@ -112,11 +187,12 @@ class NoBias:
         )
 
 
+@pytest.mark.parametrize("control", ["shuffle", "random_layers"])
 @pytest.mark.parametrize("model", [ConvBN(gamma_init=0.5), NoBias()])
-def test_shuffling_a_structured_ticket_permutes_units(model, make_bench, run_rounds):
+def test_shuffling_a_structured_ticket_permutes_units(control, model, make_bench, run_rounds):
     bench = make_bench(model, RECIPE)
-    story = run_rounds(bench, EarlyBird(), (0.3,), ["shuffle"])
-    (record,), (shuffled,) = story.reported(), story.reported("shuffle")
+    story = run_rounds(bench, EarlyBird(), (0.3,), [control])
+    (record,), (shuffled,) = story.reported(), story.reported(control)
     assert record["layers"] == shuffled["layers"]
     assert record["unit_density"] == shuffled["unit_density"] < 1
     before, after = story.requests[-2].mask, story.requests[-1].mask
@@ -151,6 +227,51 @@ class Fixed:
                 nn.init.constant_(layer.weight, 0.1)
             nn.init.zeros_(layer.bias)
         return module
+
+
+@dataclass(frozen=True)
+class SignedConstant:
+    """Weights of one magnitude, whose signs are drawn."""
+
+    def build(self, input_shape, classes):
+        module = MLP(hidden=(12, 8)).build(input_shape, classes)
+        with torch.no_grad():
+            for layer in (m for m in module.modules() if isinstance(m, nn.Linear)):
+                layer.weight.copy_(layer.weight.sign() * 0.3)
+        return module
+
+
+def test_magnitudes_that_are_fixed_are_not_drawn_again(make_bench, run_rounds):
+    bench = make_bench(SignedConstant(), ADAM)
+    controls = ["reinit", "reinit_same_signs", "random_signs"]
+    story = run_rounds(bench, HALVE, (0.5,), controls)
+    rows = {c: story.reported(c)[0] for c in controls}
+    assert [rows[c]["status"] for c in controls] == ["ok", "skipped", "ok"]
+    assert (
+        "magnitudes of the model's initial values are fixed" in rows["reinit_same_signs"]["reason"]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FromZero:
+    """Survivors that start at zero, as after a reset."""
+
+    @hookimpl
+    def select_mask(self, ticket):
+        return Mask.top_k(abs(ticket.initial.weights), ticket.target_count)
+
+    @hookimpl
+    def rewind_point(self, ticket):
+        return RewindPoint({k: torch.zeros_like(v) for k, v in ticket.initial.values.items()})
+
+
+def test_zeros_have_no_signs(make_bench, run_rounds):
+    story = run_rounds(make_bench(NET, ADAM), FromZero(), (0.5,), ["random_signs"])
+    (row,) = story.reported("random_signs")
+    assert (row["status"], row["reason"]) == (
+        "skipped",
+        "every surviving weight starts at zero, so there are no signs to draw",
+    )
 
 
 @pytest.mark.parametrize("model", [Fixed(), Fixed(constant=True)])
@@ -209,9 +330,11 @@ class WholeLayers:
 def test_whole_layers_have_no_shuffle(make_bench, run_rounds):
     bench = make_bench(NET, ADAM)
     strategy = WholeLayers((bench.layers[0].name,))
-    (shuffled,) = run_rounds(bench, strategy, (0.9,), ["shuffle"]).reported("shuffle")
-    assert shuffled["status"] == "skipped"
-    assert "no permutation of its units within the layers changes the mask" in shuffled["reason"]
+    story = run_rounds(bench, strategy, (0.9,), ["shuffle", "random_layers"])
+    for control in ("shuffle", "random_layers"):
+        (moved,) = story.reported(control)
+        assert moved["status"] == "skipped"
+        assert "no permutation of its units within the layers changes the mask" in moved["reason"]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 from lth_bench.errors import UserError
 from lth_bench.interchange.rebuilt import TaskNetwork
 from lth_bench.interchange.recorded import RecordedTicket
+from lth_bench.lottery.controls import with_random_signs, with_signs_of
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.training.checkpoints.cache import TrainingCache
@@ -96,17 +97,33 @@ def start_of(recorded: RecordedTicket, kept: KeptTrainings, mask: Mask) -> State
 def _states_at(step: int, recorded: RecordedTicket, kept: KeptTrainings) -> Iterator[State]:
     """What a ticket may have been rewound to, the likeliest first."""
     task, seed = kept.task, int(recorded.experiment["seed"])
-    if step == 0:
-        purpose = "reinit" if recorded.ticket["control"] == "reinit" else "init"
-        yield task.initial(seed, purpose, kept.start())
+    control = recorded.ticket["control"]
+    if control.startswith("reinit"):
+        fresh = task.initial(seed, "reinit").values
+        if control != "reinit_same_signs":
+            yield State(fresh, step, task.layers)
+            return
+        for state in _states(recorded, kept):  # at whatever step its ticket began
+            yield State(with_signs_of(fresh, state.values, task.layers), step, task.layers)
+        return
+    for state in _states(recorded, kept):
+        if state.step == step and control == "random_signs":
+            signed = with_random_signs(state.values, task.layers, seed)
+            yield State(signed, step, task.layers)
+        elif state.step == step:
+            yield state
+
+
+def _states(recorded: RecordedTicket, kept: KeptTrainings) -> Iterator[State]:
+    """The initial values, and every state of the experiment's trainings that is kept."""
+    task = kept.task
+    yield task.initial(int(recorded.experiment["seed"]), "init", kept.start())
     for key in recorded.related:
         outcome = kept.find(key)
-        if outcome is None:
-            continue
-        if step in outcome.checkpoints:
-            yield State(outcome.checkpoints[step], step, task.layers)
-        if outcome.step == step:
-            yield State(outcome.values, step, task.layers)
+        if outcome is not None:
+            for step, values in outcome.checkpoints.items():
+                yield State(values, step, task.layers)
+            yield State(outcome.values, outcome.step, task.layers)
 
 
 def _shows(

@@ -7,10 +7,11 @@ cost. They work for any strategy. If the ablation would change nothing, the cont
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from lth_bench.masks import Layer, Mask
 from lth_bench.ticket import Ticket
@@ -45,22 +46,68 @@ def reinit(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
     fixed initial values (pretrained or constant). If only some layers are fixed, the others are
     redrawn and the note names the fixed ones.
     """
-    fresh = ticket.bench.initial(ticket.seed, purpose="reinit")
-    fixed = _fixed(ticket.initial, fresh, trained.mask)
-    kept = trained.mask.kept_per_layer()
-    same, survivors = sum(kept[layer.name] for layer in fixed), trained.mask.count
-    if same == survivors:
-        raise Unchanged(
-            "the model's initial values are fixed, as pretrained ones are, so "
-            "re-initialising would change nothing"
-        )
-    note = ""
-    if fixed:
-        note = (
-            f"partly re-initialised: {same} of {survivors} surviving weights are in layers with "
-            f"fixed initial values ({_listed([layer.name for layer in fixed])})"
-        )
+    fresh = _fresh(ticket)
+    note = _redrawn(
+        ticket.initial.values,
+        fresh.values,
+        trained.mask,
+        ticket.layers,
+        "the model's initial values are fixed, as pretrained ones are, so re-initialising would "
+        "change nothing",
+    )
     return Ablated(RewindPoint.at(fresh), trained.mask, note)
+
+
+def reinit_at_rewind(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
+    """New initial values, trained from the step that the ticket was rewound to: as many updates as
+    the ticket has, at the same learning rates.
+
+    Unchanged where `reinit` is, and for a ticket that starts at step 0, where it would be `reinit`.
+    """
+    step = _start(ticket).step
+    if step == 0:
+        raise Unchanged(
+            "the ticket is rewound to step 0, so its re-initialised copy starts there as well: see "
+            "the control reinit"
+        )
+    fresh = reinit(ticket, trained, structured)
+    return fresh._replace(start=RewindPoint(fresh.start.values, step))
+
+
+def reinit_same_signs(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
+    """New magnitudes under the signs that the ticket starts with; step 0, the full schedule (Zhou
+    et al., 2019, section 3.2).
+
+    Weights that start at zero have no sign to keep. Unchanged where no surviving weight's magnitude
+    differs between draws, as from a signed constant.
+    """
+    start = _start(ticket)
+    fresh = with_signs_of(_fresh(ticket).values, start.values, ticket.layers)
+    note = _redrawn(
+        start.values,
+        fresh,
+        trained.mask,
+        ticket.layers,
+        "the magnitudes of the model's initial values are fixed, so re-initialising with the same "
+        "signs would change nothing",
+    )
+    return Ablated(RewindPoint(fresh), trained.mask, note)
+
+
+def random_signs(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
+    """The ticket's own values with random signs, trained from its own rewind point.
+
+    With `reinit_same_signs` and `reinit` it completes the four combinations of own and new, sign
+    and magnitude. Redistributing the values over the surviving positions would be no clean test of
+    signs, because survivors of one layer need not have as many positive as negative ones.
+    Unchanged if every surviving weight starts at zero.
+    """
+    start = _start(ticket)
+    values = with_random_signs(start.values, ticket.layers, ticket.seed)
+    kept = trained.mask.kept
+    if not any(bool(start.values[x.key][kept[x.name]].any()) for x in ticket.layers):
+        raise Unchanged("every surviving weight starts at zero, so there are no signs to draw")
+    return Ablated(RewindPoint(values, start.step), trained.mask)
 
 
 def shuffle(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
@@ -69,12 +116,87 @@ def shuffle(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
     Values at the new positions are those of the rewind point. Unchanged if no permutation changes
     the mask, as when every layer keeps all of its weights or units.
     """
+    return Ablated(_start(ticket), _moved("shuffle", ticket, trained.mask, structured))
+
+
+def random_layers(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
+    """A random mask at the ticket's layer densities, by unit if the ticket is structured, trained
+    from the initial values at step 0: random pruning at initialisation that knows only how many
+    weights each layer keeps (Su et al., 2020; Frankle et al., 2021).
+
+    For a ticket that is rewound to step 0 it is another draw of `shuffle`. Unchanged where
+    `shuffle` is.
+    """
+    mask = _moved("random_layers", ticket, trained.mask, structured)
+    return Ablated(RewindPoint.at(ticket.initial), mask)
+
+
+def with_signs_of(
+    fresh: Mapping[str, Tensor], signs: Mapping[str, Tensor], layers: Sequence[Layer]
+) -> dict[str, Tensor]:
+    """`fresh` with every prunable weight's sign taken from `signs`, where that is not zero."""
+    values = dict(fresh)
+    for layer in layers:
+        own = signs[layer.key]
+        signed = torch.copysign(fresh[layer.key], own)
+        values[layer.key] = torch.where(own == 0, fresh[layer.key], signed)
+    return values
+
+
+def with_random_signs(
+    values: Mapping[str, Tensor], layers: Sequence[Layer], seed: int
+) -> dict[str, Tensor]:
+    """The values with each prunable weight's sign drawn by a fair coin; a weight has the same coin
+    at every density.
+    """
+    rng, signed = generator("random_signs", seed), dict(values)
+    for layer in layers:
+        coins = torch.randint(0, 2, layer.shape, generator=rng) * 2 - 1
+        signed[layer.key] = values[layer.key].abs() * coins.to(values[layer.key])
+    return signed
+
+
+def _start(ticket: Ticket) -> RewindPoint:
     assert ticket.start is not None
-    rng = generator("shuffle", ticket.seed, trained.mask.count)
+    return ticket.start
+
+
+def _fresh(ticket: Ticket) -> State:
+    return ticket.bench.initial(ticket.seed, purpose="reinit")
+
+
+def _redrawn(
+    own: Mapping[str, Tensor],
+    fresh: Mapping[str, Tensor],
+    mask: Mask,
+    layers: Sequence[Layer],
+    nothing: str,
+) -> str:
+    """What to note of layers whose surviving weights all have the same value in both draws, if
+    there are any. Unchanged, saying `nothing`, if that is every layer.
+    """
+    fixed = _fixed(own, fresh, mask, layers)
+    kept = mask.kept_per_layer()
+    same, survivors = sum(kept[layer.name] for layer in fixed), mask.count
+    if same == survivors:
+        raise Unchanged(nothing)
+    if not fixed:
+        return ""
+    return (
+        f"partly re-initialised: {same} of {survivors} surviving weights are in layers with fixed "
+        f"initial values ({_listed([layer.name for layer in fixed])})"
+    )
+
+
+def _moved(name: str, ticket: Ticket, mask: Mask, structured: bool) -> Mask:
+    """The mask with as many weights, or units, of each layer elsewhere. `name` is the control's,
+    and what its draws depend on.
+    """
+    rng = generator(name, ticket.seed, mask.count)
     for _ in range(MAX_DRAWS):
-        mask = _permuted(ticket, trained.mask, structured, rng)
-        if mask != trained.mask:
-            return Ablated(ticket.start, mask)
+        moved = _permuted(ticket, mask, structured, rng)
+        if moved != mask:
+            return moved
     what = "units" if structured else "weights"
     raise Unchanged(
         f"no permutation of its {what} within the layers changes the mask, so there is nothing to "
@@ -102,14 +224,19 @@ def _permuted(ticket: Ticket, mask: Mask, structured: bool, rng: torch.Generator
     return Mask(kept, layers=ticket.layers)
 
 
-def _fixed(initial: State, fresh: State, mask: Mask) -> list[Layer]:
+def _fixed(
+    own: Mapping[str, Tensor],
+    fresh: Mapping[str, Tensor],
+    mask: Mask,
+    layers: Sequence[Layer],
+) -> list[Layer]:
     """The layers whose surviving weights all have the same initial value in both draws. Biases and
     batch norms do not count: they are constant in every network.
     """
     found = []
-    for layer in initial.layers:
+    for layer in layers:
         kept = mask.kept[layer.name]
-        changed = (initial.values[layer.key] != fresh.values[layer.key]) & kept
+        changed = (own[layer.key] != fresh[layer.key]) & kept
         if bool(kept.any()) and not bool(changed.any()):
             found.append(layer)
     return found
@@ -120,4 +247,15 @@ def _listed(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-CONTROLS: dict[str, Control] = {"reinit": reinit, "shuffle": shuffle}
+CONTROLS: dict[str, Control] = {
+    control.__name__: control
+    for control in (
+        reinit,
+        reinit_at_rewind,
+        reinit_same_signs,
+        random_signs,
+        shuffle,
+        random_layers,
+    )
+}
+"""By the name in suites and results."""

@@ -69,8 +69,13 @@ DASHES: dict[str, tuple[float, ...]] = {
     "longdashdot": (9, 2, 1.2, 2),
     "dot": (1.2, 1.4),
     "dashdot": (4, 1.6, 1.2, 1.6),
+    "2px,7px": (1.4, 4.6),
+    "7px,2px,2px,2px,2px,2px": (4.6, 1.4, 1.4, 1.4, 1.4, 1.4),
+    "3px,2px,3px,8px": (2, 1.4, 2, 5.3),
+    "13px,3px,2px,3px,2px,3px": (8.6, 2, 1.4, 2, 1.4, 2),
 }
-"""Plotly's names, and matplotlib's on and off in line widths. The last two are for controls."""
+"""Plotly's names (or on and off in pixels), and matplotlib's on and off in line widths. From `dot`
+on they are for controls."""
 
 CONTEXT = "#8c8c8c"
 """Of what stands for no label, such as a Pareto front."""
@@ -94,7 +99,14 @@ FIXED = {
 }
 """Labels that look the same in every database."""
 
-CONTROLS = {"reinit": "dot", "shuffle": "dashdot"}
+CONTROLS = {
+    "reinit": "dot",
+    "reinit_at_rewind": "2px,7px",
+    "reinit_same_signs": "7px,2px,2px,2px,2px,2px",
+    "random_signs": "3px,2px,3px,8px",
+    "shuffle": "dashdot",
+    "random_layers": "13px,3px,2px,3px,2px,3px",
+}
 """Controls take their ticket's colour and marker, hollow, and these dashes."""
 
 

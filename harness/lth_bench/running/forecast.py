@@ -20,6 +20,9 @@ from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import PerKind, count_at, next_counts
 from lth_bench.plugins.asking import ask
 
+FROM_REWIND_POINT = ("reinit_at_rewind", "random_signs", "shuffle")
+"""Controls that train from the step that their ticket was rewound to; the others from step 0."""
+
 
 class TrainingForecast(NamedTuple):
     """The trainings of one experiment, its controls apart."""
@@ -50,6 +53,16 @@ def forecast(
     rounds = len(densities) if rate is None else rounds_to(densities, counts, kinds, rate)
     searches = () if search is None else (search,)
     return TrainingForecast((*searches, total_steps - start) * rounds, len(searches) * rounds)
+
+
+def control_fits(
+    name: str, strategy: Any, controls: Sequence[str], densities: int, total_steps: int
+) -> tuple[int, ...]:
+    """Steps of the trainings of a strategy's controls, at this many densities."""
+    start = _step(name, strategy, "start_step", total_steps) or 0
+    asked = [c for c in controls if start or c != "reinit_at_rewind"]
+    steps = [total_steps - (start if c in FROM_REWIND_POINT else 0) for c in asked]
+    return tuple(steps) * densities
 
 
 def prune_rate(strategy: Any) -> PerKind | None:

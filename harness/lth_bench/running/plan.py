@@ -15,7 +15,7 @@ from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
-from lth_bench.running.forecast import forecast
+from lth_bench.running.forecast import control_fits, forecast
 from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
 
@@ -332,7 +332,8 @@ def _over_seeds(
             densities=trained,
             total_steps=task.total_steps,
         )
-        fits = expected.fits + (task.total_steps,) * (len(controls) * len(trained))
+        beside = control_fits(_named(spec), strategy, controls, len(trained), task.total_steps)
+        fits = expected.fits + beside
         searching = 0 if iterative else expected.searches
     weights = total * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)

@@ -31,7 +31,7 @@ COLUMNS = {
     "strategy": "Registered name of the strategy.",
     "label": "The suite's name for the strategy with these parameters; ranked by it.",
     "params": "Parameters of the strategy, JSON, defaults left out.",
-    "control": "none, or the component that was ablated: reinit, shuffle.",
+    "control": "none, or the control that says which component was ablated: reinit, shuffle, …",
     "model": "Network of the task.",
     "dataset": "Data of the task.",
     "recipe": "Training recipe of the task.",

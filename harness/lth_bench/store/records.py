@@ -78,7 +78,7 @@ class PlannedExperiment(TypedDict):
     densities: list[float]
     """Target densities it reports; [1.0] for the dense baseline."""
     controls: list[str]
-    """`reinit`, `shuffle`: each adds a row for every density."""
+    """`reinit`, `shuffle`, …: each adds a row for every density."""
     iterative: bool
     plugin_version: str | None
     source_hash: str | None

@@ -19,7 +19,14 @@ SCHEMA_VERSION = 1
 
 TargetDensity = Annotated[float, Range(0, 1, open_low=True)]
 SeedCount = Annotated[int, Range(1, 10_000)]
-ControlName = Literal["reinit", "shuffle"]
+ControlName = Literal[
+    "reinit",
+    "reinit_at_rewind",
+    "reinit_same_signs",
+    "random_signs",
+    "shuffle",
+    "random_layers",
+]
 TomlTable = Mapping[str, object]
 Named = str | TomlTable | tuple[str | TomlTable, ...]
 

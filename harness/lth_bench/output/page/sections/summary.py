@@ -81,7 +81,14 @@ def _compared(task: TaskReport) -> list[ProsePiece]:
     ]
 
 
-_CONTROLS = {"reinit": "re-initialised copies", "shuffle": "copies with a shuffled mask"}
+_CONTROLS = {
+    "reinit": "re-initialised copies",
+    "reinit_at_rewind": "copies re-initialised at the rewind step",
+    "reinit_same_signs": "copies re-initialised with the same signs",
+    "random_signs": "copies with random signs",
+    "shuffle": "copies with a shuffled mask",
+    "random_layers": "random masks of the same layer densities",
+}
 
 
 def _unfinished(task: TaskReport) -> list[Part]:

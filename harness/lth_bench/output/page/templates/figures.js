@@ -48,7 +48,7 @@ function swatch(mark, colours) {
       stroke: mark.look === 'stairs' && DATA.series[mark.name] ? style.colour : 'none', 'stroke-width': 1.6 }));
   } else if (mark.look !== 'points') {
     found.append(svg('line', { x1: -15, x2: 15, y1: 0, y2: 0, stroke: style.colour, 'stroke-width': front ? 6 : 2,
-      'stroke-dasharray': DASHES[style.dash] ?? '', 'stroke-opacity': front ? 0.3 : 1 }));
+      'stroke-dasharray': DASHES[style.dash] ?? style.dash.replaceAll(/px,?/g, ' '), 'stroke-opacity': front ? 0.3 : 1 }));
   }
   if (mark.look === 'line' || mark.look === 'points') {
     found.append(svg('path', { d: MARKERS[style.symbol] ?? MARKERS.circle, stroke: style.colour,
