@@ -120,3 +120,14 @@ def test_suites():
     rows = {row["name"]: row for row in json.loads(run("suites", "--json"))["suites"]}
     assert rows["quickstart"]["seeds"] == [0, 1, 2]
     assert rows["quickstart"]["error"] is None
+
+
+def test_objectives_say_what_they_learn_from_and_judge_by(monkeypatch):
+    monkeypatch.undo()
+    said = " ".join(CliRunner().invoke(app, ["objectives"]).stdout.split())
+    assert "targets: values" in said
+    assert "judged by rmse (lower is better); also measures r2 (higher is better)" in said
+    assert "judged by accuracy in % (higher is better)" in said
+    rows = json.loads(CliRunner().invoke(app, ["objectives", "--json"]).stdout)["objectives"]
+    (row,) = (row for row in rows if row["name"] == "next_token")
+    assert row["metrics"][0] == {"name": "perplexity", "unit": "", "higher_is_better": False}

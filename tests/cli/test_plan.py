@@ -48,3 +48,59 @@ def test_dense_runs_and_searches_count_once(tmp_path):
     said = " ".join(CliRunner().invoke(app, arguments).stdout.split())
     assert "about 22 trainings of 760 steps, 2 of them dense runs" in said
     assert "sharing dense runs and searches saves 16 trainings and 520 steps" in said
+
+
+ANY = """
+schema_version = 1
+[suite]
+name = "any"
+densities = [0.5]
+seeds = [0]
+[recipes.short]
+batch_size = 16
+steps = 8
+val_size = 32
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = "digits"
+recipe = "short"
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = "tabular:diabetes"
+recipe = "short"
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = { name = "modular", p = 23, train_fraction = 0.68 }
+recipe = "short"
+generalises_at = 0.95
+[[tasks]]
+model = { name = "transformer", width = 16, heads = 2, mlp = 16 }
+dataset = { name = "stdlib_text", length = 32, size = 20000 }
+recipe = "short"
+[[strategies]]
+use = "random"
+"""
+
+
+def test_what_goes_in_what_comes_out_and_what_judges_it(tmp_path):
+    path = tmp_path / "any.toml"
+    path.write_text(ANY)
+    arguments = ["plan", str(path), "--no-estimate", "--results", str(tmp_path / "none.duckdb")]
+    done = CliRunner().invoke(app, arguments)
+    said = " ".join(done.stdout.split())
+    better, lower = "higher is better", "judged by test_perplexity, lower is better"
+    for line in (
+        f"digits: images [1, 8, 8], one of 10 classes; judged by test_accuracy in %, {better}",
+        "tabular:diabetes: features [10], 1 real value; judged by test_rmse, lower is better",
+        f"tokens [3] of 24, one of 23 classes; judged by test_accuracy in %, {better}",
+        "a network generalises at 95% of the validation split's",
+        f"tokens [32] of 256, a token of 256 at every place; {lower}",
+    ):  # fmt: skip
+        assert line in said, (line, said)
+    tasks = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["tasks"]
+    assert [(t["inputs"], t["targets"], t["metric"], t["higher_is_better"]) for t in tasks] == [
+        ("images", "class", "test_accuracy", True),
+        ("features", "values", "test_rmse", False),
+        ("tokens", "class", "test_accuracy", True),
+        ("tokens", "tokens", "test_perplexity", False),
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import duckdb
+
 SUITE = """
 schema_version = 1
 [suite]
@@ -60,4 +62,11 @@ def test_the_prunable_share_is_in_plan_run_tables_and_report(here, install):
     )
     assert "2368" in sizes.stdout and "5706" in sizes.stdout
     here("report", "--output", "page.html")
-    assert SHARE in (here.folder / "page.html").read_text()
+    page = (here.folder / "page.html").read_text()
+    assert SHARE in page and f"the rest stays dense ({REST})" in page
+    with duckdb.connect(str(here.results), read_only=True) as con:
+        sql = "SELECT experiment_id, not_prunable FROM experiments WHERE model = 'rows' LIMIT 1"
+        ((experiment, named),) = con.execute(sql).fetchall()
+    assert named[:3] == REST.split(", ")[:3]
+    shown = " ".join(here("show", experiment).stdout.split())
+    assert f"network {SHARE}; the rest stays dense ({REST})" in shown

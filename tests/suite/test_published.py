@@ -95,7 +95,7 @@ def test_the_source_names_what_is_otherwise(suite: Suite, claim: Claim) -> None:
         if left is None or not densities:
             continue
         near = any(math.isclose(left, density, rel_tol=0.02) for density in densities)
-        assert near or f"{left}% left" in claim.source
+        assert near or f"{left}% of the weights" in claim.source
 
 
 def test_nothing_is_left_over() -> None:

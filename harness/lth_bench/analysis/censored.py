@@ -7,8 +7,9 @@ So pairs are then judged by their order alone, with the sign test, and never cal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lth_bench.analysis.numbers import kept
 from lth_bench.analysis.samples import Sample
 
 
@@ -50,3 +51,16 @@ def _sign(a: Sample, b: Sample, seed: int) -> int:
 def told(sample: Sample) -> str:
     """`3 of 5 seeds`: how many got there within the budget."""
     return f"{len(sample.values) - len(sample.censored)} of {len(sample.values)} seeds"
+
+
+def lower_bounds(cells: Iterable[Sample]) -> str:
+    """Which cells' means are lower bounds, for a page or a figure; "" where none is."""
+    lacking = [
+        f"{s.name} at {kept(s.target_density)}% on {told(s)}" for s in cells if any_censored([s])
+    ]
+    if not lacking:
+        return ""
+    return (
+        f"generalised within the budget: {'; '.join(lacking)}. Other seeds count with the budget, "
+        f"so these means are lower bounds"
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.judging import judged
+from lth_bench.analysis.censored import signs
 from lth_bench.analysis.evidence.subject import Place, Task, primary_of_places
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import Sample, samples
@@ -67,6 +68,7 @@ def gain_at_density(
         step=tuned.step,
         higher=measure.higher,
         unit=measure.difference_unit,
+        signs=signs([tuned], [own]) if pairs else None,
     )
     return TuningGain(
         task=task,

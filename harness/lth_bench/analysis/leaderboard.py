@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.boards import area, cost, matching, metric, notes, speed
+from lth_bench.analysis.boards import area, censoring, cost, matching, metric, notes, speed
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
 from lth_bench.analysis.measures import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lth_bench.analysis.boards.scores import Scores
 
 KINDS = ("accuracy", "matching", "area", "cost", "speed")
+COMPUTED = ("matching", "area", "cost")
+"""Those that compute with the values of the metric at several densities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,8 @@ def _joined(
 
 def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measure) -> Board:
     against = baselines(con, scope, q.baseline)
+    if q.by in COMPUTED:
+        censoring.require_times(con, scope, known, q.by, q.across)
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
@@ -192,15 +196,20 @@ def _across(
         return across_tables.board(scores.speed_scores(con, scope, against), against)
     found = []
     lacking: list[UserError] = []
+    bounds = False
     for known, part in parts:
         try:
             own = baselines(con, part, q.baseline)
-            found.append(_scores(con, q, part, own, known))
+            one = _scores(con, q, part, own, known)
+            if censoring.never_reached(con, part, known):
+                one, bounds = scores.ranks_only(one), True
+            found.append(one)
         except UserError as error:  # there may be results of the others
             lacking.append(error)
     if not found:
         raise lacking[0]
-    return across_tables.board(scores.joined(found, q.by), against)
+    board = across_tables.board(scores.joined(found, q.by), against)
+    return replace(board, legend=board.legend + censoring.ACROSS) if bounds else board
 
 
 def _scores(
@@ -208,6 +217,8 @@ def _scores(
 ) -> Scores:
     from lth_bench.analysis.boards import scores
 
+    if q.by in COMPUTED:
+        censoring.require_times(con, scope, known, q.by, q.across)
     if q.by == "accuracy":
         return scores.metric_scores(con, scope, against, known)
     if q.by == "area":

@@ -27,8 +27,8 @@ def leaderboard(
             "--by",
             metavar="KIND",
             help="accuracy: the task's primary metric, or --metric, at each density; matching: the "
-            "sparsest density not worse than the baseline; area: under the accuracy-density curve; "
-            "cost: of reaching an accuracy; speed: the early-stop step.",
+            "sparsest density not worse than the baseline; area: under the metric against log "
+            "density; cost: of reaching a value of the metric; speed: the early-stop step.",
         ),
     ] = "accuracy",
     metric: Annotated[
@@ -69,8 +69,9 @@ def leaderboard(
         typer.Option(
             "--margin",
             metavar="M",
-            help="Equivalence margin: for accuracies a fraction (default 0.005, half a point), for "
-            "other metrics relative to the baseline's mean (default 0.05; with --by speed 0.1).",
+            help="Equivalence margin: for accuracies and other fractions a fraction (default "
+            "0.005, half a point), for other metrics relative to the baseline's mean (default "
+            "0.05; with --by speed 0.1).",
         ),
     ] = None,
     reach: Annotated[
@@ -78,14 +79,16 @@ def leaderboard(
         typer.Option(
             "--reach",
             metavar="VALUE",
-            help="With --by cost: the test accuracy to reach, in (0, 1], or the value of --metric; "
-            "by default the dense runs' mean less the margin.",
+            help="With --by cost: the value of the metric to reach, of an accuracy in (0, 1]; by "
+            "default the dense runs' mean, worse by the margin.",
         ),
     ] = None,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> None:
-    """Rank the strategies: by accuracy, sparsity, cost or speed, with intervals and verdicts."""
+    """Rank the strategies: by the task's metric, sparsity, cost or speed, with intervals and
+    verdicts.
+    """
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.analysis.leaderboard import Question
     from lth_bench.analysis.leaderboard import leaderboard as answer

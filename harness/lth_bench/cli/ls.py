@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,9 @@ def describe(entry: Entry) -> dict[str, Any]:
         if entry.group == "observers":
             row["hooks"] = list(hooks_of(cls))
         else:
+            if entry.group == "objectives":
+                row["targets"] = list(cls.targets)
+                row["metrics"] = [dataclasses.asdict(metric) for metric in cls.metrics]
             row["parameters"] = [parameter_row(param) for param in parameters(cls)]
     except UserError as error:
         row["error"] = entry.error or error.message
@@ -172,10 +176,25 @@ def _print_plugins(rows: list[dict[str, Any]]) -> None:
             text = f"[red]cannot be loaded:[/] {escape(row['error'])}"
         else:
             heard = [f"  [cyan]hooks: {', '.join(row['hooks'])}[/]"] if "hooks" in row else []
-            lines = [escape(row["summary"]), *map(parameter_line, row["parameters"]), *heard]
+            judges = [escape(text) for text in metric_lines(row)]
+            lines = [escape(row["summary"])]
+            lines += [*judges, *map(parameter_line, row["parameters"]), *heard]
             text = "\n".join(lines)
         listing.add_row(row["name"], text, escape(f"{row['origin']} {row['version']}".strip()))
     console().print(listing)
+
+
+def metric_lines(row: dict[str, Any]) -> list[str]:
+    """What an objective learns from and judges by; of other plugins nothing."""
+    if "metrics" not in row:
+        return []
+    first, *others = (
+        f"{m['name']}{' in %' if m['unit'] == 'fraction' else ''} "
+        f"({'higher' if m['higher_is_better'] else 'lower'} is better)"
+        for m in row["metrics"]
+    )
+    also = f"; also measures {', '.join(others)}" if others else ""
+    return [f"  targets: {' or '.join(row['targets'])}", f"  judged by {first}{also}"]
 
 
 def parameter_line(parameter: dict[str, Any]) -> str:

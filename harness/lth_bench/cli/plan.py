@@ -156,9 +156,48 @@ def _document(planned: Any, done: set[str], outlook: Any) -> dict[str, Any]:
         "trainings_saved_by_sharing": planned.unshared_trainings - planned.trainings,
         "steps": planned.steps,
         "steps_saved_by_sharing": planned.unshared_steps - planned.steps,
+        "tasks": _tasks(planned),
         "rows": list(rows.values()),
         "estimate": outlook.as_dict() if outlook is not None else None,
     }
+
+
+def _tasks(planned: Any) -> list[dict[str, Any]]:
+    """What goes into each task, what is to come out, and what judges it."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for item in planned.experiments:
+        e, info = item.experiment, item.info
+        if info is None or e.task in found:
+            continue
+        model, dataset, recipe = e.task
+        found[e.task] = {
+            "model": model,
+            "dataset": dataset,
+            "recipe": recipe,
+            "data": info.words,
+            "inputs": info.inputs,
+            "targets": info.targets,
+            "metric": f"test_{e.metric}",
+            "unit": e.metric_unit,
+            "higher_is_better": e.higher_is_better,
+            "generalises_at": e.generalises_at,
+        }
+    return list(found.values())
+
+
+def _judged(tasks: list[dict[str, Any]]) -> list[str]:
+    """One line for each dataset and metric."""
+    from lth_bench.analysis.measures import Measure
+
+    said = []
+    for task in tasks:
+        known = Measure(task["metric"], task["unit"], task["higher_is_better"])
+        line = f"{task['dataset']}: {task['data']}; judged by {known.heading}, {known.direction}"
+        if (value := task["generalises_at"]) is not None:
+            reached = f"{100 * value:g}%" if known.is_fraction else f"{value:g}"
+            line += f"; a network generalises at {reached} of the validation split's"
+        said.append(line)
+    return list(dict.fromkeys(said))
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -192,8 +231,8 @@ def _print(document: dict[str, Any]) -> None:
     )
     saved, steps = document["trainings_saved_by_sharing"], document["steps_saved_by_sharing"]
     print(f"sharing dense runs and searches saves {saved:,} trainings and {steps:,} steps")
-    for note in document["notes"]:
-        print(note)
+    for text in (*_judged(document["tasks"]), *document["notes"]):
+        print(text)
     outlook = document["estimate"]
     if outlook is None:
         return

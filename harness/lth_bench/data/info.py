@@ -142,6 +142,20 @@ class DatasetInfo:
         """What a network answers for one example: [classes], or [T, classes] of tokens."""
         return output_shape(self.input_shape, self.classes, self.targets)
 
+    @property
+    def words(self) -> str:
+        """What goes in and what is to come out: `features [13], one of 3 classes`."""
+        of = f" of {self.vocabulary}" if self.inputs == "tokens" else ""
+        n = self.classes
+        many = "" if n == 1 else "s"
+        answers = {
+            "class": f"one of {n} class{'es' if many else ''}",
+            "labels": f"{n} label{many}, each 0 or 1",
+            "values": f"{n} real value{many}",
+            "tokens": f"a token of {n} at every place",
+        }
+        return f"{self.inputs} {list(self.input_shape)}{of}, {answers[self.targets]}"
+
     def require(self, found: DatasetInfo) -> None:
         """ValueError where the data is otherwise than its info says."""
         things = "images" if self.inputs == found.inputs == "images" else "examples"

@@ -44,6 +44,8 @@ class Experiment:
     """Number of the network's parameters; None if it cannot be built."""
     prunable: int | None = None
     """Number of prunable weights among them, which densities refer to."""
+    not_prunable: tuple[str, ...] = ()
+    """Names of the largest parameters that are not prunable, the largest first."""
     objective: Mapping[str, Any] | None = None
     """`{"name": …, "params": {…}}`; None for plain cross-entropy."""
     metric: str = "accuracy"
@@ -70,7 +72,7 @@ class Experiment:
         for key in ("experiment_id", "config_id", "suite", "label", "seed", "dense_checkpoints"):
             config.pop(key)
         # do not affect the result: a start's content is part of the model
-        for key in ("tuned_from", "parameters", "prunable", "start"):
+        for key in ("tuned_from", "parameters", "prunable", "not_prunable", "start"):
             config.pop(key)
         for key in ("metric", "metric_unit", "higher_is_better"):  # the objective decides them
             config.pop(key)
@@ -103,6 +105,7 @@ class Experiment:
             "tuned_from": None if self.tuned_from is None else dict(self.tuned_from),
             "parameters": self.parameters,
             "prunable": self.prunable,
+            "not_prunable": list(self.not_prunable),
             **self._measured(),
             "start": None if self.start is None else dict(self.start),
             "config": config,

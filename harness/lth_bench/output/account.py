@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.notes import prunable_share
 from lth_bench.analysis.experiment import ExperimentFacts
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, percent
@@ -84,6 +85,9 @@ def _facts(account: ExperimentFacts) -> Table:
         ("densities", ", ".join(f"{d:.4g}" for d in e["densities"] or () if d is not None)),
         ("controls", ", ".join(filter(None, e["controls"] or ())) or "none"),
     ]
+    share = prunable_share(e["prunable"], e["parameters"], e["not_prunable"] or (), always=True)
+    if share:
+        facts.append(("network", share))
     if e["start"] is not None:
         start = json.loads(e["start"]) if isinstance(e["start"], str) else e["start"]
         drawn = f"; drawn: {', '.join(start['drawn'])}" if start["drawn"] else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.analysis.boards.notes import fixed_by, prunable_share
+from lth_bench.analysis.boards.notes import NAMED, fixed_by, prunable_share
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import is_reachable
@@ -174,11 +174,9 @@ def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
     said: dict[str, None] = {}
     for task in tasks:
         prunable = sum(task.layer_counts.values())
-        if told := prunable_share(prunable, task.parameters, always=task.declared):
-            names = ", ".join(task.rest[:3]) + (", …" if len(task.rest) > 3 else "")
-            who = ", as declared" if task.declared else ""
-            rest = f"; the rest stays dense ({names})" if names else ""
-            said[f"{task.model_label}: {told}{who}{rest}"] = None
+        told = prunable_share(prunable, task.parameters, task.rest, declared=task.declared)
+        if told:
+            said[f"{task.model_label}: {told}"] = None
     return tuple(said)
 
 
@@ -366,6 +364,7 @@ def _over_seeds(
             tuned_from=None if tuned is None else tuned.origin,
             parameters=task.parameters or None,
             prunable=sum(task.layer_counts.values()) or None,
+            not_prunable=task.rest[: NAMED + 1],
             objective=task.objective,
             metric=task.metric.name if task.metric is not None else "accuracy",
             metric_unit=task.metric.unit if task.metric is not None else "fraction",

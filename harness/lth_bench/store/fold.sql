@@ -39,7 +39,7 @@ SELECT
     e.seed, e.densities, coalesce(e.controls, []) AS controls, e.iterative,
     e.plugin_version, e.source_hash, e.config, coalesce(e.scored_on, 'test') AS scored_on,
     e.tuned_from.study AS tuned_from, e.tuned_from.trial AS tuned_trial,
-    e.tuned_from.steps AS tuning_steps, e.parameters, e.prunable,
+    e.tuned_from.steps AS tuning_steps, e.parameters, e.prunable, e.not_prunable,
     coalesce(e.metric, 'accuracy') AS metric, coalesce(e.metric_unit, 'fraction') AS metric_unit,
     coalesce(e.higher_is_better, true) AS higher_is_better, e.start,
     run_id, recorded_at, journal_order

@@ -52,6 +52,8 @@ COLUMNS = {
     "parameters": "All parameters of the network; NULL where not recorded.",
     "prunable": "Weights that densities count, by default those of convolutions, linear, "
     "attention and recurrent layers.",
+    "not_prunable": "Names of the largest parameters that densities do not count, such as "
+    "embeddings and biases, the largest first; NULL where not recorded.",
     "start": "The file that fixes the initial values: source, sha256, drawn (tensors drawn "
     "in spite of it), fixed (parameters that it fixes) and parameters, JSON; NULL where all are "
     "drawn.",

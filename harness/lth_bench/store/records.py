@@ -90,6 +90,8 @@ class PlannedExperiment(TypedDict):
     """Number of the network's parameters; None if it cannot be built."""
     prunable: NotRequired[int | None]
     """Number of prunable weights, which densities refer to."""
+    not_prunable: NotRequired[list[str]]
+    """Names of the largest other parameters, the largest first."""
     metric: NotRequired[str]
     """The objective's primary metric; `accuracy` if missing."""
     metric_unit: NotRequired[str]

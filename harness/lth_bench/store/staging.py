@@ -44,8 +44,8 @@ _EXPERIMENT = (
     "densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN, plugin_version VARCHAR, "
     "source_hash VARCHAR, config JSON, scored_on VARCHAR, "
     "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
-    "parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR, "
-    "higher_is_better BOOLEAN, start JSON)[]"
+    "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
+    "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'

@@ -35,8 +35,8 @@ CREATE TABLE plans (
     densities DOUBLE[], controls VARCHAR[], iterative BOOLEAN,
     plugin_version VARCHAR, source_hash VARCHAR, config JSON,
     scored_on VARCHAR, tuned_from VARCHAR, tuned_trial BIGINT, tuning_steps BIGINT,
-    parameters BIGINT, prunable BIGINT, metric VARCHAR, metric_unit VARCHAR,
-    higher_is_better BOOLEAN, start JSON, run_id VARCHAR, recorded_at TIMESTAMP,
+    parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR,
+    metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON, run_id VARCHAR, recorded_at TIMESTAMP,
     journal_order BIGINT
 );
 

@@ -14,7 +14,7 @@ SELECT
     s.experiment_id IS NOT NULL AS current,
     p.run_id, p.recorded_at, p.scored_on, p.tuned_from, p.tuned_trial, p.tuning_steps,
     o.fingerprint, o.torch, o.engine, o.device, p.parameters, p.prunable,
-    'test_' || p.metric AS metric, p.higher_is_better, p.start
+    'test_' || p.metric AS metric, p.higher_is_better, p.start, p.not_prunable
 FROM plans p
 LEFT JOIN outcomes o ON o.experiment_id = p.experiment_id
 LEFT JOIN (SELECT DISTINCT suite, experiment_id FROM slots) s

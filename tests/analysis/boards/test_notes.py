@@ -22,6 +22,11 @@ def test_the_prunable_share_in_words():
     says = "1,234 of 12,340 parameters (10.0%) are prunable, and densities count these alone"
     assert prunable_share(1234, 12340) == says
     assert prunable_share(94, 100)
+    assert prunable_share(1234, 12340, ["a.weight"]) == f"{says}; the rest stays dense (a.weight)"
+    four = ["a", "b", "c", "d"]
+    assert prunable_share(1234, 12340, four).endswith("the rest stays dense (a, b, c, …)")
+    assert ", as declared; the rest" in prunable_share(99, 100, four, declared=True)
+    assert prunable_share(99, 100, always=True) and not prunable_share(99, 100)
 
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, counted
+from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, bounded, counted
 from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
 from lth_bench.analysis.boards.layout import (
     detects,
@@ -187,7 +187,5 @@ def _marked(cell: Cell, row: BoardRow) -> Cell:
 def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
     if row["mean"] is None:
         return Cell(without_result(row), "warn")
-    text = measure.with_half(row["mean"], row["high"])
-    if row.get("censored"):
-        text = f"≥ {text}"
+    text = bounded(measure.with_half(row["mean"], row["high"]), row)
     return Cell(text, style, text.replace(" ± ", "±").replace("≥ ", "≥"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.rows import BoardRow, full_name
@@ -217,17 +217,31 @@ ENOUGH_PRUNABLE = 0.95
 """Prunable share of the parameters from which nothing is said: biases and norms are the rest."""
 
 
-def prunable_share(prunable: int | None, parameters: int | None, always: bool = False) -> str:
-    """`320 of 5,706 parameters (5.6%) are prunable, and densities count these alone`; "" where
-    that is nearly all of them, unless `always`, or not known.
+NAMED = 3
+"""Of the parameters that are not prunable, the largest ones that are named."""
+
+
+def prunable_share(
+    prunable: int | None,
+    parameters: int | None,
+    rest: Sequence[str] = (),
+    *,
+    declared: bool = False,
+    always: bool = False,
+) -> str:
+    """`320 of 5,706 parameters (5.6%) are prunable, and densities count these alone; the rest stays
+    dense (embedding.weight, …)`, and "" where not known, or where that is nearly all of them,
+    unless it was `declared` or `always` matters. `rest` names the others, the largest first.
     """
     if not parameters or prunable is None:
         return ""
-    if prunable >= ENOUGH_PRUNABLE * parameters and not always:
+    if prunable >= ENOUGH_PRUNABLE * parameters and not (declared or always):
         return ""
+    names = ", ".join(map(printable, rest[:NAMED])) + (", …" if len(rest) > NAMED else "")
     return (
         f"{prunable:,} of {parameters:,} parameters ({100 * prunable / parameters:.1f}%) are "
-        f"prunable, and densities count these alone"
+        f"prunable, and densities count these alone{', as declared' if declared else ''}"
+        + (f"; the rest stays dense ({names})" if names else "")
     )
 
 
@@ -235,12 +249,15 @@ SHARES_SQL = """
     WITH newest AS (
         SELECT
             suite, model, dataset, recipe,
-            arg_max({'prunable': prunable, 'parameters': parameters}, journal_order) AS size
+            arg_max(
+                {'prunable': prunable, 'parameters': parameters, 'rest': not_prunable},
+                journal_order
+            ) AS size
         FROM plans
         WHERE scored_on = 'test' AND prunable IS NOT NULL
         GROUP BY ALL
     )
-    SELECT t.task, n.size.prunable, n.size.parameters
+    SELECT t.task, n.size.prunable, n.size.parameters, coalesce(n.size.rest, [])
     FROM newest n JOIN tasks t USING (suite, model, dataset, recipe)
     WHERE t.task IN (SELECT unnest($tasks)) AND n.size.prunable < $enough * n.size.parameters
 """

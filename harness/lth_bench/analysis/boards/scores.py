@@ -184,6 +184,12 @@ def cost_scores(
     )
 
 
+def ranks_only(scores: Scores) -> Scores:
+    """The same where values are known in order only: without differences."""
+    found = [replace(score, difference=None) for score in scores.found]
+    return replace(scores, what=f"{scores.what} within the budget", scale="rank", found=found)
+
+
 def joined(parts: Sequence[Scores], by: str) -> Scores:
     """The scores of tasks that are judged by several metrics, as one; `by` is the kind of board.
 

@@ -155,23 +155,30 @@ def across(
     comparisons: Sequence[Sequence[Comparison]], measure: Measure
 ) -> dict[str, TasksVerdict]:
     """Signed-rank tests over the tasks' mean differences, by name of the group, with Holm's
-    correction for the number of names. Names with fewer than `MIN_TASKS` tasks are left out.
+    correction for the number of names. Names with fewer than `MIN_TASKS` tasks are left out, and so
+    are those with a task in which a time was never reached: how large its difference is, which
+    this test needs, is not known.
 
     `comparisons` is what `compare` returns for each group; its last line, over all densities,
     stands for the group.
     """
     differences: dict[str, dict[tuple[str, ...], float]] = {}
+    censored: set[str] = set()
     for lines in comparisons:
         if not lines:
             continue
         overall = lines[-1]
         group = overall.group
         task = (group.suite, group.model, group.dataset, group.recipe)
+        if overall.verdict.signs is not None:
+            censored.add(group.name)
         difference = _difference(overall, measure)
         if difference is not None:
             differences.setdefault(group.name, {})[task] = difference
     several: Mapping[str, Mapping[tuple[str, ...], float]] = {
-        name: found for name, found in differences.items() if len(found) >= MIN_TASKS
+        name: found
+        for name, found in differences.items()
+        if len(found) >= MIN_TASKS and name not in censored
     }
     return judge_tasks(several, higher=measure.higher) if several else {}
 

@@ -73,6 +73,10 @@ def sheet(
     if len(tables) > 1:
         lines = [x for block in comparisons for x in block if x.density is not None]
         words = f"{len(tables)} tasks, {len(lines)} lines: {_counted(lines)}."
+        if any(x.verdict.signs is not None for x in lines):
+            words += (
+                " No test across tasks where a seed never got there: differences are not known."
+            )
         tables.append(_across(tasks, measure, heading, words))
     rows = [_row(a, b, x, options) for block in comparisons for x in block]
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]

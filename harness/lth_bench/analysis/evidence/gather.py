@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lth_bench.analysis.censored import lower_bounds
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
@@ -27,12 +28,15 @@ from lth_bench.analysis.evidence.subject import (
     WHO,
     Place,
     Subject,
+    Task,
     asked,
     by_place,
     places,
     primary_of_places,
 )
 from lth_bench.analysis.measures import ACCURACY, Measure
+from lth_bench.analysis.samples import Sample, samples
+from lth_bench.store.metric import CENSORED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,6 +107,8 @@ class TaskEvidence:
     weights: list[LayerWeights]
     """Histograms of surviving weights."""
     failures: list[FailureGroup]
+    bounds: str = ""
+    """Of which means of `measure` the true ones are known only to be larger; mostly empty."""
 
 
 def gather(
@@ -122,6 +128,7 @@ def gather(
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
     failed = failures(con, suites)
+    bounds = _bounds(con, suites, measure)
     return [
         TaskEvidence(
             place=place,
@@ -137,6 +144,20 @@ def gather(
             distances=distances.get(place, []),
             weights=weights.get(place, []),
             failures=failed.get(place, []),
+            bounds=bounds.get(place, ""),
         )
         for place in places(con, suites)
     ]
+
+
+def _bounds(
+    con: DuckDBPyConnection, suites: Sequence[str], measure: Measure | None
+) -> dict[Place, str]:
+    """What `TaskEvidence.bounds` says of each task. No task's primary metric has any."""
+    if measure is None or measure.name not in CENSORED:
+        return {}
+    cells: dict[Place, list[Sample]] = {}
+    for sample in samples(con, metric=measure.name, suites=suites):
+        place = Place(sample.suite, Task(sample.model, sample.dataset, sample.recipe))
+        cells.setdefault(place, []).append(sample)
+    return {place: lower_bounds(found) for place, found in cells.items()}

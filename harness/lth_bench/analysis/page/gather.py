@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lth_bench.analysis import evidence as proofs
 from lth_bench.analysis.boards import matching, metric
 from lth_bench.analysis.boards.baseline import Baselines, baselines
+from lth_bench.analysis.boards.censoring import never_reached
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.notes import ablations, collapses, shares, starts, unlike
 from lth_bench.analysis.boards.rows import BoardRow, origin
@@ -110,6 +111,8 @@ def _tasks(
         for row in metric.rows(con, part, against, measure=measure):
             by_task[row["suite"], _task(row)].append(row)
         tickets = resolve(con, Selection(suites=suites, controls=["none"])).of([*part.tasks])
+        if never_reached(con, part, measure):  # a match computes with values that are not known
+            continue
         try:
             for row in matching.rows(con, tickets, against, measure=measure):
                 matched[row["suite"], _task(row)].append(row)

@@ -73,7 +73,7 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     choices = {axis.choice for panel in panels for axis in panel.scales}
     facet = Facet(title=known.short, values=[choice for *_, choice, _ in found], spread="page")
     note = _better(known) + DENSITY_NOTE
-    note += EARLY_STOP_NOTE * is_primary + CUT * (NEAR in choices)
+    note += EARLY_STOP_NOTE * is_primary + CUT * (NEAR in choices) + _bounds(evidence)
     return Picture(
         key=_slug(known),
         title=f"{_heading(known)} against density",
@@ -175,8 +175,15 @@ def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         size="large",
     )
     note = ("Up" if known.higher else "Down") + COST_NOTE + CUT * (y[0].choice == NEAR)
+    note += _bounds(evidence)
     key = "cost" if known == ACCURACY else f"cost-{_slug(known)}"
     return Picture(key=key, title=f"{_heading(known)} against cost", panels=[panel], note=note)
+
+
+def _bounds(evidence: TaskEvidence) -> str:
+    """Of which points the true mean is only known to be larger."""
+    said = evidence.bounds
+    return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _better(known: Measure) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lth_bench.analysis.boards.censoring import bounded
 from lth_bench.analysis.boards.layout import detects, difference, seeds
 from lth_bench.analysis.boards.notes import marked
 from lth_bench.analysis.boards.rows import landed, without_result
@@ -95,7 +96,7 @@ def _cells(standing: Standing, task: TaskReport) -> list[Cell]:
     row, measure = standing.row, task.measure
     ok = row["n"] > 0
     best: Style = "best" if standing.is_ticket and row["rank"] == 1 else ""
-    mean = measure.with_half(row["mean"], row["high"]) if ok else without_result(row)
+    mean = bounded(measure.with_half(row["mean"], row["high"]), row) if ok else without_result(row)
     cells = [
         Cell(remaining(standing.density)),
         Cell(_rank(standing), best),

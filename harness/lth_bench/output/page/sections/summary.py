@@ -35,6 +35,9 @@ def summary(task: TaskReport) -> Section:
     for key, words in NOTES.items():
         if key in task.notes:
             parts.append(Prose([f"{words} {task.notes[key]}."], "warn"))
+    if task.evidence.bounds:
+        words = f"Seeds that {task.evidence.bounds}; verdicts on them are sign tests of the order."
+        parts.append(Prose([words], "warn"))
     if not task.has_baseline:
         parts.append(Prose(["There is no result of ", *_baseline(task), " to compare with."],
                            "warn"))  # fmt: skip
