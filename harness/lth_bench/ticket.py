@@ -17,7 +17,14 @@ from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.randomness import generator
 from lth_bench.training.recipe import Recipe
-from lth_bench.training.request import FitRequest, OnStep, Parametrize, Penalty, Until
+from lth_bench.training.request import (
+    DenseGradients,
+    FitRequest,
+    OnStep,
+    Parametrize,
+    Penalty,
+    Until,
+)
 from lth_bench.training.state import CurvePoint, OnEval, RewindPoint, State, Trained
 
 Role = Literal["search", "train"]
@@ -277,6 +284,7 @@ class Ticket:
         parametrize: Parametrize | None = None,
         on_step: OnStep | None = None,
         every: int = 1,
+        dense_gradients: DenseGradients = "on_change",
         until: Until | None = None,
         target_independent: bool = False,
     ) -> Trained:
@@ -285,8 +293,10 @@ class Ticket:
         `start` and `end` are absolute steps of the schedule; beyond its end the last learning
         rate holds. Every `every` steps `on_step` runs between backward and update and may return
         a `Change`, and `until` may stop the training. Their only memory is their view's `memo`;
-        that of `until` is returned as `Trained.memo`. `penalty` adds a term to the loss;
-        `parametrize` maps trainables and mask to the weights that the network uses.
+        that of `until`, or else of `on_step`, is returned as `Trained.memo`. `penalty` adds a term
+        to the loss; `parametrize` maps trainables and mask to the weights that the network uses.
+        `dense_gradients` says when the method needs gradients of pruned weights, which then count
+        as FLOPs: by default at the steps where `on_step` returns a `Change`.
 
         Set `target_independent` if `on_step`, `penalty` and `parametrize` do not depend on the
         ticket's target density: then all densities of a strategy share the training.
@@ -324,6 +334,7 @@ class Ticket:
             on_step=on_step,
             until=until,
             every=every,
+            dense_gradients=dense_gradients,
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-import torch
+from typing import Annotated
 
 from lth_bench import (
     Change,
@@ -16,15 +14,15 @@ from lth_bench import (
     Ticket,
     Trained,
     Tune,
-    erk,
+    drop_smallest,
+    grow_largest,
     hookimpl,
-    top_k_flat,
-    uniform,
 )
+from lth_strategies.rewiring import Allocation, Rewiring, random_start
 
 
 @dataclass(frozen=True, eq=False)
-class RigL:
+class RigL(Rewiring):
     """Rigging the lottery (Evci et al., 2020, algorithm 1).
 
     A random sparse network is trained; every ΔT steps each layer drops the fraction α_t = α/2 · (1
@@ -48,27 +46,18 @@ class RigL:
     """ΔT: steps between rewirings."""
     stop_fraction: Annotated[float, Range(0, 1, open_low=True), Tune(search=False)] = 0.75
     """T_end as a fraction of training; there is no rewiring from there on."""
-    allocation: Literal["erk", "uniform"] = "erk"
+    allocation: Allocation = "erk"
     """Layer densities: Erdős–Rényi-kernel, or the same in every layer."""
-
-    dynamic = True  # the trained mask differs from the selected one
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Random connections, allocated over the layers."""
-        allocate = erk if self.allocation == "erk" else uniform
-        counts = allocate(ticket.layers, ticket.target_count)
-        draws = ticket.stream("rigl mask")
-        kept = {}
-        for layer in ticket.layers:
-            scores = torch.rand(layer.numel, generator=draws)
-            kept[layer.name] = top_k_flat(scores, counts[layer.name]).view(layer.shape)
-        return Mask(kept)
+        return random_start(ticket, self.allocation, "rigl mask", ticket.target_count)
 
     @hookimpl
     def train(self, ticket: Ticket) -> Trained:
         """The task's recipe, with rewiring."""
-        return ticket.fit(on_step=self.rewire, every=self.update_every)
+        return self.fit(ticket, self.rewire, self.update_every)
 
     def rewire(self, view: StepView) -> Change | None:
         """Drop by magnitude, grow by gradient, layer by layer."""
@@ -79,12 +68,9 @@ class RigL:
         kept, revived, values = {}, {}, {}
         for name, before in view.mask.kept.items():
             weight = view.values[f"{name}.weight"]
-            survivors = int(before.sum())
-            n = int(alpha * survivors)
-            magnitude = weight.abs().masked_fill(~before, -math.inf).flatten()
-            stay = top_k_flat(magnitude, survivors - n).view_as(before)
-            gradient = view.gradients[name].abs().masked_fill(stay, -math.inf).flatten()
-            grown = top_k_flat(gradient, n).view_as(before)
+            n = int(alpha * int(before.sum()))
+            stay = drop_smallest(weight, before, n)
+            grown = grow_largest(view.gradients[name].abs(), stay, n)
             kept[name] = stay | grown
             revived[name] = grown & ~before
             values[f"{name}.weight"] = weight.masked_fill(revived[name] | ~kept[name], 0.0)

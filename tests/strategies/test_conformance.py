@@ -61,6 +61,52 @@ class TestRigL(StrategyConformance):
     params: ClassVar = {"update_every": 1, "stop_fraction": 1.0}
 
 
+class TestLRRewind(StrategyConformance):
+    strategy = "lr_rewind"
+    params: ClassVar = {"prune_rate": 0.5, "rewind_step": 2}
+
+
+class TestLRRewindOneShot(StrategyConformance):
+    strategy = "lr_rewind"
+    params: ClassVar = {"pruning": "one_shot", "rewind_step": 2}
+
+
+class TestFineTune(StrategyConformance):
+    strategy = "fine_tune"
+    params: ClassVar = {"prune_rate": 0.5, "tune_fraction": 0.5}
+
+
+class TestSculpt(StrategyConformance):
+    strategy = "sculpt"
+
+
+class TestBIMP(StrategyConformance):
+    strategy = "bimp"
+    params: ClassVar = {"phases": 2, "budget": 1.0}
+
+
+class TestGradual(StrategyConformance):
+    strategy = "gradual"
+
+
+class TestACDC(StrategyConformance):
+    strategy = "acdc"
+
+
+class TestGraNet(StrategyConformance):
+    strategy = "granet"
+
+
+class TestSET(StrategyConformance):
+    strategy = "set"
+    params: ClassVar = {"update_every": 1}
+
+
+class TestSNFS(StrategyConformance):
+    strategy = "snfs"
+    params: ClassVar = {"update_every": 1, "extend": 2}
+
+
 class TestRandom(StrategyConformance):
     strategy = "random"
 

@@ -11,19 +11,33 @@ from lth_bench.helpers.gradients import (
     loss_gradients,
     prunable_weights,
 )
+from lth_bench.helpers.rewiring import (
+    drop_smallest,
+    exploration_rate,
+    grow_largest,
+    momentum_of,
+    note_explored,
+    random_mask,
+)
 from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_density
 from lth_bench.helpers.units import norm_scores, rank_within, unit_mask, unit_scores
 
 __all__ = [
     "balanced_batch",
     "cosine",
+    "drop_smallest",
+    "exploration_rate",
     "exponential_density",
     "gradients_of",
+    "grow_largest",
     "hessian_vector_product",
     "loss_gradients",
+    "momentum_of",
     "norm_scores",
+    "note_explored",
     "polynomial_density",
     "prunable_weights",
+    "random_mask",
     "rank_within",
     "unit_mask",
     "unit_scores",

@@ -72,3 +72,8 @@ class LoopFacts:
     def layer_kinds(self) -> Mapping[str, str]:
         """Prunable layer → `conv`, `linear` or `output`."""
         return {layer.name: layer.kind for layer in self._bench.layers}
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether the user's optimizer keeps one, under torch's names."""
+        return self._bench.has_momentum

@@ -99,6 +99,13 @@ class LoopBench:
         return _LoopRecipe(steps=self.total_steps, lr=lr, batch_size=size or 1, known=bool(size))
 
     @property
+    def has_momentum(self) -> bool:
+        """False for SGD without momentum; of optimizers other than torch's it is not known."""
+        if isinstance(self._optimizer, torch.optim.SGD):
+            return any(group["momentum"] for group in self._optimizer.param_groups)
+        return True
+
+    @property
     def units(self) -> tuple[UnitGroup, ...]:
         """Groups of coupled units; UserError for a network whose units cannot be removed."""
         shape = self.data.input_shape

@@ -261,7 +261,15 @@ class Sparsifier:
         live = self.model.state_dict()
         for key, value in (change.values or {}).items():
             live[key].copy_(value)
-        for name, where in (change.reset_momentum or {}).items():
+        if change.reset_momentum == "all":
+            for entries in self.optimizer.state.values():
+                for name, entry in entries.items():
+                    if name != "step" and isinstance(entry, Tensor):
+                        entry.zero_()
+            resets: Mapping[str, Tensor] = {}
+        else:
+            resets = change.reset_momentum or {}
+        for name, where in resets.items():
             weight = self._weight(name)
             for entry in self.optimizer.state.get(weight, {}).values():
                 if _shape(entry) == tuple(weight.shape):

@@ -27,6 +27,7 @@ METHODS: dict[str, dict[str, tuple[str, ...]]] = {
         "dense_checkpoints": ("total_steps",),
         "search_steps": ("total_steps",),
         "start_step": ("total_steps",),
+        "train_steps": ("total_steps",),
         "check_task": ("task",),
     },
     "models": {"build": ("input_shape", "classes")},

@@ -1,6 +1,6 @@
 """What a strategy will train beyond the dense run, from what it declares. No hook is called.
 
-A strategy declares up to three things; what it leaves out has the obvious default:
+A strategy declares up to four things; what it leaves out has the obvious default:
 
 - `prune_rate`, with `iterative = True`: the fraction of a layer's surviving weights that a round
   removes, a number or a `PerKind`. The number of rounds follows from it as `Mask.shrink` counts
@@ -8,6 +8,8 @@ A strategy declares up to three things; what it leaves out has the obvious defau
 - `start_step(total_steps)`: the step at which a ticket's training begins. Without it, step 0.
 - `search_steps(total_steps)`: about how many steps a search for the mask takes, ahead of each
   ticket's training. Without it, there is no search.
+- `train_steps(total_steps)`: the steps of a ticket's training, where it is no part of the schedule
+  from `start_step` to its end: fine-tuning beyond it, or a longer schedule.
 """
 
 from __future__ import annotations
@@ -47,12 +49,14 @@ def forecast(
     `counts` are the weights of each prunable layer, `kinds` their kinds. UserError, with the
     strategy's name, where a method of its raises or answers with no step of the schedule.
     """
-    start = _step(name, strategy, "start_step", total_steps) or 0
+    start = _step(name, strategy, "start_step", total_steps, total_steps) or 0
     search = _step(name, strategy, "search_steps", total_steps)
+    train = _step(name, strategy, "train_steps", total_steps)
     rate = prune_rate(strategy)
     rounds = len(densities) if rate is None else rounds_to(densities, counts, kinds, rate)
-    searches = () if search is None else (search,)
-    return TrainingForecast((*searches, total_steps - start) * rounds, len(searches) * rounds)
+    searches = (search,) if search else ()
+    ticket = total_steps - start if train is None else train
+    return TrainingForecast((*searches, ticket) * rounds, len(searches) * rounds)
 
 
 def control_fits(
@@ -96,17 +100,21 @@ def rounds_to(
     return rounds
 
 
-def _step(name: str, strategy: Any, method: str, total_steps: int) -> int | None:
-    """What a method of the strategy says, a step of the schedule; None where it has no such one."""
+def _step(
+    name: str, strategy: Any, method: str, total_steps: int, most: int | None = None
+) -> int | None:
+    """What a method of the strategy says, a number of steps, at most `most`; None where it has no
+    such method.
+    """
     declared = getattr(strategy, method, None)
     if declared is None:
         return None
     step = ask(name, declared, total_steps)
-    if not _is_whole(step) or not 0 <= step <= total_steps:
-        raise UserError(
-            f"{name}: {method} must return a step from 0 to {total_steps}, the end of training, "
-            f"but returned {step!r:.80}"
+    if not _is_whole(step) or step < 0 or (most is not None and step > most):
+        allowed = (
+            "0 or more steps" if most is None else f"a step from 0 to {most}, the end of training"
         )
+        raise UserError(f"{name}: {method} must return {allowed}, but returned {step!r:.80}")
     return int(step)
 
 

@@ -43,6 +43,8 @@ class TaskFacts:
     """Prunable layer → its weights."""
     layer_kinds: Mapping[str, str]
     """Prunable layer → `conv`, `linear` or `output`."""
+    has_momentum: bool = True
+    """Whether the optimizer keeps a momentum: Adam's first moment, or `sgd` with one above 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,7 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         steps_per_epoch=recipe.steps_per_epoch(train_size),
         layer_counts=counts,
         layer_kinds=kinds,
+        has_momentum=recipe.has_momentum,
     )
     return replace(
         known,

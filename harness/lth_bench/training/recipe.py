@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from lth_bench.params import Range
@@ -40,7 +40,9 @@ class Recipe:
     weight_decay: NonNegative = 0.0
     """Weight decay, applied to every parameter."""
     schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
-    """Learning rate after warm-up; `cosine` and `linear` fall to 0 at the end."""
+    """Learning rate after warm-up; `cosine` and `linear` fall to `final_lr` at the end."""
+    final_lr: NonNegative = 0.0
+    """Where schedules `cosine` and `linear` end; at most `lr`."""
     milestones: tuple[NonNegative, ...] = ()
     """When schedule `step` multiplies the learning rate by `gamma`."""
     gamma: Annotated[float, Range(0, 1, open_low=True)] = 0.1
@@ -72,6 +74,11 @@ class Recipe:
             raise ValueError(f"milestones must be increasing, but got {list(self.milestones)}")
         if self.milestones and self.schedule != "step":
             raise ValueError(f"milestones require schedule 'step', but it is {self.schedule!r}")
+        if self.final_lr and (self.schedule not in ("cosine", "linear") or self.final_lr > self.lr):
+            raise ValueError(
+                f"final_lr is the end of schedule 'cosine' or 'linear', at most lr = {self.lr:g}, "
+                f"but got {self.final_lr:g} for schedule {self.schedule!r}"
+            )
         if self.warmup > length:
             raise ValueError(
                 f"warmup must be at most the training's length {length:g}, but got {self.warmup:g}"
@@ -83,6 +90,11 @@ class Recipe:
                 f"momentum requires optimizer 'sgd'; {self.optimizer!r} uses "
                 f"betas={list(self.betas)}"
             )
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether the optimizer's state holds a running mean of gradients."""
+        return self.optimizer != "sgd" or self.momentum > 0
 
     def steps_per_epoch(self, train_size: int) -> int:
         """Updates per pass over `train_size` training examples."""
@@ -99,6 +111,25 @@ class Recipe:
             return self.steps
         assert self.epochs is not None
         return max(1, round(self.epochs * self.steps_per_epoch(train_size)))
+
+    def stretched(self, factor: float, train_size: int) -> Recipe:
+        """This recipe, `factor` times as long: milestones and warm-up move in proportion, so that
+        the learning rate falls along the same curve. `train_size` converts epochs to steps.
+        """
+        total = self.total_steps(train_size)
+        steps = max(1, round(factor * total))
+        unit = 1 if self.steps is not None else self.steps_per_epoch(train_size)
+
+        def moved(length: float) -> float:
+            return min(length * unit / total, 1.0) * steps
+
+        return replace(
+            self,
+            steps=steps,
+            epochs=None,
+            milestones=tuple(moved(m) for m in self.milestones),
+            warmup=moved(self.warmup),
+        )
 
     def in_steps(self, length: float, train_size: int) -> int:
         """Convert a length from the recipe's unit to steps."""
@@ -133,6 +164,8 @@ class LearningRate:
             case "step":
                 return self.recipe.gamma ** bisect_right(self.milestones, step)
             case "cosine":
-                return 0.5 * (1 + math.cos(math.pi * progress))
+                part = 0.5 * (1 + math.cos(math.pi * progress))
             case "linear":
-                return 1 - progress
+                part = 1 - progress
+        end = self.recipe.final_lr
+        return part if end == 0 else part + (1 - part) * end / self.recipe.lr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -56,6 +56,11 @@ class StepView:
     memo: dict[str, Any]
     """The callback's only memory between its calls."""
 
+    @property
+    def weights(self) -> Layers:
+        """The prunable weights before this step's update, by layer."""
+        return Layers({name: self.values[f"{name}.weight"] for name in self.mask.kept})
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", ByKey(self.values))
         object.__setattr__(self, "optimizer_state", ByKey(self.optimizer_state))
@@ -68,7 +73,7 @@ class Change:
 
     The mask at the end of training is the ticket's, so the last change must keep the target's
     count. The optimizer state of a pruned weight continues to accumulate dense gradients;
-    `reset_momentum` clears it for a weight that is revived.
+    `reset_momentum` clears it, for example where weights are revived.
     """
 
     mask: Mask | None = None
@@ -76,8 +81,9 @@ class Change:
     values: Values | None = None
     """Complete tensors that replace the updated ones, by state-dict key (under `parametrize`
     trainables)."""
-    reset_momentum: Mapping[str, Tensor] | None = None
-    """Layer → boolean tensor of the weight's shape: where the optimizer state is set to zero."""
+    reset_momentum: Mapping[str, Tensor] | Literal["all"] | None = None
+    """Layer → boolean tensor of the weight's shape: where the optimizer state is set to zero; or
+    `"all"`: that of every parameter, biases included. Adam's `step` goes on counting."""
     replace_update: bool = False
     """Skip the optimizer's update of this step, as RigL does. The step still counts."""
 
@@ -103,6 +109,8 @@ class Watch:
         object.__setattr__(self, "values", ByKey(self.values))
 
 
+DenseGradients = Literal["on_change", "always", "never"]
+"""At which steps a method needs gradients of pruned weights, which then count as FLOPs."""
 OnStep = Callable[[StepView], Change | None]
 Until = Callable[[Watch], bool]
 Penalty = Callable[[Values], Tensor]
@@ -124,6 +132,9 @@ class FitRequest:
     on_step: OnStep | None = None
     until: Until | None = None
     every: int = 1
+    dense_gradients: DenseGradients = "on_change"
+    """When `flops_masked_theoretical` counts gradients of pruned weights: where `on_step` changes
+    something (RigL), at every step, or never."""
     checkpoints: frozenset[int] = field(default_factory=frozenset)
     """Steps besides the end whose state is needed."""
     search: Mapping[str, object] | None = None

@@ -118,7 +118,7 @@ class Trained(State):
     cohort_size: int = field(default=1, kw_only=True)
     """Cohort size that it was trained at; 1 is a training alone."""
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """What `until` stored in its `memo`; empty without one."""
+    """What `until`, or else `on_step`, stored in its `memo`; empty without one."""
     variant: str = field(default="plain", kw_only=True)
     """How it was computed: `plain`, `stacked` (layer by layer) or `vmap`."""
 
@@ -173,4 +173,4 @@ class Outcome:
     peak_memory: int | None = None
     """Maximum bytes that its cohort used on the device; None on a CPU."""
     memo: CallbackState | None = None
-    """What `until` stored; None without one, or if it cannot be stored."""
+    """What `until`, or else `on_step`, stored; None if that is nothing, or cannot be stored."""

@@ -179,7 +179,7 @@ class Cohort:
                     put_back[member]()
                 member.apply(change)
         for member in live:
-            member.stepped(dense_gradients=member in changes)
+            member.stepped(changed=member in changes)
         self.done += 1
 
     def _evaluate(self, due: Sequence[Member]) -> None:

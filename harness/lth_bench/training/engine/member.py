@@ -78,6 +78,13 @@ class Member:
             for dense in (False, True)
         }
 
+    def _in_order(self, mask: Mask) -> Mask:
+        """The mask with its layers in the network's order, whatever order they were given or stored
+        in: a callback that draws random numbers layer by layer must draw the same after a resume.
+        """
+        layers = self.layout.network.layers
+        return Mask({x.name: mask.kept[x.name] for x in layers}, mask.held, layers)
+
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of all values, with pruned weights at +0.0."""
         if self.layout.parametrize is None:
@@ -190,24 +197,32 @@ class Member:
             live[key].copy_(value)
         state = layout.optimizer_state(self.slot)
         shapes = {x.name: torch.Size(x.shape) for x in layout.network.layers}
-        for name, where in (change.reset_momentum or {}).items():
-            _require("reset_momentum", name, where, shapes)
-            for entry in state[weight_key(name)].values():
-                if isinstance(entry, Tensor) and entry.shape == where.shape:
-                    entry.masked_fill_(where.to(entry.device), 0.0)
+        if change.reset_momentum == "all":
+            for key, entries in state.items():
+                for name, entry in entries.items():
+                    # Adam's count of steps is shared by all members
+                    if name != "step" and isinstance(entry, Tensor):
+                        entry.zero_()
+        else:
+            for name, where in (change.reset_momentum or {}).items():
+                _require("reset_momentum", name, where, shapes)
+                for entry in state[weight_key(name)].values():
+                    if isinstance(entry, Tensor) and entry.shape == where.shape:
+                        entry.masked_fill_(where.to(entry.device), 0.0)
         if change.mask is not None:
             change.mask.require(layout.network.layers)
-            mask = change.mask.to(layout.device).copy()
+            mask = self._in_order(change.mask.to(layout.device).copy())
             layout.set_mask(self.slot, mask)
             self.use(mask)
         else:
             layout.enforce()
 
-    def stepped(self, steps: int = 1, dense_gradients: bool = False) -> None:
-        """Record finished steps. `dense_gradients`: whether gradients of pruned weights were
-        computed too.
-        """
-        self.flops_masked += steps * self._flops[dense_gradients]
+    def stepped(self, steps: int = 1, changed: bool = False) -> None:
+        """Record finished steps. `changed`: whether `on_step` returned a `Change`."""
+        when = self.fits[0].request.dense_gradients
+        self.flops_masked += (
+            steps * self._flops[when == "always" or (when == "on_change" and changed)]
+        )
         self.step += steps
 
     def note(self, total_loss: float, loss: float, score: float) -> CurvePoint:
@@ -268,7 +283,7 @@ class Member:
         def on_device(values: Values) -> dict[str, Tensor]:
             return {k: v.to(device) for k, v in values.items()}
 
-        mask = checkpoint.mask.to(device)
+        mask = self._in_order(checkpoint.mask.to(device))
         layout.set_mask(self.slot, mask)
         layout.restore(self.slot, checkpoint.layout)
         self.use(mask)
@@ -317,6 +332,7 @@ class Member:
                 with calling(fit):
                     fit.on_eval(last)
         steps = self.step - self.start
+        memo = fit.memo if fit.request.until is not None else self.memo
         examples = steps * layout.recipe.batch_size
         flops = float(examples * layout.network.flops.step)
         fit.outcome = Outcome(
@@ -339,7 +355,7 @@ class Member:
             variant=layout.variant,
             device=str(layout.device),
             device_name=device_name(layout.device),
-            memo=callback_state_of(fit.memo) if fit.request.until is not None else None,
+            memo=callback_state_of(memo) if memo or fit.request.until is not None else None,
         )
 
 

@@ -1,0 +1,122 @@
+"""BIMP: iterative magnitude pruning within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor
+
+from lth_bench import (
+    Mask,
+    Range,
+    RewindPoint,
+    TaskFacts,
+    Ticket,
+    Trained,
+    Tune,
+    count_at,
+    exponential_density,
+    hookimpl,
+)
+from lth_strategies.retraining import (
+    Retrain,
+    Retraining,
+    adaptive_lr,
+    pruning_distance,
+    retraining,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class BIMP:
+    """Budgeted iterative magnitude pruning (Zimmer et al., 2023, "How I learned to stop worrying
+    and love retraining").
+
+    A trained network is pruned in n phases over the whole network, each of which removes the same
+    fraction 1 − ρ^(1/n) of the surviving weights, for the target density ρ, and is followed by a
+    retraining. Weights are not rewound. All retrainings together have a budget of steps, divided
+    evenly, the remainder to the last. The learning rate of each is one of the named schedules; the
+    paper's own is ALLR, whose height follows from how much the pruning has changed the weights.
+
+    Deviations: after FT and LRW, which have none, the warm-up of a retraining is a line, where the
+    authors' code has half a cosine. Budgets longer than training repeat its schedule's last rate
+    under LRW.
+
+    Cost: the dense run, and `budget` of a training.
+    """
+
+    phases: Annotated[int, Range(1, 100), Tune(1, 10)] = 3
+    """n: prunings, each with a retraining."""
+    budget: Annotated[float, Range(0, 100, open_low=True), Tune(0.1, 1.0)] = 0.5
+    """Length of all retrainings together, in multiples of the task's training."""
+    retrain: Retrain = "ALLR"
+    """Learning rate of a retraining. FT: the last rate of training. LRW: its last steps. SLR: its
+    whole schedule, compressed. CLR: half a cosine from its peak. LLR: a line from its peak to 0.
+    ALLR: a line to 0 from a height that is adapted to the pruning."""
+
+    def lengths(self, total_steps: int) -> list[int]:
+        """Steps of each retraining. ValueError where one would have none."""
+        steps = int(self.budget * total_steps)
+        each = steps // self.phases
+        if each == 0:
+            raise ValueError(
+                f"budget = {self.budget:g} of a training of {total_steps} steps is {steps}, fewer "
+                f"than one for each of {self.phases} phases; raise budget or lower phases"
+            )
+        return [each] * (self.phases - 1) + [steps - each * (self.phases - 1)]
+
+    def check_task(self, task: TaskFacts) -> None:
+        """ValueError if a phase would have no step."""
+        self.lengths(task.total_steps)
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        """All phases but the last one's retraining."""
+        lengths = self.lengths(ticket.total_steps)
+        trained, mask = ticket.dense.trained, ticket.mask
+        for phase, steps in enumerate(lengths, 1):
+            before = mask
+            k = count_at(exponential_density(phase, self.phases, ticket.target), ticket.prunable)
+            mask = Mask.top_k(abs(trained.weights), k, within=before)
+            plan = self.plan(ticket, trained.values, (before, mask), steps)
+            if phase < self.phases:
+                trained = ticket.fit(
+                    trained.values, mask, start=plan.start, end=plan.end, recipe=plan.recipe
+                )
+        ticket.memo.update(values=trained.values, plan=plan)
+        return mask
+
+    @hookimpl
+    def rewind_point(self, ticket: Ticket) -> RewindPoint:
+        """The values of the phase before: nothing is rewound."""
+        start = min(ticket.memo["plan"].start, ticket.total_steps)
+        return RewindPoint(ticket.memo["values"], start)
+
+    @hookimpl
+    def train(self, ticket: Ticket) -> Trained:
+        """The last retraining."""
+        plan = ticket.memo["plan"]
+        return ticket.fit(start=plan.start, end=plan.end, recipe=plan.recipe)
+
+    def plan(
+        self, ticket: Ticket, values: Mapping[str, Tensor], masks: tuple[Mask, Mask], steps: int
+    ) -> Retraining:
+        """The retraining after a pruning from the first mask to the second."""
+        before, after = masks
+        pruned = {key: value.clone() for key, value in values.items()}
+        after.apply_(pruned)
+        parameters = [key for key, _ in ticket.module().named_parameters()]
+        distance = pruning_distance(values, pruned, parameters)
+        removed = 1 - after.count / before.count
+        height = adaptive_lr(distance, removed, steps / ticket.total_steps)
+        return retraining(self.retrain, ticket.recipe, len(ticket.bench.data.train), steps, height)
+
+    def search_steps(self, total_steps: int) -> int:
+        """Steps of all retrainings but the last."""
+        return sum(self.lengths(total_steps)[:-1])
+
+    def train_steps(self, total_steps: int) -> int:
+        """Steps of the last retraining."""
+        return self.lengths(total_steps)[-1]
