@@ -62,7 +62,8 @@ class GraNet(Rewiring):
     last_fraction: Annotated[float, Range(0, 1, open_high=True), Tune(search=False)] = 0.005
     """p at the end of training."""
     allocation: Allocation = "erk"
-    """Layer densities at the beginning: Erdős–Rényi-kernel, or the same in every layer."""
+    """Layer densities at the beginning: Erdős–Rényi with the kernel or without, or the same in
+    every layer."""
 
     def every(self, steps: int) -> int:
         """ΔT in a training of `steps` steps. ValueError if the ramp has no update in it."""

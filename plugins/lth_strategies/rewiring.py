@@ -13,6 +13,7 @@ from lth_bench import (
     Ticket,
     Trained,
     Tune,
+    er,
     erk,
     exploration_rate,
     hookimpl,
@@ -22,7 +23,8 @@ from lth_bench import (
 )
 from lth_bench.training.request import DenseGradients, OnStep
 
-Allocation = Literal["erk", "uniform"]
+Allocation = Literal["erk", "er", "uniform"]
+ALLOCATE = {"erk": erk, "er": er, "uniform": uniform}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,5 +79,4 @@ class Rewiring:
 
 def random_start(ticket: Ticket, allocation: Allocation, purpose: str, k: int) -> Mask:
     """`k` random connections, allocated over the layers; a function of the seed and `purpose`."""
-    allocate = erk if allocation == "erk" else uniform
-    return random_mask(ticket, allocate(ticket.layers, k), purpose)
+    return random_mask(ticket, ALLOCATE[allocation](ticket.layers, k), purpose)

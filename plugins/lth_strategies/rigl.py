@@ -47,7 +47,7 @@ class RigL(Rewiring):
     stop_fraction: Annotated[float, Range(0, 1, open_low=True), Tune(search=False)] = 0.75
     """T_end as a fraction of training; there is no rewiring from there on."""
     allocation: Allocation = "erk"
-    """Layer densities: Erdős–Rényi-kernel, or the same in every layer."""
+    """Layer densities: Erdős–Rényi with the kernel or without, or the same in every layer."""
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:

@@ -30,7 +30,8 @@ class Sculpt:
     slack: Annotated[float, Range(1, 1000), Tune(1.0, 10.0, log=True)] = 2.0
     """Density of the first mask in multiples of the target's; at most all weights are kept."""
     allocation: Allocation = "erk"
-    """Layer densities of the first mask: Erdős–Rényi-kernel, or the same in every layer."""
+    """Layer densities of the first mask: Erdős–Rényi with the kernel or without, or the same in
+    every layer."""
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:

@@ -46,9 +46,9 @@ class SET(Rewiring):
     """ζ: fraction of the positive, and of the negative weights that is replaced each time."""
     update_every: Annotated[int, Range(1, 10**9), Tune(search=False)] | None = None
     """Steps between rewirings; an epoch if not given."""
-    allocation: Allocation = "erk"
-    """Layer densities: ε(n_in + n_out)/(n_in n_out) of the paper, for convolutions with the
-    kernel's dimensions too (Evci et al., 2020); or the same in every layer."""
+    allocation: Allocation = "er"
+    """Layer densities: ε(n_in + n_out)/(n_in n_out) of the paper, or with the kernel's dimensions
+    too (Evci et al., 2020); or the same in every layer."""
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:

@@ -61,7 +61,8 @@ class SNFS(Rewiring):
     update_every: Annotated[int, Range(1, 10**9), Tune(search=False)] | None = None
     """Steps between rewirings; an epoch if not given."""
     allocation: Allocation = "uniform"
-    """Layer densities at the beginning: the same in every layer, or Erdős–Rényi-kernel."""
+    """Layer densities at the beginning: the same in every layer, or Erdős–Rényi with the kernel or
+    without."""
 
     def check_task(self, task: TaskFacts) -> None:
         """ValueError if the optimizer keeps no momentum."""

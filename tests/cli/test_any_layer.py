@@ -88,6 +88,15 @@ METHODS = {
     "grasp": 'batch = "random", per_class = 1',
     "magnitude_init": "",
     "rigl": "update_every = 3",
+    "lr_rewind": "prune_rate = 0.5, rewind_fraction = 0.3",
+    "fine_tune": "prune_rate = 0.5",
+    "sculpt": "",
+    "bimp": "",
+    "gradual": "",
+    "acdc": "",
+    "granet": "",
+    "set": "update_every = 3",
+    "snfs": "update_every = 3",
     "random": "",
 }
 

@@ -26,7 +26,13 @@ def examples(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.randint(0, 3, (n,), generator=draws)
 
 
-@pytest.mark.parametrize("strategy", ["imp", "late_rewind", "early_imp", "early_bird", "one_shot"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "imp", "late_rewind", "early_imp", "early_bird", "one_shot", "lr_rewind", "fine_tune",
+        "sculpt", "bimp",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("given", [False, True])
 def test_strategies_that_train_are_refused_in_one_message(
     make_loop: Any, strategy: str, given: bool

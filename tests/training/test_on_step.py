@@ -7,7 +7,11 @@ import dataclasses
 import pytest
 import torch
 
+from lth_bench import Mask
 from lth_bench.models.mlp import MLP
+from lth_bench.training.engine.layouts.alone import ByHand, Plain
+from lth_bench.training.engine.layouts.branches import Branches
+from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 
@@ -173,3 +177,79 @@ def test_dense_gradients_count_only_where_the_network_is_rewired(make_bench, hal
     assert cost.flops_masked_theoretical == pytest.approx(
         20 * (20 * step(a) + rewiring + 19 * step(b)), rel=0.05
     )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("kind", [ByHand, Plain, Explicit, Vmapped, Branches])
+def test_the_whole_momentum_may_be_reset(kind, optimizer, make_bench, request_of, stack):
+    """Of every parameter, biases included, but not Adam's count of steps; of no other member."""
+    fields = {"momentum": 0.9} if optimizer == "sgd" else {"optimizer": "adam", "lr": 0.01}
+    bench = make_bench(NET, dataclasses.replace(SHORT, **fields))
+    seen: dict[str, dict[int, dict[str, torch.Tensor]]] = {"reset": {}, "plain": {}}
+
+    def watch(name):
+        def on_step(view):
+            seen[name][view.step] = {
+                f"{key} {part}": entry.clone()
+                for key, state in view.optimizer_state.items()
+                for part, entry in state.items()
+            }
+            reset = name == "reset" and view.step == 5
+            return Change(reset_momentum="all", replace_update=True) if reset else None
+
+        return on_step
+
+    requests = [request_of(bench, on_step=watch(name), end=7) for name in seen]
+    for together in [requests] if kind not in (ByHand, Plain) else [[one] for one in requests]:
+        for fit in stack(bench, together, kind=kind):
+            assert fit.error is None
+    for name, entry in seen["reset"][6].items():
+        expected = torch.full_like(entry, 6) if name.endswith(" step") else torch.zeros_like(entry)
+        assert torch.equal(entry, expected), name
+    moving = [e for name, e in seen["plain"][6].items() if not name.endswith(" step")]
+    assert len(moving) >= 4
+    assert all(bool(entry.any()) for entry in moving)
+
+
+@pytest.mark.parametrize("when", ["always", "never"])
+def test_dense_gradients_count_as_declared(when, make_bench, half_mask, request_of):
+    bench = make_bench(NET, SHORT)
+    mask = half_mask(bench)
+
+    def on_step(view):
+        return Change(mask) if view.step == 20 else None
+
+    request = request_of(bench, mask=mask, on_step=on_step, every=10, dense_gradients=when)
+    kept = mask.kept_per_layer()
+    dense = {"fc1": 252, "fc2": 21} if when == "always" else kept
+    step = 2 * (kept["fc1"] + dense["fc1"] + 2 * kept["fc2"] + dense["fc2"])
+    cost = bench.fit(request, {"strategy": when}).cost
+    assert cost.flops_masked_theoretical == pytest.approx(40 * 20 * step)
+
+
+def test_what_on_step_remembers_is_kept_with_the_training(make_bench, request_of):
+    def on_step(view):
+        view.memo["calls"] = view.memo.get("calls", 0) + 1
+        view.memo["seen"] = torch.tensor([view.step])
+
+    for _ in range(2):  # trained, then found
+        bench = make_bench(NET, SHORT)
+        trained = bench.fit(request_of(bench, on_step=on_step, every=10), {"strategy": "test"})
+        assert trained.memo["calls"] == 4 and trained.memo["seen"].tolist() == [30]
+    assert bench.fit(request_of(bench, end=3)).memo == {}
+
+
+def test_a_callback_sees_the_layers_in_the_network_s_order(make_bench, half_mask, request_of):
+    """Whatever order its own masks have; and after a resume, since the files of checkpoints have
+    theirs: a method that draws numbers layer by layer draws the same.
+    """
+    bench = make_bench(NET, SHORT)
+    orders = []
+
+    def on_step(view):
+        orders.append((list(view.mask.kept), list(view.weights)))
+        kept = half_mask(bench, view.step).kept
+        return Change(Mask({name: kept[name] for name in ("fc2", "fc1")}))
+
+    bench.fit(request_of(bench, on_step=on_step, every=10), {"strategy": "test"})
+    assert orders == [(["fc1", "fc2"], ["fc1", "fc2"])] * 4

@@ -41,6 +41,33 @@ def test_cosine_and_linear_after_warm_up():
     assert rates(linear, [3, 4, 8, 11]) == pytest.approx([1.0, 1.0, 0.5, 0.125])
 
 
+def test_cosine_and_linear_may_end_above_zero():
+    cosine = Recipe(lr=1.0, steps=10, schedule="cosine", final_lr=0.2)
+    assert rates(cosine, [0, 5]) == pytest.approx([1.0, 0.6])
+    linear = Recipe(lr=1.0, steps=12, schedule="linear", warmup=2, final_lr=0.5)
+    assert rates(linear, [0, 1, 2, 7, 11, 50]) == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.55, 0.55])
+
+
+@pytest.mark.parametrize("length", [{"epochs": 4}, {"steps": 40}])
+@pytest.mark.parametrize("factor", [5, 2, 0.5])
+def test_stretched(length, factor):
+    """The same curve over twice, five times, half the steps."""
+    unit = 10 if "steps" in length else 1
+    recipe = Recipe(
+        lr=0.1, batch_size=100, schedule="step", milestones=(2 * unit, 3 * unit), warmup=unit / 2,
+        **length,
+    )  # fmt: skip
+    longer = LearningRate(recipe.stretched(factor, 1000), 1000)
+    assert longer.total == 40 * factor
+    assert longer.milestones == [20 * factor, 30 * factor]
+    assert longer.warmup in (round(5 * factor), 5 * factor // 1)
+    before = int(20 * factor) - 1
+    assert [longer.lr(before), longer.lr(before + 1)] == pytest.approx([0.1, 0.01])
+    cosine = Recipe(lr=0.1, batch_size=100, schedule="cosine", **length)
+    halfway = rates(cosine.stretched(factor, 1000), [int(20 * factor)])
+    assert halfway == pytest.approx([0.05])
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
@@ -49,6 +76,8 @@ def test_cosine_and_linear_after_warm_up():
         ({"steps": 9, "milestones": (3,)}, "schedule 'step'"),
         ({"steps": 9, "schedule": "step", "milestones": (5, 3)}, "must be increasing"),
         ({"steps": 9, "warmup": 10}, "warmup must be at most"),
+        ({"steps": 9, "final_lr": 0.01}, "end of schedule 'cosine' or 'linear', at most lr = 0.1"),
+        ({"steps": 9, "schedule": "cosine", "final_lr": 0.2}, "at most lr = 0.1, but got 0.2"),
         ({"steps": 9, "nesterov": True}, "momentum above 0"),
         ({"steps": 9, "optimizer": "adam", "momentum": 0.9}, "requires optimizer .sgd."),
     ],

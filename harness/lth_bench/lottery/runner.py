@@ -177,7 +177,9 @@ class ExperimentRunner:
             self.report.skipped(ticket.target, ticket.round, control, error_text(reason))
             return
         twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
-        outcome = twin.fit()
+        # fine-tuning begins at the end of the schedule: the control has as many steps beyond it
+        beyond = point.step >= self.bench.total_steps
+        outcome = twin.fit(end=trained.step if beyond else None)
         self.hooks.on_round(self.view(twin, control), outcome)
         self.report.ticket(twin, outcome, control, twin.ledger, note)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from lth_bench.errors import Unwinding, UserError
 from lth_bench.training.request import FitRequest
 
-KINDS = "one that chooses its mask at initialisation (random, snip) or rewires it (rigl)"
+KINDS = (
+    "one that chooses its mask at initialisation (random, snip) or changes it during the training "
+    "(rigl, set, gradual)"
+)
 
 
 class Missing(Unwinding):

@@ -244,6 +244,7 @@ class Sparsifier:
         self._put_back = []
         if self._change is not None:
             change, self._change = self._change, None
+            self.apply()  # what the change revives starts at zero, not at this step's update
             self._carry_out(change)
         self.step += 1
         self._unmasked = None

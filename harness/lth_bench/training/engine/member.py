@@ -198,7 +198,7 @@ class Member:
         state = layout.optimizer_state(self.slot)
         shapes = {x.name: torch.Size(x.shape) for x in layout.network.layers}
         if change.reset_momentum == "all":
-            for key, entries in state.items():
+            for entries in state.values():
                 for name, entry in entries.items():
                     # Adam's count of steps is shared by all members
                     if name != "step" and isinstance(entry, Tensor):
