@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lth_bench.data.info import DatasetInfo, InputShape
     from lth_bench.errors import Unreachable, UserError
     from lth_bench.helpers import (
+        Retraining,
+        adaptive_lr,
         balanced_batch,
         cosine,
         drop_smallest,
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
         note_explored,
         polynomial_density,
         prunable_weights,
+        pruning_distance,
         random_mask,
         rank_within,
+        retraining,
         unit_mask,
         unit_scores,
     )
@@ -112,6 +116,8 @@ _HOMES = {
     "top_k_flat": "lth_bench.masks.allocation",
     **dict.fromkeys(
         (
+            "Retraining",
+            "adaptive_lr",
             "balanced_batch",
             "cosine",
             "drop_smallest",
@@ -126,8 +132,10 @@ _HOMES = {
             "note_explored",
             "polynomial_density",
             "prunable_weights",
+            "pruning_distance",
             "random_mask",
             "rank_within",
+            "retraining",
             "unit_mask",
             "unit_scores",
         ),
@@ -169,6 +177,7 @@ __all__ = [
     "Objective",
     "PerKind",
     "Range",
+    "Retraining",
     "RewindPoint",
     "SavedTicket",
     "Sparsifier",
@@ -183,6 +192,7 @@ __all__ = [
     "Unreachable",
     "UserError",
     "Watch",
+    "adaptive_lr",
     "balanced_batch",
     "cosine",
     "count_at",
@@ -211,10 +221,12 @@ __all__ = [
     "polynomial_density",
     "prunable_weights",
     "prune_with_torch",
+    "pruning_distance",
     "random_mask",
     "rank_within",
     "removed_units",
     "results",
+    "retraining",
     "run",
     "shrink_network",
     "smart_ratio",

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from torch import Tensor
 
 from lth_bench import (
     Mask,
     Range,
+    Retraining,
     RewindPoint,
     TaskFacts,
     Ticket,
     Trained,
     Tune,
+    adaptive_lr,
     count_at,
     exponential_density,
     hookimpl,
-)
-from lth_strategies.retraining import (
-    Retrain,
-    Retraining,
-    adaptive_lr,
     pruning_distance,
     retraining,
 )
@@ -51,7 +48,7 @@ class BIMP:
     """n: prunings, each with a retraining."""
     budget: Annotated[float, Range(0, 100, open_low=True), Tune(0.1, 1.0)] = 0.5
     """Length of all retrainings together, in multiples of the task's training."""
-    retrain: Retrain = "ALLR"
+    retrain: Literal["FT", "LRW", "SLR", "CLR", "LLR", "ALLR"] = "ALLR"
     """Learning rate of a retraining. FT: the last rate of training. LRW: its last steps. SLR: its
     whole schedule, compressed. CLR: half a cosine from its peak. LLR: a line from its peak to 0.
     ALLR: a line to 0 from a height that is adapted to the pruning."""

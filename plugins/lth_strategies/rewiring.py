@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -21,7 +22,6 @@ from lth_bench import (
     random_mask,
     uniform,
 )
-from lth_bench.training.request import DenseGradients, OnStep
 
 Allocation = Literal["erk", "er", "uniform"]
 ALLOCATE = {"erk": erk, "er": er, "uniform": uniform}
@@ -49,9 +49,9 @@ class Rewiring:
     def fit(
         self,
         ticket: Ticket,
-        on_step: OnStep,
+        on_step: Callable[[StepView], Change | None],
         every: int,
-        dense_gradients: DenseGradients = "on_change",
+        dense_gradients: Literal["on_change", "always", "never"] = "on_change",
     ) -> Trained:
         """The task's recipe, stretched by `extend`, with `on_step` every `every` steps."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lth_bench import adaptive_lr, pruning_distance, retraining
 from lth_bench.models.mlp import MLP
 from lth_bench.running.forecast import forecast
 from lth_bench.training.recipe import LearningRate, Recipe
 from lth_strategies.bimp import BIMP
-from lth_strategies.retraining import adaptive_lr, pruning_distance, retraining
 
 STEPS = Recipe(lr=0.1, steps=160, batch_size=10, schedule="step", milestones=(80, 120), warmup=5)
 

@@ -11,6 +11,12 @@ from lth_bench.helpers.gradients import (
     loss_gradients,
     prunable_weights,
 )
+from lth_bench.helpers.retraining import (
+    Retraining,
+    adaptive_lr,
+    pruning_distance,
+    retraining,
+)
 from lth_bench.helpers.rewiring import (
     drop_smallest,
     exploration_rate,
@@ -23,6 +29,8 @@ from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_
 from lth_bench.helpers.units import norm_scores, rank_within, unit_mask, unit_scores
 
 __all__ = [
+    "Retraining",
+    "adaptive_lr",
     "balanced_batch",
     "cosine",
     "drop_smallest",
@@ -37,8 +45,10 @@ __all__ = [
     "note_explored",
     "polynomial_density",
     "prunable_weights",
+    "pruning_distance",
     "random_mask",
     "rank_within",
+    "retraining",
     "unit_mask",
     "unit_scores",
 ]

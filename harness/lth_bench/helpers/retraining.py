@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lth_bench.training.recipe import LearningRate, Recipe
 
-Retrain = Literal["FT", "LRW", "SLR", "CLR", "LLR", "ALLR"]
+Schedule = Literal["FT", "LRW", "SLR", "CLR", "LLR", "ALLR"]
 
 WARMUP = 0.1
 """Part of a retraining in which the rate rises from 0, for all but FT and LRW."""
@@ -26,7 +26,7 @@ class Retraining(NamedTuple):
 
 
 def retraining(
-    how: Retrain, recipe: Recipe, train_size: int, steps: int, relative_lr: float = 1.0
+    schedule: Schedule, recipe: Recipe, train_size: int, steps: int, relative_lr: float = 1.0
 ) -> Retraining:
     """`steps` steps of further training after the task's own, by a schedule's name.
 
@@ -36,17 +36,17 @@ def retraining(
     """
     rates = LearningRate(recipe, train_size)
     total = rates.total
-    if how == "FT":
+    if schedule == "FT":
         return Retraining(recipe, total, total + steps)
-    if how == "LRW":
+    if schedule == "LRW":
         return Retraining(recipe, max(0, total - steps), max(total, steps))
     short = recipe.stretched(steps / total, train_size)
-    if how != "SLR":
+    if schedule != "SLR":
         short = replace(
             short,
-            lr=recipe.lr * relative_lr if how == "ALLR" else recipe.lr,
-            schedule="cosine" if how == "CLR" else "linear",
-            final_lr=rates.lr(total - 1) if how == "CLR" else 0.0,
+            lr=recipe.lr * relative_lr if schedule == "ALLR" else recipe.lr,
+            schedule="cosine" if schedule == "CLR" else "linear",
+            final_lr=rates.lr(total - 1) if schedule == "CLR" else 0.0,
             milestones=(),
         )
     return Retraining(replace(short, warmup=WARMUP * steps), 0, steps)
