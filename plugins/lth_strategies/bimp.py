@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
-
-from torch import Tensor
 
 from lth_bench import (
     Mask,
@@ -71,17 +68,13 @@ class BIMP:
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """All phases but the last one's retraining."""
-        lengths = self.lengths(ticket.total_steps)
-        trained, mask = ticket.dense.trained, ticket.mask
-        for phase, steps in enumerate(lengths, 1):
-            before = mask
-            k = count_at(exponential_density(phase, self.phases, ticket.target), ticket.prunable)
-            mask = Mask.top_k(abs(trained.weights), k, within=before)
-            plan = self.plan(ticket, trained.values, (before, mask), steps)
-            if phase < self.phases:
-                trained = ticket.fit(
-                    trained.values, mask, start=plan.start, end=plan.end, recipe=plan.recipe
-                )
+        trained = ticket.dense.trained
+        mask, plan = self.prune(ticket, trained, ticket.mask, 1)
+        for phase in range(2, self.phases + 1):
+            trained = ticket.fit(
+                trained.values, mask, start=plan.start, end=plan.end, recipe=plan.recipe
+            )
+            mask, plan = self.prune(ticket, trained, mask, phase)
         ticket.memo.update(values=trained.values, plan=plan)
         return mask
 
@@ -97,18 +90,20 @@ class BIMP:
         plan = ticket.memo["plan"]
         return ticket.fit(start=plan.start, end=plan.end, recipe=plan.recipe)
 
-    def plan(
-        self, ticket: Ticket, values: Mapping[str, Tensor], masks: tuple[Mask, Mask], steps: int
-    ) -> Retraining:
-        """The retraining after a pruning from the first mask to the second."""
-        before, after = masks
-        pruned = {key: value.clone() for key, value in values.items()}
+    def prune(
+        self, ticket: Ticket, trained: Trained, before: Mask, phase: int
+    ) -> tuple[Mask, Retraining]:
+        """A phase's mask, phases counted from 1, and its retraining."""
+        k = count_at(exponential_density(phase, self.phases, ticket.target), ticket.prunable)
+        after = Mask.top_k(abs(trained.weights), k, within=before)
+        pruned = {key: value.clone() for key, value in trained.values.items()}
         after.apply_(pruned)
         parameters = [key for key, _ in ticket.module().named_parameters()]
-        distance = pruning_distance(values, pruned, parameters)
-        removed = 1 - after.count / before.count
-        height = adaptive_lr(distance, removed, steps / ticket.total_steps)
-        return retraining(self.retrain, ticket.recipe, len(ticket.bench.data.train), steps, height)
+        distance = pruning_distance(trained.values, pruned, parameters)
+        steps = self.lengths(ticket.total_steps)[phase - 1]
+        height = adaptive_lr(distance, 1 - k / before.count, steps / ticket.total_steps)
+        examples = len(ticket.bench.data.train)
+        return after, retraining(self.retrain, ticket.recipe, examples, steps, height)
 
     def search_steps(self, total_steps: int) -> int:
         """Steps of all retrainings but the last."""

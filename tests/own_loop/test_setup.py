@@ -99,6 +99,10 @@ REFUSED = [
     ({"density": 0}, r"density is the kept fraction, in \(0, 1\), but got 0"),
     ({"strategy": "rigl"}, "'rigl': its schedule goes by the length of training; pass steps="),
     ({"strategy": "rigl", "steps": 0}, "steps is the number of optimizer steps, 1 or more"),
+    (
+        {"strategy": "rigl", "steps": 10, "params": {"extend": 2}},
+        "train 2 times as long as the loop",
+    ),
     ({"strategy": "rigle"}, "unknown strategy 'rigle'; did you mean 'rigl'"),
     ({"strategy": "dense"}, "prunes nothing"),
     ({"params": {"alocation": "erk"}}, "strategy 'random': unknown key alocation; did you mean"),
@@ -250,7 +254,7 @@ def test_the_facts_that_check_task_receives(make_loop: Any) -> None:
     assert told == {
         "train_size": 64, "classes": 3, "total_steps": 40, "steps_per_epoch": 8,
         "layer_counts": {"0": 54, "4": 1920, "6": 60},
-        "layer_kinds": {"0": "conv", "4": "linear", "6": "output"},
+        "layer_kinds": {"0": "conv", "4": "linear", "6": "output"}, "has_momentum": False,
     }  # fmt: skip
 
 

@@ -100,6 +100,7 @@ def select(name: str, strategy: Any, bench: LoopBench, density: float, seed: int
             return SparseStart(
                 mask=mask, values=point.values, on_step=None, every=1, target=mask.count
             )
+        _require_length(name, strategy, bench)
         bench.trains = True
         try:
             _asked(name, bench, "in its own `train`", lambda: hooks.train(ticket))
@@ -116,6 +117,21 @@ def select(name: str, strategy: Any, bench: LoopBench, density: float, seed: int
         finally:
             bench.trains = False
     raise needs_trainings(name, "its `train` does without ticket.fit")
+
+
+def _require_length(name: str, strategy: Any, bench: LoopBench) -> None:
+    """UserError where the strategy trains for another number of steps than the loop does."""
+    declared = getattr(strategy, "train_steps", None)
+    if declared is None:
+        return
+    counted, total = bench.counted, bench.total_steps
+    bench.counted = counted  # the training itself says whether it needs the number of steps
+    if (asked := declared(total)) != total:
+        raise UserError(
+            f"strategy {name!r} would train {asked / total:g} times as long as the loop with these "
+            f"parameters; make the loop that long, pass its length as steps, and leave out the "
+            f"parameter"
+        )
 
 
 def _asked(name: str, bench: LoopBench, purpose: str, hook: Callable[[], T]) -> T:

@@ -164,8 +164,11 @@ class LearningRate:
             case "step":
                 return self.recipe.gamma ** bisect_right(self.milestones, step)
             case "cosine":
-                part = 0.5 * (1 + math.cos(math.pi * progress))
+                return self._above_final(0.5 * (1 + math.cos(math.pi * progress)))
             case "linear":
-                part = 1 - progress
-        end = self.recipe.final_lr
-        return part if end == 0 else part + (1 - part) * end / self.recipe.lr
+                return self._above_final(1 - progress)
+
+    def _above_final(self, part: float) -> float:
+        """A factor that falls from 1 to 0, raised to end at `final_lr`."""
+        end = self.recipe.final_lr / self.recipe.lr
+        return part if end == 0 else part + (1 - part) * end
