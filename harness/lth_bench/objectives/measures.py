@@ -75,11 +75,12 @@ def r2(found: Tensor, values: Tensor) -> float:
     """Coefficient of determination of each component, averaged over them; both [N, D].
 
     As sklearn's `r2_score`: of a component that does not vary it is 1 where it is met exactly, and
-    otherwise 0.
+    otherwise 0. So it is of a single example too, for which sklearn has NaN.
     """
     found, values = found.double(), values.double()
     residual = (found - values).square().sum(0)
     total = (values - values.mean(0)).square().sum(0)
-    varies = total > 0
+    # the mean of equal numbers may differ from them by a rounding error
+    varies = (values.amin(0) < values.amax(0)) & (total > 0)
     ratio = 1 - residual / torch.where(varies, total, torch.ones_like(total))
     return float(torch.where(varies, ratio, (residual == 0).double()).mean())
