@@ -5,7 +5,7 @@ A plan asks for the sizes and a run for the data, and both need the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from lth_bench.data.arrays import Arrays, DatasetInfo
@@ -57,20 +57,22 @@ def require_memory(path: Path, size: int) -> None:
         )
 
 
-def load_once(dataset: Hashable, path: Path, read: Callable[[], Arrays]) -> Arrays:
+def load_once(
+    dataset: Hashable, path: Path, read: Callable[[], Arrays], files: Sequence[Path] = ()
+) -> Arrays:
     """What `read` makes of the file, or made of it when it was last asked: as long as path, size
     and modification time are the same.
 
-    `dataset` is the frozen dataclass with its parameters. UserError for a file that changes while
-    it is read.
+    `dataset` is the frozen dataclass with its parameters; `files` are those that it is made of
+    where `path` is a folder. UserError for a file that changes while it is read.
     """
     global _last
-    before = stamp(path)
+    before = _stamps(path, files)
     key = (type(dataset), dataset, before)
     if _last is not None and _last[0] == key:
         return _last[1]
     arrays = read()
-    if stamp(path) != before:
+    if _stamps(path, files) != before:
         raise UserError(f"{path} changed while it was read; run again when it is complete")
     parts = (arrays.train_x, arrays.train_y, arrays.test_x, arrays.test_y)
     if sum(part.nbytes for part in parts) <= KEPT:
@@ -81,6 +83,10 @@ def load_once(dataset: Hashable, path: Path, read: Callable[[], Arrays]) -> Arra
     return arrays
 
 
-def known_info(dataset: Hashable, path: Path) -> DatasetInfo | None:
+def known_info(dataset: Hashable, path: Path, files: Sequence[Path] = ()) -> DatasetInfo | None:
     """The sizes that the file had when `load_once` read it; None if it is another one by now."""
-    return _infos.get((type(dataset), dataset, stamp(path)))
+    return _infos.get((type(dataset), dataset, _stamps(path, files)))
+
+
+def _stamps(path: Path, files: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(stamp(file) for file in files or (path,))

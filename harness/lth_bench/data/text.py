@@ -59,11 +59,7 @@ class Text:
         return path
 
     def _of_file(self, path: Path) -> Arrays:
-        try:
-            content = read_regular(path, LARGEST)
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror or error})") from error
-        return sequences(str(path), content, self.length, self.unit, self.test_fraction)
+        return sequences(str(path), _content(path), self.length, self.unit, self.test_fraction)
 
 
 @dataclass(frozen=True)
@@ -80,18 +76,36 @@ class StdlibText:
     """Part of the sequences, from the end of the text, that becomes the test split."""
 
     def info(self, root: Path) -> DatasetInfo:
-        """From the files, which are read for it."""
-        return self.load(root).info
+        """From the files, which are read for it, once."""
+        folder, modules = self._modules()
+        return known_info(self, folder, modules) or self.load(root).info
 
     def load(self, root: Path) -> Arrays:
         """The modules at the top of the standard library."""
-        folder, content = Path(sysconfig.get_paths()["stdlib"]), b""
+        folder, modules = self._modules()
+        return load_once(self, folder, lambda: self._of_files(folder, modules), modules)
+
+    def _modules(self) -> tuple[Path, list[Path]]:
+        """The standard library's folder, and as many of its modules as have `size` bytes."""
+        folder, chosen, there = Path(sysconfig.get_paths()["stdlib"]), [], 0
         for path in sorted(folder.glob("*.py")):
-            content += read_regular(path, LARGEST)
-            if len(content) >= self.size:
+            if there >= self.size:
                 break
-        text = content[: self.size].decode(errors="ignore").encode()  # no half character
+            chosen.append(path)
+            there += path.stat().st_size
+        return folder, chosen
+
+    def _of_files(self, folder: Path, modules: list[Path]) -> Arrays:
+        content = b"".join(map(_content, modules))[: self.size]
+        text = content.decode(errors="ignore").encode()  # no half character
         return sequences(str(folder), text, self.length, self.unit, self.test_fraction)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path, LARGEST)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def sequences(where: str, content: bytes, length: int, unit: Unit, test_fraction: float) -> Arrays:
