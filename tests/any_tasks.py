@@ -26,6 +26,12 @@ N, TEST = 90, 30
 RECIPE = Recipe(
     optimizer="adam", lr=0.01, steps=20, batch_size=15, val_size=20, eval_every=5, dtype="float64"
 )
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "adamw": {"weight_decay": 0.1},
+}
+"""What a recipe changes of `RECIPE` for each optimizer."""
 MLP_NET, NET = MLP(hidden=(8,)), Transformer(depth=1, width=8, heads=2, mlp=12)
 
 

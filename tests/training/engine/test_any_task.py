@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from any_tasks import NETWORKS, RECIPE, TASKS
+from any_tasks import NETWORKS, OPTIMIZERS, RECIPE, TASKS
 
 from lth_bench.data.info import InputShape
 from lth_bench.models.mlp import MLP
@@ -34,24 +34,36 @@ def bench(request: pytest.FixtureRequest, make_bench: Any) -> Any:
     return make_bench(model, RECIPE, arrays, objective=objective)
 
 
-def trained(bench: Any, requests: list[Any], size: int) -> list[Any]:
+def trained(bench: Any, requests: list[Any], size: int, kind: Any = make_layout) -> list[Any]:
     asked = [PendingFit(request) for request in requests]
-    layout = make_layout(bench.network, bench.data, RECIPE, size)
+    layout = kind(bench.network, bench.data, bench.recipe, size)
     Cohort(layout, [[one] for one in asked]).run()
     assert [one.error for one in asked] == [None] * len(asked)
     return [one.outcome for one in asked]
 
 
+def kinds_and_optimizers() -> Any:
+    """Every kind with Adam, and some with the others; the whole product is slow."""
+    for name in TASKS | NETWORKS:
+        for optimizer in OPTIMIZERS:
+            often = optimizer == "adam" or name in ("values", "next token", "vit", "lstm")
+            marks = [] if often else pytest.mark.slow
+            yield pytest.param(name, optimizer, id=f"{name}-{optimizer}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "optimizer"), list(kinds_and_optimizers()))
 def test_stacked_equals_alone(
-    bench: Any, request_of: Any, half_mask: Any, request: pytest.FixtureRequest
+    name: str, optimizer: str, make_bench: Any, request_of: Any, half_mask: Any
 ) -> None:
-    if request.node.callspec.params["bench"] in ALONE:
-        assert bench.network.stacks is None
-        return
-    assert bench.network.stacks is not None  # otherwise nothing is compared
+    model, arrays, objective = (TASKS | NETWORKS)[name]
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer, **OPTIMIZERS[optimizer])
+    bench = make_bench(model, recipe, arrays, objective=objective)
+    # what is not stacked is computed member by member; otherwise nothing would be compared
+    assert (bench.network.stacks is None) == (name in ALONE)
+    kind = Branches if name in ALONE else make_layout
     requests = [request_of(bench, seed=seed, mask=half_mask(bench, seed)) for seed in (1, 2)]
     alone = [trained(bench, [request], 1)[0] for request in requests]
-    for one, other in zip(alone, trained(bench, requests, 2), strict=True):
+    for one, other in zip(alone, trained(bench, requests, 2, kind), strict=True):
         assert one.variant != other.variant
         for key, value in one.values.items():
             assert torch.allclose(value, other.values[key], rtol=EXACT, atol=EXACT), key
