@@ -70,11 +70,11 @@ EXACT = """
            t.val_accuracy, t.train_accuracy, t.early_stop_step, t.steps, t.search_steps,
            t.flops_masked_theoretical, list(m.value ORDER BY m.metric)
     FROM tickets t JOIN experiments USING (experiment_id) JOIN metrics m USING (ticket_id)
-    WHERE label <> 'reaper' AND metric NOT LIKE '%seconds%'
+    WHERE label <> 'reaper' AND m.metric NOT LIKE '%seconds%'
     GROUP BY ALL ORDER BY ALL
 """
 TRAINED = """
-    SELECT DISTINCT key, start_step, end_step, n.steps, cohort_size, variant
+    SELECT DISTINCT key, start_step, end_step, n.steps, n.cohort_size, n.variant
     FROM trainings n JOIN ticket_trainings USING (key) JOIN tickets USING (ticket_id)
     JOIN experiments USING (experiment_id) WHERE label <> 'reaper' ORDER BY ALL
 """
