@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,11 +14,19 @@ from safetensors.torch import load_file, save_file
 
 import lth_bench
 from lth_bench import UserError
+from lth_bench.cli.export_ticket import FORMS, MOMENTS
 from lth_bench.data.info import InputShape, output_shape
+from lth_bench.interchange.saved_ticket import Moment
+from lth_bench.interchange.ticket_file import Form
 
 
 def export(home: Any, identity: str, file: Path, *options: str, code: int = 0) -> Any:
     return home("export", "ticket", identity, "--output", file, *options, code=code)
+
+
+def test_the_command_offers_every_form_and_moment() -> None:
+    """It has lists of its own, since `--help` imports nothing that imports torch."""
+    assert get_args(Form) == FORMS and get_args(Moment) == MOMENTS
 
 
 def inputs() -> torch.Tensor:
