@@ -20,10 +20,12 @@ class Loop:
 
     net: nn.Module
     optimizer: torch.optim.Optimizer
+    shape: tuple[int, ...] = (1, 6, 6)
+    """Of one example."""
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         draws = torch.Generator().manual_seed(step)
-        x = torch.randn(16, 1, 6, 6, generator=draws)
+        x = torch.randn(16, *self.shape, generator=draws)
         return x, torch.randint(0, 3, (16,), generator=draws)
 
     def loss(self, step: int) -> Tensor:
@@ -43,6 +45,43 @@ def network() -> nn.Module:
         nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(96, 20),
         nn.ReLU(), nn.Linear(20, 3),
     )  # fmt: skip
+
+
+class Reader(nn.Module):
+    """Places [N, T, 6], a layer over them, and the classes of their mean."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.layer, nn.MultiheadAttention):
+            x = nn.functional.pad(x, (0, 2))
+            x = self.layer(x, x, x, need_weights=False)[0]
+        else:
+            x = self.layer(x)[0]
+        out: Tensor = self.head(x.mean(1))
+        return out
+
+
+READERS: dict[str, Callable[[], nn.Module]] = {
+    "attention": lambda: nn.MultiheadAttention(8, 2, batch_first=True),
+    "lstm": lambda: nn.LSTM(6, 8, num_layers=2, batch_first=True),
+}
+"""What is pruned is more than one `weight` a module: `in_proj_weight`, `weight_hh_l1`, …"""
+
+
+@pytest.fixture(params=READERS)
+def make_reader(request: pytest.FixtureRequest) -> Callable[..., Loop]:
+    """`make_reader(torch.optim.AdamW, lr=0.01)`: a network of attention, and one of an LSTM."""
+
+    def make(kind: Any = torch.optim.SGD, **options: Any) -> Loop:
+        torch.manual_seed(7)
+        net = Reader(READERS[request.param]())
+        options.setdefault("lr", 0.05)
+        return Loop(net, kind(net.parameters(), **options), (5, 6))
+
+    return make
 
 
 @pytest.fixture
