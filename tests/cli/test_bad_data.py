@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+
+from lth_bench.models.mlp import MLP as MLPModel
 
 SUITE = """
 schema_version = 1
@@ -51,6 +54,27 @@ class Tokens:
 class Other:
     def build(self, input_shape, classes):
         return nn.Linear(*input_shape, classes + 1)
+
+@dataclass(frozen=True)
+class Lone:
+    def info(self, root):
+        return DatasetInfo((1, 2, 2), 1, 20, 10)
+
+    def load(self, root):
+        x, y = torch.zeros(30, 1, 2, 2, dtype=torch.uint8), torch.zeros(30, dtype=torch.int64)
+        return Arrays(x[:20], y[:20], x[20:], y[20:], classes=1)
+
+@dataclass(frozen=True)
+class Named(Lone):
+    def info(self, root):
+        return DatasetInfo((1, 2, 2), ["cat"], 20, 10)
+
+@dataclass(frozen=True)
+class Starts:
+    start: int = 3
+
+    def build(self, input_shape, classes):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
 
 @dataclass(frozen=True)
 class Picky(Objective):
@@ -119,6 +143,12 @@ CASES = {
     "torch's own": ("arrays:values.pt", "", "are read from .npz and .safetensors files"),
     "unseen": ("arrays:unseen.npz", "", "5 of 5 test examples are of a class that no training"),
     "bomb": ("arrays:bomb.npz", "", "half of this machine's memory is"),
+    "arrays constant": ("arrays:constant.npz", "", "have one value in every training example: 1"),
+    "arrays one class": ("arrays:one_class.npz", "", "two at least, but every example is of class"),
+    "arrays gaps": ("arrays:gaps.npz", "", "there are 2 from 0 to 9, and none is 1; number them"),
+    "arrays infinite": ("arrays:infinite.npz", "", "test_x must be finite, but 1 of its numbers"),
+    "arrays nan target": ("arrays:target.npz", "", "train_y must be finite, but 1 of its numbers"),
+    "arrays kind": ("arrays:whole.npz", '"binary_cross_entropy"', "needs several labels an"),
     "arrays nan": ("arrays:nan.npz", "", "train_x must be finite, but 1 of its numbers are NaN"),
     # text
     "short text": ("text:short.txt", "", "two sequences of 64 take 129"),
@@ -148,6 +178,14 @@ CASES = {
         "objective 'picky' on dataset 'tabular': bound raised ZeroDivisionError: no spread (own.py",
     ),
     "output": ("good.csv target='y' model='other'", "", "outputs of shape [2, 2]"),
+    "lone class": ("lone", "", "dataset 'lone' has one class, so there is nothing to learn"),
+    "class names": ("named", "", "classes must be a whole number above 0, but got ['cat']"),
+    "reserved": ("digits model='starts'", "", "a parameter must not be called 'start'"),
+    # a start
+    "other shapes": ("digits start='other'", "", "fc1.weight has shape [5, 64] in the file and"),
+    "start pickle": ("digits start='pickle'", "", "is a pickle, and loading one can run any code"),
+    "start nan": ("digits start='nan'", "", "1 of 256 values of fc1.weight are NaN or infinite"),
+    "start gone": ("digits start='gone'", "", "there is no file"),
 }  # fmt: skip
 
 
@@ -173,6 +211,20 @@ def there(here):
     arrays(folder, "unseen.npz", test_y=np.full(5, 2), **few)
     bad = few | {"train_x": np.where(X[:10] == X[3, 1], np.nan, X[:10]).astype(np.float32)}
     arrays(folder, "nan.npz", test_y=Y[:5], **bad)
+    whole = {"x": X, "y": Y}
+    arrays(folder, "whole.npz", **whole)
+    arrays(folder, "constant.npz", **whole | {"x": np.where([0, 1, 0], np.float32(2), X)})
+    arrays(folder, "one_class.npz", **whole | {"y": np.ones(20, int)})
+    arrays(folder, "gaps.npz", **whole | {"y": 9 * Y})
+    far = {"test_x": np.where(X[:5] == X[2, 1], np.inf, X[:5]).astype(np.float32)}
+    arrays(folder, "infinite.npz", test_y=Y[:5], **few | far)
+    real = {"train_y": np.where(np.arange(10) == 3, np.nan, 0.5), "test_y": np.zeros(5)}
+    arrays(folder, "target.npz", **few | real)
+    net = MLPModel(hidden=(4,)).build((1, 8, 8), 10).state_dict()
+    wide = MLPModel(hidden=(5,)).build((1, 8, 8), 10).state_dict()
+    save_file(wide, folder / "other.safetensors")
+    net["fc1.weight"][1, 2] = np.nan
+    save_file(net, folder / "nan.safetensors")
     here.env["LTH_BENCH_DATA"] = str(folder)
     return here
 
@@ -181,6 +233,8 @@ def suite_of(dataset: str, objective: str) -> str:
     first, *options = dataset.split()
     given = dict(option.split("=") for option in options)
     model = f'"{given.pop("model").strip(chr(39))}"' if "model" in given else MLP
+    if start := given.pop("start", None):
+        model = MLP.replace("}", f', start = "{start.strip(chr(39))}.safetensors" }}')
     if given:
         parts = "".join(f", {key} = {value}" for key, value in given.items())
         shown = f'{{ name = "tabular:{first}"{parts} }}'

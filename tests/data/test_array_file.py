@@ -62,12 +62,38 @@ def test_a_token_at_every_place_of_safetensors_with_its_own_split(tmp_path: Path
             {"x": np.zeros((4, 2)), "y": np.arange(4) - 1},
             "classes must be 0 or more, but one is -1",
         ),
+        (
+            {"x": np.eye(4), "y": np.full(4, 5)},
+            "classes must be two at least, but every example is of class 5",
+        ),
+        (
+            {"x": np.eye(4), "y": np.array([1, 2, 1, 2])},
+            "without gaps, but there are 2 from 1 to 2, and none is 0",
+        ),
+        (
+            {"x": np.eye(4), "y": np.array([0, 9999, 0, 9999])},
+            "there are 2 from 0 to 9,999, and none is 1; number them with numpy.unique",
+        ),
+        (
+            {"x": np.stack([np.arange(4.0), np.full(4, 0.1)], 1), "y": np.arange(4) % 2},
+            r"1 of 2 have one value in every training example: 1 \(column 1 is 0.1\)",
+        ),
     ],
 )
 def test_arrays_that_are_no_dataset(tmp_path: Path, arrays, said: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UserError, match=said):
         ArrayFile("a.npz").load(tmp_path)
+
+
+def test_a_constant_column_is_allowed_where_nothing_is_divided_by_its_deviation(
+    tmp_path: Path,
+) -> None:
+    table, grid = np.ones((4, 2)), np.ones((4, 2, 2))
+    np.savez(tmp_path / "table.npz", x=table, y=np.arange(4) % 2)
+    np.savez(tmp_path / "grid.npz", x=grid, y=np.arange(4) % 2)
+    assert ArrayFile("table.npz", standardise=False).load(tmp_path).train_x.shape == (3, 2)
+    assert ArrayFile("grid.npz").load(tmp_path).train_x.shape == (3, 2, 2)
 
 
 def test_nothing_that_could_run_code_is_read(tmp_path: Path) -> None:

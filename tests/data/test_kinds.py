@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -121,14 +122,17 @@ def test_inconsistent_arrays_are_refused(arrays: Arrays, data: st.DataObject) ->
 
 BAD = {
     "input_shape": [(), (0,), (2.5,), "three", None, (1, 2, 3, 4)],
-    "classes": [0, -1, 2.0, "3", None, True],
+    "classes": [
+        0, -1, 2.0, "3", None, True, ["cat"], ("cat",), np.array(["cat"]), np.array([3]),
+        np.array("cat"), torch.tensor([3]), torch.tensor(3.0),
+    ],
     "train_size": [0, None, 1.5],
     "test_size": [0, None, 1.5],
     "inputs": ["image", "", None],
     "targets": ["classes", "", None],
     "vocabulary": [-1, "many", 2.5],
     "bytes_per_token": [0, -1.0, float("nan"), float("inf")],
-}
+}  # fmt: skip
 
 
 @given(consistent(), st.data())
@@ -140,6 +144,12 @@ def test_inconsistent_infos_are_refused(arrays: Arrays, data: st.DataObject) -> 
         return  # features have any sizes
     with pytest.raises(ValueError, match=name):
         dataclasses.replace(info, **{name: value})
+
+
+@pytest.mark.parametrize("count", [3, np.int64(3), np.array(3), torch.tensor(3)])
+def test_numpys_and_torchs_whole_numbers_count(count: Any) -> None:
+    info = DatasetInfo((1, 2, 2), count, 8, 2)
+    assert type(info.classes) is int and info.classes == 3
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(KINDS))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, make_dataclass
+
 import pytest
 
 from lth_bench import hookimpl
 from lth_bench.plugins import load_registry
-from lth_bench.plugins.contract import HOOKS, METHODS, hooks_of, problems
+from lth_bench.plugins.contract import HOOKS, METHODS, RESERVED, hooks_of, problems
 from lth_bench.plugins.one_file import classes_of
+from lth_bench.suite.start import DRAWN, START
 
 
 class Good:
@@ -123,6 +126,18 @@ def test_models_and_datasets_have_their_methods():
     wrong = define("def info(self, root): ...\ndef load(self): ...")
     (found,) = problems("datasets", wrong)
     assert found == "load is called as load(self, root), but it is load(self)"
+
+
+@pytest.mark.parametrize("name", ["start", "start_except"])
+def test_a_models_parameter_is_not_called_as_a_key_that_suites_have(name):
+    @dataclass(frozen=True)
+    class Base:
+        def build(self, input_shape, classes): ...
+
+    cls = make_dataclass("Mine", [(name, int, 0), ("restart", int, 0)], bases=(Base,), frozen=True)
+    (found,) = problems("models", cls)
+    assert f"must not be called '{name}'" in found and "rename it" in found
+    assert set(RESERVED["models"]) == {START, DRAWN}
 
 
 def test_hooks_are_listed_in_the_order_of_their_calls():

@@ -29,8 +29,8 @@ class ArrayFile:
     The file holds `train_x`, `train_y`, `test_x` and `test_y`, or `x` and `y`, of which a part
     becomes the test split. What they are is told by their types: inputs uint8 [N, C, H, W] are
     images, integers [N, T] tokens, and floating point features; targets [N] of integers are
-    classes, uint8 or truth values [N, L] several labels, floating point real numbers, and integers
-    of the inputs' shape a token at every place.
+    classes, numbered from 0 without gaps, uint8 or truth values [N, L] several labels, floating
+    point real numbers, and integers of the inputs' shape a token at every place.
     """
 
     name: str = ""
@@ -105,6 +105,10 @@ class ArrayFile:
                 classes = vocabulary = max(classes, vocabulary)
         else:
             classes = train_y.shape[1]
+        if targets == "class":
+            _require_numbered(torch.cat([train_y, test_y]))
+        if inputs == "features" and self.standardise:
+            _require_varying(train_x)
         return Arrays(
             train_x, train_y, test_x, test_y, classes=classes, inputs=inputs, targets=targets,
             vocabulary=vocabulary, standardise=self.standardise,
@@ -160,3 +164,37 @@ def _as_targets(y: Tensor, x: Tensor) -> tuple[Tensor, Targets]:
         f"targets must be integers [N] (classes), uint8 or bool [N, L] (labels), floating point "
         f"(values) or integers of the inputs' shape (tokens), but got {y.dtype} {list(y.shape)}"
     )
+
+
+def _require_numbered(y: Tensor) -> None:
+    """ValueError unless the classes, int64 [N], are numbered from 0 and two at least: a network has
+    an output for every number up to the largest.
+    """
+    known = torch.unique(y)
+    if len(known) < 2:
+        raise ValueError(
+            f"classes must be two at least, but every example is of class {known.tolist()[0]}"
+        )
+    gaps = (known != torch.arange(len(known))).nonzero()
+    if len(gaps):
+        raise ValueError(
+            f"classes must be numbered from 0 without gaps, but there are {len(known):,} from "
+            f"{int(known[0])} to {int(known[-1]):,}, and none is {int(gaps[0])}; number them with "
+            f"numpy.unique(y, return_inverse=True)[1]"
+        )
+
+
+def _require_varying(train_x: Tensor) -> None:
+    """ValueError where a column of a table, [N, features], is constant. Of features in more
+    dimensions, such as a grid, some often are.
+    """
+    if train_x.ndim != 2 or not train_x.isfinite().all():  # `Arrays` names what is not finite
+        return
+    same = (train_x.amin(0) == train_x.amax(0)).nonzero().flatten().tolist()
+    if same:
+        shown = ", ".join(map(str, same[:5])) + (", …" if len(same) > 5 else "")
+        raise ValueError(
+            f"feature columns must vary, but {len(same)} of {train_x.shape[1]} have one value in "
+            f"every training example: {shown} (column {same[0]} is "
+            f"{float(train_x[0, same[0]]):g}); leave them out, or set standardise = false"
+        )

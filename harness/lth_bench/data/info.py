@@ -208,4 +208,10 @@ def counts(value: object) -> bool:
     """Whether it is a whole number above 0, of Python's or numpy's."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return False
-    return value.__index__() > 0
+    # torch takes a list of one number for that number, and numpy's arrays of text raise
+    if getattr(value, "shape", ()) != ():
+        return False
+    try:
+        return value.__index__() > 0
+    except TypeError:
+        return False

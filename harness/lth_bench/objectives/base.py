@@ -102,6 +102,11 @@ class Objective(ABC):
 
 def require_fit(name: str, objective: Objective, info: DatasetInfo, dataset: str) -> None:
     """UserError where an objective cannot learn from a dataset's targets."""
+    if info.targets in ("class", "tokens") and info.classes < 2:
+        things = "class" if info.targets == "class" else "token"
+        raise UserError(
+            f"dataset {dataset!r} has one {things}, so there is nothing to learn; two are the least"
+        )
     if info.targets in objective.targets:
         return
     wanted = " or ".join(TARGETS_IN_WORDS[t] for t in objective.targets)

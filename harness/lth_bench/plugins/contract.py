@@ -41,6 +41,8 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "objectives": {"evidence": ("outputs", "targets"), "bound": ("train_targets", "info")},
 }
 """Further methods called by position."""
+RESERVED: dict[str, tuple[str, ...]] = {"models": ("start", "start_except")}
+"""Keys of a suite's table that lth-bench reads itself, beside a plugin's parameters."""
 OBJECTIVE = "lth_bench.objectives.base.Objective"
 """What every objective derives from; by name, since importing it imports torch."""
 NEAR = 0.85
@@ -88,6 +90,12 @@ def _problems(group: str, cls: type[Any]) -> Iterator[str]:
             found = getattr(cls, method, None)
             if not callable(found) or getattr(found, "__isabstractmethod__", False):
                 yield f"{method} is missing; write {_header(method, arguments)}"
+    for name in RESERVED.get(group, ()):
+        if name in getattr(cls, "__dataclass_fields__", {}):
+            yield (
+                f"a parameter must not be called {name!r}, because suites set the pretrained start "
+                f"of a model by that key; rename it"
+            )
     if group in ("strategies", "observers"):
         yield from _hooks(group, cls)
     called = METHODS[group] | OPTIONAL.get(group, {})
