@@ -59,7 +59,8 @@ class Reader(nn.Module):
             x = nn.functional.pad(x, (0, 2))
             x = self.layer(x, x, x, need_weights=False)[0]
         else:
-            x = self.layer(x)[0]
+            with torch.autocast(x.device.type, enabled=False):  # few CPUs have it in bfloat16
+                x = self.layer(x)[0]
         out: Tensor = self.head(x.mean(1))
         return out
 

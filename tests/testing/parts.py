@@ -174,6 +174,18 @@ class UnseenClass(_Data):
         return dataclasses.replace(made, train_y=made.train_y % 2)
 
 
+class OneClass(_Data):
+    breaks = "classes", "it has one class, so there is nothing to learn"
+
+    def info(self, root):
+        return dataclasses.replace(super().info(root), classes=1)
+
+    def arrays(self, rng):
+        made = super().arrays(rng)
+        lone = {"train_y": made.train_y * 0, "test_y": made.test_y * 0}
+        return dataclasses.replace(made, classes=1, **lone)
+
+
 class OwnFolder(_Data):
     breaks = "root", "with an empty data root load raised FileNotFoundError"
 
