@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,15 @@ class Loop:
             self.optimizer.zero_grad()
             self.loss(step).backward()
             self.optimizer.step()
+
+    def accumulate(self, steps: range, parts: int) -> Iterator[int]:
+        """One update for the gradients of so many batches; yields after each batch."""
+        for step in steps:
+            (self.loss(step) / parts).backward()
+            if step % parts == parts - 1:
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            yield step
 
 
 def network() -> nn.Module:

@@ -72,11 +72,7 @@ def test_masks_hold_while_gradients_accumulate(make_reader: Any, rigl: Any, hold
     loop = make_reader(momentum=0.9)
     sparse = rigl(loop, steps=5, params={"update_every": 2})
     first = sparse.mask
-    for step in range(20):
-        (loop.loss(step) / 4).backward()
-        if step % 4 == 3:
-            loop.optimizer.step()
-            loop.optimizer.zero_grad()
+    for _ in loop.accumulate(range(20), parts=4):
         holds(sparse)
     assert sparse.step == 5 and sparse.mask != first
 

@@ -95,11 +95,7 @@ def test_gradient_accumulation_counts_updates(make_loop: Any, rigl: Any, holds: 
     loop = make_loop(momentum=0.9)
     sparse = rigl(loop, steps=5, params={"update_every": 2})
     first = sparse.mask
-    for step in range(20):
-        (loop.loss(step) / 4).backward()
-        if step % 4 == 3:
-            loop.optimizer.step()
-            loop.optimizer.zero_grad()
+    for _ in loop.accumulate(range(20), parts=4):
         holds(sparse)
     assert sparse.step == 5
     assert sparse.mask != first
