@@ -9,9 +9,11 @@ import torch
 
 from lth_bench import Mask
 from lth_bench.models.mlp import MLP
+from lth_bench.training.engine.cohort import Cohort
 from lth_bench.training.engine.layouts.alone import ByHand, Plain
 from lth_bench.training.engine.layouts.branches import Branches
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Change
 
@@ -253,3 +255,17 @@ def test_a_callback_sees_the_layers_in_the_network_s_order(make_bench, half_mask
 
     bench.fit(request_of(bench, on_step=on_step, every=10), {"strategy": "test"})
     assert orders == [(["fc1", "fc2"], ["fc1", "fc2"])] * 4
+
+
+def test_a_training_beside_a_search_has_none_of_its_memory(make_bench, request_of, stack):
+    bench = make_bench(NET, SHORT)
+
+    def until(view):
+        view.memo["looked"] = True
+        return view.step >= 18
+
+    fits = stack(bench, [request_of(bench, until=until), request_of(bench)], cohort_size=2)
+    assert fits[0].outcome.memo is not None and fits[1].outcome.memo is None
+    together = [PendingFit(request_of(bench, until=until)), PendingFit(request_of(bench))]
+    Cohort(bench.layout(SHORT, 1, Plain), [together]).run()  # two fits of one training
+    assert together[0].outcome.memo is not None and together[1].outcome.memo is None

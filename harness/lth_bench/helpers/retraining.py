@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lth_bench.training.recipe import LearningRate, Recipe
 
-Schedule = Literal["FT", "LRW", "SLR", "CLR", "LLR", "ALLR"]
+RetrainingSchedule = Literal["FT", "LRW", "SLR", "CLR", "LLR", "ALLR"]
 
 WARMUP = 0.1
 """Part of a retraining in which the rate rises from 0, for all but FT and LRW."""
@@ -26,7 +26,11 @@ class Retraining(NamedTuple):
 
 
 def retraining(
-    schedule: Schedule, recipe: Recipe, train_size: int, steps: int, relative_lr: float = 1.0
+    schedule: RetrainingSchedule,
+    recipe: Recipe,
+    train_size: int,
+    steps: int,
+    relative_lr: float = 1.0,
 ) -> Retraining:
     """`steps` steps of further training after the task's own, by a schedule's name.
 

@@ -362,7 +362,6 @@ class Workbench:
 
     def _trained(self, one: PendingFit) -> Trained:
         request, outcome, key, memo = one.request, one.outcome, one.key, one.memo
-        calls_back = request.until is not None or request.on_step is not None
         assert outcome is not None
         if request.until is not None:
             key = self.key(dataclasses.replace(request, end=outcome.step), one.callbacks)
@@ -385,7 +384,7 @@ class Workbench:
             stopped=outcome.stopped,
             key=key,
             reused=one.reused,
-            memo=memo if calls_back else {},
+            memo=memo,
             device=outcome.device or str(self.device),
             device_name=outcome.device_name or device_name(self.device),
             peak_memory=outcome.peak_memory,

@@ -332,7 +332,8 @@ class Member:
                 with calling(fit):
                     fit.on_eval(last)
         steps = self.step - self.start
-        memo = fit.memo if fit.request.until is not None else self.memo
+        rewires = self.memo if self.on_step is not None else {}
+        memo = fit.memo if fit.request.until is not None else rewires
         examples = steps * layout.recipe.batch_size
         flops = float(examples * layout.network.flops.step)
         fit.outcome = Outcome(
