@@ -167,6 +167,9 @@ class Ticket:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
     """Passes data between the hooks of one round."""
     on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
+    copy: Trained | None = field(default=None, repr=False)
+    """The same ticket trained in its own data order, where this one was trained in another: in
+    `score` of the control `reorder`."""
     matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
     """The matrices recorded by `keep_matrix` in this round."""
 
@@ -287,6 +290,7 @@ class Ticket:
         dense_gradients: DenseGradients = "on_change",
         until: Until | None = None,
         target_independent: bool = False,
+        order: int | None = None,
     ) -> Trained:
         """Train. Every argument defaults to the ticket's own value.
 
@@ -300,6 +304,10 @@ class Ticket:
 
         Set `target_independent` if `on_step`, `penalty` and `parametrize` do not depend on the
         ticket's target density: then all densities of a strategy share the training.
+
+        `order` decides the order of the data, its augmentation, and what a forward pass draws
+        (dropout), instead of the ticket's seed: two trainings that differ in it alone are the
+        copies of an instability analysis.
 
         Trainings are content-addressed: one that was done before, by any strategy, is returned
         immediately.
@@ -335,6 +343,7 @@ class Ticket:
             until=until,
             every=every,
             dense_gradients=dense_gradients,
+            order=order,
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None

@@ -32,6 +32,7 @@ WITHHELD = {
     "trained": "it may have to be trained; a hook gets the finished training as an argument",
     "keep_matrix": "it adds to the record",
     "memo": "it passes data between the strategy's own hooks",
+    "copy": "its barriers are among the metrics of the control reorder",
     "units": "use lth_bench.structure.unit_groups(ticket.module(), ticket.input_shape)",
 }
 """Attributes of tickets that views do not have, with the reason."""

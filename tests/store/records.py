@@ -182,7 +182,7 @@ class Scenario:
         ticket_id = digest(experiment["experiment_id"], round_, control)
         chance = random.Random(ticket_id)
         density = target if reported else (1 + target) / 2
-        spoilt = {"none": 0.0, "reinit": 0.05, "shuffle": 0.03}[control]
+        spoilt = {"none": 0.0, "reinit": 0.05, "shuffle": 0.03, "reorder": 0.0}[control]
         accuracy = (
             0.97 - LOSS.get(label, 0.1) * (1 - target) ** 2 - spoilt * (1 - target)
             + 0.002 * seed + chance.gauss(0, 0.002)
@@ -201,6 +201,11 @@ class Scenario:
             metrics |= {
                 "test_accuracy": accuracy, "test_loss": 1 - accuracy,
                 "early_stop_accuracy": accuracy - 0.003,
+            }  # fmt: skip
+        if control == "reorder":
+            metrics |= {
+                "barrier_test_error": 0.01 + 0.02 * (1 - target) + chance.gauss(0, 0.001),
+                "barrier_train_loss": 0.5 + chance.gauss(0, 0.1), "copies_distance": 4.0,
             }  # fmt: skip
         record = {
             "record": "ticket",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lth_bench.masks import Layer, Mask
 from lth_bench.ticket import Ticket
-from lth_bench.training.randomness import generator
+from lth_bench.training.randomness import generator, seed_of
 from lth_bench.training.state import RewindPoint, State, Trained
 
 MAX_DRAWS = 100
@@ -34,6 +34,8 @@ class Ablated(NamedTuple):
     mask: Mask
     note: str = ""
     """What a reader of its row must know: how much was ablated."""
+    order: int | None = None
+    """The data order of its training; None for the ticket's own."""
 
 
 Control = Callable[[Ticket, Trained, bool], Ablated]
@@ -204,6 +206,21 @@ def _moved(name: str, ticket: Ticket, mask: Mask, structured: bool) -> Mask:
     )
 
 
+def reorder(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
+    """The ticket in another data order: the second copy of an instability analysis.
+
+    Its row has the error barrier between the copies (`lottery/instability.py`). The first copy is
+    the ticket's final mask from its rewind point in its own order: the ticket's own training,
+    unless the strategy has changed the mask or the loss on the way. Unchanged if nothing is trained
+    after the rewind point.
+    """
+    assert ticket.start is not None
+    if trained.step <= ticket.start.step:
+        raise Unchanged("nothing is trained after the rewind point, so no data has an order")
+    order = seed_of("reorder", ticket.seed)
+    return Ablated(ticket.start, trained.mask, order=order)
+
+
 def _permuted(ticket: Ticket, mask: Mask, structured: bool, rng: torch.Generator) -> Mask:
     if structured:
         from lth_bench.structure import shuffle_units
@@ -256,6 +273,7 @@ CONTROLS: dict[str, Control] = {
         random_signs,
         shuffle,
         random_layers,
+        reorder,
     )
 }
 """By the name in suites and results."""

@@ -5,7 +5,12 @@ The only code that sees the test split.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from lth_bench.hookspecs import hookimpl
+from lth_bench.lottery.instability import Evaluation, estimated, instability
 from lth_bench.ticket import Ticket
 from lth_bench.training.engine.loss import Judged
 from lth_bench.training.input.task_data import Examples
@@ -41,8 +46,9 @@ class Defaults:
 
         `test_*`, `val_PRIMARY` and `train_PRIMARY` are measured at the last step;
         `early_stop_PRIMARY` is the test metric at `early_stop_step`, the absolute step of the
-        minimum validation loss. `train_PRIMARY` uses at most 10,000 training examples. Without a
-        test split only `val_PRIMARY` and `early_stop_step` are returned.
+        minimum validation loss. `train_PRIMARY` uses at most 10,000 training examples. The control
+        `reorder` has the barriers of `lottery/instability.py` too. Without a test split only
+        `val_PRIMARY` and `early_stop_step` are returned.
         """
         primary = ticket.bench.objective.primary.name
         seen = {
@@ -56,12 +62,34 @@ class Defaults:
             early = self._evaluate(ticket, trained.best, self._test)
         train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
         return {
+            **self._instability(ticket, trained, self._test),
             **{f"test_{name}": value for name, value in last.metrics.items()},
             "test_loss": last.loss,
             f"train_{primary}": train.metrics[primary],
             **seen,
             f"early_stop_{primary}": early.metrics[primary],
         }
+
+    def _instability(self, ticket: Ticket, trained: Trained, test: Examples) -> dict[str, float]:
+        """The barriers on the line to the ticket's copy in its own data order; {} without one."""
+        if ticket.copy is None:
+            return {}
+        bench = ticket.bench
+        sample = bench.data.sample(TRAIN_SAMPLE)
+
+        def evaluate(values: Mapping[str, Tensor]) -> Evaluation:
+            state = State(values, trained.step, ticket.layers)
+            return Evaluation(
+                self._evaluate(ticket, state, test), self._evaluate(ticket, state, sample)
+            )
+
+        return instability(
+            (ticket.copy.values, trained.values),
+            evaluate,
+            bench.objective.primary,
+            estimated(bench.network, sample, bench.data),
+            list(bench.network.parameters),
+        )
 
     @staticmethod
     def _evaluate(ticket: Ticket, state: State, split: Examples) -> Judged:

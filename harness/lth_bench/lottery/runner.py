@@ -172,16 +172,28 @@ class ExperimentRunner:
         record the control as skipped, with the reason.
         """
         try:
-            point, mask, note = CONTROLS[control](ticket, trained, self.structured)
+            ablated = CONTROLS[control](ticket, trained, self.structured)
         except Unchanged as reason:
             self.report.skipped(ticket.target, ticket.round, control, error_text(reason))
             return
-        twin = self.control_ticket(control, ticket, mask).after_rewinding(point)
+        twin = self.control_ticket(control, ticket, ablated.mask).after_rewinding(ablated.start)
         # fine-tuning begins at the end of the schedule: the control has as many steps beyond it
-        beyond = point.step >= self.bench.total_steps
-        outcome = twin.fit(end=trained.step if beyond else None)
+        end = trained.step if ablated.start.step >= ticket.total_steps else None
+        if ablated.order is not None:
+            twin = replace(twin, copy=self.plain_copy(twin, trained, end))
+        outcome = twin.fit(end=end, order=ablated.order)
         self.hooks.on_round(self.view(twin, control), outcome)
-        self.report.ticket(twin, outcome, control, twin.ledger, note)
+        self.report.ticket(twin, outcome, control, twin.ledger, ablated.note)
+
+    def plain_copy(self, twin: Ticket, trained: Trained, end: int | None) -> Trained:
+        """The control's training in the ticket's own order. It costs the control something only
+        where it is not the ticket's own training.
+        """
+        own = replace(twin, ledger=CostLedger(role="train"))
+        found = own.fit(end=end)
+        if found.key != trained.key:
+            twin.ledger.train.extend(own.ledger.train)
+        return found
 
     def ticket(self, density: float) -> Ticket:
         """The round's ticket as given to `select_mask`."""

@@ -106,6 +106,7 @@ CONTROLS = {
     "random_signs": "3px,2px,3px,8px",
     "shuffle": "dashdot",
     "random_layers": "13px,3px,2px,3px,2px,3px",
+    "reorder": "6px,3px,6px,9px",
 }
 """Controls take their ticket's colour and marker, hollow, and these dashes."""
 

@@ -26,6 +26,7 @@ ControlName = Literal[
     "random_signs",
     "shuffle",
     "random_layers",
+    "reorder",
 ]
 TomlTable = Mapping[str, object]
 Named = str | TomlTable | tuple[str | TomlTable, ...]

@@ -139,3 +139,11 @@ class FitRequest:
     """Steps besides the end whose state is needed."""
     search: Mapping[str, object] | None = None
     """Identifies `until`; without it, a stopped search is not found again."""
+    order: int | None = None
+    """Decides the order of the data, its augmentation, and what a forward pass draws; None for
+    `seed`, which the order of every other training at that seed follows."""
+
+    @property
+    def data_seed(self) -> int:
+        """`order`, or the seed."""
+        return self.seed if self.order is None else self.order

@@ -16,6 +16,7 @@ NONE = TaskEvidence(
     learning=[],
     distances=[],
     weights=[],
+    instability=[],
     failures=[],
 )
 

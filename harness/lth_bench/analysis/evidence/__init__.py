@@ -9,6 +9,7 @@ Means and 95% t-intervals are over the seeds that ended ok; with one seed, the i
 
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
+from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
@@ -37,6 +38,7 @@ from lth_bench.analysis.evidence.subject import (
 
 __all__ = [
     "METRICS",
+    "Barrier",
     "DistanceMatrix",
     "FailureGroup",
     "LayerWeights",
@@ -50,6 +52,7 @@ __all__ = [
     "Subject",
     "Task",
     "TaskEvidence",
+    "barriers",
     "density_series",
     "distance_matrices",
     "failures",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.censored import lower_bounds
+from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
     DistanceMatrix,
@@ -106,6 +107,8 @@ class TaskEvidence:
     """Distances between the masks of a search."""
     weights: list[LayerWeights]
     """Histograms of surviving weights."""
+    instability: list[Barrier]
+    """Barriers between two copies of a ticket."""
     failures: list[FailureGroup]
     bounds: str = ""
     """Of which means of `measure` the true ones are known only to be larger; mostly empty."""
@@ -127,6 +130,7 @@ def gather(
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
+    unstable = barriers(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)
     return [
@@ -143,6 +147,7 @@ def gather(
             learning=learning.get(place, []),
             distances=distances.get(place, []),
             weights=weights.get(place, []),
+            instability=unstable.get(place, []),
             failures=failed.get(place, []),
             bounds=bounds.get(place, ""),
         )

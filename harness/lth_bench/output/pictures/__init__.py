@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from lth_bench.analysis.evidence import TaskEvidence
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
+from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
 from lth_bench.output.pictures.model import Picture
@@ -24,6 +25,7 @@ PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
     learning,
     distances,
     weights,
+    instability,
 )
 """In the order that files are written; pages have an order of their own."""
 

@@ -228,6 +228,8 @@ class Workbench:
         return {
             "task": self._config,
             "seed": request.seed,
+            # only another one, so that all other trainings keep their keys
+            **({"order": request.order} if request.data_seed != request.seed else {}),
             "values": hash_tensors(request.values),
             "mask": hash_mask(request.mask),
             "start": request.start,

@@ -49,7 +49,7 @@ class Cohort:
         firsts = [fits[0].request for fits in members]
         firsts += firsts[:1] * (layout.cohort_size - len(firsts))
         layout.begin(
-            [r.seed for r in firsts],
+            [r.data_seed for r in firsts],
             [r.start for r in firsts],
             [r.values for r in firsts],
             [r.mask for r in firsts],

@@ -15,6 +15,7 @@ from lth_bench.output.page.sections.suite import boards, claims, repeat
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
+from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
 from lth_bench.output.pictures.over_steps import distances, learning
@@ -27,6 +28,7 @@ FIGURES = (
     ("layers", "Layer by layer", (kept_per_layer,)),
     ("weights", "Surviving weights", (weights,)),
     ("distances", "Mask distances", (distances,)),
+    ("instability", "Instability", (instability,)),
 )
 """Key, heading and figures, in the order they are read."""
 

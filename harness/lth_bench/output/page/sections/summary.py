@@ -91,6 +91,7 @@ _CONTROLS = {
     "random_signs": "copies with random signs",
     "shuffle": "copies with a shuffled mask",
     "random_layers": "random masks of the same layer densities",
+    "reorder": "copies trained in another data order",
 }
 
 
