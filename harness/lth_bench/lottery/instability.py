@@ -18,7 +18,7 @@ training split, and with batch norm three times as many passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,11 +29,10 @@ from lth_bench.training.behaviour import evaluating
 from lth_bench.training.engine.loss import Judged
 from lth_bench.training.engine.network import Network
 from lth_bench.training.input.task_data import Examples, TaskData
+from lth_bench.training.request import Values
 
 POINTS = 11
 """Values of α: 0, 0.1, …, 1."""
-
-Values = Mapping[str, Tensor]
 
 
 class Evaluation(NamedTuple):

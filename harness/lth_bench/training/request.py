@@ -147,3 +147,9 @@ class FitRequest:
     def data_seed(self) -> int:
         """`order`, or the seed."""
         return self.seed if self.order is None else self.order
+
+    @property
+    def randomness(self) -> dict[str, object]:
+        """Its part of the address; the order only where it is not the seed's."""
+        own = {"order": self.order} if self.data_seed != self.seed else {}
+        return {"seed": self.seed, **own}

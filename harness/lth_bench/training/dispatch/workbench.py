@@ -227,9 +227,7 @@ class Workbench:
         """Everything that decides a training's values, except its end."""
         return {
             "task": self._config,
-            "seed": request.seed,
-            # only another one, so that all other trainings keep their keys
-            **({"order": request.order} if request.data_seed != request.seed else {}),
+            **request.randomness,
             "values": hash_tensors(request.values),
             "mask": hash_mask(request.mask),
             "start": request.start,
