@@ -73,6 +73,7 @@ DASHES: dict[str, tuple[float, ...]] = {
     "7px,2px,2px,2px,2px,2px": (4.6, 1.4, 1.4, 1.4, 1.4, 1.4),
     "3px,2px,3px,8px": (2, 1.4, 2, 5.3),
     "13px,3px,2px,3px,2px,3px": (8.6, 2, 1.4, 2, 1.4, 2),
+    "6px,3px,6px,9px": (4, 2, 4, 6),
 }
 """Plotly's names (or on and off in pixels), and matplotlib's on and off in line widths. From `dot`
 on they are for controls."""
