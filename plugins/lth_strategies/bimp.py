@@ -81,8 +81,7 @@ class BIMP:
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
         """The values of the phase before: nothing is rewound."""
-        start = min(ticket.memo["plan"].start, ticket.total_steps)
-        return RewindPoint(ticket.memo["values"], start)
+        return RewindPoint(ticket.memo["values"], self.start_step(ticket.total_steps))
 
     @hookimpl
     def train(self, ticket: Ticket) -> Trained:
@@ -104,6 +103,11 @@ class BIMP:
         height = adaptive_lr(distance, 1 - k / before.count, steps / ticket.total_steps)
         examples = len(ticket.bench.data.train)
         return after, retraining(self.retrain, ticket.recipe, examples, steps, height)
+
+    def start_step(self, total_steps: int) -> int:
+        """Step of the task's schedule at which the last retraining starts."""
+        last = self.lengths(total_steps)[-1]
+        return {"FT": total_steps, "LRW": max(0, total_steps - last)}.get(self.retrain, 0)
 
     def search_steps(self, total_steps: int) -> int:
         """Steps of all retrainings but the last."""

@@ -61,6 +61,10 @@ class FineTune(PruneTrained):
         """Train on at the last learning rate."""
         return ticket.fit(end=ticket.total_steps + self.train_steps(ticket.total_steps))
 
+    def start_step(self, total_steps: int) -> int:
+        """Fine-tuning starts at the end of the schedule."""
+        return total_steps
+
     def train_steps(self, total_steps: int) -> int:
         """Steps of fine-tuning."""
         return max(1, round(self.tune_fraction * total_steps))

@@ -15,10 +15,11 @@ from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.output.page.sections.summary import _CONTROLS as WORDS
 from lth_bench.output.style import CONTROLS as DASHES
-from lth_bench.running.forecast import FROM_REWIND_POINT
+from lth_bench.running.forecast import FROM_REWIND_POINT, control_fits
 from lth_bench.suite.document import ControlName
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
+from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
 from lth_strategies.rigl import RigL
 
@@ -364,3 +365,14 @@ class OneOfTwo:
         kept = {n: k.clone() for n, k in ticket.mask.kept.items()}
         next(iter(kept.values())).view(-1)[0] = False
         return Mask(kept, layers=ticket.layers)
+
+
+def test_controls_of_fine_tuning_are_trained_as_long(make_bench, run_rounds):
+    """Their schedule has ended where the ticket's training starts."""
+    strategy = FineTune(PerKind.of(0.5), tune_fraction=0.5, pruning="one_shot")
+    story = run_rounds(make_bench(NET, RECIPE), strategy, (0.3,), ["shuffle", "reinit"])
+    (ticket,), (shuffled,), (fresh,) = map(story.reported, ("none", "shuffle", "reinit"))
+    assert (ticket["rewind_step"], ticket["cost"]["steps"]) == (20, 10)
+    assert (shuffled["rewind_step"], shuffled["cost"]["steps"]) == (20, 10)
+    assert (fresh["rewind_step"], fresh["cost"]["steps"]) == (0, 20)
+    assert control_fits("x", strategy, ["shuffle", "reinit"], 1, 20) == (10, 20)

@@ -63,9 +63,11 @@ def control_fits(
     name: str, strategy: Any, controls: Sequence[str], densities: int, total_steps: int
 ) -> tuple[int, ...]:
     """Steps of the trainings of a strategy's controls, at this many densities."""
-    start = _step(name, strategy, "start_step", total_steps) or 0
+    start = _step(name, strategy, "start_step", total_steps, total_steps) or 0
+    # beyond the schedule's end they are trained as long as the ticket
+    rewound = total_steps - start or _step(name, strategy, "train_steps", total_steps) or 0
     asked = [c for c in controls if start or c != "reinit_at_rewind"]
-    steps = [total_steps - (start if c in FROM_REWIND_POINT else 0) for c in asked]
+    steps = [rewound if c in FROM_REWIND_POINT else total_steps for c in asked]
     return tuple(steps) * densities
 
 
