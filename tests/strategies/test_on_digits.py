@@ -46,17 +46,17 @@ def test_every_method_runs_and_costs_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_accuracies_of_an_independent_study(tmp_path: Path) -> None:
     """Test accuracy in per cent at 4.67% of the weights, one training of 400 steps, n = 6 (± is the
-    95% interval): gradual 95.5 ± 0.7, RigL-ERK 94.3 ± 0.8 (ΔT 50) and 92.9 (ΔT 10), static ERK
-    92.4 ± 0.7, static uniform 81.9 ± 4.0.
+    95% interval), by scripts that share no code with this package: gradual 95.5 ± 0.7 and RigL-ERK
+    94.3 ± 0.8 on pixels in [0, 1]; static ERK 93.5 ± 1.3 and static uniform 85.8 ± 1.7 on pixels
+    with mean 0 and deviation 1, as here (in [0, 1] they have 89.8 and 79.1).
     """
-    labels = ("gradual", "rigl", "rigl-often", "rigl-2x", "static-erk", "static-uniform")
+    labels = ("gradual", "rigl", "rigl-2x", "static-erk", "static-uniform")
     tickets = rows(tmp_path / "run", *(part for name in labels for part in ("-s", name)))
     assert {name: len(six) for name, six in tickets.items()} == dict.fromkeys(labels, 6)
     found = {name: 100 * mean(row["test_accuracy"] for row in six) for name, six in tickets.items()}
     assert found["gradual"] == pytest.approx(95.5, abs=1.5)
     assert found["rigl"] == pytest.approx(94.3, abs=1.6)
-    assert found["rigl-often"] == pytest.approx(92.9, abs=1.8)
-    assert found["static-erk"] == pytest.approx(92.4, abs=1.5)
-    assert found["static-uniform"] == pytest.approx(81.9, abs=6)
+    assert found["static-erk"] == pytest.approx(93.5, abs=1.6)
+    assert found["static-uniform"] == pytest.approx(85.8, abs=5)
     assert found["gradual"] > found["static-erk"] > found["static-uniform"]
     assert found["rigl-2x"] > found["rigl"] > found["static-erk"]
