@@ -2,5 +2,6 @@
 
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.runner import run_experiment
+from lth_bench.lottery.transfer_runner import run_transfer
 
-__all__ = ["Experiment", "run_experiment"]
+__all__ = ["Experiment", "run_experiment", "run_transfer"]

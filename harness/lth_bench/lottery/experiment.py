@@ -8,6 +8,21 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceTask:
+    """The task that a transferred ticket is found on; fields as those of an experiment."""
+
+    model: Mapping[str, Any]
+    model_label: str
+    dataset: Mapping[str, Any]
+    dataset_label: str
+    recipe_name: str
+    recipe: Mapping[str, Any]
+    objective: Mapping[str, Any] | None = None
+    classifier: Literal["auto", "new"] = "auto"
+    """Whether the classifier is new even where the classes are as many."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Plain data, so that it can be sent to workers and written to the journal."""
 
@@ -60,11 +75,21 @@ class Experiment:
     """What fixes the initial values: `source` (a file's name, or torchvision's weights), `sha256`,
     `drawn` (state-dict keys that are drawn in spite of it), `fixed` (parameters that it fixes) and
     `parameters`; None if all are drawn."""
+    source_task: SourceTask | None = None
+    """Where its tickets are found, if they are trained on another task than that."""
 
     @property
     def task(self) -> tuple[str, str, str]:
         """Model, dataset and recipe, by display name."""
         return (self.model_label, self.dataset_label, self.recipe_name)
+
+    @property
+    def found_on(self) -> str:
+        """What differs of a transferred ticket's source task, such as `mnist`; "" of others."""
+        if (source := self.source_task) is None:
+            return ""
+        there = (source.model_label, source.dataset_label, source.recipe_name)
+        return "/".join(a for a, b in zip(there, self.task, strict=True) if a != b)
 
     def planned_record(self) -> dict[str, Any]:
         """The journal's record of a planned experiment."""
@@ -82,6 +107,9 @@ class Experiment:
             config.pop("generalises_at")
         if self.scored_on == "test":
             config.pop("scored_on")
+        if self.source_task is None:
+            config.pop("source_task")
+        found = self if self.source_task is None else self.source_task
         return {
             "experiment_id": self.experiment_id,
             "config_id": self.config_id,
@@ -92,9 +120,9 @@ class Experiment:
             "model": self.model_label,
             "dataset": self.dataset_label,
             "recipe": self.recipe_name,
-            "source_model": self.model_label,
-            "source_dataset": self.dataset_label,
-            "source_recipe": self.recipe_name,
+            "source_model": found.model_label,
+            "source_dataset": found.dataset_label,
+            "source_recipe": found.recipe_name,
             "seed": self.seed,
             "densities": list(self.densities),
             "controls": list(self.controls),

@@ -16,7 +16,7 @@ from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
 from lth_bench.plugins.contract import hooks_of
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.ticket import CostLedger, DenseRun, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Role, Ticket
 from lth_bench.ticket_view import TicketView, Training
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import FitContext, PendingFit
@@ -147,6 +147,11 @@ class ExperimentRunner:
 
     def run_round(self, density: float, k: int) -> tuple[Ticket, Trained]:
         """One pass of select_mask, rewind_point and train, checking each return value."""
+        ticket = self.select(density, k)
+        return ticket, self.train_round(ticket, k)
+
+    def select(self, density: float, k: int) -> Ticket:
+        """select_mask and rewind_point: the round's ticket, untrained."""
         label = self.experiment.label
         self.ledger.role = "search"
         ticket = self.ticket(density)
@@ -157,15 +162,18 @@ class ExperimentRunner:
         ticket, selected = ticket.after_selection(mask), mask.copy()
         point = self.hooks.rewind_point(ticket)
         check_untouched(label, "rewind_point", ticket, selected)
-        ticket = ticket.after_rewinding(check_start(label, point, self.bench))
-        self.ledger.role = "train"
+        return ticket.after_rewinding(check_start(label, point, self.bench))
+
+    def train_round(self, ticket: Ticket, k: int, role: Role = "train") -> Trained:
+        """The ticket's training by the strategy's `train`, charged as `role`."""
+        label, selected = self.experiment.label, ticket.mask.copy()
+        self.ledger.role = role
         trained = self.hooks.train(ticket)
         self.ledger.role = "search"
         check_untouched(label, "train", ticket, selected)
-        trained = check_trained(
+        return check_trained(
             label, trained, ticket, k=k, dynamic=self.dynamic, structured=self.structured
         )
-        return ticket, trained
 
     def run_control(self, control: str, ticket: Ticket, trained: Trained) -> None:
         """Train and report the ticket with one component ablated; if that would change nothing,

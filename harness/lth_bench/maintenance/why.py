@@ -58,7 +58,7 @@ def _leads_out(value: object) -> bool:
 
 PARTS = (
     "strategy", "source_hash", "params", "model", "dataset", "recipe", "densities", "controls",
-    "scored_on",
+    "scored_on", "source_task",
 )  # fmt: skip
 """Keys of an experiment's configuration that determine its identity."""
 BESIDE = ("torch", "device")
@@ -71,6 +71,7 @@ _WORDS = {
     "model": "model",
     "dataset": "dataset",
     "scored_on": "split it is scored on",
+    "source_task": "source task",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,19 +53,28 @@ def datasets(planned: Iterable[Planned], registry: Registry) -> Iterator[Dataset
 
     seen = set()
     for item in planned:
-        config, label = item.experiment.dataset, item.experiment.dataset_label
-        key = digest(config)
-        if key in seen:
-            continue
-        seen.add(key)
-        cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
-        yield Dataset(
-            key=key,
-            label=label,
-            name=name,
-            dataset=build(cls, config["params"], name),
-            planned=item.info,
-        )
+        for config, label, info in _of(item):
+            key = digest(config)
+            if key in seen:
+                continue
+            seen.add(key)
+            cls, name = registry.get("datasets", config["name"]), f"dataset {config['name']!r}"
+            yield Dataset(
+                key=key,
+                label=label,
+                name=name,
+                dataset=build(cls, config["params"], name),
+                planned=info,
+            )
+
+
+def _of(item: Planned) -> Iterator[tuple[Mapping[str, Any], str, DatasetInfo | None]]:
+    """An experiment's datasets: that of its source task too."""
+    experiment = item.experiment
+    yield experiment.dataset, experiment.dataset_label, item.info
+    if experiment.source_task is not None:
+        source = experiment.source_task
+        yield source.dataset, source.dataset_label, item.source_info
 
 
 class Opened(NamedTuple):
@@ -82,9 +91,10 @@ class Opened(NamedTuple):
         """Why an experiment cannot run: for its task's sake, or for its data's."""
         from lth_bench.training.keys import digest
 
+        found = (self.faults.get(digest(config)) for config, *_ in _of(item))
         return (
             item.fault
-            or self.faults.get(digest(item.experiment.dataset))
+            or next((fault for fault in found if fault), None)
             or self.unlearnable.get(Aim.of(item).key)
         )
 
@@ -210,7 +220,7 @@ def _is_at_hand(item: Planned, registry: Registry, root: Path) -> bool:
         return True
     if item.experiment.objective is None:
         return False
-    (one,) = datasets([item], registry)
+    one = next(datasets([item], registry))
     quick = getattr(one.dataset, "fingerprint", None)
     try:
         if callable(quick):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lth_bench.analysis.boards.notes import NAMED, fixed_by, prunable_share
+from lth_bench.analysis.boards.notes import NAMED
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import is_reachable
@@ -16,6 +16,8 @@ from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
 from lth_bench.running.forecast import control_fits, forecast
+from lth_bench.running.plan_notes import recorded_start, shares, starts
+from lth_bench.running.sources import PlannedSource, plan_sources
 from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
 from lth_bench.training.keys import digest
 
@@ -54,6 +56,8 @@ class Planned:
     """Its dataset's sizes, as they were when it was planned; None where there is a fault."""
     start: Start | None = None
     """The file that fixes its initial values; None if all are drawn."""
+    source_info: DatasetInfo | None = None
+    """The sizes of its source task's dataset; None without one, or where there is a fault."""
 
     @property
     def steps(self) -> int:
@@ -131,72 +135,55 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         tasks = [plan_task(spec, registry, data_root) for spec in suite.tasks]
     require_some([task.fault for task in tasks])
     _require_countable(suite, classes)
+    labelled = {task.spec.label: task for task in tasks}
     planned: list[Planned] = []
     dense_runs: dict[tuple[str, str, str, int], int] = {}
     for task in tasks:
-        wanted: set[int] = set()
-        drafts = []
+        wanted: dict[str, set[int]] = {}
+        drafts: list[tuple[StrategySpec, Any, TaskPlan, PlannedSource | None]] = []
+        with located(suite):
+            sources = plan_sources(task, labelled, registry, data_root)
         for spec in strategies:
             if not spec.applies_to(task.spec):
                 continue
             params = spec.params_on(task.spec)
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
             own = as_trained(task, spec, registry, data_root)
-            drafts.append((spec, strategy, own))
+            drafts.append((spec, strategy, own, None))
+            if not getattr(strategy, "dense_only", False):
+                drafts += [(spec, strategy, own, source) for source in sources]
             if own.fault is not None:
                 continue
-            _require_suitable(suite, strategy, spec, own)
             announce = getattr(strategy, "dense_checkpoints", None)
-            if announce is not None:
-                wanted.update(ask_for_steps(_named(spec), announce, own.total_steps))
-        for spec, strategy, own in drafts:
+            for one in (own, *(s.task for s in sources if s.task.fault is None)):
+                _require_suitable(suite, strategy, spec, one)
+                if announce is not None:
+                    steps = ask_for_steps(_named(spec), announce, one.total_steps)
+                    wanted.setdefault(one.spec.label, set()).update(steps)
+        for spec, strategy, own, source in drafts:
+            found_on = own if source is None else source.task
             for densities in _density_groups(strategy, task.spec.densities):
                 planned += _over_seeds(
-                    suite, own, spec, strategy, densities=densities, wanted=wanted
+                    suite,
+                    own,
+                    spec,
+                    strategy,
+                    densities=densities,
+                    wanted=wanted.get(found_on.spec.label, ()),
+                    source=source,
                 )
-        for seed in suite.seeds if task.fault is None else ():
-            key = (task.model_label, task.dataset_label, task.spec.recipe_name, seed)
-            dense_runs[key] = task.total_steps
+        for one in (task, *(source.task for source in sources)):
+            for seed in suite.seeds if one.fault is None else ():
+                key = (one.model_label, one.dataset_label, one.spec.recipe_name, seed)
+                dense_runs[key] = one.total_steps
     largest = max(STATE_BYTES * sum(t.layer_counts.values()) for t in tasks)
     return Plan(
         suite=suite,
         experiments=tuple(planned),
         dense_runs=dense_runs,
         dense_bytes=largest,
-        notes=(*_shares(tasks), *_starts(tasks)),
+        notes=(*shares(tasks), *starts(tasks)),
     )
-
-
-def _shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
-    """What is said of networks much of which is not prunable, or where it is declared; each
-    once.
-    """
-    said: dict[str, None] = {}
-    for task in tasks:
-        prunable = sum(task.layer_counts.values())
-        told = prunable_share(prunable, task.parameters, task.rest, declared=task.declared)
-        if told:
-            said[f"{task.model_label}: {told}"] = None
-    return tuple(said)
-
-
-def _starts(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
-    """What is said of networks whose initial values are fixed; each once."""
-    recorded = ((task.model_label, _recorded(task)) for task in tasks)
-    return tuple(dict.fromkeys(f"{label}: {fixed_by(s)}" for label, s in recorded if s is not None))
-
-
-def _recorded(task: TaskPlan) -> dict[str, Any] | None:
-    """What the results say of a task's start."""
-    start, named = task.start, task.spec.model.start
-    if start is None or named is None:
-        return None
-    return {
-        "source": named.name,
-        **start.identity,
-        "fixed": start.fixed,
-        "parameters": task.parameters,
-    }
 
 
 @contextmanager
@@ -290,11 +277,14 @@ def _over_seeds(
     densities: tuple[float, ...],
     wanted: Iterable[int],
     scored_on: Literal["test", "validation"] = "test",
+    source: PlannedSource | None = None,
 ) -> list[Planned]:
+    found_on = task if source is None else source.task
+    fault = task.fault or found_on.fault
     reported = scored_on == "test"
     controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
     params = canonical(strategy)
-    source = source_hash(type(strategy))
+    code = source_hash(type(strategy))
     generalises_at = task.spec.generalises_at
     common = {
         "suite": suite.name,
@@ -311,28 +301,33 @@ def _over_seeds(
             *([generalises_at] if generalises_at is not None else []),
         ],
         "controls": list(controls),
-        "source": source,
+        "source": code,
     }
+    if source is not None:
+        common["source_task"] = source.identity
     if not reported:
         common["scored_on"] = scored_on
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
     fits: tuple[int, ...] = ()
     searching = 0
-    total = sum(task.layer_counts.values())
-    if task.fault is None:
+    total = sum(found_on.layer_counts.values())
+    if fault is None:
         trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
         expected = forecast(
             _named(spec),
             strategy,
-            counts=task.layer_counts,
-            kinds=task.layer_kinds,
+            counts=found_on.layer_counts,
+            kinds=found_on.layer_kinds,
             densities=trained,
-            total_steps=task.total_steps,
+            total_steps=found_on.total_steps,
         )
         beside = control_fits(_named(spec), strategy, controls, len(trained), task.total_steps)
         fits = expected.fits + beside
-        searching = 0 if iterative else expected.searches
+        if source is not None:  # what is found on a task of the suite is trained there
+            searched = () if source.listed else expected.fits
+            fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
+        searching = 0 if iterative or source is not None else expected.searches
     weights = total * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
@@ -357,7 +352,7 @@ def _over_seeds(
             densities=densities,
             controls=tuple(controls),
             iterative=iterative,
-            source_hash=source,
+            source_hash=code,
             plugin_version=getattr(type(strategy), "__version__", ""),
             dense_checkpoints=tuple(sorted(wanted)),
             scored_on=scored_on,
@@ -370,7 +365,8 @@ def _over_seeds(
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
             generalises_at=generalises_at,
-            start=_recorded(task),
+            start=recorded_start(task),
+            source_task=None if source is None else source.recorded,
         )
         planned.append(
             Planned(
@@ -379,9 +375,10 @@ def _over_seeds(
                 bytes=size,
                 search=search,
                 searching=searching,
-                fault=task.fault,
+                fault=fault,
                 info=task.info,
                 start=task.start,
+                source_info=None if source is None else source.task.info,
             )
         )
     return planned

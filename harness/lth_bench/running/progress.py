@@ -145,4 +145,5 @@ Listener = Callable[[Event], None]
 def title(e: Experiment) -> str:
     """An experiment in a line: `imp conv2/cifar10/short seed 0 at 0.2`."""
     only = f" at {e.densities[0]:g}" if len(e.densities) == 1 and e.densities[0] < 1 else ""
-    return f"{e.label} {e.model_label}/{e.dataset_label}/{e.recipe_name} seed {e.seed}{only}"
+    label = f"{e.label} from {e.found_on}" if e.found_on else e.label
+    return f"{label} {e.model_label}/{e.dataset_label}/{e.recipe_name} seed {e.seed}{only}"

@@ -42,10 +42,14 @@ class Provenance:
         return cls({"torch": torch.__version__, "engine": ENGINE_REVISION, "device": device})
 
     def fingerprint(self, experiment: Experiment) -> str | None:
-        """Of the experiment's data; None where it is not known."""
+        """Of the experiment's data, its source task's included; None where it is not known."""
         from lth_bench.training.keys import digest
 
-        return self.fingerprints.get(digest(experiment.dataset))
+        own = self.fingerprints.get(digest(experiment.dataset))
+        if experiment.source_task is None or own is None:
+            return own
+        other = self.fingerprints.get(digest(experiment.source_task.dataset))
+        return None if other is None else digest([own, other])
 
 
 def describe(devices: Sequence[str], probed: Sequence[Probed] = ()) -> dict[str, Any]:

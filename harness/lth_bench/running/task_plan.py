@@ -20,6 +20,7 @@ from lth_bench.training.suitable import require_suitable_recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from lth_bench.masks import Layer
     from lth_bench.objectives import Metric, Objective
     from lth_bench.plugins import Registry
     from lth_bench.suite.spec import Component, StrategySpec, TaskSpec
@@ -155,6 +156,23 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         facts=facts,
         start=start,
     )
+
+
+def shapes_of(
+    task: TaskPlan, registry: Registry
+) -> tuple[dict[str, tuple[int, ...]], tuple[Layer, ...]]:
+    """Of a task without a fault: the shapes of its state dict, and the prunable layers."""
+    from lth_bench.models.declared import declared_by
+    from lth_bench.models.prunable import prunable_layers
+
+    assert task.info is not None
+    name, info = task.spec.model.name, task.info
+    model = build(registry.get("models", name), task.spec.model.params, f"model {name!r}")
+    module = _network(name, model, info)
+    layers = prunable_layers(
+        module, info.input_shape, info.classes, info.targets, declared_by(model, task.model)
+    )
+    return {k: tuple(v.shape) for k, v in module.state_dict().items()}, layers
 
 
 def as_trained(task: TaskPlan, spec: StrategySpec, registry: Registry, data_root: Path) -> TaskPlan:

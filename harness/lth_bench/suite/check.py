@@ -37,7 +37,7 @@ def _check(suite: Suite, registry: Registry) -> None:
     from lth_bench.training.recipe import Recipe
 
     recipes: set[str] = set()
-    for task in suite.tasks:
+    for task in (one for listed in suite.tasks for one in listed.with_sources):
         parts = [("models", task.model), ("datasets", task.dataset)]
         if task.objective is not None:
             parts.append(("objectives", task.objective))

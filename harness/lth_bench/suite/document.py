@@ -80,6 +80,20 @@ class Header:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceTable:
+    """One of a task's `sources`; what it leaves out is the task's own, and lists make a grid."""
+
+    model: Named | None = None
+    """A model's name, or a table {name, parameters...}, or a list of them."""
+    dataset: Named | None = None
+    """A dataset's name, or a table {name, parameters...}, or a list of them."""
+    recipe: str | tuple[str, ...] | None = None
+    """The name of a recipe of this suite, or a list of them."""
+    classifier: Literal["auto", "new"] = "auto"
+    """auto: the classifier is new where its shape differs; new: it is new in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskTable:
     """One of [[tasks]]; lists make a grid."""
 
@@ -100,6 +114,8 @@ class TaskTable:
     """Parameters to prune as well, by name or pattern, such as "embedding.weight"."""
     not_prunable: tuple[str, ...] = ()
     """Parameters not to prune, by name or pattern, such as "head.*"."""
+    sources: tuple[SourceTable, ...] = ()
+    """Tasks whose tickets are trained on this one too."""
 
     def __post_init__(self) -> None:
         check_densities(self.densities)

@@ -13,6 +13,7 @@ from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import build, dotted, show
 from lth_bench.params.build import Keys
 from lth_bench.suite.claims import claims_of
+from lth_bench.suite.components import component, components, recipes_of
 from lth_bench.suite.document import (
     SCHEMA_VERSION,
     Densities,
@@ -24,13 +25,12 @@ from lth_bench.suite.document import (
 from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.select import select
 from lth_bench.suite.source import SuiteSource, find, parse, read
-from lth_bench.suite.spec import Component, StrategySpec, Suite, TaskSpec
+from lth_bench.suite.sources import with_sources
+from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
 from lth_bench.suite.start import with_start
 from lth_bench.suite.tune import tune_of
 from lth_bench.suite.tuned import tuned_of
-from lth_bench.system.text import snake
 
-PYTHON = "python:"
 MAX_TASKS = 1_000
 """Maximum number of tasks of one table: lists in an untrusted suite could multiply to any
 number."""
@@ -160,9 +160,9 @@ def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[T
     densities = _sorted(table.densities) or _sorted(document.suite.densities)
     if not densities:
         raise UserError(f"{dotted(at)} has no densities; set them in [suite] or in every task", at)
-    models = [with_start(m, folder) for m in _components(table.model, (*at, "model"))]
-    datasets = _components(table.dataset, (*at, "dataset"))
-    recipes = _recipes(table.recipe, (*at, "recipe"), document.recipes)
+    models = [with_start(m, folder) for m in components(table.model, (*at, "model"))]
+    datasets = components(table.dataset, (*at, "dataset"))
+    recipes = recipes_of(table.recipe, (*at, "recipe"), document.recipes)
     objective = None
     if table.objective is not None:
         objective = component(table.objective, (*at, "objective"))
@@ -173,7 +173,7 @@ def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[T
             f" recipes are {count:,} tasks, but {MAX_TASKS:,} are allowed; split the suite",
             at,
         )
-    return [
+    tasks = [
         TaskSpec(
             model=model,
             dataset=dataset,
@@ -188,65 +188,12 @@ def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[T
         )
         for model, dataset, recipe in itertools.product(models, datasets, recipes)
     ]
-
-
-def _recipes(given: str | tuple[str, ...], at: Keys, known: Mapping[str, Any]) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else given
-    if not names:
-        raise UserError(f"{dotted(at)} is an empty list; it needs at least one recipe", at)
-    for j, name in enumerate(names):
-        here = at if isinstance(given, str) else (*at, j)
-        if name not in known:
-            hint = suggest(name, known) or "; this suite has no recipes, add [recipes.NAME]"
-            raise UserError(f"{dotted(here)}: unknown recipe {show(name)}{hint}", here)
-    return names
-
-
-def _components(given: Any, at: Keys) -> list[Component]:
-    if not isinstance(given, tuple):
-        return [component(given, at)]
-    if not given:
-        raise UserError(f"{dotted(at)} is an empty list; it needs at least one name", at)
-    return [component(item, (*at, j)) for j, item in enumerate(given)]
-
-
-def component(given: str | Mapping[str, Any], at: Keys = ()) -> Component:
-    """`"conv2"`, `"torchvision:resnet50"` or `{name = "mlp", hidden = [300, 100]}`."""
-    params: dict[str, Any] = {}
-    name: object = given
-    if isinstance(given, Mapping):
-        params = {key: value for key, value in given.items() if key != "name"}
-        name = given.get("name")
-        if name is None:
-            raise UserError(f"{dotted(at)} has no name; use {{name = '...', ...}}", at)
-    here = (*at, "name") if isinstance(given, Mapping) else at
-    if not isinstance(name, str) or not name:
-        raise UserError(f"{dotted(here)} must be a name, but got {show(name)}", here)
-    if name.startswith(PYTHON):
-        return _in_file(name, params, at, here)
-    plugin, colon, variant = name.partition(":")
-    if colon:
-        if not plugin or not variant:
-            raise UserError(f"{dotted(here)} must be PLUGIN:NAME, but got {show(name)}", here)
-        params = {"name": variant, **params}
-    return Component(plugin, params, at)
-
-
-def _in_file(name: str, params: dict[str, Any], at: Keys, here: Keys) -> Component:
-    """`python:mine.py:Net`: the class of a one-file plugin, under the name that it has there."""
-    file, _, cls = name.removeprefix(PYTHON).rpartition(":")
-    if not file.endswith(".py") or not cls.isidentifier():
-        raise UserError(
-            f"{dotted(here)} must be python:FILE.py:CLASS, a class of a file beside the suite, but "
-            f"got {show(name)}",
-            here,
-        )
-    return Component(snake(cls), params, at, file=file)
+    return [with_sources(task, table.sources, document.recipes, folder) for task in tasks]
 
 
 def _files(tasks: Iterable[TaskSpec]) -> Iterator[str]:
     """The one-file plugins that `python:` names."""
-    for task in tasks:
+    for task in (one for listed in tasks for one in listed.with_sources):
         for one in (task.model, task.dataset, task.objective):
             if one is not None and one.file is not None:
                 yield one.file

@@ -9,7 +9,7 @@ from typing import Any
 from lth_bench.errors import NothingSelected, UserError, suggest
 from lth_bench.params import show
 from lth_bench.suite.document import distinct
-from lth_bench.suite.spec import MAX_SEED, StrategySpec, Suite
+from lth_bench.suite.spec import MAX_SEED, StrategySpec, Suite, TaskSpec
 from lth_bench.suite.tune import smoke_tune
 
 
@@ -118,7 +118,12 @@ def smoke(suite: Suite) -> Suite:
         strategies=tuple(map(_untrained, suite.strategies)),
         tune=smoke_tune(suite.tune),
         tasks=tuple(
-            dataclasses.replace(task, recipe=short(task.recipe), densities=_few(task.densities))
+            dataclasses.replace(
+                _short_task(task),
+                sources=tuple(
+                    dataclasses.replace(one, task=_short_task(one.task)) for one in task.sources
+                ),
+            )
             for task in suite.tasks
         ),
     )
@@ -133,6 +138,10 @@ def _untrained(strategy: StrategySpec) -> StrategySpec:
             for tuned in strategy.tuned
         ),
     )
+
+
+def _short_task(task: TaskSpec) -> TaskSpec:
+    return dataclasses.replace(task, recipe=short(task.recipe), densities=_few(task.densities))
 
 
 def _few(densities: tuple[float, ...]) -> tuple[float, ...]:

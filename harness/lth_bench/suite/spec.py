@@ -58,6 +58,15 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceSpec:
+    """A task whose tickets are trained on another one."""
+
+    task: TaskSpec
+    classifier: Literal["auto", "new"] = "auto"
+    """Whether the classifier is new even where the classes are as many."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """A model on a dataset with a training recipe, and its target densities."""
 
@@ -76,6 +85,8 @@ class TaskSpec:
     """Patterns of parameters to prune besides those that are prunable by default."""
     not_prunable: tuple[str, ...] = ()
     """Patterns of parameters not to prune."""
+    sources: tuple[SourceSpec, ...] = ()
+    """Other tasks whose tickets are trained on this one too."""
     at: Keys = field(default=(), compare=False)
 
     @property
@@ -85,6 +96,11 @@ class TaskSpec:
         """
         given = {"prunable": list(self.prunable), "not_prunable": list(self.not_prunable)}
         return {key: patterns for key, patterns in given.items() if patterns}
+
+    @property
+    def with_sources(self) -> tuple[TaskSpec, ...]:
+        """The task and its sources."""
+        return (self, *(source.task for source in self.sources))
 
     @property
     def label(self) -> str:
@@ -287,6 +303,7 @@ def summary(suite: Suite) -> dict[str, Any]:
                 "dataset": task.dataset.label,
                 "recipe": task.recipe_name,
                 "densities": list(task.densities),
+                **({"sources": [s.task.label for s in task.sources]} if task.sources else {}),
             }
             for task in suite.tasks
         ],
@@ -309,4 +326,4 @@ def _tickets(strategy: StrategySpec, task: TaskSpec) -> int:
     """Rows at one seed: the dense run reports at density 1 only and has no controls."""
     if strategy.use == "dense":
         return 1
-    return len(task.densities) * (1 + len(strategy.controls))
+    return len(task.densities) * (1 + len(strategy.controls)) * (1 + len(task.sources))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,6 +13,9 @@ from lth_bench.errors import OutOfTime
 from lth_bench.system.blame import ends_the_run
 from lth_bench.training.request import FitRequest
 from lth_bench.training.state import OnEval, Outcome
+
+if TYPE_CHECKING:
+    from lth_bench.training.dispatch.workbench import Workbench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class PendingFit:
     """Its content address; "" for an anonymous search."""
     training: str = ""
     """The address without the end step: fits that share it are parts of one training."""
+    bench: Workbench | None = None
+    """The task's, which serves it."""
     callbacks: Mapping[str, object] | None = None
     """Identifies the request's callbacks; None without any."""
     reused: bool = False

@@ -192,5 +192,10 @@ class Schedule:
 
 def task_of(experiment: Experiment) -> Task:
     """What experiments have in common that train one network for one objective on the same data."""
-    about = [experiment.model, experiment.dataset, experiment.recipe]
-    return digest(about if experiment.objective is None else [*about, experiment.objective])
+    about: list[object] = [experiment.model, experiment.dataset, experiment.recipe]
+    if experiment.objective is not None:
+        about.append(experiment.objective)
+    if (source := experiment.source_task) is not None:
+        # a worker has both networks; their own tickets are another's
+        about += [source.model, source.dataset, source.recipe, source.objective]
+    return digest(about)

@@ -23,8 +23,9 @@ from lth_bench.errors import (
     out_of_memory,
     truncated,
 )
-from lth_bench.lottery import Experiment, run_experiment
+from lth_bench.lottery import Experiment, run_experiment, run_transfer
 from lth_bench.lottery.defaults import Defaults
+from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
@@ -89,6 +90,7 @@ class Worker:
         self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
+        self._source: Workbench | None = None
         self.cohort_sizes = CohortSizes(
             cohort_sizes_file(), config.execution.cohort_size, config.execution.exact_cohort_size
         )
@@ -122,11 +124,15 @@ class Worker:
         """Run some of the trainings that experiments wait for. Returns what was really trained."""
         if self._bench is None or not len(self.pool):
             return Work()
-        bench = self._bench[1]
-        bench.trained = Work()
+        benches = [self._bench[1], *([self._source] if self._source is not None else [])]
+        for bench in benches:
+            bench.trained = Work()
         # at cohort size 1 only the last experiments of a run have company
-        self.pool.serve(bench, level=self.cohort_size == 1)
-        return bench.trained
+        self.pool.serve(benches[0], level=self.cohort_size == 1)
+        done = Work()
+        for bench in benches:
+            done.add(bench.trained.steps, bench.trained.seconds)
+        return done
 
     def give_back(self) -> list[str]:
         """Up to half of the experiments, in whole cohorts: another worker is idle. Returns their
@@ -135,7 +141,8 @@ class Worker:
         live = len(self.pool)
         if self.cohort_size == 1 or self._bench is None:
             return self.pool.give_back(min(live // 2, live - 1))
-        return self.pool.give_back(live - 1, last_half(self._bench[1], self.pool.waiting))
+        own = [one for one in self.pool.waiting if one.bench in (None, self._bench[1])]
+        return self.pool.give_back(live - 1, last_half(self._bench[1], own))
 
     def run(self, experiment: Experiment, emit: EmitEvent) -> None:
         """One experiment. Its records go to `emit`, the last of them its status; none once it was
@@ -226,7 +233,18 @@ class Worker:
                 complain=lambda message: emit(Note(message)),  # of an observer that raised
             )
             wait = None if self._alone else self.pool.wait
-            run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
+            if self._source is None:
+                run_experiment(experiment, strategy, bench, hooks, watch, wait=wait)
+            else:
+                run_transfer(
+                    experiment,
+                    strategy,
+                    source=self._source,
+                    target=bench,
+                    hooks=hooks,
+                    emit=watch,
+                    wait=wait,
+                )
         except Diverged as error:
             return "diverged", error_text(error, LONGEST_REASON)
         except OutOfTime as error:
@@ -252,34 +270,45 @@ class Worker:
         """The experiment's task on this device, and the test split beside it."""
         key = task_of(experiment)
         if self._bench is None or self._bench[0] != key:
-            if self._bench is not None:
-                self._bench[1].data.close()
-            self._bench = None  # frees the last task's memory first
-            recipe = build(Recipe, experiment.recipe, f"recipe {experiment.recipe_name!r}")
-            model = self._build("models", experiment.model)
-            opened, placement = self._opened(experiment.dataset_label, experiment.dataset)
-            data, test = make_data(opened, placement, recipe.val_size, self.device)
-            config = {**experiment.dataset, "fingerprint": opened.fingerprint()}
-            config["val_size"] = recipe.val_size
-            objective = None
-            if experiment.objective is not None:
-                objective = self._build("objectives", experiment.objective)
-            bench = Workbench(
-                model=model,
-                model_config=experiment.model,
-                data=data,
-                data_config=config,
-                recipe=recipe,
-                device=self.device,
-                cache=self.cache,
-                cohort_sizes=self.cohort_sizes,
-                checkpoint_policy=self._saving,
-                objective=objective,
-                objective_config=experiment.objective,
-                start=start_values(self.config.artifacts, experiment.model),
-            )
+            self._close()
+            bench, test = self._made(experiment)
             self._bench = (key, bench, test)
+            if experiment.source_task is not None:
+                self._source, _ = self._made(experiment.source_task)
         _, bench, test = self._bench
+        return bench, test
+
+    def _close(self) -> None:
+        """Free the last task's memory."""
+        for bench in (self._bench[1] if self._bench is not None else None, self._source):
+            if bench is not None:
+                bench.data.close()
+        self._bench = self._source = None
+
+    def _made(self, task: Experiment | SourceTask) -> tuple[Workbench, Examples]:
+        recipe = build(Recipe, task.recipe, f"recipe {task.recipe_name!r}")
+        model = self._build("models", task.model)
+        opened, placement = self._opened(task.dataset_label, task.dataset)
+        data, test = make_data(opened, placement, recipe.val_size, self.device)
+        config = {**task.dataset, "fingerprint": opened.fingerprint()}
+        config["val_size"] = recipe.val_size
+        objective = None
+        if task.objective is not None:
+            objective = self._build("objectives", task.objective)
+        bench = Workbench(
+            model=model,
+            model_config=task.model,
+            data=data,
+            data_config=config,
+            recipe=recipe,
+            device=self.device,
+            cache=self.cache,
+            cohort_sizes=self.cohort_sizes,
+            checkpoint_policy=self._saving,
+            objective=objective,
+            objective_config=task.objective,
+            start=start_values(self.config.artifacts, task.model),
+        )
         return bench, test
 
     def _build(self, group: str, config: Any) -> Any:
@@ -287,10 +316,11 @@ class Worker:
         return build(cls, config["params"], f"{group.removesuffix('s')} {config['name']!r}")
 
     def _opened(self, label: str, config: Any) -> tuple[Any, Placement]:
-        """The dataset, and where it lies; the last one stays, since tasks share datasets."""
+        """The dataset, and where it lies; the last two stay, since tasks share datasets."""
         key = digest(config)
         if key not in self._datasets:
-            self._datasets.clear()
+            while len(self._datasets) > 1:  # a transfer needs two
+                self._datasets.pop(next(iter(self._datasets)))
             dataset, root = self._build("datasets", config), self.config.data_root
             memory = memory_of(self.config.devices or [self.config.device])
             placement = choose(label, dataset, dataset.info(root), memory)

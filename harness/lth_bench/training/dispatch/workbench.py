@@ -246,10 +246,9 @@ class Workbench:
     ) -> Trained:
         """Train, or return the finished training with the same key.
 
-        `callbacks` identifies `on_step`, `penalty` and `parametrize`, if there are any; `context`
-        names the experiment and how it waits. A training stopped by `until` is a prefix, and the
-        result has the key of a training that ends there. With `request.search` it is also stored
-        under the search's own key.
+        `callbacks` identifies `on_step`, `penalty` and `parametrize`; `context` names the experiment
+        and how it waits. A training stopped by `until` is a prefix, and has the key of a training
+        that ends there; with `request.search` it is also stored under the search's own key.
         """
         if self._serving:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
@@ -267,9 +266,10 @@ class Workbench:
             # `on_step` sees the end step, so only fits with the same end share a training
             training=digest(whole if request.on_step is None else [whole, request.end]),
             callbacks=callbacks,
+            bench=self,
         )
-        cohort_size = cohort_size_of(self, one)
-        found = self.find(one.key, request.checkpoints, cohort_size) if one.key else None
+        size = cohort_size_of(self, one)
+        found = self.find(one.key, request.checkpoints, size) if one.key else None
         if found is not None:
             one.reuse(found)
         elif context.wait is not None:
