@@ -246,8 +246,8 @@ class Workbench:
     ) -> Trained:
         """Train, or return the finished training with the same key.
 
-        `callbacks` identifies `on_step`, `penalty` and `parametrize`; `context` names the experiment
-        and how it waits. A training stopped by `until` is a prefix, and has the key of a training
+        `callbacks` identifies `on_step`, `penalty` and `parametrize`; `context`: who asks, and how
+        the experiment waits. A training stopped by `until` is a prefix, and has the key of a training
         that ends there; with `request.search` it is also stored under the search's own key.
         """
         if self._serving:
