@@ -247,8 +247,8 @@ class Workbench:
         """Train, or return the finished training with the same key.
 
         `callbacks` identifies `on_step`, `penalty` and `parametrize`; `context`: who asks, and how
-        the experiment waits. A training stopped by `until` is a prefix, and has the key of a training
-        that ends there; with `request.search` it is also stored under the search's own key.
+        it waits. A training stopped by `until` is a prefix, and has the key of a training that ends
+        there; with `request.search` it is also stored under the search's own key.
         """
         if self._serving:
             raise ValueError("fit cannot be called inside a training (on_step, until, on_eval, …)")
