@@ -130,9 +130,11 @@ def test_even_guessing_has_the_vocabulary_as_perplexity() -> None:
     [
         (CrossEntropy(), VALUES, "needs one class an example .* has real numbers; .*squared_error"),
         (SquaredError(), TEXT, "needs real numbers as targets.* a token at every place"),
+        (CrossEntropy(), dataclasses.replace(CLASSES, classes=1), "has one class, so there is"),
+        (NextToken(), dataclasses.replace(TEXT, classes=1), "has one token, so there is nothing"),
     ],
 )
-def test_an_objective_for_other_targets(objective, info: DatasetInfo, said: str) -> None:
+def test_targets_that_an_objective_cannot_learn(objective, info: DatasetInfo, said: str) -> None:
     with pytest.raises(UserError, match=said):
         require_fit("mine", objective, info, "data")
     require_fit("mine", CrossEntropy(), CLASSES, "data")
