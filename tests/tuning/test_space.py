@@ -81,6 +81,12 @@ def test_every_built_in_value_lies_in_its_own_space():
             assert dimension.distribution()._contains(internal), (name, dimension.name)
 
 
+def test_what_a_parameter_names_is_tried_however_wide_its_range():
+    """A hundredth of a range of 0 to 100 is more than the smallest value that is asked for."""
+    (found,) = (d for d in space_of(strategy("bimp"), None) if d.name == "budget")
+    assert (found.low, found.high) == (0.1, 1.0)
+
+
 def test_equal_rates_are_tuned_together():
     (rate,) = space_of(strategy("imp", prune_rate=0.4), None, KINDS)
     assert rate.name == "prune_rate"

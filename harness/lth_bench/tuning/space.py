@@ -210,8 +210,9 @@ def _bounds(leaf: _Leaf) -> tuple[float, float, bool, float | None] | None:
     low, high = _inside(leaf)
     tune = leaf.tune
     if tune is not None and (tune.low is not None or tune.high is not None):
-        low = low if tune.low is None else max(low, tune.low)
-        high = high if tune.high is None else min(high, tune.high)
+        # what it names within the range is tried itself, however near to an open end
+        low = low if tune.low is None or tune.low <= leaf.range.low else tune.low
+        high = high if tune.high is None or tune.high >= leaf.range.high else tune.high
         if math.isfinite(low) and math.isfinite(high):
             return low, high, tune.log, tune.step
     value, width = float(leaf.value), high - low
