@@ -130,3 +130,8 @@ def test_accounts_hold_no_tensors(ticket):
 def test_a_matrix_needs_a_finite_value_for_every_pair(ticket, values):
     with pytest.raises(ValueError, match="every pair"):
         ticket.keep_matrix("x", [0, 1], values)
+
+
+def test_when_dense_gradients_count_is_one_of_three(ticket):
+    with pytest.raises(ValueError, match="one of on_change, always, never, but got 'sometimes'"):
+        ticket.fit(dense_gradients="sometimes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -324,6 +324,11 @@ class Ticket:
             )
         if every < 1:
             raise ValueError(f"every must be at least 1 step, but got {every}")
+        if dense_gradients not in get_args(DenseGradients):
+            raise ValueError(
+                f"dense_gradients must be one of {', '.join(get_args(DenseGradients))}, but got "
+                f"{dense_gradients!r}"
+            )
         for name in ("dtype", "val_size"):
             if recipe is not None and getattr(recipe, name) != getattr(self.recipe, name):
                 raise ValueError(

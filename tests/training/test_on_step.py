@@ -213,6 +213,11 @@ def test_the_whole_momentum_may_be_reset(kind, optimizer, make_bench, request_of
     assert all(bool(entry.any()) for entry in moving)
 
 
+def test_a_misspelt_reset_is_refused():
+    with pytest.raises(ValueError, match="reset_momentum must be 'all', or a boolean tensor for"):
+        Change(reset_momentum="everything")
+
+
 @pytest.mark.parametrize("when", ["always", "never"])
 def test_dense_gradients_count_as_declared(when, make_bench, half_mask, request_of):
     bench = make_bench(NET, SHORT)

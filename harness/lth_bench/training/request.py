@@ -88,6 +88,11 @@ class Change:
     """Skip the optimizer's update of this step, as RigL does. The step still counts."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.reset_momentum, str) and self.reset_momentum != "all":
+            raise ValueError(
+                f"Change.reset_momentum must be 'all', or a boolean tensor for each layer, but got "
+                f"{self.reset_momentum!r}"
+            )
         if self.values is not None:
             named = {known_key(key): value for key, value in self.values.items()}
             object.__setattr__(self, "values", named)
