@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import Layer, Mask, count_at
-from lth_bench.structure import UnitGroup
+from lth_bench.structure import UnitGroup, require_units
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import ALONE, FitContext
 from lth_bench.training.randomness import generator
@@ -236,16 +236,9 @@ class Ticket:
         strategy's rows are then skipped with this reason.
         """
         try:
-            groups = self.bench.units
+            return require_units(self.bench.units, self.bench.network.module)
         except UserError as refusal:
             raise Unreachable(refusal.message) from refusal
-        if not groups:
-            name = type(self.bench.network.module).__name__
-            raise Unreachable(
-                f"{name} has no channel or neuron to remove: no layer called in its forward pass "
-                f"reads another one's outputs"
-            )
-        return groups
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
         """A separate network on the device, in training mode, with these values (by default the

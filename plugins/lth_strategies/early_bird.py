@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -21,10 +21,11 @@ from lth_bench import (
     Watch,
     hookimpl,
     largest_below,
-    measure_network,
+    norm_penalty,
+    norm_scores,
     rank_within,
     removed_units,
-    shrink_network,
+    shrunk_metrics,
 )
 
 
@@ -70,7 +71,7 @@ class EarlyBird:
         groups = ticket.units
 
         def settled(view: Watch) -> bool:
-            scores = unit_scores(groups, view.values)
+            scores = ranked_units(groups, view.values)
             if all_equal(scores):
                 return False  # all γ equal, as initially: the mask would only reflect the tie rule
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
@@ -82,7 +83,7 @@ class EarlyBird:
 
         search = ticket.fit(
             end=max(1, round(self.latest * ticket.total_steps)),
-            penalty=self._penalty(groups),
+            penalty=norm_penalty(groups, self.l1),
             until=settled,
             every=max(1, round(self.interval * ticket.steps_per_epoch)),
             target_independent=True,  # all densities watch the same training
@@ -92,7 +93,7 @@ class EarlyBird:
             steps = thinned(list(history), 256)
             bits = torch.stack([history[step] for step in steps])
             ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
-        scores = unit_scores(groups, search.values)
+        scores = ranked_units(groups, search.values)
         return largest_below(groups, ticket.layers, scores, ticket.target_count)
 
     @hookimpl
@@ -102,32 +103,16 @@ class EarlyBird:
 
     @hookimpl
     def score(self, ticket: Ticket, trained: Trained) -> dict[str, float]:
-        """The cost of the search, and the physically small network measured on this device.
+        """The cost of the search, and the small network as `shrunk_metrics` measures it.
 
-        `draw_step` in steps, `drawn` 1 or 0; `shrunk_parameters`; `shrunk_flops` (one example, 2
-        per multiply-add); `shrunk_latency_seconds` and `dense_latency_seconds` (median forward pass
-        of one example).
+        `draw_step` in steps, `drawn` 1 or 0.
         """
-        module = ticket.module(trained.values)
-        small = shrink_network(module, ticket.input_shape, trained.mask, ticket.units)
-        measured = measure_network(small, ticket.input_shape)
-        dense = measure_network(module, ticket.input_shape)
-        metrics = {f"shrunk_{name}": value for name, value in measured.items()}
+        metrics = shrunk_metrics(ticket, trained)
         search: Trained | None = ticket.memo.get("search")
         if search is not None:
             metrics["draw_step"] = float(search.step)
             metrics["drawn"] = float(search.stopped)
-        return metrics | {"dense_latency_seconds": dense["latency_seconds"]}
-
-    def _penalty(self, groups: Sequence[UnitGroup]) -> Any:
-        keys = sorted({f"{name}.weight" for group in groups for name in group.norms})
-        if not keys or self.l1 == 0:
-            return None
-
-        def l1_of_gammas(values: Mapping[str, Tensor]) -> Tensor:
-            return self.l1 * torch.stack([values[key].abs().sum() for key in keys]).sum()
-
-        return l1_of_gammas
+        return metrics
 
     def search_steps(self, total_steps: int) -> int:
         """Approximate length of the search: half of the maximum; for planning only."""
@@ -140,21 +125,13 @@ class EarlyBird:
         return self.search_steps(total_steps)
 
 
-def has_norms(groups: Sequence[UnitGroup]) -> bool:
-    """Whether the network's units can be ranked by γ."""
-    return any(group.norms for group in groups)
-
-
-def unit_scores(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+def ranked_units(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
     """|γ| by group, or ranks by the L1 norm of the incoming weights if no group has a batch norm.
 
     In a network with batch norm, units without one are excluded: their score is infinite.
     """
-    if has_norms(groups):
-        return [
-            g.scores_from_norms(values) if g.norms else torch.full((g.size,), torch.inf)
-            for g in groups
-        ]
+    if any(group.norms for group in groups):
+        return norm_scores(groups, values)
     return [rank_within(g.scores_from_weights(values)) for g in groups]
 
 

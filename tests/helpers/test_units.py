@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from lth_bench import Unreachable, norm_scores, rank_within, unit_mask, unit_scores
+from lth_bench import (
+    Unreachable,
+    norm_penalty,
+    norm_scores,
+    rank_within,
+    unit_mask,
+    unit_scores,
+)
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.models.resnet import ResNet20
@@ -66,3 +75,41 @@ def test_what_cannot_be(make_ticket):
         unit_mask(ticket, scores[:1])
     with pytest.raises(Unreachable, match="cannot be reached"):
         unit_mask(ticket, scores, k=5)
+
+
+def test_the_penalty_adds_its_weight_times_the_sign_of_gamma(make_ticket):
+    ticket = make_ticket(ConvBN(gamma_init=0.5))
+    penalty = norm_penalty(ticket.units, 0.01)
+    leaves = {
+        k: torch.randn_like(v).requires_grad_()
+        for k, v in ticket.initial.values.items()
+        if v.is_floating_point() and "running" not in k
+    }
+    value = penalty(leaves)
+    gammas = [f"bn{i}.weight" for i in (1, 2, 3)]
+    assert float(value.detach()) == pytest.approx(
+        0.01 * sum(float(leaves[k].detach().abs().sum()) for k in gammas)
+    )
+    value.backward()
+    value = float(value.detach())
+    for key, leaf in leaves.items():
+        if key in gammas:
+            assert torch.allclose(leaf.grad, 0.01 * leaf.detach().sign())
+            # and by differences
+            moved = {k: v.detach().clone() for k, v in leaves.items()}
+            moved[key][0] += 1e-3
+            step = (float(penalty(moved)) - value) / 1e-3
+            assert step == pytest.approx(float(leaf.grad[0]), rel=0.02)
+        else:
+            assert leaf.grad is None
+    assert norm_penalty(ticket.units, 0) is None
+    assert norm_penalty(make_ticket(MLP(hidden=(4,))).units, 0.01) is None
+
+
+def test_a_removed_unit_does_not_return_however_it_scores(make_ticket):
+    ticket = make_ticket(MLP(hidden=(4, 2)), target=0.9)
+    first = unit_mask(ticket, [torch.tensor([9.0, 0, 8, 7]), torch.tensor([9.0, 8])])
+    assert first.kept["fc1"].any(1).tolist() == [True, False, True, True]
+    ticket = replace(ticket, mask=first, target=0.6)
+    second = unit_mask(ticket, [torch.tensor([1.0, 99, 2, 3]), torch.tensor([9.0, 8])])
+    assert second.kept["fc1"].any(1).tolist() == [False, False, True, True]

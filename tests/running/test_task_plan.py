@@ -22,7 +22,7 @@ epochs = 3
 batch_size = 50
 val_size = VAL
 [[tasks]]
-model = { name = "mlp", hidden = [10] }
+model = MODEL
 dataset = "digits"
 recipe = "short"
 [[strategies]]
@@ -30,6 +30,7 @@ use = "USE"
 label = "mine"
 params = { PARAMS }
 """
+MODEL = '{ name = "mlp", hidden = [10] }'
 FILE = """
 from dataclasses import dataclass
 from lth_bench import Mask, TaskFacts, Ticket, hookimpl
@@ -60,8 +61,9 @@ class Fussy:
 """
 
 
-def planned(tmp_path: Path, use: str, params: str, val_size: int = 97) -> None:
+def planned(tmp_path: Path, use: str, params: str, val_size: int = 97, model: str = MODEL) -> None:
     text = TEXT.replace("USE", use).replace("PARAMS", params).replace("VAL", str(val_size))
+    text = text.replace("MODEL", model)
     file = tmp_path / "fussy.py"
     file.write_text(FILE)
     suite = suite_of(text, tmp_path / "demo.toml")
@@ -100,3 +102,38 @@ def test_an_exception_in_check_task_names_its_line(tmp_path: Path) -> None:
 def test_any_exception_in_check_task_is_one_error(tmp_path: Path, low: int, says: str) -> None:
     with pytest.raises(UserError, match=says):
         planned(tmp_path, "fussy", f"low = {low}")
+
+
+@pytest.mark.parametrize(
+    ("use", "model", "says"),
+    [
+        ("slimming", MODEL, "by the γ of their batch norm, and this network has none; list the"),
+        ("slimming", '"vit"', "support structured pruning: .* choose another model, or an"),
+        ("filter_l1", '"vit"', "support structured pruning: .* choose another model, or an"),
+        (
+            "n_m",
+            '"conv_bn"',
+            r"multiples of 4, which conv1 \(1\) do not have; choose another m",
+        ),
+    ],
+)
+def test_a_method_that_a_network_does_not_suit_is_refused(
+    tmp_path: Path, use: str, model: str, says: str
+) -> None:
+    with pytest.raises(UserError, match=f"demo.toml:18: strategy 'mine' on .*: .*{says}"):
+        planned(tmp_path, use, "", model=model)
+
+
+@pytest.mark.parametrize(
+    ("use", "params", "model"),
+    [
+        ("slimming", "", '"conv_bn"'),
+        ("filter_l1", "", MODEL),
+        ("n_m", "m = 2, n = 1", MODEL),
+        ("n_m", 'unfitting = "dense"', '"conv_bn"'),
+    ],
+)
+def test_and_where_it_suits_it_is_planned(
+    tmp_path: Path, use: str, params: str, model: str
+) -> None:
+    planned(tmp_path, use, params, model=model)

@@ -107,6 +107,36 @@ class TestSNFS(StrategyConformance):
     params: ClassVar = {"update_every": 1, "extend": 2}
 
 
+class TestFilterL1(StrategyConformance):
+    strategy = "filter_l1"
+
+
+class TestIterativeFilterL1(StrategyConformance):
+    strategy = "filter_l1"
+    params: ClassVar = {"iterative": True, "prune_rate": 0.5, "scope": "global"}
+
+
+class TestSlimming(StrategyConformance):
+    strategy = "slimming"
+    params: ClassVar = {"l1": 0.01}
+
+
+class TestIterativeSlimming(StrategyConformance):
+    strategy = "slimming"
+    params: ClassVar = {"iterative": True, "prune_rate": 0.5}
+
+
+class TestNM(StrategyConformance):
+    strategy = "n_m"
+    network = "linear"
+
+
+class TestSRSTE(StrategyConformance):
+    strategy = "n_m"
+    network = "linear"
+    params: ClassVar = {"method": "sr_ste", "n": 1}
+
+
 class TestRandom(StrategyConformance):
     strategy = "random"
 

@@ -21,8 +21,8 @@ from lth_strategies.early_bird import (
     mask_distances,
     rank_within,
     ranked_bits,
+    ranked_units,
     thinned,
-    unit_scores,
 )
 
 
@@ -117,7 +117,7 @@ def test_a_network_with_batch_norm_ranks_by_gamma(normed, make_ticket):
     draws = torch.Generator().manual_seed(1)
     for i in (1, 2, 3):
         values[f"bn{i}.weight"] = torch.randn(len(values[f"bn{i}.weight"]), generator=draws)
-    scores = unit_scores(make_ticket(normed).units, values)
+    scores = ranked_units(make_ticket(normed).units, values)
     for i, score in enumerate(scores, start=1):
         assert torch.equal(score, values[f"bn{i}.weight"].abs().double())
 
@@ -128,7 +128,7 @@ def test_a_network_without_ranks_by_the_incoming_l1_norm(make_bench, make_ticket
     values["fc1.weight"] = torch.tensor([[-2.0], [1.0], [3.0], [-0.5]]).expand(4, 36).clone()
     values["fc2.weight"] = torch.tensor([[1.0, -1, 0, 0], [0.5, 0.5, 0.5, -0.7]])
     values["fc1.bias"] = torch.tensor([0.0, 99, 0, 0])  # biases do not count
-    first, second = unit_scores(make_ticket(bench).units, values)
+    first, second = ranked_units(make_ticket(bench).units, values)
     assert first.tolist() == [0.75, 0.5, 1.0, 0.25]
     assert second.tolist() == [0.5, 1.0]  # 2.0 and 2.2
 
@@ -143,34 +143,6 @@ def test_layers_of_any_width_keep_about_the_same_share(make_bench, make_ticket):
         units = {n: int(k.any(1).sum()) for n, k in mask.kept.items()}
         assert units["fc1"] / 120 == pytest.approx(units["fc2"] / 40, abs=1 / 40)
         assert 0.8 * target <= mask.density <= target
-
-
-def test_the_penalty_adds_l1_times_the_sign_of_gamma(normed, make_ticket):
-    ticket = make_ticket(normed)
-    penalty = EarlyBird(l1=0.01)._penalty(ticket.units)
-    leaves = {
-        k: torch.randn_like(v).requires_grad_()
-        for k, v in ticket.initial.values.items()
-        if v.is_floating_point() and "running" not in k
-    }
-    value = penalty(leaves)
-    gammas = [f"bn{i}.weight" for i in (1, 2, 3)]
-    assert float(value.detach()) == pytest.approx(
-        0.01 * sum(float(leaves[k].detach().abs().sum()) for k in gammas)
-    )
-    value.backward()
-    value = float(value.detach())
-    for key, leaf in leaves.items():
-        if key in gammas:
-            assert torch.allclose(leaf.grad, 0.01 * leaf.detach().sign())
-            # and by differences
-            moved = {k: v.detach().clone() for k, v in leaves.items()}
-            moved[key][0] += 1e-3
-            step = (float(penalty(moved)) - value) / 1e-3
-            assert step == pytest.approx(float(leaf.grad[0]), rel=0.02)
-        else:
-            assert leaf.grad is None
-    assert EarlyBird(l1=0)._penalty(ticket.units) is None
 
 
 def test_the_search_trains_with_the_penalty_and_the_ticket_without(normed, make_ticket):

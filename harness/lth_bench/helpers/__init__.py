@@ -26,7 +26,15 @@ from lth_bench.helpers.rewiring import (
     random_mask,
 )
 from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_density
-from lth_bench.helpers.units import norm_scores, rank_within, unit_mask, unit_scores
+from lth_bench.helpers.units import (
+    next_unit_count,
+    norm_penalty,
+    norm_scores,
+    rank_within,
+    shrunk_metrics,
+    unit_mask,
+    unit_scores,
+)
 
 __all__ = [
     "Retraining",
@@ -41,6 +49,8 @@ __all__ = [
     "hessian_vector_product",
     "loss_gradients",
     "momentum_of",
+    "next_unit_count",
+    "norm_penalty",
     "norm_scores",
     "note_explored",
     "polynomial_density",
@@ -49,6 +59,7 @@ __all__ = [
     "random_mask",
     "rank_within",
     "retraining",
+    "shrunk_metrics",
     "unit_mask",
     "unit_scores",
 ]

@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import Any, cast
 
 from lth_bench.data.info import InputShape
+from lth_bench.masks import Layer
 from lth_bench.own_loop.loop_bench import LoopBench
 from lth_bench.own_loop.refusal import Missing
 from lth_bench.running.task_plan import TaskFacts, require_suitable
+from lth_bench.structure import UnitGroup, require_units
 
 
 def check_task(name: str, strategy: Any, bench: LoopBench) -> None:
@@ -77,3 +79,13 @@ class LoopFacts:
     def has_momentum(self) -> bool:
         """Whether the user's optimizer keeps one, under torch's names."""
         return self._bench.has_momentum
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The prunable layers."""
+        return self._bench.layers
+
+    @cached_property
+    def units(self) -> tuple[UnitGroup, ...]:
+        """Groups of coupled channels and neurons; UserError where there are none."""
+        return require_units(self._bench.units, self._bench.network.module)

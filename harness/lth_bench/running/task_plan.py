@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.data.info import InputShape
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lth_bench.masks import Layer
     from lth_bench.objectives import Metric, Objective
     from lth_bench.plugins import Registry
+    from lth_bench.structure import UnitGroup
     from lth_bench.suite.spec import Component, StrategySpec, TaskSpec
     from lth_bench.training.start import Start
 
@@ -46,6 +48,19 @@ class TaskFacts:
     """Prunable layer → `conv`, `linear` or `output`."""
     has_momentum: bool = True
     """Whether the optimizer keeps a momentum: Adam's first moment, or `sgd` with one above 0."""
+    layers: tuple[Layer, ...]
+    """The prunable layers, as `ticket.layers`."""
+    build: Callable[[], nn.Module] = field(repr=False)
+    """Builds the network, with initial values of no seed."""
+
+    @cached_property
+    def units(self) -> tuple[UnitGroup, ...]:
+        """Groups of coupled channels and neurons, as `ticket.units`, found on first use. UserError
+        for a network that has none, or whose units cannot be removed one by one.
+        """
+        from lth_bench.structure import removable_units
+
+        return removable_units(self.build(), self.input_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +142,13 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
             f"not one batch of {recipe.batch_size}; lower val_size or batch_size"
         )
     try:
-        counts, kinds, rest, declared = outline(known.model, model, info)
+        layers, rest, declared = outline(known.model, model, info)
     except WrongDeclaration:  # a mistake in the suite or the model, not a network that cannot run
         raise
     except UserError as error:
         return replace(known, fault=error.message)
+    counts: dict[str, int] = {x.name: x.numel for x in layers}
+    kinds: dict[str, str] = {x.name: x.kind for x in layers}
     start = _start(spec.model, model, info, recipe.dtype)
     if start is not None:
         known.model["start"] = start.identity
@@ -144,6 +161,8 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         layer_counts=counts,
         layer_kinds=kinds,
         has_momentum=recipe.has_momentum,
+        layers=layers,
+        build=partial(_built, spec.model.name, model, info),
     )
     return replace(
         known,
@@ -248,31 +267,42 @@ def _start(model: Component, built: Any, info: DatasetInfo, dtype: str) -> Start
 
 def _network(name: str, model: Any, info: DatasetInfo) -> nn.Module:
     """The network, without values where that is possible."""
+    from lth_bench.models.tracing import shapes_only
+
+    try:
+        with shapes_only():  # whatever width a suite asks for
+            return _built(name, model, info)
+    except UserError:  # perhaps of a network that looks at its values while it is made
+        return _built(name, model, info)
+
+
+def _built(name: str, model: Any, info: DatasetInfo) -> nn.Module:
+    """The network with initial values, which are no seed's."""
     from torch import nn
 
-    from lth_bench.models.tracing import shapes_only
     from lth_bench.training.randomness import seeded
 
-    shape, classes = info.input_shape, info.classes
-
-    def built() -> nn.Module:
-        made = ask_for(nn.Module, f"model {name!r}", model.build, shape, classes)
-        assert isinstance(made, nn.Module)
-        return made
-
     with seeded("shape"):
-        try:
-            with shapes_only():  # whatever width a suite asks for
-                return built()
-        except UserError:  # perhaps of a network that looks at its values while it is made
-            return built()
+        shape, classes = info.input_shape, info.classes
+        made = ask_for(nn.Module, f"model {name!r}", model.build, shape, classes)
+    assert isinstance(made, nn.Module)
+    return made
 
 
-def outline(
-    config: Mapping[str, Any], model: Any, info: DatasetInfo
-) -> tuple[dict[str, int], dict[str, str], dict[str, int], bool]:
-    """Sizes and kinds of the prunable layers, the sizes of all other parameters, and whether the
-    model or the suite declares any of it. An input the network cannot take is named here.
+class Outline(NamedTuple):
+    """A network's parameters."""
+
+    layers: tuple[Layer, ...]
+    """The prunable ones."""
+    rest: dict[str, int]
+    """Sizes of all others."""
+    declared: bool
+    """Whether the model or the suite declares what is prunable."""
+
+
+def outline(config: Mapping[str, Any], model: Any, info: DatasetInfo) -> Outline:
+    """The parameters of the network that `model` builds. An input that the network cannot take is
+    named here.
     """
     from lth_bench.models.declared import declared_by
     from lth_bench.models.prunable import prunable_layers
@@ -286,6 +316,4 @@ def outline(
         raise type(refusal)(f"model {name!r}: {refusal.message}") from refusal
     prunable = {id(module.get_parameter(x.key)) for x in layers}
     rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
-    sizes = {x.name: x.numel for x in layers}
-    kinds: dict[str, str] = {x.name: x.kind for x in layers}
-    return sizes, kinds, rest, bool(declared.steps)
+    return Outline(layers, rest, bool(declared.steps))

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from lth_bench.errors import UserError
 from lth_bench.models.tracing import eager
 from lth_bench.structure.groups import Slots, UnitGroup
 from lth_bench.structure.trace import coupled, refusal, trace
@@ -30,6 +31,22 @@ def unit_groups(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGr
     """
     with eager():
         return _groups(copy.deepcopy(module).to("cpu", torch.float64), input_shape)
+
+
+def removable_units(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:
+    """The same, of at least one group. UserError too for a network that has no unit to remove."""
+    return require_units(unit_groups(module, input_shape), module)
+
+
+def require_units(groups: tuple[UnitGroup, ...], module: nn.Module) -> tuple[UnitGroup, ...]:
+    """`groups`, the network's. UserError if there are none."""
+    if not groups:
+        raise UserError(
+            f"{type(module).__name__} has no channel or neuron to remove: no layer called in its "
+            f"forward pass reads another one's outputs; choose another model, or an unstructured "
+            f"strategy"
+        )
+    return groups
 
 
 def _groups(twin: nn.Module, input_shape: tuple[int, ...]) -> tuple[UnitGroup, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from lth_bench.data.info import InputShape
@@ -199,13 +200,16 @@ def require_parameters(
 def facts(network: NetworkKind) -> TaskFacts:
     """What `check_task` is told about the tiny task."""
     layers = outline(TinyNetwork(network))
-    recipe = task.RECIPE
+    recipe, arrays = task.RECIPE, task.arrays()
+    shape = InputShape.of(arrays.info.input_shape)
     return TaskFacts(
         train_size=task.TRAIN,
-        input_shape=InputShape.of(task.arrays().info.input_shape),
-        classes=task.arrays().classes,
+        input_shape=shape,
+        classes=arrays.classes,
         total_steps=recipe.total_steps(task.TRAIN),
         steps_per_epoch=recipe.steps_per_epoch(task.TRAIN),
         layer_counts={layer.name: layer.numel for layer in layers},
         layer_kinds={layer.name: layer.kind for layer in layers},
+        layers=layers,
+        build=partial(TinyNetwork(network).build, shape, arrays.classes),
     )

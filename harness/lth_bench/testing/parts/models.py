@@ -56,11 +56,11 @@ class ModelCase(PartCase):
             try:
                 with unchanged():
                     config = {"name": self.cls.__qualname__}
-                    layers, _, rest, _ = outline(config, self.made, info)
+                    layers, rest, _ = outline(config, self.made, info)
             except UserError as error:
                 refused.setdefault(kind, error.message)
             else:
-                fits[kind] = info, sum(layers.values()), sum(rest.values())
+                fits[kind] = info, sum(x.numel for x in layers), sum(rest.values())
                 refused.pop(kind, None)
         return fits, refused
 

@@ -1,0 +1,131 @@
+"""N:M: patterns and SR-STE's gradient by hand, along the input channels of every kind of layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lth_bench.errors import Unreachable
+from lth_bench.masks import Layer, count_at
+from lth_bench.models.conv_bn import ConvBN
+from lth_bench.models.mlp import MLP
+from lth_bench.training.recipe import Recipe
+from lth_strategies.n_m import NM, SparseRefined, best, inputs, written
+
+RECIPE = Recipe(lr=0.05, momentum=0.9, steps=20, batch_size=20, val_size=60, eval_every=10)
+FOUR = torch.tensor([[0.1, -0.5, 0.3, 0.2]])
+
+
+def test_two_of_four_by_hand():
+    layer = Layer("w", "output", (1, 4))
+    assert best(FOUR, layer, 2, 4).tolist() == [[False, True, True, False]]
+    ties = torch.tensor([[1.0, -1, 1, 1]])
+    assert best(ties, layer, 2, 4).tolist() == [[True, True, False, False]]
+
+
+def test_sr_ste_s_gradient_by_hand():
+    """g = 1: what is left out has 1 + 2e-4 · w."""
+    weight = FOUR.double().requires_grad_()
+    kept = best(FOUR, Layer("w", "output", (1, 4)), 2, 4)
+    out = SparseRefined.apply(weight, kept, 2e-4)
+    assert out.tolist() == [[0, -0.5, pytest.approx(0.3), 0]]
+    out.sum().backward()
+    expected = [1.00002, 1, 1, 1.00004]
+    assert weight.grad.flatten().tolist() == pytest.approx(expected, abs=1e-9)
+
+
+def test_groups_lie_along_the_input_channels():
+    """A convolution's weights at one position of the kernel, and a transposed one's columns."""
+    weight = torch.zeros(1, 4, 1, 2)
+    weight[0, :, 0, 0] = torch.tensor([1.0, 2, 3, 4])
+    weight[0, :, 0, 1] = torch.tensor([4.0, 3, 2, 1])
+    kept = best(weight, Layer("c", "conv", (1, 4, 1, 2)), 1, 2)
+    assert kept[0, :, 0, 0].tolist() == [False, True, False, True]
+    assert kept[0, :, 0, 1].tolist() == [True, False, True, False]
+    transposed = Layer("t", "conv", (4, 1, 1, 2), transposed=True)
+    assert torch.equal(best(weight.transpose(0, 1), transposed, 1, 2), kept.transpose(0, 1))
+    assert inputs(Layer("g", "conv", (8, 2, 3, 3), groups=4)) == 2
+
+
+@given(
+    st.integers(1, 3), st.integers(1, 4), st.sampled_from([(), (3, 3)]),
+    st.sampled_from([(1, 2), (1, 4), (2, 4), (3, 4), (5, 8)]), st.integers(0, 9),
+)  # fmt: skip
+def test_every_group_keeps_its_n_largest(out, groups, kernel, pattern, seed):
+    n, m = pattern
+    shape = (out, groups * m, *kernel)
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    kept = best(weight, Layer("w", "conv", shape), n, m)
+    split = kept.movedim(1, -1).reshape(-1, m)
+    assert (split.sum(1) == n).all()
+    sizes = weight.abs().movedim(1, -1).reshape(-1, m)
+    largest, rest = sizes.masked_fill(~split, 9).amin(1), sizes.masked_fill(split, -9).amax(1)
+    assert (largest >= rest).all()
+
+
+@pytest.fixture
+def ticket(make_bench, make_ticket):
+    return make_ticket(make_bench(MLP(hidden=(12, 8)), RECIPE), 0.5)
+
+
+def pattern_of(mask):
+    return {int(k.view(-1, 4).sum(1).unique()) for k in mask.kept.values()}
+
+
+def test_magnitude_trains_on_from_the_dense_run(ticket):
+    strategy = NM()
+    mask = strategy.select_mask(ticket)
+    assert mask.count == ticket.target_count and pattern_of(mask) == {2}
+    point = strategy.rewind_point(ticket.after_selection(mask))
+    assert point.step == 0
+    assert torch.equal(point.values["fc2.weight"], ticket.dense.values["fc2.weight"])
+
+
+def test_sr_ste_ends_with_the_pattern_of_its_last_step(ticket):
+    strategy = NM(method="sr_ste")
+    mask = strategy.select_mask(ticket)
+    assert mask.count == mask.total
+    chosen = ticket.after_selection(mask)
+    chosen = chosen.after_rewinding(strategy.rewind_point(chosen))
+    trained = strategy.train(chosen)
+    assert trained.mask.count == ticket.target_count and pattern_of(trained.mask) == {2}
+    initial = best(ticket.initial.weights["fc1"], ticket.layers[0], 2, 4)
+    assert not torch.equal(trained.mask.kept["fc1"], initial)  # it moved
+    for name, kept in trained.mask.kept.items():
+        assert not trained.weights[name].masked_fill(kept, 0).any()
+    assert [t.key for t in ticket.ledger.search] == [trained.key]  # and no dense run
+    assert trained.cost.flops_masked_theoretical == trained.cost.flops_dense
+
+
+def test_layers_without_groups_are_refused_or_kept_dense(make_bench, make_ticket):
+    """conv1 reads one channel: 144 of 144 + 4608 + 9216 + 96 weights stay, and half of the rest."""
+    bench = make_bench(ConvBN(), RECIPE)
+    with pytest.raises(Unreachable, match=r"multiples of 4, which conv1 \(1\) do not have"):
+        NM().select_mask(make_ticket(bench, 0.5))
+    kept = 144 + (4608 + 9216 + 96) // 2
+    dense = NM(unfitting="dense")
+    says = r"2:4 keeps 7104 of 14064 weights of this network, a density of 0\.5051, and not 0\.5"
+    with pytest.raises(Unreachable, match=says):
+        dense.select_mask(make_ticket(bench, 0.5))
+    mask = dense.select_mask(make_ticket(bench, 0.5051))
+    assert (mask.count, mask.kept_per_layer()["conv1"]) == (kept, 144)
+
+
+def test_the_density_that_is_named_means_the_count():
+    for count, total in ((7104, 14064), (1, 3), (999_999, 20_000_000)):
+        assert count_at(float(written(count, total)), total) == count
+
+
+def test_bad_patterns():
+    with pytest.raises(ValueError, match="n must be below m, but got n = 4 and m = 4"):
+        NM(n=4)
+    assert NM(n=1, m=8).reaches == (0.125,)
+    layers = (Layer("a", "conv", (8, 3, 3, 3)), Layer("b", "output", (10, 6)))
+    says = r"2:4 needs input channels in multiples of 4, which a \(3\), b \(6\) do not have"
+    for unfitting in ("refuse", "dense"):  # no layer has groups
+        with pytest.raises(ValueError, match=says):
+            NM(unfitting=unfitting).require_groups(layers)
+    with pytest.raises(ValueError, match='or set unfitting = "dense"'):
+        NM(m=3, n=1).require_groups((*layers, Layer("c", "linear", (4, 4))))
