@@ -127,7 +127,7 @@ class NM:
             weights = {x.key: trainables[x.key] for x in layers}
             kept = {x.key: best(weights[x.key].detach(), x, self.n, self.m) for x in layers}
             return {
-                key: SparseRefined.apply(weight, kept[key], self.decay)  # type: ignore[no-untyped-call]
+                key: SparseRefined.apply(weight, kept[key], self.decay)
                 for key, weight in weights.items()
             }
 
