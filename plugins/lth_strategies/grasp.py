@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
+from torch import Tensor
 
 from lth_bench import (
     Layers,
@@ -19,7 +20,9 @@ from lth_bench import (
     hookimpl,
     loss_gradients,
 )
-from lth_bench.helpers.gradients import LabelledBatch
+
+Batch = tuple[Tensor, Tensor]
+"""Inputs [N, …] and targets [N, …]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ class GraSP:
         hg = hessian_vector_product(ticket, first, g, temperature=self.temperature)
         return hg + hessian_vector_product(ticket, second, g, temperature=self.temperature)
 
-    def halves(self, ticket: Ticket) -> tuple[LabelledBatch, LabelledBatch]:
+    def halves(self, ticket: Ticket) -> tuple[Batch, Batch]:
         """The two halves of the batch; the first has the odd example."""
         if self.batch == "random":
             size = self.per_class * ticket.classes
