@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.boards import area, censoring, cost, matching, metric, notes, speed
+from lth_bench.analysis.boards import area, censoring, cost, flops, matching, metric, notes, speed
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
 from lth_bench.analysis.measures import (
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from lth_bench.analysis.boards.scores import Scores
 
-KINDS = ("accuracy", "matching", "area", "cost", "speed")
-COMPUTED = ("matching", "area", "cost")
+KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed")
+COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
 
 
@@ -73,6 +73,11 @@ class Question:
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
         if self.reach is not None and self.margin is not None:
             raise UserError("--reach names the accuracy itself, so that --margin has no meaning")
+        if self.across and self.by == "flops":
+            raise UserError(
+                "--by flops has a table for each task and no --across: shares of FLOPs differ "
+                "between tasks; use --by area --across, or leave out --across"
+            )
         if self.across and self.margin is not None and self.by in ("accuracy", "area", "speed"):
             raise UserError(
                 f"--margin has no meaning with --by {self.by} --across, which tests for any "
@@ -165,7 +170,7 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     elif q.by == "speed":
         board = speed.board(con, scope, against, q.margin or speed.MARGIN, known)
     else:
-        kind = {"accuracy": metric, "matching": matching, "area": area}[q.by]
+        kind = {"accuracy": metric, "flops": flops, "matching": matching, "area": area}[q.by]
         board = kind.board(con, scope, against, q.margin, known)
     for say in notes.EVERY:
         board = replace(board, tables=_noted(board.tables, say(con, scope)))

@@ -26,7 +26,8 @@ def leaderboard(
         typer.Option(
             "--by",
             metavar="KIND",
-            help="accuracy: the task's primary metric, or --metric, at each density; matching: the "
+            help="accuracy: the task's primary metric, or --metric, at each density; flops: the "
+            "same at equal FLOPs of the network; matching: the "
             "sparsest density not worse than the baseline; area: under the metric against log "
             "density; cost: of reaching a value of the metric; speed: the early-stop step.",
         ),

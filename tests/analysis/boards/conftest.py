@@ -38,6 +38,9 @@ class Chosen(Scenario):
     """Layers without a weight, and the effective density, by the same keys."""
     metrics: Mapping[str, Mapping[tuple[Any, ...], Sequence[float]]] = field(default_factory=dict)
     """Other metrics by name, by the same keys."""
+    flops: Mapping[tuple[Any, ...], float] = field(default_factory=dict)
+    """FLOPs of a training if pruned weights cost nothing, as a share of the dense one's, by the
+    same keys; the density otherwise."""
     sources: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """The task that a label's tickets were found on, where it is another one."""
     baseline: str = "dense"
@@ -83,6 +86,9 @@ class Chosen(Scenario):
                     names, record["effective_density"] = empty
                     for layer in record["layers"]:
                         layer["kept"] *= layer["layer"] not in names
+                if key in self.flops:
+                    whole = record["cost"]["flops_dense"]
+                    record["cost"] |= {"flops_masked_theoretical": self.flops[key] * whole}
                 steps = self.searches.get(experiment["label"])
                 if steps is not None:
                     record["cost"] |= {
