@@ -86,7 +86,7 @@ def test_the_run_ends_with_a_board_by_each_metric(mixed) -> None:
     assert "accuracy %" in mixed.said.stdout  # of the one task that has it
 
 
-@pytest.mark.parametrize("by", ["accuracy", "matching", "area", "cost", "speed"])
+@pytest.mark.parametrize("by", ["accuracy", "flops", "matching", "area", "cost", "speed"])
 def test_every_board_has_every_task_in_its_direction(mixed, by: str) -> None:
     found = rows(mixed, "--by", by)
     if by != "speed":

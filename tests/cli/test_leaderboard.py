@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lth_bench.analysis.leaderboard import ACROSS, KINDS
+
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 call = RECORDS["call"]
 
@@ -66,8 +68,10 @@ def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
         assert len(list(csv.DictReader(io.StringIO(out)))) == 7
 
 
-@pytest.mark.parametrize("by", ["accuracy", "matching", "area", "cost", "speed"])
-@pytest.mark.parametrize("across", [[], ["--across"]])
+@pytest.mark.parametrize(
+    ("by", "across"),
+    [*((by, []) for by in KINDS), *((by, ["--across"]) for by in ACROSS)],
+)
 def test_every_kind(run, by: str, across: list[str]) -> None:
     code, out, err = run("--by", by, *across, "--suite", "quickstart")
     assert (code, err) == (0, "")

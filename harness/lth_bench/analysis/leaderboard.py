@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed")
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
+ACROSS = ("accuracy", "matching", "area", "cost", "speed")
+"""Those that rank over all tasks of a suite too; shares of FLOPs differ between tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +75,9 @@ class Question:
             raise UserError(f"--reach goes with --by cost, not with --by {self.by}")
         if self.reach is not None and self.margin is not None:
             raise UserError("--reach names the accuracy itself, so that --margin has no meaning")
-        if self.across and self.by == "flops":
+        if self.across and self.by not in ACROSS:
             raise UserError(
-                "--by flops has a table for each task and no --across: shares of FLOPs differ "
+                f"--by {self.by} has a table for each task and no --across: shares of FLOPs differ "
                 "between tasks; use --by area --across, or leave out --across"
             )
         if self.across and self.margin is not None and self.by in ("accuracy", "area", "speed"):

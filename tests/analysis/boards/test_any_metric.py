@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import lth_bench
 from lth_bench.analysis.evidence import density_series, pareto_points
-from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.analysis.leaderboard import ACROSS, KINDS, Question, leaderboard
 from lth_bench.analysis.measures import ACCURACY, measure
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.stats import Summary, judge
@@ -171,8 +171,9 @@ def test_cost_of_reaching_a_loss_by_hand(con: Any) -> None:
     assert "≤ 0.15" in leaderboard(con, question).tables[0].title
 
 
-@pytest.mark.parametrize("by", KINDS)
-@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize(
+    ("by", "across"), [*((by, False) for by in KINDS), *((by, True) for by in ACROSS)]
+)
 def test_every_board_has_rows_for_every_metric(
     chosen: Callable[..., Any], by: str, across: bool
 ) -> None:
