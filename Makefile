@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check quick test test-slow test-lowest fuzz lint docs bench soak clean
+.PHONY: help install demo pretrained check quick test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ install: $(STAMP) ## create .venv and install lth-bench into it
 
 demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the leaderboard
 	$(BIN)/lth-bench run quickstart
+
+pretrained: $(STAMP) ## train the network that the suite `pretrained` starts from
+	$(BIN)/lth-bench run pretraining
+	$(BIN)/lth-bench export ticket pretraining/dense --output reports/digits_mlp.safetensors --force
 
 check: $(STAMP) ## style, types, layering and the quick tests, in half a minute once caches are warm
 	@$(MAKE) --no-print-directory -j 2 lint quick

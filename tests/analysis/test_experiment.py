@@ -109,6 +109,25 @@ def test_an_unknown_id_is_an_error_with_the_command_to_list_ids(
         account(con, beginning)
 
 
+def test_the_only_experiment_of_a_suite_with_a_label(results: Results) -> None:
+    con = results(strategies=("dense", "imp"), seeds=(3,))
+    assert account(con, "quickstart/imp") == account(con, identity(con, "imp", 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("quickstart/snip", r"no experiment is 'quickstart/snip', as SUITE/LABEL; list them with"),
+        ("dense/quickstart", "no experiment is"),
+        ("/", "no experiment is"),
+        ("quickstart/dense", r"2 experiments are .*\(mlp, digits, seed 1\); give the id of one"),
+    ],
+)
+def test_a_label_that_names_none_or_several(con: Any, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        account(con, name)
+
+
 def test_an_ambiguous_id_lists_the_matches(results: Results) -> None:
     con = results(seeds=range(40), densities=(0.5,), strategies=("dense",))
     first = identity(con, "dense", 0)[:1]

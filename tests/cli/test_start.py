@@ -123,6 +123,11 @@ def test_plan_run_tables_and_report_say_what_is_fixed(started: Any):
     assert "The initial values are fixed by ticket.safetensors" in page
 
 
+def test_the_time_of_a_plan_is_estimated(started: Any):
+    plan = json.loads(started("plan", "s.toml", "--seeds", "7,", "--json").stdout)
+    assert plan["estimate"]["reason"] is None and plan["estimate"]["seconds"] > 0
+
+
 def test_it_can_be_queried(started: Any):
     found = started(
         "query",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import duckdb
 import pytest
 
 from lth_bench.suite import load_suite
+from lth_bench.suite.source import FOLDER
 
 NAMES = ("tabular", "char_lm", "grokking")
 
@@ -16,6 +19,35 @@ def test_it_can_be_planned(here, name) -> None:
     suite = load_suite(name)
     assert f"{name}: " in out and all(strategy.label in out for strategy in suite.strategies)
     assert len(suite.tasks) == (3 if name == "tabular" else 1)
+
+
+def test_pretrained_needs_a_network_and_says_how_to_make_it(here) -> None:
+    """Then its commands, as the message and the README have them."""
+    said = " ".join(here("plan", "pretrained", code=4).stderr.split())
+    (model,) = {task.model for task in load_suite("pretrained").tasks if task.model.start}
+    assert f"there is no file {here.folder / 'reports' / model.start.name}" in said
+    assert said.endswith(f"the suite says that this makes it: {model.start.command}")
+    assert model.start.command in (FOLDER / "README.md").read_text(encoding="utf-8")
+    for command in model.start.command.split(" && "):
+        here(*shlex.split(command)[1:])
+    out = " ".join(here("plan", "pretrained").stdout.split())
+    assert "initial values are fixed by digits_mlp.safetensors" in out
+    assert "no estimate" not in out
+    here("run", "pretrained", "--smoke", "--cohort-size", 1)
+    with duckdb.connect(str(here.results), read_only=True) as con:
+        rows = con.execute(
+            """SELECT DISTINCT recipe, label, control, status FROM tickets_flat
+            WHERE suite = 'pretrained-smoke'"""
+        ).fetchall()
+        found = con.execute(
+            """SELECT min(score) FROM tickets_flat
+            WHERE suite = 'pretrained-smoke' AND label = 'dense'"""
+        ).fetchone()
+    labels = {(s.label, "none") for s in load_suite("pretrained").strategies} | {("imp", "reinit")}
+    assert set(rows) == {
+        (recipe, *label, "ok") for recipe in ("fine_tuning", "full_rate") for label in labels
+    }
+    assert found[0] > 0.9  # after eight steps: it did not start from drawn values
 
 
 @pytest.mark.slow

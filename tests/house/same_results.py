@@ -56,7 +56,8 @@ TABLES = [
     ),
     Compared(
         "metrics", [*CELL, "seed", "metric"],
-        f"{WHOSE} metric, value {FROM} metrics USING (ticket_id) WHERE NOT metric LIKE '%seconds'",
+        f"{WHOSE} m.metric, value {FROM} metrics m USING (ticket_id) "
+        "WHERE NOT m.metric LIKE '%seconds'",
     ),
     Compared(
         "addresses of trainings", [*CELL, "seed", "role"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,14 +14,11 @@ from typer.testing import CliRunner
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
 from lth_bench.maintenance.gc import no_run
-from lth_bench.models.torchvision import Torchvision
 from lth_bench.running import starts
 from lth_bench.running.starts import find_start, keep_starts
 from lth_bench.store import Paths
 from lth_bench.suite.start import StartSpec
 from lth_bench.training.start import Start, kept_start, start_values
-
-NAME = "torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V1"
 
 
 @dataclass
@@ -64,58 +60,6 @@ def test_a_file_that_changes_in_between(linear: Start, tmp_path: Path):
     with pytest.raises(UserError, match="was changed while the run began"):
         keep_starts([Planned(linear)], tmp_path)  # type: ignore[list-item]
     assert not kept_start(tmp_path, linear.sha256).exists()
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """torch's folder of downloads."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    monkeypatch.setenv("LTH_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LTH_BENCH_OFFLINE", "1")
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
-def published(*drawn: str) -> Any:
-    with torch.device("meta"):
-        module = Torchvision("squeezenet1_1").build((3, 32, 32), 10)
-    return find_start(StartSpec(NAME, drawn), module, "torchvision", "float32")
-
-
-def test_torchvisions_weights(hub: Path):
-    torch.manual_seed(0)
-    state = Torchvision("squeezenet1_1").build((3, 32, 32), 1000).state_dict()
-    torch.save(state, hub / "squeezenet1_1-b8a52dc0.pth")
-    with pytest.raises(UserError, match=r'start_except = \["classifier.1.\*"\]'):
-        published()
-    start = published("classifier.*")
-    assert start.drawn == ("classifier.1.bias", "classifier.1.weight")
-    assert start.path.suffix == ".safetensors"
-    assert published("classifier.*") == start  # the same bytes every time
-
-
-class Evil:
-    def __reduce__(self) -> Any:
-        return exec, ("import pathlib; pathlib.Path('ran').touch()",)
-
-
-def test_torchvisions_weights_run_no_code(
-    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(tmp_path)
-    torch.save({"a": Evil()}, hub / "squeezenet1_1-b8a52dc0.pth")
-    with pytest.raises(UserError, match="cannot be loaded"):
-        published()
-    assert not (tmp_path / "ran").exists()
-
-
-def test_torchvisions_weights_that_are_not_there(hub: Path):
-    with pytest.raises(UserError, match=r"squeezenet1_1-b8a52dc0.pth is missing, and .*OFFLINE"):
-        published()
-    spec = StartSpec("torchvision:SqueezeNet1_1_Weights.IMAGENET1K_V3")
-    with pytest.raises(UserError, match=r"unknown weights of torchvision .*did you mean"):
-        find_start(spec, nn.Linear(1, 1), "linear", "float32")
 
 
 @pytest.mark.parametrize(

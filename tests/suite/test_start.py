@@ -8,6 +8,7 @@ import pytest
 
 from lth_bench.errors import UserError
 from lth_bench.suite.load import component, suite_of
+from lth_bench.suite.source import FOLDER
 from lth_bench.suite.spec import Component
 from lth_bench.suite.start import with_start
 
@@ -56,6 +57,24 @@ def test_published_weights():
     )
 
 
+def test_a_suite_of_the_package_starts_from_the_working_directory(monkeypatch, tmp_path: Path):
+    """Its own folder is not the user's to write in."""
+    monkeypatch.chdir(tmp_path)
+    text = TEXT.replace("MODEL", '{ name = "mlp", start = "in/a.safetensors" }')
+    assert suite_of(text, FOLDER / "mine.toml").tasks[0].model.start.file == (
+        tmp_path / "in" / "a.safetensors"
+    )
+    (link := tmp_path / "linked").symlink_to(FOLDER)
+    assert suite_of(text, link / "mine.toml").tasks[0].model.start.folder == tmp_path
+
+
+def test_the_command_that_makes_it_changes_nothing_else():
+    plain = model_of('{ name = "mlp", start = "a.safetensors" }')
+    told = model_of('{ name = "mlp", start = "a.safetensors", start_command = " make a " }')
+    assert told.start.command == "make a"
+    assert told == plain and told.label == plain.label and dict(told.params) == {}
+
+
 def test_without_one_nothing_changes():
     model = model_of('{ name = "mlp", hidden = [3] }')
     assert model.start is None and model.label == "mlp(hidden=[3])"
@@ -70,6 +89,9 @@ def test_without_one_nothing_changes():
         ('start = "a.safetensors", start_except = "fc"', "start_except must be a list"),
         ('start = "a.safetensors", start_except = [1]', "start_except must be a list"),
         ('start_except = ["fc.*"]', "start_except needs `start`"),
+        ('start_command = "make a"', "start_command needs `start`"),
+        ('start = "a.safetensors", start_command = 1', "start_command must be a command in one"),
+        ('start = "a.safetensors", start_command = "a\\nb"', "start_command must be a command"),
     ],
 )
 def test_what_is_refused(keys: str, says: str):

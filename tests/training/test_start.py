@@ -83,6 +83,28 @@ def test_a_heads_other_tensors_are_ignored_where_a_pattern_names_them(file: Any)
     assert checked(path, "head.*", "3.*").drawn == ("3.bias", "3.weight")
 
 
+def test_batch_norms_count_may_be_missing(file: Any):
+    old = {k: v for k, v in values().items() if not k.endswith("num_batches_tracked")}
+    start = checked(file(old))
+    assert start.drawn == () and start.fixed == 51
+    found = started(values(), read_start(start.path, start.drawn))
+    assert list(found) == list(values()) and found["1.num_batches_tracked"] == 0
+
+
+def test_the_command_that_makes_a_missing_file(tmp_path: Path):
+    state = network().state_dict()
+    with pytest.raises(UserError, match=r"no file .*; the suite says that this makes it: make it$"):
+        check_start(
+            tmp_path / "a.safetensors",
+            "start",
+            state,
+            parameters=[],
+            patterns=[],
+            dtype=torch.float32,
+            command="make it",
+        )
+
+
 def test_other_precisions_are_converted(file: Any):
     path = file({k: v.half() if v.is_floating_point() else v.int() for k, v in values().items()})
     found = started(

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ExperimentFacts = dict[str, Any]
+LIST = (
+    'list them with `lth-bench query "SELECT suite, label, model, seed, experiment_id FROM '
+    'experiments"`'
+)
 
 
 def account(con: DuckDBPyConnection, identity: str) -> ExperimentFacts:
-    """What is known of the experiment or ticket whose id begins with `identity`, JSON-able.
+    """What is known of the experiment or ticket whose id begins with `identity`, JSON-able; or of
+    the one experiment of a suite with a label, as SUITE/LABEL.
 
     Keys: `experiment` (the view's row), `run` (the command and environment that recorded it),
     `tickets` (by round, each with `metrics`, `layers`, `trainings`, `curve`; one only where a
     ticket was named), `ticket_id` (that one, else null), `repeat` (a command).
-    UserError where no id or more than one begins so.
+    UserError where there is none or more than one.
     """
     experiment_id, ticket_id = _find(con, identity)
     experiment = _rows(
@@ -86,6 +91,8 @@ def repeat(command: str, experiment: ExperimentFacts) -> str:
 def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
     if not identity:
         raise UserError("an experiment or ticket is named by the beginning of its id")
+    if "/" in identity:
+        return _labelled(con, identity), None
     found = [
         *_rows(
             con,
@@ -105,8 +112,7 @@ def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
         found = exact
     if not found:
         raise UserError(
-            f"no experiment and no ticket has an id that begins with {identity!r}; list them with "
-            f'`lth-bench query "SELECT experiment_id, label, model, seed FROM experiments"`'
+            f"no experiment and no ticket has an id that begins with {identity!r}; {LIST}"
         )
     if len(found) > 1:
         some = "; ".join(
@@ -118,6 +124,26 @@ def _find(con: DuckDBPyConnection, identity: str) -> tuple[str, str | None]:
         more = ", …" if len(found) > 5 else ""
         raise UserError(f"{len(found)} ids begin with {identity!r}: {some}{more}; give more of it")
     return found[0]["experiment_id"], found[0]["ticket_id"]
+
+
+def _labelled(con: DuckDBPyConnection, name: str) -> str:
+    """The id of the only experiment of SUITE/LABEL."""
+    found = _rows(
+        con,
+        "SELECT experiment_id, model, dataset, seed FROM experiments "
+        "WHERE current AND suite || '/' || label = ?",
+        name,
+    )
+    if not found:
+        raise UserError(f"no experiment is {name!r}, as SUITE/LABEL; {LIST}")
+    if len(found) > 1:
+        some = "; ".join(
+            f"{x['experiment_id']} ({x['model']}, {x['dataset']}, seed {x['seed']})"
+            for x in found[:5]
+        )
+        more = ", …" if len(found) > 5 else ""
+        raise UserError(f"{len(found)} experiments are {name!r}: {some}{more}; give the id of one")
+    return str(found[0]["experiment_id"])
 
 
 def _complete(con: DuckDBPyConnection, ticket: ExperimentFacts) -> None:

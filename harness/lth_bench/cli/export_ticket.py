@@ -15,7 +15,12 @@ FORMS, MOMENTS = ("dense", "masks", "shrunk"), ("final", "best", "start")
 
 def ticket(
     identity: Annotated[
-        str, typer.Argument(metavar="ID", help="First characters of a ticket's id.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="First characters of a ticket's id; or SUITE/LABEL, such as quickstart/dense, if "
+            "that is one ticket.",
+        ),
     ],
     output: Annotated[
         Path,

@@ -12,7 +12,11 @@ from lth_bench.cli.options import JsonOption, ResultsOption
 def show(
     identity: Annotated[
         str,
-        typer.Argument(metavar="ID", help="First characters of an experiment's or ticket's id."),
+        typer.Argument(
+            metavar="ID",
+            help="First characters of an experiment's or ticket's id; or SUITE/LABEL, if that is "
+            "one experiment.",
+        ),
     ],
     results: ResultsOption = None,
     json_: JsonOption = False,

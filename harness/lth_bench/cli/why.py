@@ -17,7 +17,9 @@ def why(
     identity: Annotated[
         str,
         typer.Argument(
-            metavar="EXPERIMENT", help="First characters of an experiment's or ticket's id."
+            metavar="EXPERIMENT",
+            help="First characters of an experiment's or ticket's id; or SUITE/LABEL, if that is "
+            "one experiment.",
         ),
     ],
     results: ResultsOption = None,

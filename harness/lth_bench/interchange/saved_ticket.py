@@ -105,7 +105,8 @@ def load_ticket(
     artifacts: str | Path | Sequence[str | Path] = (),
     plugins: str | Path | Sequence[str | Path] = (),
 ) -> SavedTicket:
-    """A ticket of a run, by its id or the beginning of it (`tickets_flat` and `lth-bench show`).
+    """A ticket of a run, by its id or the beginning of it (`tickets_flat` and `lth-bench show`), or
+    as SUITE/LABEL where there is one of them.
 
     `results` is the DuckDB file, a merged or exported one too. The values are in the folder of
     artifacts beside it; `artifacts` names others, such as those of the runs that were merged.

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from lth_bench.lottery import Experiment
     from lth_bench.plugins import Registry
-    from lth_bench.running.plan import Plan
+    from lth_bench.running.plan import Plan, Planned
 
 PROBE_SECONDS = 0.5
 """Time spent on the steps of one task, after a first one that warms up."""
@@ -58,7 +57,7 @@ def estimate_plan(
             continue
         if e.task not in rates:
             try:
-                rates[e.task] = _probe(e, registry, root, device, cohort_size)
+                rates[e.task] = _probe(item, registry, root, device, cohort_size)
             except Exception as error:  # a user's network, or a device that is full
                 task = "/".join(e.task)
                 told = error.message if isinstance(error, UserError) else ""
@@ -79,7 +78,7 @@ def estimate_plan(
 
 
 def _probe(
-    experiment: Experiment, registry: Registry, root: Path, device: str, given: int | None
+    planned: Planned, registry: Registry, root: Path, device: str, given: int | None
 ) -> tuple[float, float]:
     """Seconds a step of one training among many, and of one that the others wait for; evaluations
     on the validation split included.
@@ -88,6 +87,7 @@ def _probe(
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
     from lth_bench.running.request import Execution
+    from lth_bench.running.starts import keep_starts
     from lth_bench.training.engine.cohort import Cohort
     from lth_bench.training.pending_fit import PendingFit
     from lth_bench.training.request import FitRequest
@@ -99,8 +99,9 @@ def _probe(
             data_root=root,
             execution=Execution(cohort_size=given),
         )
+        keep_starts([planned], config.artifacts)
         worker = Worker(config, registry)
-        bench, _ = worker.bench(experiment)
+        bench, _ = worker.bench(planned.experiment)
     width = bench.cohort_size(bench.recipe)
     request = FitRequest(
         values=bench.initial(0).values,

@@ -14,7 +14,7 @@ from lth_bench.suite.document import (
     StrategyTable,
     TaskTable,
 )
-from lth_bench.suite.start import DRAWN, START
+from lth_bench.suite.start import COMMAND, DRAWN, START
 from lth_bench.suite.tuned import TunedTable
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ START_SCHEMA: Schema = {
         "type": "array",
         "items": {"type": "string"},
         "description": "Tensors that are drawn in spite of `start`, by pattern: fc.*",
+    },
+    COMMAND: {
+        "type": "string",
+        "description": "The command that makes the file, for the message where it is missing.",
     },
 }
 """What every model takes beside its own parameters."""

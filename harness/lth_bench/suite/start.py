@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
 from lth_bench.params import dotted, show
+from lth_bench.suite.source import FOLDER
 
 if TYPE_CHECKING:
     from lth_bench.suite.spec import Component
 
-START, DRAWN = "start", "start_except"
+START, DRAWN, COMMAND = "start", "start_except", "start_command"
 TORCHVISION = "torchvision:"
 
 
@@ -26,7 +27,10 @@ class StartSpec:
     drawn: tuple[str, ...] = ()
     """Patterns of state-dict keys that keep the values drawn from the seed: `fc.*`."""
     folder: Path = field(default=Path(), compare=False)
-    """The suite's folder, which relative paths start from."""
+    """Where relative paths start from: the suite's folder; the working directory if the suite is
+    one of the package's, whose folder is not the user's."""
+    command: str = field(default="", compare=False)
+    """What to type to make the file, for the message where it is missing."""
 
     @property
     def weights(self) -> str | None:
@@ -49,17 +53,23 @@ class StartSpec:
 
 
 def with_start(model: Component, folder: Path) -> Component:
-    """A model with its keys `start` and `start_except` taken out of its parameters."""
+    """A model with its keys `start`, `start_except` and `start_command` taken out of its
+    parameters; `folder` is the suite's.
+    """
     params = dict(model.params)
     source, drawn = params.pop(START, None), params.pop(DRAWN, None)
+    command = params.pop(COMMAND, None)
     at = (*model.at, START)
     if source is None:
-        if drawn is not None:
-            raise UserError(
-                f"{dotted((*model.at, DRAWN))} needs `start`, the file that the other values come "
-                f"from",
-                (*model.at, DRAWN),
-            )
+        for key, given, why in (
+            (DRAWN, drawn, "the other values come from"),
+            (COMMAND, command, "it makes"),
+        ):
+            if given is not None:
+                raise UserError(
+                    f"{dotted((*model.at, key))} needs `start`, the file that {why}",
+                    (*model.at, key),
+                )
         return model
     if not isinstance(source, str) or not source.removeprefix(TORCHVISION).strip("/. "):
         raise UserError(
@@ -74,5 +84,13 @@ def with_start(model: Component, folder: Path) -> Component:
             f"{show(drawn)}",
             (*model.at, DRAWN),
         )
-    start = StartSpec(source, tuple(dict.fromkeys(patterns)), folder)
+    if command is not None and not (isinstance(command, str) and command.strip().isprintable()):
+        raise UserError(
+            f"{dotted((*model.at, COMMAND))} must be a command in one line, but got "
+            f"{show(command)}",
+            (*model.at, COMMAND),
+        )
+    if folder.resolve() == FOLDER:
+        folder = Path.cwd()
+    start = StartSpec(source, tuple(dict.fromkeys(patterns)), folder, (command or "").strip())
     return dataclasses.replace(model, params=params, start=start)

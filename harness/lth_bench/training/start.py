@@ -23,6 +23,9 @@ from lth_bench.system.text import printable
 
 NAMED = 3
 """Tensors that a message names of each kind."""
+COUNTED = ".num_batches_tracked"
+"""Batch norm's count of batches, which files from before torch 0.4.1 lack, as many published ones
+do. It is 0 in them, as torch's `load_state_dict` has it, and in a new network."""
 PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How files begin that torch.save and pickle write."""
 
@@ -55,20 +58,22 @@ def check_start(
     parameters: Sequence[str],
     patterns: Sequence[str],
     dtype: torch.dtype,
+    command: str = "",
 ) -> Start:
     """The start that a file gives to a network with this state dict, whose values are not read.
 
     `parameters` are the keys of its parameters, and `patterns` choose those that keep drawn values.
-    `what` begins messages. UserError for a file that is none, or no safetensors, or has missing,
-    extra or differently shaped tensors, or values that are NaN or infinite in `dtype`.
+    `what` begins messages, and `command` is said to make a file that is missing. UserError for a
+    file that is none, or no safetensors, or has missing, extra or differently shaped tensors, or
+    values that are NaN or infinite in `dtype`.
     """
-    _require_file(path, what)
+    _require_file(path, what, command)
     with _opened(path, what) as file:
         found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
         shapes = {key: tuple(part.get_shape()) for key, part in found.items()}
         drawn = _drawn(what, list(state), list(shapes), patterns)
         _require_fitting(what, state, shapes, drawn, patterns)
-        for key in state.keys() - drawn:
+        for key in shapes.keys() & state.keys() - drawn:
             _require_values(what, key, state[key], file.get_tensor(key), dtype)
     fixed = [key for key in parameters if key not in drawn]
     return Start(
@@ -124,12 +129,16 @@ def _hash_of(path: Path, *_: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _require_file(path: Path, what: str) -> None:
+def _require_file(path: Path, what: str, command: str = "") -> None:
     try:
         if not path.exists():
-            raise UserError(
-                f"{what}: there is no file {path}; paths are relative to the suite's folder"
+            advice = (
+                f"the suite says that this makes it: {printable(command)}"
+                if command
+                else "paths are relative to the suite's folder; `lth-bench export ticket` writes "
+                "such files"
             )
+            raise UserError(f"{what}: there is no file {path}; {advice}")
         if not path.is_file():  # a pipe would wait for a writer
             raise UserError(f"{what}: {path} is not a file; name a .safetensors file")
         with path.open("rb") as file:
@@ -183,7 +192,7 @@ def _require_fitting(
 ) -> None:
     wanted = state.keys() - drawn
     ignored = {key for key in shapes if any(fnmatchcase(key, p) for p in patterns)}
-    missing = [key for key in state if key in wanted and key not in shapes]
+    missing = [k for k in state if k in wanted and k not in shapes and not k.endswith(COUNTED)]
     extra = [key for key in shapes if key not in state and key not in ignored]
     other = [k for k in state if k in wanted and k in shapes and shapes[k] != tuple(state[k].shape)]
     if not (missing or extra or other):
