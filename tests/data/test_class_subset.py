@@ -15,7 +15,7 @@ from lth_bench.testing import DatasetConformance
 
 class TestConformance(DatasetConformance):
     dataset = "class_subset"
-    params = {"of": "digits", "classes": [5, 6, 7, 8, 9]}  # noqa: RUF012
+    params = {"of": "digits", "classes": [5, 6, 7, 8, 9]}
 
 
 def test_halves_of_digits(tmp_path: Path) -> None:

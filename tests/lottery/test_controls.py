@@ -377,3 +377,20 @@ def test_controls_of_fine_tuning_are_trained_as_long(make_bench, run_rounds):
     assert (shuffled["rewind_step"], shuffled["cost"]["steps"]) == (20, 10)
     assert (fresh["rewind_step"], fresh["cost"]["steps"]) == (0, 20)
     assert control_fits("x", strategy, ["shuffle", "reinit"], 1, 20) == (10, 20)
+
+
+def test_a_global_shuffle_loses_the_layers_densities(make_bench, run_rounds):
+    bench = make_bench(NET, ADAM)
+    story = run_rounds(bench, HALVE, (0.25,), ["shuffle_global"])
+    (ticket,), (moved,) = story.reported(), story.reported("shuffle_global")
+    assert moved["density"] == ticket["density"]
+    counts = [[layer["kept"] for layer in record["layers"]] for record in (ticket, moved)]
+    assert counts[0] != counts[1]
+    request = story.requests[-1]
+    assert request.mask.count == sum(counts[1]) == 138
+    assert same(request.values, masked(bench.initial(0).values, request.mask))
+    # in expectation a quarter of each layer; 432 · 0.25 has a deviation of 3.6 (hypergeometric)
+    assert abs(counts[1][0] - 108) < 25
+    whole = run_rounds(bench, EarlyBird(), (0.3,), ["shuffle_global"]).reported("shuffle_global")
+    assert whole[0]["status"] == "skipped"
+    assert "units of different sizes" in whole[0]["reason"]

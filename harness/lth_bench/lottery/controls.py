@@ -121,6 +121,29 @@ def shuffle(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
     return Ablated(_start(ticket), _moved("shuffle", ticket, trained.mask, structured))
 
 
+def shuffle_global(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
+    """The mask permuted over the whole network, so that layer densities are lost too: a baseline of
+    transferred tickets (Morcos et al., 2019, section 3).
+
+    Values at the new positions are those of the rewind point. Unchanged for a structured ticket,
+    whose units are of different sizes, and if no permutation changes the mask.
+    """
+    if structured:
+        raise Unchanged("units of different sizes have no permutation over the whole network")
+    sizes = [layer.numel for layer in ticket.layers]
+    flat = torch.cat([trained.mask.kept[layer.name].flatten() for layer in ticket.layers])
+    rng = generator("shuffle_global", ticket.seed, trained.mask.count)
+    for _ in range(MAX_DRAWS):
+        moved = flat[torch.randperm(len(flat), generator=rng).to(flat.device)]
+        if not torch.equal(moved, flat):
+            parts = zip(ticket.layers, torch.split(moved, sizes), strict=True)
+            kept = {layer.name: part.view(layer.shape) for layer, part in parts}
+            return Ablated(_start(ticket), Mask(kept, layers=ticket.layers))
+    raise Unchanged(
+        "no permutation of its weights changes the mask, so there is nothing to shuffle"
+    )
+
+
 def random_layers(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
     """A random mask at the ticket's layer densities, by unit if the ticket is structured, trained
     from the initial values at step 0: random pruning at initialisation that knows only how many
@@ -273,6 +296,7 @@ CONTROLS: dict[str, Control] = {
         random_signs,
         shuffle,
         random_layers,
+        shuffle_global,
         reorder,
     )
 }

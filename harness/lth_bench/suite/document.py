@@ -26,6 +26,7 @@ ControlName = Literal[
     "random_signs",
     "shuffle",
     "random_layers",
+    "shuffle_global",
     "reorder",
 ]
 TomlTable = Mapping[str, object]
