@@ -62,10 +62,11 @@ def score(ticket: Ticket, trained: Trained) -> Mapping[str, float]:  # type: ign
     unique.
 
     Called for reported tickets and their controls, and for the dense run. `ticket.mask` is the
-    trained mask. The defaults report test and train accuracy; no other code sees the test split. An
-    observer that implements this is a metric plugin; its metrics are in the table `metrics` with
-    the others. If a strategy's `score` raises, or returns anything but a mapping of numbers, or a
-    name already in use, its metrics are left out and the row says why; the ticket remains valid.
+    trained mask. The defaults report test and train accuracy; no other code sees the test split,
+    but an observer may have the trained network's outputs on it (`ticket.outputs()`). An observer
+    that implements this is a metric plugin; its metrics are in the table `metrics` with the others.
+    If a strategy's `score` raises, or returns anything but a mapping of numbers, or a name already
+    in use, its metrics are left out and the row says why; the ticket remains valid.
     """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from lth_bench.data.info import Inputs, InputShape
 from lth_bench.masks import Layer, Mask
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.state import RewindPoint, State, Trained
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lth_bench.ticket import Ticket
 
 Training = Literal["dense", "search", "train"]
+Predict = Callable[[Callable[[Tensor], Tensor] | None], tuple[Tensor, Tensor]]
 
 WITHHELD = {
     "fit": "a training would count towards the strategy's cost",
@@ -53,6 +55,8 @@ class TicketView:
     training: Training = "train"
     """The training's purpose: `train` trains the ticket, `search` searches for its mask, `dense`
     is the task's unpruned run."""
+
+    _predict: Predict | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def experiment_id(self) -> str:
@@ -161,9 +165,26 @@ class TicketView:
         return self._ticket.input_shape
 
     @property
+    def inputs(self) -> Inputs:
+        """What an example is: `images`, `features` or `tokens`."""
+        return InputShape.of(self._ticket.input_shape).kind
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return self._ticket.classes
+
+    def outputs(self, change: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """In `score` alone: the trained network's outputs [N, …] and the targets [N, …], on the
+        split that its results are reported on: test, and in tuning validation.
+
+        `change` maps a batch as the dataset stores it (images uint8 [n, C, H, W]) to another one of
+        the same type and shape, before it is normalised. No strategy sees these examples: what an
+        observer measures on them can change no result. ValueError outside of `score`.
+        """
+        if self._predict is None:
+            raise ValueError("ticket.outputs() can be called in an observer's score alone")
+        return self._predict(change)
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
         """A separate network on the device, in training mode, with these values."""

@@ -81,7 +81,11 @@ SetOption = Annotated[
 ]
 PluginsOption = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="FILE", help="Load a one-file plugin (.py); repeatable."),
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="Load a one-file plugin (.py), or reliability, which is shipped; repeatable.",
+    ),
 ]
 AddOption = Annotated[
     list[str] | None,

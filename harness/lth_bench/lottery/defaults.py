@@ -5,13 +5,15 @@ The only code that sees the test split.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
 from lth_bench.hookspecs import hookimpl
 from lth_bench.lottery.instability import Evaluation, estimated, instability
 from lth_bench.ticket import Ticket
+from lth_bench.training.behaviour import evaluating
 from lth_bench.training.engine.loss import Judged
 from lth_bench.training.input.task_data import Examples
 from lth_bench.training.state import RewindPoint, State, Trained
@@ -90,6 +92,24 @@ class Defaults:
             estimated(bench.network, sample, bench.data),
             list(bench.network.parameters),
         )
+
+    def predict(
+        self, ticket: Ticket, trained: Trained, change: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """The trained network's outputs and the targets on the split that results are reported on,
+        for `TicketView.outputs`.
+        """
+        bench = ticket.bench
+        split = self._test if self._test is not None else bench.data.val
+        network, found = bench.network, []
+        network.load(trained.values)
+        size = network.evaluation_batch()
+        with torch.no_grad(), evaluating(network.module):
+            for i in range(0, len(split), size):
+                x = split.x[i : i + size]
+                x = x if change is None else change(x.clone())
+                found.append(network.forward(bench.data.normalise(x), ticket.mask, None))
+        return torch.cat(found), split.y.clone()
 
     @staticmethod
     def _evaluate(ticket: Ticket, state: State, split: Examples) -> Judged:

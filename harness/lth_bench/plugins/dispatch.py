@@ -14,6 +14,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,6 +190,9 @@ class Hooks:
         """
         metrics = Metrics({name: self._owners.get(name, "another plugin") for name in taken})
         lost = []
+        predict = getattr(self._defaults, "predict", None)  # only the defaults have the test split
+        if predict is not None:
+            view = replace(view, _predict=partial(predict, view._ticket, trained))
         for name, caller in self._callers("score"):
             if name in self._observers:
                 from lth_bench.ticket_view import observed

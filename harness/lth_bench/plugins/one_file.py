@@ -28,6 +28,20 @@ class Found(NamedTuple):
     cls: type[Any]
 
 
+SHIPPED = "lth_observers"
+"""The package whose modules `--plugin` takes by their names."""
+
+
+def shipped(file: Path) -> Path:
+    """The shipped one-file plugin of that name, or the file itself."""
+    spec = None if file.suffix or file.exists() else importlib.util.find_spec(SHIPPED)
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        found = Path(folder) / f"{file}.py"
+        if found.is_file() and found.parent == Path(folder):
+            return found
+    return file
+
+
 def classes_of(file: Path) -> list[Found]:
     """The file's own plugins, in the order of the file.
 
@@ -37,7 +51,10 @@ def classes_of(file: Path) -> list[Found]:
     from torch's `Module` a part of a network.
     """
     if not file.is_file():
-        raise UserError(f"no plugin file {str(file)!r}; --plugin takes the path of a .py file")
+        raise UserError(
+            f"no plugin file {str(file)!r}; --plugin takes the path of a .py file, "
+            f"or reliability, which is shipped"
+        )
     module, version = _execute(file)
     found = []
     for value in vars(module).values():

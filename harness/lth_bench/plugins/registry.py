@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lth_bench.errors import UnknownName, UserError, describe_error
-from lth_bench.plugins.one_file import Found, classes_of
+from lth_bench.plugins.one_file import Found, classes_of, shipped
 from lth_bench.system.blame import ends_the_run
 
 GROUPS = ("strategies", "models", "datasets", "objectives", "observers")
@@ -206,7 +206,7 @@ def load_registry(files: Sequence[Path] = (), third_party: bool = True) -> Regis
                     Entry(name=point.name, group=group, origin=origin, version=version, point=point)
                 )
     # the same file given twice, for example by a suite and on the command line
-    paths = list(dict.fromkeys(Path(f).resolve() for f in files))
+    paths = list(dict.fromkeys(shipped(Path(f)).resolve() for f in files))
     registry = Registry(entries, paths, third_party)
     for file in registry.files:
         for found in classes_of(file):

@@ -1,0 +1,1 @@
+"""Observers that a run loads by name, as `--plugin reliability`. One file each."""
