@@ -74,6 +74,14 @@ def rewire(view):
     return Change(mask, reset_momentum=kept, replace_update=True)
 
 
+def decompress(view):
+    """All weights and no momentum in the middle of training, after the update, as AC/DC does."""
+    if view.step != 5:
+        return None
+    kept = {n: torch.ones_like(m) for n, m in view.mask.kept.items()}
+    return Change(Mask(kept, layers=view.mask.layers), reset_momentum="all")
+
+
 def supermask(trainables, mask):
     return {k: v * torch.sigmoid(5 * v) for k, v in trainables.items() if k.endswith("weight")}
 
@@ -85,6 +93,7 @@ def shrink(values):
 FEATURES = {
     "masks": {},
     "rewiring": {"on_step": rewire},
+    "decompression": {"on_step": decompress},
     "penalty": {"penalty": shrink},
     "parametrize": {"parametrize": supermask},
 }
@@ -169,7 +178,7 @@ def test_a_layout_on_a_gpu_has_the_cpus_numbers(
     there = make_bench(model, recipe, device="cuda")
     found, layout = cohort(there, kind, size, half_mask, changes, request_of)
     equal(found, expected, CLOSE[dtype])
-    assert (layout.graphs.step is not None) == (feature in ("masks", "rewiring"))
+    assert (layout.graphs.step is not None) == (feature not in ("penalty", "parametrize"))
     assert not pretend_gpu.failed_captures
     assert all(p.device.type == "cuda" for p in layout.parameters.values())
 
