@@ -34,7 +34,7 @@ def rows(folder: Path, *options: object) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_every_method_runs_and_costs_what_it_says(tmp_path: Path) -> None:
-    options = ("--seeds", "1", "--set", "recipes.adam.steps=20")
+    options = ("--seeds", "1", "--set", "recipes.adam.steps=20", "--cohort-size", "1")
     found = rows(tmp_path / "run", *options)
     assert {"set", "snfs", "granet", "gradual", "acdc", *COSTS} < set(found)
     for label, (row,) in found.items():
