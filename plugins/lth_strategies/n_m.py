@@ -1,4 +1,4 @@
-"""N:M sparsity: of M neighbouring weights at most N are kept, a pattern that hardware uses."""
+"""N:M sparsity and constant fan-in: patterns that hardware uses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from lth_bench import (
 
 @dataclass(frozen=True, eq=False)
 class NM:
-    """N:M sparsity: in every group of M weights along a layer's input channels, N are kept.
+    """N:M sparsity: in every group of M weights along a layer's input channels, N are kept. With
+    `pattern = "fan_in"` the fraction N/M of all weights into every output unit is: constant fan-in
+    (Lasby et al., 2024, "Dynamic sparse training with structured sparsity", without its rewiring).
 
     `magnitude`: the N largest of the trained dense network, whose training is then repeated from
     the trained values (Mishra et al., 2021, "Accelerating sparse deep neural networks"; NVIDIA's
@@ -36,9 +38,10 @@ class NM:
     scratch", equation 8).
 
     Groups lie within one output unit and one position of the kernel; a grouped convolution's within
-    its part of the inputs. A layer whose inputs are no multiple of M has no such groups: it is
-    refused, or kept dense, which ASP does. The density is then above N/M, and a suite has to name
-    it. Ties go to the earlier weight.
+    its part of the inputs. A layer whose inputs are no multiple of M has no such groups (nor, for a
+    constant fan-in, one of whose fan-in N/M is no whole number): it is refused, or kept dense,
+    which ASP does. The density is then above N/M, and a suite has to name it. Ties go to the
+    earlier weight.
 
     Deviations from SR-STE's code: groups that straddle rows are not made; the output layer follows
     the pattern, as all others do.
@@ -51,10 +54,12 @@ class NM:
     """N, the weights kept in each group."""
     m: Annotated[int, Range(2, 1024), Tune(search=False)] = 4
     """M, the weights in a group."""
+    pattern: Annotated[Literal["n_m", "fan_in"], Tune(search=False)] = "n_m"
+    """N of every M neighbouring inputs, or N/M of all weights into an output unit."""
     method: Annotated[Literal["magnitude", "sr_ste"], Tune(search=False)] = "magnitude"
     """Choose once from the trained dense network, or in every step of one training."""
     unfitting: Annotated[Literal["refuse", "dense"], Tune(search=False)] = "refuse"
-    """What becomes of layers whose input channels are no multiple of M."""
+    """What becomes of layers that cannot have the pattern."""
     decay: Annotated[float, Range(0, 1), Tune(search=False)] = 2e-4
     """SR-STE's λ, the decay of weights that are left out."""
 
@@ -73,17 +78,27 @@ class NM:
         """ValueError where a layer, or every layer, has no groups of M."""
         self.require_groups(task.layers)
 
+    def fits(self, layer: Layer) -> bool:
+        """Whether the layer can have the pattern."""
+        if self.pattern == "fan_in":
+            return layer.fan_in * self.n % self.m == 0
+        return inputs(layer) % self.m == 0
+
     def require_groups(self, layers: Sequence[Layer]) -> None:
-        """ValueError where a layer, or every layer, has no groups of M."""
-        odd = [x for x in layers if inputs(x) % self.m]
-        if len(odd) == len(layers) or (odd and self.unfitting == "refuse"):
-            named = ", ".join(f"{x.name} ({inputs(x)})" for x in odd[:3])
-            more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-            what = "" if len(odd) == len(layers) else ', or set unfitting = "dense" to keep them'
-            raise ValueError(
-                f"{self.n}:{self.m} needs input channels in multiples of {self.m}, which "
-                f"{named}{more} do not have; choose another m{what}"
-            )
+        """ValueError where a layer, or every layer, cannot have the pattern."""
+        odd = [x for x in layers if not self.fits(x)]
+        if len(odd) < len(layers) and (not odd or self.unfitting == "dense"):
+            return
+        whole = self.pattern == "fan_in"
+        named = ", ".join(f"{x.name} ({x.fan_in if whole else inputs(x)})" for x in odd[:3])
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        needs = (
+            f"a constant fan-in needs fan-ins of which {self.n}/{self.m} is a whole number"
+            if whole
+            else f"{self.n}:{self.m} needs input channels in multiples of {self.m}"
+        )
+        advice = "" if len(odd) == len(layers) else ', or set unfitting = "dense" to keep them'
+        raise ValueError(f"{needs}, which {named}{more} do not have; choose another m{advice}")
 
     def counts(self, ticket: Ticket) -> dict[str, int]:
         """Kept weights per layer. Unreachable if they are not the target's."""
@@ -92,13 +107,12 @@ class NM:
         except ValueError as refusal:
             raise Unreachable(str(refusal)) from refusal
         counts = {
-            x.name: x.numel if inputs(x) % self.m else x.numel // self.m * self.n
-            for x in ticket.layers
+            x.name: x.numel * self.n // self.m if self.fits(x) else x.numel for x in ticket.layers
         }
         total = sum(counts.values())
         if total != ticket.target_count:
             raise Unreachable(
-                f"{self.n}:{self.m} keeps {total} of {ticket.prunable} weights of this network, a "
+                f"this pattern keeps {total} of {ticket.prunable} weights of this network, a "
                 f"density of {written(total, ticket.prunable)}, and not {ticket.target:g}"
             )
         return counts
@@ -121,11 +135,11 @@ class NM:
         """The recipe; under SR-STE with the pattern in the forward pass."""
         if self.method == "magnitude":
             return ticket.fit()
-        layers = [x for x in ticket.layers if not inputs(x) % self.m]
+        layers = [x for x in ticket.layers if self.fits(x)]
 
         def pattern(trainables: Mapping[str, Tensor], _: Mask) -> dict[str, Tensor]:
             weights = {x.key: trainables[x.key] for x in layers}
-            kept = {x.key: best(weights[x.key].detach(), x, self.n, self.m) for x in layers}
+            kept = {x.key: self.largest(weights[x.key], x) for x in layers}
             return {
                 key: SparseRefined.apply(weight, kept[key], self.decay)
                 for key, weight in weights.items()
@@ -140,8 +154,14 @@ class NM:
         kept = {}
         for x in ticket.layers:
             whole = ticket.mask.kept[x.name]
-            kept[x.name] = whole if inputs(x) % self.m else best(values[x.key], x, self.n, self.m)
+            kept[x.name] = self.largest(values[x.key], x) if self.fits(x) else whole
         return Mask(kept, layers=ticket.layers)
+
+    def largest(self, weight: Tensor, layer: Layer) -> Tensor:
+        """bool of the weight's shape: the largest magnitudes that the pattern keeps."""
+        if self.pattern == "fan_in":
+            return best_of_units(weight, layer, layer.fan_in * self.n // self.m)
+        return best(weight, layer, self.n, self.m)
 
 
 def inputs(layer: Layer) -> int:
@@ -154,11 +174,23 @@ def best(weight: Tensor, layer: Layer, n: int, m: int) -> Tensor:
     ties go to the earlier one.
     """
     along = 0 if layer.transposed else 1
-    groups = weight.detach().abs().movedim(along, -1)
-    split = groups.reshape(-1, m)
-    order = torch.argsort(split, dim=1, descending=True, stable=True)
-    kept = torch.zeros_like(split, dtype=torch.bool).scatter_(1, order[:, :n], True)
+    groups = weight.movedim(along, -1)
+    kept = _largest(groups.reshape(-1, m), n)
     return kept.view(groups.shape).movedim(-1, along).contiguous()
+
+
+def best_of_units(weight: Tensor, layer: Layer, n: int) -> Tensor:
+    """The same for the n largest magnitudes of all weights into an output unit."""
+    along = 1 if layer.transposed else 0
+    units = weight.movedim(along, 0)
+    kept = _largest(units.reshape(-1, layer.fan_in), n)
+    return kept.view(units.shape).movedim(0, along).contiguous()
+
+
+def _largest(rows: Tensor, n: int) -> Tensor:
+    """The n largest magnitudes of every row, as bool."""
+    order = torch.argsort(rows.detach().abs(), dim=1, descending=True, stable=True)
+    return torch.zeros_like(rows, dtype=torch.bool).scatter_(1, order[:, :n], True)
 
 
 class SparseRefined(torch.autograd.Function):

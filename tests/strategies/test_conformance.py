@@ -131,6 +131,12 @@ class TestNM(StrategyConformance):
     network = "linear"
 
 
+class TestConstantFanIn(StrategyConformance):
+    strategy = "n_m"
+    # fan-ins of 9, 54 and 6
+    params: ClassVar = {"pattern": "fan_in", "n": 1, "m": 3}
+
+
 class TestSRSTE(StrategyConformance):
     strategy = "n_m"
     network = "linear"

@@ -12,7 +12,7 @@ from lth_bench.masks import Layer, count_at
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.recipe import Recipe
-from lth_strategies.n_m import NM, SparseRefined, best, inputs, written
+from lth_strategies.n_m import NM, SparseRefined, best, best_of_units, inputs, written
 
 RECIPE = Recipe(lr=0.05, momentum=0.9, steps=20, batch_size=20, val_size=60, eval_every=10)
 FOUR = torch.tensor([[0.1, -0.5, 0.3, 0.2]])
@@ -65,6 +65,40 @@ def test_every_group_keeps_its_n_largest(out, groups, kernel, pattern, seed):
     assert (largest >= rest).all()
 
 
+def test_constant_fan_in_by_hand():
+    """Two weights of every unit, of neighbours too; the columns of a transposed layer, whose second
+    part of inputs is another unit's.
+    """
+    weight = torch.tensor([[4.0, -3, 1, 2], [1.0, 2, -3, 4]])
+    kept = best_of_units(weight, Layer("w", "linear", (2, 4)), 2)
+    assert kept.tolist() == [[True, True, False, False], [False, False, True, True]]
+    transposed = Layer("t", "conv", (4, 2), transposed=True)
+    assert torch.equal(best_of_units(weight.T, transposed, 2), kept.T)
+    grouped = Layer("g", "conv", (4, 2), transposed=True, groups=2)
+    assert grouped.fan_in == 2
+    found = best_of_units(weight.T, grouped, 1).T
+    assert found.tolist() == [[True, False, False, True], [False, True, False, True]]
+
+
+@pytest.mark.parametrize("method", ["magnitude", "sr_ste"])
+def test_constant_fan_in_suits_networks_whose_channels_are_no_multiple(
+    method, make_bench, make_ticket
+):
+    """conv1 reads one channel in 9 positions, of which a third is three."""
+    strategy = NM(n=1, m=3, pattern="fan_in", method=method, unfitting="dense")
+    kept = (144 + 4608 + 9216) // 3 + 96  # 32 inputs of the output layer are no multiple of 3
+    ticket = make_ticket(make_bench(ConvBN(), RECIPE), kept / 14064)
+    chosen = ticket.after_selection(strategy.select_mask(ticket))
+    chosen = chosen.after_rewinding(strategy.rewind_point(chosen))
+    trained = strategy.train(chosen)
+    assert trained.mask.count == kept
+    for name, fan_in in (("conv1", 9), ("conv2", 144), ("conv3", 288)):
+        rows = trained.mask.kept[name].flatten(1).sum(1)
+        assert rows.unique().tolist() == [fan_in // 3]
+    with pytest.raises(ValueError, match=r"of which 1/3 is a whole number, which fc \(32\) do"):
+        NM(n=1, m=3, pattern="fan_in").require_groups(ticket.layers)
+
+
 @pytest.fixture
 def ticket(make_bench, make_ticket):
     return make_ticket(make_bench(MLP(hidden=(12, 8)), RECIPE), 0.5)
@@ -106,7 +140,7 @@ def test_layers_without_groups_are_refused_or_kept_dense(make_bench, make_ticket
         NM().select_mask(make_ticket(bench, 0.5))
     kept = 144 + (4608 + 9216 + 96) // 2
     dense = NM(unfitting="dense")
-    says = r"2:4 keeps 7104 of 14064 weights of this network, a density of 0\.5051, and not 0\.5"
+    says = r"keeps 7104 of 14064 weights of this network, a density of 0\.5051, and not 0\.5"
     with pytest.raises(Unreachable, match=says):
         dense.select_mask(make_ticket(bench, 0.5))
     mask = dense.select_mask(make_ticket(bench, 0.5051))
