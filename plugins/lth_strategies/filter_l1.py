@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from torch import Tensor
 
 from lth_bench import (
+    Layers,
     Mask,
     Range,
     RewindPoint,
@@ -62,15 +62,19 @@ class FilterL1:
     def select_mask(self, ticket: Ticket) -> Mask:
         """Remove the units of smallest norm in the last training."""
         k = next_unit_count(ticket, self.prune_rate) if self.iterative else ticket.target_count
-        return unit_mask(ticket, self.scores(ticket), k)
+        return unit_mask(ticket, self.ranks(ticket), k)
 
-    def scores(self, ticket: Ticket) -> Sequence[Tensor]:
+    def ranks(self, ticket: Ticket) -> list[Tensor]:
         """A score for each unit, by group: its rank in its layer, or its mean |w|."""
+        found = unit_scores(ticket.units, self.scores(ticket))
+        return [rank_within(s) for s in found] if self.scope == "layer" else found
+
+    def scores(self, ticket: Ticket) -> Layers:
+        """|w| of the last training, globally divided by the fan-in; a unit's is the sum."""
         magnitudes = abs(ticket.trained.weights)
         if self.scope == "layer":
-            return [rank_within(s) for s in unit_scores(ticket.units, magnitudes)]
-        fan_in = {x.name: float(x.fan_in) for x in ticket.layers}
-        return unit_scores(ticket.units, magnitudes / fan_in)
+            return magnitudes
+        return magnitudes / {x.name: float(x.fan_in) for x in ticket.layers}
 
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:

@@ -21,4 +21,4 @@ class FORCE(IterSNIP):
 
     def kept(self, ticket: Ticket, mask: Mask, k: int, x: int) -> Mask:
         """The mask after step x, of `k` weights of the whole network."""
-        return Mask.top_k(self.masked_sensitivity(ticket, mask, x), k)
+        return Mask.top_k(self.scores(ticket, mask, x), k)

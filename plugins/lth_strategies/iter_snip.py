@@ -45,7 +45,11 @@ class IterSNIP(SNIP):
 
     def kept(self, ticket: Ticket, mask: Mask, k: int, x: int) -> Mask:
         """The mask after step x, of `k` weights within the one before."""
-        return Mask.top_k(self.masked_sensitivity(ticket, mask, x), k, within=mask)
+        return Mask.top_k(self.scores(ticket, mask, x), k, within=mask)
+
+    def scores(self, ticket: Ticket, mask: Mask | None = None, x: int = 0) -> Layers:
+        """What step x ranks weights by, under the mask so far."""
+        return self.masked_sensitivity(ticket, ticket.mask if mask is None else mask, x)
 
     def masked_sensitivity(self, ticket: Ticket, mask: Mask, x: int) -> Layers:
         """|θ · ∂L/∂θ| of every weight, θ as before any pruning, ∂L/∂θ under the mask, on the

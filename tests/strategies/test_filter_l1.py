@@ -39,7 +39,7 @@ def small(make_bench, make_ticket):
 
 
 def test_ranks_within_a_layer_by_hand(small):
-    first, second = FilterL1().scores(small)
+    first, second = FilterL1().ranks(small)
     assert first.tolist() == [0.75, 0.5, 1.0, 0.25]
     assert second.tolist() == [0.5, 1.0]
     # 158 weights, of which 95 may stay: two of four neurons of fc1, and of equal ranks the later
@@ -50,7 +50,7 @@ def test_ranks_within_a_layer_by_hand(small):
 
 def test_a_global_ranking_compares_means(small):
     """|w| of 2, 1, 3, 0.5 in fc1, and 0.5, 0.55 in fc2: sums would remove fc2's neurons first."""
-    first, second = FilterL1(scope="global").scores(small)
+    first, second = FilterL1(scope="global").ranks(small)
     assert first.tolist() == pytest.approx([2, 1, 3, 0.5])
     assert second.tolist() == pytest.approx([0.5, 0.55])
 

@@ -99,3 +99,15 @@ def test_one_round_is_snip_on_another_minibatch(make_bench, make_ticket):
     once = IterSNIP(batch_size=200, rounds=1).masked_sensitivity(ticket, ticket.mask, 0)
     for name, scores in everything.items():
         torch.testing.assert_close(once[name], scores, rtol=1e-3, atol=1e-8)
+
+
+def test_every_step_ranks_by_scores(make_bench, make_ticket):
+    """What inverts a method's scores inverts every step, and not SNIP's own alone."""
+
+    class Inverted(IterSNIP):
+        def scores(self, ticket, mask=None, x=0):
+            return -super().scores(ticket, mask, x)
+
+    ticket = make_ticket(make_bench(MLP(hidden=(9,)), RECIPE), 0.3)
+    plain, turned = (c(batch_size=40, rounds=2).select_mask(ticket) for c in (IterSNIP, Inverted))
+    assert (plain & turned).count < 0.1 * plain.count
