@@ -37,18 +37,17 @@ def excerpt(key: str) -> str:
 
 
 def test_the_excerpts():
-    tasks, transfer = (tomllib.loads(b) for b in blocks()[1:] if b.startswith("[[tasks]]"))
-    build(TaskTable, tasks["tasks"][0])
-    build(TaskTable, transfer["tasks"][0])
+    strategies = []
+    for block in blocks()[1:]:
+        read = tomllib.loads(block)
+        for task in read.get("tasks", []):
+            build(TaskTable, task)
+        strategies += [(s, build(StrategyTable, s)) for s in read.get("strategies", [])]
     recipe = tomllib.loads(excerpt("[recipes.sgd]"))["recipes"]["sgd"]
     found = build(Recipe, recipe)
     assert set(recipe) | {"steps", "betas", "final_lr"} == set(found.__dataclass_fields__)
-    plain, frozen = (
-        tomllib.loads(b)["strategies"][0] for b in blocks()[1:] if b.startswith("[[strategies]]")
-    )
-    build(StrategyTable, plain)
-    (tuned,) = build(StrategyTable, frozen).tuned
-    assert {*frozen["tuned"][0]} == set(tuned.__dataclass_fields__)
+    ((frozen, table),) = ((text, built) for text, built in strategies if built.tuned)
+    assert {*frozen["tuned"][0]} == set(table.tuned[0].__dataclass_fields__)
     build(TuneTable, tomllib.loads(excerpt("[tune]"))["tune"])
     claims = tomllib.loads(excerpt("[[claims]]"))["claims"]
     assert [build(ClaimTable, claim).name for claim in claims] == [
