@@ -18,6 +18,9 @@ from lth_bench.output.formats import FORMATS, render_board
 Results = Callable[..., Any]
 
 
+RANKING = [by for by in KINDS if by != "transfer"]  # which needs tickets of another task
+
+
 @pytest.fixture
 def con(results: Results) -> Any:
     return results(
@@ -30,13 +33,15 @@ def con(results: Results) -> Any:
     ("options", "message"),
     [
         ({"by": "acuracy"}, "unknown kind of leaderboard 'acuracy'; did you mean 'accuracy'"),
-        ({"by": "x"}, "choose from: accuracy, matching, area, cost, speed"),
+        ({"by": "x"}, "choose from: accuracy, flops, matching, area, cost, speed, transfer"),
         ({"margin": -0.1}, r"--margin must lie in \(0, 1\), but got -0.1; 0.005 is half a point"),
         ({"margin": 0.0}, "--margin must lie in"),
         ({"margin": float("nan")}, "--margin must lie in"),
         ({"reach": 0.9}, "--reach goes with --by cost, not with --by accuracy"),
         ({"by": "cost", "reach": 0.9, "margin": 0.1}, "--reach names the accuracy itself"),
         ({"across": True, "margin": 0.1}, "--margin has no meaning with --by accuracy --across"),
+        ({"by": "transfer", "margin": 0.1}, "--margin has no meaning with --by transfer"),
+        ({"by": "transfer", "baseline": "imp"}, "--baseline has no meaning with --by transfer"),
     ],
 )
 def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -68,7 +73,7 @@ def test_no_metric_reaches_what_is_no_number(reach: float) -> None:
 
 
 def test_every_kind_in_every_format_is_complete(con: Any) -> None:
-    for by in KINDS:
+    for by in RANKING:
         for across in (False, True)[: 1 + (by in ACROSS)]:
             board = leaderboard(con, Question(by=by, across=across))
             document = json.loads(render_board(board, "json"))
@@ -87,7 +92,7 @@ def test_every_kind_in_every_format_is_complete(con: Any) -> None:
                 assert word in board.legend or word in ("strategy", "tasks"), (by, head)
 
 
-@pytest.mark.parametrize("by", KINDS)
+@pytest.mark.parametrize("by", RANKING)
 @pytest.mark.parametrize("width", [100, 160])
 def test_tables_fit_the_terminal(con: Any, by: str, width: int) -> None:
     for across in (False, True)[: 1 + (by in ACROSS)]:

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lth_bench.analysis.boards import area, censoring, cost, flops, matching, metric, notes, speed
+from lth_bench.analysis.boards import (
+    area,
+    censoring,
+    cost,
+    flops,
+    matching,
+    metric,
+    notes,
+    speed,
+    transfer,
+)
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
 from lth_bench.analysis.measures import (
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
 
     from lth_bench.analysis.boards.scores import Scores
 
-KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed")
+KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed", "transfer")
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
 ACROSS = ("accuracy", "matching", "area", "cost", "speed")
@@ -58,6 +68,12 @@ class Question:
     def __post_init__(self) -> None:
         if self.by not in KINDS:
             raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
+        for option, value in (("--margin", self.margin), ("--baseline", self.baseline)):
+            if self.by == "transfer" and value is not None:
+                raise UserError(
+                    f"{option} has no meaning with --by transfer, which compares with the tickets "
+                    f"that were found on the same task; leave it out"
+                )
         if self.margin is not None and not 0 < self.margin < 1:
             raise UserError(
                 f"--margin must lie in (0, 1), but got {self.margin:g}; 0.005 is half a point"
@@ -165,6 +181,8 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     against = baselines(con, scope, q.baseline)
     if q.by in COMPUTED:
         censoring.require_times(con, scope, known, q.by, q.across)
+    if q.by == "transfer":
+        return transfer.board(con, scope, known)
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known

@@ -178,7 +178,8 @@ def _boards(con: DuckDBPyConnection, suite: str, asked: Measure | None) -> dict[
     selection = Selection(suites=[suite], controls=["none"])
     name = None if asked is None else asked.name
     questions = {
-        by: Question(by=by, metric=name, selection=selection) for by in ("matching", "area", "cost")
+        by: Question(by=by, metric=name, selection=selection)
+        for by in ("matching", "area", "cost", "transfer")
     }
     questions["across"] = Question(metric=name, across=True, selection=selection)
     found = {}

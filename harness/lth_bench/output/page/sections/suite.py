@@ -28,6 +28,7 @@ TITLES = {
     "area": "Over all densities: area under the curve",
     "cost": "What it costs to reach {0}",
     "across": "Across tasks",
+    "transfer": "Where tickets are found against where they are trained",
 }
 """By leaderboard, in the order they are read; {0} is the metric."""
 
