@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
+from lth_bench.cli.papers import papers
 
 if TYPE_CHECKING:
     from lth_bench.params import Param
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="List strategies, models, datasets, objectives, observers or suites.",
+    help="List strategies, models, datasets, objectives, observers, suites or papers.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -82,6 +83,9 @@ def suites(json_: JsonOption = False) -> None:
         print_json({"suites": rows})
     else:
         _print_suites(rows)
+
+
+app.command("papers")(papers)
 
 
 def _list(group: str, files: list[Path] | None, no_plugins: bool, json_: bool) -> None:

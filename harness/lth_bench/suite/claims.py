@@ -8,6 +8,7 @@ from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import dotted, show
 from lth_bench.params.build import Keys
 from lth_bench.suite.document import ClaimTable
+from lth_bench.suite.published import quoted
 from lth_bench.suite.spec import Claim, Side, StrategySpec, TaskSpec
 
 DENSITY_TOLERANCE = 0.005
@@ -68,7 +69,7 @@ def _claim(
         )
     thresholds = {key: getattr(table, key) for key in ("at_least", "at_most", "within")}
     bound = next((key for key, value in thresholds.items() if value is not None), "reported")
-    published = table.published
+    figures, published = _published(table, (*at, "published"))
     return Claim(
         name=table.name,
         text=table.text,
@@ -79,9 +80,23 @@ def _claim(
         compare="value" if versus is None else table.compare,
         bound=bound,  # type: ignore[arg-type]  # one of the three keys, or reported
         threshold=thresholds.get(bound),
-        published=(published, published) if isinstance(published, float) else published,
+        published=published,
+        figures=figures,
         at=at,
     )
+
+
+def _published(table: ClaimTable, at: Keys) -> tuple[tuple[str, ...], tuple[float, float] | None]:
+    """The rows that a claim names, and the figure with its range."""
+    given = table.published
+    if given is None or isinstance(given, float):
+        return (), None if given is None else (given, given)
+    if isinstance(given, str):
+        return (given,), quoted((given,), table.compare, at)
+    one, other = given
+    if isinstance(one, str) and isinstance(other, str):
+        return (one, other), quoted((one, other), table.compare, at)
+    return (), (float(one), float(other))
 
 
 def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:

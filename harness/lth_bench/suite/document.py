@@ -198,8 +198,10 @@ class ClaimTable:
     """Largest distance of the true difference from 0, or of the true ratio from 1."""
     reported: bool = False
     """Only show our figure beside the published one, without a verdict."""
-    published: float | tuple[float, float] | None = None
-    """The published figure in the unit of the claim, or its range [low, high]."""
+    published: float | str | tuple[float, float] | tuple[str, str] | None = None
+    """The published figure: the name of a row of `papers/published.csv`, or two names, whose
+    difference (with `compare = "ratio"`, ratio) it is; or a number in the unit of the claim, or its
+    range [low, high]."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")
@@ -215,11 +217,12 @@ class ClaimTable:
         self._check_bounds()
         if self.versus is None:
             self._check_alone()
-        if isinstance(self.published, tuple) and self.published[0] > self.published[1]:
-            raise UserError(
-                f"published must be [low, high], but got {show(list(self.published))}",
-                ("published",),
-            )
+        if isinstance(self.published, tuple):
+            low, high = self.published
+            if isinstance(low, float) and isinstance(high, float) and low > high:
+                raise UserError(
+                    f"published must be [low, high], but got {show([low, high])}", ("published",)
+                )
 
     def _check_bounds(self) -> None:
         bounds = {key: getattr(self, key) for key in ("at_least", "at_most", "within")}

@@ -23,6 +23,11 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
 
 
+def papers() -> dict[str, Path]:
+    """Name → file of the suites that reproduce papers, sorted by name."""
+    return {path.stem: path for path in sorted((FOLDER / "papers").glob("*.toml"))}
+
+
 def find(suite: str | os.PathLike[str]) -> Path:
     """The file of a suite, given as a path or as the name of a shipped suite.
 
@@ -35,7 +40,7 @@ def find(suite: str | os.PathLike[str]) -> Path:
     separators = [s for s in (os.sep, os.altsep) if s]
     if path.suffix == ".toml" or any(s in text for s in separators) or _is_file(path):
         return path
-    known = shipped()
+    known = shipped() | papers()
     if text in known:
         return known[text]
     if _is_dir(path):

@@ -205,6 +205,8 @@ class Claim:
     """In the unit of the claim; None if the figure is only reported."""
     published: tuple[float, float] | None
     """Lowest and highest published figure; the same number twice if there is only one."""
+    figures: tuple[str, ...] = ()
+    """The rows of `papers/published.csv` that it is from; empty where the suite gives a number."""
     at: Keys = field(default=(), compare=False)
 
     @property

@@ -208,6 +208,7 @@ def _row(found: Finding, suite: Suite) -> dict[str, Any]:
         "threshold": claim.threshold,
         "published_low": low,
         "published_high": high,
+        "figures": list(claim.figures),
         "source": claim.source,
         "ours": found.ours.mean if found.ours else None,
         "low": found.ours.low if found.ours else None,

@@ -1,0 +1,85 @@
+"""Methods that are wrong on purpose: each keeps what its original would prune."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from lth_bench import Change, Layers, Mask, StepView, Ticket, hookimpl, top_k_flat
+from lth_strategies.grasp import GraSP
+from lth_strategies.imp import IMP
+from lth_strategies.late_rewind import LateRewind
+from lth_strategies.random import Random
+from lth_strategies.rigl import RigL
+from lth_strategies.snip import SNIP
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedImp(IMP):
+    """Prunes the largest magnitudes."""
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        scores = abs(ticket.trained.weights) * -1.0
+        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedLateRewind(LateRewind):
+    """Prunes the largest magnitudes."""
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        scores = abs(ticket.trained.weights) * -1.0
+        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedSnip(SNIP):
+    """Keeps the connections of least sensitivity."""
+
+    def sensitivity(self, ticket: Ticket) -> Layers:
+        return super().sensitivity(ticket) * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedGrasp(GraSP):
+    """Keeps what reduces the gradient's norm most."""
+
+    def scores(self, ticket: Ticket) -> Layers:
+        return super().scores(ticket) * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedRigl(RigL):
+    """Drops the largest weights and grows the smallest gradients."""
+
+    def rewire(self, view: StepView) -> Change | None:
+        t, t_end = view.step, self.stop_fraction * view.end
+        if t == 0 or t >= t_end:
+            return None
+        kept, revived, values = {}, {}, {}
+        for name, before in view.mask.kept.items():
+            weight = view.values[f"{name}.weight"]
+            survivors = int(before.sum())
+            n = int(self.drop_fraction * survivors)
+            magnitude = (-weight.abs()).masked_fill(~before, -math.inf).flatten()
+            stay = top_k_flat(magnitude, survivors - n).view_as(before)
+            gradient = (-view.gradients[name].abs()).masked_fill(stay, -math.inf).flatten()
+            grown = top_k_flat(gradient, n).view_as(before)
+            kept[name] = stay | grown
+            revived[name] = grown & ~before
+            values[f"{name}.weight"] = weight.masked_fill(revived[name] | ~kept[name], 0.0)
+        return Change(Mask(kept), values=values, reset_momentum=revived, replace_update=True)
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPlaces(Random):
+    """Keeps the first places of every layer, whatever the allocation."""
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        order = {x.name: -torch.arange(float(x.numel)).view(x.shape) for x in ticket.layers}
+        return Mask.top_k(Layers(order), ticket.target_count)
