@@ -16,7 +16,6 @@ from lth_bench.suite import load_suite
 from lth_bench.suite.source import papers
 
 HERE = Path(__file__).parent
-SYNFLOW = HERE.parents[1] / "plugins" / "synflow" / "src" / "lth_bench_synflow" / "synflow.py"
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,10 @@ CASES = {
         ("magnitude_init", "synflow"),
         'use = "magnitude_init"\n', 'use = "magnitude_init"\nparams = { scope = "layer" }\n',
     ),
+    "renda_2020": Case(
+        ("digits-lrr-beats-reinit",), ("lr_rewind", "late_rewind"),
+        *instead("lr_rewind", "inverted_lr_rewind"),
+    ),
     "missing_the_mark_2021": Case(
         ("digits-after-beats-snip",), ("after_training", "snip"),
         'use = "late_rewind"\n', 'use = "inverted_late_rewind"\n',
@@ -76,7 +79,7 @@ def verdicts(suite: Path, case: Case, folder: Path) -> dict[str, str]:
     """Of the claims, after a run of the short form with what they are about."""
     results = folder / "results.duckdb"
     known = load_registry().groups["strategies"]
-    plugins = [HERE / "wrong.py"] + ([] if "synflow" in known else [SYNFLOW])
+    plugins = [HERE / "wrong.py"] + ([] if "synflow" in known else [HERE / "with_synflow.py"])
     done = lth_bench.run(
         suite, results, datasets="digits", strategies=case.labels, plugins=plugins, workers=1
     )

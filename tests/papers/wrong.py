@@ -11,29 +11,34 @@ from lth_bench import Change, Layers, Mask, StepView, Ticket, hookimpl, top_k_fl
 from lth_strategies.grasp import GraSP
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
+from lth_strategies.lr_rewind import LRRewind
 from lth_strategies.random import Random
 from lth_strategies.rigl import RigL
 from lth_strategies.snip import SNIP
 
 
-@dataclass(frozen=True, eq=False)
-class InvertedImp(IMP):
-    """Prunes the largest magnitudes."""
+class _PrunesTheLargest:
+    """Of the strategies that prune trained magnitudes: the largest ones go."""
 
     @hookimpl
-    def select_mask(self, ticket: Ticket) -> Mask:
+    def select_mask(self: IMP, ticket: Ticket) -> Mask:
         scores = abs(ticket.trained.weights) * -1.0
         return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
 
 
 @dataclass(frozen=True, eq=False)
-class InvertedLateRewind(LateRewind):
-    """Prunes the largest magnitudes."""
+class InvertedImp(_PrunesTheLargest, IMP):
+    """IMP, the wrong way round."""
 
-    @hookimpl
-    def select_mask(self, ticket: Ticket) -> Mask:
-        scores = abs(ticket.trained.weights) * -1.0
-        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+
+@dataclass(frozen=True, eq=False)
+class InvertedLateRewind(_PrunesTheLargest, LateRewind):
+    """Late rewinding, the wrong way round."""
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedLrRewind(_PrunesTheLargest, LRRewind):
+    """Learning-rate rewinding, the wrong way round."""
 
 
 @dataclass(frozen=True, eq=False)

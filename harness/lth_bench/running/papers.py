@@ -57,6 +57,9 @@ def _part(
     seconds = obstacle = None
     try:
         part = select(suite, datasets=[label])
+        absent = [s.use for s in part.strategies if s.use not in registry.groups["strategies"]]
+        if absent:
+            raise UserError(f"needs {', '.join(absent)}, a strategy that is not installed")
         check(part, registry)
         obstacle = missing(part.tasks[0].dataset, registry, root)
         if obstacle is None:
