@@ -13,6 +13,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from lth_bench.errors import UserError
 from lth_bench.params import dotted, show
@@ -79,14 +80,14 @@ def figures() -> Mapping[str, Figure]:
 
 
 def _figure(row: Mapping[str, str]) -> Figure:
-    numbers = {key: float(row[key]) if row[key] else None for key in ("density", "sd")}
-    return Figure(
-        **{key: value for key, value in row.items() if key not in (*numbers, "low", "high", "n")},
-        **numbers,
-        low=float(row["low"]),
-        high=float(row["high"]),
-        n=int(row["n"]) if row["n"] else None,
-    )
+    numbers: dict[str, Any] = {
+        "density": float(row["density"]) if row["density"] else None,
+        "low": float(row["low"]),
+        "high": float(row["high"]),
+        "sd": float(row["sd"]) if row["sd"] else None,
+        "n": int(row["n"]) if row["n"] else None,
+    }
+    return Figure(**{**row, **numbers})
 
 
 def quoted(names: tuple[str, ...], compare: str, at: Keys) -> tuple[float, float]:
