@@ -10,6 +10,7 @@ import typer
 from lth_bench.cli.options import DeviceOption, JsonOption, PluginsOption, ResultsOption
 
 if TYPE_CHECKING:
+    from lth_bench.analysis.claims.verdicts import ShortVerdict
     from lth_bench.running.papers import PaperPart
     from lth_bench.suite.spec import Suite
 
@@ -64,9 +65,9 @@ def papers(
         _print(rows)
 
 
-def _verdicts(suite: Suite, results: Path) -> dict[str, dict[str, Any]]:
+def _verdicts(suite: Suite, results: Path) -> dict[str, ShortVerdict]:
     """Each claim's verdict and number of seeds; empty without results of the suite."""
-    from lth_bench.analysis.claims.finding import findings
+    from lth_bench.analysis.claims.verdicts import verdicts
     from lth_bench.store.paths import Paths
     from lth_bench.store.reading import reading, to_stderr
 
@@ -74,18 +75,10 @@ def _verdicts(suite: Suite, results: Path) -> dict[str, dict[str, Any]]:
     if not (paths.results.exists() or paths.journal.exists()):
         return {}
     with reading(results, to_stderr) as con:
-        if not con.execute("SELECT 1 FROM suites WHERE suite = ?", [suite.name]).fetchall():
-            return {}
-        return {
-            found.claim.name: {"verdict": found.kind, "n": found.n}
-            for found in findings(con, suite.name, suite.claims)
-        }
+        return verdicts(con, suite)
 
 
-def _row(
-    suite: Suite, found: list[PaperPart], verdicts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    none: dict[str, Any] = {"verdict": None, "n": 0}
+def _row(suite: Suite, found: list[PaperPart], verdicts: dict[str, ShortVerdict]) -> dict[str, Any]:
     return {
         "name": suite.name,
         "description": suite.description,
@@ -104,7 +97,8 @@ def _row(
                         "source": claim.source,
                         "figures": list(claim.figures),
                         "checkable": part.obstacle is None,
-                        **verdicts.get(claim.name, none),
+                        "verdict": known.verdict if (known := verdicts.get(claim.name)) else None,
+                        "n": known.n if known else 0,
                     }
                     for claim in part.claims
                 ],
