@@ -63,6 +63,14 @@ def test_nothing_is_extrapolated(chosen: Chosen) -> None:
     assert near[0.25, "imp"]["mean"] == pytest.approx(0.7)
 
 
+def test_a_label_with_fewer_seeds_there_ranks_lower(chosen: Chosen) -> None:
+    cells = {**CELLS, ("snip", 0.5): [0.95, 0.95], ("snip", 0.25): [0.94, "diverged"]}
+    found = rows(chosen(cells, flops=CHEAPER))
+    row = found[0.25, "snip"]
+    assert (row["n"], row["planned"], row["mean"]) == (1, 2, pytest.approx(0.94))
+    assert [found[0.25, label]["rank"] for label in ("slimming", "imp", "snip")] == [1, 2, 3]
+
+
 def test_a_lost_seed_ranks_its_label_behind(chosen: Chosen) -> None:
     cells = {**CELLS, ("snip", 0.5): [0.95, "diverged"], ("snip", 0.25): [0.95, "diverged"]}
     found = rows(chosen(cells, flops=CHEAPER))

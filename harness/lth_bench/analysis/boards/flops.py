@@ -15,7 +15,6 @@ from lth_bench.analysis.boards.rows import (
     TASK,
     BoardRow,
     fetch,
-    lost_share,
     name,
     ranked,
     versus,
@@ -146,8 +145,10 @@ def rows(
     densities. `mean`, with its 95% t-interval `low` and `high`, is the mean over `n` of `planned`
     seeds of the metric at that share: on the straight line, over the logarithm of the FLOPs,
     between the label's two nearest tickets of the seed, or the dense run and its densest ticket.
-    Nothing is extrapolated: a seed whose sparsest ticket has more FLOPs is left out. `difference`
-    and the verdict are as in the leaderboard by accuracy. `lost` and `pending` are seeds.
+    Nothing is extrapolated: a seed whose sparsest ticket has more FLOPs is left out, and a label
+    with fewer seeds ranks lower. A method that is charged for dense gradients, as RigL where it
+    rewires and SR-STE throughout, has their FLOPs. `difference` and the verdict are as in the
+    leaderboard by accuracy. `lost` and `pending` are seeds.
     """
     sql = SQL.format(
         entries=ENTRIES.format(where=scope.where("c", "tasks", "densities")),
@@ -161,7 +162,10 @@ def rows(
     against.require_common(found, "difference_n")
 
     def best_first(row: BoardRow) -> tuple[float, float] | None:
-        return None if row["mean"] is None else (lost_share(row), -measure.sign * row["mean"])
+        if row["mean"] is None:
+            return None
+        # a mean over the seeds that get there says less the fewer they are
+        return -row["n"] / (row["planned"] - row["pending"]), -measure.sign * row["mean"]
 
     return ranked(found, best_first, BLOCK)
 
@@ -183,7 +187,8 @@ def board(
         "FLOPs: of a step of the ticket's training, if pruned weights cost nothing, as a share of "
         f"the dense network's. {measure.short}: at that share, on the straight line over the "
         "logarithm of FLOPs between a label's nearest tickets, seed by seed, from the dense run "
-        "on; mean ± 95% t-interval. A label has no value below its cheapest ticket. #: by it. Δ: "
+        "on; mean ± 95% t-interval. A label has no value below its cheapest ticket. #: by the "
+        "fraction of seeds that have one, then by it. Δ: "
         f"mean difference to {against.word}, seed by seed{unit}. {words.legend(against.word)} n: "
         "seeds, of those planned. Not in it: the search for the ticket (--by cost)."
     )
