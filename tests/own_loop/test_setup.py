@@ -251,6 +251,9 @@ def test_the_facts_that_check_task_receives(make_loop: Any) -> None:
     told = dict(strategy.told)
     shape = told.pop("input_shape")
     assert (shape, shape.kind, shape.targets, shape.vocabulary) == ((1, 6, 6), "images", "class", 0)
+    assert [layer.numel for layer in told.pop("layers")] == [54, 1920, 60]
+    built = told.pop("build")()
+    assert built is not loop.net and built.state_dict().keys() == loop.net.state_dict().keys()
     assert told == {
         "train_size": 64, "classes": 3, "total_steps": 40, "steps_per_epoch": 8,
         "layer_counts": {"0": 54, "4": 1920, "6": 60},

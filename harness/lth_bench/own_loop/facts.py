@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
 
+from torch import nn
+
 from lth_bench.data.info import InputShape
 from lth_bench.masks import Layer
 from lth_bench.own_loop.loop_bench import LoopBench
@@ -84,6 +86,10 @@ class LoopFacts:
     def layers(self) -> tuple[Layer, ...]:
         """The prunable layers."""
         return self._bench.layers
+
+    def build(self) -> nn.Module:
+        """A copy of the user's model."""
+        return self._bench.network.twin(self._bench.initial(0).values)
 
     @cached_property
     def units(self) -> tuple[UnitGroup, ...]:
