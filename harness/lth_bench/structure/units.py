@@ -43,8 +43,7 @@ def require_units(groups: tuple[UnitGroup, ...], module: nn.Module) -> tuple[Uni
     if not groups:
         raise UserError(
             f"{type(module).__name__} has no channel or neuron to remove: no layer called in its "
-            f"forward pass reads another one's outputs; choose another model, or an unstructured "
-            f"strategy"
+            f"forward pass reads another one's outputs"
         )
     return groups
 
