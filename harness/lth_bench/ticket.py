@@ -38,6 +38,8 @@ class CostLedger:
     train: list[Trained] = field(default_factory=list)
     role: Role = "search"
     calls: int = 0
+    batches: int = 0
+    """Batches of training data that hooks have asked for, outside of trainings."""
 
     def add(self, trained: Trained) -> None:
         """Count a training once under the role of the running hook."""
@@ -260,6 +262,7 @@ class Ticket:
             )
         order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
         for i in range(0, n - size + 1, size):
+            self.ledger.batches += 1
             index = order[i : i + size]
             x = self.bench.network.as_input(data.normalise(data.train.x[index]))
             yield x, data.train.y[index]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from lth_bench import Mask, Range, Ticket, Tune, hookimpl
+from lth_bench import Layers, Range, Ticket, Tune
 from lth_strategies.imp import IMP
 
 
@@ -31,9 +31,8 @@ class EarlyIMP(IMP):
         """Step k, by whose weights masks are chosen."""
         return max(1, round(self.mask_fraction * total_steps))
 
-    @hookimpl
-    def select_mask(self, ticket: Ticket) -> Mask:
-        """Remove the smallest magnitudes at step k, of the dense run or the ticket before."""
+    def scores(self, ticket: Ticket) -> Layers:
+        """|θ| at step k, of the dense run or the ticket before."""
         k = self.mask_step(ticket.total_steps)
         if ticket.before is None:
             early = ticket.dense.at(k)
@@ -41,8 +40,7 @@ class EarlyIMP(IMP):
             early = ticket.before
         else:
             early = ticket.fit(end=k)
-        scores = abs(early.weights)
-        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+        return abs(early.weights)
 
     def dense_checkpoints(self, total_steps: int) -> Iterable[int]:
         """Steps of the dense run whose state is needed; it is saved during that training."""

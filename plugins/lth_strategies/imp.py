@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from lth_bench import (
+    Layers,
     Mask,
     PerKind,
     Ticket,
@@ -37,5 +38,8 @@ class IMP:
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Remove the smallest trained magnitudes."""
-        scores = abs(ticket.trained.weights)
-        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+        return ticket.mask.shrink(self.scores(ticket), self.prune_rate, ticket.target, self.scope)
+
+    def scores(self, ticket: Ticket) -> Layers:
+        """|θ| at the end of the training behind the mask."""
+        return abs(ticket.trained.weights)

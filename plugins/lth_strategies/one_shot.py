@@ -34,7 +34,7 @@ class OneShot:
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Remove the smallest magnitudes of the dense run."""
-        scores = abs(ticket.dense.trained.weights)
+        scores = self.scores(ticket)
         sizes = {x.name: x.numel for x in ticket.layers}
         shares = {x.name: self.relative_rate[x.kind] for x in ticket.layers}
         counts = one_shot_counts(sizes, shares, ticket.target_count)
@@ -43,6 +43,10 @@ class OneShot:
         pool = Layers({n: t for n, t in scores.items() if shares[n] > 0})
         chosen = Mask.top_k(pool, sum(counts[n] for n in pool))
         return Mask({n: chosen.kept.get(n, ticket.mask.kept[n]) for n in scores})
+
+    def scores(self, ticket: Ticket) -> Layers:
+        """|θ| at the end of the dense run."""
+        return abs(ticket.dense.trained.weights)
 
 
 def one_shot_counts(sizes: dict[str, int], shares: dict[str, float], k: int) -> dict[str, int]:

@@ -35,9 +35,9 @@ class SNIP:
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Keep the k largest sensitivities."""
-        return Mask.top_k(self.sensitivity(ticket), ticket.target_count)
+        return Mask.top_k(self.scores(ticket), ticket.target_count)
 
-    def sensitivity(self, ticket: Ticket) -> Layers:
+    def scores(self, ticket: Ticket) -> Layers:
         """|θ · ∂L/∂θ| of every prunable weight."""
         batch = next(ticket.batches(self.batch_size, purpose="snip"))
         return abs(ticket.initial.weights * loss_gradients(ticket, batch))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lth_bench.lottery import Experiment, run_experiment
+from lth_bench.lottery.ablations import as_ablated
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.training.engine.cohort import Cohort
@@ -24,6 +25,8 @@ class Story:
     records: list[dict[str, Any]] = field(default_factory=list)
     requests: list[FitRequest] = field(default_factory=list)
     """Trainings that really ran, in order."""
+    data: list[Any] = field(default_factory=list)
+    """What each of them was trained on."""
 
     def reported(self, control: str = "none") -> list[dict[str, Any]]:
         """The reported tickets' records under one control."""
@@ -44,20 +47,23 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
         checkpoints: Sequence[int] = (),
         observers: dict[str, Any] | None = None,
         arrays: Any = blobs,
+        ablation: dict[str, Any] | None = None,
     ) -> Story:
         story = Story()
         original = Cohort.run
 
         def watched(self: Cohort) -> None:
             story.requests.extend(member.fits[0].request for member in self.members)
+            story.data.extend(self.layout.data for _ in self.members)
             original(self)
 
+        strategy = as_ablated(strategy, ablation)
         experiment = Experiment(
             experiment_id="e", config_id="c", suite="s", label="mine", strategy="mine", params={},
             model={}, model_label="m", dataset={}, dataset_label="d", recipe_name="r", recipe={},
             seed=seed, densities=tuple(densities), controls=tuple(controls),
             iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
-            plugin_version="1", dense_checkpoints=tuple(checkpoints),
+            plugin_version="1", dense_checkpoints=tuple(checkpoints), ablation=ablation,
         )  # fmt: skip
         test = ResidentSplit(arrays.test_x, arrays.test_y)
         hooks = Hooks(

@@ -95,7 +95,7 @@ def test_against_a_loop_in_plain_torch(method, returns, make_bench, make_ticket)
 def test_one_round_is_snip_on_another_minibatch(make_bench, make_ticket):
     ticket = make_ticket(make_bench(MLP(hidden=(9,)), RECIPE), 0.3)
     # on the whole training split there is no other minibatch
-    everything = SNIP(batch_size=200).sensitivity(ticket)
+    everything = SNIP(batch_size=200).scores(ticket)
     once = IterSNIP(batch_size=200, rounds=1).masked_sensitivity(ticket, ticket.mask, 0)
     for name, scores in everything.items():
         torch.testing.assert_close(once[name], scores, rtol=1e-3, atol=1e-8)

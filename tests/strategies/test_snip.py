@@ -43,7 +43,7 @@ def test_one_layer_by_hand():
     ticket = fake_ticket(
         module, (Layer("0", "output", (2, 2)),), torch.tensor([[1.0, 2.0]]), torch.tensor([0])
     )
-    scores = SNIP().sensitivity(ticket)
+    scores = SNIP().scores(ticket)
     expected = [[LN3 / 4, 0.5], [0.0, 0.5]]
     assert scores["0"].tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
     ticket.target_count = 2
@@ -59,7 +59,7 @@ def test_two_layers_by_hand():
     module = nn.Sequential(linear([[2.0], [-1.0]]), nn.ReLU(), linear([[LN3 / 2, 5.0], [0.0, 7.0]]))
     layers = (Layer("0", "linear", (2, 1)), Layer("2", "output", (2, 2)))
     ticket = fake_ticket(module, layers, torch.tensor([[1.0]]), torch.tensor([1]))
-    scores = SNIP().sensitivity(ticket)
+    scores = SNIP().scores(ticket)
     assert scores["0"].flatten().tolist() == pytest.approx([0.75 * LN3, 0.0], abs=1e-6)
     assert scores["2"].flatten().tolist() == pytest.approx([0.75 * LN3, 0, 0, 0], abs=1e-6)
 
@@ -69,7 +69,7 @@ def test_a_minibatch_is_averaged_before_the_magnitude_is_taken():
     module = nn.Sequential(linear([[1.0, 1.0], [1.0, 1.0]]))
     x = torch.tensor([[1.0, 2.0], [1.0, 2.0]])
     layers = (Layer("0", "output", (2, 2)),)
-    scores = SNIP().sensitivity(fake_ticket(module, layers, x, torch.tensor([0, 1])))
+    scores = SNIP().scores(fake_ticket(module, layers, x, torch.tensor([0, 1])))
     assert scores["0"].abs().max() < 1e-7
 
 
@@ -92,7 +92,7 @@ def scores_in(bench, ticket, train):
 
 def test_scores_are_taken_in_train_mode(bench, make_ticket):
     ticket = make_ticket(bench)
-    scores = SNIP(batch_size=50).sensitivity(ticket)
+    scores = SNIP(batch_size=50).scores(ticket)
     train, evaluated = (scores_in(bench, ticket, train) for train in (True, False))
     for name, score in scores.items():
         assert torch.allclose(score, train[name], rtol=1e-4, atol=1e-9)
@@ -112,7 +112,7 @@ def test_the_minibatch_is_unaugmented_training_data(bench, make_ticket):
 def test_the_mask_is_the_global_top_k_and_nothing_is_trained(bench, make_ticket):
     ticket = make_ticket(bench, target=0.2)
     mask = SNIP(batch_size=50).select_mask(ticket)
-    scores = SNIP(batch_size=50).sensitivity(ticket)
+    scores = SNIP(batch_size=50).scores(ticket)
     k = count_at(0.2, ticket.prunable)
     assert mask.count == k
     flat = torch.cat([s.flatten() for s in scores.values()])

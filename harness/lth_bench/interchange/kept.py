@@ -21,6 +21,7 @@ from lth_bench.interchange.recorded import RecordedTicket
 from lth_bench.lottery.controls import with_random_signs, with_signs_of
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
+from lth_bench.suite.ablations import FROM_SCRATCH
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.start import start_values
 from lth_bench.training.state import Outcome, State
@@ -98,6 +99,9 @@ def _states_at(step: int, recorded: RecordedTicket, kept: KeptTrainings) -> Iter
     """What a ticket may have been rewound to, the likeliest first."""
     task, seed = kept.task, int(recorded.experiment["seed"])
     control = recorded.ticket["control"]
+    ablation = (recorded.experiment["config"].get("ablation") or {}).get("name", "")
+    if ablation in FROM_SCRATCH:
+        control = "reinit"
     if control.startswith("reinit"):
         fresh = task.initial(seed, "reinit").values
         if control != "reinit_same_signs":

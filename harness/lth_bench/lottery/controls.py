@@ -48,16 +48,21 @@ def reinit(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
     fixed initial values (pretrained or constant). If only some layers are fixed, the others are
     redrawn and the note names the fixed ones.
     """
+    return reinitialised(ticket, trained.mask)
+
+
+def reinitialised(ticket: Ticket, mask: Mask) -> Ablated:
+    """What `reinit` trains, under any mask."""
     fresh = _fresh(ticket)
     note = _redrawn(
         ticket.initial.values,
         fresh.values,
-        trained.mask,
+        mask,
         ticket.layers,
         "the model's initial values are fixed, as pretrained ones are, so re-initialising would "
         "change nothing",
     )
-    return Ablated(RewindPoint.at(fresh), trained.mask, note)
+    return Ablated(RewindPoint.at(fresh), mask, note)
 
 
 def reinit_at_rewind(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:

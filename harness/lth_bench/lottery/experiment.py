@@ -71,6 +71,8 @@ class Experiment:
     """Whether larger values of it are better."""
     generalises_at: float | None = None
     """Validation value of it from which a network counts as generalising; None if not asked."""
+    ablation: Mapping[str, Any] | None = None
+    """`{"name": …}` of an ablation, with `steps` for equal cost; None for the strategy itself."""
     start: Mapping[str, Any] | None = None
     """What fixes the initial values: `source` (a file's name, or torchvision's weights), `sha256`,
     `drawn` (state-dict keys that are drawn in spite of it), `fixed` (parameters that it fixes) and
@@ -103,8 +105,9 @@ class Experiment:
             config.pop(key)
         if self.objective is None:
             config.pop("objective")
-        if self.generalises_at is None:
-            config.pop("generalises_at")
+        for key in ("generalises_at", "ablation"):
+            if config[key] is None:
+                config.pop(key)
         if self.scored_on == "test":
             config.pop("scored_on")
         if self.source_task is None:

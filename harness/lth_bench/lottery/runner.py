@@ -40,6 +40,7 @@ def context_of(
             "strategy": experiment.strategy,
             "source": experiment.source_hash,
             "params": dict(experiment.params),
+            **({"ablation": dict(experiment.ablation)} if experiment.ablation else {}),
         },
         common_starts=frozenset(experiment.dense_checkpoints),
     )
@@ -152,6 +153,10 @@ class ExperimentRunner:
 
     def select(self, density: float, k: int) -> Ticket:
         """select_mask and rewind_point: the round's ticket, untrained."""
+        return self.rewound(self.masked(density, k))
+
+    def masked(self, density: float, k: int) -> Ticket:
+        """The round's ticket with the mask of select_mask, checked."""
         label = self.experiment.label
         self.ledger.role = "search"
         ticket = self.ticket(density)
@@ -159,10 +164,14 @@ class ExperimentRunner:
         mask = check_mask(
             label, mask, ticket, k=k, dynamic=self.dynamic, structured=self.structured
         )
-        ticket, selected = ticket.after_selection(mask), mask.copy()
+        return ticket.after_selection(mask)
+
+    def rewound(self, ticket: Ticket) -> Ticket:
+        """The ticket at the start of rewind_point, checked."""
+        label, selected = self.experiment.label, ticket.mask.copy()
         point = self.hooks.rewind_point(ticket)
         check_untouched(label, "rewind_point", ticket, selected)
-        return ticket.after_rewinding(check_start(label, point, self.bench))
+        return ticket.after_rewinding(check_start(label, point, ticket.bench))
 
     def train_round(self, ticket: Ticket, k: int, role: Role = "train") -> Trained:
         """The ticket's training by the strategy's `train`, charged as `role`."""
@@ -250,27 +259,3 @@ class ExperimentRunner:
         self.mask, self.behind = trained.mask, trained
         self.round += 1
         self.ledger.retire()
-
-
-def run_experiment(
-    experiment: Experiment,
-    strategy: Any,
-    bench: Workbench,
-    hooks: Hooks,
-    emit: Emit,
-    *,
-    wait: Callable[[PendingFit], None] | None = None,
-) -> None:
-    """Run one experiment. Every finished round is passed to `emit` as a journal record. `wait`
-    blocks until a fit is done, if other experiments run in parallel.
-    """
-    context = context_of(experiment, wait)
-    runner = ExperimentRunner(
-        experiment=experiment,
-        strategy=strategy,
-        bench=bench,
-        hooks=hooks,
-        emit=emit,
-        context=context,
-    )
-    runner.run()

@@ -59,6 +59,16 @@ def forecast(
     return TrainingForecast((*searches, ticket) * rounds, len(searches) * rounds)
 
 
+def density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
+    """The densities of each experiment: all of them if iterative, otherwise one each."""
+    if getattr(strategy, "dense_only", False):
+        return [(1.0,)]
+    sparse = tuple(d for d in densities if d < 1)  # density 1.0 is the dense run, and no ticket
+    if getattr(strategy, "iterative", False):
+        return [sparse] if sparse else []
+    return [(d,) for d in sparse]
+
+
 def control_fits(
     name: str, strategy: Any, controls: Sequence[str], densities: int, total_steps: int
 ) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
-from lth_bench.running.forecast import control_fits, forecast
+from lth_bench.running.ablation_plan import ablated_fits, ablation_of
+from lth_bench.running.forecast import control_fits, density_groups, forecast
 from lth_bench.running.plan_notes import recorded_start, shares, starts
 from lth_bench.running.sources import PlannedSource, plan_sources
 from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
@@ -150,7 +151,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
             own = as_trained(task, spec, registry, data_root)
             drafts.append((spec, strategy, own, None))
-            if not getattr(strategy, "dense_only", False):
+            if not getattr(strategy, "dense_only", False) and spec.ablation is None:
                 drafts += [(spec, strategy, own, source) for source in sources]
             if own.fault is not None:
                 continue
@@ -160,9 +161,12 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                 if announce is not None:
                     steps = ask_for_steps(_named(spec), announce, one.total_steps)
                     wanted.setdefault(one.spec.label, set()).update(steps)
+        rivals = {spec.label: strategy for spec, strategy, _, _ in drafts}
         for spec, strategy, own, source in drafts:
             found_on = own if source is None else source.task
-            for densities in _density_groups(strategy, task.spec.densities):
+            for densities in density_groups(strategy, task.spec.densities):
+                with located(suite):
+                    ablation = ablation_of(spec, strategy, own, densities, rivals)
                 planned += _over_seeds(
                     suite,
                     own,
@@ -170,6 +174,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                     strategy,
                     densities=densities,
                     wanted=wanted.get(found_on.spec.label, ()),
+                    ablation=ablation,
                     source=source,
                 )
         for one in (task, *(source.task for source in sources)):
@@ -244,7 +249,7 @@ def plan_unreported(
         wanted.update(ask_for_steps(_named(spec), announce, task.total_steps))
     return [
         item
-        for group in _density_groups(strategy, densities)
+        for group in density_groups(strategy, densities)
         for item in _over_seeds(
             suite, task, spec, strategy, densities=group, wanted=wanted, scored_on="validation"
         )
@@ -258,16 +263,6 @@ def dense_spec() -> StrategySpec:
     return StrategySpec(use=DENSE, label=DENSE)
 
 
-def _density_groups(strategy: Any, densities: Sequence[float]) -> list[tuple[float, ...]]:
-    """The densities of each experiment: all of them if iterative, otherwise one each."""
-    if getattr(strategy, "dense_only", False):
-        return [(1.0,)]
-    sparse = tuple(d for d in densities if d < 1)  # density 1.0 is the dense run, and no ticket
-    if getattr(strategy, "iterative", False):
-        return [sparse] if sparse else []
-    return [(d,) for d in sparse]
-
-
 def _over_seeds(
     suite: Suite,
     task: TaskPlan,
@@ -276,6 +271,7 @@ def _over_seeds(
     *,
     densities: tuple[float, ...],
     wanted: Iterable[int],
+    ablation: Mapping[str, Any] | None = None,
     scored_on: Literal["test", "validation"] = "test",
     source: PlannedSource | None = None,
 ) -> list[Planned]:
@@ -307,6 +303,8 @@ def _over_seeds(
         common["source_task"] = source.identity
     if not reported:
         common["scored_on"] = scored_on
+    if ablation is not None:
+        common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
     fits: tuple[int, ...] = ()
@@ -328,6 +326,8 @@ def _over_seeds(
             searched = () if source.listed else expected.fits
             fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
         searching = 0 if iterative or source is not None else expected.searches
+        if ablation is not None:
+            fits, searching = ablated_fits(ablation, expected, trained, task.total_steps), 0
     weights = total * sum(densities) / len(densities)
     size = round(len(fits) * STATE_BYTES * weights)
     tuned = spec.tuned_on(task.spec)
@@ -365,6 +365,7 @@ def _over_seeds(
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
             generalises_at=generalises_at,
+            ablation=ablation,
             start=recorded_start(task),
             source_task=None if source is None else source.recorded,
         )

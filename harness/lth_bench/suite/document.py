@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
+from lth_bench.suite.ablations import Ablation
 from lth_bench.suite.spec import Seed
 from lth_bench.suite.tune import TuneTable
 from lth_bench.suite.tuned import TunedTable
@@ -69,6 +70,8 @@ class Header:
     """The seeds, or how many (0, 1, ...)."""
     controls: tuple[ControlName, ...] = ()
     """Controls of every strategy's tickets."""
+    ablations: tuple[Ablation, ...] = ()
+    """Ablations of every strategy: experiments of their own, labelled LABEL-ABLATION."""
     baseline: str = "dense"
     """The label with which the others are compared."""
 
@@ -78,6 +81,13 @@ class Header:
         if isinstance(self.seeds, tuple):
             distinct(self.seeds, "seeds")
         distinct(self.controls, "controls")
+        distinct(self.ablations, "ablations")
+        if "equal_cost" in self.ablations:
+            raise UserError(
+                "the ablation equal_cost needs `compared_to`, the label whose cost is spent, so it "
+                "belongs into a strategy's own ablations",
+                ("ablations",),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,10 @@ class StrategyTable:
     """By a model's name: parameters on that model, which replace those of `params`."""
     controls: tuple[ControlName, ...] | None = None
     """Replaces the suite's controls."""
+    ablations: tuple[Ablation, ...] | None = None
+    """Replaces the suite's ablations."""
+    compared_to: str | None = None
+    """Of the ablation equal_cost: the label of an iterative strategy whose whole cost is spent."""
     models: tuple[str, ...] = ()
     """Only for these models."""
     tuned: tuple[TunedTable, ...] = ()
@@ -155,6 +169,19 @@ class StrategyTable:
                 ("label",),
             )
         distinct(self.controls or (), "controls")
+        distinct(self.ablations or (), "ablations")
+        if ("equal_cost" in (self.ablations or ())) != (self.compared_to is not None):
+            raise UserError(
+                "the ablation equal_cost and `compared_to`, the label whose cost is spent, need "
+                "each other",
+                ("ablations",) if self.compared_to is None else ("compared_to",),
+            )
+        if self.ablations and self.use == "dense":
+            raise UserError(
+                "dense has no ticket whose search could be ablated; give a recipe of another "
+                "length in [[tasks]] instead",
+                ("ablations",),
+            )
         distinct(self.models, "models")
 
 

@@ -6,12 +6,14 @@ import copy
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lth_bench.errors import UnknownName, UserError, suggest
 from lth_bench.params import build, dotted, show
 from lth_bench.params.build import Keys
+from lth_bench.suite.ablations import Ablation, label_of
 from lth_bench.suite.claims import claims_of
 from lth_bench.suite.components import component, components, recipes_of
 from lth_bench.suite.document import (
@@ -21,6 +23,7 @@ from lth_bench.suite.document import (
     SparsitySchedule,
     StrategyTable,
     TaskTable,
+    safe,
 )
 from lth_bench.suite.overrides import add_to, apply_overrides
 from lth_bench.suite.select import select
@@ -86,8 +89,13 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
     folder = source.path.absolute().parent
     tasks = [task for i, table in enumerate(read.tasks) for task in _tasks(i, table, read, folder)]
     _distinct_tasks(tasks)
-    strategies = [
+    listed = [
         _strategy(i, table, read.suite.controls, tasks) for i, table in enumerate(read.strategies)
+    ]
+    strategies = [
+        one
+        for spec, table in zip(listed, read.strategies, strict=True)
+        for one in (spec, *_ablated(spec, table, read.suite.ablations))
     ]
     _check_labels(strategies, read.suite.baseline)
     seeds = _seeds(read.suite.seeds)
@@ -108,7 +116,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         overridden=source.overrides,
         added=source.added,
         claims=claims_of(read.claims, tasks, strategies, overridden=bool(overrides)),
-        tune=tune_of(read.tune, seeds, strategies),
+        tune=tune_of(read.tune, seeds, listed),
     )
 
 
@@ -241,8 +249,41 @@ def _strategy(
     )
 
 
+def _ablated(
+    spec: StrategySpec, table: StrategyTable, everywhere: Sequence[Ablation]
+) -> list[StrategySpec]:
+    """The strategy's ablations, without controls."""
+    if spec.use == "dense":
+        return []
+    asked = everywhere if table.ablations is None else table.ablations
+    found = []
+    for name in asked:
+        label = label_of(spec.label, name)
+        try:
+            safe(label, "the label of an ablation")
+        except UserError as error:
+            error.path = (*spec.at, "ablations")
+            raise
+        found.append(
+            replace(
+                spec,
+                label=label,
+                controls=(),
+                ablation=name,
+                explicit=table.ablations is not None,
+                compared_to=table.compared_to if name == "equal_cost" else None,
+            )
+        )
+    return found
+
+
 def _check_labels(strategies: Sequence[StrategySpec], baseline: str) -> None:
     labels = [strategy.label for strategy in strategies]
+    for strategy in strategies:
+        if strategy.compared_to is not None and strategy.compared_to not in labels:
+            unknown = UnknownName("label", strategy.compared_to, set(labels))
+            at = (*strategy.at, "compared_to")
+            raise UserError(f"{dotted(at)}: {unknown.message}", at)
     for i, strategy in enumerate(strategies):
         if strategy.label in labels[:i]:
             raise UserError(

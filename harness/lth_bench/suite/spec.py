@@ -135,6 +135,12 @@ class StrategySpec:
     per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By a model's name or label: parameters that replace those of `params`."""
     controls: tuple[str, ...] = ()
+    ablation: str | None = None
+    """What is changed of the search, or of its cost; None for the strategy itself."""
+    explicit: bool = True
+    """Whether the suite names the ablation for this strategy, not for all of them."""
+    compared_to: str | None = None
+    """The label whose cost `equal_cost` spends."""
     models: tuple[str, ...] = ()
     """Only for these models, by name or label; empty for all."""
     at: Keys = field(default=(), compare=False)

@@ -24,6 +24,7 @@ from lth_bench.errors import (
     truncated,
 )
 from lth_bench.lottery import Experiment, run_experiment, run_transfer
+from lth_bench.lottery.ablations import as_ablated
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
@@ -225,6 +226,7 @@ class Worker:
                 experiment.params,
                 f"strategy {experiment.label!r}",
             )
+            strategy = as_ablated(strategy, experiment.ablation)
             hooks = Hooks(
                 label=experiment.label,
                 strategy=strategy,

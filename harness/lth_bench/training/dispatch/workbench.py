@@ -117,6 +117,7 @@ class Workbench:
         self.checkpoint_policy = checkpoint_policy or CheckpointPolicy()
         self.connections_if_known: Connections | str | None = None
         """None until `connections` is first called."""
+        self.variants: dict[str, Workbench] = {}  # see dispatch/variant.py
         self._serving = False
         self.forget()
 
@@ -216,9 +217,7 @@ class Workbench:
         return Mask.ones(self.layers, self.device)
 
     def key(self, request: FitRequest, callbacks: Mapping[str, object] | None) -> str:
-        """The content address of a training. Requested checkpoints and `until` are not
-        part of it.
-        """
+        """The content address of a training, without requested checkpoints and `until`."""
         return digest([self._address(request, callbacks), request.end])
 
     def _address(
@@ -275,14 +274,11 @@ class Workbench:
         elif context.wait is not None:
             context.wait(one)
         else:
-            self._train_alone(one)
+            while not one.done:
+                self.serve([one])
         if one.error is not None:
             raise one.error
         return self._trained(one)
-
-    def _train_alone(self, one: PendingFit) -> None:
-        while not one.done:
-            self.serve([one])
 
     def serve(self, waiting: Sequence[PendingFit]) -> None:
         """Serve at least one of the waiting fits, or wait briefly for another process. An error

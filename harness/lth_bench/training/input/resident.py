@@ -6,6 +6,7 @@ than the training step.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,6 +71,13 @@ class ResidentData(TaskData):
             super().__init__(arrays.info, device, counts=count_values(x))
         else:
             super().__init__(arrays.info, device, _prepare(arrays, x, device))
+
+    def with_splits(self, train: ResidentSplit, val: ResidentSplit) -> ResidentData:
+        """Other examples, prepared as these are."""
+        other = copy.copy(self)
+        other.train, other.val, other.kept = train, val, KeptBatches(KEPT)
+        other.cache_draws()
+        return other
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:
         """The batch's images, gathered on the device."""

@@ -95,10 +95,14 @@ class TaskData(ABC):
         self.info = info
         self.input_shape = info.input_shape
         self.classes = info.classes
+        self.cache_draws()
+
+    def cache_draws(self) -> None:
+        """Keep the last orders, augmentations and sample of these splits."""
         self.order = lru_cache(maxsize=4)(self._order)
         self._augmentation = lru_cache(maxsize=2)(self.augmentation)
         # on a GPU, device memory is left to training
-        self.sample = self._sample if device.type == "cuda" else lru_cache(1)(self._sample)
+        self.sample = self._sample if self.device.type == "cuda" else lru_cache(1)(self._sample)
 
     def normalise(self, x: Tensor) -> Tensor:
         """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and

@@ -65,8 +65,14 @@ class SynFlow:
         for e in range(self.rounds):
             density = exponential_density(e + 1, self.rounds, ticket.target)
             k = min(mask.count, count_at(density, ticket.prunable))
-            mask = Mask.top_k(synaptic_flow(net, ticket.layers, mask, ones), k, within=mask)
+            mask = Mask.top_k(self.scores(net, ticket.layers, mask, ones), k, within=mask)
         return mask
+
+    def scores(
+        self, net: nn.Module, layers: Sequence[Layer], mask: Mask, ones: torch.Tensor
+    ) -> Layers:
+        """Synaptic flow under the mask of the round before."""
+        return synaptic_flow(net, layers, mask, ones)
 
 
 def positive(module: nn.Module) -> nn.Module:

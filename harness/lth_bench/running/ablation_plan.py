@@ -1,0 +1,105 @@
+"""An ablation before it runs: whether it suits the strategy, what identifies it, what it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.errors import UserError
+from lth_bench.lottery.ablations import has_scores
+from lth_bench.running.forecast import TrainingForecast, forecast
+from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
+
+if TYPE_CHECKING:
+    from lth_bench.running.task_plan import TaskPlan
+    from lth_bench.suite.spec import StrategySpec
+
+
+def ablation_of(
+    spec: StrategySpec,
+    strategy: Any,
+    task: TaskPlan,
+    densities: Sequence[float],
+    rivals: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """What identifies the ablation: its name, and the steps that equal cost allows at the density.
+
+    `rivals` are the suite's strategies on this task, by label. UserError, with its place in the
+    suite, for an ablation that does not suit the strategy.
+    """
+    if spec.ablation is None:
+        return None
+    fault = _unsuitable(spec, strategy, task, rivals)
+    if fault is not None:
+        raise UserError(f"strategy {spec.label!r}: {fault}", (*spec.at, "ablations"))
+    found: dict[str, Any] = {"name": spec.ablation}
+    if spec.compared_to is not None:
+        rival = rivals[spec.compared_to]
+        found["steps"] = _whole_cost(spec.compared_to, rival, task, densities[-1])
+    return found
+
+
+def ablated_fits(
+    ablation: Mapping[str, Any], expected: TrainingForecast, densities: Sequence[float], steps: int
+) -> tuple[int, ...]:
+    """Steps of an ablation's trainings, about; `expected` are those of the strategy itself and
+    `steps` the length of its recipe.
+    """
+    name, n = ablation["name"], len(densities)
+    if name == "equal_cost":
+        return (ablation["steps"],) * n
+    if name in OF_DATA:  # the dense run on the ablated data, and the tickets on the task's own
+        return (steps, *expected.fits, *(steps,) * n)
+    if name == "scratch_b":
+        return (*expected.fits, *(int(steps / density) for density in densities))
+    return (*expected.fits, *(steps,) * n) if name in FROM_SCRATCH else expected.fits
+
+
+def _unsuitable(
+    spec: StrategySpec, strategy: Any, task: TaskPlan, rivals: Mapping[str, Any]
+) -> str | None:
+    if spec.ablation == "inverted_score" and spec.explicit and not has_scores(strategy):
+        return (
+            f"{spec.use} has no method `scores` that could be inverted; leave inverted_score out "
+            f"of its ablations, or rank weights by a method of that name"
+        )
+    batch = task.recipe.get("batch_size", 128)
+    if spec.ablation == "half_data" and task.facts and task.facts.train_size // 2 < batch:
+        return (
+            f"half of the {task.facts.train_size} training examples of {task.spec.label} is not "
+            f"one batch of {batch}; lower batch_size, or leave half_data out"
+        )
+    if spec.compared_to is None:
+        return None
+    if getattr(strategy, "iterative", False) or getattr(strategy, "search_steps", None):
+        return (
+            f"equal_cost lengthens the only training of a method at initialisation or during "
+            f"training, but {spec.use} trains several times; compare the others at their own cost"
+        )
+    rival = rivals.get(spec.compared_to)
+    if rival is None:
+        return f"compared_to: {spec.compared_to!r} does not run on {task.spec.label}"
+    if not getattr(rival, "iterative", False):
+        return (
+            f"compared_to must be the label of an iterative strategy, whose steps are known before "
+            f"it runs, but {spec.compared_to!r} is not"
+        )
+    return None
+
+
+def _whole_cost(label: str, rival: Any, task: TaskPlan, density: float) -> int:
+    """Steps of an iterative strategy up to its ticket of a density: the dense run, the rounds
+    before it and its own training. 0 where the task cannot run.
+    """
+    if task.fault is not None:
+        return 0
+    levels = [d for d in task.spec.densities if density <= d < 1]
+    found = forecast(
+        f"strategy {label!r}",
+        rival,
+        counts=task.layer_counts,
+        kinds=task.layer_kinds,
+        densities=levels,
+        total_steps=task.total_steps,
+    )
+    return task.total_steps + sum(found.fits)

@@ -1,0 +1,51 @@
+"""Training data of which one component is destroyed: what a search is shown in an ablation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lth_bench.errors import UserError
+from lth_bench.training.input.resident import ResidentData, ResidentSplit
+from lth_bench.training.input.task_data import TaskData
+from lth_bench.training.randomness import generator
+
+AblatedView = Literal["random_labels", "half_data", "shuffled_pixels"]
+
+
+def ablated_data(data: TaskData, view: AblatedView) -> TaskData:
+    """The same data under one ablation (Su et al., 2020, section 4), the same at every seed.
+
+    `random_labels` permutes the targets within each split, so that classes stay as frequent;
+    `half_data` keeps a random half of the training examples, all of validation;
+    `shuffled_pixels` puts each example's pixels (all channels of a pixel together), features or
+    tokens in an order of its own. Inputs are standardised as before.
+
+    UserError for data that are streamed.
+    """
+    if not isinstance(data, ResidentData):
+        raise UserError(
+            f"the ablation {view!r} needs its dataset on the device, but it is too large and is "
+            f"streamed; leave {view!r} out of the suite's ablations"
+        )
+    if view == "half_data":
+        chosen = torch.randperm(len(data.train), generator=generator("half_data"))
+        half = chosen[: len(data.train) // 2].sort().values
+        return data.with_splits(data.train.take(half.to(data.device)), data.val)
+    change = _random_labels if view == "random_labels" else _shuffled_pixels
+    return data.with_splits(change(data.train, "train"), change(data.val, "val"))
+
+
+def _random_labels(split: ResidentSplit, name: str) -> ResidentSplit:
+    order = torch.randperm(len(split), generator=generator("random_labels", name))
+    return ResidentSplit(split.x, split.y[order.to(split.y.device)])
+
+
+def _shuffled_pixels(split: ResidentSplit, name: str) -> ResidentSplit:
+    x = split.x.flatten(2) if split.x.ndim > 2 else split.x[:, None]  # [N, C, places]
+    rng = generator("shuffled_pixels", name)
+    order = torch.rand(len(x), x.shape[2], generator=rng).argsort(dim=1).to(x.device)
+    moved: Tensor = x.gather(2, order[:, None].expand_as(x))
+    return ResidentSplit(moved.view(split.x.shape), split.y)

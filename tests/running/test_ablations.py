@@ -1,0 +1,75 @@
+"""Ablations in a run: side by side in cohorts, in the results, and found again."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import lth_bench
+
+SUITE = """
+schema_version = 1
+[suite]
+name = "ablated"
+densities = [0.3]
+seeds = 2
+ablations = ["random_labels", "half_data"]
+[recipes.short]
+batch_size = 100
+steps = 12
+val_size = 97
+eval_every = 12
+dtype = "float64"
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = "digits"
+recipe = "short"
+[[strategies]]
+use = "one_shot"
+[[strategies]]
+use = "snip"
+ablations = ["scratch_e", "equal_cost"]
+compared_to = "imp"
+[[strategies]]
+use = "imp"
+params = { prune_rate = 0.7 }
+ablations = []
+"""
+
+
+@pytest.fixture(scope="module", params=[4, pytest.param(1, marks=pytest.mark.slow)])
+def results(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablated")
+    (folder / "a.toml").write_text(SUITE)
+    found = folder / "results.duckdb"
+    size = request.param
+    summary = lth_bench.run(folder / "a.toml", found, "cpu", workers=1, cohort_size=size)
+    assert summary.exit_code == 0
+    return folder, lth_bench.results(found)
+
+
+def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
+    rows = results[1].tickets()
+    steps = {row.label: (row.status, row.steps, row.search_steps) for row in rows.itertuples()}
+    assert steps == {
+        "dense": ("ok", 12, 0),
+        "imp": ("ok", 12, 12),
+        "one_shot": ("ok", 12, 12),
+        "one_shot-random_labels": ("ok", 12, 12),
+        "one_shot-half_data": ("ok", 12, 12),
+        "snip": ("ok", 12, 0),
+        "snip-scratch_e": ("ok", 12, 0),
+        "snip-equal_cost": ("ok", 24, 0),
+    }
+
+
+def test_a_ticket_of_an_ablation_can_be_taken_home(results):
+    folder, found = results
+    for label in ("one_shot-random_labels", "snip-scratch_e"):
+        rows = found.tickets(label=label)
+        ticket = lth_bench.load_ticket(folder / "results.duckdb", rows.ticket_id[0])
+        assert ticket.start.step == 0
+    first = lth_bench.load_ticket(
+        folder / "results.duckdb", found.tickets(label="snip").ticket_id[0]
+    )
+    assert not torch.equal(ticket.start.weights["fc1"], first.start.weights["fc1"])
