@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +17,9 @@ from lth_bench.cli.options import (
     SuitesOption,
     TasksOption,
 )
+
+if TYPE_CHECKING:
+    from lth_bench.analysis.compare.sides import Selector
 
 SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 
@@ -66,6 +71,14 @@ def compare(
             "lost; every VERDICT includes results that only the old database has.",
         ),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks",
+            metavar="",
+            help="Instead compare their masks: overlap beside chance, and signs of the survivors.",
+        ),
+    ] = False,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
@@ -102,6 +115,15 @@ def compare(
     if interval not in ("t", "bootstrap"):
         raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
     one, other = parse(a), parse(b)
+    if masks:
+        return _masks(
+            one,
+            other,
+            results=results or default_results(),
+            suites=suite or (),
+            densities=density or (),
+            format=format,
+        )
     first, second = load(
         one,
         other,
@@ -144,3 +166,34 @@ def compare(
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK
+
+
+def _masks(
+    one: Selector,
+    other: Selector,
+    *,
+    results: Path,
+    suites: Sequence[str],
+    densities: Sequence[float],
+    format: str,
+) -> int:
+    from lth_bench.errors import OK, UserError
+    from lth_bench.interchange.overlap import overlaps
+    from lth_bench.output.formats import print_board
+
+    for side in (one, other):
+        if side.label is None or side.path is not None or side.revision is not None:
+            raise UserError(
+                f"--masks takes LABEL or LABEL/CONTROL of the same results, but got {side.text!r}"
+            )
+    assert one.label is not None
+    assert other.label is not None
+    board = overlaps(
+        results,
+        (one.label, one.control),
+        (other.label, other.control),
+        suites=suites,
+        densities=densities,
+    )
+    print_board(board, format)
+    return OK
