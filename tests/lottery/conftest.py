@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lth_bench.lottery import Experiment, run_experiment
-from lth_bench.lottery.ablations import as_ablated
+from lth_bench.lottery.ablated_runner import as_ablated
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.training.engine.cohort import Cohort

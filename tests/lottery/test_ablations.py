@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lth_bench import Change, Mask, PerKind, hookimpl
-from lth_bench.lottery.ablations import inverted, scratch_steps
+from lth_bench.lottery.ablated_runner import inverted, scratch_steps
 from lth_bench.models.mlp import MLP
 from lth_bench.suite.ablations import OF_DATA
 from lth_bench.training.dispatch.variant import with_data

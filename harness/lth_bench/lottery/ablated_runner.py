@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from lth_bench.errors import Unreachable
-from lth_bench.lottery.ablations import has_scores, scratch_steps
 from lth_bench.lottery.controls import Unchanged, reinitialised
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import require_reachable
-from lth_bench.lottery.runner import ExperimentRunner
+from lth_bench.lottery.runner import Emit, ExperimentRunner, context_of
 from lth_bench.masks import Mask, count_at
+from lth_bench.plugins.dispatch import Hooks
+from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
 from lth_bench.ticket import DenseRun, Ticket
 from lth_bench.training.dispatch.variant import with_data, with_recipe
 from lth_bench.training.dispatch.workbench import Workbench
+from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seeded
 from lth_bench.training.request import FitRequest
 from lth_bench.training.state import Trained
@@ -157,3 +161,70 @@ class AtEqualCost(ExperimentRunner):
         longer = bench.recipe.stretched(factor, len(bench.data.train))
         rest["dense_run"] = NoSecondTraining
         super().__init__(bench=with_recipe(bench, longer), experiment=experiment, **rest)
+
+
+def runner_of(experiment: Experiment) -> type[ExperimentRunner]:
+    """The round loop of an experiment, by its ablation."""
+    name = experiment.ablation["name"] if experiment.ablation is not None else ""
+    if name in OF_DATA:
+        return OnOtherData
+    if name in FROM_SCRATCH:
+        return FromScratch
+    if name == "inverted_score":
+        return Inverted
+    return AtEqualCost if name == "equal_cost" else ExperimentRunner
+
+
+def run_experiment(
+    experiment: Experiment,
+    strategy: Any,
+    bench: Workbench,
+    hooks: Hooks,
+    emit: Emit,
+    *,
+    wait: Callable[[PendingFit], None] | None = None,
+) -> None:
+    """Run one experiment. Every finished round is passed to `emit` as a journal record. `wait`
+    blocks until a fit is done, if other experiments run in parallel.
+    """
+    context = context_of(experiment, wait)
+    runner = runner_of(experiment)(
+        experiment=experiment,
+        strategy=strategy,
+        bench=bench,
+        hooks=hooks,
+        emit=emit,
+        context=context,
+    )
+    runner.run()
+
+
+def has_scores(strategy: Any) -> bool:
+    """Whether a strategy, or its class, says by which scores it ranks weights."""
+    return callable(getattr(strategy, "scores", None))
+
+
+def as_ablated(strategy: Any, ablation: Mapping[str, Any] | None) -> Any:
+    """The strategy that an experiment runs: its scores inverted, where that is its ablation."""
+    asked = ablation is not None and ablation["name"] == "inverted_score"
+    return inverted(strategy) if asked and has_scores(strategy) else strategy
+
+
+def inverted(strategy: Any) -> Any:
+    """The strategy with the sign of its `scores` changed: what it would keep first goes first."""
+    cls = type(strategy)
+
+    def scores(self: Any, *arguments: Any, **named: Any) -> Any:
+        return -cls.scores(self, *arguments, **named)
+
+    turned = type(cls.__name__, (cls,), {"scores": scores, "__module__": cls.__module__})
+    twin = copy.copy(strategy)
+    object.__setattr__(twin, "__class__", turned)  # past the frozen dataclass
+    return twin
+
+
+def scratch_steps(steps: int, flops_dense: float, flops_pruned: float) -> int:
+    """Scratch-B: steps after which the pruned network has cost as many FLOPs as the dense one in
+    `steps`, rounded down as in the authors' code.
+    """
+    return int(steps * flops_dense / flops_pruned)

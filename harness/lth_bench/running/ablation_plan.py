@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.lottery.ablations import has_scores
+from lth_bench.lottery.ablated_runner import has_scores
 from lth_bench.running.forecast import TrainingForecast, forecast
 from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
 

@@ -24,7 +24,7 @@ from lth_bench.errors import (
     truncated,
 )
 from lth_bench.lottery import Experiment, run_experiment, run_transfer
-from lth_bench.lottery.ablations import as_ablated
+from lth_bench.lottery.ablated_runner import as_ablated
 from lth_bench.lottery.defaults import Defaults
 from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
