@@ -30,7 +30,7 @@ from lth_bench.training.state import CurvePoint, OnEval, RewindPoint, State, Tra
 Role = Literal["search", "train"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CostLedger:
     """The trainings an experiment has requested, each with its purpose."""
 

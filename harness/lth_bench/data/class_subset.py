@@ -41,6 +41,12 @@ class ClassSubset:
         """Counted in the data."""
         return self.load(root).info
 
+    def fingerprint(self, root: Path) -> None:
+        """Only reading tells. DataMissing where the dataset would have to be downloaded first."""
+        whole = _dataset(self.of, dict(self.params))
+        if callable(quick := getattr(whole, "fingerprint", None)):
+            quick(root)
+
     def load(self, root: Path) -> Arrays:
         """The examples of these classes, in the dataset's order.
 

@@ -17,9 +17,15 @@ from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.source import source_hash
 from lth_bench.running.ablation_plan import ablated_fits, ablation_of
 from lth_bench.running.forecast import control_fits, density_groups, forecast
-from lth_bench.running.plan_notes import recorded_start, shares, starts
 from lth_bench.running.sources import PlannedSource, plan_sources
-from lth_bench.running.task_plan import TaskPlan, as_trained, plan_task, require_suitable
+from lth_bench.running.starts import recorded_start, starts
+from lth_bench.running.task_plan import (
+    TaskPlan,
+    as_trained,
+    plan_task,
+    require_suitable,
+    shares,
+)
 from lth_bench.training.keys import digest
 
 if TYPE_CHECKING:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from lth_bench.analysis.boards.notes import fixed_by
 from lth_bench.errors import UserError
 from lth_bench.running.published import published_file, write_whole
 from lth_bench.training.start import Start, check_start, hash_file, kept_start
 
 if TYPE_CHECKING:
     from lth_bench.running.plan import Planned
+    from lth_bench.running.task_plan import TaskPlan
     from lth_bench.suite.start import StartSpec
 
 
@@ -53,3 +55,22 @@ def keep_starts(planned: Iterable[Planned], artifacts: Path) -> None:
                 f"{start.path} was changed while the run began; start it again when the file is "
                 f"complete"
             )
+
+
+def starts(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
+    """What is said of networks whose initial values are fixed; each once."""
+    recorded = ((task.model_label, recorded_start(task)) for task in tasks)
+    return tuple(dict.fromkeys(f"{label}: {fixed_by(s)}" for label, s in recorded if s is not None))
+
+
+def recorded_start(task: TaskPlan) -> dict[str, Any] | None:
+    """What the results say of a task's start."""
+    start, named = task.start, task.spec.model.start
+    if start is None or named is None:
+        return None
+    return {
+        "source": named.name,
+        **start.identity,
+        "fixed": start.fixed,
+        "parameters": task.parameters,
+    }

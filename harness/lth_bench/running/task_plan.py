@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lth_bench.analysis.boards.notes import prunable_share
 from lth_bench.data.arrays import DatasetInfo
 from lth_bench.data.info import InputShape
 from lth_bench.errors import UserError, WrongDeclaration, describe_error, error_text
@@ -317,3 +318,16 @@ def outline(config: Mapping[str, Any], model: Any, info: DatasetInfo) -> Outline
     prunable = {id(module.get_parameter(x.key)) for x in layers}
     rest = {n: p.numel() for n, p in module.named_parameters() if id(p) not in prunable}
     return Outline(layers, rest, bool(declared.steps))
+
+
+def shares(tasks: Sequence[TaskPlan]) -> tuple[str, ...]:
+    """What is said of networks much of which is not prunable, or where it is declared; each
+    once.
+    """
+    said: dict[str, None] = {}
+    for task in tasks:
+        prunable = sum(task.layer_counts.values())
+        told = prunable_share(prunable, task.parameters, task.rest, declared=task.declared)
+        if told:
+            said[f"{task.model_label}: {told}"] = None
+    return tuple(said)
