@@ -54,7 +54,21 @@ def url(request, tmp_path):
         yield found
 
 
-def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
+@pytest.fixture
+def opened(tmp_path):
+    """A storage by its URL, closed after the test."""
+    storages = []
+
+    def opened(url):
+        storages.append(open_storage(url, Paths(tmp_path / "x.duckdb")))
+        return storages[-1]
+
+    yield opened
+    for storage in storages:
+        close_storage(storage)
+
+
+def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, opened, tmp_path):
     """All begin at once, on an empty database, as `srun` has it."""
     made = goal(f"budget = {{ trials = {TRIALS} }}")
     found, errors, start = [], [], threading.Barrier(MACHINES)
@@ -73,19 +87,40 @@ def test_numbers_are_claimed_first_and_the_budget_is_exact(url, goal, tmp_path):
     for place in (0, 1):  # neither a number nor the settings come twice
         assert set(Counter(trial[place] for trial in found).values()) == {1}
     assert [origin for *_, origin in found].count("default") == 1
-    storage = open_storage(url, Paths(tmp_path / "x.duckdb"))
-    trials = RunningStudy(storage, "here", made, "x").trials
-    close_storage(storage)
+    trials = RunningStudy(opened(url), "here", made, "x").trials
     assert [t.state.name for t in trials] == ["COMPLETE"] * TRIALS
     assert {t.number for t in trials} == {number for number, *_ in found}
 
 
-def test_steps_of_running_trials_elsewhere_count_towards_the_budget(goal, tmp_path):
+@pytest.mark.slow
+def test_machines_that_create_the_tables_at_once_leave_no_connection_open(goal, tmp_path):
+    """Optuna's constructor raises for those that come second, and its connections with it."""
+    import postgres
+    from sqlalchemy import create_engine, text
+
+    with postgres.server() as url:
+        start = threading.Barrier(MACHINES)
+
+        def take_part():
+            start.wait()
+            close_storage(open_storage(url, Paths(tmp_path / "x.duckdb")))
+
+        machines = [threading.Thread(target=take_part) for _ in range(MACHINES)]
+        for machine in machines:
+            machine.start()
+        for machine in machines:
+            machine.join()
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres'")
+            assert connection.execute(asked).scalar_one() == 1  # the one that asks
+        engine.dispose()
+
+
+def test_steps_of_running_trials_elsewhere_count_towards_the_budget(goal, opened, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal("budget = { steps = 250 }")
-    machines = [
-        RunningStudy(open_storage(url, Paths(tmp_path / name)), "here", made, name) for name in "ab"
-    ]
+    machines = [RunningStudy(opened(url), "here", made, name) for name in "ab"]
     proposed = 0
     for _ in range(4):
         for machine in machines:
@@ -95,13 +130,13 @@ def test_steps_of_running_trials_elsewhere_count_towards_the_budget(goal, tmp_pa
     assert proposed == 3  # the third begins while 200 steps are spoken for
 
 
-def test_running_trials_elsewhere_are_counted_and_can_be_taken_over(goal, tmp_path):
+def test_running_trials_elsewhere_are_counted_and_can_be_taken_over(goal, opened, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made = goal()
-    theirs = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "theirs")
+    theirs = RunningStudy(opened(url), "here", made, "theirs")
     theirs.owner |= {"machine": "another"}
     theirs.propose()
-    ours = RunningStudy(open_storage(url, Paths(tmp_path / "b")), "here", made, "ours")
+    ours = RunningStudy(opened(url), "here", made, "ours")
     assert ours.adopt() == []
     assert ours.elsewhere == 1
     (proposal,) = ours.adopt(all_=True)
@@ -114,10 +149,10 @@ def test_running_trials_elsewhere_are_counted_and_can_be_taken_over(goal, tmp_pa
     assert [t.values for t in ours.trials] == [[0.5]]
 
 
-def test_a_trial_without_an_owner_yet_is_waited_for(goal, tmp_path, monkeypatch):
+def test_a_trial_without_an_owner_yet_is_waited_for(goal, opened, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     made, said, pauses = goal(), [], []
-    study = RunningStudy(open_storage(url, Paths(tmp_path / "a")), "here", made, "ours")
+    study = RunningStudy(opened(url), "here", made, "ours")
     study.study.ask()  # a process that dies before it signs
     long_after = datetime.now() + timedelta(minutes=2)  # noqa: DTZ005 — as Optuna records it
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 import uuid
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +98,12 @@ def tune_suite(
     require_space(paths, trials * sum(p.bytes for p in planned))
     config = worker_config(request, paths, root, workers, provenance.fingerprints)
     run_id = uuid.uuid4().hex[:12]
-    with Journal(paths) as journal:
+    with Journal(paths) as journal, ExitStack() as connections:
         keep_starts(planned, paths.artifacts)  # within the journal's lock, so that gc lets them be
         url = suite.tune.storage if suite.tune else None
         where = redacted(url) if url else str(paths.tuning)
         storage = open_storage(url, paths)
+        connections.callback(close_storage, storage)
         if restart:
             _forget(storage, {goal.name for goal in goals})
         studies = [RunningStudy(storage, where, goal, _token(paths)) for goal in goals]
@@ -167,7 +169,6 @@ def tune_suite(
         finally:
             emit(RunEnded())
             recorder.fold(final=True)
-            close_storage(storage)
     summary.notes += silent.notes
     summary.seconds = time.monotonic() - began
     return summary

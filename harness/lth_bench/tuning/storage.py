@@ -156,13 +156,23 @@ def _database(url: str) -> BaseStorage:
 
 
 def _opened(url: str) -> BaseStorage:
-    """Optuna's storage; it creates missing tables."""
+    """Optuna's storage; it creates missing tables.
+
+    They are created over connections that are not pooled: where several processes create them at
+    once Optuna's constructor raises, and a pool of its own would stay open and out of reach.
+    """
     from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        close_storage(RDBStorage(url, engine_kwargs={"poolclass": NullPool}))
         storage = RDBStorage(url)
-        storage.get_all_studies()
+        try:
+            storage.get_all_studies()
+        except BaseException:
+            close_storage(storage)
+            raise
     return storage
 
 
