@@ -361,6 +361,16 @@ class Ticket:
         self.ledger.add(trained)
         return trained
 
+    def validate(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """`loss` and the objective's metrics of these parameters and buffers under the mask, on the
+        validation split, without training.
+        """
+        masked = {key: value.detach().clone() for key, value in values.items()}
+        self.mask.apply_(masked)
+        self.bench.network.load(masked)
+        found = self.bench.network.evaluate(self.bench.data.val, self.bench.data, self.mask)
+        return {"loss": found.loss, **found.metrics}
+
     def keep_matrix(self, name: str, steps: Sequence[int], values: Tensor) -> None:
         """Record a value for every pair of steps of the search, for the report to draw.
 

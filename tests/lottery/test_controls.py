@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from lth_bench import Layer, Mask, PerKind, RewindPoint, hookimpl
-from lth_bench.lottery.controls import CONTROLS, with_signs_of
+from lth_bench.helpers import with_signs_of
+from lth_bench.lottery.controls import CONTROLS
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.output.page.sections.summary import _CONTROLS as WORDS

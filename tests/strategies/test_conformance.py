@@ -27,6 +27,15 @@ class TestEarlyIMP(StrategyConformance):
     params: ClassVar = {"prune_rate": 0.5, "mask_fraction": 0.5}
 
 
+class TestSupermask(StrategyConformance):
+    strategy = "supermask"
+    params: ClassVar = {"survivors": "constant"}
+
+
+class TestEdgePopup(StrategyConformance):
+    strategy = "edge_popup"
+
+
 class TestEarlyBird(StrategyConformance):
     strategy = "early_bird"
     # a mask every step, and the fourth at the latest

@@ -26,6 +26,12 @@ from lth_bench.helpers.rewiring import (
     random_mask,
 )
 from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_density
+from lth_bench.helpers.survivors import (
+    reshuffled,
+    signed_constant,
+    with_random_signs,
+    with_signs_of,
+)
 from lth_bench.helpers.units import (
     next_unit_count,
     norm_penalty,
@@ -58,8 +64,12 @@ __all__ = [
     "pruning_distance",
     "random_mask",
     "rank_within",
+    "reshuffled",
     "retraining",
     "shrunk_metrics",
+    "signed_constant",
     "unit_mask",
     "unit_scores",
+    "with_random_signs",
+    "with_signs_of",
 ]

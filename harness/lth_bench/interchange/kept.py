@@ -16,9 +16,9 @@ from typing import Any
 from torch import Tensor
 
 from lth_bench.errors import UserError
+from lth_bench.helpers import with_random_signs, with_signs_of
 from lth_bench.interchange.rebuilt import TaskNetwork
 from lth_bench.interchange.recorded import RecordedTicket
-from lth_bench.lottery.controls import with_random_signs, with_signs_of
 from lth_bench.lottery.histograms import histograms
 from lth_bench.masks import Mask
 from lth_bench.suite.ablations import FROM_SCRATCH

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lth_bench.helpers import with_random_signs, with_signs_of
 from lth_bench.masks import Layer, Mask
 from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator, seed_of
@@ -159,31 +160,6 @@ def random_layers(ticket: Ticket, trained: Trained, structured: bool) -> Ablated
     """
     mask = _moved("random_layers", ticket, trained.mask, structured)
     return Ablated(RewindPoint.at(ticket.initial), mask)
-
-
-def with_signs_of(
-    fresh: Mapping[str, Tensor], signs: Mapping[str, Tensor], layers: Sequence[Layer]
-) -> dict[str, Tensor]:
-    """`fresh` with every prunable weight's sign taken from `signs`, where that is not zero."""
-    values = dict(fresh)
-    for layer in layers:
-        own = signs[layer.key]
-        signed = torch.copysign(fresh[layer.key], own)
-        values[layer.key] = torch.where(own == 0, fresh[layer.key], signed)
-    return values
-
-
-def with_random_signs(
-    values: Mapping[str, Tensor], layers: Sequence[Layer], seed: int
-) -> dict[str, Tensor]:
-    """The values with each prunable weight's sign drawn by a fair coin; a weight has the same coin
-    at every density.
-    """
-    rng, signed = generator("random_signs", seed), dict(values)
-    for layer in layers:
-        coins = torch.randint(0, 2, layer.shape, generator=rng) * 2 - 1
-        signed[layer.key] = values[layer.key].abs() * coins.to(values[layer.key])
-    return signed
 
 
 def _start(ticket: Ticket) -> RewindPoint:
