@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 OK = 0
 SOME_FAILED = 1
@@ -128,9 +128,20 @@ def truncated(text: str, most: int) -> str:
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """The end of an error message: the nearest name, or all names if none is near."""
+    """The end of an error message: the nearest name, or the names, as far as they fit in a message,
+    if none is near.
+    """
     known = list(choices)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; choose from: {', '.join(known)}" if known else ""
+    return f"; choose from: {some_of(known)}" if known else ""
+
+
+def some_of(names: Sequence[str], most: int = 240) -> str:
+    """The names in a row, in about `most` characters: what is left out is counted."""
+    shown = names
+    while len(", ".join(shown)) > most and len(shown) > 1:
+        shown = shown[:-1]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

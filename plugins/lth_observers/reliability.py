@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from zlib import crc32
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lth_bench import TicketView, Trained, hookimpl
-from lth_bench.training.randomness import generator
 
 BINS = 15
 SEVERITIES = 5
@@ -51,7 +51,7 @@ class Reliability:
         for kind, corrupt in CORRUPTIONS.items():
             right = []
             for severity in range(1, SEVERITIES + 1):
-                rng = generator("corruption", kind, severity)
+                rng = torch.Generator().manual_seed(crc32(f"{kind} {severity}".encode()))
                 change = partial(corrupted, how=corrupt, severity=severity, rng=rng)
                 outputs, y = ticket.outputs(change)
                 right.append(float((outputs.argmax(1) == y).float().mean()))
