@@ -49,7 +49,7 @@ def test_suite_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "other.toml").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert complete.suite("m") == ["mnist_lenet", "mine.toml", "more/"]
+    assert complete.suite("m") == ["mnist_lenet", "missing_the_mark_2021", "mine.toml", "more/"]
     assert complete.suite("more/") == ["more/other.toml"]
     assert complete.suite("nowhere/") == []
     assert ".hidden.toml" not in complete.suite("")

@@ -70,7 +70,7 @@ def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "across"),
-    [*((by, []) for by in KINDS), *((by, ["--across"]) for by in ACROSS)],
+    [*((by, []) for by in KINDS if by != "transfer"), *((by, ["--across"]) for by in ACROSS)],
 )
 def test_every_kind(run, by: str, across: list[str]) -> None:
     code, out, err = run("--by", by, *across, "--suite", "quickstart")
@@ -79,6 +79,12 @@ def test_every_kind(run, by: str, across: list[str]) -> None:
     assert ("across 2 tasks by" in out) == bool(across)
     document = json.loads(run("--by", by, *across, "--suite", "quickstart", "--json")[1])
     assert {row["suite"] for row in document["leaderboard"]} == {"quickstart"}
+
+
+def test_a_grid_needs_a_transferred_ticket(run) -> None:
+    code, out, err = run("--by", "transfer", "--suite", "quickstart")
+    assert (code, out) == (5, "")
+    assert "no ticket was transferred to another task" in err
 
 
 def test_options_of_the_comparison(run) -> None:

@@ -39,14 +39,14 @@ def test_dense_runs_and_searches_count_once(tmp_path):
     assert done.exit_code == 0, done.output
     plan = json.loads(done.stdout)
     # a seed: the dense run, three tickets of snip; of early_bird a search of a quarter of training,
-    # and for each density the rest and a control
+    # and for each density the rest and a control, from the same step
     assert plan["trainings"] == 2 * (1 + 3 + 1 + 3 * 2)
-    assert plan["steps"] == 2 * (40 + 3 * 40 + 10 + 3 * (30 + 40))
+    assert plan["steps"] == 2 * (40 + 3 * 40 + 10 + 3 * (30 + 30))
     # seven experiments a seed with a dense run each, and two more searches
     assert plan["trainings_saved_by_sharing"] == 2 * (6 + 2)
     assert plan["steps_saved_by_sharing"] == 2 * (6 * 40 + 2 * 10)
     said = " ".join(CliRunner().invoke(app, arguments).stdout.split())
-    assert "about 22 trainings of 760 steps, 2 of them dense runs" in said
+    assert "about 22 trainings of 700 steps, 2 of them dense runs" in said
     assert "sharing dense runs and searches saves 16 trainings and 520 steps" in said
 
 

@@ -26,6 +26,7 @@ from lth_bench.running.progress import (
 IMP = SimpleNamespace(
     experiment_id="e", label="imp", model_label="mlp", dataset_label="digits",
     recipe_name="short", seed=0, densities=(0.5,), task=("mlp", "digits", "short"),
+    found_on="",
 )  # fmt: skip
 TITLE = "imp mlp/digits/short seed 0 at 0.5"
 STARTED = RunStarted(

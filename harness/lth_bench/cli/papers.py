@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,7 +86,7 @@ def _row(suite: Suite, found: list[PaperPart], verdicts: dict[str, ShortVerdict]
         "parts": [
             {
                 "dataset": part.dataset,
-                "command": f"lth-bench run {suite.name} -d {part.dataset}",
+                "command": f"lth-bench run {quote(suite.name)} -d {part.dataset}",
                 "obstacle": part.obstacle,
                 "trainings": part.trainings,
                 "steps": part.steps,

@@ -179,7 +179,8 @@ def test_every_board_has_rows_for_every_metric(
 ) -> None:
     cells = {(m, *key): values for m in ("m0", "m1") for key, values in CELLS.items()}
     losses = {(m, *key): values for m in ("m0", "m1") for key, values in LOSSES.items()}
-    con = chosen(cells, test_examples=100, metrics={"test_loss": losses})
+    elsewhere = {"snip": ("mlp", "mnist", "short")} if by == "transfer" else {}
+    con = chosen(cells, test_examples=100, metrics={"test_loss": losses}, sources=elsewhere)
     metrics = [ACCURACY.name] if by == "speed" else [ACCURACY.name, "test_loss", "early_stop_step"]
     for metric in metrics:
         question = Question(by=by, across=across, metric=metric)
