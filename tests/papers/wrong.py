@@ -45,8 +45,8 @@ class InvertedLrRewind(_PrunesTheLargest, LRRewind):
 class InvertedSnip(SNIP):
     """Keeps the connections of least sensitivity."""
 
-    def sensitivity(self, ticket: Ticket) -> Layers:
-        return super().sensitivity(ticket) * -1.0
+    def scores(self, ticket: Ticket) -> Layers:
+        return super().scores(ticket) * -1.0
 
 
 @dataclass(frozen=True, eq=False)
