@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from lth_bench.analysis.boards import (
     area,
@@ -20,6 +20,7 @@ from lth_bench.analysis.boards import (
 )
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
+from lth_bench.analysis.ingredients.board import board as ingredients_board
 from lth_bench.analysis.measures import (
     ACCURACY,
     Measure,
@@ -30,15 +31,21 @@ from lth_bench.analysis.measures import (
 )
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
+from lth_bench.suite.spec import BoardKind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from lth_bench.analysis.boards.scores import Scores
 
-KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed", "transfer")
+KINDS: tuple[str, ...] = get_args(BoardKind)
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
+WITHIN = {
+    "transfer": "with the tickets that were found on the same task",
+    "ingredients": "each ablated ticket with the ticket itself",
+}
+"""Those that compare tickets of one label, and rank none; what with what."""
 ACROSS = ("accuracy", "matching", "area", "cost", "speed")
 """Those that rank over all tasks of a suite too; shares of FLOPs differ between tasks."""
 
@@ -69,10 +76,11 @@ class Question:
         if self.by not in KINDS:
             raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
         for option, value in (("--margin", self.margin), ("--baseline", self.baseline)):
-            if self.by == "transfer" and value is not None:
+            meant = (self.by, option) == ("ingredients", "--margin")
+            if self.by in WITHIN and value is not None and not meant:
                 raise UserError(
-                    f"{option} has no meaning with --by transfer, which compares with the tickets "
-                    f"that were found on the same task; leave it out"
+                    f"{option} has no meaning with --by {self.by}, which compares "
+                    f"{WITHIN[self.by]}; leave it out"
                 )
         if self.margin is not None and not 0 < self.margin < 1:
             raise UserError(
@@ -92,9 +100,10 @@ class Question:
         if self.reach is not None and self.margin is not None:
             raise UserError("--reach names the accuracy itself, so that --margin has no meaning")
         if self.across and self.by not in ACROSS:
+            why = ": shares of FLOPs differ between tasks" * (self.by == "flops")
             raise UserError(
-                f"--by {self.by} has a table for each task and no --across: shares of FLOPs differ "
-                "between tasks; use --by area --across, or leave out --across"
+                f"--by {self.by} has a table for each task and no --across{why}; use --by area "
+                "--across, or leave out --across"
             )
         if self.across and self.margin is not None and self.by in ("accuracy", "area", "speed"):
             raise UserError(
@@ -183,6 +192,8 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
         censoring.require_times(con, scope, known, q.by, q.across)
     if q.by == "transfer":
         return transfer.board(con, scope, known)
+    if q.by == "ingredients":
+        return ingredients_board(con, scope, known, q.margin)
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
