@@ -266,6 +266,23 @@ def test_penalty_and_parametrize_go_on(bench_at, half_mask, request_of, queue, s
     assert steps.done == 9 and equal(found, expected, hand)
 
 
+def test_frozen_weights_go_on(bench_at, half_mask, request_of, queue, steps, hand):
+    def ask(bench):
+        mask = half_mask(bench).freezing(bench.initial(7).weights)
+        return queue(bench, request_of(bench, mask=mask))
+
+    bench = bench_at("undisturbed", NET, ADAM)
+    (expected,) = answers(bench, ask(bench))
+    bench = bench_at("killed", NET, ADAM)
+    steps.kill_at(12)
+    with pytest.raises(Killed):
+        answers(bench, ask(bench))
+    steps.kill_at(None)
+    bench = bench_at("killed", NET, ADAM)
+    (found,) = answers(bench, ask(bench))
+    assert steps.done == 9 and equal(found, expected, hand)
+
+
 def test_members_that_have_come_as_far_go_on_together_and_no_others(
     bench_at, half_mask, request_of, queue, steps, hand, cohorts
 ):

@@ -165,4 +165,4 @@ def from_first_process(mask: Mask) -> Mask:
             bits = bits.to(torch.device("cuda", torch.cuda.current_device()))
         dist.broadcast(bits, src=0)
         kept.copy_(bits)
-    return Mask(mask.kept, mask.held, mask.layers)
+    return Mask(mask.kept, mask.held, mask.layers, mask.frozen)
