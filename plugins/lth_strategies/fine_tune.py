@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from lth_bench import Mask, Range, RewindPoint, Ticket, Trained, Tune, hookimpl
+from lth_bench import Layers, Mask, Range, RewindPoint, Ticket, Trained, Tune, hookimpl
 from lth_strategies.imp import IMP
-from lth_strategies.one_shot import OneShot
+from lth_strategies.one_shot import one_shot_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,15 @@ class PruneTrained(IMP):
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Remove the smallest trained magnitudes."""
+        scores = self.scores(ticket)
         if self.pruning == "one_shot":
-            return OneShot(self.prune_rate, self.scope).select_mask(ticket)
-        scores = abs(ticket.trained.weights)
+            return one_shot_mask(ticket, scores, self.prune_rate, self.scope)
         return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+
+    def scores(self, ticket: Ticket) -> Layers:
+        """|θ| at the end of the training behind the mask; in one step, of the dense run."""
+        trained = ticket.dense.trained if self.pruning == "one_shot" else ticket.trained
+        return abs(trained.weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,19 +34,25 @@ class OneShot:
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         """Remove the smallest magnitudes of the dense run."""
-        scores = self.scores(ticket)
-        sizes = {x.name: x.numel for x in ticket.layers}
-        shares = {x.name: self.relative_rate[x.kind] for x in ticket.layers}
-        counts = one_shot_counts(sizes, shares, ticket.target_count)
-        if self.scope == "layer":
-            return Mask.top_k_per_layer(scores, counts)
-        pool = Layers({n: t for n, t in scores.items() if shares[n] > 0})
-        chosen = Mask.top_k(pool, sum(counts[n] for n in pool))
-        return Mask({n: chosen.kept.get(n, ticket.mask.kept[n]) for n in scores})
+        return one_shot_mask(ticket, self.scores(ticket), self.relative_rate, self.scope)
 
     def scores(self, ticket: Ticket) -> Layers:
         """|θ| at the end of the dense run."""
         return abs(ticket.dense.trained.weights)
+
+
+def one_shot_mask(
+    ticket: Ticket, scores: Layers, relative_rate: PerKind, scope: Literal["layer", "global"]
+) -> Mask:
+    """The largest scores, exactly the target's count, each kind of layer at its relative rate."""
+    sizes = {x.name: x.numel for x in ticket.layers}
+    shares = {x.name: relative_rate[x.kind] for x in ticket.layers}
+    counts = one_shot_counts(sizes, shares, ticket.target_count)
+    if scope == "layer":
+        return Mask.top_k_per_layer(scores, counts)
+    pool = Layers({n: t for n, t in scores.items() if shares[n] > 0})
+    chosen = Mask.top_k(pool, sum(counts[n] for n in pool))
+    return Mask({n: chosen.kept.get(n, ticket.mask.kept[n]) for n in scores})
 
 
 def one_shot_counts(sizes: dict[str, int], shares: dict[str, float], k: int) -> dict[str, int]:

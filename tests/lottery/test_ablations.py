@@ -14,8 +14,10 @@ from lth_bench.suite.ablations import OF_DATA
 from lth_bench.training.dispatch.variant import with_data
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
+from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
+from lth_strategies.lr_rewind import LRRewind
 from lth_strategies.one_shot import OneShot
 from lth_strategies.random import Random
 from lth_strategies.rigl import RigL
@@ -121,15 +123,23 @@ def test_one_component_of_the_data_is_destroyed(view, make_bench):
     assert torch.equal(seen.initial(0).weights["fc1"], bench.initial(0).weights["fc1"])
 
 
-def test_inverted_scores_keep_what_goes_first(make_bench, run_rounds):
+@pytest.mark.parametrize("strategy", [
+    IMP(RATE), FineTune(RATE), FineTune(RATE, pruning="one_shot"),
+    LRRewind(RATE), LRRewind(RATE, pruning="one_shot"),
+])  # fmt: skip
+def test_inverted_scores_keep_what_goes_first(strategy, make_bench, run_rounds):
     bench = make_bench(NET, RECIPE)
-    story = run_rounds(bench, IMP(RATE), (0.5,), ablation={"name": "inverted_score"})
+    story = run_rounds(bench, strategy, (0.5,), ablation={"name": "inverted_score"})
     dense = bench.find(story.reported()[0]["trainings"][0]["key"], frozenset())
     mask = story.requests[-1].mask
     for layer in bench.layers:
         size = dense.values[layer.key].abs()
         kept = mask.kept[layer.name]
         assert float(size[kept].max()) <= float(size[~kept].min())
+
+
+def test_a_strategy_without_scores_is_not_inverted(make_bench, run_rounds):
+    bench = make_bench(NET, RECIPE)
     (row,) = run_rounds(bench, Random(), (0.5,), ablation={"name": "inverted_score"}).reported()
     assert row["status"] == "skipped"
     assert "no method `scores`" in row["reason"]
