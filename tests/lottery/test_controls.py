@@ -22,6 +22,7 @@ from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
+from lth_strategies.late_rewind import LateRewind
 from lth_strategies.rigl import RigL
 
 NET = MLP(hidden=(12, 8))  # 36·12 + 12·8 + 8·3 = 552 weights
@@ -378,6 +379,21 @@ def test_controls_of_fine_tuning_are_trained_as_long(make_bench, run_rounds):
     assert (shuffled["rewind_step"], shuffled["cost"]["steps"]) == (20, 10)
     assert (fresh["rewind_step"], fresh["cost"]["steps"]) == (0, 20)
     assert control_fits("x", strategy, ["shuffle", "reinit"], 1, 20) == (10, 20)
+
+
+def test_the_forecast_counts_every_control_from_where_it_starts(make_bench, run_rounds):
+    """For the plan of a ticket that is rewound to a later step."""
+    strategy = LateRewind(PerKind.of(0.5), rewind_fraction=0.5)
+    names = list(CONTROLS)
+    story = run_rounds(make_bench(NET, ADAM), strategy, (0.5,), names)
+    (steps,) = {bench_steps(row) for row in story.reported("none")}
+    taken = tuple(story.reported(name)[0]["cost"]["steps"] for name in names)
+    assert control_fits("x", strategy, names, 1, steps) == taken
+
+
+def bench_steps(row):
+    """The length of the schedule, of a ticket trained to its end."""
+    return row["rewind_step"] + row["cost"]["steps"]
 
 
 def test_a_global_shuffle_loses_the_layers_densities(make_bench, run_rounds):
