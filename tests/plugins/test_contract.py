@@ -10,7 +10,7 @@ from lth_bench import hookimpl
 from lth_bench.plugins import load_registry
 from lth_bench.plugins.contract import HOOKS, METHODS, RESERVED, hooks_of, problems
 from lth_bench.plugins.one_file import classes_of
-from lth_bench.suite.start import DRAWN, START
+from lth_bench.suite.start import COMMAND, DRAWN, START
 
 
 class Good:
@@ -128,7 +128,7 @@ def test_models_and_datasets_have_their_methods():
     assert found == "load is called as load(self, root), but it is load(self)"
 
 
-@pytest.mark.parametrize("name", ["start", "start_except"])
+@pytest.mark.parametrize("name", [START, DRAWN, COMMAND])
 def test_a_models_parameter_is_not_called_as_a_key_that_suites_have(name):
     @dataclass(frozen=True)
     class Base:
@@ -137,7 +137,7 @@ def test_a_models_parameter_is_not_called_as_a_key_that_suites_have(name):
     cls = make_dataclass("Mine", [(name, int, 0), ("restart", int, 0)], bases=(Base,), frozen=True)
     (found,) = problems("models", cls)
     assert f"must not be called '{name}'" in found and "rename it" in found
-    assert set(RESERVED["models"]) == {START, DRAWN}
+    assert set(RESERVED["models"]) == {START, DRAWN, COMMAND}
 
 
 def test_hooks_are_listed_in_the_order_of_their_calls():

@@ -41,7 +41,7 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "objectives": {"evidence": ("outputs", "targets"), "bound": ("train_targets", "info")},
 }
 """Further methods called by position."""
-RESERVED: dict[str, tuple[str, ...]] = {"models": ("start", "start_except")}
+RESERVED: dict[str, tuple[str, ...]] = {"models": ("start", "start_except", "start_command")}
 """Keys of a suite's table that lth-bench reads itself, beside a plugin's parameters."""
 OBJECTIVE = "lth_bench.objectives.base.Objective"
 """What every objective derives from; by name, since importing it imports torch."""

@@ -90,7 +90,7 @@ def with_start(model: Component, folder: Path) -> Component:
             f"{show(command)}",
             (*model.at, COMMAND),
         )
-    if folder.resolve() == FOLDER:
+    if folder.resolve().is_relative_to(FOLDER):  # the papers' too
         folder = Path.cwd()
     start = StartSpec(source, tuple(dict.fromkeys(patterns)), folder, (command or "").strip())
     return dataclasses.replace(model, params=params, start=start)
