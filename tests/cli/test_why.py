@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typer.testing import CliRunner
 
 from lth_bench.cli.app import app
 from lth_bench.cli.why import worded
-from lth_bench.maintenance.why import changes, why
+from lth_bench.lottery.experiment import Experiment
+from lth_bench.maintenance.why import PARTS, changes, why
 from lth_bench.store import Journal, Paths, fold, reading
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
@@ -114,11 +116,26 @@ def test_reused_and_own_trainings(twice: Paths) -> None:
          {"model": {"name": "mlp", "params": {"hidden": [4]}}}, "model hidden: [3] → [4]"),
         ({"dataset": {"name": "a"}}, {"dataset": {"name": "b"}}, "dataset name: a → b"),
         ({"densities": [0.5]}, {"densities": [0.5, 0.2]}, "densities: [0.5] → [0.5, 0.2]"),
+        ({"ablation": {"name": "equal_cost", "steps": 80}},
+         {"ablation": {"name": "equal_cost", "steps": 90}}, "ablation steps: 80 → 90"),
+        ({}, {"objective": {"name": "focal", "params": {}}},
+         "objective: the default → {\"name\": \"focal\", \"params\": {}}"),
         ({"recipe": {}}, {"recipe": {}}, "source of the model or the dataset: earlier → current"),
     ],
 )  # fmt: skip
 def test_the_text_of_each_difference(before: Any, after: Any, said: str) -> None:
     assert [str(change) for change in changes(before, after)] == [said]
+
+
+def test_whatever_decides_an_experiment_is_explained() -> None:
+    """Every field of an experiment is a part of its identity, or known not to be one."""
+    fields = {field.name for field in dataclasses.fields(Experiment)}
+    names = {"experiment_id", "config_id", "suite", "label", "model_label", "dataset_label",
+             "recipe_name", "seed"}  # fmt: skip
+    follow = {"iterative", "plugin_version", "dense_checkpoints", "tuned_from", "parameters",
+              "prunable", "not_prunable", "start", "metric", "metric_unit",
+              "higher_is_better"}  # fmt: skip
+    assert fields - names - follow == {*PARTS}
 
 
 def test_the_command_explains_an_experiment(twice: Paths) -> None:

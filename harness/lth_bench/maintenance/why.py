@@ -58,7 +58,7 @@ def _leads_out(value: object) -> bool:
 
 PARTS = (
     "strategy", "source_hash", "params", "model", "dataset", "recipe", "densities", "controls",
-    "scored_on", "source_task",
+    "scored_on", "source_task", "ablation", "objective", "generalises_at",
 )  # fmt: skip
 """Keys of an experiment's configuration that determine its identity."""
 BESIDE = ("torch", "device")
@@ -72,6 +72,9 @@ _WORDS = {
     "dataset": "dataset",
     "scored_on": "split it is scored on",
     "source_task": "source task",
+    "ablation": "ablation",
+    "objective": "objective",
+    "generalises_at": "value at which a network generalises",
 }
 
 
