@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lth_bench import (
     Change,
-    Layer,
     Layers,
     Mask,
     Range,
@@ -69,7 +68,7 @@ class EdgePopup:
         draws = ticket.stream("edge-popup scores")
         values = dict(ticket.initial.values)
         for layer in ticket.layers:
-            bound = 1 / math.sqrt(fan_in(layer))
+            bound = 1 / math.sqrt(layer.fan_in)
             scores = (torch.rand(layer.shape, generator=draws) * 2 - 1) * bound
             values[layer.key] = scores.to(values[layer.key])
 
@@ -95,7 +94,7 @@ class EdgePopup:
         if self.weights == "signed_constant":
             for layer in ticket.layers:
                 kept = max(1, counts[layer.name]) / layer.numel
-                size = math.sqrt(2 / (fan_in(layer) * kept))
+                size = math.sqrt(2 / (layer.fan_in * kept))
                 frozen[layer.key] = frozen[layer.key].sign() * size
         return frozen
 
@@ -105,8 +104,3 @@ def straight_through(scores: Tensor, k: int) -> Tensor:
     size = scores.abs()
     kept = top_k_flat(size.detach().flatten(), k).view_as(scores).to(scores)
     return kept + size - size.detach()
-
-
-def fan_in(layer: Layer) -> int:
-    """Inputs of one output unit."""
-    return math.prod(layer.shape[1:])

@@ -36,7 +36,7 @@ class GraSP:
     with batch norm statistics of its own; logits are divided by `temperature`.
 
     Deviations: exactly the target's count, where the authors' code keeps what is at most a
-    threshold; the scored weights are the network's own, where that code draws linear layers anew
+    threshold; the scored weights are the network's own, where that code draws linear layers again
     for scoring. It also halves a batch that is sorted by class, so that the halves share no class:
     `batch = "official"`.
 

@@ -63,11 +63,14 @@ class NM:
     decay: Annotated[float, Range(0, 1), Tune(search=False)] = 2e-4
     """SR-STE's λ, the decay of weights that are left out."""
 
-    dynamic = True  # under SR-STE the trained mask is chosen at the end
-
     def __post_init__(self) -> None:
         if self.n >= self.m:
             raise ValueError(f"n must be below m, but got n = {self.n} and m = {self.m}")
+
+    @property
+    def dynamic(self) -> bool:
+        """Under SR-STE the trained mask is chosen at the end."""
+        return self.method == "sr_ste"
 
     @property
     def reaches(self) -> tuple[float, ...] | None:
