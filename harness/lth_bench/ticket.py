@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -38,7 +38,6 @@ class CostLedger:
     train: list[Trained] = field(default_factory=list)
     role: Role = "search"
     calls: int = 0
-    _: KW_ONLY
     batches: int = 0
     """Batches of training data that hooks have asked for, outside of trainings."""
 

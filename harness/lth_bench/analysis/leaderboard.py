@@ -92,9 +92,10 @@ class Question:
         if self.reach is not None and self.margin is not None:
             raise UserError("--reach names the accuracy itself, so that --margin has no meaning")
         if self.across and self.by not in ACROSS:
+            why = "is a grid of tasks" if self.by == "transfer" else "compares within each task"
             raise UserError(
-                f"--by {self.by} has a table for each task and no --across: shares of FLOPs differ "
-                "between tasks; use --by area --across, or leave out --across"
+                f"--by {self.by} {why} and has no --across; use --by area --across, or leave out "
+                f"--across"
             )
         if self.across and self.margin is not None and self.by in ("accuracy", "area", "speed"):
             raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ from lth_bench.training.request import FitRequest
 from lth_bench.training.state import Trained
 
 
-class SearchedElsewhere(ExperimentRunner):
+class SearchedElsewhere(ExperimentRunner, ABC):
     """Rounds that are all search, and at each density one more training: the ticket's."""
 
     pending: Ticket | None = None
@@ -69,9 +70,9 @@ class SearchedElsewhere(ExperimentRunner):
         """
         return self.dynamic or ticket.mask.count <= k
 
+    @abstractmethod
     def final(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained, str]:
         """The ticket and its training, which are reported, and what to note of them."""
-        raise NotImplementedError
 
 
 class OnOtherData(SearchedElsewhere):

@@ -10,7 +10,7 @@ signal. The paper calls a network stable where the barrier is below 2 points and
 How batch norm is treated decides the barrier: running statistics that are interpolated like weights
 do not belong to the interpolated network. Both are reported where a network has such statistics:
 with these interpolated, and with those of one pass over training examples at each α (as in the code
-of Gadhikar & Burkholz's AWS, which takes torch's moving average where this takes the mean).
+of AWS, Oh et al., 2025, which takes torch's moving average where this takes the mean).
 
 Costs no training besides the copies, but 11 evaluations of the test split and of the sample of the
 training split, and with batch norm three times as many passes.

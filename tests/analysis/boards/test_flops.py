@@ -93,5 +93,5 @@ def test_the_board_as_a_person_sees_it(chosen: Chosen) -> None:
 
 
 def test_shares_of_flops_have_no_ranks_across_tasks() -> None:
-    with pytest.raises(UserError, match="no --across: shares of FLOPs differ between tasks"):
+    with pytest.raises(UserError, match="compares within each task and has no --across"):
         Question(by="flops", across=True)

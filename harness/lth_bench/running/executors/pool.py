@@ -113,7 +113,7 @@ class Pool:
         line = sorted(self._seats, key=lambda s: (s.fits if level else 0, s.place))
         # one that has its answer was held up by another's error the last time
         waiting = [s.waits_for for s in line if s.waits_for and not s.waits_for.done]
-        # an experiment with a source task trains on either; whoever waits longest is served
+        # an experiment with a source task trains on either: the first in line is served
         bench = waiting[0].bench or bench if waiting else bench
         waiting = [one for one in waiting if one.bench in (None, bench)]
         if waiting:
