@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lth_bench.params import build
+from lth_bench.plugins import load_registry
 from lth_bench.suite import load_suite
 from lth_bench.suite.document import ClaimTable, Header, StrategyTable, TaskTable
 from lth_bench.suite.source import FOLDER, shipped
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.skipif(not README.is_file(), reason="suites/README.md i
 
 def blocks() -> list[str]:
     return re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_every_built_in_method_is_listed():
+    text = README.read_text(encoding="utf-8")
+    table = text.partition("### Built-in methods")[2].partition("\n### ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    listed = re.findall(r"`(\w+)`", "".join(rows))
+    assert sorted(listed) == sorted(load_registry(third_party=False).strategies)
 
 
 def test_the_smallest_suite(tmp_path: Path):
