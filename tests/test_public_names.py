@@ -18,6 +18,9 @@ PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 SOURCES = sorted(p for p in PLUGINS.rglob("*.py") if "tests" not in p.relative_to(PLUGINS).parts)
 PUBLIC = {"lth_bench": set(lth_bench.__all__), "lth_bench.testing": {"StrategyConformance"}}
 
+INTERNAL = {f"ticket.{name}" for name in ("bench", "ledger", "context", "on_eval")}
+"""Of a ticket, what plugins/README.md says may change."""
+
 
 def inner_names(text: str) -> Iterator[str]:
     """What a module takes of lth_bench beside its public names."""
@@ -30,6 +33,8 @@ def inner_names(text: str) -> Iterator[str]:
             if module == "lth_bench" or module.startswith("lth_bench."):
                 allowed = PUBLIC.get(module, set())
                 yield from (f"{module}.{a.name}" for a in node.names if a.name not in allowed)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in INTERNAL:
+            yield ast.unparse(node)
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "lth_bench":
             yield from (f"lth_bench.{name}" for name in {node.attr} - PUBLIC["lth_bench"])
 

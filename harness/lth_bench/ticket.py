@@ -218,7 +218,12 @@ class Ticket:
     @property
     def steps_per_epoch(self) -> int:
         """Steps in one pass over the training split."""
-        return self.recipe.steps_per_epoch(len(self.bench.data.train))
+        return self.recipe.steps_per_epoch(self.train_size)
+
+    @property
+    def train_size(self) -> int:
+        """Examples in the training split."""
+        return len(self.bench.data.train)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -243,9 +248,7 @@ class Ticket:
             raise Unreachable(refusal.message) from refusal
 
     def module(self, values: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """A separate network on the device, in training mode, with these values (by default the
-        initial ones).
-        """
+        """A separate network on the device, in training mode, with these or the initial values."""
         return self.bench.network.twin(self.initial.values if values is None else values)
 
     def batches(self, size: int, purpose: str = "batches") -> Iterator[tuple[Tensor, Tensor]]:
@@ -254,8 +257,7 @@ class Ticket:
 
         Not augmented, each example once, in an order that depends on (seed, purpose).
         """
-        data = self.bench.data
-        n = len(data.train)
+        data, n = self.bench.data, self.train_size
         if not 1 <= size <= n:
             raise ValueError(
                 f"size must be from 1 to {n}, the examples in the training split, but got {size}"

@@ -165,6 +165,11 @@ class TicketView:
         return self._ticket.input_shape
 
     @property
+    def train_size(self) -> int:
+        """Examples in the training split."""
+        return self._ticket.train_size
+
+    @property
     def inputs(self) -> Inputs:
         """What an example is: `images`, `features` or `tokens`."""
         return InputShape.of(self._ticket.input_shape).kind

@@ -101,8 +101,7 @@ class BIMP:
         distance = pruning_distance(trained.values, pruned, parameters)
         steps = self.lengths(ticket.total_steps)[phase - 1]
         height = adaptive_lr(distance, 1 - k / before.count, steps / ticket.total_steps)
-        examples = len(ticket.bench.data.train)
-        return after, retraining(self.retrain, ticket.recipe, examples, steps, height)
+        return after, retraining(self.retrain, ticket.recipe, ticket.train_size, steps, height)
 
     def start_step(self, total_steps: int) -> int:
         """Step of the task's schedule at which the last retraining starts."""

@@ -66,7 +66,7 @@ class Rewiring:
             on_step=rewire,
             every=every,
             dense_gradients=dense_gradients,
-            recipe=ticket.recipe.stretched(self.extend, len(ticket.bench.data.train)),
+            recipe=ticket.recipe.stretched(self.extend, ticket.train_size),
             end=self.train_steps(ticket.total_steps),
         )
 

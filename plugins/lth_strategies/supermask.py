@@ -15,6 +15,7 @@ from lth_bench import (
     Ticket,
     Trained,
     hookimpl,
+    redrawn,
     reshuffled,
     signed_constant,
     with_signs_of,
@@ -86,7 +87,7 @@ class Supermask(OneShot):
             return RewindPoint(own)
         values = dict(own)
         if self.survivors == "reinit":
-            values = dict(ticket.bench.initial(ticket.seed, purpose="reinit").values)
+            values = dict(redrawn(ticket).values)
         draws = ticket.stream("supermask survivors")
         for layer in ticket.layers:
             weight, kept = own[layer.key], ticket.mask.kept[layer.name]

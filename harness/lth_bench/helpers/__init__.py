@@ -27,6 +27,7 @@ from lth_bench.helpers.rewiring import (
 )
 from lth_bench.helpers.schedules import cosine, exponential_density, polynomial_density
 from lth_bench.helpers.survivors import (
+    redrawn,
     reshuffled,
     signed_constant,
     with_random_signs,
@@ -64,6 +65,7 @@ __all__ = [
     "pruning_distance",
     "random_mask",
     "rank_within",
+    "redrawn",
     "reshuffled",
     "retraining",
     "shrunk_metrics",

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Layer
+from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator
+from lth_bench.training.state import State
+
+
+def redrawn(ticket: Ticket) -> State:
+    """New initial values of the ticket's seed, with which the control `reinit` trains."""
+    return ticket.bench.initial(ticket.seed, purpose="reinit")
 
 
 def with_signs_of(

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lth_bench.helpers import with_random_signs, with_signs_of
+from lth_bench.helpers import redrawn, with_random_signs, with_signs_of
 from lth_bench.masks import Layer, Mask
 from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator, seed_of
-from lth_bench.training.state import RewindPoint, State, Trained
+from lth_bench.training.state import RewindPoint, Trained
 
 MAX_DRAWS = 100
 """Permutations tried until one changes the mask: with one weight of two kept, half of them do
@@ -54,7 +54,7 @@ def reinit(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
 
 def reinitialised(ticket: Ticket, mask: Mask) -> Ablated:
     """What `reinit` trains, under any mask."""
-    fresh = _fresh(ticket)
+    fresh = redrawn(ticket)
     note = _redrawn(
         ticket.initial.values,
         fresh.values,
@@ -90,7 +90,7 @@ def reinit_same_signs(ticket: Ticket, trained: Trained, _: bool) -> Ablated:
     differs between draws, as from a signed constant.
     """
     start = _start(ticket)
-    fresh = with_signs_of(_fresh(ticket).values, start.values, ticket.layers)
+    fresh = with_signs_of(redrawn(ticket).values, start.values, ticket.layers)
     note = _redrawn(
         start.values,
         fresh,
@@ -165,10 +165,6 @@ def random_layers(ticket: Ticket, trained: Trained, structured: bool) -> Ablated
 def _start(ticket: Ticket) -> RewindPoint:
     assert ticket.start is not None
     return ticket.start
-
-
-def _fresh(ticket: Ticket) -> State:
-    return ticket.bench.initial(ticket.seed, purpose="reinit")
 
 
 def _redrawn(
