@@ -30,6 +30,7 @@ from lth_bench.analysis.measures import (
 )
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -183,7 +184,9 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     if q.by in COMPUTED:
         censoring.require_times(con, scope, known, q.by, q.across)
     if q.by == "transfer":
-        return transfer.board(con, scope, known)
+        board = transfer.board(con, scope, known)
+        told = [say(con, scope) for say in notes.EVERY]
+        return replace(board, tables=_noted_grids(board.tables, told))
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
@@ -207,6 +210,20 @@ def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> lis
         replace(table, notes=(*table.notes, notes[table.about])) if table.about in notes else table
         for table in tables
     ]
+
+
+def _noted_grids(
+    tables: Sequence[Table], told: Sequence[Mapping[tuple[str, ...], str]]
+) -> list[Table]:
+    """Grids over tasks, with what must be said of a suite's tasks below its last one."""
+    found = list(tables)
+    last = {table.group: i for i, table in enumerate(found)}
+    for texts in told:
+        for (suite, *task), text in texts.items():
+            if (i := last.get(printable(suite))) is not None:
+                said = printable(f"{' · '.join(task)}: {text}")
+                found[i] = replace(found[i], notes=(*found[i].notes, said))
+    return found
 
 
 def _across(

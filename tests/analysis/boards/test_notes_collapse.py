@@ -57,6 +57,15 @@ def test_every_leaderboard_notes_collapsed_seeds(chosen: Chosen, by: str) -> Non
     assert SAID in table.notes
 
 
+def test_grids_note_collapsed_seeds_below_the_last_one(chosen: Chosen) -> None:
+    con = chosen(CELLS, empty=EMPTY, sources={"snip": ("mlp", "mnist", "mlp")})
+    *others, last = leaderboard(con, Question(by="transfer")).tables
+    assert all(table.notes == () for table in others)
+    (note,) = [text for text in last.notes if "layer collapse" in text]
+    assert note.startswith("mlp · digits · mlp: † layer collapse: imp/reinit at 50.00%")
+    assert "snip from mnist at 50.00% (2 seeds: no weight is left in conv1, fc1, fc2;" in note
+
+
 def test_collapsed_rows_are_marked_on_the_terminal_and_in_files(chosen: Chosen) -> None:
     board = leaderboard(chosen(CELLS, empty=EMPTY))
     for width in (60, 100, 200):

@@ -69,7 +69,7 @@ LEGEND = (
     "Rows: the task a ticket was found on; columns: the task it was trained on; names are the "
     "parts in which the tasks differ. A cell: mean {metric} over the seeds, and in brackets the "
     "mean difference, seed by seed, to the tickets that were found on the column's own task, with "
-    "its 95% t-interval where there is room; {direction}. †: seeds that failed are in no mean. "
+    "its 95% t-interval where there is room; {direction}. ‡: seeds that failed are in no mean. "
     "Intervals and numbers of seeds: --format json."
 )
 
@@ -135,7 +135,7 @@ def cell(row: BoardRow | None, measure: Measure) -> Cell:
     """The mean, and its difference to the target's own tickets."""
     if row is None:
         return Cell("")
-    lost = "†" * bool(row["lost"])
+    lost = "‡" * bool(row["lost"])
     if row["mean"] is None:
         return Cell(f"–{lost}", "dim")
     mean = measure.value(row["mean"]) + lost
