@@ -232,7 +232,8 @@ def _require_suitable(suite: Suite, strategy: Any, spec: StrategySpec, task: Tas
 def _require_countable(suite: Suite, classes: Mapping[str, Any]) -> None:
     """UserError for more experiments than anybody can run; planning them would take minutes."""
     count = sum(
-        1 if getattr(classes[s.use], "iterative", False) else len(task.densities)
+        # where it is a property, parameters decide: there may be one for each density
+        1 if getattr(classes[s.use], "iterative", False) is True else len(task.densities)
         for s, task in suite.pairs()
     ) * len(suite.seeds)
     if count > MOST:

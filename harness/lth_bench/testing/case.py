@@ -65,8 +65,8 @@ class Case:
         return f"Case({self.cls.__qualname__}, {self.params})"
 
     def flag(self, name: str) -> bool:
-        """A declaration on the class, such as `dynamic`."""
-        return bool(getattr(self.cls, name, False))
+        """A declaration such as `dynamic`; a property where it follows from the parameters."""
+        return bool(getattr(self.strategy(), name, False))
 
     @cached_property
     def reaches(self) -> tuple[float, ...]:
