@@ -1,4 +1,4 @@
-"""What a reader meets first uses the field's words: documents, help texts, suites, templates."""
+"""What a reader meets uses the field's words: documents, help texts, suites, templates, source."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def texts() -> Iterator[tuple[str, str]]:
         yield str(document.relative_to(ROOT)), text
     for file in TRACKED:
         if file.suffix == ".tmpl" or (file.parent == ROOT / "suites" and file.suffix == ".toml"):
+            yield str(file.relative_to(ROOT)), file.read_text("utf-8")
+        elif file.suffix == ".py" and file.relative_to(ROOT).parts[0] in ("harness", "plugins"):
             yield str(file.relative_to(ROOT)), file.read_text("utf-8")
     yield from helps(typer.main.get_command(app), "lth-bench")
 

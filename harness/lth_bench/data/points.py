@@ -18,7 +18,7 @@ Problem = Literal["xor", "moons", "circles", "blobs"]
 
 @dataclass(frozen=True)
 class Points:
-    """Points in the plane of two or more classes, drawn anew from `seed`; suites write
+    """Points in the plane of two or more classes, drawn from `seed`; suites write
     `points:moons`.
 
     `xor`: four clusters at the corners of a square, equal classes opposite. `moons`: two half

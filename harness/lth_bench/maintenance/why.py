@@ -28,7 +28,7 @@ def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str,
     its configuration (`{"name": …, "params": …}`).
 
     It returns None if the fingerprint is unknown without reading the data. Configurations come from
-    a database that may be someone else's, so it writes nothing and reads nothing outside `root`.
+    a database that may be a stranger's, so it writes nothing and reads nothing outside `root`.
     """
 
     def look(config: Mapping[str, Any]) -> str | None:

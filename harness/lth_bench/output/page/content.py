@@ -1,7 +1,7 @@
 """What a page is made of: plain data and no HTML. Sections make these, the templates show them.
 
 Text is plain text everywhere: the templates and the script escape it. A name from the database,
-which may come from someone else's run, is a `Name`: it is isolated, so that right-to-left letters
+which may come from another person's run, is a `Name`: it is isolated, so that right-to-left letters
 in it do not reorder the text around it. Control characters become � before they get here (`clean`).
 """
 

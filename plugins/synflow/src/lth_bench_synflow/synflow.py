@@ -31,7 +31,7 @@ class SynFlow:
     Every parameter and buffer is replaced by its magnitude, an input of ones flows through the
     network in eval mode, and R is the sum of the outputs. A weight's score is |θ · ∂R/∂θ|. In each
     of `rounds` rounds the highest scores of the whole network stay, ρ^((e+1)/rounds) of all
-    weights after round e, and the scores are taken anew. Weights that are gone stay gone; the
+    weights after round e, and the scores are taken again. Weights that are gone stay gone; the
     survivors train from their initial values.
 
     No data, no labels, no gradient of a loss. In float64: R is a product over the layers, and in
