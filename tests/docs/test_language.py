@@ -26,6 +26,8 @@ INSTEAD = {
     r"goes? on from (there|here)": "resume",
 }
 """A pattern, and what to write."""
+READ = {("suites", ".toml"), ("harness", ".py"), ("plugins", ".py")}
+"""Folder and suffix of what is read whole."""
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -36,10 +38,9 @@ def texts() -> Iterator[tuple[str, str]]:
         )
         yield str(document.relative_to(ROOT)), text
     for file in TRACKED:
-        if file.suffix == ".tmpl" or (file.parent == ROOT / "suites" and file.suffix == ".toml"):
-            yield str(file.relative_to(ROOT)), file.read_text("utf-8")
-        elif file.suffix == ".py" and file.relative_to(ROOT).parts[0] in ("harness", "plugins"):
-            yield str(file.relative_to(ROOT)), file.read_text("utf-8")
+        name = file.relative_to(ROOT)
+        if (name.parts[0], file.suffix) in READ or file.suffix == ".tmpl":
+            yield str(name), file.read_text("utf-8")
     yield from helps(typer.main.get_command(app), "lth-bench")
 
 
