@@ -123,11 +123,15 @@ def same_panel(ax: Any, one: Any) -> None:
         assert scale == layout[axis].get("type", "linear")
         ends = [10**end for end in ends] if scale == "log" else ends
         assert limits == pytest.approx(ends, rel=1e-3)
-    marks = [(t["x"], t["y"]) for t in traces if t.get("mode") == "text"]
-    lost = [(text.xy, text.get_text()) for text in ax.texts]
-    places = [place for x, y in marks for place in zip(x, y, strict=True)]
-    assert [text for _, text in lost] == ["†"] * len(places)
-    assert near([xy for xy, _ in lost], places)
+    marks = [
+        (x, y, text.replace("<br>", "\n"))
+        for t in traces
+        if t.get("mode") == "text"
+        for x, y, text in zip(t["x"], t["y"], t["text"], strict=True)
+    ]
+    assert [text.get_text() for text in ax.texts] == [text for _, _, text in marks]
+    places = [getattr(text, "xy", text.get_position()) for text in ax.texts]
+    assert near(places, [mark[:2] for mark in marks])
     same_intervals(ax, traces)
     same_areas(ax, traces)
 
@@ -163,7 +167,7 @@ def same_areas(ax: Any, traces: Any) -> None:
     rasters = [t for t in traces if t["type"] == "image"]
     assert len(ax.images) == len(heats) + len(rasters)
     for image, heat in zip(ax.images, heats, strict=False):
-        assert near(image.get_array(), heat["z"])
+        assert near(np.ma.filled(image.get_array(), np.nan), heat["z"])
         assert image.get_clim() == pytest.approx((heat["zmin"], heat["zmax"]))
         colours = [to_hex(image.cmap(float(place))) for place, _ in heat["colorscale"]]
         for own, (_, given) in zip(colours, heat["colorscale"], strict=True):
@@ -213,7 +217,7 @@ def same_titles(figure: Any, one: Any) -> None:
 
 
 def same_legend(figure: Any, cells: list[Any]) -> None:
-    """The names, in the order in which the picture has them, and † where seeds were lost."""
+    """The names, in the order in which the picture has them, and ‡ where seeds were lost."""
     names: dict[str, None] = {}
     lost = False
     for cell in cells:
@@ -323,6 +327,55 @@ def test_a_rectangular_matrix_is_drawn(results: Any, plotly: Callable[..., Any])
         )
         == 2
     )
+
+
+def test_a_matrix_that_is_written_in(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    x = Axis(title="Trained on", scale="names", names=["a", "<b>", "c"])
+    y = Axis(title="Found on", scale="names", names=["b", "a"])
+    heat = HeatMap(
+        name="imp",
+        x=range(3),
+        y=range(2),
+        z=[[-0.02, None, 0.0], [None, 0.05, -0.3]],
+        texts=[["−2.00†\n±1.00", "90.00", "+0.00"], ["91.00\n±0.50", "+5.00", "−30.00"]],
+        reach=[[0.01, None, None], [0.005, None, None]],
+        more=[[0.8, 0.9, None], [0.91, 0.9, 0.7]],
+        n=[[3, 1, 2], [3, 2, 2]],
+        lost=[[0, 0, 0], [0, 1, 0]],
+        collapsed=[[2, 0, 0], [0, 0, 0]],
+        when=(0,),
+    )
+    panel = Panel(
+        title="M",
+        x=x,
+        y=y,
+        heats=[heat],
+        z=Axis(title="Δ accuracy", format="points", range=(-0.1, 0.1)),
+        more=Axis(title="Accuracy", format="percent"),
+    )
+    facet = Facet(title="method", values=["imp"], spread="wrap")
+    picture = Picture(key="w", title="W", panels=[panel], facets=[facet], foot="n = 3 seeds")
+    assert compare([picture], named, plotly) == 1
+    (((one,),),) = plotly([picture], named)
+    matrix, written = one["traces"]
+    assert matrix["hovertext"][0][0].split("<br>") == [
+        "Found on b, trained on a", "Δ accuracy: <b>−2.00 points</b>",
+        "95% interval −3.00 points to −1.00 points", "Accuracy: 80.00%", "3 seeds",
+        "2 seeds with layer collapse",
+    ]  # fmt: skip
+    assert matrix["hovertext"][1][0].split("<br>") == [
+        "Found on a, trained on a", "Accuracy: 91.00%", "95% interval 90.50% to 91.50%", "3 seeds",
+    ]  # fmt: skip
+    assert matrix["hovertext"][1][1].startswith("Found on a, trained on &lt;b&gt;<br>")
+    assert matrix["hovertext"][1][1].endswith("<br>2 seeds<br>1 seed failed")
+    with for_paper():
+        ((_, figure),) = draw(picture, looks(named))
+    inks = [to_hex(text.get_color()) for text in figure.axes[0].texts]
+    assert inks == written["textfont"]["color"]
+    # white on dark blue, black on grey, on yellow and on what has no colour
+    assert inks == ["#ffffff", "#000000", "#000000", "#000000", "#000000", "#ffffff"]
+    assert figure.get_supxlabel() == "n = 3 seeds"
 
 
 def test_axes_of_names_and_error_axes(results: Any, plotly: Callable[..., Any]) -> None:

@@ -35,6 +35,7 @@ from lth_bench.analysis.evidence.subject import (
     primary_of_places,
     subjects,
 )
+from lth_bench.analysis.evidence.transfer import Transfer, TransferCell, TransferGrid, transfers
 
 __all__ = [
     "METRICS",
@@ -52,6 +53,9 @@ __all__ = [
     "Subject",
     "Task",
     "TaskEvidence",
+    "Transfer",
+    "TransferCell",
+    "TransferGrid",
     "barriers",
     "density_series",
     "distance_matrices",
@@ -64,5 +68,6 @@ __all__ = [
     "primary_of_places",
     "runs",
     "subjects",
+    "transfers",
     "weight_histograms",
 ]

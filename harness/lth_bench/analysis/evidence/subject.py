@@ -36,6 +36,11 @@ class Place(NamedTuple):
     task: Task
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """What names it: suite, model, dataset and recipe."""
+        return (self.suite, *self.task)
+
+    @property
     def title(self) -> str:
         """SUITE: MODEL on DATASET, RECIPE."""
         return f"{self.suite}: {self.task.title}"

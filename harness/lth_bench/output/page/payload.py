@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args
 
 from lth_bench.output.page.content import clean
@@ -131,14 +132,25 @@ class Payload:
         assert panel.z is not None
         z = heat.z
         found: dict[str, Any] = {"x": self._array(panel.x, heat.x)}
-        if heat.x == heat.y and all(
-            z[i][j] == z[j][i] for i in range(len(z)) for j in range(i)
+        if (
+            not heat.texts
+            and heat.x == heat.y
+            and all(z[i][j] == z[j][i] for i in range(len(z)) for j in range(i))
         ):  # half of a symmetric matrix says it all
             lower = [value for i, row in enumerate(z) for value in row[: i + 1]]
             found["h"] = self._array(panel.z, lower)
         else:
             found["y"] = self._array(panel.scales[0], heat.y)
-            found["z"] = self._array(panel.z, [value for row in z for value in row])
+            found["z"] = self._array(panel.z, chain(*z))
+        if heat.texts:
+            found["t"] = self._shared(map(json.dumps, chain(*heat.texts)))
+        if any(value is not None for value in chain(*heat.reach)):
+            found["e"] = self._array(panel.z, chain(*heat.reach))
+        if heat.more and panel.more is not None:
+            found["m"] = self._array(panel.more, chain(*heat.more))
+        for key, counts in (("n", heat.n), ("l", heat.lost), ("c", heat.collapsed)):
+            if any(chain(*counts)):
+                found[key] = self._shared(map(str, chain(*counts)))
         return found | _when(heat)
 
     def _polygon(self, panel: Panel, polygon: Polygon) -> dict[str, Any]:
@@ -168,7 +180,7 @@ class Payload:
             json.dumps(_axis(axis), separators=(",", ":")), len(self._axes)
         )
 
-    def _array(self, axis: Axis, values: Sequence[float | None]) -> int:
+    def _array(self, axis: Axis, values: Iterable[float | None]) -> int:
         return self._shared(_number(axis, value) for value in values)
 
     def _shared(self, numbers: Iterable[str]) -> int:

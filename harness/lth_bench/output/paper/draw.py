@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.paper.frame import add_legend, drawable, new_figure, set_axis
-from lth_bench.output.paper.marks import draw_heat, draw_panel, handle_of
+from lth_bench.output.paper.marks import (
+    CELL,
+    beyond,
+    draw_heat,
+    draw_panel,
+    handle_of,
+    names_height,
+)
 from lth_bench.output.pictures.model import LOST, Facet, Panel, Picture, Polygon, Trace, fits
 from lth_bench.output.style import Look
 
@@ -27,6 +34,9 @@ PAGE = 6.8
 
 ACROSS = 4
 """Squares beside each other, however few there are: so they have one size in every paper."""
+
+SIDES = 1.5
+"""Inches that the names of rows and the scale of colours take."""
 
 HEIGHTS = {"large": 2.0, "medium": 1.5, "small": 0.72, "square": 1.95}
 """Inches of a panel; a medium one that has no other below it is as high as a large one."""
@@ -49,7 +59,7 @@ class SmallMultiple:
 def draw(picture: Picture, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """The picture's files, as the end of their name and the figure; looks by a subject's name."""
     for name, cells in small_multiples(picture):
-        yield name, _figure(cells, looks)
+        yield name, _figure(cells, looks, picture.foot)
 
 
 def small_multiples(picture: Picture) -> Iterator[tuple[str, list[list[SmallMultiple]]]]:
@@ -106,7 +116,9 @@ def _cells(
 
     if places["wrap"]:
         every = [cell(panel, at) for panel in panels for at in values("wrap")]
-        return [every[i : i + ACROSS] for i in range(0, len(every), ACROSS)]
+        every = [one for one in every if _has_marks(one)]
+        across = _across(every)
+        return [every[i : i + across] for i in range(0, len(every), across)]
     if picture.panels_are == "columns":
         return [
             [cell(panel, row | column) for column in values("columns") for panel in panels]
@@ -124,14 +136,41 @@ def _shown(facet: Facet) -> list[int]:
     return spread(range(len(facet.values)), facet.most)
 
 
-def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look]) -> Figure:
+def _has_marks(cell: SmallMultiple) -> bool:
+    """Whether it has anything to show: not every method has every density."""
+    heats = cell.panel.heats
+    return not heats or any(fits(heat.when, cell.chosen) for heat in heats)
+
+
+def _across(cells: Sequence[SmallMultiple]) -> int:
+    """Matrices beside each other; of those that are written in, as many as have the room."""
+    heats = cells[0].panel.heats
+    if not heats or not heats[0].texts:
+        return ACROSS
+    fit = int((PAGE - SIDES) / (CELL[0] * len(heats[0].x) + 0.1))
+    return max(1, min(ACROSS, fit, len(cells)))
+
+
+def _size(cells: list[list[SmallMultiple]]) -> tuple[float, float]:
+    """Inches across the figure, and down its panels."""
+    panel = cells[0][0].panel
+    if not panel.heats or not panel.heats[0].texts:
+        columns = ACROSS if panel.heats else len(cells[0])
+        size = "large" if panel.size == "medium" and len(cells) == 1 else panel.size
+        return COLUMN if columns == 1 else PAGE, HEIGHTS[size] * len(cells)
+    heat = panel.heats[0]
+    wanted = SIDES + CELL[0] * len(heat.x) * len(cells[0])
+    down = CELL[1] * len(heat.y) + names_height(panel.x.names) + 0.5
+    return COLUMN if wanted <= COLUMN else PAGE, down * len(cells)
+
+
+def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: str = "") -> Figure:
     legend = _legend(cells, looks)
-    squares = bool(cells[0][0].panel.heats)
-    columns = ACROSS if squares else len(cells[0])
-    width = COLUMN if columns == 1 else PAGE
-    size = cells[0][0].panel.size
-    height = HEIGHTS["large" if size == "medium" and len(cells) == 1 else size]
-    figure = new_figure(width, height * len(cells), list(legend))
+    heats = cells[0][0].panel.heats
+    squares = bool(heats)
+    columns = _across([cell for line in cells for cell in line]) if squares else len(cells[0])
+    width, height = _size(cells)
+    figure = new_figure(width, height, list(legend), foot)
     axes = figure.subplots(len(cells), columns, squeeze=False)
     image = None
     for row, line in enumerate(cells):
@@ -142,6 +181,7 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look]) -> Figu
             cell = line[column]
             if cell.panel.heats:
                 image = draw_heat(ax, cell.panel, cell.chosen)
+                ax.tick_params(labelleft=column == 0 or not heats[0].texts)
                 ax.set_title(drawable(cell.title, 26))
             else:
                 draw_panel(ax, cell.panel, cell.chosen, looks)
@@ -150,8 +190,10 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look]) -> Figu
     z = cells[0][0].panel.z
     if image is not None and z is not None:
         bar = figure.colorbar(
-            image, ax=[ax for row in axes for ax in row], shrink=0.8, aspect=18, pad=0.015
-        )
+            image, ax=[ax for row in axes for ax in row], shrink=0.8, pad=0.015,
+            aspect=18 * max(1, height / HEIGHTS["square"]),
+            extend=beyond([cell.panel for line in cells for cell in line]),
+        )  # fmt: skip
         bar.set_label(z.label)
         bar.outline.set_linewidth(0.4)
     elif columns > 1 and len({cell.panel.x.label for line in cells for cell in line}) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 LINE = 0.135
 """Inches that a line of the legend takes."""
 
+
+FOOT_LETTER = 0.05
+"""Inches across a letter of 6.5 points, on average."""
 
 MOST_NAMES = 8
 """Names below a panel; of more, evenly spread ones."""
@@ -78,12 +82,19 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [x for x in every if low <= x <= high]
 
 
-def new_figure(width: float, height: float, names: Sequence[str] = ()) -> Figure:
-    """An empty figure with space for axes of `height` inches below a legend of these names."""
+def new_figure(width: float, height: float, names: Sequence[str] = (), foot: str = "") -> Figure:
+    """An empty figure with space for axes of `height` inches between a legend of these names and
+    what is said at its foot.
+    """
     from matplotlib.figure import Figure
 
     lines = math.ceil(len(names) / _columns(width, legend_names(names))) if names else 0
-    return Figure(figsize=(width, height + LINE * lines), layout="constrained")
+    said = textwrap.wrap(drawable(foot, len(foot) + 1), int(width / FOOT_LETTER)) if foot else []
+    lines += len(said)
+    figure = Figure(figsize=(width, height + LINE * lines), layout="constrained")
+    if said:
+        figure.supxlabel("\n".join(said), fontsize=6.5)
+    return figure
 
 
 def add_legend(figure: Figure, shown: Mapping[str, Any], width: float) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from lth_bench.analysis.boards.notes import LOST_MARK
 from lth_bench.analysis.evidence.subject import spread
+from lth_bench.output.paper.frame import drawable
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
     Axis,
@@ -16,7 +18,7 @@ from lth_bench.output.pictures.model import (
     Trace,
     fits,
 )
-from lth_bench.output.style import CONTEXT, HEAT, Look
+from lth_bench.output.style import CONTEXT, HEAT, Look, ink_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,14 +61,77 @@ def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
     assert z is not None
     low, high = z.ends or (0.0, 1.0)
     image = ax.imshow(
-        [[z.shown(value) for value in row] for row in heat.z],
+        [[_number(z, value) for value in row] for row in heat.z],
         cmap=colours(z), vmin=low, vmax=high, origin="lower",
+        aspect="auto" if heat.texts else "equal",
     )  # fmt: skip
+    ax.grid(visible=False)
+    if heat.texts:
+        _write_cells(ax, panel, heat, image)
+        return image
     for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
         places = spread(range(len(at)), 4)
         mine.set_ticks(places, labels=[f"{at[i]:g}" for i in places])
-    ax.grid(visible=False)
     return image
+
+
+def beyond(panels: Sequence[Panel]) -> Literal["neither", "min", "max", "both"]:
+    """On which side matrices have values that are not on the scale of colours."""
+    z = panels[0].z
+    assert z is not None and z.ends is not None
+    low, high = z.ends
+    shown = [
+        z.shown(value)
+        for panel in panels
+        for heat in panel.heats
+        for row in heat.z
+        for value in row
+        if value is not None
+    ]
+    found = (any(value < low for value in shown), any(value > high for value in shown))
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(found, "neither")
+
+
+UNCOLOURED = "#e8e8e8"
+"""Of cells without a colour of their own."""
+
+
+CELL = (0.52, 0.3)
+"""Inches across and down of a cell in which two lines are written."""
+
+LONGEST = 18
+"""Letters of the name of a row or column."""
+
+LETTER = 0.055
+"""Inches across a letter of a tick's label, on average."""
+
+
+def names_height(names: Sequence[str]) -> float:
+    """Inches that the names of columns of such cells take, which are turned where they are long."""
+    longest = LETTER * min(LONGEST, max(map(len, names)))
+    return longest if longest > CELL[0] else 0.12
+
+
+def _write_cells(ax: Axes, panel: Panel, heat: HeatMap, image: AxesImage) -> None:
+    """What is written in the cells, in black or white, white lines between them, and the names of
+    rows and columns.
+    """
+    ax.set_facecolor(UNCOLOURED)
+    ax.tick_params(length=0)
+    for axis, mine in ((panel.x, ax.xaxis), (panel.scales[0], ax.yaxis)):
+        names = [drawable(name, LONGEST) for name in axis.names]
+        turned = axis is panel.x and names_height(names) > CELL[0]
+        mine.set_ticks(range(len(names)), labels=names, rotation=90 if turned else 0)
+        mine.set_ticks([i + 0.5 for i in range(len(names) - 1)], minor=True)
+    ax.grid(visible=True, which="minor", color="white", linewidth=1.0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    shown = image.to_rgba(image.get_array())
+    for j, row in enumerate(heat.texts):
+        for i, text in enumerate(row):
+            known = heat.z[j][i] is not None
+            colour = ink_on(tuple(shown[j][i][:3])) if known else "black"
+            ax.text(i, j, text, color=colour, fontsize=5.5, ha="center", va="center")
 
 
 def colours(z: Axis) -> Colormap:
@@ -169,7 +234,7 @@ def _draw_trace(ax: Axes, trace: Trace, *, x: Axis, y: Axis, look: Look | None, 
     for place, value, lost in zip(at, mean, trace.lost, strict=False):
         if lost:
             ax.annotate(
-                "†", (place, value), xytext=(2.5, 2), textcoords="offset points",
+                LOST_MARK, (place, value), xytext=(2.5, 2), textcoords="offset points",
                 fontsize=7, color=colour,
             )  # fmt: skip
 
