@@ -39,6 +39,7 @@ def test_a_grid_a_label_and_control(con: Any) -> None:
     assert (found.suite, found.measure.name) == ("quickstart", "test_accuracy")
     assert (found.sources, found.targets) == (["a", "b"], ["a", "b"])
     assert found.parts == ("quickstart", "digits", "short")
+    assert found.margin == 0.005
     assert found.title == "quickstart: digits, short"
     assert [(grid.name, grid.target_density) for grid in found.grids] == [
         ("imp", 0.5), ("imp/shuffle", 0.5),
@@ -57,6 +58,7 @@ def test_a_grid_a_label_and_control(con: Any) -> None:
 
 def test_another_metric(con: Any) -> None:
     (found,) = transfers(con, measure=measure("test_loss"))
+    assert found.margin == pytest.approx(0.05 * 4)
     own, moved = found.grids[0].cells[0, 0], found.grids[0].cells[1, 0]
     assert (own.mean, own.n) == (None, 0)  # measured of the transferred tickets only
     assert moved.mean == pytest.approx(4) and moved.difference is None

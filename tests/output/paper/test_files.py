@@ -13,9 +13,9 @@ from thoroughness import some
 from lth_bench.analysis.evidence import (
     Place,
     Task,
-    Transfer,
     TransferCell,
     TransferGrid,
+    TransferGrids,
     gather,
     subjects,
 )
@@ -199,7 +199,7 @@ def test_transferred_tickets_have_a_file_a_density(tmp_path, only_svg) -> None:
     assert len(set(files)) == 6
 
 
-def found(shared, targets="ab") -> Transfer:
+def found(shared, targets="ab") -> TransferGrids:
     cell = TransferCell(
         mean=0.9, high=None, difference=0.1, difference_high=None, n=1, lost=0, collapsed=0
     )
@@ -210,8 +210,14 @@ def found(shared, targets="ab") -> Transfer:
         )
         for density in (0.5, 0.2)
     ]  # fmt: skip
-    return Transfer(
-        suite="s", measure=ACCURACY, shared=shared, sources="ab", targets=targets, grids=grids
+    return TransferGrids(
+        suite="s",
+        measure=ACCURACY,
+        margin=0.005,
+        shared=shared,
+        sources="ab",
+        targets=targets,
+        grids=grids,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lth_bench.analysis.evidence import Transfer, TransferCell, TransferGrid
+from lth_bench.analysis.evidence import TransferCell, TransferGrid, TransferGrids
 from lth_bench.analysis.measures import measure
 from lth_bench.output.paper.draw import small_multiples
 from lth_bench.output.pictures import transfer
@@ -27,11 +27,11 @@ def grid(label: str, density: float, cells: dict[tuple[int, int], TransferCell],
     )  # fmt: skip
 
 
-def found(*grids: TransferGrid, metric: str = "test_accuracy", tasks: int = 2) -> Transfer:
+def found(*grids: TransferGrid, metric: str = "test_accuracy", tasks: int = 2) -> TransferGrids:
     names = "abcdefgh"[:tasks]
-    return Transfer(
-        suite="s", measure=measure(metric), shared=["digits"], sources=names, targets=names,
-        grids=grids,
+    return TransferGrids(
+        suite="s", measure=measure(metric), margin=0.005, shared=["digits"], sources=names,
+        targets=names, grids=grids,
     )  # fmt: skip
 
 

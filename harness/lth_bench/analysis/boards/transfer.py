@@ -103,9 +103,9 @@ def board(con: DuckDBPyConnection, scope: BoardScope, measure: Measure) -> Board
             for who, members in groupby(group, key=lambda row: (row["label"], row["control"])):
                 of_label.setdefault(who, []).append(list(members))
         for groups in of_label.values():
-            for members in groups:
-                found += members
-                for _, at in groupby(members, key=lambda row: row["target_density"]):
+            for part in groups:
+                found += part
+                for _, at in groupby(part, key=lambda row: row["target_density"]):
                     tables.append(grid(list(at), measure))
     if not found:
         raise NothingSelected(

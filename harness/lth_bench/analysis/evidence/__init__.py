@@ -35,7 +35,12 @@ from lth_bench.analysis.evidence.subject import (
     primary_of_places,
     subjects,
 )
-from lth_bench.analysis.evidence.transfer import Transfer, TransferCell, TransferGrid, transfers
+from lth_bench.analysis.evidence.transfer import (
+    TransferCell,
+    TransferGrid,
+    TransferGrids,
+    transfers,
+)
 
 __all__ = [
     "METRICS",
@@ -53,9 +58,9 @@ __all__ = [
     "Subject",
     "Task",
     "TaskEvidence",
-    "Transfer",
     "TransferCell",
     "TransferGrid",
+    "TransferGrids",
     "barriers",
     "density_series",
     "distance_matrices",

@@ -68,7 +68,7 @@ class TransferGrid(Subject):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transfer:
+class TransferGrids:
     """All grids of the tasks of a suite among which tickets are transferred."""
 
     suite: str
@@ -79,6 +79,8 @@ class Transfer:
     """Tasks that tickets were found on, by the parts in which the tasks differ."""
     targets: Sequence[str]
     """Tasks that they were trained on."""
+    margin: float
+    """A difference that does not matter, in the unit of the values."""
     grids: Sequence[TransferGrid]
     """By label, each before its controls, and density, from dense to sparse."""
 
@@ -95,7 +97,7 @@ class Transfer:
 
 def transfers(
     con: DuckDBPyConnection, suites: Sequence[str] = (), measure: Measure | None = None
-) -> list[Transfer]:
+) -> list[TransferGrids]:
     """By suite; tasks that no ticket links, or that are judged by other metrics, are apart.
 
     `measure` is what the grids show; None is each task's primary metric.
@@ -109,7 +111,7 @@ def transfers(
     return sorted(found, key=lambda one: one.suite)
 
 
-def _transfer(suite: str, measure: Measure, rows: Sequence[BoardRow]) -> Transfer:
+def _transfer(suite: str, measure: Measure, rows: Sequence[BoardRow]) -> TransferGrids:
     sources, targets = sides(rows)
     tasks = [*sources, *targets]
     names = short_names(tasks)
@@ -120,9 +122,11 @@ def _transfer(suite: str, measure: Measure, rows: Sequence[BoardRow]) -> Transfe
         )
         for who, members in groupby(rows, key=lambda row: tuple(row[key] for key in kinds))
     ]
-    return Transfer(
+    means = [row["mean"] for row in rows if row["mean"] is not None]
+    return TransferGrids(
         suite=suite,
         measure=measure,
+        margin=measure.margin(None, sum(means) / max(1, len(means))),
         shared=[parts[0] for parts in zip(*tasks, strict=True) if len(set(parts)) == 1],
         sources=[names[task] for task in sources],
         targets=[names[task] for task in targets],

@@ -10,7 +10,7 @@ from statistics import median
 
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
-from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence, Transfer
+from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence, TransferGrids
 from lth_bench.analysis.gains import TuningGain
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.samples import Sample
@@ -197,7 +197,7 @@ class SuiteReport:
     """Its other leaderboards that show something: matching, area, cost, transfer, across."""
     claims: Board
     """What it claims, and what came out; without tables where it claims nothing."""
-    transfers: Sequence[Transfer] = ()
+    transfers: Sequence[TransferGrids] = ()
     """Tickets that were trained on other tasks than they were found on."""
     studies: Sequence[Study] = ()
     """Its searches for parameters."""
@@ -245,6 +245,6 @@ class ReportFacts:
         return [task.evidence for suite in self.suites for task in suite.tasks]
 
     @property
-    def transfers(self) -> list[Transfer]:
+    def transfers(self) -> list[TransferGrids]:
         """Of every suite shown."""
         return [one for suite in self.suites for one in suite.transfers]

@@ -72,7 +72,7 @@ def suite_facts(
     runs: dict[str, list[Run]] = defaultdict(list)
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
-    moved: dict[str, list[proofs.Transfer]] = defaultdict(list)
+    moved: dict[str, list[proofs.TransferGrids]] = defaultdict(list)
     for one in proofs.transfers(con, suites, asked):
         moved[one.suite].append(one)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import Place, Subject, TaskEvidence, Transfer
+from lth_bench.analysis.evidence import Place, Subject, TaskEvidence, TransferGrids
 from lth_bench.errors import UserError
 from lth_bench.output.paper.draw import draw
 from lth_bench.output.pictures import FULL, PICTURES, transfer
@@ -74,7 +74,7 @@ def write_figures(
     evidence: Sequence[TaskEvidence],
     subjects: Iterable[Subject],
     folder: Path,
-    transfers: Sequence[Transfer] = (),
+    transfers: Sequence[TransferGrids] = (),
 ) -> list[Path]:
     """Write each figure of each of these tasks, and of tickets that were transferred between
     tasks, as SVG, PDF and PNG.
@@ -86,7 +86,7 @@ def write_figures(
     """
     make_folder(folder)
     looked = looks(subjects)
-    places: list[Place | Transfer] = [*(one.place for one in evidence), *transfers]
+    places: list[Place | TransferGrids] = [*(one.place for one in evidence), *transfers]
     pictures = chain(
         ([describe(one, FULL) for describe in PICTURES] for one in evidence),
         ([transfer(one)] for one in transfers),
@@ -112,7 +112,7 @@ def for_paper() -> Iterator[None]:
         yield
 
 
-def stems(places: Sequence[Place | Transfer]) -> list[str]:
+def stems(places: Sequence[Place | TransferGrids]) -> list[str]:
     """The beginning of each place's file names, from its suite, model, dataset and recipe, or
     those of these that all tasks of a transfer share.
 
@@ -133,7 +133,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-") or "figure"
 
 
-def _marked(stem: str, place: Place | Transfer) -> str:
+def _marked(stem: str, place: Place | TransferGrids) -> str:
     named = place if isinstance(place, Place) else (*place.parts, place.sources, place.targets)
     digest = hashlib.sha256(repr(named).encode()).hexdigest()[:8]
     return f"{stem[: LONGEST - 9].rstrip('-')}-{digest}"

@@ -67,7 +67,7 @@ def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
     )  # fmt: skip
     ax.grid(visible=False)
     if heat.texts:
-        _write_cells(ax, panel, heat, image)
+        _write_cells(ax, panel, heat)
         return image
     for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
         places = spread(range(len(at)), 4)
@@ -78,18 +78,15 @@ def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
 def beyond(panels: Sequence[Panel]) -> Literal["neither", "min", "max", "both"]:
     """On which side matrices have values that are not on the scale of colours."""
     z = panels[0].z
-    assert z is not None and z.ends is not None
+    rows = [row for panel in panels for heat in panel.heats for row in heat.z]
+    if z is None or z.ends is None:
+        return "neither"
     low, high = z.ends
-    shown = [
-        z.shown(value)
-        for panel in panels
-        for heat in panel.heats
-        for row in heat.z
-        for value in row
-        if value is not None
-    ]
-    found = (any(value < low for value in shown), any(value > high for value in shown))
-    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(found, "neither")
+    shown = [z.shown(value) for row in rows for value in row if value is not None]
+    above = any(value > high for value in shown)
+    if any(value < low for value in shown):
+        return "both" if above else "min"
+    return "max" if above else "neither"
 
 
 UNCOLOURED = "#e8e8e8"
@@ -112,10 +109,12 @@ def names_height(names: Sequence[str]) -> float:
     return longest if longest > CELL[0] else 0.12
 
 
-def _write_cells(ax: Axes, panel: Panel, heat: HeatMap, image: AxesImage) -> None:
+def _write_cells(ax: Axes, panel: Panel, heat: HeatMap) -> None:
     """What is written in the cells, in black or white, white lines between them, and the names of
     rows and columns.
     """
+    z = panel.z
+    assert z is not None
     ax.set_facecolor(UNCOLOURED)
     ax.tick_params(length=0)
     for axis, mine in ((panel.x, ax.xaxis), (panel.scales[0], ax.yaxis)):
@@ -126,11 +125,10 @@ def _write_cells(ax: Axes, panel: Panel, heat: HeatMap, image: AxesImage) -> Non
     ax.grid(visible=True, which="minor", color="white", linewidth=1.0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    shown = image.to_rgba(image.get_array())
     for j, row in enumerate(heat.texts):
         for i, text in enumerate(row):
-            known = heat.z[j][i] is not None
-            colour = ink_on(tuple(shown[j][i][:3])) if known else "black"
+            value = heat.z[j][i]
+            colour = "black" if value is None else ink_on(colour_at(z, value))
             ax.text(i, j, text, color=colour, fontsize=5.5, ha="center", va="center")
 
 
@@ -146,8 +144,14 @@ def colour_of(polygon: Polygon, look: Look | None, z: Axis | None) -> Any:
     """By its value, or that of its name."""
     if polygon.value is None or z is None:
         return CONTEXT if look is None else look.light
+    return colour_at(z, polygon.value)
+
+
+def colour_at(z: Axis, value: float) -> tuple[float, float, float]:
+    """Red, green and blue of a value, in 0 to 1."""
     low, high = z.ends or (0.0, 1.0)
-    return colours(z)((z.shown(polygon.value) - low) / ((high - low) or 1.0))
+    red, green, blue, _ = colours(z)((z.shown(value) - low) / ((high - low) or 1.0))
+    return red, green, blue
 
 
 def handle_of(mark: Trace | Polygon, look: Look | None) -> Any:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lth_bench.analysis.boards.notes import LOST_MARK, MARK
 from lth_bench.analysis.boards.transfer import marks
-from lth_bench.analysis.evidence import Transfer, TransferCell, TransferGrid
+from lth_bench.analysis.evidence import TransferCell, TransferGrid, TransferGrids
 from lth_bench.analysis.measures import Measure
 from lth_bench.output.pictures.layers import suffixes
 from lth_bench.output.pictures.model import Axis, Facet, HeatMap, Panel, Picture
@@ -26,7 +26,7 @@ BEYOND = " Colours end at {0}{1} on both sides of 0."
 FOOT = "With a sign: difference{0} to tickets found on the column's own task; without: their {1}{2}"
 
 
-def transfer(found: Transfer) -> Picture | None:
+def transfer(found: TransferGrids) -> Picture | None:
     """A grid for each label, control and density; None where nothing was measured yet."""
     cells = [cell for grid in found.grids for cell in grid.cells.values()]
     if all(cell.mean is None for cell in cells):
@@ -34,7 +34,7 @@ def transfer(found: Transfer) -> Picture | None:
     measure = found.measure
     names = list(dict.fromkeys(grid.name for grid in found.grids))
     densities = sorted({grid.target_density for grid in found.grids}, reverse=True)
-    reach = colour_reach(cells, measure)
+    reach = colour_reach(cells, found.margin)
     panel = Panel(
         title=f"{measure.title}: difference to tickets found on the task itself",
         x=Axis(title="Trained on", scale="names", names=found.targets),
@@ -80,19 +80,17 @@ def transfer(found: Transfer) -> Picture | None:
     )
 
 
-def colour_reach(cells: Sequence[TransferCell], measure: Measure) -> float:
+def colour_reach(cells: Sequence[TransferCell], margin: float) -> float:
     """How far the colours go to both sides of 0.
 
     At least as far as a difference that does not matter, so that noise is not coloured; and not
     as far as a few that are far from all others.
     """
     found = [cell.difference for cell in cells if cell.difference is not None]
-    means = [cell.mean for cell in cells if cell.mean is not None]
-    least = measure.margin(None, sum(means) / len(means))
-    return max(least, *map(abs, limits(found))) if found else least
+    return max(margin, *map(abs, limits(found))) if found else margin
 
 
-def heat_of(found: Transfer, grid: TransferGrid, when: tuple[int, int]) -> HeatMap:
+def heat_of(found: TransferGrids, grid: TransferGrid, when: tuple[int, int]) -> HeatMap:
     """The grid's numbers, its first row at the top."""
     rows = [
         [grid.cells.get((i, j)) for j in range(len(found.targets))]
