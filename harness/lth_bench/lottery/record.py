@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lth_bench.lottery.boundary import Drawn, boundary_of
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.generalisation import generalisation
 from lth_bench.lottery.histograms import histograms
@@ -41,13 +42,16 @@ class Reporter:
         """Record a reported ticket with all its metrics. `note`: what a reader of the row must
         know.
         """
+        drawn = Drawn()
+        if self.experiment.decision_boundary:
+            drawn = boundary_of(self.bench, ticket, trained)
         # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
-            metrics = self.hooks.score(scored, trained)
+            metrics = self.hooks.score(scored, trained) | drawn.metrics
             view = TicketView(scored, self.experiment, control)
             more, missing = self.hooks.observers_score(view, trained, metrics)
-        lost = [*self.hooks.lost, *missing]
+        lost = [*self.hooks.lost, *missing, *drawn.missing]
         if control == "none" and isinstance(self.bench.connections, str):
             lost.append(self.bench.connections)
         record = self._base(ticket, trained.mask, control, reported=True)
@@ -73,6 +77,7 @@ class Reporter:
                 {"name": name, "steps": list(m.steps), "values": m.values}
                 for name, m in ticket.matrices.items()
             ],
+            **({"outlines": drawn.outlines} if drawn.outlines else {}),
         }
         self.emit(record)
 

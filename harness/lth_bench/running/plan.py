@@ -288,7 +288,6 @@ def _over_seeds(
     controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
     params = canonical(strategy)
     code = source_hash(type(strategy))
-    generalises_at = task.spec.generalises_at
     common = {
         "suite": suite.name,
         "label": spec.label,
@@ -301,7 +300,7 @@ def _over_seeds(
             task.recipe,
             task.source,
             *([task.objective] if task.objective is not None else []),
-            *([generalises_at] if generalises_at is not None else []),
+            *task.spec.asked,
         ],
         "controls": list(controls),
         "source": code,
@@ -332,6 +331,8 @@ def _over_seeds(
         if source is not None:  # what is found on a task of the suite is trained there
             searched = () if source.listed else expected.fits
             fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
+        if task.spec.decision_boundary and not trained:  # the second dense network
+            fits += (task.total_steps,)
         searching = 0 if iterative or source is not None else expected.searches
         if ablation is not None:
             fits, searching = ablated_fits(ablation, expected, trained, task.total_steps), 0
@@ -371,7 +372,8 @@ def _over_seeds(
             metric=task.metric.name if task.metric is not None else "accuracy",
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
-            generalises_at=generalises_at,
+            generalises_at=task.spec.generalises_at,
+            decision_boundary=task.spec.decision_boundary,
             ablation=ablation,
             start=recorded_start(task),
             source_task=None if source is None else source.recorded,

@@ -150,6 +150,8 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         return replace(known, fault=error.message)
     counts: dict[str, int] = {x.name: x.numel for x in layers}
     kinds: dict[str, str] = {x.name: x.kind for x in layers}
+    if spec.decision_boundary:
+        _require_planar(spec, model, info)
     start = _start(spec.model, model, info, recipe.dtype)
     if start is not None:
         known.model["start"] = start.identity
@@ -231,6 +233,16 @@ def _require_threshold(spec: TaskSpec, objective: Objective) -> None:
             f"generalises_at of {spec.label} must lie in (0, 1], as {primary.name} does, but got "
             f"{at:g}{hint}"
         )
+
+
+def _require_planar(spec: TaskSpec, model: Any, info: DatasetInfo) -> None:
+    """UserError, with its place in the suite, where no decision boundary can be drawn."""
+    from lth_bench.lottery.boundary import require_planar
+
+    try:
+        require_planar(spec.label, _network(spec.model.name, model, info), info)
+    except UserError as error:
+        raise UserError(error.message, (*spec.at, "decision_boundary")) from error
 
 
 def _objective(

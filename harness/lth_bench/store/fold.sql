@@ -114,6 +114,7 @@ DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM weights WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM matrices WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM outlines WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM ticket_trainings WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 
 INSERT INTO tickets
@@ -154,6 +155,10 @@ FROM (SELECT ticket_id, unnest(weights) AS w FROM batch_tickets);
 INSERT INTO matrices
 SELECT ticket_id, m.name, m.steps, flatten(m."values")
 FROM (SELECT ticket_id, unnest(matrices) AS m FROM batch_tickets);
+
+INSERT INTO outlines
+SELECT ticket_id, o.name, o.x, o.y
+FROM (SELECT ticket_id, unnest(outlines) AS o FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.
 CREATE TEMP TABLE batch_trainings AS

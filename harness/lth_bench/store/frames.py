@@ -119,6 +119,10 @@ class Results:
         """Table `matrices`: for example Early-Bird's distances between masks."""
         return self.table("matrices", **where)
 
+    def outlines(self, **where: Where) -> DataFrame:
+        """Table `outlines`: decision boundaries and their dual polygons, as points in the plane."""
+        return self.table("outlines", **where)
+
     def table(self, name: str, /, **where: Where) -> DataFrame:
         """Any table or view by name, filtered by column.
 

@@ -69,6 +69,7 @@ RULES = (
     MetricRule("barrier_*_error*", "fraction", False),
     MetricRule("barrier_*", "", False),
     MetricRule("copies_distance", "", False),
+    MetricRule("hull_distance", "", False),
     MetricRule("*loss", "", False),
     MetricRule("steps", "steps", False),
     MetricRule("*_step", "steps", False),

@@ -166,6 +166,16 @@ class MatrixRecord(TypedDict):
     """n rows of n."""
 
 
+class OutlineRecord(TypedDict):
+    """Points in the plane: a curve, a polygon or a cloud."""
+
+    name: str
+    """For example `boundary` or `hull`; those of `lottery/boundary.py`."""
+    x: list[float | None]
+    """[n]; null is a gap between two curves."""
+    y: list[float | None]
+
+
 class TrainingUse(TypedDict):
     """A training used by a ticket."""
 
@@ -232,6 +242,8 @@ class TicketRecord(TypedDict):
     """For reported tickets."""
     matrices: NotRequired[list[MatrixRecord]]
     """What the strategy recorded with `keep_matrix`."""
+    outlines: NotRequired[list[OutlineRecord]]
+    """Of reported tickets, where the task records decision boundaries."""
 
 
 class TrialRecord(TypedDict):

@@ -25,6 +25,7 @@ BATCH_BYTES = 64 << 20
 _LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
 _WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
 _MATRIX = 'STRUCT(name VARCHAR, steps BIGINT[], "values" DOUBLE[][])[]'
+_OUTLINE = "STRUCT(name VARCHAR, x DOUBLE[], y DOUBLE[])[]"
 _COST = (
     "STRUCT(steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, "
     "seconds DOUBLE, search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE, "
@@ -92,6 +93,7 @@ COLUMNS = {
     "curve": "DOUBLE[][]",
     "weights": _WEIGHTS,
     "matrices": _MATRIX,
+    "outlines": _OUTLINE,
     "study_id": "VARCHAR",
     "study": "VARCHAR",
     "model": "VARCHAR",

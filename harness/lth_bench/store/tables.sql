@@ -121,6 +121,8 @@ CREATE TABLE weights (
 
 CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values" DOUBLE[]);
 
+CREATE TABLE outlines (ticket_id VARCHAR, name VARCHAR, x DOUBLE[], y DOUBLE[]);
+
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
     flops_masked_theoretical DOUBLE, seconds DOUBLE, device VARCHAR, cohort_size BIGINT,
@@ -159,6 +161,7 @@ COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.'
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
 COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and end of training.';
 COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
+COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';

@@ -119,6 +119,9 @@ class TaskTable:
     generalises_at: Annotated[float, Range(0, math.inf, open_low=True)] | None = None
     """Validation value of the primary metric from which a network counts as generalising; results
     then have the metrics generalisation_step and generalised."""
+    decision_boundary: bool = False
+    """Of networks with two inputs, one hidden layer and two classes: record the decision boundary
+    and its dual polygons, and report hull_distance."""
     densities: Densities | None = None
     """Replaces the suite's densities: how far a network can be pruned depends on its size."""
     prunable: tuple[str, ...] = ()

@@ -190,6 +190,7 @@ def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[T
             densities=densities,
             objective=objective,
             generalises_at=table.generalises_at,
+            decision_boundary=table.decision_boundary,
             prunable=table.prunable,
             not_prunable=table.not_prunable,
             at=at,

@@ -81,6 +81,8 @@ class TaskSpec:
     """None for the dataset's own."""
     generalises_at: float | None = None
     """Validation value of the primary metric from which a network counts as generalising."""
+    decision_boundary: bool = False
+    """Whether decision boundaries are recorded."""
     prunable: tuple[str, ...] = ()
     """Patterns of parameters to prune besides those that are prunable by default."""
     not_prunable: tuple[str, ...] = ()
@@ -96,6 +98,12 @@ class TaskSpec:
         """
         given = {"prunable": list(self.prunable), "not_prunable": list(self.not_prunable)}
         return {key: patterns for key, patterns in given.items() if patterns}
+
+    @property
+    def asked(self) -> list[Any]:
+        """What its results have beside the usual, as in identities; empty where they have not."""
+        step = [] if self.generalises_at is None else [self.generalises_at]
+        return [*step, *(["decision_boundary"] if self.decision_boundary else [])]
 
     @property
     def with_sources(self) -> tuple[TaskSpec, ...]:
