@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Scenario:
     accuracy. Values are the accuracy's, or where lower is better 100 times the error's."""
     weights: bool = False
     """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
+    boundaries: bool = False
+    """Whether reported tickets have decision boundaries and the distance of their hulls."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         """run, planned, then each experiment's tickets and end."""
@@ -254,7 +257,32 @@ class Scenario:
                 else []
             ),
         }  # fmt: skip
+        if self.boundaries and reported:
+            record["outlines"] = outlines(seed, density, dense=label == "dense")
+            record["metrics"]["hull_distance"] = 0.1 + 0.3 * (1 - density) * chance.random()
         return self.scored(experiment["dataset"], record)
+
+
+def outlines(seed: int, density: float, *, dense: bool) -> list[dict[str, Any]]:
+    """A square turned by seed and density, halved by two boundaries; a dense run's second network
+    and examples.
+    """
+    turn = seed + density
+    corners = [
+        (math.cos(turn + k * math.pi / 2), math.sin(turn + k * math.pi / 2)) for k in range(4)
+    ]
+    parts = {
+        "boundary": [(-2.0, density), (2.0, density), (None, None), (density, -2.0), (density, 2)],
+        "zonotope_0": corners[::2], "zonotope_1": corners[1::2], "hull": corners,
+    }  # fmt: skip
+    if dense:
+        parts |= {f"other_{name}": points[::-1] for name, points in parts.items()}
+        parts["other_hull"] = corners
+        parts |= {"class_0": [(-1.0, -1.0)], "class_1": [(1.0, 1.0), (1.5, 1.0)]}
+    return [
+        {"name": name, "x": [x for x, _ in points], "y": [y for _, y in points]}
+        for name, points in parts.items()
+    ]
 
 
 @dataclass

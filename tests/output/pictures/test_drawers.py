@@ -50,7 +50,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[A
     """The evidence of a task with everything in it, and its subjects."""
     folder = tmp_path_factory.mktemp("drawers")
     scenario = RECORDS["Scenario"](
-        weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit", "reorder"),
+        weights=True, boundaries=True, strategies=("dense", "imp", "early_bird"),
+        controls=("reinit", "reorder"),
         densities=(0.5, 0.2), curve_points=6, outcomes={("imp", 1): ("diverged", "nan")},
     )  # fmt: skip
     paths = RECORDS["write"](folder / "results.duckdb", scenario)
@@ -242,8 +243,9 @@ def test_every_figure_is_drawn_by_both_drawers(results: Any, plotly: Callable[..
     found = [picture for picture in pictures if picture is not None]
     assert len(found) == len(PICTURES)
     # 2 accuracies, step and gap, cost, 2 densities kept, 2 × 2 of learning, 2 searches, and for 3
-    # methods × 3 layers × 2 densities weights; 3 measures of instability × 2 densities
-    assert compare(found, named, plotly) == 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6
+    # methods × 3 layers × 2 densities weights; 3 measures of instability × 2 densities; 1 distance
+    # of hulls; boundaries and polygons of 6 networks × 2 densities
+    assert compare(found, named, plotly) == 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6 + 1 + 24
     assert any(picture.has_lost for picture in found)
 
 

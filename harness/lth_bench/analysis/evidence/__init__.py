@@ -7,6 +7,7 @@ key, so use `.get(place, [])`. Empty results give empty values, never an excepti
 Means and 95% t-intervals are over the seeds that ended ok; with one seed, the interval is None.
 """
 
+from lth_bench.analysis.evidence.boundary import Boundary, Curve, boundaries
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
 from lth_bench.analysis.evidence.instability import Barrier, barriers
@@ -45,6 +46,8 @@ from lth_bench.analysis.evidence.transfer import (
 __all__ = [
     "METRICS",
     "Barrier",
+    "Boundary",
+    "Curve",
     "DistanceMatrix",
     "FailureGroup",
     "LayerWeights",
@@ -62,6 +65,7 @@ __all__ = [
     "TransferGrid",
     "TransferGrids",
     "barriers",
+    "boundaries",
     "density_series",
     "distance_matrices",
     "failures",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.censored import lower_bounds
+from lth_bench.analysis.evidence.boundary import Boundary, boundaries
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -19,6 +20,7 @@ from lth_bench.analysis.evidence.masks import (
 )
 from lth_bench.analysis.evidence.metric import (
     METRICS,
+    OPTIONAL,
     Metric,
     Point,
     Series,
@@ -109,6 +111,8 @@ class TaskEvidence:
     """Histograms of surviving weights."""
     instability: list[Barrier]
     """Barriers between two copies of a ticket."""
+    boundaries: list[Boundary]
+    """Decision boundaries, where the task records them."""
     failures: list[FailureGroup]
     bounds: str = ""
     """Of which means of `measure` the true ones are known only to be larger; mostly empty."""
@@ -122,7 +126,7 @@ def gather(
     metric. UnknownName if the metric does not exist.
     """
     primary = primary_of_places(con)
-    density = {metric: density_series(con, metric, suites) for metric in METRICS}
+    density = {metric: density_series(con, metric, suites) for metric in (*METRICS, *_asked(con))}
     name = "score" if measure is None else measure.name
     main = density_series(con, name, suites)
     pareto = pareto_points(con, suites, name)
@@ -131,6 +135,7 @@ def gather(
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
     unstable = barriers(con, suites)
+    planar = boundaries(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)
     return [
@@ -148,11 +153,20 @@ def gather(
             distances=distances.get(place, []),
             weights=weights.get(place, []),
             instability=unstable.get(place, []),
+            boundaries=planar.get(place, []),
             failures=failed.get(place, []),
             bounds=bounds.get(place, ""),
         )
         for place in places(con, suites)
     ]
+
+
+def _asked(con: DuckDBPyConnection) -> list[Metric]:
+    """Those of OPTIONAL that there are."""
+    rows = con.execute(
+        "SELECT DISTINCT metric FROM metrics WHERE list_contains(?, metric)", [list(OPTIONAL)]
+    ).fetchall()
+    return sorted(name for (name,) in rows)
 
 
 def _bounds(

@@ -102,6 +102,8 @@ class Payload:
             found["z"] = self._axis(panel.z)
         if panel.more is not None:
             found["more"] = self._axis(panel.more)
+        if panel.isometric:
+            found["isometric"] = True
         if panel.when:
             found["when"] = list(panel.when)
         return {key: value for key, value in found.items() if value != []}
@@ -124,6 +126,8 @@ class Payload:
             found["m"] = self._array(panel.more, trace.more)
         if trace.shift != 1:
             found["d"] = float(f"{trace.shift:.{DIGITS}g}")
+        if trace.hollow:
+            found["o"] = 1
         if trace.look == "bars":
             found["b"] = trace.width
         return found | _when(trace)

@@ -218,6 +218,8 @@ def _dress(ax: Axes, cell: SmallMultiple, first: bool, last: bool, left: bool) -
     ]
     set_axis(ax, "x", panel.x)
     set_axis(ax, "y", panel.scales[0], max(shown, default=1.0))
+    if panel.isometric:
+        ax.set_aspect("equal")
     ax.tick_params(labelbottom=last or panel.size == "large", labelleft=left)
     if panel.size == "small":  # each has a scale of its own: shapes are compared
         ax.set_yticks([])

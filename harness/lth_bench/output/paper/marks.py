@@ -184,6 +184,7 @@ def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
         style: dict[str, Any] = {"color": CONTEXT, "linewidth": 1.2}
         style |= {"marker": "o"} if trace.look in MARKED else {}
         style |= {"linestyle": "none"} if trace.look == "points" else {}
+        style |= {"markerfacecolor": "white"} if trace.hollow else {}
         return style | ({"linewidth": 0} if trace.look == "stairs" else {})
     style = {"color": look.light, "dashes": look.dashes or (None, None)}
     if trace.look in MARKED:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lth_bench.analysis.evidence import TaskEvidence
+from lth_bench.output.pictures.boundary import boundary, hull_distance
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
@@ -28,6 +29,8 @@ PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
     distances,
     weights,
     instability,
+    hull_distance,
+    boundary,
 )
 """In the order that files are written; pages have an order of their own."""
 

@@ -97,6 +97,8 @@ class Trace:
     """A further number of each point, which only the pointer shows; see Panel.more."""
     shift: float = 1.0
     """x is drawn at x · shift, so that the intervals of several lines do not hide each other."""
+    hollow: bool = False
+    """Whether markers are circles instead of dots, where the trace stands for no subject."""
     width: float = 0.8
     """Of bars, in the unit of x."""
     when: Sequence[int] = ()
@@ -176,6 +178,8 @@ class Panel:
     about: str = ""
     """What it shows, for screen readers; the title by default."""
     size: Literal["large", "medium", "small", "square"] = "medium"
+    isometric: bool = False
+    """Whether a unit is as long on both axes, as in a map."""
     when: Sequence[int] = ()
     """As a trace's, where the whole panel depends on what is chosen."""
     key: str = ""

@@ -15,6 +15,7 @@ from lth_bench.output.page.sections.suite import boards, claims, moved, repeat
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
+from lth_bench.output.pictures.boundary import boundary, hull_distance
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
@@ -29,6 +30,7 @@ FIGURES = (
     ("weights", "Surviving weights", (weights,)),
     ("distances", "Mask distances", (distances,)),
     ("instability", "Instability", (instability,)),
+    ("boundaries", "Decision boundaries", (hull_distance, boundary)),
 )
 """Key, heading and figures, in the order they are read."""
 

@@ -4,11 +4,12 @@ const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
 // One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
-// n seeds, l seeds lost, m further numbers, d factor of x, b width of bars, w when it is shown.
+// n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
   return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e),
-    n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1, width: trace.b, when: trace.w };
+    n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
+    hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
 // Of matrices: x and y labels, z all cells row by row, or h the lower half of a symmetric one; of
 // cells t what is written in them, e half-widths, m further numbers, n seeds, l lost, c collapsed.
@@ -67,7 +68,7 @@ const escaped = text => text.replace(/[&<>]/g, character => ESCAPES[character]);
 
 function styleOf(mark, theme) {
   const own = DATA.series[mark.name];
-  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: false };
+  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: mark.hollow ?? false };
   return { ...own, colour: own[theme.dark ? 'dark' : 'light'] };
 }
 
@@ -334,6 +335,10 @@ function drawing(panel, axis, marks, theme, width) {
     annotations: [{ text: titled(axis), showarrow: false, xref: 'paper', yref: 'paper', x: 0, y: 1,
       xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } }],
   };
+  if (panel.isometric) {
+    Object.assign(layout.xaxis, { constrain: 'domain' });
+    Object.assign(layout.yaxis, { constrain: 'domain', scaleanchor: 'x' });
+  }
   if (rasters.length) Object.assign(layout.yaxis, { scaleanchor: false }); // images would make their pixels square
   if (sized) {
     Object.assign(layout, { width: sized.width, height: sized.height, plot_bgcolor: theme.grid });
