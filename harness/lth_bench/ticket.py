@@ -68,11 +68,13 @@ class DenseRun:
         checkpoints: frozenset[int] = frozenset(),
         context: FitContext = ALONE,
         on_eval: OnEval | None = None,
+        order: int | None = None,
     ) -> None:
         """`checkpoints` are the steps whose state the run keeps; `on_eval` is called with its
-        evaluations.
+        evaluations; `order` is as in `Ticket`.
         """
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
+        self._order = order
         self._context, self._on_eval = context, on_eval
         self._trained: Trained | None = None
 
@@ -86,6 +88,7 @@ class DenseRun:
             seed=self._seed,
             recipe=bench.recipe,
             checkpoints=checkpoints,
+            order=self._order,
         )
 
     @property
@@ -169,6 +172,9 @@ class Ticket:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
     """Passes data between the hooks of one round."""
     on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
+    order: int | None = field(default=None, repr=False)
+    """What decides the order of the data, in batches and in trainings by default; None for the
+    seed."""
     copy: Trained | None = field(default=None, repr=False)
     """The same ticket trained in its own data order, where this one was trained in another: in
     `score` of the control `reorder`."""
@@ -262,7 +268,7 @@ class Ticket:
             raise ValueError(
                 f"size must be from 1 to {n}, the examples in the training split, but got {size}"
             )
-        order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
+        order = torch.randperm(n, generator=self.data_stream(purpose)).to(self.device)
         for i in range(0, n - size + 1, size):
             self.ledger.batches += 1
             index = order[i : i + size]
@@ -272,6 +278,12 @@ class Ticket:
     def stream(self, purpose: str) -> torch.Generator:
         """A CPU random generator for one purpose, the same for every strategy at this seed."""
         return generator("ticket", purpose, self.seed)
+
+    def data_stream(self, purpose: str) -> torch.Generator:
+        """The same for choosing training examples: another one where the data have another order,
+        as under the ablation `other_order`.
+        """
+        return generator("ticket", purpose, self.seed if self.order is None else self.order)
 
     def fit(
         self,
@@ -297,6 +309,8 @@ class Ticket:
         a `Change`, and `until` may stop the training. Their only memory is their view's `memo`;
         that of `until`, or else of `on_step`, is returned as `Trained.memo`. `penalty` adds a term
         to the loss; `parametrize` maps trainables and mask to the weights that the network uses.
+        What it draws from torch's global generator depends on the data order and the step alone; in
+        evaluations, and for the values that the training returns, gradients are off.
         `dense_gradients` says when the method needs gradients of pruned weights, which then count
         as FLOPs: by default at the steps where `on_step` returns a `Change`.
 
@@ -304,7 +318,7 @@ class Ticket:
         ticket's target density: then all densities of a strategy share the training.
 
         `order` decides the order of the data, its augmentation, and what a forward pass draws
-        (dropout), instead of the ticket's seed: two trainings that differ in it alone are the
+        (dropout), by default the ticket's seed: two trainings that differ in it alone are the
         copies of an instability analysis.
 
         Trainings are content-addressed: one that was done before, by any strategy, is returned
@@ -346,7 +360,7 @@ class Ticket:
             until=until,
             every=every,
             dense_gradients=dense_gradients,
-            order=order,
+            order=self.order if order is None else order,
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None

@@ -40,6 +40,7 @@ SOURCES
 """
 PARAMS = {
     "early_bird": "interval = 0.2, window = 2, threshold = 0.9",
+    "aws": "rounds = 2, dense_fraction = 0.25, round_fraction = 0.25",
     "grasp": "per_class = 2",
     "n_m": 'unfitting = "dense", method = "sr_ste"',
     "late_rewind": "rewind_fraction = 0.5",
@@ -83,7 +84,7 @@ def test_every_method(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
 
 @pytest.mark.slow
 def test_every_control_and_ablation(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
-    ablations = [*OF_DATA, *FROM_SCRATCH, "inverted_score"]
+    ablations = [*OF_DATA, *FROM_SCRATCH, "inverted_score", "other_order"]
     keys = f"controls = {json.dumps([*CONTROLS])}\nablations = {json.dumps(ablations)}"
     text = SUITE.replace("SOURCES", "") + strategies(["late_rewind"], keys)
     rows = run(lth, gpu_env, tmp_path, text)

@@ -66,6 +66,35 @@ def test_a_minibatch_is_of_the_other_data(make_bench, run_rounds):
     assert request.mask != plain.requests[0].mask
 
 
+def test_another_order_is_that_of_the_whole_experiment(make_bench, run_rounds):
+    """Of the dense run, the rounds and the tickets, from the same initial values; not the plain
+    experiment's, which is found again beside it.
+    """
+    bench = make_bench(NET, RECIPE)
+    stories = [
+        run_rounds(bench, IMP(RATE), (0.5, 0.25), ablation=ablation)
+        for ablation in (None, {"name": "other_order"}, {"name": "other_order"}, None)
+    ]
+    assert [len(s.requests) for s in stories] == [3, 3, 0, 0]
+    plain, other = (s.requests for s in stories[:2])
+    assert {r.order for r in plain} == {None}
+    assert len({r.order for r in other} - {None, 0}) == 1
+    assert torch.equal(plain[0].values["fc1.weight"], other[0].values["fc1.weight"])
+    assert plain[1].mask.count == other[1].mask.count
+    assert plain[1].mask != other[1].mask
+    for row in stories[1].reported():
+        assert (row["status"], row["cost"]["steps"]) == ("ok", 20)
+
+
+def test_another_order_is_that_of_a_minibatch(make_bench, run_rounds):
+    bench = make_bench(NET, RECIPE)
+    (plain,), (other,) = (
+        run_rounds(bench, SNIP(batch_size=20), (0.3,), ablation=ablation).requests
+        for ablation in (None, {"name": "other_order"})
+    )
+    assert plain.mask != other.mask
+
+
 @pytest.mark.parametrize("strategy", [Random(), RigL(update_every=5)])
 def test_a_mask_that_sees_no_data_is_not_ablated(strategy, make_bench, run_rounds):
     story = run_rounds(make_bench(NET, RECIPE), strategy, (0.5,), ablation={"name": "half_data"})

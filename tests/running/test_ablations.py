@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import lth_bench
+from lth_bench.interchange.overlap import overlaps
 
 SUITE = """
 schema_version = 1
@@ -28,7 +29,7 @@ recipe = "short"
 use = "one_shot"
 [[strategies]]
 use = "snip"
-ablations = ["scratch_e", "equal_cost"]
+ablations = ["scratch_e", "equal_cost", "other_order"]
 compared_to = "imp"
 [[strategies]]
 use = "imp"
@@ -60,6 +61,7 @@ def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
         "snip": ("ok", 12, 0),
         "snip-scratch_e": ("ok", 12, 0),
         "snip-equal_cost": ("ok", 24, 0),
+        "snip-other_order": ("ok", 12, 0),
     }
 
 
@@ -73,3 +75,12 @@ def test_a_ticket_of_an_ablation_can_be_taken_home(results):
         folder / "results.duckdb", found.tickets(label="snip").ticket_id[0]
     )
     assert not torch.equal(ticket.start.weights["fc1"], first.start.weights["fc1"])
+
+
+def test_masks_of_two_orders_can_be_compared(results):
+    """From the same initial values: SNIP's mask depends on the batch, but on these more."""
+    folder, _ = results
+    board = overlaps(folder / "results.duckdb", ("snip", "none"), ("snip-other_order", "none"))
+    row = board.rows[0]
+    assert (row["initial_values"], row["pairs"]) == ("shared", 2)
+    assert row["chance"] < row["overlap"] < 1

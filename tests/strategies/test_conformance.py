@@ -36,6 +36,20 @@ class TestEdgePopup(StrategyConformance):
     strategy = "edge_popup"
 
 
+class TestSignedSupermask(StrategyConformance):
+    strategy = "signed_supermask"
+
+
+class TestAWS(StrategyConformance):
+    strategy = "aws"
+    params: ClassVar = {
+        "rounds": 2,
+        "dense_fraction": 0.5,
+        "round_fraction": 0.5,
+        "prune_output": True,
+    }
+
+
 class TestEarlyBird(StrategyConformance):
     strategy = "early_bird"
     # a mask every step, and the fourth at the latest

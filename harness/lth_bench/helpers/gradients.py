@@ -171,7 +171,7 @@ def balanced_batch(
             f"a balanced batch takes examples of each class, but the targets are "
             f"{data.info.targets}; take ticket.batches"
         )
-    order = torch.randperm(len(data.train), generator=ticket.stream(purpose))
+    order = torch.randperm(len(data.train), generator=ticket.data_stream(purpose))
     labels = data.train.y.cpu()[order]
     places = [torch.nonzero(labels == c).flatten()[:per_class] for c in range(ticket.classes)]
     fewest = min(map(len, places))

@@ -20,7 +20,7 @@ from lth_bench.ticket import DenseRun, Ticket
 from lth_bench.training.dispatch.variant import with_data, with_recipe
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import PendingFit
-from lth_bench.training.randomness import seeded
+from lth_bench.training.randomness import seed_of, seeded
 from lth_bench.training.request import FitRequest
 from lth_bench.training.state import Trained
 
@@ -164,6 +164,14 @@ class AtEqualCost(ExperimentRunner):
         super().__init__(bench=with_recipe(bench, longer), experiment=experiment, **rest)
 
 
+class InAnotherOrder(ExperimentRunner):
+    """The whole experiment, the dense run included, with the data in another order."""
+
+    def __init__(self, *, experiment: Experiment, **rest: Any) -> None:
+        order = seed_of("other_order", experiment.seed)
+        super().__init__(experiment=experiment, order=order, **rest)
+
+
 def runner_of(experiment: Experiment) -> type[ExperimentRunner]:
     """The round loop of an experiment, by its ablation."""
     name = experiment.ablation["name"] if experiment.ablation is not None else ""
@@ -173,6 +181,8 @@ def runner_of(experiment: Experiment) -> type[ExperimentRunner]:
         return FromScratch
     if name == "inverted_score":
         return Inverted
+    if name == "other_order":
+        return InAnotherOrder
     return AtEqualCost if name == "equal_cost" else ExperimentRunner
 
 

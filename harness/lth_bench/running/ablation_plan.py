@@ -50,6 +50,8 @@ def ablated_fits(
         return (ablation["steps"],) * n
     if name in OF_DATA:  # the dense run on the ablated data, and the tickets on the task's own
         return (steps, *expected.fits, *(steps,) * n)
+    if name == "other_order":  # with a dense run of its own
+        return (steps, *expected.fits)
     if name == "scratch_b":
         return (*expected.fits, *(int(steps / density) for density in densities))
     return (*expected.fits, *(steps,) * n) if name in FROM_SCRATCH else expected.fits
