@@ -266,6 +266,37 @@ def test_penalty_and_parametrize_go_on(bench_at, half_mask, request_of, queue, s
     assert steps.done == 9 and equal(found, expected, hand)
 
 
+def test_what_parametrize_draws_is_of_the_step(bench_at, half_mask, request_of, queue, steps, hand):
+    """And of the data's order: not of the process, nor of what evaluations draw."""
+
+    def noisy(trainables, _):
+        noise = torch.rand(())
+        return {k: v * (0.5 + noise) for k, v in trainables.items() if torch.is_grad_enabled()}
+
+    def ask(bench, recipe=ADAM, **order):
+        request = request_of(
+            bench, mask=half_mask(bench), parametrize=noisy, recipe=recipe, **order
+        )
+        return queue(bench, request, callbacks=CALLBACKS)
+
+    bench = bench_at("undisturbed", NET, ADAM)
+    (expected,) = answers(bench, ask(bench))
+    (other,) = answers(bench, ask(bench, order=99))
+    (often,) = answers(bench, ask(bench, dataclasses.replace(ADAM, eval_every=3)))
+    bench = bench_at("killed", NET, ADAM)
+    torch.rand(5)
+    steps.kill_at(12)
+    with pytest.raises(Killed):
+        answers(bench, ask(bench))
+    steps.kill_at(None)
+    torch.rand(5)
+    bench = bench_at("killed", NET, ADAM)
+    (found,) = answers(bench, ask(bench))
+    assert steps.done == 9 and equal(found, expected, hand)
+    assert hand.same(often.values, expected.values)
+    assert not hand.same(other.values, expected.values)
+
+
 def test_members_that_have_come_as_far_go_on_together_and_no_others(
     bench_at, half_mask, request_of, queue, steps, hand, cohorts
 ):
