@@ -13,6 +13,7 @@ from lth_bench.models.mlp import MLP
 from lth_bench.suite.ablations import OF_DATA
 from lth_bench.training.dispatch.variant import with_data
 from lth_bench.training.recipe import Recipe
+from lth_strategies.dense import Dense
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
@@ -246,6 +247,14 @@ def test_equal_cost_is_spent_on_the_ticket(strategy, make_bench, run_rounds):
     budget = {"name": "equal_cost", "steps": 80}
     (row,) = run_rounds(bench, strategy, (0.5,), ablation=budget).reported()
     assert (row["status"], row["cost"]["steps"], row["cost"]["search_steps"]) == ("ok", 80, 0)
+
+
+def test_dense_at_equal_cost_is_one_long_training(make_bench, run_rounds):
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), Dense(), (1.0,), ablation=budget)
+    (row,) = story.reported()
+    assert (row["cost"]["steps"], row["cost"]["search_steps"], row["density"]) == (80, 0, 1.0)
+    assert [r.end for r in story.requests] == [80]
 
 
 def test_equal_cost_is_for_methods_that_train_once(make_bench, run_rounds):

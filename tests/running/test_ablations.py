@@ -6,7 +6,11 @@ import pytest
 import torch
 
 import lth_bench
+from lth_bench.analysis.boards import metric
+from lth_bench.analysis.boards.baseline import baselines
+from lth_bench.analysis.boards.scope import resolve
 from lth_bench.interchange.overlap import overlaps
+from lth_bench.store.reading import reading
 
 SUITE = """
 schema_version = 1
@@ -35,6 +39,10 @@ compared_to = "imp"
 use = "imp"
 params = { prune_rate = 0.7 }
 ablations = []
+[[strategies]]
+use = "dense"
+ablations = ["equal_cost"]
+compared_to = "imp"
 """
 
 
@@ -54,6 +62,7 @@ def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
     steps = {row.label: (row.status, row.steps, row.search_steps) for row in rows.itertuples()}
     assert steps == {
         "dense": ("ok", 12, 0),
+        "dense-equal_cost": ("ok", 24, 0),
         "imp": ("ok", 12, 12),
         "one_shot": ("ok", 12, 12),
         "one_shot-random_labels": ("ok", 12, 12),
@@ -63,6 +72,26 @@ def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
         "snip-equal_cost": ("ok", 24, 0),
         "snip-other_order": ("ok", 12, 0),
     }
+
+
+def test_a_longer_dense_network_is_compared_with_the_dense_run_and_is_no_baseline(results):
+    folder, found = results
+    assert found.sql("SELECT DISTINCT steps FROM dense_runs").steps.tolist() == [12]
+    pairs = found.sql(
+        "SELECT label, versus, count(*) AS n FROM paired WHERE strategy = 'dense' GROUP BY ALL"
+    )
+    assert pairs.values.tolist() == [["dense-equal_cost", "dense", 2]]
+    board = found.sql(
+        "SELECT label, delta_n, delta_dense FROM leaderboard WHERE strategy = 'dense'"
+    )
+    rows = board.set_index("label")
+    assert rows.delta_n.to_dict() == {"dense": 2, "dense-equal_cost": 2}
+    assert rows.delta_dense["dense"] == 0
+    with reading(folder / "results.duckdb", print) as con:
+        scope = resolve(con)
+        known = baselines(con, scope)
+        found = metric.rows(con, scope, known, 0.005)
+        assert {r["label"] for r in found if known.has(r)} == {"dense"}
 
 
 def test_a_ticket_of_an_ablation_can_be_taken_home(results):

@@ -293,6 +293,8 @@ def test_of_several_dense_labels_the_one_named_dense_is_the_baseline(
         for e in scenario.experiments()
         if e["strategy"] == "dense"
     ]
+    # also where the label `dense` has no result: differences mix no two networks
+    twin.append({**twin[0], "seed": 99, "experiment_id": "twin99"})
     with Journal(paths) as journal:
         journal.append({"record": "planned", "run_id": "r", "experiments": twin})
         for e in twin:

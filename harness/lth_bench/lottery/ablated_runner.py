@@ -154,14 +154,21 @@ class NoSecondTraining(DenseRun):
 
 
 class AtEqualCost(ExperimentRunner):
-    """The method itself, on the task with a recipe as long as another method's whole cost."""
+    """The method itself, on the task with a recipe as long as another method's whole cost; of the
+    dense network, its only training.
+    """
 
-    def __init__(self, *, bench: Workbench, experiment: Experiment, **rest: Any) -> None:
+    def __init__(
+        self, *, bench: Workbench, experiment: Experiment, strategy: Any, **rest: Any
+    ) -> None:
         assert experiment.ablation is not None
         factor = experiment.ablation["steps"] / bench.total_steps
         longer = bench.recipe.stretched(factor, len(bench.data.train))
-        rest["dense_run"] = NoSecondTraining
-        super().__init__(bench=with_recipe(bench, longer), experiment=experiment, **rest)
+        if not getattr(strategy, "dense_only", False):
+            rest["dense_run"] = NoSecondTraining
+        super().__init__(
+            bench=with_recipe(bench, longer), experiment=experiment, strategy=strategy, **rest
+        )
 
 
 class InAnotherOrder(ExperimentRunner):

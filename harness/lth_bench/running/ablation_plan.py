@@ -35,7 +35,8 @@ def ablation_of(
     found: dict[str, Any] = {"name": spec.ablation}
     if spec.compared_to is not None:
         rival = rivals[spec.compared_to]
-        found["steps"] = _whole_cost(spec.compared_to, rival, task, densities[-1])
+        sparsest = min((*densities, *(task.spec.densities if densities == (1.0,) else ())))
+        found["steps"] = _whole_cost(spec.compared_to, rival, task, sparsest)
     return found
 
 
@@ -47,7 +48,7 @@ def ablated_fits(
     """
     name, n = ablation["name"], len(densities)
     if name == "equal_cost":
-        return (ablation["steps"],) * n
+        return (ablation["steps"],) * max(n, 1)  # the dense network has no density below 1
     if name in OF_DATA:  # the dense run on the ablated data, and the tickets on the task's own
         return (steps, *expected.fits, *(steps,) * n)
     if name == "other_order":  # with a dense run of its own

@@ -135,7 +135,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     """
     strategies = list(suite.strategies)
     classes = {s.use: registry.get("strategies", s.use) for s in strategies}
-    if not any(getattr(c, "dense_only", False) for c in classes.values()):
+    if not any(getattr(classes[s.use], "dense_only", False) and not s.ablation for s in strategies):
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
     with located(suite):

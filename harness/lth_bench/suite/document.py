@@ -179,10 +179,10 @@ class StrategyTable:
                 "each other",
                 ("ablations",) if self.compared_to is None else ("compared_to",),
             )
-        if self.ablations and self.use == "dense":
+        if self.use == "dense" and set(self.ablations or ()) - {"equal_cost"}:
             raise UserError(
-                "dense has no ticket whose search could be ablated; give a recipe of another "
-                "length in [[tasks]] instead",
+                "dense has no ticket whose search could be ablated; of the ablations it takes "
+                "equal_cost alone, with compared_to",
                 ("ablations",),
             )
         distinct(self.models, "models")

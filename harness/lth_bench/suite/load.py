@@ -254,9 +254,9 @@ def _ablated(
     spec: StrategySpec, table: StrategyTable, everywhere: Sequence[Ablation]
 ) -> list[StrategySpec]:
     """The strategy's ablations, without controls."""
-    if spec.use == "dense":
-        return []
     asked = everywhere if table.ablations is None else table.ablations
+    if spec.use == "dense":  # which has no search, and takes no part in those of the whole suite
+        asked = table.ablations or ()
     found = []
     for name in asked:
         label = label_of(spec.label, name)

@@ -303,7 +303,7 @@ def summary(suite: Suite) -> dict[str, Any]:
     experiments is known only to `plan`, which knows which strategies are iterative.
     """
     pairs = suite.pairs()
-    dense = {task.label for strategy, task in pairs if strategy.use == "dense"}
+    dense = {task.label for s, task in pairs if s.use == "dense" and s.ablation is None}
     added = sum(task.label not in dense for task in suite.tasks)
     tickets = added + sum(_tickets(strategy, task) for strategy, task in pairs)
     return {

@@ -84,7 +84,7 @@ def add_censoring(
     for s in samples(con, metric=measure.name, suites=suites):
         task = (s.suite, s.model, s.dataset, s.recipe)
         there[*task, s.source, s.label, s.control, s.target_density] = s
-        if s.strategy == "dense":
+        if s.strategy == "dense" and s.label == against.references.get(task, s.label):
             there[*task, "dense"] = s
     for row in rows:
         task = tuple(row[k] for k in ("suite", "model", "dataset", "recipe"))
