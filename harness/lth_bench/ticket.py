@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -280,9 +280,7 @@ class Ticket:
         return generator("ticket", purpose, self.seed)
 
     def data_stream(self, purpose: str) -> torch.Generator:
-        """The same for choosing training examples: another one where the data have another order,
-        as under the ablation `other_order`.
-        """
+        """The same for choosing training examples, which differs where their order does."""
         return generator("ticket", purpose, self.seed if self.order is None else self.order)
 
     def fit(
@@ -330,17 +328,6 @@ class Ticket:
         if start is None:
             start = point.step if point is not None else 0
         end = self.total_steps if end is None else end
-        if not 0 <= start <= end:
-            raise ValueError(
-                f"start and end must satisfy 0 ≤ start ≤ end, but got {start} and {end}"
-            )
-        if every < 1:
-            raise ValueError(f"every must be at least 1 step, but got {every}")
-        if dense_gradients not in get_args(DenseGradients):
-            raise ValueError(
-                f"dense_gradients must be one of {', '.join(get_args(DenseGradients))}, but got "
-                f"{dense_gradients!r}"
-            )
         for name in ("dtype", "val_size"):
             if recipe is not None and getattr(recipe, name) != getattr(self.recipe, name):
                 raise ValueError(

@@ -32,6 +32,11 @@ class TestSupermask(StrategyConformance):
     params: ClassVar = {"survivors": "constant"}
 
 
+class TestFrozenSupermask(StrategyConformance):
+    strategy = "supermask"
+    params: ClassVar = {"pruned": "initial"}
+
+
 class TestEdgePopup(StrategyConformance):
     strategy = "edge_popup"
 

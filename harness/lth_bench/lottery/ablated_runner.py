@@ -127,7 +127,7 @@ class FromScratch(SearchedElsewhere):
 
     def flops(self, mask: Mask) -> tuple[float, float]:
         """Of one example's training step: dense, and under the mask."""
-        kept = mask.kept_per_layer()
+        kept = mask.used().kept_per_layer()
         density = {x.name: kept[x.name] / x.numel for x in self.bench.layers}
         counted = self.bench.network.flops
         return counted.step, counted.masked_step(density)

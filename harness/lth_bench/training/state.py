@@ -94,7 +94,7 @@ class Trained(State):
     """The result of one `fit`."""
 
     mask: Mask = field(kw_only=True)
-    """The mask at the end; all weights outside it are exactly zero."""
+    """The mask at the end; all weights outside it are exactly zero, or what it freezes them at."""
     start: int = field(kw_only=True)
     """The step it started from; it ended at `step`."""
     curve: tuple[CurvePoint, ...] = field(kw_only=True, repr=False)

@@ -368,11 +368,12 @@ class Workbench:
             # copies: a strategy that changes them must not affect others
             return {k: v.to(self.device, copy=True) for k, v in values.items()}
 
+        ended = outcome.mask
         return Trained(
             values=on_device(outcome.values),
             step=outcome.step,
             layers=self.layers,
-            mask=Mask(outcome.mask.kept, outcome.mask.held, self.layers).to(self.device),
+            mask=Mask(ended.kept, ended.held, self.layers, ended.frozen).to(self.device),
             start=request.start,
             curve=outcome.curve,
             best=State(on_device(outcome.best), outcome.best_step, self.layers),
