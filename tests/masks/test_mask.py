@@ -143,6 +143,7 @@ def test_frozen_values_stand_where_a_weight_is_pruned():
     for same in (mask.copy(), mask.to("cpu"), mask & Mask(kept)):
         assert same == mask
     assert unpack(pack(mask), {"fc": (1, 3)}) == mask
+    assert (mask.used().count, Mask(kept).used().count) == (3, 1)
     with pytest.raises(ValueError, match="fit no layer of the mask"):
         Mask(kept, frozen={"fc": torch.zeros(3)})
 

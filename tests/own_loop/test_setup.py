@@ -50,6 +50,15 @@ def test_strategies_that_train_are_refused_in_one_message(
     assert all(torch.equal(v, before[k]) for k, v in loop.net.state_dict().items())
 
 
+def test_weights_frozen_at_other_values_than_zero_are_for_runs_alone(make_loop: Any) -> None:
+    loop = make_loop()
+    how = {"criterion": "random", "pruned": "initial"}
+    with pytest.raises(UserError, match="freezes pruned weights at other values than zero"):
+        lth_bench.sparsify(loop.net, loop.optimizer, "supermask", 0.3, params=how)
+    how["pruned"] = "zero"
+    assert lth_bench.sparsify(loop.net, loop.optimizer, "supermask", 0.3, params=how).density < 1
+
+
 def test_snip_takes_data_in_any_of_its_forms(make_loop: Any) -> None:
     """The same examples, the same mask."""
     x, y = examples()

@@ -37,6 +37,11 @@ class TestFrozenSupermask(StrategyConformance):
     params: ClassVar = {"pruned": "initial"}
 
 
+class TestDenseRewind(StrategyConformance):
+    strategy = "dense_rewind"
+    params: ClassVar = {"rewind_step": 2}
+
+
 class TestEdgePopup(StrategyConformance):
     strategy = "edge_popup"
 

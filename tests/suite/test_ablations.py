@@ -157,6 +157,28 @@ def test_dense_at_equal_cost_is_a_label_of_its_own(tmp_path):
     assert {p.experiment.label for p in alone.experiments} == {"dense", "dense-equal_cost", "imp"}
 
 
+def test_a_rewound_dense_network_has_controls_and_no_search_to_ablate(tmp_path):
+    """Its labels are at density 1, beside the dense run, whatever the suite's ablations."""
+    path = suite(tmp_path, suite='ablations = ["half_data"]')
+    more = """
+[[strategies]]
+use = "dense_rewind"
+params = { rewind_step = 10 }
+controls = ["reorder"]
+"""
+    path.write_text(path.read_text() + more)
+    found = plan_suite(load_suite(path), load_registry(), tmp_path).experiments
+    rewound = [p for p in found if p.experiment.strategy == "dense_rewind"]
+    assert [p.experiment.seed for p in rewound] == [0, 1]
+    assert (rewound[0].experiment.densities, rewound[0].fits) == ((1.0,), (30, 30))
+    assert {p.experiment.label for p in found} >= {"dense", "dense_rewind", "imp-half_data"}
+    (dense,) = {p.experiment.dense_checkpoints for p in found if p.experiment.label == "dense"}
+    assert dense == (10,)
+    path.write_text(path.read_text() + 'ablations = ["half_data"]\n')
+    with pytest.raises(UserError, match="dense_rewind has no ticket whose search"):
+        plan_suite(load_suite(path), load_registry(), tmp_path)
+
+
 def test_half_of_the_data_is_at_least_a_batch(tmp_path):
     path = suite(tmp_path, imp='ablations = ["half_data"]')
     path.write_text(path.read_text().replace("batch_size = 60", "batch_size = 700"))

@@ -14,7 +14,7 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import require_reachable
 from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
-from lth_bench.plugins.contract import hooks_of
+from lth_bench.plugins.contract import hooks_of, trains_dense
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.ticket import CostLedger, DenseRun, Role, Ticket
 from lth_bench.ticket_view import TicketView, Training
@@ -85,7 +85,7 @@ class ExperimentRunner:
     def run(self) -> None:
         """Run every density of the experiment, from dense to sparse."""
         for density in self.experiment.densities:
-            if density == 1.0:
+            if density == 1.0 and not trains_dense(type(self.strategy)):
                 self.report_dense()
                 continue
             try:

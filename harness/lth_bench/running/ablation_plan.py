@@ -66,6 +66,8 @@ def _unsuitable(
             f"{spec.use} has no method `scores` that could be inverted; leave inverted_score out "
             f"of its ablations, or rank weights by a method of that name"
         )
+    if getattr(strategy, "dense_only", False) and spec.use != "dense":
+        return f"{spec.use} has no ticket whose search could be ablated; leave out its ablations"
     batch = task.recipe.get("batch_size", 128)
     if spec.ablation == "half_data" and task.facts and task.facts.train_size // 2 < batch:
         return (

@@ -14,6 +14,7 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
+from lth_bench.plugins.contract import trains_dense
 from lth_bench.plugins.source import source_hash
 from lth_bench.running.ablation_plan import ablated_fits, ablation_of
 from lth_bench.running.forecast import control_fits, density_groups, forecast
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from lth_bench.training.start import Start
 
 DENSE = "dense"
-"""The baseline that is added where a suite lists no strategy that only reports the dense run."""
+"""The baseline, which is added where a suite does not list it."""
 
 MOST = 100_000
 """Experiments of a plan."""
@@ -135,7 +136,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     """
     strategies = list(suite.strategies)
     classes = {s.use: registry.get("strategies", s.use) for s in strategies}
-    if not any(getattr(classes[s.use], "dense_only", False) and not s.ablation for s in strategies):
+    if not any(s.use == DENSE and s.ablation is None for s in strategies):
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
     with located(suite):
@@ -155,9 +156,12 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                 continue
             params = spec.params_on(task.spec)
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
+            dense_only = getattr(strategy, "dense_only", False)
+            if dense_only and spec.ablation is not None and not spec.explicit:
+                continue  # nothing is searched that the suite's ablations could change
             own = as_trained(task, spec, registry, data_root)
             drafts.append((spec, strategy, own, None))
-            if not getattr(strategy, "dense_only", False) and spec.ablation is None:
+            if not dense_only and spec.ablation is None:
                 drafts += [(spec, strategy, own, source) for source in sources]
             if own.fault is not None:
                 continue
@@ -285,7 +289,8 @@ def _over_seeds(
     found_on = task if source is None else source.task
     fault = task.fault or found_on.fault
     reported = scored_on == "test"
-    controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
+    own = not getattr(strategy, "dense_only", False) or trains_dense(type(strategy))
+    controls = spec.controls if reported and own else ()
     params = canonical(strategy)
     code = source_hash(type(strategy))
     common = {
@@ -317,7 +322,7 @@ def _over_seeds(
     searching = 0
     total = sum(found_on.layer_counts.values())
     if fault is None:
-        trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
+        trained = [d for d in densities if own and is_reachable(strategy, d, total)]
         expected = forecast(
             _named(spec),
             strategy,

@@ -40,7 +40,7 @@ COLUMNS = {
     "source_recipe": "Recipe the ticket was found with; the task's own unless transferred.",
     "seed": "Seed: same initial values and data order for every strategy.",
     "task": "Number of the suite's task within this file.",
-    "target_density": "Target density, the fraction kept, in (0, 1]; 1.0 is the dense run.",
+    "target_density": "Target density, the fraction kept, in (0, 1]; 1.0 is the dense network.",
     "densities": "Target densities the experiment reports.",
     "controls": "Controls it trains beside each reported ticket.",
     "iterative": "Whether each density continues from the one before.",

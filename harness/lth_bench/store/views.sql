@@ -204,7 +204,7 @@ FROM (
             1e-12 * greatest(1, abs(mean)) AS roundoff
         FROM leaderboard
     )
-    WHERE strategy <> 'dense' AND delta_n > 0
+    WHERE strategy <> 'dense' AND target_density < 1 AND delta_n > 0
     GROUP BY ALL
 )
 ORDER BY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -296,16 +296,17 @@ def compact(value: object) -> str:
     )
 
 
-def summary(suite: Suite) -> dict[str, Any]:
+def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str, Any]:
     """The suite in plain values, for `validate` and `ls suites`, with the number of tickets.
 
-    The tickets include the dense run of every task, which a suite need not list. The number of
-    experiments is known only to `plan`, which knows which strategies are iterative.
+    The tickets include the dense run of every task, which a suite need not list. `dense_only` names
+    the strategies that report at density 1 alone. The number of experiments is known only to
+    `plan`, which knows which strategies are iterative.
     """
     pairs = suite.pairs()
     dense = {task.label for s, task in pairs if s.use == "dense" and s.ablation is None}
     added = sum(task.label not in dense for task in suite.tasks)
-    tickets = added + sum(_tickets(strategy, task) for strategy, task in pairs)
+    tickets = added + sum(_tickets(*pair, dense_only) for pair in pairs)
     return {
         "suite": suite.name,
         "version": suite.version,
@@ -338,8 +339,9 @@ def summary(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _tickets(strategy: StrategySpec, task: TaskSpec) -> int:
+def _tickets(strategy: StrategySpec, task: TaskSpec, dense_only: Collection[str]) -> int:
     """Rows at one seed: the dense run reports at density 1 only and has no controls."""
     if strategy.use == "dense":
         return 1
-    return len(task.densities) * (1 + len(strategy.controls)) * (1 + len(task.sources))
+    places = 1 if strategy.use in dense_only else len(task.densities) * (1 + len(task.sources))
+    return places * (1 + len(strategy.controls))
