@@ -92,6 +92,13 @@ def test_a_longer_dense_network_is_compared_with_the_dense_run_and_is_no_baselin
         known = baselines(con, scope)
         found = metric.rows(con, scope, known, 0.005)
         assert {r["label"] for r in found if known.has(r)} == {"dense"}
+        # asked for, it is compared with at every density
+        known = baselines(con, scope, "dense-equal_cost")
+        rows = {r["label"]: r for r in metric.rows(con, scope, known, 0.005)}
+        assert known.has(rows["dense-equal_cost"]) and not known.has(rows["dense"])
+        assert {rows[label]["difference_n"] for label in ("imp", "snip", "dense")} == {2}
+        longer = rows["dense-equal_cost"]["mean"]
+        assert rows["imp"]["difference"] == pytest.approx(rows["imp"]["mean"] - longer)
 
 
 def test_a_ticket_of_an_ablation_can_be_taken_home(results):

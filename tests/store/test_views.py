@@ -305,6 +305,13 @@ def test_of_several_dense_labels_the_one_named_dense_is_the_baseline(
         e["experiment_id"] for e in scenario.experiments() if e["label"] == "dense"
     }
     assert single(db("FROM leaderboard WHERE label = 'dense'"))["delta_dense"] == 0
+    assert {r["label"] for r in db("FROM paired WHERE versus = 'dense'")} == {"imp", "a_dense"}
+    assert db("FROM paired WHERE versus = 'baseline'") == []
+    with Journal(paths) as journal:
+        journal.append({**scenario.run(), "baseline": "a_dense"})
+    pairs = Database(paths)("FROM paired WHERE versus = 'baseline'")
+    assert {r["label"] for r in pairs} == {"imp", "dense"}
+    assert {r["target_density"] for r in pairs if r["label"] == "imp"} == {0.5, 0.2}
 
 
 def test_matching_is_the_sparsest_not_worse(make_scenario: Make, write: Make) -> None:

@@ -90,9 +90,11 @@ pairs AS (
     FROM ok f
     JOIN suites s ON s.suite = f.suite
     JOIN ok b
-        ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
+        ON b.task = f.task AND b.seed = f.seed
+        -- a network that is not pruned is compared with at every density
+        AND (b.target_density = f.target_density OR b.target_density = 1)
         AND b.label = s.baseline AND b.control = 'none' AND b.metric = f.metric
-    WHERE b.strategy <> 'dense' AND f.label <> b.label
+    WHERE f.label <> b.label AND b.experiment_id NOT IN (SELECT experiment_id FROM dense_runs)
 )
 SELECT
     f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,

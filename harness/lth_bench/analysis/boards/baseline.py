@@ -63,24 +63,28 @@ class Baselines:
         where it is the dense run). Needs `parameters` and those of the scope.
         """
         metric = quoted(measure.name)
+        densities = f"""(
+            SELECT DISTINCT task, target_density FROM cells c
+            WHERE {self.scope.where("c", "tasks", "densities")}
+        )"""
         return f"""
             SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
             FROM dense_of({metric}) d
-            JOIN (
-                SELECT DISTINCT task, target_density FROM cells c
-                WHERE {self.scope.where("c", "tasks", "densities")}
-            ) c ON c.task = d.task
+            JOIN {densities} c ON c.task = d.task
             WHERE d.task IN (SELECT unnest($dense_tasks))
             UNION ALL
-            SELECT f.task, f.seed, f.target_density, arg_min(f.value, {FOREIGN}),
+            SELECT f.task, f.seed, c.target_density, arg_min(f.value, {FOREIGN}),
                 any_value(f.label), any_value(f.control)
             FROM scored({metric}) f
             JOIN (
                 SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
                     unnest($base_controls) AS control
             ) b ON b.task = f.task AND b.label = f.label AND b.control = f.control
+            -- another network that is not pruned is compared with at every density too
+            JOIN {densities} c
+                ON c.task = f.task AND (c.target_density = f.target_density OR f.target_density = 1)
             WHERE f.status = 'ok'
-            GROUP BY f.task, f.seed, f.target_density"""
+            GROUP BY f.task, f.seed, c.target_density"""
 
     @property
     def entries(self) -> str:
@@ -187,7 +191,7 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
         """,
         {name: values for name, values in scope.parameters.items() if name == "tasks"},
     ).fetchall():
-        # another label of a dense network is compared with as any label is
+        # the runs of another label that uses `dense` are those of a label
         reference = any(one == label and at[0] == suite for at, one in references.items())
         found = Baseline(label, control, dense=strategy == "dense" and reference)
         there[suite].setdefault(found.name, DENSE if label == "dense" and found.dense else found)

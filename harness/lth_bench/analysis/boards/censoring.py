@@ -95,8 +95,9 @@ def add_censoring(
         base = against.of[row["suite"]]
         if mine is None or base is None or against.has(row):
             continue
-        own = (*task, "/".join(map(str, task[1:])), base.label, base.control, density)
-        other = there.get((*task, "dense") if base.dense else own)
+        own = (*task, "/".join(map(str, task[1:])), base.label, base.control)
+        unpruned = (*task, "dense") if base.dense else (*own, 1.0)
+        other = there.get((*own, density)) or there.get(unpruned)
         if other is not None:
             row["signs"] = signs([mine], [other])
 
