@@ -30,11 +30,11 @@ use = "late_rewind"
 params = { prune_rate = 0.5, rewind_step = 12 }
 [[strategies]]
 use = "dense_rewind"
-label = "dense@0"
+label = "dense-at-0"
 params = { rewind_step = 0 }
 [[strategies]]
 use = "dense_rewind"
-label = "dense@12"
+label = "dense-at-12"
 params = { rewind_step = 12 }
 """
 CONTROLS = ("none", "reorder")
@@ -48,23 +48,25 @@ def test_barriers_of_the_dense_network_stand_beside_the_tickets(tmp_path):
     found = lth_bench.results(results)
     rows = found.tickets(status="ok").sort_values(["label", "control", "seed"])
     counts = rows.groupby(["label", "control"]).size().to_dict()
-    both = {(label, c): 2 for label in ("dense@0", "dense@12", "late_rewind") for c in CONTROLS}
+    both = {
+        (label, c): 2 for label in ("dense-at-0", "dense-at-12", "late_rewind") for c in CONTROLS
+    }
     assert counts == {("dense", "none"): 2, **both}
-    twelve = rows[rows.label == "dense@12"].set_index("control")
+    twelve = rows[rows.label == "dense-at-12"].set_index("control")
     assert set(twelve.density) == set(twelve.target_density) == {1.0}
     assert set(twelve.steps) == {12}
     assert set(twelve.loc["none"].search_steps) == {12}
     assert set(twelve.loc["reorder"].search_steps) == {0}
     # from step 0 on, and in the seed's own order, it is the dense run
     accuracy = rows[rows.control == "none"].set_index(["label", "seed"]).test_accuracy
-    assert accuracy["dense@0"].to_dict() == accuracy["dense"].to_dict()
+    assert accuracy["dense-at-0"].to_dict() == accuracy["dense"].to_dict()
     runs = found.sql("SELECT DISTINCT steps FROM dense_runs").steps
     assert runs.tolist() == [24]
     with reading(results, print) as con:
         (points,) = barriers(con).values()
     errors = [p for p in points if p.metric == "barrier_test_error"]
     assert {(p.name, p.target_density, p.rewind_step, p.n) for p in errors} == {
-        ("dense@0", 1.0, 0.0, 2), ("dense@12", 1.0, 12.0, 2), ("late_rewind", 0.5, 12.0, 2),
+        ("dense-at-0", 1.0, 0.0, 2), ("dense-at-12", 1.0, 12.0, 2), ("late_rewind", 0.5, 12.0, 2),
     }  # fmt: skip
     assert all(p.mean >= 0 for p in errors)
     # it matches the dense run trivially, and so nothing

@@ -154,7 +154,9 @@ def test_dense_at_equal_cost_is_a_label_of_its_own(tmp_path):
     alone = plan_suite(
         select(load_suite(path), strategies=["dense-equal_cost", "imp"]), load_registry(), tmp_path
     )
-    assert {p.experiment.label for p in alone.experiments} == {"dense", "dense-equal_cost", "imp"}
+    assert {p.experiment.label for p in alone.experiments} == {
+        "dense", "dense-equal_cost", "imp", "imp-half_data",
+    }  # fmt: skip
 
 
 def test_a_rewound_dense_network_has_controls_and_no_search_to_ablate(tmp_path):
