@@ -341,8 +341,7 @@ def _over_seeds(
         searching = 0 if iterative or source is not None else expected.searches
         if ablation is not None:
             fits, searching = ablated_fits(ablation, expected, trained, task.total_steps), 0
-    weights = total * sum(densities) / len(densities)
-    size = round(len(fits) * STATE_BYTES * weights)
+    size = round(len(fits) * STATE_BYTES * total * sum(densities) / len(densities))
     tuned = spec.tuned_on(task.spec)
     planned = []
     for seed in suite.seeds:
