@@ -133,7 +133,7 @@ def _tasks(
     for evidence in found:
         place = evidence.place
         where = (place.suite, "/".join(place.task))
-        own = Baselines({place.suite: against.of[place.suite]}, scope)
+        own = Baselines({place.suite: against.of[place.suite]}, scope, against.references)
         tasks.append(
             TaskReport(
                 evidence=evidence,
