@@ -35,8 +35,9 @@ NOTE = (
     "hull's centroid is at 0 and its diameter 1. "
 )
 BIASED = (
-    "The networks have biases, on which the polygons do not depend: normals of the hull are "
-    "directions in which a boundary runs to infinity, and no more."
+    "The networks have biases, on which the polygons do not depend. Normals of edges of the hull "
+    "that join one zonotope to the other are directions in which the boundary runs to infinity, "
+    "and no more."
 )
 UNBIASED = (
     "The networks have no biases: a boundary is the outward normals of the edges of the hull that "
