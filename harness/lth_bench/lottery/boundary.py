@@ -108,7 +108,9 @@ def require_planar(task: str, module: nn.Module, info: DatasetInfo) -> None:
 
 
 def boundary_of(bench: Workbench, ticket: Ticket, trained: Trained) -> Drawn:
-    """The metric and the outlines of a trained ticket, control or dense run (`ticket.target` 1)."""
+    """The metric and the outlines of a trained ticket or control, or of the dense run, which is
+    rewound to nothing (`ticket.start` None).
+    """
     layers = layers_of(bench.network.module)
     assert layers is not None  # it was planned
     if not _finite(trained.values):
@@ -116,7 +118,7 @@ def boundary_of(bench: Workbench, ticket: Ticket, trained: Trained) -> Drawn:
     own = planar(layers, trained.values)
     reach = _reach(bench)
     outlines = outlines_of(own, reach)
-    if ticket.target < 1:
+    if ticket.start is not None:
         dense = DenseRun(bench, ticket.seed, CostLedger(), context=ticket.context)
         metrics, missing = _compared(own, planar(layers, dense.trained.values))
         return Drawn(metrics, outlines, missing)

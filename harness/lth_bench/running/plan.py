@@ -89,9 +89,7 @@ class Plan:
     @property
     def faults(self) -> dict[str, str]:
         """Task → why it cannot run, of those that cannot."""
-        return {
-            "/".join(p.experiment.task): p.fault for p in self.experiments if p.fault is not None
-        }
+        return {"/".join(p.experiment.task): p.fault for p in self.experiments if p.fault}
 
     @property
     def _sound(self) -> list[Planned]:
@@ -336,7 +334,7 @@ def _over_seeds(
         if source is not None:  # what is found on a task of the suite is trained there
             searched = () if source.listed else expected.fits
             fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
-        if task.spec.decision_boundary and not trained:  # the second dense network
+        if task.spec.decision_boundary and not own:  # the second dense network
             fits += (task.total_steps,)
         searching = 0 if iterative or source is not None else expected.searches
         if ablation is not None:
