@@ -53,7 +53,7 @@ def test_torchvision_decodes_jpegs_and_nothing_else(monkeypatch: pytest.MonkeyPa
     """Its other decoders end the process at a damaged image."""
     asked = []
 
-    def pillow(content: bytes) -> torch.Tensor:
+    def pillow(content: bytes, alone: object) -> torch.Tensor:
         asked.append(content)
         return torch.zeros(3, 2, 2, dtype=torch.uint8)
 

@@ -4,6 +4,8 @@ never much memory, never a wait.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import runpy
 import subprocess
@@ -11,12 +13,15 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 import torch
 
+from lth_bench.data import pixels as decoding
 from lth_bench.data.headers import NotDecoded, jpeg_size
 from lth_bench.data.image_files import decoded
 from lth_bench.data.image_folder import ImageFolder
@@ -114,20 +119,35 @@ def test_the_largest_image_that_is_decoded_takes_less_than_a_gigabyte(
     assert taken < 1000
 
 
-@pytest.mark.slow
-def test_the_largest_images_are_decoded_one_at_a_time(
-    peak: Callable[[Callable[[], object]], float],
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("large", [False, True])
+def test_only_large_images_are_decoded_one_at_a_time(
+    kind: str, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+    """Until they are scaled, too: a few at once would fill the memory."""
+    monkeypatch.setattr(decoding, "LARGE", 10 if large else 1 << 24)
+    both, fit = Barrier(2), decoding._fit
 
-    content = DAMAGE["png_of_zeros"](5000, 4000)
+    def fit_together(*arguments: Any) -> Any:
+        with contextlib.suppress(BrokenBarrierError):
+            both.wait(timeout=0.3 if large else 60)
+        return fit(*arguments)
 
-    def together() -> None:
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(Decoder(3, 32), [content] * 4))
+    monkeypatch.setattr(decoding, "_fit", fit_together)
+    content = picture(kind)
+    with ThreadPoolExecutor(2) as threads:
+        images = list(threads.map(Decoder(3, 4), [content] * 2))
+    assert both.broken == large
+    assert [tuple(image.shape) for image in images] == [(3, 4, 4)] * 2
 
-    Decoder(3, 32)(content)
-    assert peak(together) < 2.5 * peak(lambda: Decoder(3, 32)(content)) + 100
+
+def picture(kind: str) -> bytes:
+    """Of 8 × 8 pixels."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (10, 20, 30)).save(buffer, kind)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ params = { threshold = 0.05, window = 3, interval = 4.0 }
 class Results:
     """A folder with results, made by one command."""
 
-    def __init__(self, folder: Path, width: int) -> None:
-        self.folder, self.width = folder, width
+    def __init__(self, folder: Path, cohort_size: int) -> None:
+        self.folder, self.cohort_size = folder, cohort_size
         self.suite = folder / "soak.toml"
         self.suite.write_text(SUITE)
         self.diary = folder / "diary.jsonl"
@@ -92,7 +92,7 @@ class Results:
         Path(f"{self.diary}.fired").unlink(missing_ok=True)
         process = subprocess.Popen(
             [sys.executable, HERE / "faults.py", "run", self.suite, "--workers", "2",
-             "--cohort-size", str(self.width), "--results", self.folder / "results.duckdb"],
+             "--cohort-size", str(self.cohort_size), "--results", self.folder / "results.duckdb"],
             env={
                 **{k: v for k, v in os.environ.items() if k != "LTH_BENCH_COHORT_SIZE"},
                 "SOAK_DIARY": str(self.diary),
@@ -128,17 +128,17 @@ def soak(kills: int, seed: int, folder: Path) -> int:
     todo = [places[i % len(places)] for i in range(kills)]
     draws.shuffle(todo)
     expected, alone = {}, {}
-    for width in (1, 4):
-        (folder / f"undisturbed-{width}").mkdir()
-        undisturbed = Results(folder / f"undisturbed-{width}", width)
+    for cohort_size in (1, 4):
+        (folder / f"undisturbed-{cohort_size}").mkdir()
+        undisturbed = Results(folder / f"undisturbed-{cohort_size}", cohort_size)
         began = time.monotonic()
         if undisturbed.run():
             sys.exit(undisturbed.said)
         seconds = time.monotonic() - began
-        expected[width], alone[width] = undisturbed.rows(), undisturbed.trained()
+        expected[cohort_size], alone[cohort_size] = undisturbed.rows(), undisturbed.trained()
         print(
-            f"undisturbed at width {width}: {len(expected[width])} rows, "
-            f"{alone[width][0]:,} steps, {alone[width][1]:.1f} s of training, "
+            f"undisturbed at cohort size {cohort_size}: {len(expected[cohort_size])} rows, "
+            f"{alone[cohort_size][0]:,} steps, {alone[cohort_size][1]:.1f} s of training, "
             f"{seconds:.0f} s in all",
             flush=True,
         )
@@ -166,15 +166,15 @@ def soak(kills: int, seed: int, folder: Path) -> int:
                 if runs > 60 or not fired:
                     return 1
         rows = results.rows()
-        missing = [r for r in expected[results.width] if r not in rows]
-        lost += len(missing) + len([r for r in rows if r not in expected[results.width]])
+        missing = [r for r in expected[results.cohort_size] if r not in rows]
+        lost += len(missing) + len([r for r in rows if r not in expected[results.cohort_size]])
         keys = Counter(str(record["trained"]) for record in results.notes("trained"))
         twice += sum(n - 1 for n in keys.values())
-        again = results.trained()[0] - alone[results.width][0]
+        again = results.trained()[0] - alone[results.cohort_size][0]
         repeated += again
         print(
-            f"{number}: width {results.width}, {runs} runs, {len(results.notes('kill'))} kills, "
-            f"{len(missing)} rows lost, {len(keys)} trainings, "
+            f"{number}: cohort size {results.cohort_size}, {runs} runs, "
+            f"{len(results.notes('kill'))} kills, {len(missing)} rows lost, {len(keys)} trainings, "
             f"{again:,} steps repeated",
             flush=True,
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,9 @@ GREY = (19595, 38470, 7471)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF")
 """Formats that are decoded, by Pillow's names. It has forty more, some of which start programs."""
 LARGE = 1 << 24
-"""Images with at least this many pixels are decoded one at a time."""
+"""Images with more pixels than this are decoded and scaled one at a time."""
 
-_ONE_LARGE = Lock()
+_ONE_LARGE = RLock()  # entered twice by a JPEG that torchvision cannot decode and Pillow can
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,42 @@ class Decoder:
 
     def __call__(self, content: bytes) -> Tensor:
         """Raises NotDecoded."""
-        pixels = _decode(content)
-        if self.size is not None:
-            pixels = _fit(pixels, self.size, self.resize or self.size)
-        return pixels if self.channels == 3 else _grey(pixels)
+        with ExitStack() as alone:
+            pixels = _decode(content, alone)
+            if self.size is not None:
+                pixels = _fit(pixels, self.size, self.resize or self.size)
+            return pixels if self.channels == 3 else _grey(pixels)
 
 
-def _decode(content: bytes) -> Tensor:
-    """uint8 [3, H, W]. NotDecoded, before decoding, for an image that would fill the memory."""
+def _decode(content: bytes, alone: ExitStack) -> Tensor:
+    """uint8 [3, H, W]. NotDecoded, before decoding, for an image that would fill the memory; one
+    that takes much of it keeps other such images out until `alone` ends.
+    """
     size = jpeg_size(content)
     if size is None:
-        return _pillow(content)
+        return _pillow(content, alone)
     require_moderate(size)
     require_few_scans(size, content)
-    return _jpeg(content, math.prod(size) > LARGE)
+    if math.prod(size) > LARGE:
+        alone.enter_context(_ONE_LARGE)
+    return _jpeg(content, alone)
 
 
-def _jpeg(content: bytes, large: bool) -> Tensor:
+def _jpeg(content: bytes, alone: ExitStack) -> Tensor:
     """uint8 [3, H, W] of a JPEG whose header was checked."""
     operation = _torchvision()
     if operation is not None:
         try:
             # copied, since torch has no read-only tensors
             encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            with _ONE_LARGE if large else nullcontext():
-                pixels: Tensor = operation(encoded, 3, False)
-                return pixels
+            pixels: Tensor = operation(encoded, 3, False)
+            return pixels
         except RuntimeError:
             pass  # damaged or unusual: let Pillow decide
-    return _pillow(content)
+    return _pillow(content, alone)
 
 
-def _pillow(content: bytes) -> Tensor:
+def _pillow(content: bytes, alone: ExitStack) -> Tensor:
     """uint8 [3, H, W] of any supported format."""
     from PIL import Image, UnidentifiedImageError
 
@@ -88,11 +92,11 @@ def _pillow(content: bytes) -> Tensor:
             require_moderate((opened.height, opened.width))
             if opened.format == "TIFF":
                 require_moderate(tile_of(opened), "tiles of ")
-            # large images one at a time, since a few would fill the memory
-            with _ONE_LARGE if math.prod(opened.size) > LARGE else nullcontext():
-                opened.load()
-                image = opened if opened.mode == "RGB" else opened.convert("RGB")
-                pixels = np.array(image)
+            if math.prod(opened.size) > LARGE:
+                alone.enter_context(_ONE_LARGE)
+            opened.load()
+            image = opened if opened.mode == "RGB" else opened.convert("RGB")
+            pixels = np.array(image)
     except NotDecoded:
         raise
     except UnidentifiedImageError as error:  # its own message contains an object's address
