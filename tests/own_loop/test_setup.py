@@ -261,6 +261,7 @@ def test_the_facts_that_check_task_receives(make_loop: Any) -> None:
     shape = told.pop("input_shape")
     assert (shape, shape.kind, shape.targets, shape.vocabulary) == ((1, 6, 6), "images", "class", 0)
     assert [layer.numel for layer in told.pop("layers")] == [54, 1920, 60]
+    assert told.pop("recipe").total_steps(64) == 40
     built = told.pop("build")()
     assert built is not loop.net and built.state_dict().keys() == loop.net.state_dict().keys()
     assert told == {

@@ -240,6 +240,8 @@ class Scenario:
                 "search_flops_masked_theoretical": DENSE_FLOPS * search / 1000 * 0.7,
                 "search_seconds": 1.5 * search / 1000,
                 "spent_steps": 1000, "spent_seconds": 1.5,
+                "bit_operations": DENSE_FLOPS * density / 2 * 1024,
+                "search_bit_operations": DENSE_FLOPS * search / 1000 * 0.7 / 2 * 64,
             },
             "trainings": [
                 {"key": digest("dense", seed, experiment["model"]), "role": "search",

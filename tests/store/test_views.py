@@ -162,6 +162,9 @@ def test_cost_counts_search_and_training(db: Database) -> None:
            "AND control = 'none'")
     )  # fmt: skip
     assert (cost["total_steps"], cost["total_seconds"]) == pytest.approx((5000, 7.5))
+    flops = row["flops_dense"]  # trained in float32, searched in eight bits
+    bits = flops * 0.2 / 2 * 1024 + 4 * 0.7 * flops / 2 * 64
+    assert cost["total_bit_operations"] == pytest.approx(bits)
     assert cost["n"] == 4
 
 

@@ -66,6 +66,11 @@ class TestEarlyBird(StrategyConformance):
     params: ClassVar = {"interval": 0.25, "window": 2, "threshold": 0.5, "latest": 0.7}
 
 
+class TestEarlyBirdInEightBits(StrategyConformance):
+    strategy = "early_bird"
+    params: ClassVar = {**TestEarlyBird.params, "search_bits": 8}
+
+
 class TestSNIP(StrategyConformance):
     strategy = "snip"
 

@@ -251,3 +251,36 @@ def test_the_picture_of_a_search_shows_why_it_stopped(normed, make_ticket):
     assert not distances.diagonal().any()
     settled = [float(distances[i, i - 2 : i].max()) <= 0.3 for i in range(2, len(distances))]
     assert settled == [False] * (len(settled) - 1) + [True]
+
+
+def test_the_search_in_eight_bits_ranks_rounded_gammas(normed, make_ticket):
+    strategy = EarlyBird(window=100, interval=0.5, latest=0.4, search_bits=8)
+    ticket = make_ticket(normed, 0.3)
+    strategy.select_mask(ticket)
+    search = ticket.memo["search"]
+    assert search.variant == "low_precision" and search.operand_bits == 8
+    for i in (1, 2, 3):  # a block of its own: seven bits and a sign
+        significand = torch.frexp(search.values[f"bn{i}.weight"]).mantissa * 2**7
+        assert torch.equal(significand, significand.round())
+    ticket = ticket.after_rewinding(strategy.rewind_point(ticket))
+    trained = ticket.fit()
+    assert trained.start == 24 and trained.operand_bits == 32
+    assert trained.variant != "low_precision"
+
+
+def test_bit_operations_are_apart_from_flops(normed, run_rounds):
+    """A multiply-add is 2 FLOPs, 8 × 8 bit operations in eight bits, 32 × 32 in float32."""
+    costs = {}
+    for bits in (None, 8):
+        strategy = EarlyBird(window=100, interval=0.5, latest=0.4, search_bits=bits)
+        (record,) = run_rounds(normed, strategy, (0.3,)).reported()
+        costs[bits] = record["cost"]
+    for name in ("steps", "search_steps", "flops_dense", "search_flops_dense"):
+        assert costs[8][name] == costs[None][name]
+    search = costs[8]["search_flops_masked_theoretical"]
+    assert search == costs[8]["search_flops_dense"] > 0
+    assert costs[8]["search_bit_operations"] == pytest.approx(search / 2 * 64)
+    assert costs[None]["search_bit_operations"] == pytest.approx(search / 2 * 1024)
+    own = costs[8]["flops_masked_theoretical"]
+    assert own < costs[8]["flops_dense"]
+    assert costs[8]["bit_operations"] == pytest.approx(own / 2 * 1024)

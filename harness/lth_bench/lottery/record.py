@@ -151,6 +151,8 @@ class Reporter:
             "search_seconds": found.seconds,
             "spent_steps": spent.steps,
             "spent_seconds": spent.seconds,
+            "bit_operations": sum((t.bit_operations for t in train), 0.0),
+            "search_bit_operations": sum((t.bit_operations for t in search), 0.0),
         }
 
     def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:

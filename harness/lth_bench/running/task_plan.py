@@ -53,6 +53,18 @@ class TaskFacts:
     """The prunable layers, as `ticket.layers`."""
     build: Callable[[], nn.Module] = field(repr=False)
     """Builds the network, with initial values of no seed."""
+    recipe: Recipe = field(repr=False)
+    """How the task trains."""
+
+    def require_bits(self, bits: int) -> None:
+        """ValueError where a training in so many bits (`Recipe.bits`) is not possible: for other
+        optimizers than `sgd`, for bfloat16, for a network of other layers than convolutions and
+        linear ones.
+        """
+        from lth_bench.training.engine.rounding import require_roundable
+
+        replace(self.recipe, bits=bits)
+        require_roundable(self.build(), self.layers, bits)
 
     @cached_property
     def units(self) -> tuple[UnitGroup, ...]:
@@ -166,7 +178,14 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         has_momentum=recipe.has_momentum,
         layers=layers,
         build=partial(_built, spec.model.name, model, info),
+        recipe=recipe,
     )
+    if recipe.bits is not None:
+        try:
+            facts.require_bits(recipe.bits)
+        except UserError as refusal:
+            what = f"recipe {spec.recipe_name!r} on {spec.model.label}"
+            raise UserError(f"{what}: {refusal.message}") from refusal
     return replace(
         known,
         total_steps=facts.total_steps,

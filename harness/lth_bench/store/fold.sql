@@ -129,7 +129,7 @@ SELECT
     cost.search_flops_masked_theoretical, cost.search_seconds,
     cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples,
     CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END,
-    coalesce(score, metrics['test_accuracy'])
+    coalesce(score, metrics['test_accuracy']), cost.bit_operations, cost.search_bit_operations
 FROM batch_tickets;
 
 INSERT INTO metrics

@@ -107,6 +107,10 @@ COLUMNS = {
     "search_seconds": "Wall-clock seconds spent to find the ticket, without sharing.",
     "spent_steps": "Optimizer steps actually executed; shared trainings count once.",
     "spent_seconds": "Wall-clock seconds actually spent.",
+    "bit_operations": "Multiply-adds of the ticket's own training if pruned weights cost nothing, "
+    "each times the bits of its two operands: 8 × 8 in eight bits, 32 × 32 in float32.",
+    "search_bit_operations": "The same of the search for the ticket.",
+    "total_bit_operations": "The same of search and training.",
     "total_steps": "Steps of search and training.",
     "total_examples": "Examples of search and training.",
     "total_flops_dense": "FLOPs of search and training, as executed.",

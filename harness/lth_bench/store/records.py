@@ -141,6 +141,10 @@ class TicketCost(TypedDict):
     search_seconds: float
     spent_steps: int
     spent_seconds: float
+    bit_operations: NotRequired[float]
+    """Multiply-adds times the bits of both operands, if those by pruned weights were free."""
+    search_bit_operations: NotRequired[float]
+    """Of the search; both are missing in older journals."""
 
 
 class WeightHistogram(TypedDict):

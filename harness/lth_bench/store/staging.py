@@ -30,7 +30,7 @@ _COST = (
     "STRUCT(steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, "
     "seconds DOUBLE, search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE, "
     "search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE, spent_steps BIGINT, "
-    "spent_seconds DOUBLE)"
+    "spent_seconds DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE)"
 )
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '

@@ -76,7 +76,7 @@ CREATE TABLE flat (
     search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
     config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
     empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN,
-    early_stop_score DOUBLE
+    early_stop_score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
 );
 
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other
@@ -101,7 +101,7 @@ CREATE TABLE tickets (
     search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
     spent_steps BIGINT, spent_seconds DOUBLE,
     recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR, test_examples BIGINT,
-    empty_layers BIGINT, score DOUBLE
+    empty_layers BIGINT, score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);

@@ -122,6 +122,7 @@ FROM (
         avg(total_steps) AS total_steps, avg(total_examples) AS total_examples,
         avg(total_flops_dense) AS total_flops_dense,
         avg(total_flops_masked_theoretical) AS total_flops_masked_theoretical,
+        avg(total_bit_operations) AS total_bit_operations,
         avg(total_seconds) AS total_seconds,
         avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
     FROM scored('score')
