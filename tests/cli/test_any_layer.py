@@ -90,6 +90,7 @@ METHODS = {
     "granet": "",
     "set": "update_every = 3",
     "snfs": "update_every = 3",
+    "srigl": "update_every = 3",
     "random": "",
     "supermask": "",
     "edge_popup": "",

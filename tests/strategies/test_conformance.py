@@ -71,6 +71,11 @@ class TestEarlyBirdInEightBits(StrategyConformance):
     params: ClassVar = {**TestEarlyBird.params, "search_bits": 8}
 
 
+class TestSRigL(StrategyConformance):
+    strategy = "srigl"
+    params: ClassVar = {"update_every": 2, "drop_fraction": 0.5}
+
+
 class TestSNIP(StrategyConformance):
     strategy = "snip"
 

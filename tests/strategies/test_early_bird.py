@@ -266,21 +266,3 @@ def test_the_search_in_eight_bits_ranks_rounded_gammas(normed, make_ticket):
     trained = ticket.fit()
     assert trained.start == 24 and trained.operand_bits == 32
     assert trained.variant != "low_precision"
-
-
-def test_bit_operations_are_apart_from_flops(normed, run_rounds):
-    """A multiply-add is 2 FLOPs, 8 × 8 bit operations in eight bits, 32 × 32 in float32."""
-    costs = {}
-    for bits in (None, 8):
-        strategy = EarlyBird(window=100, interval=0.5, latest=0.4, search_bits=bits)
-        (record,) = run_rounds(normed, strategy, (0.3,)).reported()
-        costs[bits] = record["cost"]
-    for name in ("steps", "search_steps", "flops_dense", "search_flops_dense"):
-        assert costs[8][name] == costs[None][name]
-    search = costs[8]["search_flops_masked_theoretical"]
-    assert search == costs[8]["search_flops_dense"] > 0
-    assert costs[8]["search_bit_operations"] == pytest.approx(search / 2 * 64)
-    assert costs[None]["search_bit_operations"] == pytest.approx(search / 2 * 1024)
-    own = costs[8]["flops_masked_theoretical"]
-    assert own < costs[8]["flops_dense"]
-    assert costs[8]["bit_operations"] == pytest.approx(own / 2 * 1024)
