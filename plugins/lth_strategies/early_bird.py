@@ -93,7 +93,7 @@ class EarlyBird:
         groups = ticket.units
 
         def settled(view: Watch) -> bool:
-            scores = ranked_units(groups, view.values)
+            scores = self.scores(groups, view.values)
             if all_equal(scores):
                 return False  # all γ equal, as initially: the mask would only reflect the tie rule
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
@@ -117,8 +117,16 @@ class EarlyBird:
             steps = thinned(list(history), 256)
             bits = torch.stack([history[step] for step in steps])
             ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
-        scores = ranked_units(groups, search.values)
+        scores = self.scores(groups, search.values)
         return largest_below(groups, ticket.layers, scores, ticket.target_count)
+
+    def scores(self, groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+        """By group, the score of each unit: |γ|, or its rank by the L1 norm of the incoming weights
+        in a network without batch norm. In one with it, units without are excluded: infinite.
+        """
+        if any(group.norms for group in groups):
+            return norm_scores(groups, values)
+        return [rank_within(g.scores_from_weights(values)) for g in groups]
 
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
@@ -147,16 +155,6 @@ class EarlyBird:
         planning only.
         """
         return self.search_steps(total_steps)
-
-
-def ranked_units(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
-    """|γ| by group, or ranks by the L1 norm of the incoming weights if no group has a batch norm.
-
-    In a network with batch norm, units without one are excluded: their score is infinite.
-    """
-    if any(group.norms for group in groups):
-        return norm_scores(groups, values)
-    return [rank_within(g.scores_from_weights(values)) for g in groups]
 
 
 def all_equal(scores: Sequence[Tensor]) -> bool:

@@ -83,6 +83,22 @@ def test_every_method(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
 
 
 @pytest.mark.slow
+def test_those_that_need_a_density_or_a_recipe_of_their_own(
+    lth: Any, gpu_env: Any, tmp_path: Any
+) -> None:
+    """SR-STE, with the whole first layer kept, and Early-Bird's search in eight bits."""
+    text = SUITE.replace("SOURCES", "").replace('recipe = "short"', 'recipe = "other"')
+    text = text.replace("densities = [0.5]", "densities = [0.50504]")
+    methods = strategies(["n_m", "early_bird"]).replace("0.9", "0.9, search_bits = 8")
+    rows = run(lth, gpu_env, tmp_path, text + methods)
+    assert {row["label"]: row["status"] for row in rows} == {
+        "dense": "ok", "n_m": "ok", "early_bird": "ok",
+    }  # fmt: skip
+    asked = "SELECT DISTINCT variant FROM trainings WHERE variant = 'low_precision'"
+    assert len(json.loads(lth("query", "--format", "json", asked).stdout)["rows"]) == 1
+
+
+@pytest.mark.slow
 def test_every_control_and_ablation(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
     ablations = [*OF_DATA, *FROM_SCRATCH, "inverted_score", "other_order"]
     keys = f"controls = {json.dumps([*CONTROLS])}\nablations = {json.dumps(ablations)}"

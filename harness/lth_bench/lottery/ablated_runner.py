@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from lth_bench.errors import Unreachable
 from lth_bench.lottery.controls import Unchanged, reinitialised
 from lth_bench.lottery.experiment import Experiment
@@ -233,12 +235,21 @@ def inverted(strategy: Any) -> Any:
     cls = type(strategy)
 
     def scores(self: Any, *arguments: Any, **named: Any) -> Any:
-        return -cls.scores(self, *arguments, **named)
+        return negative(cls.scores(self, *arguments, **named))
 
     turned = type(cls.__name__, (cls,), {"scores": scores, "__module__": cls.__module__})
     twin = copy.copy(strategy)
     object.__setattr__(twin, "__class__", turned)  # past the frozen dataclass
     return twin
+
+
+def negative(scores: Any) -> Any:
+    """The scores of weights, or a list of those of units by group, with the other sign. Infinite
+    ones of units, which exclude them, stay.
+    """
+    if isinstance(scores, list):
+        return [torch.where(group.isinf(), group, -group) for group in scores]
+    return -scores
 
 
 def scratch_steps(steps: int, flops_dense: float, flops_pruned: float) -> int:

@@ -113,6 +113,9 @@ def test_a_network_of_other_layers_is_refused():
     mlp = MLP(hidden=(4,)).build((1, 6, 6), 3)
     require_roundable(mlp, prunable_layers(mlp, (1, 6, 6), 3), 8)
     net = nn.Sequential(nn.LSTM(4, 4))
-    says = r"^training in 8 bits rounds .* prunable weight '0.weight_ih_l0' belongs to LSTM; leave"
+    says = r"^training in 8 bits rounds .* the weight '0.weight_ih_l0' belongs to LSTM; leave"
     with pytest.raises(UserError, match=says):
         require_roundable(net, tuple(layers_by_name(net).values()), 8)
+    both = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
+    with pytest.raises(UserError, match=r"'1\.weight_ih_l0' belongs to LSTM"):
+        require_roundable(both, tuple(layers_by_name(both).values())[:1], 8)  # not prunable

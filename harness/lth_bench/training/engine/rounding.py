@@ -18,6 +18,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer
+from lth_bench.models.prunable import layers_by_name
 
 LEAST = 2.0**-100
 """A block whose entries are all smaller has the step of this number, which does not underflow."""
@@ -103,15 +104,16 @@ class Rounding:
 
 
 def require_roundable(module: nn.Module, layers: Sequence[Layer], bits: int) -> None:
-    """UserError for a network whose prunable weights are not all of convolutions and linear layers
-    that are called as modules: what others compute would not be rounded.
+    """UserError for a network with weights of other layers than convolutions and linear ones that
+    are called as modules, be they among the prunable `layers` or not: what those compute would not
+    be rounded.
     """
     parts = dict(module.named_modules())
-    for layer in layers:
+    for layer in (*layers_by_name(module).values(), *layers):
         if not isinstance(parts.get(layer.name), nn.Linear | _ConvNd):
             owner = parts.get(layer.name.partition("/")[0], module)
             raise UserError(
                 f"training in {bits} bits rounds what convolutions and linear layers compute, but "
-                f"the prunable weight {layer.key!r} belongs to {type(owner).__name__}; leave the "
-                f"bits out, or the model"
+                f"the weight {layer.key!r} belongs to {type(owner).__name__}; leave the bits out, "
+                f"or the model"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import pytest
 import torch
@@ -19,6 +20,15 @@ from lth_bench.training.randomness import seed_of
 from lth_bench.training.recipe import Recipe
 
 NET = MLP(hidden=(7,))
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeHead(MLP):
+    """Its classifier is not to be pruned, and is the classifier for all that."""
+
+    not_prunable: ClassVar = ("fc2",)
+
+
 RECIPE = Recipe(
     lr=0.1, momentum=0.9, steps=12, batch_size=20, val_size=60, eval_every=6, bits=8,
     dtype="float64",
@@ -50,8 +60,9 @@ def by_hand(bench, values, steps, *, seed):
     return theta
 
 
-def test_as_a_loop_by_hand(make_bench, request_of):
-    bench = make_bench(NET, RECIPE)
+@pytest.mark.parametrize("net", [NET, WholeHead(hidden=(7,))], ids=["plain", "whole_head"])
+def test_as_a_loop_by_hand(net, make_bench, request_of):
+    bench = make_bench(net, RECIPE)
     request = request_of(bench)
     trained = bench.fit(request)
     assert trained.variant == "low_precision"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lth_bench.models.prunable import prunable_layers
 from lth_bench.training.engine.layouts.alone import Plain
 from lth_bench.training.engine.network import Network
 from lth_bench.training.engine.rounding import Rounding, require_roundable
@@ -29,6 +30,9 @@ class LowPrecision(Plain):
         super().__init__(network, data, recipe, cohort_size)
         self._rounding = Rounding(recipe.bits, network.device)
         self._trained = [p for p in self.parameters.values() if p.requires_grad]
+        # what is declared prunable, or not, does not change where the numbers are rounded
+        about = (data.input_shape, data.classes, data.info.targets)
+        self._layers = prunable_layers(network.module, *about)
 
     @property
     def _can_replay(self) -> bool:
@@ -39,7 +43,7 @@ class LowPrecision(Plain):
         super().forward_backward(done)
 
     def backward(self, x: Tensor, y: Tensor) -> None:
-        with self._rounding.within(self.network.module, self.network.layers):
+        with self._rounding.within(self.network.module, self._layers):
             super().backward(x, y)
         self._rounding.in_place([p.grad for p in self._trained if p.grad is not None])
 
