@@ -115,8 +115,8 @@ class EarlyBird:
         ticket.memo["search"] = search
         if history := search.memo.get("history"):
             steps = thinned(list(history), 256)
-            bits = torch.stack([history[step] for step in steps])
-            ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
+            distances = mask_distances(torch.stack([history[step] for step in steps]))
+            ticket.keep_matrix("mask_distance", steps, distances)
         scores = self.scores(groups, search.values)
         return largest_below(groups, ticket.layers, scores, ticket.target_count)
 
