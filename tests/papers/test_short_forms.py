@@ -17,8 +17,6 @@ from lth_bench.suite import load_suite
 from lth_bench.suite.source import papers
 
 HERE = Path(__file__).parent
-FRESH = (20, 21, 22, 23, 24)
-"""Seeds on which no threshold was chosen."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Case:
     """In the suite's text."""
     wrong: str
     """What stands there in the wrong variant."""
+    seeds: tuple[int, ...] = (20, 21, 22, 23, 24)
+    """Some on which no threshold was chosen."""
 
 
 def instead(use: str, wrong: str) -> tuple[str, str]:
@@ -68,6 +68,20 @@ CASES = {
         ("digits-magnitude-collapses",), ("magnitude_init",),
         'use = "magnitude_init"\n', 'use = "magnitude_init"\nparams = { scope = "layer" }\n',
     ),
+    "state_of_sparsity_2019": Case(
+        ("digits-gradual-keeps-dense", "digits-gradual-beats-random"),
+        ("gradual", "random", "dense"), *instead("gradual", "inverted_gradual"),
+    ),
+    "deconstructing_2019": Case(
+        ("digits-untrained-mask", "digits-untrained-signs", "digits-random-mask-is-at-chance"),
+        ("same_sign", "random"),
+        'criterion = "large_final_same_sign"', 'criterion = "small_final"',
+        seeds=(30, 31, 32, 33, 34),
+    ),
+    "rethinking_2019": Case(
+        ("digits-scratch-b-near-dense",), ("fine_tune", "fine_tune-scratch_b", "dense"),
+        *instead("fine_tune", "inverted_fine_tune"),
+    ),
     "renda_2020": Case(
         ("digits-lrr-beats-reinit",), ("lr_rewind", "late_rewind"),
         *instead("lr_rewind", "inverted_lr_rewind"),
@@ -95,9 +109,14 @@ def verdicts(suite: Path, case: Case, folder: Path) -> dict[str, str]:
     known = load_registry().groups["strategies"]
     plugins = [HERE / "wrong.py"] + ([] if "synflow" in known else [HERE / "with_synflow.py"])
     done = lth_bench.run(
-        suite, results, seeds=FRESH, datasets="digits", strategies=case.labels, plugins=plugins,
+        suite,
+        results,
+        seeds=case.seeds,
+        datasets="digits",
+        strategies=case.labels,
+        plugins=plugins,
         workers=1,
-    )  # fmt: skip
+    )
     assert {*done.statuses} == {"ok"}
     con = open_safe(Paths(results))
     read = load_suite(suite)

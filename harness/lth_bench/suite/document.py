@@ -205,7 +205,8 @@ class ClaimTable:
     """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
     primary metric, test accuracy of classification."""
     of: str
-    """The subject of the claim: LABEL, or LABEL/CONTROL."""
+    """The subject of the claim: LABEL, or LABEL/CONTROL; "LABEL from SOURCE" of tickets that were
+    found on one of the task's sources, by its model, dataset or recipe."""
     versus: str | None = None
     """What `of` is compared with, paired by seed; without it, the claim is about a value."""
     model: str | None = None

@@ -195,11 +195,20 @@ class Side:
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
     """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    _: KW_ONLY
+    found_on: tuple[str, str, str] | None = None
+    """The source whose tickets these are; None for the task's own."""
 
     @property
     def name(self) -> str:
-        """The label, or LABEL/CONTROL."""
-        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+        """The label, LABEL/CONTROL; of transferred tickets with "from …", the parts of the source
+        that differ from the task.
+        """
+        name = self.label if self.control == "none" else f"{self.label}/{self.control}"
+        if self.found_on is None:
+            return name
+        parts = zip(self.found_on, self.task, strict=True)
+        return f"{name} from {'/'.join(there for there, here in parts if there != here)}"
 
 
 @dataclass(frozen=True, kw_only=True)
