@@ -82,6 +82,10 @@ CASES = {
         ("digits-scratch-b-near-dense",), ("fine_tune", "fine_tune-scratch_b", "dense"),
         *instead("fine_tune", "inverted_fine_tune"),
     ),
+    "one_ticket_2019": Case(
+        ("digits-transferred-beats-random", "digits-transferred-near-own"), ("imp", "random"),
+        'use = "late_rewind"\n', 'use = "inverted_late_rewind"\n',
+    ),
     "renda_2020": Case(
         ("digits-lrr-beats-reinit",), ("lr_rewind", "late_rewind"),
         *instead("lr_rewind", "inverted_lr_rewind"),
