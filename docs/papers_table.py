@@ -60,8 +60,15 @@ class Row:
 
     @property
     def n(self) -> int:
-        """Seeds."""
+        """Number of seeds."""
         return len(self.seeds.split())
+
+    @property
+    def span(self) -> str:
+        """`20–24`; all of them where some between are missing."""
+        seeds = [int(seed) for seed in self.seeds.split()]
+        gapless = seeds == [*range(seeds[0], seeds[-1] + 1)]
+        return f"{seeds[0]}–{seeds[-1]}" if gapless else self.seeds.replace(" ", ", ")
 
 
 def read() -> dict[tuple[str, str, bool], Row]:
@@ -175,7 +182,7 @@ def _line(suite: Suite, claim: Claim, rows: dict[tuple[str, str, bool], Row]) ->
         claim.text,
         _published(claim, known),
         "–" if right is None else _ours(claim, known, right),
-        "–" if right is None else str(right.n),
+        "–" if right is None else f"{right.n} ({right.span})",
         NOT_RUN if right is None else right.verdict,
         "" if wrong is None else f"{wrong.wrong}: {_ours(claim, known, wrong)}, {wrong.verdict}",
     ]

@@ -81,8 +81,8 @@ CASES = {
         *instead("fine_tune", "inverted_fine_tune"),
     ),
     "one_ticket_2019": Case(
-        "scores inverted", ("digits-transferred-beats-random", "digits-transferred-near-own"),
-        'use = "late_rewind"\n', 'use = "inverted_late_rewind"\n',
+        "mask random", ("digits-transferred-beats-random",),
+        'use = "late_rewind"\n', 'use = "blind_late_rewind"\n',
     ),
     "renda_2020": Case(
         "scores inverted", ("digits-lrr-beats-reinit",), *instead("lr_rewind", "inverted_lr_rewind")

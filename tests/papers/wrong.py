@@ -37,6 +37,17 @@ class InvertedLateRewind(_PrunesTheLargest, LateRewind):
 
 
 @dataclass(frozen=True, eq=False)
+class BlindLateRewind(LateRewind):
+    """Late rewinding of a random mask: what was found on the source is ignored."""
+
+    iterative = False
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        return Random().select_mask(ticket)
+
+
+@dataclass(frozen=True, eq=False)
 class InvertedLrRewind(_PrunesTheLargest, LRRewind):
     """Learning-rate rewinding, the wrong way round."""
 
