@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from lth_bench.analysis.boards import (
     area,
@@ -20,6 +20,7 @@ from lth_bench.analysis.boards import (
 )
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
+from lth_bench.analysis.ingredients.board import board as ingredients_board
 from lth_bench.analysis.measures import (
     ACCURACY,
     Measure,
@@ -30,6 +31,7 @@ from lth_bench.analysis.measures import (
 )
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
+from lth_bench.suite.spec import BoardKind
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -37,9 +39,14 @@ if TYPE_CHECKING:
 
     from lth_bench.analysis.boards.scores import Scores
 
-KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed", "transfer")
+KINDS: tuple[str, ...] = get_args(BoardKind)
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
+WITHIN = {
+    "transfer": "with the tickets that were found on the same task",
+    "ingredients": "each ablated ticket with the ticket itself",
+}
+"""Those that compare tickets of one label, and rank none; what with what."""
 ACROSS = ("accuracy", "matching", "area", "cost", "speed")
 """Those that rank over all tasks of a suite too; shares of FLOPs differ between tasks."""
 
@@ -70,10 +77,11 @@ class Question:
         if self.by not in KINDS:
             raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
         for option, value in (("--margin", self.margin), ("--baseline", self.baseline)):
-            if self.by == "transfer" and value is not None:
+            meant = (self.by, option) == ("ingredients", "--margin")
+            if self.by in WITHIN and value is not None and not meant:
                 raise UserError(
-                    f"{option} has no meaning with --by transfer, which compares with the tickets "
-                    f"that were found on the same task; leave it out"
+                    f"{option} has no meaning with --by {self.by}, which compares "
+                    f"{WITHIN[self.by]}; leave it out"
                 )
         if self.margin is not None and not 0 < self.margin < 1:
             raise UserError(
@@ -187,6 +195,8 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
         board = transfer.board(con, scope, known)
         told = [say(con, scope) for say in notes.EVERY]
         return replace(board, tables=_noted_grids(board.tables, told))
+    if q.by == "ingredients":
+        return ingredients_board(con, scope, known, q.margin)
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known

@@ -116,5 +116,5 @@ def run(
         }
         print(json.dumps(document))
     else:
-        conclude(summary, path)
+        conclude(summary, path, loaded.board)
     return summary.exit_code

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
 from lth_bench.suite.ablations import Ablation
-from lth_bench.suite.spec import Seed
+from lth_bench.suite.spec import BoardKind, Seed
 from lth_bench.suite.tune import TuneTable
 from lth_bench.suite.tuned import TunedTable
 
@@ -74,6 +74,8 @@ class Header:
     """Ablations of every strategy: experiments of their own, labelled LABEL-ABLATION."""
     baseline: str = "dense"
     """The label with which the others are compared."""
+    board: BoardKind = "accuracy"
+    """The leaderboard that a run ends with, as `leaderboard --by` names it."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")

@@ -107,6 +107,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         seeds=seeds,
         controls=tuple(read.suite.controls),
         baseline=read.suite.baseline,
+        board=read.suite.board,
         tasks=tuple(tasks),
         strategies=tuple(strategies),
         plugins=tuple(dict.fromkeys((*read.plugins, *_files(tasks)))),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**31 - 1
 Seed = Annotated[int, Range(0, MAX_SEED)]
+BoardKind = Literal[
+    "accuracy", "flops", "matching", "area", "cost", "speed", "transfer", "ingredients"
+]
+"""What a leaderboard is by (`analysis/leaderboard.py`)."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +269,8 @@ class Suite:
     text: str
     """The TOML text of the file, unchanged."""
     path: Path
+    board: BoardKind = "accuracy"
+    """The leaderboard that a run ends with."""
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)

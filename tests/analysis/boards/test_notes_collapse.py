@@ -9,7 +9,7 @@ import pytest
 
 from lth_bench.analysis.boards.notes import collapses
 from lth_bench.analysis.boards.scope import resolve
-from lth_bench.analysis.leaderboard import KINDS, Question, leaderboard
+from lth_bench.analysis.leaderboard import KINDS, WITHIN, Question, leaderboard
 from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.output.formats import as_csv
 from lth_bench.output.page.sections.ranking import ranking
@@ -51,7 +51,7 @@ def test_collapsed_seeds_are_counted_in_python_and_sql(chosen: Chosen) -> None:
     assert found == {("imp", "reinit"): 1, ("snip", "none"): 3}
 
 
-@pytest.mark.parametrize("by", [by for by in KINDS if by != "transfer"])  # grids over tasks
+@pytest.mark.parametrize("by", [by for by in KINDS if by not in WITHIN])
 def test_every_leaderboard_notes_collapsed_seeds(chosen: Chosen, by: str) -> None:
     (table,) = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables
     assert SAID in table.notes
