@@ -17,8 +17,6 @@ from lth_bench import Mask, Ticket, hookimpl
 class Largest:
     """Weights that are largest at initialisation; has no `scores`."""
 
-    data_independent = True
-
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
         return ticket.mask.shrink(abs(ticket.initial.weights), 1.0, ticket.target)
