@@ -196,7 +196,9 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
         told = [say(con, scope) for say in notes.EVERY]
         return replace(board, tables=_noted_grids(board.tables, told))
     if q.by == "ingredients":
-        return ingredients_board(con, scope, known, q.margin)
+        board = ingredients_board(con, scope, known, q.margin)
+        others = [say(con, scope) for say in notes.EVERY if say is not notes.ablations]
+        return replace(board, tables=_noted(board.tables, others))
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
@@ -206,20 +208,22 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     else:
         kind = {"accuracy": metric, "flops": flops, "matching": matching, "area": area}[q.by]
         board = kind.board(con, scope, against, q.margin, known)
-    for say in notes.EVERY:
-        board = replace(board, tables=_noted(board.tables, say(con, scope)))
+    board = replace(board, tables=_noted(board.tables, [say(con, scope) for say in notes.EVERY]))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):
         board = replace(board, legend=f"{board.legend} --across: all tasks of a suite together.")
     return board
 
 
-def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> list[Table]:
-    """The tables with what must be said of their tasks."""
-    return [
-        replace(table, notes=(*table.notes, notes[table.about])) if table.about in notes else table
-        for table in tables
-    ]
+def _noted(tables: Sequence[Table], told: Sequence[Mapping[tuple[str, ...], str]]) -> list[Table]:
+    """The tables with what must be said of a task below the last one about it."""
+    found = list(tables)
+    last = {table.about: i for i, table in enumerate(found)}
+    for texts in told:
+        for task, text in texts.items():
+            if (i := last.get(task)) is not None:
+                found[i] = replace(found[i], notes=(*found[i].notes, text))
+    return found
 
 
 def _noted_grids(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from lth_bench.analysis.boards.scope import Selection
 from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import NothingSelected, UserError
 from lth_bench.output.formats import FORMATS, render_board
+from lth_bench.output.terminal import as_text
 from lth_bench.store import fold
 from lth_bench.store.database import open_safe
 
@@ -52,11 +54,25 @@ def test_rows_are_labels_densities_and_what_was_ablated(con: Any) -> None:
     row = board.rows[1]
     assert row["difference"] == pytest.approx(row["ablated_mean"] - row["ticket_mean"])
     assert row["low"] < row["difference"] < row["high"]
-    (table,) = board.tables
-    assert len(table.notes) == 2, "a sentence a density"
+    assert [table.title.split(":")[0] for table in board.tables] == [
+        "imp at 50.00%",
+        "imp at 20.00%",
+    ]
+    means = rf"; ticket {100 * row['ticket_mean']:.2f}, dense [\d.]+$"
+    assert re.search(means, board.tables[0].title)
+    for table in board.tables:
+        (conclusion,) = table.notes
+        assert conclusion.startswith(table.title.split(":")[0])
     for form in FORMATS:
         assert "mask structure" in render_board(board, form)
     json.loads(render_board(board, "json"))
+
+
+def test_a_card_fits_a_narrow_terminal(con: Any) -> None:
+    lines = as_text(leaderboard(con, Question(by="ingredients")), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    (shuffle, _) = [line for line in lines if line.startswith("mask structure")]
+    assert re.search(r"shuffle .*[−+][\d.]+ ± [\d.]+ ", shuffle), "the interval is never left out"
 
 
 def test_filters_narrow_it(con: Any) -> None:
@@ -74,7 +90,7 @@ def test_a_margin_decides_what_does_not_matter(con: Any) -> None:
 def test_what_has_no_meaning_is_refused(con: Any) -> None:
     with pytest.raises(UserError, match="--baseline has no meaning with --by ingredients"):
         Question(by="ingredients", baseline="imp")
-    with pytest.raises(UserError, match="--by ingredients has a table for each task"):
+    with pytest.raises(UserError, match="--by ingredients compares within each task"):
         Question(by="ingredients", across=True)
 
 

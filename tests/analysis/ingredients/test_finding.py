@@ -81,28 +81,29 @@ def test_differences_are_paired_by_seed(found: dict[str, Ingredient]) -> None:
         ("reinit_same_signs", "does not matter"),
         ("shuffled_pixels", "does not matter"),  # 0.1 points worse, shown, but within the margin
         ("half_data", "better without"),
-        ("reinit", "skipped because the model's initial values are fixed"),
+        ("reinit", "skipped"),
         ("random_labels", "without it 2 of 5 seeds are lost"),
         ("inverted_score", "no data"),
-        ("random_signs", "undecided at 5 seeds: −2.0 to +2.0; "),
+        ("random_signs", "undecided at 5 seeds; "),
     ],
 )
 def test_the_verdict_in_words(found: dict[str, Ingredient], by: str, text: str) -> None:
     assert found[by].text.startswith(text)
     assert found[by].text == text or text.endswith("; ")
+    assert found[by].reason == ("the model's initial values are fixed" if by == "reinit" else "")
 
 
 def test_two_seeds_decide_nothing(sample: Make) -> None:
     cells = [sample(name, 0.05, {0: 0.9, 1: 0.8}) for name in ("imp", "imp/shuffle")]
     (x,) = ingredients(cells, {}, {}, Options(ACCURACY))
-    assert (x.kind, x.text) == ("undecided", "undecided at 2 seeds: needs 3+")
+    assert (x.kind, x.text, x.short) == ("undecided", "undecided at 2 seeds, needs 3+", "needs 3+")
 
 
 def test_a_ticket_that_is_not_there_is_why_nothing_was_tested(sample: Make) -> None:
     cells = [sample(name, 0.05, {}, skipped=range(3)) for name in ("imp", "imp/shuffle")]
     why = {("mine", TASK, "imp", 0.05): "out of reach"}
     (x,) = ingredients(cells, {}, why, Options(ACCURACY))
-    assert x.text == "skipped because out of reach"
+    assert (x.text, x.reason) == ("skipped", "out of reach")
     lost = [sample("imp", 0.05, {0: 0.9, 1: 0.9}, lost=[2]),
             sample("imp/shuffle", 0.05, {0: 0.9, 1: 0.9}, missing=[2])]  # fmt: skip
     (x,) = ingredients(lost, {}, {}, Options(ACCURACY))
@@ -112,7 +113,18 @@ def test_a_ticket_that_is_not_there_is_why_nothing_was_tested(sample: Make) -> N
 def test_one_ablation_that_matters_decides_for_its_ingredient(found: dict[str, Ingredient]) -> None:
     assert found["random_layers"].kind == "undecided"
     assert conclusion(list(found.values()), "0.5 points") == (
-        "imp at 5.00%: what matters: mask structure; what it is better without: data; undecided: "
-        "signs, labels, score; what does not matter (within ±0.5 points): magnitudes; not tested: "
-        "values."
+        "imp at 5.00%: what matters: mask structure; what it is better without: data; undecided at "
+        "5 seeds: signs; without a verdict: labels, score; what does not matter (within ±0.5 "
+        "points): magnitudes; not tested: values."
     )
+
+
+def test_what_an_interval_about_the_margin_leaves_open(sample: Make) -> None:
+    """0.4 points better on average, ± 0.2: not shown to be within 0.5 points, but within 0.7."""
+    cells = [
+        sample("imp", 0.05, dict.fromkeys(range(5), 0.9)),
+        sample("imp/random_signs", 0.05, {0: 0.9065, 1: 0.9035, 2: 0.904, 3: 0.903, 4: 0.903}),
+    ]
+    for margin, kind in ((0.005, "better without"), (0.007, "does not matter")):
+        (x,) = ingredients(cells, {}, {}, Options(ACCURACY, margin))
+        assert x.kind == kind

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.notes import MARK
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.compare.lines import Options
-from lth_bench.analysis.ingredients.finding import (
-    Ingredient,
-    Kind,
-    ablations,
-    ingredients,
-    reasons,
-)
+from lth_bench.analysis.ingredients.cells import CellPath, ablations, collapsed, reasons
+from lth_bench.analysis.ingredients.finding import Ingredient, Kind, ingredients
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
-from lth_bench.analysis.samples import samples
+from lth_bench.analysis.samples import Sample, samples
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.errors import NothingSelected
+from lth_bench.stats.verdict import LEAST
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -34,83 +33,115 @@ STYLES: Mapping[Kind, Style] = {
     "skipped": "dim",
     "no data": "dim",
 }
-HEADER = (
-    "density %", "ingredient", "ablated by", "ticket", "ablated", "difference", "p", "verdict", "n",
-)  # fmt: skip
+HEADER = ("ingredient", "ablated by", "ticket", "ablated", "difference", "p", "verdict", "n")
+SAID: tuple[tuple[str, frozenset[Kind]], ...] = (
+    ("what matters", frozenset({"matters"})),
+    ("what it is better without", frozenset({"better without"})),
+    ("undecided at {seeds}", frozenset({"undecided"})),
+    ("without a verdict", frozenset({"failed", "no data"})),
+    ("what does not matter (within ±{margin})", frozenset({"does not matter"})),
+    ("not tested", frozenset({"skipped"})),
+)
+"""How ingredients are introduced, by verdict; the first that one of an ingredient's ablations has
+is the ingredient's.
+"""
 
 
 def board(
     con: DuckDBPyConnection, scope: BoardScope, measure: Measure, margin: float | None = None
 ) -> Board:
-    """A table for each label with controls or ablations; NothingSelected without any."""
+    """A card for each label with controls or ablations, at each density; NothingSelected without
+    any.
+    """
     densities, controls = scope.filters.get("densities"), scope.filters.get("controls")
     tasks = {(task.suite, task.name) for task in scope.tasks.values()}
-    asked = [
+    there = [
         s for s in samples(con, metric=measure.name, suites=scope.suites)
         if (s.suite, s.task) in tasks and s.source == s.task
-        and (densities is None or s.target_density in densities)
+    ]  # fmt: skip
+    asked = [
+        s for s in there
+        if (densities is None or s.target_density in densities)
         and (controls is None or s.control in controls)
     ]  # fmt: skip
-    found = ingredients(asked, ablations(con), reasons(con), Options(measure, margin))
+    options, gone = Options(measure, margin), collapsed(con)
+    found = ingredients(asked, ablations(con), reasons(con), options, gone)
     if not found:
         raise NothingSelected(
             "no ticket has a control or an ablation here, so no ingredient was ablated; add a "
             "strategy to the suite `sanity` (lth-bench run sanity --add NAME), or `controls` and "
             "`ablations` to this suite"
         )
-    tables = [
-        table(list(group), measure, margin)
-        for _, group in groupby(found, key=lambda x: (x.ticket.suite, x.ticket.task, x.ticket.name))
-    ]
+    dense = {(s.suite, s.task): s for s in there if s.target_density == 1}
+    tables = []
+    for place, group in groupby(found, key=_place):
+        block = list(group)
+        shown = card(block, measure, margin, dense.get(place[:2]))
+        mark = f" {MARK}" * (place in gone)
+        tables.append(replace(shown, title=shown.title + mark))
     rows = [row(x, measure) for x in found]
     return Board("leaderboard", rows, tables, _legend(measure, margin))
 
 
-def table(found: Sequence[Ingredient], measure: Measure, margin: float | None) -> Table:
-    """One label's table; below it, which ingredients matter in a sentence a density."""
+def _place(x: Ingredient) -> CellPath:
+    ticket = x.ticket
+    return ticket.suite, ticket.task, ticket.name, ticket.target_density
+
+
+def card(
+    found: Sequence[Ingredient], measure: Measure, margin: float | None, dense: Sample | None = None
+) -> Table:
+    """One label's table at one density; below it, which ingredients matter in a sentence."""
     first = found[0].ticket
-    blocks = [list(group) for _, group in groupby(found, key=lambda x: x.ticket.target_density)]
-    notes = [conclusion(block, measure.margin_words(margin, "the ticket")) for block in blocks]
-    notes += [f"{x.by}: {x.reason}" for x in found if x.reason and x.kind != "skipped"]
+    means = [
+        f"{what} {measure.value(fmean(sample.values.values()))}"
+        for what, sample in (("ticket", first), ("dense", dense))
+        if sample is not None and sample.values
+    ]
+    why: dict[tuple[bool, str], list[str]] = {}
+    for x in found:
+        if x.reason:
+            why.setdefault((x.kind == "skipped", x.reason), []).append(x.by)
+    notes = [
+        conclusion(found, measure.margin_words(margin, "the ticket")),
+        *(f"{', '.join(by)}{' skipped' * gone}: {reason}" for (gone, reason), by in why.items()),
+    ]
+    title = " · ".join((first.model, first.dataset, first.recipe))
     return Table(
         header=HEADER,
-        blocks=[[_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks],
-        title=printable(f"{first.label}: {first.model} · {first.dataset} · {first.recipe}"),
+        blocks=[[_line(x, measure) for x in found]],
+        title=printable("; ".join([f"{_at(first)}: {title}", *([", ".join(means)] * bool(means))])),
         group=printable(f"{first.suite}: which ingredients matter, {measure.heading}"),
-        left=frozenset({1, 2, 7}),
-        optional=frozenset({6}),
-        notes=tuple(map(printable, dict.fromkeys(notes))),
+        left=frozenset({0, 1, 6}),
+        optional=frozenset({2, 3, 5}),
+        notes=tuple(map(printable, notes)),
+        about=(first.suite, first.model, first.dataset, first.recipe),
     )
 
 
-def conclusion(block: Sequence[Ingredient], margin: str) -> str:
-    """`imp at 4.67%: mask structure and labels matter; within ±0.5 points magnitudes do not; …`
+def _at(ticket: Sample) -> str:
+    return f"{ticket.label} at {kept(ticket.target_density)}%"
+
+
+def conclusion(found: Sequence[Ingredient], margin: str) -> str:
+    """`imp at 4.67%: what matters: labels; undecided at 5 seeds: signs; not tested: score.`
 
     An ingredient matters if one of its ablations shows it, and is undecided if one is.
     """
     kinds: dict[str, set[Kind]] = {}
-    for x in block:
+    for x in found:
         kinds.setdefault(x.name, set()).add(x.kind)
     said: dict[str, list[str]] = {}
     for name, of in kinds.items():
         said.setdefault(next(words for words, any_of in SAID if of & any_of), []).append(name)
-    at = f"{block[0].ticket.label} at {kept(block[0].ticket.target_density)}%"
+    seeds = sorted({x.line.verdict.n for x in found if x.kind == "undecided"})
+    told = f"{' to '.join(map(str, [*seeds[:1], *seeds[1:][-1:]]))} seed{'s' * (seeds != [1])}"
     parts = [
-        f"{words.format(margin=margin)}: {', '.join(said[words])}"
+        f"{words.format(margin=margin, seeds=told)}: {', '.join(said[words])}"
         for words, _ in SAID
         if words in said
     ]
-    return f"{at}: {'; '.join(parts)}."
-
-
-SAID: tuple[tuple[str, frozenset[Kind]], ...] = (
-    ("what matters", frozenset({"matters"})),
-    ("what it is better without", frozenset({"better without"})),
-    ("undecided", frozenset({"undecided", "failed", "no data"})),
-    ("what does not matter (within ±{margin})", frozenset({"does not matter"})),
-    ("not tested", frozenset({"skipped"})),
-)
-"""How ingredients with a verdict are introduced; the first that one of its ablations has."""
+    return f"{_at(found[0].ticket)}: {'; '.join(parts)}."
 
 
 def row(x: Ingredient, measure: Measure) -> dict[str, Any]:
@@ -143,33 +174,29 @@ def row(x: Ingredient, measure: Measure) -> dict[str, Any]:
     }
 
 
-def _line(x: Ingredient, first: bool, measure: Measure) -> Line:
+def _line(x: Ingredient, measure: Measure) -> Line:
     interval, verdict = x.line.interval, x.line.verdict
-    difference = short = "–"
+    difference = "–"
     if interval is not None:
         difference = measure.difference_with_half(interval.mean, interval.high)
-        short = measure.difference(interval.mean)
-    style = STYLES[x.kind]
     return (
-        Cell(kept(x.ticket.target_density) if first else "", "strong"),
         Cell(x.name),
-        Cell(x.by),
+        Cell(f"{x.by} {MARK}" if x.collapsed else x.by),
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.line.a, x.line.b)),
-        Cell(difference, short=short),
+        Cell(difference),
         Cell(p_value(verdict.p)),
-        Cell(printable(x.text), style, short=x.short),
+        Cell(x.text, STYLES[x.kind], short=x.short),
         Cell(str(verdict.n) if verdict.n == verdict.planned else f"{verdict.n}/{verdict.planned}"),
     )
 
 
 def _legend(measure: Measure, margin: float | None) -> str:
-    better = "higher" if measure.higher else "lower"
     return (
-        f"ticket, ablated: means over the seeds that both have; {better} is better. difference: "
-        f"ablated − ticket, paired by seed, ± 95% t-interval. matters: the ablated one is shown to "
-        f"be worse; does not matter: shown to differ by less than "
-        f"{measure.margin_words(margin, 'the ticket')}; undecided: neither is shown, with its 95% "
-        f"interval and how many seeds would settle it. Lines are not corrected for multiple tests: "
-        f"of 20 without a true difference, about one will show one. `ablated by` is a control or "
-        f"an ablation: suites/README.md says what each changes."
+        f"difference: of the tickets with the ingredient ablated to the tickets themselves, paired "
+        f"by seed, ± 95% t-interval; {measure.direction}. matters: worse without it; does not "
+        f"matter: shown to differ by less than {measure.margin_words(margin, 'the ticket')}; "
+        f"undecided ~4–7: neither is shown yet, and 4 seeds would settle it in 1 of 2 cases, 7 in "
+        f"4 of 5; needs {LEAST}+: no verdict on fewer seeds. Lines are not corrected for multiple "
+        f"tests: of 20 without a true difference, about one will show one. suites/README.md says "
+        f"what each control and ablation changes."
     )

@@ -6,23 +6,20 @@ networks at initialization: why are we missing the mark?", ask this of every met
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lth_bench.analysis.compare.lines import Comparison, Options, compare
 from lth_bench.analysis.compare.pairs import PairGroup
+from lth_bench.analysis.ingredients.cells import CellPath
 from lth_bench.analysis.samples import Sample
-from lth_bench.stats.verdict import outlook, short_outlook, span
-from lth_bench.suite.ablations import label_of
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 
 INGREDIENTS: Mapping[str, str] = {
     "shuffle": "mask structure",
     "random_layers": "mask structure",
-    "shuffle_global": "layer densities",
+    "shuffle_global": "whole mask",
     "reinit": "values",
     "reinit_at_rewind": "values",
     "scratch_e": "values",
@@ -38,8 +35,6 @@ INGREDIENTS: Mapping[str, str] = {
 Kind = Literal[
     "matters", "does not matter", "better without", "undecided", "failed", "skipped", "no data"
 ]
-ReasonKey = tuple[str, str, str, float]
-"""Suite, task, name (LABEL or LABEL/CONTROL), target density."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +49,8 @@ class Ingredient:
     """The ablated one (B) compared with the ticket (A)."""
     reason: str = ""
     """Why it was skipped, or what was ablated only in part."""
+    collapsed: bool = False
+    """Whether a layer, or every path, of some ablated ticket is gone."""
 
     @property
     def name(self) -> str:
@@ -80,39 +77,38 @@ class Ingredient:
 
     @property
     def text(self) -> str:
-        """The verdict in words."""
-        verdict, kind = self.line.verdict, self.kind
-        if kind == "skipped":
-            return f"skipped because {self.reason}" if self.reason else kind
-        if kind == "failed":
-            lost, kept_ = self.line.lost_b, self.line.lost_a
-            if kept_:
-                return f"the ticket itself lost {len(kept_)} of {verdict.planned} seeds"
-            return f"without it {len(lost)} of {verdict.planned} seeds are lost"
-        if kind != "undecided":
-            return kind
+        """The verdict in words; the interval and the reason stand beside it."""
+        verdict = self.line.verdict
+        if self.kind == "failed":
+            if self.line.lost_a:
+                return f"the ticket itself lost {len(self.line.lost_a)} of {verdict.planned} seeds"
+            return f"without it {len(self.line.lost_b)} of {verdict.planned} seeds are lost"
+        if self.kind != "undecided":
+            return self.kind
         seeds = f"undecided at {verdict.n} seed{'s' * (verdict.n != 1)}"
         if verdict.kind == "insufficient":
-            return f"{seeds}: needs 3+"
-        if verdict.signs is not None or verdict.summary is None:
+            return f"{seeds}, needs {LEAST}+"
+        if verdict.signs is not None:
             return f"{seeds} (sign test)"
-        interval = verdict.summary.interval(verdict.level)
-        return f"{seeds}: {span(interval, verdict.unit)}; {outlook(verdict.n, verdict.forecast)}"
+        return f"{seeds}; {outlook(verdict.n, verdict.forecast)}"
 
     @property
     def short(self) -> str:
         """The same for a narrow terminal."""
         verdict = self.line.verdict
-        if self.kind == "undecided" and verdict.kind == "open" and verdict.signs is None:
-            return f"undecided {short_outlook(verdict.n, verdict.forecast)}"
-        return self.kind
+        if self.kind != "undecided" or verdict.signs is not None:
+            return self.kind
+        if verdict.kind == "insufficient":
+            return f"needs {LEAST}+"
+        return f"undecided {short_outlook(verdict.n, verdict.forecast)}"
 
 
 def ingredients(
     cells: Iterable[Sample],
     ablated: Mapping[tuple[str, str], tuple[str, str]],
-    why: Mapping[ReasonKey, str],
+    why: Mapping[CellPath, str],
     options: Options,
+    gone: Container[CellPath] = (),
 ) -> list[Ingredient]:
     """What the cells of samples say, by label, from dense to sparse.
 
@@ -121,6 +117,7 @@ def ingredients(
         ablated: By (suite, label): the label that it is an ablation of, and the ablation.
         why: By cell, the reasons that its rows give.
         options: Metric and margin.
+        gone: The cells with collapsed tickets.
     """
     by_cell = {(s.suite, s.task, s.name, s.target_density): s for s in cells}
     place = list(INGREDIENTS).index
@@ -144,6 +141,7 @@ def ingredients(
                 ablated=sample,
                 line=compare(group, options)[0],
                 reason=why.get((suite, task, label if without else name, density), ""),
+                collapsed=(suite, task, name, density) in gone,
             )
         )
     return sorted(
@@ -152,33 +150,6 @@ def ingredients(
             x.ticket.suite, x.ticket.task, x.ticket.name, -x.ticket.target_density, place(x.by),
         ),
     )  # fmt: skip
-
-
-def ablations(con: DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, str]]:
-    """By (suite, label): the label that it is an ablation of, and the ablation."""
-    rows = con.execute(
-        "SELECT DISTINCT suite, label, config -> 'ablation' ->> 'name' FROM plans "
-        "WHERE (config -> 'ablation' ->> 'name') IS NOT NULL ORDER BY ALL"
-    ).fetchall()
-    return {
-        (suite, label): (label.removesuffix(label_of("", name)), name)
-        for suite, label, name in rows
-    }
-
-
-def reasons(con: DuckDBPyConnection) -> dict[ReasonKey, str]:
-    """By cell, the first reason of its rows that were skipped, or that say what was ablated."""
-    rows = con.execute(
-        """
-        SELECT t.suite, concat_ws('/', t.model, t.dataset, t.recipe),
-            CASE c.control WHEN 'none' THEN c.label ELSE c.label || '/' || c.control END,
-            c.target_density, arg_min(f.reason, f.seed)
-        FROM flat f JOIN cells c ON c.cell = f.cell JOIN tasks t ON t.task = c.task
-        WHERE f.reason IS NOT NULL AND f.status IN ('ok', 'skipped')
-        GROUP BY ALL
-        """
-    ).fetchall()
-    return {(suite, task, name, density): why for suite, task, name, density, why in rows}
 
 
 def _all_skipped(sample: Sample) -> bool:
