@@ -41,7 +41,11 @@ def ablation_of(
 
 
 def ablated_fits(
-    ablation: Mapping[str, Any], expected: TrainingForecast, densities: Sequence[float], steps: int
+    ablation: Mapping[str, Any],
+    strategy: Any,
+    expected: TrainingForecast,
+    densities: Sequence[float],
+    steps: int,
 ) -> tuple[int, ...]:
     """Steps of an ablation's trainings, about; `expected` are those of the strategy itself and
     `steps` the length of its recipe.
@@ -49,13 +53,16 @@ def ablated_fits(
     name, n = ablation["name"], len(densities)
     if name == "equal_cost":
         return (ablation["steps"],) * max(n, 1)  # the dense network has no density below 1
-    if name in OF_DATA:  # the dense run on the ablated data, and the tickets on the task's own
-        return (steps, *expected.fits, *(steps,) * n)
+    if name == "inverted_score":  # skipped where there is none
+        return expected.fits if has_scores(strategy) else ()
     if name == "other_order":  # with a dense run of its own
         return (steps, *expected.fits)
-    if name == "scratch_b":
-        return (*expected.fits, *(int(steps / density) for density in densities))
-    return (*expected.fits, *(steps,) * n) if name in FROM_SCRATCH else expected.fits
+    if name in OF_DATA:  # the dense run and the search on that data, the tickets on the task's own
+        return (steps, *expected.before_last(dynamic=False), *expected.fits[-1:] * n)
+    assert name in FROM_SCRATCH
+    found = expected.before_last(bool(getattr(strategy, "dynamic", False)))
+    longer = name == "scratch_b"
+    return (*found, *(int(steps / density) if longer else steps for density in densities))
 
 
 def _unsuitable(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from lth_bench.analysis.boards.notes import NAMED
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
-from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
 from lth_bench.plugins.contract import trains_dense
 from lth_bench.plugins.source import source_hash
-from lth_bench.running.ablation_plan import ablated_fits, ablation_of
-from lth_bench.running.forecast import control_fits, density_groups, forecast
+from lth_bench.running.ablation_plan import ablation_of
+from lth_bench.running.fits import ExpectedFits, expected_fits
+from lth_bench.running.forecast import density_groups
 from lth_bench.running.sources import PlannedSource, plan_sources
 from lth_bench.running.starts import recorded_start, starts
 from lth_bench.running.task_plan import (
@@ -316,34 +316,23 @@ def _over_seeds(
         common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
-    fits: tuple[int, ...] = ()
-    searching = 0
-    total = sum(found_on.layer_counts.values())
+    expected = ExpectedFits()
     if fault is None:
-        trained = [d for d in densities if own and is_reachable(strategy, d, total)]
-        expected = forecast(
+        expected = expected_fits(
             _named(spec),
             strategy,
-            counts=found_on.layer_counts,
-            kinds=found_on.layer_kinds,
-            densities=trained,
-            total_steps=found_on.total_steps,
+            task,
+            densities,
+            controls=controls,
+            ablation=ablation,
+            source=source,
         )
-        beside = control_fits(_named(spec), strategy, controls, len(trained), task.total_steps)
-        fits = expected.fits + beside
-        if source is not None:  # what is found on a task of the suite is trained there
-            searched = () if source.listed else expected.fits
-            fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
-        if task.spec.decision_boundary and not own:  # the second dense network
-            fits += (task.total_steps,)
-        searching = 0 if iterative or source is not None else expected.searches
-        if ablation is not None:
-            fits, searching = ablated_fits(ablation, expected, trained, task.total_steps), 0
-    size = round(len(fits) * STATE_BYTES * total * sum(densities) / len(densities))
+    total = sum(found_on.layer_counts.values())
+    size = round(len(expected.fits) * STATE_BYTES * total * sum(densities) / len(densities))
     tuned = spec.tuned_on(task.spec)
     planned = []
     for seed in suite.seeds:
-        search = f"{config_id}/{seed}" if searching else None
+        search = f"{config_id}/{seed}" if expected.shared else None
         identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
         experiment = Experiment(
             experiment_id=identity,
@@ -383,10 +372,10 @@ def _over_seeds(
         planned.append(
             Planned(
                 experiment=experiment,
-                fits=fits,
+                fits=expected.fits,
                 bytes=size,
                 search=search,
-                searching=searching,
+                searching=expected.shared,
                 fault=fault,
                 info=task.info,
                 start=task.start,

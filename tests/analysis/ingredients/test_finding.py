@@ -61,7 +61,7 @@ def test_every_control_and_ablation_of_an_ingredient_has_a_row(
     ]  # fmt: skip
     # the others add something: another data order, a longer training
     known = {*get_args(ControlName), *get_args(Ablation)}
-    assert known - set(INGREDIENTS) == {"reorder", "scratch_b", "equal_cost"}
+    assert known - set(INGREDIENTS) == {"reorder", "other_order", "scratch_b", "equal_cost"}
     assert set(INGREDIENTS) <= known
 
 
