@@ -196,7 +196,7 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
         told = [say(con, scope) for say in notes.EVERY]
         return replace(board, tables=_noted_grids(board.tables, told))
     if q.by == "ingredients":
-        board = ingredients_board(con, scope, known, q.margin)
+        board = ingredients_board(con, against, known, q.margin)
         others = [say(con, scope) for say in notes.EVERY if say is not notes.ablations]
         return replace(board, tables=_noted(board.tables, others))
     if q.by == "cost":

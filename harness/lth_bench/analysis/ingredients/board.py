@@ -8,8 +8,8 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.notes import MARK
-from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.compare.lines import Options
 from lth_bench.analysis.ingredients.cells import CellPath, ablations, collapsed, reasons
 from lth_bench.analysis.ingredients.finding import Ingredient, Kind, ingredients
@@ -48,11 +48,12 @@ is the ingredient's.
 
 
 def board(
-    con: DuckDBPyConnection, scope: BoardScope, measure: Measure, margin: float | None = None
+    con: DuckDBPyConnection, against: Baselines, measure: Measure, margin: float | None = None
 ) -> Board:
     """A card for each label with controls or ablations, at each density; NothingSelected without
     any.
     """
+    scope = against.scope
     densities, controls = scope.filters.get("densities"), scope.filters.get("controls")
     tasks = {(task.suite, task.name) for task in scope.tasks.values()}
     there = [
@@ -72,7 +73,10 @@ def board(
             "strategy to the suite `sanity` (lth-bench run sanity --add NAME), or `controls` and "
             "`ablations` to this suite"
         )
-    dense = {(s.suite, s.task): s for s in there if s.target_density == 1}
+    dense = {
+        (s.suite, s.task): s for s in there
+        if against.references.get((s.suite, s.model, s.dataset, s.recipe)) == s.label
+    }  # fmt: skip
     tables = []
     for place, group in groupby(found, key=_place):
         block = list(group)
