@@ -70,15 +70,14 @@ class DenseRun:
         on_eval: OnEval | None = None,
         order: int | None = None,
     ) -> None:
-        """`checkpoints` are the steps whose state the run keeps; `on_eval` is called with its
-        evaluations; `order` is as in `Ticket`.
-        """
+        """It keeps its state at `checkpoints` and tells `on_eval`; `order` is as in `Ticket`."""
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
         self._order = order
         self._context, self._on_eval = context, on_eval
         self._trained: Trained | None = None
 
-    def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
+    def request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
+        """The training up to a step."""
         bench = self._bench
         return FitRequest(
             values=bench.initial(self._seed).values,
@@ -95,7 +94,7 @@ class DenseRun:
     def trained(self) -> Trained:
         """The whole run."""
         if self._trained is None:
-            request = self._request(self._bench.total_steps, self._checkpoints)
+            request = self.request(self._bench.total_steps, self._checkpoints)
             self._trained = self._fit(request)
         self._ledger.add(self._trained)
         return self._trained
@@ -121,7 +120,7 @@ class DenseRun:
             return self.trained
         if self._trained is None:
             # an experiment that needs only this much of the dense run pays only for this much
-            prefix = self._fit(self._request(step, frozenset()))
+            prefix = self._fit(self.request(step, frozenset()))
             self._ledger.add(prefix)
             return prefix
         if step in self._checkpoints:
@@ -129,7 +128,7 @@ class DenseRun:
             if kept is not None:
                 return kept
         # part of a run that is already counted
-        return self._fit(self._request(step, frozenset()))
+        return self._fit(self.request(step, frozenset()))
 
     def _fit(self, request: FitRequest) -> Trained:
         return self._bench.fit(request, on_eval=self._on_eval, context=self._context)

@@ -62,7 +62,8 @@ class Scenario:
     """Dataset → primary metric, its unit and whether higher is better, of those not judged by
     accuracy. Values are the accuracy's, or where lower is better 100 times the error's."""
     weights: bool = False
-    """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
+    """Whether reported tickets have histograms of their weights and counts of their units, and
+    Early-Bird its matrix."""
     boundaries: bool = False
     """Whether reported tickets have decision boundaries and the distance of their hulls."""
 
@@ -205,6 +206,8 @@ class Scenario:
                 "test_accuracy": accuracy, "test_loss": 1 - accuracy,
                 "early_stop_accuracy": accuracy - 0.003,
             }  # fmt: skip
+        if self.weights and reported and control == "none" and label != "dense":
+            metrics |= {"survivors_grew": 0.8, "pruned_grew": 0.4, "moved_ratio": 1.5 + seed / 10}
         if control == "reorder":
             metrics |= {
                 "barrier_test_error": 0.01 + 0.02 * (1 - target) + chance.gauss(0, 0.001),
@@ -253,6 +256,16 @@ class Scenario:
                 for i in range(self.curve_points)
             ],
             "weights": histograms(density, seed) if self.weights and reported else [],
+            "fates": (
+                fates(density, seed)
+                if self.weights and reported and control == "none" and label != "dense"
+                else []
+            ),
+            "units": (
+                units(density, seed)
+                if self.weights and control == "none" and label != "dense"
+                else []
+            ),
             "matrices": (
                 [mask_distances(seed)]
                 if self.weights and label == "early_bird" and control == "none"
@@ -438,6 +451,37 @@ def histograms(density: float, seed: int) -> list[dict[str, Any]]:
                 "layer": name, "moment": moment, "reach": reach * (1 + seed % 2), "counts": counts,
             })  # fmt: skip
     return found
+
+
+def fates(density: float, seed: int) -> list[dict[str, Any]]:
+    """Of the first layer: what is kept began outside of the second bin and moved a bin away from
+    zero, what is pruned began within it and stayed; bins are twice as wide in odd seeds.
+    """
+    found = []
+    for fate, at, moved in (("kept", 2, 1), ("pruned", 0, 0)):
+        count = round((density if fate == "kept" else 1 - density) * 432)
+        places = [(16 + at, 16 + at + moved), (15 - at, 15 - at - moved)]
+        found.append({
+            "layer": "conv1", "fate": fate, "weights": 2 * (count // 2), "same_sign": count // 2,
+            "grew": count // 3, "moved": 0.1 * (1 + moved), "initial": 0.5 * (1 + at),
+            "reach": 0.5 * (1 + seed % 2), "cells": [32 * i + j for i, j in places],
+            "counts": [count // 2] * 2,
+        })  # fmt: skip
+    return found
+
+
+def units(density: float, seed: int) -> list[dict[str, Any]]:
+    """Of the first layer, 16 channels of 3 × 3 × 3: the middle of the kernel keeps what its left
+    column loses; every second channel keeps less, in odd seeds the first one.
+    """
+    one = round(48 * density)
+    places = [one - 2 * (i % 3 == 0) + 6 * (i == 4) for i in range(9)]
+    channels = [round(27 * density) + (4 if (i + seed) % 2 else -4) for i in range(16)]
+    return [
+        {"layer": "conv1", "side": "in", "shape": [], "kept": [round(144 * density)] * 3},
+        {"layer": "conv1", "side": "out", "shape": [], "kept": channels},
+        {"layer": "conv1", "side": "kernel", "shape": [1, 3, 3], "kept": places},
+    ]
 
 
 def mask_distances(seed: int, n: int = 4) -> dict[str, Any]:

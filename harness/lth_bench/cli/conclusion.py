@@ -45,6 +45,19 @@ def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
     _say(f"results: {results} (lth-bench leaderboard{kind}{where})")
 
 
+def report_study(results: Path, suite: str) -> None:
+    """The report of a study, beside its results: NAME.html."""
+    from lth_bench.analysis.page import gather_report
+    from lth_bench.output.page import write_page
+    from lth_bench.store.reading import reading, to_stderr
+
+    output = results.with_name(f"{suite}.html")
+    with reading(results, to_stderr) as con:
+        found = gather_report(con, [suite], None)
+    write_page(found, output)
+    _say(f"report: {output}")
+
+
 def print_leaderboard(results: Path, suite: str, by: str = "accuracy") -> None:
     """The suite's leaderboard of a kind as a table on stdout."""
     from lth_bench.analysis.boards.scope import Selection

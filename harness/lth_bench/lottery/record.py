@@ -6,10 +6,15 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lth_bench.data.info import InputShape
 from lth_bench.lottery.boundary import Drawn, boundary_of
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.generalisation import generalisation
 from lth_bench.lottery.histograms import histograms
+from lth_bench.lottery.survivors import Fate, fates
+from lth_bench.lottery.survivors import metrics as metrics_of
+from lth_bench.lottery.survivors import records as records_of
+from lth_bench.lottery.units import units_kept
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.ticket import CostLedger, Ticket
@@ -58,6 +63,8 @@ class Reporter:
         metrics |= generalisation(
             trained.curve, self.experiment.generalises_at, self.bench.objective.primary
         )
+        origin = self._fates(ticket, trained) if control == "none" else []
+        metrics |= metrics_of(origin)
         record |= {
             "status": "ok",
             # still a result; the reason says which metrics are missing, an observer's included
@@ -73,6 +80,7 @@ class Reporter:
                 (ticket.start or ticket.initial).values,
                 trained.values,
             ),
+            "fates": records_of(origin),
             "matrices": [
                 {"name": name, "steps": list(m.steps), "values": m.values}
                 for name, m in ticket.matrices.items()
@@ -80,6 +88,17 @@ class Reporter:
             **({"outlines": drawn.outlines} if drawn.outlines else {}),
         }
         self.emit(record)
+
+    def _fates(self, ticket: Ticket, trained: Trained) -> list[Fate]:
+        """Of the weights that the ticket keeps, and of those that it lacks, in the dense run."""
+        if trained.mask.count == trained.mask.total:
+            return []
+        request = ticket.dense.request(self.bench.total_steps, frozenset())
+        dense = self.bench.find(self.bench.key(request, None), frozenset())
+        if dense is None:  # it is read where it has been trained, and never trained for this
+            return []
+        final = {key: value.to(self.bench.device) for key, value in dense.values.items()}
+        return fates(self.bench.layers, trained.mask, ticket.initial.values, final)
 
     def _score(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
         """The primary metric on the test split, where it is no accuracy."""
@@ -173,7 +192,15 @@ class Reporter:
                 {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
                 for x in self.bench.layers
             ],
+            # a control's mask is its ticket's, or that at random
+            "units": units_kept(self.bench.layers, mask, self._image) if control == "none" else [],
         }
+
+    @property
+    def _image(self) -> tuple[int, ...] | None:
+        """[C, H, W] of an example, where the task's are images."""
+        shape = InputShape.of(self.bench.data.input_shape)
+        return tuple(shape) if shape.kind == "images" else None
 
     def _id(self, round_: int, control: str, density: float) -> str:
         text = f"{self.experiment.experiment_id}|{round_}|{control}|{density!r}"

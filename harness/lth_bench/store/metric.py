@@ -68,6 +68,8 @@ RULES = (
     MetricRule("calibration_error", "fraction", False),
     MetricRule("barrier_*_error*", "fraction", False),
     MetricRule("barrier_*", "", False),
+    MetricRule("*_same_sign", "fraction", True),
+    MetricRule("*_grew", "fraction", True),
     MetricRule("copies_distance", "", False),
     MetricRule("hull_distance", "", False),
     MetricRule("*loss", "", False),

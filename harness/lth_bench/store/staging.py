@@ -23,7 +23,12 @@ BATCH_BYTES = 64 << 20
 """Journal bytes folded in one transaction: limits the memory of a rebuild to about 500 MB."""
 
 _LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
+_UNITS = "STRUCT(layer VARCHAR, side VARCHAR, shape BIGINT[], kept BIGINT[])[]"
 _WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
+_FATE = (
+    "STRUCT(layer VARCHAR, fate VARCHAR, weights BIGINT, same_sign BIGINT, grew BIGINT, "
+    "moved DOUBLE, initial DOUBLE, reach DOUBLE, cells BIGINT[], counts BIGINT[])[]"
+)
 _MATRIX = 'STRUCT(name VARCHAR, steps BIGINT[], "values" DOUBLE[][])[]'
 _OUTLINE = "STRUCT(name VARCHAR, x DOUBLE[], y DOUBLE[])[]"
 _COST = (
@@ -88,10 +93,12 @@ COLUMNS = {
     "metrics": "MAP(VARCHAR, DOUBLE)",
     "score": "DOUBLE",
     "layers": _LAYER,
+    "units": _UNITS,
     "cost": _COST,
     "trainings": _TRAINING,
     "curve": "DOUBLE[][]",
     "weights": _WEIGHTS,
+    "fates": _FATE,
     "matrices": _MATRIX,
     "outlines": _OUTLINE,
     "study_id": "VARCHAR",

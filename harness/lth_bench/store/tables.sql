@@ -110,6 +110,10 @@ CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT
 );
 
+CREATE TABLE units (
+    ticket_id VARCHAR, layer VARCHAR, side VARCHAR, shape BIGINT[], kept BIGINT[]
+);
+
 CREATE TABLE curves (
     ticket_id VARCHAR, step BIGINT, train_loss DOUBLE, val_loss DOUBLE, val_accuracy DOUBLE,
     val_score DOUBLE
@@ -117,6 +121,11 @@ CREATE TABLE curves (
 
 CREATE TABLE weights (
     ticket_id VARCHAR, layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[]
+);
+
+CREATE TABLE fates (
+    ticket_id VARCHAR, layer VARCHAR, fate VARCHAR, weights BIGINT, same_sign BIGINT, grew BIGINT,
+    moved DOUBLE, initial DOUBLE, reach DOUBLE, cells BIGINT[], counts BIGINT[]
 );
 
 CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values" DOUBLE[]);
@@ -158,8 +167,10 @@ COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
+COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
 COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and end of training.';
+COMMENT ON TABLE fates IS 'Kept and pruned weights in the unpruned network''s training, by layer.';
 COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
 COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';

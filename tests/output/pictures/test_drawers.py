@@ -21,6 +21,7 @@ from lth_bench.output.page.payload import Payload
 from lth_bench.output.page.render import looks_of
 from lth_bench.output.paper.draw import draw, small_multiples
 from lth_bench.output.paper.files import for_paper
+from lth_bench.output.paper.marks import REMARK
 from lth_bench.output.pictures import FULL, PICTURES
 from lth_bench.output.pictures.model import (
     LOST,
@@ -31,6 +32,7 @@ from lth_bench.output.pictures.model import (
     Picture,
     Polygon,
     Raster,
+    Remark,
     Trace,
 )
 from lth_bench.output.style import CONTEXT, looks
@@ -130,11 +132,25 @@ def same_panel(ax: Any, one: Any) -> None:
         if t.get("mode") == "text"
         for x, y, text in zip(t["x"], t["y"], t["text"], strict=True)
     ]
-    assert [text.get_text() for text in ax.texts] == [text for _, _, text in marks]
-    places = [getattr(text, "xy", text.get_position()) for text in ax.texts]
+    same_remarks(ax, layout["annotations"][1:])
+    written = [text for text in ax.texts if text.get_label() != REMARK]
+    assert [text.get_text() for text in written] == [text for _, _, text in marks]
+    places = [getattr(text, "xy", text.get_position()) for text in written]
     assert near(places, [mark[:2] for mark in marks])
     same_intervals(ax, traces)
     same_areas(ax, traces)
+
+
+def same_remarks(ax: Any, annotations: Any) -> None:
+    """Words, and arrows from one place to another."""
+    own = [text for text in ax.texts if text.get_label() == REMARK]
+    words = [(*text.xy, text.get_text()) for text in own if text.get_text()]
+    given = [(a["x"], a["y"], a["text"].replace("<br>", "\n")) for a in annotations if a["text"]]
+    assert [word for *_, word in words] == [word for *_, word in given]
+    assert near([at for *at, _ in words], [at for *at, _ in given])
+    arrows = [(*text.xyann, *text.xy) for text in own if text.arrow_patch is not None]
+    wanted = [(a["ax"], a["ay"], a["x"], a["y"]) for a in annotations if a["showarrow"]]
+    assert near(arrows, wanted)
 
 
 def same_intervals(ax: Any, traces: Any) -> None:
@@ -245,7 +261,11 @@ def test_every_figure_is_drawn_by_both_drawers(results: Any, plotly: Callable[..
     # 2 accuracies, step and gap, cost, 2 densities kept, 2 × 2 of learning, 2 searches, and for 3
     # methods × 3 layers × 2 densities weights; 3 measures of instability × 2 densities; 1 distance
     # of hulls; boundaries and polygons of 6 networks × 2 densities
-    assert compare(found, named, plotly) == 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6 + 1 + 24
+    known = 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6 + 1 + 24
+    # units of a layer on 2 sides × 2 densities, and 2 methods × 2 densities images; of survivors 3
+    # metrics, and of 2 methods × 2 densities a layer's survival, and its values at 2 moments; 2 of
+    # the procedure
+    assert compare(found, named, plotly) == known + 4 + 4 + 3 + 4 + 8 + 2
     assert any(picture.has_lost for picture in found)
 
 
@@ -296,9 +316,15 @@ def everything() -> Picture:
     ]
     pixels = [[(0, 0, 0), (255, 0, 0)], [(0, 255, 0), (9, 8, 7)], [(1, 2, 3), (4, 5, 6)]]
     rasters = [Raster(pixels, (3, 4), (0.5, 0.8), when=(1, -1))]
+    notes = [
+        Remark(text="two\nlines", x=0.5, y=0.1, when=(0, -1)),
+        Remark(text="", x=1, y=0.2, to=(2, 0.9)),
+        Remark(text="there", x=1, y=0.3, to=(3, 0.8), when=(-1, 1)),
+    ]
     panel = Panel(
-        title="All", x=x, y=y, traces=traces, polygons=polygons, rasters=rasters, z=z, size="large"
-    )
+        title="All", x=x, y=y, traces=traces, polygons=polygons, rasters=rasters, notes=notes, z=z,
+        size="large",
+    )  # fmt: skip
     facets = [
         Facet(title="row", values=["a", "b"], spread="rows"),
         Facet(title="column", values=["1", "2"], spread="columns"),

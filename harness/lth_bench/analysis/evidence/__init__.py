@@ -28,6 +28,7 @@ from lth_bench.analysis.evidence.metric import (
     density_series,
     pareto_points,
 )
+from lth_bench.analysis.evidence.procedure import Procedure, ProcedureRound, procedures
 from lth_bench.analysis.evidence.subject import (
     Place,
     Subject,
@@ -36,12 +37,14 @@ from lth_bench.analysis.evidence.subject import (
     primary_of_places,
     subjects,
 )
+from lth_bench.analysis.evidence.survivors import FateCounts, fate_counts, origin_series
 from lth_bench.analysis.evidence.transfer import (
     TransferCell,
     TransferGrid,
     TransferGrids,
     transfers,
 )
+from lth_bench.analysis.evidence.units import MaskMap, UnitShares, mask_maps, unit_shares
 
 __all__ = [
     "METRICS",
@@ -50,12 +53,16 @@ __all__ = [
     "Curve",
     "DistanceMatrix",
     "FailureGroup",
+    "FateCounts",
     "LayerWeights",
     "LayersKept",
     "LearningCurve",
+    "MaskMap",
     "Metric",
     "Place",
     "Point",
+    "Procedure",
+    "ProcedureRound",
     "Run",
     "Series",
     "Subject",
@@ -64,19 +71,25 @@ __all__ = [
     "TransferCell",
     "TransferGrid",
     "TransferGrids",
+    "UnitShares",
     "barriers",
     "boundaries",
     "density_series",
     "distance_matrices",
     "failures",
+    "fate_counts",
     "gather",
     "layers_kept",
     "learning_curves",
+    "mask_maps",
+    "origin_series",
     "pareto_points",
     "places",
     "primary_of_places",
+    "procedures",
     "runs",
     "subjects",
     "transfers",
+    "unit_shares",
     "weight_histograms",
 ]

@@ -27,6 +27,7 @@ from lth_bench.analysis.evidence.metric import (
     density_series,
     pareto_points,
 )
+from lth_bench.analysis.evidence.procedure import Procedure, procedures
 from lth_bench.analysis.evidence.subject import (
     WHO,
     Place,
@@ -37,6 +38,8 @@ from lth_bench.analysis.evidence.subject import (
     places,
     primary_of_places,
 )
+from lth_bench.analysis.evidence.survivors import FateCounts, fate_counts, origin_series
+from lth_bench.analysis.evidence.units import MaskMap, UnitShares, mask_maps, unit_shares
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.store.metric import CENSORED
@@ -99,7 +102,7 @@ class TaskEvidence:
     primary: Measure = ACCURACY
     """The task's own, which learning curves and early stop are about."""
     density: Mapping[Metric, list[Series]]
-    """A metric against density, for `measure` and METRICS."""
+    """A metric against density, for `measure`, METRICS, and those of ORIGINS that are there."""
     pareto: list[Point]
     """`measure` against training cost."""
     kept: list[LayersKept]
@@ -109,11 +112,19 @@ class TaskEvidence:
     """Distances between the masks of a search."""
     weights: list[LayerWeights]
     """Histograms of surviving weights."""
+    fates: list[FateCounts]
+    """Kept and pruned weights by initial and final value in the dense run."""
+    maps: list[MaskMap]
+    """The first layer's kept weights by pixel."""
+    units: list[UnitShares]
+    """Kept weights per unit."""
     instability: list[Barrier]
     """Barriers between two copies of a ticket."""
     boundaries: list[Boundary]
     """Decision boundaries, where the task records them."""
     failures: list[FailureGroup]
+    procedure: Procedure | None = None
+    """One iterative search, round by round."""
     bounds: str = ""
     """Of which means of `measure` the true ones are known only to be larger; mostly empty."""
 
@@ -127,6 +138,7 @@ def gather(
     """
     primary = primary_of_places(con)
     density = {metric: density_series(con, metric, suites) for metric in (*METRICS, *_asked(con))}
+    density |= origin_series(con, suites)
     name = "score" if measure is None else measure.name
     main = density_series(con, name, suites)
     pareto = pareto_points(con, suites, name)
@@ -134,8 +146,12 @@ def gather(
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
+    fates = fate_counts(con, suites)
+    maps = mask_maps(con, suites)
+    units = unit_shares(con, suites)
     unstable = barriers(con, suites)
     planar = boundaries(con, suites)
+    searches = procedures(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)
     return [
@@ -152,9 +168,13 @@ def gather(
             learning=learning.get(place, []),
             distances=distances.get(place, []),
             weights=weights.get(place, []),
+            fates=fates.get(place, []),
+            maps=maps.get(place, []),
+            units=units.get(place, []),
             instability=unstable.get(place, []),
             boundaries=planar.get(place, []),
             failures=failed.get(place, []),
+            procedure=searches.get(place),
             bounds=bounds.get(place, ""),
         )
         for place in places(con, suites)

@@ -22,6 +22,7 @@ from lth_bench.output.pictures.model import (
     Picture,
     Polygon,
     Raster,
+    Remark,
     Trace,
     TraceLook,
 )
@@ -36,7 +37,7 @@ DIGITS = 4
 ENDS = 7
 """Significant digits of the ends of axes."""
 
-HEIGHTS = {"large": 430, "medium": 340, "small": 230, "square": 460}
+HEIGHTS = {"large": 430, "medium": 340, "small": 230, "square": 460, "tile": 300, "wide": 250}
 """Pixels of a panel."""
 
 LOOKS: tuple[TraceLook, ...] = get_args(TraceLook)
@@ -97,6 +98,7 @@ class Payload:
             "heats": [self._heat(panel, heat) for heat in panel.heats],
             "polygons": [self._polygon(panel, polygon) for polygon in panel.polygons],
             "rasters": [self._raster(panel, raster) for raster in panel.rasters],
+            "notes": [self._note(panel, note) for note in panel.notes],
         }
         if panel.z is not None:
             found["z"] = self._axis(panel.z)
@@ -104,6 +106,8 @@ class Payload:
             found["more"] = self._axis(panel.more)
         if panel.isometric:
             found["isometric"] = True
+        if panel.size == "wide":
+            found["wide"] = True
         if panel.when:
             found["when"] = list(panel.when)
         return {key: value for key, value in found.items() if value != []}
@@ -176,6 +180,14 @@ class Payload:
             "p": self._shared(flat),
         } | _when(raster)
 
+    def _note(self, panel: Panel, note: Remark) -> dict[str, Any]:
+        ends = [(note.x, note.y), *([note.to] if note.to is not None else [])]
+        return {
+            "t": [clean(line) for line in note.text.split("\n")],
+            "x": self._array(panel.x, [x for x, _ in ends]),
+            "y": self._array(panel.scales[0], [y for _, y in ends]),
+        } | _when(note)
+
     def _name(self, name: str, control: str) -> int:
         return self._names.setdefault((clean(name), clean(control)), len(self._names))
 
@@ -226,7 +238,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return found
 
 
-def _when(mark: Trace | HeatMap | Polygon | Raster) -> dict[str, Any]:
+def _when(mark: Trace | HeatMap | Polygon | Raster | Remark) -> dict[str, Any]:
     return {"w": list(mark.when)} if mark.when else {}
 
 

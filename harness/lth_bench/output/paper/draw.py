@@ -32,13 +32,13 @@ COLUMN = 3.3
 PAGE = 6.8
 """Inches across its page."""
 
-ACROSS = 4
-"""Squares beside each other, however few there are: so they have one size in every paper."""
+ACROSS = {"square": 4, "tile": 6}
+"""Matrices beside each other, however few there are: so they have one size in every paper."""
 
 SIDES = 1.5
 """Inches that the names of rows and the scale of colours take."""
 
-HEIGHTS = {"large": 2.0, "medium": 1.5, "small": 0.72, "square": 1.95}
+HEIGHTS = {"large": 2.0, "medium": 1.5, "small": 0.72, "square": 1.95, "tile": 0.9, "wide": 1.45}
 """Inches of a panel; a medium one that has no other below it is as high as a large one."""
 
 Chosen = tuple[int, ...]
@@ -146,18 +146,26 @@ def _across(cells: Sequence[SmallMultiple]) -> int:
     """Matrices beside each other; of those that are written in, as many as have the room."""
     heats = cells[0].panel.heats
     if not heats or not heats[0].texts:
-        return ACROSS
+        return ACROSS["square"]
     fit = int((PAGE - SIDES) / (CELL[0] * len(heats[0].x) + 0.1))
-    return max(1, min(ACROSS, fit, len(cells)))
+    return max(1, min(ACROSS["square"], fit, len(cells)))
+
+
+def _columns(cells: list[list[SmallMultiple]]) -> int:
+    """Panels beside each other, empty places for matrices included."""
+    panel = cells[0][0].panel
+    if panel.heats and panel.heats[0].texts:
+        return _across([cell for line in cells for cell in line])
+    return max(len(cells[0]), ACROSS.get(panel.size, 1))
 
 
 def _size(cells: list[list[SmallMultiple]]) -> tuple[float, float]:
     """Inches across the figure, and down its panels."""
     panel = cells[0][0].panel
     if not panel.heats or not panel.heats[0].texts:
-        columns = ACROSS if panel.heats else len(cells[0])
+        is_narrow = _columns(cells) == 1 and panel.size != "wide"
         size = "large" if panel.size == "medium" and len(cells) == 1 else panel.size
-        return COLUMN if columns == 1 else PAGE, HEIGHTS[size] * len(cells)
+        return COLUMN if is_narrow else PAGE, HEIGHTS[size] * len(cells)
     heat = panel.heats[0]
     wanted = SIDES + CELL[0] * len(heat.x) * len(cells[0])
     down = CELL[1] * len(heat.y) + names_height(panel.x.names) + 0.5
@@ -166,9 +174,9 @@ def _size(cells: list[list[SmallMultiple]]) -> tuple[float, float]:
 
 def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: str = "") -> Figure:
     legend = _legend(cells, looks)
+    size = cells[0][0].panel.size
     heats = cells[0][0].panel.heats
-    squares = bool(heats)
-    columns = _across([cell for line in cells for cell in line]) if squares else len(cells[0])
+    columns = _columns(cells)
     width, height = _size(cells)
     figure = new_figure(width, height, list(legend), foot)
     axes = figure.subplots(len(cells), columns, squeeze=False)
@@ -180,13 +188,22 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: s
                 continue
             cell = line[column]
             if cell.panel.heats:
+                if not _has_marks(cell):
+                    ax.set_visible(False)
+                    continue
                 image = draw_heat(ax, cell.panel, cell.chosen)
                 ax.tick_params(labelleft=column == 0 or not heats[0].texts)
-                ax.set_title(drawable(cell.title, 26))
+                if size != "tile" or row == 0:
+                    ax.set_title(drawable(cell.title, 26))
+                if size == "tile":
+                    own = column == 0 or cell.panel.heats[0].y != line[0].panel.heats[0].y
+                    ax.tick_params(labelbottom=row == len(cells) - 1, labelleft=own, labelsize=5)
             else:
                 draw_panel(ax, cell.panel, cell.chosen, looks)
                 _dress(ax, cell, row == 0, row == len(cells) - 1, column == 0)
-            _name_axes(ax, cell, column == 0, row == len(cells) - 1 or squares)
+            _name_axes(
+                ax, cell, column == 0, row == len(cells) - 1 or (bool(heats) and size != "tile")
+            )
     z = cells[0][0].panel.z
     if image is not None and z is not None:
         bar = figure.colorbar(
@@ -196,7 +213,8 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: s
         )  # fmt: skip
         bar.set_label(z.label)
         bar.outline.set_linewidth(0.4)
-    elif columns > 1 and len({cell.panel.x.label for line in cells for cell in line}) == 1:
+    labels = {cell.panel.x.label for line in cells for cell in line}
+    if columns > 1 and (image is None or size == "tile") and len(labels) == 1:
         for ax in axes[-1]:
             ax.set_xlabel("")
         figure.supxlabel(cells[0][0].panel.x.label, fontsize=8)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LETTER = 0.053
+"""Inches that a letter of 7 points takes on average."""
+
 LINE = 0.135
 """Inches that a line of the legend takes."""
 
@@ -37,12 +40,22 @@ def set_axis(ax: Axes, key: Literal["x", "y"], axis: Axis, highest: float = 1.0)
     if axis.scale == "names":
         chosen = spread(range(len(axis.names)), MOST_NAMES)
         names = [drawable(axis.names[i], 18) for i in chosen]
-        turned = 90 if key == "x" and max(map(len, names)) > 3 else 0
+        turned = 90 if key == "x" and not _beside(ax, names) else 0
         mine.set_ticks(chosen, labels=names, rotation=turned)
     if axis.scale == "log":
         _set_log(ax, key, axis)
     low, high = (0.0, 1.05 * max(highest, 1e-9)) if axis.ends is None else axis.ends
     limit(high, low) if axis.reverse else limit(low, high)
+
+
+def _beside(ax: Axes, names: Sequence[str]) -> bool:
+    """Whether these names have space beside each other below a panel."""
+    place = ax.get_subplotspec()
+    columns = 1 if place is None else place.get_gridspec().ncols
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    space = 0.8 * figure.get_figwidth() / columns
+    return max(map(len, names)) <= 3 or (max(map(len, names)) + 2) * LETTER * len(names) <= space
 
 
 def _set_log(ax: Axes, key: Literal["x", "y"], axis: Axis) -> None:
@@ -114,9 +127,9 @@ def legend_names(names: Sequence[str]) -> list[str]:
 
 
 def _columns(width: float, names: Sequence[str]) -> int:
-    """Columns of the legend that fit: letters of 7 points are .053 inches wide on average."""
+    """Columns of the legend that fit."""
     widest = max(map(len, names))
-    return max(1, min(len(names), int(width / (0.053 * widest + 0.43))))
+    return max(1, min(len(names), int(width / (LETTER * widest + 0.43))))
 
 
 def drawable(name: str, longest: int) -> str:

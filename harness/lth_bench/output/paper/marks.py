@@ -15,6 +15,7 @@ from lth_bench.output.pictures.model import (
     HeatMap,
     Panel,
     Polygon,
+    Remark,
     Trace,
     fits,
 )
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.image import AxesImage
+
+REMARK = "remark"
+"""Label of the words and arrows in a panel; no legend shows it."""
+
+INK = "#222222"
+"""Of words in a panel."""
 
 MARKED = ("line", "points")
 FILLED = ("stairs", "bars", "band")
@@ -47,6 +54,9 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
                 [x.shown(v) for v in polygon.x], [y.shown(v) for v in polygon.y],
                 facecolor=colour, edgecolor="white", linewidth=0.4, zorder=ORDER["polygon"],
             )  # fmt: skip
+    for note in panel.notes:
+        if fits(note.when, chosen):
+            _draw_note(ax, note, x, y)
     traces = [trace for trace in panel.traces if fits(trace.when, chosen)]
     few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
     order = {"front": 0, "level": 1}
@@ -54,8 +64,29 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
         _draw_trace(ax, trace, x=x, y=y, look=looks.get(trace.name), few=few)
 
 
+def _draw_note(ax: Axes, note: Remark, x: Axis, y: Axis) -> None:
+    at = x.shown(note.x), y.shown(note.y)
+    if note.text:
+        ax.annotate(
+            note.text,
+            at,
+            ha="center",
+            va="center",
+            fontsize=6,
+            linespacing=1.1,
+            color=INK,
+            label=REMARK,
+        )
+    if note.to is not None:
+        ax.annotate(
+            "", (x.shown(note.to[0]), y.shown(note.to[1])), xytext=at, label=REMARK,
+            arrowprops={"arrowstyle": "->", "linewidth": 0.6, "color": CONTEXT, "shrinkA": 1,
+                        "shrinkB": 1},
+        )  # fmt: skip
+
+
 def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
-    """The panel's matrix, with the labels of its rows and columns as ticks."""
+    """The panel's matrix, with the labels of rows and columns as ticks; of a tile at the ends."""
     heat: HeatMap = next(heat for heat in panel.heats if fits(heat.when, chosen))
     z = panel.z
     assert z is not None
@@ -70,8 +101,8 @@ def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
         _write_cells(ax, panel, heat)
         return image
     for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
-        places = spread(range(len(at)), 4)
-        mine.set_ticks(places, labels=[f"{at[i]:g}" for i in places])
+        places = spread(range(len(at)), 2 if panel.size == "tile" else 4)
+        mine.set_ticks(places, labels=[f"{at[i]:.3g}" for i in places])
     return image
 
 

@@ -160,6 +160,20 @@ class Raster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remark:
+    """A few words at a place, or an arrow from there to another one, or both."""
+
+    text: str
+    """Lines are divided by line breaks."""
+    x: float
+    """The middle of the words, or where the arrow begins."""
+    y: float
+    to: tuple[float, float] | None = None
+    """Where the arrow points."""
+    when: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One pair of axes and what is drawn in them."""
 
@@ -171,13 +185,14 @@ class Panel:
     heats: Sequence[HeatMap] = ()
     polygons: Sequence[Polygon] = ()
     rasters: Sequence[Raster] = ()
+    notes: Sequence[Remark] = ()
     z: Axis | None = None
     """What colours mean."""
     more: Axis | None = None
     """What the further numbers of traces and matrices mean."""
     about: str = ""
     """What it shows, for screen readers; the title by default."""
-    size: Literal["large", "medium", "small", "square"] = "medium"
+    size: Literal["large", "medium", "small", "square", "tile", "wide"] = "medium"
     isometric: bool = False
     """Whether a unit is as long on both axes, as in a map."""
     when: Sequence[int] = ()

@@ -33,10 +33,13 @@ const unpackedRaster = raster => {
   }
   return { x: numbers(raster.x), y: numbers(raster.y), pixels, when: raster.w };
 };
+// Of notes: t lines, x and y the place and, of an arrow, its end.
+const unpackedNote = note => ({ lines: note.t, x: numbers(note.x), y: numbers(note.y), when: note.w });
 const unpacked = panel => ({
   ...panel, x: DATA.axes[panel.x], scales: panel.y.map(index => DATA.axes[index]), z: DATA.axes[panel.z],
   more: DATA.axes[panel.more], traces: (panel.traces ?? []).map(unpackedTrace), heats: (panel.heats ?? []).map(unpackedHeat),
   polygons: (panel.polygons ?? []).map(unpackedPolygon), rasters: (panel.rasters ?? []).map(unpackedRaster),
+  notes: (panel.notes ?? []).map(unpackedNote),
 });
 
 // A trace's values on an axis: as they are, or what is missing to 100%.
@@ -177,7 +180,8 @@ function hoverCell(panel, axis, heat, j, i) {
   const { x, y } = heat;
   const z = heat.z[j][i];
   const lines = z === null ? [] : [`${escaped(panel.z.title)}: <b>${shown(panel.z, z)}</b>`];
-  if (!heat.texts) return [...lines, `${escaped(panel.x.title)}s ${shown(panel.x, x[i])} and ${shown(axis, y[j])}`];
+  if (!heat.texts && panel.x.title === axis.title) return [...lines, `${escaped(axis.title)}s ${shown(panel.x, x[i])} and ${shown(axis, y[j])}`];
+  if (!heat.texts) return [...lines, `${escaped(panel.x.title)} ${shown(panel.x, x[i])}, ${escaped(axis.title.toLowerCase())} ${shown(axis, y[j])}`];
   const half = heat.reach?.[j][i] ?? null;
   const [own, value] = z === null ? [panel.more, heat.more[j][i]] : [panel.z, z];
   const between = half === null ? [] : [`95% interval ${shown(own, value - half)} to ${shown(own, value + half)}`];
@@ -297,13 +301,25 @@ function axisLayout(axis, highest, key, theme, pixels) {
 
 const titled = axis => escaped(axis.label);
 
-// What plotly draws of a panel: `marks` are its traces, heats, polygons and rasters that are chosen
+// Words and arrows; an arrow without words has a text all the same, or plotly would put one.
+function notesOf({ lines, x, y }, theme) {
+  const shared = { font: { size: 11, color: theme.text }, text: lines.map(escaped).join('<br>') };
+  const found = shared.text ? [{ ...shared, x: x[0], y: y[0], showarrow: false }] : [];
+  if (x.length > 1) {
+    found.push({ x: x[1], y: y[1], ax: x[0], ay: y[0], axref: 'x', ayref: 'y', text: '', showarrow: true, arrowhead: 2,
+      arrowsize: 0.9, arrowwidth: 1, arrowcolor: theme.quiet });
+  }
+  return found;
+}
+
+// What plotly draws of a panel: `marks` are its traces, heats, polygons, rasters and notes that are chosen
 // and switched on; `width` in pixels.
 function drawing(panel, axis, marks, theme, width) {
   const few = marks.traces.filter(trace => trace.look === 'curve').length <= DATA.bands;
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
-  const { heats, polygons, rasters } = marks;
-  const height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  const { heats, polygons, rasters, notes } = marks;
+  let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
   const owners = [];
   const add = (trace, owner) => {
@@ -333,7 +349,8 @@ function drawing(panel, axis, marks, theme, width) {
     xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
     yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
     annotations: [{ text: titled(axis), showarrow: false, xref: 'paper', yref: 'paper', x: 0, y: 1,
-      xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } }],
+      xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } },
+      ...notes.flatMap(note => notesOf(note, theme))],
   };
   if (panel.isometric) {
     Object.assign(layout.xaxis, { constrain: 'domain' });

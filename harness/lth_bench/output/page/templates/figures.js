@@ -116,7 +116,7 @@ class Figures {
 
   marks(panel) {
     const own = mark => this.fits(mark.when) && this.isOn(mark);
-    return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own) };
+    return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own), notes: panel.notes.filter(note => this.fits(note.when)) };
   }
 
   isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
