@@ -19,6 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from lth_bench.errors import UserError
 from lth_bench.masks import Layer
 from lth_bench.models.prunable import layers_by_name
+from lth_bench.training.randomness import device_generator
 
 LEAST = 2.0**-100
 """A block whose entries are all smaller has the step of this number, which does not underflow."""
@@ -63,7 +64,8 @@ class Rounding:
 
     def __init__(self, bits: int, device: torch.device) -> None:
         self.bits = bits
-        self._rng = torch.Generator(device)
+        # its own: what modules and callbacks draw from the device's must not change it
+        self._rng = device_generator(device).clone_state()
 
     def seed(self, seed: int) -> None:
         """Draw from the start of this seed's random numbers."""

@@ -103,6 +103,17 @@ def test_pruned_weights_frozen_ones_and_a_penalty(make_bench, half_mask, request
     assert torch.equal(scaled, scaled.round())
 
 
+def test_on_a_gpu(pretend_gpu, make_bench, request_of):
+    short = dataclasses.replace(RECIPE, dtype="float32", steps=4, eval_every=2)
+    bench = make_bench(ConvBN(), short, device="cuda:0")
+    trained = bench.fit(request_of(bench))
+    assert trained.variant == "low_precision" and len(trained.curve) == 2
+    for i in (1, 2, 3):
+        scaled = torch.frexp(trained.values[f"bn{i}.weight"].cpu()).mantissa * 2**7
+        assert torch.equal(scaled, scaled.round())
+    assert not pretend_gpu.failed_captures
+
+
 def test_no_fast_path_and_no_cohort_takes_it(make_bench, half_mask, request_of):
     bench = make_bench(NET, RECIPE)
     bench.cohort_sizes = None  # nothing is measured
