@@ -110,6 +110,49 @@ def test_the_product_is_the_gradient_s_slope(smooth):
     torch.testing.assert_close(found.flat(), expected.flat(), rtol=1e-6, atol=1e-9)
 
 
+@dataclass(frozen=True)
+class Reads:
+    """Reads the rows of an image in turn: an LSTM, or attention."""
+
+    kind: str
+
+    def build(self, input_shape, classes):
+        class Net(nn.Module):
+            def __init__(self, middle):
+                super().__init__()
+                self.middle, self.head = middle, nn.Linear(6, classes)
+
+            def forward(self, x):
+                x = x.squeeze(1)
+                if isinstance(self.middle, nn.LSTM):
+                    return self.head(self.middle(x)[0].mean(1))
+                return self.head(self.middle(x, x, x, need_weights=False)[0].mean(1))
+
+        return Net(
+            nn.LSTM(6, 6, batch_first=True)
+            if self.kind == "lstm"
+            else nn.MultiheadAttention(6, 2, batch_first=True)
+        )
+
+
+@pytest.mark.parametrize("kind", ["lstm", "attention"])
+def test_the_product_of_layers_with_fused_kernels(make_ticket, kind):
+    """torch's fused attention has no second derivative, nor has cuDNN's LSTM."""
+    ticket = make_ticket(Reads(kind), dtype="float64")
+    batch = next(ticket.batches(20))
+    theta, v, h = ticket.initial.weights, random_like(ticket.initial.weights, 1), 1e-5
+
+    def gradient(step):
+        moved = theta + v * step
+        new = {layer.key: moved[layer.name] for layer in ticket.layers}
+        return loss_gradients(ticket, batch, values={**ticket.initial.values, **new})
+
+    expected = (gradient(h) - gradient(-h)) / (2 * h)
+    found = hessian_vector_product(ticket, batch, v)
+    torch.testing.assert_close(found.flat(), expected.flat(), rtol=1e-5, atol=1e-9)
+    assert float(found.flat().abs().max()) > 1e-4
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_train_and_eval_mode(training, make_ticket):
     ticket = make_ticket(ConvBN(), dtype="float64")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lth_bench.errors import Diverged
 from lth_bench.masks import Layer, Layers, Mask
@@ -132,7 +134,8 @@ def hessian_vector_product(
     `vector` and the result have a tensor of the weight's shape for each layer. The other arguments
     are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and batch
     norm are constants here. Computed by double backward, exact up to rounding, at about the cost
-    of three training steps. ReLU has no curvature of its own.
+    of three training steps; attention and recurrent layers by kernels that have a second
+    derivative, which takes longer. ReLU has no curvature of its own.
 
     GraSP (Wang et al., 2020, equation 8) removes the weights of largest −θ ⊙ Hg, so it keeps
 
@@ -143,7 +146,7 @@ def hessian_vector_product(
     net, weights = network(ticket, values, mask, training)
     if set(vector) != set(weights):
         raise ValueError(f"layers must match: {list(weights)}, but got {list(vector)}")
-    with torch.enable_grad():
+    with torch.enable_grad(), twice_differentiable(net):
         loss = batch_loss(net, batch, temperature, ticket.bench.objective)
         first = torch.autograd.grad(
             loss, list(weights.values()), create_graph=True, materialize_grads=True
@@ -154,6 +157,18 @@ def hessian_vector_product(
         if not slope.requires_grad:  # if the loss is linear in all weights
             return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
         return finite(gradients_of(slope, weights), "Hessian's products")
+
+
+@contextmanager
+def twice_differentiable(module: nn.Module) -> Iterator[None]:
+    """Kernels whose backward pass has a derivative: torch's fused attention has none, nor have
+    cuDNN's recurrent layers.
+    """
+    with ExitStack() as chosen:
+        chosen.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if any(isinstance(part, nn.RNNBase) for part in module.modules()):
+            chosen.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
 
 
 def balanced_batch(

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+# before anything is summed up: few databases have transferred tickets
+ANY_SQL = """
+    SELECT 1 FROM cells c JOIN tasks t ON t.task = c.task
+    WHERE (c.source_model, c.source_dataset, c.source_recipe) <> (t.model, t.dataset, t.recipe)
+    LIMIT 1
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransferCell:
     """Tickets of one source on one target."""
@@ -102,6 +110,8 @@ def transfers(
 
     `measure` is what the grids show; None is each task's primary metric.
     """
+    if con.execute(ANY_SQL).fetchone() is None:
+        return []
     scope = resolve(con, Selection(suites=suites))
     found = []
     for known, part in [(measure, scope)] if measure is not None else by_metric(con, scope):
