@@ -19,6 +19,8 @@ from lth_bench.suite.source import papers
 HERE = Path(__file__).parent
 FRESH = (20, 21, 22, 23, 24)
 """Seeds on which no threshold was chosen."""
+FEW = FRESH[:3]
+"""Of short forms that take minutes: a test that takes five ends the run."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,11 @@ CASES = {
     ),
     "rethinking_2019": Case(
         "scores inverted", ("digits-scratch-b-near-dense",),
-        *instead("fine_tune", "inverted_fine_tune"),
+        *instead("fine_tune", "inverted_fine_tune"), seeds=FEW,
     ),
     "one_ticket_2019": Case(
         "mask random", ("digits-transferred-beats-random", "digits-transferred-near-own"),
-        'use = "late_rewind"\n', 'use = "blind_late_rewind"\n',
+        'use = "late_rewind"\n', 'use = "blind_late_rewind"\n', seeds=FEW,
     ),
     "renda_2020": Case(
         "scores inverted", ("digits-lrr-beats-reinit",), *instead("lr_rewind", "inverted_lr_rewind")
@@ -133,7 +135,9 @@ def agrees(suite: str, answers: dict[str, Finding], case: Case, *, wrong: bool) 
     table = runpy.run_path(str(HERE.parents[1] / "docs" / "papers_table.py"))["read"]()
     for name, answer in answers.items():
         row = table.get((suite, name, wrong))
-        if row is not None and not row.changed and row.seeds == " ".join(map(str, case.seeds)):
+        if row is None or row.changed:
+            continue
+        if {*map(str, case.seeds)} <= {*row.seeds.split()}:
             assert answer.ours is not None
             assert answer.ours.mean == pytest.approx(row.ours, abs=max(row.high - row.low, 0.01))
 
