@@ -12,6 +12,7 @@ from torch import nn
 from lth_bench import (
     Layers,
     Mask,
+    Unreachable,
     gradients_of,
     hessian_vector_product,
     loss_gradients,
@@ -151,6 +152,22 @@ def test_the_product_of_layers_with_fused_kernels(make_ticket, kind):
     found = hessian_vector_product(ticket, batch, v)
     torch.testing.assert_close(found.flat(), expected.flat(), rtol=1e-5, atol=1e-9)
     assert float(found.flat().abs().max()) > 1e-4
+
+
+@dataclass(frozen=True)
+class Hard:
+    """Two layers with an activation whose second derivative torch does not have."""
+
+    def build(self, input_shape, classes):
+        hard = nn.Hardsigmoid()
+        return nn.Sequential(nn.Flatten(), nn.Linear(36, 3), hard, nn.Linear(3, classes))
+
+
+def test_an_operation_without_a_second_derivative_is_no_crash(make_ticket):
+    ticket = make_ticket(Hard())
+    batch = next(ticket.batches(20))
+    with pytest.raises(Unreachable, match="torch has none of hardsigmoid"):
+        hessian_vector_product(ticket, batch, random_like(ticket.initial.weights))
 
 
 @pytest.mark.parametrize("training", [True, False])

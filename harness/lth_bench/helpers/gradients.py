@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lth_bench.errors import Diverged
+from lth_bench.errors import Diverged, Unreachable
 from lth_bench.masks import Layer, Layers, Mask
 from lth_bench.objectives import Objective
 from lth_bench.ticket import Ticket
@@ -135,7 +136,8 @@ def hessian_vector_product(
     are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and batch
     norm are constants here. Computed by double backward, exact up to rounding, at about the cost
     of three training steps; attention and recurrent layers by kernels that have a second
-    derivative, which takes longer. ReLU has no curvature of its own.
+    derivative, which takes longer. ReLU has no curvature of its own. Unreachable where torch has
+    no second derivative of an operation, such as hardsigmoid.
 
     GraSP (Wang et al., 2020, equation 8) removes the weights of largest −θ ⊙ Hg, so it keeps
 
@@ -156,7 +158,16 @@ def hessian_vector_product(
         ).sum()
         if not slope.requires_grad:  # if the loss is linear in all weights
             return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
-        return finite(gradients_of(slope, weights), "Hessian's products")
+        try:
+            return finite(gradients_of(slope, weights), "Hessian's products")
+        except RuntimeError as error:
+            found = re.match(r"derivative for (?:aten::)?(\w+?)_backward is not impl", str(error))
+            if found is None:
+                raise
+            raise Unreachable(
+                f"the method needs second derivatives of this network, and torch has none of "
+                f"{found[1]}"
+            ) from error
 
 
 @contextmanager
