@@ -35,6 +35,7 @@ def test_every_network_is_drawn_beside_the_dense_run_and_the_null_first() -> Non
     picture = boundary(SimpleNamespace(boundaries=networks()))
     rows, columns = picture.facets
     assert (rows.values, columns.values) == ([NULL, "imp", "imp/reinit"], ["50%", "20%"])
+    assert columns.title == "remaining"
     plane, dual = picture.panels
     assert plane.isometric and dual.isometric
     assert (plane.x.range, plane.y.range) == ((-2.625, 2.625),) * 2

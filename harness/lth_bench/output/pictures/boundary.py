@@ -97,7 +97,8 @@ def boundary(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         Facet(
             title="network", values=names, start=min(1, len(names) - 1), spread="rows", most=ROWS
         ),
-        *density_facet(densities),
+        # four columns beside the networks' names are too narrow for "weights remaining"
+        *(replace(facet, title="remaining") for facet in density_facet(densities)),
     ]
     panels = [
         _panel("Decision boundary", "boundary", ("First input", "Second input"), plane),
