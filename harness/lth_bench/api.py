@@ -15,6 +15,8 @@ def run(
     results: str | Path | None = None,
     device: str = "auto",
     *,
+    executor: str = "local",
+    address: str | None = None,
     workers: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     strategies: str | Sequence[str] = (),
@@ -45,6 +47,10 @@ def run(
             `LTH_BENCH_RESULTS`, or `reports/results.duckdb`.
         device: `"auto"` (the GPUs, or the CPU where there are none), `"cpu"`, `"cuda"` (the GPUs
             of the first one's kind), or GPUs by number, `"cuda:0,cuda:1"`.
+        executor: `"local"`, workers on this machine, or `"ray"`, on a cluster, which needs the
+            extra `ray`.
+        address: The Ray cluster, as `"HOST:PORT"`. None: the variable `RAY_ADDRESS`, or a cluster
+            on this machine that ends with the run.
         workers: Worker processes, at least 1. None: one per GPU, or one per core.
         seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a string as after
             `--seeds`. None: the suite's own.
@@ -86,6 +92,8 @@ def run(
         suite=suite,
         results=results,
         device=device,
+        executor=executor,
+        address=address,
         workers=workers,
         seeds=seeds,
         strategies=strategies,

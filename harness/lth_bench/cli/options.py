@@ -29,6 +29,23 @@ DeviceOption = Annotated[
     str,
     typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
 ]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where workers run: local, on this machine, or ray, on a cluster.",
+        autocompletion=complete.one_of("local", "ray"),
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to use; by default RAY_ADDRESS, or one that is started here.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

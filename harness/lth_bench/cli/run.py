@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from lth_bench.cli.options import (
     AddOption,
+    AddressOption,
     CohortSizeOption,
     DatasetsOption,
     DeviceOption,
     ExactCohortSizeOption,
+    ExecutorOption,
     ExitFirstOption,
     JsonOption,
     ModelsOption,
@@ -35,14 +33,8 @@ def run(
     *,
     results: ResultsOption = None,
     device: DeviceOption = "auto",
-    executor: Annotated[
-        str,
-        typer.Option(
-            "--executor",
-            help="How workers start; only local so far.",
-            metavar="NAME",
-        ),
-    ] = "local",
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
     workers: WorkersOption = None,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,
@@ -78,6 +70,7 @@ def run(
         results=results,
         device=device,
         executor=executor,
+        address=address,
         workers=workers,
         seeds=seeds,
         strategies=strategy,

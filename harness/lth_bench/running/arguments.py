@@ -23,6 +23,7 @@ Reader = Callable[[str, Any], Any]
 
 LARGEST = 256
 """The largest cohort size."""
+EXECUTORS = ("local", "ray")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = r"(\d+(?:\.\d+)?)([smhd])"
 
@@ -96,9 +97,10 @@ def text(argument: str, value: Any) -> str:
 
 def executor(argument: str, value: Any) -> str:
     """The name of an executor."""
-    if text(argument, value) != "local":
-        raise UserError(f"unknown executor {value!r}; choose from: local")
-    return "local"
+    found = text(argument, value)
+    if found not in EXECUTORS:
+        raise UserError(f"unknown executor {value!r}; choose from: {', '.join(EXECUTORS)}")
+    return found
 
 
 def cohort_size(argument: str, value: Any) -> int | None:
