@@ -135,6 +135,7 @@ class Executor(ABC, Generic[L]):
         ended = None if worker.unfit else worker.link.ended()
         if ended is not None:
             self._workers.remove(worker)
+            worker.link.kill()  # what watched over it on another machine gives up its place
             self._bury(worker, ended)
             self._begin(worker.device)
 

@@ -65,12 +65,10 @@ class Agent:
         self._link = ProcessLink(get_context("spawn"), known, theirs)
 
     def _fetching(self, config: WorkerConfig, shelf: Any) -> Connection:
-        import ray
-
         config.artifacts.mkdir(parents=True, exist_ok=True)
         starts = config.artifacts / "starts"
         starts.mkdir(exist_ok=True)
-        for name, content in ray.get(shelf.starts.remote(os.listdir(starts))).items():
+        for name, content in _ray_get(shelf.starts.remote(os.listdir(starts))).items():
             aside = starts / f".{name}.{os.getpid()}"
             aside.write_bytes(content)
             aside.rename(starts / Path(name).name)
@@ -153,25 +151,29 @@ def _plugin(path: Path, content: bytes) -> Path:
 
 def _pass_on(way: Connection, root: Path, shelf: Any) -> None:
     """Answer a worker that wants a training, or has finished one, until it ends."""
-    import ray
-
     while True:
         try:
             what, _, key = way.recv_bytes().decode().partition(" ")
             answer = HAVE
             if what.encode() == FETCH:
-                found = ray.get(shelf.take.remote(key))
+                found = _ray_get(shelf.take.remote(key))
                 if found is None:
                     answer = MISSING
                 else:
                     store(root, key, *found)
             elif (own := take(root, key)) is not None:
-                answer = ray.get(shelf.store.remote(key, *own)).encode() or HAVE
+                answer = _ray_get(shelf.store.remote(key, *own)).encode() or HAVE
             way.send_bytes(answer)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except OSError as error:
             way.send_bytes(f"cannot store a training in {root}: {error}".encode())
+
+
+def _ray_get(answer: Any) -> Any:
+    import ray
+
+    return ray.get(answer)
 
 
 class Shelf:
