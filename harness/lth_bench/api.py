@@ -27,6 +27,7 @@ def run(
     add: str | Sequence[str] = (),
     no_plugins: bool = False,
     smoke: bool = False,
+    shard: str | tuple[int, int] | None = None,
     cohort_size: int | str | None = None,
     exact_cohort_size: bool = False,
     timeout: float | str | None = None,
@@ -62,6 +63,8 @@ def run(
         add: Strategies to add that the suite does not list, by name.
         no_plugins: Whether to ignore plugins that other packages install.
         smoke: Whether to train only a few steps of everything, to check that it runs.
+        shard: Only a part, counted from 1, such as `"3/8"`; each may run on another machine, and
+            `lth-bench merge` joins their results. None: all of it.
         cohort_size: Trainings stacked into one computation: a power of two from 1 to 256, or
             `"auto"`, which measures the fastest. None: the variable `LTH_BENCH_COHORT_SIZE`, or
             `"auto"`.
@@ -104,6 +107,7 @@ def run(
         add=add,
         no_plugins=no_plugins,
         smoke=smoke,
+        shard=shard,
         cohort_size=cohort_size,
         exact_cohort_size=exact_cohort_size,
         timeout=timeout,

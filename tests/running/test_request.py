@@ -18,19 +18,20 @@ import lth_bench.api
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
 from lth_bench.running.request import Argument, Execution, RunRequest, SuiteSelection, _arguments
+from lth_bench.running.shard import Shard
 
 TYPED = {
     "suite": "quickstart", "results": Path("r.duckdb"), "device": "cpu", "executor": "ray",
     "address": "10.0.0.1:6379", "workers": 2, "seeds": "3", "strategies": ["imp"],
     "models": ["mlp"], "datasets": ["digits"],
     "overrides": ["suite.seeds=2"], "plugins": [Path("mine.py")], "add": ["snip"],
-    "no_plugins": True, "smoke": True, "cohort_size": "4", "exact_cohort_size": True,
-    "timeout": "2m", "retry": ["oom,failed"], "rerun": True, "exit_first": True,
+    "no_plugins": True, "smoke": True, "shard": "3/8", "cohort_size": "4",
+    "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"], "rerun": True, "exit_first": True,
 }  # fmt: skip
 """Every argument, as typer gives it."""
 PYTHON = {
     **TYPED, "results": "r.duckdb", "seeds": 3, "strategies": "imp", "plugins": "mine.py",
-    "cohort_size": 4, "timeout": 120.0, "retry": ("failed", "oom"),
+    "shard": (3, 8), "cohort_size": 4, "timeout": 120.0, "retry": ("failed", "oom"),
 }  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def test_the_command_line_and_python_make_the_same_request() -> None:
         exit_first=True,
     )
     assert typed.selection.plugins == (Path("mine.py"),)
+    assert typed.selection.shard == Shard(3, 8)
     assert TYPED.keys() == known().keys()
 
 

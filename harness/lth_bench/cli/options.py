@@ -128,6 +128,14 @@ SmokeOption = Annotated[
         "--smoke", metavar="", help="Train a few steps of everything, to check that it runs."
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only part I of N, for jobs without a cluster; `lth-bench merge` joins their results.",
+    ),
+]
 CohortSizeOption = Annotated[
     str,
     typer.Option(

@@ -18,6 +18,7 @@ from typing import Any
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import show
 from lth_bench.running.pending import RETRIED
+from lth_bench.running.shard import Shard
 
 Reader = Callable[[str, Any], Any]
 
@@ -134,6 +135,20 @@ def duration(argument: str, value: Any) -> float:
             f"but got {given!r}"
         )
     return seconds
+
+
+def shard(argument: str, value: Any) -> Shard:
+    """One of several parts, `3/8`, counted from 1; or a pair of the two numbers."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value.strip(), re.ASCII)
+        numbers: list[int | None] = [int(n) for n in found.groups()] if found else []
+    else:
+        numbers = [_whole(item) for item in _items(argument, value, "a part, such as 3/8")]
+    if len(numbers) == 2 and None not in numbers:
+        number, count = (int(n or 0) for n in numbers)
+        if 1 <= number <= count:
+            return Shard(number, count)
+    raise _refused(argument, "a part of so many, counted from 1, such as 3/8", value)
 
 
 def statuses(argument: str, value: Any) -> frozenset[str]:

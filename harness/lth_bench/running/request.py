@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 from lth_bench.errors import UserError
 from lth_bench.running import arguments
 from lth_bench.running.arguments import Reader
+from lth_bench.running.shard import Shard
 from lth_bench.store.paths import default_results
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class SuiteSelection:
     """Leave out what other distributions install."""
     smoke: Annotated[bool, Argument("--smoke", arguments.switch)] = False
     """Train a few steps of everything."""
+    shard: Annotated[Shard | None, Argument("--shard", arguments.shard, none=True)] = None
+    """Which part of it; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,7 @@ def _run_at(
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance
+    from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
 
     for task in suite.tasks:
@@ -100,6 +101,7 @@ def _run_at(
     root = data_root()
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
+    plan = shard_of(plan, request.selection.shard)
     paths = Paths(execution.results)
     about = place.describe()
     provenance = Provenance.of(about["device"])
