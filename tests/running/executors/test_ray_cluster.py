@@ -18,7 +18,7 @@ class PretendedRay(SimpleNamespace):
     """Remembers how it was started, and with which variables."""
 
     def init(self, **options: Any) -> None:
-        self.options = options
+        self.options, self.folder = options, os.getcwd()
         self.env = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
         if self.__dict__.get("error"):
             raise self.error
@@ -53,6 +53,8 @@ def test_a_cluster_of_ones_own_has_a_token_that_no_other_knows(ray: PretendedRay
     assert len(tokens) == 2 and min(map(len, tokens)) == 64
     assert ray.options["address"] == "local" and ray.options["num_cpus"] == 3
     assert ray.ended
+    # the folder that Ray has its workers import from; not the current one, which may be a stranger's
+    assert ray.folder == "/" and os.getcwd() != "/"
 
 
 def test_another_cluster_is_used_with_its_token(ray: PretendedRay, monkeypatch: Any) -> None:

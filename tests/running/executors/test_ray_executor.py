@@ -216,7 +216,7 @@ def test_a_run_says_what_it_waits_for(run) -> None:
         patch.setattr(PretendedRay, "available_resources", then)
         done = run([late, late], patience=0.02)
     assert done.notes == [
-        "no worker has a place yet: each takes 1 CPU, and the cluster has 0 CPU, 0 GPU free"
+        "no worker has started yet; each takes 1 CPU, and the cluster has 0 CPU, 0 GPU free"
     ]
     assert len(done.ended) == 6 and calls
 

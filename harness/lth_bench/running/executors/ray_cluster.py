@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +58,14 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
             os.environ.setdefault(MODE, "token")
         ray = _imported()
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        where: dict[str, Any] = {"address": address}
+        if address is None:
+            where = {"address": "local", "num_cpus": workers or cores(), "include_dashboard": False}
         try:
-            if address is None:
-                ray.init(
-                    address="local", num_cpus=workers or cores(), include_dashboard=False, **quiet
-                )
-            else:
-                ray.init(address=address, **quiet)
+            # Ray puts the current folder on the path of every worker: a stranger's random.py would
+            # run there
+            with chdir("/"):
+                ray.init(**where, **quiet)
         except Exception as error:  # ConnectionError, RuntimeError, and Ray's own
             raise UserError(_why(error, address)) from error
         try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.2
 """Seconds between looks for a signal: Ray cannot wait for one."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds without any worker, after which the run says what it waits for."""
 
 
@@ -184,7 +184,7 @@ class RayExecutor(Executor[RayLink]):
             named = {"CPU": "num_cpus", "GPU": "num_gpus"}
             wanted = {k: self._resources.get(v, 0) for k, v in named.items()}
             each = " and ".join(f"{v:g} {k}" for k, v in wanted.items() if v)
-            note = f"no worker has a place yet: each takes {each}, and the cluster has {have} free"
+            note = f"no worker has started yet; each takes {each}, and the cluster has {have} free"
             self.handle(Note(note))
 
 
