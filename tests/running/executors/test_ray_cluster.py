@@ -53,7 +53,7 @@ def test_a_cluster_of_ones_own_has_a_token_that_no_other_knows(ray: PretendedRay
     assert len(tokens) == 2 and min(map(len, tokens)) == 64
     assert ray.options["address"] == "local" and ray.options["num_cpus"] == 3
     assert ray.ended
-    # the folder that Ray has its workers import from; not the current one, which may be a stranger's
+    # workers import from that folder; the current one may be a stranger's
     assert ray.folder == "/" and os.getcwd() != "/"
 
 
