@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import asdict, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
@@ -51,12 +52,15 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
     try:
         if address is None:
             # before the import, which reads them
-            os.environ[TOKEN] = secrets.token_hex(32)
+            os.environ[TOKEN] = _own_token()
             os.environ[LOOPBACK] = "0"
             os.environ[MODE] = "token"
         else:
             os.environ.setdefault(MODE, "token")
         ray = _imported()
+        if ray.is_initialized():  # by whom called `lth_bench.run`, whose cluster it stays
+            yield ray
+            return
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         where: dict[str, Any] = {"address": address}
         if address is None:
@@ -69,6 +73,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
         except Exception as error:  # ConnectionError, RuntimeError, and Ray's own
             raise UserError(_why(error, address)) from error
         try:
+            _keep_stdout(ray)
             yield ray
         finally:
             ray.shutdown()
@@ -78,6 +83,20 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _keep_stdout(ray: Any) -> None:
+    """Ray prints what happens to nodes on stdout, with its logs off too; that is the command's. Its
+    debugger silences it in the same way, since no option does.
+    """
+    if (worker := getattr(getattr(ray, "_private", None), "worker", None)) is not None:
+        worker._worker_logs_enabled = False
+
+
+@cache
+def _own_token() -> str:
+    """One for this process: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _imported() -> Any:
