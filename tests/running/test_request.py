@@ -17,8 +17,8 @@ from typer.main import get_command
 import lth_bench.api
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
+from lth_bench.running.arguments import Shard
 from lth_bench.running.request import Argument, Execution, RunRequest, SuiteSelection, _arguments
-from lth_bench.running.shard import Shard
 
 TYPED = {
     "suite": "quickstart", "results": Path("r.duckdb"), "device": "cpu", "executor": "ray",

@@ -11,8 +11,9 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.plugins import load_registry
 from lth_bench.running import arguments
+from lth_bench.running.arguments import Shard
 from lth_bench.running.plan import Plan, plan_suite
-from lth_bench.running.shard import Shard, shard_of
+from lth_bench.running.shard import shard_of
 from lth_bench.suite.load import suite_of
 
 TEXT = """

@@ -11,6 +11,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,19 @@ from typing import Any
 from lth_bench.errors import UserError, suggest
 from lth_bench.params import show
 from lth_bench.running.pending import RETRIED
-from lth_bench.running.shard import Shard
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many parts of a run."""
+
+    number: int
+    """From 1."""
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
 
 Reader = Callable[[str, Any], Any]
 

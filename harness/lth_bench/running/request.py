@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 from lth_bench.errors import UserError
 from lth_bench.running import arguments
-from lth_bench.running.arguments import Reader
-from lth_bench.running.shard import Shard
+from lth_bench.running.arguments import Reader, Shard
 from lth_bench.store.paths import default_results
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lth_bench.system.devices import require_system
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
-    from lth_bench.running.executors.places import Place
+    from lth_bench.running.executors.places import Workplace
     from lth_bench.running.executors.worker import WorkerConfig
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RunRequest
@@ -80,7 +80,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
 
 
 def _run_at(
-    place: Place, suite: Suite, registry: Registry, request: RunRequest, emit: Listener
+    place: Workplace, suite: Suite, registry: Registry, request: RunRequest, emit: Listener
 ) -> RunSummary:
     """Run what is left of a suite where the request says."""
     began = time.monotonic()

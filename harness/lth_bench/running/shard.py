@@ -6,25 +6,15 @@ the same division by itself, since it depends on the plan alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
+from lth_bench.running.arguments import Shard
+from lth_bench.running.executors.schedule import task_of
 
 if TYPE_CHECKING:
     from lth_bench.running.plan import Plan, Planned
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of so many parts."""
-
-    number: int
-    """From 1."""
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
 
 
 def shard_of(plan: Plan, shard: Shard | None) -> Plan:
@@ -35,8 +25,6 @@ def shard_of(plan: Plan, shard: Shard | None) -> Plan:
     """
     if shard is None:
         return plan
-    from lth_bench.running.executors.schedule import task_of
-
     groups: dict[tuple[str, int], list[Planned]] = {}
     for item in plan.experiments:
         groups.setdefault((task_of(item.experiment), item.experiment.seed), []).append(item)

@@ -36,7 +36,7 @@ from lth_bench.tuning.trial import plan_trial
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
-    from lth_bench.running.executors.places import Place
+    from lth_bench.running.executors.places import Workplace
     from lth_bench.suite.spec import Suite
 
 WAITING = {"cpu": 8, "cuda": 48}
@@ -72,7 +72,7 @@ def tune_suite(
 
 
 def _tune_at(
-    place: Place,
+    place: Workplace,
     suite: Suite,
     registry: Registry,
     request: RunRequest,

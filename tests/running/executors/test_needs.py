@@ -12,7 +12,7 @@ import pytest
 from lth_bench.lottery import Experiment
 from lth_bench.plugins import load_registry
 from lth_bench.running.executors import probe
-from lth_bench.running.executors.needs import Needs, lacking, needed, versions
+from lth_bench.running.executors.needs import NodeNeeds, lacking, needed, versions
 from lth_bench.running.executors.worker import Worker, WorkerConfig
 
 MINE = """
@@ -45,7 +45,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def needs(mine: Path) -> Needs:
+def needs(mine: Path) -> NodeNeeds:
     return needed([EXPERIMENT], load_registry([mine]), "cpu")
 
 
@@ -54,13 +54,13 @@ def worker(tmp_path: Path, *plugins: Path, **config: Any) -> Worker:
     return Worker(WorkerConfig(plugins=plugins, **known))
 
 
-def test_this_machine_has_what_it_needs(tmp_path: Path, mine: Path, needs: Needs) -> None:
+def test_this_machine_has_what_it_needs(tmp_path: Path, mine: Path, needs: NodeNeeds) -> None:
     assert needs.sources.keys() == {"strategies", "models", "datasets", "objectives"}
     assert needs.datasets == {"digits": DIGITS}
     assert lacking(needs, worker(tmp_path, mine)) is None
 
 
-def test_another_version_is_named(tmp_path: Path, mine: Path, needs: Needs) -> None:
+def test_another_version_is_named(tmp_path: Path, mine: Path, needs: NodeNeeds) -> None:
     now = versions()["torch"]
     other = replace(needs, versions={**needs.versions, "torch": "2.11.0"})
     assert lacking(other, worker(tmp_path, mine)) == (
@@ -69,17 +69,17 @@ def test_another_version_is_named(tmp_path: Path, mine: Path, needs: Needs) -> N
 
 
 def test_other_source_of_lth_bench_itself_is_named(
-    tmp_path: Path, mine: Path, needs: Needs
+    tmp_path: Path, mine: Path, needs: NodeNeeds
 ) -> None:
     other = replace(needs, versions={**needs.versions, "lth-bench's source": "0123456789ab"})
     assert "lth-bench's source" in str(lacking(other, worker(tmp_path, mine)))
 
 
-def test_a_missing_plugin_is_named(tmp_path: Path, needs: Needs) -> None:
+def test_a_missing_plugin_is_named(tmp_path: Path, needs: NodeNeeds) -> None:
     assert "lacks the strategy 'mine'" in str(lacking(needs, worker(tmp_path)))
 
 
-def test_another_source_of_a_plugin_is_named(tmp_path: Path, mine: Path, needs: Needs) -> None:
+def test_another_source_of_a_plugin_is_named(tmp_path: Path, mine: Path, needs: NodeNeeds) -> None:
     there = tmp_path / "there"
     there.mkdir()
     (there / "mine.py").write_text(MINE.format(2))
@@ -90,13 +90,13 @@ def test_another_source_of_a_plugin_is_named(tmp_path: Path, mine: Path, needs: 
     assert lacking(needs, worker(tmp_path, there / "mine.py")) is None
 
 
-def test_missing_data_is_named(tmp_path: Path, mine: Path, needs: Needs) -> None:
+def test_missing_data_is_named(tmp_path: Path, mine: Path, needs: NodeNeeds) -> None:
     mnist = replace(needs, datasets={"mnist": {"name": "mnist", "params": {"download": False}}})
     found = lacking(mnist, worker(tmp_path, mine))
     assert found is not None and found.startswith("lacks data: ") and "mnist" in found
 
 
-def test_other_data_is_named(tmp_path: Path, mine: Path, needs: Needs) -> None:
+def test_other_data_is_named(tmp_path: Path, mine: Path, needs: NodeNeeds) -> None:
     from lth_bench.training.keys import digest
 
     found = lacking(needs, worker(tmp_path, mine, fingerprints={digest(DIGITS): "another"}))
@@ -106,7 +106,7 @@ def test_other_data_is_named(tmp_path: Path, mine: Path, needs: Needs) -> None:
 
 
 def test_another_kind_of_gpu_is_named(
-    tmp_path: Path, mine: Path, needs: Needs, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mine: Path, needs: NodeNeeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = SimpleNamespace(error=None, name="H100")
     monkeypatch.setattr(probe, "ask", lambda _: answer)

@@ -12,7 +12,15 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.lottery import Experiment
 from lth_bench.running.executors import ray_executor
-from lth_bench.running.executors.messages import Begin, Ended, Message, Ready, Unfit, pack, unpack
+from lth_bench.running.executors.messages import (
+    Begin,
+    Ended,
+    Message,
+    Unfit,
+    WorkerReady,
+    pack,
+    unpack,
+)
 from lth_bench.running.executors.ray_executor import RayExecutor
 from lth_bench.running.executors.worker import WorkerConfig
 from lth_bench.running.plan import Planned
@@ -99,7 +107,7 @@ def crashes(actor: Actor, message: Message | None) -> None:
 
 def works(actor: Actor, message: Message | None) -> None:
     if message is None:
-        actor.said.append(Ready())
+        actor.said.append(WorkerReady())
     if isinstance(message, Begin):
         for e in message.experiments:
             record = {"record": "experiment", "experiment_id": e.experiment_id, "status": "ok"}
@@ -108,7 +116,7 @@ def works(actor: Actor, message: Message | None) -> None:
 
 def is_lost(actor: Actor, message: Message | None) -> None:
     if message is None:
-        actor.said.append(Ready())
+        actor.said.append(WorkerReady())
     else:
         actor.error = Lost("The actor died.\n  Its node has died.")
 
@@ -209,7 +217,7 @@ def test_a_run_says_what_it_waits_for(run) -> None:
     def then(self):
         calls.append(1)
         for actor in self.started:
-            actor.said.append(Ready())
+            actor.said.append(WorkerReady())
         return ready(self)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -18,9 +18,9 @@ from lth_bench.running.executors.messages import (
     GiveBack,
     GivenBack,
     Message,
-    Ready,
     Room,
     Unfit,
+    WorkerReady,
 )
 from lth_bench.running.executors.schedule import Schedule, Task, WorkUnit, task_of
 from lth_bench.running.executors.stopping import GRACE, StopSignals
@@ -237,7 +237,7 @@ class Executor(ABC, Generic[L]):
             case Recorded(record) if message.ends:
                 worker.giving = False  # it has got on since
                 self._end(worker, message, record["experiment_id"], record["status"])
-            case Begin() | GiveBack() | Ready() | Ended():
+            case Begin() | GiveBack() | WorkerReady() | Ended():
                 raise AssertionError(message)  # a coordinator's, or for a link to know
             case _:
                 worker.giving = False

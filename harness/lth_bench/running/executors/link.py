@@ -63,9 +63,8 @@ class ProcessLink:
         self.name = config.name or config.device
         self.watchdog = RawValue(Watchdog)
         self.pipe, theirs = context.Pipe()
-        arguments = (theirs, config, self.watchdog, dict(os.environ))
-        if artifacts is not None:
-            arguments = (*arguments, artifacts)
+        more = () if artifacts is None else (artifacts,)
+        arguments = (theirs, config, self.watchdog, dict(os.environ), *more)
         self.process = _started(context, arguments, PAUSES)
         theirs.close()
         self._broken = self._expired = False

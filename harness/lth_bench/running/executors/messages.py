@@ -49,7 +49,7 @@ class GivenBack:
 
 
 @dataclass(frozen=True)
-class Ready:
+class WorkerReady:
     """From a worker on another machine: I have what the run needs, and wait for work."""
 
 
@@ -84,7 +84,7 @@ Message = (
     | GiveBack
     | Room
     | GivenBack
-    | Ready
+    | WorkerReady
     | Unfit
     | Ended
     | Recorded

@@ -24,7 +24,7 @@ PACKAGES = ("lth-bench", "torch", "torchvision", "torch-pruning", "numpy", "scip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class NodeNeeds:
     """What a run needs of a worker on another machine."""
 
     versions: Mapping[str, str]
@@ -37,7 +37,7 @@ class Needs:
     """A GPU's name, or `cpu`: the last bits of a result depend on the kind of device."""
 
 
-def needed(experiments: Iterable[Experiment], registry: Registry, device_name: str) -> Needs:
+def needed(experiments: Iterable[Experiment], registry: Registry, device_name: str) -> NodeNeeds:
     """What experiments need, as it is on this machine."""
     from lth_bench.plugins.source import source_hash
 
@@ -51,7 +51,9 @@ def needed(experiments: Iterable[Experiment], registry: Registry, device_name: s
         datasets[experiment.dataset_label] = experiment.dataset
         if (source := experiment.source_task) is not None:
             datasets[source.dataset_label] = source.dataset
-    return Needs(versions=versions(), sources=sources, datasets=datasets, device_name=device_name)
+    return NodeNeeds(
+        versions=versions(), sources=sources, datasets=datasets, device_name=device_name
+    )
 
 
 def _plugins(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -85,7 +87,7 @@ def _own_source() -> str:
     return h.hexdigest()
 
 
-def lacking(needs: Needs, worker: Worker) -> str | None:
+def lacking(needs: NodeNeeds, worker: Worker) -> str | None:
     """What a worker lacks or has otherwise, as a clause; None where it can run everything."""
     return (
         _other_versions(needs)
@@ -95,7 +97,7 @@ def lacking(needs: Needs, worker: Worker) -> str | None:
     )
 
 
-def _other_versions(needs: Needs) -> str | None:
+def _other_versions(needs: NodeNeeds) -> str | None:
     own = versions()
     other = [f"{k} {own.get(k)}, not {v}" for k, v in needs.versions.items() if own.get(k) != v]
     if not other:
@@ -103,7 +105,7 @@ def _other_versions(needs: Needs) -> str | None:
     return f"has {'; '.join(other)}: install the same as where the run was started"
 
 
-def _other_device(needs: Needs, worker: Worker) -> str | None:
+def _other_device(needs: NodeNeeds, worker: Worker) -> str | None:
     from lth_bench.running.executors.probe import ask
 
     if worker.config.device == "cpu":
@@ -116,7 +118,7 @@ def _other_device(needs: Needs, worker: Worker) -> str | None:
     return None
 
 
-def _other_plugins(needs: Needs, worker: Worker) -> str | None:
+def _other_plugins(needs: NodeNeeds, worker: Worker) -> str | None:
     from lth_bench.plugins.registry import SINGULAR
     from lth_bench.plugins.source import source_hash
 
@@ -133,7 +135,7 @@ def _other_plugins(needs: Needs, worker: Worker) -> str | None:
     return None
 
 
-def _other_data(needs: Needs, worker: Worker) -> str | None:
+def _other_data(needs: NodeNeeds, worker: Worker) -> str | None:
     for label, config in needs.datasets.items():
         try:
             worker.look_at(label, config)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lth_bench.running.request import Execution
 
 
-class Place(Protocol):
+class Workplace(Protocol):
     """A machine, or several."""
 
     devices: Devices
@@ -104,7 +104,7 @@ class ThisMachine:
 
 
 @contextmanager
-def open_place(execution: Execution) -> Iterator[Place]:
+def open_place(execution: Execution) -> Iterator[Workplace]:
     """Where a run is to train. UserError where it cannot."""
     if execution.executor == "local":
         yield ThisMachine(execution)

@@ -85,7 +85,7 @@ class Agent:
         """What the worker has said since the last time, as soon as there is something; with the
         node's name, as JSON. The last message is an Ended.
         """
-        link, said = self._link, []
+        link, said = self._link, list[dict[str, Any]]()
         while not said:
             wait([link.pipe, link.process.sentinel], LOOK)
             link.expire()

@@ -15,7 +15,7 @@ from lth_bench.running.executors.coordinator import Executor
 from lth_bench.running.executors.messages import (
     Ended,
     Message,
-    Ready,
+    WorkerReady,
     pack,
     to_plain,
     unpack,
@@ -71,7 +71,7 @@ class RayLink:
         """The next message that has arrived."""
         while self._heard:
             message = self._heard.popleft()
-            if isinstance(message, Ready):
+            if isinstance(message, WorkerReady):
                 self.ready = True
             elif isinstance(message, Ended):
                 self._ended = message

@@ -30,7 +30,7 @@ from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
-from lth_bench.running.executors.needs import Needs
+from lth_bench.running.executors.needs import NodeNeeds
 from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.progress import DiskRefused, Note, Recorded
@@ -75,7 +75,7 @@ class WorkerConfig:
     """Digest of a dataset's configuration → fingerprint of its content when the run began."""
     trained_since: float | None = None
     """Trainings that were kept before (in seconds since the epoch) are done again."""
-    needs: Needs | None = None
+    needs: NodeNeeds | None = None
     """What a worker on another machine must have; None on the coordinator's."""
 
 

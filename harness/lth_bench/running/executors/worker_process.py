@@ -43,9 +43,9 @@ def worker_main(
         Begin,
         GiveBack,
         GivenBack,
-        Ready,
         Room,
         Unfit,
+        WorkerReady,
         receive,
         send,
     )
@@ -83,7 +83,7 @@ def worker_main(
             reason = lacking(config.needs, worker)
         except UserError as error:
             reason = f"cannot run this: {error.message}"
-        send(pipe, Unfit(reason) if reason else Ready())
+        send(pipe, Unfit(reason) if reason else WorkerReady())
         if reason:
             return
     while True:
