@@ -41,7 +41,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> PretendedRay:
 
 def test_without_ray_one_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r'needs Ray: pip install "lth-bench\[ray\]"'):
+    with pytest.raises(UserError, match=r'needs Ray: pip install "ray>=2.60"'):
         connected(None, 2).__enter__()
 
 

@@ -104,7 +104,7 @@ def _imported() -> Any:
         import ray
     except ImportError as error:
         raise UserError(
-            '--executor ray needs Ray: pip install "lth-bench[ray]"; without it, '
+            '--executor ray needs Ray: pip install "ray>=2.60"; without it, '
             "--executor local uses this machine"
         ) from error
     return ray
