@@ -51,6 +51,13 @@ class Nodes:
             "--num-cpus", "1", "--object-store-memory", "80000000", "--block",
             "--disable-usage-stats", "--min-worker-port", "0", "--max-worker-port", "0",
         ]  # fmt: skip
+        # Ray gives a node half a minute to start, which a busy machine can take longer for
+        for left in (2, 1, 0):
+            if self._came_up(ip, command, env):
+                return
+            assert left, (self.folder / f"{ip}.log").read_text()
+
+    def _came_up(self, ip: str, command: list[str], env: Mapping[str, str]) -> bool:
         log = self.folder / f"{ip}.log"
         with log.open("wb") as out:
             self.processes[ip] = subprocess.Popen(
@@ -59,9 +66,11 @@ class Nodes:
             )  # fmt: skip
         end = time.monotonic() + PATIENCE
         while b"Ray runtime started" not in log.read_bytes():
-            assert self.processes[ip].poll() is None, log.read_text()
+            if self.processes[ip].poll() is not None:
+                return False
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
+        return True
 
     def kill(self, ip: str) -> None:
         """SIGKILL a node's raylet: its workers end with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import pytest
 
 from lth_bench.errors import UserError
+from lth_bench.running.executors import ray_cluster
 from lth_bench.running.executors.ray_cluster import RayCluster, connected
 from lth_bench.running.request import Execution
 
 
 class PretendedRay(SimpleNamespace):
     """Remembers how it was started, and with which variables."""
+
+    def __init__(self) -> None:
+        super().__init__(asked=[])
 
     def is_initialized(self) -> bool:
         return bool(self.__dict__.get("theirs"))
@@ -35,6 +40,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> PretendedRay:
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         monkeypatch.delenv(name)
     found = PretendedRay()
+    monkeypatch.setattr(ray_cluster, "_require_reachable", found.asked.append)
     monkeypatch.setitem(sys.modules, "ray", found)  # type: ignore[arg-type]  # in a module's place
     return found
 
@@ -71,6 +77,7 @@ def test_another_cluster_is_used_with_its_token(ray: PretendedRay, monkeypatch: 
     with connected(None, None):
         pass
     assert ray.options["address"] == "10.0.0.2:6379"
+    assert ray.asked == ["10.0.0.1:6379", "10.0.0.2:6379"]
 
 
 def test_a_cluster_that_the_caller_is_connected_to_stays_theirs(ray: PretendedRay) -> None:
@@ -94,6 +101,23 @@ def test_a_cluster_that_cannot_be_reached_is_one_message(
     with pytest.raises(UserError) as found:
         connected("10.0.0.1:6379", None).__enter__()
     assert says in found.value.message
+
+
+def test_an_address_without_a_cluster_is_found_before_ray_tries_for_minutes() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(UserError, match=f"no Ray cluster can be reached at {address}"):
+        ray_cluster._require_reachable(address)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ray_cluster._require_reachable(f"127.0.0.1:{server.getsockname()[1]}")
+    ray_cluster._require_reachable("auto")  # Ray's to find
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", ":6379", "host:port", "host:99999999999"])
+def test_an_address_is_a_host_and_a_port(address: str) -> None:
+    with pytest.raises(UserError, match=f"{address}"):
+        ray_cluster._require_reachable(address)
 
 
 def test_a_client_address_is_refused(ray: PretendedRay) -> None:

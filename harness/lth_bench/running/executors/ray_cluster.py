@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import asdict, replace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 MODE, TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """0 makes Ray use 127.0.0.1 as the address of its node, on every system."""
+ANSWERING = 10.0
+"""Seconds for a cluster's first answer."""
 PROBING = 600.0
 """Seconds for a GPU's answer: an autoscaler may have to start its machine first."""
 
@@ -63,6 +66,8 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
             return
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         where: dict[str, Any] = {"address": address}
+        if address is not None:
+            _require_reachable(address)
         if address is None:
             where = {"address": "local", "num_cpus": workers or cores(), "include_dashboard": False}
         try:
@@ -83,6 +88,19 @@ def connected(address: str | None, workers: int | None) -> Iterator[Any]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _require_reachable(address: str) -> None:
+    """UserError where nothing answers: Ray itself tries for more than eight minutes."""
+    host, _, port = address.rpartition(":")
+    if address in ("auto", "local"):
+        return
+    if not (host and port.isdigit()):
+        raise UserError(f"--address takes HOST:PORT of a Ray cluster, or auto, but got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWERING).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(_why(error, address)) from error
 
 
 def _keep_stdout(ray: Any) -> None:
