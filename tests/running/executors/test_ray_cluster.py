@@ -90,8 +90,8 @@ def test_a_cluster_that_the_caller_is_connected_to_stays_theirs(ray: PretendedRa
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (ConnectionError("ray.init() could not connect"), "`ray status --address 10.0.0.1:6379`"),
-        (RuntimeError("Authentication failed: no token"), "Set RAY_AUTH_TOKEN"),
+        (ConnectionRefusedError(111, "refused"), "no Ray cluster can be reached at 10.0.0.1:6379"),
+        (ConnectionError("Failed to connect"), "set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"),
     ],
 )
 def test_a_cluster_that_cannot_be_reached_is_one_message(

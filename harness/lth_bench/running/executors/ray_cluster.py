@@ -133,14 +133,15 @@ def _why(error: Exception, address: str | None) -> str:
     what = f"{type(error).__name__}: {text}"
     if address is None:
         return f"no Ray cluster can be started here: {what}"
-    if "uthentica" in what or "token" in what:
+    if isinstance(error, OSError) and error.errno is not None:  # nothing answers
         return (
-            f"the Ray cluster at {address} refuses this process: {what}. Set RAY_AUTH_TOKEN, or "
-            f"RAY_AUTH_TOKEN_PATH, to the token that the cluster was started with"
+            f"no Ray cluster can be reached at {address}: {what}. `ray status --address {address}` "
+            f"tells more; `ray start --head` starts one"
         )
     return (
-        f"no Ray cluster can be reached at {address}: {what}. `ray status --address {address}` "
-        f"tells more; `ray start --head` starts one"
+        f"the Ray cluster at {address} cannot be joined: {what}. If it was started with another "
+        f"token, set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to it; `ray status --address {address}` "
+        f"tells more"
     )
 
 
