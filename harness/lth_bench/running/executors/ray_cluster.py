@@ -133,7 +133,7 @@ def _why(error: Exception, address: str | None) -> str:
     what = f"{type(error).__name__}: {text}"
     if address is None:
         return f"no Ray cluster can be started here: {what}"
-    if isinstance(error, OSError) and error.errno is not None:  # nothing answers
+    if isinstance(error, TimeoutError) or getattr(error, "errno", None) is not None:
         return (
             f"no Ray cluster can be reached at {address}: {what}. `ray status --address {address}` "
             f"tells more; `ray start --head` starts one"
