@@ -64,7 +64,9 @@ def cache(tmp_path: Path, ours: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr("lth_bench.running.executors.ray_agent._ray_get", lambda found: found)
     shelf = Shelf(str(ours.parent))
     remote = SimpleNamespace(
-        take=SimpleNamespace(remote=shelf.take), store=SimpleNamespace(remote=shelf.store)
+        has=SimpleNamespace(remote=shelf.has),
+        take=SimpleNamespace(remote=shelf.take),
+        store=SimpleNamespace(remote=shelf.store),
     )
     agents, workers = Pipe()
     root = tmp_path / "node" / "trainings"
@@ -85,6 +87,19 @@ def test_a_training_that_is_kept_elsewhere_is_fetched_once(
     assert take(cache.root, KEY) == (1e9, FILES)  # its time too, which `--rerun` goes by
     (ours / KEY / "training.json").unlink()
     assert cache.kept(KEY) == {3}
+
+
+def test_a_training_of_an_earlier_run_on_the_node_is_brought_to_this_ones(
+    cache: FetchingCache, ours: Path
+) -> None:
+    store(cache.root, KEY, 1e9, FILES)
+    assert cache.kept(KEY) == {3}
+    assert take(ours, KEY) == (1e9, FILES)
+    # but replaces none
+    cache._there.clear()
+    store(ours, KEY, 2e9, FILES)
+    assert cache.kept(KEY) == {3}
+    assert take(ours, KEY) == (2e9, FILES)
 
 
 def test_a_finished_training_is_the_coordinators_before_it_is_recorded(

@@ -23,7 +23,15 @@ from typing import Any
 from lth_bench.running.executors.link import ProcessLink
 from lth_bench.running.executors.messages import from_plain, pack, unpack
 from lth_bench.running.executors.worker import WorkerConfig
-from lth_bench.training.checkpoints.elsewhere import FETCH, HAVE, MISSING, Files, store, take
+from lth_bench.training.checkpoints.elsewhere import (
+    FETCH,
+    HAVE,
+    MISSING,
+    OFFER,
+    Files,
+    store,
+    take,
+)
 from lth_bench.training.keys import digest
 
 LOOK = 0.5
@@ -161,6 +169,8 @@ def _pass_on(way: Connection, root: Path, shelf: Any) -> None:
                     answer = MISSING
                 else:
                     store(root, key, *found)
+            elif what.encode() == OFFER and _ray_get(shelf.has.remote(key)):
+                pass
             elif (own := take(root, key)) is not None:
                 answer = _ray_get(shelf.store.remote(key, *own)).encode() or HAVE
             way.send_bytes(answer)
@@ -187,6 +197,10 @@ class Shelf:
         folder = self._artifacts / "starts"
         files = folder.iterdir() if folder.is_dir() else ()
         return {f.name: f.read_bytes() for f in files if f.name not in known and f.is_file()}
+
+    def has(self, key: str) -> bool:
+        """Whether a training is here."""
+        return (self._artifacts / "trainings" / key / "training.json").is_file()
 
     def take(self, key: str) -> tuple[float, Files] | None:
         """A training."""

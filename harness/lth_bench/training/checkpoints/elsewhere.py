@@ -19,7 +19,7 @@ from lth_bench.system.files import read_regular
 from lth_bench.training.checkpoints.cache import TrainingCache
 from lth_bench.training.state import Outcome
 
-FETCH, KEEP = b"fetch", b"keep"
+FETCH, KEEP, OFFER = b"fetch", b"keep", b"offer"
 HAVE, MISSING = b"1", b"0"
 FILES = re.compile(r"(training\.json|[a-z]+(-\d+)?\.safetensors)")
 """What a training's folder has."""
@@ -35,18 +35,31 @@ class FetchingCache(TrainingCache):
     def __init__(self, way: Connection, root: Path, since: float | None = None) -> None:
         super().__init__(root, since)
         self._way = way
+        self._there: set[str] = set()
+        """Keys that the coordinator has too. A folder of this machine's may have more."""
 
     def kept(self, key: str) -> frozenset[int]:
         """The steps of a finished training's checkpoints; empty if it is stored nowhere."""
         own = super().kept(key)
-        return own or (super().kept(key) if self._ask(FETCH, key) == HAVE else own)
+        if key in self._there:
+            return own
+        if own:
+            self._bring(OFFER, key)  # it is from another run here
+        elif self._ask(FETCH, key) == HAVE:
+            self._there.add(key)
+            own = super().kept(key)
+        return own
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Store a finished training here and at the coordinator's. Raises TrainingNotKept."""
         super().put(key, outcome)
-        answer = self._ask(KEEP, key)
+        self._bring(KEEP, key)
+
+    def _bring(self, what: bytes, key: str) -> None:
+        answer = self._ask(what, key)
         if answer != HAVE:
             raise TrainingNotKept(answer.decode())
+        self._there.add(key)
 
     def _ask(self, what: bytes, key: str) -> bytes:
         self._way.send_bytes(what + b" " + key.encode())
