@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(folder: Path, results: str, *options: str, env: dict[str, str]) -> subprocess.Popen[str]:
     command = [
         sys.executable, "-m", "lth_bench", "run", "small.toml", "--plugin", "mine.py", "--json",
-        "--results", results, "--device", "cpu", *options,
+        "--results", results, "--device", "cpu", "--cohort-size", "1", *options,
     ]  # fmt: skip
     return subprocess.Popen(
         command, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
