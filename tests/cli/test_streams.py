@@ -75,38 +75,35 @@ def test_csv_and_json_keep_names_and_digits_in_ascii(folder: Path) -> None:
     assert json.loads(done.stdout)["rows"][0]["a"] == "é"
 
 
-def rotated(kinds: Sequence[str], places: int) -> list[Any]:
-    """Every command with so many of the kinds, which take turns: all pairs of the two would be
-    hundreds of processes.
+def in_turn(kinds: Sequence[str], n: int) -> list[Any]:
+    """Each command with the next `n` of the kinds: every command with every kind would be hundreds
+    of processes.
     """
     return [
-        pytest.param(
-            command, [kinds[(i * places + k) % len(kinds)] for k in range(places)], id=command
-        )
+        pytest.param(command, *(kinds[(i * n + k) % len(kinds)] for k in range(n)), id=command)
         for i, command in enumerate(READING)
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "encodings"), rotated(list(ENCODINGS), 1))
-def test_every_command_in_an_encoding(folder: Path, command: str, encodings: list[str]) -> None:
-    for encoding in encodings:
-        done = shell(folder, f"lth {command}", **ENCODINGS[encoding])
-        assert whole(done.stderr)
-        assert done.returncode != 3, done.stderr
-        assert done.stdout or done.stderr
+@pytest.mark.parametrize(("command", "encoding"), in_turn(list(ENCODINGS), 1))
+def test_every_command_in_an_encoding(folder: Path, command: str, encoding: str) -> None:
+    done = shell(folder, f"lth {command}", **ENCODINGS[encoding])
+    assert whole(done.stderr)
+    assert done.returncode != 3, done.stderr
+    assert done.stdout or done.stderr
 
 
 CLOSED = (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "closed"), rotated(CLOSED, 2))
+@pytest.mark.parametrize(("command", "one", "other"), in_turn(CLOSED, 2))
 def test_every_command_keeps_its_exit_code_with_closed_streams(
-    folder: Path, command: str, closed: list[str]
+    folder: Path, command: str, one: str, other: str
 ) -> None:
     usual = shell(folder, f"lth {command}").returncode
-    for streams in closed:
+    for streams in (one, other):
         done = shell(folder, f"lth {command} {streams}; echo code $?")
         assert done.stdout.splitlines()[-1] == f"code {usual}", streams
         assert whole(done.stderr)
