@@ -45,7 +45,7 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
         "ticket": (3.5, "what a hook receives"),
     },
     {"training": (2, "fit: engine, input, dispatch")},
-    {"structure": (1.5, "units and connections")},
+    {"geometry": (0, "polygons, boundaries"), "structure": (1.5, "units and connections")},
     {"models": (1.5, "networks"), "objectives": (3, "losses and metrics")},
     {"data": (3, "datasets")},
     {"masks": (1.5, "top-k, allocation")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,15 +68,16 @@ class DenseRun:
         checkpoints: frozenset[int] = frozenset(),
         context: FitContext = ALONE,
         on_eval: OnEval | None = None,
+        order: int | None = None,
     ) -> None:
-        """`checkpoints` are the steps whose state the run keeps; `on_eval` is called with its
-        evaluations.
-        """
+        """It keeps its state at `checkpoints` and tells `on_eval`; `order` is as in `Ticket`."""
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
+        self._order = order
         self._context, self._on_eval = context, on_eval
         self._trained: Trained | None = None
 
-    def _request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
+    def request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
+        """The training up to a step."""
         bench = self._bench
         return FitRequest(
             values=bench.initial(self._seed).values,
@@ -86,13 +87,14 @@ class DenseRun:
             seed=self._seed,
             recipe=bench.recipe,
             checkpoints=checkpoints,
+            order=self._order,
         )
 
     @property
     def trained(self) -> Trained:
         """The whole run."""
         if self._trained is None:
-            request = self._request(self._bench.total_steps, self._checkpoints)
+            request = self.request(self._bench.total_steps, self._checkpoints)
             self._trained = self._fit(request)
         self._ledger.add(self._trained)
         return self._trained
@@ -118,7 +120,7 @@ class DenseRun:
             return self.trained
         if self._trained is None:
             # an experiment that needs only this much of the dense run pays only for this much
-            prefix = self._fit(self._request(step, frozenset()))
+            prefix = self._fit(self.request(step, frozenset()))
             self._ledger.add(prefix)
             return prefix
         if step in self._checkpoints:
@@ -126,7 +128,7 @@ class DenseRun:
             if kept is not None:
                 return kept
         # part of a run that is already counted
-        return self._fit(self._request(step, frozenset()))
+        return self._fit(self.request(step, frozenset()))
 
     def _fit(self, request: FitRequest) -> Trained:
         return self._bench.fit(request, on_eval=self._on_eval, context=self._context)
@@ -169,6 +171,9 @@ class Ticket:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
     """Passes data between the hooks of one round."""
     on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
+    order: int | None = field(default=None, repr=False)
+    """What decides the order of the data, in batches and in trainings by default; None for the
+    seed."""
     copy: Trained | None = field(default=None, repr=False)
     """The same ticket trained in its own data order, where this one was trained in another: in
     `score` of the control `reorder`."""
@@ -262,7 +267,7 @@ class Ticket:
             raise ValueError(
                 f"size must be from 1 to {n}, the examples in the training split, but got {size}"
             )
-        order = torch.randperm(n, generator=self.stream(purpose)).to(self.device)
+        order = torch.randperm(n, generator=self.data_stream(purpose)).to(self.device)
         for i in range(0, n - size + 1, size):
             self.ledger.batches += 1
             index = order[i : i + size]
@@ -272,6 +277,10 @@ class Ticket:
     def stream(self, purpose: str) -> torch.Generator:
         """A CPU random generator for one purpose, the same for every strategy at this seed."""
         return generator("ticket", purpose, self.seed)
+
+    def data_stream(self, purpose: str) -> torch.Generator:
+        """The same for choosing training examples, which differs where their order does."""
+        return generator("ticket", purpose, self.seed if self.order is None else self.order)
 
     def fit(
         self,
@@ -297,6 +306,8 @@ class Ticket:
         a `Change`, and `until` may stop the training. Their only memory is their view's `memo`;
         that of `until`, or else of `on_step`, is returned as `Trained.memo`. `penalty` adds a term
         to the loss; `parametrize` maps trainables and mask to the weights that the network uses.
+        What it draws from torch's global generator depends on the data order and the step alone; in
+        evaluations, and for the values that the training returns, gradients are off.
         `dense_gradients` says when the method needs gradients of pruned weights, which then count
         as FLOPs: by default at the steps where `on_step` returns a `Change`.
 
@@ -304,7 +315,7 @@ class Ticket:
         ticket's target density: then all densities of a strategy share the training.
 
         `order` decides the order of the data, its augmentation, and what a forward pass draws
-        (dropout), instead of the ticket's seed: two trainings that differ in it alone are the
+        (dropout), by default the ticket's seed: two trainings that differ in it alone are the
         copies of an instability analysis.
 
         Trainings are content-addressed: one that was done before, by any strategy, is returned
@@ -316,17 +327,6 @@ class Ticket:
         if start is None:
             start = point.step if point is not None else 0
         end = self.total_steps if end is None else end
-        if not 0 <= start <= end:
-            raise ValueError(
-                f"start and end must satisfy 0 ≤ start ≤ end, but got {start} and {end}"
-            )
-        if every < 1:
-            raise ValueError(f"every must be at least 1 step, but got {every}")
-        if dense_gradients not in get_args(DenseGradients):
-            raise ValueError(
-                f"dense_gradients must be one of {', '.join(get_args(DenseGradients))}, but got "
-                f"{dense_gradients!r}"
-            )
         for name in ("dtype", "val_size"):
             if recipe is not None and getattr(recipe, name) != getattr(self.recipe, name):
                 raise ValueError(
@@ -346,7 +346,7 @@ class Ticket:
             until=until,
             every=every,
             dense_gradients=dense_gradients,
-            order=order,
+            order=self.order if order is None else order,
         )
         private = any(f is not None for f in (penalty, parametrize, on_step))
         identity: dict[str, object] | None = None

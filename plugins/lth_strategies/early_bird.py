@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from lth_bench import (
     Mask,
     Range,
     RewindPoint,
+    TaskFacts,
     Ticket,
     Trained,
     Tune,
@@ -48,8 +49,17 @@ class EarlyBird:
 
     Deviations: the target is a density in weights, so the fraction of channels is the one that
     gives the largest ticket at or below it. Every layer keeps a unit. If the mask has not settled
-    by `latest`, the current one is used (metric `drawn` is then 0). The search uses the recipe's
-    precision; the paper's 8-bit search is not implemented.
+    by `latest`, the current one is used (metric `drawn` is then 0).
+
+    With `search_bits = 8` the search is the paper's low-precision one (section 3.4): block floating
+    point as in SWALP (`Recipe.bits`), whose rounded γ rank the channels. γ have few bits, so ties
+    are frequent, and go to the earlier channel; the authors' code removes all that tie. The ticket
+    trains in the recipe's own precision, from the rounded weights. A recipe that has `bits` itself
+    rounds the ticket's training too.
+
+    Cost: a search, which all densities share up to where each stops, and the rest of the schedule.
+    The search in few bits takes as many steps and FLOPs; what it saves is in
+    `search_bit_operations`.
     """
 
     threshold: Annotated[float, Range(0, 1, open_low=True), Tune(0.01, 0.5, log=True)] = 0.1
@@ -63,7 +73,19 @@ class EarlyBird:
     latest: Annotated[float, Range(0, 1, open_low=True, open_high=True), Tune(search=False)] = 0.5
     """Fraction of training after which the current mask is used even if it has not settled."""
 
+    search_bits: Annotated[int, Range(2, 16), Tune(search=False)] | None = None
+    """Bits of the search's weights, activations, errors, gradients and momentum; 8 in the paper's
+    low-precision search. None for the recipe's own precision."""
+
     structured = True  # masks remove whole units, the largest count at or below the target
+
+    def check_task(self, task: TaskFacts) -> None:
+        """ValueError for a network whose units cannot be removed, or that cannot be trained in
+        `search_bits`.
+        """
+        _ = task.units
+        if self.search_bits is not None:
+            task.require_bits(self.search_bits)
 
     @hookimpl
     def select_mask(self, ticket: Ticket) -> Mask:
@@ -71,7 +93,7 @@ class EarlyBird:
         groups = ticket.units
 
         def settled(view: Watch) -> bool:
-            scores = ranked_units(groups, view.values)
+            scores = self.scores(groups, view.values)
             if all_equal(scores):
                 return False  # all γ equal, as initially: the mask would only reflect the tie rule
             mask = largest_below(groups, ticket.layers, scores, ticket.target_count)
@@ -81,7 +103,9 @@ class EarlyBird:
             queue = list(reversed(history.values()))[: self.window]
             return has_settled(queue, self.window, self.threshold)
 
+        bits = self.search_bits
         search = ticket.fit(
+            recipe=None if bits is None else replace(ticket.recipe, bits=bits),
             end=max(1, round(self.latest * ticket.total_steps)),
             penalty=norm_penalty(groups, self.l1),
             until=settled,
@@ -91,10 +115,18 @@ class EarlyBird:
         ticket.memo["search"] = search
         if history := search.memo.get("history"):
             steps = thinned(list(history), 256)
-            bits = torch.stack([history[step] for step in steps])
-            ticket.keep_matrix("mask_distance", steps, mask_distances(bits))
-        scores = ranked_units(groups, search.values)
+            distances = mask_distances(torch.stack([history[step] for step in steps]))
+            ticket.keep_matrix("mask_distance", steps, distances)
+        scores = self.scores(groups, search.values)
         return largest_below(groups, ticket.layers, scores, ticket.target_count)
+
+    def scores(self, groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+        """By group, the score of each unit: |γ|, or its rank by the L1 norm of the incoming weights
+        in a network without batch norm. In one with it, units without are excluded: infinite.
+        """
+        if any(group.norms for group in groups):
+            return norm_scores(groups, values)
+        return [rank_within(g.scores_from_weights(values)) for g in groups]
 
     @hookimpl
     def rewind_point(self, ticket: Ticket) -> RewindPoint:
@@ -123,16 +155,6 @@ class EarlyBird:
         planning only.
         """
         return self.search_steps(total_steps)
-
-
-def ranked_units(groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
-    """|γ| by group, or ranks by the L1 norm of the incoming weights if no group has a batch norm.
-
-    In a network with batch norm, units without one are excluded: their score is infinite.
-    """
-    if any(group.norms for group in groups):
-        return norm_scores(groups, values)
-    return [rank_within(g.scores_from_weights(values)) for g in groups]
 
 
 def all_equal(scores: Sequence[Tensor]) -> bool:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
 from torch import Tensor
 
-from lth_bench import (
-    Change,
-    Layers,
-    Mask,
-    Range,
-    StepView,
-    Ticket,
-    Trained,
-    Tune,
-    hookimpl,
-    top_k_flat,
-    uniform,
-)
+from lth_bench import Layer, Ticket
+from lth_strategies.frozen_weights import FrozenWeights, largest, with_size
 
 
 @dataclass(frozen=True, eq=False)
-class EdgePopup:
+class EdgePopup(FrozenWeights):
     """What's hidden in a randomly weighted neural network? (Ramanujan et al., 2020, section 3).
 
     Weights never change. Every weight has a score s; the forward pass uses the k largest |s| of
@@ -48,59 +36,25 @@ class EdgePopup:
     weights: Literal["signed_constant", "initial"] = "signed_constant"
     """±√(2 / (fan_in · density)) with the initial weight's sign (the paper's best), or the initial
     weights themselves."""
-    lr: Annotated[float, Range(0, math.inf, open_low=True), Tune(0.001, 1.0, log=True)] | None = (
-        None
-    )
-    """Peak learning rate of the scores; the recipe's if not given."""
 
-    dynamic = True  # the mask is known when the scores are trained
+    def gate(self, scores: Tensor, k: int) -> Tensor:
+        """1 for the kept, with the gradient of |scores|."""
+        return straight_through(scores, k)
 
-    @hookimpl
-    def select_mask(self, ticket: Ticket) -> Mask:
-        """All weights: which ones are used is decided in every forward pass."""
-        return ticket.mask
-
-    @hookimpl
-    def train(self, ticket: Ticket) -> Trained:
-        """Train the scores; the weights are constants."""
-        counts = uniform(ticket.layers, ticket.target_count)
-        frozen = self.constants(ticket, counts)
-        draws = ticket.stream("edge-popup scores")
-        values = dict(ticket.initial.values)
-        for layer in ticket.layers:
-            bound = 1 / math.sqrt(layer.fan_in)
-            scores = (torch.rand(layer.shape, generator=draws) * 2 - 1) * bound
-            values[layer.key] = scores.to(values[layer.key])
-
-        def weights_of(trainables: dict[str, Tensor], _: Mask) -> dict[str, Tensor]:
-            used = {key: frozen[key] for key in trainables}
-            for layer in ticket.layers:
-                gate = straight_through(trainables[layer.key], counts[layer.name])
-                used[layer.key] = frozen[layer.key] * gate
-            return used
-
-        def settle(view: StepView) -> Change | None:
-            if view.step + 1 < view.end:
-                return None
-            scores = Layers({x.name: view.values[x.key].abs() for x in ticket.layers})
-            return Change(mask=Mask.top_k_per_layer(scores, counts), replace_update=True)
-
-        recipe = ticket.recipe if self.lr is None else replace(ticket.recipe, lr=self.lr)
-        return ticket.fit(values, recipe=recipe, parametrize=weights_of, on_step=settle)
+    def bound(self, layer: Layer) -> float:
+        """1/√fan_in."""
+        return 1 / math.sqrt(layer.fan_in)
 
     def constants(self, ticket: Ticket, counts: Mapping[str, int]) -> dict[str, Tensor]:
-        """What all parameters are frozen at."""
-        frozen = {key: value.detach() for key, value in ticket.initial.values.items()}
-        if self.weights == "signed_constant":
-            for layer in ticket.layers:
-                kept = max(1, counts[layer.name]) / layer.numel
-                size = math.sqrt(2 / (layer.fan_in * kept))
-                frozen[layer.key] = frozen[layer.key].sign() * size
-        return frozen
+        """The initial values, of one size in each layer where `weights` says so."""
+        if self.weights == "initial":
+            return {key: value.detach() for key, value in ticket.initial.values.items()}
+        kept = {layer.name: max(1, counts[layer.name]) / layer.numel for layer in ticket.layers}
+        size = {x.name: math.sqrt(2 / (x.fan_in * kept[x.name])) for x in ticket.layers}
+        return with_size(ticket, size, ticket.initial.values)
 
 
 def straight_through(scores: Tensor, k: int) -> Tensor:
     """1 for the k largest |scores| and 0 for the others, with the gradient of |scores|."""
     size = scores.abs()
-    kept = top_k_flat(size.detach().flatten(), k).view_as(scores).to(scores)
-    return kept + size - size.detach()
+    return largest(scores, k) + (size - size.detach())  # exactly 0 or 1

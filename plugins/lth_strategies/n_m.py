@@ -22,6 +22,7 @@ from lth_bench import (
     count_at,
     hookimpl,
 )
+from lth_strategies.fan_in import as_weight, by_unit, largest_of_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,22 +179,13 @@ def best(weight: Tensor, layer: Layer, n: int, m: int) -> Tensor:
     """
     along = 0 if layer.transposed else 1
     groups = weight.movedim(along, -1)
-    kept = _largest(groups.reshape(-1, m), n)
+    kept = largest_of_rows(groups.reshape(-1, m).abs(), n)
     return kept.view(groups.shape).movedim(-1, along).contiguous()
 
 
 def best_of_units(weight: Tensor, layer: Layer, n: int) -> Tensor:
     """The same for the n largest magnitudes of all weights into an output unit."""
-    along = 1 if layer.transposed else 0
-    units = weight.movedim(along, 0)
-    kept = _largest(units.reshape(-1, layer.fan_in), n)
-    return kept.view(units.shape).movedim(0, along).contiguous()
-
-
-def _largest(rows: Tensor, n: int) -> Tensor:
-    """The n largest magnitudes of every row, as bool."""
-    order = torch.argsort(rows.detach().abs(), dim=1, descending=True, stable=True)
-    return torch.zeros_like(rows, dtype=torch.bool).scatter_(1, order[:, :n], True)
+    return as_weight(largest_of_rows(by_unit(weight, layer).abs(), n), layer)
 
 
 class SparseRefined(torch.autograd.Function):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lth_bench import (
     Layers,
+    Mask,
     RewindPoint,
     TaskFacts,
     Ticket,
@@ -45,8 +46,8 @@ class Supermask(OneShot):
     `large_final` they are far above chance, of a random mask at chance.
 
     Deviations: ties, of which `large_final_same_sign` has many, go to the earlier position; masks
-    are found in a single round (the paper repeats them). Pruned weights are zero: leaving them
-    frozen at their initial values is not implemented.
+    are found in a single round (the paper repeats them). A density counts the trained weights also
+    where pruned ones are frozen at their initial values; FLOPs then count as dense.
     """
 
     criterion: Criterion = "large_final"
@@ -60,6 +61,9 @@ class Supermask(OneShot):
     """Whether survivors keep the sign of their own initial value. False needs other survivors than
     `rewind`; a constant then has a random sign."""
 
+    pruned: Literal["zero", "initial"] = "zero"
+    """What pruned weights are (section 4): zero, or frozen at their initial values."""
+
     def check_task(self, task: TaskFacts) -> None:
         """ValueError for rewound survivors with other signs."""
         if self.survivors == "rewind" and not self.keep_sign:
@@ -67,6 +71,12 @@ class Supermask(OneShot):
                 "survivors = 'rewind' keeps every weight's own sign, but keep_sign is false; use "
                 "'reinit', 'reshuffle' or 'constant', or the control random_signs"
             )
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        """One round of pruning by the criterion."""
+        mask = super().select_mask(ticket)
+        return mask.freezing(ticket.initial.weights) if self.pruned == "initial" else mask
 
     def scores(self, ticket: Ticket) -> Layers:
         """The criterion's score of every prunable weight."""

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from lth_bench.analysis.boards.scope import Selection
-from lth_bench.analysis.leaderboard import ACROSS, KINDS, Question, leaderboard
+from lth_bench.analysis.leaderboard import ACROSS, KINDS, WITHIN, Question, leaderboard
 from lth_bench.errors import UserError
 from lth_bench.output.formats import FORMATS, render_board
 
 Results = Callable[..., Any]
 
 
-RANKING = [by for by in KINDS if by != "transfer"]  # which needs tickets of another task
+RANKING = [by for by in KINDS if by not in WITHIN]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def con(results: Results) -> Any:
     ("options", "message"),
     [
         ({"by": "acuracy"}, "unknown kind of leaderboard 'acuracy'; did you mean 'accuracy'"),
-        ({"by": "x"}, "choose from: accuracy, flops, matching, area, cost, speed, transfer"),
+        ({"by": "x"}, "accuracy, flops, matching, area, cost, speed, transfer, ingredients"),
         ({"margin": -0.1}, r"--margin must lie in \(0, 1\), but got -0.1; 0.005 is half a point"),
         ({"margin": 0.0}, "--margin must lie in"),
         ({"margin": float("nan")}, "--margin must lie in"),

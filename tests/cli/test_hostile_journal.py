@@ -61,6 +61,7 @@ def journal(paths: Paths, number: str) -> None:
 COMMANDS = [
     ["leaderboard"], ["leaderboard", "--by", "area"], ["leaderboard", "--by", "matching"],
     ["leaderboard", "--by", "cost"], ["leaderboard", "--by", "speed"],
+    ["leaderboard", "--by", "ingredients"],
     ["leaderboard", "--format", "json"], ["compare", "imp", "snip"], ["show", ID], ["why", ID],
     ["report", "--output", "report.html"], ["query", "FROM tickets_flat"],
     ["query", "FROM curves", "--format", "json"], ["export", "csv", "--output", "tables"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench.analysis.leaderboard import ACROSS, KINDS
+from lth_bench.analysis.leaderboard import ACROSS, KINDS, WITHIN
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 call = RECORDS["call"]
@@ -70,7 +70,7 @@ def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "across"),
-    [*((by, []) for by in KINDS if by != "transfer"), *((by, ["--across"]) for by in ACROSS)],
+    [*((by, []) for by in KINDS if by not in WITHIN), *((by, ["--across"]) for by in ACROSS)],
 )
 def test_every_kind(run, by: str, across: list[str]) -> None:
     code, out, err = run("--by", by, *across, "--suite", "quickstart")

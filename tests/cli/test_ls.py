@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+import types
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Literal
 
 import pytest
@@ -71,7 +75,7 @@ def run(*arguments: str) -> str:
 
 
 def test_parameters_origin_and_broken_plugins():
-    text = run("strategies")
+    text = run("strategies", "--parameters")
     assert "Prune [something]." in text
     assert "rate: float (0, 1] = 0.2  Fraction removed." in text
     assert "sizes: tuple[int, ...] = [3, 4]" in text
@@ -80,6 +84,50 @@ def test_parameters_origin_and_broken_plugins():
     assert "mine 1.2" in text
     assert "cannot be loaded: ImportError: no [such] module" in text
     assert "must be a frozen dataclass" in text
+
+
+def test_a_strategy_by_its_name():
+    text = run("strategies", "prune")
+    assert "rate: float (0, 1] = 0.2  Fraction removed." in text and "broken" not in text
+    (row,) = json.loads(run("strategies", "prune", "--json"))["strategies"]
+    assert row["name"] == "prune"
+    result = CliRunner().invoke(app, ["strategies", "prine"])
+    assert "did you mean 'prune'" in str(result.exception)
+
+
+def test_an_overview_has_a_line_a_strategy_with_its_package():
+    text = run("strategies")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "others" in lines  # the package of none of these has families
+    assert "prune Prune [something]. mine 1.2" in lines
+    assert "broken cannot be loaded: ImportError: no [such] module theirs 0.1" in lines
+    assert "Fraction removed" not in text
+    assert "parameters: lth-bench ls strategies NAME" in lines[-1]
+
+
+def test_built_in_strategies_come_by_family(monkeypatch):
+    monkeypatch.undo()
+    import lth_strategies
+
+    text = run("strategies", "--no-plugins")
+    names = [line.split()[0] for line in text.splitlines() if re.match(r"   \w", line)]
+    assert names == [*chain(*lth_strategies.FAMILIES.values())]
+    headings = [line.strip() for line in text.splitlines() if re.match(r" \w", line)]
+    assert headings[1:] == [*lth_strategies.FAMILIES]
+    assert "lth-bench 0" not in text  # all are of one package
+    for line in text.splitlines()[:-1]:
+        assert "N are kept. With" not in line  # a sentence each
+    rows = json.loads(run("strategies", "--no-plugins", "--json"))["strategies"]
+    assert {row["family"] for row in rows} == {*lth_strategies.FAMILIES}
+
+
+def test_families_of_another_package_follow(monkeypatch):
+    module = types.ModuleType("its_package")
+    module.FAMILIES = {"by hand": ("prune",)}
+    monkeypatch.setitem(sys.modules, "its_package", module)
+    monkeypatch.setattr(Prune, "__module__", "its_package.prune")
+    lines = [line.strip() for line in run("strategies").splitlines()]
+    assert lines.index("by hand") < lines.index("others")
 
 
 def test_json():

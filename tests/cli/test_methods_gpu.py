@@ -40,6 +40,7 @@ SOURCES
 """
 PARAMS = {
     "early_bird": "interval = 0.2, window = 2, threshold = 0.9",
+    "aws": "rounds = 2, dense_fraction = 0.25, round_fraction = 0.25",
     "grasp": "per_class = 2",
     "n_m": 'unfitting = "dense", method = "sr_ste"',
     "late_rewind": "rewind_fraction = 0.5",
@@ -82,8 +83,24 @@ def test_every_method(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
 
 
 @pytest.mark.slow
+def test_those_that_need_a_density_or_a_recipe_of_their_own(
+    lth: Any, gpu_env: Any, tmp_path: Any
+) -> None:
+    """SR-STE, with the whole first layer kept, and Early-Bird's search in eight bits."""
+    text = SUITE.replace("SOURCES", "").replace('recipe = "short"', 'recipe = "other"')
+    text = text.replace("densities = [0.5]", "densities = [0.50504]")
+    methods = strategies(["n_m", "early_bird"]).replace("0.9", "0.9, search_bits = 8")
+    rows = run(lth, gpu_env, tmp_path, text + methods)
+    assert {row["label"]: row["status"] for row in rows} == {
+        "dense": "ok", "n_m": "ok", "early_bird": "ok",
+    }  # fmt: skip
+    asked = "SELECT DISTINCT variant FROM trainings WHERE variant = 'low_precision'"
+    assert len(json.loads(lth("query", "--format", "json", asked).stdout)["rows"]) == 1
+
+
+@pytest.mark.slow
 def test_every_control_and_ablation(lth: Any, gpu_env: Any, tmp_path: Any) -> None:
-    ablations = [*OF_DATA, *FROM_SCRATCH, "inverted_score"]
+    ablations = [*OF_DATA, *FROM_SCRATCH, "inverted_score", "other_order"]
     keys = f"controls = {json.dumps([*CONTROLS])}\nablations = {json.dumps(ablations)}"
     text = SUITE.replace("SOURCES", "") + strategies(["late_rewind"], keys)
     rows = run(lth, gpu_env, tmp_path, text)

@@ -128,6 +128,17 @@ def test_the_file_is_part_of_the_identity(here, files):
     assert done() == 0
 
 
+def test_masks_on_its_networks_are_compared(here, files):
+    suite, file = files
+    here("run", suite, "--plugin", file, "--add", "random")
+    pair = ("compare", "largest", "random", "--masks")
+    assert "unknown model" in here(*pair, code=4).stderr
+    (row,) = json.loads(here(*pair, "--plugin", file, "--json").stdout)["overlap"]
+    # random masks keep each layer's half; these a half of all, more of one layer than the other
+    assert (row["pairs"], row["initial_values"]) == (1, "shared")
+    assert 0 < row["overlap"] < 1
+
+
 def test_a_suite_alone_runs_no_code(here, files):
     suite, _ = files
     said = here("run", suite, code=4).stderr

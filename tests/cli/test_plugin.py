@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import lth_bench.plugins
 from lth_bench import hookimpl
+from lth_bench.cli.app import app as every_command
 from lth_bench.cli.plugin import app
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.params import Range
@@ -143,3 +145,27 @@ def test_new_writes_files_and_prints_the_next_steps(tmp_path, monkeypatch):
     run("new", "my_idea", error=UserError)
     assert "'imp' of lth-bench" in run("new", "imp", error=UserError)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a b", "lth-bench-my_idea"]
+
+
+def test_commands_that_load_plugins_of_other_packages_can_leave_them_out():
+    """Then LTH_BENCH_NO_PLUGINS holds for all of them."""
+    found = [
+        (name, options(command))
+        for name, command in leaves(typer.main.get_command(every_command), "")
+    ]
+    with_files = {name for name, given in found if "--plugin" in given}
+    # claims loads files to find mistakes in them, and nothing else
+    assert with_files - {name for name, given in found if "--no-plugins" in given} == {"claims"}
+    assert {"run", "compare", "export ticket", "ls papers", "why", "tune"} <= with_files
+
+
+def options(command):
+    return {text for parameter in command.params for text in parameter.opts}
+
+
+def leaves(command, name):
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+    for key, found in (inner or {}).items():
+        yield from leaves(found, f"{name} {key}".strip())

@@ -49,7 +49,7 @@ def test_output_and_suite_options(run, tmp_path: Path) -> None:
 def test_figures_are_written(run, tmp_path: Path, monkeypatch) -> None:
     asked = []
 
-    def write_figures(evidence, subjects, folder):
+    def write_figures(evidence, subjects, folder, transfers):
         asked.append((folder, {one.place.suite for one in evidence}))
         return [folder / "a.svg"]
 

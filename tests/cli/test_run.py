@@ -1,4 +1,4 @@
-"""`lth-bench run` as a user runs it: whole, resumed, interrupted, killed, with bad input."""
+"""`lth-bench run` as a user runs it: whole, resumed, interrupted, with bad input."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
-from pathlib import Path
 
 import duckdb
 import pytest
 
-FAULTS = Path(__file__).parents[1] / "soak" / "faults.py"
 COMPARED = """
     SELECT label, control, seed, target_density, density, effective_density, test_accuracy,
            test_loss, val_accuracy, train_accuracy, early_stop_step, early_stop_accuracy, steps,
@@ -139,37 +135,6 @@ def test_a_stopped_run_resumes_with_the_same_command(undisturbed, lth, here, lon
     assert "finished experiments are kept: rerun the command to resume" in err
     here("run", suite)  # the same folder
     assert rows(lth) == rows(undisturbed)
-
-
-@pytest.mark.slow
-def test_a_run_killed_at_every_point_loses_and_repeats_nothing(undisturbed, lth, longer):
-    """`make soak` does this sixty times."""
-    suite, diary = lth.write("tiny.toml", longer), lth.folder / "diary.jsonl"
-    trainings = lth.folder / "results.artifacts" / "trainings"
-    kills = [
-        ("all training 400", -9),
-        ("all append 4", -9),
-        ("coordinator fold 5", -9),
-        ("worker hooks 3", 0),  # whose experiments are tried again
-    ]
-    for fault, code in kills:
-        Path(f"{diary}.fired").unlink(missing_ok=True)
-        # after every step where a checkpoint has to be there when the kill comes
-        every = "0" if fault.startswith("all training") else "0.05"
-        done = subprocess.run(
-            [sys.executable, FAULTS, "run", suite],
-            cwd=lth.folder, capture_output=True, text=True, check=False, start_new_session=True,
-            env={**lth.env, "SOAK_DIARY": str(diary), "SOAK_FAULT": fault,
-                 "LTH_BENCH_CHECKPOINT_SECONDS": every, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr
-        assert Path(f"{diary}.fired").exists()
-        if fault.startswith("all training"):
-            assert list(trainings.glob("*.partial"))
-    assert "retry" in done.stderr and not list(trainings.glob("*.partial"))
-    assert rows(lth) == rows(undisturbed)
-    notes = [json.loads(line) for line in diary.read_text().splitlines()]
-    assert max(Counter(note["trained"] for note in notes if "trained" in note).values()) == 1
 
 
 def test_json_filters_and_set(here, tiny):

@@ -31,6 +31,14 @@ def drawing() -> Iterator[types.ModuleType]:
 
 
 @pytest.fixture(scope="session")
+def papers_table() -> Iterator[types.ModuleType]:
+    """docs/papers_table.py, imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        yield importlib.import_module("papers_table")
+
+
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built strictly in `site/`; its pages are in `pages/`."""
     pytest.importorskip("zensical", reason="the extra `docs` is not installed")

@@ -12,6 +12,7 @@ from torch import nn
 from lth_bench import (
     Layers,
     Mask,
+    Unreachable,
     gradients_of,
     hessian_vector_product,
     loss_gradients,
@@ -108,6 +109,65 @@ def test_the_product_is_the_gradient_s_slope(smooth):
     expected = (gradient(h) - gradient(-h)) / (2 * h)
     found = hessian_vector_product(ticket, batch, v)
     torch.testing.assert_close(found.flat(), expected.flat(), rtol=1e-6, atol=1e-9)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Reads the rows of an image in turn: an LSTM, or attention."""
+
+    kind: str
+
+    def build(self, input_shape, classes):
+        class Net(nn.Module):
+            def __init__(self, middle):
+                super().__init__()
+                self.middle, self.head = middle, nn.Linear(6, classes)
+
+            def forward(self, x):
+                x = x.squeeze(1)
+                if isinstance(self.middle, nn.LSTM):
+                    return self.head(self.middle(x)[0].mean(1))
+                return self.head(self.middle(x, x, x, need_weights=False)[0].mean(1))
+
+        return Net(
+            nn.LSTM(6, 6, batch_first=True)
+            if self.kind == "lstm"
+            else nn.MultiheadAttention(6, 2, batch_first=True)
+        )
+
+
+@pytest.mark.parametrize("kind", ["lstm", "attention"])
+def test_the_product_of_layers_with_fused_kernels(make_ticket, kind):
+    """torch's fused attention has no second derivative, nor has cuDNN's LSTM."""
+    ticket = make_ticket(Reads(kind), dtype="float64")
+    batch = next(ticket.batches(20))
+    theta, v, h = ticket.initial.weights, random_like(ticket.initial.weights, 1), 1e-5
+
+    def gradient(step):
+        moved = theta + v * step
+        new = {layer.key: moved[layer.name] for layer in ticket.layers}
+        return loss_gradients(ticket, batch, values={**ticket.initial.values, **new})
+
+    expected = (gradient(h) - gradient(-h)) / (2 * h)
+    found = hessian_vector_product(ticket, batch, v)
+    torch.testing.assert_close(found.flat(), expected.flat(), rtol=1e-5, atol=1e-9)
+    assert float(found.flat().abs().max()) > 1e-4
+
+
+@dataclass(frozen=True)
+class Hard:
+    """Two layers with an activation whose second derivative torch does not have."""
+
+    def build(self, input_shape, classes):
+        hard = nn.Hardsigmoid()
+        return nn.Sequential(nn.Flatten(), nn.Linear(36, 3), hard, nn.Linear(3, classes))
+
+
+def test_an_operation_without_a_second_derivative_is_no_crash(make_ticket):
+    ticket = make_ticket(Hard())
+    batch = next(ticket.batches(20))
+    with pytest.raises(Unreachable, match="torch has none of hardsigmoid"):
+        hessian_vector_product(ticket, batch, random_like(ticket.initial.weights))
 
 
 @pytest.mark.parametrize("training", [True, False])

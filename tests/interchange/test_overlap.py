@@ -78,6 +78,15 @@ def test_methods_share_initial_values_and_seeds_do_not(results: Path) -> None:
     assert board.tables[0].header[0] == "density %"
 
 
+def test_filters_are_those_of_every_comparison(results: Path) -> None:
+    sides = (("one_shot", "none"), ("random", "none"))
+    found = overlaps(results, *sides, tasks=["mlp*/digits"], densities=[0.201], suites=["masks"])
+    assert {row["target_density"] for row in found.rows} == {0.2}
+    for filters in ({"tasks": ["conv2"]}, {"suites": ["other"]}, {"densities": [0.3]}):
+        with pytest.raises(NothingSelected):
+            overlaps(results, *sides, **filters)
+
+
 def test_between_the_seeds_of_one_label_and_the_copies_of_a_ticket(results: Path) -> None:
     (first, _) = overlaps(results, ("random", "none"), ("random", "none")).rows
     assert (first["initial_values"], first["pairs"]) == ("different", 1)
@@ -94,3 +103,7 @@ def test_mistakes(results: Path) -> None:
 
     with pytest.raises(UserError, match="--masks takes LABEL or LABEL/CONTROL"):
         compare(f"{results}:random", "one_shot", results=results, masks=True)
+    with pytest.raises(UserError, match="--metric has no meaning with --masks"):
+        compare("random", "one_shot", results=results, masks=True, metric="test_loss")
+    with pytest.raises(UserError, match="--plugin goes with --masks"):
+        compare("random", "one_shot", results=results, plugin=[Path("mine.py")])

@@ -48,6 +48,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
         observers: dict[str, Any] | None = None,
         arrays: Any = blobs,
         ablation: dict[str, Any] | None = None,
+        decision_boundary: bool = False,
     ) -> Story:
         story = Story()
         original = Cohort.run
@@ -64,6 +65,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
             seed=seed, densities=tuple(densities), controls=tuple(controls),
             iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
             plugin_version="1", dense_checkpoints=tuple(checkpoints), ablation=ablation,
+            decision_boundary=decision_boundary,
         )  # fmt: skip
         test = ResidentSplit(arrays.test_x, arrays.test_y)
         hooks = Hooks(

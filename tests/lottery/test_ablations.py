@@ -13,6 +13,7 @@ from lth_bench.models.mlp import MLP
 from lth_bench.suite.ablations import OF_DATA
 from lth_bench.training.dispatch.variant import with_data
 from lth_bench.training.recipe import Recipe
+from lth_strategies.dense import Dense
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
@@ -64,6 +65,35 @@ def test_a_minibatch_is_of_the_other_data(make_bench, run_rounds):
     run_rounds(bench, SNIP(batch_size=60), (0.3,))
     plain = run_rounds(bench, SNIP(batch_size=60), (0.3,), seed=1)
     assert request.mask != plain.requests[0].mask
+
+
+def test_another_order_is_that_of_the_whole_experiment(make_bench, run_rounds):
+    """Of the dense run, the rounds and the tickets, from the same initial values; not the plain
+    experiment's, which is found again beside it.
+    """
+    bench = make_bench(NET, RECIPE)
+    stories = [
+        run_rounds(bench, IMP(RATE), (0.5, 0.25), ablation=ablation)
+        for ablation in (None, {"name": "other_order"}, {"name": "other_order"}, None)
+    ]
+    assert [len(s.requests) for s in stories] == [3, 3, 0, 0]
+    plain, other = (s.requests for s in stories[:2])
+    assert {r.order for r in plain} == {None}
+    assert len({r.order for r in other} - {None, 0}) == 1
+    assert torch.equal(plain[0].values["fc1.weight"], other[0].values["fc1.weight"])
+    assert plain[1].mask.count == other[1].mask.count
+    assert plain[1].mask != other[1].mask
+    for row in stories[1].reported():
+        assert (row["status"], row["cost"]["steps"]) == ("ok", 20)
+
+
+def test_another_order_is_that_of_a_minibatch(make_bench, run_rounds):
+    bench = make_bench(NET, RECIPE)
+    (plain,), (other,) = (
+        run_rounds(bench, SNIP(batch_size=20), (0.3,), ablation=ablation).requests
+        for ablation in (None, {"name": "other_order"})
+    )
+    assert plain.mask != other.mask
 
 
 @pytest.mark.parametrize("strategy", [Random(), RigL(update_every=5)])
@@ -217,6 +247,14 @@ def test_equal_cost_is_spent_on_the_ticket(strategy, make_bench, run_rounds):
     budget = {"name": "equal_cost", "steps": 80}
     (row,) = run_rounds(bench, strategy, (0.5,), ablation=budget).reported()
     assert (row["status"], row["cost"]["steps"], row["cost"]["search_steps"]) == ("ok", 80, 0)
+
+
+def test_dense_at_equal_cost_is_one_long_training(make_bench, run_rounds):
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), Dense(), (1.0,), ablation=budget)
+    (row,) = story.reported()
+    assert (row["cost"]["steps"], row["cost"]["search_steps"], row["density"]) == (80, 0, 1.0)
+    assert [r.end for r in story.requests] == [80]
 
 
 def test_equal_cost_is_for_methods_that_train_once(make_bench, run_rounds):

@@ -107,6 +107,26 @@ def test_early_bird_pays_for_its_search_and_the_rest(make_bench, run_rounds):
     ]
 
 
+def test_bit_operations_are_apart_from_flops(make_bench, run_rounds):
+    """A multiply-add is 2 FLOPs, 8 × 8 bit operations in eight bits, 32 × 32 in float32."""
+    recipe = Recipe(lr=0.05, momentum=0.9, steps=40, batch_size=20, val_size=60, eval_every=20)
+    bench = make_bench(ConvBN(gamma_init=0.5), recipe)
+    costs = {}
+    for bits in (None, 8):
+        strategy = EarlyBird(window=100, interval=0.5, latest=0.4, search_bits=bits)
+        (record,) = run_rounds(bench, strategy, (0.3,)).reported()
+        costs[bits] = record["cost"]
+    for name in ("steps", "search_steps", "flops_dense", "search_flops_dense"):
+        assert costs[8][name] == costs[None][name]
+    search = costs[8]["search_flops_masked_theoretical"]
+    assert search == costs[8]["search_flops_dense"] > 0
+    assert costs[8]["search_bit_operations"] == pytest.approx(search / 2 * 64)
+    assert costs[None]["search_bit_operations"] == pytest.approx(search / 2 * 1024)
+    own = costs[8]["flops_masked_theoretical"]
+    assert own < costs[8]["flops_dense"]
+    assert costs[8]["bit_operations"] == pytest.approx(own / 2 * 1024)
+
+
 @pytest.mark.parametrize(
     ("strategy", "densities"),
     [

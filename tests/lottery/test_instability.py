@@ -19,6 +19,8 @@ from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.training.engine.loss import Judged
 from lth_bench.training.recipe import Recipe
+from lth_strategies.dense import Dense
+from lth_strategies.dense_rewind import DenseRewind
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
 from lth_strategies.rigl import RigL
@@ -113,6 +115,43 @@ def test_the_copy_differs_in_its_data_order_alone(strategy, fits, make_bench, ru
     half = abs(copy["metrics"]["test_accuracy"] - ticket["metrics"]["test_accuracy"]) / 2
     if fits == 1:
         assert copy["metrics"]["barrier_test_error"] >= half - 1e-9
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_two_dense_copies_part_at_a_step_of_the_dense_run(k, make_bench, run_rounds, blobs):
+    """From the dense run's values at step k, under the full mask; with the barrier of their line,
+    computed again here. At step 0 the copy in the seed's order is the dense run.
+    """
+    bench = make_bench(NET, RECIPE)
+    story = run_rounds(bench, DenseRewind(rewind_step=k), (1.0,), ["reorder"])
+    (ticket,), (copy,) = story.reported(), story.reported("reorder")
+    *before, own, other = story.requests
+    assert [(r.start, r.end) for r in story.requests] == [(0, k)] * (k > 0) + [(k, 20)] * 2
+    assert all(bool(kept.all()) for r in (own, other) for kept in r.mask.kept.values())
+    assert (own.data_seed, other.data_seed == 0) == (0, False)
+    at_k = bench.fit(before[0]) if before else bench.initial(0)
+    for key, value in at_k.values.items():
+        assert torch.equal(own.values[key], value) and torch.equal(other.values[key], value)
+    for row, found in ((ticket, k), (copy, 0)):
+        assert (row["density"], row["rewind_step"]) == (1.0, k)
+        assert (row["cost"]["steps"], row["cost"]["search_steps"]) == (20 - k, found)
+    one, two = (bench.fit(r) for r in (own, other))
+    x = bench.data.normalise(blobs.test_x)
+
+    def error(a):
+        line = {key: (1 - a) * v + a * two.values[key] for key, v in one.values.items()}
+        with torch.no_grad():
+            wrong = bench.network.twin(line).eval()(x).argmax(1) != blobs.test_y
+        return float(wrong.double().mean())
+
+    errors = [error(i / 10) for i in range(11)]
+    assert copy["metrics"]["test_accuracy"] == pytest.approx(1 - errors[-1])
+    expected = max(errors) - (errors[0] + errors[-1]) / 2
+    # a logit that is nearly another may round to the other class
+    assert copy["metrics"]["barrier_test_error"] == pytest.approx(expected, abs=1.1 / len(x))
+    if k == 0:
+        (dense,) = run_rounds(bench, Dense(), (1.0,)).reported()
+        assert dense["trainings"][0]["key"] == ticket["trainings"][0]["key"]
 
 
 def test_batch_norm_is_reported_both_ways(make_bench, run_rounds):

@@ -13,6 +13,7 @@ from lth_bench.errors import Unreachable
 from lth_bench.masks import Layer, Layers, Mask, PerKind, count_at
 from lth_bench.masks.allocation import top_k_flat
 from lth_bench.masks.mask import pack, unpack
+from lth_bench.training.keys import hash_mask
 
 LENET = (
     Layer("fc1", "linear", (300, 784)),
@@ -127,6 +128,24 @@ def test_packing_keeps_every_bit(rows, columns, seed):
     )
     again = unpack(pack(mask), {"a": (rows, columns), "a.bias": (rows,)})
     assert again == mask
+
+
+def test_frozen_values_stand_where_a_weight_is_pruned():
+    kept = {"fc": torch.tensor([[True, False, False]])}
+    mask = Mask(kept).freezing({"fc": torch.tensor([[0.1, -0.2, 0.3]])})
+    values = {"fc.weight": torch.tensor([[-1.0, -2.0, math.nan]])}
+    mask.apply_(values)
+    assert values["fc.weight"].tolist() == [torch.tensor([-1.0, -0.2, 0.3]).tolist()]
+    assert (mask.count, mask.density) == (1, 1 / 3)
+    others = [Mask(kept), Mask(kept).freezing({"fc": torch.zeros(1, 3)})]
+    assert all(mask != other for other in others)
+    assert len({hash_mask(m) for m in (mask, *others)}) == 3
+    for same in (mask.copy(), mask.to("cpu"), mask & Mask(kept)):
+        assert same == mask
+    assert unpack(pack(mask), {"fc": (1, 3)}) == mask
+    assert (mask.used().count, Mask(kept).used().count) == (3, 1)
+    with pytest.raises(ValueError, match="fit no layer of the mask"):
+        Mask(kept, frozen={"fc": torch.zeros(3)})
 
 
 def test_masks_must_be_boolean():

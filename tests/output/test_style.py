@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 from lth_bench.analysis.evidence import Subject
-from lth_bench.output.style import COLOURS, FIXED, looks
+from lth_bench.output.style import COLOURS, FIXED, HEAT, ink_on, looks
 
 DEFICIENCIES = {
     "none": np.eye(3),
@@ -50,6 +50,12 @@ def luminance(colour: str) -> float:
     return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
 
 
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's, 1 to 21."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 def subject(label: str, control: str = "none", source: str = "") -> Subject:
     return Subject("dense" if label == "dense" else "any", label, control, source)
 
@@ -67,8 +73,7 @@ def test_colours_are_distinct_with_colour_blindness(deficiency, mode) -> None:
 )
 def test_colours_contrast_with_the_background(mode, background, least) -> None:
     for pair in COLOURS.values():
-        dark, light = sorted((luminance(pair[mode]), luminance(background)))
-        assert (light + 0.05) / (dark + 0.05) >= least, pair
+        assert contrast(pair[mode], background) >= least, pair
 
 
 def test_known_labels_look_the_same_everywhere() -> None:
@@ -102,3 +107,18 @@ def test_looks_do_not_depend_on_the_order() -> None:
 def test_a_transferred_ticket_looks_different() -> None:
     found = looks([subject("imp"), subject("imp", source="a/b/c")])
     assert found["imp"] != found["imp from a/b/c"]
+
+
+def test_what_is_written_on_a_matrix_can_be_read_on_every_colour() -> None:
+    stops = [np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for c in HEAT]
+    between = [a + (b - a) * part for a, b in pairwise(stops) for part in np.linspace(0, 1, 8)]
+    for colour in between:
+        found = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in colour))
+        assert contrast(found, ink_on(tuple(colour))) >= 4.5
+
+
+def test_the_colours_of_a_matrix_brighten_from_end_to_end() -> None:
+    """So that they can be told apart in grey print: around 0, worse from better."""
+    grey = [luminance(colour) for colour in HEAT]
+    assert grey == sorted(grey)
+    assert np.ptp(lab(HEAT[len(HEAT) // 2], "none")[1:]) < 0.03  # of no hue in the middle

@@ -50,6 +50,15 @@ def test_strategies_that_train_are_refused_in_one_message(
     assert all(torch.equal(v, before[k]) for k, v in loop.net.state_dict().items())
 
 
+def test_weights_frozen_at_other_values_than_zero_are_for_runs_alone(make_loop: Any) -> None:
+    loop = make_loop()
+    how = {"criterion": "random", "pruned": "initial"}
+    with pytest.raises(UserError, match="freezes pruned weights at other values than zero"):
+        lth_bench.sparsify(loop.net, loop.optimizer, "supermask", 0.3, params=how)
+    how["pruned"] = "zero"
+    assert lth_bench.sparsify(loop.net, loop.optimizer, "supermask", 0.3, params=how).density < 1
+
+
 def test_snip_takes_data_in_any_of_its_forms(make_loop: Any) -> None:
     """The same examples, the same mask."""
     x, y = examples()
@@ -252,6 +261,7 @@ def test_the_facts_that_check_task_receives(make_loop: Any) -> None:
     shape = told.pop("input_shape")
     assert (shape, shape.kind, shape.targets, shape.vocabulary) == ((1, 6, 6), "images", "class", 0)
     assert [layer.numel for layer in told.pop("layers")] == [54, 1920, 60]
+    assert told.pop("recipe").total_steps(64) == 40
     built = told.pop("build")()
     assert built is not loop.net and built.state_dict().keys() == loop.net.state_dict().keys()
     assert told == {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from lth_bench import Change, Layers, Mask, StepView, Ticket, hookimpl, top_k_flat
+from lth_bench import Change, Layers, Mask, StepView, Ticket, count_at, hookimpl, top_k_flat
+from lth_strategies.fine_tune import FineTune
+from lth_strategies.gradual import Gradual, Ramp
 from lth_strategies.grasp import GraSP
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
@@ -20,10 +22,8 @@ from lth_strategies.snip import SNIP
 class _PrunesTheLargest:
     """Of the strategies that prune trained magnitudes: the largest ones go."""
 
-    @hookimpl
-    def select_mask(self: IMP, ticket: Ticket) -> Mask:
-        scores = abs(ticket.trained.weights) * -1.0
-        return ticket.mask.shrink(scores, self.prune_rate, ticket.target, self.scope)
+    def scores(self, ticket: Ticket) -> Layers:
+        return super().scores(ticket) * -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,24 @@ class InvertedLateRewind(_PrunesTheLargest, LateRewind):
 
 
 @dataclass(frozen=True, eq=False)
+class BlindLateRewind(LateRewind):
+    """Late rewinding of a random mask: what was found on the source is ignored."""
+
+    iterative = False
+
+    @hookimpl
+    def select_mask(self, ticket: Ticket) -> Mask:
+        return Random().select_mask(ticket)
+
+
+@dataclass(frozen=True, eq=False)
 class InvertedLrRewind(_PrunesTheLargest, LRRewind):
     """Learning-rate rewinding, the wrong way round."""
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedFineTune(_PrunesTheLargest, FineTune):
+    """Fine-tuning, the wrong way round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +71,17 @@ class InvertedGrasp(GraSP):
 
     def scores(self, ticket: Ticket) -> Layers:
         return super().scores(ticket) * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedGradual(Gradual):
+    """Prunes the largest magnitudes."""
+
+    def prune(self, ticket: Ticket, ramp: Ramp, view: StepView) -> Change | None:
+        k = count_at(ramp.density(view.step, ticket.target), ticket.prunable)
+        if k >= view.mask.count:
+            return None
+        return Change(Mask.top_k(abs(view.weights) * -1.0, k, within=view.mask))
 
 
 @dataclass(frozen=True, eq=False)

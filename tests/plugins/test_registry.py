@@ -47,8 +47,9 @@ def test_the_built_in_strategies_are_plugins_like_any_other():
     built_in = {
         "imp", "one_shot", "late_rewind", "early_imp", "early_bird", "snip", "rigl", "dense",
         "random", "iter_snip", "force", "grasp", "magnitude_init", "lr_rewind", "fine_tune",
-        "sculpt", "bimp", "gradual", "acdc", "granet", "set", "snfs",
+        "sculpt", "bimp", "gradual", "acdc", "granet", "set", "snfs", "srigl",
         "filter_l1", "slimming", "n_m", "supermask", "edge_popup",
+        "signed_supermask", "aws", "dense_rewind",
     }  # fmt: skip
     assert built_in <= set(registry.strategies)
     for name in built_in:

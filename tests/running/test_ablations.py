@@ -6,6 +6,11 @@ import pytest
 import torch
 
 import lth_bench
+from lth_bench.analysis.boards import metric
+from lth_bench.analysis.boards.baseline import baselines
+from lth_bench.analysis.boards.scope import resolve
+from lth_bench.interchange.overlap import overlaps
+from lth_bench.store.reading import reading
 
 SUITE = """
 schema_version = 1
@@ -28,12 +33,16 @@ recipe = "short"
 use = "one_shot"
 [[strategies]]
 use = "snip"
-ablations = ["scratch_e", "equal_cost"]
+ablations = ["scratch_e", "equal_cost", "other_order"]
 compared_to = "imp"
 [[strategies]]
 use = "imp"
 params = { prune_rate = 0.7 }
 ablations = []
+[[strategies]]
+use = "dense"
+ablations = ["equal_cost"]
+compared_to = "imp"
 """
 
 
@@ -53,6 +62,7 @@ def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
     steps = {row.label: (row.status, row.steps, row.search_steps) for row in rows.itertuples()}
     assert steps == {
         "dense": ("ok", 12, 0),
+        "dense-equal_cost": ("ok", 24, 0),
         "imp": ("ok", 12, 12),
         "one_shot": ("ok", 12, 12),
         "one_shot-random_labels": ("ok", 12, 12),
@@ -60,7 +70,35 @@ def test_tickets_of_ablations_are_rows_with_their_own_cost(results):
         "snip": ("ok", 12, 0),
         "snip-scratch_e": ("ok", 12, 0),
         "snip-equal_cost": ("ok", 24, 0),
+        "snip-other_order": ("ok", 12, 0),
     }
+
+
+def test_a_longer_dense_network_is_compared_with_the_dense_run_and_is_no_baseline(results):
+    folder, found = results
+    assert found.sql("SELECT DISTINCT steps FROM dense_runs").steps.tolist() == [12]
+    pairs = found.sql(
+        "SELECT label, versus, count(*) AS n FROM paired WHERE strategy = 'dense' GROUP BY ALL"
+    )
+    assert pairs.values.tolist() == [["dense-equal_cost", "dense", 2]]
+    board = found.sql(
+        "SELECT label, delta_n, delta_dense FROM leaderboard WHERE strategy = 'dense'"
+    )
+    rows = board.set_index("label")
+    assert rows.delta_n.to_dict() == {"dense": 2, "dense-equal_cost": 2}
+    assert rows.delta_dense["dense"] == 0
+    with reading(folder / "results.duckdb", print) as con:
+        scope = resolve(con)
+        known = baselines(con, scope)
+        found = metric.rows(con, scope, known, 0.005)
+        assert {r["label"] for r in found if known.has(r)} == {"dense"}
+        # asked for, it is compared with at every density
+        known = baselines(con, scope, "dense-equal_cost")
+        rows = {r["label"]: r for r in metric.rows(con, scope, known, 0.005)}
+        assert known.has(rows["dense-equal_cost"]) and not known.has(rows["dense"])
+        assert {rows[label]["difference_n"] for label in ("imp", "snip", "dense")} == {2}
+        longer = rows["dense-equal_cost"]["mean"]
+        assert rows["imp"]["difference"] == pytest.approx(rows["imp"]["mean"] - longer)
 
 
 def test_a_ticket_of_an_ablation_can_be_taken_home(results):
@@ -73,3 +111,12 @@ def test_a_ticket_of_an_ablation_can_be_taken_home(results):
         folder / "results.duckdb", found.tickets(label="snip").ticket_id[0]
     )
     assert not torch.equal(ticket.start.weights["fc1"], first.start.weights["fc1"])
+
+
+def test_masks_of_two_orders_can_be_compared(results):
+    """From the same initial values: SNIP's mask depends on the batch, but on these more."""
+    folder, _ = results
+    board = overlaps(folder / "results.duckdb", ("snip", "none"), ("snip-other_order", "none"))
+    row = board.rows[0]
+    assert (row["initial_values"], row["pairs"]) == ("shared", 2)
+    assert row["chance"] < row["overlap"] < 1

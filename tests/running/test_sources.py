@@ -80,11 +80,37 @@ def test_a_source_outside_of_the_suite_is_trained_too(tmp_path: Path) -> None:
     plan = planned(text, tmp_path)
     moved = [p for p in plan.experiments if p.experiment.source_task is not None]
     imp = next(p for p in moved if p.experiment.strategy == "imp")
-    assert sorted(imp.fits) == [*[60] * 8, *[100] * 4]  # eight rounds on the source
+    # eight rounds on the source, of which the last is selected and trained on the target alone
+    assert imp.fits == (*[60] * 7, *[100] * 4)
+    snip = [p.fits for p in moved if p.experiment.strategy == "snip"]
+    assert snip == [(100, 100)] * 2  # its mask takes no training; a ticket and its control
     assert sorted(plan.dense_runs.values()) == [60, 100]
     faster = planned(text.replace("steps = 60", "steps = 61"), tmp_path)
     changed = {p.experiment.experiment_id for p in faster.experiments}
     assert changed.isdisjoint(p.experiment.experiment_id for p in moved)
+
+
+@pytest.mark.parametrize(
+    ("use", "fits"),
+    [
+        # the mask is known when it is trained on the source; then it is trained plainly
+        ('use = "rigl"', (60, 100)),
+        ('use = "rigl"\nparams = { extend = 5 }', (300, 100)),
+        ('use = "late_rewind"\nparams = { rewind_fraction = 0.1, prune_rate = 0.5 }', (90,)),
+        ('use = "late_rewind"\nparams = { rewind_fraction = 0.1, prune_rate = 0.3 }', (54, 90)),
+        ('use = "early_bird"', (15, 75)),  # a search on the source, which the ticket continues
+    ],
+)
+def test_what_a_transfer_trains_by_hand(tmp_path: Path, use: str, fits: tuple[int, ...]) -> None:
+    """From a recipe of 60 steps to one of 100, at half of the weights, without controls."""
+    text = TEXT.replace('recipe = ["one", "two"]\n', 'recipe = "one"\n')
+    text = text.replace("[0.5, 0.2]", "[0.5]").replace('controls = ["shuffle"]\n', "")
+    text = text.replace('use = "snip"', use)
+    (moved,) = [
+        p for p in planned(text, tmp_path).experiments
+        if p.experiment.source_task is not None and p.experiment.strategy in use
+    ]  # fmt: skip
+    assert moved.fits == fits
 
 
 @pytest.mark.parametrize(

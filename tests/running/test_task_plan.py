@@ -21,6 +21,7 @@ seeds = [0]
 epochs = 3
 batch_size = 50
 val_size = VAL
+EXTRA
 [[tasks]]
 model = MODEL
 dataset = "digits"
@@ -61,9 +62,16 @@ class Fussy:
 """
 
 
-def planned(tmp_path: Path, use: str, params: str, val_size: int = 97, model: str = MODEL) -> None:
+def planned(
+    tmp_path: Path,
+    use: str,
+    params: str,
+    val_size: int = 97,
+    model: str = MODEL,
+    extra: str = "",
+) -> None:
     text = TEXT.replace("USE", use).replace("PARAMS", params).replace("VAL", str(val_size))
-    text = text.replace("MODEL", model)
+    text = text.replace("MODEL", model).replace("EXTRA", extra)
     file = tmp_path / "fussy.py"
     file.write_text(FILE)
     suite = suite_of(text, tmp_path / "demo.toml")
@@ -75,7 +83,7 @@ def test_snip_s_batch_must_fit_the_training_split(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         planned(tmp_path, "snip", "", val_size=1297 - 110)
     assert str(caught.value) == (
-        f"{tmp_path / 'demo.toml'}:18: strategy 'mine' on mlp(hidden=[10])/digits/short: "
+        f"{tmp_path / 'demo.toml'}:19: strategy 'mine' on mlp(hidden=[10])/digits/short: "
         "batch_size must be at most 110, the examples in the training split, but got 128; lower "
         "it, or the recipe's val_size"
     )
@@ -110,6 +118,8 @@ def test_any_exception_in_check_task_is_one_error(tmp_path: Path, low: int, says
         ("slimming", MODEL, "by the γ of their batch norm, and this network has none; list the"),
         ("slimming", '"vit"', "support structured pruning: .* choose another model, or an"),
         ("filter_l1", '"vit"', "support structured pruning: .* choose another model, or an"),
+        ("early_bird", '"vit"', "support structured pruning: .* choose another model, or an"),
+        ("early_bird", '"lstm"', "has no channel or neuron to remove"),
         (
             "n_m",
             '"conv_bn"',
@@ -120,7 +130,7 @@ def test_any_exception_in_check_task_is_one_error(tmp_path: Path, low: int, says
 def test_a_method_that_a_network_does_not_suit_is_refused(
     tmp_path: Path, use: str, model: str, says: str
 ) -> None:
-    with pytest.raises(UserError, match=f"demo.toml:18: strategy 'mine' on .*: .*{says}"):
+    with pytest.raises(UserError, match=f"demo.toml:19: strategy 'mine' on .*: .*{says}"):
         planned(tmp_path, use, "", model=model)
 
 
@@ -129,6 +139,7 @@ def test_a_method_that_a_network_does_not_suit_is_refused(
     [
         ("slimming", "", '"conv_bn"'),
         ("filter_l1", "", MODEL),
+        ("early_bird", "search_bits = 8", MODEL),
         ("n_m", "m = 2, n = 1", MODEL),
         ("n_m", 'unfitting = "dense"', '"conv_bn"'),
     ],
@@ -137,3 +148,29 @@ def test_and_where_it_suits_it_is_planned(
     tmp_path: Path, use: str, params: str, model: str
 ) -> None:
     planned(tmp_path, use, params, model=model)
+
+
+@pytest.mark.parametrize(
+    ("use", "params", "model", "extra", "says"),
+    [
+        (
+            "early_bird", "search_bits = 8", MODEL, 'optimizer = "adam"',
+            "demo.toml:19: strategy 'mine' on .*: bits = 8 .* but got optimizer 'adam' and dtype",
+        ),
+        (
+            "random", "", '"lstm"', "bits = 8",
+            "recipe 'short' on lstm: training in 8 bits .* 'lstm.weight_ih_l0' belongs to LSTM",
+        ),
+        ("random", "", MODEL, 'bits = 8\noptimizer = "adam"', "bits = 8 is training in block"),
+        ("random", "", MODEL, "bits = 1", r"bits must be an integer in \[2, 16\]"),
+    ],
+)  # fmt: skip
+def test_few_bits_where_they_are_not_possible(
+    tmp_path: Path, use: str, params: str, model: str, extra: str, says: str
+) -> None:
+    with pytest.raises(UserError, match=says):
+        planned(tmp_path, use, params, model=model, extra=extra)
+
+
+def test_a_recipe_in_few_bits_is_planned(tmp_path: Path) -> None:
+    planned(tmp_path, "random", "", model='"conv_bn"', extra="bits = 8\nmomentum = 0.9")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,7 +62,10 @@ class Scenario:
     """Dataset → primary metric, its unit and whether higher is better, of those not judged by
     accuracy. Values are the accuracy's, or where lower is better 100 times the error's."""
     weights: bool = False
-    """Whether reported tickets have histograms of their weights, and Early-Bird its matrix."""
+    """Whether reported tickets have histograms of their weights and counts of their units, and
+    Early-Bird its matrix."""
+    boundaries: bool = False
+    """Whether reported tickets have decision boundaries and the distance of their hulls."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         """run, planned, then each experiment's tickets and end."""
@@ -202,6 +206,8 @@ class Scenario:
                 "test_accuracy": accuracy, "test_loss": 1 - accuracy,
                 "early_stop_accuracy": accuracy - 0.003,
             }  # fmt: skip
+        if self.weights and reported and control == "none" and label != "dense":
+            metrics |= {"survivors_grew": 0.8, "pruned_grew": 0.4, "moved_ratio": 1.5 + seed / 10}
         if control == "reorder":
             metrics |= {
                 "barrier_test_error": 0.01 + 0.02 * (1 - target) + chance.gauss(0, 0.001),
@@ -237,6 +243,8 @@ class Scenario:
                 "search_flops_masked_theoretical": DENSE_FLOPS * search / 1000 * 0.7,
                 "search_seconds": 1.5 * search / 1000,
                 "spent_steps": 1000, "spent_seconds": 1.5,
+                "bit_operations": DENSE_FLOPS * density / 2 * 1024,
+                "search_bit_operations": DENSE_FLOPS * search / 1000 * 0.7 / 2 * 64,
             },
             "trainings": [
                 {"key": digest("dense", seed, experiment["model"]), "role": "search",
@@ -248,13 +256,48 @@ class Scenario:
                 for i in range(self.curve_points)
             ],
             "weights": histograms(density, seed) if self.weights and reported else [],
+            "fates": (
+                fates(density, seed)
+                if self.weights and reported and control == "none" and label != "dense"
+                else []
+            ),
+            "units": (
+                units(density, seed)
+                if self.weights and control == "none" and label != "dense"
+                else []
+            ),
             "matrices": (
                 [mask_distances(seed)]
                 if self.weights and label == "early_bird" and control == "none"
                 else []
             ),
         }  # fmt: skip
+        if self.boundaries and reported:
+            record["outlines"] = outlines(seed, density, dense=label == "dense")
+            record["metrics"]["hull_distance"] = 0.1 + 0.3 * (1 - density) * chance.random()
         return self.scored(experiment["dataset"], record)
+
+
+def outlines(seed: int, density: float, *, dense: bool) -> list[dict[str, Any]]:
+    """A square turned by seed and density, halved by two boundaries; a dense run's second network
+    and examples.
+    """
+    turn = seed + density
+    corners = [
+        (math.cos(turn + k * math.pi / 2), math.sin(turn + k * math.pi / 2)) for k in range(4)
+    ]
+    parts = {
+        "boundary": [(-2.0, density), (2.0, density), (None, None), (density, -2.0), (density, 2)],
+        "zonotope_0": corners[::2], "zonotope_1": corners[1::2], "hull": corners,
+    }  # fmt: skip
+    if dense:
+        parts |= {f"other_{name}": points[::-1] for name, points in parts.items()}
+        parts["other_hull"] = corners
+        parts |= {"class_0": [(-1.0, -1.0)], "class_1": [(1.0, 1.0), (1.5, 1.0)]}
+    return [
+        {"name": name, "x": [x for x, _ in points], "y": [y for _, y in points]}
+        for name, points in parts.items()
+    ]
 
 
 @dataclass
@@ -408,6 +451,37 @@ def histograms(density: float, seed: int) -> list[dict[str, Any]]:
                 "layer": name, "moment": moment, "reach": reach * (1 + seed % 2), "counts": counts,
             })  # fmt: skip
     return found
+
+
+def fates(density: float, seed: int) -> list[dict[str, Any]]:
+    """Of the first layer: what is kept began outside of the second bin and moved a bin away from
+    zero, what is pruned began within it and stayed; bins are twice as wide in odd seeds.
+    """
+    found = []
+    for fate, at, moved in (("kept", 2, 1), ("pruned", 0, 0)):
+        count = round((density if fate == "kept" else 1 - density) * 432)
+        places = [(16 + at, 16 + at + moved), (15 - at, 15 - at - moved)]
+        found.append({
+            "layer": "conv1", "fate": fate, "weights": 2 * (count // 2), "same_sign": count // 2,
+            "grew": count // 3, "moved": 0.1 * (1 + moved), "initial": 0.5 * (1 + at),
+            "reach": 0.5 * (1 + seed % 2), "cells": [32 * i + j for i, j in places],
+            "counts": [count // 2] * 2,
+        })  # fmt: skip
+    return found
+
+
+def units(density: float, seed: int) -> list[dict[str, Any]]:
+    """Of the first layer, 16 channels of 3 × 3 × 3: the middle of the kernel keeps what its left
+    column loses; every second channel keeps less, in odd seeds the first one.
+    """
+    one = round(48 * density)
+    places = [one - 2 * (i % 3 == 0) + 6 * (i == 4) for i in range(9)]
+    channels = [round(27 * density) + (4 if (i + seed) % 2 else -4) for i in range(16)]
+    return [
+        {"layer": "conv1", "side": "in", "shape": [], "kept": [round(144 * density)] * 3},
+        {"layer": "conv1", "side": "out", "shape": [], "kept": channels},
+        {"layer": "conv1", "side": "kernel", "shape": [1, 3, 3], "kept": places},
+    ]
 
 
 def mask_distances(seed: int, n: int = 4) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_every_view_is_a_data_frame(paths: Paths) -> None:
     for name in VIEWS:
         if name not in ("tickets_flat", "failures"):
             assert len(getattr(results, name)()), name
-    for name in ("metrics", "layers", "curves", "weights", "matrices", "trials"):
+    for name in ("metrics", "layers", "units", "curves", "weights", "fates", "matrices", "trials"):
         assert len(getattr(results, name)()), name
     assert len(results.failures()) == 0
     assert results.sql("SELECT 1 AS x")["x"].tolist() == [1]

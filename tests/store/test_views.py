@@ -162,6 +162,9 @@ def test_cost_counts_search_and_training(db: Database) -> None:
            "AND control = 'none'")
     )  # fmt: skip
     assert (cost["total_steps"], cost["total_seconds"]) == pytest.approx((5000, 7.5))
+    flops = row["flops_dense"]  # trained in float32, searched in eight bits
+    bits = flops * 0.2 / 2 * 1024 + 4 * 0.7 * flops / 2 * 64
+    assert cost["total_bit_operations"] == pytest.approx(bits)
     assert cost["n"] == 4
 
 
@@ -293,7 +296,10 @@ def test_of_several_dense_labels_the_one_named_dense_is_the_baseline(
         for e in scenario.experiments()
         if e["strategy"] == "dense"
     ]
+    # also where the label `dense` has no result: differences mix no two networks
+    twin.append({**twin[0], "seed": 99, "experiment_id": "twin99"})
     with Journal(paths) as journal:
+        journal.append({**scenario.run(), "baseline": "a_dense"})
         journal.append({"record": "planned", "run_id": "r", "experiments": twin})
         for e in twin:
             for record in scenario.results({**e, "label": "random", "densities": [1.0]}):
@@ -303,6 +309,10 @@ def test_of_several_dense_labels_the_one_named_dense_is_the_baseline(
         e["experiment_id"] for e in scenario.experiments() if e["label"] == "dense"
     }
     assert single(db("FROM leaderboard WHERE label = 'dense'"))["delta_dense"] == 0
+    assert {r["label"] for r in db("FROM paired WHERE versus = 'dense'")} == {"imp", "a_dense"}
+    pairs = db("FROM paired WHERE versus = 'baseline'")
+    assert {r["label"] for r in pairs} == {"imp", "dense"}
+    assert {r["target_density"] for r in pairs if r["label"] == "imp"} == {0.5, 0.2}
 
 
 def test_matching_is_the_sparsest_not_worse(make_scenario: Make, write: Make) -> None:

@@ -32,14 +32,48 @@ class TestSupermask(StrategyConformance):
     params: ClassVar = {"survivors": "constant"}
 
 
+class TestFrozenSupermask(StrategyConformance):
+    strategy = "supermask"
+    params: ClassVar = {"pruned": "initial"}
+
+
+class TestDenseRewind(StrategyConformance):
+    strategy = "dense_rewind"
+    params: ClassVar = {"rewind_step": 2}
+
+
 class TestEdgePopup(StrategyConformance):
     strategy = "edge_popup"
+
+
+class TestSignedSupermask(StrategyConformance):
+    strategy = "signed_supermask"
+
+
+class TestAWS(StrategyConformance):
+    strategy = "aws"
+    params: ClassVar = {
+        "rounds": 2,
+        "dense_fraction": 0.5,
+        "round_fraction": 0.5,
+        "prune_output": True,
+    }
 
 
 class TestEarlyBird(StrategyConformance):
     strategy = "early_bird"
     # a mask every step, and the fourth at the latest
     params: ClassVar = {"interval": 0.25, "window": 2, "threshold": 0.5, "latest": 0.7}
+
+
+class TestEarlyBirdInEightBits(StrategyConformance):
+    strategy = "early_bird"
+    params: ClassVar = {**TestEarlyBird.params, "search_bits": 8}
+
+
+class TestSRigL(StrategyConformance):
+    strategy = "srigl"
+    params: ClassVar = {"update_every": 2, "drop_fraction": 0.5}
 
 
 class TestSNIP(StrategyConformance):

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lth_bench.lottery.ablated_runner import inverted, negative
 from lth_bench.models.conv_bn import ConvBN
 from lth_bench.models.mlp import MLP
 from lth_bench.models.prunable import prunable_layers
-from lth_bench.structure import mask_of, unit_groups
+from lth_bench.structure import mask_of, removed_units, unit_groups
 from lth_bench.training.recipe import Recipe
 from lth_strategies.early_bird import (
     EarlyBird,
@@ -21,7 +22,6 @@ from lth_strategies.early_bird import (
     mask_distances,
     rank_within,
     ranked_bits,
-    ranked_units,
     thinned,
 )
 
@@ -117,7 +117,7 @@ def test_a_network_with_batch_norm_ranks_by_gamma(normed, make_ticket):
     draws = torch.Generator().manual_seed(1)
     for i in (1, 2, 3):
         values[f"bn{i}.weight"] = torch.randn(len(values[f"bn{i}.weight"]), generator=draws)
-    scores = ranked_units(make_ticket(normed).units, values)
+    scores = EarlyBird().scores(make_ticket(normed).units, values)
     for i, score in enumerate(scores, start=1):
         assert torch.equal(score, values[f"bn{i}.weight"].abs().double())
 
@@ -128,7 +128,7 @@ def test_a_network_without_ranks_by_the_incoming_l1_norm(make_bench, make_ticket
     values["fc1.weight"] = torch.tensor([[-2.0], [1.0], [3.0], [-0.5]]).expand(4, 36).clone()
     values["fc2.weight"] = torch.tensor([[1.0, -1, 0, 0], [0.5, 0.5, 0.5, -0.7]])
     values["fc1.bias"] = torch.tensor([0.0, 99, 0, 0])  # biases do not count
-    first, second = ranked_units(make_ticket(bench).units, values)
+    first, second = EarlyBird().scores(make_ticket(bench).units, values)
     assert first.tolist() == [0.75, 0.5, 1.0, 0.25]
     assert second.tolist() == [0.5, 1.0]  # 2.0 and 2.2
 
@@ -251,3 +251,33 @@ def test_the_picture_of_a_search_shows_why_it_stopped(normed, make_ticket):
     assert not distances.diagonal().any()
     settled = [float(distances[i, i - 2 : i].max()) <= 0.3 for i in range(2, len(distances))]
     assert settled == [False] * (len(settled) - 1) + [True]
+
+
+def test_inverted_scores_remove_the_channels_of_largest_gamma(normed, make_ticket):
+    ticket = make_ticket(normed, 0.3)
+    strategy = inverted(EarlyBird(window=100, interval=0.5, latest=0.4))
+    mask = strategy.select_mask(ticket)
+    search = ticket.memo["search"].values
+    gammas = [search[f"bn{i}.weight"].abs() for i in (1, 2, 3)]
+    gone = removed_units(ticket.units, mask)
+    # every layer keeps its best channel, here the one of smallest γ
+    most = [float(gamma[~out].max()) for gamma, out in zip(gammas, gone, strict=True)]
+    least = [float(gamma[out].min()) for gamma, out in zip(gammas, gone, strict=True) if out.any()]
+    assert sum(map(int, map(torch.sum, gone))) > 10 and max(most) <= min(least)
+    excluded = [torch.tensor([1.0, 2.0]), torch.full((2,), torch.inf)]
+    assert [part.tolist() for part in negative(excluded)] == [[-1, -2], [torch.inf, torch.inf]]
+
+
+def test_the_search_in_eight_bits_ranks_rounded_gammas(normed, make_ticket):
+    strategy = EarlyBird(window=100, interval=0.5, latest=0.4, search_bits=8)
+    ticket = make_ticket(normed, 0.3)
+    strategy.select_mask(ticket)
+    search = ticket.memo["search"]
+    assert search.variant == "low_precision" and search.operand_bits == 8
+    for i in (1, 2, 3):  # a block of its own: seven bits and a sign
+        significand = torch.frexp(search.values[f"bn{i}.weight"]).mantissa * 2**7
+        assert torch.equal(significand, significand.round())
+    ticket = ticket.after_rewinding(strategy.rewind_point(ticket))
+    trained = ticket.fit()
+    assert trained.start == 24 and trained.operand_bits == 32
+    assert trained.variant != "low_precision"

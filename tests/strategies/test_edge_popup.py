@@ -44,6 +44,11 @@ use = "supermask"
 use = "supermask"
 label = "random-mask"
 params = { criterion = "random", survivors = "constant" }
+[[strategies]]
+use = "supermask"
+label = "frozen"
+params = { pruned = "initial" }
+controls = ["reinit", "shuffle"]
 """
 
 
@@ -70,6 +75,23 @@ def test_untrained_weights_are_enough(results):
         fan_in = weight.shape[1]
         size = (2 / (fan_in * float(kept.double().mean()))) ** 0.5
         assert weight[kept].abs().tolist() == pytest.approx([size] * int(kept.sum()), rel=1e-5)
+
+
+def test_frozen_weights_keep_their_initial_values(results):
+    rows = lth_bench.results(results).tickets(label="frozen")
+    assert sorted(zip(rows.control, rows.status, strict=True)) == [
+        ("none", "ok"), ("reinit", "ok"), ("shuffle", "ok"),
+    ]  # fmt: skip
+    assert rows.density.tolist() == pytest.approx([0.3] * 3, abs=1e-3)
+    assert rows.flops_masked_theoretical.tolist() == pytest.approx(rows.flops_dense.tolist())
+    (own,) = rows.ticket_id[rows.control == "none"]
+    ticket = lth_bench.load_ticket(results, own)
+    for name, weight in ticket.final.weights.items():
+        pruned = ~ticket.mask.kept[name]
+        assert torch.equal(weight[pruned], ticket.start.weights[name][pruned])
+        assert float(weight[pruned].abs().mean()) > 0.01
+    with pytest.raises(lth_bench.UserError, match="freezes them at other values"):
+        lth_bench.prune_with_torch(ticket.module(), ticket.mask)
 
 
 def test_a_mask_alone_knows_something(results):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -131,6 +133,20 @@ def test_sr_ste_ends_with_the_pattern_of_its_last_step(ticket):
         assert not trained.weights[name].masked_fill(kept, 0).any()
     assert [t.key for t in ticket.ledger.search] == [trained.key]  # and no dense run
     assert trained.cost.flops_masked_theoretical == trained.cost.flops_dense
+
+
+def test_sr_ste_on_a_gpu_as_on_a_cpu(pretend_gpu, make_bench, make_ticket, tmp_path):
+    recipe, strategy, found = replace(RECIPE, dtype="float64"), NM(method="sr_ste"), {}
+    for device in ("cpu", "cuda:0"):
+        bench = make_bench(MLP(hidden=(12, 8)), recipe, root=tmp_path / device[:3], device=device)
+        ticket = make_ticket(bench, 0.5)
+        chosen = ticket.after_selection(strategy.select_mask(ticket))
+        found[device] = strategy.train(chosen.after_rewinding(strategy.rewind_point(chosen)))
+    cpu, gpu = found.values()
+    assert gpu.mask.to(torch.device("cpu")) == cpu.mask
+    for key, value in cpu.values.items():
+        torch.testing.assert_close(gpu.values[key].cpu(), value, rtol=0, atol=1e-6)
+    assert not pretend_gpu.failed_captures
 
 
 def test_layers_without_groups_are_refused_or_kept_dense(make_bench, make_ticket):

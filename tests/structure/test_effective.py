@@ -37,6 +37,17 @@ def test_two_layers_by_hand():
     assert mask.density == pytest.approx(6 / 12)
 
 
+def test_paths_lead_through_frozen_weights_by_hand():
+    """All three kept weights are on a path of the dense network: none is as alone as above."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    kept = {"1": torch.tensor([[0, 0], [1, 1], [0, 0]]), "3": torch.tensor([[1, 0, 0], [0, 0, 0]])}
+    mask = Mask({name: tensor.bool() for name, tensor in kept.items()})
+    assert effective_density(module, (1, 1, 2), mask) == 0
+    frozen = mask.freezing({name: torch.ones(tensor.shape) for name, tensor in kept.items()})
+    assert effective_mask(module, (1, 1, 2), frozen) == mask
+    assert effective_density(module, (1, 1, 2), frozen) == pytest.approx(3 / 12)
+
+
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=5),
     density=st.floats(0.1, 0.9),

@@ -9,6 +9,7 @@ from lth_bench.plugins import load_registry
 from lth_bench.running.plan import plan_suite
 from lth_bench.suite import load_suite
 from lth_bench.suite.load import suite_of
+from lth_bench.suite.select import select
 
 TEXT = """
 schema_version = 1
@@ -137,6 +138,47 @@ def test_dense_has_no_search(tmp_path):
     path.write_text(path.read_text() + '[[strategies]]\nuse = "dense"\nablations = ["half_data"]')
     with pytest.raises(UserError, match="dense has no ticket"):
         load_suite(path)
+
+
+def test_dense_at_equal_cost_is_a_label_of_its_own(tmp_path):
+    """As long as IMP takes to the sparsest ticket, reported once, beside the dense run."""
+    path = suite(tmp_path, suite='ablations = ["half_data"]')
+    more = '[[strategies]]\nuse = "dense"\nablations = ["equal_cost"]\ncompared_to = "imp"\n'
+    path.write_text(path.read_text() + more)
+    found = plan_suite(load_suite(path), load_registry(), tmp_path).experiments
+    dense = {p.experiment.label: p for p in found if p.experiment.strategy == "dense"}
+    assert dense.keys() == {"dense", "dense-equal_cost"}
+    longer = dense["dense-equal_cost"]
+    assert (longer.experiment.densities, longer.fits) == ((1.0,), (200,))
+    # chosen alone, it has the dense run to be compared with
+    alone = plan_suite(
+        select(load_suite(path), strategies=["dense-equal_cost", "imp"]), load_registry(), tmp_path
+    )
+    assert {p.experiment.label for p in alone.experiments} == {
+        "dense", "dense-equal_cost", "imp", "imp-half_data",
+    }  # fmt: skip
+
+
+def test_a_rewound_dense_network_has_controls_and_no_search_to_ablate(tmp_path):
+    """Its labels are at density 1, beside the dense run, whatever the suite's ablations."""
+    path = suite(tmp_path, suite='ablations = ["half_data"]')
+    more = """
+[[strategies]]
+use = "dense_rewind"
+params = { rewind_step = 10 }
+controls = ["reorder"]
+"""
+    path.write_text(path.read_text() + more)
+    found = plan_suite(load_suite(path), load_registry(), tmp_path).experiments
+    rewound = [p for p in found if p.experiment.strategy == "dense_rewind"]
+    assert [p.experiment.seed for p in rewound] == [0, 1]
+    assert (rewound[0].experiment.densities, rewound[0].fits) == ((1.0,), (30, 30))
+    assert {p.experiment.label for p in found} >= {"dense", "dense_rewind", "imp-half_data"}
+    (dense,) = {p.experiment.dense_checkpoints for p in found if p.experiment.label == "dense"}
+    assert dense == (10,)
+    path.write_text(path.read_text() + 'ablations = ["half_data"]\n')
+    with pytest.raises(UserError, match="dense_rewind has no ticket whose search"):
+        plan_suite(load_suite(path), load_registry(), tmp_path)
 
 
 def test_half_of_the_data_is_at_least_a_batch(tmp_path):

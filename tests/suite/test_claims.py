@@ -114,7 +114,42 @@ def test_another_recipe_on_the_other_side(claim):
     assert (found.of.task[2], found.versus.task[2]) == ("fast", "slow")
 
 
+def transferred(path, source: str = 'recipe = "slow"'):
+    """The suite with a source."""
+    path.write_text(
+        path.read_text()
+        .replace('recipe = "fast"', f'recipe = "fast"\nsources = [{{ {source} }}]', 1)
+        .replace(
+            "[recipes.fast]",
+            "[recipes.slow]\nsteps = 9\n[recipes.slower]\nsteps = 11\n[recipes.fast]",
+        )
+    )
+    return load_suite(path).claims
+
+
+def test_tickets_that_were_found_on_another_task(claim):
+    (found,) = transferred(claim('versus = "snip-big"', 'versus = "imp from slow"'))
+    assert found.versus is not None
+    assert found.versus.found_on == ("mlp(hidden=[30])", "digits", "slow")
+    assert (found.of.name, found.versus.name) == ("imp", "imp from slow")
+    (same,) = transferred(
+        claim('versus = "snip-big"', 'versus = "imp from mlp(hidden=[30])/digits/slow"')
+    )
+    assert same.versus == found.versus
+
+
+def test_a_source_that_is_not_the_tasks_own(claim):
+    with pytest.raises(UserError, match=r"none of its sources is called 'mnist'; .* has mlp"):
+        transferred(claim('of = "imp"', 'of = "imp from mnist"'))
+    two = 'recipe = ["slow", "slower"]'
+    with pytest.raises(UserError, match="2 of its sources are called 'digits'"):
+        transferred(claim('of = "imp"', 'of = "imp from digits"'), two)
+    with pytest.raises(UserError, match="a dense run has no ticket from another task"):
+        transferred(claim('versus = "snip-big"', 'versus = "dense from slow"'))
+
+
 WRONG = [
+    ('of = "imp"', 'of = "imp from mnist"', 4, ["has no sources", "remove ' from mnist'"]),
     ('name = "first"', 'name = "a b"', 1, ["name must consist of ASCII letters", "'a b'"]),
     ('name = "first"', "", 0, ["missing key claims[0].name"]),
     ('text = "imp is better than snip"', 'text = " "', 2, ["text is empty"]),

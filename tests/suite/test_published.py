@@ -76,13 +76,15 @@ def test_every_published_figure_is_a_row(suite: Suite, claim: Claim) -> None:
 @pytest.mark.parametrize(("suite", "claim"), QUOTED)
 def test_it_is_of_the_same_method(suite: Suite, claim: Claim) -> None:
     """A one-shot figure says nothing of iterative rounds, nor the other way round."""
-    registry, uses = load_registry(), {s.label: s.use for s in suite.strategies}
+    registry, specs = load_registry(), {s.label: s for s in suite.strategies}
 
     def pruning(side: Side) -> str | None:
-        use = uses.get(side.label, "dense")
-        if use not in registry.groups["strategies"]:
-            return None  # of a package that is not installed, such as SynFlow
-        strategy = registry.get("strategies", use)
+        spec = specs.get(side.label)
+        if spec is None or spec.use not in registry.groups["strategies"]:
+            return None  # dense, or of a package that is not installed, such as SynFlow
+        if spec.params.get("pruning") == "one_shot":
+            return None
+        strategy = registry.get("strategies", spec.use)
         return "iterative" if getattr(strategy, "iterative", False) else None
 
     sides = [side for side in (claim.of, claim.versus) if side is not None]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+import lth_strategies
 from lth_bench.params import build
 from lth_bench.plugins import load_registry
 from lth_bench.suite import load_suite
@@ -24,12 +27,21 @@ def blocks() -> list[str]:
     return re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_every_built_in_method_is_listed():
+def test_every_built_in_method_is_listed_by_family_with_paper_and_cost():
     text = README.read_text(encoding="utf-8")
     table = text.partition("### Built-in methods")[2].partition("\n### ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ")]
-    listed = re.findall(r"`(\w+)`", "".join(rows))
-    assert sorted(listed) == sorted(load_registry(third_party=False).strategies)
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    listed: dict[str, list[str]] = {}
+    strategies = load_registry(third_party=False).strategies
+    for *family, name, paper, cost in lines[1:]:
+        listed.setdefault(*(family or [next(reversed(listed))]), []).append(name.strip("`"))
+        cls = strategies[name.strip("`")].load()
+        said = " ".join((inspect.getdoc(cls) + inspect.getsource(inspect.getmodule(cls))).split())
+        for cited in re.findall(r"([A-Z]\w+)[^;]*?, (\d{4})", paper):
+            assert re.search(rf"{cited[0]}[^;)]*{cited[1]}", said), (name, cited)
+        assert cost
+    assert listed == {family: [*names] for family, names in lth_strategies.FAMILIES.items()}
+    assert sorted(chain(*listed.values())) == sorted(strategies)
 
 
 def test_the_smallest_suite(tmp_path: Path):
@@ -54,7 +66,7 @@ def test_the_excerpts():
         strategies += [(s, build(StrategyTable, s)) for s in read.get("strategies", [])]
     recipe = tomllib.loads(excerpt("[recipes.sgd]"))["recipes"]["sgd"]
     found = build(Recipe, recipe)
-    assert set(recipe) | {"steps", "betas", "final_lr"} == set(found.__dataclass_fields__)
+    assert set(recipe) | {"steps", "betas", "final_lr", "bits"} == set(found.__dataclass_fields__)
     ((frozen, table),) = ((text, built) for text, built in strategies if built.tuned)
     assert {*frozen["tuned"][0]} == set(table.tuned[0].__dataclass_fields__)
     build(TuneTable, tomllib.loads(excerpt("[tune]"))["tune"])

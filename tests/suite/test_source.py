@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from lth_bench.plugins import load_registry
 from lth_bench.suite import load_suite
 from lth_bench.suite.check import check
-from lth_bench.suite.source import find, line_of, shipped
+from lth_bench.suite.source import find, line_of, shipped, studies
 
 SIX = {"imp", "one_shot", "late_rewind", "early_bird", "snip", "rigl"}
 
@@ -32,14 +33,25 @@ def test_shipped_suites_load_and_are_named_after_their_file(name):
     assert suite.description
     # others are about tuning, or about the methods that their task is known for
     special = {"tune_digits", "char_lm", "grokking", "sparse_training", "pretrained", "pretraining"}
-    if name not in special:
+    if name not in special | {"sanity"}:  # whose strategies come with --add
         assert {s.use for s in suite.strategies} >= SIX | {"dense", "random"}
+
+
+@pytest.mark.parametrize("name", studies())
+def test_studies_are_found_by_name_and_have_claims(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite(name)
+    assert f"studies/{suite.name}" == name
+    assert suite.description
+    assert suite.claims
+    check(suite, load_registry())
+    (tmp_path / "studies").mkdir()
+    (tmp_path / name).write_text("")  # a file of that name hides the study, as others do
+    assert str(find(name)) == name
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_installed_plugins_accept_them(name):
-    from lth_bench.plugins import load_registry
-
     check(load_suite(name), load_registry())
 
 

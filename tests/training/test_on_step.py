@@ -274,3 +274,18 @@ def test_a_training_beside_a_search_has_none_of_its_memory(make_bench, request_o
     together = [PendingFit(request_of(bench, until=until)), PendingFit(request_of(bench))]
     Cohort(bench.layout(SHORT, 1, Plain), [together]).run()  # two fits of one training
     assert together[0].outcome.memo is not None and together[1].outcome.memo is None
+
+
+def test_a_mask_cannot_begin_to_freeze_weights_in_mid_training(make_bench, half_mask, request_of):
+    """The network would go on computing with zeros."""
+    bench = make_bench(NET, SHORT)
+    mask = half_mask(bench)
+    frozen = mask.freezing(bench.initial(3).weights)
+
+    def on_step(_):
+        return Change(frozen)
+
+    with pytest.raises(ValueError, match="give `fit` a mask that does so from the start"):
+        bench.fit(request_of(bench, mask=mask, on_step=on_step), {"strategy": "test"})
+    kept = bench.fit(request_of(bench, mask=frozen, on_step=on_step), {"strategy": "test"})
+    assert kept.mask == frozen

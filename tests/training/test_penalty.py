@@ -52,6 +52,33 @@ def test_parametrize_trains_what_stands_behind_the_weights(make_bench, half_mask
     assert hand.far(halved.values, expected) <= 1e-12
 
 
+def test_frozen_weights_take_part_and_are_not_trained(make_bench, half_mask, request_of, hand):
+    """As if the network computed them from the kept trainables and constants."""
+    bench = make_bench(NET, DOUBLE)
+    initial = bench.initial(3)
+    mask = half_mask(bench).freezing(initial.weights)
+    frozen = bench.fit(request_of(bench, mask=mask))
+    kept = mask.items_by_key()
+
+    def composed(trainables, _):
+        return {k: torch.where(kept[k], trainables[k], initial.values[k]) for k in kept}
+
+    expected = bench.fit(request_of(bench, parametrize=composed), {"strategy": "test"})
+    assert hand.far(frozen.values, expected.values) <= 1e-12
+    assert hand.far(frozen.best.values, expected.best.values) <= 1e-12
+    for key, where in kept.items():
+        assert torch.equal(frozen.values[key][~where], initial.values[key][~where])
+        assert not torch.equal(frozen.values[key][where], initial.values[key][where])
+    assert frozen.mask == mask
+    assert frozen.cost.flops_masked_theoretical == frozen.cost.flops_dense
+    assert frozen.key != bench.fit(request_of(bench, mask=half_mask(bench))).key
+    # found on disk, it is the same
+    bench.forget()
+    again = bench.fit(request_of(bench, mask=mask))
+    assert again.mask == mask
+    assert hand.far(again.values, frozen.values) == 0
+
+
 class Sign(torch.autograd.Function):
     """sign(x) forwards, straight through backwards."""
 

@@ -244,6 +244,25 @@ def test_a_callback_finds_its_memory_its_mask_and_its_draws(
     assert steps.done == 9 and equal(found, expected, hand)
 
 
+def undisturbed_and_resumed(bench_at, steps, ask):
+    """The outcomes of `ask(bench)`, a training of 20 steps: without and with a death in the 12th.
+
+    Both begin in another state of the global generator.
+    """
+    (undisturbed,) = answers(bench := bench_at("undisturbed", NET, ADAM), ask(bench))
+    bench = bench_at("killed", NET, ADAM)
+    torch.rand(5)
+    steps.kill_at(12)
+    with pytest.raises(Killed):
+        answers(bench, ask(bench))
+    steps.kill_at(None)
+    torch.rand(5)
+    bench = bench_at("killed", NET, ADAM)
+    (resumed,) = answers(bench, ask(bench))
+    assert steps.done == 9
+    return undisturbed, resumed
+
+
 def test_penalty_and_parametrize_go_on(bench_at, half_mask, request_of, queue, steps, hand):
     def parametrize(trainables, mask):
         kept = mask.items_by_key()
@@ -254,16 +273,37 @@ def test_penalty_and_parametrize_go_on(bench_at, half_mask, request_of, queue, s
         request = request_of(bench, mask=half_mask(bench), **how)
         return queue(bench, request, callbacks=CALLBACKS)
 
-    bench = bench_at("undisturbed", NET, ADAM)
-    (expected,) = answers(bench, ask(bench))
-    bench = bench_at("killed", NET, ADAM)
-    steps.kill_at(12)
-    with pytest.raises(Killed):
-        answers(bench, ask(bench))
-    steps.kill_at(None)
-    bench = bench_at("killed", NET, ADAM)
-    (found,) = answers(bench, ask(bench))
-    assert steps.done == 9 and equal(found, expected, hand)
+    assert equal(*undisturbed_and_resumed(bench_at, steps, ask), hand)
+
+
+def test_what_parametrize_draws_is_of_the_step(bench_at, half_mask, request_of, queue, steps, hand):
+    """And of the data's order: not of the process, nor of what evaluations draw."""
+
+    def noisy(trainables, _):
+        noise = torch.rand(())
+        return {k: v * (0.5 + noise) for k, v in trainables.items() if torch.is_grad_enabled()}
+
+    def ask(bench, recipe=ADAM, **order):
+        request = request_of(
+            bench, mask=half_mask(bench), parametrize=noisy, recipe=recipe, **order
+        )
+        return queue(bench, request, callbacks=CALLBACKS)
+
+    found = undisturbed_and_resumed(bench_at, steps, ask)
+    assert equal(*found, hand)
+    bench = bench_at("others", NET, ADAM)
+    (often,) = answers(bench, ask(bench, dataclasses.replace(ADAM, eval_every=3)))
+    (other,) = answers(bench, ask(bench, order=99))
+    assert hand.same(often.values, found[0].values)
+    assert not hand.same(other.values, found[0].values)
+
+
+def test_frozen_weights_go_on(bench_at, half_mask, request_of, queue, steps, hand):
+    def ask(bench):
+        mask = half_mask(bench).freezing(bench.initial(7).weights)
+        return queue(bench, request_of(bench, mask=mask))
+
+    assert equal(*undisturbed_and_resumed(bench_at, steps, ask), hand)
 
 
 def test_members_that_have_come_as_far_go_on_together_and_no_others(

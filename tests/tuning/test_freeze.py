@@ -268,3 +268,22 @@ def test_values_that_toml_does_not_have() -> None:
 @given(TEXTS)
 def test_no_text_can_end_a_comment(text: str) -> None:
     assert tomllib.loads("\n".join([*toml_comment(text), "x = 1"])) == {"x": 1}
+
+
+def test_ablations_of_a_strategy_are_those_of_its_tuned_label_too(
+    found: Callable[..., list[Study]],
+) -> None:
+    text = load_suite("quickstart").text
+    own = 'use = "imp"\nablations = ["random_labels"]'
+    for table, added in (
+        (own, {"imp-random_labels", "imp-tuned-random_labels"}),
+        # a strategy's own, if empty, replaces the suite's
+        ('use = "imp"\nablations = []', set()),
+    ):
+        suite = suite_of(text.replace('use = "imp"', table, 1), Path("x.toml"))
+        frozen = strategies(freeze(suite, found(Search())))
+        assert {s.label for s in frozen.values() if s.ablation is not None} == added
+    everywhere = text.replace("seeds = [0, 1, 2]", 'seeds = [0, 1, 2]\nablations = ["scratch_e"]')
+    frozen = strategies(freeze(suite_of(everywhere, Path("x.toml")), found(Search())))
+    assert {"imp-scratch_e", "imp-tuned-scratch_e", "snip-scratch_e"} <= set(frozen)
+    assert not frozen["imp-tuned-scratch_e"].explicit

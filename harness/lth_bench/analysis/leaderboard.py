@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from lth_bench.analysis.boards import (
     area,
@@ -20,6 +20,7 @@ from lth_bench.analysis.boards import (
 )
 from lth_bench.analysis.boards.baseline import Baselines, baselines
 from lth_bench.analysis.boards.scope import BoardScope, Selection, resolve
+from lth_bench.analysis.ingredients.board import board as ingredients_board
 from lth_bench.analysis.measures import (
     ACCURACY,
     Measure,
@@ -30,6 +31,7 @@ from lth_bench.analysis.measures import (
 )
 from lth_bench.analysis.table import Board, Table
 from lth_bench.errors import UserError, suggest
+from lth_bench.suite.spec import BoardKind
 from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
@@ -37,9 +39,14 @@ if TYPE_CHECKING:
 
     from lth_bench.analysis.boards.scores import Scores
 
-KINDS = ("accuracy", "flops", "matching", "area", "cost", "speed", "transfer")
+KINDS: tuple[str, ...] = get_args(BoardKind)
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
+WITHIN = {
+    "transfer": "with the tickets that were found on the same task",
+    "ingredients": "each ablated ticket with the ticket itself",
+}
+"""Those that compare tickets of one label, and rank none; what with what."""
 ACROSS = ("accuracy", "matching", "area", "cost", "speed")
 """Those that rank over all tasks of a suite too; shares of FLOPs differ between tasks."""
 
@@ -70,10 +77,11 @@ class Question:
         if self.by not in KINDS:
             raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")
         for option, value in (("--margin", self.margin), ("--baseline", self.baseline)):
-            if self.by == "transfer" and value is not None:
+            meant = (self.by, option) == ("ingredients", "--margin")
+            if self.by in WITHIN and value is not None and not meant:
                 raise UserError(
-                    f"{option} has no meaning with --by transfer, which compares with the tickets "
-                    f"that were found on the same task; leave it out"
+                    f"{option} has no meaning with --by {self.by}, which compares "
+                    f"{WITHIN[self.by]}; leave it out"
                 )
         if self.margin is not None and not 0 < self.margin < 1:
             raise UserError(
@@ -187,6 +195,10 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
         board = transfer.board(con, scope, known)
         told = [say(con, scope) for say in notes.EVERY]
         return replace(board, tables=_noted_grids(board.tables, told))
+    if q.by == "ingredients":
+        board = ingredients_board(con, against, known, q.margin)
+        others = [say(con, scope) for say in notes.EVERY if say is not notes.ablations]
+        return replace(board, tables=_noted(board.tables, others))
     if q.by == "cost":
         board = cost.board(
             con, scope, against=against, margin=q.margin, reach=q.reach, measure=known
@@ -196,20 +208,22 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     else:
         kind = {"accuracy": metric, "flops": flops, "matching": matching, "area": area}[q.by]
         board = kind.board(con, scope, against, q.margin, known)
-    for say in notes.EVERY:
-        board = replace(board, tables=_noted(board.tables, say(con, scope)))
+    board = replace(board, tables=_noted(board.tables, [say(con, scope) for say in notes.EVERY]))
     tasks = [task.suite for task in scope.tasks.values()]
     if len(set(tasks)) < len(tasks):
         board = replace(board, legend=f"{board.legend} --across: all tasks of a suite together.")
     return board
 
 
-def _noted(tables: Sequence[Table], notes: Mapping[tuple[str, ...], str]) -> list[Table]:
-    """The tables with what must be said of their tasks."""
-    return [
-        replace(table, notes=(*table.notes, notes[table.about])) if table.about in notes else table
-        for table in tables
-    ]
+def _noted(tables: Sequence[Table], told: Sequence[Mapping[tuple[str, ...], str]]) -> list[Table]:
+    """The tables with what must be said of a task below the last one about it."""
+    found = list(tables)
+    last = {table.about: i for i, table in enumerate(found)}
+    for texts in told:
+        for task, text in texts.items():
+            if (i := last.get(task)) is not None:
+                found[i] = replace(found[i], notes=(*found[i].notes, text))
+    return found
 
 
 def _noted_grids(

@@ -57,7 +57,8 @@ def claims(
 
     format = "json" if json_ else format
     require_board_format(format)
-    load_registry(plugin or ())  # only to report a mistake in a plugin now rather than in `run`
+    # only to report a mistake in a file now rather than in `run`
+    load_registry(plugin or (), third_party=False)
     for gate in fail_on or ():
         if gate not in GATES:
             raise UserError(f"--fail-on: unknown verdict {gate!r}{suggest(gate, GATES)}")

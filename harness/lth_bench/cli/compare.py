@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +11,8 @@ from lth_bench.cli.options import (
     DensitiesOption,
     FormatOption,
     JsonOption,
+    NoPluginsOption,
+    PluginsOption,
     ResultsOption,
     StrategiesOption,
     SuitesOption,
@@ -79,6 +80,8 @@ def compare(
             help="Instead compare their masks: overlap beside chance, and signs of the survivors.",
         ),
     ] = False,
+    plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> int:
@@ -115,14 +118,28 @@ def compare(
     if interval not in ("t", "bootstrap"):
         raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
     one, other = parse(a), parse(b)
+    if plugin and not masks:
+        raise UserError("--plugin goes with --masks, which builds the networks; leave it out")
     if masks:
+        about_values = {
+            "--metric": metric is not None,
+            "--margin": margin is not None,
+            "--interval": interval != "t",
+            "--fail-on": bool(gates),
+            "--strategy": bool(strategy),
+        }
+        for option in (name for name, given in about_values.items() if given):
+            raise UserError(f"{option} has no meaning with --masks; leave it out")
         return _masks(
             one,
             other,
+            format=format,
             results=results or default_results(),
             suites=suite or (),
+            tasks=task or (),
             densities=density or (),
-            format=format,
+            plugins=plugin or (),
+            no_plugins=no_plugins,
         )
     first, second = load(
         one,
@@ -168,15 +185,7 @@ def compare(
     return REGRESSION if failing else OK
 
 
-def _masks(
-    one: Selector,
-    other: Selector,
-    *,
-    results: Path,
-    suites: Sequence[str],
-    densities: Sequence[float],
-    format: str,
-) -> int:
+def _masks(one: Selector, other: Selector, *, format: str, results: Path, **rest: Any) -> int:
     from lth_bench.errors import OK, UserError
     from lth_bench.interchange.overlap import overlaps
     from lth_bench.output.formats import print_board
@@ -188,12 +197,6 @@ def _masks(
             )
     assert one.label is not None
     assert other.label is not None
-    board = overlaps(
-        results,
-        (one.label, one.control),
-        (other.label, other.control),
-        suites=suites,
-        densities=densities,
-    )
+    board = overlaps(results, (one.label, one.control), (other.label, other.control), **rest)
     print_board(board, format)
     return OK

@@ -20,10 +20,10 @@ def one_of(*choices: str) -> Complete:
 
 def suite(incomplete: str) -> list[str]:
     """Shipped suites, and the folders and .toml files that match the typed path."""
-    from lth_bench.suite.source import papers, shipped
+    from lth_bench.suite.source import papers, shipped, studies
 
     folder, slash, start = incomplete.rpartition("/")
-    found = [] if slash else one_of(*shipped(), *papers())(incomplete)
+    found = one_of(*studies(), *([] if slash else [*shipped(), *papers()]))(incomplete)
     with contextlib.suppress(OSError):
         for path in sorted(Path(folder + slash or ".").iterdir()):
             if path.name.startswith(start) and (start or not path.name.startswith(".")):

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from lth_bench.running.recorder import RunSummary
 
 
-def conclude(summary: RunSummary, results: Path) -> None:
-    """The leaderboard on stdout, the rest on stderr."""
+def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
+    """The leaderboard of the suite's kind on stdout, the rest on stderr."""
     from lth_bench.store.info import sharing
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
         try:
-            print_leaderboard(results, summary.suite)
+            print_leaderboard(results, summary.suite, by)
         except UserError as error:  # the run itself is fine, so it keeps its own exit code
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
@@ -41,18 +41,32 @@ def conclude(summary: RunSummary, results: Path) -> None:
     if summary.exit_code:
         _say(f'why: lth-bench query "FROM failures" --results {Paths(results).quoted}')
     where = "" if results == default_results() else f" --results {Paths(results).quoted}"
-    _say(f"results: {results} (lth-bench leaderboard{where})")
+    kind = "" if by == "accuracy" else f" --by {by}"
+    _say(f"results: {results} (lth-bench leaderboard{kind}{where})")
 
 
-def print_leaderboard(results: Path, suite: str) -> None:
-    """The suite's leaderboard as a table on stdout."""
+def report_study(results: Path, suite: str) -> None:
+    """The report of a study, beside its results: NAME.html."""
+    from lth_bench.analysis.page import gather_report
+    from lth_bench.output.page import write_page
+    from lth_bench.store.reading import reading, to_stderr
+
+    output = results.with_name(f"{suite}.html")
+    with reading(results, to_stderr) as con:
+        found = gather_report(con, [suite], None)
+    write_page(found, output)
+    _say(f"report: {output}")
+
+
+def print_leaderboard(results: Path, suite: str, by: str = "accuracy") -> None:
+    """The suite's leaderboard of a kind as a table on stdout."""
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.analysis.leaderboard import Question, leaderboard
     from lth_bench.output.formats import print_board
     from lth_bench.store.reading import reading, to_stderr
 
     with reading(results, to_stderr) as con:
-        board = leaderboard(con, Question(selection=Selection(suites=[suite])))
+        board = leaderboard(con, Question(by=by, selection=Selection(suites=[suite])))
     print_board(board, "table")
 
 

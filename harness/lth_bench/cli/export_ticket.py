@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lth_bench.cli import complete
-from lth_bench.cli.options import JsonOption, PluginsOption, ResultsOption
+from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption, ResultsOption
 
 FORMS, MOMENTS = ("dense", "masks", "shrunk"), ("final", "best", "start")
 
@@ -57,6 +57,7 @@ def ticket(
         ),
     ] = None,
     plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Overwrite an existing file.")
     ] = False,
@@ -81,7 +82,11 @@ def ticket(
             raise UserError(f"{option} must be {', '.join(allowed)}, but got {given!r}")
     require_target(output, force)
     found = load_ticket(
-        results or default_results(), identity, artifacts=artifacts or (), plugins=plugin or ()
+        results or default_results(),
+        identity,
+        artifacts=artifacts or (),
+        plugins=plugin or (),
+        no_plugins=no_plugins,
     )
     size = save_ticket(found, output, form, values, force)  # type: ignore[arg-type]
     if json_:

@@ -30,7 +30,8 @@ def leaderboard(
             "same at equal FLOPs of the network; matching: the "
             "sparsest density not worse than the baseline; area: under the metric against log "
             "density; cost: of reaching a value of the metric; speed: the early-stop step; "
-            "transfer: the task a ticket was found on against the one it was trained on.",
+            "transfer: the task a ticket was found on against the one it was trained on; "
+            "ingredients: each ticket against its controls and ablations, and which matter.",
         ),
     ] = "accuracy",
     metric: Annotated[

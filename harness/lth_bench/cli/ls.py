@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,12 +25,35 @@ app = typer.Typer(
 
 @app.command("strategies")
 def strategies(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Only these, with their parameters."),
+    ] = None,
+    *,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", metavar="", help="Every strategy with its parameters.")
+    ] = False,
     plugin: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """List the strategies: parameters with defaults and ranges, and the package of each."""
-    _list("strategies", plugin, no_plugins, json_)
+    """List the strategies by family; with names, also parameters with defaults and ranges."""
+    from lth_bench.cli.families import print_families
+    from lth_bench.cli.output import print_json
+    from lth_bench.errors import UnknownName
+
+    rows = plugins("strategies", plugin or [], no_plugins)
+    known = {row["name"]: row for row in rows}
+    for name in names or ():
+        if name not in known:
+            raise UnknownName("strategy", name, known)
+    chosen = [known[name] for name in names] if names else rows
+    if json_:
+        print_json({"strategies": chosen})
+    elif names or parameters:
+        _print_plugins(chosen)
+    else:
+        print_families(chosen)
 
 
 @app.command("models")
@@ -110,6 +133,7 @@ def plugins(group: str, files: list[Path], no_plugins: bool = False) -> list[dic
 
 def describe(entry: Entry) -> dict[str, Any]:
     """One plugin, JSON-able."""
+    from lth_bench.cli.families import family_of
     from lth_bench.errors import UserError
     from lth_bench.params import parameters
     from lth_bench.plugins.contract import hooks_of
@@ -122,10 +146,13 @@ def describe(entry: Entry) -> dict[str, Any]:
         "version": entry.version,
         "parameters": [],
         "error": None,
+        **({"family": ""} if entry.group == "strategies" else {}),
     }
     try:
         cls = entry.load()
         row["summary"] = first_paragraph(cls)
+        if entry.group == "strategies":
+            row["family"] = family_of(entry.name, cls)
         if entry.group == "observers":
             row["hooks"] = list(hooks_of(cls))
         else:

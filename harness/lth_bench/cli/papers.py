@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lth_bench.cli.options import DeviceOption, JsonOption, PluginsOption, ResultsOption
+from lth_bench.cli.options import (
+    DeviceOption,
+    JsonOption,
+    NoPluginsOption,
+    PluginsOption,
+    ResultsOption,
+)
 
 if TYPE_CHECKING:
     from lth_bench.analysis.claims.verdicts import ShortVerdict
@@ -30,6 +36,7 @@ def papers(
     *,
     results: ResultsOption = None,
     plugin: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
     device: DeviceOption = "auto",
     estimate: Annotated[
         bool,
@@ -52,7 +59,7 @@ def papers(
     for name in names or ():
         if name not in known:
             raise UnknownName("paper", name, known)
-    registry, root = load_registry(plugin or ()), data_root()
+    registry, root = load_registry(plugin or (), not no_plugins), data_root()
     used = devices.workers_for(devices.choose(device).names, None) if estimate else ()
     rows = []
     for name in names or known:

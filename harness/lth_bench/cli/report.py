@@ -63,7 +63,7 @@ def report(
     if figures is not None:
         from lth_bench.output.paper import write_figures
 
-        drawn = write_figures(found.evidence, found.subjects, figures)
+        drawn = write_figures(found.evidence, found.subjects, figures, found.transfers)
     if json_:
         print_json({"report": str(output), "figures": [str(path) for path in drawn]})
         return

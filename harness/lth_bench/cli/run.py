@@ -65,11 +65,12 @@ def run(
     import json
     import sys
 
-    from lth_bench.cli.conclusion import conclude
+    from lth_bench.cli.conclusion import conclude, report_study
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.running.runner import require_writable, run_suite
     from lth_bench.store.info import sharing
+    from lth_bench.suite.source import studies
     from lth_bench.suite.tuned import seed_overlap_notes
 
     request = RunRequest.from_options(
@@ -116,5 +117,7 @@ def run(
         }
         print(json.dumps(document))
     else:
-        conclude(summary, path)
+        conclude(summary, path, loaded.board)
+        if suite in studies() and not summary.interrupted:
+            report_study(path, summary.suite)
     return summary.exit_code

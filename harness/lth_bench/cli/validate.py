@@ -62,7 +62,9 @@ def validate(
         from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
-    found = summary(loaded)
+    used = {s.use: registry.get("strategies", s.use) for s in loaded.strategies}
+    dense_only = {name for name, cls in used.items() if getattr(cls, "dense_only", False)}
+    found = summary(loaded, dense_only)
     if json_:
         print_json({"ok": True, **found})
     else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lth_bench.errors import Diverged
+from lth_bench.errors import Diverged, Unreachable
 from lth_bench.masks import Layer, Layers, Mask
 from lth_bench.objectives import Objective
 from lth_bench.ticket import Ticket
@@ -132,7 +135,9 @@ def hessian_vector_product(
     `vector` and the result have a tensor of the weight's shape for each layer. The other arguments
     are those of `loss_gradients`. H is P × P over the prunable weights alone: biases and batch
     norm are constants here. Computed by double backward, exact up to rounding, at about the cost
-    of three training steps. ReLU has no curvature of its own.
+    of three training steps; attention and recurrent layers by kernels that have a second
+    derivative, which takes longer. ReLU has no curvature of its own. Unreachable where torch has
+    no second derivative of an operation, such as hardsigmoid.
 
     GraSP (Wang et al., 2020, equation 8) removes the weights of largest −θ ⊙ Hg, so it keeps
 
@@ -143,7 +148,7 @@ def hessian_vector_product(
     net, weights = network(ticket, values, mask, training)
     if set(vector) != set(weights):
         raise ValueError(f"layers must match: {list(weights)}, but got {list(vector)}")
-    with torch.enable_grad():
+    with torch.enable_grad(), twice_differentiable(net):
         loss = batch_loss(net, batch, temperature, ticket.bench.objective)
         first = torch.autograd.grad(
             loss, list(weights.values()), create_graph=True, materialize_grads=True
@@ -153,7 +158,28 @@ def hessian_vector_product(
         ).sum()
         if not slope.requires_grad:  # if the loss is linear in all weights
             return weights.map(lambda w: torch.zeros_like(w, requires_grad=False))
-        return finite(gradients_of(slope, weights), "Hessian's products")
+        try:
+            return finite(gradients_of(slope, weights), "Hessian's products")
+        except RuntimeError as error:
+            found = re.match(r"derivative for (?:aten::)?(\w+?)_backward is not impl", str(error))
+            if found is None:
+                raise
+            raise Unreachable(
+                f"the method needs second derivatives of this network, and torch has none of "
+                f"{found[1]}"
+            ) from error
+
+
+@contextmanager
+def twice_differentiable(module: nn.Module) -> Iterator[None]:
+    """Kernels whose backward pass has a derivative: torch's fused attention has none, nor have
+    cuDNN's recurrent layers.
+    """
+    with ExitStack() as chosen:
+        chosen.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if any(isinstance(part, nn.RNNBase) for part in module.modules()):
+            chosen.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
 
 
 def balanced_batch(
@@ -171,7 +197,7 @@ def balanced_batch(
             f"a balanced batch takes examples of each class, but the targets are "
             f"{data.info.targets}; take ticket.batches"
         )
-    order = torch.randperm(len(data.train), generator=ticket.stream(purpose))
+    order = torch.randperm(len(data.train), generator=ticket.data_stream(purpose))
     labels = data.train.y.cpu()[order]
     places = [torch.nonzero(labels == c).flatten()[:per_class] for c in range(ticket.classes)]
     fewest = min(map(len, places))

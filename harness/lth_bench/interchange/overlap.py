@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE, task_matches
 from lth_bench.analysis.numbers import kept
 from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.errors import NothingSelected
@@ -58,21 +59,34 @@ def overlaps(
     second: tuple[str, str],
     *,
     suites: Sequence[str] = (),
+    tasks: Sequence[str] = (),
     densities: Sequence[float] = (),
     plugins: Sequence[str | Path] = (),
+    no_plugins: bool = False,
 ) -> Board:
     """The overlap of two labels' masks, each (label, control), at every density of every task that
-    both have: at the same seed, and between other seeds. UserError where a ticket's values are not
-    kept, NothingSelected where no pair is there.
+    both have: at the same seed, and between other seeds. `plugins` are one-file plugins that the
+    models need; `no_plugins` ignores those of other packages. UserError where a ticket's values are
+    not kept, NothingSelected where no pair is there.
     """
     loaded: dict[str, SavedTicket] = {}
 
+    def asked(suite: str, *task: str, density: float) -> bool:
+        near = any(abs(density - d) <= DENSITY_TOLERANCE * d for d in densities)
+        known = not suites or suite in suites
+        return known and (near or not densities) and task_matches(task, tasks)
+
     def ticket(identity: str) -> SavedTicket:
         if identity not in loaded:
-            loaded[identity] = load_ticket(results, identity, plugins=plugins)
+            loaded[identity] = load_ticket(
+                results, identity, plugins=plugins, no_plugins=no_plugins
+            )
         return loaded[identity]
 
-    sides = [_tickets(results, *side, suites, densities) for side in (first, second)]
+    sides = [
+        {p: found for p, found in _tickets(results, *side).items() if asked(*p[:4], density=p[4])}
+        for side in (first, second)
+    ]
     rows: list[dict[str, Any]] = []
     for place in sorted(sides[0].keys() & sides[1].keys(), key=lambda p: (p[:4], -p[4])):
         loaded.clear()
@@ -93,9 +107,7 @@ def overlaps(
     return Board("overlap", rows, _tables(rows), LEGEND)
 
 
-def _tickets(
-    results: Path, label: str, control: str, suites: Sequence[str], densities: Sequence[float]
-) -> dict[tuple[Any, ...], dict[int, str]]:
+def _tickets(results: Path, label: str, control: str) -> dict[tuple[Any, ...], dict[int, str]]:
     """(suite, model, dataset, recipe, density) → seed → the id of the ticket."""
     with reading(results, to_stderr) as con:
         rows = con.execute(
@@ -106,9 +118,7 @@ def _tickets(
         ).fetchall()
     found: dict[tuple[Any, ...], dict[int, str]] = {}
     for *place, seed, identity in rows:
-        near = not densities or any(abs(place[4] - d) <= 0.005 * d for d in densities)
-        if near and (not suites or place[0] in suites):
-            found.setdefault(tuple(place), {})[seed] = identity
+        found.setdefault(tuple(place), {})[seed] = identity
     return found
 
 

@@ -70,14 +70,16 @@ def rebuilt(
     recipe: Mapping[str, Any],
     dataset: Mapping[str, Any] | None = None,
     shape: tuple[tuple[int, ...], int] | None = None,
+    *,
     plugins: Sequence[str | Path] = (),
+    no_plugins: bool = False,
 ) -> TaskNetwork:
     """Of a model's configuration, for its dataset's `info`, or for a `shape` (input, classes).
 
-    `plugins` are one-file plugins. UserError where a plugin is not installed here, or its network
-    cannot be built.
+    `plugins` are one-file plugins; `no_plugins` ignores those of other packages. UserError where a
+    plugin is not installed here, or its network cannot be built.
     """
-    registry = load_registry([Path(file) for file in plugins])
+    registry = load_registry([Path(file) for file in plugins], not no_plugins)
     name = f"model {model['name']!r}"
     made = build(registry.get("models", str(model["name"])), model["params"], name)
     if shape is None:

@@ -104,14 +104,15 @@ def load_ticket(
     *,
     artifacts: str | Path | Sequence[str | Path] = (),
     plugins: str | Path | Sequence[str | Path] = (),
+    no_plugins: bool = False,
 ) -> SavedTicket:
     """A ticket of a run, by its id or the beginning of it (`tickets_flat` and `lth-bench show`), or
     as SUITE/LABEL where there is one of them.
 
     `results` is the DuckDB file, a merged or exported one too. The values are in the folder of
     artifacts beside it; `artifacts` names others, such as those of the runs that were merged.
-    `plugins` are one-file plugins that the model needs. The id of an experiment serves where it has
-    one ticket.
+    `plugins` are one-file plugins that the model needs; `no_plugins` ignores those of other
+    packages. The id of an experiment serves where it has one ticket.
 
     What is returned is verified: mask and values give the counts and histograms of the record.
     UserError for an unknown id, a ticket that was skipped, and values that are not there.
@@ -123,7 +124,13 @@ def load_ticket(
     own = Paths(Path(results))
     recorded = recorded_ticket(own.results, ticket)
     recipe = recipe_of(recorded)
-    task = rebuilt(recipe["model"], recipe["recipe"], recipe["dataset"], plugins=_paths(plugins))
+    task = rebuilt(
+        recipe["model"],
+        recipe["recipe"],
+        recipe["dataset"],
+        plugins=_paths(plugins),
+        no_plugins=no_plugins,
+    )
     kept = KeptTrainings([own.artifacts, *_paths(artifacts)], task)
     for folder in kept.folders[1:]:
         if not folder.is_dir():

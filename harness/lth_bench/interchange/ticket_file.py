@@ -106,10 +106,13 @@ def read_ticket_file(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, recipe
 
 
-def load_network(file: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Module:
+def load_network(
+    file: str | Path, *, plugins: Sequence[str | Path] = (), no_plugins: bool = False
+) -> nn.Module:
     """The network of a file that `lth-bench export ticket` wrote, in eval mode on the CPU.
 
-    `plugins` are one-file plugins that the model needs; nothing else is read, and no data.
+    `plugins` are one-file plugins that the model needs; `no_plugins` ignores those of other
+    packages. Nothing else is read, and no data.
     UserError for a file of masks, of another network, or of none.
     """
     path = Path(file)
@@ -121,7 +124,9 @@ def load_network(file: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.
         )
     try:
         shape = shape_of_recipe(recipe), int(recipe["classes"])
-        task = rebuilt(recipe["model"], recipe["recipe"], shape=shape, plugins=plugins)
+        task = rebuilt(
+            recipe["model"], recipe["recipe"], shape=shape, plugins=plugins, no_plugins=no_plugins
+        )
         module = task.network("shape")
         if recipe["form"] == "shrunk":
             module = _cut(module, task, recipe["removed_units"])

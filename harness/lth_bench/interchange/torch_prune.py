@@ -19,8 +19,14 @@ def prune_with_torch(module: nn.Module, mask: Mask) -> nn.Module:
     Each pruned parameter `weight` becomes `weight_orig`, a buffer `weight_mask` and a `weight` that
     is their product in every forward pass; `prune.remove` makes it permanent. What a structured
     mask holds at zero (biases, γ, β) is masked too. UserError where the module lacks a parameter of
-    the mask, has it in another shape, or is pruned there already.
+    the mask, has it in another shape, or is pruned there already, and for a mask that freezes
+    pruned weights.
     """
+    if mask.frozen:
+        raise UserError(
+            "torch's pruning sets pruned weights to zero, and this mask freezes them at other "
+            "values; take the ticket's final values as they are"
+        )
     entries = mask.items_by_key()
     for key, kept in entries.items():
         shape = _parameter(module, key).shape

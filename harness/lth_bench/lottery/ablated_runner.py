@@ -1,78 +1,29 @@
-"""The round loop of an ablation: a search that sees or spends something else, then the ticket."""
+"""The round loops of ablations: a search that sees or spends something else, then the ticket."""
 
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from lth_bench.errors import Unreachable
 from lth_bench.lottery.controls import Unchanged, reinitialised
 from lth_bench.lottery.experiment import Experiment
-from lth_bench.lottery.reachable import require_reachable
 from lth_bench.lottery.runner import Emit, ExperimentRunner, context_of
-from lth_bench.masks import Mask, count_at
+from lth_bench.lottery.searched import SearchedElsewhere
+from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
 from lth_bench.ticket import DenseRun, Ticket
 from lth_bench.training.dispatch.variant import with_data, with_recipe
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import PendingFit
-from lth_bench.training.randomness import seeded
+from lth_bench.training.randomness import seed_of
 from lth_bench.training.request import FitRequest
 from lth_bench.training.state import Trained
-
-
-class SearchedElsewhere(ExperimentRunner, ABC):
-    """Rounds that are all search, and at each density one more training: the ticket's."""
-
-    pending: Ticket | None = None
-    """The last round of a density, which is trained only if another one continues from it."""
-
-    def reach(self, density: float) -> None:
-        """Run rounds until the mask is at the density, then train and report the ticket."""
-        k = count_at(density, self.mask.total)
-        require_reachable(self.strategy, density, self.mask.total)
-        if not self.experiment.iterative:
-            self.mask, self.behind, self.pending = self.bench.dense_mask(), None, None
-        while True:
-            with seeded("round", self.experiment.seed, self.round):
-                if self.pending is not None:
-                    self.advance(self.rewound_and_trained(self.pending, k)[1])
-                    self.pending = None
-                    continue
-                ticket = self.masked(density, k)
-                if self.at_target(ticket, k):
-                    break
-                found, trained = self.rewound_and_trained(ticket, k)
-            self.hooks.on_round(self.view(found), trained)
-            if trained.mask.count >= self.mask.count:
-                raise self.no_progress(density, ticket.mask.count, trained, k)
-            self.report.intermediate(found, trained, self.ledger)
-            self.advance(trained)
-        with seeded("round", self.experiment.seed, self.round):
-            found, trained, note = self.final(ticket, k)
-        self.hooks.on_round(self.view(found), trained)
-        self.report.ticket(found, trained, "none", self.ledger, note)
-        self.ledger.train.clear()  # no part of the search for the next density
-        self.pending = ticket
-
-    def rewound_and_trained(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained]:
-        """The rest of a round after `masked`."""
-        ticket = self.rewound(ticket)
-        return ticket, self.train_round(ticket, k)
-
-    def at_target(self, ticket: Ticket, k: int) -> bool:
-        """Whether this round's mask is the density's. A dynamic method's ends there while it
-        trains.
-        """
-        return self.dynamic or ticket.mask.count <= k
-
-    @abstractmethod
-    def final(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained, str]:
-        """The ticket and its training, which are reported, and what to note of them."""
 
 
 class OnOtherData(SearchedElsewhere):
@@ -91,43 +42,45 @@ class OnOtherData(SearchedElsewhere):
             context=self.context,
         )
 
-    def final(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained, str]:
+    def at_target(self, ticket: Ticket, k: int) -> bool:
+        """A dynamic method's mask ends at the density while the ticket trains, on the task."""
+        return self.dynamic or super().at_target(ticket, k)
+
+    def final(self, found: Ticket, behind: Trained | None, k: int) -> tuple[Ticket, Trained, str]:
         """The mask on the task itself. Unreachable if the search has seen no data."""
         ledger = self.ledger
         if not (ledger.search or ledger.train or ledger.batches):
             raise Unreachable("select_mask sees no data, so other data change nothing")
-        found = replace(ticket, bench=self.target, dense=self.clean)
-        return *self.rewound_and_trained(found, k), ""
+        ticket = replace(found, bench=self.target, dense=self.clean)
+        return *self.rewound_and_trained(ticket, k), ""
 
 
 class FromScratch(SearchedElsewhere):
     """The final mask, trained from new initial values."""
 
-    def final(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained, str]:
+    def final(self, found: Ticket, behind: Trained | None, k: int) -> tuple[Ticket, Trained, str]:
         """As long as the task's recipe, or for as many FLOPs as the dense run. Unreachable if the
         initial values are fixed.
         """
         assert self.experiment.ablation is not None
-        mask = ticket.mask
-        if self.dynamic:  # the final mask is the trained one
-            mask = self.rewound_and_trained(ticket, k)[1].mask
-            self.ledger.retire()
+        mask = found.mask if behind is None else behind.mask
+        self.ledger.retire()
         try:
-            fresh = reinitialised(ticket, mask)
+            fresh = reinitialised(found, mask)
         except Unchanged as reason:
             raise Unreachable(str(reason)) from reason
-        found = ticket.after_selection(mask).after_rewinding(fresh.start)
+        ticket = found.after_selection(mask).after_rewinding(fresh.start)
         steps, recipe = self.bench.total_steps, self.bench.recipe
         if self.experiment.ablation["name"] == "scratch_b":
             longer = scratch_steps(steps, *self.flops(mask))
             recipe = recipe.stretched(longer / steps, len(self.bench.data.train))
             steps = longer
         self.ledger.role = "train"
-        return found, found.fit(recipe=recipe, end=steps), fresh.note
+        return ticket, ticket.fit(recipe=recipe, end=steps), fresh.note
 
     def flops(self, mask: Mask) -> tuple[float, float]:
         """Of one example's training step: dense, and under the mask."""
-        kept = mask.kept_per_layer()
+        kept = mask.used().kept_per_layer()
         density = {x.name: kept[x.name] / x.numel for x in self.bench.layers}
         counted = self.bench.network.flops
         return counted.step, counted.masked_step(density)
@@ -154,14 +107,29 @@ class NoSecondTraining(DenseRun):
 
 
 class AtEqualCost(ExperimentRunner):
-    """The method itself, on the task with a recipe as long as another method's whole cost."""
+    """The method itself, on the task with a recipe as long as another method's whole cost; of the
+    dense network, its only training.
+    """
 
-    def __init__(self, *, bench: Workbench, experiment: Experiment, **rest: Any) -> None:
+    def __init__(
+        self, *, bench: Workbench, experiment: Experiment, strategy: Any, **rest: Any
+    ) -> None:
         assert experiment.ablation is not None
         factor = experiment.ablation["steps"] / bench.total_steps
         longer = bench.recipe.stretched(factor, len(bench.data.train))
-        rest["dense_run"] = NoSecondTraining
-        super().__init__(bench=with_recipe(bench, longer), experiment=experiment, **rest)
+        if not getattr(strategy, "dense_only", False):
+            rest["dense_run"] = NoSecondTraining
+        super().__init__(
+            bench=with_recipe(bench, longer), experiment=experiment, strategy=strategy, **rest
+        )
+
+
+class InAnotherOrder(ExperimentRunner):
+    """The whole experiment, the dense run included, with the data in another order."""
+
+    def __init__(self, *, experiment: Experiment, **rest: Any) -> None:
+        order = seed_of("other_order", experiment.seed)
+        super().__init__(experiment=experiment, order=order, **rest)
 
 
 def runner_of(experiment: Experiment) -> type[ExperimentRunner]:
@@ -173,6 +141,8 @@ def runner_of(experiment: Experiment) -> type[ExperimentRunner]:
         return FromScratch
     if name == "inverted_score":
         return Inverted
+    if name == "other_order":
+        return InAnotherOrder
     return AtEqualCost if name == "equal_cost" else ExperimentRunner
 
 
@@ -216,12 +186,21 @@ def inverted(strategy: Any) -> Any:
     cls = type(strategy)
 
     def scores(self: Any, *arguments: Any, **named: Any) -> Any:
-        return -cls.scores(self, *arguments, **named)
+        return negative(cls.scores(self, *arguments, **named))
 
     turned = type(cls.__name__, (cls,), {"scores": scores, "__module__": cls.__module__})
     twin = copy.copy(strategy)
     object.__setattr__(twin, "__class__", turned)  # past the frozen dataclass
     return twin
+
+
+def negative(scores: Any) -> Any:
+    """The scores of weights, or a list of those of units by group, with the other sign. Infinite
+    ones of units, which exclude them, stay.
+    """
+    if isinstance(scores, list):
+        return [torch.where(group.isinf(), group, -group) for group in scores]
+    return -scores
 
 
 def scratch_steps(steps: int, flops_dense: float, flops_pruned: float) -> int:

@@ -56,8 +56,8 @@ def check_start(label: str, point: RewindPoint, bench: Workbench) -> RewindPoint
 def check_trained(
     label: str, trained: Trained, ticket: Ticket, *, k: int, dynamic: bool, structured: bool
 ) -> Trained:
-    """Check a trained ticket: its mask is allowed, and every pruned weight is exactly zero. Returns
-    copies that the strategy cannot change later.
+    """Check a trained ticket: its mask is allowed, and every pruned weight is exactly zero, or what
+    it is frozen at. Returns copies that the strategy cannot change later.
     """
     mask = _check_shapes(label, "train", trained.mask, ticket.layers, ticket.bench)
     if not dynamic and mask != ticket.mask:
@@ -72,13 +72,20 @@ def check_trained(
     _check_values(label, "train", trained.values, ticket.bench)
     if not trained.curve:
         raise StrategyError(label, "train", "the curve is empty; return what `ticket.fit` returned")
+    frozen = mask.frozen_by_key()
     for key, kept in mask.items_by_key().items():
-        alive = int((trained.values[key].masked_fill(kept, 0) != 0).sum())
+        off = trained.values[key] != frozen.get(key, 0)
+        alive = int((off & ~kept).sum())
         if alive:
             raise StrategyError(
                 label,
                 "train",
-                f"{alive} pruned entries of {key!r} are not zero; multiply the values by the mask",
+                f"{alive} pruned entries of {key!r} are not "
+                + (
+                    "what the mask freezes them at; take mask.apply_(values)"
+                    if key in frozen
+                    else "zero; multiply the values by the mask"
+                ),
                 contract="pruned_zero",
             )
     best = replace(trained.best, values=_own(trained.best.values))
@@ -150,7 +157,7 @@ def _check_shapes(
             )
     ordered = {name: mask.kept[name] for name in expected}
     # copies, since the strategy may change its own tensors later
-    return Mask(ordered, mask.held, layers).to(bench.device).copy()
+    return Mask(ordered, mask.held, layers, mask.frozen).to(bench.device).copy()
 
 
 def _check_count(label: str, hook: str, mask: Mask, k: int, structured: bool) -> None:

@@ -144,7 +144,8 @@ def shuffle_global(ticket: Ticket, trained: Trained, structured: bool) -> Ablate
         if not torch.equal(moved, flat):
             parts = zip(ticket.layers, torch.split(moved, sizes), strict=True)
             kept = {layer.name: part.view(layer.shape) for layer, part in parts}
-            return Ablated(_start(ticket), Mask(kept, layers=ticket.layers))
+            mask = Mask(kept, layers=ticket.layers, frozen=trained.mask.frozen)
+            return Ablated(_start(ticket), mask)
     raise Unchanged(
         "no permutation of its weights changes the mask, so there is nothing to shuffle"
     )
@@ -238,7 +239,7 @@ def _permuted(ticket: Ticket, mask: Mask, structured: bool, rng: torch.Generator
     for name, tensor in mask.kept.items():
         order = torch.randperm(tensor.numel(), generator=rng).to(tensor.device)
         kept[name] = tensor.flatten()[order].view_as(tensor)
-    return Mask(kept, layers=ticket.layers)
+    return Mask(kept, layers=ticket.layers, frozen=mask.frozen)
 
 
 def _fixed(

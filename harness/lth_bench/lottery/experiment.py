@@ -71,6 +71,8 @@ class Experiment:
     """Whether larger values of it are better."""
     generalises_at: float | None = None
     """Validation value of it from which a network counts as generalising; None if not asked."""
+    decision_boundary: bool = False
+    """Whether decision boundaries are recorded."""
     ablation: Mapping[str, Any] | None = None
     """`{"name": …}` of an ablation, with `steps` for equal cost; None for the strategy itself."""
     start: Mapping[str, Any] | None = None
@@ -108,6 +110,8 @@ class Experiment:
         for key in ("generalises_at", "ablation"):
             if config[key] is None:
                 config.pop(key)
+        if not self.decision_boundary:
+            config.pop("decision_boundary")
         if self.scored_on == "test":
             config.pop("scored_on")
         if self.source_task is None:

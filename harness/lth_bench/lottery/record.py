@@ -6,9 +6,15 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lth_bench.data.info import InputShape
+from lth_bench.lottery.boundary import Drawn, boundary_of
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.generalisation import generalisation
 from lth_bench.lottery.histograms import histograms
+from lth_bench.lottery.survivors import Fate, fates
+from lth_bench.lottery.survivors import metrics as metrics_of
+from lth_bench.lottery.survivors import records as records_of
+from lth_bench.lottery.units import units_kept
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.ticket import CostLedger, Ticket
@@ -41,19 +47,24 @@ class Reporter:
         """Record a reported ticket with all its metrics. `note`: what a reader of the row must
         know.
         """
+        drawn = Drawn()
+        if self.experiment.decision_boundary:
+            drawn = boundary_of(self.bench, ticket, trained)
         # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
-            metrics = self.hooks.score(scored, trained)
+            metrics = self.hooks.score(scored, trained) | drawn.metrics
             view = TicketView(scored, self.experiment, control)
             more, missing = self.hooks.observers_score(view, trained, metrics)
-        lost = [*self.hooks.lost, *missing]
+        lost = [*self.hooks.lost, *missing, *drawn.missing]
         if control == "none" and isinstance(self.bench.connections, str):
             lost.append(self.bench.connections)
         record = self._base(ticket, trained.mask, control, reported=True)
         metrics |= generalisation(
             trained.curve, self.experiment.generalises_at, self.bench.objective.primary
         )
+        origin = self._fates(ticket, trained) if control == "none" else []
+        metrics |= metrics_of(origin)
         record |= {
             "status": "ok",
             # still a result; the reason says which metrics are missing, an observer's included
@@ -69,12 +80,25 @@ class Reporter:
                 (ticket.start or ticket.initial).values,
                 trained.values,
             ),
+            "fates": records_of(origin),
             "matrices": [
                 {"name": name, "steps": list(m.steps), "values": m.values}
                 for name, m in ticket.matrices.items()
             ],
+            **({"outlines": drawn.outlines} if drawn.outlines else {}),
         }
         self.emit(record)
+
+    def _fates(self, ticket: Ticket, trained: Trained) -> list[Fate]:
+        """Of the weights that the ticket keeps, and of those that it lacks, in the dense run."""
+        if trained.mask.count == trained.mask.total:
+            return []
+        request = ticket.dense.request(self.bench.total_steps, frozenset())
+        dense = self.bench.find(self.bench.key(request, None), frozenset())
+        if dense is None:  # it is read where it has been trained, and never trained for this
+            return []
+        final = {key: value.to(self.bench.device) for key, value in dense.values.items()}
+        return fates(self.bench.layers, trained.mask, ticket.initial.values, final)
 
     def _score(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
         """The primary metric on the test split, where it is no accuracy."""
@@ -146,6 +170,8 @@ class Reporter:
             "search_seconds": found.seconds,
             "spent_steps": spent.steps,
             "spent_seconds": spent.seconds,
+            "bit_operations": sum((t.bit_operations for t in train), 0.0),
+            "search_bit_operations": sum((t.bit_operations for t in search), 0.0),
         }
 
     def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:
@@ -166,7 +192,15 @@ class Reporter:
                 {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
                 for x in self.bench.layers
             ],
+            # a control's mask is its ticket's, or that at random
+            "units": units_kept(self.bench.layers, mask, self._image) if control == "none" else [],
         }
+
+    @property
+    def _image(self) -> tuple[int, ...] | None:
+        """[C, H, W] of an example, where the task's are images."""
+        shape = InputShape.of(self.bench.data.input_shape)
+        return tuple(shape) if shape.kind == "images" else None
 
     def _id(self, round_: int, control: str, density: float) -> str:
         text = f"{self.experiment.experiment_id}|{round_}|{control}|{density!r}"

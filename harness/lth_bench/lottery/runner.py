@@ -14,7 +14,7 @@ from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.reachable import require_reachable
 from lth_bench.lottery.record import Reporter
 from lth_bench.masks import Mask, count_at
-from lth_bench.plugins.contract import hooks_of
+from lth_bench.plugins.contract import hooks_of, trains_dense
 from lth_bench.plugins.dispatch import Hooks, StrategyError
 from lth_bench.ticket import CostLedger, DenseRun, Role, Ticket
 from lth_bench.ticket_view import TicketView, Training
@@ -59,11 +59,13 @@ class ExperimentRunner:
         emit: Emit,
         context: FitContext,
         dense_run: type[DenseRun] = DenseRun,
+        order: int | None = None,
     ) -> None:
+        """`order` is that of the data in all trainings and batches, by default the seed's."""
         self.experiment, self.strategy, self.bench, self.hooks = experiment, strategy, bench, hooks
         self.dynamic = bool(getattr(strategy, "dynamic", False))
         self.structured = bool(getattr(strategy, "structured", False))
-        self.context, self.ledger = context, CostLedger()
+        self.context, self.ledger, self.order = context, CostLedger(), order
         self.dense = dense_run(
             bench,
             experiment.seed,
@@ -71,6 +73,7 @@ class ExperimentRunner:
             checkpoints=frozenset(experiment.dense_checkpoints),
             context=context,
             on_eval=self.tell_dense if hooks.implements_hook("on_eval") else None,
+            order=order,
         )
         self.report = Reporter(
             experiment=experiment, bench=bench, hooks=hooks, emit=emit, structured=self.structured
@@ -82,7 +85,7 @@ class ExperimentRunner:
     def run(self) -> None:
         """Run every density of the experiment, from dense to sparse."""
         for density in self.experiment.densities:
-            if density == 1.0:
+            if density == 1.0 and not trains_dense(type(self.strategy)):
                 self.report_dense()
                 continue
             try:
@@ -225,6 +228,7 @@ class ExperimentRunner:
             context=self.context,
             before=self.behind,
             on_eval=self.tell if self.hooks.implements_hook("on_eval") else None,
+            order=self.order,
         )
         return self.opened
 

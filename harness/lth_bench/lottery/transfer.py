@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from lth_bench.errors import Unreachable
 from lth_bench.masks import Layer, Mask, count_at
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import generator
@@ -79,6 +80,10 @@ class Transfer:
         """
         source, target = self._source, self._target
         note = ""
+        if mask.frozen:
+            raise Unreachable(
+                "its pruned weights are frozen at values of the network that it was found on"
+            )
         kept = {name: tensor.to(target.device) for name, tensor in mask.kept.items()}
         new = [layer for layer in target.layers if layer.key in self._new]
         if new and mask.held:

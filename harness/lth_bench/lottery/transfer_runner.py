@@ -7,11 +7,10 @@ from typing import Any
 
 from lth_bench.lottery.checks import check_trained, check_untouched
 from lth_bench.lottery.experiment import Experiment
-from lth_bench.lottery.reachable import require_reachable
 from lth_bench.lottery.record import Reporter
-from lth_bench.lottery.runner import Emit, ExperimentRunner, context_of
+from lth_bench.lottery.runner import Emit, context_of
+from lth_bench.lottery.searched import SearchedElsewhere
 from lth_bench.lottery.transfer import Transfer
-from lth_bench.masks import count_at
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.training.dispatch.workbench import Workbench
@@ -20,14 +19,13 @@ from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Trained
 
 
-class TransferRunner(ExperimentRunner):
+class TransferRunner(SearchedElsewhere):
     """`select_mask` and `rewind_point` see the source task; `train`, `score` and the controls the
     target.
 
-    All trainings on the source are search. The ticket itself is trained there only where the next
-    density continues from it, or where its mask is known only then (`dynamic`): then the final mask
-    is trained plainly on the target, as a control is. Rounds on the source have no records of their
-    own, and observers do not hear of them.
+    All trainings on the source are search. The final mask of a method that changes it while it
+    trains (`dynamic`) is trained plainly on the target, as a control is. Rounds on the source have
+    no records of their own, and observers do not hear of them.
     """
 
     def __init__(
@@ -58,51 +56,23 @@ class TransferRunner(ExperimentRunner):
             checkpoints=frozenset(experiment.dense_checkpoints),
             context=context,
         )
-        self.untrained: tuple[Ticket, int] | None = None
-        """A ticket not trained on the source yet, and its count."""
 
-    def reach(self, density: float) -> None:
-        """Find the ticket on the source; train and report it and its controls on the target."""
-        k = count_at(density, self.mask.total)
-        require_reachable(self.strategy, density, self.mask.total)
-        if not self.experiment.iterative:
-            self.mask, self.behind, self.untrained = self.bench.dense_mask(), None, None
-        elif self.untrained is not None:
-            self.advance(self.trained_on_source(*self.untrained))
-            self.untrained = None
-        ticket, trained = self.found(density, k)
-        on_target, note = self.on_target(ticket, trained)
-        outcome = self.trained_on_target(on_target)
-        self.hooks.on_round(self.view(on_target), outcome)
-        self.report.ticket(on_target, outcome, "none", on_target.ledger, note)
-        for control in self.experiment.controls:
-            self.run_control(control, on_target, outcome)
-        if trained is None:
-            self.untrained = ticket, k
-        else:
-            self.advance(trained)
+    def selected(self, density: float, k: int) -> Ticket:
+        """A round on the source, rewound there."""
+        return self.select(density, k)
 
-    def found(self, density: float, k: int) -> tuple[Ticket, Trained | None]:
-        """Rounds on the source until a ticket has k weights; with its training there, if it was
-        needed.
-        """
-        while True:
-            with seeded("round", self.experiment.seed, self.round):
-                ticket = self.select(density, k)
-                if not self.dynamic and ticket.mask.count <= k:
-                    return ticket, None
-            trained = self.trained_on_source(ticket, k)
-            count = trained.mask.count
-            if count <= k:
-                return ticket, trained
-            if count >= self.mask.count:
-                raise self.no_progress(density, ticket.mask.count, trained, k)
-            self.advance(trained)
-
-    def trained_on_source(self, ticket: Ticket, k: int) -> Trained:
-        """The round's training on the source, which is part of the search."""
+    def searched(self, ticket: Ticket, k: int) -> tuple[Ticket, Trained]:
+        """Its training on the source."""
         with seeded("round", self.experiment.seed, ticket.round, "train"):
-            return self.train_round(ticket, k, role="search")
+            return ticket, self.train_round(ticket, k, role="search")
+
+    def passed(self, ticket: Ticket, trained: Trained) -> None:
+        """Nothing: rounds on the source are those of the source's own experiments."""
+
+    def final(self, found: Ticket, behind: Trained | None, k: int) -> tuple[Ticket, Trained, str]:
+        """The ticket on the target, trained there."""
+        ticket, note = self.on_target(found, behind)
+        return ticket, self.trained_on_target(ticket), note
 
     def on_target(self, ticket: Ticket, trained: Trained | None) -> tuple[Ticket, str]:
         """The ticket on the target's network, and what its row must say."""

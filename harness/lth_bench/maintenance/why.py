@@ -59,6 +59,7 @@ def _leads_out(value: object) -> bool:
 PARTS = (
     "strategy", "source_hash", "params", "model", "dataset", "recipe", "densities", "controls",
     "scored_on", "source_task", "ablation", "objective", "generalises_at",
+    "decision_boundary",
 )  # fmt: skip
 """Keys of an experiment's configuration that determine its identity."""
 BESIDE = ("torch", "device")
@@ -75,6 +76,7 @@ _WORDS = {
     "ablation": "ablation",
     "objective": "objective",
     "generalises_at": "value at which a network generalises",
+    "decision_boundary": "whether decision boundaries are recorded",
 }
 
 

@@ -31,7 +31,8 @@ class Mask:
     `kept[name]` has the shape of the layer's weight. `held[key]` is for structured tickets: it
     covers a one-dimensional parameter (a bias, γ or β) and is False where a removed unit's entry is
     held at zero. Densities count `kept` only. `layers` gives the kinds of layer, needed for rates
-    per kind; a ticket's masks have it.
+    per kind; a ticket's masks have it. `frozen[name]` has the values that a layer's pruned weights
+    hold instead of zero, see `freezing`.
     """
 
     def __init__(
@@ -39,12 +40,20 @@ class Mask:
         kept: Mapping[str, Tensor],
         held: Mapping[str, Tensor] | None = None,
         layers: Sequence[Layer] | None = None,
+        frozen: Mapping[str, Tensor] | None = None,
     ) -> None:
         for name, tensor in {**kept, **(held or {})}.items():
             if tensor.dtype != torch.bool:
                 raise ValueError(f"the mask of {name!r} must be boolean, but got {tensor.dtype}")
         self.kept = dict(kept)
         self.held = dict(held or {})
+        self.frozen = dict(frozen or {})
+        for name, tensor in self.frozen.items():
+            if name not in kept or tensor.shape != kept[name].shape:
+                raise ValueError(
+                    f"the frozen values of {name!r}, of shape {list(tensor.shape)}, fit no layer "
+                    f"of the mask"
+                )
         self.layers = tuple(layers) if layers is not None else None
         self._counts: dict[str, int] | None = None
 
@@ -153,13 +162,37 @@ class Mask:
         """State-dict key → boolean tensor, for weights and held parameters."""
         return {**{weight_key(name): t for name, t in self.kept.items()}, **self.held}
 
+    def freezing(self, values: Mapping[str, Tensor]) -> Mask:
+        """The same mask whose pruned weights are not zero: they keep these values, by layer, and
+        are not trained. Such a network saves no multiplications, so its FLOPs count as dense.
+        """
+        frozen = {name: values[name].detach().clone() for name in self.kept}
+        return Mask(self.kept, self.held, self.layers, frozen)
+
+    def used(self) -> Mask:
+        """The weights that the network computes with: those kept, and all of a layer whose pruned
+        weights are frozen.
+        """
+        if not self.frozen:
+            return self
+        whole = {n: torch.ones_like(t) if n in self.frozen else t for n, t in self.kept.items()}
+        return Mask(whole, self.held, self.layers)
+
+    def frozen_by_key(self) -> dict[str, Tensor]:
+        """State-dict key → values of pruned weights; empty where they are zero."""
+        return {weight_key(name): tensor for name, tensor in self.frozen.items()}
+
     def apply_(self, values: MutableMapping[str, Tensor]) -> None:
-        """Set every pruned entry of a state dict to zero, in place.
+        """Set every pruned entry of a state dict to zero, or to its frozen value, in place.
 
         Uses `masked_fill_`, not a product: 0 · (−1) is −0.0, and NaN · 0 is NaN.
         """
+        frozen = self.frozen_by_key()
         for key, kept in self.items_by_key().items():
-            values[key].masked_fill_(~kept, 0.0)
+            if key in frozen:
+                values[key].copy_(torch.where(kept, values[key], frozen[key].to(values[key])))
+            else:
+                values[key].masked_fill_(~kept, 0.0)
 
     def require(self, layers: Sequence[Layer]) -> None:
         """ValueError unless the mask has exactly these layers and shapes."""
@@ -181,6 +214,7 @@ class Mask:
             {n: t.to(device) for n, t in self.kept.items()},
             {n: t.to(device) for n, t in self.held.items()},
             self.layers,
+            {n: t.to(device) for n, t in self.frozen.items()},
         )
         moved._counts = self._counts
         return moved
@@ -191,18 +225,20 @@ class Mask:
             {n: t.clone() for n, t in self.kept.items()},
             {n: t.clone() for n, t in self.held.items()},
             self.layers,
+            {n: t.clone() for n, t in self.frozen.items()},
         )
 
     def __and__(self, other: Mask) -> Mask:
         held = {**self.held, **other.held}
         for key in self.held.keys() & other.held.keys():
             held[key] = self.held[key] & other.held[key]
-        return Mask({n: t & other.kept[n] for n, t in self.kept.items()}, held, self.layers)
+        kept = {n: t & other.kept[n] for n, t in self.kept.items()}
+        return Mask(kept, held, self.layers, {**self.frozen, **other.frozen})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):
             return NotImplemented
-        a, b = self.items_by_key(), other.items_by_key()
+        a, b = ({**m.items_by_key(), **tagged(m)} for m in (self, other))
         return a.keys() == b.keys() and all(torch.equal(t, b[key]) for key, t in a.items())
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, which is too large to hash
@@ -261,22 +297,33 @@ def _exponent(counts: Mapping[str, int], rates: Mapping[str, float], k: int) -> 
     return high
 
 
+def tagged(mask: Mask) -> dict[str, Tensor]:
+    """Frozen values, keyed `frozen:NAME`."""
+    return {f"frozen:{name}": tensor for name, tensor in mask.frozen.items()}
+
+
 def pack(mask: Mask) -> dict[str, Tensor]:
-    """Packed bits as uint8 vectors, keyed `kept:NAME` and `held:KEY`, on the CPU."""
+    """Packed bits as uint8 vectors, keyed `kept:NAME` and `held:KEY`, and frozen values as they
+    are, keyed `frozen:NAME`, on the CPU.
+    """
     named = {f"kept:{n}": t for n, t in mask.kept.items()}
     named |= {f"held:{n}": t for n, t in mask.held.items()}
-    return {
+    bits = {
         name: torch.from_numpy(np.packbits(t.cpu().numpy().reshape(-1)))
         for name, t in named.items()
     }
+    return bits | {name: t.detach().cpu().contiguous() for name, t in tagged(mask).items()}
 
 
 def unpack(packed: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Mask:
     """The inverse of `pack`; `shapes` maps every layer name and held key to its shape."""
-    parts: dict[str, dict[str, Tensor]] = {"kept": {}, "held": {}}
-    for tagged, bits in packed.items():
-        tag, name = tagged.split(":", 1)
+    parts: dict[str, dict[str, Tensor]] = {"kept": {}, "held": {}, "frozen": {}}
+    for label, bits in packed.items():
+        tag, name = label.split(":", 1)
+        if tag == "frozen":
+            parts[tag][name] = bits
+            continue
         shape = shapes[name]
         flat = np.unpackbits(bits.numpy(), count=int(np.prod(shape))).astype(bool)
         parts[tag][name] = torch.from_numpy(flat.reshape(shape))
-    return Mask(parts["kept"], parts["held"])
+    return Mask(parts["kept"], parts["held"], frozen=parts["frozen"])

@@ -150,6 +150,7 @@ def _metrics(ticket: ExperimentFacts) -> Table:
         "steps", "examples", "flops_dense", "flops_masked_theoretical", "seconds",
         "search_steps", "search_examples", "search_flops_dense",
         "search_flops_masked_theoretical", "search_seconds", "spent_steps", "spent_seconds",
+        "bit_operations", "search_bit_operations",
     )  # fmt: skip
     for name, value in {**ticket["metrics"], **{key: ticket[key] for key in costs}}.items():
         _add(table, name, "–" if value is None else f"{value:,.6g}")

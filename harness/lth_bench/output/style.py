@@ -87,7 +87,16 @@ HEAT = (
     "#fee838",
 )  # fmt: skip
 """Colours of a matrix from low to high, evenly spread: cividis, which looks the same to people who
-confuse red and green (Nuñez et al., 2018)."""
+confuse red and green (Nuñez et al., 2018). It brightens from end to end and is grey in its middle:
+around 0 it tells worse from better in grey print too."""
+
+
+def ink_on(colour: tuple[float, float, float]) -> str:
+    """Black or white, whichever has more contrast with red, green and blue in 0 to 1 (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if luminance > 0.179 else "#ffffff"
+
 
 FIXED = {
     "dense": ("black", "star", "longdash"),

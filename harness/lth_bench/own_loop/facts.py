@@ -14,6 +14,7 @@ from lth_bench.own_loop.loop_bench import LoopBench
 from lth_bench.own_loop.refusal import Missing
 from lth_bench.running.task_plan import TaskFacts, require_suitable
 from lth_bench.structure import UnitGroup, require_units
+from lth_bench.training.recipe import Recipe
 
 
 def check_task(name: str, strategy: Any, bench: LoopBench) -> None:
@@ -86,6 +87,15 @@ class LoopFacts:
     def layers(self) -> tuple[Layer, ...]:
         """The prunable layers."""
         return self._bench.layers
+
+    @property
+    def recipe(self) -> Recipe:
+        """Length, learning rate and batch size, as far as they are known."""
+        return self._bench.recipe
+
+    def require_bits(self, bits: int) -> None:
+        """Missing: the precision is the loop's own affair."""
+        raise Missing(f"it trains in {bits} bits; lth_bench.run can")
 
     def build(self) -> nn.Module:
         """A copy of the user's model."""

@@ -89,6 +89,11 @@ def select(name: str, strategy: Any, bench: LoopBench, density: float, seed: int
             raise needs_trainings(
                 name, f"rounds: its first one keeps {mask.count} weights, the density means {k}"
             )
+        if mask.frozen:
+            raise UserError(
+                f"strategy {name!r} freezes pruned weights at other values than zero, which only "
+                f"a run does; choose parameters under which they are zero"
+            )
         ticket = ticket.after_selection(mask)
         point = RewindPoint.at(ticket.initial)
         if "rewind_point" in own:
@@ -165,4 +170,4 @@ def from_first_process(mask: Mask) -> Mask:
             bits = bits.to(torch.device("cuda", torch.cuda.current_device()))
         dist.broadcast(bits, src=0)
         kept.copy_(bits)
-    return Mask(mask.kept, mask.held, mask.layers)
+    return Mask(mask.kept, mask.held, mask.layers, mask.frozen)

@@ -60,6 +60,13 @@ def hooks_of(cls: type[Any]) -> tuple[str, ...]:
     return tuple(hook for hook in HOOKS if hook in found)
 
 
+def trains_dense(cls: type[Any]) -> bool:
+    """Whether a strategy with `dense_only` trains the unpruned network itself, from a point or in a
+    way of its own. Others report the dense run.
+    """
+    return bool({"rewind_point", "train"}.intersection(hooks_of(cls)))
+
+
 def marked(cls: type[Any]) -> dict[str, Any]:
     """Name → function of everything marked with @hookimpl, including inherited ones."""
     found = {}

@@ -35,24 +35,34 @@ def ablation_of(
     found: dict[str, Any] = {"name": spec.ablation}
     if spec.compared_to is not None:
         rival = rivals[spec.compared_to]
-        found["steps"] = _whole_cost(spec.compared_to, rival, task, densities[-1])
+        sparsest = min((*densities, *(task.spec.densities if densities == (1.0,) else ())))
+        found["steps"] = _whole_cost(spec.compared_to, rival, task, sparsest)
     return found
 
 
 def ablated_fits(
-    ablation: Mapping[str, Any], expected: TrainingForecast, densities: Sequence[float], steps: int
+    ablation: Mapping[str, Any],
+    strategy: Any,
+    expected: TrainingForecast,
+    densities: Sequence[float],
+    steps: int,
 ) -> tuple[int, ...]:
     """Steps of an ablation's trainings, about; `expected` are those of the strategy itself and
     `steps` the length of its recipe.
     """
     name, n = ablation["name"], len(densities)
     if name == "equal_cost":
-        return (ablation["steps"],) * n
-    if name in OF_DATA:  # the dense run on the ablated data, and the tickets on the task's own
-        return (steps, *expected.fits, *(steps,) * n)
-    if name == "scratch_b":
-        return (*expected.fits, *(int(steps / density) for density in densities))
-    return (*expected.fits, *(steps,) * n) if name in FROM_SCRATCH else expected.fits
+        return (ablation["steps"],) * max(n, 1)  # the dense network has no density below 1
+    if name == "inverted_score":  # skipped where there is none
+        return expected.fits if has_scores(strategy) else ()
+    if name == "other_order":  # with a dense run of its own
+        return (steps, *expected.fits)
+    if name in OF_DATA:  # the dense run and the search on that data, the tickets on the task's own
+        return (steps, *expected.before_last(dynamic=False), *expected.fits[-1:] * n)
+    assert name in FROM_SCRATCH
+    found = expected.before_last(bool(getattr(strategy, "dynamic", False)))
+    longer = name == "scratch_b"
+    return (*found, *(int(steps / density) if longer else steps for density in densities))
 
 
 def _unsuitable(
@@ -63,6 +73,8 @@ def _unsuitable(
             f"{spec.use} has no method `scores` that could be inverted; leave inverted_score out "
             f"of its ablations, or rank weights by a method of that name"
         )
+    if getattr(strategy, "dense_only", False) and spec.use != "dense":
+        return f"{spec.use} has no ticket whose search could be ablated; leave out its ablations"
     batch = task.recipe.get("batch_size", 128)
     if spec.ablation == "half_data" and task.facts and task.facts.train_size // 2 < batch:
         return (

@@ -34,6 +34,12 @@ class TrainingForecast(NamedTuple):
     searches: int = 0
     """How many of them are searches."""
 
+    def before_last(self, dynamic: bool) -> tuple[int, ...]:
+        """Steps of those that the last ticket's mask takes: all but its own, which tells the mask
+        of a `dynamic` strategy alone.
+        """
+        return self.fits if dynamic else self.fits[:-1]
+
 
 def forecast(
     name: str,

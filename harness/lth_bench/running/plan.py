@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from lth_bench.analysis.boards.notes import NAMED
 from lth_bench.errors import UserError
 from lth_bench.lottery.experiment import Experiment
-from lth_bench.lottery.reachable import is_reachable
 from lth_bench.params import build, canonical
 from lth_bench.plugins.asking import ask_for_steps
+from lth_bench.plugins.contract import trains_dense
 from lth_bench.plugins.source import source_hash
-from lth_bench.running.ablation_plan import ablated_fits, ablation_of
-from lth_bench.running.forecast import control_fits, density_groups, forecast
+from lth_bench.running.ablation_plan import ablation_of
+from lth_bench.running.fits import ExpectedFits, expected_fits
+from lth_bench.running.forecast import density_groups
 from lth_bench.running.sources import PlannedSource, plan_sources
 from lth_bench.running.starts import recorded_start, starts
 from lth_bench.running.task_plan import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from lth_bench.training.start import Start
 
 DENSE = "dense"
-"""The baseline that is added where a suite lists no strategy that only reports the dense run."""
+"""The baseline, which is added where a suite does not list it."""
 
 MOST = 100_000
 """Experiments of a plan."""
@@ -88,9 +89,7 @@ class Plan:
     @property
     def faults(self) -> dict[str, str]:
         """Task → why it cannot run, of those that cannot."""
-        return {
-            "/".join(p.experiment.task): p.fault for p in self.experiments if p.fault is not None
-        }
+        return {"/".join(p.experiment.task): p.fault for p in self.experiments if p.fault}
 
     @property
     def _sound(self) -> list[Planned]:
@@ -135,7 +134,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
     """
     strategies = list(suite.strategies)
     classes = {s.use: registry.get("strategies", s.use) for s in strategies}
-    if not any(getattr(c, "dense_only", False) for c in classes.values()):
+    if not any(s.use == DENSE and s.ablation is None for s in strategies):
         strategies.insert(0, dense_spec())
         classes[DENSE] = registry.get("strategies", DENSE)
     with located(suite):
@@ -155,9 +154,12 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                 continue
             params = spec.params_on(task.spec)
             strategy = build(classes[spec.use], params, where=f"strategy {spec.label!r}")
+            dense_only = getattr(strategy, "dense_only", False)
+            if dense_only and spec.ablation is not None and not spec.explicit:
+                continue  # nothing is searched that the suite's ablations could change
             own = as_trained(task, spec, registry, data_root)
             drafts.append((spec, strategy, own, None))
-            if not getattr(strategy, "dense_only", False) and spec.ablation is None:
+            if not dense_only and spec.ablation is None:
                 drafts += [(spec, strategy, own, source) for source in sources]
             if own.fault is not None:
                 continue
@@ -285,10 +287,10 @@ def _over_seeds(
     found_on = task if source is None else source.task
     fault = task.fault or found_on.fault
     reported = scored_on == "test"
-    controls = spec.controls if reported and not getattr(strategy, "dense_only", False) else ()
+    own = not getattr(strategy, "dense_only", False) or trains_dense(type(strategy))
+    controls = spec.controls if reported and own else ()
     params = canonical(strategy)
     code = source_hash(type(strategy))
-    generalises_at = task.spec.generalises_at
     common = {
         "suite": suite.name,
         "label": spec.label,
@@ -301,7 +303,7 @@ def _over_seeds(
             task.recipe,
             task.source,
             *([task.objective] if task.objective is not None else []),
-            *([generalises_at] if generalises_at is not None else []),
+            *task.spec.asked,
         ],
         "controls": list(controls),
         "source": code,
@@ -314,33 +316,23 @@ def _over_seeds(
         common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
     config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
-    fits: tuple[int, ...] = ()
-    searching = 0
-    total = sum(found_on.layer_counts.values())
+    expected = ExpectedFits()
     if fault is None:
-        trained = [d for d in densities if d < 1 and is_reachable(strategy, d, total)]
-        expected = forecast(
+        expected = expected_fits(
             _named(spec),
             strategy,
-            counts=found_on.layer_counts,
-            kinds=found_on.layer_kinds,
-            densities=trained,
-            total_steps=found_on.total_steps,
+            task,
+            densities,
+            controls=controls,
+            ablation=ablation,
+            source=source,
         )
-        beside = control_fits(_named(spec), strategy, controls, len(trained), task.total_steps)
-        fits = expected.fits + beside
-        if source is not None:  # what is found on a task of the suite is trained there
-            searched = () if source.listed else expected.fits
-            fits = (*searched, *((task.total_steps,) * len(trained)), *beside)
-        searching = 0 if iterative or source is not None else expected.searches
-        if ablation is not None:
-            fits, searching = ablated_fits(ablation, expected, trained, task.total_steps), 0
-    weights = total * sum(densities) / len(densities)
-    size = round(len(fits) * STATE_BYTES * weights)
+    total = sum(found_on.layer_counts.values())
+    size = round(len(expected.fits) * STATE_BYTES * total * sum(densities) / len(densities))
     tuned = spec.tuned_on(task.spec)
     planned = []
     for seed in suite.seeds:
-        search = f"{config_id}/{seed}" if searching else None
+        search = f"{config_id}/{seed}" if expected.shared else None
         identity = digest({"config": common, "densities": list(densities), "seed": seed})[:16]
         experiment = Experiment(
             experiment_id=identity,
@@ -371,7 +363,8 @@ def _over_seeds(
             metric=task.metric.name if task.metric is not None else "accuracy",
             metric_unit=task.metric.unit if task.metric is not None else "fraction",
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
-            generalises_at=generalises_at,
+            generalises_at=task.spec.generalises_at,
+            decision_boundary=task.spec.decision_boundary,
             ablation=ablation,
             start=recorded_start(task),
             source_task=None if source is None else source.recorded,
@@ -379,10 +372,10 @@ def _over_seeds(
         planned.append(
             Planned(
                 experiment=experiment,
-                fits=fits,
+                fits=expected.fits,
                 bytes=size,
                 search=search,
-                searching=searching,
+                searching=expected.shared,
                 fault=fault,
                 info=task.info,
                 start=task.start,

@@ -55,6 +55,18 @@ def worker_config(
     )
 
 
+def require_ablated(plan: Plan) -> None:
+    """UserError where a run is to end with a card of ingredients, and none is ablated."""
+    if plan.suite.board != "ingredients":
+        return
+    if not any(p.experiment.controls or p.experiment.ablation for p in plan.experiments):
+        raise UserError(
+            f"suite {plan.suite.name!r} shows which ingredients of a strategy matter, and there is "
+            f"no strategy with controls or ablations; add one with --add NAME (lth-bench ls "
+            f"strategies), or those of a file with --plugin FILE"
+        )
+
+
 def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
     from lth_bench.running.executors.processes import get_ready
@@ -83,6 +95,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         devices.check_dtype(dtype, chosen.names, task.recipe_name)
     root = data_root()
     plan = plan_suite(suite, registry, root)
+    require_ablated(plan)
     paths = Paths(execution.results)
     workers = devices.workers_for(chosen.names, execution.workers)
     about = describe(chosen.names)

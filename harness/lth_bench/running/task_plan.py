@@ -53,6 +53,18 @@ class TaskFacts:
     """The prunable layers, as `ticket.layers`."""
     build: Callable[[], nn.Module] = field(repr=False)
     """Builds the network, with initial values of no seed."""
+    recipe: Recipe = field(repr=False)
+    """How the task trains."""
+
+    def require_bits(self, bits: int) -> None:
+        """ValueError where a training in so many bits (`Recipe.bits`) is not possible: for other
+        optimizers than `sgd`, for bfloat16, for a network of other layers than convolutions and
+        linear ones.
+        """
+        from lth_bench.training.engine.rounding import require_roundable
+
+        replace(self.recipe, bits=bits)
+        require_roundable(self.build(), self.layers, bits)
 
     @cached_property
     def units(self) -> tuple[UnitGroup, ...]:
@@ -150,6 +162,8 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         return replace(known, fault=error.message)
     counts: dict[str, int] = {x.name: x.numel for x in layers}
     kinds: dict[str, str] = {x.name: x.kind for x in layers}
+    if spec.decision_boundary:
+        _require_planar(spec, model, info)
     start = _start(spec.model, model, info, recipe.dtype)
     if start is not None:
         known.model["start"] = start.identity
@@ -164,7 +178,14 @@ def plan_task(spec: TaskSpec, registry: Registry, data_root: Path) -> TaskPlan:
         has_momentum=recipe.has_momentum,
         layers=layers,
         build=partial(_built, spec.model.name, model, info),
+        recipe=recipe,
     )
+    if recipe.bits is not None:
+        try:
+            facts.require_bits(recipe.bits)
+        except UserError as refusal:
+            what = f"recipe {spec.recipe_name!r} on {spec.model.label}"
+            raise UserError(f"{what}: {refusal.message}") from refusal
     return replace(
         known,
         total_steps=facts.total_steps,
@@ -231,6 +252,16 @@ def _require_threshold(spec: TaskSpec, objective: Objective) -> None:
             f"generalises_at of {spec.label} must lie in (0, 1], as {primary.name} does, but got "
             f"{at:g}{hint}"
         )
+
+
+def _require_planar(spec: TaskSpec, model: Any, info: DatasetInfo) -> None:
+    """UserError, with its place in the suite, where no decision boundary can be drawn."""
+    from lth_bench.lottery.boundary import require_planar
+
+    try:
+        require_planar(spec.label, _network(spec.model.name, model, info), info)
+    except UserError as error:
+        raise UserError(error.message, (*spec.at, "decision_boundary")) from error
 
 
 def _objective(

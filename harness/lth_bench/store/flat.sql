@@ -28,7 +28,8 @@ SELECT
     t.spent_steps, t.spent_seconds, p.config_id, t.run_id, t.recorded_at, t.test_examples,
     t.empty_layers, t.score, 'test_' || p.metric AS metric, p.higher_is_better,
     CASE WHEN p.metric = 'accuracy' THEN t.early_stop_accuracy ELSE early.value END
-        AS early_stop_score
+        AS early_stop_score,
+    t.bit_operations, t.search_bit_operations
 FROM stale s
 JOIN cells c ON c.cell = s.cell
 JOIN plans p ON p.suite = s.suite AND p.experiment_id = s.experiment_id

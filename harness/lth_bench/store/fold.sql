@@ -111,9 +111,12 @@ SEMI JOIN (SELECT * FROM batch_tickets WHERE reported) b
 DELETE FROM tickets WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM metrics WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM units WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM weights WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM fates WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM matrices WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM outlines WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM ticket_trainings WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 
 INSERT INTO tickets
@@ -128,7 +131,7 @@ SELECT
     cost.search_flops_masked_theoretical, cost.search_seconds,
     cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples,
     CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END,
-    coalesce(score, metrics['test_accuracy'])
+    coalesce(score, metrics['test_accuracy']), cost.bit_operations, cost.search_bit_operations
 FROM batch_tickets;
 
 INSERT INTO metrics
@@ -142,6 +145,10 @@ FROM (
     FROM batch_tickets
 );
 
+INSERT INTO units
+SELECT ticket_id, u.layer, u.side, u.shape, u.kept
+FROM (SELECT ticket_id, unnest(units) AS u FROM batch_tickets);
+
 INSERT INTO curves
 SELECT ticket_id, TRY_CAST(c[1] AS BIGINT), c[2], c[3], c[4],
     coalesce(c[5], c[4])  -- what is judged by accuracy has no fifth
@@ -151,9 +158,19 @@ INSERT INTO weights
 SELECT ticket_id, w.layer, w.moment, w.reach, w.counts
 FROM (SELECT ticket_id, unnest(weights) AS w FROM batch_tickets);
 
+INSERT INTO fates
+SELECT
+    ticket_id, f.layer, f.fate, f.weights, f.same_sign, f.grew, f.moved, f.initial, f.reach,
+    f.cells, f.counts
+FROM (SELECT ticket_id, unnest(fates) AS f FROM batch_tickets);
+
 INSERT INTO matrices
 SELECT ticket_id, m.name, m.steps, flatten(m."values")
 FROM (SELECT ticket_id, unnest(matrices) AS m FROM batch_tickets);
+
+INSERT INTO outlines
+SELECT ticket_id, o.name, o.x, o.y
+FROM (SELECT ticket_id, unnest(outlines) AS o FROM batch_tickets);
 
 -- Trainings. Where a key comes more than once, the record of its execution is worth most.
 CREATE TEMP TABLE batch_trainings AS

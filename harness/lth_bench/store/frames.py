@@ -107,6 +107,10 @@ class Results:
         """Table `layers`: weights kept in each layer of each ticket."""
         return self.table("layers", **where)
 
+    def units(self, **where: Where) -> DataFrame:
+        """Table `units`: weights kept of each unit, and of each pixel of an image."""
+        return self.table("units", **where)
+
     def curves(self, **where: Where) -> DataFrame:
         """Table `curves`: losses and the validation metric at each evaluation."""
         return self.table("curves", **where)
@@ -115,9 +119,17 @@ class Results:
         """Table `weights`: histograms of the surviving weights, before and after training."""
         return self.table("weights", **where)
 
+    def fates(self, **where: Where) -> DataFrame:
+        """Table `fates`: kept and pruned weights in the unpruned network's training."""
+        return self.table("fates", **where)
+
     def matrices(self, **where: Where) -> DataFrame:
         """Table `matrices`: for example Early-Bird's distances between masks."""
         return self.table("matrices", **where)
+
+    def outlines(self, **where: Where) -> DataFrame:
+        """Table `outlines`: decision boundaries and their dual polygons, as points in the plane."""
+        return self.table("outlines", **where)
 
     def table(self, name: str, /, **where: Where) -> DataFrame:
         """Any table or view by name, filtered by column.

@@ -26,7 +26,7 @@ COLUMNS = (
     "flops_dense", "flops_masked_theoretical", "seconds", "search_steps", "search_examples",
     "search_flops_dense", "search_flops_masked_theoretical", "search_seconds", "spent_steps",
     "spent_seconds", "target_density", "rewind_step", "test_examples", "empty_layers",
-    "score", "early_stop_score",
+    "score", "early_stop_score", "bit_operations", "search_bit_operations",
 )  # fmt: skip
 """Metrics of every ticket: the numeric columns of `tickets_flat`."""
 
@@ -68,7 +68,10 @@ RULES = (
     MetricRule("calibration_error", "fraction", False),
     MetricRule("barrier_*_error*", "fraction", False),
     MetricRule("barrier_*", "", False),
+    MetricRule("*_same_sign", "fraction", True),
+    MetricRule("*_grew", "fraction", True),
     MetricRule("copies_distance", "", False),
+    MetricRule("hull_distance", "", False),
     MetricRule("*loss", "", False),
     MetricRule("steps", "steps", False),
     MetricRule("*_step", "steps", False),
@@ -76,6 +79,7 @@ RULES = (
     MetricRule("examples", "examples", False),
     MetricRule("*_examples", "examples", False),
     MetricRule("*flops*", "FLOPs", False),
+    MetricRule("*bit_operations", "", False),
     MetricRule("*seconds", "s", False),
 )
 """The first match applies. For all other names, those of plugins, higher is better and there is
@@ -127,6 +131,7 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
             f.flops_dense + f.search_flops_dense AS total_flops_dense,
             f.flops_masked_theoretical + f.search_flops_masked_theoretical
                 AS total_flops_masked_theoretical,
+            f.bit_operations + f.search_bit_operations AS total_bit_operations,
             f.seconds + f.search_seconds AS total_seconds
         FROM {rows} f
         LEFT JOIN tasks k ON k.task = f.task

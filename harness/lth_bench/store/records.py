@@ -141,6 +141,22 @@ class TicketCost(TypedDict):
     search_seconds: float
     spent_steps: int
     spent_seconds: float
+    bit_operations: NotRequired[float]
+    """Multiply-adds times the bits of both operands, if those by pruned weights were free."""
+    search_bit_operations: NotRequired[float]
+    """Of the search; both are missing in older journals."""
+
+
+class UnitCounts(TypedDict):
+    """Surviving weights by unit of a layer, or by place in the kernel of the first convolution."""
+
+    layer: str
+    side: Literal["in", "out", "kernel"]
+    """Out of each input, into each output, or at each place of the kernel."""
+    shape: list[int]
+    """[C, H, W] where the places are an image's values, [1, H, W] of a kernel; otherwise empty."""
+    kept: list[int]
+    """Weights kept; there are equally many weights at each place."""
 
 
 class WeightHistogram(TypedDict):
@@ -155,6 +171,30 @@ class WeightHistogram(TypedDict):
     """Number of weights per bin."""
 
 
+class FateRecord(TypedDict):
+    """What becomes of a layer's kept or pruned weights in the unpruned network's training."""
+
+    layer: str
+    fate: Literal["kept", "pruned"]
+    """By the ticket's mask."""
+    weights: int
+    same_sign: int
+    """Weights whose final value has the sign of the initial one."""
+    grew: int
+    """Weights that are farther from zero at the end."""
+    moved: float
+    """Mean distance of the final from the initial value."""
+    initial: float
+    """Mean magnitude of the initial values, in units of their root mean square in the layer."""
+    reach: float | None
+    """A power of two; each axis of the histogram has 32 equal bins over [−reach, reach], of which
+    the outermost hold what lies beyond. Null where the layer has no histogram."""
+    cells: list[int]
+    """32 · i + j of every filled bin, i of the initial and j of the final value, from 0."""
+    counts: list[int]
+    """Number of weights in each."""
+
+
 class MatrixRecord(TypedDict):
     """A value for every pair of steps of the search for a ticket."""
 
@@ -164,6 +204,16 @@ class MatrixRecord(TypedDict):
     """The n steps of training."""
     values: list[list[float]]
     """n rows of n."""
+
+
+class OutlineRecord(TypedDict):
+    """Points in the plane: a curve, a polygon or a cloud."""
+
+    name: str
+    """For example `boundary` or `hull`; those of `lottery/boundary.py`."""
+    x: list[float | None]
+    """[n]; null is a gap between two curves."""
+    y: list[float | None]
 
 
 class TrainingUse(TypedDict):
@@ -219,6 +269,8 @@ class TicketRecord(TypedDict):
     score: NotRequired[float | None]
     """The task's primary metric on the test split; `test_accuracy` of `metrics` when absent."""
     layers: list[LayerKept]
+    units: NotRequired[list[UnitCounts]]
+    """Not of controls, nor of a mask that keeps every weight."""
     cost: TicketCost
     trainings: list[TrainingUse]
     fingerprint: NotRequired[str | None]
@@ -230,8 +282,12 @@ class TicketRecord(TypedDict):
     accuracy, [step, train_loss, val_loss, null, val_score]."""
     weights: NotRequired[list[WeightHistogram]]
     """For reported tickets."""
+    fates: NotRequired[list[FateRecord]]
+    """For reported tickets, without controls."""
     matrices: NotRequired[list[MatrixRecord]]
     """What the strategy recorded with `keep_matrix`."""
+    outlines: NotRequired[list[OutlineRecord]]
+    """Of reported tickets, where the task records decision boundaries."""
 
 
 class TrialRecord(TypedDict):

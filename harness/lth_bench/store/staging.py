@@ -23,13 +23,19 @@ BATCH_BYTES = 64 << 20
 """Journal bytes folded in one transaction: limits the memory of a rebuild to about 500 MB."""
 
 _LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
+_UNITS = "STRUCT(layer VARCHAR, side VARCHAR, shape BIGINT[], kept BIGINT[])[]"
 _WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
+_FATE = (
+    "STRUCT(layer VARCHAR, fate VARCHAR, weights BIGINT, same_sign BIGINT, grew BIGINT, "
+    "moved DOUBLE, initial DOUBLE, reach DOUBLE, cells BIGINT[], counts BIGINT[])[]"
+)
 _MATRIX = 'STRUCT(name VARCHAR, steps BIGINT[], "values" DOUBLE[][])[]'
+_OUTLINE = "STRUCT(name VARCHAR, x DOUBLE[], y DOUBLE[])[]"
 _COST = (
     "STRUCT(steps BIGINT, examples BIGINT, flops_dense DOUBLE, flops_masked_theoretical DOUBLE, "
     "seconds DOUBLE, search_steps BIGINT, search_examples BIGINT, search_flops_dense DOUBLE, "
     "search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE, spent_steps BIGINT, "
-    "spent_seconds DOUBLE)"
+    "spent_seconds DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE)"
 )
 _TRAINING = (
     'STRUCT(key VARCHAR, role VARCHAR, start BIGINT, "end" BIGINT, steps BIGINT, '
@@ -87,11 +93,14 @@ COLUMNS = {
     "metrics": "MAP(VARCHAR, DOUBLE)",
     "score": "DOUBLE",
     "layers": _LAYER,
+    "units": _UNITS,
     "cost": _COST,
     "trainings": _TRAINING,
     "curve": "DOUBLE[][]",
     "weights": _WEIGHTS,
+    "fates": _FATE,
     "matrices": _MATRIX,
+    "outlines": _OUTLINE,
     "study_id": "VARCHAR",
     "study": "VARCHAR",
     "model": "VARCHAR",

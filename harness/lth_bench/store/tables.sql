@@ -76,7 +76,7 @@ CREATE TABLE flat (
     search_flops_masked_theoretical DOUBLE, spent_steps BIGINT, spent_seconds DOUBLE,
     config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
     empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN,
-    early_stop_score DOUBLE
+    early_stop_score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
 );
 
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other
@@ -101,13 +101,17 @@ CREATE TABLE tickets (
     search_flops_masked_theoretical DOUBLE, search_seconds DOUBLE,
     spent_steps BIGINT, spent_seconds DOUBLE,
     recorded_at TIMESTAMP, journal_order BIGINT, fingerprint VARCHAR, test_examples BIGINT,
-    empty_layers BIGINT, score DOUBLE
+    empty_layers BIGINT, score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
 );
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
 
 CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT
+);
+
+CREATE TABLE units (
+    ticket_id VARCHAR, layer VARCHAR, side VARCHAR, shape BIGINT[], kept BIGINT[]
 );
 
 CREATE TABLE curves (
@@ -119,7 +123,14 @@ CREATE TABLE weights (
     ticket_id VARCHAR, layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[]
 );
 
+CREATE TABLE fates (
+    ticket_id VARCHAR, layer VARCHAR, fate VARCHAR, weights BIGINT, same_sign BIGINT, grew BIGINT,
+    moved DOUBLE, initial DOUBLE, reach DOUBLE, cells BIGINT[], counts BIGINT[]
+);
+
 CREATE TABLE matrices (ticket_id VARCHAR, name VARCHAR, steps BIGINT[], "values" DOUBLE[]);
+
+CREATE TABLE outlines (ticket_id VARCHAR, name VARCHAR, x DOUBLE[], y DOUBLE[]);
 
 CREATE TABLE trainings (
     key VARCHAR, start_step BIGINT, end_step BIGINT, steps BIGINT, flops_dense DOUBLE,
@@ -156,9 +167,12 @@ COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
+COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
 COMMENT ON TABLE weights IS 'Histograms of the surviving weights, at start and end of training.';
+COMMENT ON TABLE fates IS 'Kept and pruned weights in the unpruned network''s training, by layer.';
 COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row by row.';
+COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';

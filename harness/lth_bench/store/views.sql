@@ -29,24 +29,30 @@ ORDER BY
     suite, model, dataset, recipe, source_model, source_dataset, source_recipe, label,
     control <> 'none', control, seed, target_density DESC, experiment_id;
 
--- The dense run of each task and seed; where several labels use `dense`, the one of that name.
+-- The dense run of each task and seed. Where several labels use `dense`, one of them has it at all
+-- seeds, also at those that it lost: that of the name `dense`, or else the first in the alphabet,
+-- which a label's ablations follow. The others are networks like any label's.
 CREATE VIEW dense_runs AS
 SELECT
     suite, model, dataset, recipe, seed,
-    arg_min(experiment_id, (label <> 'dense', label)) AS experiment_id,
-    arg_min(test_accuracy, (label <> 'dense', label)) AS test_accuracy,
-    arg_min(early_stop_step, (label <> 'dense', label)) AS early_stop_step,
-    arg_min(early_stop_accuracy, (label <> 'dense', label)) AS early_stop_accuracy,
-    arg_min(steps, (label <> 'dense', label)) AS steps,
-    arg_min(flops_dense, (label <> 'dense', label)) AS flops_dense,
-    arg_min(seconds, (label <> 'dense', label)) AS seconds,
+    any_value(experiment_id) AS experiment_id,
+    any_value(test_accuracy) AS test_accuracy,
+    any_value(early_stop_step) AS early_stop_step,
+    any_value(early_stop_accuracy) AS early_stop_accuracy,
+    any_value(steps) AS steps,
+    any_value(flops_dense) AS flops_dense,
+    any_value(seconds) AS seconds,
     task,
-    arg_min(score, (label <> 'dense', label)) AS score,
-    arg_min(metric, (label <> 'dense', label)) AS metric,
-    arg_min(higher_is_better, (label <> 'dense', label)) AS higher_is_better,
-    arg_min(early_stop_score, (label <> 'dense', label)) AS early_stop_score
-FROM flat
-WHERE strategy = 'dense' AND control = 'none' AND status = 'ok'
+    any_value(score) AS score,
+    any_value(metric) AS metric,
+    any_value(higher_is_better) AS higher_is_better,
+    any_value(early_stop_score) AS early_stop_score
+FROM (
+    SELECT *, arg_min(label, (label <> 'dense', label)) OVER (PARTITION BY task) AS reference
+    FROM flat
+    WHERE strategy = 'dense' AND control = 'none'
+)
+WHERE label = reference AND status = 'ok'
 GROUP BY task, suite, model, dataset, recipe, seed
 ORDER BY suite, model, dataset, recipe, seed, task;
 
@@ -71,7 +77,7 @@ pairs AS (
         f, 'dense' AS versus, d.test_accuracy, d.early_stop_step, d.score, d.early_stop_score
     FROM ok f
     JOIN dense_runs d ON d.task = f.task AND d.seed = f.seed AND d.metric = f.metric
-    WHERE f.strategy <> 'dense'
+    WHERE f.experiment_id <> d.experiment_id
     UNION ALL
     SELECT f, 'ticket', o.test_accuracy, o.early_stop_step, o.score, o.early_stop_score
     FROM ok f
@@ -84,9 +90,11 @@ pairs AS (
     FROM ok f
     JOIN suites s ON s.suite = f.suite
     JOIN ok b
-        ON b.task = f.task AND b.seed = f.seed AND b.target_density = f.target_density
+        ON b.task = f.task AND b.seed = f.seed
+        -- a network that is not pruned is compared with at every density
+        AND (b.target_density = f.target_density OR b.target_density = 1)
         AND b.label = s.baseline AND b.control = 'none' AND b.metric = f.metric
-    WHERE b.strategy <> 'dense' AND f.label <> b.label
+    WHERE f.label <> b.label AND b.experiment_id NOT IN (SELECT experiment_id FROM dense_runs)
 )
 SELECT
     f.suite, f.model, f.dataset, f.recipe, f.source_model, f.source_dataset, f.source_recipe,
@@ -114,6 +122,7 @@ FROM (
         avg(total_steps) AS total_steps, avg(total_examples) AS total_examples,
         avg(total_flops_dense) AS total_flops_dense,
         avg(total_flops_masked_theoretical) AS total_flops_masked_theoretical,
+        avg(total_bit_operations) AS total_bit_operations,
         avg(total_seconds) AS total_seconds,
         avg(spent_steps) AS spent_steps, avg(spent_seconds) AS spent_seconds
     FROM scored('score')
@@ -198,7 +207,7 @@ FROM (
             1e-12 * greatest(1, abs(mean)) AS roundoff
         FROM leaderboard
     )
-    WHERE strategy <> 'dense' AND delta_n > 0
+    WHERE strategy <> 'dense' AND target_density < 1 AND delta_n > 0
     GROUP BY ALL
 )
 ORDER BY

@@ -22,7 +22,8 @@ def effective_mask(module: nn.Module, input_shape: tuple[int, ...], mask: Mask) 
     """The kept weights on some path of kept weights from an input to an output.
 
     A path leads from channel to channel: a weight counts if its input channel is reached from the
-    data and its output channel reaches the logits, whatever its position in the kernel. Values,
+    data and its output channel reaches the logits, whatever its position in the kernel. Where a
+    mask freezes pruned weights, paths lead through them too, and they are not counted. Values,
     biases, constants and signs do not matter; a unit whose γ is held at zero passes nothing on.
     Normalisation (batch, layer and group norm, softmax) connects no neighbours, and a product of
     two activations passes on what either carries. An input that does not come from an example, such

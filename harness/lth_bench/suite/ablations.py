@@ -4,6 +4,8 @@ Each is an experiment of its own, labelled LABEL-ABLATION, whose search is its o
 
 - `random_labels`, `half_data`, `shuffled_pixels`: what `select_mask` and its search trainings see
   (`training/input/ablated.py`); the ticket is rewound and trained on the task itself.
+- `other_order`: the whole experiment, dense run, search and ticket, with the data in another order,
+  from the same initial values: beside the method's own mask it says what the order decides.
 - `inverted_score`: the weights with the lowest scores stay (Frankle et al., 2021, section 5).
 - `scratch_e`, `scratch_b`: the method's final mask trained from new initial values, as long as the
   task's recipe or for as many FLOPs as the dense run (Liu et al., 2019, "Rethinking the value of
@@ -19,6 +21,7 @@ Ablation = Literal[
     "random_labels",
     "half_data",
     "shuffled_pixels",
+    "other_order",
     "inverted_score",
     "scratch_e",
     "scratch_b",

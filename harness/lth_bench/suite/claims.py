@@ -11,6 +11,7 @@ from lth_bench.suite.document import ClaimTable
 from lth_bench.suite.published import quoted
 from lth_bench.suite.spec import Claim, Side, StrategySpec, TaskSpec
 
+_NAMED = ("model", "dataset", "recipe")
 DENSITY_TOLERANCE = 0.005
 """Relative distance at which a claim's density still means the task's: 0.21 is 0.2107."""
 
@@ -102,7 +103,7 @@ def _published(table: ClaimTable, at: Keys) -> tuple[tuple[str, ...], tuple[floa
 def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
     """The one task that fits the claim's model, dataset and recipe."""
     fitting = list(tasks)
-    for key in ("model", "dataset", "recipe"):
+    for key in _NAMED:
         wanted = getattr(table, key)
         if wanted is None:
             continue
@@ -154,6 +155,7 @@ def _side(
     density: float | tuple[float, ...] | None,
     at: Keys,
 ) -> Side:
+    name, transferred, origin = name.partition(" from ")
     label, slash, control = name.partition("/")
     known = {strategy.label: strategy for strategy in strategies}
     if label not in known and label != "dense":
@@ -168,8 +170,38 @@ def _side(
         hint = suggest(control, controls) or "; it has none"
         raise UserError(f"{dotted(here)}: {show(label)} has no control {show(control)}{hint}", here)
     key = (task.model.label, task.dataset.label, task.recipe_name)
+    if dense and transferred:
+        raise UserError(
+            f"{dotted(here)}: a dense run has no ticket from another task; remove"
+            f" {show(f' from {origin}')}",
+            here,
+        )
     densities = (1.0,) if dense else _densities(density, task, at)
-    return Side(label, control or "none", key, densities)
+    found_on = _source(origin, task, here) if transferred else None
+    return Side(label, control or "none", key, densities, found_on=found_on)
+
+
+def _source(origin: str, task: TaskSpec, here: Keys) -> tuple[str, str, str]:
+    """The one source of the task that is called so."""
+    called: dict[str, set[str]] = {}
+    for source in task.sources:
+        names = (name for key in _NAMED for name in _names(source.task, key))
+        called[source.task.label] = {source.task.label, *names}
+    fitting = [label for label, names in called.items() if origin in names]
+    if not called:
+        raise UserError(
+            f"{dotted(here)}: {task.label} has no sources; give it some, or remove"
+            f" {show(f' from {origin}')}",
+            here,
+        )
+    if len(fitting) != 1:
+        which = f"{len(fitting)} of its sources are" if fitting else "none of its sources is"
+        raise UserError(
+            f"{dotted(here)}: {which} called {show(origin)}; {task.label} has {', '.join(called)}",
+            here,
+        )
+    (found,) = (one.task for one in task.sources if one.task.label == fitting[0])
+    return (found.model.label, found.dataset.label, found.recipe_name)
 
 
 def _densities(

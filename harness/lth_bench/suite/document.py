@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from lth_bench.errors import UserError
 from lth_bench.params import Range, show
 from lth_bench.suite.ablations import Ablation
-from lth_bench.suite.spec import Seed
+from lth_bench.suite.spec import BoardKind, Seed
 from lth_bench.suite.tune import TuneTable
 from lth_bench.suite.tuned import TunedTable
 
@@ -74,6 +74,8 @@ class Header:
     """Ablations of every strategy: experiments of their own, labelled LABEL-ABLATION."""
     baseline: str = "dense"
     """The label with which the others are compared."""
+    board: BoardKind = "accuracy"
+    """The leaderboard that a run ends with, as `leaderboard --by` names it."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")
@@ -119,6 +121,9 @@ class TaskTable:
     generalises_at: Annotated[float, Range(0, math.inf, open_low=True)] | None = None
     """Validation value of the primary metric from which a network counts as generalising; results
     then have the metrics generalisation_step and generalised."""
+    decision_boundary: bool = False
+    """Of networks with two inputs, one hidden layer and two classes: record the decision boundary
+    and its dual polygons, and report hull_distance."""
     densities: Densities | None = None
     """Replaces the suite's densities: how far a network can be pruned depends on its size."""
     prunable: tuple[str, ...] = ()
@@ -176,10 +181,10 @@ class StrategyTable:
                 "each other",
                 ("ablations",) if self.compared_to is None else ("compared_to",),
             )
-        if self.ablations and self.use == "dense":
+        if self.use == "dense" and set(self.ablations or ()) - {"equal_cost"}:
             raise UserError(
-                "dense has no ticket whose search could be ablated; give a recipe of another "
-                "length in [[tasks]] instead",
+                "dense has no ticket whose search could be ablated; of the ablations it takes "
+                "equal_cost alone, with compared_to",
                 ("ablations",),
             )
         distinct(self.models, "models")
@@ -202,7 +207,8 @@ class ClaimTable:
     """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
     primary metric, test accuracy of classification."""
     of: str
-    """The subject of the claim: LABEL, or LABEL/CONTROL."""
+    """The subject of the claim: LABEL, or LABEL/CONTROL; "LABEL from SOURCE" of tickets that were
+    found on one of the task's sources, by its model, dataset or recipe."""
     versus: str | None = None
     """What `of` is compared with, paired by seed; without it, the claim is about a value."""
     model: str | None = None

@@ -107,6 +107,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         seeds=seeds,
         controls=tuple(read.suite.controls),
         baseline=read.suite.baseline,
+        board=read.suite.board,
         tasks=tuple(tasks),
         strategies=tuple(strategies),
         plugins=tuple(dict.fromkeys((*read.plugins, *_files(tasks)))),
@@ -190,6 +191,7 @@ def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[T
             densities=densities,
             objective=objective,
             generalises_at=table.generalises_at,
+            decision_boundary=table.decision_boundary,
             prunable=table.prunable,
             not_prunable=table.not_prunable,
             at=at,
@@ -253,9 +255,9 @@ def _ablated(
     spec: StrategySpec, table: StrategyTable, everywhere: Sequence[Ablation]
 ) -> list[StrategySpec]:
     """The strategy's ablations, without controls."""
-    if spec.use == "dense":
-        return []
     asked = everywhere if table.ablations is None else table.ablations
+    if spec.use == "dense":  # which has no search, and takes no part in those of the whole suite
+        asked = table.ablations or ()
     found = []
     for name in asked:
         label = label_of(spec.label, name)

@@ -28,19 +28,28 @@ def papers() -> dict[str, Path]:
     return {path.stem: path for path in sorted((FOLDER / "papers").glob("*.toml"))}
 
 
+def studies() -> dict[str, Path]:
+    """`studies/NAME` → file of the suites that study the lottery ticket effect, sorted by name."""
+    found = sorted((FOLDER / "studies").glob("*.toml"))
+    return {f"studies/{path.stem}": path for path in found}
+
+
 def find(suite: str | os.PathLike[str]) -> Path:
     """The file of a suite, given as a path or as the name of a shipped suite.
 
-    A text that ends in .toml, contains a separator or is a file here is taken as a path.
+    A text that ends in .toml, contains a separator or is a file here is taken as a path, but for
+    the names of studies, `studies/NAME`.
     """
     text = os.fspath(suite)
     if not text:
         raise UserError(f"no suite given; give a .toml file or one of {', '.join(shipped())}")
     path = Path(text)
+    if text in studies() and not _is_file(path):
+        return studies()[text]
     separators = [s for s in (os.sep, os.altsep) if s]
     if path.suffix == ".toml" or any(s in text for s in separators) or _is_file(path):
         return path
-    known = shipped() | papers()
+    known = shipped() | papers() | studies()
     if text in known:
         return known[text]
     if _is_dir(path):

@@ -60,6 +60,7 @@ def _of_table(
                 recipe_name=name,
                 recipe=recipes[name],
                 generalises_at=None,
+                decision_boundary=False,
                 at=at,
             ),
             classifier=table.classifier,

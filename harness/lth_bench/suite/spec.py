@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**31 - 1
 Seed = Annotated[int, Range(0, MAX_SEED)]
+BoardKind = Literal[
+    "accuracy", "flops", "matching", "area", "cost", "speed", "transfer", "ingredients"
+]
+"""What a leaderboard is by (`analysis/leaderboard.py`)."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class TaskSpec:
     """None for the dataset's own."""
     generalises_at: float | None = None
     """Validation value of the primary metric from which a network counts as generalising."""
+    decision_boundary: bool = False
+    """Whether decision boundaries are recorded."""
     prunable: tuple[str, ...] = ()
     """Patterns of parameters to prune besides those that are prunable by default."""
     not_prunable: tuple[str, ...] = ()
@@ -96,6 +102,12 @@ class TaskSpec:
         """
         given = {"prunable": list(self.prunable), "not_prunable": list(self.not_prunable)}
         return {key: patterns for key, patterns in given.items() if patterns}
+
+    @property
+    def asked(self) -> list[Any]:
+        """What its results have beside the usual, as in identities; empty where they have not."""
+        step = [] if self.generalises_at is None else [self.generalises_at]
+        return [*step, *(["decision_boundary"] if self.decision_boundary else [])]
 
     @property
     def with_sources(self) -> tuple[TaskSpec, ...]:
@@ -187,11 +199,20 @@ class Side:
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
     """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    _: KW_ONLY
+    found_on: tuple[str, str, str] | None = None
+    """The source whose tickets these are; None for the task's own."""
 
     @property
     def name(self) -> str:
-        """The label, or LABEL/CONTROL."""
-        return self.label if self.control == "none" else f"{self.label}/{self.control}"
+        """The label, LABEL/CONTROL; of transferred tickets with "from …", the parts of the source
+        that differ from the task.
+        """
+        name = self.label if self.control == "none" else f"{self.label}/{self.control}"
+        if self.found_on is None:
+            return name
+        parts = zip(self.found_on, self.task, strict=True)
+        return f"{name} from {'/'.join(there for there, here in parts if there != here)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +269,8 @@ class Suite:
     text: str
     """The TOML text of the file, unchanged."""
     path: Path
+    board: BoardKind = "accuracy"
+    """The leaderboard that a run ends with."""
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)
@@ -288,16 +311,17 @@ def compact(value: object) -> str:
     )
 
 
-def summary(suite: Suite) -> dict[str, Any]:
+def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str, Any]:
     """The suite in plain values, for `validate` and `ls suites`, with the number of tickets.
 
-    The tickets include the dense run of every task, which a suite need not list. The number of
-    experiments is known only to `plan`, which knows which strategies are iterative.
+    The tickets include the dense run of every task, which a suite need not list. `dense_only` names
+    the strategies that report at density 1 alone. The number of experiments is known only to
+    `plan`, which knows which strategies are iterative.
     """
     pairs = suite.pairs()
-    dense = {task.label for strategy, task in pairs if strategy.use == "dense"}
+    dense = {task.label for s, task in pairs if s.use == "dense" and s.ablation is None}
     added = sum(task.label not in dense for task in suite.tasks)
-    tickets = added + sum(_tickets(strategy, task) for strategy, task in pairs)
+    tickets = added + sum(_tickets(*pair, dense_only) for pair in pairs)
     return {
         "suite": suite.name,
         "version": suite.version,
@@ -330,8 +354,9 @@ def summary(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _tickets(strategy: StrategySpec, task: TaskSpec) -> int:
+def _tickets(strategy: StrategySpec, task: TaskSpec, dense_only: Collection[str]) -> int:
     """Rows at one seed: the dense run reports at density 1 only and has no controls."""
     if strategy.use == "dense":
         return 1
-    return len(task.densities) * (1 + len(strategy.controls)) * (1 + len(task.sources))
+    places = 1 if strategy.use in dense_only else len(task.densities) * (1 + len(task.sources))
+    return places * (1 + len(strategy.controls))

@@ -62,7 +62,8 @@ class MemoryCache(TrainingCache):
             return None
         # a copied mask: writing into it must not affect other callers
         kept = {name: tensor.clone() for name, tensor in found.mask.kept.items()}
-        return dataclasses.replace(found, mask=Mask(kept, found.mask.held, found.mask.layers))
+        mask = Mask(kept, found.mask.held, found.mask.layers, found.mask.frozen)
+        return dataclasses.replace(found, mask=mask)
 
     def copy(self) -> MemoryCache:
         """A copy with the same trainings."""

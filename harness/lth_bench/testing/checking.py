@@ -212,4 +212,5 @@ def facts(network: NetworkKind) -> TaskFacts:
         layer_kinds={layer.name: layer.kind for layer in layers},
         layers=layers,
         build=partial(TinyNetwork(network).build, shape, arrays.classes),
+        recipe=recipe,
     )

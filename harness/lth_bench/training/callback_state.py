@@ -54,7 +54,8 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     if kind is Layers:
         return {"layers": flatten(dict(value), tensors)}
     if kind is Mask:
-        return {"mask": flatten([value.kept, value.held, value.layers is not None], tensors)}
+        parts = [value.kept, value.held, value.layers is not None]
+        return {"mask": flatten(parts + [value.frozen] * bool(value.frozen), tensors)}
     raise Unwritable(f"a {kind.__name__} in a callback's memo cannot be written to disk")
 
 
@@ -93,6 +94,6 @@ def restore(
         case "layers":
             return Layers(inner(content))
         case "mask":
-            kept, held, told = inner(content)
-            return Mask(kept, held, layers if told else None)
+            kept, held, told, *frozen = inner(content)
+            return Mask(kept, held, layers if told else None, *frozen)
     raise ValueError(f"{kind!r} is no kind of value in a memo")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.masks import Mask
+from lth_bench.masks.mask import tagged
 
 ENGINE_REVISION = 4
 """Increased whenever the engine computes other numbers for the same request."""
@@ -37,7 +38,7 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 def hash_mask(mask: Mask) -> str:
     """160-bit hash of a mask's content."""
-    return hash_tensors(mask.items_by_key())
+    return hash_tensors({**mask.items_by_key(), **tagged(mask)})
 
 
 def numerics(device: torch.device, dtype: str) -> dict[str, object]:

@@ -61,6 +61,10 @@ class Recipe:
     """Steps between evaluations on the validation split."""
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
     """`bfloat16` is autocast with float32 master weights, on devices that support it."""
+    bits: Annotated[int, Range(2, 16)] | None = None
+    """Bits of block floating point that weights, activations, errors, gradients and momentum are
+    rounded to, stochastically (`sgd`; Yang et al., 2019); None rounds nothing. Simulated: it costs
+    time, and saves none."""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -90,6 +94,24 @@ class Recipe:
                 f"momentum requires optimizer 'sgd'; {self.optimizer!r} uses "
                 f"betas={list(self.betas)}"
             )
+        if self.bits is not None and (self.optimizer != "sgd" or self.dtype == "bfloat16"):
+            raise ValueError(
+                f"bits = {self.bits} is training in block floating point, which is defined for "
+                f"optimizer 'sgd' and simulated in float32 or float64, but got optimizer "
+                f"{self.optimizer!r} and dtype {self.dtype!r}"
+            )
+
+    @property
+    def in_full(self) -> bool:
+        """Whether a step computes in the precision of its weights, so that fast paths for special
+        networks compute the same.
+        """
+        return self.dtype != "bfloat16" and self.bits is None
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of each operand of a multiplication, as the recipe names them."""
+        return self.bits or {"float32": 32, "bfloat16": 16, "float64": 64}[self.dtype]
 
     @property
     def has_momentum(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -122,6 +122,11 @@ Penalty = Callable[[Values], Tensor]
 Parametrize = Callable[[dict[str, Tensor], Mask], dict[str, Tensor]]
 
 
+def unchanged(_: dict[str, Tensor], __: Mask) -> dict[str, Tensor]:
+    """The weights are the trainables, apart from what the mask freezes."""
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """One training: from these values, under this mask, from one step to another."""
@@ -147,6 +152,22 @@ class FitRequest:
     order: int | None = None
     """Decides the order of the data, its augmentation, and what a forward pass draws; None for
     `seed`, which the order of every other training at that seed follows."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(
+                f"start and end must satisfy 0 ≤ start ≤ end, but got {self.start} and {self.end}"
+            )
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1 step, but got {self.every}")
+        if self.dense_gradients not in get_args(DenseGradients):
+            raise ValueError(
+                f"dense_gradients must be one of {', '.join(get_args(DenseGradients))}, but got "
+                f"{self.dense_gradients!r}"
+            )
+        if self.mask.frozen and self.parametrize is None:
+            # the network uses other weights than those that are trained
+            object.__setattr__(self, "parametrize", unchanged)
 
     @property
     def data_seed(self) -> int:

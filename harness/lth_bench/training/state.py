@@ -94,7 +94,7 @@ class Trained(State):
     """The result of one `fit`."""
 
     mask: Mask = field(kw_only=True)
-    """The mask at the end; all weights outside it are exactly zero."""
+    """The mask at the end; all weights outside it are exactly zero, or what it freezes them at."""
     start: int = field(kw_only=True)
     """The step it started from; it ended at `step`."""
     curve: tuple[CurvePoint, ...] = field(kw_only=True, repr=False)
@@ -120,7 +120,16 @@ class Trained(State):
     memo: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
     """What `until`, or else `on_step`, stored in its `memo`; empty without one."""
     variant: str = field(default="plain", kw_only=True)
-    """How it was computed: `plain`, `stacked` (layer by layer) or `vmap`."""
+    """How it was computed: `plain`, `low_precision`, `stacked` (layer by layer) or `vmap`."""
+    operand_bits: int = field(default=32, kw_only=True)
+    """Bits of each operand of its multiplications."""
+
+    @property
+    def bit_operations(self) -> float:
+        """Multiply-adds, if those by pruned weights were free, times the bits of both operands:
+        8 × 8 in eight bits, 32 × 32 in float32.
+        """
+        return self.cost.flops_masked_theoretical / 2 * self.operand_bits**2
 
     @property
     def early_stop_step(self) -> int:

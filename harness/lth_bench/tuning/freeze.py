@@ -25,7 +25,7 @@ from lth_bench.store.paths import disk_error
 from lth_bench.store.trials import Study, Trial, read_studies
 from lth_bench.suite.load import suite_of
 from lth_bench.suite.overrides import add_to, apply_overrides
-from lth_bench.suite.spec import Suite
+from lth_bench.suite.spec import StrategySpec, Suite
 from lth_bench.system.text import redacted
 
 APART = ("recipe", "task")
@@ -87,10 +87,11 @@ def freeze(
     document["strategies"] = [  # replace what an earlier tuning found
         s for s in document["strategies"] if not ("tuned" in s and s.get("label") in again)
     ]
-    lines = [*_opening(suite, chosen), *_body(document)]
+    lines, tables = [*_opening(suite, chosen), *_body(document)], document["strategies"]
     for spec in suite.strategies:
         if spec.label in chosen:
-            lines += _tuned(spec.use, spec.label, spec.controls, chosen[spec.label])
+            own = next(t for t in tables if t.get("label", t["use"]) == spec.label)
+            lines += _tuned(spec, own, chosen[spec.label])
     text = "\n".join(lines) + "\n"
     suite_of(text, suite.path)  # fails where a study no longer fits the suite
     return text
@@ -199,10 +200,18 @@ def _is_tables(item: object) -> bool:
 
 
 def _tuned(
-    use: str, label: str, controls: Sequence[str], found: Sequence[tuple[Study, Trial]]
+    spec: StrategySpec, own: Mapping[str, Any], found: Sequence[tuple[Study, Trial]]
 ) -> list[str]:
+    """The tuned label beside the strategy whose table in the suite is `own`."""
     lines = ["", "[[strategies]]"]
-    lines += toml_entries({"use": use, "label": tuned_label(label), "controls": list(controls)})
+    lines += toml_entries(
+        {
+            "use": spec.use,
+            "label": tuned_label(spec.label),
+            "controls": list(spec.controls),
+            **{key: own[key] for key in ("ablations", "compared_to") if key in own},
+        }
+    )
     for study, trial in found:
         table: dict[str, Any] = {
             "model": study.model, "dataset": study.dataset, "recipe": study.recipe,

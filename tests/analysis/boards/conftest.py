@@ -27,7 +27,8 @@ class Chosen(Scenario):
 
     cells: Mapping[tuple[Any, ...], Sequence[Value]] = field(default_factory=dict)
     """(label, density) or (label/control, density) → value of each seed; with a model before
-    them where tasks differ."""
+    them where tasks differ, and with two for a ticket found on the first and trained on the
+    second."""
     stops: Mapping[tuple[Any, ...], Sequence[int]] = field(default_factory=dict)
     """Early-stop steps, by the same keys."""
     searches: Mapping[str, int] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class Chosen(Scenario):
 
     def experiments(self) -> list[dict[str, Any]]:
         planned = []
-        for experiment in super().experiments():
+        for experiment in (e for one in super().experiments() for e in self._from_everywhere(one)):
             own = self._keys(experiment)
             densities = sorted({density for _, density in own}, reverse=True)
             controls = sorted({name.split("/")[1] for name, _ in own if "/" in name})
@@ -97,15 +98,33 @@ class Chosen(Scenario):
                     }  # fmt: skip
                 yield record
 
+    def _from_everywhere(self, experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The experiment, and the same with every model that its label's tickets come from."""
+        yield experiment
+        own, model = experiment["label"], experiment["model"]
+        for start in dict.fromkeys(
+            key[0] for key in self.cells
+            if len(key) == 4 and key[1] == model and key[2].split("/")[0] == own
+        ):  # fmt: skip
+            changed = RECORDS["digest"](experiment["experiment_id"], start)
+            yield {**experiment, "source_model": start, "experiment_id": changed}
+
     def _keys(self, experiment: dict[str, Any]) -> list[tuple[str, float]]:
+        where = self._where(experiment)
         return [
             (key[-2], key[-1]) for key in self.cells
-            if key[-2].split("/")[0] == experiment["label"]
-            and key[:-2] in ((), (experiment["model"],))
+            if key[-2].split("/")[0] == experiment["label"] and key[:-2] in where
         ]  # fmt: skip
 
+    @staticmethod
+    def _where(experiment: dict[str, Any]) -> Sequence[tuple[str, ...]]:
+        """How keys that are about this experiment may begin."""
+        start, model = experiment["source_model"], experiment["model"]
+        return ((start, model),) if start != model else ((model,), ())
+
     def _value(self, cells: Mapping[Any, Any], experiment: dict[str, Any], key: Any) -> Any:
-        values = cells.get((experiment["model"], *key), cells.get(key))
+        named = [(*begun, *key) for begun in self._where(experiment)]
+        values = next((cells[name] for name in named if name in cells), None)
         place = list(self.seeds).index(experiment["seed"])
         return None if values is None or place >= len(values) else values[place]
 
@@ -150,7 +169,7 @@ def scenario(cells: Mapping[tuple[Any, ...], Sequence[Value]], **options: Any) -
     options.setdefault(
         "strategies", list(dict.fromkeys(str(key[-2]).split("/")[0] for key in cells))
     )
-    models = list(dict.fromkeys(key[0] for key in cells if len(key) == 3))
+    models = list(dict.fromkeys(model for key in cells for model in key[:-2]))
     if models:
         options.setdefault("tasks", [(model, "digits", "short") for model in models])
     return Chosen(cells=cells, **options)

@@ -53,8 +53,17 @@ def test_collapsed_seeds_are_counted_in_python_and_sql(chosen: Chosen) -> None:
 
 @pytest.mark.parametrize("by", [by for by in KINDS if by != "transfer"])  # grids over tasks
 def test_every_leaderboard_notes_collapsed_seeds(chosen: Chosen, by: str) -> None:
-    (table,) = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables
-    assert SAID in table.notes
+    *_, last = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables
+    assert SAID in last.notes
+
+
+def test_a_card_of_ingredients_marks_them(chosen: Chosen) -> None:
+    imp, snip = leaderboard(chosen(CELLS, empty=EMPTY), Question(by="ingredients")).tables
+    by = [line[1].text for table in (imp, snip) for line in table.lines()]
+    assert by == ["reinit †", "reinit"]
+    assert imp.notes == imp.notes[:1], "what is said of the task is said once"
+    assert not imp.title.endswith("†")
+    assert snip.title.endswith("†"), "a ticket that is no network itself"
 
 
 def test_grids_note_collapsed_seeds_below_the_last_one(chosen: Chosen) -> None:

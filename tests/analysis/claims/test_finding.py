@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -37,6 +38,19 @@ def test_difference_by_hand(claim, sample, cells, bound, kind, text):
     assert (found.kind, found.text, found.n, found.planned) == (kind, text, 3, 3)
     assert found.ours is not None
     assert found.ours == pytest.approx((0.02, 0.02 - 0.0248414, 0.02 + 0.0248414, 3), abs=1e-7)
+
+
+def test_tickets_of_another_task_are_cells_of_their_own(claim, sample, cells):
+    own, other = claim("imp", "random", at_least=0.0), ("net", "data", "long")
+    there = dataclasses.replace(own, of=dataclasses.replace(own.of, found_on=other))
+    known = cells(
+        sample("imp", 0.2, {0: 0.1, 1: 0.1, 2: 0.1}),
+        sample("imp", 0.2, {0: 0.8, 1: 0.8, 2: 0.8}, source="net/data/long"),
+        sample("random", 0.2, {0: 0.5, 1: 0.6, 2: 0.7}),
+    )
+    assert finding(own, known).ours.mean == pytest.approx(-0.5)
+    assert finding(there, known).ours.mean == pytest.approx(0.2)
+    assert there.of.name == "imp from long"
 
 
 def test_value_by_hand(claim, sample, cells):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.analysis.compare.pairs import groups
+from lth_bench.analysis.compare.pairs import groups, only_in_first
 from lth_bench.errors import NothingSelected, UserError
 
 ONE = {0: 0.9, 1: 0.8}
@@ -84,3 +84,11 @@ def test_no_common_seed_is_an_error(sample):
         groups(a, b, by_name=False)
     lost = [sample("new", 0.5, {}, lost=[0, 1])]
     assert len(groups(a, lost, by_name=False)) == 1  # a failure is a result
+
+
+def test_a_label_may_have_a_slash_in_it(sample):
+    task = ("net", "folder(path=my/images)", "short")
+    a = [sample(name, 0.5, ONE, task=task) for name in ("imp", "snip")]
+    for tasks in ([], ["net"], ["net/folder*"], ["net/folder(path=my/images)/short"]):
+        assert only_in_first(a, a[:1], tasks) == ("snip on net/folder(path=my/images)/short",)
+    assert only_in_first(a, a[:1], ["net/folder(path=my"]) == ()

@@ -128,6 +128,27 @@ def test_symmetric_matrices_are_stored_as_one_half() -> None:
     assert data["axes"][data["pictures"][0]["panels"][0]["z"]]["ends"] == [0, 50]
 
 
+def test_what_is_written_in_a_matrix_goes_with_its_cells() -> None:
+    names = Axis(title="Task", scale="names", names=["a", "b"])
+    points = Axis(title="Δ", format="points", range=(-0.1, 0.1))
+    heat = HeatMap(
+        name="imp", x=range(2), y=range(2), z=[[0.01, None], [None, 0.01]],
+        texts=[["+1.00\n±2.00", "90.00"], ["80.00‡", ""]], reach=[[0.02, None], [None, None]],
+        more=[[0.9, 0.9], [0.8, None]], n=[[3, 3], [2, 0]], lost=[[0, 0], [1, 0]],
+        collapsed=[[0, 0], [0, 0]],
+    )  # fmt: skip
+    panel = Panel(title="f", x=names, y=names, heats=[heat], z=points, more=ACCURACY)
+    data = decoded(panel)
+    (packed,) = data["pictures"][0]["panels"][0]["heats"]
+    array = data["arrays"].__getitem__
+    assert {key: array(packed[key]) for key in "ztemnl"} == {
+        "z": [1, None, None, 1], "t": ["+1.00\n±2.00", "90.00", "80.00‡", ""],
+        "e": [2, None, None, None], "m": [90, 90, 80, None], "n": [3, 3, 2, 0], "l": [0, 0, 1, 0],
+    }  # fmt: skip
+    assert "c" not in packed  # none has collapsed
+    assert "h" not in packed  # symmetric in z, and not in what is written
+
+
 def test_the_payload_is_safe_in_a_script_element() -> None:
     hostile = "</script><!-- & \u2028 \u001b ü"
     panel = Panel(title=hostile, x=Axis(title=hostile, names=[hostile]), y=ACCURACY)

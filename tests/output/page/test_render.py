@@ -14,7 +14,8 @@ from lth_bench.output.page import check_output, render_page, write_page
 
 SECTIONS = [
     "Summary", "Leaderboard", "Against density", "Against cost", "Learning curves",
-    "Layer by layer", "Surviving weights", "Mask distances",
+    "The procedure", "Layer by layer", "The masks themselves", "Surviving weights",
+    "Where survivors come from", "Mask distances",
 ]  # fmt: skip
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;<!-- \\ \u001b[31m\u202egnp.exe %{x} <b>bold</b>"

@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 import pytest
 from thoroughness import some
 
-from lth_bench.analysis.evidence import Place, Task, gather, subjects
+from lth_bench.analysis.evidence import (
+    Place,
+    Task,
+    TransferCell,
+    TransferGrid,
+    TransferGrids,
+    gather,
+    subjects,
+)
+from lth_bench.analysis.measures import ACCURACY
 from lth_bench.errors import UserError
 from lth_bench.output.paper import write_figures
 from lth_bench.output.paper.files import make_folder, stems
@@ -22,7 +31,9 @@ RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py")
 FILES = sys.modules["lth_bench.output.paper.files"]
 
 KINDS = ["accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap", "cost", "kept",
-         "learning-curves", "mask-distance", "weights-20"]  # fmt: skip
+         "units-in", "units-out", "mask-maps", "learning-curves", "mask-distance", "weights-20",
+         "survival-20", "fates-20-initial", "fates-20-final", "survivors-grew", "pruned-grew",
+         "moved-ratio", "procedure"]  # fmt: skip
 
 AGAIN = """
 import sys
@@ -177,6 +188,39 @@ def test_a_file_that_cannot_be_written_is_an_error(results, tmp_path) -> None:
     (tmp_path / "quickstart-mlp-digits-mlp-accuracy.svg").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*accuracy.svg: .*directory.*--figures"):
         written(con, tmp_path)
+
+
+def test_transferred_tickets_have_a_file_a_density(tmp_path, only_svg) -> None:
+    tasks = [found(shared=["digits"]), found(shared=[]), found(shared=[], targets="cd")]
+    files = write_figures([], [], tmp_path, tasks)
+    assert [re.sub(r"-[0-9a-f]{8}-", "-#-", file.name) for file in files] == [
+        "s-digits-transfer-50.svg", "s-digits-transfer-20.svg",
+        "s-#-transfer-50.svg", "s-#-transfer-20.svg",
+        "s-#-transfer-50.svg", "s-#-transfer-20.svg",
+    ]  # fmt: skip
+    assert len(set(files)) == 6
+
+
+def found(shared, targets="ab") -> TransferGrids:
+    cell = TransferCell(
+        mean=0.9, high=None, difference=0.1, difference_high=None, n=1, lost=0, collapsed=0
+    )
+    grids = [
+        TransferGrid(
+            strategy="imp", label="imp", control="none", source="", target_density=density,
+            cells={(0, 1): cell},
+        )
+        for density in (0.5, 0.2)
+    ]  # fmt: skip
+    return TransferGrids(
+        suite="s",
+        measure=ACCURACY,
+        margin=0.005,
+        shared=shared,
+        sources="ab",
+        targets=targets,
+        grids=grids,
+    )
 
 
 def test_matplotlib_is_imported_only_to_draw() -> None:

@@ -13,7 +13,7 @@ const drawn = DATA.pictures.map(picture => picture.panels.map(packed => {
   const panel = unpacked(packed);
   return combinations(picture.choices).map(chosen => {
     const own = ({ when }) => (when ?? []).every((value, index) => value === -1 || value === chosen[index]);
-    const marks = Object.fromEntries(['traces', 'heats', 'polygons', 'rasters'].map(key => [key, panel[key].filter(own)]));
+    const marks = Object.fromEntries(['traces', 'heats', 'polygons', 'rasters', 'notes'].map(key => [key, panel[key].filter(own)]));
     const axis = panel.scales.length > 1 ? panel.scales[chosen.at(-1)] : panel.scales[0];
     return { chosen, ...drawing(panel, axis, marks, theme, 800) };
   });

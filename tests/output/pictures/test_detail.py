@@ -16,7 +16,11 @@ NONE = TaskEvidence(
     learning=[],
     distances=[],
     weights=[],
+    fates=[],
+    maps=[],
+    units=[],
     instability=[],
+    boundaries=[],
     failures=[],
 )
 

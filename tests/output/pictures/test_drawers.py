@@ -21,6 +21,7 @@ from lth_bench.output.page.payload import Payload
 from lth_bench.output.page.render import looks_of
 from lth_bench.output.paper.draw import draw, small_multiples
 from lth_bench.output.paper.files import for_paper
+from lth_bench.output.paper.marks import REMARK
 from lth_bench.output.pictures import FULL, PICTURES
 from lth_bench.output.pictures.model import (
     LOST,
@@ -31,6 +32,7 @@ from lth_bench.output.pictures.model import (
     Picture,
     Polygon,
     Raster,
+    Remark,
     Trace,
 )
 from lth_bench.output.style import CONTEXT, looks
@@ -50,7 +52,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[A
     """The evidence of a task with everything in it, and its subjects."""
     folder = tmp_path_factory.mktemp("drawers")
     scenario = RECORDS["Scenario"](
-        weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit", "reorder"),
+        weights=True, boundaries=True, strategies=("dense", "imp", "early_bird"),
+        controls=("reinit", "reorder"),
         densities=(0.5, 0.2), curve_points=6, outcomes={("imp", 1): ("diverged", "nan")},
     )  # fmt: skip
     paths = RECORDS["write"](folder / "results.duckdb", scenario)
@@ -123,13 +126,31 @@ def same_panel(ax: Any, one: Any) -> None:
         assert scale == layout[axis].get("type", "linear")
         ends = [10**end for end in ends] if scale == "log" else ends
         assert limits == pytest.approx(ends, rel=1e-3)
-    marks = [(t["x"], t["y"]) for t in traces if t.get("mode") == "text"]
-    lost = [(text.xy, text.get_text()) for text in ax.texts]
-    places = [place for x, y in marks for place in zip(x, y, strict=True)]
-    assert [text for _, text in lost] == ["†"] * len(places)
-    assert near([xy for xy, _ in lost], places)
+    marks = [
+        (x, y, text.replace("<br>", "\n"))
+        for t in traces
+        if t.get("mode") == "text"
+        for x, y, text in zip(t["x"], t["y"], t["text"], strict=True)
+    ]
+    same_remarks(ax, layout["annotations"][1:])
+    written = [text for text in ax.texts if text.get_label() != REMARK]
+    assert [text.get_text() for text in written] == [text for _, _, text in marks]
+    places = [getattr(text, "xy", text.get_position()) for text in written]
+    assert near(places, [mark[:2] for mark in marks])
     same_intervals(ax, traces)
     same_areas(ax, traces)
+
+
+def same_remarks(ax: Any, annotations: Any) -> None:
+    """Words, and arrows from one place to another."""
+    own = [text for text in ax.texts if text.get_label() == REMARK]
+    words = [(*text.xy, text.get_text()) for text in own if text.get_text()]
+    given = [(a["x"], a["y"], a["text"].replace("<br>", "\n")) for a in annotations if a["text"]]
+    assert [word for *_, word in words] == [word for *_, word in given]
+    assert near([at for *at, _ in words], [at for *at, _ in given])
+    arrows = [(*text.xyann, *text.xy) for text in own if text.arrow_patch is not None]
+    wanted = [(a["ax"], a["ay"], a["x"], a["y"]) for a in annotations if a["showarrow"]]
+    assert near(arrows, wanted)
 
 
 def same_intervals(ax: Any, traces: Any) -> None:
@@ -163,7 +184,7 @@ def same_areas(ax: Any, traces: Any) -> None:
     rasters = [t for t in traces if t["type"] == "image"]
     assert len(ax.images) == len(heats) + len(rasters)
     for image, heat in zip(ax.images, heats, strict=False):
-        assert near(image.get_array(), heat["z"])
+        assert near(np.ma.filled(image.get_array(), np.nan), heat["z"])
         assert image.get_clim() == pytest.approx((heat["zmin"], heat["zmax"]))
         colours = [to_hex(image.cmap(float(place))) for place, _ in heat["colorscale"]]
         for own, (_, given) in zip(colours, heat["colorscale"], strict=True):
@@ -213,7 +234,7 @@ def same_titles(figure: Any, one: Any) -> None:
 
 
 def same_legend(figure: Any, cells: list[Any]) -> None:
-    """The names, in the order in which the picture has them, and † where seeds were lost."""
+    """The names, in the order in which the picture has them, and ‡ where seeds were lost."""
     names: dict[str, None] = {}
     lost = False
     for cell in cells:
@@ -238,8 +259,13 @@ def test_every_figure_is_drawn_by_both_drawers(results: Any, plotly: Callable[..
     found = [picture for picture in pictures if picture is not None]
     assert len(found) == len(PICTURES)
     # 2 accuracies, step and gap, cost, 2 densities kept, 2 × 2 of learning, 2 searches, and for 3
-    # methods × 3 layers × 2 densities weights; 3 measures of instability × 2 densities
-    assert compare(found, named, plotly) == 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6
+    # methods × 3 layers × 2 densities weights; 3 measures of instability × 2 densities; 1 distance
+    # of hulls; boundaries and polygons of 6 networks × 2 densities
+    known = 2 + 2 + 1 + 2 + 4 + 2 + 18 + 6 + 1 + 24
+    # units of a layer on 2 sides × 2 densities, and 2 methods × 2 densities images; of survivors 3
+    # metrics, and of 2 methods × 2 densities a layer's survival, and its values at 2 moments; 2 of
+    # the procedure
+    assert compare(found, named, plotly) == known + 4 + 4 + 3 + 4 + 8 + 2
     assert any(picture.has_lost for picture in found)
 
 
@@ -290,9 +316,15 @@ def everything() -> Picture:
     ]
     pixels = [[(0, 0, 0), (255, 0, 0)], [(0, 255, 0), (9, 8, 7)], [(1, 2, 3), (4, 5, 6)]]
     rasters = [Raster(pixels, (3, 4), (0.5, 0.8), when=(1, -1))]
+    notes = [
+        Remark(text="two\nlines", x=0.5, y=0.1, when=(0, -1)),
+        Remark(text="", x=1, y=0.2, to=(2, 0.9)),
+        Remark(text="there", x=1, y=0.3, to=(3, 0.8), when=(-1, 1)),
+    ]
     panel = Panel(
-        title="All", x=x, y=y, traces=traces, polygons=polygons, rasters=rasters, z=z, size="large"
-    )
+        title="All", x=x, y=y, traces=traces, polygons=polygons, rasters=rasters, notes=notes, z=z,
+        size="large",
+    )  # fmt: skip
     facets = [
         Facet(title="row", values=["a", "b"], spread="rows"),
         Facet(title="column", values=["1", "2"], spread="columns"),
@@ -323,6 +355,55 @@ def test_a_rectangular_matrix_is_drawn(results: Any, plotly: Callable[..., Any])
         )
         == 2
     )
+
+
+def test_a_matrix_that_is_written_in(results: Any, plotly: Callable[..., Any]) -> None:
+    _, named = results
+    x = Axis(title="Trained on", scale="names", names=["a", "<b>", "c"])
+    y = Axis(title="Found on", scale="names", names=["b", "a"])
+    heat = HeatMap(
+        name="imp",
+        x=range(3),
+        y=range(2),
+        z=[[-0.02, None, 0.0], [None, 0.05, -0.3]],
+        texts=[["−2.00†\n±1.00", "90.00", "+0.00"], ["91.00\n±0.50", "+5.00", "−30.00"]],
+        reach=[[0.01, None, None], [0.005, None, None]],
+        more=[[0.8, 0.9, None], [0.91, 0.9, 0.7]],
+        n=[[3, 1, 2], [3, 2, 2]],
+        lost=[[0, 0, 0], [0, 1, 0]],
+        collapsed=[[2, 0, 0], [0, 0, 0]],
+        when=(0,),
+    )
+    panel = Panel(
+        title="M",
+        x=x,
+        y=y,
+        heats=[heat],
+        z=Axis(title="Δ accuracy", format="points", range=(-0.1, 0.1)),
+        more=Axis(title="Accuracy", format="percent"),
+    )
+    facet = Facet(title="method", values=["imp"], spread="wrap")
+    picture = Picture(key="w", title="W", panels=[panel], facets=[facet], foot="n = 3 seeds")
+    assert compare([picture], named, plotly) == 1
+    (((one,),),) = plotly([picture], named)
+    matrix, written = one["traces"]
+    assert matrix["hovertext"][0][0].split("<br>") == [
+        "Found on b, trained on a", "Δ accuracy: <b>−2.00 points</b>",
+        "95% interval −3.00 points to −1.00 points", "Accuracy: 80.00%", "3 seeds",
+        "2 seeds with layer collapse",
+    ]  # fmt: skip
+    assert matrix["hovertext"][1][0].split("<br>") == [
+        "Found on a, trained on a", "Accuracy: 91.00%", "95% interval 90.50% to 91.50%", "3 seeds",
+    ]  # fmt: skip
+    assert matrix["hovertext"][1][1].startswith("Found on a, trained on &lt;b&gt;<br>")
+    assert matrix["hovertext"][1][1].endswith("<br>2 seeds<br>1 seed failed")
+    with for_paper():
+        ((_, figure),) = draw(picture, looks(named))
+    inks = [to_hex(text.get_color()) for text in figure.axes[0].texts]
+    assert inks == written["textfont"]["color"]
+    # white on dark blue, black on grey, on yellow and on what has no colour
+    assert inks == ["#ffffff", "#000000", "#000000", "#000000", "#000000", "#ffffff"]
+    assert figure.get_supxlabel() == "n = 3 seeds"
 
 
 def test_axes_of_names_and_error_axes(results: Any, plotly: Callable[..., Any]) -> None:

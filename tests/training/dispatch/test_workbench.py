@@ -105,6 +105,7 @@ def test_what_changes_the_result_changes_the_key(make_bench, half_mask, request_
         "flip": True,
         "eval_every": 11,
         "dtype": "float64",
+        "bits": 8,
         "optimizer": "adam",
     }.items():
         changed = dataclasses.replace(RECIPE, **{name: value})

@@ -15,6 +15,7 @@ from PIL import Image
 from lth_bench.data import reading
 from lth_bench.data.image_folder import ImageFolder
 from lth_bench.errors import UserError
+from lth_bench.training.input.ablated import ablated_data
 from lth_bench.training.input.resident import ResidentData, ResidentSplit
 from lth_bench.training.input.streaming import HostArrays, StreamedData, StreamedSplit
 from lth_bench.training.recipe import Recipe
@@ -68,6 +69,30 @@ def test_batches_have_the_same_bits(
     assert (data.classes, len(data.train), len(data.val)) == (3, 48, VAL)
     for step in range(3 * recipe.steps_per_epoch(48) + 2):
         assert alike(data.batch(step, 5, recipe), resident.batch(step, 5, recipe))
+    data.close()
+
+
+@pytest.mark.parametrize("view", ["random_labels", "half_data"])
+def test_what_an_ablation_shows_has_the_same_bits(
+    source: Any, resident: ResidentData, view: Any
+) -> None:
+    data = StreamedData(source=source, val_size=VAL, device=CPU, threads=2)
+    other, expected = ablated_data(data, view), ablated_data(resident, view)
+    assert len(other.train) == len(expected.train) == (24 if view == "half_data" else 48)
+    for step in range(8):
+        assert alike(other.batch(step, 5, RECIPE), expected.batch(step, 5, RECIPE))
+        # the task itself, read by the same threads in turn, is as it was
+        assert alike(data.batch(step, 5, RECIPE), resident.batch(step, 5, RECIPE))
+    assert torch.equal(other.val.y, expected.val.y)
+    assert torch.equal(other.val.x[3:9], expected.val.x[3:9])
+    assert not alike(other.batch(0, 5, RECIPE), data.batch(0, 5, RECIPE))
+    data.close()
+
+
+def test_pixels_that_are_streamed_are_not_shuffled(source: Any) -> None:
+    data = StreamedData(source=source, val_size=VAL, device=CPU)
+    with pytest.raises(UserError, match="'shuffled_pixels' needs its dataset on the device"):
+        ablated_data(data, "shuffled_pixels")
     data.close()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.rows import ON
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import display_name
@@ -32,12 +33,6 @@ class Baseline:
         """The label, or LABEL/CONTROL."""
         return display_name(self.label, self.control)
 
-    def includes(self, row: BoardRow) -> bool:
-        """Whether a row is the baseline's own."""
-        if self.dense:
-            return bool(row["strategy"] == "dense")
-        return bool(row["label"] == self.label and row["control"] == self.control)
-
 
 FOREIGN = """(
     (f.source_model, f.source_dataset, f.source_recipe) <> (f.model, f.dataset, f.recipe),
@@ -55,6 +50,9 @@ class Baselines:
     of: Mapping[str, Baseline | None]
     """By suite; None where it has not the label that was asked for."""
     scope: BoardScope
+    references: Mapping[tuple[str, ...], str]
+    """By suite, model, dataset and recipe: the label whose runs are the dense runs, of several that
+    use `dense`."""
     asked: str | None = None
     """As the user named it."""
 
@@ -65,24 +63,28 @@ class Baselines:
         where it is the dense run). Needs `parameters` and those of the scope.
         """
         metric = quoted(measure.name)
+        densities = f"""(
+            SELECT DISTINCT task, target_density FROM cells c
+            WHERE {self.scope.where("c", "tasks", "densities")}
+        )"""
         return f"""
             SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
             FROM dense_of({metric}) d
-            JOIN (
-                SELECT DISTINCT task, target_density FROM cells c
-                WHERE {self.scope.where("c", "tasks", "densities")}
-            ) c ON c.task = d.task
+            JOIN {densities} c ON c.task = d.task
             WHERE d.task IN (SELECT unnest($dense_tasks))
             UNION ALL
-            SELECT f.task, f.seed, f.target_density, arg_min(f.value, {FOREIGN}),
+            SELECT f.task, f.seed, c.target_density, arg_min(f.value, {FOREIGN}),
                 any_value(f.label), any_value(f.control)
             FROM scored({metric}) f
             JOIN (
                 SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,
                     unnest($base_controls) AS control
             ) b ON b.task = f.task AND b.label = f.label AND b.control = f.control
+            -- another network that is not pruned is compared with at every density too
+            JOIN {densities} c
+                ON c.task = f.task AND (c.target_density = f.target_density OR f.target_density = 1)
             WHERE f.status = 'ok'
-            GROUP BY f.task, f.seed, f.target_density"""
+            GROUP BY f.task, f.seed, c.target_density"""
 
     @property
     def entries(self) -> str:
@@ -138,7 +140,16 @@ class Baselines:
     def has(self, row: BoardRow) -> bool:
         """Whether a row is its suite's baseline's own."""
         baseline = self.of[row["suite"]]
-        return baseline is not None and baseline.includes(row)
+        if baseline is None:
+            return False
+        if baseline.dense:
+            return bool(row["strategy"] == "dense") and self.is_reference(row)
+        return bool(row["label"] == baseline.label and row["control"] == baseline.control)
+
+    def is_reference(self, row: BoardRow) -> bool:
+        """Whether a row's label is the one whose runs are its task's dense runs."""
+        task = tuple(row[column] for column in ON)
+        return bool(row["label"] == self.references.get(task, row["label"]))
 
     def notes(self, rows: Sequence[BoardRow]) -> list[str]:
         """What must be said below a table of rows of one suite."""
@@ -171,6 +182,7 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
     UnknownName where no suite of the scope has what was asked for. A suite's own baseline is
     `dense` unless its file says otherwise.
     """
+    references = _references(con, scope)
     there: dict[str, dict[str, Baseline]] = {suite: {"dense": DENSE} for suite in scope.suites}
     for suite, strategy, label, control in con.execute(
         f"""
@@ -179,12 +191,32 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
         """,
         {name: values for name, values in scope.parameters.items() if name == "tasks"},
     ).fetchall():
-        found = Baseline(label, control, dense=strategy == "dense")
+        # the runs of another label that uses `dense` are those of a label
+        reference = any(one == label and at[0] == suite for at, one in references.items())
+        found = Baseline(label, control, dense=strategy == "dense" and reference)
         there[suite].setdefault(found.name, DENSE if label == "dense" and found.dense else found)
     if asked is not None:
         if not any(asked in names for names in there.values()):
             raise UnknownName("baseline", asked, set().union(*there.values()))
-        return Baselines({s: names.get(asked) for s, names in there.items()}, scope, asked)
+        chosen = {s: names.get(asked) for s, names in there.items()}
+        return Baselines(chosen, scope, references, asked)
     own = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
     # a suite whose baseline was not run this time is compared with dense
-    return Baselines({s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}, scope)
+    listed = {s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}
+    return Baselines(listed, scope, references)
+
+
+def _references(con: DuckDBPyConnection, scope: BoardScope) -> dict[tuple[str, ...], str]:
+    """By task: the label that the macro `dense_of` takes the dense runs from."""
+    found = con.execute(
+        f"""
+        SELECT
+            t.suite, t.model, t.dataset, t.recipe,
+            arg_min(c.label, (c.label <> 'dense', c.label))
+        FROM cells c JOIN tasks t ON t.task = c.task
+        WHERE c.strategy = 'dense' AND c.control = 'none' AND {scope.where("c", "tasks")}
+        GROUP BY ALL
+        """,
+        {name: values for name, values in scope.parameters.items() if name == "tasks"},
+    ).fetchall()
+    return {tuple(at): label for *at, label in found}

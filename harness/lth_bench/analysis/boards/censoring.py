@@ -84,7 +84,7 @@ def add_censoring(
     for s in samples(con, metric=measure.name, suites=suites):
         task = (s.suite, s.model, s.dataset, s.recipe)
         there[*task, s.source, s.label, s.control, s.target_density] = s
-        if s.strategy == "dense":
+        if s.strategy == "dense" and s.label == against.references.get(task, s.label):
             there[*task, "dense"] = s
     for row in rows:
         task = tuple(row[k] for k in ("suite", "model", "dataset", "recipe"))
@@ -95,8 +95,9 @@ def add_censoring(
         base = against.of[row["suite"]]
         if mine is None or base is None or against.has(row):
             continue
-        own = (*task, "/".join(map(str, task[1:])), base.label, base.control, density)
-        other = there.get((*task, "dense") if base.dense else own)
+        own = (*task, "/".join(map(str, task[1:])), base.label, base.control)
+        unpruned = (*task, "dense") if base.dense else (*own, 1.0)
+        other = there.get((*own, density)) or there.get(unpruned)
         if other is not None:
             row["signs"] = signs([mine], [other])
 

@@ -86,7 +86,7 @@ SQL = """
         LEFT JOIN without w ON w.cell = k.cell
         LEFT JOIN one_sided one ON one.df = k.n - 1
         LEFT JOIN t_quantiles two ON two.df = k.n - 1
-        WHERE c.strategy <> 'dense'
+        WHERE c.strategy <> 'dense' AND c.target_density < 1
     ),
     found AS (
         SELECT

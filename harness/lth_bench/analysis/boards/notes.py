@@ -155,6 +155,8 @@ def ablations(con: DuckDBPyConnection, scope: BoardScope) -> Notes:
 
 MARK = "†"
 """What stands after the accuracy of a row with such tickets."""
+LOST_MARK = "‡"
+"""What stands after a mean that lacks seeds which the method lost, in grids and figures."""
 LAYERS_NAMED = 3
 """Layers that are named, at most."""
 

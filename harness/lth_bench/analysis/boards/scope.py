@@ -110,7 +110,7 @@ def resolve(con: DuckDBPyConnection, selection: Selection | None = None) -> Boar
         and (not s.models or task.model in s.models)
         and (not s.datasets or task.dataset in s.datasets)
     }
-    tasks = {number: task for number, task in chosen.items() if _task_matches(task, s.tasks)}
+    tasks = {number: task for number, task in chosen.items() if task_matches(task[1:], s.tasks)}
     filters: dict[str, Sequence[Any]] = {}
     if len(tasks) < len(everything):
         filters["tasks"] = list(tasks)
@@ -143,8 +143,11 @@ def _distinct(
     return [value for (value,) in found]
 
 
-def _task_matches(task: SuiteTask, patterns: Sequence[str]) -> bool:
-    names = ["/".join(task[1:end]) for end in (2, 3, 4)]
+def task_matches(task: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether a task (model, dataset, recipe) is one of `patterns`: MODEL, MODEL/DATASET or
+    MODEL/DATASET/RECIPE, with * and ? as in file names. Without patterns every task is.
+    """
+    names = ["/".join(task[:end]) for end in (1, 2, 3)]
     return not patterns or any(fnmatchcase(name, p) for p in patterns for name in names)
 
 

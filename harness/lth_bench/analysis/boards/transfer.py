@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from lth_bench.analysis.boards.notes import LOST_MARK, MARK
 from lth_bench.analysis.boards.rows import LABEL, TASK, BoardRow, fetch
 from lth_bench.analysis.boards.scope import BoardScope
 from lth_bench.analysis.measures import Measure
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 SQL = """
     WITH tickets AS (
-        SELECT f.cell, f.seed, f.status, f.value
+        SELECT
+            f.cell, f.seed, f.status, f.value, f.test_examples,
+            is_collapsed(f.empty_layers, f.effective_density) AS collapsed
         FROM scored({metric}) f
         WHERE f.target_density < 1 AND {where}
     ),
@@ -40,27 +43,40 @@ SQL = """
             stddev_samp(x.value) FILTER (x.status = 'ok') AS deviation,
             count(x.value - o.value) FILTER (x.status = 'ok') AS difference_n,
             avg(x.value - o.value) FILTER (x.status = 'ok') AS difference,
-            stddev_samp(x.value - o.value) FILTER (x.status = 'ok') AS difference_deviation
+            stddev_samp(x.value - o.value) FILTER (x.status = 'ok') AS difference_deviation,
+            count(*) FILTER (x.status = 'ok' AND x.collapsed) AS collapsed,
+            min(x.test_examples) FILTER (x.status = 'ok') AS test_examples
         FROM tickets x
         JOIN cells c ON c.cell = x.cell
         LEFT JOIN own o
             ON o.task = c.task AND o.label = c.label AND o.control = c.control
             AND o.target_density = c.target_density AND o.seed = x.seed
         GROUP BY x.cell
+    ),
+    -- a deviation counts as half of the distance of two values at least, as on every board
+    summed AS (
+        SELECT
+            g.* EXCLUDE (deviation, difference_deviation),
+            half_width(q.t, greatest(g.deviation, s.step), g.n) AS half,
+            half_width(dq.t, greatest(g.difference_deviation, s.step), g.difference_n)
+                AS difference_half
+        FROM grouped g
+        JOIN (
+            SELECT g.cell, half_step(judged_by({metric}, t.metric), g.test_examples) AS step
+            FROM grouped g JOIN cells c ON c.cell = g.cell JOIN tasks t ON t.task = c.task
+        ) s ON s.cell = g.cell
+        LEFT JOIN t_quantiles q ON q.df = g.n - 1
+        LEFT JOIN t_quantiles dq ON dq.df = g.difference_n - 1
     )
     SELECT
         {task}, {label}, c.target_density, g.n, g.mean,
-        g.mean - half_width(q.t, g.deviation, g.n) AS low,
-        g.mean + half_width(q.t, g.deviation, g.n) AS high,
-        g.difference,
-        g.difference - half_width(dq.t, g.difference_deviation, g.difference_n) AS difference_low,
-        g.difference + half_width(dq.t, g.difference_deviation, g.difference_n) AS difference_high,
-        g.difference_n, g.planned, g.lost
-    FROM grouped g
+        g.mean - g.half AS low, g.mean + g.half AS high, g.difference,
+        g.difference - g.difference_half AS difference_low,
+        g.difference + g.difference_half AS difference_high,
+        g.difference_n, g.planned, g.lost, g.collapsed
+    FROM summed g
     JOIN cells c ON c.cell = g.cell
     JOIN tasks t ON t.task = c.task
-    LEFT JOIN t_quantiles q ON q.df = g.n - 1
-    LEFT JOIN t_quantiles dq ON dq.df = g.difference_n - 1
     ORDER BY t.suite, c.label, c.control <> 'none', c.control, c.target_density DESC,
         c.source_model, c.source_dataset, c.source_recipe, t.model, t.dataset, t.recipe
 """
@@ -70,24 +86,27 @@ LEGEND = (
     "parts in which the tasks differ. A cell: mean {metric} over the seeds, and in brackets the "
     "mean difference, seed by seed, to the tickets that were found on the column's own task, with "
     "its 95% t-interval where there is room; {direction}. ‡: seeds that failed are in no mean. "
-    "Intervals and numbers of seeds: --format json."
+    "†: seeds with layer collapse. Intervals and numbers of seeds: --format json."
 )
+
+TaskParts = tuple[str, str, str]
+"""Model, dataset and recipe."""
 
 
 def board(con: DuckDBPyConnection, scope: BoardScope, measure: Measure) -> Board:
     """The grids of labels and controls with transferred tickets; NothingSelected without any."""
-    sql = SQL.format(metric=quoted(measure.name), where=scope.where("f"), task=TASK, label=LABEL)
-    rows = fetch(con, sql, scope.parameters)
-    block = ("suite", "label", "control")
     found: list[BoardRow] = []
     tables: list[Table] = []
-    for _, group in groupby(rows, key=lambda row: tuple(row[key] for key in block)):
-        members = list(group)
-        if all(source(row) == target(row) for row in members):
-            continue
-        found += members
-        for _, at in groupby(members, key=lambda row: row["target_density"]):
-            tables.append(grid(list(at), measure))
+    for _, of_suite in groupby(transferred(con, scope, measure), key=lambda row: row["suite"]):
+        of_label: dict[tuple[str, str], list[list[BoardRow]]] = {}
+        for group in linked(list(of_suite)):
+            for who, members in groupby(group, key=lambda row: (row["label"], row["control"])):
+                of_label.setdefault(who, []).append(list(members))
+        for groups in of_label.values():
+            for part in groups:
+                found += part
+                for _, at in groupby(part, key=lambda row: row["target_density"]):
+                    tables.append(grid(list(at), measure))
     if not found:
         raise NothingSelected(
             "no ticket was transferred to another task; a suite's task says with `sources` whose "
@@ -98,20 +117,57 @@ def board(con: DuckDBPyConnection, scope: BoardScope, measure: Measure) -> Board
     return Board("leaderboard", found, tables, legend)
 
 
-def source(row: BoardRow) -> tuple[str, str, str]:
+def transferred(con: DuckDBPyConnection, scope: BoardScope, measure: Measure) -> list[BoardRow]:
+    """A row for every source, target, label, control and density of those labels and controls
+    that have a ticket from another task; by suite, label, control and density.
+    """
+    sql = SQL.format(metric=quoted(measure.name), where=scope.where("f"), task=TASK, label=LABEL)
+    rows = fetch(con, sql, scope.parameters)
+    found: list[BoardRow] = []
+    for _, group in groupby(rows, key=lambda row: (row["suite"], row["label"], row["control"])):
+        members = list(group)
+        if any(source(row) != target(row) for row in members):
+            found += members
+    return found
+
+
+def linked(rows: Sequence[BoardRow]) -> list[list[BoardRow]]:
+    """One suite's rows, apart where no ticket goes from the tasks of one part to those of another:
+    each part fills a grid of its own. A task that no ticket enters or leaves is in none.
+    """
+    part: dict[TaskParts, set[TaskParts]] = {}
+    for row in rows:
+        joined = {source(row), target(row)}.union(
+            *(part[task] for task in (source(row), target(row)) if task in part)
+        )
+        part.update(dict.fromkeys(joined, joined))
+    grids: dict[int, list[BoardRow]] = {}
+    for row in rows:
+        if len(part[target(row)]) > 1:
+            grids.setdefault(id(part[target(row)]), []).append(row)
+    return list(grids.values())
+
+
+def source(row: BoardRow) -> TaskParts:
     """The task that a row's tickets were found on."""
     return (row["source_model"], row["source_dataset"], row["source_recipe"])
 
 
-def target(row: BoardRow) -> tuple[str, str, str]:
+def target(row: BoardRow) -> TaskParts:
     """The task that they were trained on."""
     return (row["model"], row["dataset"], row["recipe"])
+
+
+def sides(rows: Sequence[BoardRow]) -> tuple[list[TaskParts], list[TaskParts]]:
+    """The sources and the targets of a grid, each once."""
+    sources, targets = (list(dict.fromkeys(map(side, rows))) for side in (source, target))
+    return sources, targets
 
 
 def grid(rows: Sequence[BoardRow], measure: Measure) -> Table:
     """One label's table at one density."""
     first = rows[0]
-    sources, targets = (list(dict.fromkeys(map(side, rows))) for side in (source, target))
+    sources, targets = sides(rows)
     names = short_names([*sources, *targets])
     at = {(source(row), target(row)): row for row in rows}
     lines: list[Line] = [
@@ -131,14 +187,19 @@ def grid(rows: Sequence[BoardRow], measure: Measure) -> Table:
     )
 
 
+def marks(*, collapsed: int, lost: int) -> str:
+    """What stands behind a value of which seeds have a collapsed layer, or failed."""
+    return MARK * bool(collapsed) + LOST_MARK * bool(lost)
+
+
 def cell(row: BoardRow | None, measure: Measure) -> Cell:
     """The mean, and its difference to the target's own tickets."""
     if row is None:
         return Cell("")
-    lost = "‡" * bool(row["lost"])
+    marked = marks(collapsed=row["collapsed"], lost=row["lost"])
     if row["mean"] is None:
-        return Cell(f"–{lost}", "dim")
-    mean = measure.value(row["mean"]) + lost
+        return Cell(f"–{marked}", "dim")
+    mean = measure.value(row["mean"]) + marked
     if source(row) == target(row):
         return Cell(mean, "dense")
     if row["difference"] is None:
@@ -147,7 +208,7 @@ def cell(row: BoardRow | None, measure: Measure) -> Cell:
     return Cell(f"{mean} ({both})", short=f"{mean} ({measure.difference(row['difference'])})")
 
 
-def short_names(tasks: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+def short_names(tasks: Sequence[TaskParts]) -> dict[TaskParts, str]:
     """Each task's name by the parts in which some of them differ; all parts of a single one."""
     differ = [len({task[i] for task in tasks}) > 1 for i in range(3)]
     return {

@@ -141,10 +141,11 @@ def command(
 ) -> str:
     """The command that runs what these claims are about."""
     sides = [side for claim in claims for side in (claim.of, claim.versus) if side is not None]
-    listed = {strategy.label: strategy.use for strategy in suite.strategies}
+    listed = {strategy.label: strategy for strategy in suite.strategies}
     labels = [label for label in dict.fromkeys(s.label for s in sides) if label in listed]
-    # the dense run comes with every other strategy
-    labels = [label for label in labels if listed[label] != "dense"] or labels
+    # the dense run comes with every other strategy, but not an ablation of it
+    with_any = {s.label for s in suite.strategies if s.use == "dense" and s.ablation is None}
+    labels = [label for label in labels if label not in with_any] or labels
     words = ["lth-bench", "run", argument]
     for label in labels:
         words += ["-s", label]

@@ -11,8 +11,8 @@ from lth_bench.analysis.claims.order import Ends, MeanIs, ends_met, mean_is
 from lth_bench.analysis.samples import Sample
 from lth_bench.suite.spec import Claim, Side
 
-SampleKey = tuple[tuple[str, str, str], str, str, float]
-"""Task, label, control, target density."""
+SampleKey = tuple[tuple[str, str, str], str, str, float, str]
+"""Task, label, control, target density, and the task that the ticket was found on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,10 @@ class ClaimEvidence:
 
 
 def cells_of(samples: list[Sample]) -> dict[SampleKey, Sample]:
-    """One suite's samples by cell, tickets transferred from another task left out."""
+    """One suite's samples by cell."""
     return {
-        ((s.model, s.dataset, s.recipe), s.label, s.control, s.target_density): s
+        ((s.model, s.dataset, s.recipe), s.label, s.control, s.target_density, s.source): s
         for s in samples
-        if s.source == s.task
     }
 
 
@@ -112,15 +111,16 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
 
 
 def _cells(side: Side, cells: Mapping[SampleKey, Sample]) -> list[Sample]:
-    return [cells[side.task, side.label, side.control, density] for density in side.densities]
+    return [cells[_key(side, density)] for density in side.densities]
+
+
+def _key(side: Side, density: float) -> SampleKey:
+    source = "/".join(side.found_on or side.task)
+    return side.task, side.label, side.control, density, source
 
 
 def _absent(side: Side, cells: Mapping[SampleKey, Sample]) -> list[str]:
-    gone = [
-        density
-        for density in side.densities
-        if (side.task, side.label, side.control, density) not in cells
-    ]
+    gone = [density for density in side.densities if _key(side, density) not in cells]
     if not gone:
         return []
     if side.densities == (1.0,):

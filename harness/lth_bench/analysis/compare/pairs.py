@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE
+from lth_bench.analysis.boards.scope import DENSITY_TOLERANCE, task_matches
 from lth_bench.analysis.samples import Sample
 from lth_bench.errors import NothingSelected, UserError
 
@@ -86,11 +85,10 @@ def only_in_first(
     missing = [
         f"{s.name} on {s.task}"
         for s in a
-        if s.task in shared and (s.task, s.name) not in present
-        and (not tasks or any(
-            fnmatchcase("/".join(s.task.split("/")[:n]), t) for t in tasks for n in (1, 2, 3)
-        ))
-    ]  # fmt: skip
+        if s.task in shared
+        and (s.task, s.name) not in present
+        and task_matches((s.model, s.dataset, s.recipe), tasks)
+    ]
     return tuple(dict.fromkeys(missing))
 
 
@@ -103,10 +101,9 @@ def _by_task(
 ) -> dict[PairKey, dict[float, Sample]]:
     found: dict[PairKey, dict[float, Sample]] = {}
     for s in side:
-        names = ["/".join((s.model, s.dataset, s.recipe)[:end]) for end in (1, 2, 3)]
         if shared and s.suite not in shared:
             continue
-        if tasks and not any(fnmatchcase(name, task) for name in names for task in tasks):
+        if not task_matches((s.model, s.dataset, s.recipe), tasks):
             continue
         if s.target_density < 1 and not _selected([s.target_density], densities):
             continue

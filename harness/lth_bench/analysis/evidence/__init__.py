@@ -7,6 +7,7 @@ key, so use `.get(place, [])`. Empty results give empty values, never an excepti
 Means and 95% t-intervals are over the seeds that ended ok; with one seed, the interval is None.
 """
 
+from lth_bench.analysis.evidence.boundary import Boundary, Curve, boundaries
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
 from lth_bench.analysis.evidence.instability import Barrier, barriers
@@ -27,6 +28,7 @@ from lth_bench.analysis.evidence.metric import (
     density_series,
     pareto_points,
 )
+from lth_bench.analysis.evidence.procedure import Procedure, ProcedureRound, procedures
 from lth_bench.analysis.evidence.subject import (
     Place,
     Subject,
@@ -35,34 +37,59 @@ from lth_bench.analysis.evidence.subject import (
     primary_of_places,
     subjects,
 )
+from lth_bench.analysis.evidence.survivors import FateCounts, fate_counts, origin_series
+from lth_bench.analysis.evidence.transfer import (
+    TransferCell,
+    TransferGrid,
+    TransferGrids,
+    transfers,
+)
+from lth_bench.analysis.evidence.units import MaskMap, UnitShares, mask_maps, unit_shares
 
 __all__ = [
     "METRICS",
     "Barrier",
+    "Boundary",
+    "Curve",
     "DistanceMatrix",
     "FailureGroup",
+    "FateCounts",
     "LayerWeights",
     "LayersKept",
     "LearningCurve",
+    "MaskMap",
     "Metric",
     "Place",
     "Point",
+    "Procedure",
+    "ProcedureRound",
     "Run",
     "Series",
     "Subject",
     "Task",
     "TaskEvidence",
+    "TransferCell",
+    "TransferGrid",
+    "TransferGrids",
+    "UnitShares",
     "barriers",
+    "boundaries",
     "density_series",
     "distance_matrices",
     "failures",
+    "fate_counts",
     "gather",
     "layers_kept",
     "learning_curves",
+    "mask_maps",
+    "origin_series",
     "pareto_points",
     "places",
     "primary_of_places",
+    "procedures",
     "runs",
     "subjects",
+    "transfers",
+    "unit_shares",
     "weight_histograms",
 ]

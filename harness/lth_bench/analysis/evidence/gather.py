@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis.censored import lower_bounds
+from lth_bench.analysis.evidence.boundary import Boundary, boundaries
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -19,12 +20,14 @@ from lth_bench.analysis.evidence.masks import (
 )
 from lth_bench.analysis.evidence.metric import (
     METRICS,
+    OPTIONAL,
     Metric,
     Point,
     Series,
     density_series,
     pareto_points,
 )
+from lth_bench.analysis.evidence.procedure import Procedure, procedures
 from lth_bench.analysis.evidence.subject import (
     WHO,
     Place,
@@ -35,6 +38,8 @@ from lth_bench.analysis.evidence.subject import (
     places,
     primary_of_places,
 )
+from lth_bench.analysis.evidence.survivors import FateCounts, fate_counts, origin_series
+from lth_bench.analysis.evidence.units import MaskMap, UnitShares, mask_maps, unit_shares
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.store.metric import CENSORED
@@ -97,7 +102,7 @@ class TaskEvidence:
     primary: Measure = ACCURACY
     """The task's own, which learning curves and early stop are about."""
     density: Mapping[Metric, list[Series]]
-    """A metric against density, for `measure` and METRICS."""
+    """A metric against density, for `measure`, METRICS, and those of ORIGINS that are there."""
     pareto: list[Point]
     """`measure` against training cost."""
     kept: list[LayersKept]
@@ -107,9 +112,19 @@ class TaskEvidence:
     """Distances between the masks of a search."""
     weights: list[LayerWeights]
     """Histograms of surviving weights."""
+    fates: list[FateCounts]
+    """Kept and pruned weights by initial and final value in the dense run."""
+    maps: list[MaskMap]
+    """The first layer's kept weights by pixel."""
+    units: list[UnitShares]
+    """Kept weights per unit."""
     instability: list[Barrier]
     """Barriers between two copies of a ticket."""
+    boundaries: list[Boundary]
+    """Decision boundaries, where the task records them."""
     failures: list[FailureGroup]
+    procedure: Procedure | None = None
+    """One iterative search, round by round."""
     bounds: str = ""
     """Of which means of `measure` the true ones are known only to be larger; mostly empty."""
 
@@ -122,7 +137,8 @@ def gather(
     metric. UnknownName if the metric does not exist.
     """
     primary = primary_of_places(con)
-    density = {metric: density_series(con, metric, suites) for metric in METRICS}
+    density = {metric: density_series(con, metric, suites) for metric in (*METRICS, *_asked(con))}
+    density |= origin_series(con, suites)
     name = "score" if measure is None else measure.name
     main = density_series(con, name, suites)
     pareto = pareto_points(con, suites, name)
@@ -130,7 +146,12 @@ def gather(
     learning = learning_curves(con, suites)
     distances = distance_matrices(con, suites)
     weights = weight_histograms(con, suites)
+    fates = fate_counts(con, suites)
+    maps = mask_maps(con, suites)
+    units = unit_shares(con, suites)
     unstable = barriers(con, suites)
+    planar = boundaries(con, suites)
+    searches = procedures(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)
     return [
@@ -147,12 +168,25 @@ def gather(
             learning=learning.get(place, []),
             distances=distances.get(place, []),
             weights=weights.get(place, []),
+            fates=fates.get(place, []),
+            maps=maps.get(place, []),
+            units=units.get(place, []),
             instability=unstable.get(place, []),
+            boundaries=planar.get(place, []),
             failures=failed.get(place, []),
+            procedure=searches.get(place),
             bounds=bounds.get(place, ""),
         )
         for place in places(con, suites)
     ]
+
+
+def _asked(con: DuckDBPyConnection) -> list[Metric]:
+    """Those of OPTIONAL that there are."""
+    rows = con.execute(
+        "SELECT DISTINCT metric FROM metrics WHERE list_contains(?, metric)", [list(OPTIONAL)]
+    ).fetchall()
+    return sorted(name for (name,) in rows)
 
 
 def _bounds(

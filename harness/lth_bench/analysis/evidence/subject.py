@@ -36,6 +36,11 @@ class Place(NamedTuple):
     task: Task
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """What names it: suite, model, dataset and recipe."""
+        return (self.suite, *self.task)
+
+    @property
     def title(self) -> str:
         """SUITE: MODEL on DATASET, RECIPE."""
         return f"{self.suite}: {self.task.title}"
@@ -113,7 +118,10 @@ WITH who AS (
             CASE WHEN c.source_dataset <> t.dataset THEN c.source_dataset END,
             CASE WHEN c.source_recipe <> t.recipe THEN c.source_recipe END
         ) AS source,
-        (c.strategy <> 'dense', c.label, source, c.control <> 'none', c.control) AS place
+        (
+            c.strategy <> 'dense', c.strategy = 'dense' AND c.label <> 'dense', c.label, source,
+            c.control <> 'none', c.control
+        ) AS place
     FROM cells c JOIN tasks t ON t.task = c.task
     WHERE ? IS NULL OR list_contains(?::VARCHAR[], t.suite)
 )

@@ -10,7 +10,7 @@ from statistics import median
 
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
-from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence
+from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence, TransferGrids
 from lth_bench.analysis.gains import TuningGain
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.samples import Sample
@@ -194,9 +194,11 @@ class SuiteReport:
     runs: Sequence[Run]
     """The newest first."""
     boards: Mapping[str, Board]
-    """Its other leaderboards that have something to show: matching, area, cost, across."""
+    """Its other leaderboards that show something: matching, area, cost, transfer, across."""
     claims: Board
     """What it claims, and what came out; without tables where it claims nothing."""
+    transfers: Sequence[TransferGrids] = ()
+    """Tickets that were trained on other tasks than they were found on."""
     studies: Sequence[Study] = ()
     """Its searches for parameters."""
     gains: Sequence[TuningGain] = ()
@@ -241,3 +243,8 @@ class ReportFacts:
     def evidence(self) -> list[TaskEvidence]:
         """Of every task shown."""
         return [task.evidence for suite in self.suites for task in suite.tasks]
+
+    @property
+    def transfers(self) -> list[TransferGrids]:
+        """Of every suite shown."""
+        return [one for suite in self.suites for one in suite.transfers]

@@ -72,6 +72,9 @@ def suite_facts(
     runs: dict[str, list[Run]] = defaultdict(list)
     for run in proofs.runs(con, suites):
         runs[run.suite].append(run)
+    moved: dict[str, list[proofs.TransferGrids]] = defaultdict(list)
+    for one in proofs.transfers(con, suites, asked):
+        moved[one.suite].append(one)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)
     for task in _tasks(con, suites, found, asked):
         tasks[task.place.suite].append(task)
@@ -82,6 +85,7 @@ def suite_facts(
             runs=runs[name],
             boards=_boards(con, name, asked),
             claims=claims_board(con, name, asked),
+            transfers=moved[name],
             studies=studies[name],
             gains=_gains(those, studies[name]),
             asked=asked,
@@ -129,7 +133,7 @@ def _tasks(
     for evidence in found:
         place = evidence.place
         where = (place.suite, "/".join(place.task))
-        own = Baselines({place.suite: against.of[place.suite]}, scope)
+        own = Baselines({place.suite: against.of[place.suite]}, scope, against.references)
         tasks.append(
             TaskReport(
                 evidence=evidence,

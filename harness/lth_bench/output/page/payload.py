@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args
 
 from lth_bench.output.page.content import clean
@@ -21,6 +22,7 @@ from lth_bench.output.pictures.model import (
     Picture,
     Polygon,
     Raster,
+    Remark,
     Trace,
     TraceLook,
 )
@@ -35,7 +37,7 @@ DIGITS = 4
 ENDS = 7
 """Significant digits of the ends of axes."""
 
-HEIGHTS = {"large": 430, "medium": 340, "small": 230, "square": 460}
+HEIGHTS = {"large": 430, "medium": 340, "small": 230, "square": 460, "tile": 300, "wide": 250}
 """Pixels of a panel."""
 
 LOOKS: tuple[TraceLook, ...] = get_args(TraceLook)
@@ -96,11 +98,16 @@ class Payload:
             "heats": [self._heat(panel, heat) for heat in panel.heats],
             "polygons": [self._polygon(panel, polygon) for polygon in panel.polygons],
             "rasters": [self._raster(panel, raster) for raster in panel.rasters],
+            "notes": [self._note(panel, note) for note in panel.notes],
         }
         if panel.z is not None:
             found["z"] = self._axis(panel.z)
         if panel.more is not None:
             found["more"] = self._axis(panel.more)
+        if panel.isometric:
+            found["isometric"] = True
+        if panel.size == "wide":
+            found["wide"] = True
         if panel.when:
             found["when"] = list(panel.when)
         return {key: value for key, value in found.items() if value != []}
@@ -123,6 +130,8 @@ class Payload:
             found["m"] = self._array(panel.more, trace.more)
         if trace.shift != 1:
             found["d"] = float(f"{trace.shift:.{DIGITS}g}")
+        if trace.hollow:
+            found["o"] = 1
         if trace.look == "bars":
             found["b"] = trace.width
         return found | _when(trace)
@@ -131,14 +140,25 @@ class Payload:
         assert panel.z is not None
         z = heat.z
         found: dict[str, Any] = {"x": self._array(panel.x, heat.x)}
-        if heat.x == heat.y and all(
-            z[i][j] == z[j][i] for i in range(len(z)) for j in range(i)
+        if (
+            not heat.texts
+            and heat.x == heat.y
+            and all(z[i][j] == z[j][i] for i in range(len(z)) for j in range(i))
         ):  # half of a symmetric matrix says it all
             lower = [value for i, row in enumerate(z) for value in row[: i + 1]]
             found["h"] = self._array(panel.z, lower)
         else:
             found["y"] = self._array(panel.scales[0], heat.y)
-            found["z"] = self._array(panel.z, [value for row in z for value in row])
+            found["z"] = self._array(panel.z, chain(*z))
+        if heat.texts:
+            found["t"] = self._shared(map(json.dumps, chain(*heat.texts)))
+        if any(value is not None for value in chain(*heat.reach)):
+            found["e"] = self._array(panel.z, chain(*heat.reach))
+        if heat.more and panel.more is not None:
+            found["m"] = self._array(panel.more, chain(*heat.more))
+        for key, counts in (("n", heat.n), ("l", heat.lost), ("c", heat.collapsed)):
+            if any(chain(*counts)):
+                found[key] = self._shared(map(str, chain(*counts)))
         return found | _when(heat)
 
     def _polygon(self, panel: Panel, polygon: Polygon) -> dict[str, Any]:
@@ -160,6 +180,14 @@ class Payload:
             "p": self._shared(flat),
         } | _when(raster)
 
+    def _note(self, panel: Panel, note: Remark) -> dict[str, Any]:
+        ends = [(note.x, note.y), *([note.to] if note.to is not None else [])]
+        return {
+            "t": [clean(line) for line in note.text.split("\n")],
+            "x": self._array(panel.x, [x for x, _ in ends]),
+            "y": self._array(panel.scales[0], [y for _, y in ends]),
+        } | _when(note)
+
     def _name(self, name: str, control: str) -> int:
         return self._names.setdefault((clean(name), clean(control)), len(self._names))
 
@@ -168,7 +196,7 @@ class Payload:
             json.dumps(_axis(axis), separators=(",", ":")), len(self._axes)
         )
 
-    def _array(self, axis: Axis, values: Sequence[float | None]) -> int:
+    def _array(self, axis: Axis, values: Iterable[float | None]) -> int:
         return self._shared(_number(axis, value) for value in values)
 
     def _shared(self, numbers: Iterable[str]) -> int:
@@ -210,7 +238,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return found
 
 
-def _when(mark: Trace | HeatMap | Polygon | Raster) -> dict[str, Any]:
+def _when(mark: Trace | HeatMap | Polygon | Raster | Remark) -> dict[str, Any]:
     return {"w": list(mark.when)} if mark.when else {}
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence.subject import spread
 from lth_bench.output.paper.frame import add_legend, drawable, new_figure, set_axis
-from lth_bench.output.paper.marks import draw_heat, draw_panel, handle_of
+from lth_bench.output.paper.marks import (
+    CELL,
+    beyond,
+    draw_heat,
+    draw_panel,
+    handle_of,
+    names_height,
+)
 from lth_bench.output.pictures.model import LOST, Facet, Panel, Picture, Polygon, Trace, fits
 from lth_bench.output.style import Look
 
@@ -25,10 +32,13 @@ COLUMN = 3.3
 PAGE = 6.8
 """Inches across its page."""
 
-ACROSS = 4
-"""Squares beside each other, however few there are: so they have one size in every paper."""
+ACROSS = {"square": 4, "tile": 6}
+"""Matrices beside each other, however few there are: so they have one size in every paper."""
 
-HEIGHTS = {"large": 2.0, "medium": 1.5, "small": 0.72, "square": 1.95}
+SIDES = 1.5
+"""Inches that the names of rows and the scale of colours take."""
+
+HEIGHTS = {"large": 2.0, "medium": 1.5, "small": 0.72, "square": 1.95, "tile": 0.9, "wide": 1.45}
 """Inches of a panel; a medium one that has no other below it is as high as a large one."""
 
 Chosen = tuple[int, ...]
@@ -49,7 +59,7 @@ class SmallMultiple:
 def draw(picture: Picture, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """The picture's files, as the end of their name and the figure; looks by a subject's name."""
     for name, cells in small_multiples(picture):
-        yield name, _figure(cells, looks)
+        yield name, _figure(cells, looks, picture.foot)
 
 
 def small_multiples(picture: Picture) -> Iterator[tuple[str, list[list[SmallMultiple]]]]:
@@ -106,7 +116,9 @@ def _cells(
 
     if places["wrap"]:
         every = [cell(panel, at) for panel in panels for at in values("wrap")]
-        return [every[i : i + ACROSS] for i in range(0, len(every), ACROSS)]
+        every = [one for one in every if _has_marks(one)]
+        across = _across(every)
+        return [every[i : i + across] for i in range(0, len(every), across)]
     if picture.panels_are == "columns":
         return [
             [cell(panel, row | column) for column in values("columns") for panel in panels]
@@ -124,14 +136,49 @@ def _shown(facet: Facet) -> list[int]:
     return spread(range(len(facet.values)), facet.most)
 
 
-def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look]) -> Figure:
+def _has_marks(cell: SmallMultiple) -> bool:
+    """Whether it has anything to show: not every method has every density."""
+    heats = cell.panel.heats
+    return not heats or any(fits(heat.when, cell.chosen) for heat in heats)
+
+
+def _across(cells: Sequence[SmallMultiple]) -> int:
+    """Matrices beside each other; of those that are written in, as many as have the room."""
+    heats = cells[0].panel.heats
+    if not heats or not heats[0].texts:
+        return ACROSS["square"]
+    fit = int((PAGE - SIDES) / (CELL[0] * len(heats[0].x) + 0.1))
+    return max(1, min(ACROSS["square"], fit, len(cells)))
+
+
+def _columns(cells: list[list[SmallMultiple]]) -> int:
+    """Panels beside each other, empty places for matrices included."""
+    panel = cells[0][0].panel
+    if panel.heats and panel.heats[0].texts:
+        return _across([cell for line in cells for cell in line])
+    return max(len(cells[0]), ACROSS.get(panel.size, 1))
+
+
+def _size(cells: list[list[SmallMultiple]]) -> tuple[float, float]:
+    """Inches across the figure, and down its panels."""
+    panel = cells[0][0].panel
+    if not panel.heats or not panel.heats[0].texts:
+        is_narrow = _columns(cells) == 1 and panel.size != "wide"
+        size = "large" if panel.size == "medium" and len(cells) == 1 else panel.size
+        return COLUMN if is_narrow else PAGE, HEIGHTS[size] * len(cells)
+    heat = panel.heats[0]
+    wanted = SIDES + CELL[0] * len(heat.x) * len(cells[0])
+    down = CELL[1] * len(heat.y) + names_height(panel.x.names) + 0.5
+    return COLUMN if wanted <= COLUMN else PAGE, down * len(cells)
+
+
+def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look], foot: str = "") -> Figure:
     legend = _legend(cells, looks)
-    squares = bool(cells[0][0].panel.heats)
-    columns = ACROSS if squares else len(cells[0])
-    width = COLUMN if columns == 1 else PAGE
     size = cells[0][0].panel.size
-    height = HEIGHTS["large" if size == "medium" and len(cells) == 1 else size]
-    figure = new_figure(width, height * len(cells), list(legend))
+    heats = cells[0][0].panel.heats
+    columns = _columns(cells)
+    width, height = _size(cells)
+    figure = new_figure(width, height, list(legend), foot)
     axes = figure.subplots(len(cells), columns, squeeze=False)
     image = None
     for row, line in enumerate(cells):
@@ -141,20 +188,33 @@ def _figure(cells: list[list[SmallMultiple]], looks: Mapping[str, Look]) -> Figu
                 continue
             cell = line[column]
             if cell.panel.heats:
+                if not _has_marks(cell):
+                    ax.set_visible(False)
+                    continue
                 image = draw_heat(ax, cell.panel, cell.chosen)
-                ax.set_title(drawable(cell.title, 26))
+                ax.tick_params(labelleft=column == 0 or not heats[0].texts)
+                if size != "tile" or row == 0:
+                    ax.set_title(drawable(cell.title, 26))
+                if size == "tile":
+                    own = column == 0 or cell.panel.heats[0].y != line[0].panel.heats[0].y
+                    ax.tick_params(labelbottom=row == len(cells) - 1, labelleft=own, labelsize=5)
             else:
                 draw_panel(ax, cell.panel, cell.chosen, looks)
                 _dress(ax, cell, row == 0, row == len(cells) - 1, column == 0)
-            _name_axes(ax, cell, column == 0, row == len(cells) - 1 or squares)
+            _name_axes(
+                ax, cell, column == 0, row == len(cells) - 1 or (bool(heats) and size != "tile")
+            )
     z = cells[0][0].panel.z
     if image is not None and z is not None:
         bar = figure.colorbar(
-            image, ax=[ax for row in axes for ax in row], shrink=0.8, aspect=18, pad=0.015
-        )
+            image, ax=[ax for row in axes for ax in row], shrink=0.8, pad=0.015,
+            aspect=18 * max(1, height / HEIGHTS["square"]),
+            extend=beyond([cell.panel for line in cells for cell in line]),
+        )  # fmt: skip
         bar.set_label(z.label)
         bar.outline.set_linewidth(0.4)
-    elif columns > 1 and len({cell.panel.x.label for line in cells for cell in line}) == 1:
+    labels = {cell.panel.x.label for line in cells for cell in line}
+    if columns > 1 and (image is None or size == "tile") and len(labels) == 1:
         for ax in axes[-1]:
             ax.set_xlabel("")
         figure.supxlabel(cells[0][0].panel.x.label, fontsize=8)
@@ -176,6 +236,8 @@ def _dress(ax: Axes, cell: SmallMultiple, first: bool, last: bool, left: bool) -
     ]
     set_axis(ax, "x", panel.x)
     set_axis(ax, "y", panel.scales[0], max(shown, default=1.0))
+    if panel.isometric:
+        ax.set_aspect("equal")
     ax.tick_params(labelbottom=last or panel.size == "large", labelleft=left)
     if panel.size == "small":  # each has a scale of its own: shapes are compared
         ax.set_yticks([])

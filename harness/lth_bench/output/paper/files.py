@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import Place, Subject, TaskEvidence
+from lth_bench.analysis.evidence import Place, Subject, TaskEvidence, TransferGrids
 from lth_bench.errors import UserError
 from lth_bench.output.paper.draw import draw
-from lth_bench.output.pictures import FULL, PICTURES
+from lth_bench.output.pictures import FULL, PICTURES, transfer
 from lth_bench.output.style import looks
 from lth_bench.system.text import printable
 
@@ -70,9 +71,13 @@ SETTINGS = {
 
 
 def write_figures(
-    evidence: Sequence[TaskEvidence], subjects: Iterable[Subject], folder: Path
+    evidence: Sequence[TaskEvidence],
+    subjects: Iterable[Subject],
+    folder: Path,
+    transfers: Sequence[TransferGrids] = (),
 ) -> list[Path]:
-    """Write each figure of each of these tasks as SVG, PDF and PNG.
+    """Write each figure of each of these tasks, and of tickets that were transferred between
+    tasks, as SVG, PDF and PNG.
 
     `subjects` are all of the database, so that a label looks the same in every figure. The files
     written, in order. The folder is made; files of the same names are replaced, others left alone.
@@ -81,13 +86,17 @@ def write_figures(
     """
     make_folder(folder)
     looked = looks(subjects)
+    places: list[Place | TransferGrids] = [*(one.place for one in evidence), *transfers]
+    pictures = chain(
+        ([describe(one, FULL) for describe in PICTURES] for one in evidence),
+        ([transfer(one)] for one in transfers),
+    )
     written = []
     with for_paper():
-        for one, stem in zip(evidence, stems([e.place for e in evidence]), strict=True):
-            for describe in PICTURES:
-                picture = describe(one, FULL)
+        for place, stem, own in zip(places, stems(places), pictures, strict=True):
+            for picture in own:
                 for name, figure in draw(picture, looked) if picture else ():
-                    written += save(figure, folder, f"{stem}-{name}", f"{name}: {one.place.title}")
+                    written += save(figure, folder, f"{stem}-{name}", f"{name}: {place.title}")
     return written
 
 
@@ -103,14 +112,15 @@ def for_paper() -> Iterator[None]:
         yield
 
 
-def stems(places: Sequence[Place]) -> list[str]:
-    """The beginning of each place's file names, from its suite, model, dataset and recipe.
+def stems(places: Sequence[Place | TransferGrids]) -> list[str]:
+    """The beginning of each place's file names, from its suite, model, dataset and recipe, or
+    those of these that all tasks of a transfer share.
 
     Letters, digits, hyphens and underscores, as LaTeX and every file system take them. Where two
     places would get the same, as names differ in other characters or in case alone, and where a
     name is cut short, a part of the real names' digest is added.
     """
-    plain = [_slug("-".join((place.suite, *place.task))) for place in places]
+    plain = [_slug("-".join(place.parts)) for place in places]
     seen = Counter(stem.casefold() for stem in plain)
     return [
         stem if seen[stem.casefold()] == 1 and len(stem) <= LONGEST else _marked(stem, place)
@@ -123,8 +133,9 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-") or "figure"
 
 
-def _marked(stem: str, place: Place) -> str:
-    digest = hashlib.sha256(repr(place).encode()).hexdigest()[:8]
+def _marked(stem: str, place: Place | TransferGrids) -> str:
+    named = place if isinstance(place, Place) else (*place.parts, place.sources, place.targets)
+    digest = hashlib.sha256(repr(named).encode()).hexdigest()[:8]
     return f"{stem[: LONGEST - 9].rstrip('-')}-{digest}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LETTER = 0.053
+"""Inches that a letter of 7 points takes on average."""
+
 LINE = 0.135
 """Inches that a line of the legend takes."""
 
+
+FOOT_LETTER = 0.05
+"""Inches across a letter of 6.5 points, on average."""
 
 MOST_NAMES = 8
 """Names below a panel; of more, evenly spread ones."""
@@ -33,12 +40,22 @@ def set_axis(ax: Axes, key: Literal["x", "y"], axis: Axis, highest: float = 1.0)
     if axis.scale == "names":
         chosen = spread(range(len(axis.names)), MOST_NAMES)
         names = [drawable(axis.names[i], 18) for i in chosen]
-        turned = 90 if key == "x" and max(map(len, names)) > 3 else 0
+        turned = 90 if key == "x" and not _beside(ax, names) else 0
         mine.set_ticks(chosen, labels=names, rotation=turned)
     if axis.scale == "log":
         _set_log(ax, key, axis)
     low, high = (0.0, 1.05 * max(highest, 1e-9)) if axis.ends is None else axis.ends
     limit(high, low) if axis.reverse else limit(low, high)
+
+
+def _beside(ax: Axes, names: Sequence[str]) -> bool:
+    """Whether these names have space beside each other below a panel."""
+    place = ax.get_subplotspec()
+    columns = 1 if place is None else place.get_gridspec().ncols
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    space = 0.8 * figure.get_figwidth() / columns
+    return max(map(len, names)) <= 3 or (max(map(len, names)) + 2) * LETTER * len(names) <= space
 
 
 def _set_log(ax: Axes, key: Literal["x", "y"], axis: Axis) -> None:
@@ -78,12 +95,19 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [x for x in every if low <= x <= high]
 
 
-def new_figure(width: float, height: float, names: Sequence[str] = ()) -> Figure:
-    """An empty figure with space for axes of `height` inches below a legend of these names."""
+def new_figure(width: float, height: float, names: Sequence[str] = (), foot: str = "") -> Figure:
+    """An empty figure with space for axes of `height` inches between a legend of these names and
+    what is said at its foot.
+    """
     from matplotlib.figure import Figure
 
     lines = math.ceil(len(names) / _columns(width, legend_names(names))) if names else 0
-    return Figure(figsize=(width, height + LINE * lines), layout="constrained")
+    said = textwrap.wrap(drawable(foot, len(foot) + 1), int(width / FOOT_LETTER)) if foot else []
+    lines += len(said)
+    figure = Figure(figsize=(width, height + LINE * lines), layout="constrained")
+    if said:
+        figure.supxlabel("\n".join(said), fontsize=6.5)
+    return figure
 
 
 def add_legend(figure: Figure, shown: Mapping[str, Any], width: float) -> None:
@@ -103,9 +127,9 @@ def legend_names(names: Sequence[str]) -> list[str]:
 
 
 def _columns(width: float, names: Sequence[str]) -> int:
-    """Columns of the legend that fit: letters of 7 points are .053 inches wide on average."""
+    """Columns of the legend that fit."""
     widest = max(map(len, names))
-    return max(1, min(len(names), int(width / (0.053 * widest + 0.43))))
+    return max(1, min(len(names), int(width / (LETTER * widest + 0.43))))
 
 
 def drawable(name: str, longest: int) -> str:

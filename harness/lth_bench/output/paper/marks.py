@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from lth_bench.analysis.boards.notes import LOST_MARK
 from lth_bench.analysis.evidence.subject import spread
+from lth_bench.output.paper.frame import drawable
 from lth_bench.output.pictures.model import (
     MOST_BANDS,
     Axis,
     HeatMap,
     Panel,
     Polygon,
+    Remark,
     Trace,
     fits,
 )
-from lth_bench.output.style import CONTEXT, HEAT, Look
+from lth_bench.output.style import CONTEXT, HEAT, Look, ink_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.image import AxesImage
+
+REMARK = "remark"
+"""Label of the words and arrows in a panel; no legend shows it."""
+
+INK = "#222222"
+"""Of words in a panel."""
 
 MARKED = ("line", "points")
 FILLED = ("stairs", "bars", "band")
@@ -45,6 +54,9 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
                 [x.shown(v) for v in polygon.x], [y.shown(v) for v in polygon.y],
                 facecolor=colour, edgecolor="white", linewidth=0.4, zorder=ORDER["polygon"],
             )  # fmt: skip
+    for note in panel.notes:
+        if fits(note.when, chosen):
+            _draw_note(ax, note, x, y)
     traces = [trace for trace in panel.traces if fits(trace.when, chosen)]
     few = sum(trace.look == "curve" for trace in traces) <= MOST_BANDS
     order = {"front": 0, "level": 1}
@@ -52,21 +64,103 @@ def draw_panel(ax: Axes, panel: Panel, chosen: Sequence[int], looks: Mapping[str
         _draw_trace(ax, trace, x=x, y=y, look=looks.get(trace.name), few=few)
 
 
+def _draw_note(ax: Axes, note: Remark, x: Axis, y: Axis) -> None:
+    at = x.shown(note.x), y.shown(note.y)
+    if note.text:
+        ax.annotate(
+            note.text,
+            at,
+            ha="center",
+            va="center",
+            fontsize=6,
+            linespacing=1.1,
+            color=INK,
+            label=REMARK,
+        )
+    if note.to is not None:
+        ax.annotate(
+            "", (x.shown(note.to[0]), y.shown(note.to[1])), xytext=at, label=REMARK,
+            arrowprops={"arrowstyle": "->", "linewidth": 0.6, "color": CONTEXT, "shrinkA": 1,
+                        "shrinkB": 1},
+        )  # fmt: skip
+
+
 def draw_heat(ax: Axes, panel: Panel, chosen: Sequence[int]) -> AxesImage:
-    """The panel's matrix, with the labels of its rows and columns as ticks."""
+    """The panel's matrix, with the labels of rows and columns as ticks; of a tile at the ends."""
     heat: HeatMap = next(heat for heat in panel.heats if fits(heat.when, chosen))
     z = panel.z
     assert z is not None
     low, high = z.ends or (0.0, 1.0)
     image = ax.imshow(
-        [[z.shown(value) for value in row] for row in heat.z],
+        [[_number(z, value) for value in row] for row in heat.z],
         cmap=colours(z), vmin=low, vmax=high, origin="lower",
+        aspect="auto" if heat.texts else "equal",
     )  # fmt: skip
-    for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
-        places = spread(range(len(at)), 4)
-        mine.set_ticks(places, labels=[f"{at[i]:g}" for i in places])
     ax.grid(visible=False)
+    if heat.texts:
+        _write_cells(ax, panel, heat)
+        return image
+    for mine, at in ((ax.xaxis, heat.x), (ax.yaxis, heat.y)):
+        places = spread(range(len(at)), 2 if panel.size == "tile" else 4)
+        mine.set_ticks(places, labels=[f"{at[i]:.3g}" for i in places])
     return image
+
+
+def beyond(panels: Sequence[Panel]) -> Literal["neither", "min", "max", "both"]:
+    """On which side matrices have values that are not on the scale of colours."""
+    z = panels[0].z
+    rows = [row for panel in panels for heat in panel.heats for row in heat.z]
+    if z is None or z.ends is None:
+        return "neither"
+    low, high = z.ends
+    shown = [z.shown(value) for row in rows for value in row if value is not None]
+    above = any(value > high for value in shown)
+    if any(value < low for value in shown):
+        return "both" if above else "min"
+    return "max" if above else "neither"
+
+
+UNCOLOURED = "#e8e8e8"
+"""Of cells without a colour of their own."""
+
+
+CELL = (0.52, 0.3)
+"""Inches across and down of a cell in which two lines are written."""
+
+LONGEST = 18
+"""Letters of the name of a row or column."""
+
+LETTER = 0.055
+"""Inches across a letter of a tick's label, on average."""
+
+
+def names_height(names: Sequence[str]) -> float:
+    """Inches that the names of columns of such cells take, which are turned where they are long."""
+    longest = LETTER * min(LONGEST, max(map(len, names)))
+    return longest if longest > CELL[0] else 0.12
+
+
+def _write_cells(ax: Axes, panel: Panel, heat: HeatMap) -> None:
+    """What is written in the cells, in black or white, white lines between them, and the names of
+    rows and columns.
+    """
+    z = panel.z
+    assert z is not None
+    ax.set_facecolor(UNCOLOURED)
+    ax.tick_params(length=0)
+    for axis, mine in ((panel.x, ax.xaxis), (panel.scales[0], ax.yaxis)):
+        names = [drawable(name, LONGEST) for name in axis.names]
+        turned = axis is panel.x and names_height(names) > CELL[0]
+        mine.set_ticks(range(len(names)), labels=names, rotation=90 if turned else 0)
+        mine.set_ticks([i + 0.5 for i in range(len(names) - 1)], minor=True)
+    ax.grid(visible=True, which="minor", color="white", linewidth=1.0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    for j, row in enumerate(heat.texts):
+        for i, text in enumerate(row):
+            value = heat.z[j][i]
+            colour = "black" if value is None else ink_on(colour_at(z, value))
+            ax.text(i, j, text, color=colour, fontsize=5.5, ha="center", va="center")
 
 
 def colours(z: Axis) -> Colormap:
@@ -81,8 +175,14 @@ def colour_of(polygon: Polygon, look: Look | None, z: Axis | None) -> Any:
     """By its value, or that of its name."""
     if polygon.value is None or z is None:
         return CONTEXT if look is None else look.light
+    return colour_at(z, polygon.value)
+
+
+def colour_at(z: Axis, value: float) -> tuple[float, float, float]:
+    """Red, green and blue of a value, in 0 to 1."""
     low, high = z.ends or (0.0, 1.0)
-    return colours(z)((z.shown(polygon.value) - low) / ((high - low) or 1.0))
+    red, green, blue, _ = colours(z)((z.shown(value) - low) / ((high - low) or 1.0))
+    return red, green, blue
 
 
 def handle_of(mark: Trace | Polygon, look: Look | None) -> Any:
@@ -115,6 +215,7 @@ def line_style(trace: Trace, look: Look | None) -> dict[str, Any]:
         style: dict[str, Any] = {"color": CONTEXT, "linewidth": 1.2}
         style |= {"marker": "o"} if trace.look in MARKED else {}
         style |= {"linestyle": "none"} if trace.look == "points" else {}
+        style |= {"markerfacecolor": "white"} if trace.hollow else {}
         return style | ({"linewidth": 0} if trace.look == "stairs" else {})
     style = {"color": look.light, "dashes": look.dashes or (None, None)}
     if trace.look in MARKED:
@@ -169,7 +270,7 @@ def _draw_trace(ax: Axes, trace: Trace, *, x: Axis, y: Axis, look: Look | None, 
     for place, value, lost in zip(at, mean, trace.lost, strict=False):
         if lost:
             ax.annotate(
-                "†", (place, value), xytext=(2.5, 2), textcoords="offset points",
+                LOST_MARK, (place, value), xytext=(2.5, 2), textcoords="offset points",
                 fontsize=7, color=colour,
             )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """How much of what is long a picture shows, so that a page of 2,000 experiments stays under 8 MB.
 
 Plotly takes 4.8 MB and the tables of so many experiments about one. What is left is shared by
-the three kinds of evidence that grow with every ticket. Small databases are shown in full, as
+the kinds of evidence that grow with every ticket. Small databases are shown in full, as
 files of single figures always are.
 """
 
@@ -20,9 +20,11 @@ HISTOGRAM_BINS = 100_000
 """Five bytes each."""
 MATRIX_VALUES = 50_000
 """Five bytes each; half of a symmetric matrix is kept."""
+MAP_VALUES = 100_000
+"""Five bytes each, of the images of masks."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Detail:
     """What one of each may have."""
 
@@ -34,6 +36,8 @@ class Detail:
     """Densities at which there are histograms, beside dense."""
     moments: int = 64
     """Steps of a mask-distance matrix, at most 64."""
+    maps: int = 6
+    """Densities at which masks are shown as images, the sparsest ones."""
 
 
 FULL = Detail()
@@ -45,6 +49,7 @@ def detail_of(evidence: Sequence[TaskEvidence]) -> Detail:
     curves = sum(len(e.learning) for e in evidence)
     outlines = 2 * sum(len(e.weights) for e in evidence)
     matrices = sum(len(e.distances) for e in evidence)
+    pixels = sum(len(one.kept) for e in evidence for one in e.maps)
     bins, densities = FULL.bins, FULL.densities
     while outlines * bins * densities / 3 > HISTOGRAM_BINS and (bins > 16 or densities > 1):
         if bins > 16:
@@ -56,4 +61,5 @@ def detail_of(evidence: Sequence[TaskEvidence]) -> Detail:
         bins=bins,
         densities=densities,
         moments=max(12, min(FULL.moments, isqrt(2 * MATRIX_VALUES // max(1, matrices)))),
+        maps=max(1, min(FULL.maps, FULL.maps * MAP_VALUES // max(1, pixels))),
     )

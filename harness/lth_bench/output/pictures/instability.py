@@ -12,10 +12,11 @@ from lth_bench.output.pictures.over_steps import density_facet
 from lth_bench.output.pictures.ranges import limits, of_traces
 
 NOTE = (
-    "Two copies of a ticket are trained in different data orders from the step that it is rewound "
-    "to. The barrier is the highest error on the line between them, less the mean of the two "
-    "ends, and at least half their difference; Frankle et al. (2020) call a ticket stable below 2 "
-    "points. Means over the seeds, with 95% t-intervals; grey lines join one strategy's labels."
+    "Two copies of a ticket, or of the dense network (at 100%), are trained in different data "
+    "orders from the step that it is rewound to. The barrier is the highest error on the line "
+    "between them, less the mean of the two ends, and at least half their difference; Frankle et "
+    "al. (2020) call a network stable below 2 points. Means over the seeds, with 95% t-intervals; "
+    "grey lines join one strategy's labels."
 )
 ESTIMATED = " With re-estimated statistics, batch norms see training examples at each point."
 

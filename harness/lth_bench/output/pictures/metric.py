@@ -25,6 +25,7 @@ DENSITY_NOTE = (
     "Means over the seeds that ended ok, with 95% t-intervals; points of one density are drawn "
     "slightly apart. The long-dashed line and its band are the dense run."
 )
+HULL_NOTE = " That is the null here: two dense networks from different initial values."
 EARLY_STOP_NOTE = " Early stop is the step of minimum validation loss."
 
 FRONT = "Pareto front"
@@ -48,7 +49,7 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         early = ("early_stop_score", f"{_slug(known)}-early-stop", "at early stop")
         plans.append((*early, f"{known.title} at early stop"))
     found = [
-        (_traces(evidence, metric), key, choice, title)
+        (traces_of(evidence, metric), key, choice, title)
         for metric, key, choice, title in plans
         if evidence.density[metric]
     ]
@@ -60,7 +61,7 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         panels.append(
             Panel(
                 title=f"{title} against density",
-                x=density_axis(_densities(evidence)),
+                x=density_axis(densities_of(evidence)),
                 y=scales(traces, dense, known, title),
                 traces=traces,
                 about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
@@ -72,7 +73,7 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         )
     choices = {axis.choice for panel in panels for axis in panel.scales}
     facet = Facet(title=known.short, values=[choice for *_, choice, _ in found], spread="page")
-    note = _better(known) + DENSITY_NOTE
+    note = _better(known) + DENSITY_NOTE + HULL_NOTE * (known.name == "hull_distance")
     note += EARLY_STOP_NOTE * is_primary + CUT * (NEAR in choices) + _bounds(evidence)
     return Picture(
         key=_slug(known),
@@ -88,10 +89,10 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
     """How soon training reaches its minimum validation loss; beside test accuracy also the
     difference of training and test accuracy. None where the report is about one of these.
     """
-    x = density_axis(_densities(evidence))
+    x = density_axis(densities_of(evidence))
     panels = []
     known = evidence.measure
-    steps = _traces(evidence, "early_stop_step")
+    steps = traces_of(evidence, "early_stop_step")
     if steps and known.name != "early_stop_step":
         ends = of_traces(steps, (0, float("inf")))
         panels.append(
@@ -104,7 +105,7 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
                 key="early-stop-step",
             )
         )
-    gap = _traces(evidence, "generalisation_gap") if known == ACCURACY else []
+    gap = traces_of(evidence, "generalisation_gap") if known == ACCURACY else []
     if gap:
         ends = of_traces(gap, (-1, 1))
         panels.append(
@@ -214,15 +215,16 @@ def _of_equal_scales(panels: Sequence[Panel]) -> list[Panel]:
     ]
 
 
-def _densities(evidence: TaskEvidence) -> list[float]:
+def densities_of(evidence: TaskEvidence) -> list[float]:
     """Target densities of the tickets, from dense to sparse."""
     lines = [line for lines in evidence.density.values() for line in lines if not line.is_dense]
     return sorted({x for line in lines for x in line.x}, reverse=True)
 
 
-def _traces(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
+def traces_of(evidence: TaskEvidence, metric: Metric) -> list[Trace]:
+    """A level for the dense run, and a line for each other label and control."""
     lines = [line for line in evidence.density[metric] if line.x]
-    densities = _densities(evidence) or [1.0]
+    densities = densities_of(evidence) or [1.0]
     shifts = dodges(densities, sum(not line.is_dense for line in lines) or 1)
     number = count()
     return [

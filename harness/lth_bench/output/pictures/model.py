@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from lth_bench.analysis.boards.notes import LOST_MARK
+
 Format = Literal["percent", "points", "steps", "ratio", "value"]
 """How numbers read: a fraction as 97.80%; a difference of fractions as +0.40 points; 1,200; 1.57×;
 anything else with four digits."""
@@ -27,8 +29,8 @@ Numbers = Sequence[float | None]
 MOST_BANDS = 5
 """Curves of a panel up to which their bands are drawn; more of them cover each other."""
 
-LOST = "† some seeds failed"
-"""What † at a point means: its mean is over the others."""
+LOST = f"{LOST_MARK} some seeds failed"
+"""What ‡ at a point means: its mean is over the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +92,13 @@ class Trace:
     n: Sequence[int] = ()
     """Seeds behind each point."""
     lost: Sequence[int] = ()
-    """Seeds that each point lacks because they failed: drawn as †. Empty where none did."""
+    """Seeds that each point lacks because they failed: drawn as ‡. Empty where none did."""
     more: Numbers = ()
     """A further number of each point, which only the pointer shows; see Panel.more."""
     shift: float = 1.0
     """x is drawn at x · shift, so that the intervals of several lines do not hide each other."""
+    hollow: bool = False
+    """Whether markers are circles instead of dots, where the trace stands for no subject."""
     width: float = 0.8
     """Of bars, in the unit of x."""
     when: Sequence[int] = ()
@@ -103,16 +107,28 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True)
 class HeatMap:
-    """A matrix in colours, its cells of one size."""
+    """A matrix in colours, its cells of one size. What is in cells is given as [n][m]."""
 
     name: str
     """Of the subject it stands for."""
     x: Sequence[float]
-    """Labels of its m columns, from left to right."""
+    """Labels of its m columns, from left to right; on a scale of names their numbers."""
     y: Sequence[float]
     """Labels of its n rows, from the bottom to the top."""
-    z: Sequence[Sequence[float]]
-    """[n][m]; see Panel.z."""
+    z: Sequence[Numbers]
+    """See Panel.z; None has no colour."""
+    texts: Sequence[Sequence[str]] = ()
+    """What is written in the cells, in lines; empty where colours are to be read alone."""
+    reach: Sequence[Numbers] = ()
+    """Half-widths of the intervals of z, and of `more` where there is no z."""
+    more: Sequence[Numbers] = ()
+    """A further number of each cell; see Panel.more."""
+    n: Sequence[Sequence[int]] = ()
+    """Seeds behind each cell."""
+    lost: Sequence[Sequence[int]] = ()
+    """Seeds that each cell lacks because they failed."""
+    collapsed: Sequence[Sequence[int]] = ()
+    """Seeds of each cell with layer collapse."""
     when: Sequence[int] = ()
 
 
@@ -144,6 +160,20 @@ class Raster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remark:
+    """A few words at a place, or an arrow from there to another one, or both."""
+
+    text: str
+    """Lines are divided by line breaks."""
+    x: float
+    """The middle of the words, or where the arrow begins."""
+    y: float
+    to: tuple[float, float] | None = None
+    """Where the arrow points."""
+    when: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One pair of axes and what is drawn in them."""
 
@@ -155,13 +185,16 @@ class Panel:
     heats: Sequence[HeatMap] = ()
     polygons: Sequence[Polygon] = ()
     rasters: Sequence[Raster] = ()
+    notes: Sequence[Remark] = ()
     z: Axis | None = None
     """What colours mean."""
     more: Axis | None = None
-    """What the traces' further numbers mean."""
+    """What the further numbers of traces and matrices mean."""
     about: str = ""
     """What it shows, for screen readers; the title by default."""
-    size: Literal["large", "medium", "small", "square"] = "medium"
+    size: Literal["large", "medium", "small", "square", "tile", "wide"] = "medium"
+    isometric: bool = False
+    """Whether a unit is as long on both axes, as in a map."""
     when: Sequence[int] = ()
     """As a trace's, where the whole panel depends on what is chosen."""
     key: str = ""
@@ -204,6 +237,8 @@ class Picture:
     """Where paper has the panels."""
     note: str = ""
     """How to read it."""
+    foot: str = ""
+    """What a paper must say below it, so that it can be read alone."""
     columns: Literal[1, 2, 3] = 1
     """Most panels side by side on a wide screen."""
 
@@ -222,7 +257,7 @@ class Picture:
 
     @property
     def has_lost(self) -> bool:
-        """Whether † is on it."""
+        """Whether ‡ is at one of its points."""
         return any(lost for panel in self.panels for t in panel.traces for lost in t.lost)
 
     @property

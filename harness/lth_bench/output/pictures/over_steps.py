@@ -93,7 +93,7 @@ def distances(evidence: TaskEvidence, detail: Detail = FULL) -> Picture | None:
         values = [[one.values[i][j] for j in at] for i in at]
         steps = [float(one.steps[i]) for i in at]
         heats.append(HeatMap(name=one.name, x=steps, y=steps, z=values, when=(index,)))
-    most = max(value for heat in heats for row in heat.z for value in row) or 1.0
+    most = max(value or 0.0 for heat in heats for row in heat.z for value in row) or 1.0
     panel = Panel(
         title="Fraction of the mask that differs between two moments of the search",
         x=Axis(title="Step", format="steps"),

@@ -86,7 +86,7 @@ def scales(
         title = f"{title} ({measure.unit})"
     elif not measure.unit and not measure.higher:
         title += " (lower is better)"  # of steps and seconds it goes without saying
-    form = _format(measure)
+    form = format_of(measure)
     values = sorted(y for trace in traces for y in trace.y if y is not None)
     if not values:
         return [Axis(title=title, format=form, range=(0.0, 1.0), choice=ALL)]
@@ -143,7 +143,8 @@ def _near(
     return limits(kept, lows=lows, within=within)[0], -end
 
 
-def _format(measure: Measure) -> Format:
+def format_of(measure: Measure) -> Format:
+    """How the metric's values read."""
     if measure.is_fraction:
         return "percent"
     return "steps" if measure.unit in ("steps", "examples") else "value"

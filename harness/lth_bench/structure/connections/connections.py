@@ -72,7 +72,7 @@ class Connections:
         A path leads from channel to channel: a weight counts wherever in the kernel it lies.
         """
         device = next(iter(mask.kept.values())).device
-        on = self._on(mask, device)
+        on = self._on(mask.used(), device)
         marks = self._backward(self._forward(on, device), device)
         found = {}
         for layer in self._layers:

@@ -104,7 +104,8 @@ def _returned(before: Mask, after: Mask) -> dict[str, int]:
     "where you change values yourself, call mask.apply_(values) before you return them",
 )
 def pruned_zero(case: Case) -> None:
-    """Includes the biases, γ and β held at zero by a structured mask.
+    """Includes the biases, γ and β held at zero by a structured mask. Where the mask freezes pruned
+    weights at other values, these are what they must be.
 
     The early-stopping state is judged unless the strategy is dynamic: an earlier state was under an
     earlier mask.
@@ -120,8 +121,9 @@ def pruned_zero(case: Case) -> None:
         if not case.flag("dynamic"):
             states["the early stop"] = r.trained.best.values
         for when, values in states.items():
+            frozen = r.trained.mask.frozen_by_key()
             for key, kept in r.trained.mask.items_by_key().items():
-                alive = int((values[key].masked_fill(kept, 0) != 0).sum())
+                alive = int(((values[key] != frozen.get(key, 0)) & ~kept).sum())
                 if alive:
                     raise Broken(
                         f"at {when}, towards density {r.target:g}, {alive} of "

@@ -139,7 +139,7 @@ class TrainingCache:
             facts = self._facts(key)
             most = most_bytes(by_name, copies=1)
             mask = unpack(self._tensors(key, "mask", facts, most), by_name)
-            mask = Mask(mask.kept, mask.held, layers)
+            mask = Mask(mask.kept, mask.held, layers, mask.frozen)
 
             def state(name: str) -> dict[str, Tensor]:
                 return _whole(self._tensors(key, name, facts, most), mask, shapes)

@@ -180,7 +180,7 @@ class CheckpointStore:
                 return {k: found[k] for k in shapes}
 
             mask = unpack(part("mask"), by_name)
-            mask = Mask(mask.kept, mask.held, layers)
+            mask = Mask(mask.kept, mask.held, layers, mask.frozen)
             mask.require(layers)
             head = _head(facts)
             random, now = tensors["random"], torch.get_rng_state()

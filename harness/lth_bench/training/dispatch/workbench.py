@@ -142,8 +142,8 @@ class Workbench:
         return found
 
     def cohort_size(self, recipe: Recipe) -> int:
-        """The cohort size under this recipe."""
-        return self._stacking(recipe).size
+        """The cohort size under this recipe; 1 in few bits, which no stacked layout rounds to."""
+        return 1 if recipe.bits is not None else self._stacking(recipe).size
 
     def kind(self, request: FitRequest, cohort_size: int) -> LayoutType:
         """The layout class of a training in cohorts of this size."""
@@ -368,11 +368,12 @@ class Workbench:
             # copies: a strategy that changes them must not affect others
             return {k: v.to(self.device, copy=True) for k, v in values.items()}
 
+        ended = outcome.mask
         return Trained(
             values=on_device(outcome.values),
             step=outcome.step,
             layers=self.layers,
-            mask=Mask(outcome.mask.kept, outcome.mask.held, self.layers).to(self.device),
+            mask=Mask(ended.kept, ended.held, self.layers, ended.frozen).to(self.device),
             start=request.start,
             curve=outcome.curve,
             best=State(on_device(outcome.best), outcome.best_step, self.layers),
@@ -386,6 +387,7 @@ class Workbench:
             peak_memory=outcome.peak_memory,
             cohort_size=outcome.cohort_size,
             variant=outcome.variant,
+            operand_bits=request.recipe.operand_bits,
         )
 
 

@@ -71,7 +71,7 @@ class Member:
         self.mask = mask
         network, batch = self.layout.network, self.layout.recipe.batch_size
         sizes = {layer.name: layer.numel for layer in network.layers}
-        density = {n: c / sizes[n] for n, c in mask.kept_per_layer().items()}
+        density = {n: c / sizes[n] for n, c in mask.used().kept_per_layer().items()}
         # every weight of a layer is used equally often, so these are integers up to rounding
         self._flops = {
             dense: round(network.flops.masked_step(density, dense)) * batch
@@ -83,7 +83,7 @@ class Member:
         in: a callback that draws random numbers layer by layer must draw the same after a resume.
         """
         layers = self.layout.network.layers
-        return Mask({x.name: mask.kept[x.name] for x in layers}, mask.held, layers)
+        return Mask({x.name: mask.kept[x.name] for x in layers}, mask.held, layers, mask.frozen)
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of all values, with pruned weights at +0.0."""
@@ -211,6 +211,11 @@ class Member:
                         entry.masked_fill_(where.to(entry.device), 0.0)
         if change.mask is not None:
             change.mask.require(layout.network.layers)
+            if change.mask.frozen and layout.parametrize is None:
+                raise ValueError(
+                    "pruned weights are zero in this training, but the new mask freezes them at "
+                    "other values; give `fit` a mask that does so from the start"
+                )
             mask = self._in_order(change.mask.to(layout.device).copy())
             layout.set_mask(self.slot, mask)
             self.use(mask)

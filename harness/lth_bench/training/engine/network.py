@@ -262,9 +262,15 @@ def standard(tensor: Tensor) -> Tensor:
 def parametrized(
     trainables: Mapping[str, Tensor], mask: Mask, parametrize: Parametrize
 ) -> dict[str, Tensor]:
-    """The weights that `parametrize` computes from the trainables, with the mask applied."""
+    """The weights that `parametrize` computes from the trainables, with the mask applied. Pruned
+    weights are zero, or frozen, and pass no gradient on.
+    """
     # parameters it does not return are used unchanged
     weights = {**trainables, **parametrize(dict(trainables), mask)}
+    frozen = mask.frozen_by_key()
     for key, kept in mask.items_by_key().items():
-        weights[key] = weights[key] * kept
+        if key in frozen:
+            weights[key] = torch.where(kept, weights[key], frozen[key].to(weights[key]))
+        else:
+            weights[key] = weights[key] * kept
     return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from lth_bench.errors import UserError
 from lth_bench.training.input.resident import ResidentData, ResidentSplit
-from lth_bench.training.input.task_data import TaskData
+from lth_bench.training.input.streaming import StreamedSplit
+from lth_bench.training.input.task_data import Examples, TaskData
 from lth_bench.training.randomness import generator
 
 AblatedView = Literal["random_labels", "half_data", "shuffled_pixels"]
@@ -23,9 +25,10 @@ def ablated_data(data: TaskData, view: AblatedView) -> TaskData:
     `shuffled_pixels` puts each example's pixels (all channels of a pixel together), features or
     tokens in an order of its own. Inputs are standardised as before.
 
-    UserError for data that are streamed.
+    UserError for the pixels of data that are streamed: every image has an order of its own, and
+    these are as large as the data.
     """
-    if not isinstance(data, ResidentData):
+    if view == "shuffled_pixels" and not isinstance(data, ResidentData):
         raise UserError(
             f"the ablation {view!r} needs its dataset on the device, but it is too large and is "
             f"streamed; leave {view!r} out of the suite's ablations"
@@ -38,12 +41,14 @@ def ablated_data(data: TaskData, view: AblatedView) -> TaskData:
     return data.with_splits(change(data.train, "train"), change(data.val, "val"))
 
 
-def _random_labels(split: ResidentSplit, name: str) -> ResidentSplit:
+def _random_labels(split: Examples, name: str) -> Examples:
+    assert isinstance(split, ResidentSplit | StreamedSplit)
     order = torch.randperm(len(split), generator=generator("random_labels", name))
-    return ResidentSplit(split.x, split.y[order.to(split.y.device)])
+    return replace(split, y=split.y[order.to(split.y.device)])
 
 
-def _shuffled_pixels(split: ResidentSplit, name: str) -> ResidentSplit:
+def _shuffled_pixels(split: Examples, name: str) -> Examples:
+    assert isinstance(split, ResidentSplit)
     x = split.x.flatten(2) if split.x.ndim > 2 else split.x[:, None]  # [N, C, places]
     rng = generator("shuffled_pixels", name)
     order = torch.rand(len(x), x.shape[2], generator=rng).argsort(dim=1).to(x.device)

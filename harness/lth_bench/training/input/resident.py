@@ -6,9 +6,9 @@ than the training step.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from lth_bench.data.arrays import Arrays
 from lth_bench.data.splits import count_values, train_and_val
 from lth_bench.training.input.prepare import Prepare, PrepareFeatures, as_float, as_is
 from lth_bench.training.input.sparse_images import KEPT, KeptBatches, SparseImages
-from lth_bench.training.input.task_data import Background, TaskData
+from lth_bench.training.input.task_data import Background, Examples, TaskData
 from lth_bench.training.input.task_data import augment as augment
 from lth_bench.training.recipe import Recipe
 
@@ -72,11 +72,10 @@ class ResidentData(TaskData):
         else:
             super().__init__(arrays.info, device, _prepare(arrays, x, device))
 
-    def with_splits(self, train: ResidentSplit, val: ResidentSplit) -> ResidentData:
-        """Other examples, prepared as these are."""
-        other = copy.copy(self)
-        other.train, other.val, other.kept = train, val, KeptBatches(KEPT)
-        other.cache_draws()
+    def with_splits(self, train: Examples, val: Examples) -> Self:
+        """Other examples on the device, prepared as these are."""
+        other = super().with_splits(train, val)
+        other.kept = KeptBatches(KEPT)
         return other
 
     def pixels(self, step: int, seed: int, recipe: Recipe) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -177,6 +177,12 @@ class StreamedData(TaskData):
         source = self._source
         index = torch.arange(len(source.test_y))
         return self._kept(self._streamed(source.test, index, source.test_y), keep)
+
+    def with_splits(self, train: Examples, val: Examples) -> Self:
+        """Other examples of the same source, prepared as these are and read by the same threads."""
+        other = super().with_splits(train, val)
+        other._courses = []
+        return other
 
     def expect(self, streams: int) -> None:
         """Announce how many trainings with different seeds or steps will alternate."""

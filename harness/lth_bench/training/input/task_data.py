@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -103,6 +104,13 @@ class TaskData(ABC):
         self._augmentation = lru_cache(maxsize=2)(self.augmentation)
         # on a GPU, device memory is left to training
         self.sample = self._sample if self.device.type == "cuda" else lru_cache(1)(self._sample)
+
+    def with_splits(self, train: Examples, val: Examples) -> Self:
+        """Other examples, of the kind that this data has, prepared as these are."""
+        other = copy.copy(self)
+        other.train, other.val = train, val
+        other.cache_draws()
+        return other
 
     def normalise(self, x: Tensor) -> Tensor:
         """Examples [N, …] as networks take them: pixels and features as float32 with mean 0 and

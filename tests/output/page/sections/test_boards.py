@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 
 from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.analysis.page.gather import suite_facts
-from lth_bench.output.page.sections.suite import boards, claims
+from lth_bench.output.page.sections.suite import boards, claims, moved
 
 SUITE = """
 schema_version = 1
@@ -89,3 +92,32 @@ def test_a_claim_s_words_are_escaped(page) -> None:
     found = page(toml=SUITE.format(least=0))
     assert "IMP is <b>no worse</b> than SNIP" in found.section("claims").text
     assert "<b>no worse" not in found.html
+
+
+def test_transferred_tickets_have_a_section_with_figure_and_tables(suite, tmp_path):
+    from lth_bench.store import fold
+    from lth_bench.store.database import open_safe
+
+    by_hand = runpy.run_path(str(Path(__file__).parents[3] / "analysis/boards/conftest.py"))
+    cells = {
+        ("a", "dense", 1.0): [0.95], ("b", "dense", 1.0): [0.95], ("a", "imp", 0.5): [0.9],
+        ("b", "imp", 0.5): [0.8], ("b", "a", "imp", 0.5): [0.85],
+    }  # fmt: skip
+    paths = by_hand["RECORDS"]["write"](tmp_path / "r.duckdb", by_hand["scenario"](cells))
+    fold(paths)
+    with open_safe(paths) as con:
+        (known,) = suite_facts(con)
+    section = moved(known)
+    assert [part.kind for part in section.parts] == ["prose", "picture", "prose", "grid", "prose"]
+    shared, picture, command, table, _ = section.parts
+    assert [getattr(p, "text", p) for p in shared.pieces] == [
+        "The same for all of these tasks: ", "digits", " and ", "short", ".",
+    ]  # fmt: skip
+    assert picture.panels[0].heats[0].texts[0] == ["−5.00", "80.00"]
+    assert "lth-bench leaderboard --by transfer" in command.pieces[0]
+    assert table.caption == "imp at 50.00% of the weights"
+    other = boards(known)
+    assert other is None or not any(
+        "trained on" in str(part) for part in other.parts if part.kind == "prose"
+    )
+    assert moved(suite()) is None

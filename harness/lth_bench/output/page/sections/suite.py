@@ -20,7 +20,9 @@ from lth_bench.output.page.content import (
     Prose,
     Section,
     grid_of,
+    named,
 )
+from lth_bench.output.pictures.transfer import transfer
 from lth_bench.output.words import listed
 
 TITLES = {
@@ -28,7 +30,6 @@ TITLES = {
     "area": "Over all densities: area under the curve",
     "cost": "What it costs to reach {0}",
     "across": "Across tasks",
-    "transfer": "Where tickets are found against where they are trained",
 }
 """By leaderboard, in the order they are read; {0} is the metric."""
 
@@ -49,6 +50,23 @@ def boards(suite: SuiteReport) -> Section | None:
             command = f"lth-bench leaderboard {_option(kind)}{metric}"
             parts += _parts(suite.boards[kind], f"{title.format(value)} ({command}).")
     return Section("boards", "Other leaderboards", parts) if parts else None
+
+
+def moved(suite: SuiteReport) -> Section | None:
+    """Where tickets are found against where they are trained, as figure and as tables."""
+    found = [(one, picture) for one in suite.transfers if (picture := transfer(one)) is not None]
+    if not found:
+        return None
+    parts: list[Part] = []
+    for one, picture in found:
+        if one.shared:
+            parts.append(Prose(["The same for all of these tasks: ", *named(one.shared), "."]))
+        parts.append(picture)
+    if "transfer" in suite.boards:
+        metric = "" if suite.asked is None else f" --metric {suite.asked.name}"
+        title = f"Found on rows, trained on columns (lth-bench leaderboard --by transfer{metric})."
+        parts += _parts(suite.boards["transfer"], title)
+    return Section("transfer", "Transfer between tasks", parts)
 
 
 def claims(suite: SuiteReport) -> Section | None:

@@ -4,13 +4,15 @@ const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
 // One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
-// n seeds, l seeds lost, m further numbers, d factor of x, b width of bars, w when it is shown.
+// n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
   return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e),
-    n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1, width: trace.b, when: trace.w };
+    n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
+    hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
-// Of matrices: x and y labels, z all cells row by row, or h the lower half of a symmetric one.
+// Of matrices: x and y labels, z all cells row by row, or h the lower half of a symmetric one; of
+// cells t what is written in them, e half-widths, m further numbers, n seeds, l lost, c collapsed.
 const unpackedHeat = heat => {
   const x = numbers(heat.x);
   const y = numbers(heat.y) ?? x;
@@ -18,7 +20,8 @@ const unpackedHeat = heat => {
   const full = numbers(heat.z);
   const lower = (i, j) => half[Math.max(i, j) * (Math.max(i, j) + 1) / 2 + Math.min(i, j)];
   const z = y.map((_, i) => x.map((__, j) => (half ? lower(i, j) : full[i * x.length + j])));
-  return { x, y, z, when: heat.w };
+  const cells = index => numbers(index) && y.map((_, i) => numbers(index).slice(i * x.length, (i + 1) * x.length));
+  return { x, y, z, texts: cells(heat.t), reach: cells(heat.e), more: cells(heat.m), n: cells(heat.n), lost: cells(heat.l), collapsed: cells(heat.c), when: heat.w };
 };
 // Of polygons: x and y corners, v value; of images: x and y ends, c columns, p red, green, blue.
 const unpackedPolygon = polygon => ({ name: DATA.names[polygon.s][0], x: numbers(polygon.x), y: numbers(polygon.y), value: polygon.v, when: polygon.w });
@@ -30,10 +33,13 @@ const unpackedRaster = raster => {
   }
   return { x: numbers(raster.x), y: numbers(raster.y), pixels, when: raster.w };
 };
+// Of notes: t lines, x and y the place and, of an arrow, its end.
+const unpackedNote = note => ({ lines: note.t, x: numbers(note.x), y: numbers(note.y), when: note.w });
 const unpacked = panel => ({
   ...panel, x: DATA.axes[panel.x], scales: panel.y.map(index => DATA.axes[index]), z: DATA.axes[panel.z],
   more: DATA.axes[panel.more], traces: (panel.traces ?? []).map(unpackedTrace), heats: (panel.heats ?? []).map(unpackedHeat),
   polygons: (panel.polygons ?? []).map(unpackedPolygon), rasters: (panel.rasters ?? []).map(unpackedRaster),
+  notes: (panel.notes ?? []).map(unpackedNote),
 });
 
 // A trace's values on an axis: as they are, or what is missing to 100%.
@@ -65,7 +71,7 @@ const escaped = text => text.replace(/[&<>]/g, character => ESCAPES[character]);
 
 function styleOf(mark, theme) {
   const own = DATA.series[mark.name];
-  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: false };
+  if (!own) return { colour: DATA.context, symbol: 'circle', dash: 'solid', hollow: mark.hollow ?? false };
   return { ...own, colour: own[theme.dark ? 'dark' : 'light'] };
 }
 
@@ -74,6 +80,8 @@ const faded = (hex, alpha) => {
   return `rgba(${r},${g},${b},${alpha})`;
 };
 
+const seeds = number => (number === 1 ? '1 seed' : `${number} seeds`);
+
 function hover(panel, axis, trace, index) {
   const lines = [`<b>${escaped(trace.name)}</b>`, `${escaped(axis.title)}: <b>${shown(axis, trace.y[index])}</b>`];
   if (trace.high && trace.high[index] !== null) {
@@ -81,8 +89,8 @@ function hover(panel, axis, trace, index) {
   }
   lines.push(`${escaped(panel.x.title)}: ${escaped(placed(panel.x, trace.x[index]))}`);
   if (trace.more) lines.push(`${escaped(panel.more.title)}: ${shown(panel.more, trace.more[index])}`);
-  if (trace.n) lines.push(trace.n[index] === 1 ? '1 seed' : `${trace.n[index]} seeds`);
-  if (trace.lost?.[index]) lines.push(trace.lost[index] === 1 ? '1 seed failed' : `${trace.lost[index]} seeds failed`);
+  if (trace.n) lines.push(seeds(trace.n[index]));
+  if (trace.lost?.[index]) lines.push(`${seeds(trace.lost[index])} failed`);
   return lines.join('<br>');
 }
 
@@ -146,7 +154,7 @@ function tracesOf(panel, axis, given, theme) {
   }
   if (trace.lost) {
     const at = y.map((_, i) => i).filter(i => trace.lost[i]);
-    found.push({ type: 'scatter', mode: 'text', x: at.map(i => made.x[i]), y: at.map(i => y[i]), text: at.map(() => '†'),
+    found.push({ type: 'scatter', mode: 'text', x: at.map(i => made.x[i]), y: at.map(i => y[i]), text: at.map(() => '‡'),
       textposition: 'top right', textfont: { color: style.colour, size: 13 }, hoverinfo: 'skip', name: trace.name });
   }
   return found;
@@ -162,12 +170,56 @@ function heatTrace(panel, axis, heat, theme) {
   const [zmin, zmax] = panel.z.ends ?? [];
   return {
     type: 'heatmap', z, colorscale: colourscale(panel.z), zmin, zmax, hoverinfo: 'text',
-    hovertext: z.map((row, j) => row.map((value, i) => [
-      `${escaped(panel.z.title)}: <b>${shown(panel.z, value)}</b>`,
-      `${escaped(panel.x.title)}s ${shown(panel.x, x[i])} and ${shown(axis, y[j])}`,
-    ].join('<br>'))),
+    ...(heat.texts && { xgap: 1.5, ygap: 1.5 }),
+    hovertext: z.map((row, j) => row.map((_, i) => hoverCell(panel, axis, heat, j, i).join('<br>'))),
     colorbar: colourbar(panel.z, theme),
   };
+}
+
+function hoverCell(panel, axis, heat, j, i) {
+  const { x, y } = heat;
+  const z = heat.z[j][i];
+  const lines = z === null ? [] : [`${escaped(panel.z.title)}: <b>${shown(panel.z, z)}</b>`];
+  if (!heat.texts && panel.x.title === axis.title) return [...lines, `${escaped(axis.title)}s ${shown(panel.x, x[i])} and ${shown(axis, y[j])}`];
+  if (!heat.texts) return [...lines, `${escaped(panel.x.title)} ${shown(panel.x, x[i])}, ${escaped(axis.title.toLowerCase())} ${shown(axis, y[j])}`];
+  const half = heat.reach?.[j][i] ?? null;
+  const [own, value] = z === null ? [panel.more, heat.more[j][i]] : [panel.z, z];
+  const between = half === null ? [] : [`95% interval ${shown(own, value - half)} to ${shown(own, value + half)}`];
+  const more = value === null ? [] : [`${escaped(panel.more.title)}: ${shown(panel.more, heat.more[j][i])}`];
+  lines.push(...(z === null ? [...more, ...between] : [...between, ...more]));
+  lines.unshift(`${escaped(axis.title)} ${escaped(placed(axis, y[j]))}, ${escaped(panel.x.title.toLowerCase())} ${escaped(placed(panel.x, x[i]))}`);
+  if (value === null && !heat.lost?.[j][i]) return [...lines, 'no result'];
+  if (heat.n?.[j][i]) lines.push(seeds(heat.n[j][i]));
+  if (heat.lost?.[j][i]) lines.push(`${seeds(heat.lost[j][i])} failed`);
+  if (heat.collapsed?.[j][i]) lines.push(`${seeds(heat.collapsed[j][i])} with layer collapse`);
+  return lines;
+}
+
+// What is written in the cells, in black or white on a colour, as large as fits: both lines, or the
+// first, or nothing where cells are tiny.
+function writtenTrace(panel, heat, theme, cell) {
+  const at = heat.z.flatMap((row, j) => row.map((_, i) => [j, i]));
+  const longest = lines => Math.max(1, ...at.map(([j, i]) => Math.max(...heat.texts[j][i].split('\n').slice(0, lines).map(line => line.length))));
+  const size = lines => Math.min(13, cell.height / (1.3 * lines), cell.width / (0.62 * longest(lines)));
+  const lines = [2, 1].find(count => size(count) >= 8);
+  if (lines === undefined) return null;
+  const colour = z => (z === null ? theme.text : inkOn(colourOf(panel.z, z)));
+  return {
+    type: 'scatter', mode: 'text', x: at.map(([, i]) => i), y: at.map(([j]) => j), hoverinfo: 'skip',
+    text: at.map(([j, i]) => heat.texts[j][i].split('\n').slice(0, lines).join('<br>')),
+    textfont: { size: size(lines), color: at.map(([j, i]) => colour(heat.z[j][i])) },
+  };
+}
+
+// Pixels of a matrix of named rows and columns, and of its cells: wide enough for what is written,
+// so that a narrow screen scrolls sideways.
+function writtenSize({ x, y }, panel, axis, width) {
+  const letters = names => Math.min(22, Math.max(...names.map(name => name.length)));
+  const left = 7 * letters(axis.names) + 24;
+  const across = Math.max(44, Math.min(110, (width - left - 86) / x.length));
+  const slanted = 7 * letters(panel.x.names) > across;
+  return { width: Math.round(left + 86 + across * x.length), height: 46 * y.length + (slanted ? 60 + 5.5 * letters(panel.x.names) : 84),
+    slanted, cell: { width: across, height: 46 } };
 }
 
 // A colour between the stops of the scale.
@@ -179,6 +231,12 @@ function colourOf(z, value) {
   const parts = hex => [1, 3, 5].map(start => parseInt(hex.slice(start, start + 2), 16));
   const [from, to] = [parts(stops[at][1]), parts(stops[at + 1][1])];
   return `rgb(${from.map((own, i) => Math.round(own + (to[i] - own) * (place - at))).join(',')})`;
+}
+
+// Black or white, whichever has more contrast with a colour.
+function inkOn(colour) {
+  const [r, g, b] = colour.match(/\d+/g).map(part => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000000' : '#ffffff';
 }
 
 function polygonTrace(panel, polygon, theme) {
@@ -207,6 +265,8 @@ function spaced(places, pixels, gap) {
   return kept.sort((a, b) => a - b);
 }
 
+const shortened = name => escaped(name.length > 22 ? `…${name.slice(-21)}` : name);
+
 function axisLayout(axis, highest, key, theme, pixels) {
   const found = {
     color: theme.quiet, gridcolor: theme.grid, linecolor: theme.rule, zeroline: false, showline: key === 'x',
@@ -217,8 +277,7 @@ function axisLayout(axis, highest, key, theme, pixels) {
   if (axis.scale === 'names') {
     const every = Math.max(1, Math.ceil(axis.names.length * 17 / pixels));
     const at = axis.names.map((_, index) => index).filter(index => index % every === 0);
-    const short = name => (name.length > 22 ? `…${name.slice(-21)}` : name);
-    return { ...found, tickvals: at, ticktext: at.map(index => escaped(short(axis.names[index]))), range: ends, showgrid: false,
+    return { ...found, tickvals: at, ticktext: at.map(index => shortened(axis.names[index])), range: ends, showgrid: false,
       tickangle: axis.names.length * 60 > pixels ? -55 : 0 };
   }
   if (axis.scale === 'log') {
@@ -242,13 +301,25 @@ function axisLayout(axis, highest, key, theme, pixels) {
 
 const titled = axis => escaped(axis.label);
 
-// What plotly draws of a panel: `marks` are its traces, heats, polygons and rasters that are chosen
+// Words and arrows; an arrow without words has a text all the same, or plotly would put one.
+function notesOf({ lines, x, y }, theme) {
+  const shared = { font: { size: 11, color: theme.text }, text: lines.map(escaped).join('<br>') };
+  const found = shared.text ? [{ ...shared, x: x[0], y: y[0], showarrow: false }] : [];
+  if (x.length > 1) {
+    found.push({ x: x[1], y: y[1], ax: x[0], ay: y[0], axref: 'x', ayref: 'y', text: '', showarrow: true, arrowhead: 2,
+      arrowsize: 0.9, arrowwidth: 1, arrowcolor: theme.quiet });
+  }
+  return found;
+}
+
+// What plotly draws of a panel: `marks` are its traces, heats, polygons, rasters and notes that are chosen
 // and switched on; `width` in pixels.
 function drawing(panel, axis, marks, theme, width) {
   const few = marks.traces.filter(trace => trace.look === 'curve').length <= DATA.bands;
   const traces = marks.traces.map(trace => ({ ...onAxis(trace, axis), banded: trace.look === 'level' || few }));
-  const { heats, polygons, rasters } = marks;
-  const height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  const { heats, polygons, rasters, notes } = marks;
+  let height = width < 480 && !heats.length ? Math.min(panel.height, 320) : panel.height;
+  if (panel.wide && rasters.length) height = Math.min(height, 110 + width / 8); // images side by side stay images
   const made = [];
   const owners = [];
   const add = (trace, owner) => {
@@ -262,7 +333,12 @@ function drawing(panel, axis, marks, theme, width) {
   for (const trace of [...traces].sort((a, b) => (order[a.look] ?? 2) - (order[b.look] ?? 2))) {
     for (const one of tracesOf(panel, axis, trace, theme)) add(one, trace.name);
   }
-  for (const heat of heats) add(heatTrace(panel, axis, heat, theme), null);
+  const sized = heats.length && heats[0].texts ? writtenSize(heats[0], panel, axis, width) : null;
+  for (const heat of heats) {
+    add(heatTrace(panel, axis, heat, theme), null);
+    const written = sized && writtenTrace(panel, heat, theme, sized.cell);
+    if (written) add(written, null);
+  }
   const highest = Math.max(0, ...traces.flatMap(trace => trace.high ?? trace.y).filter(value => value !== null));
   const layout = {
     width, height, autosize: false, showlegend: false, hovermode: 'closest', hoverdistance: 18, barmode: 'overlay',
@@ -273,9 +349,22 @@ function drawing(panel, axis, marks, theme, width) {
     xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
     yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
     annotations: [{ text: titled(axis), showarrow: false, xref: 'paper', yref: 'paper', x: 0, y: 1,
-      xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } }],
+      xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } },
+      ...notes.flatMap(note => notesOf(note, theme))],
   };
+  if (panel.isometric) {
+    Object.assign(layout.xaxis, { constrain: 'domain' });
+    Object.assign(layout.yaxis, { constrain: 'domain', scaleanchor: 'x' });
+  }
   if (rasters.length) Object.assign(layout.yaxis, { scaleanchor: false }); // images would make their pixels square
+  if (sized) {
+    Object.assign(layout, { width: sized.width, height: sized.height, plot_bgcolor: theme.grid });
+    const named = ({ names }) => ({ tickvals: names.map((_, index) => index), ticktext: names.map(shortened), showgrid: false,
+      showline: false, ticks: '', fixedrange: true });
+    Object.assign(layout.xaxis, named(panel.x), { tickangle: sized.slanted ? -40 : 0 });
+    Object.assign(layout.yaxis, named(axis), { tickangle: 0 });
+    return { traces: made, layout, owners };
+  }
   for (const { x, y } of heats) { // cells of one size, whatever lies between two of them
     const cells = (at, own) => {
       const every = Math.ceil(at.length * 34 / (width - 100));

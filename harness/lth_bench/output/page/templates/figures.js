@@ -116,14 +116,14 @@ class Figures {
 
   marks(panel) {
     const own = mark => this.fits(mark.when) && this.isOn(mark);
-    return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own) };
+    return { traces: panel.traces.filter(own), heats: panel.heats.filter(own), polygons: panel.polygons.filter(own), rasters: panel.rasters.filter(own), notes: panel.notes.filter(note => this.fits(note.when)) };
   }
 
   isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
 
   draw(place, colours = theme(), width = place.figure.clientWidth) {
     if (place.figure.hidden || width === 0) return;
-    if (place.data.heats.length) width = Math.min(width, HEAT_WIDTH);
+    if (place.data.heats.length && !place.data.heats[0].texts) width = Math.min(width, HEAT_WIDTH);
     const { traces, layout, owners } = drawing(place.data, this.axis(place.data), this.marks(place.data), { font: theme().font, ...colours }, width);
     place.plot.style.minHeight = `${layout.height}px`;
     Plotly[place.drawn ? 'react' : 'newPlot'](place.plot, traces, layout, CONFIG);
@@ -191,16 +191,13 @@ class Figures {
       for (const mark of this.marks(data).traces.filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
         mark.y.forEach((y, i) => rows.push([
           data.title, mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
-          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '']));
+          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '']));
       }
-      for (const { x, y, z } of this.marks(data).heats) {
-        z.forEach((row, j) => row.forEach((value, i) => rows.push([
-          data.title, '', shown(data.x, x[i]), shown(data.z, value), '', '', '', shown(axis, y[j])])));
-      }
+      for (const heat of this.marks(data).heats) rows.push(...heatRows(data, axis, heat));
     }
     const first = this.shown()[0].data;
     const axis = this.axis(first);
-    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', (first.heats.length ? axis : first.more)?.title ?? ''];
+    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : ''];
     const used = heads.map((_, index) => index).filter(index => rows.some(row => row[index] !== '') && (index > 0 || new Set(rows.map(cells => cells[0])).size > 1));
     const table = document.createElement('table');
     const caption = table.createCaption();
@@ -235,6 +232,17 @@ class Figures {
     button.addEventListener('click', () => copy(text, button));
     this.details.querySelector('div').replaceChildren(scroll, button);
   }
+}
+
+// The cells of a matrix as rows of the table of numbers.
+function heatRows(data, axis, { x, y, z, reach, more, n }) {
+  return z.flatMap((row, j) => row.flatMap((value, i) => {
+    if (value === null && (more?.[j][i] ?? null) === null) return [];
+    const half = value === null ? null : reach?.[j][i] ?? null;
+    const end = sign => (half === null ? '' : shown(data.z, value + sign * half));
+    return [[data.title, '', placed(data.x, x[i]), shown(data.z, value), end(-1), end(1), n ? String(n[j][i]) : '',
+      more ? shown(data.more, more[j][i]) : '', placed(axis, y[j])]];
+  }));
 }
 
 // Which lines and which controls are off is one set for a whole task, so that its figures agree.

@@ -64,7 +64,7 @@ class ByHand(Plain):
     def takes(cls, network: Network, recipe: Recipe) -> bool:
         """Whether this network can be trained with this layout."""
         by_hand = network.device.type == "cpu" and is_plain(network.objective)
-        return by_hand and recipe.dtype != "bfloat16" and stages_of(network.module) is not None
+        return by_hand and recipe.in_full and stages_of(network.module) is not None
 
     def __init__(self, network: Network, data: TaskData, recipe: Recipe, cohort_size: int) -> None:
         super().__init__(network, data, recipe, cohort_size)
@@ -95,7 +95,7 @@ class KeptOnly(Layout):
         most `limit`.
         """
         callbacks = (request.on_step, request.penalty, request.parametrize)
-        if any(c is not None for c in callbacks) or request.recipe.dtype == "bfloat16":
+        if any(c is not None for c in callbacks) or not request.recipe.in_full:
             return False
         if not is_plain(network.objective):
             return False

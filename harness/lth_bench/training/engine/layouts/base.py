@@ -203,8 +203,9 @@ class Layout(ABC):
     def forward_backward(self, done: int) -> None:
         """Batch, forward and backward of the step that follows `done` steps since `begin`."""
         self.batch_source.load(done)
-        if generators := self.network.side_effects.generators:
-            # random numbers are a function of (seed, step); such a network trains at cohort size 1
+        drawn = {"torch"} if self.parametrize is not None else set()
+        if generators := self.network.side_effects.generators | drawn:
+            # random numbers are a function of (seed, step); such a training has cohort size 1
             seed = seed_of("forward", self._seeds[0], self._starts[0] + done)
             seed_global(seed, self.device, generators)
         if self._replays:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from lth_bench.training.engine.layouts.alone import ByHand, KeptOnly, Plain, SparseInput
 from lth_bench.training.engine.layouts.base import Layout
 from lth_bench.training.engine.layouts.branches import Branches
+from lth_bench.training.engine.layouts.low_precision import LowPrecision
 from lth_bench.training.engine.layouts.stacked import Explicit, Vmapped
 from lth_bench.training.engine.network import Network
 from lth_bench.training.engine.sparse_sequential import DENSITY
@@ -14,7 +15,9 @@ from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import FitRequest
 
-LayoutType: TypeAlias = type[KeptOnly | SparseInput | Plain | Explicit | Vmapped | Branches]
+LayoutType: TypeAlias = type[
+    KeptOnly | SparseInput | Plain | LowPrecision | Explicit | Vmapped | Branches
+]
 
 BESIDE_SPARSE_INPUT = 0.1
 """Density of the first layer, if it is the largest, up to which storing only kept weights beats
@@ -58,6 +61,8 @@ def for_any(
     network: Network, recipe: Recipe, cohort_size: int, stacks: str | None = None
 ) -> LayoutType:
     """The layout class that every training of the network can use."""
+    if recipe.bits is not None:
+        return LowPrecision
     if cohort_size == 1:
         return ByHand if ByHand.takes(network, recipe) else Plain
     kinds: dict[str | None, LayoutType] = {"explicit": Explicit, "branches": Branches}

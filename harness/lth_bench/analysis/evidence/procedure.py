@@ -1,0 +1,159 @@
+"""The procedure: the rounds of one iterative search, with their masks and accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.analysis.evidence.subject import (
+    WHO,
+    Place,
+    Subject,
+    asked,
+    by_place,
+)
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FACTS = ("number", "density", "score", "start", "ticket_id")
+"""What is known of a round before its curve and its masks are read."""
+
+PREFERRED = "imp"
+"""The strategy that is shown where a task has several iterative ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcedureRound:
+    """One training of the search: at first the dense run, then a ticket."""
+
+    number: int
+    """Number of the round, from 1; the dense run is 0."""
+    density: float
+    """Kept fraction, in (0, 1]."""
+    score: float | None
+    """The task's primary metric on the test split, in its own unit."""
+    start: int
+    """Step that it was rewound to."""
+    step: tuple[int, ...]
+    """Steps of its evaluations."""
+    val_score: tuple[float, ...]
+    """The primary metric on the validation split there."""
+    val_loss: tuple[float, ...]
+    layers: tuple[str, ...]
+    kept: tuple[float, ...]
+    """Fraction of each layer that is kept, from input to output."""
+    pixels: tuple[float, ...]
+    """Fraction of each pixel's first-layer weights that is kept, row by row from the top; empty
+    where the first layer does not read an image."""
+    width: int
+    """Pixels in a row; 0 without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure(Subject):
+    """The search of one label at one seed."""
+
+    seed: int
+    rounds: tuple[ProcedureRound, ...]
+    """The dense run first."""
+
+
+def procedures(
+    con: DuckDBPyConnection, suites: Sequence[str] = (), rounds: int = 6
+) -> dict[Place, Procedure]:
+    """One search of each task that has an iterative strategy and its dense run: of `imp` if it is
+    there, at the lowest seed that reached most densities; of more than `rounds` trainings, the
+    first ones.
+    """
+    rows = con.execute(
+        f"""
+        {WHO},
+        tickets AS (
+            SELECT
+                w.*, f.seed, f.ticket_id, f.density, f.score, coalesce(f.rewind_step, 0) AS start,
+                CASE WHEN w.strategy = 'dense' THEN 0 ELSE f.round + 1 END AS number,
+                p.iterative
+            FROM flat f
+            JOIN who w ON w.cell = f.cell
+            JOIN plans p ON p.experiment_id = f.experiment_id AND p.suite = f.suite
+            WHERE f.status = 'ok' AND f.control = 'none'
+        ),
+        searches AS (
+            SELECT task, strategy, label, source, seed, count(*) AS n
+            FROM tickets WHERE iterative AND strategy <> 'dense' AND source = ''
+            GROUP BY task, strategy, label, source, seed
+        ),
+        chosen AS (
+            SELECT * FROM searches QUALIFY row_number() OVER (
+                PARTITION BY task ORDER BY strategy <> '{PREFERRED}', label, n DESC, seed
+            ) = 1
+        )
+        SELECT
+            c.task, c.strategy, c.label, 'none', c.source, c.seed,
+            list(
+                (t.number, t.density, t.score, t.start, t.ticket_id)
+                ORDER BY t.target_density DESC
+            )
+        FROM chosen c
+        JOIN tickets t ON t.task = c.task AND t.seed = c.seed
+            AND (t.strategy = 'dense' OR (t.label = c.label AND t.source = c.source))
+        GROUP BY ALL
+        HAVING bool_or(t.strategy = 'dense')
+        """,
+        asked(suites),
+    ).fetchall()
+
+    def filled(**fields: Any) -> Procedure:
+        own = fields.pop("rounds")[:rounds]
+        return Procedure(
+            **fields, rounds=tuple(_round(con, **dict(zip(FACTS, one, strict=True))) for one in own)
+        )
+
+    return {place: found[0] for place, found in by_place(con, rows, Procedure, filled).items()}
+
+
+def _round(
+    con: DuckDBPyConnection,
+    *,
+    number: int,
+    density: float,
+    score: float | None,
+    start: int,
+    ticket_id: str,
+) -> ProcedureRound:
+    curve = con.execute(
+        "SELECT step, val_score, val_loss FROM curves WHERE ticket_id = ? AND isfinite(val_score) "
+        "AND isfinite(val_loss) ORDER BY step",
+        [ticket_id],
+    ).fetchall()
+    layers = con.execute(
+        "SELECT layer, kept / total, total FROM layers WHERE ticket_id = ? AND total > 0 "
+        "ORDER BY position",
+        [ticket_id],
+    ).fetchall()
+    map_ = con.execute(
+        "SELECT shape, kept FROM units WHERE ticket_id = ? AND side = 'in' AND len(shape) = 3",
+        [ticket_id],
+    ).fetchone()
+    pixels: list[float] = []
+    width = 0
+    if map_ is not None:
+        (channels, height, width), kept = map_
+        places, total = height * width, layers[0][2]
+        sums = [sum(kept[c * places + i] for c in range(channels)) for i in range(places)]
+        pixels = [places * value / total for value in sums]
+    return ProcedureRound(
+        number=number,
+        density=density,
+        score=score,
+        start=start,
+        step=tuple(step for step, *_ in curve),
+        val_score=tuple(value for _, value, _ in curve),
+        val_loss=tuple(value for *_, value in curve),
+        layers=tuple(name for name, *_ in layers),
+        kept=tuple(kept for _, kept, _ in layers),
+        pixels=tuple(pixels),
+        width=width,
+    )

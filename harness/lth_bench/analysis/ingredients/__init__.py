@@ -1,0 +1,1 @@
+"""Which of a method's ingredients matter, from its controls and ablations."""
