@@ -10,6 +10,7 @@ Means and 95% t-intervals are over the seeds that ended ok; with one seed, the i
 from lth_bench.analysis.evidence.boundary import Boundary, Curve, boundaries
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
+from lth_bench.analysis.evidence.groups import TaskGroup, task_groups
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -68,6 +69,7 @@ __all__ = [
     "Subject",
     "Task",
     "TaskEvidence",
+    "TaskGroup",
     "TransferCell",
     "TransferGrid",
     "TransferGrids",
@@ -89,6 +91,7 @@ __all__ = [
     "procedures",
     "runs",
     "subjects",
+    "task_groups",
     "transfers",
     "unit_shares",
     "weight_histograms",
