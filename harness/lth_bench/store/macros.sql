@@ -31,9 +31,10 @@ CREATE MACRO half_step_of_chance(metric_name, n) AS
 CREATE MACRO half_width(t, deviation, n) AS t * deviation / sqrt(n);
 
 -- An end of Wilson's 95% interval of a chance (`stats.wilson`), the lower at -1 and the upper at 1.
-CREATE MACRO wilson_end(share, n, side) AS
+CREATE MACRO wilson_end(share, n, side) AS greatest(0, least(1,
     (share + 1.9207294 / n + side * sqrt(3.8414588 * share * (1 - share) / n + 3.6892015 / n / n))
-    / (1 + 3.8414588 / n);
+    / (1 + 3.8414588 / n)
+));
 -- An end of the interval of a mean over n seeds; NULL at one seed.
 CREATE MACRO mean_end(metric_name, mean, reach, n, side) AS
     CASE WHEN is_chance(metric_name) AND n > 1

@@ -18,11 +18,11 @@ def tasks(*given: tuple[str, str, str], suite: str = "s") -> list[Any]:
 def test_a_sweep_is_in_the_order_of_its_numbers() -> None:
     widths = [(f"mlp(dropout=0.1,hidden=[{n}])", "xor", "r") for n in (10, 2, 4)]
     (group,) = task_groups(tasks(*widths))
-    assert (group.swept, list(group.names)) == ("hidden of mlp", ["2", "4", "10"])
+    assert (group.swept, list(group.names)) == ("hidden (mlp)", ["2", "4", "10"])
     assert [one.place.task.model for one in group.tasks] == [widths[i][0] for i in (1, 2, 0)]
     assert group.sizes == pytest.approx([2, 4, 10])
-    assert group.parts == ("s", "xor", "r", "hidden of mlp")
-    assert group.title == "s: xor, r, hidden of mlp"
+    assert group.parts == ("s", "xor", "r", "hidden (mlp)")
+    assert group.title == "s: xor, r, hidden (mlp)"
 
 
 @pytest.mark.parametrize(

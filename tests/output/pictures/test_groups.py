@@ -38,7 +38,7 @@ def lines(shift: float) -> list[Series]:
 
 SWEEP = TaskGroup(
     tasks=[task(f"mlp(hidden=[{n}])", generalised=lines(n / 100)) for n in (2, 4, 8)],
-    names=["2", "4", "8"], swept="hidden of mlp", sizes=[2.0, 4.0, 8.0],
+    names=["2", "4", "8"], swept="hidden (mlp)", sizes=[2.0, 4.0, 8.0],
 )  # fmt: skip
 BESIDE = TaskGroup(
     tasks=[
@@ -61,7 +61,7 @@ def test_a_line_over_sizes_for_each_method_and_density() -> None:
     assert list(imp.reach) == pytest.approx([0.1] * 3)
     assert list(imp.down) == pytest.approx([0.2] * 3)
     assert [facet.values for facet in picture.facets] == [["50%", "20%"]]
-    assert panel.x.title == "Hidden of mlp" and "Wilson" in picture.note
+    assert panel.x.title == "Hidden (mlp)" and "Wilson" in picture.note
 
 
 def test_without_a_chance_the_metric_is_drawn() -> None:

@@ -25,7 +25,7 @@ class TaskGroup:
     names: Sequence[str]
     """Of each task, by the parts in which they differ."""
     swept: str = ""
-    """The parameter whose number is all in which the tasks differ, such as `hidden of mlp`; ""
+    """The parameter whose number is all in which the tasks differ, such as `hidden (mlp)`; ""
     where they differ in more, or in something else."""
     sizes: Sequence[float] = ()
     """That number in each task, ascending."""
@@ -90,7 +90,7 @@ def _sweep(tasks: Sequence[TaskEvidence]) -> TaskGroup | None:
     return TaskGroup(
         tasks=[tasks[i] for i in order],
         names=[f"{size:g}" for size in sizes],
-        swept=f"{name} of {model}",
+        swept=f"{name} ({model})",
         sizes=sizes,
     )
 
