@@ -96,7 +96,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@.ci/venv $(VENV) $(PYTHON)
 	@echo "installing lth-bench and what it needs into $(VENV); the first time this downloads PyTorch"
 	@{ $(BIN)/python -m pip install -q -c constraints.txt hatchling && \
-	   $(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e ".[dev,timm]"; } || { \
+	   $(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e ".[dev,timm,ray]"; } || { \
 	  echo "error: the installation into $(VENV) failed (see above); it needs the network once" >&2; \
 	  exit 1; \
 	}
