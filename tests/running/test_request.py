@@ -118,7 +118,7 @@ def test_every_command_has_the_same_options(command: str) -> None:
     own = {
         "run": {"--json"},
         "plan": {"--json", "--estimate"},
-        "validate": {"--json"},
+        "validate": {"--json", "--download"},
         "tune": {"--json", "--budget", "--no-final", "--best", "--trial", "--output", "--storage",
                  "--restart", "--take-over"},
     }[command]  # fmt: skip
