@@ -120,6 +120,7 @@ def plan(
             root=root,
             devices=worker_devices,
             cohort_size=execution.cohort_size,
+            paths=paths,
         )
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
@@ -243,7 +244,10 @@ def _print(document: dict[str, Any]) -> None:
     if outlook["seconds"] is None:
         print(f"no estimate of time: {outlook['reason']}")
     else:
+        used = f", which train for {outlook['efficiency']:.0%} of it" if outlook["seconds"] else ""
         print(
-            f"about {duration(outlook['seconds'])} on {outlook['workers']} x {outlook['device']}, "
-            f"and {outlook['bytes'] / 1e9:.2f} GB of disk for what is left"
+            f"about {duration(outlook['seconds'])} on {outlook['workers']} x {outlook['device']}"
+            f"{used}, and {outlook['bytes'] / 1e9:.2f} GB of disk for what is left"
         )
+        if outlook["measured"]:
+            print(f"at the pace of earlier runs for {outlook['measured']} of its tasks")
