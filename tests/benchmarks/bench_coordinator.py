@@ -76,7 +76,9 @@ def test_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 
     dense = {(*task, seed): STEPS for task in tasks for seed in scenario.seeds}
     paces = {task: Pace(seconds=0.1 * (1 + i / 3)) for i, task in enumerate(tasks)}
-    world = World({w.experiment.experiment_id: w for w in works(todo, dense, paces)}, records)
+    world = World(
+        work={w.experiment.experiment_id: w for w in works(todo, dense, paces)}, records=records
+    )
     # folded as often as a run that takes so long would
     clocks = {"monotonic": lambda: world.now, "perf_counter": time.process_time}
     monkeypatch.setattr(recording, "time", SimpleNamespace(**clocks))

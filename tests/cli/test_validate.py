@@ -148,7 +148,10 @@ class Fetched(Plain):
         root.mkdir(exist_ok=True)
         (root / "toy").touch()
         info = self.info(root)
-        x = [torch.zeros(n, *info.shape, dtype=torch.uint8) for n in (info.train, info.test)]
+        x = [
+            torch.zeros(n, *info.input_shape, dtype=torch.uint8)
+            for n in (info.train_size, info.test_size)
+        ]
         y = [torch.arange(len(images)) % 3 for images in x]
         return Arrays(x[0], y[0], x[1], y[1], classes=3)
 
@@ -166,7 +169,7 @@ def test_data_is_fetched_beforehand(suite, tmp_path, monkeypatch):
     assert (tmp_path / "data" / "toy").exists()
     Path(suite).write_text(TEXT.replace('"toy"', '{ name = "toy", size = 0 }'))
     message = str(invoke(suite, "--download").exception)
-    assert message == "task net/toy[size=0]/fast cannot run: toy cannot be downloaded"
+    assert message == "task net/toy(size=0)/fast cannot run: toy cannot be downloaded"
 
 
 def patched(get):

@@ -97,7 +97,7 @@ def simulated_time(
     if not todo:
         return 0.0, 1.0
     work = {w.experiment.experiment_id: w for w in works(todo, plan.dense_runs, paces)}
-    executor = SimulatedExecutor(World(work, end_of), workers)
+    executor = SimulatedExecutor(World(work=work, records=end_of), workers)
     executor.run(todo, lambda _: None)
     return executor.world.now, executor.efficiency
 

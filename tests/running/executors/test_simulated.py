@@ -33,7 +33,7 @@ def simulate(
     tasks = {p.experiment.task: Pace(seconds=1.0, size=size) for p in jobs}
     steps = {(*task, 1): dense for task in tasks}
     work = {w.experiment.experiment_id: w for w in works(jobs, steps, tasks)}
-    executor = SimulatedExecutor(World(work, end_of), workers)
+    executor = SimulatedExecutor(World(work=work, records=end_of), workers)
     executor.run(jobs, heard.append)
     ended = [e.record["experiment_id"] for e in heard if isinstance(e, Recorded)]
     assert sorted(ended) == sorted(work)

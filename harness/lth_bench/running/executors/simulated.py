@@ -36,7 +36,7 @@ class Pace:
 
 
 @dataclass(kw_only=True)
-class Work:
+class SimulatedWork:
     """What an experiment trains."""
 
     experiment: Experiment
@@ -49,11 +49,11 @@ class Work:
     done: int = 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class World:
     """What the simulated workers have in common."""
 
-    work: Mapping[str, Work]
+    work: Mapping[str, SimulatedWork]
     records: Callable[[Experiment], Iterable[Mapping[str, Any]]]
     """What a worker records of an experiment that has ended; the last says so."""
     now: float = 0.0
@@ -79,7 +79,7 @@ class SimulatedLink:
         """Seconds in which it trained."""
         self.said: deque[Message] = deque()
         self._world = world
-        self._live: list[Work] = []
+        self._live: list[SimulatedWork] = []
         self._asked = self._training = self._gives = self._over = False
 
     def send(self, message: Message) -> None:
@@ -198,14 +198,14 @@ def works(
     planned: Iterable[Planned],
     dense: Mapping[tuple[str, str, str, int], int],
     paces: Mapping[Labels, Pace],
-) -> Iterator[Work]:
+) -> Iterator[SimulatedWork]:
     """What experiments train; the dense run of a task at a seed, by (task, seed) in steps, is the
     work of the one that trains nothing else.
     """
     for item in planned:
         e = item.experiment
         opener = () if item.fits else (dense.get((*e.task, e.seed), 0),)
-        yield Work(
+        yield SimulatedWork(
             experiment=e,
             left=deque(map(float, (*opener, *item.fits))),
             pace=paces[e.task],
