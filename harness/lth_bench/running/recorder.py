@@ -33,8 +33,8 @@ GOOD = ("ok", "skipped")
 FOLD_EVERY = 5.0
 """Seconds between foldings of the journal into the database, at least."""
 FOLD_SHARE = 0.01
-"""Share of a run's time that foldings may take: in a large database each takes longer, and whoever
-reads it folds what is missing.
+"""Share of a run's time that foldings may take: in a large database each takes longer, and commands
+that read it fold what is missing.
 """
 PATIENCE = 5.0
 """Seconds that the last folding waits for a process that has the database open."""
