@@ -59,7 +59,7 @@ class World:
     now: float = 0.0
     """Seconds since the run began."""
     searched: set[str] = field(default_factory=set)
-    """Searches that a worker has begun: their trainings are found by experiments that begin later."""
+    """Searches that a worker has begun: later experiments find their trainings."""
     wakes: list[tuple[float, int, SimulatedLink]] = field(default_factory=list)
     """When a worker has trained what it trains, in the order of a heap."""
 
