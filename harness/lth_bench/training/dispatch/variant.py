@@ -47,6 +47,11 @@ class Variant(Workbench):
         self.forget()
 
     @property
+    def task(self) -> Workbench:
+        """The task's own."""
+        return self._whole.task
+
+    @property
     def _serving(self) -> bool:  # one of the variants trains at a time
         return self._whole._serving
 
