@@ -104,6 +104,11 @@ class DenseRun:
         """Parameters and buffers at the end of the run."""
         return self.trained.values
 
+    @property
+    def asked(self) -> Trained | None:
+        """The whole run, if anything has asked for it."""
+        return self._trained
+
     def at(self, step: int) -> State:
         """The run's state after `step` updates, 0 ≤ step ≤ the length of training.
 
@@ -177,6 +182,9 @@ class Ticket:
     copy: Trained | None = field(default=None, repr=False)
     """The same ticket trained in its own data order, where this one was trained in another: in
     `score` of the control `reorder`."""
+    pruned: Mapping[str, Tensor] | None = field(default=None, repr=False)
+    """Parameters and buffers at the end of the training that the mask was chosen after, the last
+    round's or the dense run; None where the strategy asked for neither, and of controls."""
     matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
     """The matrices recorded by `keep_matrix` in this round."""
 
