@@ -18,7 +18,7 @@ from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
 from lth_bench.ticket import DenseRun, Ticket
-from lth_bench.training.dispatch.variant import with_data, with_recipe
+from lth_bench.training.dispatch.variant import with_data, with_recipe, without_variants
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seed_of
@@ -140,7 +140,9 @@ class AtEqualCost(ExperimentRunner):
         except SecondTraining as asked:
             if not asked.whole or self.ledger.search or self.ledger.train:
                 raise
-            self.bench = self.report.bench = with_length(self.bench.task, self.budget / 2)
+            self.bench = self.report.bench = with_length(
+                without_variants(self.bench), self.budget / 2
+            )
             self.dense = DenseRun(
                 self.bench, self.experiment.seed, self.ledger, context=self.context
             )

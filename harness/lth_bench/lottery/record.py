@@ -20,6 +20,7 @@ from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.ticket_view import TicketView
+from lth_bench.training.dispatch.variant import without_variants
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, CurvePoint, Trained
@@ -42,7 +43,7 @@ class Reporter:
         self._accounted: set[str] = set()
         """Keys of trainings already counted by an earlier record."""
         self._beside: dict[str, Cost] = {}
-        """Dense runs that nobody had trained before they were compared with, by key."""
+        """Dense runs that had to be trained to be compared with, by key."""
 
     def ticket(
         self, ticket: Ticket, trained: Trained, control: str, ledger: CostLedger, note: str = ""
@@ -105,7 +106,7 @@ class Reporter:
         """
         if trained.mask.count == trained.mask.total:
             return []
-        bench = self.bench.task
+        bench = without_variants(self.bench)
         dense = DenseRun(bench, ticket.seed, CostLedger(), context=ticket.context).trained
         if not dense.reused:
             self._beside[dense.key] = dense.cost

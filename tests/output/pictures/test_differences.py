@@ -6,19 +6,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from lth_bench.analysis.evidence import Difference
+from lth_bench.analysis.evidence import Contrast
 from lth_bench.analysis.measures import ACCURACY
 from lth_bench.output.pictures.differences import break_even, ingredients
 
 
-def difference(label: str, control: str, kind: str, to: str, *mean: float) -> Difference:
-    return Difference(
+def difference(label: str, control: str, kind: str, to: str, *mean: float) -> Contrast:
+    return Contrast(
         strategy=label, label=label, control=control, source="", kind=kind, to=to,
         x=(0.5, 0.2)[: len(mean)], mean=mean, high=(None, 0.0)[: len(mean)], n=(3,) * len(mean),
     )  # fmt: skip
 
 
-def evidence(*found: Difference) -> SimpleNamespace:
+def evidence(*found: Contrast) -> SimpleNamespace:
     return SimpleNamespace(differences=list(found), primary=ACCURACY)
 
 

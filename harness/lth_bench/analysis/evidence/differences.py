@@ -17,16 +17,14 @@ from lth_bench.stats.paired import paired_interval
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Kind = Literal["control", "label"]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Difference(Subject):
+class Contrast(Subject):
     """A control less its ticket, or a label less the suite's baseline; all tuples have one entry
     per density, from dense to sparse.
     """
 
-    kind: Kind
+    kind: Literal["control", "label"]
     to: str
     """What is subtracted."""
     x: tuple[float, ...]
@@ -41,13 +39,13 @@ class Difference(Subject):
 
 def differences_of(
     con: DuckDBPyConnection, suites: Sequence[str] = ()
-) -> dict[Place, list[Difference]]:
+) -> dict[Place, list[Contrast]]:
     """By task: of every control, and of every label where the suite's baseline is another one than
     the dense run. A label that is not pruned is compared at every density. Transferred tickets are
     left out.
     """
     baseline = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
-    found: dict[Place, list[Difference]] = {}
+    found: dict[Place, list[Contrast]] = {}
     for (suite, task), group in groupby(
         (s for s in samples(con, metric="score", suites=suites) if s.source == s.task),
         key=lambda s: (s.suite, Task(s.model, s.dataset, s.recipe)),
@@ -59,7 +57,7 @@ def differences_of(
     return found
 
 
-def _of_controls(own: Sequence[Sample]) -> Iterable[Difference]:
+def _of_controls(own: Sequence[Sample]) -> Iterable[Contrast]:
     tickets = [s for s in own if s.control == "none"]
     for name in sorted({(s.label, s.control) for s in own if s.control != "none"}):
         those = [s for s in own if (s.label, s.control) == name]
@@ -67,7 +65,7 @@ def _of_controls(own: Sequence[Sample]) -> Iterable[Difference]:
         yield from _line("control", name[0], those, base)
 
 
-def _of_labels(own: Sequence[Sample], baseline: str) -> Iterable[Difference]:
+def _of_labels(own: Sequence[Sample], baseline: str) -> Iterable[Contrast]:
     tickets = [s for s in own if s.control == "none"]
     base = [s for s in tickets if s.label == baseline and s.target_density < 1]
     for label in sorted({s.label for s in tickets} - {baseline}) if base else ():
@@ -75,8 +73,8 @@ def _of_labels(own: Sequence[Sample], baseline: str) -> Iterable[Difference]:
 
 
 def _line(
-    kind: Kind, to: str, those: Sequence[Sample], base: Sequence[Sample]
-) -> Iterable[Difference]:
+    kind: Literal["control", "label"], to: str, those: Sequence[Sample], base: Sequence[Sample]
+) -> Iterable[Contrast]:
     at = {s.target_density: s for s in those}
     pairs = [
         (b, at.get(b.target_density, at.get(1.0)))
@@ -87,7 +85,7 @@ def _line(
         return
     intervals = [paired_interval(a.values, b.values, step=a.step) for a, b in shared]
     one = those[0]
-    yield Difference(
+    yield Contrast(
         strategy=one.strategy,
         label=one.label,
         control=one.control,

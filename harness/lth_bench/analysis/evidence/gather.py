@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis.censored import lower_bounds
 from lth_bench.analysis.evidence.boundary import Boundary, boundaries
-from lth_bench.analysis.evidence.differences import Difference, differences_of
+from lth_bench.analysis.evidence.differences import Contrast, differences_of
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -123,7 +123,7 @@ class TaskEvidence:
     """Barriers between two copies of a ticket."""
     boundaries: list[Boundary]
     """Decision boundaries, where the task records them."""
-    differences: list[Difference]
+    differences: list[Contrast]
     """Controls less their tickets, and labels less the suite's baseline."""
     failures: list[FailureGroup]
     procedure: Procedure | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lth_bench.analysis.evidence import Difference, TaskEvidence
+from lth_bench.analysis.evidence import Contrast, TaskEvidence
 from lth_bench.analysis.measures import Measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Format, Panel, Picture, Trace, half_widths
@@ -56,7 +56,7 @@ def break_even(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     )
 
 
-def _panel(found: Sequence[Difference], to: str, known: Measure, what: str) -> Panel:
+def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Panel:
     densities = sorted({x for one in found for x in one.x}, reverse=True)
     shifts = dodges(densities, len(found))
     zero = Trace(
@@ -80,7 +80,7 @@ def _panel(found: Sequence[Difference], to: str, known: Measure, what: str) -> P
     return Panel(
         title=f"{known.title}, less that of {to}",
         x=density_axis(densities),
-        y=Axis(title=f"Difference to {to}", format=form, range=of_traces([zero, *lines])),
+        y=Axis(title=f"Contrast to {to}", format=form, range=of_traces([zero, *lines])),
         traces=[zero, *lines],
         about=f"{known.title} of {len(lines)} {what} less that of {to}, against the fraction of "
         "weights remaining. The numbers are in a table below.",

@@ -19,6 +19,13 @@ def with_recipe(bench: Workbench, recipe: Recipe) -> Workbench:
     return _once(bench, repr(recipe), lambda: Variant(bench, recipe=recipe))
 
 
+def without_variants(bench: Workbench) -> Workbench:
+    """The task's own, where this is a variant of it."""
+    while isinstance(bench, Variant):
+        bench = bench._whole
+    return bench
+
+
 def _once(bench: Workbench, name: str, make: Callable[[], Workbench]) -> Workbench:
     if name not in bench.variants:
         bench.variants[name] = make()
@@ -45,11 +52,6 @@ class Variant(Workbench):
             self.recipe = recipe
         self.total_steps = self.recipe.total_steps(len(self.data.train))
         self.forget()
-
-    @property
-    def task(self) -> Workbench:
-        """The task's own."""
-        return self._whole.task
 
     @property
     def _serving(self) -> bool:  # one of the variants trains at a time

@@ -121,11 +121,6 @@ class Workbench:
         self._serving = False
         self.forget()
 
-    @property
-    def task(self) -> Workbench:
-        """The task's own, where this trains a variant of it."""
-        return self
-
     def forget(self) -> None:
         """Drop cached trainings and layouts from memory."""
         self._recent: dict[str, Outcome] = {}
