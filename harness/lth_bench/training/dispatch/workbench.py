@@ -223,8 +223,11 @@ class Workbench:
     def _address(
         self, request: FitRequest, callbacks: Mapping[str, object] | None
     ) -> dict[str, object]:
-        """Everything that decides a training's values, except its end."""
+        """Everything that decides a training's values and cost, except its end."""
+        # with callbacks, the strategy that is named there decides it
+        always = callbacks is None and request.dense_gradients == "always"
         return {
+            **({"dense_gradients": "always"} if always else {}),
             "task": self._config,
             **request.randomness,
             "values": hash_tensors(request.values),
