@@ -224,12 +224,10 @@ class Workbench:
         self, request: FitRequest, callbacks: Mapping[str, object] | None
     ) -> dict[str, object]:
         """Everything that decides a training's values and cost, except its end."""
-        # with callbacks, the strategy that is named there decides it
-        always = callbacks is None and request.dense_gradients == "always"
         return {
-            **({"dense_gradients": "always"} if always else {}),
             "task": self._config,
             **request.randomness,
+            **request.counted,
             "values": hash_tensors(request.values),
             "mask": hash_mask(request.mask),
             "start": request.start,
