@@ -182,6 +182,6 @@ class FitRequest:
 
     @property
     def counted(self) -> dict[str, object]:
-        """What its cost adds to the address: with `on_step`, the strategy named there decides it."""
+        """What its cost adds to the address: with `on_step` the strategy decides it."""
         always = self.on_step is None and self.dense_gradients == "always"
         return {"dense_gradients": "always"} if always else {}
