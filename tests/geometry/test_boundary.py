@@ -114,8 +114,8 @@ def test_where_all_units_are_off_a_tie_has_edges_alone() -> None:
     """Right of all edges both outputs are 0: sums that cancel in theory leave 1e-17 or so."""
     for seed in range(20):
         chance = np.random.default_rng(seed)
-        slopes = np.abs(chance.normal(size=(3, 2))) + [0.1, 0]
-        net = network(slopes * [-1, 0.1], [0] * 3, chance.normal(size=(2, 3)), [0, 0])
+        slopes = np.abs(chance.normal(size=(3, 2))) * [-1, 0.1]
+        net = network(slopes, [0] * 3, chance.normal(size=(2, 3)), [0, 0])
         for line in decision_boundary(net, 1):
             middle = (line[1:] + line[:-1]) / 2
             assert (middle @ net.hidden.T).max(axis=1).min() > -1e-9

@@ -134,8 +134,8 @@ reference AS (
     SELECT task, arg_min(label, place) AS label FROM who WHERE strategy = 'dense' GROUP BY task
 )
 """
-"""A table for queries with `who`: of several labels of a task that use `dense`, as one at equal cost
-does, the one whose runs are its dense runs."""
+"""A table for queries with `who`: of several labels of a task that use `dense`, as one at equal
+cost does, the one whose runs are its dense runs."""
 
 
 def asked(suites: Sequence[str]) -> list[list[str] | None]:

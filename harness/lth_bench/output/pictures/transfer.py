@@ -24,8 +24,8 @@ NOTE = (
 )
 BEYOND = " Colours end at {0}{1} on both sides of 0."
 FOOT = (
-    "With a sign: difference{0} to tickets found on the column's own task; without: {1}{2}, of these "
-    "and where there are none"
+    "With a sign: difference{0} to tickets found on the column's own task; without: {1}{2}, of "
+    "these and where there are none"
 )
 
 
