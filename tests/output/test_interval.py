@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lth_bench.output.interval import Scale, none_known
+from lth_bench.output.interval import IntervalScale, none_known
 
-SCALE = Scale(low=-5.0, high=5.0, width=11)
+SCALE = IntervalScale(low=-5.0, high=5.0, width=11)
 
 
 @pytest.mark.parametrize(
@@ -25,22 +25,22 @@ def test_an_interval_is_drawn_on_its_scale(interval, drawn: str) -> None:
 
 
 def test_ascii() -> None:
-    plain = Scale(low=-5.0, high=5.0, width=11, plain=True)
+    plain = IntervalScale(low=-5.0, high=5.0, width=11, plain=True)
     assert plain.draw((-3.0, -1.0, 1.0)) == "  [-o+]    "
     assert plain.draw((-9.0, 0.0, 9.0)) == "<----o---->"
 
 
 def test_better_is_right_where_lower_is_better() -> None:
-    lower = Scale(low=-5.0, high=5.0, width=11, higher=False)
+    lower = IntervalScale(low=-5.0, high=5.0, width=11, higher=False)
     assert lower.draw((1.0, 2.0, 3.0)) == "  ├●┤│     "
 
 
 def test_a_scale_leaves_out_what_is_far_behind_and_never_the_first() -> None:
-    found = Scale.over([(0.0, 1.0, 2.0), (-1.0, 0.0, 1.0), (-90.0, -80.0, -70.0)], 20)
+    found = IntervalScale.over([(0.0, 1.0, 2.0), (-1.0, 0.0, 1.0), (-90.0, -80.0, -70.0)], 20)
     assert -2 < found.low < -1 and 2 < found.high < 3
-    best_far_off = Scale.over([(7.0, 8.0, 9.0), (-1.0, 0.0, 1.0), (0.0, 1.0, 2.0)], 20)
+    best_far_off = IntervalScale.over([(7.0, 8.0, 9.0), (-1.0, 0.0, 1.0), (0.0, 1.0, 2.0)], 20)
     assert best_far_off.high > 9
-    assert Scale.over([(None, None, None)], 20).draw((0.0, 0.0, 0.0)).count("●") == 1
+    assert IntervalScale.over([(None, None, None)], 20).draw((0.0, 0.0, 0.0)).count("●") == 1
 
 
 def test_a_heading_has_the_ends_and_0_where_there_is_room() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
-Task = tuple[str, str, str]
-"""Labels of model and dataset, name of the recipe."""
+from lth_bench.analysis.evidence.subject import Task
 
 WRITTEN = {
     "mlp": "MLP", "lenet5": "LeNet-5", "lenet_300_100": "LeNet-300-100", "conv2": "Conv-2",
@@ -26,7 +25,7 @@ def spoken(tasks: Collection[Sequence[str]]) -> dict[Task, str]:
     parameters of model and dataset (`mlp(hidden=[16]) on digits`), or with both.
     """
     named: dict[Task, str] = {}
-    left: list[Task] = [(model, dataset, recipe) for model, dataset, recipe in tasks]
+    left = [Task(*task) for task in tasks]
     for form in FORMS:
         names = {task: form(task) for task in left}
         counts = Counter(names.values())

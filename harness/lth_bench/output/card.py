@@ -12,7 +12,7 @@ from lth_bench.analysis.card import Card, CardRow, TaskCard
 from lth_bench.analysis.measures import ACCURACY, Measure, minus
 from lth_bench.analysis.numbers import ratio
 from lth_bench.analysis.table import Style
-from lth_bench.output.interval import Interval, Scale, none_known
+from lth_bench.output.interval import IntervalScale, Whiskers, none_known
 from lth_bench.output.terminal import GAP, RICH_STYLES
 from lth_bench.output.words import counted
 from lth_bench.system.streams import spelled
@@ -158,7 +158,7 @@ def _of_tasks(card: Card, width: int, plain: bool, room: int | None) -> Iterator
 
 def _table(
     columns: list[_Column],
-    intervals: Sequence[Interval],
+    intervals: Sequence[Whiskers],
     measure: Measure,
     width: int,
     plain: bool,
@@ -176,7 +176,7 @@ def _table(
         free = width - _width(columns, gap) - len(gap)
     if free >= LEAST_DRAWN and not none_known(intervals):
         known = [one for one in intervals if one[1] is not None]
-        scale = Scale.over(known, min(free, MOST_DRAWN), higher=measure.higher, plain=plain)
+        scale = IntervalScale.over(known, min(free, MOST_DRAWN), higher=measure.higher, plain=plain)
         ends = (scale.low, scale.high) if measure.higher else (scale.high, scale.low)
         head = scale.heading(*(_end(measure, end).replace("−", "-" if plain else "−")
                                for end in ends))  # fmt: skip
@@ -224,7 +224,7 @@ def _line(
     return found
 
 
-def _interval(row: BoardRow) -> Interval:
+def _interval(row: BoardRow) -> Whiskers:
     return (row["difference_low"], row["difference"], row["difference_high"])
 
 

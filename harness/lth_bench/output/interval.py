@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-Interval = tuple[float | None, float | None, float | None]
+Whiskers = tuple[float | None, float | None, float | None]
 """Low, mean and high; None where there is none."""
 
 UNICODE = {"line": "─", "low": "├", "high": "┤", "mean": "●", "zero": "│", "cross": "┼",
@@ -18,7 +18,7 @@ ROOM = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class IntervalScale:
     """From values to columns, with 0 on it. The better side is on the right."""
 
     low: float
@@ -33,8 +33,8 @@ class Scale:
 
     @classmethod
     def over(
-        cls, intervals: Sequence[Interval], width: int, higher: bool = True, plain: bool = False
-    ) -> Scale:
+        cls, intervals: Sequence[Whiskers], width: int, higher: bool = True, plain: bool = False
+    ) -> IntervalScale:
         """A scale of the half of the intervals whose means are nearest to 0, and of the first one,
         so that a method far behind does not shrink the others; what lies beyond ends in an arrow.
         """
@@ -50,7 +50,7 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return round((share if self.higher else 1 - share) * (self.width - 1))
 
-    def draw(self, interval: Interval) -> str:
+    def draw(self, interval: Whiskers) -> str:
         """An interval in `width` characters; only the line at 0 where there is no mean."""
         signs = ASCII if self.plain else UNICODE
         cells = [" "] * self.width
@@ -87,6 +87,6 @@ class Scale:
         return "".join(cells)
 
 
-def none_known(intervals: Iterable[Interval]) -> bool:
+def none_known(intervals: Iterable[Whiskers]) -> bool:
     """Whether there is nothing to draw."""
     return all(mean is None for _, mean, _ in intervals)

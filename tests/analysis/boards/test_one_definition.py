@@ -208,11 +208,10 @@ def of_page(task: TaskReport, rows: dict[Key, Any]) -> None:
         row = rows[task.place.task.model, standing.sample.label, standing.density]
         assert close(standing.row) == row
         assert cells[5] == task.words.cell(row).text
-        low, high, rank = row["rank_low"], row["rank_high"], row["rank"]
-        if standing.is_dense or rank is None:
+        if standing.is_dense or (rank := row["rank"]) is None:
             assert cells[1] == ""
         else:
-            assert cells[1] == (str(rank) if low == high else f"{rank} ({low}–{high})")
+            assert cells[1] == (f"{rank}=" if row["tied"] and rank > 1 else str(rank))
         if row["mean"] is not None:
             assert cells[3].startswith(f"{100 * row['mean']:.2f}")
 

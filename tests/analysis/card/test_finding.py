@@ -51,7 +51,9 @@ def test_several_tasks(chosen) -> None:
     cells |= {(m, "imp", 0.5): GOOD for m in ("mlp", "vit")}
     cells |= {("mlp", "snip", 0.5): BAD, ("vit", "snip", 0.5): GOOD, ("lstm", "snip", 0.5): BAD}
     found = card(chosen(cells))
-    assert found.finding.startswith("imp is first on 2 of 3 tasks, snip on 1; 1 of these are ties.")
+    assert found.finding.startswith(
+        "imp is first on 2 of 3 tasks, snip on 1; tied with others on 1 of them."
+    )
     assert "Cheapest that matches the dense run: " in found.finding
 
 

@@ -77,7 +77,7 @@ def _leaders(tasks: Sequence[TaskCard]) -> str:
     ties = sum(task.best is not None for task in tasks) - alone
     if not ties:
         return f"{said}, ahead of all others on each."
-    return f"{said}; {'all' if not alone else ties} of these are ties."
+    return f"{said}; tied with others on {ties} of them."
 
 
 def _matches(tasks: Sequence[TaskCard]) -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards import area
 from lth_bench.analysis.boards.baseline import Baselines, baselines
@@ -19,6 +19,7 @@ from lth_bench.analysis.boards.rows import ON, BoardRow, full_name, landed, who
 from lth_bench.analysis.boards.scope import BoardScope, resolve
 from lth_bench.analysis.card.finding import finding, next_steps
 from lth_bench.analysis.card.model import Card, CardRow, DensityChoice, TaskCard
+from lth_bench.analysis.evidence.subject import Task
 from lth_bench.analysis.leaderboard import Question
 from lth_bench.analysis.measures import Measure, measured
 from lth_bench.analysis.task_names import spoken
@@ -40,7 +41,7 @@ Places = Mapping[tuple[str, ...], BoardRow]
 def cards(
     con: DuckDBPyConnection,
     question: Question,
-    rows: Sequence[BoardRow],
+    rows: Sequence[Mapping[str, Any]],
     results: Path | None = None,
 ) -> list[Card]:
     """A card for each suite that has tickets.
@@ -56,7 +57,7 @@ def cards(
     asked = bool(question.selection.densities)
     planned, headlines = _densities(con, scope), _headlines(con, scope)
     found = []
-    for suite, group in groupby(sorted(rows, key=_suite), key=_suite):
+    for suite, group in groupby(sorted(map(dict, rows), key=_suite), key=_suite):
         members = list(group)
         own = Baselines({suite: against.of[suite]}, scope, against.references)
         names = spoken(list(dict.fromkeys(_task(row) for row in members)))
@@ -92,8 +93,8 @@ def _suite(row: BoardRow) -> str:
     return str(row["suite"])
 
 
-def _task(row: BoardRow) -> tuple[str, str, str]:
-    return (row["model"], row["dataset"], row["recipe"])
+def _task(row: BoardRow) -> Task:
+    return Task(row["model"], row["dataset"], row["recipe"])
 
 
 def _targets(rows: Sequence[BoardRow]) -> list[float]:
