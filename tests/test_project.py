@@ -55,6 +55,7 @@ def test_every_folder_has_a_readme() -> None:
     assert {*seen} <= {*FOLDERS}, "a new folder: name it in documents.FOLDERS"
 
 
+@pytest.mark.slow
 def test_the_guide_s_strategy_has_the_name_it_says(tmp_path: Path) -> None:
     guide = ROOT / "plugins" / "README.md"
     (tmp_path / "product.py").write_text(blocks(guide, "python")[0])

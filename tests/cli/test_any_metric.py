@@ -149,6 +149,7 @@ def test_a_page_speaks_of_each_metric(mixed) -> None:
         assert text in page
 
 
+@pytest.mark.slow
 def test_tune_searches_by_each_metric(mixed) -> None:
     done = json.loads(mixed("tune", mixed.suite, "--json", "--cohort-size", 2).stdout)
     found = {study["dataset"]: study for study in done["studies"]}
@@ -166,6 +167,7 @@ def test_tune_searches_by_each_metric(mixed) -> None:
     mixed("report", "--output", mixed.folder / "tuned.html")
 
 
+@pytest.mark.slow
 def test_a_page_of_a_regression_has_no_word_of_accuracy(mixed) -> None:
     text = SUITE.replace('name = "mixed"', 'name = "regression"')
     second = text.index("[[tasks]]", text.index("[[tasks]]") + 1)

@@ -7,6 +7,8 @@ import io
 import json
 from typing import Any
 
+import pytest
+
 SUITE = """
 schema_version = 1
 [suite]
@@ -34,6 +36,7 @@ params = { interval = 0.1, window = 100, search_bits = 8 }
 """
 
 
+@pytest.mark.slow
 def test_a_search_in_eight_bits_costs_a_sixteenth_in_bit_operations(here: Any) -> None:
     here("run", here.write("bits.toml", SUITE), "--workers", "1")
     rows = json.loads(

@@ -145,6 +145,7 @@ def test_the_tutorial_s_suite_runs(tmp_path: Path) -> None:
 # a task of one's own
 
 
+@pytest.mark.slow
 def test_the_own_task_runs_and_is_ranked_by_its_own_metric(tmp_path: Path) -> None:
     (code,), (suite,) = blocks(OWN_TASK, "python"), blocks(OWN_TASK, "toml")
     (tmp_path / "marked.py").write_text(code)
@@ -183,6 +184,7 @@ use = "random"
 """
 
 
+@pytest.mark.slow
 def test_the_own_network_runs_and_a_trusted_pickle_becomes_a_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,13 +14,14 @@ from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import shapes_only, to_trace
 from lth_bench.training.flops import count_flops
 
-COMPILER = ("torch._dynamo", "torch._inductor", "sympy")
+COMPILER = ("torch._dynamo", "torch._inductor", "sympy", "timm", "torchvision")
 TRAINS = """
 import sys
 import torch
 from torch import nn
 from lth_bench.models.prunable import prunable_layers
 from lth_bench.models.tracing import shapes_only
+from lth_bench.structure import removable_units
 from lth_bench.training.flops import count_flops
 from lth_bench.training.optimizers import make_optimizer
 from lth_bench.training.recipe import Recipe
@@ -31,6 +32,7 @@ with shapes_only():
     nn.init.zeros_(net[0].bias)
 layers = prunable_layers(net, (3, 8, 8), 5)
 count_flops(net, layers, (3, 8, 8))
+removable_units(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 5)), (3, 8, 8))
 parameters = [nn.Parameter(torch.zeros(3))]
 for optimizer in ("sgd", "adam", "adamw"):
     make_optimizer(parameters, Recipe(optimizer=optimizer, lr=0.1, steps=1, batch_size=1))

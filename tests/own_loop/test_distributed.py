@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from thoroughness import some
 
 PROGRAM = """
 import sys
@@ -62,7 +63,7 @@ dist.destroy_process_group()
 @pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs gloo")
 @pytest.mark.parametrize(
     ("strategy", "early", "kind"),
-    [("rigl", "after", "mlp"), ("snip", "before", "mlp"), ("rigl", "before", "reader")],
+    some([("rigl", "after", "mlp"), ("snip", "before", "mlp"), ("rigl", "before", "reader")]),
 )
 def test_both_processes_have_one_mask(tmp_path: Path, strategy: str, early: str, kind: str) -> None:
     files = [tmp_path / f"{rank}.pt" for rank in range(2)]

@@ -18,6 +18,7 @@ PLUGIN = """
     from lth_bench import hookimpl
     import own_helper
     import other_distribution
+    import other_target
 
     @dataclass(frozen=True, eq=False)
     class Mine:
@@ -31,6 +32,8 @@ FILES = {
     "own_deeper.py": "x = 1\n",
     "README.md": "# a comment\n",
     "site-packages/other_distribution.py": "y = 1\n",
+    "target/other_target.py": "z = 1\n",
+    "target/other_target-1.0.dist-info/METADATA": "Name: other-target\nVersion: 1\n",
 }
 
 
@@ -38,9 +41,10 @@ FILES = {
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A one-file plugin with helpers beside it, on the path as `PYTHONPATH=.` puts them."""
     for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(textwrap.dedent(text))
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    monkeypatch.syspath_prepend(str(tmp_path / "target"))
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     forget(tmp_path)
@@ -70,6 +74,7 @@ def hash_now(folder: Path) -> str:
         ("own_deeper.py", True),
         ("README.md", False),
         ("site-packages/other_distribution.py", False),
+        ("target/other_target.py", False),
     ],
 )
 def test_an_edit_counts_where_it_is_the_plugin_s_own_code(

@@ -40,6 +40,7 @@ params = { rewind_step = 12 }
 CONTROLS = ("none", "reorder")
 
 
+@pytest.mark.slow
 def test_barriers_of_the_dense_network_stand_beside_the_tickets(tmp_path):
     (tmp_path / "a.toml").write_text(SUITE)
     results = tmp_path / "results.duckdb"

@@ -67,11 +67,17 @@ def _is_local(top: str) -> bool:
         spec = find_spec(top)
     except (ImportError, ValueError):
         return False
-    places = [spec.origin] if spec is not None and spec.origin else []
-    if spec is not None and spec.submodule_search_locations:
-        places += list(spec.submodule_search_locations)
-    folders = {part for place in places for part in Path(place).parts}
-    return bool(places) and not folders & {"site-packages", "dist-packages"}
+    if spec is None:
+        return False
+    packages = [Path(place) for place in spec.submodule_search_locations or ()]
+    places = packages or ([Path(spec.origin)] if spec.origin else [])
+    return bool(places) and not any(_is_installed(place) for place in places)
+
+
+def _is_installed(place: Path) -> bool:
+    """Whether pip put a module or package there; with `--target`, a folder has any name."""
+    known = {"site-packages", "dist-packages"}
+    return not known.isdisjoint(place.parts) or any(place.parent.glob("*.dist-info"))
 
 
 def _distributions(top: str) -> frozenset[str]:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
-import torch_pruning as tp
 from torch import Tensor, nn
 
 from lth_bench.errors import UserError
 from lth_bench.models import examples
 from lth_bench.models.tracing import Outputs
 from lth_bench.structure.groups import UnitGroup
+
+
+@cache
+def _torch_pruning() -> Any:
+    """Its counter of operations, which is not used here, imports timm where that is installed, and
+    with it torchvision and torch's compiler: longer than everything else that a process imports.
+    """
+    unasked = {} if "timm" in sys.modules else {"timm": None}
+    sys.modules.update(unasked)  # type: ignore[arg-type]  # None: it cannot be imported
+    try:
+        import torch_pruning
+    finally:
+        for name in unasked:
+            del sys.modules[name]
+    return torch_pruning
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
@@ -26,8 +42,12 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Any:
     example = examples.zeros(2, input_shape, like.dtype, like.device)
     try:
         with torch.enable_grad(), Outputs() as seen:
-            graph = tp.DependencyGraph().build_dependency(
-                module, example, forward_fn=lambda network, x: network(x), verbose=False
+            graph = (
+                _torch_pruning()
+                .DependencyGraph()
+                .build_dependency(
+                    module, example, forward_fn=lambda network, x: network(x), verbose=False
+                )
             )
     except Exception as error:  # torch-pruning may raise anything
         raise refusal(module, f"torch-pruning cannot trace it ({error!r})") from error
@@ -42,7 +62,7 @@ def coupled(graph: Any, layer: nn.Module, units: Sequence[int]) -> Any:
     attention windows, make its list grow without end.
     """
     fn = graph.get_pruner_of_module(layer).prune_out_channels
-    names = tp.DependencyGraph.get_pruning_group.__globals__
+    names = _torch_pruning().DependencyGraph.get_pruning_group.__globals__
     group: Any = names["Group"]
 
     class Bounded(group):  # type: ignore[misc]  # torch-pruning has no types

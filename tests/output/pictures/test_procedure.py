@@ -8,21 +8,22 @@ from types import SimpleNamespace
 import pytest
 
 from lth_bench.analysis.evidence import Procedure, ProcedureRound
-from lth_bench.analysis.measures import ACCURACY
+from lth_bench.analysis.measures import ACCURACY, measure
 from lth_bench.output.pictures.procedure import HALF, procedure
 
 
 def training(number: int, density: float, score: float, **more) -> ProcedureRound:
     known = {
-        "start": 0, "step": (50, 100), "val_score": (0.5, score), "layers": ("a", "b"),
-        "kept": (density, 1.0), "pixels": (1.0, 0.5, 0.0, 0.5), "width": 2,
+        "start": 0, "step": (50, 100), "val_score": (0.5, score), "val_loss": (2.0, 1.5 - score),
+        "layers": ("a", "b"), "kept": (density, 1.0), "pixels": (1.0, 0.5, 0.0, 0.5),
+        "width": 2,
     }  # fmt: skip
     return ProcedureRound(number=number, density=density, score=score, **known | more)
 
 
 def search(*rounds: ProcedureRound) -> SimpleNamespace:
     found = Procedure(strategy="imp", label="imp", control="none", source="", seed=3, rounds=rounds)
-    return SimpleNamespace(procedure=found, primary=ACCURACY)
+    return SimpleNamespace(procedure=found, primary=ACCURACY, measure=ACCURACY)
 
 
 DENSE = training(0, 1.0, 0.9, pixels=(), width=0)
@@ -42,6 +43,21 @@ def test_trainings_stand_side_by_side_and_arrows_go_back() -> None:
     assert words[:4] == ["90.00%", "80.00%", "70.00%", "60.00%"]
     assert {"train\n100 steps", "prune 40%", "rewind to\ninitial values", "3 rounds"} < set(words)
     assert "seed 3" in picture.note
+
+
+def test_beside_another_metric_it_shows_the_loss() -> None:
+    found = search(*ROUNDS)
+    found.measure = measure("test_loss")
+    picture = procedure(found)
+    above, _ = picture.panels
+    assert (above.y.title, above.y.format) == ("Validation loss", "value")
+    assert list(above.traces[1].y) == pytest.approx([2.0, 0.7])
+    assert "accuracy" not in picture.note
+    assert not any("%" in note.text for note in above.notes if note.text != "prune 40%")
+    arrows = [note for note in above.notes if note.to]
+    assert [(note.y, note.to[1]) for note in arrows] == [
+        (pytest.approx(1.5 - score), 2.0) for score in (0.9, 0.8, 0.7)
+    ]
 
 
 def test_a_pixel_s_brightness_is_relative_to_the_brightest() -> None:

@@ -22,11 +22,13 @@ BIASED = "attention with biases"
 
 
 class Attention(nn.Module):
-    """torch's attention; keys and values of another size, so that the matrices are separate."""
+    """torch's attention; keys and values of another size, so that the matrices are separate. What
+    makes them has no bias, which would be one of the keys: see `same`.
+    """
 
     def __init__(self, apart: bool = False, bias: bool = False) -> None:
         super().__init__()
-        self.deep = nn.Linear(WIDTH, 6) if apart else nn.Identity()
+        self.deep = nn.Linear(WIDTH, 6, bias=False) if apart else nn.Identity()
         size = 6 if apart else None
         self.attention = nn.MultiheadAttention(
             WIDTH, 2, bias=bias, kdim=size, vdim=size, batch_first=True

@@ -40,6 +40,7 @@ class ProcedureRound:
     """Steps of its evaluations."""
     val_score: tuple[float, ...]
     """The primary metric on the validation split there."""
+    val_loss: tuple[float, ...]
     layers: tuple[str, ...]
     kept: tuple[float, ...]
     """Fraction of each layer that is kept, from input to output."""
@@ -123,8 +124,8 @@ def _round(
     ticket_id: str,
 ) -> ProcedureRound:
     curve = con.execute(
-        "SELECT step, val_score FROM curves WHERE ticket_id = ? AND isfinite(val_score) "
-        "ORDER BY step",
+        "SELECT step, val_score, val_loss FROM curves WHERE ticket_id = ? AND isfinite(val_score) "
+        "AND isfinite(val_loss) ORDER BY step",
         [ticket_id],
     ).fetchall()
     layers = con.execute(
@@ -148,8 +149,9 @@ def _round(
         density=density,
         score=score,
         start=start,
-        step=tuple(step for step, _ in curve),
-        val_score=tuple(value for _, value in curve),
+        step=tuple(step for step, *_ in curve),
+        val_score=tuple(value for _, value, _ in curve),
+        val_loss=tuple(value for *_, value in curve),
         layers=tuple(name for name, *_ in layers),
         kept=tuple(kept for _, kept, _ in layers),
         pixels=tuple(pixels),

@@ -28,9 +28,10 @@ HALF = 0.36
 
 NOTE = (
     "{name} at seed {seed}. Above: the validation {metric} of each round's training, from the "
-    "rewind point to the end, and the test {metric} in figures. Then the smallest trained weights "
-    "are pruned, the others are rewound, and the next round begins. Below: {below}"
+    "rewind point to the end{test}. Then the smallest trained weights are pruned, the others are "
+    "rewound, and the next round begins. Below: {below}"
 )
+TEST = ", and the test {} in figures"
 PIXELS = (
     "what each mask keeps of the first layer's weights at every pixel, bright where it keeps most."
 )
@@ -38,7 +39,9 @@ LAYERS = "what each mask keeps of every layer, from input (top) to output."
 
 
 def procedure(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """The trainings of an iterative search one after another, above the masks that they have."""
+    """The trainings of an iterative search one after another, above the masks that they have: their
+    primary metric, or the loss where another metric is asked for.
+    """
     found = evidence.procedure
     if found is None or len(found.rounds) < 2 or any(len(one.step) < 2 for one in found.rounds):
         return None
@@ -46,11 +49,15 @@ def procedure(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     names = [f"{remaining(one.density)}%" for one in rounds]
     x = Axis(title="Weights remaining", scale="names", names=names)
     own = evidence.primary
-    every = [value for one in rounds for value in one.val_score]
+    own = evidence.primary
+    asked = evidence.measure == own or (evidence.measure.is_accuracy and own.is_accuracy)
+    curves = [one.val_score if asked else one.val_loss for one in rounds]
+    every = [value for curve in curves for value in curve]
     low, high = min(every), max(every)
     space = (high - low) or 1.0
-    form: Format = "percent" if own.is_fraction else "value"
-    title = f"Validation {own.without_split}"
+    form: Format = "percent" if asked and own.is_fraction else "value"
+    metric = own.without_split if asked else "loss"
+    title = f"Validation {metric}"
     training = Panel(
         title="Train, prune, rewind, repeat",
         x=x,
@@ -59,8 +66,8 @@ def procedure(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
             format=form,
             range=(low - 0.12 * space, high + 0.3 * space),
         ),
-        traces=[_training(one, k, found, rounds) for k, one in enumerate(rounds)],
-        notes=_notes(rounds, own, low, high),
+        traces=[_training(k, found, rounds, curve) for k, curve in enumerate(curves)],
+        notes=_notes(rounds, curves, own if asked else None, (low, high)),
         about=f"{title} of {len(rounds)} trainings one after another. The numbers are in a table "
         "below.",
         size="wide",
@@ -77,36 +84,47 @@ def procedure(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         about="The mask of each round: " + (PIXELS if drawn else LAYERS),
         size="wide",
     )
-    metric = own.without_split
     return Picture(
         key="procedure",
         title="The procedure",
         panels=[training, masks],
         note=NOTE.format(
-            name=found.name, seed=found.seed, metric=metric, below=PIXELS if drawn else LAYERS
+            name=found.name,
+            seed=found.seed,
+            metric=metric,
+            test=TEST.format(metric) if asked else "",
+            below=PIXELS if drawn else LAYERS,
         ),
     )
 
 
 def _training(
-    one: ProcedureRound, k: int, found: Procedure, rounds: Sequence[ProcedureRound]
+    k: int, found: Procedure, rounds: Sequence[ProcedureRound], curve: Sequence[float]
 ) -> Trace:
     last = max(step for other in rounds for step in other.step) or 1
     return Trace(
         name=DENSE if k == 0 else found.name,
         control="none",
         look="curve",
-        x=[k - HALF + 2 * HALF * step / last for step in one.step],
-        y=one.val_score,
+        x=[k - HALF + 2 * HALF * step / last for step in rounds[k].step],
+        y=curve,
     )
 
 
-def _notes(rounds: Sequence[ProcedureRound], own: Measure, low: float, high: float) -> list[Remark]:
+def _notes(
+    rounds: Sequence[ProcedureRound],
+    curves: Sequence[Sequence[float]],
+    own: Measure | None,
+    ends: tuple[float, float],
+) -> list[Remark]:
+    """`own`: the measure of the rounds' scores, None where these are not shown."""
+    low, high = ends
     space = (high - low) or 1.0
     notes = []
     for k, one in enumerate(rounds):
-        score = "" if one.score is None else f"{own.value(one.score)}{own.value_unit}"
-        notes.append(Remark(text=score, x=float(k), y=high + 0.08 * space))
+        if own is not None and one.score is not None:
+            score = f"{own.value(one.score)}{own.value_unit}"
+            notes.append(Remark(text=score, x=float(k), y=high + 0.08 * space))
     last = max(step for one in rounds for step in one.step)
     bottom, top = low + 0.06 * space, high + 0.22 * space
     notes.append(Remark(text=f"train\n{last:,} steps", x=0.14, y=bottom))
@@ -114,8 +132,8 @@ def _notes(rounds: Sequence[ProcedureRound], own: Measure, low: float, high: flo
         before, after = rounds[k - 1], rounds[k]
         notes.append(
             Remark(
-                x=k - 1 + HALF, y=before.val_score[-1], text="",
-                to=(k - HALF + 2 * HALF * after.step[0] / (last or 1), after.val_score[0]),
+                x=k - 1 + HALF, y=curves[k - 1][-1], text="",
+                to=(k - HALF + 2 * HALF * after.step[0] / (last or 1), curves[k][0]),
             )
         )  # fmt: skip
         if after.number - before.number > 1:
