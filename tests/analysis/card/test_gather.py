@@ -53,7 +53,7 @@ def test_a_density_that_was_asked_for_later_is_called_so(chosen, density: float)
     con = chosen(CELLS, toml=toml(headline=0.2))
     (card,) = carded(con, selection={"densities": [density]})
     assert (card.tasks[0].density, card.after_the_fact) == (density, True)
-    assert card.tasks[0].rows[0].area_place is None  # of the densities that somebody chose
+    assert card.tasks[0].rows[0].area_place is None  # of densities chosen by their results
     (card,) = carded(con, selection={"densities": [0.2]})
     assert not card.after_the_fact
 

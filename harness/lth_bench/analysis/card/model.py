@@ -13,8 +13,8 @@ from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.table import Style
 
 DensityChoice = Literal["suite", "middle", "asked"]
-"""Who chose the density: the suite's `headline`; nobody, so that it is the middle one; or somebody
-who may have seen the results."""
+"""How the density was chosen: by the suite's `headline`; by default, the middle one; or afterwards,
+by a reader who may have seen the results."""
 
 CHOSEN: dict[DensityChoice, str] = {
     "suite": "fixed by the suite",
