@@ -124,6 +124,7 @@ def test_lower_is_better_is_drawn_to_the_right(chosen) -> None:
     (imp,) = [line for line in text.splitlines() if line.startswith("1")]
     assert "test_rmse" in text and "−0.9" in imp and "better" in imp
     assert imp.index("│") < imp.index("●")
+    assert "RMSE: lower is better" in text
 
 
 def test_ascii(tasks) -> None:

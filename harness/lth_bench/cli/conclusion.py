@@ -82,6 +82,9 @@ def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
         print_card(card, stdout())
     if not found:
         print_board(replace(board, legend=""), "table")
+    elif notes := {note for table in board.tables for note in table.notes}:
+        few = "a remark" if len(notes) == 1 else f"{len(notes)} remarks"
+        _say(f"{few} on these results: lth-bench leaderboard --suite {suite}")
 
 
 def _say(text: str) -> None:

@@ -57,6 +57,7 @@ def print_card(card: Card, console: Console) -> None:
     else:
         at = f"{card.shares[0]} of the weights, " if len(card.shares) == 1 else ""
         head = f"{len(card.tasks)} tasks · {at}{card.chosen} · {seeds}"
+    head = " · ".join([head, *map(printable, card.directions)])
     _say(console, Text.assemble((printable(card.suite), "bold cyan"), f" · {head}"))
     _say(console, Text(card.finding, style="bold"))
     if card.after_the_fact:

@@ -221,7 +221,7 @@ def board(
             *against.notes(members),
             *lacking.get(tuple(members[0][key] for key in ON), ()),
         ],
-        _range,
+        lambda row: _range(row) if measure == ACCURACY else f"{measure.name}, {_range(row)}",
     )
     return Board("leaderboard", found, shown, legend)
 

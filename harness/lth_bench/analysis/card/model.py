@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lth_bench.analysis.boards.rows import BoardRow
-from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.table import Style
 
 DensityChoice = Literal["suite", "middle", "asked"]
@@ -167,6 +167,12 @@ class Card:
         """Verdicts that more seeds will hardly change, and all of them."""
         found = self.verdicts
         return found.total() - found["open"] - found["insufficient"], found.total()
+
+    @property
+    def directions(self) -> list[str]:
+        """Which way is better, of each metric but accuracy: `RMSE: lower is better`."""
+        known = named_once(task.measure for task in self.tasks)
+        return [f"{x.without_split}: {x.direction}" for x in known if x != ACCURACY]
 
     @property
     def shares(self) -> list[str]:
