@@ -26,6 +26,7 @@ ControlName = Literal[
     "reinit_same_signs",
     "random_signs",
     "shuffle",
+    "moved_values",
     "random_layers",
     "shuffle_global",
     "reorder",
