@@ -38,9 +38,9 @@ class Case:
     seeds: tuple[int, ...] = FRESH
 
 
-def instead(use: str, wrong: str) -> tuple[str, str]:
-    """Another strategy under the same label."""
-    return f'use = "{use}"\n', f'use = "{wrong}"\nlabel = "{use}"\n'
+def instead(use: str, wrong: str, then: str = "") -> tuple[str, str]:
+    """Another strategy under the same label; `then` follows, where a strategy is used twice."""
+    return f'use = "{use}"\n{then}', f'use = "{wrong}"\nlabel = "{use}"\n{then}'
 
 
 CASES = {
@@ -94,6 +94,15 @@ CASES = {
     "missing_the_mark_2021": Case(
         "scores inverted", ("digits-after-beats-snip",),
         'use = "late_rewind"\n', 'use = "inverted_late_rewind"\n',
+    ),
+    "early_bird_2020": Case(
+        "scores inverted",
+        ("digits-early-keeps-late", "digits-eight-bits-suffice", "digits-eight-bits-are-cheaper"),
+        *instead("early_bird", "inverted_early_bird", "controls"),
+    ),
+    "early_bird_2020/draw": Case(
+        "late digits ranked", ("digits-drawn-early", "digits-cheaper-than-slimming"),
+        *instead("early_bird", "unsettled_early_bird", "controls"),
     ),
     "sanity_checking_2020": Case(
         "first places kept",
