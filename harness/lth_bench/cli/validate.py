@@ -38,7 +38,7 @@ def validate(
     from lth_bench.running.datasets import look_for_faults
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.request import RunRequest, prepare
-    from lth_bench.suite.check import check
+    from lth_bench.suite.check import check, unpruned_only
     from lth_bench.suite.spec import summary
 
     request = RunRequest.from_options(
@@ -62,9 +62,7 @@ def validate(
         from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
-    used = {s.use: registry.get("strategies", s.use) for s in loaded.strategies}
-    dense_only = {name for name, cls in used.items() if getattr(cls, "dense_only", False)}
-    found = summary(loaded, dense_only)
+    found = summary(loaded, unpruned_only(loaded, registry))
     if json_:
         print_json({"ok": True, **found})
     else:

@@ -176,6 +176,7 @@ class Reporter:
 
     def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:
         kept = mask.kept_per_layer()
+        frozen = {name for name, values in mask.frozen.items() if bool((values != 0).any())}
         return {
             "record": "ticket",
             "experiment_id": self.experiment.experiment_id,
@@ -190,6 +191,7 @@ class Reporter:
             "rewind_step": ticket.start.step if ticket.start is not None else 0,
             "layers": [
                 {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
+                | ({"frozen": True} if x.name in frozen else {})
                 for x in self.bench.layers
             ],
             # a control's mask is its ticket's, or that at random

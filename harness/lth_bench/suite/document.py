@@ -220,7 +220,8 @@ class ClaimTable:
     versus_recipe: str | None = None
     """Recipe of `versus` where it differs; model and dataset are the same."""
     density: TargetDensity | tuple[TargetDensity, ...] | None = None
-    """One of the task's densities, or several: then their mean at each seed. Not for dense runs."""
+    """One of the task's densities, or several: then their mean at each seed. 1.0 for strategies
+    that report the unpruned network, such as `dense_rewind`; not for dense runs."""
     compare: Literal["difference", "ratio"] = "difference"
     """`of` minus `versus`, or `of` divided by `versus` (geometric mean over the seeds)."""
     at_least: float | None = None

@@ -198,7 +198,8 @@ class Side:
     task: tuple[str, str, str]
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
-    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run, and of
+    strategies that report the unpruned network."""
     _: KW_ONLY
     found_on: tuple[str, str, str] | None = None
     """The source whose tickets these are; None for the task's own."""
@@ -311,17 +312,17 @@ def compact(value: object) -> str:
     )
 
 
-def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str, Any]:
+def summary(suite: Suite, unpruned: Collection[str] = ()) -> dict[str, Any]:
     """The suite in plain values, for `validate` and `ls suites`, with the number of tickets.
 
-    The tickets include the dense run of every task, which a suite need not list. `dense_only` names
-    the strategies that report at density 1 alone. The number of experiments is known only to
-    `plan`, which knows which strategies are iterative.
+    The tickets include the dense run of every task, which a suite need not list. `unpruned` names
+    those of its strategies that report at density 1 alone (`suite.check.unpruned_only`). The number
+    of experiments is known only to `plan`, which knows which strategies are iterative.
     """
     pairs = suite.pairs()
     dense = {task.label for s, task in pairs if s.use == "dense" and s.ablation is None}
     added = sum(task.label not in dense for task in suite.tasks)
-    tickets = added + sum(_tickets(*pair, dense_only) for pair in pairs)
+    tickets = added + sum(_tickets(*pair, unpruned) for pair in pairs)
     return {
         "suite": suite.name,
         "version": suite.version,
@@ -354,9 +355,9 @@ def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str,
     }
 
 
-def _tickets(strategy: StrategySpec, task: TaskSpec, dense_only: Collection[str]) -> int:
+def _tickets(strategy: StrategySpec, task: TaskSpec, unpruned: Collection[str]) -> int:
     """Rows at one seed: the dense run reports at density 1 only and has no controls."""
     if strategy.use == "dense":
         return 1
-    places = 1 if strategy.use in dense_only else len(task.densities) * (1 + len(task.sources))
+    places = 1 if strategy.use in unpruned else len(task.densities) * (1 + len(task.sources))
     return places * (1 + len(strategy.controls))
