@@ -204,8 +204,9 @@ class ClaimTable:
     source: str
     """Its source: paper, section, figure or table; and the source of the threshold."""
     metric: str = "score"
-    """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
-    primary metric, test accuracy of classification."""
+    """A numeric column of `tickets_flat`, what training and search take together, such as
+    `total_steps`, or a metric that a plugin reports; by default the task's primary metric, test
+    accuracy of classification."""
     of: str
     """The subject of the claim: LABEL, or LABEL/CONTROL; "LABEL from SOURCE" of tickets that were
     found on one of the task's sources, by its model, dataset or recipe."""
