@@ -68,18 +68,20 @@ def _check(suite: Suite, registry: Registry) -> None:
                 _check_side(side, claim.at, unpruned=uses[side.label] in unpruned)
 
 
-def unpruned_only(suite: Suite, registry: Registry) -> set[str]:
+def unpruned_only(suite: Suite, registry: Registry) -> dict[str, bool]:
     """Those of the suite's strategies that report the unpruned network, at density 1.0, and nothing
-    else. Of those that are not installed nothing is known.
+    else, and whether they train it themselves. Of those that are not installed nothing is known.
     """
-    found = set()
+    from lth_bench.plugins.contract import trains_dense
+
+    found = {}
     for use in {strategy.use for strategy in suite.strategies}:
         try:
             cls = registry.get("strategies", use)
         except UserError:
             continue
         if getattr(cls, "dense_only", False):
-            found.add(use)
+            found[use] = trains_dense(cls)
     return found
 
 
