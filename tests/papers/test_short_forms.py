@@ -18,7 +18,7 @@ from lth_bench.suite.source import papers
 
 HERE = Path(__file__).parent
 FRESH = (20, 21, 22, 23, 24)
-"""Seeds on which no threshold was chosen."""
+"""Seeds on which no threshold was chosen, but for a case that has others."""
 FEW = FRESH[:3]
 """Of short forms that take minutes: a test that takes five ends the run."""
 

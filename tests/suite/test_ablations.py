@@ -181,6 +181,14 @@ controls = ["reorder"]
         plan_suite(load_suite(path), load_registry(), tmp_path)
 
 
+@pytest.mark.parametrize("ablation", ["half_data", "other_order"])
+def test_the_densities_of_an_ablation_share_its_dense_run(ablation, tmp_path):
+    """Two seeds: SNIP's tickets at two densities, and one dense run beside them."""
+    base, more = (plan(tmp_path, snip=text) for text in ("", f'ablations = ["{ablation}"]'))
+    assert more.trainings - base.trainings == 2 * (1 + 2)
+    assert more.steps - base.steps == 2 * (1 + 2) * 40
+
+
 def test_half_of_the_data_is_at_least_a_batch(tmp_path):
     path = suite(tmp_path, imp='ablations = ["half_data"]')
     path.write_text(path.read_text().replace("batch_size = 60", "batch_size = 700"))
