@@ -259,9 +259,31 @@ def test_dense_at_equal_cost_is_one_long_training(make_bench, run_rounds):
     assert [r.end for r in story.requests] == [80]
 
 
-def test_equal_cost_is_for_methods_that_train_once(make_bench, run_rounds):
+def test_a_method_that_needs_the_dense_run_shares_the_budget_with_it(make_bench, run_rounds):
     budget = {"name": "equal_cost", "steps": 80}
     story = run_rounds(make_bench(NET, RECIPE), OneShot(), (0.5,), ablation=budget)
     (row,) = story.reported()
+    assert (row["status"], row["cost"]["steps"], row["cost"]["search_steps"]) == ("ok", 40, 40)
+    dense, ticket = story.requests
+    assert (dense.end, ticket.end, dense.recipe) == (40, 40, ticket.recipe)
+    assert dense.mask.density == 1
+
+
+def test_equal_cost_is_for_no_method_that_needs_a_part_of_the_dense_run(make_bench, run_rounds):
+    class Partly(OneShot):
+        def scores(self, ticket):
+            return abs(ticket.dense.at(10).weights)
+
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), Partly(), (0.5,), ablation=budget)
+    (row,) = story.reported()
     assert (row["status"], story.requests) == ("skipped", [])
-    assert "asks for the dense run to choose its mask" in row["reason"]
+    assert "asks for a part of the dense run" in row["reason"]
+
+
+def test_a_search_that_the_ticket_continues_shares_its_budget(make_bench, run_rounds):
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), EarlyBird(), (0.5,), ablation=budget)
+    (row,) = story.reported()
+    assert row["cost"]["steps"] + row["cost"]["search_steps"] == 80
+    assert row["cost"]["search_steps"] > 0

@@ -417,6 +417,26 @@ def bench_steps(row):
     return row["rewind_step"] + row["cost"]["steps"]
 
 
+def test_moved_values_are_the_survivors_elsewhere(make_bench, run_rounds):
+    """In every layer the same values survive, at other places; at every density the same moves."""
+    bench = make_bench(NET, ADAM)
+    story = run_rounds(bench, HALVE, (0.5, 0.25), ["moved_values"])
+    initial, masks = bench.initial(0).values, []
+    rounds = [r for r in story.requests if r.mask.density < 1]
+    for ticket, moved in zip(rounds[::2], rounds[1::2], strict=True):
+        masks.append(moved.mask)
+        assert ticket.mask != moved.mask
+        for layer in bench.layers:
+            here = initial[layer.key][ticket.mask.kept[layer.name]]
+            there = moved.values[layer.key][moved.mask.kept[layer.name]]
+            assert torch.equal(here.sort().values, there.sort().values)
+            assert moved.values[layer.key].count_nonzero() <= len(here)
+    for layer in bench.layers:
+        assert not bool((masks[1].kept[layer.name] & ~masks[0].kept[layer.name]).any())
+    whole = run_rounds(bench, EarlyBird(), (0.3,), ["moved_values"]).reported("moved_values")
+    assert "the values of a unit belong to its place" in whole[0]["reason"]
+
+
 def test_a_global_shuffle_loses_the_layers_densities(make_bench, run_rounds):
     bench = make_bench(NET, ADAM)
     story = run_rounds(bench, HALVE, (0.25,), ["shuffle_global"])

@@ -73,6 +73,11 @@ class Question:
     across: bool = False
     """Whether to rank across the tasks of each suite."""
 
+    @property
+    def has_card(self) -> bool:
+        """Whether a card sums it up: by a metric, within each task."""
+        return self.by == "accuracy" and not self.across
+
     def __post_init__(self) -> None:
         if self.by not in KINDS:
             raise UserError(f"unknown kind of leaderboard {self.by!r}{suggest(self.by, KINDS)}")

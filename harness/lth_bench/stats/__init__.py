@@ -8,6 +8,7 @@ from lth_bench.stats.across import (
     probability_of_improvement,
     tasks_needed,
 )
+from lth_bench.stats.best import may_be_best
 from lth_bench.stats.critical import CriticalDifference, critical_groups
 from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
@@ -35,6 +36,7 @@ __all__ = [
     "interquartile_mean",
     "judge",
     "judge_tasks",
+    "may_be_best",
     "mean",
     "minimum_detectable_effect",
     "not_worse_p",

@@ -26,6 +26,7 @@ ControlName = Literal[
     "reinit_same_signs",
     "random_signs",
     "shuffle",
+    "moved_values",
     "random_layers",
     "shuffle_global",
     "reorder",
@@ -76,6 +77,9 @@ class Header:
     """The label with which the others are compared."""
     board: BoardKind = "accuracy"
     """The leaderboard that a run ends with, as `leaderboard --by` names it."""
+    headline: TargetDensity | None = None
+    """The density that a run's closing card is about, one of a task's; by default, and for tasks
+    without it, a task's middle one."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")

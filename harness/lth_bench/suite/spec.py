@@ -271,6 +271,8 @@ class Suite:
     path: Path
     board: BoardKind = "accuracy"
     """The leaderboard that a run ends with."""
+    headline: float | None = None
+    """The density that its closing card is about; None for each task's middle one."""
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)

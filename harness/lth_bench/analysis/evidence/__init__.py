@@ -8,6 +8,7 @@ Means and 95% t-intervals are over the seeds that ended ok; with one seed, the i
 """
 
 from lth_bench.analysis.evidence.boundary import Boundary, Curve, boundaries
+from lth_bench.analysis.evidence.differences import Contrast, differences_of
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
 from lth_bench.analysis.evidence.instability import Barrier, barriers
@@ -50,6 +51,7 @@ __all__ = [
     "METRICS",
     "Barrier",
     "Boundary",
+    "Contrast",
     "Curve",
     "DistanceMatrix",
     "FailureGroup",
@@ -75,6 +77,7 @@ __all__ = [
     "barriers",
     "boundaries",
     "density_series",
+    "differences_of",
     "distance_matrices",
     "failures",
     "fate_counts",

@@ -13,10 +13,16 @@ from collections.abc import Callable
 from lth_bench.analysis.evidence import TaskEvidence
 from lth_bench.output.pictures.boundary import boundary, hull_distance
 from lth_bench.output.pictures.detail import FULL, Detail, detail_of
+from lth_bench.output.pictures.differences import break_even, ingredients
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.masks import kept_per_unit, mask_maps
-from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
+from lth_bench.output.pictures.metric import (
+    against_cost,
+    against_density,
+    before_rewinding,
+    early_stop_and_gap,
+)
 from lth_bench.output.pictures.model import Picture
 from lth_bench.output.pictures.over_steps import distances, learning
 from lth_bench.output.pictures.procedure import procedure
@@ -27,6 +33,9 @@ PICTURES: tuple[Callable[[TaskEvidence, Detail], Picture | None], ...] = (
     against_density,
     early_stop_and_gap,
     against_cost,
+    break_even,
+    ingredients,
+    before_rewinding,
     kept_per_layer,
     kept_per_unit,
     mask_maps,

@@ -91,6 +91,7 @@ _CONTROLS = {
     "random_signs": "copies with random signs",
     "shuffle": "copies with a shuffled mask",
     "random_layers": "random masks of the same layer densities",
+    "moved_values": "copies with mask and values shuffled together within each layer",
     "shuffle_global": "copies with a mask shuffled over all layers",
     "reorder": "copies trained in another data order",
 }
