@@ -102,6 +102,14 @@ def test_a_value_of_a_dense_run_has_no_density(claim):
     assert (found.of.densities, found.versus, found.compare) == ((1.0,), None, "value")
 
 
+def test_another_model_on_the_other_side(claim):
+    path = claim('versus = "snip-big"', 'versus = "imp"\nversus_model = "conv"')
+    (found,) = load_suite(path).claims
+    assert found.versus is not None
+    assert (found.of.task[0], found.versus.task[0]) == ("mlp(hidden=[30])", "conv")
+    assert found.of.task[1:] == found.versus.task[1:]
+
+
 def test_another_recipe_on_the_other_side(claim):
     path = claim('versus = "snip-big"', 'versus = "imp"\nrecipe = "fast"\nversus_recipe = "slow"')
     path.write_text(
@@ -193,6 +201,8 @@ WRONG = [
     ('versus = "snip-big"', 'versus_recipe = "fast"', 5, ["versus_recipe needs `versus`"]),
     ('versus = "snip-big"', 'compare = "ratio"', 5, ["compare needs `versus`"]),
     ("of =", 'versus_recipe = "slow"\nof =', 4, ["has no recipe 'slow'", "fast"]),
+    ('versus = "snip-big"', 'versus_model = "mlp"', 5, ["versus_model needs `versus`"]),
+    ("of =", 'versus_model = "con"\nof =', 4, ["has no model 'con'", "conv"]),
     (
         'of = "imp"\nversus = "snip-big"',
         'of = "dense"',

@@ -53,7 +53,7 @@ class Reporter:
         """
         drawn = Drawn()
         if self.experiment.decision_boundary:
-            drawn = boundary_of(self.bench, ticket, trained)
+            drawn = boundary_of(without_variants(self.bench), ticket, trained)
         # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)

@@ -47,6 +47,10 @@ CENSORED = {"generalisation_step": "generalised"}
 """Times that a training may never reach, whose value then is the budget, and the metric that is 1
 where it did and 0 where not."""
 
+CHANCES = ("generalised",)
+"""Metrics that are 1 or 0 at every seed: their mean is the fraction of seeds, an estimate of a
+chance, whose interval is Wilson's (`stats.wilson`)."""
+
 ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
 """Fractions of the test examples, so that two values differ by at least 1 / `test_examples`."""
 
@@ -146,6 +150,7 @@ def macros() -> str:
     units = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN '{r.unit}'" for r in RULES)
     ways = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN {r.higher}" for r in RULES)
     tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)
+    chances = ", ".join(f"'{name}'" for name in CHANCES)
     return f"""
         CREATE MACRO finite_or_null(x) AS CASE WHEN isfinite(x) THEN x END;
         CREATE MACRO metric_unit(metric_name) AS coalesce(
@@ -157,5 +162,6 @@ def macros() -> str:
             CASE {ways} ELSE true END
         );
         CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});
+        CREATE MACRO is_chance(metric_name) AS metric_name IN ({chances});
         CREATE MACRO scored(metric_name) AS TABLE {scored_sql("metric_name")};
     """

@@ -54,7 +54,7 @@ def _claim(
     versus = None
     if table.versus is not None:
         here = (*at, "versus")
-        other = task if table.versus_recipe is None else _sibling(table, task, tasks, at)
+        other = _other_task(table, task, tasks, at)
         versus = _side(
             table.versus, here, task=other, strategies=strategies, density=table.density, at=at
         )
@@ -137,19 +137,38 @@ def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
     return (part.name, part.label)
 
 
-def _sibling(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
-    """The task of the same model and dataset with the recipe `versus_recipe`."""
-    siblings = {
-        t.recipe_name: t for t in tasks if (t.model, t.dataset) == (task.model, task.dataset)
-    }
-    recipe, here = str(table.versus_recipe), (*at, "versus_recipe")
-    if recipe not in siblings:
+def _other_task(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
+    """The task of `versus`: on the same dataset, with `versus_model` and `versus_recipe`."""
+    wanted = {key: getattr(table, f"versus_{key}") for key in ("model", "recipe")}
+    given = [key for key, name in wanted.items() if name is not None]
+    if not given:
+        return task
+    siblings = [
+        t
+        for t in tasks
+        if t.dataset == task.dataset
+        and ("model" in given or t.model == task.model)
+        and ("recipe" in given or t.recipe_name == task.recipe_name)
+    ]
+    for key in given:
+        here = (*at, f"versus_{key}")
+        found = [t for t in siblings if wanted[key] in _names(t, key)]
+        if not found:
+            names = list(dict.fromkeys(name for t in siblings for name in _names(t, key)))
+            raise UserError(
+                f"{dotted(here)}: {task.label} has no {key} {show(wanted[key])} beside it"
+                f"{suggest(wanted[key], names)}",
+                here,
+            )
+        siblings = found
+    if len(siblings) > 1:
+        here = (*at, f"versus_{given[0]}")
         raise UserError(
-            f"{dotted(here)}: {task.model.label} on {task.dataset.label} has no recipe"
-            f" {show(recipe)}{suggest(recipe, siblings)}",
+            f"{dotted(here)} must mean one task, but fits {len(siblings)} of them:"
+            f" {', '.join(t.label for t in siblings)}; give the label",
             here,
         )
-    return siblings[recipe]
+    return siblings[0]
 
 
 def _side(

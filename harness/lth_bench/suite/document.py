@@ -223,7 +223,9 @@ class ClaimTable:
     recipe: str | None = None
     """The recipe's name; needed where the suite has several tasks."""
     versus_recipe: str | None = None
-    """Recipe of `versus` where it differs; model and dataset are the same."""
+    """Recipe of `versus` where it differs; the dataset is the same."""
+    versus_model: str | None = None
+    """Model of `versus`, by name or label, where it differs; the dataset is the same."""
     density: TargetDensity | tuple[TargetDensity, ...] | None = None
     """One of the task's densities, or several: then their mean at each seed. 1.0 for strategies
     that report the unpruned network, such as `dense_rewind`; not for dense runs."""
@@ -288,6 +290,7 @@ class ClaimTable:
             ("compare", self.compare == "ratio"),
             ("within", self.within is not None),
             ("versus_recipe", self.versus_recipe is not None),
+            ("versus_model", self.versus_model is not None),
         ):
             if given:
                 raise UserError(f"{key} needs `versus`, the label to compare with", (key,))
