@@ -184,6 +184,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                     wanted=wanted.get(found_on.spec.label, ()),
                     ablation=ablation,
                     source=source,
+                    beside_dense=own is task,
                 )
         for one in (task, *(source.task for source in sources)):
             for seed in suite.seeds if one.fault is None else ():
@@ -283,6 +284,7 @@ def _over_seeds(
     ablation: Mapping[str, Any] | None = None,
     scored_on: Literal["test", "validation"] = "test",
     source: PlannedSource | None = None,
+    beside_dense: bool = False,
 ) -> list[Planned]:
     found_on = task if source is None else source.task
     fault = task.fault or found_on.fault
@@ -365,6 +367,7 @@ def _over_seeds(
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
             generalises_at=task.spec.generalises_at,
             decision_boundary=task.spec.decision_boundary,
+            beside_dense=beside_dense,
             ablation=ablation,
             start=recorded_start(task),
             source_task=None if source is None else source.recorded,

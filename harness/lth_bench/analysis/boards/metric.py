@@ -188,5 +188,5 @@ def _marked(cell: Cell, row: BoardRow) -> Cell:
 def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
     if row["mean"] is None:
         return Cell(without_result(row), "warn")
-    text = bounded(measure.with_half(row["mean"], row["high"]), row)
+    text = bounded(measure.with_half(row["mean"], row["high"], row["low"]), row)
     return Cell(text, style, text.replace(" ± ", "±").replace("≥ ", "≥"))

@@ -97,7 +97,11 @@ def _cells(standing: Standing, task: TaskReport) -> list[Cell]:
     row, measure = standing.row, task.measure
     ok = row["n"] > 0
     best: Style = "best" if standing.is_ticket and row["rank"] == 1 else ""
-    mean = bounded(measure.with_half(row["mean"], row["high"]), row) if ok else without_result(row)
+    mean = (
+        bounded(measure.with_half(row["mean"], row["high"], row["low"]), row)
+        if ok
+        else without_result(row)
+    )
     cells = [
         Cell(remaining(standing.density)),
         Cell(place(row), best),

@@ -91,6 +91,7 @@ _CONTROLS = {
     "random_signs": "copies with random signs",
     "shuffle": "copies with a shuffled mask",
     "random_layers": "random masks of the same layer densities",
+    "moved_values": "copies with mask and values shuffled together within each layer",
     "shuffle_global": "copies with a mask shuffled over all layers",
     "reorder": "copies trained in another data order",
 }
@@ -171,7 +172,7 @@ def _best(task: TaskReport) -> Grid:
         lines.append((
             Cell(remaining(best.density)),
             Cell(best.standing.name, "best"),
-            Cell(measure.with_half(row["mean"], row["high"])),
+            Cell(measure.with_half(row["mean"], row["high"], row["low"])),
             Cell(difference(row, "", measure).text),
             verdict_cell(row),
             Cell(rivals),
