@@ -287,3 +287,19 @@ def test_claims_of_the_shipped_suites(name, number):
             assert low - 0.005 <= figure <= high, claim.name
     assert any(claim.bound == "reported" for claim in claims) or name == "cifar_conv"
     assert shipped()[name].read_text().count("published = ") >= number / 3
+
+
+def test_a_label_goes_before_a_name_that_others_share(claim):
+    path = claim('model = "mlp"', 'model = "conv"').read_text()
+    assert 'model = ["conv", { name = "mlp", hidden = [30] }]' in path
+    text = path.replace(
+        '"conv", { name = "mlp", hidden = [30] }', '"mlp", { name = "mlp", hidden = [30] }'
+    )
+    written = claim()
+    written.write_text(
+        text.replace("[strategies.per_model.conv]\nrate = { output = 0.3 }\n", "")
+        .replace('model = "conv"', 'model = "mlp"')
+        .replace("rate = { conv = 0.1 }", "")
+    )
+    (found,) = load_suite(written).claims
+    assert found.of.task[0] == "mlp"

@@ -113,7 +113,7 @@ def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
         wanted = getattr(table, key)
         if wanted is None:
             continue
-        kept = [task for task in fitting if wanted in _names(task, key)]
+        kept = _called(fitting, key, wanted)
         if not kept:
             here = (*at, key)
             names = list(dict.fromkeys(name for task in fitting for name in _names(task, key)))
@@ -128,6 +128,12 @@ def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
             at,
         )
     return fitting[0]
+
+
+def _called(tasks: Sequence[TaskSpec], key: str, wanted: str) -> list[TaskSpec]:
+    """Those with this label; or else of this name, which networks of other parameters share."""
+    by_label = [task for task in tasks if _names(task, key)[-1] == wanted]
+    return by_label or [task for task in tasks if wanted in _names(task, key)]
 
 
 def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ def _other_task(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at
     ]
     for key in given:
         here = (*at, f"versus_{key}")
-        found = [t for t in siblings if wanted[key] in _names(t, key)]
+        found = _called(siblings, key, str(wanted[key]))
         if not found:
             names = list(dict.fromkeys(name for t in siblings for name in _names(t, key)))
             raise UserError(
