@@ -58,9 +58,9 @@ class Question:
     by: str = "accuracy"
     """One of KINDS."""
     metric: str | None = None
-    """The metric to use: a column of `tickets_flat`, `generalisation_gap`, or a metric that a
-    plugin's `score` reports. None and `score` are each task's primary metric, which is test
-    accuracy for classification."""
+    """The metric to use: a column of `tickets_flat`, `generalisation_gap`, what training and search
+    take together, such as `total_steps`, or a metric that a plugin's `score` reports. None and
+    `score` are each task's primary metric, which is test accuracy for classification."""
     selection: Selection = field(default_factory=Selection)
     baseline: str | None = None
     """LABEL or LABEL/CONTROL to compare with; None is each suite's own, mostly `dense`."""

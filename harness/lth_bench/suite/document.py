@@ -208,8 +208,9 @@ class ClaimTable:
     source: str
     """Its source: paper, section, figure or table; and the source of the threshold."""
     metric: str = "score"
-    """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
-    primary metric, test accuracy of classification."""
+    """A numeric column of `tickets_flat`, what training and search take together, such as
+    `total_steps`, or a metric that a plugin reports; by default the task's primary metric, test
+    accuracy of classification."""
     of: str
     """The subject of the claim: LABEL, or LABEL/CONTROL; "LABEL from SOURCE" of tickets that were
     found on one of the task's sources, by its model, dataset or recipe."""
@@ -226,7 +227,8 @@ class ClaimTable:
     versus_model: str | None = None
     """Model of `versus`, by name or label, where it differs; the dataset is the same."""
     density: TargetDensity | tuple[TargetDensity, ...] | None = None
-    """One of the task's densities, or several: then their mean at each seed. Not for dense runs."""
+    """One of the task's densities, or several: then their mean at each seed. 1.0 for strategies
+    that report the unpruned network, such as `dense_rewind`; not for dense runs."""
     compare: Literal["difference", "ratio"] = "difference"
     """`of` minus `versus`, or `of` divided by `versus` (geometric mean over the seeds)."""
     at_least: float | None = None

@@ -198,7 +198,8 @@ class Side:
     task: tuple[str, str, str]
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
-    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run, and of
+    strategies that report the unpruned network."""
     _: KW_ONLY
     found_on: tuple[str, str, str] | None = None
     """The source whose tickets these are; None for the task's own."""
