@@ -76,7 +76,7 @@ def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished,
     again = here("run", "tiny.toml")
     assert "nothing to do, 8 experiments done already" in again.stderr
     assert "trained" not in again.stderr
-    assert "imp" in again.stdout  # the leaderboard
+    assert "imp" in again.stdout  # the card
     other = tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3")
     here("run", here.write("other.toml", other), "-s", "snip")
     trained = rows(

@@ -24,6 +24,7 @@ from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
 from lth_strategies.rigl import RigL
+from lth_strategies.supermask import Supermask
 
 NET = MLP(hidden=(12, 8))  # 36·12 + 12·8 + 8·3 = 552 weights
 RECIPE = Recipe(lr=0.1, steps=20, batch_size=20, val_size=60, eval_every=10)
@@ -248,6 +249,21 @@ class SignedConstant:
             for layer in (m for m in module.modules() if isinstance(m, nn.Linear)):
                 layer.weight.copy_(layer.weight.sign() * 0.3)
         return module
+
+
+def test_frozen_pruned_weights_are_not_drawn_again_and_the_row_says_so(make_bench, run_rounds):
+    bench = make_bench(MLP(hidden=(12, 8)), RECIPE)
+    story = run_rounds(bench, Supermask(pruned="initial"), (0.5,), ["reinit", "reinit_same_signs"])
+    for control in ("reinit", "reinit_same_signs"):
+        (record,) = story.reported(control)
+        assert record["status"] == "ok"
+        assert record["reason"] == (
+            "partly re-initialised: pruned weights stay frozen at the values that they have in the "
+            "ticket"
+        )
+    own, *controls = story.requests[-3:]
+    for request in controls:
+        assert request.mask == own.mask and request.mask.frozen
 
 
 def test_magnitudes_that_are_fixed_are_not_drawn_again(make_bench, run_rounds):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from close import close
 
+from lth_bench.analysis.evidence import survivors as read
 from lth_bench.errors import Diverged
 from lth_bench.lottery.survivors import GRID, fates, joint, metrics, records
 from lth_bench.masks import Layer, Mask, PerKind
@@ -48,6 +49,12 @@ def test_records_by_hand() -> None:
     assert dict(zip(kept["cells"], kept["counts"], strict=True)) == {
         GRID * i + j: n for (i, j), n in cells.items()
     }
+
+
+def test_they_are_read_as_they_are_written() -> None:
+    """In two places, because what reads results does not import torch."""
+    assert read.GRID == GRID
+    assert set(metrics(fates(LAYERS, MASK, INITIAL, FINAL))) == set(read.ORIGINS)
 
 
 def test_joint_histograms_equal_numpys() -> None:

@@ -45,11 +45,10 @@ def validate(
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.plugins.contract import trains_dense
     from lth_bench.running.datasets import datasets, fetch, look_for_faults
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.request import RunRequest, prepare
-    from lth_bench.suite.check import check
+    from lth_bench.suite.check import check, unpruned_only
     from lth_bench.suite.spec import summary
 
     request = RunRequest.from_options(
@@ -74,11 +73,7 @@ def validate(
         from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
-    used = {s.use: registry.get("strategies", s.use) for s in loaded.strategies}
-    dense_only = {
-        name: trains_dense(cls) for name, cls in used.items() if getattr(cls, "dense_only", False)
-    }
-    found = summary(loaded, dense_only)
+    found = summary(loaded, unpruned_only(loaded, registry))
     if download:
         labels = dict.fromkeys(one.label for one in datasets(plan.experiments, registry))
         found["data"] = {"root": str(data_root().absolute()), "datasets": list(labels)}

@@ -199,20 +199,25 @@ def _redrawn(
     layers: Sequence[Layer],
     nothing: str,
 ) -> str:
-    """What to note of layers whose surviving weights all have the same value in both draws, if
-    there are any. Unchanged, saying `nothing`, if that is every layer.
+    """What to note of values that are not drawn again: layers whose surviving weights all have the
+    same value in both draws, and pruned weights that are frozen. Unchanged, saying `nothing`, if no
+    surviving weight differs.
     """
     fixed = _fixed(own, fresh, mask, layers)
     kept = mask.kept_per_layer()
     same, survivors = sum(kept[layer.name] for layer in fixed), mask.count
     if same == survivors:
         raise Unchanged(nothing)
-    if not fixed:
-        return ""
-    return (
-        f"partly re-initialised: {same} of {survivors} surviving weights are in layers with fixed "
-        f"initial values ({_listed([layer.name for layer in fixed])})"
-    )
+    found = []
+    if fixed:
+        names = _listed([layer.name for layer in fixed])
+        found.append(
+            f"{same} of {survivors} surviving weights are in layers with fixed initial values "
+            f"({names})"
+        )
+    if mask.frozen:
+        found.append("pruned weights stay frozen at the values that they have in the ticket")
+    return f"partly re-initialised: {' and '.join(found)}" if found else ""
 
 
 def _moved(name: str, ticket: Ticket, mask: Mask, structured: bool) -> Mask:

@@ -53,7 +53,7 @@ class Reporter:
         """
         drawn = Drawn()
         if self.experiment.decision_boundary:
-            drawn = boundary_of(self.bench, ticket, trained)
+            drawn = boundary_of(without_variants(self.bench), ticket, trained)
         # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
@@ -188,6 +188,7 @@ class Reporter:
 
     def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:
         kept = mask.kept_per_layer()
+        frozen = {name for name, values in mask.frozen.items() if bool((values != 0).any())}
         return {
             "record": "ticket",
             "experiment_id": self.experiment.experiment_id,
@@ -202,6 +203,7 @@ class Reporter:
             "rewind_step": ticket.start.step if ticket.start is not None else 0,
             "layers": [
                 {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
+                | ({"frozen": True} if x.name in frozen else {})
                 for x in self.bench.layers
             ],
             # a control's mask is its ticket's, or that at random

@@ -198,7 +198,8 @@ class Side:
     task: tuple[str, str, str]
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
-    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run, and of
+    strategies that report the unpruned network."""
     _: KW_ONLY
     found_on: tuple[str, str, str] | None = None
     """The source whose tickets these are; None for the task's own."""
@@ -271,6 +272,8 @@ class Suite:
     path: Path
     board: BoardKind = "accuracy"
     """The leaderboard that a run ends with."""
+    headline: float | None = None
+    """The density that its closing card is about; None for each task's middle one."""
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)

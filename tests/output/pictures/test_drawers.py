@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import runpy
@@ -16,13 +17,13 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex, to_rgb
 
-from lth_bench.analysis.evidence import gather, subjects
+from lth_bench.analysis.evidence import Place, Task, gather, subjects, task_groups
 from lth_bench.output.page.payload import Payload
 from lth_bench.output.page.render import looks_of
 from lth_bench.output.paper.draw import draw, small_multiples
 from lth_bench.output.paper.files import for_paper
 from lth_bench.output.paper.marks import REMARK
-from lth_bench.output.pictures import FULL, PICTURES
+from lth_bench.output.pictures import FULL, OF_GROUPS, PICTURES
 from lth_bench.output.pictures.model import (
     LOST,
     Axis,
@@ -270,6 +271,22 @@ def test_every_figure_is_drawn_by_both_drawers(results: Any, plotly: Callable[..
     assert any(picture.has_lost for picture in found)
 
 
+def test_figures_of_several_tasks_are_drawn_by_both_drawers(
+    results: Any, plotly: Callable[..., Any]
+) -> None:
+    (one,), named = results
+    suite, (model, dataset, recipe) = one.place
+    others = [Task(f"mlp(hidden=[{n}])", dataset, recipe) for n in (2, 4, 8)]
+    others += [Task(model, dataset, own) for own in ("high", "low")]
+    evidence = [dataclasses.replace(one, place=Place(suite, task)) for task in others]
+    groups = task_groups(evidence)
+    found = [describe(group) for group in groups for describe in OF_GROUPS]
+    pictures = [picture for picture in found if picture is not None]
+    assert [picture.key for picture in pictures] == ["size", "variants"]
+    # a metric at 2 densities; accuracy, step and gap of 2 tasks
+    assert compare(pictures, named, plotly) == 2 + 3 * 2
+
+
 def everything() -> Picture:
     """A picture with every mark, in small multiples."""
     x, y = Axis(title="x", range=(0, 4)), Axis(title="Share", format="percent", range=(-0.2, 1))
@@ -285,6 +302,7 @@ def everything() -> Picture:
             x=at,
             y=values,
             reach=reach,
+            down=[0.1, None, 0.2] if look == "line" else (),
             n=[3, 3, 2],
             lost=[0, 0, 1],
             width=0.5,

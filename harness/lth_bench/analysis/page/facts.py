@@ -46,14 +46,6 @@ class Standing:
         return self.sample.target_density
 
     @property
-    def places(self) -> tuple[int, int] | None:
-        """Best and worst rank in the 95% confidence interval of the rank among the tickets of its
-        density; None for what is not ranked, and where there are too many pairs to test.
-        """
-        low, high = self.row["rank_low"], self.row["rank_high"]
-        return None if low is None or high is None else (low, high)
-
-    @property
     def is_dense(self) -> bool:
         """Whether this is the unpruned network."""
         return self.sample.strategy == "dense"
@@ -181,7 +173,7 @@ class TaskReport:
         if not ok:
             return Best(density, None)
         best = min(ok, key=lambda s: s.row["rank"])
-        rivals = [s.name for s in block if s is not best and s.places and s.places[0] == 1]
+        rivals = [s.name for s in block if s is not best and s.row["tied"]]
         return Best(density, best, rivals if best.row["n"] >= LEAST else None)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.output.page.content import Part, Prose, Section
 from lth_bench.output.page.sections.ranking import failures, ranking
-from lth_bench.output.page.sections.suite import boards, claims, moved, repeat
+from lth_bench.output.page.sections.suite import beside, boards, claims, moved, repeat
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
@@ -56,7 +56,14 @@ def of_task(task: TaskReport, detail: Detail) -> list[Section]:
 
 def of_suite(suite: SuiteReport) -> list[Section]:
     """What is about all tasks of a suite together."""
-    found = [boards(suite), moved(suite), tuning(suite), claims(suite), repeat(suite)]
+    found = [
+        boards(suite),
+        beside(suite),
+        moved(suite),
+        tuning(suite),
+        claims(suite),
+        repeat(suite),
+    ]
     return [section for section in found if section is not None]
 
 

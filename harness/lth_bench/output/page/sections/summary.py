@@ -172,7 +172,7 @@ def _best(task: TaskReport) -> Grid:
         lines.append((
             Cell(remaining(best.density)),
             Cell(best.standing.name, "best"),
-            Cell(measure.with_half(row["mean"], row["high"])),
+            Cell(measure.with_half(row["mean"], row["high"], row["low"])),
             Cell(difference(row, "", measure).text),
             verdict_cell(row),
             Cell(rivals),
