@@ -117,7 +117,7 @@ def test_mistakes_are_named_with_their_line(parts, message, tmp_path):
 
 
 def test_the_densities_of_equal_cost_are_one_label(tmp_path):
-    """Each has another budget; were each a configuration of its own, the last would hide the rest."""
+    """Each has another budget, but none of them hides the others as an older configuration."""
     asked = load_suite(suite(tmp_path, snip='ablations = ["equal_cost"]\ncompared_to = "imp"'))
     found = plan_suite(asked, load_registry(third_party=False), tmp_path).experiments
     own = [p.experiment for p in found if p.experiment.label == "snip-equal_cost"]
