@@ -1,5 +1,8 @@
 """What coordination costs: the real coordinator, journal and fold, with simulated workers.
 
+Folds are as rare as the short time of the simulation makes them; in a run that takes hours they
+take up to 1% of its time (`FOLD_SHARE` in running/recorder.py).
+
 `make bench ARGS="-k coordinator -s"`. Prints numbers and asserts none.
 """
 
@@ -10,13 +13,11 @@ import runpy
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lth_bench.lottery import Experiment
-from lth_bench.running import recorder as recording
 from lth_bench.running.executors.messages import pack, unpack
 from lth_bench.running.executors.simulated import Pace, SimulatedExecutor, World, works
 from lth_bench.running.plan import Planned
@@ -79,9 +80,6 @@ def test_coordinator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
     world = World(
         work={w.experiment.experiment_id: w for w in works(todo, dense, paces)}, records=records
     )
-    # folded as often as a run that takes so long would
-    clocks = {"monotonic": lambda: world.now, "perf_counter": time.process_time}
-    monkeypatch.setattr(recording, "time", SimpleNamespace(**clocks))
     executor, paths = SimulatedExecutor(world, WORKERS), Paths(tmp_path / "results.duckdb")
     memory: list[float] = []
     folds: list[float] = []
