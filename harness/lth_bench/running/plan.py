@@ -320,7 +320,7 @@ def _over_seeds(
     if ablation is not None:
         common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
-    config = {**common, "densities": list(densities) if iterative else None}
+    config: dict[str, Any] = {**common, "densities": list(densities) if iterative else None}
     if any(one != ablation for one in ablations):  # equal cost is another one at each density
         config["ablation"] = ablations
     config_id = digest(config)[:16]
