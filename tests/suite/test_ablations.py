@@ -116,6 +116,15 @@ def test_mistakes_are_named_with_their_line(parts, message, tmp_path):
     assert "mine.toml:" in str(caught.value)
 
 
+def test_the_densities_of_equal_cost_are_one_label(tmp_path):
+    """Each has another budget, but none of them hides the others as an older configuration."""
+    asked = load_suite(suite(tmp_path, snip='ablations = ["equal_cost"]\ncompared_to = "imp"'))
+    found = plan_suite(asked, load_registry(third_party=False), tmp_path).experiments
+    own = [p.experiment for p in found if p.experiment.label == "snip-equal_cost"]
+    assert len({one.ablation["steps"] for one in own}) == len({one.densities for one in own}) > 1
+    assert len({one.config_id for one in own}) == 1
+
+
 @pytest.mark.parametrize(("parts", "message"), [
     ({"imp": 'ablations = ["equal_cost"]\ncompared_to = "imp"'}, "imp trains otherwise"),
     ({"snip": 'ablations = ["equal_cost"]\ncompared_to = "random"'}, "an iterative strategy"),

@@ -172,9 +172,10 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         rivals = {spec.label: strategy for spec, strategy, _, _ in drafts}
         for spec, strategy, own, source in drafts:
             found_on = own if source is None else source.task
-            for densities in density_groups(strategy, task.spec.densities):
-                with located(suite):
-                    ablation = ablation_of(spec, strategy, own, densities, rivals)
+            groups = density_groups(strategy, task.spec.densities)
+            with located(suite):
+                ablations = [ablation_of(spec, strategy, own, x, rivals) for x in groups]
+            for densities, ablation in zip(groups, ablations, strict=True):
                 planned += _over_seeds(
                     suite,
                     own,
@@ -183,6 +184,7 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                     densities=densities,
                     wanted=wanted.get(found_on.spec.label, ()),
                     ablation=ablation,
+                    ablations=ablations,
                     source=source,
                     beside_dense=own is task,
                 )
@@ -282,6 +284,7 @@ def _over_seeds(
     densities: tuple[float, ...],
     wanted: Iterable[int],
     ablation: Mapping[str, Any] | None = None,
+    ablations: Sequence[Mapping[str, Any] | None] = (),
     scored_on: Literal["test", "validation"] = "test",
     source: PlannedSource | None = None,
     beside_dense: bool = False,
@@ -317,7 +320,10 @@ def _over_seeds(
     if ablation is not None:
         common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
-    config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
+    config: dict[str, Any] = {**common, "densities": list(densities) if iterative else None}
+    if any(one != ablation for one in ablations):  # equal cost is another one at each density
+        config["ablation"] = ablations
+    config_id = digest(config)[:16]
     expected = ExpectedFits()
     if fault is None:
         expected = expected_fits(

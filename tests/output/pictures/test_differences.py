@@ -36,7 +36,7 @@ def test_a_panel_a_label_with_its_controls_around_its_own_line() -> None:
     assert [trace.name for trace in second.traces] == ["mine", "mine/reinit"]
     assert list(first.traces[0].y) == [0, 0]
     assert first.traces[2].reach[1] == pytest.approx(0.05)
-    assert (first.y.format, first.key) == ("points", "imp")
+    assert (first.y.format, first.key) == ("points", "ingredients-imp")
 
 
 def test_methods_around_the_baselines_line() -> None:

@@ -10,7 +10,10 @@ from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Format, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import density_axis, dodges, of_traces
 
-PAIRED = " Paired by seed: means with 95% t-intervals; points of one density are drawn apart."
+PAIRED = (
+    " Paired by seed: means with 95% t-intervals; points of one density are drawn apart. "
+    "A line that leaves the axes collapses."
+)
 CONTROLS_NOTE = (
     "Each line is a copy of the ticket without one of its ingredients, less the ticket itself, "
     "which is the line at 0: reinit has the mask alone, moved_values the initial values alone (at "
@@ -80,10 +83,10 @@ def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Pan
     return Panel(
         title=f"{known.title}, less that of {to}",
         x=density_axis(densities),
-        y=Axis(title=f"Contrast to {to}", format=form, range=of_traces([zero, *lines])),
+        y=Axis(title=f"Difference to {to}", format=form, range=of_traces([zero, *lines])),
         traces=[zero, *lines],
         about=f"{known.title} of {len(lines)} {what} less that of {to}, against the fraction of "
         "weights remaining. The numbers are in a table below.",
         size="large",
-        key=to,
+        key=f"ingredients-{to}" if what == "controls" else "break-even",
     )

@@ -146,7 +146,7 @@ def before_rewinding(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None
     trained = [t for t in traces_of(evidence, ACCURACY.name) if t.name in names]
     dense = [t for t in traces_of(evidence, ACCURACY.name) if t.look == "level"]
     before = traces_of(evidence, "pruned_accuracy")
-    ends = of_traces([*before, *trained, *dense], (0.0, 1.0))
+    ends = of_traces([*before, *trained, *dense], (0.0, 1.0), whole=True)
     panels = [
         Panel(
             title=title,
