@@ -3,6 +3,6 @@ that is settled. `output.card` draws it.
 """
 
 from lth_bench.analysis.card.gather import cards
-from lth_bench.analysis.card.model import Card, CardRow, NextStep, TaskCard
+from lth_bench.analysis.card.model import CHOSEN, Card, CardRow, NextStep, TaskCard
 
-__all__ = ["Card", "CardRow", "NextStep", "TaskCard", "cards"]
+__all__ = ["CHOSEN", "Card", "CardRow", "NextStep", "TaskCard", "cards"]

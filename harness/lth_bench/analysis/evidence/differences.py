@@ -30,7 +30,7 @@ class Contrast(Subject):
     x: tuple[float, ...]
     """Target densities of what is subtracted, in (0, 1]."""
     mean: tuple[float, ...]
-    """Mean differences over the seeds that both have, in the task's primary metric."""
+    """Mean differences over the seeds that both have, in the unit of the metric."""
     high: tuple[float | None, ...]
     """Upper ends of the 95% t-intervals; None at one seed."""
     n: tuple[int, ...]
@@ -38,16 +38,16 @@ class Contrast(Subject):
 
 
 def differences_of(
-    con: DuckDBPyConnection, suites: Sequence[str] = ()
+    con: DuckDBPyConnection, suites: Sequence[str] = (), metric: str = "score"
 ) -> dict[Place, list[Contrast]]:
-    """By task: of every control, and of every label where the suite's baseline is another one than
-    the dense run. A label that is not pruned is compared at every density. Transferred tickets are
-    left out.
+    """By task, in a metric (`score`: each task's primary one): of every control, and of every label
+    where the suite's baseline is another one than the dense run. A label that is not pruned is
+    compared at every density. Transferred tickets are left out.
     """
     baseline = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
     found: dict[Place, list[Contrast]] = {}
     for (suite, task), group in groupby(
-        (s for s in samples(con, metric="score", suites=suites) if s.source == s.task),
+        (s for s in samples(con, metric=metric, suites=suites) if s.source == s.task),
         key=lambda s: (s.suite, Task(s.model, s.dataset, s.recipe)),
     ):
         own = [s for s in group if s.values]

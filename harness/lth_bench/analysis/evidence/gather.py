@@ -154,7 +154,7 @@ def gather(
     units = unit_shares(con, suites)
     unstable = barriers(con, suites)
     planar = boundaries(con, suites)
-    differ = differences_of(con, suites)
+    differ = differences_of(con, suites, name)
     searches = procedures(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)

@@ -10,6 +10,7 @@ from statistics import median
 
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
+from lth_bench.analysis.card import Card, TaskCard
 from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence, TransferGrids
 from lth_bench.analysis.gains import TuningGain
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
@@ -93,6 +94,8 @@ class TaskReport:
     what its labels were not trained alike in; `ablations`: which controls are missing or
     incomplete, and why; `collapses`: which tickets have a layer without weights; `share`: how
     little of the network is prunable; `starts`: which file fixes the initial values."""
+    card: TaskCard | None = None
+    """Its methods at the headline density; None where there are none."""
 
     @property
     def measure(self) -> Measure:
@@ -197,6 +200,8 @@ class SuiteReport:
     """What they gained."""
     asked: Measure | None = None
     """The metric that its leaderboards, claims and gains are about; None is each task's own."""
+    card: Card | None = None
+    """What came of it, in a sentence or two; None where no method has a result or is planned."""
 
     @property
     def measures(self) -> list[Measure]:

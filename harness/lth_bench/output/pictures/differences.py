@@ -31,7 +31,7 @@ def ingredients(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """A panel a label: its controls less its ticket."""
     found = [one for one in evidence.differences if one.kind == "control"]
     panels = [
-        _panel([one for one in found if one.to == label], label, evidence.primary, "controls")
+        _panel([one for one in found if one.to == label], label, evidence.measure, "controls")
         for label in dict.fromkeys(one.to for one in found)
     ]
     if not panels:
@@ -54,7 +54,7 @@ def break_even(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     return Picture(
         key="break-even",
         title=f"Differences to {to} against density",
-        panels=[_panel(found, to, evidence.primary, "methods")],
+        panels=[_panel(found, to, evidence.measure, "methods")],
         note=LABELS_NOTE.format(to=to),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.output.page.content import Part, Prose, Section
+from lth_bench.output.page.sections.answer import answer
 from lth_bench.output.page.sections.ranking import failures, ranking
 from lth_bench.output.page.sections.suite import beside, boards, claims, moved, repeat
 from lth_bench.output.page.sections.summary import summary
@@ -50,7 +51,7 @@ FIGURES = (
 
 def of_task(task: TaskReport, detail: Detail) -> list[Section]:
     """What is about one task."""
-    found = [summary(task), ranking(task), *figures(task, detail), failures(task)]
+    found = [answer(task), summary(task), ranking(task), *figures(task, detail), failures(task)]
     return [section for section in found if section is not None]
 
 

@@ -196,8 +196,10 @@ def _best(task: TaskReport) -> Grid:
 
 
 def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
-    """A line a task. Empty where there is one task only, which has its own summary."""
-    if sum(len(suite.tasks) for suite in suites) < 2:
+    """A line a task. Empty where there is one task only, which has its own summary, and of one
+    suite, which opens with such a table.
+    """
+    if sum(len(suite.tasks) for suite in suites) < 2 or (len(suites) == 1 and suites[0].card):
         return ()
     measures = named_once(measure for suite in suites for measure in suite.measures)
     measure = measures[0] if len(measures) == 1 else None
