@@ -33,7 +33,7 @@ HALVE = IMP(PerKind(0.5, 0.5, 0.5))
 
 OF_THE_TICKET_S_MASK = {
     "exploration_rate", "survivors_same_sign", "pruned_same_sign", "survivors_grew", "pruned_grew",
-    "moved_ratio", "initial_ratio",
+    "moved_ratio", "initial_ratio", "pruned_accuracy",
 }  # fmt: skip
 
 

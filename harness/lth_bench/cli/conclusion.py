@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +85,7 @@ def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
         print_board(replace(board, legend=""), "table")
     elif notes := {note for table in board.tables for note in table.notes}:
         few = "a remark" if len(notes) == 1 else f"{len(notes)} remarks"
-        _say(f"{few} on these results: lth-bench leaderboard --suite {suite}")
+        _say(f"{few} on these results: lth-bench leaderboard --suite {shlex.quote(suite)}")
 
 
 def _say(text: str) -> None:

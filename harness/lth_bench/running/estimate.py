@@ -54,10 +54,9 @@ def estimate_plan(
     pace that each task had in the results at `paths`, or else has in a few steps now.
     """
     from lth_bench.running.provenance import device_name
-    from lth_bench.system.devices import prepare_process
+    from lth_bench.system.devices import prepared
 
     device = devices[0]
-    prepare_process(device)
     todo = [
         p for p in plan.experiments if p.experiment.experiment_id not in done and p.fault is None
     ]
@@ -70,7 +69,8 @@ def estimate_plan(
         if task in paces:
             continue
         try:
-            paces[task] = _probe(item, registry, root, device, cohort_size)
+            with prepared(device):
+                paces[task] = _probe(item, registry, root, device, cohort_size)
         except Exception as error:  # a user's network, or a device that is full
             told = error.message if isinstance(error, UserError) else ""
             reason = told or f"a step of {'/'.join(task)} raises {type(error).__name__}: {error}"

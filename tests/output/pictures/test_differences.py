@@ -19,7 +19,7 @@ def difference(label: str, control: str, kind: str, to: str, *mean: float) -> Co
 
 
 def evidence(*found: Contrast) -> SimpleNamespace:
-    return SimpleNamespace(differences=list(found), primary=ACCURACY)
+    return SimpleNamespace(differences=list(found), measure=ACCURACY)
 
 
 def test_a_panel_a_label_with_its_controls_around_its_own_line() -> None:
