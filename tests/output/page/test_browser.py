@@ -295,7 +295,7 @@ def test_the_page_works_with_the_keyboard(page: Any) -> None:
         text, outline = page.evaluate(state)
         assert outline != "none", f"no focus to be seen on {text!r}"
         seen.append(text)
-    assert {"suite", "accuracy %", "reinit"} <= set(seen)
+    assert {"task", "accuracy %", "reinit"} <= set(seen)
 
 
 @pytest.mark.slow
