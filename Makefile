@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RAY := $(VENV)/.ray-installed
 DOCS := $(VENV)/.docs-installed
 
 # `make demo PYTHON=/path/to/python3.12` picks another interpreter for a new .venv.
@@ -18,12 +19,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo pretrained check quick test test-slow test-lowest fuzz lint docs bench soak clean
+.PHONY: help install ray demo pretrained check quick test test-slow test-lowest fuzz lint docs bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## create .venv and install lth-bench into it
+
+ray: $(RAY) ## install Ray too: without it, the tests of clusters skip
 
 demo: $(STAMP) ## compare all strategies on scikit-learn's digits and show the leaderboard
 	$(BIN)/lth-bench run quickstart
@@ -102,7 +105,11 @@ $(STAMP): pyproject.toml constraints.txt
 	}
 	@touch $@
 
-# What builds the site is an extra: the tests and the demo do without it.
+# Extras that the demo and nearly all tests do without.
+$(RAY): $(STAMP)
+	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e ".[ray]"
+	@touch $@
+
 $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e ".[docs]"
 	@touch $@

@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
     "How to": {
         "Install": ("how-to/install.md", "docs/how-to/install.md"),
         "Run a suite": ("how-to/run.md", "docs/how-to/run.md"),
+        "Use a cluster": ("how-to/cluster.md", "docs/how-to/cluster.md"),
         "Look at results": ("how-to/results.md", "docs/how-to/results.md"),
         "Choose a network": ("how-to/models.md", "docs/how-to/models.md"),
         "Take a ticket home": ("how-to/take-home.md", "docs/how-to/take-home.md"),

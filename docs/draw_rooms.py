@@ -36,9 +36,9 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
         "store": (0, "journal and DuckDB"),
         "stats": (1, "pure functions"),
         "suite": (2, "TOML to a checked suite"),
-        "plugins": (3, "discovery, hook calls"),
         "helpers": (4, "what strategies often need"),
     },
+    {"plugins": (2.8, "discovery, hook calls")},
     {
         "hookspecs": (1.5, "every hook"),
         "ticket_view": (2.5, "what an observer sees"),

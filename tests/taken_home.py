@@ -40,7 +40,7 @@ dtype = "float64"
 [[strategies]]
 use = "imp"
 params = { prune_rate = 0.3 }
-controls = ["reinit", "reinit_same_signs", "random_signs", "shuffle"]
+controls = ["reinit", "reinit_same_signs", "random_signs", "shuffle", "moved_values"]
 
 [[strategies]]
 use = "late_rewind"

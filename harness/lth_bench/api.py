@@ -15,6 +15,8 @@ def run(
     results: str | Path | None = None,
     device: str = "auto",
     *,
+    executor: str = "local",
+    address: str | None = None,
     workers: int | None = None,
     seeds: int | str | Sequence[int] | None = None,
     strategies: str | Sequence[str] = (),
@@ -25,6 +27,7 @@ def run(
     add: str | Sequence[str] = (),
     no_plugins: bool = False,
     smoke: bool = False,
+    shard: str | tuple[int, int] | None = None,
     cohort_size: int | str | None = None,
     exact_cohort_size: bool = False,
     timeout: float | str | None = None,
@@ -45,6 +48,10 @@ def run(
             `LTH_BENCH_RESULTS`, or `reports/results.duckdb`.
         device: `"auto"` (the GPUs, or the CPU where there are none), `"cpu"`, `"cuda"` (the GPUs
             of the first one's kind), or GPUs by number, `"cuda:0,cuda:1"`.
+        executor: `"local"`, workers on this machine, or `"ray"`, on a cluster, which needs the
+            extra `ray`.
+        address: The Ray cluster, as `"HOST:PORT"`. None: the variable `RAY_ADDRESS`, or a cluster
+            on this machine that ends with the run.
         workers: Worker processes, at least 1. None: one per GPU, or one per core.
         seeds: How many (`3` is seeds 0, 1 and 2), a list (`[0, 4, 7]`), or a string as after
             `--seeds`. None: the suite's own.
@@ -56,6 +63,8 @@ def run(
         add: Strategies to add that the suite does not list, by name.
         no_plugins: Whether to ignore plugins that other packages install.
         smoke: Whether to train only a few steps of everything, to check that it runs.
+        shard: Only a part, counted from 1, such as `"3/8"`; each may run on another machine, and
+            `lth-bench merge` joins their results. None: all of it.
         cohort_size: Trainings stacked into one computation: a power of two from 1 to 256, or
             `"auto"`, which measures the fastest. None: the variable `LTH_BENCH_COHORT_SIZE`, or
             `"auto"`.
@@ -86,6 +95,8 @@ def run(
         suite=suite,
         results=results,
         device=device,
+        executor=executor,
+        address=address,
         workers=workers,
         seeds=seeds,
         strategies=strategies,
@@ -96,6 +107,7 @@ def run(
         add=add,
         no_plugins=no_plugins,
         smoke=smoke,
+        shard=shard,
         cohort_size=cohort_size,
         exact_cohort_size=exact_cohort_size,
         timeout=timeout,

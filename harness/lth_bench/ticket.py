@@ -74,7 +74,8 @@ class DenseRun:
         self._bench, self._seed, self._checkpoints, self._ledger = bench, seed, checkpoints, ledger
         self._order = order
         self._context, self._on_eval = context, on_eval
-        self._trained: Trained | None = None
+        self.asked: Trained | None = None
+        """The whole run, once it has been asked for."""
 
     def request(self, end: int, checkpoints: frozenset[int]) -> FitRequest:
         """The training up to a step."""
@@ -93,11 +94,11 @@ class DenseRun:
     @property
     def trained(self) -> Trained:
         """The whole run."""
-        if self._trained is None:
+        if self.asked is None:
             request = self.request(self._bench.total_steps, self._checkpoints)
-            self._trained = self._fit(request)
-        self._ledger.add(self._trained)
-        return self._trained
+            self.asked = self._fit(request)
+        self._ledger.add(self.asked)
+        return self.asked
 
     @property
     def values(self) -> Mapping[str, Tensor]:
@@ -118,13 +119,13 @@ class DenseRun:
             return self._bench.initial(self._seed)
         if step == total:
             return self.trained
-        if self._trained is None:
+        if self.asked is None:
             # an experiment that needs only this much of the dense run pays only for this much
             prefix = self._fit(self.request(step, frozenset()))
             self._ledger.add(prefix)
             return prefix
         if step in self._checkpoints:
-            kept = self._bench.checkpoint(self._trained.key, step)
+            kept = self._bench.checkpoint(self.asked.key, step)
             if kept is not None:
                 return kept
         # part of a run that is already counted
@@ -172,11 +173,11 @@ class Ticket:
     """Passes data between the hooks of one round."""
     on_eval: Callable[[Ticket, CurvePoint], None] | None = field(default=None, repr=False)
     order: int | None = field(default=None, repr=False)
-    """What decides the order of the data, in batches and in trainings by default; None for the
-    seed."""
+    """What decides the order of the data, of trainings by default; None for the seed."""
     copy: Trained | None = field(default=None, repr=False)
-    """The same ticket trained in its own data order, where this one was trained in another: in
-    `score` of the control `reorder`."""
+    """In `score` of the control `reorder`: the same ticket trained in its own data order."""
+    pruned: Mapping[str, Tensor] | None = field(default=None, repr=False)
+    """Values at the end of the training that the mask was chosen after; None without one."""
     matrices: dict[str, StepMatrix] = field(default_factory=dict, repr=False)
     """The matrices recorded by `keep_matrix` in this round."""
 

@@ -84,7 +84,7 @@ def test_results_speak_of_each_tasks_own_metric(here) -> None:
     assert {row["metric"] for row in board} == {
         "test_balanced_accuracy", "test_perplexity", "test_misses",
     }  # fmt: skip
-    table = here("leaderboard", "-d", "tabular:diabetes").stdout
+    table = " ".join(here("leaderboard", "-d", "tabular:diabetes").stdout.split())
     assert "test_misses" in table and "lower is better" in table and "(assumed)" not in table
 
 

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from lth_bench.cli.conclusion import conclude, print_leaderboard
+from lth_bench.cli.conclusion import conclude, print_answer
 from lth_bench.running.recorder import RunSummary
 
 RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
 
 
-def test_a_run_ends_with_its_suite_s_leaderboard(
+def test_a_run_ends_with_its_suite_s_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = RECORDS["write"](tmp_path / "results.duckdb", RECORDS["Scenario"]())
-    print_leaderboard(paths.results, suite="quickstart")
-    assert "mlp · digits · mlp" in capsys.readouterr().out
+    print_answer(paths.results, suite="quickstart")
+    out = capsys.readouterr().out
+    assert out.startswith("quickstart · MLP on digits · 20% of the weights, the middle density")
+    assert "density %" not in out and "what the columns mean" not in out
 
 
 def test_a_suite_says_which_leaderboard_its_runs_end_with(

@@ -88,7 +88,7 @@ def test_seeds_that_never_generalise_are_counted_and_ranked_last(here) -> None:
     # at 0.5% no seed gets there, and with the dense run that is six of six later
     assert verdicts["random", 0.005] == verdicts["snip", 0.005] == (6, "worse")
     assert verdicts["random", 0.5][0] == 0
-    text = " ".join(here(*command).stdout.split())
+    text = " ".join(here(*command, "--legend").stdout.split())
     assert "≥ 40" in text or "≥40" in text
     assert "generalised within the budget: random at 0.50%: 0 of 6" in text
     assert "sign test" in text and "lower is better" in text

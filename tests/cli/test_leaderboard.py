@@ -58,6 +58,23 @@ def test_filters(run, arguments: list[str], number: int) -> None:
     assert len(json.loads(out)["leaderboard"]) == number
 
 
+def test_it_leads_with_a_card_for_each_suite(run) -> None:
+    _, out, _ = run()
+    cards, _, tables = out.partition("other ─")
+    for words in ("quickstart · 2 tasks · 20% of the weights, the middle density · 3 seeds",
+                  "other · MLP on digits · ", "imp is first", "verdicts settled."):  # fmt: skip
+        assert words in cards
+        assert words not in tables
+    assert " settled." not in run("--by", "area")[1] + run("--across", "--suite", "quickstart")[1]
+
+
+def test_the_legend_is_said_when_asked_for(run) -> None:
+    asked, plain = run("--suite", "other", "--legend")[1], run("--suite", "other")[1]
+    for words in ("weights remaining", "3=: tied with the best", "right is better"):
+        assert words in " ".join(asked.split())
+        assert words not in " ".join(plain.split())
+
+
 @pytest.mark.parametrize("format", ["table", "json", "csv", "markdown", "latex"])
 def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
     code, out, err = run("--format", format, "--suite", "other")
@@ -88,7 +105,7 @@ def test_a_grid_needs_a_transferred_ticket(run) -> None:
 
 
 def test_options_of_the_comparison(run) -> None:
-    _, out, _ = run("--baseline", "imp", "--margin", ".02", "--control", "none")
+    _, out, _ = run("--baseline", "imp", "--margin", ".02", "--control", "none", "--legend")
     assert "Δ imp" in out
     assert "margin of 2 points" in out
     assert "reinit" not in out

@@ -20,7 +20,7 @@ SHOWN = {
     "plugin list": ["late_rewind", "select_mask"],
     "plugin info rigl": ["select_mask,"],
     "validate quickstart": ["conv_bn(gamma_init=0.5)", "late_rewind", "0.0467"],
-    "plan quickstart --no-estimate": ["conv_bn(gamma_init=0.5)", "9,600"],
+    "plan quickstart --no-estimate": ["conv_bn(gamma_init=0.5)", "16,000"],
     "leaderboard": ["one_shot", "96.91±0.67", "3,000"],
     "leaderboard --by cost": ["one_shot"],
     "compare imp one_shot": ["0.0083", "worse"],

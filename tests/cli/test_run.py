@@ -76,7 +76,7 @@ def test_a_rerun_trains_nothing_and_another_suite_reuses_the_dense_run(finished,
     again = here("run", "tiny.toml")
     assert "nothing to do, 8 experiments done already" in again.stderr
     assert "trained" not in again.stderr
-    assert "imp" in again.stdout  # the leaderboard
+    assert "imp" in again.stdout  # the card
     other = tiny.replace('"tiny"', '"other"').replace("0.5, 0.2", "0.3")
     here("run", here.write("other.toml", other), "-s", "snip")
     trained = rows(
@@ -167,7 +167,14 @@ def test_smoke_runs_the_whole_grid_for_a_few_steps(here, tiny):
         (("val_size = 97", "val_size = 1290"), [], 4, "lower val_size"),
         (("", ""), ["--device", "cuda:9"], 4, "no device 'cuda:9'"),
         (("", ""), ["--workers", "0"], 4, "at least 1"),
-        (("", ""), ["--executor", "slurm"], 4, "unknown executor 'slurm'"),
+        (("", ""), ["--executor", "slurm"], 4, "unknown executor 'slurm'; choose from: local, ray"),
+        (
+            ("", ""),
+            ["--address", "10.0.0.1:6379"],
+            4,
+            "--address is a Ray cluster's: give --executor",
+        ),
+        (("", ""), ["--executor", "ray", "--address", "ray://a:1"], 4, "ray job submit"),
         (("", ""), ["-s", "nobody"], 5, "nobody"),
         (("", ""), ["--set", "recipes.short.lr=fast"], 4, "lr"),
         (("", ""), ["--nonsense"], 4, "No such option"),

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from torch import nn
 from typer.testing import CliRunner
 
 import lth_bench.plugins
 from lth_bench.cli.validate import validate
-from lth_bench.data.arrays import DatasetInfo
+from lth_bench.data.arrays import Arrays, DatasetInfo
+from lth_bench.data.root import DataMissing
 from lth_bench.errors import NothingSelected, UserError
 from lth_bench.objectives import CrossEntropy
 from lth_bench.plugins import Entry, Registry
@@ -130,3 +132,45 @@ def test_networks_are_built_and_datasets_checked(suite, group, says):
     message = str(result.exception)
     assert message.startswith("task net") and "size=0" in message and says in message
     assert "\n" not in message  # the other task is all right
+
+
+@dataclass(frozen=True)
+class Fetched(Plain):
+    """A dataset that is not there until it is loaded, by when a network is needed."""
+
+    def fingerprint(self, root):
+        if not (root / "toy").exists():
+            raise DataMissing("toy was not found")
+
+    def load(self, root):
+        if self.size == 0:
+            raise DataMissing("toy cannot be downloaded")
+        root.mkdir(exist_ok=True)
+        (root / "toy").touch()
+        info = self.info(root)
+        x = [
+            torch.zeros(n, *info.input_shape, dtype=torch.uint8)
+            for n in (info.train_size, info.test_size)
+        ]
+        y = [torch.arange(len(images)) % 3 for images in x]
+        return Arrays(x[0], y[0], x[1], y[1], classes=3)
+
+    def info(self, root):
+        return DatasetInfo((1, 2, 2), 3, 9000, 10)
+
+
+def test_data_is_fetched_beforehand(suite, tmp_path, monkeypatch):
+    monkeypatch.setattr(Registry, "get", patched(Registry.get))
+    monkeypatch.setenv("LTH_BENCH_DATA", str(tmp_path / "data"))
+    assert invoke(suite).exit_code == 0
+    assert not (tmp_path / "data").exists()
+    found = json.loads(invoke(suite, "--download", "--json").stdout)
+    assert found["data"] == {"root": str(tmp_path / "data"), "datasets": ["toy"]}
+    assert (tmp_path / "data" / "toy").exists()
+    Path(suite).write_text(TEXT.replace('"toy"', '{ name = "toy", size = 0 }'))
+    message = str(invoke(suite, "--download").exception)
+    assert message == "task net/toy(size=0)/fast cannot run: toy cannot be downloaded"
+
+
+def patched(get):
+    return lambda self, group, name: Fetched if name == "toy" else get(self, group, name)

@@ -134,7 +134,7 @@ def test_whatever_decides_an_experiment_is_explained() -> None:
              "recipe_name", "seed"}  # fmt: skip
     follow = {"iterative", "plugin_version", "dense_checkpoints", "tuned_from", "parameters",
               "prunable", "not_prunable", "start", "metric", "metric_unit",
-              "higher_is_better"}  # fmt: skip
+              "higher_is_better", "beside_dense"}  # fmt: skip
     assert fields - names - follow == {*PARTS}
 
 

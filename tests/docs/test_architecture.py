@@ -134,8 +134,8 @@ params = { prune_rate = 0.5 }
 OTHER_PROCESSES = {
     "run_suite",
     "remaining",
-    "LocalExecutor.run",
-    "LocalExecutor._send",
+    "Executor.run",
+    "Executor._send",
     "worker_main",
 }
 """Called where a run has processes and a journal, which this one has not."""

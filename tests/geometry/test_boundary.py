@@ -57,8 +57,9 @@ def test_it_is_what_a_grid_finds(seed: int, width: int, kept: float, biases: boo
         middle = (line[1:] + line[:-1]) / 2
         units = middle @ net.hidden.T + net.hidden_bias
         touches = ((abs(units) < 1e-12) & net.hidden.any(axis=1)).any(axis=1)
-        across = net.contrasts(middle + aside) * net.contrasts(middle - aside) <= 0
-        assert (across | touches).all()
+        sides = np.stack([net.contrasts(middle + aside), net.contrasts(middle - aside)])
+        assert ((sides[0] * sides[1] <= 0) | touches).all()
+        assert np.abs(sides).max(axis=0).min() > 1e-13  # it does not run through a tie
 
 
 def test_a_hundred_units() -> None:
@@ -107,6 +108,17 @@ def test_a_closed_boundary_ends_where_it_begins() -> None:
     assert {(1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)} <= corners
     assert np.linalg.norm(np.diff(line, axis=0), axis=1).sum() == pytest.approx(4 * np.sqrt(2))
     assert len(dual(net).normals) == 0
+
+
+def test_where_all_units_are_off_a_tie_has_edges_alone() -> None:
+    """Right of all edges both outputs are 0: sums that cancel in theory leave 1e-17 or so."""
+    for seed in range(20):
+        chance = np.random.default_rng(seed)
+        slopes = np.abs(chance.normal(size=(3, 2))) * [-1, 0.1]
+        net = network(slopes, [0] * 3, chance.normal(size=(2, 3)), [0, 0])
+        for line in decision_boundary(net, 1):
+            middle = (line[1:] + line[:-1]) / 2
+            assert (middle @ net.hidden.T).max(axis=1).min() > -1e-9
 
 
 @pytest.mark.parametrize(

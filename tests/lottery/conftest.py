@@ -49,6 +49,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
         arrays: Any = blobs,
         ablation: dict[str, Any] | None = None,
         decision_boundary: bool = False,
+        beside_dense: bool = False,
     ) -> Story:
         story = Story()
         original = Cohort.run
@@ -65,7 +66,7 @@ def run_rounds(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sto
             seed=seed, densities=tuple(densities), controls=tuple(controls),
             iterative=bool(getattr(strategy, "iterative", False)), source_hash="h",
             plugin_version="1", dense_checkpoints=tuple(checkpoints), ablation=ablation,
-            decision_boundary=decision_boundary,
+            decision_boundary=decision_boundary, beside_dense=beside_dense,
         )  # fmt: skip
         test = ResidentSplit(arrays.test_x, arrays.test_y)
         hooks = Hooks(

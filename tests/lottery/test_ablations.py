@@ -16,6 +16,7 @@ from lth_bench.training.recipe import Recipe
 from lth_strategies.dense import Dense
 from lth_strategies.early_bird import EarlyBird
 from lth_strategies.fine_tune import FineTune
+from lth_strategies.grasp import GraSP
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
 from lth_strategies.lr_rewind import LRRewind
@@ -56,15 +57,16 @@ def test_a_search_sees_other_data_and_its_ticket_the_task(view, make_bench, run_
     assert masks[1] != found[1]
 
 
-def test_a_minibatch_is_of_the_other_data(make_bench, run_rounds):
+@pytest.mark.parametrize("strategy", [SNIP(batch_size=60), GraSP(per_class=20)])
+def test_a_minibatch_is_of_the_other_data(strategy, make_bench, run_rounds):
+    """Drawn from all examples, or from those of each class."""
     bench = make_bench(NET, RECIPE)
-    story = run_rounds(bench, SNIP(batch_size=60), (0.3,), ablation={"name": "random_labels"})
+    story = run_rounds(bench, strategy, (0.3,), ablation={"name": "random_labels"})
     (row,), (request,) = story.reported(), story.requests
     assert (row["status"], row["cost"]["search_steps"]) == ("ok", 0)
     assert story.data == [bench.data]
-    run_rounds(bench, SNIP(batch_size=60), (0.3,))
-    plain = run_rounds(bench, SNIP(batch_size=60), (0.3,), seed=1)
-    assert request.mask != plain.requests[0].mask
+    (plain,) = run_rounds(bench, strategy, (0.3,)).requests
+    assert request.mask != plain.mask
 
 
 def test_another_order_is_that_of_the_whole_experiment(make_bench, run_rounds):
@@ -257,9 +259,31 @@ def test_dense_at_equal_cost_is_one_long_training(make_bench, run_rounds):
     assert [r.end for r in story.requests] == [80]
 
 
-def test_equal_cost_is_for_methods_that_train_once(make_bench, run_rounds):
+def test_a_method_that_needs_the_dense_run_shares_the_budget_with_it(make_bench, run_rounds):
     budget = {"name": "equal_cost", "steps": 80}
     story = run_rounds(make_bench(NET, RECIPE), OneShot(), (0.5,), ablation=budget)
     (row,) = story.reported()
+    assert (row["status"], row["cost"]["steps"], row["cost"]["search_steps"]) == ("ok", 40, 40)
+    dense, ticket = story.requests
+    assert (dense.end, ticket.end, dense.recipe) == (40, 40, ticket.recipe)
+    assert dense.mask.density == 1
+
+
+def test_equal_cost_is_for_no_method_that_needs_a_part_of_the_dense_run(make_bench, run_rounds):
+    class Partly(OneShot):
+        def scores(self, ticket):
+            return abs(ticket.dense.at(10).weights)
+
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), Partly(), (0.5,), ablation=budget)
+    (row,) = story.reported()
     assert (row["status"], story.requests) == ("skipped", [])
-    assert "asks for the dense run to choose its mask" in row["reason"]
+    assert "asks for a part of the dense run" in row["reason"]
+
+
+def test_a_search_that_the_ticket_continues_shares_its_budget(make_bench, run_rounds):
+    budget = {"name": "equal_cost", "steps": 80}
+    story = run_rounds(make_bench(NET, RECIPE), EarlyBird(), (0.5,), ablation=budget)
+    (row,) = story.reported()
+    assert row["cost"]["steps"] + row["cost"]["search_steps"] == 80
+    assert row["cost"]["search_steps"] > 0

@@ -80,6 +80,20 @@ def test_the_dense_run_is_compared_with_one_from_other_initial_values(drawn, ben
         assert 20 < len(outline(dense, f"class_{k}")) <= 80
 
 
+def test_at_equal_cost_networks_are_compared_with_the_tasks_own_dense_run(drawn, bench) -> None:
+    (dense,) = drawn(Dense(), [1.0]).reported()
+    budget = {"name": "equal_cost", "steps": 45}
+    for strategy, density in ((Dense(), 1.0), (SNIP(batch_size=20), 0.5)):
+        story = drawn(strategy, [density], ablation=budget)
+        (record,) = story.reported()
+        assert [request.end for request in story.requests] == [45]  # nothing is trained for this
+        found = apart(outline(record, "hull"), outline(dense, "hull"))
+        assert record["metrics"]["hull_distance"] == pytest.approx(found, abs=1e-4)
+        assert {o["name"] for o in record["outlines"]} == {
+            "boundary", "zonotope_0", "zonotope_1", "hull",
+        }  # fmt: skip
+
+
 def test_it_costs_no_method_anything(run_rounds, drawn, bench) -> None:
     plain = run_rounds(bench, SNIP(batch_size=20), [0.5], arrays=XOR.load(None))
     asked = drawn(SNIP(batch_size=20), [0.5])
@@ -88,8 +102,7 @@ def test_it_costs_no_method_anything(run_rounds, drawn, bench) -> None:
     for key in ("steps", "search_steps", "flops_dense", "search_flops_dense"):
         assert before["cost"][key] == after["cost"][key]
     assert [t["key"] for t in before["trainings"]] == [t["key"] for t in after["trainings"]]
-    # that the dense run is there may add further metrics, but changes none
-    assert {key: after["metrics"][key] for key in before["metrics"]} == before["metrics"]
+    assert {**after["metrics"], "hull_distance": 0} == {**before["metrics"], "hull_distance": 0}
 
 
 class NoOutput:

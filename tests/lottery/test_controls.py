@@ -24,6 +24,7 @@ from lth_strategies.fine_tune import FineTune
 from lth_strategies.imp import IMP
 from lth_strategies.late_rewind import LateRewind
 from lth_strategies.rigl import RigL
+from lth_strategies.supermask import Supermask
 
 NET = MLP(hidden=(12, 8))  # 36·12 + 12·8 + 8·3 = 552 weights
 RECIPE = Recipe(lr=0.1, steps=20, batch_size=20, val_size=60, eval_every=10)
@@ -32,7 +33,7 @@ HALVE = IMP(PerKind(0.5, 0.5, 0.5))
 
 OF_THE_TICKET_S_MASK = {
     "exploration_rate", "survivors_same_sign", "pruned_same_sign", "survivors_grew", "pruned_grew",
-    "moved_ratio", "initial_ratio",
+    "moved_ratio", "initial_ratio", "pruned_accuracy",
 }  # fmt: skip
 
 
@@ -250,6 +251,21 @@ class SignedConstant:
         return module
 
 
+def test_frozen_pruned_weights_are_not_drawn_again_and_the_row_says_so(make_bench, run_rounds):
+    bench = make_bench(MLP(hidden=(12, 8)), RECIPE)
+    story = run_rounds(bench, Supermask(pruned="initial"), (0.5,), ["reinit", "reinit_same_signs"])
+    for control in ("reinit", "reinit_same_signs"):
+        (record,) = story.reported(control)
+        assert record["status"] == "ok"
+        assert record["reason"] == (
+            "partly re-initialised: pruned weights stay frozen at the values that they have in the "
+            "ticket"
+        )
+    own, *controls = story.requests[-3:]
+    for request in controls:
+        assert request.mask == own.mask and request.mask.frozen
+
+
 def test_magnitudes_that_are_fixed_are_not_drawn_again(make_bench, run_rounds):
     bench = make_bench(SignedConstant(), ADAM)
     controls = ["reinit", "reinit_same_signs", "random_signs"]
@@ -399,6 +415,26 @@ def test_the_forecast_counts_every_control_from_where_it_starts(make_bench, run_
 def bench_steps(row):
     """The length of the schedule, of a ticket trained to its end."""
     return row["rewind_step"] + row["cost"]["steps"]
+
+
+def test_moved_values_are_the_survivors_elsewhere(make_bench, run_rounds):
+    """In every layer the same values survive, at other places; at every density the same moves."""
+    bench = make_bench(NET, ADAM)
+    story = run_rounds(bench, HALVE, (0.5, 0.25), ["moved_values"])
+    initial, masks = bench.initial(0).values, []
+    rounds = [r for r in story.requests if r.mask.density < 1]
+    for ticket, moved in zip(rounds[::2], rounds[1::2], strict=True):
+        masks.append(moved.mask)
+        assert ticket.mask != moved.mask
+        for layer in bench.layers:
+            here = initial[layer.key][ticket.mask.kept[layer.name]]
+            there = moved.values[layer.key][moved.mask.kept[layer.name]]
+            assert torch.equal(here.sort().values, there.sort().values)
+            assert moved.values[layer.key].count_nonzero() <= len(here)
+    for layer in bench.layers:
+        assert not bool((masks[1].kept[layer.name] & ~masks[0].kept[layer.name]).any())
+    whole = run_rounds(bench, EarlyBird(), (0.3,), ["moved_values"]).reported("moved_values")
+    assert "the values of a unit belong to its place" in whole[0]["reason"]
 
 
 def test_a_global_shuffle_loses_the_layers_densities(make_bench, run_rounds):

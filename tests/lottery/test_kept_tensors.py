@@ -112,7 +112,9 @@ def test_what_was_handed_over_stays(kind, make_bench, run_rounds, tmp_path):
     for one, other in zip(found, expected, strict=True):
         for column in ("status", "density", "effective_density", "layers"):
             assert one.get(column) == other.get(column)
-        assert one["metrics"] == other["metrics"]
+        assert one["metrics"] == {k: v for k, v in other["metrics"].items() if k in one["metrics"]}
+        # what changes its mask as it trains has no mask before the training
+        assert other["metrics"].keys() - one["metrics"].keys() <= {"pruned_accuracy"}
 
 
 def test_a_ticket_s_mask_is_not_changed_in_place(make_bench, run_rounds):

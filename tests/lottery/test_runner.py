@@ -355,6 +355,28 @@ def test_a_reported_ticket_s_weights_and_matrices_are_recorded(make_bench, run_r
         assert record["matrices"] == []  # a control has no search
 
 
+class FrozenAt:
+    """Keeps the last layer alone; the others' weights are frozen at what `values` says."""
+
+    def __init__(self, values):
+        self.values = values
+
+    @hookimpl
+    def select_mask(self, ticket):
+        last = ticket.layers[-1].name
+        kept = {x.name: torch.full(x.shape, x.name == last) for x in ticket.layers}
+        frozen = {x.name: self.values(x.shape) for x in ticket.layers if x.name != last}
+        return Mask(kept, layers=ticket.layers).freezing({**ticket.initial.weights, **frozen})
+
+
+@pytest.mark.parametrize("values", [torch.ones, torch.zeros])
+def test_layers_frozen_at_other_values_than_zero_are_told(values, make_bench, run_rounds):
+    """They are not empty, as ones of zeros are."""
+    (record,) = run_rounds(make_bench(NET, RECIPE), FrozenAt(values), [24 / 552]).reported()
+    assert [x["kept"] for x in record["layers"]] == [0, 0, 24]
+    assert [x.get("frozen", False) for x in record["layers"][:-1]] == [values is torch.ones] * 2
+
+
 class Transformed(torch.nn.Module):
     """Mixes its tokens by a Fourier transform, which effective density does not follow."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from close import close
 
+from lth_bench.analysis.evidence import survivors as read
+from lth_bench.errors import Diverged
 from lth_bench.lottery.survivors import GRID, fates, joint, metrics, records
 from lth_bench.masks import Layer, Mask, PerKind
 from lth_bench.models.mlp import MLP
+from lth_bench.ticket import DenseRun
 from lth_bench.training.recipe import Recipe
 from lth_strategies.dense import Dense
 from lth_strategies.imp import IMP
@@ -45,6 +49,12 @@ def test_records_by_hand() -> None:
     assert dict(zip(kept["cells"], kept["counts"], strict=True)) == {
         GRID * i + j: n for (i, j), n in cells.items()
     }
+
+
+def test_they_are_read_as_they_are_written() -> None:
+    """In two places, because what reads results does not import torch."""
+    assert read.GRID == GRID
+    assert set(metrics(fates(LAYERS, MASK, INITIAL, FINAL))) == set(read.ORIGINS)
 
 
 def test_joint_histograms_equal_numpys() -> None:
@@ -97,7 +107,8 @@ RECIPE = Recipe(lr=0.1, steps=20, batch_size=20, val_size=60, eval_every=10)
 
 
 def test_every_weight_of_a_ticket_is_kept_or_pruned(make_bench, run_rounds) -> None:
-    story = run_rounds(make_bench(NET, RECIPE), IMP(PerKind.of(0.5)), (0.5, 0.25), ["reinit"])
+    bench = make_bench(NET, RECIPE)
+    story = run_rounds(bench, IMP(PerKind.of(0.5)), (0.5, 0.25), ["reinit"], beside_dense=True)
     for record in story.reported():
         weights = {(one["layer"], one["fate"]): one["weights"] for one in record["fates"]}
         for layer in record["layers"]:
@@ -111,18 +122,63 @@ def test_every_weight_of_a_ticket_is_kept_or_pruned(make_bench, run_rounds) -> N
         assert "survivors_grew" not in record["metrics"]
 
 
-def test_the_dense_run_is_read_where_it_is_trained_and_never_trained_for_this(
+LONGER = {"name": "equal_cost", "steps": 40}
+PLAYED = {
+    "dense": (Dense(), (1.0,), None),
+    "longer dense": (Dense(), (1.0,), LONGER),
+    "imp": (IMP(PerKind.of(0.5)), (0.5, 0.25), None),
+    "imp, other order": (IMP(PerKind.of(0.5)), (0.5,), {"name": "other_order"}),
+    "snip": (SNIP(batch_size=20), (0.25,), None),
+    "snip, longer": (SNIP(batch_size=20), (0.25,), LONGER),
+    "snip, other order": (SNIP(batch_size=20), (0.25,), {"name": "other_order"}),
+}
+
+
+def test_what_was_trained_before_decides_nothing(make_bench, run_rounds) -> None:
+    """A run's rows are those of a run in the opposite order; a plan without the dense run has no
+    fates, though it has been trained.
+    """
+
+    def played(names, planned=True):
+        bench, found = make_bench(NET, RECIPE), {}
+        for name in names:
+            strategy, densities, ablation = PLAYED[name]
+            story = run_rounds(bench, strategy, densities, ablation=ablation, beside_dense=planned)
+            for record in story.reported():
+                found[name, record["target_density"]] = record["metrics"], record["fates"]
+        return found
+
+    there, back = played(PLAYED), played(reversed(PLAYED))
+    assert close(there) == back
+    with_fates = {name for (name, _), (_, fates) in there.items() if fates}
+    assert with_fates == {name for name in PLAYED if "dense" not in name}
+    alone = played(["dense", "imp", "snip"], planned=False)
+    assert [fates for _, fates in alone.values()] == [[]] * 4
+
+
+def test_the_dense_run_that_all_are_compared_with_costs_no_method_anything(
     make_bench, run_rounds
 ) -> None:
     bench = make_bench(NET, RECIPE)
-    alone = run_rounds(bench, SNIP(), (0.5,))
-    assert [record["fates"] for record in alone.reported()] == [[]]
-    assert len(alone.requests) == 1
-    dense = run_rounds(bench, Dense(), (1.0,))
-    assert len(dense.requests) == 1
-    assert [record["fates"] for record in dense.reported()] == [[]]
-    beside = run_rounds(bench, SNIP(), (0.25,))
-    assert len(beside.requests) == 1
-    (record,) = beside.reported()
-    assert len(record["fates"]) == 6
-    assert [training["role"] for training in record["trainings"]] == ["train"]
+    plain = run_rounds(bench, SNIP(batch_size=20), (0.5,))
+    asked = run_rounds(bench, SNIP(batch_size=20), (0.5,), beside_dense=True)
+    (before,), (after,) = plain.reported(), asked.reported()
+    assert before["trainings"][0]["key"] == after["trainings"][0]["key"]
+    assert [training["role"] for training in after["trainings"]] == ["train"]
+    for cost in ("steps", "search_steps", "flops_dense", "search_flops_dense"):
+        assert before["cost"][cost] == after["cost"][cost]
+    # it had not been trained, as it would have been in a run: somebody has to say what was spent
+    (request,) = asked.requests
+    assert request.mask == bench.dense_mask()
+    assert after["cost"]["spent_steps"] == RECIPE.steps
+
+
+def test_a_dense_run_that_diverges_is_the_reason(make_bench, run_rounds, monkeypatch) -> None:
+    def diverged(_):
+        raise Diverged("the loss became inf by step 10")
+
+    bench = make_bench(NET, RECIPE)
+    monkeypatch.setattr(DenseRun, "trained", property(diverged))
+    (row,) = run_rounds(bench, SNIP(batch_size=20), (0.5,), beside_dense=True).reported()
+    assert (row["status"], row["fates"]) == ("ok", [])
+    assert "no metrics of survivors: in the dense run the loss became inf" in row["reason"]

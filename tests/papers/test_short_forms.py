@@ -17,8 +17,11 @@ from lth_bench.suite import load_suite
 from lth_bench.suite.source import papers
 
 HERE = Path(__file__).parent
+RESULTS = "results.duckdb"
 FRESH = (20, 21, 22, 23, 24)
 """Seeds on which no threshold was chosen."""
+OTHERS = (30, 31, 32, 33, 34)
+"""Instead of them where a threshold was set after they were seen."""
 FEW = FRESH[:3]
 """Of short forms that take minutes: a test that takes five ends the run."""
 
@@ -38,9 +41,9 @@ class Case:
     seeds: tuple[int, ...] = FRESH
 
 
-def instead(use: str, wrong: str) -> tuple[str, str]:
-    """Another strategy under the same label."""
-    return f'use = "{use}"\n', f'use = "{wrong}"\nlabel = "{use}"\n'
+def instead(use: str, wrong: str, then: str = "") -> tuple[str, str]:
+    """Another strategy under the same label; `then` follows, where a strategy is used twice."""
+    return f'use = "{use}"\n{then}', f'use = "{wrong}"\nlabel = "{use}"\n{then}'
 
 
 CASES = {
@@ -78,7 +81,7 @@ CASES = {
     "deconstructing_2019": Case(
         "smallest weights kept", ("digits-untrained-mask", "digits-untrained-signs"),
         'criterion = "large_final_same_sign"', 'criterion = "small_final"',
-        seeds=(30, 31, 32, 33, 34),
+        seeds=OTHERS,
     ),
     "rethinking_2019": Case(
         "scores inverted", ("digits-scratch-b-near-dense",),
@@ -95,6 +98,15 @@ CASES = {
         "scores inverted", ("digits-after-beats-snip",),
         'use = "late_rewind"\n', 'use = "inverted_late_rewind"\n',
     ),
+    "early_bird_2020": Case(
+        "scores inverted",
+        ("digits-early-keeps-late", "digits-eight-bits-suffice", "digits-eight-bits-are-cheaper"),
+        *instead("early_bird", "inverted_early_bird", "controls"),
+    ),
+    "early_bird_2020/draw": Case(
+        "late digits ranked", ("digits-drawn-early",),
+        *instead("early_bird", "unsettled_early_bird", "controls"),
+    ),
     "sanity_checking_2020": Case(
         "first places kept",
         ("digits-smart-ratio-beats-uniform", "digits-smart-ratio-matches-snip"),
@@ -108,9 +120,24 @@ def paper(case: str) -> str:
     return case.partition("/")[0]
 
 
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all cases keep their trainings: papers share networks, recipes and methods, and a wrong
+    variant what it is compared with.
+    """
+    return tmp_path_factory.mktemp("trainings")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, trainings: Path) -> Path:
+    """Where a case's results lie, with everyone's trainings beside them."""
+    Paths(tmp_path / RESULTS).artifacts.symlink_to(trainings)
+    return tmp_path
+
+
 def found(suite: Path, case: Case, folder: Path) -> dict[str, Finding]:
     """What comes out of the claims, of a run with what they are about."""
-    results = folder / "results.duckdb"
+    results = folder / RESULTS
     known = load_registry().groups["strategies"]
     plugins = [HERE / "wrong.py"] + ([] if "synflow" in known else [HERE / "with_synflow.py"])
     read = load_suite(suite)
@@ -165,9 +192,9 @@ def test_a_wrong_method_replaces_what_its_original_does() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_the_short_form_decides(name: str, tmp_path: Path) -> None:
+def test_the_short_form_decides(name: str, folder: Path) -> None:
     case = CASES[name]
-    answers = found(papers()[paper(name)], case, tmp_path)
+    answers = found(papers()[paper(name)], case, folder)
     kinds = {claim: answer.kind for claim, answer in answers.items()}
     assert kinds == dict.fromkeys(case.claims, "reproduced")
     agrees(paper(name), answers, case, wrong=False)
@@ -175,12 +202,12 @@ def test_the_short_form_decides(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_method_is_found_out(name: str, tmp_path: Path) -> None:
+def test_a_wrong_method_is_found_out(name: str, folder: Path) -> None:
     case = CASES[name]
-    wrong = tmp_path / "wrong.toml"
+    wrong = folder / "wrong.toml"
     text = papers()[paper(name)].read_text(encoding="utf-8")
     wrong.write_text(text.replace(case.right, case.wrong), encoding="utf-8")
-    answers = found(wrong, case, tmp_path)
+    answers = found(wrong, case, folder)
     # inverting one method of several need not spoil every claim, but the first one it does
     assert answers[case.claims[0]].kind == "not reproduced", answers
     agrees(paper(name), answers, case, wrong=True)

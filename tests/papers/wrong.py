@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from lth_bench import Change, Layers, Mask, StepView, Ticket, count_at, hookimpl, top_k_flat
+from lth_bench import (
+    Change,
+    Layers,
+    Mask,
+    StepView,
+    Ticket,
+    UnitGroup,
+    count_at,
+    hookimpl,
+    top_k_flat,
+)
+from lth_strategies.early_bird import EarlyBird
 from lth_strategies.fine_tune import FineTune
 from lth_strategies.gradual import Gradual, Ramp
 from lth_strategies.grasp import GraSP
@@ -115,3 +128,19 @@ class FirstPlaces(Random):
     def select_mask(self, ticket: Ticket) -> Mask:
         order = {x.name: -torch.arange(float(x.numel)).view(x.shape) for x in ticket.layers}
         return Mask.top_k(Layers(order), ticket.target_count)
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedEarlyBird(EarlyBird):
+    """Removes the channels of largest γ."""
+
+    def scores(self, groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+        return [-score for score in super().scores(groups, values)]
+
+
+@dataclass(frozen=True, eq=False)
+class UnsettledEarlyBird(EarlyBird):
+    """Ranks channels by late digits of γ, which no training settles."""
+
+    def scores(self, groups: Sequence[UnitGroup], values: Mapping[str, Tensor]) -> list[Tensor]:
+        return [1e4 * score % 1 for score in super().scores(groups, values)]

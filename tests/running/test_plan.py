@@ -89,6 +89,22 @@ def test_the_source_of_strategy_model_and_dataset(
     assert ids(tmp_path).isdisjoint(same)
 
 
+def test_the_dense_run_is_beside_all_but_labels_with_a_recipe_of_their_own(tmp_path: Path) -> None:
+    own = """
+[[strategies]]
+use = "snip"
+[[strategies.tuned]]
+model = "mlp"
+dataset = "digits"
+recipe = "fast"
+train = { lr = 0.3 }
+"""
+    suite = suite_of(TEXT + own, Path("demo.toml"))
+    planned = plan.plan_suite(suite, REGISTRY, tmp_path).experiments
+    found = {p.experiment.label: p.experiment.beside_dense for p in planned}
+    assert found == {"dense": True, "imp": True, "snip": False}
+
+
 def test_too_many_experiments_are_refused(tmp_path: Path) -> None:
     text = TEXT.replace("seeds = [0]", "seeds = 10000").replace(
         'use = "imp"\nparams = { prune_rate = 0.5 }',

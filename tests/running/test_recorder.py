@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from lth_bench.output.progress import make_progress
 from lth_bench.running.progress import Note
 from lth_bench.running.recorder import Recorder, RunSummary
+from lth_bench.store.fold import FoldReport
 from lth_bench.store.paths import Paths
 
 
@@ -80,3 +83,33 @@ def test_other_exceptions_while_folding_are_raised(monkeypatch, tmp_path):
     )
     with pytest.raises(RuntimeError, match="something else"):
         recorder.fold(final=True)
+
+
+def test_a_database_that_takes_long_to_fold_is_folded_less_often(monkeypatch, tmp_path):
+    from importlib import import_module
+
+    now, folds = [0.0], []
+
+    def slow(*_, **__):
+        folds.append(now[0])
+        now[0] += 0.3
+        return FoldReport(state="folded", records=1, seconds=0.3)
+
+    monkeypatch.setattr(import_module("lth_bench.store.fold"), "fold", slow)
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0])
+    monkeypatch.setattr("lth_bench.running.recorder.time", clock)
+    summary = RunSummary(run_id="run", suite="suite", planned=3, reused=0)
+    recorder = Recorder(
+        journal=None,
+        paths=Paths(tmp_path / "r.duckdb"),
+        run_id="run",
+        summary=summary,
+        emit=Heard(),
+    )
+    for second in range(101):
+        now[0] = max(now[0], float(second))
+        recorder.fold()
+    # after 5 s at first, then 100 times as long as it took
+    assert len(folds) == 4
+    recorder.fold(final=True)
+    assert len(folds) == 5

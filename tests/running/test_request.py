@@ -17,19 +17,22 @@ from typer.main import get_command
 import lth_bench.api
 from lth_bench.cli.app import app
 from lth_bench.errors import UserError
+from lth_bench.running.arguments import Shard
 from lth_bench.running.request import Argument, Execution, RunRequest, SuiteSelection, _arguments
 
 TYPED = {
-    "suite": "quickstart", "results": Path("r.duckdb"), "device": "cpu", "executor": "local",
-    "workers": 2, "seeds": "3", "strategies": ["imp"], "models": ["mlp"], "datasets": ["digits"],
+    "suite": "quickstart", "results": Path("r.duckdb"), "device": "cpu", "executor": "ray",
+    "address": "10.0.0.1:6379", "workers": 2, "seeds": "3", "strategies": ["imp"],
+    "models": ["mlp"], "datasets": ["digits"],
     "overrides": ["suite.seeds=2"], "plugins": [Path("mine.py")], "add": ["snip"],
-    "no_plugins": True, "smoke": True, "cohort_size": "4", "exact_cohort_size": True,
-    "timeout": "2m", "retry": ["oom,failed"], "rerun": True, "exit_first": True,
+    "no_plugins": True, "smoke": True, "shard": "3/8", "cohort_size": "4",
+    "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"], "rerun": True,
+    "exit_first": True,
 }  # fmt: skip
 """Every argument, as typer gives it."""
 PYTHON = {
     **TYPED, "results": "r.duckdb", "seeds": 3, "strategies": "imp", "plugins": "mine.py",
-    "cohort_size": 4, "timeout": 120.0, "retry": ("failed", "oom"),
+    "shard": (3, 8), "cohort_size": 4, "timeout": 120.0, "retry": ("failed", "oom"),
 }  # fmt: skip
 
 
@@ -43,6 +46,8 @@ def test_the_command_line_and_python_make_the_same_request() -> None:
     assert typed.execution == Execution(
         results=Path("r.duckdb"),
         device="cpu",
+        executor="ray",
+        address="10.0.0.1:6379",
         workers=2,
         cohort_size=4,
         exact_cohort_size=True,
@@ -52,6 +57,7 @@ def test_the_command_line_and_python_make_the_same_request() -> None:
         exit_first=True,
     )
     assert typed.selection.plugins == (Path("mine.py"),)
+    assert typed.selection.shard == Shard(3, 8)
     assert TYPED.keys() == known().keys()
 
 
@@ -112,7 +118,7 @@ def test_every_command_has_the_same_options(command: str) -> None:
     own = {
         "run": {"--json"},
         "plan": {"--json", "--estimate"},
-        "validate": {"--json"},
+        "validate": {"--json", "--download"},
         "tune": {"--json", "--budget", "--no-final", "--best", "--trial", "--output", "--storage",
                  "--restart", "--take-over"},
     }[command]  # fmt: skip
@@ -150,7 +156,7 @@ def test_the_defaults_in_python_are_those_of_the_request(monkeypatch: pytest.Mon
 
 def test_python_has_an_argument_for_every_field() -> None:
     names = {f.name for part in (SuiteSelection, Execution) for f in fields(part)}
-    assert set(signature(lth_bench.api.run).parameters) == names - {"executor"}
+    assert set(signature(lth_bench.api.run).parameters) == names
 
 
 def test_the_docstring_of_run_explains_every_argument() -> None:

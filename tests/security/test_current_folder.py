@@ -13,7 +13,7 @@ import pytest
 
 from lth_bench.errors import UserError
 from lth_bench.running import provenance
-from lth_bench.running.executors import local, processes
+from lth_bench.running.executors import link, processes
 
 LIBRARIES = {"numpy", "torch", "duckdb", "pluggy", "typer", "rich", "filelock", "sitecustomize",
              "lth_strategies", "sklearn", "scipy", "safetensors", "PIL", "torchvision", "optuna",
@@ -146,7 +146,7 @@ def test_what_the_user_puts_on_the_path_stays_hers(
 
 @pytest.mark.parametrize("error", [EOFError(), OSError(11, "Resource temporarily unavailable")])
 def test_a_worker_that_cannot_start_is_said_to_be_that(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+    error: Exception,
 ) -> None:
     """Not `interrupted`, as an EOFError reads on its way out of the command line."""
 
@@ -157,11 +157,9 @@ def test_a_worker_that_cannot_start_is_said_to_be_that(
         def start(self) -> None:
             raise error
 
-    monkeypatch.setattr(local, "PAUSES", (0.0,))
-    executor = local.LocalExecutor(None, ["cpu"])  # type: ignore[arg-type]
-    monkeypatch.setattr(executor, "_context", type("Context", (), {"Process": Process}))
+    context = type("Context", (), {"Process": Process})
     with pytest.raises(UserError, match="no worker process can be started") as caught:
-        executor._started((), local.PAUSES)
+        link._started(context, (), (0.0,))
     assert (str(error) or "ended at once") in caught.value.message
 
 

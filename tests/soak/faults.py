@@ -82,7 +82,7 @@ def patch_coordinator():
     from lth_bench.store import journal
 
     fold = import_module("lth_bench.store.fold")  # the package has a function of this name
-    recorder.FOLD_EVERY = 0.2
+    recorder.FOLD_EVERY, recorder.FOLD_SHARE = 0.2, 1.0
     write_all, write_mark, stage, unstage = (
         journal._write_all, fold.write_mark, fold.stage, fold.unstage,
     )  # fmt: skip

@@ -64,6 +64,7 @@ class Scenario:
     weights: bool = False
     """Whether reported tickets have histograms of their weights and counts of their units, and
     Early-Bird its matrix."""
+    baseline: str = "dense"
     boundaries: bool = False
     """Whether reported tickets have decision boundaries and the distance of their hulls."""
 
@@ -80,6 +81,7 @@ class Scenario:
             "run_id": self.run_id,
             "suite": self.suite,
             "suite_version": 1,
+            "baseline": self.baseline,
             "suite_toml": self.toml or f'[suite]\nname = "{self.suite}"\n',
             "command": f"lth-bench run {self.suite} --seeds 3",
             "environment": {
@@ -207,7 +209,12 @@ class Scenario:
                 "early_stop_accuracy": accuracy - 0.003,
             }  # fmt: skip
         if self.weights and reported and control == "none" and label != "dense":
-            metrics |= {"survivors_grew": 0.8, "pruned_grew": 0.4, "moved_ratio": 1.5 + seed / 10}
+            metrics |= {
+                "survivors_grew": 0.8,
+                "pruned_accuracy": accuracy - 0.05,
+                "pruned_grew": 0.4,
+                "moved_ratio": 1.5 + seed / 10,
+            }
         if control == "reorder":
             metrics |= {
                 "barrier_test_error": 0.01 + 0.02 * (1 - target) + chance.gauss(0, 0.001),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -46,6 +44,7 @@ def test_the_search_is_one_training_in_parts(found):
     parts = [(t.start, t.step) for t in found.ledger.search]
     assert parts == [(0, 5), (5, 7), (7, 9), (9, 11)]
     assert SHORT.search_steps(20) == 11
+    assert AWS(round_fraction=0.05, rounds=2).lengths(8) == [1, 1, 1]  # in a smoke run too
 
 
 def test_the_classifier_is_not_pruned(found):
@@ -90,8 +89,6 @@ def test_random_norms_are_those_of_the_step_and_not_of_the_process(make_bench, m
 def test_what_it_cannot_serve(make_bench, make_ticket):
     with pytest.raises(Unreachable, match="no norm with a scale"):
         AWS().select_mask(make_ticket(make_bench(MLP(hidden=(7,)), RECIPE), 0.4))
-    with pytest.raises(ValueError, match=r"training of 20 steps are 0 and 2 steps.*0\.05"):
-        replace(SHORT, dense_fraction=0.01).lengths(20)
     ticket = make_ticket(make_bench(ConvBN(), RECIPE), 0.001)
     with pytest.raises(Unreachable, match="classifier, which aws does not prune"):
         SHORT.select_mask(ticket)

@@ -69,7 +69,14 @@ def test_barriers_of_the_dense_network_stand_beside_the_tickets(tmp_path):
     assert {(p.name, p.target_density, p.rewind_step, p.n) for p in errors} == {
         ("dense-at-0", 1.0, 0.0, 2), ("dense-at-12", 1.0, 12.0, 2), ("late_rewind", 0.5, 12.0, 2),
     }  # fmt: skip
-    assert all(p.mean >= 0 for p in errors)
+    recorded = found.sql(
+        "SELECT e.label, m.metric, avg(m.value) AS mean FROM metrics m JOIN tickets t "
+        "USING (ticket_id) JOIN experiments e USING (experiment_id) GROUP BY ALL"
+    ).pivot(index="metric", columns="label", values="mean")
+    assert {p.name: p.mean for p in errors} == pytest.approx(
+        recorded.loc["barrier_test_error"].dropna().to_dict()
+    )
+    assert (recorded.loc["copies_distance"].dropna() > 0.01).sum() == 3
     # it matches the dense run trivially, and so nothing
     labels = found.sql("SELECT DISTINCT label FROM matching").label
     assert labels.tolist() == ["late_rewind"]

@@ -116,8 +116,17 @@ def test_mistakes_are_named_with_their_line(parts, message, tmp_path):
     assert "mine.toml:" in str(caught.value)
 
 
+def test_the_densities_of_equal_cost_are_one_label(tmp_path):
+    """Each has another budget, but none of them hides the others as an older configuration."""
+    asked = load_suite(suite(tmp_path, snip='ablations = ["equal_cost"]\ncompared_to = "imp"'))
+    found = plan_suite(asked, load_registry(third_party=False), tmp_path).experiments
+    own = [p.experiment for p in found if p.experiment.label == "snip-equal_cost"]
+    assert len({one.ablation["steps"] for one in own}) == len({one.densities for one in own}) > 1
+    assert len({one.config_id for one in own}) == 1
+
+
 @pytest.mark.parametrize(("parts", "message"), [
-    ({"imp": 'ablations = ["equal_cost"]\ncompared_to = "imp"'}, "imp trains several times"),
+    ({"imp": 'ablations = ["equal_cost"]\ncompared_to = "imp"'}, "imp trains otherwise"),
     ({"snip": 'ablations = ["equal_cost"]\ncompared_to = "random"'}, "an iterative strategy"),
 ])  # fmt: skip
 def test_ablations_that_do_not_suit_are_refused_when_planned(parts, message, tmp_path):
@@ -179,6 +188,14 @@ controls = ["reorder"]
     path.write_text(path.read_text() + 'ablations = ["half_data"]\n')
     with pytest.raises(UserError, match="dense_rewind has no ticket whose search"):
         plan_suite(load_suite(path), load_registry(), tmp_path)
+
+
+@pytest.mark.parametrize("ablation", ["half_data", "other_order"])
+def test_the_densities_of_an_ablation_share_its_dense_run(ablation, tmp_path):
+    """Two seeds: SNIP's tickets at two densities, and one dense run beside them."""
+    base, more = (plan(tmp_path, snip=text) for text in ("", f'ablations = ["{ablation}"]'))
+    assert more.trainings - base.trainings == 2 * (1 + 2)
+    assert more.steps - base.steps == 2 * (1 + 2) * 40
 
 
 def test_half_of_the_data_is_at_least_a_batch(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from lth_bench.errors import UserError
 from lth_bench.plugins import Entry
 from lth_bench.suite import load_suite
-from lth_bench.suite.check import check, require_plugins
+from lth_bench.suite.check import check, require_plugins, unpruned_only
+from lth_bench.suite.spec import summary
 
 
 def test_a_valid_suite_passes(write, registry):
@@ -45,6 +46,53 @@ def test_one_message_with_file_line_and_key(write, registry, old, new, line, par
     for part in parts:
         assert part in message
     assert len(message.splitlines()) == 1
+
+
+CLAIM = """
+[[claims]]
+name = "stable"
+text = "stable"
+source = "here"
+of = "{of}"
+model = "mlp"
+density = {density}
+at_most = 0.02
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Unpruned:
+    """Reports the network as it is."""
+
+    dense_only = True
+
+
+@pytest.mark.parametrize(
+    ("of", "density", "said"),
+    [
+        ("unpruned", "1.0", None),
+        ("imp", "0.5", None),
+        ("unpruned", "0.5", "'unpruned' reports the unpruned network only; write density = 1.0"),
+        ("imp", "1.0", "'imp' reports no unpruned network; name one of the task's densities"),
+    ],
+)
+def test_a_claim_about_the_unpruned_network_is_at_density_1(write, registry, of, density, said):
+    registry.groups["strategies"]["unpruned"] = Entry(
+        name="unpruned", group="strategies", origin="test", version="1", _loaded=Unpruned
+    )
+    path = write()
+    named = '[[strategies]]\nuse = "unpruned"\n'
+    path.write_text(path.read_text() + named + CLAIM.format(of=of, density=density))
+    suite = load_suite(path)
+    # two networks at two densities and two seeds: the dense runs, three labels on them
+    assert summary(suite, unpruned_only(suite, registry))["tickets"] == 2 * (2 + 4 + 2 + 2)
+    if said is None:
+        check(suite, registry)
+        assert suite.claims[0].of.densities == (float(density),)
+        return
+    with pytest.raises(UserError) as caught:
+        check(suite, registry)
+    assert f"claims[0].density: {said}" in str(caught.value)
 
 
 def test_an_error_in_an_override_names_the_option(write, registry):

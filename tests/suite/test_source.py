@@ -57,7 +57,8 @@ def test_the_installed_plugins_accept_them(name):
 
 def test_quickstart_is_what_the_readme_says():
     suite = load_suite("quickstart")
-    assert len(suite.seeds) == 3
+    assert len(suite.seeds) == 5
+    assert all(suite.headline in task.densities for task in suite.tasks)
     assert [len(task.densities) for task in suite.tasks] == [5, 5]
     imp = next(s for s in suite.strategies if s.use == "imp")
     assert imp.params["prune_rate"] <= 0.4

@@ -190,3 +190,13 @@ def test_this_machine() -> None:
     assert gpus.described() == "cpu"
     why, do = gpus.why_none()
     assert why and do
+
+
+def test_a_caller_s_settings_come_back() -> None:
+    threads, tiny = torch.get_num_threads(), torch.tensor([1e-310], dtype=torch.float64)
+    with devices.prepared("cpu"):
+        assert torch.get_num_threads() == 1
+        assert not float(tiny * 1)  # flushed
+        torch.set_num_threads(threads + 1)
+    assert torch.get_num_threads() == threads
+    assert float(tiny * 1) > 0

@@ -283,7 +283,7 @@ def test_ablations_of_a_strategy_are_those_of_its_tuned_label_too(
         suite = suite_of(text.replace('use = "imp"', table, 1), Path("x.toml"))
         frozen = strategies(freeze(suite, found(Search())))
         assert {s.label for s in frozen.values() if s.ablation is not None} == added
-    everywhere = text.replace("seeds = [0, 1, 2]", 'seeds = [0, 1, 2]\nablations = ["scratch_e"]')
+    everywhere = text.replace("\nseeds = 5", '\nseeds = 5\nablations = ["scratch_e"]')
     frozen = strategies(freeze(suite_of(everywhere, Path("x.toml")), found(Search())))
     assert {"imp-scratch_e", "imp-tuned-scratch_e", "snip-scratch_e"} <= set(frozen)
     assert not frozen["imp-tuned-scratch_e"].explicit

@@ -40,7 +40,24 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "snip": {"batch_size": 16},
     "rigl": {"update_every": 2},
     "random": {},
+    "grasp": {"per_class": 4},
+    "filter_l1": {},
+    "edge_popup": {},
 }
+SMALL_ONLY = ("grasp", "filter_l1", "edge_popup")
+"""Not tried on torchvision's networks, of which a cell takes ten seconds to a minute."""
+ALIKE: dict[str, tuple[str, ...]] = {
+    "imp": ("early_imp",),
+    "one_shot": ("magnitude_init", "supermask"),
+    "late_rewind": ("lr_rewind", "fine_tune", "bimp", "sculpt"),
+    "early_bird": ("slimming",),
+    "snip": ("iter_snip", "force"),
+    "rigl": ("gradual", "acdc", "granet", "set", "snfs", "srigl"),
+    "edge_popup": ("signed_supermask", "aws"),
+    "dense": ("dense_rewind",),
+}
+"""Methods without a column, by the one with a column that asks the same of a network: gradients,
+units, batch norm, a mask that changes. `n_m` asks for fan-ins alone, which a plan checks."""
 
 
 def trains_alone(bench: Workbench, row: Row) -> str:

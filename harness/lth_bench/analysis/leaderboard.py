@@ -58,9 +58,9 @@ class Question:
     by: str = "accuracy"
     """One of KINDS."""
     metric: str | None = None
-    """The metric to use: a column of `tickets_flat`, `generalisation_gap`, or a metric that a
-    plugin's `score` reports. None and `score` are each task's primary metric, which is test
-    accuracy for classification."""
+    """The metric to use: a column of `tickets_flat`, `generalisation_gap`, what training and search
+    take together, such as `total_steps`, or a metric that a plugin's `score` reports. None and
+    `score` are each task's primary metric, which is test accuracy for classification."""
     selection: Selection = field(default_factory=Selection)
     baseline: str | None = None
     """LABEL or LABEL/CONTROL to compare with; None is each suite's own, mostly `dense`."""
@@ -72,6 +72,11 @@ class Question:
     the margin."""
     across: bool = False
     """Whether to rank across the tasks of each suite."""
+
+    @property
+    def has_card(self) -> bool:
+        """Whether a card sums it up: by a metric, within each task."""
+        return self.by == "accuracy" and not self.across
 
     def __post_init__(self) -> None:
         if self.by not in KINDS:

@@ -127,13 +127,19 @@ class Measure:
         text = self.value(x)
         return text if text.startswith(MINUS) else f"+{text}"
 
-    def half_width(self, mean: float | None, high: float | None) -> str:
-        """What follows ± of a mean; empty where one value has no interval."""
-        return "" if mean is None or high is None else self.value(high - mean)
+    def half_width(self, mean: float | None, high: float | None, low: float | None = None) -> str:
+        """What follows ± of a mean; empty where one value has no interval.
 
-    def with_half(self, mean: float, high: float | None) -> str:
+        Of an interval whose ends are not equally far, as that of a chance, the farther: `low`
+        tells.
+        """
+        if mean is None or high is None:
+            return ""
+        return self.value(high - mean if low is None else max(high - mean, mean - low))
+
+    def with_half(self, mean: float, high: float | None, low: float | None = None) -> str:
         """A mean with what follows ±, if it has an interval: `97.80 ± 0.50`."""
-        half = self.half_width(mean, high)
+        half = self.half_width(mean, high, low)
         return f"{self.value(mean)} ± {half}" if half else self.value(mean)
 
     def difference_with_half(self, mean: float, high: float | None) -> str:

@@ -52,8 +52,8 @@ class Sample:
     missing: frozenset[int]
     """Seeds still owed."""
     step: float = 0.0
-    """The distance of two values: of accuracies on N test examples 1/N; 0 where it is not known,
-    and of all other metrics."""
+    """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
+    stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
     censored: frozenset[int] = frozenset()
     """Seeds whose value is a time that was not reached: later than the value, the budget."""
 
@@ -114,7 +114,8 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
-            2 * half_step(judged_by({name}, any_value(metric)), min(test_examples)),
+            2 * half_step(judged_by({name}, any_value(metric)), min(test_examples))
+                + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
             list(seed) FILTER ({ok} AND {_never(metric)})
         FROM ({scored_sql(name, rows)}) f
         WHERE {" AND ".join(where)}

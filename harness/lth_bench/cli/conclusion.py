@@ -1,7 +1,8 @@
-"""The end of a run: what became of it, the leaderboard, where the results are."""
+"""The end of a run: what became of it on a card, and where the results are."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
-    """The leaderboard of the suite's kind on stdout, the rest on stderr."""
+    """The suite's card, or its kind of leaderboard, on stdout, the rest on stderr."""
     from lth_bench.store.info import sharing
     from lth_bench.store.paths import Paths, default_results
 
     if not summary.interrupted:
         try:
-            print_leaderboard(results, summary.suite, by)
+            print_answer(results, summary.suite, by)
         except UserError as error:  # the run itself is fine, so it keeps its own exit code
             _say(f"no leaderboard: {error.message}")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
@@ -58,16 +59,33 @@ def report_study(results: Path, suite: str) -> None:
     _say(f"report: {output}")
 
 
-def print_leaderboard(results: Path, suite: str, by: str = "accuracy") -> None:
-    """The suite's leaderboard of a kind as a table on stdout."""
+def print_answer(results: Path, suite: str, by: str = "accuracy") -> None:
+    """A suite's card on stdout, or where it is ranked otherwise than by a metric, its leaderboard
+    of that kind.
+    """
+    from dataclasses import replace
+
     from lth_bench.analysis.boards.scope import Selection
+    from lth_bench.analysis.card import cards
     from lth_bench.analysis.leaderboard import Question, leaderboard
+    from lth_bench.output.card import print_card
     from lth_bench.output.formats import print_board
+    from lth_bench.output.terminal import stdout
+    from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
+    question = Question(by=by, selection=Selection(suites=[suite]))
+    named = None if results == default_results() else results
     with reading(results, to_stderr) as con:
-        board = leaderboard(con, Question(by=by, selection=Selection(suites=[suite])))
-    print_board(board, "table")
+        board = leaderboard(con, question)
+        found = cards(con, question, board.rows, named) if question.has_card else []
+    for card in found:
+        print_card(card, stdout())
+    if not found:
+        print_board(replace(board, legend=""), "table")
+    elif notes := {note for table in board.tables for note in table.notes}:
+        few = "a remark" if len(notes) == 1 else f"{len(notes)} remarks"
+        _say(f"{few} on these results: lth-bench leaderboard --suite {shlex.quote(suite)}")
 
 
 def _say(text: str) -> None:

@@ -86,12 +86,18 @@ def leaderboard(
             "default the dense runs' mean, worse by the margin.",
         ),
     ] = None,
+    legend: Annotated[
+        bool, typer.Option("--legend", metavar="", help="Say below what the columns mean.")
+    ] = False,
     format: FormatOption = "table",
     json_: JsonOption = False,
 ) -> None:
     """Rank the strategies: by the task's metric, sparsity, cost or speed, with intervals and
     verdicts.
     """
+    import sys
+    from dataclasses import replace
+
     from lth_bench.analysis.boards.scope import Selection
     from lth_bench.analysis.leaderboard import Question
     from lth_bench.analysis.leaderboard import leaderboard as answer
@@ -117,6 +123,22 @@ def leaderboard(
         reach=reach,
         across=across,
     )
+    from lth_bench.analysis.card import cards
+    from lth_bench.analysis.card.model import LEGEND
+    from lth_bench.output.card import print_card
+    from lth_bench.output.terminal import stdout
+
+    table = format == "table"
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
+        found = cards(con, question, board.rows, results) if table and question.has_card else []
+    for card in found:
+        print_card(card, stdout())
+        print()
+    if not legend:
+        board = replace(board, legend="")
+    elif found:
+        board = replace(board, legend=f"{LEGEND}\n{board.legend}")
     print_board(board, format)
+    if table and not legend and sys.stderr.isatty():
+        print("what the columns mean: --legend", file=sys.stderr)

@@ -183,14 +183,18 @@ def parameter_row(param: Param) -> dict[str, Any]:
 def shipped_suites() -> list[dict[str, Any]]:
     """The shipped suites; one that cannot be read has its reason under `error`."""
     from lth_bench.errors import UserError
+    from lth_bench.plugins import load_registry
     from lth_bench.suite import load_suite
+    from lth_bench.suite.check import unpruned_only
     from lth_bench.suite.source import shipped
     from lth_bench.suite.spec import summary
 
-    rows = []
+    rows, registry = [], load_registry()
     for name, path in shipped().items():
         try:
-            rows.append({"name": name, "error": None, **summary(load_suite(path))})
+            suite = load_suite(path)
+            found = summary(suite, unpruned_only(suite, registry))
+            rows.append({"name": name, "error": None, **found})
         except UserError as error:
             rows.append({"name": name, "error": error.message, "path": str(path)})
     return rows

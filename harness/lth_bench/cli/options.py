@@ -29,6 +29,23 @@ DeviceOption = Annotated[
     str,
     typer.Option("--device", help="Where to train: auto, cpu, cuda, cuda:1, …", metavar="D"),
 ]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where workers run: local, on this machine, or ray, on a cluster.",
+        autocompletion=complete.one_of("local", "ray"),
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to use; by default RAY_ADDRESS, or one that is started here.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -109,6 +126,14 @@ SmokeOption = Annotated[
     bool,
     typer.Option(
         "--smoke", metavar="", help="Train a few steps of everything, to check that it runs."
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only part I of N, for jobs without a cluster; `lth-bench merge` joins their results.",
     ),
 ]
 CohortSizeOption = Annotated[

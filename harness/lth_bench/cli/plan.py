@@ -18,6 +18,7 @@ from lth_bench.cli.options import (
     ResultsOption,
     SeedsOption,
     SetOption,
+    ShardOption,
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
@@ -43,6 +44,7 @@ def plan(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
+    shard: ShardOption = None,
     cohort_size: CohortSizeOption = "auto",
     json_: JsonOption = False,
 ) -> None:
@@ -57,6 +59,7 @@ def plan(
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance, device_name
     from lth_bench.running.request import RetryPolicy, RunRequest, prepare
+    from lth_bench.running.shard import shard_of
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
     from lth_bench.system import devices
@@ -76,13 +79,14 @@ def plan(
         add=add,
         no_plugins=no_plugins,
         smoke=smoke,
+        shard=shard,
         cohort_size=cohort_size,
     )
     loaded, registry = prepare(request)
     execution, root = request.execution, data_root()
     chosen = devices.choose(execution.device)
     check(loaded, registry)
-    planned = plan_suite(loaded, registry, root)
+    planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
     faults = planned.faults | look_for_faults(planned.experiments, registry, root)
     require_some([faults.get("/".join(p.experiment.task)) for p in planned.experiments])
     worker_devices = devices.workers_for(chosen.names, execution.workers)
@@ -116,6 +120,7 @@ def plan(
             root=root,
             devices=worker_devices,
             cohort_size=execution.cohort_size,
+            paths=paths,
         )
     document = {**_document(planned, done, outlook), "notes": notes}
     if json_:
@@ -239,7 +244,10 @@ def _print(document: dict[str, Any]) -> None:
     if outlook["seconds"] is None:
         print(f"no estimate of time: {outlook['reason']}")
     else:
+        used = f", which train for {outlook['efficiency']:.0%} of it" if outlook["seconds"] else ""
         print(
-            f"about {duration(outlook['seconds'])} on {outlook['workers']} x {outlook['device']}, "
-            f"and {outlook['bytes'] / 1e9:.2f} GB of disk for what is left"
+            f"about {duration(outlook['seconds'])} on {outlook['workers']} x {outlook['device']}"
+            f"{used}, and {outlook['bytes'] / 1e9:.2f} GB of disk for what is left"
         )
+        if outlook["measured"]:
+            print(f"at the pace of earlier runs for {outlook['measured']} of its tasks")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from lth_bench.cli.options import (
     AddOption,
+    AddressOption,
     CohortSizeOption,
     DatasetsOption,
     DeviceOption,
     ExactCohortSizeOption,
+    ExecutorOption,
     ExitFirstOption,
     JsonOption,
     ModelsOption,
@@ -22,6 +20,7 @@ from lth_bench.cli.options import (
     RetryOption,
     SeedsOption,
     SetOption,
+    ShardOption,
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
@@ -35,14 +34,8 @@ def run(
     *,
     results: ResultsOption = None,
     device: DeviceOption = "auto",
-    executor: Annotated[
-        str,
-        typer.Option(
-            "--executor",
-            help="How workers start; only local so far.",
-            metavar="NAME",
-        ),
-    ] = "local",
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
     workers: WorkersOption = None,
     seeds: SeedsOption = None,
     strategy: StrategiesOption = None,
@@ -53,6 +46,7 @@ def run(
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
     smoke: SmokeOption = False,
+    shard: ShardOption = None,
     cohort_size: CohortSizeOption = "auto",
     exact_cohort_size: ExactCohortSizeOption = False,
     timeout: TimeoutOption = None,
@@ -78,6 +72,7 @@ def run(
         results=results,
         device=device,
         executor=executor,
+        address=address,
         workers=workers,
         seeds=seeds,
         strategies=strategy,
@@ -88,6 +83,7 @@ def run(
         add=add,
         no_plugins=no_plugins,
         smoke=smoke,
+        shard=shard,
         cohort_size=cohort_size,
         exact_cohort_size=exact_cohort_size,
         timeout=timeout,

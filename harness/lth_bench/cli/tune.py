@@ -9,10 +9,12 @@ import typer
 
 from lth_bench.cli.options import (
     AddOption,
+    AddressOption,
     CohortSizeOption,
     DatasetsOption,
     DeviceOption,
     ExactCohortSizeOption,
+    ExecutorOption,
     JsonOption,
     ModelsOption,
     NoPluginsOption,
@@ -39,6 +41,8 @@ def tune(
     *,
     results: ResultsOption = None,
     device: DeviceOption = "auto",
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
     workers: WorkersOption = None,
     budget: Annotated[
         str | None,
@@ -132,6 +136,8 @@ def tune(
         suite=suite,
         results=results,
         device=device,
+        executor=executor,
+        address=address,
         workers=workers,
         seeds=seeds,
         strategies=strategy,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from lth_bench.cli.options import (
     AddOption,
@@ -29,16 +31,24 @@ def validate(
     plugin: PluginsOption = None,
     add: AddOption = None,
     no_plugins: NoPluginsOption = False,
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            metavar="",
+            help="Fetch and check all data that it needs, for machines without a network.",
+        ),
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Check a suite: every name and parameter, every network and dataset. Trains nothing."""
     from lth_bench.cli.output import print_json
     from lth_bench.data.root import data_root
     from lth_bench.errors import UserError
-    from lth_bench.running.datasets import look_for_faults
+    from lth_bench.running.datasets import datasets, fetch, look_for_faults
     from lth_bench.running.plan import plan_suite
     from lth_bench.running.request import RunRequest, prepare
-    from lth_bench.suite.check import check
+    from lth_bench.suite.check import check, unpruned_only
     from lth_bench.suite.spec import summary
 
     request = RunRequest.from_options(
@@ -55,16 +65,18 @@ def validate(
     loaded, registry = prepare(request)
     check(loaded, registry)
     plan = plan_suite(loaded, registry, data_root())
-    faults = plan.faults or look_for_faults(plan.experiments, registry, data_root())
+    look = fetch if download else look_for_faults
+    faults = plan.faults or look(plan.experiments, registry, data_root())
     if faults:
         raise UserError("\n".join(f"task {task} cannot run: {why}" for task, why in faults.items()))
     if loaded.tune is not None:
         from lth_bench.tuning.goal import goals_of
 
         goals_of(loaded, registry, data_root())
-    used = {s.use: registry.get("strategies", s.use) for s in loaded.strategies}
-    dense_only = {name for name, cls in used.items() if getattr(cls, "dense_only", False)}
-    found = summary(loaded, dense_only)
+    found = summary(loaded, unpruned_only(loaded, registry))
+    if download:
+        labels = dict.fromkeys(one.label for one in datasets(plan.experiments, registry))
+        found["data"] = {"root": str(data_root().absolute()), "datasets": list(labels)}
     if json_:
         print_json({"ok": True, **found})
     else:
@@ -95,4 +107,7 @@ def _print(found: dict[str, Any]) -> None:
         names = ", ".join(claim["name"] for claim in found["claims"])
         out.print(f"{len(found['claims'])} claims: {names}", markup=False)
     out.print(f"{found['tickets']:,} tickets, the dense runs included")
+    if "data" in found:
+        labels = ", ".join(found["data"]["datasets"])
+        out.print(f"all data is here: {labels}; data root {found['data']['root']}", markup=False)
     out.print("[green]ok[/]")

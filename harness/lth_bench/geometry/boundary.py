@@ -16,7 +16,8 @@ from lth_bench.geometry.polygons import Array
 SAME = 12
 """Decimals to which two units' lines are compared: those on one line are one."""
 TINY = 1e-10
-"""Length, as a fraction of the square's side, below which a piece is none."""
+"""Length, as a fraction of the square's side, below which a piece is none, and slope, as a fraction
+of all that a cell may have, below which f₁ − f₂ is constant there: sums that cancel leave less."""
 
 
 def decision_boundary(network: PlanarNetwork, reach: float) -> list[Array]:
@@ -28,7 +29,8 @@ def decision_boundary(network: PlanarNetwork, reach: float) -> list[Array]:
     on = _cells(lines, reach)
     gradient = slope + (on * values) @ lines[:, :2]
     offset = level + (on * values) @ lines[:, 2]
-    crossed = np.linalg.norm(gradient, axis=1) > 0
+    steepest = float(np.linalg.norm(slope) + np.abs(values).sum())
+    crossed = np.linalg.norm(gradient, axis=1) > TINY * steepest
     gradient, offset, on = gradient[crossed], offset[crossed], on[crossed]
     ends = _clipped(gradient, offset, on, lines, reach)
     return _joined(ends, TINY * reach)

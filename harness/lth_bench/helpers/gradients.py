@@ -207,5 +207,6 @@ def balanced_batch(
             f"but got {per_class}" + (f"; one class has {fewest}" if fewest < per_class else "")
         )
     index = order[torch.cat(places).sort().values].to(ticket.device)
+    ticket.ledger.batches += 1
     x = ticket.bench.network.as_input(data.normalise(data.train.x[index]))
     return x, data.train.y[index]

@@ -47,6 +47,27 @@ def with_random_signs(
     return signed
 
 
+def orders_of(layers: Sequence[Layer], seed: int, draw: int = 0) -> dict[str, Tensor]:
+    """By layer, the permutation [weights] of its weights with which the control `moved_values`
+    moves mask and values. The same at every density; other values of `draw` give others.
+    """
+    rng = generator("moved_values", seed, draw)
+    return {layer.name: torch.randperm(layer.numel, generator=rng) for layer in layers}
+
+
+def permuted(weight: Tensor, order: Tensor) -> Tensor:
+    """The weight, of any shape, with its entries in another order [weights]."""
+    return weight.flatten()[order.to(weight.device)].view_as(weight)
+
+
+def with_moved_weights(
+    values: Mapping[str, Tensor], layers: Sequence[Layer], orders: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The state dict with every layer's weights in the order of `orders_of`."""
+    moved = {layer.key: permuted(values[layer.key], orders[layer.name]) for layer in layers}
+    return {**values, **moved}
+
+
 def reshuffled(weight: Tensor, kept: Tensor, rng: torch.Generator) -> Tensor:
     """The weight with its surviving values permuted among their positions; `kept` has its shape,
     and `rng` is a CPU generator. Pruned weights stay as they are.

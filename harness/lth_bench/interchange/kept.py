@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lth_bench.errors import UserError
 from lth_bench.helpers import with_random_signs, with_signs_of
+from lth_bench.helpers.survivors import orders_of, with_moved_weights
 from lth_bench.interchange.rebuilt import TaskNetwork
 from lth_bench.interchange.recorded import RecordedTicket
 from lth_bench.lottery.histograms import histograms
@@ -114,6 +115,9 @@ def _states_at(step: int, recorded: RecordedTicket, kept: KeptTrainings) -> Iter
         if state.step == step and control == "random_signs":
             signed = with_random_signs(state.values, task.layers, seed)
             yield State(signed, step, task.layers)
+        elif state.step == step and control == "moved_values":
+            orders = orders_of(task.layers, seed)
+            yield State(with_moved_weights(state.values, task.layers, orders), step, task.layers)
         elif state.step == step:
             yield state
 

@@ -18,7 +18,7 @@ from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
 from lth_bench.suite.ablations import FROM_SCRATCH, OF_DATA
 from lth_bench.ticket import DenseRun, Ticket
-from lth_bench.training.dispatch.variant import with_data, with_recipe
+from lth_bench.training.dispatch.variant import with_data, with_recipe, without_variants
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.pending_fit import PendingFit
 from lth_bench.training.randomness import seed_of
@@ -96,32 +96,64 @@ class Inverted(ExperimentRunner):
         super().reach(density)
 
 
-class NoSecondTraining(DenseRun):
-    """Refuses to train: a method at equal cost spends its whole budget on its ticket."""
+class SecondTraining(Unreachable):
+    """A method at equal cost asks for (a part of) the dense run."""
+
+    def __init__(self, whole: bool) -> None:
+        super().__init__(
+            "equal_cost gives a method another one's budget for its ticket, or half of it if it "
+            "first asks for the whole dense run to choose its mask, but this one asks for a part "
+            "of the dense run, or after a search"
+        )
+        self.whole = whole
+
+
+class RefusedDenseRun(DenseRun):
+    """Says that it was asked for, and trains nothing."""
 
     def _fit(self, request: FitRequest) -> Trained:
-        raise Unreachable(
-            "equal_cost gives a method that trains only once another one's budget, but this one "
-            "asks for the dense run to choose its mask"
-        )
+        raise SecondTraining(request.end == self._bench.total_steps)
 
 
 class AtEqualCost(ExperimentRunner):
-    """The method itself, on the task with a recipe as long as another method's whole cost; of the
-    dense network, its only training.
+    """The method itself, on the task with a recipe so long that it costs as much as another method
+    in all.
+
+    That is its only training, the dense network's too. One that chooses its mask by the dense run
+    has half of the budget for that and half for its ticket, as by its own recipe.
     """
 
     def __init__(
         self, *, bench: Workbench, experiment: Experiment, strategy: Any, **rest: Any
     ) -> None:
         assert experiment.ablation is not None
-        factor = experiment.ablation["steps"] / bench.total_steps
-        longer = bench.recipe.stretched(factor, len(bench.data.train))
+        self.budget = experiment.ablation["steps"]
         if not getattr(strategy, "dense_only", False):
-            rest["dense_run"] = NoSecondTraining
-        super().__init__(
-            bench=with_recipe(bench, longer), experiment=experiment, strategy=strategy, **rest
-        )
+            rest["dense_run"] = RefusedDenseRun
+        longer = with_length(bench, self.budget)
+        super().__init__(bench=longer, experiment=experiment, strategy=strategy, **rest)
+
+    def reach(self, density: float) -> None:
+        """Again with half of the length, where the method turns out to need the dense run."""
+        try:
+            super().reach(density)
+        except SecondTraining as asked:
+            if not asked.whole or self.ledger.search or self.ledger.train:
+                raise
+            self.bench = self.report.bench = with_length(
+                without_variants(self.bench), self.budget / 2
+            )
+            self.dense = DenseRun(
+                self.bench, self.experiment.seed, self.ledger, context=self.context
+            )
+            super().reach(density)
+
+
+def with_length(bench: Workbench, steps: float) -> Workbench:
+    """The task with its recipe stretched to so many steps."""
+    return with_recipe(
+        bench, bench.recipe.stretched(steps / bench.total_steps, len(bench.data.train))
+    )
 
 
 class InAnotherOrder(ExperimentRunner):

@@ -109,7 +109,8 @@ def require_planar(task: str, module: nn.Module, info: DatasetInfo) -> None:
 
 def boundary_of(bench: Workbench, ticket: Ticket, trained: Trained) -> Drawn:
     """The metric and the outlines of a trained ticket or control, or of the dense run, which is
-    rewound to nothing (`ticket.start` None).
+    rewound to nothing (`ticket.start` None). `bench` is the task's own: at equal cost a network is
+    trained on a longer one, and compared with the dense run like a ticket.
     """
     layers = layers_of(bench.network.module)
     assert layers is not None  # it was planned
@@ -118,7 +119,7 @@ def boundary_of(bench: Workbench, ticket: Ticket, trained: Trained) -> Drawn:
     own = planar(layers, trained.values)
     reach = _reach(bench)
     outlines = outlines_of(own, reach)
-    if ticket.start is not None:
+    if ticket.start is not None or ticket.bench is not bench:
         dense = DenseRun(bench, ticket.seed, CostLedger(), context=ticket.context)
         metrics, missing = _compared(own, planar(layers, dense.trained.values))
         return Drawn(metrics, outlines, missing)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lth_bench.helpers import redrawn, with_random_signs, with_signs_of
+from lth_bench.helpers.survivors import orders_of, permuted, with_moved_weights
 from lth_bench.masks import Layer, Mask
 from lth_bench.ticket import Ticket
 from lth_bench.training.randomness import generator, seed_of
@@ -151,6 +152,29 @@ def shuffle_global(ticket: Ticket, trained: Trained, structured: bool) -> Ablate
     )
 
 
+def moved_values(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
+    """The mask permuted within each layer, every weight's value with it: the survivors' own values,
+    elsewhere. So values alone, as `reinit` is structure alone.
+
+    Under `shuffle` survivors have the values of the places that the mask is moved to. Unchanged for
+    a structured ticket, whose units' values fit no other unit, and where `shuffle` is.
+    """
+    if structured:
+        raise Unchanged("the values of a unit belong to its place between two layers")
+    start, mask = _start(ticket), trained.mask
+    for draw in range(MAX_DRAWS):
+        orders = orders_of(ticket.layers, ticket.seed, draw)
+        kept = {name: permuted(mask.kept[name], order) for name, order in orders.items()}
+        moved = Mask(kept, layers=ticket.layers, frozen=mask.frozen)
+        if moved != mask:
+            values = with_moved_weights(start.values, ticket.layers, orders)
+            return Ablated(RewindPoint(values, start.step), moved)
+    raise Unchanged(
+        "no permutation of its weights within the layers changes the mask, so there is nothing to "
+        "move"
+    )
+
+
 def random_layers(ticket: Ticket, trained: Trained, structured: bool) -> Ablated:
     """A random mask at the ticket's layer densities, by unit if the ticket is structured, trained
     from the initial values at step 0: random pruning at initialisation that knows only how many
@@ -175,20 +199,25 @@ def _redrawn(
     layers: Sequence[Layer],
     nothing: str,
 ) -> str:
-    """What to note of layers whose surviving weights all have the same value in both draws, if
-    there are any. Unchanged, saying `nothing`, if that is every layer.
+    """What to note of values that are not drawn again: layers whose surviving weights all have the
+    same value in both draws, and pruned weights that are frozen. Unchanged, saying `nothing`, if no
+    surviving weight differs.
     """
     fixed = _fixed(own, fresh, mask, layers)
     kept = mask.kept_per_layer()
     same, survivors = sum(kept[layer.name] for layer in fixed), mask.count
     if same == survivors:
         raise Unchanged(nothing)
-    if not fixed:
-        return ""
-    return (
-        f"partly re-initialised: {same} of {survivors} surviving weights are in layers with fixed "
-        f"initial values ({_listed([layer.name for layer in fixed])})"
-    )
+    found = []
+    if fixed:
+        names = _listed([layer.name for layer in fixed])
+        found.append(
+            f"{same} of {survivors} surviving weights are in layers with fixed initial values "
+            f"({names})"
+        )
+    if mask.frozen:
+        found.append("pruned weights stay frozen at the values that they have in the ticket")
+    return f"partly re-initialised: {' and '.join(found)}" if found else ""
 
 
 def _moved(name: str, ticket: Ticket, mask: Mask, structured: bool) -> Mask:
@@ -273,6 +302,7 @@ CONTROLS: dict[str, Control] = {
         reinit_same_signs,
         random_signs,
         shuffle,
+        moved_values,
         random_layers,
         shuffle_global,
         reorder,

@@ -48,7 +48,10 @@ class Defaults:
 
         `test_*`, `val_PRIMARY` and `train_PRIMARY` are measured at the last step;
         `early_stop_PRIMARY` is the test metric at `early_stop_step`, the absolute step of the
-        minimum validation loss. `train_PRIMARY` uses at most 10,000 training examples. The control
+        minimum validation loss. `train_PRIMARY` uses at most 10,000 training examples.
+        `pruned_PRIMARY` is that of the mask before any rewinding, on the test split: on the trained
+        values that it was chosen after, of the round before or of the dense run; methods that ask
+        for neither have none, nor have controls, and masks that change in training. The control
         `reorder` has the barriers of `lottery/instability.py` too. Without a test split only
         `val_PRIMARY` and `early_stop_step` are returned.
         """
@@ -64,6 +67,7 @@ class Defaults:
             early = self._evaluate(ticket, trained.best, self._test)
         train = self._evaluate(ticket, trained, ticket.bench.data.sample(TRAIN_SAMPLE))
         return {
+            **self._before_rewinding(ticket, self._test),
             **self._instability(ticket, trained, self._test),
             **{f"test_{name}": value for name, value in last.metrics.items()},
             "test_loss": last.loss,
@@ -71,6 +75,16 @@ class Defaults:
             **seen,
             f"early_stop_{primary}": early.metrics[primary],
         }
+
+    def _before_rewinding(self, ticket: Ticket, test: Examples) -> dict[str, float]:
+        """An evaluation, which costs no training; {} where nothing trained was pruned."""
+        if ticket.pruned is None:
+            return {}
+        values = {key: value.detach().clone() for key, value in ticket.pruned.items()}
+        ticket.mask.apply_(values)
+        primary = ticket.bench.objective.primary.name
+        judged = self._evaluate(ticket, State(values, 0, ticket.layers), test)
+        return {f"pruned_{primary}": judged.metrics[primary]}
 
     def _instability(self, ticket: Ticket, trained: Trained, test: Examples) -> dict[str, float]:
         """The barriers on the line to the ticket's copy in its own data order; {} without one."""

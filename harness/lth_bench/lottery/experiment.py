@@ -73,6 +73,9 @@ class Experiment:
     """Validation value of it from which a network counts as generalising; None if not asked."""
     decision_boundary: bool = False
     """Whether decision boundaries are recorded."""
+    beside_dense: bool = False
+    """Whether the plan has the dense run of the same task, recipe and seed, so that tickets can be
+    compared with it at no cost. Not of a label with a recipe of its own, nor of tuning's trials."""
     ablation: Mapping[str, Any] | None = None
     """`{"name": …}` of an ablation, with `steps` for equal cost; None for the strategy itself."""
     start: Mapping[str, Any] | None = None
@@ -112,6 +115,7 @@ class Experiment:
                 config.pop(key)
         if not self.decision_boundary:
             config.pop("decision_boundary")
+        config.pop("beside_dense")  # the recipe and `scored_on` decide it
         if self.scored_on == "test":
             config.pop("scored_on")
         if self.source_task is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lth_bench.data.info import InputShape
+from lth_bench.errors import Diverged
 from lth_bench.lottery.boundary import Drawn, boundary_of
 from lth_bench.lottery.experiment import Experiment
 from lth_bench.lottery.generalisation import generalisation
@@ -17,8 +18,9 @@ from lth_bench.lottery.survivors import records as records_of
 from lth_bench.lottery.units import units_kept
 from lth_bench.masks import Mask
 from lth_bench.plugins.dispatch import Hooks
-from lth_bench.ticket import CostLedger, Ticket
+from lth_bench.ticket import CostLedger, DenseRun, Ticket
 from lth_bench.ticket_view import TicketView
+from lth_bench.training.dispatch.variant import without_variants
 from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.randomness import seeded
 from lth_bench.training.state import Cost, CurvePoint, Trained
@@ -40,6 +42,8 @@ class Reporter:
         self.structured = structured
         self._accounted: set[str] = set()
         """Keys of trainings already counted by an earlier record."""
+        self._beside: dict[str, Cost] = {}
+        """Dense runs that had to be trained to be compared with, by key."""
 
     def ticket(
         self, ticket: Ticket, trained: Trained, control: str, ledger: CostLedger, note: str = ""
@@ -49,7 +53,7 @@ class Reporter:
         """
         drawn = Drawn()
         if self.experiment.decision_boundary:
-            drawn = boundary_of(self.bench, ticket, trained)
+            drawn = boundary_of(without_variants(self.bench), ticket, trained)
         # scored under the trained mask, which differs from the selected one with RigL
         with seeded("score", ticket.seed, ticket.round):
             scored = ticket.after_selection(trained.mask)
@@ -63,7 +67,12 @@ class Reporter:
         metrics |= generalisation(
             trained.curve, self.experiment.generalises_at, self.bench.objective.primary
         )
-        origin = self._fates(ticket, trained) if control == "none" else []
+        origin: list[Fate] = []
+        if control == "none" and self.experiment.beside_dense:
+            try:
+                origin = self._fates(ticket, trained)
+            except Diverged as reason:  # the dense run's; this ticket has been trained
+                lost.append(f"no metrics of survivors: in the dense run {reason}")
         metrics |= metrics_of(origin)
         record |= {
             "status": "ok",
@@ -90,15 +99,18 @@ class Reporter:
         self.emit(record)
 
     def _fates(self, ticket: Ticket, trained: Trained) -> list[Fate]:
-        """Of the weights that the ticket keeps, and of those that it lacks, in the dense run."""
+        """Of the weights that the ticket keeps, and of those that it lacks, in the dense run.
+
+        That is the task's, in the seed's own data order and by its own recipe, whatever an ablation
+        has changed: every plan has it, so it is found. It counts for no method.
+        """
         if trained.mask.count == trained.mask.total:
             return []
-        request = ticket.dense.request(self.bench.total_steps, frozenset())
-        dense = self.bench.find(self.bench.key(request, None), frozenset())
-        if dense is None:  # it is read where it has been trained, and never trained for this
-            return []
-        final = {key: value.to(self.bench.device) for key, value in dense.values.items()}
-        return fates(self.bench.layers, trained.mask, ticket.initial.values, final)
+        bench = without_variants(self.bench)
+        dense = DenseRun(bench, ticket.seed, CostLedger(), context=ticket.context).trained
+        if not dense.reused:
+            self._beside[dense.key] = dense.cost
+        return fates(bench.layers, trained.mask, bench.initial(ticket.seed).values, dense.values)
 
     def _score(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
         """The primary metric on the test split, where it is no accuracy."""
@@ -154,8 +166,8 @@ class Reporter:
         """
         own = sum((t.cost for t in train), Cost())
         found = sum((t.cost for t in search), Cost())
-        new = {t.key: t for t in (*search, *train) if t.key not in self._accounted}
-        spent = sum((t.cost for t in new.values() if not t.reused), Cost())
+        new = {t.key: t.cost for t in (*search, *train) if not t.reused} | self._beside
+        spent = sum((cost for key, cost in new.items() if key not in self._accounted), Cost())
         self._accounted |= new.keys()
         return {
             "steps": own.steps,
@@ -176,6 +188,7 @@ class Reporter:
 
     def _base(self, ticket: Ticket, mask: Mask, control: str, reported: bool) -> dict[str, Any]:
         kept = mask.kept_per_layer()
+        frozen = {name for name, values in mask.frozen.items() if bool((values != 0).any())}
         return {
             "record": "ticket",
             "experiment_id": self.experiment.experiment_id,
@@ -190,6 +203,7 @@ class Reporter:
             "rewind_step": ticket.start.step if ticket.start is not None else 0,
             "layers": [
                 {"layer": x.name, "kind": x.kind, "total": x.numel, "kept": kept[x.name]}
+                | ({"frozen": True} if x.name in frozen else {})
                 for x in self.bench.layers
             ],
             # a control's mask is its ticket's, or that at random

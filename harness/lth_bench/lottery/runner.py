@@ -167,7 +167,9 @@ class ExperimentRunner:
         mask = check_mask(
             label, mask, ticket, k=k, dynamic=self.dynamic, structured=self.structured
         )
-        return ticket.after_selection(mask)
+        behind = self.behind if self.behind is not None else ticket.dense.asked
+        pruned = None if behind is None or self.dynamic else behind.values
+        return replace(ticket.after_selection(mask), pruned=pruned)
 
     def rewound(self, ticket: Ticket) -> Ticket:
         """The ticket at the start of rewind_point, checked."""
@@ -238,6 +240,7 @@ class ExperimentRunner:
             ticket,
             mask=mask,
             ledger=CostLedger(role="train"),
+            pruned=None,
             matrices={},  # they picture the search, which a control has none of
             on_eval=partial(self.tell, control=control) if ticket.on_eval is not None else None,
         )

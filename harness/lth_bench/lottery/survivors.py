@@ -2,8 +2,9 @@
 those that it prunes, in the unpruned network's training (Frankle & Carbin, 2019, appendix F).
 
 The dense run has both kinds of weights, and is the same for every method, round and density; a
-ticket's own training has the survivors alone. It is read where it has been trained, as it has
-before any ticket of a suite, and never trained for this.
+ticket's own training has the survivors alone. Whether a ticket has these metrics depends on its
+experiment alone, never on what was trained before: every ticket has them whose plan has the dense
+run of its task, recipe and seed. Labels with a recipe of their own, and tuning's trials, have none.
 """
 
 from __future__ import annotations

@@ -74,6 +74,7 @@ DASHES: dict[str, tuple[float, ...]] = {
     "3px,2px,3px,8px": (2, 1.4, 2, 5.3),
     "13px,3px,2px,3px,2px,3px": (8.6, 2, 1.4, 2, 1.4, 2),
     "6px,3px,6px,9px": (4, 2, 4, 6),
+    "2px,3px,10px,3px": (1.4, 2, 6.6, 2),
     "10px,2px,2px,8px": (6.6, 1.4, 1.4, 5.3),
 }
 """Plotly's names (or on and off in pixels), and matplotlib's on and off in line widths. From `dot`
@@ -116,6 +117,7 @@ CONTROLS = {
     "reinit_same_signs": "7px,2px,2px,2px,2px,2px",
     "random_signs": "3px,2px,3px,8px",
     "shuffle": "dashdot",
+    "moved_values": "2px,3px,10px,3px",
     "random_layers": "13px,3px,2px,3px,2px,3px",
     "shuffle_global": "10px,2px,2px,8px",
     "reorder": "6px,3px,6px,9px",

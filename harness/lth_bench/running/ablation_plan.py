@@ -83,10 +83,10 @@ def _unsuitable(
         )
     if spec.compared_to is None:
         return None
-    if getattr(strategy, "iterative", False) or getattr(strategy, "search_steps", None):
+    if getattr(strategy, "iterative", False) or not _trains_plainly(strategy, task):
         return (
-            f"equal_cost lengthens the only training of a method at initialisation or during "
-            f"training, but {spec.use} trains several times; compare the others at their own cost"
+            f"equal_cost lengthens a method's only training, or its dense run and its ticket's, "
+            f"but {spec.use} trains otherwise; compare it at its own cost"
         )
     rival = rivals.get(spec.compared_to)
     if rival is None:
@@ -97,6 +97,19 @@ def _unsuitable(
             f"it runs, but {spec.compared_to!r} is not"
         )
     return None
+
+
+def _trains_plainly(strategy: Any, task: TaskPlan) -> bool:
+    """Whether its ticket trains for the whole schedule; or from where its search ends, as
+    Early-Bird's does, so that the two make one training.
+    """
+    total = task.total_steps
+
+    def declared(method: str, otherwise: int) -> Any:
+        return getattr(strategy, method, lambda _: otherwise)(total)
+
+    start = declared("start_step", 0)
+    return bool(declared("search_steps", 0) + declared("train_steps", total - start) == total)
 
 
 def _whole_cost(label: str, rival: Any, task: TaskPlan, density: float) -> int:

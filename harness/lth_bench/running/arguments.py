@@ -11,6 +11,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,24 @@ from lth_bench.errors import UserError, suggest
 from lth_bench.params import show
 from lth_bench.running.pending import RETRIED
 
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many parts of a run."""
+
+    number: int
+    """From 1."""
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
 Reader = Callable[[str, Any], Any]
 
 LARGEST = 256
 """The largest cohort size."""
+EXECUTORS = ("local", "ray")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = r"(\d+(?:\.\d+)?)([smhd])"
 
@@ -96,9 +111,10 @@ def text(argument: str, value: Any) -> str:
 
 def executor(argument: str, value: Any) -> str:
     """The name of an executor."""
-    if text(argument, value) != "local":
-        raise UserError(f"unknown executor {value!r}; choose from: local")
-    return "local"
+    found = text(argument, value)
+    if found not in EXECUTORS:
+        raise UserError(f"unknown executor {value!r}; choose from: {', '.join(EXECUTORS)}")
+    return found
 
 
 def cohort_size(argument: str, value: Any) -> int | None:
@@ -132,6 +148,20 @@ def duration(argument: str, value: Any) -> float:
             f"but got {given!r}"
         )
     return seconds
+
+
+def shard(argument: str, value: Any) -> Shard:
+    """One of several parts, `3/8`, counted from 1; or a pair of the two numbers."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value.strip(), re.ASCII)
+        numbers: list[int | None] = [int(n) for n in found.groups()] if found else []
+    else:
+        numbers = [_whole(item) for item in _items(argument, value, "a part, such as 3/8")]
+    if len(numbers) == 2 and None not in numbers:
+        number, count = (int(n or 0) for n in numbers)
+        if 1 <= number <= count:
+            return Shard(number, count)
+    raise _refused(argument, "a part of so many, counted from 1, such as 3/8", value)
 
 
 def statuses(argument: str, value: Any) -> frozenset[str]:

@@ -201,15 +201,21 @@ def look_for_faults(
     Opens what is read for its sizes anyway: all data but images. Of images only those whose
     targets an objective takes something from, and only where they are there already.
     """
+    sound = [item for item in planned if item.fault is None and _is_at_hand(item, registry, root)]
+    return fetch(sound, registry, root, workers)
+
+
+def fetch(
+    planned: Sequence[Planned], registry: Registry, root: Path, workers: Sequence[str] = ("cpu",)
+) -> dict[str, str]:
+    """Open all data of a plan, as a run does; what is missing is downloaded. Task → why it cannot
+    run, of those that cannot.
+    """
     from lth_bench.running.provenance import Provenance
 
-    sound = [item for item in planned if item.fault is None and _is_at_hand(item, registry, root)]
-    opened = open_data(sound, registry, root, workers, Provenance({}))
-    return {
-        "/".join(item.experiment.task): fault
-        for item in sound
-        if (fault := opened.fault(item)) is not None
-    }
+    opened = open_data(planned, registry, root, workers, Provenance({}))
+    faults = (("/".join(item.experiment.task), opened.fault(item)) for item in planned)
+    return {task: fault for task, fault in faults if fault is not None}
 
 
 def _is_at_hand(item: Planned, registry: Registry, root: Path) -> bool:

@@ -1,18 +1,21 @@
-"""How long a plan takes on this device, and how much disk: a few real steps of each task."""
+"""How long a plan takes on workers like this device, and how much disk."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
+from lth_bench.running.executors.simulated import Pace, SimulatedExecutor, World, end_of, works
+from lth_bench.running.paces import measured_paces
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan, Planned
+    from lth_bench.store.paths import Paths
 
 PROBE_SECONDS = 0.5
 """Time spent on the steps of one task, after a first one that warms up."""
@@ -27,6 +30,10 @@ class Estimate:
     device: str
     workers: int
     reason: str | None = None
+    efficiency: float | None = None
+    """Share of the workers' time in which they train, in [0, 1]; the rest they have no work."""
+    measured: int = 0
+    """Tasks whose pace is that of earlier runs; a few steps were timed of the others."""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -41,48 +48,64 @@ def estimate_plan(
     root: Path,
     devices: Sequence[str],
     cohort_size: int | None = None,
+    paths: Paths | None = None,
 ) -> Estimate:
-    """Sum of the remaining steps at each task's own measured rate, over the workers."""
-    from lth_bench.system.devices import prepare_process
+    """The schedule of what is left, simulated: with the coordinator's own order of work, at the
+    pace that each task had in the results at `paths`, or else has in a few steps now.
+    """
+    from lth_bench.running.provenance import device_name
+    from lth_bench.system.devices import prepared
 
     device = devices[0]
-    prepare_process(device)
-    rates: dict[tuple[str, str, str], tuple[float, float]] = {}
-    seconds, size, longest = 0.0, 0, 0.0
-    reason = None
-    opened = set()
-    for item in plan.experiments:
-        e = item.experiment
-        if e.experiment_id in done or item.fault is not None:
+    todo = [
+        p for p in plan.experiments if p.experiment.experiment_id not in done and p.fault is None
+    ]
+    paces: dict[tuple[str, str, str], Pace] = {}
+    if paths is not None and cohort_size is None:
+        paces = measured_paces(paths, (p.experiment for p in todo), device_name(devices))
+    measured, reason = len(paces), None
+    for item in todo:
+        task = item.experiment.task
+        if task in paces:
             continue
-        if e.task not in rates:
-            try:
-                rates[e.task] = _probe(item, registry, root, device, cohort_size)
-            except Exception as error:  # a user's network, or a device that is full
-                task = "/".join(e.task)
-                told = error.message if isinstance(error, UserError) else ""
-                reason = told or f"a step of {task} raises {type(error).__name__}: {error}"
-                rates[e.task] = (float("nan"), float("nan"))
-        step_seconds, waiting_seconds = rates[e.task]
-        steps = sum(item.fits)
-        group = (*e.task, e.seed)
-        if group not in opened:
-            opened.add(group)
-            steps += plan.dense_runs[group]
-            size += plan.dense_bytes
-        size += item.bytes
-        seconds += steps * step_seconds
-        longest = max(longest, steps * waiting_seconds)
-    total = None if reason else max(seconds / len(devices), longest)
-    return Estimate(seconds=total, bytes=size, device=device, workers=len(devices), reason=reason)
+        try:
+            with prepared(device):
+                paces[task] = _probe(item, registry, root, device, cohort_size)
+        except Exception as error:  # a user's network, or a device that is full
+            told = error.message if isinstance(error, UserError) else ""
+            reason = told or f"a step of {'/'.join(task)} raises {type(error).__name__}: {error}"
+            paces[task] = Pace(seconds=0.0)
+    groups = {(*p.experiment.task, p.experiment.seed) for p in todo}
+    seconds = efficiency = None
+    if reason is None:
+        seconds, efficiency = simulated_time(plan, todo, paces, len(devices))
+    return Estimate(
+        seconds=seconds,
+        bytes=sum(p.bytes for p in todo) + plan.dense_bytes * len(groups),
+        device=device,
+        workers=len(devices),
+        reason=reason,
+        efficiency=efficiency,
+        measured=measured,
+    )
+
+
+def simulated_time(
+    plan: Plan, todo: Sequence[Planned], paces: Mapping[tuple[str, str, str], Pace], workers: int
+) -> tuple[float, float]:
+    """Seconds until these are done, and the share of them in which a worker trains, in [0, 1]."""
+    if not todo:
+        return 0.0, 1.0
+    work = {w.experiment.experiment_id: w for w in works(todo, plan.dense_runs, paces)}
+    executor = SimulatedExecutor(World(work=work, records=end_of), workers)
+    executor.run(todo, lambda _: None)
+    return executor.world.now, executor.efficiency
 
 
 def _probe(
     planned: Planned, registry: Registry, root: Path, device: str, given: int | None
-) -> tuple[float, float]:
-    """Seconds a step of one training among many, and of one that the others wait for; evaluations
-    on the validation split included.
-    """
+) -> Pace:
+    """The pace now, evaluations on the validation split included."""
     import tempfile
 
     from lth_bench.running.executors.worker import Worker, WorkerConfig
@@ -125,5 +148,4 @@ def _probe(
     layout.evaluate(range(width))
     evaluation = time.perf_counter() - began
     bench.data.close()
-    together = step_seconds + evaluation / bench.recipe.eval_every
-    return together / width, together
+    return Pace(seconds=step_seconds + evaluation / bench.recipe.eval_every, size=width)

@@ -9,6 +9,7 @@ from lth_bench.lottery.reachable import is_reachable
 from lth_bench.plugins.contract import trains_dense
 from lth_bench.running.ablation_plan import ablated_fits
 from lth_bench.running.forecast import TrainingForecast, control_fits, forecast
+from lth_bench.suite.ablations import OF_DATA
 
 if TYPE_CHECKING:
     from lth_bench.running.sources import PlannedSource
@@ -21,7 +22,8 @@ class ExpectedFits(NamedTuple):
     fits: tuple[int, ...] = ()
     """Steps of each, in order."""
     shared: int = 0
-    """How many of them, the first ones, are a search that is the same at every density."""
+    """How many of them, the first ones, are the same at every density: a search, and before it an
+    ablation's own dense run."""
 
 
 def expected_fits(
@@ -53,13 +55,16 @@ def expected_fits(
         )
 
     expected = on(found_on)
+    iterative = getattr(strategy, "iterative", False)
     if ablation is not None:
-        return ExpectedFits(ablated_fits(ablation, strategy, expected, reached, task.total_steps))
+        fits = ablated_fits(ablation, strategy, expected, reached, task.total_steps)
+        own_dense = ablation["name"] in (*OF_DATA, "other_order")
+        apart = iterative or ablation["name"] == "equal_cost" or not fits
+        return ExpectedFits(fits, 0 if apart else own_dense + expected.searches)
     beside = control_fits(name, strategy, controls, len(reached), task.total_steps)
     if task.spec.decision_boundary and not own:  # the second dense network
         beside += (task.total_steps,)
     if source is None:
-        iterative = getattr(strategy, "iterative", False)
         return ExpectedFits(expected.fits + beside, 0 if iterative else expected.searches)
     dynamic = bool(getattr(strategy, "dynamic", False))
     # what is found on a task of the suite is trained there; a mask that training decides is trained

@@ -22,7 +22,14 @@ from lth_bench.errors import Unreachable, UserError
 from lth_bench.masks import PerKind, count_at, next_counts
 from lth_bench.plugins.asking import ask
 
-FROM_REWIND_POINT = ("reinit_at_rewind", "random_signs", "shuffle", "shuffle_global", "reorder")
+FROM_REWIND_POINT = (
+    "reinit_at_rewind",
+    "random_signs",
+    "shuffle",
+    "moved_values",
+    "shuffle_global",
+    "reorder",
+)
 """Controls that train from the step that their ticket was rewound to; the others from step 0."""
 
 

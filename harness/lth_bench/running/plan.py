@@ -172,9 +172,10 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
         rivals = {spec.label: strategy for spec, strategy, _, _ in drafts}
         for spec, strategy, own, source in drafts:
             found_on = own if source is None else source.task
-            for densities in density_groups(strategy, task.spec.densities):
-                with located(suite):
-                    ablation = ablation_of(spec, strategy, own, densities, rivals)
+            groups = density_groups(strategy, task.spec.densities)
+            with located(suite):
+                ablations = [ablation_of(spec, strategy, own, x, rivals) for x in groups]
+            for densities, ablation in zip(groups, ablations, strict=True):
                 planned += _over_seeds(
                     suite,
                     own,
@@ -183,7 +184,9 @@ def plan_suite(suite: Suite, registry: Registry, data_root: Path) -> Plan:
                     densities=densities,
                     wanted=wanted.get(found_on.spec.label, ()),
                     ablation=ablation,
+                    ablations=ablations,
                     source=source,
+                    beside_dense=own is task,
                 )
         for one in (task, *(source.task for source in sources)):
             for seed in suite.seeds if one.fault is None else ():
@@ -281,8 +284,10 @@ def _over_seeds(
     densities: tuple[float, ...],
     wanted: Iterable[int],
     ablation: Mapping[str, Any] | None = None,
+    ablations: Sequence[Mapping[str, Any] | None] = (),
     scored_on: Literal["test", "validation"] = "test",
     source: PlannedSource | None = None,
+    beside_dense: bool = False,
 ) -> list[Planned]:
     found_on = task if source is None else source.task
     fault = task.fault or found_on.fault
@@ -315,7 +320,10 @@ def _over_seeds(
     if ablation is not None:
         common["ablation"] = dict(ablation)
     iterative = bool(getattr(strategy, "iterative", False))
-    config_id = digest({**common, "densities": list(densities) if iterative else None})[:16]
+    config: dict[str, Any] = {**common, "densities": list(densities) if iterative else None}
+    if any(one != ablation for one in ablations):  # equal cost is another one at each density
+        config["ablation"] = ablations
+    config_id = digest(config)[:16]
     expected = ExpectedFits()
     if fault is None:
         expected = expected_fits(
@@ -365,6 +373,7 @@ def _over_seeds(
             higher_is_better=task.metric.higher_is_better if task.metric is not None else True,
             generalises_at=task.spec.generalises_at,
             decision_boundary=task.spec.decision_boundary,
+            beside_dense=beside_dense,
             ablation=ablation,
             start=recorded_start(task),
             source_task=None if source is None else source.recorded,

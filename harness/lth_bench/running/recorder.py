@@ -32,6 +32,10 @@ GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
 FOLD_EVERY = 5.0
 """Seconds between foldings of the journal into the database, at least."""
+FOLD_SHARE = 0.01
+"""Share of a run's time that foldings may take: in a large database each takes longer, and commands
+that read it fold what is missing.
+"""
 PATIENCE = 5.0
 """Seconds that the last folding waits for a process that has the database open."""
 
@@ -99,6 +103,7 @@ class Recorder:
         self.notes: set[str] = set()
         self.delayed = False
         self.folded = time.monotonic()
+        self._pause = FOLD_EVERY
 
     def handle(self, event: Event) -> None:
         """An executor's event, or a worker's: the journal first, then who listens."""
@@ -184,8 +189,9 @@ class Recorder:
         """Bring the database up to date. A locked one delays this and loses nothing."""
         from lth_bench.store.fold import fold
 
-        if not final and time.monotonic() - self.folded < FOLD_EVERY:
+        if not final and time.monotonic() - self.folded < self._pause:
             return
+        began = time.perf_counter()
         try:
             waits = final and not self.summary.interrupted
             report = fold(self.paths, patience=PATIENCE if waits else 0.0)
@@ -203,6 +209,7 @@ class Recorder:
                 raise KeyboardInterrupt from error
             self.summary.interrupted, trouble = True, None
         self.folded = time.monotonic()
+        self._pause = max(FOLD_EVERY, (time.perf_counter() - began) / FOLD_SHARE)
         if trouble and not final and not self.delayed:
             self.delayed = True
             self.emit(Note(f"{trouble}. The run continues"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 from lth_bench.errors import UserError
 from lth_bench.running import arguments
-from lth_bench.running.arguments import Reader
+from lth_bench.running.arguments import Reader, Shard
 from lth_bench.store.paths import default_results
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class SuiteSelection:
     """Leave out what other distributions install."""
     smoke: Annotated[bool, Argument("--smoke", arguments.switch)] = False
     """Train a few steps of everything."""
+    shard: Annotated[Shard | None, Argument("--shard", arguments.shard, none=True)] = None
+    """Which part of it; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,9 @@ class Execution:
     device: Annotated[str, Argument("--device", arguments.text)] = "auto"
     """auto, cpu, cuda, or GPUs by number, such as cuda:0,cuda:1."""
     executor: Annotated[str, Argument("--executor", arguments.executor)] = "local"
-    """How workers are started."""
+    """Where workers run: local, on this machine, or ray, on a cluster."""
+    address: Annotated[str | None, Argument("--address", arguments.text, none=True)] = None
+    """Of the Ray cluster; None takes RAY_ADDRESS, or starts one here."""
     workers: Annotated[int | None, Argument("--workers", arguments.count, none=True)] = None
     """Worker processes; None is one a GPU, or one a core."""
     cohort_size: Annotated[int | None, Argument("--cohort-size", arguments.cohort_size)] = None
@@ -157,6 +161,10 @@ class RunRequest:
             known = _arguments(Execution)
             exact, size = (named(n, known[n]) for n in ("exact_cohort_size", "cohort_size"))
             raise UserError(f"{exact} needs a cohort size: give {size} a number too")
+        if execution.address is not None and execution.executor != "ray":
+            known = _arguments(Execution)
+            address, executor = (named(n, known[n]) for n in ("address", "executor"))
+            raise UserError(f"{address} is a Ray cluster's: give {executor} ray too")
         return cls(
             selection=SuiteSelection(**parts[SuiteSelection]),
             execution=execution,

@@ -24,6 +24,7 @@ from lth_bench.system.devices import require_system
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
+    from lth_bench.running.executors.places import Workplace
     from lth_bench.running.executors.worker import WorkerConfig
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RunRequest
@@ -69,36 +70,40 @@ def require_ablated(plan: Plan) -> None:
 
 def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
     """Run what is left of a suite. Everything that can be refused is refused before training."""
-    from lth_bench.running.executors.processes import get_ready
+    from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check
 
-    began = time.monotonic()
-    execution = request.execution
     require_system()
     check(suite, registry)
-    get_ready()  # workers import while this process does
+    with open_place(request.execution) as place:
+        return _run_at(place, suite, registry, request, emit)
+
+
+def _run_at(
+    place: Workplace, suite: Suite, registry: Registry, request: RunRequest, emit: Listener
+) -> RunSummary:
+    """Run what is left of a suite where the request says."""
+    began = time.monotonic()
+    execution = request.execution
 
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.datasets import Opened, open_data
-    from lth_bench.running.executors.local import LocalExecutor
-    from lth_bench.running.executors.probe import usable
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
-    from lth_bench.running.provenance import Provenance, describe
+    from lth_bench.running.provenance import Provenance
+    from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
-    from lth_bench.system import devices
 
-    chosen = devices.choose(execution.device)
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
-        devices.check_dtype(dtype, chosen.names, task.recipe_name)
+        place.require_dtype(dtype, task.recipe_name)
     root = data_root()
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
+    plan = shard_of(plan, request.selection.shard)
     paths = Paths(execution.results)
-    workers = devices.workers_for(chosen.names, execution.workers)
-    about = describe(chosen.names)
+    about = place.describe()
     provenance = Provenance.of(about["device"])
 
     def look() -> PendingWork:
@@ -107,7 +112,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
             paths,
             registry=registry,
             root=root,
-            workers=workers,
+            workers=place.here,
             provenance=provenance,
             retry=execution.retry_policy,
         )
@@ -117,15 +122,14 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
     left_out = preflight((p.experiment for p in left.todo), registry)
     opened = Opened([], {}, {})
     if left.todo:
-        chosen, probed = usable(chosen)
-        workers = devices.workers_for(chosen.names, execution.workers)
-        about = describe(chosen.names, probed)
-        opened = open_data(left.todo, registry, root, workers, provenance)
+        place.probe()
+        about = place.describe()
+        opened = open_data(left.todo, registry, root, place.here, provenance)
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
     run_id = uuid.uuid4().hex[:12]
-    config = worker_config(request, paths, root, workers, provenance.fingerprints)
+    config = worker_config(request, paths, root, place.workers, provenance.fingerprints)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
             left = look()
@@ -159,8 +163,8 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
-        emit(_started(plan, todo, len(workers)))
-        for note in chosen.notes if todo else ():
+        emit(_started(plan, todo, len(place.workers)))
+        for note in place.devices.notes if todo else ():
             emit(Note(note))
         try:
             with terminate_as_interrupt():
@@ -171,7 +175,7 @@ def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Liste
                     else:
                         sound.append(item)
                 if sound:
-                    LocalExecutor(config, workers).run(sound, recorder.handle)
+                    place.run(config, sound, recorder.handle, planned=sound, registry=registry)
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()

@@ -8,10 +8,12 @@ from lth_bench.stats.across import (
     probability_of_improvement,
     tasks_needed,
 )
+from lth_bench.stats.best import may_be_best
 from lth_bench.stats.critical import CriticalDifference, critical_groups
 from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
+from lth_bench.stats.proportion import wilson
 from lth_bench.stats.ranks import rank_intervals, ranks, wilcoxon
 from lth_bench.stats.significance import equivalence_p, holm, not_worse_p, paired_t
 from lth_bench.stats.summary import Interval, Summary, mean, t_interval
@@ -35,6 +37,7 @@ __all__ = [
     "interquartile_mean",
     "judge",
     "judge_tasks",
+    "may_be_best",
     "mean",
     "minimum_detectable_effect",
     "not_worse_p",
@@ -48,4 +51,5 @@ __all__ = [
     "t_interval",
     "tasks_needed",
     "wilcoxon",
+    "wilson",
 ]

@@ -130,7 +130,9 @@ SELECT
     cost.search_steps, cost.search_examples, cost.search_flops_dense,
     cost.search_flops_masked_theoretical, cost.search_seconds,
     cost.spent_steps, cost.spent_seconds, recorded_at, journal_order, fingerprint, test_examples,
-    CASE WHEN len(layers) > 0 THEN len([x FOR x IN layers IF x.kept = 0 AND x.total > 0]) END,
+    CASE WHEN len(layers) > 0 THEN
+        len([x FOR x IN layers IF x.kept = 0 AND x.total > 0 AND NOT coalesce(x.frozen, false)])
+    END,
     coalesce(score, metrics['test_accuracy']), cost.bit_operations, cost.search_bit_operations
 FROM batch_tickets;
 
@@ -139,7 +141,7 @@ SELECT ticket_id, m.key, m.value
 FROM (SELECT ticket_id, unnest(map_entries(metrics)) AS m FROM batch_tickets);
 
 INSERT INTO layers
-SELECT ticket_id, position - 1, x.layer, x.kind, x.total, x.kept
+SELECT ticket_id, position - 1, x.layer, x.kind, x.total, x.kept, coalesce(x.frozen, false)
 FROM (
     SELECT ticket_id, unnest(layers) AS x, generate_subscripts(layers, 1) AS position
     FROM batch_tickets

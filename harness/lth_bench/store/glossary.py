@@ -78,7 +78,8 @@ COLUMNS = {
     "accuracies are NULL of tasks whose objective measures none.",
     "test_examples": "Examples of the test split: accuracies are multiples of 1 / so many, and the "
     "deviation in their intervals counts as half of that at least. NULL where not recorded.",
-    "empty_layers": "Prunable layers with no remaining weights (layer collapse).",
+    "empty_layers": "Prunable layers with no remaining weights (layer collapse); not those whose "
+    "pruned weights are frozen at other values than zero.",
     "collapsed": "Seeds whose ticket has a layer with no remaining weights, or no path from input "
     "to "
     "output (layer collapse).",

@@ -52,7 +52,9 @@ grouped AS (
     GROUP BY f.cell
 ),
 summed AS (
-    SELECT g.*, half_step(j.judged_by, g.test_examples) AS step
+    SELECT
+        g.*,
+        half_step(j.judged_by, g.test_examples) + half_step_of_chance(j.judged_by, g.n) AS step
     FROM grouped g JOIN judged j ON j.task = g.task
 ),
 counted AS (
@@ -67,8 +69,10 @@ SELECT
     t.suite, t.model, t.dataset, t.recipe, c.source_model, c.source_dataset, c.source_recipe,
     c.target_density, c.strategy, c.label, c.control,
     coalesce(g.n, 0) AS n, g.mean,
-    g.mean - half_width(q.t, greatest(g.deviation, g.step), g.n) AS low,
-    g.mean + half_width(q.t, greatest(g.deviation, g.step), g.n) AS high,
+    mean_end(t.judged_by, g.mean, half_width(q.t, greatest(g.deviation, g.step), g.n), g.n, -1)
+        AS low,
+    mean_end(t.judged_by, g.mean, half_width(q.t, greatest(g.deviation, g.step), g.n), g.n, 1)
+        AS high,
     g.delta_dense,
     CASE WHEN c.control = 'none' AND g.mean IS NOT NULL THEN rank() OVER (
         PARTITION BY c.task, c.target_density, c.control = 'none'

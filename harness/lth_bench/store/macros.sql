@@ -23,8 +23,22 @@ END;
 -- Half the distance of two values: the least that a deviation counts as (`Summary.floored`).
 CREATE MACRO half_step(metric_name, test_examples) AS
     CASE WHEN is_on_test_examples(metric_name) THEN 0.5 / test_examples ELSE 0 END;
+-- The same where every seed may agree by chance: with a deviation of 1.5 / sqrt(n) an interval is
+-- as wide as the rule of three has it, 3 / n.
+CREATE MACRO half_step_of_chance(metric_name, n) AS
+    CASE WHEN is_chance(metric_name) THEN 1.5 / sqrt(n) ELSE 0 END;
 -- The half-width of a t-interval, from the quantile of n - 1 degrees of freedom.
 CREATE MACRO half_width(t, deviation, n) AS t * deviation / sqrt(n);
+
+-- An end of Wilson's 95% interval of a chance (`stats.wilson`), the lower at -1 and the upper at 1.
+CREATE MACRO wilson_end(share, n, side) AS greatest(0, least(1,
+    (share + 1.9207294 / n + side * sqrt(3.8414588 * share * (1 - share) / n + 3.6892015 / n / n))
+    / (1 + 3.8414588 / n)
+));
+-- An end of the interval of a mean over n seeds; NULL at one seed.
+CREATE MACRO mean_end(metric_name, mean, reach, n, side) AS
+    CASE WHEN is_chance(metric_name) AND n > 1
+    THEN wilson_end(mean, n, side) ELSE mean + side * reach END;
 
 -- Twelve digits of a value, so that roundoff decides no rank.
 CREATE MACRO twelve_digits(x) AS round(

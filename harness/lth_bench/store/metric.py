@@ -33,12 +33,23 @@ COLUMNS = (
 OF_TASKS = ("score", "early_stop_score")
 """Those that are another metric in each task: its primary one."""
 
-DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy"}
+TOTALS = {
+    f"total_{name}": f"f.{name} + f.search_{name}"
+    for name in ("steps", "examples", "flops_dense", "flops_masked_theoretical", "bit_operations",
+                 "seconds")
+}  # fmt: skip
+"""The cost of a ticket without sharing, of training and search, from columns of a ticket `f`."""
+
+DERIVED = {"generalisation_gap": "f.train_accuracy - f.test_accuracy", **TOTALS}
 """Metrics computed from columns of a ticket `f`, in SQL."""
 
 CENSORED = {"generalisation_step": "generalised"}
 """Times that a training may never reach, whose value then is the budget, and the metric that is 1
 where it did and 0 where not."""
+
+CHANCES = ("generalised",)
+"""Metrics that are 1 or 0 at every seed: their mean is the fraction of seeds, an estimate of a
+chance, whose interval is Wilson's (`stats.wilson`)."""
 
 ON_TEST_EXAMPLES = ("test_accuracy", "early_stop_accuracy")
 """Fractions of the test examples, so that two values differ by at least 1 / `test_examples`."""
@@ -121,18 +132,12 @@ def scored_sql(metric: str, rows: str = "flat") -> str:
         named[name] = f"CASE WHEN f.metric = k.metric THEN {named[name]} END"
     values = " ".join(f"WHEN '{name}' THEN {value}" for name, value in named.items())
     known = ", ".join(f"'{name}'" for name in named)
+    totals = ", ".join(f"{value} AS {name}" for name, value in TOTALS.items())
     return f"""
         SELECT
             f.*,
             finite_or_null(CAST(CASE {metric} {values} ELSE m.value END AS DOUBLE)) AS value,
-            -- the cost of a ticket without sharing: training and search
-            f.steps + f.search_steps AS total_steps,
-            f.examples + f.search_examples AS total_examples,
-            f.flops_dense + f.search_flops_dense AS total_flops_dense,
-            f.flops_masked_theoretical + f.search_flops_masked_theoretical
-                AS total_flops_masked_theoretical,
-            f.bit_operations + f.search_bit_operations AS total_bit_operations,
-            f.seconds + f.search_seconds AS total_seconds
+            {totals}
         FROM {rows} f
         LEFT JOIN tasks k ON k.task = f.task
         LEFT JOIN metrics m
@@ -145,6 +150,7 @@ def macros() -> str:
     units = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN '{r.unit}'" for r in RULES)
     ways = " ".join(f"WHEN metric_name GLOB '{r.pattern}' THEN {r.higher}" for r in RULES)
     tested = ", ".join(f"'{name}'" for name in ON_TEST_EXAMPLES)
+    chances = ", ".join(f"'{name}'" for name in CHANCES)
     return f"""
         CREATE MACRO finite_or_null(x) AS CASE WHEN isfinite(x) THEN x END;
         CREATE MACRO metric_unit(metric_name) AS coalesce(
@@ -156,5 +162,6 @@ def macros() -> str:
             CASE {ways} ELSE true END
         );
         CREATE MACRO is_on_test_examples(metric_name) AS metric_name IN ({tested});
+        CREATE MACRO is_chance(metric_name) AS metric_name IN ({chances});
         CREATE MACRO scored(metric_name) AS TABLE {scored_sql("metric_name")};
     """

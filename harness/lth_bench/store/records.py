@@ -120,6 +120,8 @@ class LayerKept(TypedDict):
     kind: Literal["conv", "linear", "output"]
     total: int
     kept: int
+    frozen: NotRequired[bool]
+    """True where the pruned weights keep values that are not zero; left out elsewhere."""
 
 
 class TicketCost(TypedDict):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 64 << 20
 """Journal bytes folded in one transaction: limits the memory of a rebuild to about 500 MB."""
 
-_LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT)[]"
+_LAYER = "STRUCT(layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT, frozen BOOLEAN)[]"
 _UNITS = "STRUCT(layer VARCHAR, side VARCHAR, shape BIGINT[], kept BIGINT[])[]"
 _WEIGHTS = "STRUCT(layer VARCHAR, moment VARCHAR, reach DOUBLE, counts BIGINT[])[]"
 _FATE = (

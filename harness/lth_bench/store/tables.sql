@@ -107,7 +107,8 @@ CREATE TABLE tickets (
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
 
 CREATE TABLE layers (
-    ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT
+    ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT,
+    frozen BOOLEAN
 );
 
 CREATE TABLE units (

@@ -10,7 +10,8 @@ Each is an experiment of its own, labelled LABEL-ABLATION, whose search is its o
 - `scratch_e`, `scratch_b`: the method's final mask trained from new initial values, as long as the
   task's recipe or for as many FLOPs as the dense run (Liu et al., 2019, "Rethinking the value of
   network pruning"). `scratch_e` is the control `reinit` with the search counted.
-- `equal_cost`: a method that only trains once, for as many steps as another one takes in all.
+- `equal_cost`: a method that only trains once, or the dense run and its ticket, for as many steps
+  as another one takes in all.
 """
 
 from __future__ import annotations

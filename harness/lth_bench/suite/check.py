@@ -13,7 +13,7 @@ from lth_bench.errors import UserError, describe_error
 from lth_bench.params import build, dotted
 from lth_bench.params.build import Keys
 from lth_bench.suite.source import SuiteSource, holds
-from lth_bench.suite.spec import StrategySpec, Suite, TaskSpec
+from lth_bench.suite.spec import Side, StrategySpec, Suite, TaskSpec
 from lth_bench.system.blame import ends_the_run, where
 from lth_bench.system.text import redacted
 
@@ -60,6 +60,45 @@ def _check(suite: Suite, registry: Registry) -> None:
             if tuned is not None and tuned.train:
                 at = (*tuned.at, "train")
                 _build(Recipe, strategy.recipe_on(task), f"{what}: train", [(at, tuned.train)])
+    unpruned = unpruned_only(suite, registry)
+    uses = {strategy.label: strategy.use for strategy in suite.strategies}
+    for claim in suite.claims:
+        for side in (claim.of, claim.versus):
+            if side is not None and side.label in uses:
+                _check_side(side, claim.at, unpruned=uses[side.label] in unpruned)
+
+
+def unpruned_only(suite: Suite, registry: Registry) -> dict[str, bool]:
+    """Those of the suite's strategies that report the unpruned network, at density 1.0, and nothing
+    else, and whether they train it themselves. Of those that are not installed nothing is known.
+    """
+    from lth_bench.plugins.contract import trains_dense
+
+    found = {}
+    for use in {strategy.use for strategy in suite.strategies}:
+        try:
+            cls = registry.get("strategies", use)
+        except UserError:
+            continue
+        if getattr(cls, "dense_only", False):
+            found[use] = trains_dense(cls)
+    return found
+
+
+def _check_side(side: Side, at: Keys, *, unpruned: bool) -> None:
+    here = (*at, "density")
+    if unpruned and (side.found_on is not None or side.densities != (1.0,)):
+        raise UserError(
+            f"{dotted(here)}: {side.label!r} reports the unpruned network only; write density = 1.0"
+            " and name no source",
+            here,
+        )
+    if not unpruned and side.densities == (1.0,):
+        raise UserError(
+            f"{dotted(here)}: {side.label!r} reports no unpruned network; name one of the task's"
+            " densities below 1",
+            here,
+        )
 
 
 def _plugin(registry: Registry, group: str, name: str, at: Keys) -> type[Any]:

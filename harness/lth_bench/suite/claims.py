@@ -54,7 +54,7 @@ def _claim(
     versus = None
     if table.versus is not None:
         here = (*at, "versus")
-        other = task if table.versus_recipe is None else _sibling(table, task, tasks, at)
+        other = _other_task(table, task, tasks, at)
         versus = _side(
             table.versus, here, task=other, strategies=strategies, density=table.density, at=at
         )
@@ -63,7 +63,7 @@ def _claim(
                 f"{dotted(here)} must differ from `of`, but both are {show(table.versus)}", here
             )
     sides = (of, versus)
-    if table.density is not None and all(s is None or s.densities == (1.0,) for s in sides):
+    if table.density is not None and not any(_is_ticket(s, strategies) for s in sides):
         raise UserError(
             f"{dotted((*at, 'density'))}: a claim about dense runs takes no density; remove it",
             (*at, "density"),
@@ -87,6 +87,12 @@ def _claim(
     )
 
 
+def _is_ticket(side: Side | None, strategies: Sequence[StrategySpec]) -> bool:
+    if side is None:
+        return False
+    return any(s.label == side.label and s.use != "dense" for s in strategies)
+
+
 def _published(table: ClaimTable, at: Keys) -> tuple[tuple[str, ...], tuple[float, float] | None]:
     """The rows that a claim names, and the figure with its range."""
     given = table.published
@@ -107,7 +113,7 @@ def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
         wanted = getattr(table, key)
         if wanted is None:
             continue
-        kept = [task for task in fitting if wanted in _names(task, key)]
+        kept = _called(fitting, key, wanted)
         if not kept:
             here = (*at, key)
             names = list(dict.fromkeys(name for task in fitting for name in _names(task, key)))
@@ -124,6 +130,12 @@ def _task(table: ClaimTable, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
     return fitting[0]
 
 
+def _called(tasks: Sequence[TaskSpec], key: str, wanted: str) -> list[TaskSpec]:
+    """Those with this label; or else of this name, which networks of other parameters share."""
+    by_label = [task for task in tasks if _names(task, key)[-1] == wanted]
+    return by_label or [task for task in tasks if wanted in _names(task, key)]
+
+
 def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
     if key == "recipe":
         return (task.recipe_name,)
@@ -131,19 +143,38 @@ def _names(task: TaskSpec, key: str) -> tuple[str, ...]:
     return (part.name, part.label)
 
 
-def _sibling(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
-    """The task of the same model and dataset with the recipe `versus_recipe`."""
-    siblings = {
-        t.recipe_name: t for t in tasks if (t.model, t.dataset) == (task.model, task.dataset)
-    }
-    recipe, here = str(table.versus_recipe), (*at, "versus_recipe")
-    if recipe not in siblings:
+def _other_task(table: ClaimTable, task: TaskSpec, tasks: Sequence[TaskSpec], at: Keys) -> TaskSpec:
+    """The task of `versus`: on the same dataset, with `versus_model` and `versus_recipe`."""
+    wanted = {key: getattr(table, f"versus_{key}") for key in ("model", "recipe")}
+    given = [key for key, name in wanted.items() if name is not None]
+    if not given:
+        return task
+    siblings = [
+        t
+        for t in tasks
+        if t.dataset == task.dataset
+        and ("model" in given or t.model == task.model)
+        and ("recipe" in given or t.recipe_name == task.recipe_name)
+    ]
+    for key in given:
+        here = (*at, f"versus_{key}")
+        found = _called(siblings, key, str(wanted[key]))
+        if not found:
+            names = list(dict.fromkeys(name for t in siblings for name in _names(t, key)))
+            raise UserError(
+                f"{dotted(here)}: {task.label} has no {key} {show(wanted[key])} beside it"
+                f"{suggest(wanted[key], names)}",
+                here,
+            )
+        siblings = found
+    if len(siblings) > 1:
+        here = (*at, f"versus_{given[0]}")
         raise UserError(
-            f"{dotted(here)}: {task.model.label} on {task.dataset.label} has no recipe"
-            f" {show(recipe)}{suggest(recipe, siblings)}",
+            f"{dotted(here)} must mean one task, but fits {len(siblings)} of them:"
+            f" {', '.join(t.label for t in siblings)}; give the label",
             here,
         )
-    return siblings[recipe]
+    return siblings[0]
 
 
 def _side(
@@ -208,6 +239,8 @@ def _densities(
     asked: float | tuple[float, ...] | None, task: TaskSpec, at: Keys
 ) -> tuple[float, ...]:
     """The task's densities that the claim is about."""
+    if asked == 1:  # of a strategy that reports the unpruned network, which `suite.check` knows
+        return (1.0,)
     here = (*at, "density")
     sparse = [d for d in task.densities if d < 1]
     there = ", ".join(f"{d:g}" for d in sparse) or "only 1"

@@ -26,6 +26,7 @@ ControlName = Literal[
     "reinit_same_signs",
     "random_signs",
     "shuffle",
+    "moved_values",
     "random_layers",
     "shuffle_global",
     "reorder",
@@ -76,6 +77,9 @@ class Header:
     """The label with which the others are compared."""
     board: BoardKind = "accuracy"
     """The leaderboard that a run ends with, as `leaderboard --by` names it."""
+    headline: TargetDensity | None = None
+    """The density that a run's closing card is about, one of a task's; by default, and for tasks
+    without it, a task's middle one."""
 
     def __post_init__(self) -> None:
         safe(self.name, "name")
@@ -204,8 +208,9 @@ class ClaimTable:
     source: str
     """Its source: paper, section, figure or table; and the source of the threshold."""
     metric: str = "score"
-    """A numeric column of `tickets_flat`, or a metric that a plugin reports; by default the task's
-    primary metric, test accuracy of classification."""
+    """A numeric column of `tickets_flat`, what training and search take together, such as
+    `total_steps`, or a metric that a plugin reports; by default the task's primary metric, test
+    accuracy of classification."""
     of: str
     """The subject of the claim: LABEL, or LABEL/CONTROL; "LABEL from SOURCE" of tickets that were
     found on one of the task's sources, by its model, dataset or recipe."""
@@ -218,9 +223,12 @@ class ClaimTable:
     recipe: str | None = None
     """The recipe's name; needed where the suite has several tasks."""
     versus_recipe: str | None = None
-    """Recipe of `versus` where it differs; model and dataset are the same."""
+    """Recipe of `versus` where it differs; the dataset is the same."""
+    versus_model: str | None = None
+    """Model of `versus`, by name or label, where it differs; the dataset is the same."""
     density: TargetDensity | tuple[TargetDensity, ...] | None = None
-    """One of the task's densities, or several: then their mean at each seed. Not for dense runs."""
+    """One of the task's densities, or several: then their mean at each seed. 1.0 for strategies
+    that report the unpruned network, such as `dense_rewind`; not for dense runs."""
     compare: Literal["difference", "ratio"] = "difference"
     """`of` minus `versus`, or `of` divided by `versus` (geometric mean over the seeds)."""
     at_least: float | None = None
@@ -282,6 +290,7 @@ class ClaimTable:
             ("compare", self.compare == "ratio"),
             ("within", self.within is not None),
             ("versus_recipe", self.versus_recipe is not None),
+            ("versus_model", self.versus_model is not None),
         ):
             if given:
                 raise UserError(f"{key} needs `versus`, the label to compare with", (key,))

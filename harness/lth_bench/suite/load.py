@@ -108,6 +108,7 @@ def _assemble(document: dict[str, Any], source: SuiteSource, overrides: Sequence
         controls=tuple(read.suite.controls),
         baseline=read.suite.baseline,
         board=read.suite.board,
+        headline=_headline(read.suite.headline, tasks),
         tasks=tuple(tasks),
         strategies=tuple(strategies),
         plugins=tuple(dict.fromkeys((*read.plugins, *_files(tasks)))),
@@ -162,6 +163,19 @@ def _sorted(densities: Densities | None) -> tuple[float, ...]:
         return ()
     chosen = densities.densities() if isinstance(densities, SparsitySchedule) else densities
     return tuple(sorted(chosen, reverse=True))
+
+
+def _headline(density: float | None, tasks: Sequence[TaskSpec]) -> float | None:
+    """UserError for a density that no task has: nothing would be known of it."""
+    there = {d for task in tasks for d in task.densities}
+    if density is not None and density not in there:
+        listed = ", ".join(f"{d:g}" for d in sorted(there, reverse=True))
+        raise UserError(
+            f"suite.headline must be a density of one of the tasks, but got {show(density)}; there "
+            f"are {listed}",
+            ("suite", "headline"),
+        )
+    return density
 
 
 def _tasks(i: int, table: TaskTable, document: Document, folder: Path) -> list[TaskSpec]:

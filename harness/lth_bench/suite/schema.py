@@ -160,7 +160,7 @@ def _claims() -> Schema:
         {"required": ["reported"], "properties": {"reported": {"const": True}}},
     ]
     ratio = {"required": ["compare"], "properties": {"compare": {"const": "ratio"}}}
-    paired = [ratio, {"required": ["within"]}, {"required": ["versus_recipe"]}]
+    paired = [ratio, *({"required": [key]} for key in ("within", "versus_recipe", "versus_model"))]
     schema["anyOf"] = [{"required": ["versus"]}, {"not": {"anyOf": paired}}]
     return schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -198,7 +198,8 @@ class Side:
     task: tuple[str, str, str]
     """Labels of model and dataset, name of the recipe."""
     densities: tuple[float, ...]
-    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run."""
+    """From dense to sparse, exactly as the task has them; (1.0,) of the dense run, and of
+    strategies that report the unpruned network."""
     _: KW_ONLY
     found_on: tuple[str, str, str] | None = None
     """The source whose tickets these are; None for the task's own."""
@@ -271,6 +272,8 @@ class Suite:
     path: Path
     board: BoardKind = "accuracy"
     """The leaderboard that a run ends with."""
+    headline: float | None = None
+    """The density that its closing card is about; None for each task's middle one."""
     overrides: tuple[str, ...] = ()
     """What `--set` changed, in the order given."""
     overridden: Mapping[Keys, str] = field(default_factory=dict, compare=False)
@@ -311,12 +314,16 @@ def compact(value: object) -> str:
     )
 
 
-def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str, Any]:
+REPORTS_DENSE: Mapping[str, bool] = {"dense": False}
+
+
+def summary(suite: Suite, dense_only: Mapping[str, bool] = REPORTS_DENSE) -> dict[str, Any]:
     """The suite in plain values, for `validate` and `ls suites`, with the number of tickets.
 
-    The tickets include the dense run of every task, which a suite need not list. `dense_only` names
-    the strategies that report at density 1 alone. The number of experiments is known only to
-    `plan`, which knows which strategies are iterative.
+    The tickets include the dense run of every task, which a suite need not list. `dense_only` are
+    the strategies that report at density 1 alone, and whether each trains there itself, and so has
+    controls. The number of experiments is known only to `plan`, which knows which strategies are
+    iterative.
     """
     pairs = suite.pairs()
     dense = {task.label for s, task in pairs if s.use == "dense" and s.ablation is None}
@@ -354,9 +361,14 @@ def summary(suite: Suite, dense_only: Collection[str] = ("dense",)) -> dict[str,
     }
 
 
-def _tickets(strategy: StrategySpec, task: TaskSpec, dense_only: Collection[str]) -> int:
-    """Rows at one seed: the dense run reports at density 1 only and has no controls."""
-    if strategy.use == "dense":
-        return 1
-    places = 1 if strategy.use in dense_only else len(task.densities) * (1 + len(task.sources))
-    return places * (1 + len(strategy.controls))
+def _tickets(strategy: StrategySpec, task: TaskSpec, dense_only: Mapping[str, bool]) -> int:
+    """Rows at one seed, as `plan` has them: at density 1 alone of some, without those ablations
+    that are the whole suite's; an ablation is not transferred.
+    """
+    if strategy.use in dense_only:
+        if strategy.ablation is not None and not strategy.explicit:
+            return 0
+        return 1 + len(strategy.controls) * dense_only[strategy.use]
+    moved = len(task.sources) if strategy.ablation is None else 0
+    below = sum(density < 1 for density in task.densities)
+    return below * (1 + moved) * (1 + len(strategy.controls))

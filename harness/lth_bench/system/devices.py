@@ -7,7 +7,8 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from lth_bench.errors import UserError
@@ -191,6 +192,22 @@ def prepare_process(device: str) -> None:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
+@contextmanager
+def prepared(device: str) -> Iterator[None]:
+    """The same within the block only: the caller's own settings come back."""
+    import torch
+
+    from lth_bench.system.guard import unchanged
+
+    threads = torch.get_num_threads()
+    with unchanged():
+        prepare_process(device)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 SYSTEM = sys.platform

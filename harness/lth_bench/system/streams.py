@@ -22,7 +22,7 @@ T = TypeVar("T")
 SPELLED = {
     "±": "+/-", "²": "2", "µ": "u", "·": ".", "×": "x", "Δ": "delta", "–": "-", "—": "-", "†": "+",
     "‡": "#", "…": "...", "→": "->", "−": "-", "≈": "~", "≤": "<=", "≥": ">=", "•": "*", "□": "o",
-    "�": "?",
+    "�": "?", "●": "o", "◄": "<", "►": ">", "├": "[", "┤": "]", "┼": "+", "─": "-", "│": "|",
     "\N{ZERO WIDTH SPACE}": "", "\N{NO-BREAK SPACE}": " ",
 } | dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # fmt: skip
 """Replacements for the characters of our tables and messages, if they cannot be encoded."""

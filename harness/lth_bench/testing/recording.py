@@ -11,7 +11,7 @@ from lth_bench.testing.witness import Callbacks
 from lth_bench.training.keys import hash_mask, hash_tensors
 from lth_bench.training.state import RewindPoint, Trained
 
-TEST_METRICS = ("test_accuracy", "test_loss", "early_stop_accuracy")
+TEST_METRICS = ("test_accuracy", "test_loss", "early_stop_accuracy", "pruned_accuracy")
 """The metrics measured on the test split."""
 
 

@@ -68,7 +68,7 @@ class WatchedDense(DenseRun):
     @property
     def trained(self) -> Trained:
         """The whole run."""
-        fresh = self._trained is None
+        fresh = self.asked is None
         trained = super().trained
         if fresh:
             assert isinstance(self._bench, WatchedBench)

@@ -179,3 +179,9 @@ class FitRequest:
         """Its part of the address; the order only where it is not the seed's."""
         own = {"order": self.order} if self.data_seed != self.seed else {}
         return {"seed": self.seed, **own}
+
+    @property
+    def counted(self) -> dict[str, object]:
+        """What its cost adds to the address: with `on_step` the strategy decides it."""
+        always = self.on_step is None and self.dense_gradients == "always"
+        return {"dense_gradients": "always"} if always else {}

@@ -15,7 +15,7 @@ from lth_bench.running.datasets import open_data
 from lth_bench.running.pending import DONE
 from lth_bench.running.plan import Plan, require_some
 from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
-from lth_bench.running.provenance import Provenance, describe
+from lth_bench.running.provenance import Provenance
 from lth_bench.running.recorder import Recorder, RunSummary, write_head
 from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
@@ -36,6 +36,7 @@ from lth_bench.tuning.trial import plan_trial
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
+    from lth_bench.running.executors.places import Workplace
     from lth_bench.suite.spec import Suite
 
 WAITING = {"cpu": 8, "cuda": 48}
@@ -58,37 +59,51 @@ def tune_suite(
     With `restart` the suite's studies start again. With `take_over` this process also runs the
     unfinished trials of other processes, because the user knows that these have ended.
     """
-    from lth_bench.data.root import data_root
-    from lth_bench.plugins.preflight import preflight
-    from lth_bench.running.executors.local import LocalExecutor
-    from lth_bench.running.executors.probe import usable
-    from lth_bench.running.starts import keep_starts
+    from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check, require_storage
-    from lth_bench.system import devices
-    from lth_bench.tuning.storage import close_storage, open_storage
 
-    began = time.monotonic()
     require_system()
     require_storage(suite, request.command)
     check(suite, registry)
-    chosen = devices.choose(request.execution.device)
+    with open_place(request.execution) as place:
+        return _tune_at(
+            place, suite, registry, request, emit=emit, restart=restart, take_over=take_over
+        )
+
+
+def _tune_at(
+    place: Workplace,
+    suite: Suite,
+    registry: Registry,
+    request: RunRequest,
+    *,
+    emit: Listener,
+    restart: bool,
+    take_over: bool,
+) -> TuneSummary:
+    from lth_bench.data.root import data_root
+    from lth_bench.plugins.preflight import preflight
+    from lth_bench.running.starts import keep_starts
+    from lth_bench.tuning.storage import close_storage, open_storage
+
+    began = time.monotonic()
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
-        devices.check_dtype(dtype, chosen.names, task.recipe_name)
+        place.require_dtype(dtype, task.recipe_name)
     root = data_root()
     faults: dict[str, str] = {}
     goals = goals_of(suite, registry, root, faults)
-    chosen, probed = usable(chosen)
-    workers = devices.workers_for(chosen.names, request.execution.workers)
+    place.probe()
+    workers = place.workers
     firsts = {
         g.name: [*plan_trial(g, Proposal(0, g.default, "default"), registry, root).experiments]
         for g in goals
     }
     planned = [p for first in firsts.values() for p in first]
     left_out = preflight((p.experiment for p in planned), registry)
-    about = describe(chosen.names, probed)
+    about = place.describe()
     provenance = Provenance.of(about["device"])
-    opened = open_data(planned, registry, root, workers, provenance)
+    opened = open_data(planned, registry, root, place.here, provenance)
     require_some([opened.fault(p) for p in planned])
     faults |= {g.task.spec.label: why for g in goals if (why := opened.fault(firsts[g.name][0]))}
     goals = [g for g in goals if g.task.spec.label not in faults]
@@ -147,13 +162,15 @@ def tune_suite(
         )
         loop.announced.update(p.experiment.experiment_id for p in planned)
         emit(loop.scores.started(len(workers)))
-        for note in (*chosen.notes, *idle(goals), *lost):
+        for note in (*place.devices.notes, *idle(goals), *lost):
             emit(Note(note))
         try:
             with terminate_as_interrupt():
                 loop.begin(take_over)
                 if len(loop.schedule):
-                    LocalExecutor(config, workers).run(loop.schedule, loop.handle)
+                    place.run(
+                        config, loop.schedule, loop.handle, planned=planned, registry=registry
+                    )
                 for study in studies:
                     record_others(journal, study, registry, root, run_id)
                 summary.elsewhere = sum(study.elsewhere for study in studies)

@@ -37,6 +37,8 @@ class Chosen(Scenario):
         default_factory=dict
     )
     """Layers without a weight, and the effective density, by the same keys."""
+    frozen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Layers by label whose pruned weights are frozen at other values than zero."""
     metrics: Mapping[str, Mapping[tuple[Any, ...], Sequence[float]]] = field(default_factory=dict)
     """Other metrics by name, by the same keys."""
     flops: Mapping[tuple[Any, ...], float] = field(default_factory=dict)
@@ -87,6 +89,9 @@ class Chosen(Scenario):
                     names, record["effective_density"] = empty
                     for layer in record["layers"]:
                         layer["kept"] *= layer["layer"] not in names
+                for layer in record["layers"]:
+                    if layer["layer"] in self.frozen.get(experiment["label"], ()):
+                        layer["frozen"] = True
                 if key in self.flops:
                     whole = record["cost"]["flops_dense"]
                     record["cost"] |= {"flops_masked_theoretical": self.flops[key] * whole}

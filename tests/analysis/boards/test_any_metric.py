@@ -16,6 +16,7 @@ import lth_bench
 from lth_bench.analysis.evidence import density_series, pareto_points
 from lth_bench.analysis.leaderboard import ACROSS, KINDS, WITHIN, Question, leaderboard
 from lth_bench.analysis.measures import ACCURACY, measure
+from lth_bench.analysis.samples import samples
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.stats import Summary, judge
 from lth_bench.store.metric import COLUMNS, DERIVED, RULES, rule_of, split_of
@@ -227,6 +228,20 @@ def test_known_metrics_are_the_numeric_columns(con: Any) -> None:
         "AND data_type IN ('DOUBLE', 'BIGINT') AND column_name NOT IN ('seed', 'round')"
     ).fetchall()
     assert sorted(COLUMNS) == sorted(name for (name,) in numeric)
+
+
+@pytest.mark.parametrize("cost", ["steps", "examples", "seconds", "flops_dense"])
+def test_totals_are_of_training_and_search(con: Any, cost: str) -> None:
+    sql = f"SELECT label, {cost}, search_{cost} FROM tickets_flat WHERE status = 'ok'"
+    rows = con.execute(sql).fetchall()
+    assert any(own and search for _, own, search in rows)
+    expected: dict[str, set[float]] = {}
+    for label, own, search in rows:
+        expected.setdefault(label, set()).add(round(own + search, 6))
+    found: dict[str, set[float]] = {}
+    for sample in samples(con, metric=f"total_{cost}"):
+        found.setdefault(sample.label, set()).update(round(v, 6) for v in sample.values.values())
+    assert found == expected
 
 
 @given(

@@ -16,6 +16,7 @@ from lth_bench.errors import UserError
 from lth_bench.output.page.sections.ranking import ranking
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.pictures.metric import against_cost, against_density
+from lth_bench.stats import wilson
 
 STEP = measure("generalisation_step")
 BUDGET = 400.0
@@ -112,3 +113,15 @@ def test_pages_and_figures_say_which_means_are_lower_bounds(con, whole):
         assert (said in str(summary(task).parts)) == lacking
         cells = [cell.text for row in ranking(task).parts[0].rows for cell in row.cells]
         assert any(text.startswith("≥ 30") for text in cells) == lacking
+
+
+def test_the_share_of_seeds_that_got_there_has_wilson_s_interval(con):
+    rows = leaderboard(con, Question(metric="generalised")).rows
+    by_label = {row["label"]: row for row in rows if row["model"] == "mlp"}
+    for label, count in (("snip", 3), ("imp", 6)):
+        row = by_label[label]
+        assert (row["mean"], row["low"], row["high"]) == pytest.approx(tuple(wilson(count, 6)[:3]))
+    # all seeds agree, and that is no proof that others would
+    difference = by_label["imp"]
+    assert difference["difference"] == pytest.approx(0)
+    assert difference["difference_high"] > 0.4

@@ -167,8 +167,11 @@ def test_rank_intervals_come_from_pairwise_tests(chosen: Chosen) -> None:
     assert {x: (r["rank_low"], r["rank_high"]) for x, r in found.items() if x != "dense"} == {
         "a": (1, 2), "b": (1, 2), "c": (3, 3)
     }  # fmt: skip
+    assert {x: r["tied"] for x, r in found.items()} == {
+        "dense": None, "a": True, "b": True, "c": False
+    }  # fmt: skip
     (table,) = board(chosen(cells)).tables
-    assert [line[1].text for line in table.lines()] == ["", "1–2", "1–2", "3"]
+    assert [line[1].text for line in table.lines()] == ["", "1", "2=", "3"]
     assert [line[2].style for line in table.lines()] == ["dense", "best", "", ""]
 
 

@@ -51,6 +51,15 @@ def test_collapsed_seeds_are_counted_in_python_and_sql(chosen: Chosen) -> None:
     assert found == {("imp", "reinit"): 1, ("snip", "none"): 3}
 
 
+def test_frozen_weights_leave_no_layer_empty(chosen: Chosen) -> None:
+    gone = (["fc1"], 0.4), (["fc1", "fc2"], 0.4), ([], 0.5)
+    con = chosen(CELLS, empty={("snip", 0.5): gone}, frozen={"snip": ["fc1"]})
+    view = "SELECT collapsed FROM leaderboard WHERE label = 'snip' AND control = 'none'"
+    assert con.execute(view).fetchall() == [(1,)]
+    *_, last = leaderboard(con).tables
+    assert "† layer collapse: snip at 50.00% (1 seed: no weight is left in fc2)" in last.notes
+
+
 @pytest.mark.parametrize("by", [by for by in KINDS if by != "transfer"])  # grids over tasks
 def test_every_leaderboard_notes_collapsed_seeds(chosen: Chosen, by: str) -> None:
     *_, last = leaderboard(chosen(CELLS, empty=EMPTY), Question(by=by)).tables

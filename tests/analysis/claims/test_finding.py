@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lth_bench.analysis.claims import words
 from lth_bench.analysis.claims.finding import decide, finding, outlook_of
 from lth_bench.analysis.measures import measure
-from lth_bench.stats import Forecast, Summary
+from lth_bench.stats import Forecast, Summary, wilson
 
 DENSE = {0: 0.90, 1: 0.91, 2: 0.92}
 IMP = {0: 0.91, 1: 0.93, 2: 0.95}
@@ -51,6 +51,19 @@ def test_tickets_of_another_task_are_cells_of_their_own(claim, sample, cells):
     assert finding(own, known).ours.mean == pytest.approx(-0.5)
     assert finding(there, known).ours.mean == pytest.approx(0.2)
     assert there.of.name == "imp from long"
+
+
+def test_of_a_chance_the_interval_is_wilson_s(claim, sample, cells):
+    there = dict.fromkeys(range(20), 1.0)
+    known = cells(sample("imp", 0.2, there))
+    often = dataclasses.replace(claim("imp", at_least=0.8), metric="generalised")
+    found = finding(often, known)
+    assert found.ours == pytest.approx(tuple(wilson(20, 20)))
+    assert found.kind == "reproduced"
+    always = dataclasses.replace(claim("imp", at_least=0.9), metric="generalised")
+    assert finding(always, known).kind == "open"  # 0.839 to 1
+    accuracy = claim("imp", at_least=0.9)
+    assert finding(accuracy, known).kind == "reproduced"
 
 
 def test_value_by_hand(claim, sample, cells):
@@ -194,18 +207,18 @@ THREE = Summary.of([0.01, 0.02, 0.03])
     ],
 )
 def test_verdicts_by_hand(accepted, decision):
-    assert decide(THREE, accepted) == decision
+    assert decide(THREE.interval(), accepted) == decision
 
 
 def test_two_seeds_give_no_verdict():
-    assert decide(Summary.of([0.5, 0.5]), (0, INFINITE)) == "insufficient"
-    assert decide(Summary.of([0.5]), (0, INFINITE)) == "insufficient"
+    assert decide(Summary.of([0.5, 0.5]).interval(), (0, INFINITE)) == "insufficient"
+    assert decide(Summary.of([0.5]).interval(), (0, INFINITE)) == "insufficient"
 
 
 def test_equal_values_give_a_verdict_even_at_the_threshold():
     ones = Summary.of([1.0, 1.0, 1.0])
-    assert decide(ones, (1, INFINITE)) == "reproduced"
-    assert decide(ones, (1.0001, INFINITE)) == "not reproduced"
+    assert decide(ones.interval(), (1, INFINITE)) == "reproduced"
+    assert decide(ones.interval(), (1.0001, INFINITE)) == "not reproduced"
 
 
 def test_forecasts_of_seeds_by_hand():
@@ -228,13 +241,13 @@ thresholds = st.floats(-1, 1)
 def test_at_least_and_at_most_are_symmetric(summary, threshold):
     other = Summary(summary.n, -summary.mean, summary.deviation)
     at_least, at_most = (threshold, INFINITE), (-INFINITE, -threshold)
-    assert decide(summary, at_least) == decide(other, at_most)
+    assert decide(summary.interval(), at_least) == decide(other.interval(), at_most)
     assert outlook_of(summary, at_least) == outlook_of(other, at_most)
 
 
 @given(summaries, thresholds)
 def test_a_claim_and_its_opposite_are_never_both_reproduced(summary, threshold):
-    one = decide(summary, (threshold, INFINITE))
-    other = decide(summary, (-INFINITE, math.nextafter(threshold, -INFINITE)))
+    one = decide(summary.interval(), (threshold, INFINITE))
+    other = decide(summary.interval(), (-INFINITE, math.nextafter(threshold, -INFINITE)))
     assert (one == "reproduced") <= (other == "not reproduced")
     assert (one == "open") == (other == "open")

@@ -20,7 +20,8 @@ def empty() -> Iterator[Any]:
 @pytest.fixture
 def by_hand(empty) -> Iterator[Callable[..., Any]]:
     """`by_hand(rows, **tables)`: a database in memory with these rows of `flat`, each a dict of
-    label, density, seed and whatever else, of one task; a ticket's id is LABEL-SEED.
+    label, density, seed and whatever else, of one task; a ticket's id is LABEL-SEED. Rows of the
+    other tables are tuples, whose last columns may be left out.
     """
     con = empty
     con.execute("BEGIN")
@@ -55,8 +56,10 @@ def by_hand(empty) -> Iterator[Callable[..., Any]]:
                 list(fields.values()),
             )
         for table, lines in tables.items():
+            names = con.table(table).columns
             for line in lines:
-                con.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(line))})", line)
+                columns, marks = ", ".join(names[: len(line)]), ", ".join("?" * len(line))
+                con.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", line)
         return con
 
     yield make

@@ -61,3 +61,19 @@ def test_what_is_no_polygon_is_left_out(by_hand, hull) -> None:
 
 def test_nothing_without_a_dense_run_to_compare_with(by_hand) -> None:
     assert boundaries(by_hand([*DENSE, IMP[1]], outlines=rows("imp-0.5-1"))) == {}
+
+
+def test_the_null_is_that_of_the_dense_run_alone(by_hand) -> None:
+    """Not of `dense` at equal cost, which has a second network of its own."""
+    longer = [{"label": "dense-equal_cost", "density": 1.0, "seed": seed} for seed in (0, 1)]
+    kept = rows("dense-1") + rows("dense-1", "other_")
+    for row in longer:
+        kept += rows(f"{row['label']}-{row['seed']}")
+        kept += rows(f"{row['label']}-{row['seed']}", "other_")
+    con = by_hand([*DENSE, *longer], outlines=kept)
+    for table in ("cells", "flat"):
+        con.execute(f"UPDATE {table} SET strategy = 'dense'")
+    (found,) = boundaries(con).values()
+    assert [(one.label, one.seed, one.unrelated) for one in found] == [
+        ("dense", 1, False), ("dense", 1, True), ("dense-equal_cost", 1, False),
+    ]  # fmt: skip

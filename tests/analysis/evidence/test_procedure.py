@@ -78,3 +78,21 @@ def test_nothing_without_an_iterative_strategy(search) -> None:
 def test_the_first_rounds_of_a_long_search(search) -> None:
     (found,) = procedures(search("imp"), rounds=2).values()
     assert [one.density for one in found.rounds] == [1.0, 0.5]
+
+
+def test_one_of_several_dense_labels_is_the_dense_run(search) -> None:
+    """As `dense` beside itself at equal cost."""
+    con = search("imp", "dense-equal_cost")
+    for table in ("cells", "plans"):
+        con.execute(f"UPDATE {table} SET strategy = 'dense' WHERE label = 'dense-equal_cost'")
+    con.execute("UPDATE plans SET iterative = false WHERE strategy = 'dense'")
+    (found,) = procedures(con).values()
+    assert [one.number for one in found.rounds] == [0, 1, 3]
+    assert found.rounds[0].score == 0.9
+
+
+def test_a_map_that_is_not_whole_is_none(search) -> None:
+    con = search("imp")
+    con.execute("UPDATE units SET kept = [2, 1]")
+    (found,) = procedures(con).values()
+    assert found.rounds[1].pixels == ()

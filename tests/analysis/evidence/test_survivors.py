@@ -67,3 +67,16 @@ def test_metrics_that_are_there_are_series(by_hand) -> None:
 def test_nothing_in_results_that_do_not_have_them(by_hand) -> None:
     con = by_hand([{"label": "imp", "density": 0.5, "seed": 0}])
     assert fate_counts(con) == origin_series(con) == {}
+
+
+def test_bins_that_there_are_not_and_a_reach_without_end_are_left_out(by_hand) -> None:
+    con = by_hand(
+        [{"label": "imp", "density": 0.5, "seed": 0}],
+        layers=[("imp-0", 0, "fc", "linear", 10, 5), ("imp-0", 1, "far", "linear", 10, 5)],
+        fates=[
+            ("imp-0", "fc", "kept", 5, 1, 1, 0.5, 1.0, 1.0, [-1, 3, GRID * GRID], [1, 1, 1]),
+            ("imp-0", "far", "kept", 5, 1, 1, 0.5, 1.0, float("inf"), [3], [1]),
+        ],
+    )
+    ((one,),) = fate_counts(con).values()
+    assert (one.layer, sum(one.kept)) == ("fc", 1)

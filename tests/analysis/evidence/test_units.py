@@ -52,3 +52,9 @@ def test_units_are_sorted_at_each_seed_and_then_averaged(by_hand) -> None:
 def test_nothing_in_results_that_do_not_have_them(by_hand) -> None:
     con = by_hand(TICKETS, layers=LAYERS)
     assert mask_maps(con) == unit_shares(con) == {}
+
+
+@pytest.mark.parametrize(("shape", "kept"), [([1, 0, 0], []), ([1, 1, 3], [1, 2])])
+def test_maps_that_are_not_whole_are_left_out(by_hand, shape, kept) -> None:
+    con = by_hand(TICKETS, layers=LAYERS, units=[("imp-0", "fc1", "in", shape, kept)])
+    assert mask_maps(con) == {}

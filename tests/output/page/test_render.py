@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from lth_bench.analysis.page import gather_report
+from lth_bench.analysis.page.gather import suite_facts
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.output.page import check_output, render_page, write_page
+from lth_bench.output.page.sections.summary import overview
 
+ANSWER = "Every method at 20% of the weights"
 SECTIONS = [
-    "Summary", "Leaderboard", "Against density", "Against cost", "Learning curves",
+    ANSWER, "Summary", "Leaderboard", "Against density", "Against cost", "What makes a ticket",
+    "Learning curves",
     "The procedure", "Layer by layer", "The masks themselves", "Surviving weights",
     "Where survivors come from", "Mask distances",
 ]  # fmt: skip
@@ -33,7 +37,7 @@ def test_a_task_has_all_sections_in_order(page) -> None:
 
 def test_sections_without_data_are_left_out(page) -> None:
     assert page(curve_points=1).headings == [
-        "Summary", "Leaderboard", "Against density", "Against cost", "Layer by layer",
+        ANSWER, "Summary", "Leaderboard", "Against density", "Against cost", "Layer by layer",
     ]  # fmt: skip
 
 
@@ -97,8 +101,9 @@ def test_hostile_names_are_escaped(page) -> None:
     assert found.root.all("h2")[0].text == f"Suite suite {shown}"
     assert any(row[2] == f"imp {shown}" for row in found.rows("ranking"))
     assert f"line one\nline two {shown}" in found.rows("failures")[0]
-    assert found.root.all("code")[0].text == f"lth-bench run suite {shown} --seeds 3"
-    assert f'name = "suite {shown}"' in found.section("repeat").all("code")[1].text
+    repeated = found.section("repeat").all("code")
+    assert repeated[0].text == f"lth-bench run suite {shown} --seeds 3"
+    assert f'name = "suite {shown}"' in repeated[1].text
     assert [f"imp {shown}", "none"] in found.numbers["names"]
     assert f"imp {shown}" in found.numbers["series"]
     text = found.root.one("script", id="numbers").text
@@ -143,7 +148,7 @@ def test_a_page_of_dense_runs_only(page) -> None:
 def test_a_page_of_one_strategy_without_dense(page) -> None:
     found = page(strategies=("imp",))
     assert "no result of the dense run to compare with" in found.section("summary").text
-    assert found.headings[:2] == ["Summary", "Leaderboard"]
+    assert found.headings[:3] == [ANSWER, "Summary", "Leaderboard"]
     assert "1 method (imp)" in found.section("summary").text
 
 
@@ -154,21 +159,27 @@ def test_a_page_of_failures_only(page) -> None:
         for seed in (0, 1, 2)
     }
     found = page(outcomes=outcomes)
-    assert found.headings == ["Summary", "Leaderboard", "Failures"]
+    assert found.headings == [ANSWER, "Summary", "Leaderboard", "Failures"]
     assert "0 of 21 results are in; 21 failed." in found.section("summary").text
     assert all("3 failed" in row for row in found.rows("ranking"))
     reasons = {row[-1] for row in found.rows("failures")}
     assert reasons == {"out of luck"}
 
 
-def test_an_overview_of_several_tasks(page) -> None:
+def test_an_overview_of_several_suites(results) -> None:
     tasks = (("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper"))
-    found = page(tasks=tasks, densities=(0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02))
-    assert [row[:5] for row in found.rows("overview")] == [
+    suites = suite_facts(results(tasks=tasks, densities=(0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02)))
+    (grid,) = overview([*suites, *suites])
+    rows = [[cell.text for cell in row.cells][:5] for row in grid.rows]
+    assert rows == 2 * [
         ["quickstart", "conv2 on cifar10, paper", "3", "80, 2", "3"],
         ["quickstart", "mlp on digits, mlp", "3", "80, 2", "3"],
     ]
-    # a task can be looked at alone
+    assert overview(suites) == ()  # one suite opens with its tasks
+
+
+def test_a_task_can_be_looked_at_alone(page) -> None:
+    found = page(tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")))
     assert [o.text for o in found.root.one("nav").all("option")] == [
         "all 2 tasks", "conv2 on cifar10, paper", "mlp on digits, mlp",
     ]  # fmt: skip

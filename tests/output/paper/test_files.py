@@ -30,10 +30,11 @@ RECORDS = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py")
 
 FILES = sys.modules["lth_bench.output.paper.files"]
 
-KINDS = ["accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap", "cost", "kept",
-         "units-in", "units-out", "mask-maps", "learning-curves", "mask-distance", "weights-20",
-         "survival-20", "fates-20-initial", "fates-20-final", "survivors-grew", "pruned-grew",
-         "moved-ratio", "procedure"]  # fmt: skip
+KINDS = ["accuracy", "accuracy-early-stop", "early-stop-step", "generalisation-gap", "cost",
+         "ingredients-early_bird", "ingredients-imp", "before-rewinding", "kept", "units-in",
+         "units-out", "mask-maps", "learning-curves", "mask-distance", "weights-20", "survival-20",
+         "fates-20-initial", "fates-20-final", "survivors-grew", "pruned-grew", "moved-ratio",
+         "procedure"]  # fmt: skip
 
 AGAIN = """
 import sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -74,10 +75,12 @@ def series(label, x, mean):
 
 
 def test_the_dense_run_s_value_is_called_the_null() -> None:
-    lines = [series("dense", (1.0,), (0.1,)), series("imp", (0.5, 0.2), (0.05, 0.3))]
+    longer = replace(series("dense", (1.0,), (0.2,)), label="dense-equal_cost")
+    lines = [series("dense", (1.0,), (0.1,)), longer, series("imp", (0.5, 0.2), (0.05, 0.3))]
     evidence = SimpleNamespace(density={"hull_distance": lines}, measure=ACCURACY)
     (panel,) = hull_distance(evidence).panels
-    null, imp = panel.traces
+    null, other, imp = panel.traces
+    assert other.name == "dense-equal_cost"
     assert (null.name, null.look, list(null.y)) == (NULL, "level", [0.1, 0.1])
     assert (imp.name, list(imp.y)) == ("imp", [0.05, 0.3])
     assert "null" in hull_distance(evidence).note

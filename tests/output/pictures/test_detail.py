@@ -21,6 +21,7 @@ NONE = TaskEvidence(
     units=[],
     instability=[],
     boundaries=[],
+    differences=[],
     failures=[],
 )
 

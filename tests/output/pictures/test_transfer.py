@@ -106,6 +106,13 @@ def test_what_has_no_result() -> None:
     assert transfer(found(grid("imp", 0.2, {(1, 0): cell(None, n=0)}))) is None
 
 
+def test_a_mean_without_tickets_to_compare_with_is_not_called_theirs() -> None:
+    picture = transfer(found(grid("imp", 0.2, {(0, 1): cell(0.7)})))
+    assert picture.panels[0].heats[0].texts[1][1] == "70.00\n±1.00"
+    assert "test accuracy in %, of those tickets and where there are none" in picture.note
+    assert "test accuracy in %, of these and where there are none" in picture.foot
+
+
 def test_one_seed_has_no_interval() -> None:
     one = TransferCell(
         mean=0.9, high=None, difference=0.1, difference_high=None, n=1, lost=0, collapsed=0

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from lth_bench.errors import UserError
-from lth_bench.running.executors import local
+from lth_bench.running.executors import link, local
 from lth_bench.running.executors import watchdog as turn
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.processes import METHOD
@@ -34,6 +34,7 @@ from lth_bench.running.progress import Note, Recorded
 class Config:
     device: str
     room: int = 0
+    name: str = ""
     execution: object = None
     done: str = ""  # a folder with a file a finished training
 
@@ -154,7 +155,7 @@ def ends(heard):
 @pytest.fixture
 def run(fake, monkeypatch):
     """`run(jobs, workers=1, room=0, handle=None, timeout=inf)`: all that the coordinator heard."""
-    monkeypatch.setattr(local, "worker_main", fake.main)
+    monkeypatch.setattr(link, "worker_main", fake.main)
 
     def go(jobs, workers=1, room=0, handle=None, timeout=math.inf, device="cpu", done=""):
         heard = []
@@ -169,7 +170,7 @@ def run(fake, monkeypatch):
                 Planned(experiment=job, fits=(1,) * max(1, job.params.get("chain", 1)), bytes=1)
                 for job in jobs
             ]
-        config = fake.Config(device, room, Execution(timeout=timeout), str(done))
+        config = fake.Config(device, room, execution=Execution(timeout=timeout), done=str(done))
         LocalExecutor(config, [device] * workers).run(jobs, keep)
         assert multiprocessing.active_children() == []
         return SimpleNamespace(
@@ -241,7 +242,7 @@ def test_a_fork_server_about_to_end_is_waited_for(fake, run, monkeypatch):
         return connect(fds)
 
     monkeypatch.setattr(server, "connect_to_new_process", refuse)
-    monkeypatch.setattr(local, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(link, "PAUSES", (0.01, 0.01, 0.01))
     done = run([fake.Job("0")])
     assert done.ended["0"]["status"] == "ok" and len(refused) == 3
 
@@ -395,6 +396,6 @@ def test_ctrl_c_leaves_no_worker_behind(fake, run):
 
 
 def test_exit_codes_in_words():
-    assert local._how_it_died(7) == "ended with exit code 7"
-    assert local._how_it_died(None) == "ended with exit code None"
-    assert local._how_it_died(-11) == "was killed by SIGSEGV"
+    assert link.how_it_died(7) == "ended with exit code 7"
+    assert link.how_it_died(None) == "ended with exit code None"
+    assert link.how_it_died(-11) == "was killed by SIGSEGV"

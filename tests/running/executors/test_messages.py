@@ -16,14 +16,18 @@ from lth_bench.lottery import Experiment
 from lth_bench.running.executors.messages import (
     KINDS,
     Begin,
+    Ended,
     GiveBack,
     GivenBack,
     Room,
+    Unfit,
+    WorkerReady,
     from_plain,
     pack,
     to_plain,
     unpack,
 )
+from lth_bench.running.executors.needs import NodeNeeds
 from lth_bench.running.executors.worker import WorkerConfig
 from lth_bench.running.progress import DiskRefused, Note, Recorded, StepsTrained
 from lth_bench.running.request import Execution
@@ -65,6 +69,9 @@ MESSAGES: dict[type[Any], st.SearchStrategy[Any]] = {
     GiveBack: st.builds(GiveBack),
     Room: st.builds(Room, COUNTS, COUNTS),
     GivenBack: st.builds(GivenBack, st.lists(TEXT, max_size=3).map(tuple)),
+    WorkerReady: st.builds(WorkerReady),
+    Unfit: st.builds(Unfit, TEXT),
+    Ended: st.builds(Ended, how=TEXT, running=TEXT, used=st.booleans(), lost=TEXT),
     Recorded: st.builds(Recorded, OBJECTS),
     StepsTrained: st.builds(StepsTrained, COUNTS, SECONDS),
     Note: st.builds(Note, TEXT),
@@ -112,6 +119,14 @@ PATHS = st.lists(st.sampled_from("abc é"), min_size=1, max_size=5).map("".join)
         ),
         checkpoint_every=SECONDS,
         trained_since=st.none() | SECONDS,
+        needs=st.none()
+        | st.builds(
+            NodeNeeds,
+            versions=st.dictionaries(TEXT, TEXT, max_size=2),
+            sources=st.dictionaries(TEXT, st.dictionaries(TEXT, TEXT, max_size=2), max_size=2),
+            datasets=st.dictionaries(TEXT, OBJECTS, max_size=2),
+            device_name=TEXT,
+        ),
     )
 )
 def test_worker_settings_survive_serialisation(config: WorkerConfig) -> None:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lth_bench.running.executors import local, stopping
+from lth_bench.running.executors import coordinator, link, stopping
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.stopping import StopSignals
 from lth_bench.running.plan import Planned
@@ -30,6 +30,7 @@ from lth_bench.running.progress import Note
 class Config:
     device: str
     execution: object = None
+    name: str = ""
 
 def Job(experiment_id, stubborn=False):
     return Experiment(
@@ -71,10 +72,9 @@ def stop(fake, monkeypatch):
     """`stop(stubborn, *signals)`: what was heard of a run that is stopped, and the seconds it
     took. A second signal follows when the first was heard.
     """
-    monkeypatch.setattr(local, "worker_main", fake.main)
+    monkeypatch.setattr(link, "worker_main", fake.main)
     monkeypatch.setattr(stopping, "ECHO", 0.0)
-    monkeypatch.setattr(local, "GRACE", LONG)
-    monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, LONG))
+    monkeypatch.setattr(coordinator, "GRACE", LONG)
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored after `nohup`
 
     def go(stubborn, *signals):
@@ -119,8 +119,7 @@ def test_the_second_signal_kills_workers_at_once(stop):
 
 
 def test_workers_that_do_not_end_in_time_are_killed(stop, monkeypatch):
-    monkeypatch.setattr(local, "GRACE", 0.3)
-    monkeypatch.setattr(LocalExecutor._stop, "__defaults__", (None, 0.3))
+    monkeypatch.setattr(coordinator, "GRACE", 0.3)
     heard, seconds = stop(True, signal.SIGTERM)
     assert heard[-1] == Stopping(0.3)
     assert 0.3 <= seconds < LONG

@@ -79,14 +79,18 @@ def test_what_changes_the_result_changes_the_key(make_bench, half_mask, request_
     other_x = blobs.train_x.clone()
     other_x[0, 0, 0, 0] ^= 1
     altered = Arrays(other_x, blobs.train_y, blobs.test_x, blobs.test_y, classes=blobs.classes)
+    half = half_mask(bench)
     keys = {
         "base": bench.key(base, None),
         "seed": bench.key(request_of(bench, seed=4, values=base.values), None),
-        "mask": bench.key(request_of(bench, mask=half_mask(bench)), None),
+        "mask": bench.key(request_of(bench, mask=half), None),
         "held": bench.key(request_of(bench, mask=Mask(base.mask.kept, held)), None),
         "values": bench.key(request_of(bench, values=values), None),
         "start": bench.key(request_of(bench, start=1), None),
         "end": bench.key(request_of(bench, end=29), None),
+        "order": bench.key(request_of(bench, order=4), None),
+        "frozen": bench.key(request_of(bench, mask=half.freezing(bench.initial(3).weights)), None),
+        "cost": bench.key(request_of(bench, dense_gradients="always"), None),
         "callbacks": bench.key(base, CALLBACKS),
         "call": bench.key(base, {**CALLBACKS, "call": 1}),
         "dataset": make_bench(NET, RECIPE, arrays=altered).key(base, None),
@@ -124,6 +128,7 @@ def test_what_does_not_change_the_result_does_not_change_the_key(make_bench, req
     assert bench.key(request_of(bench, values=reordered), None) == key
     wanted = request_of(bench, checkpoints=frozenset({5}), until=lambda view: False)
     assert bench.key(wanted, None) == key
+    assert bench.key(request_of(bench, order=3), None) == key  # its seed's own
 
 
 def test_pruned_start_values_do_not_matter(make_bench, half_mask, request_of, trained_steps):

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.judging import Words, with_verdict
-from lth_bench.analysis.boards.layout import detects, difference, place, seeds, styles, tables
+from lth_bench.analysis.boards.layout import (
+    TIED,
+    detects,
+    difference,
+    place,
+    seeds,
+    styles,
+    tables,
+)
 from lth_bench.analysis.boards.missing import gaps
 from lth_bench.analysis.boards.rows import (
     ENTRIES,
@@ -133,7 +141,7 @@ SQL = """
             ELSE g.skipped
         END AS pending,
         g.seeds, g.areas, g.known, g.entry AS key, g.base_mean,
-        NULL AS rank, NULL AS rank_low, NULL AS rank_high
+        NULL AS rank, NULL AS rank_low, NULL AS rank_high, NULL AS tied
     FROM grouped g
     JOIN cells c ON c.cell = g.entry
     JOIN tasks t ON t.task = c.task
@@ -201,8 +209,8 @@ def board(
     legend = (
         f"area: {what[0]} of an average density{in_value}: the area under {what[1]} against "
         "the logarithm of the density, by the trapezoid rule, divided by the width; mean ± 95% "
-        "t-interval over the seeds. #: by it; 1–3: the 95% interval of its rank, by paired "
-        "t-tests of all pairs with Holm's correction. Δ: mean difference to "
+        "t-interval over the seeds. #: by it. "
+        f"{TIED} Δ: mean difference to "
         f"{against.word}, seed by seed{unit}. {words.legend(against.word)} n: seeds."
     )
     shown = tables(
@@ -213,7 +221,7 @@ def board(
             *against.notes(members),
             *lacking.get(tuple(members[0][key] for key in ON), ()),
         ],
-        _range,
+        lambda row: _range(row) if measure == ACCURACY else f"{measure.name}, {_range(row)}",
     )
     return Board("leaderboard", found, shown, legend)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lth_bench.analysis.boards.baseline import Baselines
-from lth_bench.analysis.boards.rows import BoardRow, versus
+from lth_bench.analysis.boards.rows import BoardRow, versus, without_result
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.table import Cell, Style
 from lth_bench.store.metric import ON_TEST_EXAMPLES
@@ -141,6 +141,29 @@ class Words:
         style = "dim" if row["control"] != "none" else STYLES.get(kind, "")
         short = text.removeprefix("needs ").removeprefix("open ").split(" <")[0]
         return Cell(text, style, short=short)
+
+    def in_words(self, row: BoardRow) -> Cell:
+        """The same in words, in 18 characters: `same within 0.5`, `open, ~4–7 seeds`."""
+        from lth_bench.stats.verdict import LEAST
+
+        kind, cell = row["verdict"], self.cell(row)
+        number = self.margin + "%" * self.unit.startswith("%")
+        if kind is None:
+            alone = "baseline" if row["label"] == row["baseline"] else "not compared"
+            text = alone if row["n"] else without_result(row)
+        elif kind == "failed":
+            text = f"{row['lost']} of {row['planned']} failed"
+        elif kind == "equivalent":
+            text = f"same within {number}"
+        elif kind == "insufficient":
+            text = f"needs {LEAST}+ seeds"
+        elif kind == "open" and row.get("signs") is None:
+            text = f"open, {cell.short} seeds"
+        elif kind in ("better", "worse") and row["within_margin"]:
+            text = f"{getattr(self, kind)} by <{number}"
+        else:
+            text = cell.text
+        return Cell(text, cell.style)
 
     def legend(self, against: str) -> str:
         """The meaning of the columns `verdict` and `detects`; `against` names the baseline."""

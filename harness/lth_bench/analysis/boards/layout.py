@@ -17,6 +17,11 @@ TUNING = (
     " tuning: training steps that the search for a label's parameters took on this task, "
     "without sharing, on seeds of its own and the validation split; in no other column."
 )
+TIED = (
+    "3=: tied with the best, which is not shown to be better (one-sided paired t-tests against it, "
+    "with Bonferroni's correction: at 95% the truly best is among these)."
+)
+"""What the sign in the column `#` means."""
 LINE_STYLE: dict[RowRole, Style] = {"dense": "dense", "ranked": "", "control": "dim"}
 
 
@@ -34,13 +39,10 @@ def styles(row: BoardRow) -> tuple[Style, Style]:
 
 
 def place(row: BoardRow) -> str:
-    """The rank; where it is known, its 95% interval: 1–3."""
+    """The rank; `3=` where it is tied with the best, which is not shown to be better."""
     if role(row) != "ranked" or row["rank"] is None:
         return ""
-    low, high = row.get("rank_low"), row.get("rank_high")
-    if low is None or high is None or low == high:
-        return str(row["rank"])
-    return f"{low}–{high}"
+    return f"{row['rank']}=" if row.get("tied") and row["rank"] > 1 else str(row["rank"])
 
 
 def seeds(row: BoardRow) -> str:

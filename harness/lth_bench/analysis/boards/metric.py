@@ -8,6 +8,7 @@ from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, bounded, counted
 from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
 from lth_bench.analysis.boards.layout import (
+    TIED,
     detects,
     difference,
     place,
@@ -41,7 +42,7 @@ BLOCK = ("suite", "model", "dataset", "recipe", "target_density")
 SQL = """
     SELECT
         * EXCLUDE (base_mean, cell), base_mean, cell AS key,
-        NULL AS rank_low, NULL AS rank_high
+        NULL AS rank_low, NULL AS rank_high, NULL AS tied
     FROM ({leaderboard})
     ORDER BY suite, model, dataset, recipe, target_density DESC, rank NULLS LAST,
         label, source_model, source_dataset, source_recipe, control <> 'none', control
@@ -62,8 +63,9 @@ def rows(
     t-interval `difference_low`, `difference_high` and its `difference_n` pairs; `margin`,
     `verdict`, `verdict_text`, `p` (paired t), `within_margin`, `detectable` (difference that so
     many seeds show with 80% power), `n50` and `n80` (seeds by which an open verdict is likely to
-    be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank. A deviation
-    of accuracies counts as half of 1 / `test_examples` at least.
+    be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank, and `tied`,
+    whether the best of the density is not shown to be better. A deviation of accuracies counts as
+    half of 1 / `test_examples` at least.
     """
     metric = quoted(measure.name)
     query = leaderboard_sql(
@@ -116,8 +118,7 @@ def legend(words: Words, against: str, rows: list[BoardRow], measure: Measure = 
     return (
         "density: weights remaining; in brackets after a strategy (where space is short: *) those "
         "it really keeps, where a structured method lands below the target. "
-        f"#: by {measure.short}; 1–3: the "
-        "95% interval of its rank, by paired t-tests of all pairs with Holm's correction. "
+        f"#: by {measure.short}. {TIED} "
         f"{measure.short}: {_measured_on(measure)}mean ± 95% t-interval over the seeds"
         f"{_generality(rows, measure)}. Δ: mean difference to {against}, seed by seed{unit}. "
         f"{words.legend(against)} n: seeds. stop: early-stopping step, the one of "
@@ -187,5 +188,5 @@ def _marked(cell: Cell, row: BoardRow) -> Cell:
 def _mean(row: BoardRow, style: Style, measure: Measure) -> Cell:
     if row["mean"] is None:
         return Cell(without_result(row), "warn")
-    text = bounded(measure.with_half(row["mean"], row["high"]), row)
+    text = bounded(measure.with_half(row["mean"], row["high"], row["low"]), row)
     return Cell(text, style, text.replace(" ± ", "±").replace("≥ ", "≥"))

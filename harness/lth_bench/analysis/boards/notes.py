@@ -167,7 +167,8 @@ COLLAPSE_SQL = """
     ),
     empty AS (
         SELECT ticket_id, layer, position FROM layers
-        WHERE kept = 0 AND total > 0 AND ticket_id IN (SELECT ticket_id FROM collapsed)
+        WHERE kept = 0 AND total > 0 AND NOT frozen
+            AND ticket_id IN (SELECT ticket_id FROM collapsed)
     )
     SELECT
         c.task, c.target_density, c.label, c.control,

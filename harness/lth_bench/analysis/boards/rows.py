@@ -97,19 +97,26 @@ def add_places(
     step: Callable[[BoardRow], float] = lambda _: 0.0,
     higher: bool = True,
 ) -> None:
-    """Set `rank_low` and `rank_high` of the ranked rows, within the columns of `block`.
+    """Set `rank_low`, `rank_high` and `tied` of the ranked rows, within the columns of `block`.
+
+    `tied` says whether the best is not shown to be better; None below three seeds.
 
     `values` are each row's by seed, under the row's `key`; None is a seed that the method lost.
     `step` is the distance of two values of a row, `higher` whether larger ones are better.
     """
-    from lth_bench.stats import rank_intervals
+    from lth_bench.stats import may_be_best, rank_intervals
+    from lth_bench.stats.verdict import LEAST
 
     for _, group in groupby(_ranked(rows), key=itemgetter(*block)):
         members = list(group)
         by_row = {row["key"]: values[row["key"]] for row in members}
-        found = rank_intervals(by_row, higher=higher, step=max(map(step, members)))
+        options: Any = {"higher": higher, "step": max(map(step, members))}
+        found = rank_intervals(by_row, **options)
+        leader = min(members, key=itemgetter("rank"))
+        tied = may_be_best(by_row, leader["key"], **options)
         for row in members:
             row["rank_low"], row["rank_high"] = found[row["key"]]
+            row["tied"] = row["key"] in tied if min(row["n"], leader["n"]) >= LEAST else None
 
 
 def few(rows: Iterable[BoardRow], block: Iterable[str]) -> bool:

@@ -203,6 +203,7 @@ def _row(found: Finding, suite: Suite) -> dict[str, Any]:
         "metric": found.measure.name,
         "of": claim.of.name,
         "versus": None if other is None else other.name,
+        "versus_model": None if other is None else other.task[0],
         "versus_recipe": None if other is None else other.task[2],
         "compare": claim.compare,
         "bound": claim.bound,

@@ -35,6 +35,8 @@ class ClaimEvidence:
     """Where there are such, which seeds are on the accepted side of each end of the claim."""
     mean_is: MeanIs = "mean"
     """What the mean of `values` is of the true mean."""
+    is_share: bool = False
+    """Whether values are those of one side at one density: of a chance, 0 and 1."""
     owed: bool = True
     """Whether a run could give the values that are not there: not of a control that was skipped."""
 
@@ -107,6 +109,7 @@ def evidence(claim: Claim, cells: Mapping[SampleKey, Sample]) -> ClaimEvidence:
         ends=ends_met(claim, found[0], found[1] if len(found) > 1 else ()),
         mean_is=mean_is(found[0], found[1] if len(found) > 1 else (), common),
         step=0.0 if claim.compare == "ratio" else step,
+        is_share=claim.versus is None and len(found[0]) == 1,
     )
 
 

@@ -13,9 +13,10 @@ from lth_bench.analysis.claims.order import Ends, MeanIs, met
 from lth_bench.analysis.measures import ACCURACY, Measure, measure, measured, primary_measures
 from lth_bench.analysis.samples import Sample, samples
 from lth_bench.errors import UnknownName
-from lth_bench.stats import Forecast, Interval, Summary, forecast, judge
+from lth_bench.stats import Forecast, Interval, Summary, forecast, judge, wilson
 from lth_bench.stats.predictive import inside_or_outside
 from lth_bench.stats.verdict import LEAST, outlook, short_outlook
+from lth_bench.store.metric import CHANCES
 from lth_bench.suite.spec import Claim
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Finding:
     ours: Interval | None
     """Mean with its 95% t-interval, in the claim's unit; None without data. Of a ratio, the
     geometric mean with the interval of its logarithm, so that which side is divided by which
-    makes no difference.
+    makes no difference; of a chance, the share of seeds with Wilson's.
     """
     n: int
     """Seeds it is made from."""
@@ -137,7 +138,9 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
     summary = Summary.of(known.values.values()).floored(known.step)
     ratio = claim.compare == "ratio"
     ours = summary.interval()
-    if ratio:
+    if claim.metric in CHANCES and known.is_share and n > 1:
+        ours = wilson(round(math.fsum(known.values.values())), n)
+    elif ratio:
         ours = Interval(math.exp(ours.mean), _exp(ours.low), _exp(ours.high), n)
     if claim.bound == "reported":
         reason = "; ".join(filter(None, (reason, known.censored)))
@@ -156,7 +159,7 @@ def finding(claim: Claim, cells: dict[SampleKey, Sample]) -> Finding:
         return _by_order(found, summary, known.ends, known.censored)
     low, high = claim.accepted
     accepted = (math.log(low) if low > 0 else -math.inf, math.log(high)) if ratio else (low, high)
-    decision = decide(summary, accepted)
+    decision = decide(summary.interval() if ratio else ours, accepted)
     ahead = outlook_of(summary, accepted) if decision == "open" else None
     return dataclasses.replace(found, kind=decision, forecast=ahead)
 
@@ -198,15 +201,14 @@ def _exp(x: float | None) -> float | None:
 Decision = Literal["reproduced", "not reproduced", "open", "insufficient"]
 
 
-def decide(summary: Summary, accepted: tuple[float, float], level: float = 0.95) -> Decision:
-    """What the t-interval of the true mean says of "the true mean lies within `accepted`".
+def decide(interval: Interval, accepted: tuple[float, float]) -> Decision:
+    """What the interval of the true mean says of "the true mean lies within `accepted`".
 
     Reproduced where the whole interval lies within, its ends included; not reproduced where all
     of it lies outside; below three seeds insufficient, and otherwise open.
     """
     low, high = accepted
-    interval = summary.interval(level)
-    if interval.low is None or interval.high is None or summary.n < LEAST:
+    if interval.low is None or interval.high is None or interval.n < LEAST:
         return "insufficient"
     if low <= interval.low and interval.high <= high:
         return "reproduced"

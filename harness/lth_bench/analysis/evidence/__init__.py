@@ -8,8 +8,10 @@ Means and 95% t-intervals are over the seeds that ended ok; with one seed, the i
 """
 
 from lth_bench.analysis.evidence.boundary import Boundary, Curve, boundaries
+from lth_bench.analysis.evidence.differences import Contrast, differences_of
 from lth_bench.analysis.evidence.environment import Run, runs
 from lth_bench.analysis.evidence.gather import FailureGroup, TaskEvidence, failures, gather
+from lth_bench.analysis.evidence.groups import TaskGroup, task_groups
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -50,6 +52,7 @@ __all__ = [
     "METRICS",
     "Barrier",
     "Boundary",
+    "Contrast",
     "Curve",
     "DistanceMatrix",
     "FailureGroup",
@@ -68,6 +71,7 @@ __all__ = [
     "Subject",
     "Task",
     "TaskEvidence",
+    "TaskGroup",
     "TransferCell",
     "TransferGrid",
     "TransferGrids",
@@ -75,6 +79,7 @@ __all__ = [
     "barriers",
     "boundaries",
     "density_series",
+    "differences_of",
     "distance_matrices",
     "failures",
     "fate_counts",
@@ -89,6 +94,7 @@ __all__ = [
     "procedures",
     "runs",
     "subjects",
+    "task_groups",
     "transfers",
     "unit_shares",
     "weight_histograms",

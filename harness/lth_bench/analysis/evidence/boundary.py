@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from lth_bench.analysis.evidence.subject import Place, Subject, asked, by_place, shown
+from lth_bench.analysis.evidence.subject import REFERENCE, Place, Subject, asked, by_place, shown
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,13 +69,15 @@ def boundaries(
     rows = con.execute(
         f"""
         {shown(densities)},
+        {REFERENCE},
         known AS (
-            SELECT f.cell, f.task, f.seed, f.strategy, f.control, o.name, o.x, o.y
+            SELECT f.cell, f.task, f.seed, f.strategy, f.label, o.name, o.x, o.y
             FROM flat f JOIN outlines o ON o.ticket_id = f.ticket_id
             WHERE f.status = 'ok' AND f.cell IN (SELECT cell FROM shown)
         ),
         chosen AS (
-            SELECT task, min(seed) AS seed FROM known WHERE strategy = 'dense' GROUP BY task
+            SELECT task, min(seed) AS seed FROM known JOIN reference USING (task, label)
+            WHERE strategy = 'dense' GROUP BY task
         )
         SELECT
             s.task, s.strategy, s.label, s.control, s.source, s.target_density, k.seed,
@@ -90,14 +92,18 @@ def boundaries(
         asked(suites),
     ).fetchall()
     found = by_place(con, rows, _Outlines)
-    return {place: [one for row in those for one in _read(row)] for place, those in found.items()}
+    return {
+        place: [one for row in those for one in _read(row, has_null=row is those[0])]
+        for place, those in found.items()
+    }
 
 
-def _read(row: _Outlines) -> list[Boundary]:
+def _read(row: _Outlines, has_null: bool) -> list[Boundary]:
+    """`has_null`: whether its second network is the null of all, as that of the dense run is."""
     outlines = {name: Curve(x, y) for name, x, y in zip(row.names, row.x, row.y, strict=True)}
     made = [_boundary(row, outlines)]
     other = {n.removeprefix(OTHER): curve for n, curve in outlines.items() if n.startswith(OTHER)}
-    if other:
+    if other and has_null:
         made.append(_boundary(row, other, unrelated=True))
     return [one for one in made if one is not None]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lth_bench.analysis.censored import lower_bounds
 from lth_bench.analysis.evidence.boundary import Boundary, boundaries
+from lth_bench.analysis.evidence.differences import Contrast, differences_of
 from lth_bench.analysis.evidence.instability import Barrier, barriers
 from lth_bench.analysis.evidence.learning import LearningCurve, learning_curves
 from lth_bench.analysis.evidence.masks import (
@@ -122,6 +123,8 @@ class TaskEvidence:
     """Barriers between two copies of a ticket."""
     boundaries: list[Boundary]
     """Decision boundaries, where the task records them."""
+    differences: list[Contrast]
+    """Controls less their tickets, and labels less the suite's baseline."""
     failures: list[FailureGroup]
     procedure: Procedure | None = None
     """One iterative search, round by round."""
@@ -151,6 +154,7 @@ def gather(
     units = unit_shares(con, suites)
     unstable = barriers(con, suites)
     planar = boundaries(con, suites)
+    differ = differences_of(con, suites, name)
     searches = procedures(con, suites)
     failed = failures(con, suites)
     bounds = _bounds(con, suites, measure)
@@ -173,6 +177,7 @@ def gather(
             units=units.get(place, []),
             instability=unstable.get(place, []),
             boundaries=planar.get(place, []),
+            differences=differ.get(place, []),
             failures=failed.get(place, []),
             procedure=searches.get(place),
             bounds=bounds.get(place, ""),

@@ -21,8 +21,13 @@ METRICS: tuple[Metric, ...] = ("early_stop_score", "early_stop_step", "generalis
 """Metrics in every report: of the task's primary one that at early stop, `early_stop_step` in
 steps, and of accuracy the gap between training and test, a fraction."""
 
-OPTIONAL: tuple[Metric, ...] = ("hull_distance",)
-"""Metrics in reports of tasks that ask for them."""
+OPTIONAL: tuple[Metric, ...] = (
+    "hull_distance",
+    "pruned_accuracy",
+    "generalised",
+    "generalisation_step",
+)
+"""Metrics in reports where there are any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.evidence.subject import (
+    REFERENCE,
     WHO,
     Place,
     Subject,
     asked,
     by_place,
 )
+from lth_bench.analysis.evidence.units import IS_MAP
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -70,6 +72,7 @@ def procedures(
     rows = con.execute(
         f"""
         {WHO},
+        {REFERENCE},
         tickets AS (
             SELECT
                 w.*, f.seed, f.ticket_id, f.density, f.score, coalesce(f.rewind_step, 0) AS start,
@@ -97,8 +100,10 @@ def procedures(
                 ORDER BY t.target_density DESC
             )
         FROM chosen c
-        JOIN tickets t ON t.task = c.task AND t.seed = c.seed
-            AND (t.strategy = 'dense' OR (t.label = c.label AND t.source = c.source))
+        JOIN reference r ON r.task = c.task
+        JOIN tickets t ON t.task = c.task AND t.seed = c.seed AND (
+            t.strategy = 'dense' AND t.label = r.label OR t.label = c.label AND t.source = c.source
+        )
         GROUP BY ALL
         HAVING bool_or(t.strategy = 'dense')
         """,
@@ -129,19 +134,21 @@ def _round(
         [ticket_id],
     ).fetchall()
     layers = con.execute(
-        "SELECT layer, kept / total, total FROM layers WHERE ticket_id = ? AND total > 0 "
+        "SELECT layer, kept / total FROM layers WHERE ticket_id = ? AND total > 0 "
         "ORDER BY position",
         [ticket_id],
     ).fetchall()
     map_ = con.execute(
-        "SELECT shape, kept FROM units WHERE ticket_id = ? AND side = 'in' AND len(shape) = 3",
+        "SELECT u.shape, u.kept, l.total FROM units u "
+        "JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer "
+        f"WHERE u.ticket_id = ? AND u.side = 'in' AND l.total > 0 AND {IS_MAP}",
         [ticket_id],
     ).fetchone()
     pixels: list[float] = []
     width = 0
     if map_ is not None:
-        (channels, height, width), kept = map_
-        places, total = height * width, layers[0][2]
+        (channels, height, width), kept, total = map_
+        places = height * width
         sums = [sum(kept[c * places + i] for c in range(channels)) for i in range(places)]
         pixels = [places * value / total for value in sums]
     return ProcedureRound(
@@ -153,7 +160,7 @@ def _round(
         val_score=tuple(value for _, value, _ in curve),
         val_loss=tuple(value for *_, value in curve),
         layers=tuple(name for name, *_ in layers),
-        kept=tuple(kept for _, kept, _ in layers),
+        kept=tuple(kept for _, kept in layers),
         pixels=tuple(pixels),
         width=width,
     )

@@ -129,6 +129,14 @@ WITH who AS (
 """Start of a query, with the table `who`: each cell's task and Subject, and `place`, its position
 in legends: dense first, each ticket before its controls. Its parameters are `asked(suites)`."""
 
+REFERENCE = """
+reference AS (
+    SELECT task, arg_min(label, place) AS label FROM who WHERE strategy = 'dense' GROUP BY task
+)
+"""
+"""A table for queries with `who`: of several labels of a task that use `dense`, as one at equal
+cost does, the one whose runs are its dense runs."""
+
 
 def asked(suites: Sequence[str]) -> list[list[str] | None]:
     """Parameters of a query that starts with WHO; no suites are all suites."""

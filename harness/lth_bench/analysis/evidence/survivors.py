@@ -59,7 +59,7 @@ def fate_counts(
             FROM flat t
             JOIN fates f ON f.ticket_id = t.ticket_id
             JOIN layers l ON l.ticket_id = f.ticket_id AND l.layer = f.layer
-            WHERE t.status = 'ok' AND t.control = 'none' AND f.reach > 0
+            WHERE t.status = 'ok' AND t.control = 'none' AND f.reach > 0 AND isfinite(f.reach)
                 AND len(f.cells) = len(f.counts) AND t.cell IN (SELECT cell FROM shown)
         ),
         seeds AS (
@@ -68,7 +68,8 @@ def fate_counts(
         ),
         summed AS (
             SELECT cell, layer, fate, reach, bin, CAST(sum(count) AS BIGINT) AS count
-            FROM single GROUP BY cell, layer, fate, reach, bin
+            FROM single WHERE bin BETWEEN 0 AND {GRID * GRID - 1}
+            GROUP BY cell, layer, fate, reach, bin
         )
         SELECT
             task, strategy, label, control, source, target_density, layer, max(reach),

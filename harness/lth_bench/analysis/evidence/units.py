@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 RANKS = 33
 """Units of a layer that are read, from the one that keeps most to the one that keeps least."""
 
+IS_MAP = "len(u.shape) = 3 AND len(u.kept) > 0 AND len(u.kept) = list_product(u.shape)"
+"""SQL condition: whether a row u of `units` is an image's or a kernel's, and whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskMap(Subject):
@@ -59,7 +62,7 @@ def mask_maps(
             FROM flat f
             JOIN units u ON u.ticket_id = f.ticket_id
             JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer
-            WHERE f.status = 'ok' AND f.control = 'none' AND len(u.shape) = 3
+            WHERE f.status = 'ok' AND f.control = 'none' AND l.total > 0 AND {IS_MAP}
                 AND f.cell IN (SELECT cell FROM shown)
         ),
         single AS (

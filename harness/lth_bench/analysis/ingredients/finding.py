@@ -19,6 +19,7 @@ from lth_bench.stats.verdict import LEAST, outlook, short_outlook
 INGREDIENTS: Mapping[str, str] = {
     "shuffle": "mask structure",
     "random_layers": "mask structure",
+    "moved_values": "mask structure",
     "shuffle_global": "whole mask",
     "reinit": "values",
     "reinit_at_rewind": "values",

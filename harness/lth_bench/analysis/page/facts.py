@@ -10,6 +10,7 @@ from statistics import median
 
 from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.rows import BoardRow
+from lth_bench.analysis.card import Card, TaskCard
 from lth_bench.analysis.evidence import Place, Run, Subject, TaskEvidence, TransferGrids
 from lth_bench.analysis.gains import TuningGain
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
@@ -44,14 +45,6 @@ class Standing:
     def density(self) -> float:
         """The target."""
         return self.sample.target_density
-
-    @property
-    def places(self) -> tuple[int, int] | None:
-        """Best and worst rank in the 95% confidence interval of the rank among the tickets of its
-        density; None for what is not ranked, and where there are too many pairs to test.
-        """
-        low, high = self.row["rank_low"], self.row["rank_high"]
-        return None if low is None or high is None else (low, high)
 
     @property
     def is_dense(self) -> bool:
@@ -101,6 +94,8 @@ class TaskReport:
     what its labels were not trained alike in; `ablations`: which controls are missing or
     incomplete, and why; `collapses`: which tickets have a layer without weights; `share`: how
     little of the network is prunable; `starts`: which file fixes the initial values."""
+    card: TaskCard | None = None
+    """Its methods at the headline density; None where there are none."""
 
     @property
     def measure(self) -> Measure:
@@ -181,7 +176,7 @@ class TaskReport:
         if not ok:
             return Best(density, None)
         best = min(ok, key=lambda s: s.row["rank"])
-        rivals = [s.name for s in block if s is not best and s.places and s.places[0] == 1]
+        rivals = [s.name for s in block if s is not best and s.row["tied"]]
         return Best(density, best, rivals if best.row["n"] >= LEAST else None)
 
 
@@ -205,6 +200,8 @@ class SuiteReport:
     """What they gained."""
     asked: Measure | None = None
     """The metric that its leaderboards, claims and gains are about; None is each task's own."""
+    card: Card | None = None
+    """What came of it, in a sentence or two; None where no method has a result or is planned."""
 
     @property
     def measures(self) -> list[Measure]:

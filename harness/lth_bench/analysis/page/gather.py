@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lth_bench.analysis import evidence as proofs
@@ -14,6 +15,7 @@ from lth_bench.analysis.boards.judging import Words
 from lth_bench.analysis.boards.notes import ablations, collapses, shares, starts, unlike
 from lth_bench.analysis.boards.rows import BoardRow, origin
 from lth_bench.analysis.boards.scope import Selection, resolve
+from lth_bench.analysis.card import Card, TaskCard, cards
 from lth_bench.analysis.claims import claims_board
 from lth_bench.analysis.evidence import Run
 from lth_bench.analysis.gains import TuningGain, gain_at_density
@@ -76,8 +78,11 @@ def suite_facts(
     for one in proofs.transfers(con, suites, asked):
         moved[one.suite].append(one)
     tasks: dict[str, list[TaskReport]] = defaultdict(list)
+    answers = _cards(con, suites, asked)
+    by_task = {key: task for card in answers.values() for key, task in _by_task(card).items()}
     for task in _tasks(con, suites, found, asked):
-        tasks[task.place.suite].append(task)
+        where = (task.place.suite, "/".join(task.place.task))
+        tasks[task.place.suite].append(replace(task, card=by_task.get(where)))
     reported = [
         SuiteReport(
             name=name,
@@ -89,6 +94,7 @@ def suite_facts(
             studies=studies[name],
             gains=_gains(those, studies[name]),
             asked=asked,
+            card=answers.get(name),
         )
         for name, those in tasks.items()
     ]
@@ -147,6 +153,24 @@ def _tasks(
             )
         )  # fmt: skip
     return tasks
+
+
+def _cards(
+    con: DuckDBPyConnection, suites: Sequence[str], asked: Measure | None
+) -> dict[str, Card]:
+    """By suite; of those that have tickets."""
+    name = None if asked is None else asked.name
+    question = Question(metric=name, selection=Selection(suites=suites))
+    try:
+        rows = leaderboard(con, question).rows
+    except UserError:  # nothing to compare
+        return {}
+    return {card.suite: card for card in cards(con, question, rows)}
+
+
+def _by_task(card: Card) -> dict[tuple[str, str], TaskCard]:
+    """By suite and MODEL/DATASET/RECIPE."""
+    return {(card.suite, _task(task.rows[0].row)): task for task in card.tasks if task.rows}
 
 
 def _tuned_suites(con: DuckDBPyConnection) -> set[str]:

@@ -36,7 +36,7 @@ class Prose:
 
     kind: ClassVar = "prose"
     pieces: Sequence[ProsePiece]
-    tone: Literal["", "quiet", "warn"] = ""
+    tone: Literal["", "quiet", "warn", "finding"] = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,21 @@ class Column:
     """Aligned to the right, and sorted as numbers: the first click puts the largest first."""
     ascending: bool = False
     """Whether the first click puts the smallest first, as for ranks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalCell(Cell):
+    """An interval, drawn; its numbers stand in another cell. All are x on a drawing of `WIDTH`."""
+
+    WIDTH: ClassVar = 180
+    zero: int
+    """Of no difference."""
+    mean: int | None
+    """None where it lies beyond the drawing, which then has an arrow."""
+    low: int
+    high: int
+    band: tuple[int, int]
+    """Where the difference does not matter: the left end, and the width."""
 
 
 @dataclass(frozen=True)

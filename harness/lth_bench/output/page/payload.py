@@ -122,6 +122,8 @@ class Payload:
         }
         if any(value is not None for value in trace.reach):
             found["e"] = self._array(y, trace.reach)
+        if trace.down:
+            found["f"] = self._array(y, trace.down)
         if trace.n:
             found["n"] = self._shared(map(str, trace.n))
         if any(trace.lost):

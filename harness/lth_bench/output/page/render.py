@@ -18,6 +18,7 @@ from lth_bench.output.page import security
 from lth_bench.output.page.content import Section, clean, clean_lines
 from lth_bench.output.page.payload import HEIGHTS, Payload
 from lth_bench.output.page.sections import of_suite, of_task
+from lth_bench.output.page.sections.answer import opening
 from lth_bench.output.page.sections.summary import overview
 from lth_bench.output.pictures import Detail, detail_of
 from lth_bench.output.pictures.model import LOST
@@ -106,6 +107,7 @@ def render_page(report: ReportFacts) -> str:
         lost=LOST,
         number_plot=payload.plot,
         title=_title(report),
+        finding=_finding(report),
         tab=" · ".join([*(suite.name for suite in known[:3]), _title(report)]),
         facts=_facts(report),
         measures=report.measures,
@@ -121,7 +123,7 @@ def render_page(report: ReportFacts) -> str:
         script=Markup(script),
         plotly=Markup(plotly),
         numbers=lambda: Markup(payload.text(series)),  # last, when all groups are in it
-        suites=[_suite(number, suite, detail) for number, suite in enumerate(known, 1)],
+        suites=[_suite(i, suite, detail, len(known) == 1) for i, suite in enumerate(known, 1)],
         tasks=sum(len(suite.tasks) for suite in known),
         overview=overview(known),
     ) + "\n"  # fmt: skip
@@ -144,11 +146,12 @@ def _environment() -> Environment:
     )
 
 
-def _suite(number: int, suite: SuiteReport, detail: Detail) -> dict[str, Any]:
+def _suite(number: int, suite: SuiteReport, detail: Detail, alone: bool) -> dict[str, Any]:
     own = f"s{number}"
     return {
         "id": own,
         "name": suite.name,
+        "opening": opening(suite, finding=not alone),
         "tasks": [
             {
                 "id": f"{own}-{index}",
@@ -171,6 +174,12 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
 def _title(report: ReportFacts) -> str:
     """The heading; of any metric but the tasks' own with its name."""
     return TITLE if report.asked is None else f"{TITLE} by {report.asked.words}"
+
+
+def _finding(report: ReportFacts) -> str:
+    """What came of the suite, where the page is about one; empty elsewhere."""
+    (card, *others) = [suite.card for suite in report.suites] or [None]
+    return "" if card is None or others else card.finding
 
 
 def _facts(report: ReportFacts) -> list[str]:

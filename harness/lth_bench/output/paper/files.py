@@ -13,10 +13,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import Place, Subject, TaskEvidence, TransferGrids
+from lth_bench.analysis.evidence import (
+    Place,
+    Subject,
+    TaskEvidence,
+    TaskGroup,
+    TransferGrids,
+    task_groups,
+)
 from lth_bench.errors import UserError
 from lth_bench.output.paper.draw import draw
-from lth_bench.output.pictures import FULL, PICTURES, transfer
+from lth_bench.output.pictures import FULL, OF_GROUPS, PICTURES, transfer
 from lth_bench.output.style import looks
 from lth_bench.system.text import printable
 
@@ -76,8 +83,8 @@ def write_figures(
     folder: Path,
     transfers: Sequence[TransferGrids] = (),
 ) -> list[Path]:
-    """Write each figure of each of these tasks, and of tickets that were transferred between
-    tasks, as SVG, PDF and PNG.
+    """Write each figure of each of these tasks, of tasks beside each other, and of tickets that
+    were transferred between tasks, as SVG, PDF and PNG.
 
     `subjects` are all of the database, so that a label looks the same in every figure. The files
     written, in order. The folder is made; files of the same names are replaced, others left alone.
@@ -86,9 +93,11 @@ def write_figures(
     """
     make_folder(folder)
     looked = looks(subjects)
-    places: list[Place | TransferGrids] = [*(one.place for one in evidence), *transfers]
+    groups = task_groups(evidence)
+    places: list[FigurePlace] = [*(one.place for one in evidence), *groups, *transfers]
     pictures = chain(
         ([describe(one, FULL) for describe in PICTURES] for one in evidence),
+        ([describe(one) for describe in OF_GROUPS] for one in groups),
         ([transfer(one)] for one in transfers),
     )
     written = []
@@ -112,9 +121,13 @@ def for_paper() -> Iterator[None]:
         yield
 
 
-def stems(places: Sequence[Place | TransferGrids]) -> list[str]:
+FigurePlace = Place | TaskGroup | TransferGrids
+"""What a figure is about."""
+
+
+def stems(places: Sequence[FigurePlace]) -> list[str]:
     """The beginning of each place's file names, from its suite, model, dataset and recipe, or
-    those of these that all tasks of a transfer share.
+    those of these that all tasks of a group or of a transfer share.
 
     Letters, digits, hyphens and underscores, as LaTeX and every file system take them. Where two
     places would get the same, as names differ in other characters or in case alone, and where a
@@ -133,8 +146,12 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-") or "figure"
 
 
-def _marked(stem: str, place: Place | TransferGrids) -> str:
-    named = place if isinstance(place, Place) else (*place.parts, place.sources, place.targets)
+def _marked(stem: str, place: FigurePlace) -> str:
+    named: object = place
+    if isinstance(place, TaskGroup):
+        named = (*place.parts, place.names)
+    elif isinstance(place, TransferGrids):
+        named = (*place.parts, place.sources, place.targets)
     digest = hashlib.sha256(repr(named).encode()).hexdigest()[:8]
     return f"{stem[: LONGEST - 9].rstrip('-')}-{digest}"
 

@@ -243,12 +243,16 @@ def _draw_trace(ax: Axes, trace: Trace, *, x: Axis, y: Axis, look: Look | None, 
     colour = CONTEXT if look is None else look.light
     at = [_number(x, v, trace.shift) for v in trace.x]
     mean = [_number(y, v) for v in trace.y]
-    half = [y.factor * (r or 0.0) if r is not None else float("nan") for r in trace.reach]
+    half, down = (
+        [y.factor * (r or 0.0) if r is not None else float("nan") for r in reach]
+        for reach in (trace.reach, trace.down or trace.reach)
+    )
     if trace.look == "level" and x.ends is not None:  # from one end to the other
         first, last = x.ends[::-1] if x.reverse else x.ends
         at, mean = [first, *at, last], [mean[0], *mean, mean[-1]]
-        half = [half[0], *half, half[-1]] if half else half
-    low, high = ([m + sign * h for m, h in zip(mean, half, strict=False)] for sign in (-1, 1))
+        half, down = ([h[0], *h, h[-1]] if h else h for h in (half, down))
+    low = [m - h for m, h in zip(mean, down, strict=False)]
+    high = [m + h for m, h in zip(mean, half, strict=False)]
     if trace.look == "bars":
         ax.bar(at, mean, width=trace.width, color=colour, zorder=ORDER["bars"])
     banded = trace.look in ("band", "level") or (trace.look == "curve" and few)

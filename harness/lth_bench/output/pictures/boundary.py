@@ -49,10 +49,9 @@ def hull_distance(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     """The distance of hulls against density. None in a report that is about it."""
     if evidence.measure.name == METRIC or not evidence.density.get(METRIC):
         return None
-    traces = [
-        replace(trace, name=NULL) if trace.look == "level" else trace
-        for trace in traces_of(evidence, METRIC)
-    ]
+    traces = traces_of(evidence, METRIC)
+    dense = next((trace for trace in traces if trace.look == "level"), None)
+    traces = [replace(trace, name=NULL) if trace is dense else trace for trace in traces]
     title = "Distance of hulls from dense"
     panel = Panel(
         title=title,

@@ -28,6 +28,12 @@ DENSITY_NOTE = (
 HULL_NOTE = " That is the null here: two dense networks from different initial values."
 EARLY_STOP_NOTE = " Early stop is the step of minimum validation loss."
 
+REWINDING_NOTE = (
+    "Left the trained values that a mask was chosen by, under that mask: of iterative methods "
+    "those of the round before, of one-shot those of the dense run. Right the same masks, rewound "
+    "and trained. "
+)
+
 FRONT = "Pareto front"
 
 COST_NOTE = (
@@ -127,6 +133,40 @@ def early_stop_and_gap(evidence: TaskEvidence, _: Detail = FULL) -> Picture | No
         title=f"{title} against density",
         panels=panels,
         panels_are="files",
+        columns=2,
+    )
+
+
+def before_rewinding(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
+    """The trained network under the next mask, beside the tickets and the dense network."""
+    pruned = evidence.density.get("pruned_accuracy")
+    if not pruned or evidence.measure != ACCURACY:
+        return None
+    names = {line.name for line in pruned}
+    trained = [t for t in traces_of(evidence, ACCURACY.name) if t.name in names]
+    dense = [t for t in traces_of(evidence, ACCURACY.name) if t.look == "level"]
+    before = traces_of(evidence, "pruned_accuracy")
+    ends = of_traces([*before, *trained, *dense], (0.0, 1.0), whole=True)
+    panels = [
+        Panel(
+            title=title,
+            x=density_axis(densities_of(evidence)),
+            y=Axis(title="Test accuracy", format="percent", range=ends),
+            traces=[*dense, *lines],
+            about=f"{title}: test accuracy against the fraction of weights remaining. {BELOW}",
+            key=key,
+        )
+        for title, lines, key in (
+            ("Pruned, before rewinding", before, "pruned"),
+            ("Rewound and trained", trained, "trained"),
+        )
+    ]
+    return Picture(
+        key="before-rewinding",
+        title="Before rewinding and after training",
+        panels=panels,
+        panels_are="columns",
+        note=REWINDING_NOTE + DENSITY_NOTE,
         columns=2,
     )
 

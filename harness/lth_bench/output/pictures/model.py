@@ -89,6 +89,8 @@ class Trace:
     y: Numbers
     reach: Numbers = ()
     """Half-widths of the intervals; empty where there are none."""
+    down: Numbers = ()
+    """How far the intervals reach down, where that is not as far as up, as those of chances."""
     n: Sequence[int] = ()
     """Seeds behind each point."""
     lost: Sequence[int] = ()

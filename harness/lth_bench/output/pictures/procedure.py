@@ -49,7 +49,6 @@ def procedure(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     names = [f"{remaining(one.density)}%" for one in rounds]
     x = Axis(title="Weights remaining", scale="names", names=names)
     own = evidence.primary
-    own = evidence.primary
     asked = evidence.measure == own or (evidence.measure.is_accuracy and own.is_accuracy)
     curves = [one.val_score if asked else one.val_loss for one in rounds]
     every = [value for curve in curves for value in curve]

@@ -177,10 +177,13 @@ def dodges(densities: Iterable[float], lines: int) -> list[float]:
 
 def _ends(traces: Sequence[Trace]) -> tuple[list[float], list[float]]:
     """Lower and upper ends of the intervals."""
-    both = [
-        (y, reach)
-        for trace in traces
-        for y, reach in zip(trace.y, trace.reach, strict=False)
-        if y is not None and reach is not None
-    ]
-    return [y - reach for y, reach in both], [y + reach for y, reach in both]
+    low, high = (
+        [
+            y + sign * reach
+            for trace in traces
+            for y, reach in zip(trace.y, getattr(trace, way) or trace.reach, strict=False)
+            if y is not None and reach is not None
+        ]
+        for sign, way in ((-1, "down"), (1, "reach"))
+    )
+    return low, high

@@ -18,12 +18,15 @@ T = TypeVar("T")
 
 NOTE = (
     "A column is a task that tickets are trained on, a row the task that they were found on. With "
-    "a sign: difference{0}, seed by seed, to the tickets found on the column's own task; in grey "
-    "cells: {1}{2} of those. ± 95% t-interval. Bright is better and dark is worse, on one scale "
-    "for all grids."
+    "a sign: difference{0}, seed by seed, to the tickets found on the column's own task; without, "
+    "in grey: {1}{2}, of those tickets and where there are none to compare with. ± 95% t-interval. "
+    "Bright is better and dark is worse, on one scale for all grids."
 )
 BEYOND = " Colours end at {0}{1} on both sides of 0."
-FOOT = "With a sign: difference{0} to tickets found on the column's own task; without: their {1}{2}"
+FOOT = (
+    "With a sign: difference{0} to tickets found on the column's own task; without: {1}{2}, of "
+    "these and where there are none"
+)
 
 
 def transfer(found: TransferGrids) -> Picture | None:
@@ -116,7 +119,7 @@ def heat_of(found: TransferGrids, grid: TransferGrid, when: tuple[int, int]) -> 
 
 
 def cell_text(cell: TransferCell, measure: Measure) -> str:
-    """The difference, or of the target's own tickets the mean, above half of its interval."""
+    """The difference, or the mean where there is none, above half of its interval."""
     marked = marks(collapsed=cell.collapsed, lost=cell.lost)
     if cell.mean is None:
         return f"–{marked}"

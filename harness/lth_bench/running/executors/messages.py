@@ -48,7 +48,50 @@ class GivenBack:
     """Their ids."""
 
 
-Message = Begin | GiveBack | Room | GivenBack | Recorded | StepsTrained | Note | DiskRefused
+@dataclass(frozen=True)
+class WorkerReady:
+    """From a worker on another machine: I have what the run needs, and wait for work."""
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """From a worker on another machine: I lack something that the run needs, and end."""
+
+    reason: str
+    """What is missing or differs, as a clause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """About a worker, from what watches it: its process has ended."""
+
+    how: str
+    """As a clause: `was killed by SIGSEGV`."""
+    running: str = ""
+    """The experiment, by id, whose own code ran; "" for none, such as in the step of a cohort."""
+    used: bool = True
+    """Whether the worker came so far as to run something."""
+    lost: str = ""
+    """Why it was no fault of its own, as a clause: its node was lost. Else ""."""
+    expired: bool = False
+    """Whether it was ended since something took too long."""
+    overdue: bool = False
+    """Whether something still did at that moment."""
+
+
+Message = (
+    Begin
+    | GiveBack
+    | Room
+    | GivenBack
+    | WorkerReady
+    | Unfit
+    | Ended
+    | Recorded
+    | StepsTrained
+    | Note
+    | DiskRefused
+)
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +13,8 @@ from lth_bench.training.keys import digest
 
 Task = str
 Group = tuple[Task, int]
+Order = tuple[bool, int, int, int]
+"""Of groups of a task: those that wait for their dense run first, then the longest."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class Schedule:
 
     def __init__(self, planned: Iterable[Planned]) -> None:
         self._waiting: dict[Group, list[Planned]] = {}
+        self._count = 0
+        """Of those in `_waiting`."""
+        self._places: dict[Group, int] = {}
+        """Of groups, in the order in which they came."""
+        self._orders: dict[Group, Order | None] = {}
+        """What decides which group goes next; None for one that cannot."""
+        self._lines: dict[Task, list[tuple[Order, Group]]] = {}
+        """A heap for each task; entries that are not in `_orders` any more are out of date."""
+        self._startable: dict[Group, int] = {}
+        self._free: Counter[Task] = Counter()
+        """Experiments of a task that could start now."""
         self._left: dict[Group, int] = {}
         self._opening: set[Group] = set()
         self._open: set[Group] = set()
@@ -45,6 +60,8 @@ class Schedule:
             touched.add(group)
             self._waiting.setdefault(group, []).append(item)
             self._left[group] = self._left.get(group, 0) + item.steps
+            self._places.setdefault(group, len(self._places))
+            self._count += 1
         for group in touched:
             # the dense experiment has no chain of its own, so it opens its group
             items = self._waiting[group]
@@ -52,10 +69,10 @@ class Schedule:
             if items[0].fits and group not in self._opening:
                 # a resumed run has trained it; in a tuning the leases of trainings see to it
                 self._open.add(group)
+            self._settle(group)
 
     def __len__(self) -> int:
-        suspects = sum(len(unit.items) for unit in self._suspects)
-        return suspects + sum(len(items) for items in self._waiting.values())
+        return self._count + sum(len(unit.items) for unit in self._suspects)
 
     def take(
         self,
@@ -87,8 +104,8 @@ class Schedule:
             if not items:
                 task = group[0]
                 # the others are to have their part of what is left of this task
-                part = -(-self._free(task) // workers)
-                if any(self._free(t) for t in self._tasks() if t != task and t not in busy):
+                part = -(-self._free[task] // workers)
+                if any(n for t, n in self._free.items() if t != task and t not in busy):
                     part = max(part, places)
                 room = min(room, part)
             items += self._pop(group)
@@ -106,25 +123,34 @@ class Schedule:
             return WorkUnit()
         return WorkUnit(tuple(self._pop(group)))
 
-    def _tasks(self) -> set[Task]:
-        return {task for task, _ in self._waiting}
-
     def _next_group(
         self, task: Task | None, last: Task | None, busy: Collection[Task] = ()
     ) -> Group | None:
-        free = [
-            g
-            for g, items in self._waiting.items()
-            if items and g not in self._opening and task in (None, g[0])
-        ]
+        """Openers first: everything else of their group waits for them."""
+        firsts = []
+        for one in self._lines if task is None else (task,):
+            line = self._lines.get(one, [])
+            while line and self._orders[line[0][1]] != line[0][0]:
+                heapq.heappop(line)
+            if line:
+                (is_open, *others), group = line[0]
+                firsts.append(((one in busy, is_open, one != last, *others), group))
+        return min(firsts)[1] if firsts else None
 
-        def order(group: Group) -> tuple[bool, bool, bool, int, int]:
-            """Openers first: everything else of their group waits for them."""
-            longest = self._waiting[group][0].steps
-            others = group[0] in busy
-            return others, group in self._open, group[0] != last, -longest, -self._left[group]
-
-        return min(free, key=order, default=None)
+    def _settle(self, group: Group) -> None:
+        """A group has changed: so have its place in the line of its task, and what can start."""
+        items = self._waiting[group]
+        order: Order | None = None
+        startable = 0
+        if items and group not in self._opening:
+            is_open = group in self._open
+            order = (is_open, -items[0].steps, -self._left[group], self._places[group])
+            startable = len(items) if is_open else 1
+        if order is not None and order != self._orders.get(group):
+            heapq.heappush(self._lines.setdefault(group[0], []), (order, group))
+        self._orders[group] = order
+        self._free[group[0]] += startable - self._startable.get(group, 0)
+        self._startable[group] = startable
 
     def _pop(self, group: Group) -> list[Planned]:
         """The group's next experiment, and those that share a search with it."""
@@ -137,6 +163,8 @@ class Schedule:
             rest = [p for p in others if p.search != first.search]
         self._waiting[group] = rest
         self._left[group] -= sum(p.steps for p in together)
+        self._count -= len(together)
+        self._settle(group)
         return together
 
     def done(self, item: Planned) -> None:
@@ -144,6 +172,8 @@ class Schedule:
         group = self._group(item)
         self._opening.discard(group)
         self._open.add(group)
+        if group in self._waiting:
+            self._settle(group)
 
     def again(self, unit: WorkUnit, running: Planned | None = None) -> list[Planned]:
         """A worker died of this unit. It gets another try; one that dies twice is halved until
@@ -172,14 +202,6 @@ class Schedule:
         """
         if unit.items:
             self._suspects.append(unit)
-
-    def _free(self, task: Task) -> int:
-        """Experiments of a task that could start now."""
-        found = 0
-        for group, items in self._waiting.items():
-            if group[0] == task and group not in self._opening:
-                found += len(items) if group in self._open else min(1, len(items))
-        return found
 
     def _group(self, item: Planned) -> Group:
         """Experiments of one group share a dense run."""

@@ -30,6 +30,7 @@ from lth_bench.lottery.experiment import SourceTask
 from lth_bench.params import build
 from lth_bench.plugins import Registry, load_registry
 from lth_bench.plugins.dispatch import Hooks, StrategyError
+from lth_bench.running.executors.needs import NodeNeeds
 from lth_bench.running.executors.pool import MovedAway, Pool
 from lth_bench.running.executors.schedule import task_of
 from lth_bench.running.progress import DiskRefused, Note, Recorded
@@ -58,6 +59,8 @@ class WorkerConfig:
     """What a worker process needs to know."""
 
     device: str
+    name: str = ""
+    """What its records call it; the device where it is empty."""
     devices: tuple[str, ...] = ()
     """Of all worker processes on this machine, which share its memory and its cores; `()` where
     this is the only one."""
@@ -72,6 +75,8 @@ class WorkerConfig:
     """Digest of a dataset's configuration → fingerprint of its content when the run began."""
     trained_since: float | None = None
     """Trainings that were kept before (in seconds since the epoch) are done again."""
+    needs: NodeNeeds | None = None
+    """What a worker on another machine must have; None on the coordinator's."""
 
 
 class Worker:
@@ -83,12 +88,14 @@ class Worker:
         registry: Registry | None = None,
         pool: Pool | None = None,
         saving: CheckpointPolicy | None = None,
+        *,
+        cache: TrainingCache | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(config.device)
         self.registry = registry or load_registry(config.plugins, not config.no_plugins)
         config.artifacts.mkdir(exist_ok=True)
-        self.cache = TrainingCache(config.artifacts / "trainings", config.trained_since)
+        self.cache = cache or TrainingCache(config.artifacts / "trainings", config.trained_since)
         self._datasets: dict[str, tuple[Any, Placement]] = {}
         self._bench: tuple[str, Workbench, Examples] | None = None
         self._source: Workbench | None = None
@@ -176,7 +183,7 @@ class Worker:
                     "status": status,
                     "reason": reason,
                     "seconds": time.perf_counter() - began,
-                    "worker": self.config.device,
+                    "worker": self.config.name or self.config.device,
                     "cohort_size": self.cohort_size,
                 }
             )
@@ -316,6 +323,17 @@ class Worker:
     def _build(self, group: str, config: Any) -> Any:
         cls = self.registry.get(group, config["name"])
         return build(cls, config["params"], f"{group.removesuffix('s')} {config['name']!r}")
+
+    def look_at(self, label: str, config: Any) -> None:
+        """UserError where a dataset is missing here, or is not the one that the run began with."""
+        from lth_bench.running.datasets import fingerprint_of
+
+        dataset, root = self._build("datasets", config), self.config.data_root
+        memory = memory_of(self.config.devices or [self.config.device])
+        placement = choose(label, dataset, dataset.info(root), memory)
+        found = fingerprint_of(f"dataset {label!r}", dataset, placement, root)
+        if self.config.fingerprints.get(digest(config)) not in (None, found):
+            raise UserError(f"dataset {label!r} has other content than where the run was started")
 
     def _opened(self, label: str, config: Any) -> tuple[Any, Placement]:
         """The dataset, and where it lies; the last two stay, since tasks share datasets."""

@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from lth_bench.errors import UserError
 from lth_bench.running.executors.processes import take_over_environment
 from lth_bench.running.executors.stopping import die_with_parent, end_as_terminated, heed_signals
 from lth_bench.running.executors.watchdog import Watchdog
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 
 
 def worker_main(
-    pipe: Connection, config: WorkerConfig, watchdog: Watchdog, environment: Mapping[str, str]
+    pipe: Connection,
+    config: WorkerConfig,
+    watchdog: Watchdog,
+    environment: Mapping[str, str],
+    artifacts: Connection | None = None,
 ) -> None:
-    """A worker process: experiments in, records out, until the pipe closes."""
+    """A worker process: experiments in, records out, until the pipe closes. `artifacts` leads to
+    the trainings of other machines.
+    """
     take_over_environment(environment)
     with contextlib.suppress(OSError):  # neither stream is open
         os.dup2(2, 1)  # what a strategy prints is no part of the command's output
@@ -32,7 +39,17 @@ def worker_main(
     heed_signals(saving)
     threading.Thread(target=die_with_parent, daemon=True).start()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from lth_bench.running.executors.messages import Begin, GiveBack, GivenBack, Room, receive, send
+    from lth_bench.running.executors.messages import (
+        Begin,
+        GiveBack,
+        GivenBack,
+        Room,
+        Unfit,
+        WorkerReady,
+        receive,
+        send,
+    )
+    from lth_bench.running.executors.needs import lacking
     from lth_bench.running.executors.pool import Pool
     from lth_bench.running.executors.worker import Worker
     from lth_bench.running.progress import StepsTrained
@@ -41,20 +58,34 @@ def worker_main(
     prepare_process(config.device)
     worker: Worker | None = None
 
+    def made() -> Worker:
+        cache = None
+        if artifacts is not None:
+            from lth_bench.training.checkpoints.elsewhere import FetchingCache
+
+            cache = FetchingCache(artifacts, config.artifacts / "trainings", config.trained_since)
+        pool = Pool(watchdog.begin, config.execution.timeout, config.device)
+        return Worker(config, pool=pool, saving=saving, cache=cache)
+
     def hear() -> None:
         """Do what the coordinator says next: begin experiments, or give some back."""
         nonlocal worker
         said = receive(pipe)
-        worker = worker or Worker(
-            config,
-            pool=Pool(watchdog.begin, config.execution.timeout, config.device),
-            saving=saving,
-        )
+        worker = worker or made()
         if isinstance(said, GiveBack):
             send(pipe, GivenBack(tuple(worker.give_back())))
         elif isinstance(said, Begin):
             worker.begin(said.experiments, partial(send, pipe))
 
+    if config.needs is not None:
+        try:
+            worker = made()
+            reason = lacking(config.needs, worker)
+        except UserError as error:
+            reason = f"cannot run this: {error.message}"
+        send(pipe, Unfit(reason) if reason else WorkerReady())
+        if reason:
+            return
     while True:
         try:
             hear()

@@ -19,6 +19,13 @@ def with_recipe(bench: Workbench, recipe: Recipe) -> Workbench:
     return _once(bench, repr(recipe), lambda: Variant(bench, recipe=recipe))
 
 
+def without_variants(bench: Workbench) -> Workbench:
+    """The task's own, where this is a variant of it."""
+    while isinstance(bench, Variant):
+        bench = bench._whole
+    return bench
+
+
 def _once(bench: Workbench, name: str, make: Callable[[], Workbench]) -> Workbench:
     if name not in bench.variants:
         bench.variants[name] = make()

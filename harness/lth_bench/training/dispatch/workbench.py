@@ -223,10 +223,11 @@ class Workbench:
     def _address(
         self, request: FitRequest, callbacks: Mapping[str, object] | None
     ) -> dict[str, object]:
-        """Everything that decides a training's values, except its end."""
+        """Everything that decides a training's values and cost, except its end."""
         return {
             "task": self._config,
             **request.randomness,
+            **request.counted,
             "values": hash_tensors(request.values),
             "mask": hash_mask(request.mask),
             "start": request.start,

@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.output.page.content import Part, Prose, Section
+from lth_bench.output.page.sections.answer import answer
 from lth_bench.output.page.sections.ranking import failures, ranking
-from lth_bench.output.page.sections.suite import boards, claims, moved, repeat
+from lth_bench.output.page.sections.suite import beside, boards, claims, moved, repeat
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
 from lth_bench.output.pictures.boundary import boundary, hull_distance
+from lth_bench.output.pictures.differences import break_even, ingredients
 from lth_bench.output.pictures.instability import instability
 from lth_bench.output.pictures.layers import kept_per_layer, weights
 from lth_bench.output.pictures.masks import kept_per_unit, mask_maps
-from lth_bench.output.pictures.metric import against_cost, against_density, early_stop_and_gap
+from lth_bench.output.pictures.metric import (
+    against_cost,
+    against_density,
+    before_rewinding,
+    early_stop_and_gap,
+)
 from lth_bench.output.pictures.over_steps import distances, learning
 from lth_bench.output.pictures.procedure import procedure
 from lth_bench.output.pictures.survivors import origins, survival, values
@@ -27,7 +34,8 @@ from lth_bench.output.words import counted
 
 FIGURES = (
     ("density", "Against density", (against_density, early_stop_and_gap)),
-    ("cost", "Against cost", (against_cost,)),
+    ("cost", "Against cost", (against_cost, break_even)),
+    ("ingredients", "What makes a ticket", (ingredients, before_rewinding)),
     ("learning", "Learning curves", (learning,)),
     ("procedure", "The procedure", (procedure,)),
     ("layers", "Layer by layer", (kept_per_layer, kept_per_unit)),
@@ -43,13 +51,20 @@ FIGURES = (
 
 def of_task(task: TaskReport, detail: Detail) -> list[Section]:
     """What is about one task."""
-    found = [summary(task), ranking(task), *figures(task, detail), failures(task)]
+    found = [answer(task), summary(task), ranking(task), *figures(task, detail), failures(task)]
     return [section for section in found if section is not None]
 
 
 def of_suite(suite: SuiteReport) -> list[Section]:
     """What is about all tasks of a suite together."""
-    found = [boards(suite), moved(suite), tuning(suite), claims(suite), repeat(suite)]
+    found = [
+        boards(suite),
+        beside(suite),
+        moved(suite),
+        tuning(suite),
+        claims(suite),
+        repeat(suite),
+    ]
     return [section for section in found if section is not None]
 
 

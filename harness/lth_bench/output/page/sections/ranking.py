@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lth_bench.analysis.boards.censoring import bounded
-from lth_bench.analysis.boards.layout import detects, difference, seeds
+from lth_bench.analysis.boards.layout import detects, difference, place, seeds
 from lth_bench.analysis.boards.notes import marked
 from lth_bench.analysis.boards.rows import landed, without_result
 from lth_bench.analysis.measures import ACCURACY
@@ -26,7 +26,8 @@ def columns_of(task: TaskReport) -> list[Column]:
     split = "test, " if measure == ACCURACY else f"{measure.direction}; "
     found = [
         Column("density %", "weights kept"),
-        Column("#", "rank at this density, and the 95% interval of the rank", ascending=True),
+        Column("#", "rank at this density; 3=: tied with the best, which is not shown to be better",
+               ascending=True),
         Column("method", numeric=False),
         Column(measure.column, f"{split}mean ± 95% interval over the seeds",
                ascending=not measure.higher),
@@ -96,10 +97,14 @@ def _cells(standing: Standing, task: TaskReport) -> list[Cell]:
     row, measure = standing.row, task.measure
     ok = row["n"] > 0
     best: Style = "best" if standing.is_ticket and row["rank"] == 1 else ""
-    mean = bounded(measure.with_half(row["mean"], row["high"]), row) if ok else without_result(row)
+    mean = (
+        bounded(measure.with_half(row["mean"], row["high"], row["low"]), row)
+        if ok
+        else without_result(row)
+    )
     cells = [
         Cell(remaining(standing.density)),
-        Cell(_rank(standing), best),
+        Cell(place(row), best),
         Cell(standing.name + landed(row), best),
         Cell(marked(mean, row), best if ok else "warn"),
         Cell(difference(row, "", measure).text),
@@ -122,16 +127,6 @@ def _cells(standing: Standing, task: TaskReport) -> list[Cell]:
         steps = row["tuning_steps"]
         cells.append(Cell("" if steps is None else count(steps)))
     return cells
-
-
-def _rank(standing: Standing) -> str:
-    if not standing.is_ticket or standing.row["rank"] is None:
-        return ""
-    rank = str(standing.row["rank"])
-    if standing.places is None:
-        return rank
-    low, high = standing.places
-    return f"{rank} ({low}–{high})" if low < high else rank
 
 
 LONGEST = 2000

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lth_bench.analysis.evidence import Run
+from lth_bench.analysis.evidence import Run, task_groups
 from lth_bench.analysis.measures import ACCURACY
 from lth_bench.analysis.page import SuiteReport
 from lth_bench.analysis.table import Board, Cell
@@ -22,7 +22,7 @@ from lth_bench.output.page.content import (
     grid_of,
     named,
 )
-from lth_bench.output.pictures.transfer import transfer
+from lth_bench.output.pictures import OF_GROUPS, transfer
 from lth_bench.output.words import listed
 
 TITLES = {
@@ -67,6 +67,17 @@ def moved(suite: SuiteReport) -> Section | None:
         title = f"Found on rows, trained on columns (lth-bench leaderboard --by transfer{metric})."
         parts += _parts(suite.boards["transfer"], title)
     return Section("transfer", "Transfer between tasks", parts)
+
+
+def beside(suite: SuiteReport) -> Section | None:
+    """Tasks beside each other: networks of several sizes, several recipes."""
+    parts: list[Part] = []
+    for group in task_groups([task.evidence for task in suite.tasks]):
+        found = [picture for describe in OF_GROUPS if (picture := describe(group)) is not None]
+        if found:
+            parts.append(Prose(["The same for all of these tasks: ", *named(group.parts[1:]), "."]))
+            parts += found
+    return Section("beside", "Tasks beside each other", parts) if parts else None
 
 
 def claims(suite: SuiteReport) -> Section | None:

@@ -91,6 +91,7 @@ _CONTROLS = {
     "random_signs": "copies with random signs",
     "shuffle": "copies with a shuffled mask",
     "random_layers": "random masks of the same layer densities",
+    "moved_values": "copies with mask and values shuffled together within each layer",
     "shuffle_global": "copies with a mask shuffled over all layers",
     "reorder": "copies trained in another data order",
 }
@@ -171,7 +172,7 @@ def _best(task: TaskReport) -> Grid:
         lines.append((
             Cell(remaining(best.density)),
             Cell(best.standing.name, "best"),
-            Cell(measure.with_half(row["mean"], row["high"])),
+            Cell(measure.with_half(row["mean"], row["high"], row["low"])),
             Cell(difference(row, "", measure).text),
             verdict_cell(row),
             Cell(rivals),
@@ -195,8 +196,10 @@ def _best(task: TaskReport) -> Grid:
 
 
 def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
-    """A line a task. Empty where there is one task only, which has its own summary."""
-    if sum(len(suite.tasks) for suite in suites) < 2:
+    """A line a task. Empty where there is one task only, which has its own summary, and of one
+    suite, which opens with such a table.
+    """
+    if sum(len(suite.tasks) for suite in suites) < 2 or (len(suites) == 1 and suites[0].card):
         return ()
     measures = named_once(measure for suite in suites for measure in suite.measures)
     measure = measures[0] if len(measures) == 1 else None

@@ -4,10 +4,10 @@ const DATA = JSON.parse(document.getElementById('numbers').textContent);
 const numbers = index => (index === undefined ? undefined : DATA.arrays[index]);
 
 // One-letter keys of traces: s name and control, k look, x, y, e half-widths of the intervals,
-// n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
+// f how far they reach down where that differs, n seeds, l seeds lost, m further numbers, d factor of x, o hollow markers, b width of bars, w when it is shown.
 const unpackedTrace = trace => {
   const [name, control] = DATA.names[trace.s];
-  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e),
+  return { name, control, look: DATA.looks[trace.k], x: numbers(trace.x), y: numbers(trace.y), reach: numbers(trace.e), down: numbers(trace.f),
     n: numbers(trace.n), lost: numbers(trace.l), more: numbers(trace.m), shift: trace.d ?? 1,
     hollow: trace.o === 1, width: trace.b, when: trace.w };
 };
@@ -47,8 +47,8 @@ function onAxis(trace, axis) {
   const change = value => (value === null ? null : axis.complement ? 100 - value : value);
   const y = trace.y.map(change).map(value => (axis.scale === 'log' && value <= 0 ? null : value));
   if (trace.reach === undefined) return { ...trace, y };
-  const end = sign => y.map((value, i) => (value === null || trace.reach[i] === null ? null : value + sign * trace.reach[i]));
-  return { ...trace, y, low: end(-1), high: end(1) };
+  const end = (sign, reach) => y.map((value, i) => (value === null || reach[i] === null ? null : value + sign * reach[i]));
+  return { ...trace, y, low: end(-1, trace.down ?? trace.reach), high: end(1, trace.reach) };
 }
 
 const trimmed = value => String(Number(value.toPrecision(4)));

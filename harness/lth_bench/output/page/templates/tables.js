@@ -3,7 +3,7 @@
 const SUFFIX = { k: 1e3, M: 1e6 };
 function numberOf(text) {
   // 97.80 ± 0.50, −0.07, 10.0k, 1 (1–4); a text such as "2 failed" is none
-  const found = /^([+−-]?)([\d,]*\.?\d+)([kM])?(?=$| ±| ?[%×(/])/.exec(text.trim());
+  const found = /^([+−-]?)([\d,]*\.?\d+)([kM])?(?=$|=$| ±| ?[%×(/])/.exec(text.trim());
   if (!found) return NaN;
   const size = Number(found[2].replaceAll(',', '')) * (SUFFIX[found[3]] ?? 1);
   return found[1] === '−' || found[1] === '-' ? -size : size;

@@ -1,0 +1,158 @@
+"""A card in sentences, and what to do next."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lth_bench.analysis.boards.rows import without_result
+from lth_bench.analysis.card.model import NextStep, TaskCard
+from lth_bench.analysis.numbers import ratio
+from lth_bench.stats.verdict import LEAST
+
+NAMED = 3
+"""Methods that a sentence names, at most."""
+
+
+def finding(tasks: Sequence[TaskCard]) -> str:
+    """Who is best, who is tied, which is the cheapest that matches: of one task, or of several."""
+    if len(tasks) == 1:
+        return f"{_leader(tasks[0])} {_match(tasks[0])}".strip()
+    return f"{_leaders(tasks)} {_matches(tasks)}".strip()
+
+
+def _leader(task: TaskCard) -> str:
+    best = task.best
+    where = f"at {task.share} of the weights"
+    if best is None:
+        lost = Counter(without_result(row.row) for row in task.rows)
+        each = f", each {next(iter(lost))}" if len(lost) == 1 else ""
+        return f"No method has a result {where}{each}."
+    n = best.row["n"]
+    if n < LEAST:
+        return (
+            f"{best.name} is ahead {where} on {n} seed{'s' * (n > 1)}: too few to tell, it takes "
+            f"{LEAST}."
+        )
+    if task.tied:
+        return f"{best.name} is first {where}, tied with {_named([r.name for r in task.tied])}."
+    others = sum(row.known for row in task.rows) - 1
+    if not others:
+        return f"{best.name} reaches {_value(task, best.row['mean'])} {where}."
+    return f"{best.name} is best {where}, ahead of {'all others' if others > 1 else 'the other'}."
+
+
+def _match(task: TaskCard) -> str:
+    best, cheapest = task.best, task.cheapest
+    if best is None or best.row["n"] < LEAST:
+        return ""
+    if not task.compared:
+        return "There is no dense run to compare with." if task.versus == "dense" else (
+            f"There is no result of {task.against} to compare with."
+        )  # fmt: skip
+    if cheapest is None:
+        if set(task.verdicts) <= {"worse", "failed"}:
+            by = task.measure.value(abs(best.row["difference"]))
+            unit = task.measure.difference_unit
+            return f"None matches {task.against}: the first is worse by {by} {unit}".rstrip() + "."
+        return f"None is shown to match {task.against} yet."
+    cost = "" if cheapest.cost is None else f" ({ratio(cheapest.cost)}× its training FLOPs)"
+    if len(task.matching) == 1:
+        return f"Only {cheapest.name} is shown to match {task.against}{cost}."
+    return f"The cheapest of {len(task.matching)} that match {task.against}: {cheapest.name}{cost}."
+
+
+def _leaders(tasks: Sequence[TaskCard]) -> str:
+    first = Counter(task.best.name for task in tasks if task.best is not None)
+    if not first:
+        return f"No method has a result on any of {len(tasks)} tasks."
+    alone = sum(not task.tied and task.best is not None for task in tasks)
+    (name, most), *others = first.most_common()
+    said = f"{name} is first on {most} of {len(tasks)} tasks"
+    if others:
+        said += f", {_named([f'{other} on {n}' for other, n in others])}"
+    ties = sum(task.best is not None for task in tasks) - alone
+    if not ties:
+        return f"{said}, ahead of all others on each."
+    return f"{said}; tied with others on {ties} of them."
+
+
+def _matches(tasks: Sequence[TaskCard]) -> str:
+    compared = [task for task in tasks if task.compared]
+    if not compared:
+        return "There is nothing to compare with."
+    cheapest = Counter(task.cheapest.name for task in tasks if task.cheapest is not None)
+    against = compared[0].against
+    if not cheapest:
+        return f"None is shown to match {against} on any task."
+    which = _named([f"{name} on {n}" for name, n in cheapest.most_common()])
+    return f"Cheapest that matches {against}: {which} of {len(tasks)} tasks."
+
+
+def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> list[NextStep]:
+    """What to do now, the most useful first.
+
+    Args:
+        tasks: Of a suite.
+        command: That of its last run, as it was typed.
+        results: What follows commands that read other results than the default ones, such as
+            ` --results x.duckdb`.
+    """
+    rows = [row.row for task in tasks for row in task.rows]
+    found = []
+    if failed := sum(row["failed"] for row in rows):
+        why = f"{failed} result{'s' * (failed > 1)} failed; the reasons"
+        found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
+    if command and (pending := sum(row["pending"] for row in rows)):
+        why = f"{pending} result{'s' * (pending > 1)} still to come; go on"
+        found.append(NextStep(why, command))
+    few = [row for row in rows if row["verdict"] == "insufficient"]
+    opened = [row for row in rows if row["verdict"] == "open"]
+    if command and few and not found:
+        found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
+    elif command and opened:
+        found += settled_by(command, [row["n80"] for row in opened])
+    return found
+
+
+def settled_by(command: str, seeds: Iterable[int | None]) -> list[NextStep]:
+    """The run that is likely to settle half of the open verdicts.
+
+    `seeds` are by verdict those that settle it in 4 of 5 cases, None for more than are foreseen.
+    """
+    needed = sorted(math.inf if n is None else n for n in seeds)
+    enough = needed[(len(needed) - 1) // 2]
+    if math.isinf(enough):
+        enough = needed[0]
+    if math.isinf(enough):
+        return []
+    count = sum(n <= enough for n in needed)
+    what = f"{count} of {len(needed)} open verdicts" if len(needed) > 1 else "the open verdict"
+    return [NextStep(f"{enough:.0f} seeds would likely settle {what}",
+                     with_seeds(command, int(enough)))]  # fmt: skip
+
+
+def with_seeds(command: str, seeds: int) -> str:
+    """A run's command with another number of seeds."""
+    words = shlex.split(re.sub(r"(?<=\s)--seeds=", "--seeds ", command))
+    if "--seeds" in words:
+        at = words.index("--seeds")
+        del words[at : at + 2]
+    return shlex.join([*words, "--seeds", str(seeds)])
+
+
+def _value(task: TaskCard, x: float) -> str:
+    unit = task.measure.value_unit
+    text = task.measure.value(x) + (unit if unit == "%" else f" {unit}".rstrip())
+    return f"{text} {task.measure.without_split}"
+
+
+def _named(names: Sequence[str]) -> str:
+    """a and b; a, b and 3 more."""
+    shown = list(names)
+    if len(shown) > NAMED:
+        shown = [*shown[: NAMED - 1], f"{len(shown) - NAMED + 1} more"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -1,0 +1,187 @@
+"""The answer first: a task's methods at the headline density, each beside the dense run; above the
+tasks of a suite what came of it, and a line a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lth_bench.analysis.boards.layout import difference, place
+from lth_bench.analysis.boards.rows import BoardRow
+from lth_bench.analysis.card import CHOSEN, Card, CardRow, TaskCard
+from lth_bench.analysis.measures import Measure
+from lth_bench.analysis.numbers import ratio
+from lth_bench.analysis.page import SuiteReport, TaskReport
+from lth_bench.analysis.table import Cell, Style
+from lth_bench.output.interval import IntervalScale
+from lth_bench.output.page.content import (
+    Code,
+    Column,
+    Grid,
+    GridRow,
+    IntervalCell,
+    Part,
+    Prose,
+    Section,
+)
+from lth_bench.output.words import counted, remaining
+
+COST = (
+    "FLOPs of search and training, if pruned weights cost nothing, as a multiple of the dense run's"
+)
+
+
+def answer(task: TaskReport) -> Section | None:
+    """Every method at one density, the best first."""
+    card = task.card
+    if card is None or not card.rows:
+        return None
+    about = (
+        f"The density is {CHOSEN[card.chosen]}; verdicts are against {card.against}, and the "
+        f"shade is the margin of {card.margin}."
+    )
+    title = f"Every method at {card.share} of the weights"
+    return Section("answer", title, [_methods(card), Prose([about], "quiet")])
+
+
+def opening(suite: SuiteReport, finding: bool) -> list[Part]:
+    """What came of a suite, of several tasks a line each, and what to do next. `finding`: whether
+    it is to be said here, and not in the page's title.
+    """
+    card = suite.card
+    if card is None:
+        return []
+    parts: list[Part] = [Prose([card.finding], "finding")] if finding else []
+    if len(card.tasks) > 1:
+        parts.append(_tasks(card))
+    settled, all_ = card.settled
+    if all_:
+        parts.append(Prose([f"{settled} of {counted(all_, 'verdict')} settled."]))
+    parts += [Code(f"Next: {step.why}", step.command) for step in card.next]
+    return parts
+
+
+def _methods(card: TaskCard) -> Grid:
+    measure = card.measure
+    scale = _scale(measure, [row.row for row in card.rows])
+    rows = [] if card.dense is None else [_dense(card.dense, measure)]
+    for row in card.rows:
+        style: Style = "best" if row is card.best else ""
+        cells = (
+            Cell(place(row.row)),
+            Cell(row.name, style),
+            Cell(_mean(row.row, measure), style),
+            _delta(row.row, measure),
+            _drawn(row.row, scale),
+            Cell(row.verdict, row.style),
+            Cell(_cost(row)),
+        )
+        rows.append(GridRow(cells))
+    columns = (
+        Column("#", "place; = is tied with the best", ascending=True),
+        Column("method", numeric=False),
+        Column(measure.column, "mean over the seeds"),
+        Column(f"Δ {card.versus}", f"mean difference to {card.against}, seed by seed, ± half of "
+               "its 95% t-interval"),
+        Column("better →", "the difference drawn", numeric=False),
+        Column("verdict", f"against {card.against}", numeric=False),
+        Column("cost", COST),
+    )  # fmt: skip
+    caption = f"{card.name}: {measure.words} over {counted(card.seeds, 'seed')}"
+    return Grid(caption=caption, columns=columns, rows=rows, head=1)
+
+
+def _dense(row: BoardRow, measure: Measure) -> GridRow:
+    texts = ("", "dense", _mean(row, measure), "", "", "", "1×")
+    return GridRow([Cell(text) for text in texts], style="dense")
+
+
+def _tasks(card: Card) -> Grid:
+    """A line a task: its first method, and the cheapest that matches."""
+    rows = []
+    one = len({task.measure.name for task in card.tasks}) == 1
+    scale = _scale(
+        card.tasks[0].measure,
+        [task.best.row for task in card.tasks if one and task.best is not None],
+    )
+    for task in card.tasks:
+        best, cheapest = task.best, task.cheapest
+        matched = "none yet" if cheapest is None else f"{cheapest.name} ({_cost(cheapest)})"
+        found = [Cell("no result"), *[Cell("")] * 4]
+        if best is not None:
+            found = [
+                Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
+                Cell(_value(task.measure, best.row, named=not one)),
+                _delta(best.row, task.measure),
+                _drawn(best.row, scale if one else None),
+                Cell(best.verdict, best.style),
+            ]
+        rows.append(
+            GridRow([Cell(task.name), Cell(remaining(task.density)), *found, Cell(matched)])
+        )
+    measure = card.tasks[0].measure
+    columns = (
+        Column("task", numeric=False),
+        Column("density %", "weights kept"),
+        Column("first", "and how many are not shown to be worse than it", numeric=False),
+        Column(measure.column if one else "metric", "its mean over the seeds"),
+        Column("Δ", "mean difference to what it is compared with, seed by seed, ± half of its 95% "
+               "t-interval"),
+        Column("better →", "the difference drawn", numeric=False),
+        Column("verdict", numeric=False),
+        Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
+    )  # fmt: skip
+    return Grid(caption="First of each task", columns=columns, rows=rows, head=0)
+
+
+def _scale(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
+    known = [_whiskers(row) for row in rows if row["difference"] is not None]
+    if not known:
+        return None
+    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure.higher)
+
+
+def _whiskers(row: BoardRow) -> tuple[float | None, float | None, float | None]:
+    return (row["difference_low"], row["difference"], row["difference_high"])
+
+
+def _delta(row: BoardRow, measure: Measure) -> Cell:
+    return Cell("" if row["difference"] is None else difference(row, "", measure).text)
+
+
+def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
+    """What lies beyond the scale ends at its edge."""
+    low, mean, high = _whiskers(row)
+    if scale is None or mean is None:
+        return Cell("")
+
+    def within(*values: float) -> list[int]:
+        return sorted(min(max(scale.column(x), 0), scale.width) for x in values)
+
+    margin = row["margin"] or 0.0
+    left, right = within(-margin, margin)
+    ends = within(*(mean if x is None else x for x in (low, high)))
+    at = scale.column(mean)
+    return IntervalCell(
+        text="",
+        zero=scale.column(0.0),
+        mean=at if 0 <= at <= scale.width else None,
+        low=ends[0],
+        high=ends[1],
+        band=(left, right - left),
+    )
+
+
+def _mean(row: BoardRow, measure: Measure) -> str:
+    return "–" if row["mean"] is None else measure.value(row["mean"])
+
+
+def _value(measure: Measure, row: BoardRow, named: bool) -> str:
+    if row["mean"] is None:
+        return "–"
+    text = measure.value(row["mean"])
+    return f"{text}{'%' * measure.is_fraction} {measure.without_split}" if named else text
+
+
+def _cost(row: CardRow) -> str:
+    return "" if row.cost is None else f"{ratio(row.cost)}×"

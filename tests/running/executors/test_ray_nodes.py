@@ -1,0 +1,167 @@
+"""A suite on a Ray cluster of two nodes, against the same suite on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+from ray_nodes import HEAD, OTHER, PATIENCE, Nodes, two_nodes
+
+pytestmark = pytest.mark.slow
+
+ROWS = """
+    SELECT label, control, seed, target_density, density, effective_density, test_accuracy,
+           test_loss, val_accuracy, train_accuracy, early_stop_step, early_stop_accuracy, steps,
+           flops_dense, flops_masked_theoretical, status
+    FROM tickets_flat ORDER BY ALL
+"""
+"""Everything but times and hosts."""
+SUITE = """
+schema_version = 1
+[suite]
+name = "small"
+version = 1
+densities = [0.5, 0.2]
+seeds = [0, 1]
+controls = ["reinit"]
+[[tasks]]
+model = { name = "mlp", hidden = [16] }
+dataset = "digits"
+recipe = "short"
+[recipes.short]
+optimizer = "adam"
+lr = 2e-3
+batch_size = 50
+steps = 400
+val_size = 97
+eval_every = 50
+[[strategies]]
+use = "imp"
+[[strategies]]
+use = "early_bird"
+[[strategies]]
+use = "mine"
+"""
+MINE = """
+from dataclasses import dataclass
+from lth_bench import hookimpl
+
+@dataclass(frozen=True, eq=False)
+class Mine:
+    "Smallest initial values first."
+
+    @hookimpl
+    def select_mask(self, ticket):
+        return ticket.mask.shrink(abs(ticket.initial.weights), 1.0, ticket.target)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("small")
+    (place / "small.toml").write_text(SUITE)
+    (place / "mine.py").write_text(MINE)
+    return place
+
+
+def start(folder: Path, results: str, *options: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    command = [
+        sys.executable, "-m", "lth_bench", "run", "small.toml", "--plugin", "mine.py", "--json",
+        "--results", results, "--device", "cpu", "--cohort-size", "1", *options,
+    ]  # fmt: skip
+    return subprocess.Popen(
+        command, cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> dict[str, object]:
+    out, err = process.communicate(timeout=2 * PATIENCE)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    return json.loads(out) if out else {"error": err}
+
+
+def on(nodes: Nodes, *options: str) -> tuple[str, ...]:
+    return ("--executor", "ray", "--address", nodes.address, *options)
+
+
+def rows(file: Path) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(file), read_only=True) as con:
+        return con.sql(ROWS).fetchall()
+
+
+def recorded(file: Path) -> list[dict[str, object]]:
+    """The experiments that have ended, from a journal that may be written at this moment."""
+    journal = file.with_suffix(".journal.jsonl")
+    lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
+    return [r for r in map(json.loads, lines) if r["record"] == "experiment"]
+
+
+def wait_for(file: Path, workers: set[str]) -> None:
+    """Until each of these has finished an experiment."""
+    end = time.monotonic() + PATIENCE
+    while not workers <= {str(r["worker"]) for r in recorded(file)}:
+        assert time.monotonic() < end, recorded(file)
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path) -> list[tuple[object, ...]]:
+    finish(start(folder, "local.duckdb", "--workers", "2", env=dict(os.environ)))
+    return rows(folder / "local.duckdb")
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory):
+    # the other node keeps trainings on a disk of its own
+    own = tmp_path_factory.mktemp("node") / "artifacts"
+    with two_nodes(LTH_BENCH_NODE_ARTIFACTS=str(own)) as found:
+        found.own = own
+        yield found
+
+
+def test_two_nodes_give_the_rows_of_this_machine(folder, local, nodes) -> None:
+    said = finish(start(folder, "ray.duckdb", *on(nodes), env=nodes.env))
+    assert said["statuses"] == {"ok": len(recorded(folder / "ray.duckdb"))}
+    assert rows(folder / "ray.duckdb") == local
+    assert {r["worker"] for r in recorded(folder / "ray.duckdb")} == {f"{HEAD} cpu", f"{OTHER} cpu"}
+    # what the other node trained is here too, under the same addresses
+    kept = [{f.name for f in (folder / f"{n}.artifacts/trainings").iterdir() if f.is_dir()}
+            for n in ("local", "ray")]  # fmt: skip
+    assert kept[0] == kept[1]
+    assert any((nodes.own / "trainings").iterdir())
+
+
+def test_a_killed_coordinator_resumes(folder, local, nodes) -> None:
+    file = folder / "resumed.duckdb"
+    process = start(folder, file.name, *on(nodes), env=nodes.env)
+    wait_for(file, {f"{HEAD} cpu"})
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = len(recorded(file))
+    said = finish(start(folder, file.name, *on(nodes), env=nodes.env))
+    assert said["reused"] == before
+    assert rows(file) == local
+
+
+def test_who_has_no_token_is_refused(folder, nodes) -> None:
+    env = nodes.env | {"RAY_AUTH_TOKEN": "0" * 64}
+    said = finish(start(folder, "refused.duckdb", *on(nodes), env=env), 4)
+    assert "RAY_AUTH_TOKEN" in str(said["error"])
+
+
+def test_a_killed_node_loses_nothing(folder, local) -> None:
+    file = folder / "killed.duckdb"
+    with two_nodes() as nodes:
+        process = start(folder, file.name, *on(nodes), env=nodes.env)
+        wait_for(file, {f"{OTHER} cpu"})
+        nodes.kill(OTHER)
+        finish(process)
+    assert rows(file) == local

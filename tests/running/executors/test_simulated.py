@@ -1,0 +1,88 @@
+"""Simulated workers under the real coordinator: hand-worked schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from close import close
+
+from lth_bench.lottery import Experiment
+from lth_bench.running.executors.simulated import Pace, SimulatedExecutor, World, end_of, works
+from lth_bench.running.plan import Planned
+from lth_bench.running.progress import Event, ExperimentStarted, Recorded
+
+
+def job(identity: int, *fits: int, task: str = "mlp", seed: int = 1, search: int = 0) -> Planned:
+    """An experiment with trainings of so many steps, the first of which are a search."""
+    experiment = Experiment(
+        experiment_id=str(identity), config_id="c", suite="s", label="job", strategy="job",
+        params={}, model={"name": task}, model_label=task, dataset={"name": "digits"},
+        dataset_label="digits", recipe_name="short", recipe={}, seed=seed, densities=(0.5,),
+        controls=(), iterative=False, source_hash="h", plugin_version="1",
+    )  # fmt: skip
+    named = {"search": "one search", "searching": search} if search else {}
+    return Planned(experiment=experiment, fits=fits, bytes=1, **named)
+
+
+def simulate(
+    jobs: Sequence[Planned], workers: int, size: int = 1, dense: int = 0
+) -> tuple[float, float, list[Event]]:
+    """Seconds at a second a step, efficiency, and what was heard."""
+    heard: list[Event] = []
+    tasks = {p.experiment.task: Pace(seconds=1.0, size=size) for p in jobs}
+    steps = {(*task, 1): dense for task in tasks}
+    work = {w.experiment.experiment_id: w for w in works(jobs, steps, tasks)}
+    executor = SimulatedExecutor(World(work=work, records=end_of), workers)
+    executor.run(jobs, heard.append)
+    ended = [e.record["experiment_id"] for e in heard if isinstance(e, Recorded)]
+    assert sorted(ended) == sorted(work)
+    return executor.world.now, executor.efficiency, heard
+
+
+def test_one_worker_takes_the_sum() -> None:
+    seconds, efficiency, _ = simulate([job(0, 3), job(1, 4, 5)], 1)
+    assert seconds == close(12) and efficiency == close(1)
+
+
+def test_five_chains_on_two_workers_take_two_and_a_half() -> None:
+    # the last one moves between two of its trainings, when the one under way ends; three otherwise
+    seconds, efficiency, heard = simulate([job(i, *[1] * 8) for i in range(5)], 2)
+    assert 20 <= seconds <= 21
+    assert efficiency == close(20 / seconds)
+    assert sum(isinstance(e, ExperimentStarted) for e in heard) > 5
+
+
+def test_all_wait_for_the_dense_run() -> None:
+    seconds, efficiency, _ = simulate([job(0), job(1, 3), job(2, 3)], 2, dense=10)
+    assert seconds == close(13)
+    assert efficiency == close(16 / 26)
+
+
+def test_a_cohort_takes_as_long_as_its_longest_member() -> None:
+    seconds, *_ = simulate([job(i, 2 + i) for i in range(4)], 1, size=4)
+    assert seconds == close(5)
+    # five at two a time: the first two, the next two, then the last
+    seconds, *_ = simulate([job(i, 2) for i in range(5)], 1, size=2)
+    assert seconds == close(6)
+
+
+def test_a_shared_search_is_trained_once() -> None:
+    seconds, *_ = simulate([job(i, 10, 1, search=1) for i in range(3)], 1)
+    assert seconds == close(13)
+
+
+def test_workers_without_work_are_available_too() -> None:
+    seconds, efficiency, _ = simulate([job(0, 6)], 3)
+    assert seconds == close(6) and efficiency == close(1 / 3)
+
+
+@pytest.mark.parametrize("workers", [1, 7, 64])
+def test_no_schedule_beats_the_bounds(workers: int) -> None:
+    jobs = [job(i, *([1 + i % 5] * (1 + i % 4)), task=f"t{i % 3}", seed=i % 9) for i in range(200)]
+    seconds, efficiency, _ = simulate(jobs, workers)
+    total, longest = sum(p.steps for p in jobs), max(p.steps for p in jobs)
+    assert max(total / workers, longest) <= seconds * (1 + 1e-9)
+    assert efficiency == close(total / workers / seconds)
+    # list scheduling takes at most the sum of the two bounds
+    assert seconds <= total / workers + longest
