@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -255,6 +256,7 @@ def write_head(
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
             "command": command,
+            "pid": os.getpid(),
             "environment": environment,
             "plugins": plugins,
         }

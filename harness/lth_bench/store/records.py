@@ -41,9 +41,35 @@ class RunRecord(TypedDict):
     overrides: NotRequired[list[str]]
     """`--set` and filters, as given."""
     command: str
+    pid: NotRequired[int]
+    """The process that writes the journal, on the environment's host."""
     environment: dict[str, Any]
     """python, torch, device, host, cpu, threads, git, …"""
     plugins: list[PluginUse]
+
+
+class StartedRecord(TypedDict):
+    """A run of a suite begins its work. Of no result: what reads results leaves it out."""
+
+    record: Literal["started"]
+    at: NotRequired[str]
+    run_id: str
+    trainings: int
+    """Of all planned experiments, shared ones counted once."""
+    steps: dict[str, int]
+    """experiment_id → steps that it will train, of the experiments that are left to do."""
+    workers: int
+    seconds: NotRequired[float | None]
+    """Expected duration at the paces of earlier runs; null where they do not tell."""
+
+
+class BegunRecord(TypedDict):
+    """A worker has got an experiment. Of no result: what reads results leaves it out."""
+
+    record: Literal["begun"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_id: str
 
 
 class TunedFrom(TypedDict):
