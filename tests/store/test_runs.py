@@ -62,7 +62,7 @@ def test_where_a_run_says_what_it_had_to_do_that_counts(paths):
     ids = {e["experiment_id"]: 10 for e in again.experiments()}
     write(paths, again, head)
     with Journal(paths) as journal:
-        journal.append({"record": "started", "run_id": "run-2", "steps": ids})
+        journal.append({"record": "started", "run_id": "run-2", "work": {"steps": ids}})
     second, _ = recorded_runs(paths)
     assert (len(second.kept), second.left) == (0, 4)
 

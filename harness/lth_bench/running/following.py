@@ -123,7 +123,7 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
             case "planned":
                 plans += record["experiments"]
             case "started":
-                head = record
+                head = record["work"]
             case "begun" | "ticket" | "experiment":
                 known.append(record)
     steps = {str(name): int(number) for name, number in head["steps"].items()}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan
     from lth_bench.running.provenance import Provenance
+    from lth_bench.store.records import WorkAhead
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -276,13 +277,10 @@ def write_head(
 
 def write_started(journal: Journal, run_id: str, started: RunStarted) -> None:
     """The journal's record of what a run has to do, for those who follow it."""
-    journal.append(
-        {
-            "record": "started",
-            "run_id": run_id,
-            "trainings": started.trainings,
-            "steps": dict(started.steps),
-            "workers": started.workers,
-            "seconds": started.seconds,
-        }
-    )
+    work: WorkAhead = {
+        "trainings": started.trainings,
+        "steps": dict(started.steps),
+        "workers": started.workers,
+        "seconds": started.seconds,
+    }
+    journal.append({"record": "started", "run_id": run_id, "work": work})

@@ -48,19 +48,26 @@ class RunRecord(TypedDict):
     plugins: list[PluginUse]
 
 
+class WorkAhead(TypedDict):
+    """What a run of a suite has to do."""
+
+    trainings: int
+    """Of all planned experiments, shared ones counted once."""
+    steps: dict[str, int]
+    """experiment_id → steps that it will train, of the experiments that are left to do."""
+    workers: int
+    seconds: float | None
+    """Expected duration at the paces of earlier runs; null where they do not tell."""
+
+
 class StartedRecord(TypedDict):
     """A run of a suite begins its work. Of no result: what reads results leaves it out."""
 
     record: Literal["started"]
     at: NotRequired[str]
     run_id: str
-    trainings: int
-    """Of all planned experiments, shared ones counted once."""
-    steps: dict[str, int]
-    """experiment_id → steps that it will train, of the experiments that are left to do."""
-    workers: int
-    seconds: NotRequired[float | None]
-    """Expected duration at the paces of earlier runs; null where they do not tell."""
+    work: WorkAhead
+    """In a field of its own, since a name has one type in all records."""
 
 
 class BegunRecord(TypedDict):

@@ -142,7 +142,8 @@ def _take(run: RecordedRun, record: Mapping[str, Any]) -> None:
                 if isinstance(plan, Mapping):
                     run.planned.add(str(plan.get("experiment_id")))
         case "started":
-            steps = record.get("steps")
+            work = record.get("work")
+            steps = work.get("steps") if isinstance(work, Mapping) else None
             run.todo = set(steps) if isinstance(steps, Mapping) else None
         case "experiment":
             run.ended[str(record.get("experiment_id"))] = str(record.get("status"))
