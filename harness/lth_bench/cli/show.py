@@ -78,7 +78,8 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
     else:
         counts = {"done": run.finished, "failed": run.failed, "left": run.left}
         parts = [f"{number:,} {word}" for word, number in counts.items() if number]
-        print(f"{run.suite}: {', '.join(parts) or 'nothing to do'} in {duration(run.seconds)}")
+        done = ", ".join(parts) or "nothing to do"
+        print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
         if run.left:
             print(f"the run has ended; rerun its command to resume: {run.command}")
     if run.left:

@@ -169,11 +169,11 @@ class ProgressDisplay:
         meter = self.meter
         left = meter.remaining()
         failed = f", {meter.failed} failed" if meter.failed else ""
+        rate = f", {meter.rate():,.0f} steps/s" if meter.trained_steps else ""
         self.bars.update(
             self.tasks["run"],
             completed=meter.done_steps,
-            counts=f"{meter.done}/{len(meter.weights)} experiments{failed}, "
-            f"{meter.rate():,.0f} steps/s",
+            counts=f"{meter.done}/{len(meter.weights)} experiments{failed}{rate}",
             remaining=f"{duration(left)} left" if left is not None else "",
         )
         return [*now_lines(self._running()), *self.best_lines]
