@@ -80,6 +80,7 @@ def follow_run(results: Path, run_id: str, json_: bool) -> int:
         parts = [f"{number:,} {word}" for word, number in counts.items() if number]
         done = ", ".join(parts) or "nothing to do"
         print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
+        print(f"results: {results} (lth-bench leaderboard)")
         if run.left:
             print(f"the run has ended; rerun its command to resume: {run.command}")
     if run.left:
