@@ -9,6 +9,8 @@ from lth_bench.cli.options import JsonOption, ResultsOption
 if TYPE_CHECKING:
     from lth_bench.store.runs import RecordedRun
 
+SHORT = 8
+"""Characters of an id that a table shows; `show --follow` takes as few as tell runs apart."""
 STYLES = {"running": "bold green", "complete": "", "stopped": "yellow"}
 
 
@@ -61,7 +63,7 @@ def print_runs(found: list[RecordedRun]) -> None:
         listing.add_column(name, justify="right")
     for run in found:
         listing.add_row(
-            Text(printable(run.run_id)),
+            Text(printable(run.run_id[:SHORT])),
             Text(printable(run.suite)),
             began(run.began),
             duration(run.seconds),
@@ -71,16 +73,20 @@ def print_runs(found: list[RecordedRun]) -> None:
     out.print(listing)
     for run in found:
         where = f"{run.device} on {run.host}" if run.host else run.device
-        out.print(Text(printable(f"{run.run_id}  {where}: {run.command}")))
+        out.print(Text(printable(f"{run.run_id[:SHORT]}  {where}: {run.command}")))
     if any(run.running for run in found):
         out.print(Text("follow it: lth-bench show --follow", style="dim"))
 
 
 def began(at: str) -> str:
-    """A time of the journal as this machine's clock has it, to the minute."""
+    """A time of the journal as this machine's clock has it: `30 Nov 15:47`; of another year, the
+    date.
+    """
     from datetime import datetime
 
     try:
-        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
+        when = datetime.fromisoformat(at).astimezone()
     except ValueError:
         return "?"
+    this_year = when.year == datetime.now().astimezone().year
+    return when.strftime("%d %b %H:%M" if this_year else "%Y-%m-%d")

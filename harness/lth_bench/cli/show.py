@@ -31,7 +31,9 @@ def show(
     ] = False,
     json_: JsonOption = False,
 ) -> int | None:
-    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, and its command."""
+    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, and its command.
+    With --follow, a run while it goes.
+    """
     from lth_bench.analysis.experiment import account
     from lth_bench.cli.output import print_json
     from lth_bench.errors import UserError

@@ -41,8 +41,7 @@ class RunRecord(TypedDict):
     overrides: NotRequired[list[str]]
     """`--set` and filters, as given."""
     command: str
-    pid: NotRequired[int]
-    """The process that writes the journal, on the environment's host."""
+    pid: NotRequired[int]  # of the process that writes the journal
     environment: dict[str, Any]
     """python, torch, device, host, cpu, threads, git, …"""
     plugins: list[PluginUse]
@@ -54,24 +53,23 @@ class WorkAhead(TypedDict):
     trainings: int
     """Of all planned experiments, shared ones counted once."""
     steps: dict[str, int]
-    """experiment_id → steps that it will train, of the experiments that are left to do."""
+    """experiment_id → steps that it will train, of those left to do."""
     workers: int
     seconds: float | None
-    """Expected duration at the paces of earlier runs; null where they do not tell."""
+    """Expected duration at earlier runs' paces; null where they do not tell."""
 
 
 class StartedRecord(TypedDict):
-    """A run of a suite begins its work. Of no result: what reads results leaves it out."""
+    """A run of a suite begins its work: for its followers, not a part of any result."""
 
     record: Literal["started"]
     at: NotRequired[str]
     run_id: str
-    work: WorkAhead
-    """In a field of its own, since a name has one type in all records."""
+    work: WorkAhead  # nested, since a name has one type in all records
 
 
 class BegunRecord(TypedDict):
-    """A worker has got an experiment. Of no result: what reads results leaves it out."""
+    """A worker has got an experiment: for followers, as `started`."""
 
     record: Literal["begun"]
     at: NotRequired[str]

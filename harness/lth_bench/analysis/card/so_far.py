@@ -19,7 +19,7 @@ Seeds = dict[str, dict[int, float]]
 """Label → seed → value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Leader:
     """The best method of a task so far."""
 
