@@ -155,7 +155,8 @@ def _suite(number: int, suite: SuiteReport, detail: Detail, alone: bool) -> dict
         "tasks": [
             {
                 "id": f"{own}-{index}",
-                "title": task.place.task.title,
+                "title": task.name,
+                "exact": list(zip(("model", "dataset", "recipe"), task.place.task, strict=True)),
                 "sections": _sections(f"{own}-{index}", of_task(task, detail)),
             }
             for index, task in enumerate(suite.tasks, 1)

@@ -212,7 +212,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
             densities = task.densities
             cells = (
                 Cell(suite.name),
-                Cell(task.place.task.title),
+                Cell(task.name),
                 Cell(str(len({s.name for s in task.tickets}))),
                 Cell(", ".join(remaining(d) for d in _ends(densities))),
                 Cell(str(max((s.sample.planned for s in task.standings), default=0))),
