@@ -252,7 +252,7 @@ def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
     heads = group.locator(".numbers th").all_text_contents()
     assert heads == ["line", "Weights remaining", "Test accuracy", "low", "high", "seeds"]
     rows = group.locator(".numbers tbody tr")
-    assert rows.count() == 3 + 6 * 3
+    assert rows.count() == 1 + 3 + 6 * 3  # the dense run once more, at 100%
     scale.select_option("error, logarithmic")
     assert group.locator(".numbers th").all_text_contents()[2] == "Test error"
     first = rows.first.locator("td").all_text_contents()
@@ -275,6 +275,47 @@ def test_one_task_can_be_selected(page: Any) -> None:
     drawn(page)
     only.select_option("all 2 tasks")
     assert page.locator("section.task:visible").count() == 2
+
+
+def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
+    page = visit()
+    answer = page.locator(".answer").first
+    buttons = answer.locator(".chooser button")
+    assert buttons.all_text_contents() == ["20%", "50%", "10%"]  # the headline first
+    heading = answer.locator("h4")
+    assert heading.text_content() == "Every method at 20% of the weights"
+    assert answer.locator("table:visible").count() == 1
+    buttons.nth(2).click()
+    assert heading.text_content() == "Every method at 10% of the weights"
+    assert "10%" in answer.locator("caption:visible").text_content()
+    search = page.locator(".ranking .filters input").first
+    search.fill("imp")
+    page.locator(".only select").select_option("MLP on digits")
+    shared = page.url
+    page.go_back()
+    assert page.locator("section.task:visible").count() == 2
+    page.go_back()
+    page.wait_for_function("location.hash === '' || location.hash === '#'")
+    assert heading.text_content() == "Every method at 20% of the weights"
+    assert search.input_value() == ""
+    page.goto(shared)
+    assert heading.text_content() == "Every method at 10% of the weights"
+    assert search.input_value() == "imp" and page.locator("section.task:visible").count() == 1
+    # a link within the page keeps what is chosen
+    page.locator("nav a:visible", has_text="Leaderboard").first.click()
+    page.wait_for_function("location.hash.startsWith('#s1-2-ranking?')")
+    assert heading.text_content() == "Every method at 10% of the weights"
+
+
+def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
+    page = visit()
+    group = drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]")
+    group.get_by_role("button", name="snip", exact=True).click()
+    assert "snip" in page.url
+    page.reload()
+    drawn(page)
+    pressed = group.get_by_role("button", name="snip", exact=True).get_attribute("aria-pressed")
+    assert pressed == "false"
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,17 +76,18 @@ def cards(
                 chosen = _chosen(there, {*_targets(block)}, headlines.get(suite))
                 if chosen is not None:
                     words = Words.of(known, question.margin, own.word)
-                    tasks.append(
-                        _task_card(
-                            block,
-                            names[task],
-                            measure=known,
-                            words=words,
-                            against=own,
-                            chosen=chosen,
-                            places=places,
-                        )
+                    make = partial(
+                        _task_card,
+                        block,
+                        names[task],
+                        measure=known,
+                        words=words,
+                        against=own,
+                        places=places,
                     )
+                    rest = sorted({*_targets(block)} - {chosen[0]}, reverse=True)
+                    others = [make(chosen=(density, "asked")) for density in rest]
+                    tasks.append(replace(make(chosen=chosen), elsewhere=others))
         if tasks:
             tasks.sort(key=lambda card: order.of_task(_task(card.rows[0].row)))
             where = "" if results is None else f" --results {shlex.quote(str(results))}"

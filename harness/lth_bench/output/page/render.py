@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TITLE = "Lottery tickets, compared"
 
-SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
+SCRIPTS = ("link.js", "start.js", "tables.js", "charts.js", "figures.js", "plots.js", "views.js")
 """One script, in this order."""
 
 

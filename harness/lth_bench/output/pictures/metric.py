@@ -38,8 +38,9 @@ FRONT = "Pareto front"
 
 COST_NOTE = (
     " and to the left is better. A line joins the densities of a method. FLOPs are of finding and "
-    "training the ticket, assuming that pruned weights cost nothing, without sharing between methods. The broad grey line joins "
-    "what nothing else beats in both; a method is not on it where it lost a seed."
+    "training the ticket, assuming that pruned weights cost nothing, without sharing between "
+    "methods. The broad grey line joins what nothing else beats in both; a method is not on it "
+    "where it lost a seed."
 )
 
 BELOW = "The numbers are in a table below."

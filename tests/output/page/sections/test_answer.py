@@ -97,3 +97,16 @@ def test_nothing_without_tickets(suite) -> None:
     found = suite(strategies=("dense",))
     assert opening(found, finding=True) == []
     assert answer(found.tasks[0]) is None
+
+
+def test_the_answer_at_every_density_the_headline_first(suite) -> None:
+    (task,) = suite(strategies=("dense", "imp", "random"), densities=(0.5, 0.2, 0.1)).tasks
+    section = answer(task)
+    (choice,) = section.parts
+    assert [view.choice for view in choice.views] == ["20%", "50%", "10%"]
+    assert section.title == choice.views[0].heading
+    for view in choice.views:
+        grid, about = view.parts
+        assert view.heading == f"Every method at {view.choice} of the weights"
+        assert f"at {view.choice}:" in grid.caption
+        assert ("chosen afterwards" in about.pieces[0]) == (view.choice != "20%")

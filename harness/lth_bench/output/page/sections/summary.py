@@ -66,7 +66,9 @@ def _compared(task: TaskReport) -> list[ProsePiece]:
     seeds = sorted({seed for s in task.standings for seed in s.seeds})
     if not tickets:
         return [f"The dense run alone, on {counted(len(seeds), 'seed')} ({spans(seeds)})."]
-    names = sorted({s.name for s in tickets})
+    there = {s.name for s in tickets}
+    order = [line.name for line in task.evidence.density[task.measure.name]]  # the suite's
+    names = [*dict.fromkeys(n for n in [*order, *sorted(s.name for s in tickets)] if n in there)]
     densities = task.densities
     first, last = remaining(densities[0]), remaining(densities[-1])
     where = (

@@ -255,6 +255,7 @@ function offOf(element) {
     off.flip = (set, name) => {
       if (!set.delete(name)) set.add(name);
       for (const group of groups) if (group.off === off) group.touch();
+      chosenBy();
     };
     switchedOff.set(place, off);
   }
@@ -264,6 +265,18 @@ function offOf(element) {
 const groups = [];
 let printing = false;
 for (const element of all('.group')) groups.push(new Figures(element));
+
+// The lines and controls that are off, in the link.
+for (const [place, off] of switchedOff) {
+  const names = () => [...[...off].map(name => `.${name}`), ...[...off.controls].map(control => `*${control}`)];
+  choice(`${place.getAttribute('aria-labelledby')}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
+    const given = text.split(',').filter(Boolean).map(decodeURIComponent);
+    off.clear();
+    off.controls.clear();
+    for (const name of given) (name[0] === '*' ? off.controls : off).add(name.slice(1));
+    for (const group of groups) if (group.off === off) group.touch();
+  });
+}
 
 const placeOf = new Map(groups.flatMap(group => group.places.map(place => [place.figure, [group, place]])));
 const watch = new IntersectionObserver(entries => {
