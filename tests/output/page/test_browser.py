@@ -318,6 +318,17 @@ def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     assert pressed == "false"
 
 
+def test_a_phone_has_cards_with_verdict_and_cost(visit: Visits) -> None:
+    page = visit(390, 844)
+    methods = page.locator(".answer").first.locator("tbody tr:visible")
+    assert methods.count() > 3
+    for method in methods.all()[1:]:
+        for label in ("verdict", "cost"):
+            box = method.locator(f"td[data-label='{label}']").bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.slow
 def test_the_page_works_with_the_keyboard(page: Any) -> None:
     focusable = page.locator("a, button, input, select, [tabindex]").first

@@ -124,6 +124,8 @@ class Grid:
     searched: bool = False
     """Whether there is a field to filter by text."""
     notes: Sequence[str] = ()
+    cards: bool = False
+    """Whether a phone has a card for each row, so that nothing is off the screen."""
 
 
 def grid_of(table: Table) -> Grid:

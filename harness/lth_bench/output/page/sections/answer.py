@@ -97,7 +97,7 @@ def _methods(card: TaskCard) -> Grid:
         Column("cost", COST),
     )  # fmt: skip
     caption = f"{card.name} at {card.share}: {measure.words} over {counted(card.seeds, 'seed')}"
-    return Grid(caption=caption, columns=columns, rows=rows, head=1)
+    return Grid(caption=caption, columns=columns, rows=rows, head=1, cards=True)
 
 
 def _dense(row: BoardRow, measure: Measure) -> GridRow:
@@ -140,7 +140,7 @@ def _tasks(card: Card) -> Grid:
         Column("verdict", numeric=False),
         Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
     )  # fmt: skip
-    return Grid(caption="First of each task", columns=columns, rows=rows, head=0)
+    return Grid(caption="First of each task", columns=columns, rows=rows, head=0, cards=True)
 
 
 def _scale(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
