@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
 TITLE = "Lottery tickets, compared"
 
-SCRIPTS = ("link.js", "start.js", "tables.js", "charts.js", "figures.js", "plots.js", "views.js")
+SCRIPTS = (
+    "link.js",
+    "start.js",
+    "tables.js",
+    "charts.js",
+    "figures.js",
+    "plots.js",
+    "views.js",
+    "files.js",
+)
 """One script, in this order."""
 
 

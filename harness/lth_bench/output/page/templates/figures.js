@@ -183,8 +183,8 @@ class Figures {
     }
   }
 
-  table() {
-    if (!this.details.open) return;
+  // The numbers as shown: the columns' heads, all rows, and which columns have anything in them.
+  numbers() {
     const rows = [];
     for (const { data } of this.shown()) {
       const axis = this.axis(data);
@@ -199,6 +199,12 @@ class Figures {
     const axis = this.axis(first);
     const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : ''];
     const used = heads.map((_, index) => index).filter(index => rows.some(row => row[index] !== '') && (index > 0 || new Set(rows.map(cells => cells[0])).size > 1));
+    return { heads, rows, used };
+  }
+
+  table() {
+    if (!this.details.open) return;
+    const { heads, rows, used } = this.numbers();
     const table = document.createElement('table');
     const caption = table.createCaption();
     caption.textContent = rows.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${rows.length} rows; copying takes all` : `${this.data.title}: as shown`;
