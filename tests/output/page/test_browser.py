@@ -6,12 +6,14 @@ request but the one for the file itself fails a test.
 
 from __future__ import annotations
 
+import csv
 import re
 import runpy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -295,7 +297,7 @@ def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
     page.go_back()
     assert page.locator("section.task:visible").count() == 2
     page.go_back()
-    page.wait_for_function("location.hash === '' || location.hash === '#'")
+    page.wait_for_function("() => location.hash === '' || location.hash === '#'")
     assert heading.text_content() == "Every method at 20% of the weights"
     assert search.input_value() == ""
     page.goto(shared)
@@ -303,7 +305,7 @@ def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
     assert search.input_value() == "imp" and page.locator("section.task:visible").count() == 1
     # a link within the page keeps what is chosen
     page.locator("nav a:visible", has_text="Leaderboard").first.click()
-    page.wait_for_function("location.hash.startsWith('#s1-2-ranking?')")
+    page.wait_for_function("() => location.hash.startsWith('#s1-2-ranking?')")
     assert heading.text_content() == "Every method at 10% of the weights"
 
 
@@ -316,6 +318,38 @@ def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     drawn(page)
     pressed = group.get_by_role("button", name="snip", exact=True).get_attribute("aria-pressed")
     assert pressed == "false"
+
+
+def test_tables_and_figures_are_saved(visit: Visits, tmp_path: Path) -> None:
+    page = visit()
+
+    def saved(button: Any) -> tuple[str, bytes]:
+        with page.expect_download() as waiting:
+            button.click()
+        file = tmp_path / "saved"
+        waiting.value.save_as(file)
+        return waiting.value.suggested_filename, file.read_bytes()
+
+    answer = page.locator(".answer").first
+    name, content = saved(answer.locator(".saves button:visible"))
+    assert name.startswith("conv-2-on-cifar-10-at-20-") and name.endswith(".csv")
+    rows = list(csv.reader(content.decode().splitlines()))
+    assert rows[0][1] == "method" and HOSTILE in [row[1] for row in rows]
+    assert {len(row) for row in rows} == {7}
+    bar = page.locator(".density .saves").first
+    name, content = saved(bar.get_by_role("button", name="CSV"))
+    assert name == "conv-2-on-cifar-10-accuracy-against-density.csv"
+    rows = list(csv.reader(content.decode().splitlines()))
+    assert rows[0][:3] == ["line", "Weights remaining", "Test accuracy"]
+    assert ["imp", "50.00%"] in [row[:2] for row in rows]
+    name, content = saved(bar.get_by_role("button", name="SVG"))
+    assert name.endswith("-test-accuracy-against-density.svg")
+    drawing = ElementTree.fromstring(content)
+    assert drawing.tag.endswith("}svg") and "one_shot" in "".join(drawing.itertext())
+    name, content = saved(bar.get_by_role("button", name="PNG"))
+    assert name.endswith(".png") and content.startswith(b"\x89PNG")
+    # plotly's way from SVG to PNG is an object in the page's memory, which no network sees
+    visit.complaints[:] = [one for one in visit.complaints if not one.startswith("blob:")]
 
 
 def test_a_phone_has_cards_with_verdict_and_cost(visit: Visits) -> None:

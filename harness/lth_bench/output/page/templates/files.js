@@ -16,8 +16,9 @@ const cellOf = text => {
 const csvOf = rows => `${rows.map(row => row.map(cellOf).join(',')).join('\r\n')}\r\n`;
 
 function fileName(element, title, ending) {
-  const headings = [element.closest('section.task')?.querySelector('h3')?.textContent ?? '', title];
-  return `${headings.join(' ').replace(/[^A-Za-z0-9.]+/g, '-').replace(/^-|-$/g, '').toLowerCase()}.${ending}`;
+  const task = element.closest('section.task')?.querySelector('h3').textContent ?? '';
+  const name = title.startsWith(task) ? title : `${task} ${title}`;
+  return `${name.replace(/[^A-Za-z0-9.]+/g, '-').replace(/^-|-$/g, '').toLowerCase()}.${ending}`;
 }
 
 function saveButtons(title, actions) {
@@ -49,7 +50,7 @@ function standalone(group, { data, figure }) {
     trace.showlegend = Boolean(trace.name) && trace.mode !== 'text' && !named.has(trace.name);
     named.add(trace.name);
   }
-  const title = { text: escaped(figure.querySelector('figcaption').textContent), x: 0, xref: 'container', font: { size: 13, color: PAPER.text } };
+  const title = { text: escaped(figure.querySelector('figcaption').textContent), x: 0.015, xref: 'container', font: { size: 13, color: PAPER.text } };
   const height = layout.height + 70;
   const margin = { ...layout.margin, t: 56, b: layout.margin.b + 40 };
   return { data: traces, layout: { ...layout, title, height, margin, showlegend: named.size > 1, legend: { orientation: 'h', y: -0.2 },
