@@ -304,8 +304,8 @@ def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
     assert heading.text_content() == "Every method at 10% of the weights"
     assert search.input_value() == "imp" and page.locator("section.task:visible").count() == 1
     # a link within the page keeps what is chosen
-    page.locator("nav a:visible", has_text="Leaderboard").first.click()
-    page.wait_for_function("() => location.hash.startsWith('#s1-2-ranking?')")
+    page.locator("nav a[href='#s1-2']").click()
+    page.wait_for_function("() => location.hash.startsWith('#s1-2?')")
     assert heading.text_content() == "Every method at 10% of the weights"
 
 
