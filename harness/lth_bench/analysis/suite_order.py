@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
-TaskKey = tuple[str, ...]
+TaskParts = tuple[str, ...]
 """Model, dataset and recipe, by their names in the suite."""
 
 
@@ -28,10 +28,10 @@ TaskKey = tuple[str, ...]
 class SuiteOrder:
     """Places from 0 on."""
 
-    tasks: Mapping[TaskKey, int] = field(default_factory=dict)
+    tasks: Mapping[TaskParts, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
 
-    def of_task(self, task: Sequence[str]) -> tuple[int, TaskKey]:
+    def of_task(self, task: Sequence[str]) -> tuple[int, TaskParts]:
         """What tasks are sorted by."""
         key = tuple(task)
         return self.tasks.get(key, len(self.tasks)), key

@@ -70,7 +70,7 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         panels.append(
             Panel(
                 title=f"{title} against density",
-                x=density_axis([*densities_of(evidence), *(t.x[0] for t in traces[lines:])]),
+                x=density_axis([*densities_of(evidence), *[1.0] * (len(traces) > lines)]),
                 y=scales(traces, dense, known, title),
                 traces=traces,
                 ends_named=True,
