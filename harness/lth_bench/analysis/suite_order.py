@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
-TaskParts = tuple[str, ...]
+NamesOfTask = tuple[str, ...]
 """Model, dataset and recipe, by their names in the suite."""
 
 
@@ -28,10 +28,10 @@ TaskParts = tuple[str, ...]
 class SuiteOrder:
     """Places from 0 on."""
 
-    tasks: Mapping[TaskParts, int] = field(default_factory=dict)
+    tasks: Mapping[NamesOfTask, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
 
-    def of_task(self, task: Sequence[str]) -> tuple[int, TaskParts]:
+    def of_task(self, task: Sequence[str]) -> tuple[int, NamesOfTask]:
         """What tasks are sorted by."""
         key = tuple(task)
         return self.tasks.get(key, len(self.tasks)), key
