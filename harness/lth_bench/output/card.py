@@ -107,7 +107,7 @@ def _of_methods(card: Card, width: int, plain: bool, room: int | None) -> Iterat
         _Column(f"Δ {task.versus}", ["", *(_delta(row.row, measure) for row in rows)]),
         _Column("verdict", ["", *(row.verdict for row in rows)], True,
                 ["", *(row.style for row in rows)]),
-        _Column("cost", ["1×" if dense is not None else "", *map(_cost, rows)]),
+        _Column("cost", ["1×" if dense is not None else "", *map(cost_in_words, rows)]),
     ]  # fmt: skip
     if any(row.area_place for row in rows):
         columns.append(_Column("all", ["", *map(_overall, rows)]))
@@ -137,7 +137,7 @@ def _of_tasks(card: Card, width: int, plain: bool, room: int | None) -> Iterator
         _Column("first +tied", each(_first, "none"), True, ["best"] * len(tasks)),
         _Column(
             _heading(tasks[0].measure, width) if one else "metric",
-            each(lambda task, row: _value(task.measure, row.row, named=not one), "–"),
+            each(lambda task, row: mean_in_words(task.measure, row.row, named=not one), "–"),
         ),
         _Column(
             f"Δ {versus.pop()}" if len(versus) == 1 and width >= NARROW else "Δ",
@@ -146,7 +146,7 @@ def _of_tasks(card: Card, width: int, plain: bool, room: int | None) -> Iterator
         _Column("verdict", each(lambda _, row: row.short_verdict if width < NARROW
                                 else row.verdict, "no result"), True,
                 ["" if row is None else row.style for row in firsts]),
-        _Column("cost", each(lambda _, row: _cost(row))),
+        _Column("cost", each(lambda _, row: cost_in_words(row))),
     ]  # fmt: skip
     if width >= NARROW:
         columns.append(_Column("cheapest match", [_cheapest(task) for task in tasks], True))
@@ -246,7 +246,8 @@ def _first(task: TaskCard, row: CardRow) -> str:
     return printable(row.name) + (f" +{tied}" if tied else "")
 
 
-def _value(measure: Measure, row: BoardRow, named: bool) -> str:
+def mean_in_words(measure: Measure, row: BoardRow, named: bool) -> str:
+    """A row's mean; `named`: with its unit and metric."""
     if row["mean"] is None:
         return "–"
     text = measure.value(row["mean"])
@@ -257,7 +258,8 @@ def _delta(row: BoardRow, measure: Measure) -> str:
     return "" if row["difference"] is None else measure.difference(row["difference"])
 
 
-def _cost(row: CardRow) -> str:
+def cost_in_words(row: CardRow) -> str:
+    """As a multiple of the dense run's: `1.9×`; empty where it is not known."""
     return "" if row.cost is None else f"{ratio(row.cost)}×"
 
 
@@ -269,4 +271,4 @@ def _overall(row: CardRow) -> str:
 
 def _cheapest(task: TaskCard) -> str:
     row = task.cheapest
-    return "none yet" if row is None else f"{printable(row.name)} {_cost(row)}"
+    return "none yet" if row is None else f"{printable(row.name)} {cost_in_words(row)}"

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from lth_bench.analysis.boards.layout import difference, place
 from lth_bench.analysis.boards.rows import BoardRow
-from lth_bench.analysis.card import CHOSEN, Card, CardRow, TaskCard
+from lth_bench.analysis.card import CHOSEN, Card, TaskCard
 from lth_bench.analysis.measures import Measure
-from lth_bench.analysis.numbers import ratio
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.table import Cell, Style
+from lth_bench.output.card import cost_in_words, mean_in_words
 from lth_bench.output.interval import IntervalScale
 from lth_bench.output.page.content import (
     Code,
@@ -83,7 +83,7 @@ def _methods(card: TaskCard) -> Grid:
             _delta(row.row, measure),
             _drawn(row.row, scale),
             Cell(row.verdict, row.style),
-            Cell(_cost(row)),
+            Cell(cost_in_words(row)),
         )
         rows.append(GridRow(cells))
     columns = (
@@ -115,12 +115,12 @@ def _tasks(card: Card) -> Grid:
     )
     for task in card.tasks:
         best, cheapest = task.best, task.cheapest
-        matched = "none yet" if cheapest is None else f"{cheapest.name} ({_cost(cheapest)})"
+        matched = "none yet" if cheapest is None else f"{cheapest.name} ({cost_in_words(cheapest)})"
         found = [Cell("no result"), *[Cell("")] * 4]
         if best is not None:
             found = [
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
-                Cell(_value(task.measure, best.row, named=not one)),
+                Cell(mean_in_words(task.measure, best.row, named=not one)),
                 _delta(best.row, task.measure),
                 _drawn(best.row, scale if one else None),
                 Cell(best.verdict, best.style),
@@ -183,14 +183,3 @@ def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
 
 def _mean(row: BoardRow, measure: Measure) -> str:
     return "–" if row["mean"] is None else measure.value(row["mean"])
-
-
-def _value(measure: Measure, row: BoardRow, named: bool) -> str:
-    if row["mean"] is None:
-        return "–"
-    text = measure.value(row["mean"])
-    return f"{text}{'%' * measure.is_fraction} {measure.without_split}" if named else text
-
-
-def _cost(row: CardRow) -> str:
-    return "" if row.cost is None else f"{ratio(row.cost)}×"
