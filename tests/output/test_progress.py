@@ -10,6 +10,8 @@ from rich.console import Console
 
 from lth_bench.output.progress import make_progress
 from lth_bench.running.progress import (
+    Begun,
+    CaughtUp,
     ExperimentStarted,
     Note,
     Recorded,
@@ -121,3 +123,66 @@ def test_a_tuning_shows_its_trials(shown, capsys):
     assert "tiny: one study of 3 trials" in text
     line = "[1/3] complete imp mlp/digits/short #0 0.9 (best 0.9 at #0): prune_rate=0.2"
     assert (line in text) is not shown.terminal
+
+
+PLAN = {
+    "experiment_id": "e", "strategy": "imp", "label": "imp", "seed": 0, "densities": [0.5],
+    **{f"{of}{name}": value for of in ("", "source_")
+       for name, value in (("model", "mlp"), ("dataset", "digits"), ("recipe", "short"))},
+}  # fmt: skip
+FOLLOWED = RunStarted(
+    suite="tiny", planned=2, trainings=4, steps={"e": 400}, titles={"e": TITLE, "old": "old one"},
+    workers=2, seconds=100.0, elapsed=40.0,
+    experiments=[PLAN, {**PLAN, "experiment_id": "old", "seed": 1}],
+)  # fmt: skip
+
+
+def result(identity, score):
+    return {
+        "record": "ticket", "experiment_id": identity, "ticket_id": f"{identity}-1",
+        "reported": True, "control": "none", "status": "ok", "target_density": 0.5,
+        "score": score, "cost": {"steps": 100, "spent_steps": 80},
+    }  # fmt: skip
+
+
+def below(display):
+    return [line.plain.strip() for line in display._below()]
+
+
+def test_below_the_bar_is_what_runs_now_and_the_best_so_far(capsys):
+    display = make_progress(Console(file=io.StringIO(), force_terminal=True, width=200))
+    display(FOLLOWED)
+    display(Begun("e"))
+    assert below(display) == [f"now    {TITLE}"]
+    display(Recorded(result("e", 0.75)))
+    _, best = below(display)
+    assert best.startswith("best   MLP on digits") and "at 50%: imp 75.00% (n = 1)" in best
+    display(ended())
+    assert below(display) == [best]
+    display(RunEnded())
+
+
+def test_what_was_recorded_before_one_listened_is_not_told_line_by_line(shown, capsys):
+    shown(FOLLOWED)
+    begun = {"record": "begun", "experiment_id": "e"}
+    shown(CaughtUp([result("old", 0.5), begun, result("e", 0.75)]))
+    assert list(shown.running) == ["e"]
+    assert shown.meter.done_steps == 100  # an earlier run's ticket is none of this run's work
+    assert shown.meter.trained_steps == 80
+    (leader,) = shown.best.leaders()
+    assert leader.n == 2
+    assert "[1/1]" not in said(shown, capsys)
+
+
+def test_a_failure_of_before_is_told(shown, capsys):
+    shown(FOLLOWED)
+    shown(CaughtUp([ended("failed", "no such layer").record]))
+    text = said(shown, capsys)
+    assert "no such layer" in text
+    assert ("1 of 1 done so far" in text) is not shown.terminal
+
+
+def test_the_time_left_is_told_at_once_where_it_is_known(shown, capsys):
+    shown(FOLLOWED)
+    assert "2 workers, about 60 s left" in said(shown, capsys)
+    assert shown.meter.remaining() == pytest.approx(60, abs=5)

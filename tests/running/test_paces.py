@@ -10,7 +10,7 @@ from close import close
 
 from lth_bench.data.root import data_root
 from lth_bench.plugins import load_registry
-from lth_bench.running.estimate import estimate_plan, simulated_time
+from lth_bench.running.estimate import estimate_plan, expected_seconds, simulated_time
 from lth_bench.running.executors.simulated import Pace
 from lth_bench.running.paces import measured_paces
 from lth_bench.running.plan import Plan, plan_suite
@@ -91,6 +91,23 @@ def test_time_of_a_plan_on_more_workers(plan: Plan) -> None:
     assert [seconds for seconds, _ in times] == [close(s) for s in (80, 40, 20, 20)]
     assert [busy for _, busy in times] == [close(b) for b in (1, 1, 1, 0.5)]
     assert simulated_time(plan, [], paces, 4) == (0.0, 1.0)
+
+
+def test_a_run_expects_only_what_earlier_runs_tell(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is timed when a run begins."""
+    monkeypatch.setattr("lth_bench.running.estimate._probe", lambda *_: pytest.fail("timed"))
+    paths = Paths(tmp_path / "r.duckdb")
+    assert expected_seconds(plan, plan.experiments, paths, ["cpu"], "cpu") is None
+    write(paths, plan, 8.0)
+    first = plan.experiments[0].experiment.task
+    known = [p for p in plan.experiments if p.experiment.task == first]
+    paces = {first: Pace(seconds=0.16, size=4)}
+    expected, _ = simulated_time(plan, known, paces, 1)
+    assert expected_seconds(plan, known, paths, ["cpu"], "cpu") == close(expected)
+    # the other task was never trained
+    assert expected_seconds(plan, plan.experiments, paths, ["cpu"], "cpu") is None
 
 
 def test_only_tasks_without_a_history_are_timed(

@@ -1,4 +1,4 @@
-"""`lth-bench ls`: the installed strategies, models, datasets, observers and suites."""
+"""`lth-bench ls`: what is installed; papers and runs have files of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from lth_bench.cli.options import JsonOption, NoPluginsOption, PluginsOption
 from lth_bench.cli.papers import papers
+from lth_bench.cli.runs import runs
 
 if TYPE_CHECKING:
     from lth_bench.params import Param
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="List strategies, models, datasets, objectives, observers, suites or papers.",
+    help="List strategies, models, datasets, objectives, observers, suites, papers or runs.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -109,6 +110,7 @@ def suites(json_: JsonOption = False) -> None:
 
 
 app.command("papers")(papers)
+app.command("runs")(runs)
 
 
 def _list(group: str, files: list[Path] | None, no_plugins: bool, json_: bool) -> None:

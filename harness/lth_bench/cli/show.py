@@ -1,7 +1,8 @@
-"""`lth-bench show`: everything about one experiment or ticket."""
+"""`lth-bench show`: everything about one experiment or ticket; a run while it goes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,27 +12,79 @@ from lth_bench.cli.options import JsonOption, ResultsOption
 
 def show(
     identity: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="ID",
             help="First characters of an experiment's or ticket's id; or SUITE/LABEL, if that is "
-            "one experiment.",
+            "one experiment. With --follow: of a run's id; default: the one that runs.",
         ),
-    ],
+    ] = None,
     results: ResultsOption = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            metavar="",
+            help="Follow a run until it ends, from another terminal. Ctrl-C leaves the run alone.",
+        ),
+    ] = False,
     json_: JsonOption = False,
-) -> None:
-    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, and its command."""
+) -> int | None:
+    """Show an experiment: settings, outcome, tickets, layers, trainings, cost, and its command.
+    With --follow, a run while it goes.
+    """
     from lth_bench.analysis.experiment import account
     from lth_bench.cli.output import print_json
+    from lth_bench.errors import UserError
     from lth_bench.output.account import shown
     from lth_bench.output.terminal import stdout
     from lth_bench.store.paths import default_results
     from lth_bench.store.reading import reading, to_stderr
 
-    with reading(results or default_results(), to_stderr) as con:
+    path = results or default_results()
+    if follow:
+        return follow_run(path, identity or "", json_)
+    if identity is None:
+        raise UserError(
+            'ID is missing: name an experiment or a ticket, as `lth-bench query "FROM tickets"` '
+            "lists them, or follow a run with --follow"
+        )
+    with reading(path, to_stderr) as con:
         found = account(con, identity)
     if json_:
         print_json(found)
     else:
         stdout().print(shown(found))
+    return None
+
+
+def follow_run(results: Path, run_id: str, json_: bool) -> int:
+    """Show a run until it ends. Exit codes as of `run`: 2 where experiments are left."""
+    import sys
+
+    from lth_bench.cli.output import print_json
+    from lth_bench.cli.runs import as_row
+    from lth_bench.errors import INTERRUPTED, OK, SOME_FAILED
+    from lth_bench.output.progress import duration, make_progress
+    from lth_bench.running.following import follow
+    from lth_bench.store.paths import Paths
+
+    try:
+        run = follow(Paths(results), make_progress(), run_id)
+    except KeyboardInterrupt:
+        print("no longer following; the run is left alone", file=sys.stderr)
+        return OK
+    if json_:
+        print_json(as_row(run))
+    else:
+        counts = {"done": run.finished, "failed": run.failed, "left": run.left}
+        parts = [f"{number:,} {word}" for word, number in counts.items() if number]
+        done = ", ".join(parts) or "nothing to do"
+        print(f"{run.suite}, run {run.run_id}: {done} in {duration(run.seconds)}")
+        print(f"results: {results} (lth-bench leaderboard)")
+        if run.left:
+            print(f"the run has ended; rerun its command to resume: {run.command}")
+    if run.left:
+        return INTERRUPTED
+    return SOME_FAILED if run.failed else OK

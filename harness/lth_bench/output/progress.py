@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-from lth_bench.output.words import counted
+from lth_bench.analysis.card.so_far import BestSoFar, Leader
+from lth_bench.output.meter import Meter
+from lth_bench.output.words import counted, remaining
 from lth_bench.running.progress import (
+    Begun,
+    CaughtUp,
     Event,
     ExperimentStarted,
     Listener,
@@ -27,6 +31,12 @@ from lth_bench.running.progress import (
     TuningStarted,
     title,
 )
+from lth_bench.system.text import printable
+
+MOST_TASKS = 6
+"""Tasks whose best method is shown."""
+MOST_RUNNING = 3
+"""Running experiments that are named."""
 
 
 def make_progress(console: Console | None = None) -> Listener:
@@ -34,53 +44,18 @@ def make_progress(console: Console | None = None) -> Listener:
     return ProgressDisplay(console or Console(stderr=True))
 
 
-class Meter:
-    """Planned and finished work in steps. Trainings that are found count as finished at once."""
+class LiveBars(Progress):
+    """Bars, and lines below them, which are asked for at every drawing: time goes on without
+    events.
+    """
 
-    def __init__(self) -> None:
-        self.weights: dict[str, int] = {}
-        self.done_steps = 0
-        self.done = 0
-        self.failed = 0
-        self.trained_steps = 0
-        self._counted: dict[str, int] = {}
-        self._tickets: set[str] = set()
-        self.began = time.monotonic()
+    below: Callable[[], Iterable[Text]] = tuple
 
-    @property
-    def total(self) -> int:
-        return sum(self.weights.values())
-
-    def ticket(self, record: Mapping[str, Any]) -> None:
-        """A finished round counts once: an experiment that changes the worker repeats it."""
-        if record["ticket_id"] in self._tickets:
-            return
-        self._tickets.add(record["ticket_id"])
-        identity = record["experiment_id"]
-        weight, before = self.weights.get(identity, 0), self._counted.get(identity, 0)
-        step = min(int(record["cost"]["steps"]), weight - before)
-        self._counted[identity] = before + step
-        self.done_steps += step
-
-    def finished(self, record: Mapping[str, Any]) -> None:
-        """An experiment's end: what remained of its weight is done too."""
-        identity = record["experiment_id"]
-        weight = self.weights.get(identity, 0)
-        self.done_steps += weight - self._counted.get(identity, 0)
-        self._counted[identity] = weight
-        self.done += 1
-        self.failed += record["status"] not in ("ok", "skipped")
-
-    def remaining(self) -> float | None:
-        """Seconds left at the rate so far, or None while that would be a guess."""
-        elapsed = time.monotonic() - self.began
-        if self.done_steps < 0.1 * self.total or elapsed < 3:
-            return None
-        return elapsed * (self.total - self.done_steps) / max(1, self.done_steps)
-
-    def rate(self) -> float:
-        """Steps a second that were really trained."""
-        return self.trained_steps / max(1e-9, time.monotonic() - self.began)
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, then the lines."""
+        lines = list(self.below())
+        yield from super().get_renderables()
+        yield from lines
 
 
 class ProgressDisplay:
@@ -90,7 +65,11 @@ class ProgressDisplay:
         self.console, self.terminal = console, console.is_terminal
         self.meter = Meter()
         self.titles: dict[str, str] = {}
-        self.bars: Progress | None = None
+        self.running: dict[str, None] = {}
+        self.best = BestSoFar()
+        self.best_lines: tuple[Text, ...] = ()
+        """As drawn, which another thread does."""
+        self.bars: LiveBars | None = None
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
@@ -99,11 +78,15 @@ class ProgressDisplay:
                 self._run_started(event)
             case ExperimentStarted(experiment):
                 self.titles[experiment.experiment_id] = title(experiment)
-            case Recorded(record) if event.ends:
-                self.meter.finished(record)
-                self._experiment_ended(record)
+                self.running[experiment.experiment_id] = None
+            case Begun(identity):
+                self.running[identity] = None
+            case CaughtUp(records):
+                self._catch_up(records)
             case Recorded(record):
-                self.meter.ticket(record)
+                self._take(record)
+                if event.ends:
+                    self._experiment_ended(record)
             case StepsTrained(steps):
                 self.meter.trained_steps += steps
             case Retried(experiments, reason):
@@ -126,14 +109,14 @@ class ProgressDisplay:
             case RunEnded():
                 if self.bars is not None:
                     self.bars.stop()
-        self._update_run()
 
     def _run_started(self, event: RunStarted) -> None:
-        self.meter.weights = dict(event.steps)
+        self.meter.start(event.steps, event.seconds, event.elapsed)
+        self.best = BestSoFar(event.experiments, event.headline)
         self.titles = dict(event.titles)
         self._say(opening(event))
         if self.terminal and event.steps:
-            self.bars = Progress(
+            self.bars = LiveBars(
                 SpinnerColumn(),
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=None),
@@ -146,21 +129,58 @@ class ProgressDisplay:
             self.tasks["run"] = self.bars.add_task(
                 event.suite, total=self.meter.total, counts="", remaining=""
             )
+            task = self.bars.tasks[0]
+            task.start_time = task.get_time() - event.elapsed
+            self.bars.below = self._below
             self.bars.start()
 
-    def _update_run(self) -> None:
-        if self.bars is None or "run" not in self.tasks:
-            return
+    def _take(self, record: Mapping[str, Any]) -> None:
+        """A record of this run."""
+        if record["record"] == "experiment":
+            self.running.pop(record["experiment_id"], None)
+            self.meter.finished(record)
+        else:
+            self.meter.ticket(record)
+            if self.best.take(record):
+                self.best_lines = tuple(best_lines(self.best.leaders()))
+
+    def _catch_up(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """What happened before this listened: in one line, and each failure."""
+        before = self.meter.done
+        for record in records:
+            identity, kind = record["experiment_id"], record["record"]
+            if kind == "begun":
+                self.running[identity] = None
+            elif kind == "ticket" and identity not in self.meter.weights:
+                self.best.take(record)  # an earlier run's
+            elif kind == "ticket" or record["status"] != "interrupted":
+                self._take(record)
+                if kind == "ticket":
+                    self.meter.trained_steps += record["cost"].get("spent_steps", 0)
+                elif record["status"] not in ("ok", "skipped"):
+                    self._experiment_ended(record)
+        self.best_lines = tuple(best_lines(self.best.leaders()))
+        if self.meter.done > before and not self.terminal:
+            self._say(f"{self.meter.done} of {len(self.meter.weights)} done so far")
+
+    def _below(self) -> list[Text]:
+        """Brings the run's bar up to date; the lines below it."""
+        assert self.bars is not None
         meter = self.meter
-        remaining = meter.remaining()
+        left = meter.remaining()
         failed = f", {meter.failed} failed" if meter.failed else ""
+        rate = f", {meter.rate():,.0f} steps/s" if meter.trained_steps else ""
         self.bars.update(
             self.tasks["run"],
             completed=meter.done_steps,
-            counts=f"{meter.done}/{len(meter.weights)} experiments{failed}, "
-            f"{meter.rate():,.0f} steps/s",
-            remaining=f"{duration(remaining)} left" if remaining is not None else "",
+            counts=f"{meter.done}/{len(meter.weights)} experiments{failed}{rate}",
+            remaining=f"{duration(left)} left" if left is not None else "",
         )
+        return [*now_lines(self._running()), *self.best_lines]
+
+    def _running(self) -> list[str]:
+        """Titles of what runs now."""
+        return [self.titles.get(identity, identity) for identity in list(self.running)]
 
     def _experiment_ended(self, record: Mapping[str, Any]) -> None:
         status, reason = record["status"], record["reason"]
@@ -172,8 +192,8 @@ class ProgressDisplay:
         meter = self.meter
         digits = len(str(len(meter.weights)))
         head = f"[{meter.done:>{digits}}/{len(meter.weights)}]"
-        remaining = meter.remaining()
-        tail = f", about {duration(remaining)} left" if remaining is not None else ""
+        left = meter.remaining()
+        tail = f", about {duration(left)} left" if left is not None else ""
         seconds = f" in {record['seconds']:.1f} s" if record["seconds"] is not None else ""
         self._say(f"{head} {status:<8} {what}{seconds}{f': {reason}' if reason else ''}{tail}")
 
@@ -181,7 +201,7 @@ class ProgressDisplay:
         self._say(event.opening)
         if not self.terminal:
             return
-        self.bars = Progress(
+        self.bars = LiveBars(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
@@ -228,10 +248,39 @@ def opening(event: RunStarted) -> str:
     experiments = counted(event.planned, "experiment")
     if not event.steps:
         return f"{event.suite}: nothing to do, {experiments} done already"
+    left = None if event.seconds is None else event.seconds - event.elapsed
+    expected = f", about {duration(left)} left" if left is not None and left > 0 else ""
     return (
         f"{event.suite}: {experiments}{done}, about {counted(event.trainings, 'training')}, "
-        f"{counted(event.workers, 'worker')}"
+        f"{counted(event.workers, 'worker')}{expected}"
     )
+
+
+def line(head: str, text: str) -> Text:
+    """A line below the bars, cut where the terminal ends."""
+    return Text(f"  {head:<7}{printable(text)}", no_wrap=True, overflow="ellipsis", style="dim")
+
+
+def now_lines(titles: Sequence[str]) -> Iterable[Text]:
+    """What runs now: a few names, and how many others."""
+    for i, name in enumerate(titles[:MOST_RUNNING]):
+        yield line("" if i else "now", name)
+    if len(titles) > MOST_RUNNING:
+        yield line("", f"and {counted(len(titles) - MOST_RUNNING, 'other')} beside")
+
+
+def best_lines(leaders: Iterable[Leader]) -> Iterable[Text]:
+    """The best of each task so far."""
+    first, others = (found := list(leaders))[:MOST_TASKS], found[MOST_TASKS:]
+    for i, one in enumerate(first):
+        unit = "%" if one.measure.is_fraction else ""
+        value = f"{one.measure.value(one.value)}{unit}"
+        dense = "" if one.dense is None else f"; dense {one.measure.value(one.dense)}{unit}"
+        task = f"{one.task} at {remaining(one.density)}%"
+        what = f"{task}: {one.label} {value} (n = {one.n}){dense}"
+        yield line("" if i else "best", what)
+    if others:
+        yield line("", f"and {counted(len(others), 'other task')}")
 
 
 def count(study: StudyProgress) -> str:

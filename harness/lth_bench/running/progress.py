@@ -27,6 +27,14 @@ class RunStarted:
     titles: Mapping[str, str]
     """experiment_id → how messages name it, of the same."""
     workers: int
+    seconds: float | None = None
+    """Expected duration at the paces of earlier runs; None where they do not tell."""
+    elapsed: float = 0.0
+    """Seconds since it began: more than 0 where it is followed."""
+    experiments: Sequence[Mapping[str, Any]] = ()
+    """All planned ones, as the journal has them."""
+    headline: float | None = None
+    """The density that the suite is summed up at, where it fixes one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,22 @@ class ExperimentStarted:
     """A worker has an experiment. One that changes the worker starts again."""
 
     experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The same as its follower reads it, by the experiment's id."""
+
+    experiment_id: str
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """What was recorded before one began to listen, in its order: tickets of earlier runs, and all
+    records of this one.
+    """
+
+    records: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -129,6 +153,8 @@ class TrialEnded:
 Event = (
     RunStarted
     | ExperimentStarted
+    | Begun
+    | CaughtUp
     | Recorded
     | StepsTrained
     | Retried
@@ -144,6 +170,21 @@ Listener = Callable[[Event], None]
 
 def title(e: Experiment) -> str:
     """An experiment in a line: `imp conv2/cifar10/short seed 0 at 0.2`."""
-    only = f" at {e.densities[0]:g}" if len(e.densities) == 1 and e.densities[0] < 1 else ""
+    task = (e.model_label, e.dataset_label, e.recipe_name)
     label = f"{e.label} from {e.found_on}" if e.found_on else e.label
-    return f"{label} {e.model_label}/{e.dataset_label}/{e.recipe_name} seed {e.seed}{only}"
+    return _in_words(label, task, e.seed, e.densities)
+
+
+def planned_title(plan: Mapping[str, Any]) -> str:
+    """The same of an experiment as the journal has it (`PlannedExperiment`)."""
+    task, source = (
+        [str(plan[f"{of}{name}"]) for name in ("model", "dataset", "recipe")]
+        for of in ("", "source_")
+    )
+    label = plan["label"] if task == source else f"{plan['label']} from {'/'.join(source)}"
+    return _in_words(label, task, plan["seed"], plan["densities"])
+
+
+def _in_words(label: str, task: Sequence[str], seed: int, densities: Sequence[float]) -> str:
+    only = f" at {densities[0]:g}" if len(densities) == 1 and densities[0] < 1 else ""
+    return f"{label} {'/'.join(task)} seed {seed}{only}"

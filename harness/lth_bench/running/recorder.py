@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from lth_bench.running.progress import (
     Listener,
     Note,
     Recorded,
+    RunStarted,
     title,
 )
 from lth_bench.store.journal import Journal, encode
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan
     from lth_bench.running.provenance import Provenance
+    from lth_bench.store.records import WorkAhead
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -116,10 +119,15 @@ class Recorder:
                 self.notes.add(message)
             case ExperimentStarted(experiment):
                 self.running[experiment.experiment_id] = experiment
+                self._begun(experiment.experiment_id)
             case Recorded(record):
                 self._record(event, record)
                 return
         self.emit(event)
+
+    def _begun(self, identity: str) -> None:
+        """For those who follow the run; of no result."""
+        self.journal.append({"record": "begun", "run_id": self.run_id, "experiment_id": identity})
 
     def _record(self, event: Recorded, record: Mapping[str, Any]) -> None:
         self.journal.append({**record, **self._rests_on(record), "run_id": self.run_id})
@@ -227,8 +235,10 @@ def write_head(
     registry: Registry,
     command: str,
     environment: dict[str, Any],
-) -> None:
-    """The journal's records of a run that begins: what it is, and what it plans."""
+) -> list[dict[str, Any]]:
+    """The journal's records of a run that begins: what it is, and what it plans, which is returned
+    as recorded.
+    """
     suite = plan.suite
     used = [
         ("strategies", p.experiment.strategy, p.experiment.source_hash) for p in plan.experiments
@@ -255,14 +265,22 @@ def write_head(
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
             "command": command,
+            "pid": os.getpid(),
             "environment": environment,
             "plugins": plugins,
         }
     )
-    journal.append(
-        {
-            "record": "planned",
-            "run_id": run_id,
-            "experiments": [p.experiment.planned_record() for p in plan.experiments],
-        }
-    )
+    experiments = [p.experiment.planned_record() for p in plan.experiments]
+    journal.append({"record": "planned", "run_id": run_id, "experiments": experiments})
+    return experiments
+
+
+def write_started(journal: Journal, run_id: str, started: RunStarted) -> None:
+    """The journal's record of what a run has to do, for those who follow it."""
+    work: WorkAhead = {
+        "trainings": started.trainings,
+        "steps": dict(started.steps),
+        "workers": started.workers,
+        "seconds": started.seconds,
+    }
+    journal.append({"record": "started", "run_id": run_id, "work": work})

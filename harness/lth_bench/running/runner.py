@@ -16,8 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.running.progress import Listener, Note, RunEnded, RunStarted, title
-from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head
+from lth_bench.running.progress import CaughtUp, Listener, Note, RunEnded, RunStarted, title
+from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head, write_started
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
 from lth_bench.system.devices import require_system
@@ -89,6 +89,8 @@ def _run_at(
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.datasets import Opened, open_data
+    from lth_bench.running.estimate import expected_seconds
+    from lth_bench.running.following import tickets_of
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance
@@ -128,6 +130,10 @@ def _run_at(
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
+    seconds = None
+    if execution.cohort_size is None:  # paces are those of the size that is measured
+        device = str(about["device"])
+        seconds = expected_seconds(plan, left.todo, paths, place.workers, device)
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, place.workers, provenance.fingerprints)
     with Journal(paths) as journal:
@@ -143,7 +149,7 @@ def _run_at(
             statuses=Counter(ended),
         )
         summary.notes += [*left_out, *plan.notes, *opened.notes, *left.notes]
-        write_head(
+        experiments = write_head(
             journal,
             run_id=run_id,
             plan=plan,
@@ -163,7 +169,11 @@ def _run_at(
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
-        emit(_started(plan, todo, len(place.workers)))
+        started = _started(plan, todo, len(place.workers), seconds, experiments)
+        write_started(journal, run_id, started)
+        emit(started)
+        if left.ended and todo:
+            emit(CaughtUp(tickets_of(paths, left.ended.keys())))
         for note in place.devices.notes if todo else ():
             emit(Note(note))
         try:
@@ -189,7 +199,13 @@ def _run_at(
     return summary
 
 
-def _started(plan: Plan, todo: Sequence[Planned], workers: int) -> RunStarted:
+def _started(
+    plan: Plan,
+    todo: Sequence[Planned],
+    workers: int,
+    seconds: float | None,
+    experiments: Sequence[Mapping[str, Any]],
+) -> RunStarted:
     """Every experiment counts by its steps; the dense run counts where it is reported."""
     steps = {}
     for item in todo:
@@ -202,6 +218,9 @@ def _started(plan: Plan, todo: Sequence[Planned], workers: int) -> RunStarted:
         steps=steps,
         titles={p.experiment.experiment_id: title(p.experiment) for p in todo},
         workers=workers,
+        seconds=seconds,
+        experiments=experiments,
+        headline=plan.suite.headline,
     )
 
 

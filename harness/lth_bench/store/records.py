@@ -41,9 +41,40 @@ class RunRecord(TypedDict):
     overrides: NotRequired[list[str]]
     """`--set` and filters, as given."""
     command: str
+    pid: NotRequired[int]  # of the process that writes the journal
     environment: dict[str, Any]
     """python, torch, device, host, cpu, threads, git, …"""
     plugins: list[PluginUse]
+
+
+class WorkAhead(TypedDict):
+    """What a run of a suite has to do."""
+
+    trainings: int
+    """Of all planned experiments, shared ones counted once."""
+    steps: dict[str, int]
+    """experiment_id → steps that it will train, of those left to do."""
+    workers: int
+    seconds: float | None
+    """Expected duration at earlier runs' paces; null where they do not tell."""
+
+
+class StartedRecord(TypedDict):
+    """A run of a suite begins its work: for its followers, not a part of any result."""
+
+    record: Literal["started"]
+    at: NotRequired[str]
+    run_id: str
+    work: WorkAhead  # nested, since a name has one type in all records
+
+
+class BegunRecord(TypedDict):
+    """A worker has got an experiment: for followers, as `started`."""
+
+    record: Literal["begun"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_id: str
 
 
 class TunedFrom(TypedDict):

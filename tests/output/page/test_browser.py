@@ -6,12 +6,14 @@ request but the one for the file itself fails a test.
 
 from __future__ import annotations
 
+import csv
 import re
 import runpy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -252,7 +254,7 @@ def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
     heads = group.locator(".numbers th").all_text_contents()
     assert heads == ["line", "Weights remaining", "Test accuracy", "low", "high", "seeds"]
     rows = group.locator(".numbers tbody tr")
-    assert rows.count() == 3 + 6 * 3
+    assert rows.count() == 1 + 3 + 6 * 3  # the dense run once more, at 100%
     scale.select_option("error, logarithmic")
     assert group.locator(".numbers th").all_text_contents()[2] == "Test error"
     first = rows.first.locator("td").all_text_contents()
@@ -269,12 +271,96 @@ def test_the_choices_of_a_figure_and_its_table_of_numbers(page: Any) -> None:
 
 def test_one_task_can_be_selected(page: Any) -> None:
     only = page.locator(".only select")
-    only.select_option("mlp on digits, mlp")
+    only.select_option("MLP on digits")
     assert page.locator("section.task:visible").count() == 1
-    assert page.locator("section.task:visible h3").text_content() == "mlp on digits, mlp"
+    assert page.locator("section.task:visible h3").text_content() == "MLP on digits"
     drawn(page)
     only.select_option("all 2 tasks")
     assert page.locator("section.task:visible").count() == 2
+
+
+def test_the_density_of_the_answer_is_in_the_link(visit: Visits) -> None:
+    page = visit()
+    answer = page.locator(".answer").first
+    buttons = answer.locator(".chooser button")
+    assert buttons.all_text_contents() == ["20%", "50%", "10%"]  # the headline first
+    heading = answer.locator("h4")
+    assert heading.text_content() == "Every method at 20% of the weights"
+    assert answer.locator("table:visible").count() == 1
+    buttons.nth(2).click()
+    assert heading.text_content() == "Every method at 10% of the weights"
+    assert "10%" in answer.locator("caption:visible").text_content()
+    search = page.locator(".ranking .filters input").first
+    search.fill("imp")
+    page.locator(".only select").select_option("MLP on digits")
+    shared = page.url
+    page.go_back()
+    assert page.locator("section.task:visible").count() == 2
+    page.go_back()
+    page.wait_for_function("() => location.hash === '' || location.hash === '#'")
+    assert heading.text_content() == "Every method at 20% of the weights"
+    assert search.input_value() == ""
+    page.goto(shared)
+    assert heading.text_content() == "Every method at 10% of the weights"
+    assert search.input_value() == "imp" and page.locator("section.task:visible").count() == 1
+    # a link within the page keeps what is chosen
+    page.locator("nav a[href='#s1-2']").click()
+    page.wait_for_function("() => location.hash.startsWith('#s1-2?')")
+    assert heading.text_content() == "Every method at 10% of the weights"
+
+
+def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
+    page = visit()
+    group = drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]")
+    group.get_by_role("button", name="snip", exact=True).click()
+    assert "snip" in page.url
+    page.reload()
+    drawn(page)
+    pressed = group.get_by_role("button", name="snip", exact=True).get_attribute("aria-pressed")
+    assert pressed == "false"
+
+
+def test_tables_and_figures_are_saved(visit: Visits, tmp_path: Path) -> None:
+    page = visit()
+
+    def saved(button: Any) -> tuple[str, bytes]:
+        with page.expect_download() as waiting:
+            button.click()
+        file = tmp_path / "saved"
+        waiting.value.save_as(file)
+        return waiting.value.suggested_filename, file.read_bytes()
+
+    answer = page.locator(".answer").first
+    name, content = saved(answer.locator(".saves button:visible"))
+    assert name.startswith("conv-2-on-cifar-10-at-20-") and name.endswith(".csv")
+    rows = list(csv.reader(content.decode().splitlines()))
+    assert rows[0][1] == "method" and HOSTILE in [row[1] for row in rows]
+    assert {len(row) for row in rows} == {7}
+    bar = page.locator(".density .saves").first
+    name, content = saved(bar.get_by_role("button", name="CSV"))
+    assert name == "conv-2-on-cifar-10-accuracy-against-density.csv"
+    rows = list(csv.reader(content.decode().splitlines()))
+    assert rows[0][:3] == ["line", "Weights remaining", "Test accuracy"]
+    assert ["imp", "50.00%"] in [row[:2] for row in rows]
+    name, content = saved(bar.get_by_role("button", name="SVG"))
+    assert name.endswith("-test-accuracy-against-density.svg")
+    drawing = ElementTree.fromstring(content)
+    assert drawing.tag.endswith("}svg") and "one_shot" in "".join(drawing.itertext())
+    name, content = saved(bar.get_by_role("button", name="PNG"))
+    assert name.endswith(".png") and content.startswith(b"\x89PNG")
+    # plotly's way from SVG to PNG is an object in the page's memory, which no network sees
+    visit.complaints[:] = [one for one in visit.complaints if not one.startswith("blob:")]
+
+
+def test_a_phone_has_cards_with_verdict_and_cost(visit: Visits) -> None:
+    page = visit(390, 844)
+    methods = page.locator(".answer").first.locator("tbody tr:visible")
+    assert methods.count() > 3
+    for method in methods.all()[1:]:
+        for label in ("verdict", "cost"):
+            box = method.locator(f"td[data-label='{label}']").bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ OF_WEIGHTS = (
     r"|at [\d.]+%(?:(?:,| and) [\d.]+%)*|95%|80%|at 5%|5% of [^.,]* mean|than 5% above"
     r"|(?:shown|even|possible) %|weights remaining[\s\d.%]*|[\d.]+%, seed"
     r"|(?:weights|differs|distance|\w+) \(%\)|\([\d.]+%\)|\d+% kept|prune \d+%"
+    r"|weights kept[\d.%]+"
 )
 """Fractions of the weights, levels of confidence and the relative margin are in percent, whatever
 the metric is."""

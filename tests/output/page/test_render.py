@@ -29,7 +29,7 @@ def test_a_task_has_all_sections_in_order(page) -> None:
     found = page(weights=True, strategies=("dense", "imp", "early_bird"), controls=("reinit",))
     assert found.headings == SECTIONS
     assert [h.text for h in found.root.all("h3")] == [
-        "mlp on digits, mlp", "Other leaderboards", "Reproduce this",
+        "MLP on digits", "Other leaderboards", "Reproduce this",
     ]  # fmt: skip
     assert found.root.one("title").text == "quickstart · Lottery tickets, compared"
     assert found.root.all("section", class_="overview") == []  # of one task there is none
@@ -172,16 +172,25 @@ def test_an_overview_of_several_suites(results) -> None:
     (grid,) = overview([*suites, *suites])
     rows = [[cell.text for cell in row.cells][:5] for row in grid.rows]
     assert rows == 2 * [
-        ["quickstart", "conv2 on cifar10, paper", "3", "80, 2", "3"],
-        ["quickstart", "mlp on digits, mlp", "3", "80, 2", "3"],
+        ["quickstart", "Conv-2 on CIFAR-10", "3", "80, 2", "3"],
+        ["quickstart", "MLP on digits", "3", "80, 2", "3"],
     ]
     assert overview(suites) == ()  # one suite opens with its tasks
+
+
+def test_the_exact_names_of_a_task_stand_beside_its_spoken_one(page) -> None:
+    found = page(tasks=(("mlp(hidden=[16])", "digits", "short"),))
+    task = found.root.one("section", class_="task")
+    assert task.one("h3").text == "MLP on digits"
+    exact = task.one("p", class_="exact")
+    assert [name.text for name in exact.all("bdi")] == ["mlp(hidden=[16])", "digits", "short"]
+    assert [span.text.split()[0] for span in exact.all("span")] == ["model", "dataset", "recipe"]
 
 
 def test_a_task_can_be_looked_at_alone(page) -> None:
     found = page(tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")))
     assert [o.text for o in found.root.one("nav").all("option")] == [
-        "all 2 tasks", "conv2 on cifar10, paper", "mlp on digits, mlp",
+        "all 2 tasks", "Conv-2 on CIFAR-10", "MLP on digits",
     ]  # fmt: skip
 
 

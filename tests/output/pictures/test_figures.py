@@ -45,11 +45,11 @@ def by_name(panel):
 def test_accuracy_of_every_method_and_control_against_density(task) -> None:
     picture = against_density(task.evidence)
     after, early = picture.panels
-    assert [trace.name for trace in after.traces] == [
+    assert [trace.name for trace in after.traces if trace.look != "points"] == [
         "dense", "early_bird", "early_bird/reinit", "imp", "imp/reinit", "random", "random/reinit",
     ]  # fmt: skip
     traces = by_name(after)
-    dense, imp = traces["dense"], traces["imp"]
+    dense, imp = after.traces[0], traces["imp"]
     assert (dense.look, list(dense.x)) == ("level", [0.5, 0.2])
     assert dense.y[0] == dense.y[1]
     row = next(s.row for s in task.standings if s.name == "imp" and s.density == 0.2)
@@ -59,6 +59,10 @@ def test_accuracy_of_every_method_and_control_against_density(task) -> None:
     assert picture.has_lost
     assert [panel.when for panel in (after, early)] == [(0,), (1,)]
     assert [panel.key for panel in (after, early)] == ["accuracy", "accuracy-early-stop"]
+    assert after.ends_named and after.x.ticks[0] == 1.0
+    *_, whole = after.traces
+    assert (whole.name, whole.look, whole.x) == ("dense", "points", [1.0])
+    assert whole.y[0] == dense.y[0]
     shifts = [trace.shift for trace in after.traces if trace.look == "line"]
     assert shifts == sorted(shifts, reverse=True)
 
@@ -86,6 +90,7 @@ def test_cost_figure_and_its_front(task) -> None:
     assert set(points) == {FRONT, "dense", "imp", "early_bird", "random"}
     assert points["dense"].x == [1.0]
     assert points["imp"].more == [0.5, 0.2]
+    assert {t.look for t in panel.traces} == {"front", "line"}  # its densities are joined
 
 
 def test_learning_curves_of_a_density(task) -> None:

@@ -6,6 +6,8 @@ import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ from lth_bench.analysis.card.model import Card, CardRow, DensityChoice, TaskCard
 from lth_bench.analysis.evidence.subject import Task
 from lth_bench.analysis.leaderboard import Question
 from lth_bench.analysis.measures import Measure, measured
+from lth_bench.analysis.suite_order import UNKNOWN, suite_orders
 from lth_bench.analysis.task_names import spoken
 from lth_bench.errors import UserError
 from lth_bench.stats import Summary, not_worse_p
@@ -56,9 +59,11 @@ def cards(
     against = baselines(con, scope, question.baseline)
     asked = bool(question.selection.densities)
     planned, headlines = _densities(con, scope), _headlines(con, scope)
+    orders = suite_orders(con, scope.suites)
     found = []
     for suite, group in groupby(sorted(map(dict, rows), key=_suite), key=_suite):
         members = list(group)
+        order = orders.get(suite, UNKNOWN)
         own = Baselines({suite: against.of[suite]}, scope, against.references)
         names = spoken(list(dict.fromkeys(_task(row) for row in members)))
         tasks = []
@@ -71,18 +76,20 @@ def cards(
                 chosen = _chosen(there, {*_targets(block)}, headlines.get(suite))
                 if chosen is not None:
                     words = Words.of(known, question.margin, own.word)
-                    tasks.append(
-                        _task_card(
-                            block,
-                            names[task],
-                            measure=known,
-                            words=words,
-                            against=own,
-                            chosen=chosen,
-                            places=places,
-                        )
+                    make = partial(
+                        _task_card,
+                        block,
+                        names[task],
+                        measure=known,
+                        words=words,
+                        against=own,
+                        places=places,
                     )
+                    rest = sorted({*_targets(block)} - {chosen[0]}, reverse=True)
+                    others = [make(chosen=(density, "asked")) for density in rest]
+                    tasks.append(replace(make(chosen=chosen), elsewhere=others))
         if tasks:
+            tasks.sort(key=lambda card: order.of_task(_task(card.rows[0].row)))
             where = "" if results is None else f" --results {shlex.quote(str(results))}"
             steps = next_steps(tasks, _command(con, suite), where)
             found.append(Card(suite=suite, tasks=tasks, finding=finding(tasks), next=steps))

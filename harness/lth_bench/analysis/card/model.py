@@ -90,6 +90,8 @@ class TaskCard:
     """The same in a sentence: `the dense run`."""
     margin: str
     """Difference that does not matter: `0.5 points`."""
+    elsewhere: Sequence[TaskCard] = ()
+    """The same at the task's other densities, from dense to sparse; each is chosen afterwards."""
 
     @property
     def best(self) -> CardRow | None:

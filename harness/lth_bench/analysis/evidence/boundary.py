@@ -89,7 +89,7 @@ def boundaries(
             s.task, s.place, s.strategy, s.label, s.control, s.source, s.target_density, k.seed
         ORDER BY s.task, s.place, s.target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     found = by_place(con, rows, _Outlines)
     return {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lth_bench.analysis.evidence.subject import Place, Subject, Task
 from lth_bench.analysis.samples import Sample, samples
+from lth_bench.analysis.suite_order import UNKNOWN, suite_orders
 from lth_bench.stats.paired import differences as paired
 from lth_bench.stats.paired import paired_interval
 
@@ -45,12 +46,14 @@ def differences_of(
     compared at every density. Transferred tickets are left out.
     """
     baseline = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
+    orders = suite_orders(con, suites)
     found: dict[Place, list[Contrast]] = {}
     for (suite, task), group in groupby(
         (s for s in samples(con, metric=metric, suites=suites) if s.source == s.task),
         key=lambda s: (s.suite, Task(s.model, s.dataset, s.recipe)),
     ):
         own = [s for s in group if s.values]
+        own.sort(key=lambda s: orders.get(suite, UNKNOWN).of_label(s.label))
         lines = [*_of_controls(own), *_of_labels(own, baseline.get(suite, "dense"))]
         if lines:
             found[Place(suite, task)] = lines
@@ -59,7 +62,10 @@ def differences_of(
 
 def _of_controls(own: Sequence[Sample]) -> Iterable[Contrast]:
     tickets = [s for s in own if s.control == "none"]
-    for name in sorted({(s.label, s.control) for s in own if s.control != "none"}):
+    controls = sorted({s.control for s in own} - {"none"})
+    labels = dict.fromkeys(s.label for s in own)
+    there = {(s.label, s.control) for s in own}
+    for name in [(label, c) for label in labels for c in controls if (label, c) in there]:
         those = [s for s in own if (s.label, s.control) == name]
         base = [s for s in tickets if s.label == name[0]]
         yield from _line("control", name[0], those, base)
@@ -68,7 +74,9 @@ def _of_controls(own: Sequence[Sample]) -> Iterable[Contrast]:
 def _of_labels(own: Sequence[Sample], baseline: str) -> Iterable[Contrast]:
     tickets = [s for s in own if s.control == "none"]
     base = [s for s in tickets if s.label == baseline and s.target_density < 1]
-    for label in sorted({s.label for s in tickets} - {baseline}) if base else ():
+    for label in dict.fromkeys(s.label for s in tickets) if base else ():
+        if label == baseline:
+            continue
         yield from _line("label", baseline, [s for s in tickets if s.label == label], base)
 
 

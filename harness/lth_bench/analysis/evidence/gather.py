@@ -88,7 +88,7 @@ def failures(
         GROUP BY task, place, strategy, label, control, source, status, reason
         ORDER BY task, status = 'skipped', count(*) DESC, place, status, reason
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, FailureGroup)
 

@@ -52,9 +52,10 @@ def task_groups(found: Iterable[TaskEvidence]) -> list[TaskGroup]:
     ordered = sorted(found, key=_family)
     for _, family in groupby(ordered, key=_family):
         rest = []
-        tasks = sorted(family, key=lambda one: one.place.task.recipe)
-        for _, of_recipe in groupby(tasks, key=lambda one: one.place.task.recipe):
-            own = list(of_recipe)
+        by_recipe: dict[str, list[TaskEvidence]] = {}
+        for one in family:  # in the suite's order
+            by_recipe.setdefault(one.place.task.recipe, []).append(one)
+        for own in by_recipe.values():
             sweep = _sweep(own)
             if sweep is None:
                 rest += own

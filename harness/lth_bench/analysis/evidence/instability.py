@@ -60,6 +60,6 @@ def barriers(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> dict[Place,
             WHERE b.n > 0
             ORDER BY w.task, w.target_density DESC, place
             """,
-            asked(suites),
+            asked(con, suites),
         ).fetchall()
     return by_place(con, rows, Barrier)

@@ -78,6 +78,6 @@ def learning_curves(
         GROUP BY task, place, strategy, label, control, source, target_density
         ORDER BY task, target_density DESC, place
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, LearningCurve)

@@ -61,7 +61,7 @@ def layers_kept(
         GROUP BY w.task, place, strategy, label, control, source, target_density
         ORDER BY w.task, place, target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, LayersKept)
 
@@ -135,7 +135,7 @@ def weight_histograms(
         HAVING count(*) FILTER (moment = 'start') > 0 AND count(*) FILTER (moment = 'end') > 0
         ORDER BY task, place, target_density DESC, any_value(position)
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, LayerWeights, _merged)
 
@@ -208,7 +208,7 @@ def distance_matrices(
         FROM lowest l JOIN shown s ON s.cell = l.cell
         ORDER BY task, place, target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
 
     def thinned(**fields: Any) -> DistanceMatrix:

@@ -87,7 +87,7 @@ def density_series(
         GROUP BY task, place, strategy, label, control, source
         ORDER BY task, place
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, Series)
 
@@ -131,6 +131,6 @@ def pareto_points(
         WHERE p.flops_masked_ratio IS NOT NULL AND p.mean IS NOT NULL
         ORDER BY w.task, place, w.target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, Point)

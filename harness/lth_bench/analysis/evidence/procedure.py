@@ -107,7 +107,7 @@ def procedures(
         GROUP BY ALL
         HAVING bool_or(t.strategy = 'dense')
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
 
     def filled(**fields: Any) -> Procedure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lth_bench.analysis.measures import Measure, primary_measures
 from lth_bench.analysis.samples import display_name
+from lth_bench.analysis.suite_order import UNKNOWN, suite_orders
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,8 +48,12 @@ class Place(NamedTuple):
 
 
 def places(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Place]:
-    """Every task of the suites (default: of all), planned or run, by suite and task."""
-    found = sorted(_numbered(con).values())
+    """Every task of the suites (default: of all), planned or run, by suite and in its order."""
+    orders = suite_orders(con, suites)
+    found = sorted(
+        _numbered(con).values(),
+        key=lambda place: (place.suite, orders.get(place.suite, UNKNOWN).of_task(place.task)),
+    )
     return [place for place in found if not suites or place.suite in suites]
 
 
@@ -119,15 +124,17 @@ WITH who AS (
             CASE WHEN c.source_recipe <> t.recipe THEN c.source_recipe END
         ) AS source,
         (
-            c.strategy <> 'dense', c.strategy = 'dense' AND c.label <> 'dense', c.label, source,
-            c.control <> 'none', c.control
+            c.strategy <> 'dense', c.strategy = 'dense' AND c.label <> 'dense',
+            coalesce(list_position(?::VARCHAR[], concat(t.suite, '/', c.label)), 1000000),
+            c.label, source, c.control <> 'none', c.control
         ) AS place
     FROM cells c JOIN tasks t ON t.task = c.task
     WHERE ? IS NULL OR list_contains(?::VARCHAR[], t.suite)
 )
 """
 """Start of a query, with the table `who`: each cell's task and Subject, and `place`, its position
-in legends: dense first, each ticket before its controls. Its parameters are `asked(suites)`."""
+in legends: dense first, then as the suite has them, each ticket before its controls. Its parameters
+are `asked(con, suites)`."""
 
 REFERENCE = """
 reference AS (
@@ -138,9 +145,14 @@ reference AS (
 cost does, the one whose runs are its dense runs."""
 
 
-def asked(suites: Sequence[str]) -> list[list[str] | None]:
+def asked(con: DuckDBPyConnection, suites: Sequence[str]) -> list[list[str] | None]:
     """Parameters of a query that starts with WHO; no suites are all suites."""
-    return [list(suites) or None] * 2
+    labels = [
+        f"{suite}/{label}"
+        for suite, order in suite_orders(con, suites).items()
+        for label in order.labels
+    ]
+    return [labels, *[list(suites) or None] * 2]
 
 
 def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subject]:
@@ -149,9 +161,9 @@ def subjects(con: DuckDBPyConnection, suites: Sequence[str] = ()) -> list[Subjec
         f"""
         {WHO}
         SELECT strategy, label, control, source FROM who
-        GROUP BY place, strategy, label, control, source ORDER BY place
+        GROUP BY strategy, label, control, source ORDER BY min(place)
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return [Subject(*row) for row in rows]
 

@@ -81,7 +81,7 @@ def fate_counts(
         GROUP BY task, place, strategy, label, control, source, target_density, layer, position
         ORDER BY task, position, place, target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, FateCounts, _merged)
 

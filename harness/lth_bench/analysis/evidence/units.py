@@ -84,7 +84,7 @@ def mask_maps(
         GROUP BY task, s.place, strategy, label, control, source, target_density, layer, side, width
         ORDER BY task, s.place, target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, MaskMap)
 
@@ -158,6 +158,6 @@ def unit_shares(
             task, place, strategy, label, control, source, target_density, layer, side, position
         ORDER BY task, position, side, place, target_density DESC
         """,
-        asked(suites),
+        asked(con, suites),
     ).fetchall()
     return by_place(con, rows, UnitShares)

@@ -79,6 +79,8 @@ class TaskReport:
     """One task of one suite."""
 
     evidence: TaskEvidence
+    name: str
+    """As a person would say it, as short as tells the suite's tasks apart: `MLP on digits`."""
     standings: Sequence[Standing]
     """In the leaderboard's order: from dense to sparse, by rank, controls after their ticket."""
     words: Words

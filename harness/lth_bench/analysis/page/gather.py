@@ -24,9 +24,11 @@ from lth_bench.analysis.measures import ACCURACY, Measure, measured, named_once
 from lth_bench.analysis.page.facts import ReportFacts, Standing, SuiteReport, TaskReport
 from lth_bench.analysis.samples import Sample, display_name, samples
 from lth_bench.analysis.table import Board
+from lth_bench.analysis.task_names import spoken
 from lth_bench.errors import NothingSelected, UnknownName, UserError
 from lth_bench.stats import Summary, differences
 from lth_bench.store.trials import Study, read_studies
+from lth_bench.system.text import printable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -135,6 +137,10 @@ def _tasks(
         "share": shares(con, scope),
         "starts": starts(con, scope),
     }
+    by_suite: dict[str, list[proofs.Task]] = defaultdict(list)
+    for evidence in found:
+        by_suite[evidence.place.suite].append(evidence.place.task)
+    names = {suite: spoken(those) for suite, those in by_suite.items()}
     tasks = []
     for evidence in found:
         place = evidence.place
@@ -143,6 +149,7 @@ def _tasks(
         tasks.append(
             TaskReport(
                 evidence=evidence,
+                name=printable(names[place.suite][place.task]),
                 standings=_standings(by_task[where], by_cell[where], own),
                 words=Words.of(evidence.measure, None, own.word),
                 versus=own.short,
@@ -271,7 +278,7 @@ def _gains(tasks: Sequence[TaskReport], studies: Sequence[Study]) -> list[Tuning
             if study is not None and default is not None:
                 found.append(
                     gain_at_density(
-                        task.place.task.title, tuned.name, default.sample, tuned.sample,
+                        task.name, tuned.name, default.sample, tuned.sample,
                         seen=study.seeds, steps=tuned.row["tuning_steps"], measure=task.measure,
                     )
                 )  # fmt: skip

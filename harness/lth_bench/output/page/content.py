@@ -124,6 +124,8 @@ class Grid:
     searched: bool = False
     """Whether there is a field to filter by text."""
     notes: Sequence[str] = ()
+    cards: bool = False
+    """Whether a phone has a card for each row, so that nothing is off the screen."""
 
 
 def grid_of(table: Table) -> Grid:
@@ -153,7 +155,31 @@ class Plots:
     """Pixels of each."""
 
 
-Part = Prose | Facts | Code | Grid | Picture | Plots
+@dataclass(frozen=True)
+class Views:
+    """What a reader sees one of at a time, by buttons; without a script all stand below each other.
+
+    The first is shown at first.
+    """
+
+    kind: ClassVar = "views"
+    title: str
+    """What the buttons choose: `weights kept`."""
+    views: Sequence[View]
+
+
+@dataclass(frozen=True)
+class View:
+    """One of them."""
+
+    choice: str
+    """On its button, and in links."""
+    heading: str
+    """Of the section while it is shown."""
+    parts: Sequence[Part]
+
+
+Part = Prose | Facts | Code | Grid | Picture | Plots | Views
 
 
 @dataclass(frozen=True)

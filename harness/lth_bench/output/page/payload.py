@@ -104,6 +104,8 @@ class Payload:
             found["z"] = self._axis(panel.z)
         if panel.more is not None:
             found["more"] = self._axis(panel.more)
+        if panel.ends_named:
+            found["named"] = True
         if panel.isometric:
             found["isometric"] = True
         if panel.size == "wide":

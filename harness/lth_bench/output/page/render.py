@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
 TITLE = "Lottery tickets, compared"
 
-SCRIPTS = ("start.js", "tables.js", "charts.js", "figures.js", "plots.js")
+SCRIPTS = (
+    "link.js",
+    "start.js",
+    "tables.js",
+    "charts.js",
+    "figures.js",
+    "plots.js",
+    "views.js",
+    "files.js",
+)
 """One script, in this order."""
 
 
@@ -155,7 +164,8 @@ def _suite(number: int, suite: SuiteReport, detail: Detail, alone: bool) -> dict
         "tasks": [
             {
                 "id": f"{own}-{index}",
-                "title": task.place.task.title,
+                "title": task.name,
+                "exact": list(zip(("model", "dataset", "recipe"), task.place.task, strict=True)),
                 "sections": _sections(f"{own}-{index}", of_task(task, detail)),
             }
             for index, task in enumerate(suite.tasks, 1)

@@ -23,7 +23,7 @@ from lth_bench.output.pictures.ranges import (
 
 DENSITY_NOTE = (
     "Means over the seeds that ended ok, with 95% t-intervals; points of one density are drawn "
-    "slightly apart. The long-dashed line and its band are the dense run."
+    "slightly apart. The long-dashed line and its band are the dense run, which has all weights."
 )
 HULL_NOTE = " That is the null here: two dense networks from different initial values."
 EARLY_STOP_NOTE = " Early stop is the step of minimum validation loss."
@@ -37,9 +37,10 @@ REWINDING_NOTE = (
 FRONT = "Pareto front"
 
 COST_NOTE = (
-    " and to the left is better. FLOPs are of finding and training the ticket, assuming that "
-    "pruned weights cost nothing, without sharing between methods. The broad grey line joins "
-    "what nothing else beats in both; a method is not on it where it lost a seed."
+    " and to the left is better. A line joins the densities of a method. FLOPs are of finding and "
+    "training the ticket, assuming that pruned weights cost nothing, without sharing between "
+    "methods. The broad grey line joins what nothing else beats in both; a method is not on it "
+    "where it lost a seed."
 )
 
 BELOW = "The numbers are in a table below."
@@ -64,14 +65,16 @@ def against_density(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     panels = []
     for index, (traces, key, _choice, title) in enumerate(found):
         dense = next((t.y[0] for t in traces if t.look == "level"), None)
+        lines = len(traces)
+        traces = [*traces, *_at_full_density(traces)]
         panels.append(
             Panel(
                 title=f"{title} against density",
-                x=density_axis(densities_of(evidence)),
+                x=density_axis([*densities_of(evidence), *[1.0] * (len(traces) > lines)]),
                 y=scales(traces, dense, known, title),
                 traces=traces,
-                about=f"{title} against the fraction of weights remaining, {len(traces)} lines. "
-                f"{BELOW}",
+                ends_named=True,
+                about=f"{title} against the fraction of weights remaining, {lines} lines. {BELOW}",
                 size="large",
                 when=(index,),
                 key=key,
@@ -172,7 +175,7 @@ def before_rewinding(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None
 
 
 def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
-    """A cloud a method, and the line that nothing beats in both."""
+    """A line a method, from its densest ticket to its sparsest, and what nothing beats in both."""
     points = [point for point in evidence.pareto if point.x > 0]
     if not points:
         return None
@@ -185,7 +188,7 @@ def against_cost(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
             Trace(
                 name=name,
                 control="none",
-                look="points",
+                look="line",
                 x=[p.x for p in own],
                 y=mean,
                 reach=half_widths(mean, [p.high for p in own]),
@@ -284,6 +287,15 @@ def _level(line: Series, densities: Sequence[float]) -> Trace:
         reach=half_widths(line.mean, line.high)[:1] * many,
         n=line.n[:1] * many,
     )
+
+
+def _at_full_density(traces: Sequence[Trace]) -> list[Trace]:
+    """The dense run once more, as a point at 100% of the weights, from which the lines descend."""
+    return [
+        replace(t, look="points", x=[1.0], y=t.y[:1], reach=t.reach[:1], n=t.n[:1])
+        for t in traces
+        if t.look == "level" and t.name == "dense"
+    ]
 
 
 def _line(line: Series, shift: float) -> Trace:

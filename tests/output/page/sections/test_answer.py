@@ -20,6 +20,12 @@ def suite(results):
     return make
 
 
+def first(section):
+    """What is shown at first: at the headline density."""
+    (views,) = section.parts
+    return views.views[0].parts
+
+
 def texts(grid) -> list[list[str]]:
     return [[cell.text for cell in row.cells] for row in grid.rows]
 
@@ -39,7 +45,7 @@ def test_methods_stand_by_rank_with_the_dense_run_above(suite) -> None:
     (task,) = suite(strategies=("dense", "imp", "random"), seeds=range(5)).tasks
     section = answer(task)
     assert section.title == "Every method at 20% of the weights"
-    grid, about = section.parts
+    grid, about = first(section)
     rows = texts(grid)
     assert [row[1] for row in rows] == ["dense", "imp", "random"]
     assert [row[0] for row in rows][:2] == ["", "1"]
@@ -52,7 +58,7 @@ def test_methods_stand_by_rank_with_the_dense_run_above(suite) -> None:
 
 def test_intervals_are_drawn_to_one_scale(suite) -> None:
     (task,) = suite(strategies=("dense", "imp", "random"), seeds=range(5)).tasks
-    drawn = [row.cells[4] for row in answer(task).parts[0].rows[1:]]
+    drawn = [row.cells[4] for row in first(answer(task))[0].rows[1:]]
     assert all(isinstance(cell, IntervalCell) for cell in drawn)
     imp, random = drawn
     assert imp.zero == random.zero
@@ -66,7 +72,7 @@ def test_lower_is_better_is_drawn_on_the_right(results) -> None:
 
     con = results(strategies=("dense", "imp", "random"), seeds=range(5))
     (found,) = suite_facts(con, (), measured(con, "test_loss"))
-    *_, last = (row.cells[4] for row in answer(found.tasks[0]).parts[0].rows)
+    *_, last = (row.cells[4] for row in first(answer(found.tasks[0]))[0].rows)
     assert found.tasks[0].card.rows[-1].row["difference"] > 0  # a higher loss
     assert last.high < last.zero
 
@@ -89,7 +95,7 @@ def test_what_to_do_next_is_a_command(suite) -> None:
 def test_failures_alone(suite) -> None:
     outcomes = {(label, seed): ("failed", "x") for label in ("dense", "imp") for seed in (0, 1, 2)}
     (task,) = suite(strategies=("dense", "imp"), outcomes=outcomes).tasks
-    grid, _ = answer(task).parts
+    grid, _ = first(answer(task))
     assert [row[1:5] for row in texts(grid)] == [["imp", "–", "", ""]]
 
 
@@ -97,3 +103,21 @@ def test_nothing_without_tickets(suite) -> None:
     found = suite(strategies=("dense",))
     assert opening(found, finding=True) == []
     assert answer(found.tasks[0]) is None
+
+
+def test_the_answer_at_every_density_the_headline_first(suite) -> None:
+    (task,) = suite(strategies=("dense", "imp", "random"), densities=(0.5, 0.2, 0.1)).tasks
+    section = answer(task)
+    (choice,) = section.parts
+    assert [view.choice for view in choice.views] == ["20%", "50%", "10%"]
+    assert section.title == choice.views[0].heading
+    for view in choice.views:
+        grid, about = view.parts
+        assert view.heading == f"Every method at {view.choice} of the weights"
+        assert f"at {view.choice}:" in grid.caption
+        assert ("chosen afterwards" in about.pieces[0]) == (view.choice != "20%")
+
+
+def test_a_single_density_has_nothing_to_choose(suite) -> None:
+    (task,) = suite(strategies=("dense", "imp"), densities=(0.2,)).tasks
+    assert [part.kind for part in answer(task).parts] == ["grid", "prose"]

@@ -23,6 +23,8 @@ from lth_bench.output.page.content import (
     Part,
     Prose,
     Section,
+    View,
+    Views,
 )
 from lth_bench.output.words import counted, remaining
 
@@ -32,16 +34,23 @@ COST = (
 
 
 def answer(task: TaskReport) -> Section | None:
-    """Every method at one density, the best first."""
+    """Every method at one density, the best first; readers may choose another one."""
     card = task.card
     if card is None or not card.rows:
         return None
+    views = [_at_density(one) for one in (card, *card.elsewhere)]
+    parts = views[0].parts if len(views) == 1 else [Views("weights kept", views)]
+    return Section("answer", views[0].heading, parts)
+
+
+def _at_density(card: TaskCard) -> View:
+    chosen = CHOSEN[card.chosen].removeprefix("density ")
     about = (
-        f"The density is {CHOSEN[card.chosen]}; verdicts are against {card.against}, and the "
+        f"The density is {chosen}; verdicts are against {card.against}, and the "
         f"shade is the margin of {card.margin}."
     )
     title = f"Every method at {card.share} of the weights"
-    return Section("answer", title, [_methods(card), Prose([about], "quiet")])
+    return View(card.share, title, [_methods(card), Prose([about], "quiet")])
 
 
 def opening(suite: SuiteReport, finding: bool) -> list[Part]:
@@ -87,8 +96,8 @@ def _methods(card: TaskCard) -> Grid:
         Column("verdict", f"against {card.against}", numeric=False),
         Column("cost", COST),
     )  # fmt: skip
-    caption = f"{card.name}: {measure.words} over {counted(card.seeds, 'seed')}"
-    return Grid(caption=caption, columns=columns, rows=rows, head=1)
+    caption = f"{card.name} at {card.share}: {measure.words} over {counted(card.seeds, 'seed')}"
+    return Grid(caption=caption, columns=columns, rows=rows, head=1, cards=True)
 
 
 def _dense(row: BoardRow, measure: Measure) -> GridRow:
@@ -131,7 +140,7 @@ def _tasks(card: Card) -> Grid:
         Column("verdict", numeric=False),
         Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
     )  # fmt: skip
-    return Grid(caption="First of each task", columns=columns, rows=rows, head=0)
+    return Grid(caption="First of each task", columns=columns, rows=rows, head=0, cards=True)
 
 
 def _scale(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:

@@ -66,7 +66,9 @@ def _compared(task: TaskReport) -> list[ProsePiece]:
     seeds = sorted({seed for s in task.standings for seed in s.seeds})
     if not tickets:
         return [f"The dense run alone, on {counted(len(seeds), 'seed')} ({spans(seeds)})."]
-    names = sorted({s.name for s in tickets})
+    there = {s.name for s in tickets}
+    order = [line.name for line in task.evidence.density[task.measure.name]]  # the suite's
+    names = [*dict.fromkeys(n for n in [*order, *sorted(s.name for s in tickets)] if n in there)]
     densities = task.densities
     first, last = remaining(densities[0]), remaining(densities[-1])
     where = (
@@ -212,7 +214,7 @@ def overview(suites: Sequence[SuiteReport]) -> tuple[Part, ...]:
             densities = task.densities
             cells = (
                 Cell(suite.name),
-                Cell(task.place.task.title),
+                Cell(task.name),
                 Cell(str(len({s.name for s in task.tickets}))),
                 Cell(", ".join(remaining(d) for d in _ends(densities))),
                 Cell(str(max((s.sample.planned for s in task.standings), default=0))),

@@ -299,6 +299,46 @@ function axisLayout(axis, highest, key, theme, pixels) {
   return found;
 }
 
+// Places at least `gap` apart from 0 to `size`, as near to the wanted ones, which ascend, as can be:
+// where some would overlap, they are spread around their mean.
+function apart(wanted, gap, size) {
+  const blocks = [];
+  const mean = ({ sum, count }) => sum / count;
+  wanted.forEach((place, index) => {
+    blocks.push({ sum: place - index * gap, count: 1 });
+    while (blocks.length > 1 && mean(blocks.at(-2)) > mean(blocks.at(-1))) {
+      const last = blocks.pop();
+      blocks.at(-1).sum += last.sum;
+      blocks.at(-1).count += last.count;
+    }
+  });
+  const most = Math.max(0, size - (wanted.length - 1) * gap);
+  return blocks.flatMap(block => Array(block.count).fill(Math.min(most, Math.max(0, mean(block))))).map((place, index) => place + index * gap);
+}
+
+const NAME_GAP = 14; // pixels between the names of lines
+
+// The names of lines at their right ends, with the last value; controls only where there is room for
+// all, and nothing where there is not even for the tickets. The legend has them all.
+function endNames(axis, traces, theme, width, inner) {
+  const [low, high] = axis.ends.map(end => (axis.scale === 'log' ? Math.log10(end) : end));
+  const room = Math.floor(inner / NAME_GAP) + 1;
+  const lines = traces.filter(trace => trace.look === 'line' && trace.y.some(value => value !== null));
+  const tickets = lines.filter(trace => trace.control === 'none');
+  const chosen = [lines, tickets].find(some => some.length <= room) ?? [];
+  const placed = chosen.map(trace => {
+    const last = trace.y.findLast(value => value !== null);
+    const share = ((axis.scale === 'log' ? Math.log10(last) : last) - low) / (high - low);
+    const name = width < 480 ? shortened(trace.name) : `${shortened(trace.name)} ${shown(axis, last).replace('%', '')}`;
+    return { name, colour: styleOf(trace, theme).colour, share };
+  }).sort((a, b) => a.share - b.share);
+  const places = apart(placed.map(({ share }) => Math.min(1, Math.max(0, share)) * inner), NAME_GAP, inner);
+  // of a line that has left the axis, where it went
+  const out = share => (share < 0 ? ' ↓' : share > 1 ? ' ↑' : '');
+  return placed.map(({ name, colour, share }, index) => ({ text: name + out(share), showarrow: false, xref: 'paper', yref: 'paper', x: 1, y: places[index] / inner,
+    xanchor: 'left', yanchor: 'middle', xshift: 4, font: { size: 11, color: colour } }));
+}
+
 const titled = axis => escaped(axis.label);
 
 // Words and arrows; an arrow without words has a text all the same, or plotly would put one.
@@ -344,7 +384,7 @@ function drawing(panel, axis, marks, theme, width) {
     width, height, autosize: false, showlegend: false, hovermode: 'closest', hoverdistance: 18, barmode: 'overlay',
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', colorway: [theme.text],
     font: { family: theme.font, size: 12, color: theme.quiet },
-    margin: { l: 40, r: 10, t: 26, b: 44 }, dragmode: theme.mouse ? 'zoom' : false,
+    margin: { l: 40, r: 10, t: 26, b: 50 }, dragmode: theme.mouse ? 'zoom' : false,
     hoverlabel: { bgcolor: theme.page, font: { family: theme.font, size: 12.5, color: theme.text }, align: 'left' },
     xaxis: { ...axisLayout(panel.x, highest, 'x', theme, width - 60), title: { text: titled(panel.x), standoff: 8, font: { size: 12 } } },
     yaxis: axisLayout(axis, highest, 'y', theme, height - 70),
@@ -352,6 +392,11 @@ function drawing(panel, axis, marks, theme, width) {
       xanchor: 'left', yanchor: 'bottom', yshift: 7, xshift: -2, font: { size: 12, color: theme.quiet } },
       ...notes.flatMap(note => notesOf(note, theme))],
   };
+  if (panel.named && axis.ends) {
+    const names = endNames(axis, traces, theme, width, height - 26 - 50);
+    if (names.length) layout.margin.r = 12 + 6.3 * Math.max(...names.map(({ text }) => text.length));
+    layout.annotations.push(...names);
+  }
   if (panel.isometric) {
     Object.assign(layout.xaxis, { constrain: 'domain' });
     Object.assign(layout.yaxis, { constrain: 'domain', scaleanchor: 'x' });

@@ -183,8 +183,8 @@ class Figures {
     }
   }
 
-  table() {
-    if (!this.details.open) return;
+  // The numbers as shown: the columns' heads, all rows, and which columns have anything in them.
+  numbers() {
     const rows = [];
     for (const { data } of this.shown()) {
       const axis = this.axis(data);
@@ -199,6 +199,12 @@ class Figures {
     const axis = this.axis(first);
     const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : ''];
     const used = heads.map((_, index) => index).filter(index => rows.some(row => row[index] !== '') && (index > 0 || new Set(rows.map(cells => cells[0])).size > 1));
+    return { heads, rows, used };
+  }
+
+  table() {
+    if (!this.details.open) return;
+    const { heads, rows, used } = this.numbers();
     const table = document.createElement('table');
     const caption = table.createCaption();
     caption.textContent = rows.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${rows.length} rows; copying takes all` : `${this.data.title}: as shown`;
@@ -255,6 +261,7 @@ function offOf(element) {
     off.flip = (set, name) => {
       if (!set.delete(name)) set.add(name);
       for (const group of groups) if (group.off === off) group.touch();
+      chosenBy();
     };
     switchedOff.set(place, off);
   }
@@ -264,6 +271,18 @@ function offOf(element) {
 const groups = [];
 let printing = false;
 for (const element of all('.group')) groups.push(new Figures(element));
+
+// The lines and controls that are off, in the link.
+for (const [place, off] of switchedOff) {
+  const names = () => [...[...off].map(name => `.${name}`), ...[...off.controls].map(control => `*${control}`)];
+  choice(`${place.getAttribute('aria-labelledby')}.off`, () => names().map(encodeURIComponent).sort().join(','), text => {
+    const given = text.split(',').filter(Boolean).map(decodeURIComponent);
+    off.clear();
+    off.controls.clear();
+    for (const name of given) (name[0] === '*' ? off.controls : off).add(name.slice(1));
+    for (const group of groups) if (group.off === off) group.touch();
+  });
+}
 
 const placeOf = new Map(groups.flatMap(group => group.places.map(place => [place.figure, [group, place]])));
 const watch = new IntersectionObserver(entries => {

@@ -64,16 +64,26 @@ if (nav) {
     if (nav.classList.contains('open')) menu.click();
   });
   const only = nav.querySelector('.only select');
-  only?.addEventListener('change', () => {
+  const showOnly = () => {
     for (const head of all('main section.task > h3')) {
       head.parentElement.hidden = only.value !== '' && head.id !== only.value;
     }
     for (const entry of all('.task', nav)) {
       entry.hidden = only.value !== '' && entry.dataset.task !== only.value;
     }
-    if (only.value) document.getElementById(only.value).scrollIntoView();
     spy();
+  };
+  only?.addEventListener('change', () => {
+    showOnly();
+    chosenBy();
+    if (only.value) document.getElementById(only.value).scrollIntoView();
   });
+  if (only) {
+    choice('only', () => only.value, value => {
+      only.value = [...only.options].some(option => option.value === value) ? value : '';
+      showOnly();
+    });
+  }
 }
 
 // copying: the clipboard's interface is missing in files opened by some browsers

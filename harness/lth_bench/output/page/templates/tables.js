@@ -72,15 +72,27 @@ function filterable(grid) {
     });
     output.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
   };
-  search?.addEventListener('input', apply);
-  for (const select of selects) select.addEventListener('change', apply);
+  search?.addEventListener('input', () => { apply(); chosenBy(true); });
+  for (const select of selects) select.addEventListener('change', () => { apply(); chosenBy(); });
   for (const button of switches) {
     button.addEventListener('click', () => {
       button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') !== 'true'));
       apply();
+      chosenBy();
     });
   }
   apply();
+  const get = () => [search?.value ?? '', ...selects.map(s => s.value), ...switches.map(b => b.getAttribute('aria-pressed'))]
+    .map(value => value.replaceAll('~', ' ')).join('~');
+  const set = text => {
+    const [words, ...values] = text.split('~');
+    if (search) search.value = words;
+    selects.forEach((s, index) => { s.value = [...s.options].some(o => o.value === values[index]) ? values[index] : ''; });
+    switches.forEach((b, index) => b.setAttribute('aria-pressed', String(values[selects.length + index] !== 'false')));
+    apply();
+  };
+  const section = grid.closest('section');
+  choice(`${section.getAttribute('aria-labelledby')}.${all('.grid', section).indexOf(grid)}`, get, set);
 }
 
 for (const table of all('table.sorts')) sortable(table);

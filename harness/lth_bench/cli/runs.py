@@ -1,0 +1,92 @@
+"""`lth-bench ls runs`: the runs of the results, the newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lth_bench.cli.options import JsonOption, ResultsOption
+
+if TYPE_CHECKING:
+    from lth_bench.store.runs import RecordedRun
+
+SHORT = 8
+"""Characters of an id that a table shows; `show --follow` takes as few as tell runs apart."""
+STYLES = {"running": "bold green", "complete": "", "stopped": "yellow"}
+
+
+def runs(results: ResultsOption = None, json_: JsonOption = False) -> None:
+    """List the runs, newest first: when, how long, where, what became of them, and the command."""
+    from lth_bench.cli.output import print_json
+    from lth_bench.store.paths import Paths, default_results
+    from lth_bench.store.runs import recorded_runs
+
+    found = recorded_runs(Paths(results or default_results()))
+    if json_:
+        print_json({"runs": [as_row(run) for run in found]})
+    else:
+        print_runs(found)
+
+
+def as_row(run: RecordedRun) -> dict[str, Any]:
+    """One run, JSON-able."""
+    return {
+        "run_id": run.run_id,
+        "suite": run.suite,
+        "began": run.began,
+        "seconds": run.seconds,
+        "host": run.host,
+        "device": run.device,
+        "state": run.state,
+        "planned": len(run.planned),
+        "kept": len(run.kept),
+        "finished": run.finished,
+        "failed": run.failed,
+        "left": run.left,
+        "command": run.command,
+    }
+
+
+def print_runs(found: list[RecordedRun]) -> None:
+    """A table, and below it where each ran and its command, which are too long for a column."""
+    from rich.text import Text
+
+    from lth_bench.cli.output import console, table
+    from lth_bench.output.progress import duration
+    from lth_bench.system.text import printable
+
+    out = console()
+    if not found:
+        out.print("no runs yet")
+        return
+    listing = table("run", "suite", "began", "took", "state")
+    for name in ("done", "failed", "left"):
+        listing.add_column(name, justify="right")
+    for run in found:
+        listing.add_row(
+            Text(printable(run.run_id[:SHORT])),
+            Text(printable(run.suite)),
+            began(run.began),
+            duration(run.seconds),
+            Text(run.state, style=STYLES[run.state]),
+            *(f"{number:,}" for number in (run.finished, run.failed, run.left)),
+        )
+    out.print(listing)
+    for run in found:
+        where = f"{run.device} on {run.host}" if run.host else run.device
+        out.print(Text(printable(f"{run.run_id[:SHORT]}  {where}: {run.command}")))
+    if any(run.running for run in found):
+        out.print(Text("follow it: lth-bench show --follow", style="dim"))
+
+
+def began(at: str) -> str:
+    """A time of the journal as this machine's clock has it: `30 Nov 15:47`; of another year, the
+    date.
+    """
+    from datetime import datetime
+
+    try:
+        when = datetime.fromisoformat(at).astimezone()
+    except ValueError:
+        return "?"
+    this_year = when.year == datetime.now().astimezone().year
+    return when.strftime("%d %b %H:%M" if this_year else "%Y-%m-%d")

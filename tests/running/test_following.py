@@ -1,0 +1,124 @@
+"""A run that is followed: the events that its journal tells of."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import socket
+from pathlib import Path
+
+import pytest
+
+from lth_bench.errors import UserError
+from lth_bench.running.following import follow
+from lth_bench.running.progress import Begun, CaughtUp, Recorded, RunEnded, RunStarted
+from lth_bench.store.journal import Journal, encode
+from lth_bench.store.paths import Paths
+
+RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py"))
+
+
+class Written:
+    """A run's journal that grows whenever its follower waits."""
+
+    def __init__(self, paths, **scenario):
+        self.paths, self.events = paths, []
+        made = RECORDS["Scenario"](strategies=("dense", "imp"), seeds=(0, 1), **scenario)
+        run, planned, *self.waiting = made.records()
+        here = {**run["environment"], "host": socket.gethostname()}
+        steps = {e["experiment_id"]: 10 for e in planned["experiments"]}
+        work = {"trainings": 6, "steps": steps, "workers": 2, "seconds": 50.0}
+        self.journal = Journal(paths).open()
+        self.journal.append({**run, "pid": os.getpid(), "environment": here})
+        self.journal.append(planned)
+        self.journal.append({"record": "started", "run_id": made.run_id, "work": work})
+        begun = {"record": "begun", "run_id": made.run_id}
+        for name in steps:
+            self.waiting.insert(0, {**begun, "experiment_id": name})
+
+    def write(self, number):
+        for record in self.waiting[:number]:
+            self.journal.append(record)
+        del self.waiting[:number]
+
+    def follow(self, **options):
+        return follow(self.paths, self.events.append, **options)
+
+    def kinds(self):
+        return [type(event) for event in self.events]
+
+
+@pytest.fixture
+def written(tmp_path):
+    made = Written(Paths(tmp_path / "results.duckdb"))
+    yield made
+    made.journal.close()
+
+
+def test_what_was_there_comes_first_and_then_what_is_written(written):
+    written.write(5)  # two have begun twice, a ticket
+    total = len(written.waiting)
+    run = written.follow(sleep=lambda _: written.write(1))
+    start, caught, *others, end = written.events
+    assert isinstance(start, RunStarted) and isinstance(caught, CaughtUp)
+    assert (start.suite, start.planned, start.workers, start.seconds) == ("quickstart", 4, 2, 50.0)
+    assert "imp mlp/digits/mlp seed 1" in start.titles.values()
+    assert [r["record"] for r in caught.records] == ["begun"] * 4 + ["ticket"]
+    assert len([e for e in others if isinstance(e, Recorded)]) == total
+    assert sum(e.ends for e in others if isinstance(e, Recorded)) == 4
+    assert end == RunEnded()
+    assert (run.finished, run.left) == (4, 0)
+
+
+def test_what_runs_now_is_told(written):
+    written.follow(sleep=lambda _: written.write(1))
+    assert written.kinds().count(Begun) == 4
+
+
+def test_it_ends_when_the_run_is_dead(written):
+    written.write(6)
+
+    def die(_):
+        written.journal.close()
+
+    run = written.follow(sleep=die)
+    assert written.kinds()[-1] is RunEnded
+    assert run.state == "stopped" and run.left > 0
+
+
+def test_a_run_that_has_ended_is_told_of_at_once(written):
+    written.write(len(written.waiting))
+    written.journal.close()
+    run = written.follow(sleep=lambda _: pytest.fail("it waits"))
+    assert written.kinds() == [RunStarted, CaughtUp, RunEnded]
+    assert run.state == "complete"
+
+
+def test_an_incomplete_line_is_read_when_it_is_whole(written):
+    halves = []
+
+    def slowly(_):
+        with written.paths.journal.open("ab") as file:
+            if halves:
+                file.write(halves.pop())
+            elif written.waiting:
+                line = encode(written.waiting.pop(0))
+                file.write(line[:40])
+                halves.append(line[40:])
+
+    run = written.follow(sleep=slowly)
+    assert (run.finished, run.left) == (4, 0)
+    assert sum(e.ends for e in written.events if isinstance(e, Recorded)) == 4
+
+
+@pytest.mark.parametrize("name", ["other", "run-12"])
+def test_an_unknown_run_is_one_message(written, name):
+    with pytest.raises(UserError, match="no run has an id that begins with"):
+        written.follow(run_id=name)
+
+
+def test_what_did_not_record_its_start_cannot_be_followed(tmp_path):
+    paths = Paths(tmp_path / "old.duckdb")
+    RECORDS["write"](paths.results, RECORDS["Scenario"]())
+    with pytest.raises(UserError, match="cannot be followed"):
+        follow(paths, print)
