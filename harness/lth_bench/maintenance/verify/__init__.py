@@ -1,0 +1,1 @@
+"""`verify`: experiments of anybody's database run again, and its rules."""
