@@ -1,4 +1,4 @@
-"""`lth-bench verify`: experiments of anybody's database run again, and its rules."""
+"""`lth-bench verify`: experiments of any database run again, and its rules."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def verify(
     no_plugins: NoPluginsOption = False,
     json_: JsonOption = False,
 ) -> int:
-    """Run experiments of anybody's database again, and compare what comes out.
+    """Run experiments of any database again, and compare what comes out.
 
     In a temporary place: neither the database nor your own results are written to. On the same
     numerics (torch, engine, processor, cohort size) every bit must be the same; on others each

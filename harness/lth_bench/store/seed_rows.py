@@ -76,7 +76,7 @@ def write_rows(results: Path, suite: str, target: Path, command: str) -> int:
     """Write the rows of a suite's results; returns their number.
 
     `command` is what others type to get them. UserError where the results have no such suite, or
-    runs of it whose texts or `--set` differ, so that no one text stands for all rows.
+    runs of it whose texts or `--set` differ, so that there is not one text for all rows.
     """
     with reading(results) as con:
         about = _about(con, results, suite, command)

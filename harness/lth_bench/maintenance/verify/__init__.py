@@ -1,1 +1,1 @@
-"""`verify`: experiments of anybody's database run again, and its rules."""
+"""`verify`: experiments of any database run again, and its rules."""

@@ -64,7 +64,7 @@ def run_again(
     where: RerunOn,
     emit: Listener,
 ) -> Reruns:
-    """Train the experiments anew: nothing of what was trained before is taken, and nothing is
+    """Train the experiments again: nothing of what was trained before is taken, and nothing is
     written but in a temporary folder.
 
     Each is trained at the cohort size that it was trained at, which its bits depend on.

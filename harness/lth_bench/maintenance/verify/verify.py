@@ -1,4 +1,4 @@
-"""A sample of somebody's results run again, from the database to the verdicts."""
+"""A sample of others' results run again, from the database to the verdicts."""
 
 from __future__ import annotations
 
