@@ -37,7 +37,7 @@ class CardView:
         from rich.console import Console
 
         out = StringIO()
-        print_card(self.card, Console(file=out, width=WIDTH, no_color=True))
+        print_card(self.card, Console(file=out, width=WIDTH, no_color=True, force_jupyter=False))
         return out.getvalue().rstrip()
 
     def _repr_html_(self) -> str:

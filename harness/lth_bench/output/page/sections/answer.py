@@ -12,7 +12,7 @@ from lth_bench.analysis.card import CHOSEN, Card, TaskCard
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.page import TaskReport
 from lth_bench.analysis.table import Cell, Style
-from lth_bench.output.card import cost_in_words, mean_in_words
+from lth_bench.output.card import cost_in_words, drawn_row, mean_in_words
 from lth_bench.output.interval import IntervalScale
 from lth_bench.output.page.content import (
     Code,
@@ -108,12 +108,11 @@ def _dense(row: BoardRow, measure: Measure) -> GridRow:
 def _tasks(card: Card) -> Grid:
     """A line a task: its first method, and the cheapest that matches."""
     rows = []
+    measure = card.tasks[0].measure
     one = len({task.measure.name for task in card.tasks}) == 1
     shares = card.shares
-    scale = scale_over(
-        card.tasks[0].measure,
-        [task.best.row for task in card.tasks if one and task.best is not None],
-    )
+    drawn = {task.name: drawn_row(task, card) for task in card.tasks if task.best is not None}
+    scale = scale_over(measure if one else None, list(drawn.values()))
     for task in card.tasks:
         best, cheapest = task.best, task.cheapest
         matched = "none yet" if cheapest is None else f"{cheapest.name} ({cost_in_words(cheapest)})"
@@ -123,13 +122,11 @@ def _tasks(card: Card) -> Grid:
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
                 Cell(mean_in_words(task.measure, best.row, named=not one)),
                 delta_cell(best.row, task.measure),
-                drawn_cell(best.row, scale if one else None),
+                drawn_cell(drawn[task.name], scale),
                 Cell(best.verdict, best.style),
             ]
-        rows.append(
-            GridRow([Cell(task.name), *([Cell(remaining(task.density))] if len(shares) > 1 else []), *found, Cell(matched)])
-        )
-    measure = card.tasks[0].measure
+        own = [Cell(remaining(task.density))] if len(shares) > 1 else []
+        rows.append(GridRow([Cell(task.name), *own, *found, Cell(matched)]))
     columns = (
         Column("task", numeric=False),
         *([Column("density %", "weights kept")] if len(shares) > 1 else []),
@@ -137,7 +134,7 @@ def _tasks(card: Card) -> Grid:
         Column(measure.column if one else "metric", "its mean over the seeds"),
         Column("Δ", "mean difference to what it is compared with, seed by seed, ± half of its 95% "
                "t-interval"),
-        Column("better →", "the difference drawn", numeric=False),
+        Column("better →", "the difference drawn" + ("" if one else ", in margins"), numeric=False),
         Column("verdict", numeric=False),
         Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
     )  # fmt: skip
@@ -147,12 +144,14 @@ def _tasks(card: Card) -> Grid:
     )
 
 
-def scale_over(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
-    """One scale for the differences of these rows; None where nothing was compared."""
+def scale_over(measure: Measure | None, rows: Sequence[BoardRow]) -> IntervalScale | None:
+    """One scale for the differences of these rows; None where nothing was compared. Without a
+    measure better is above 0.
+    """
     known = [_whiskers(row) for row in rows if row["difference"] is not None]
     if not known:
         return None
-    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure.higher)
+    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure is None or measure.higher)
 
 
 def _whiskers(row: BoardRow) -> tuple[float | None, float | None, float | None]:
