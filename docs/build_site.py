@@ -3,8 +3,8 @@
 Every page is a Markdown file or a notebook of this repository, at the place where a reader of the
 code finds it, or made from the code (`reference_pages.py`). They are copied to `build/docs/pages`,
 with links between files turned into links between pages; a link that leads nowhere is an error.
-Zensical then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is downloaded,
-and the site's pages load nothing from elsewhere.
+Zensical then builds `build/docs/site` in strict mode, which checks every anchor too. Nothing is
+downloaded, and the site's pages load nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Write a suite": ("how-to/suites.md", "suites/README.md"),
         "Reproduce a paper": ("how-to/papers.md", "suites/papers/README.md"),
         "Study the effect": ("how-to/studies.md", "suites/studies/README.md"),
+        "Reference results": ("how-to/reference-results.md", "suites/reference/README.md"),
         "A task of your own": ("how-to/own-task.md", "docs/how-to/own-task.md"),
         "Write a strategy": ("how-to/strategies.md", "plugins/README.md"),
         "Example: SynFlow": ("how-to/synflow.md", "plugins/synflow/README.md"),

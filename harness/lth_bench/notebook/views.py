@@ -15,7 +15,7 @@ from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.output.card import print_card
 from lth_bench.output.page.fragment import fragment
-from lth_bench.output.page.sections.answer import at_density, opening
+from lth_bench.output.page.sections.answer import at_density, of_card
 from lth_bench.output.pictures import FULL, OF_GROUPS, PICTURES, Picture
 from lth_bench.output.style import Look, looks
 from lth_bench.system.text import printable
@@ -44,7 +44,7 @@ class CardView:
         card = self.card
         (task, *others) = card.tasks
         parts = [] if others else list(at_density(task).parts)
-        return fragment([*parts, *opening(card, finding=False)], card.finding, card.suite)
+        return fragment([*parts, *of_card(card, finding=False)], card.finding, card.suite)
 
 
 def card_view(

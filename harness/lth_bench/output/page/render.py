@@ -164,7 +164,7 @@ def _suite(number: int, suite: SuiteReport, detail: Detail, alone: bool) -> dict
     return {
         "id": own,
         "name": suite.name,
-        "opening": opening(suite.card, finding=not alone),
+        "opening": opening(suite, finding=not alone),
         "tasks": [
             {
                 "id": f"{own}-{index}",

@@ -10,7 +10,7 @@ from lth_bench.analysis.boards.layout import difference, place
 from lth_bench.analysis.boards.rows import BoardRow
 from lth_bench.analysis.card import CHOSEN, Card, TaskCard
 from lth_bench.analysis.measures import Measure
-from lth_bench.analysis.page import TaskReport
+from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.table import Cell, Style
 from lth_bench.output.card import cost_in_words, drawn_row, mean_in_words
 from lth_bench.output.interval import IntervalScale
@@ -54,12 +54,15 @@ def at_density(card: TaskCard) -> View:
     return View(card.share, title, [_methods(card), Prose([about], "quiet")])
 
 
-def opening(card: Card | None, finding: bool) -> list[Part]:
+def opening(suite: SuiteReport, finding: bool) -> list[Part]:
     """What came of a suite, of several tasks a line each, and what to do next. `finding`: whether
     it is to be said here, and not in the page's title.
     """
-    if card is None:
-        return []
+    return [] if suite.card is None else of_card(suite.card, finding=finding)
+
+
+def of_card(card: Card, finding: bool) -> list[Part]:
+    """The same of a card."""
     parts: list[Part] = [Prose([card.finding], "finding")] if finding else []
     if len(card.tasks) > 1:
         parts.append(_tasks(card))
