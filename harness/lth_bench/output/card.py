@@ -192,7 +192,7 @@ def _table(
     plain: bool,
 ) -> Iterator[Text]:
     """The columns with the intervals drawn before the verdict, as wide as there is room; in margins
-    where there is no one measure.
+    where the rows have several measures.
     """
     higher = measure is None or measure.higher
     if plain:
