@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Literal
 
+from lth_bench.analysis.answers import OTHER_DATA
 from lth_bench.analysis.boards.rows import BoardRow, who
 from lth_bench.analysis.measures import ACCURACY, Measure
 from lth_bench.analysis.numbers import count, ratio
@@ -108,6 +109,7 @@ def tables(
                 group=suite,
                 left=frozenset({head.index("strategy")}),
                 optional=frozenset(i for i, title in enumerate(head) if title == "detects"),
+                wide=frozenset(i for i, title in enumerate(head) if title == OTHER_DATA),
                 notes=tuple(notes(members)),
                 about=(suite, model, dataset, recipe),
             )
