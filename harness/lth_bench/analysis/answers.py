@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.stats import Interval, Summary
-from lth_bench.stats.examples import examples_variance, wider_interval
+from lth_bench.stats import Interval, Summary, examples_variance, wider_interval
 
 if TYPE_CHECKING:
     import numpy as np

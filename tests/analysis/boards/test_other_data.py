@@ -125,7 +125,7 @@ def test_compared_with_a_label_at_the_same_density(chosen) -> None:
         assert found[name] == pytest.approx(wanted[name])
 
 
-def test_too_many_rows_have_none(chosen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(other_data, "MOST_ROWS", 1)
+def test_too_many_answers_are_not_read(chosen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_data, "MOST_ANSWERS", 59)
     rows = rows_of(chosen(CELLS, answers=ANSWERS))
-    assert "more than 1 rows" in rows["imp"]["other_data_missing"]
+    assert "too many tickets" in rows["imp"]["other_data_missing"]

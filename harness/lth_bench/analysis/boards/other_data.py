@@ -28,9 +28,9 @@ from lth_bench.store.schema import quoted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MOST_ROWS = 20_000
-"""Rows of a board whose answers are read; 45 µs each of five seeds and 500 examples, and more of
-larger test splits. Beyond that, rows have no interval for other test data."""
+MOST_ANSWERS = 50_000_000
+"""Answers of a board's tickets, one a test example, up to which they are read: about a second. A
+row of five seeds takes 52 µs at 500 examples and 850 µs at 10,000 (one core of an EPYC)."""
 COLUMNS = (
     "other_data_low", "other_data_high", "difference_other_data_low", "difference_other_data_high",
     "other_data_missing",
@@ -73,17 +73,18 @@ def add_other_data(
     `other_data_missing` says why there is none of the difference, or of the mean where there is no
     difference.
     """
+    too_many = False
     recorded = con.execute(RECORDED, [measure.name]).fetchone() is not None
     if not recorded and measure.name not in ON_TEST_EXAMPLES:
         why = NO_FRACTION.format(metric=measure.name)
-    elif len(rows) > MOST_ROWS:
-        why = f"more than {MOST_ROWS:,} rows; choose some with --suite, --task or --density"
+    elif too_many := sum(r["n"] * (r["test_examples"] or 0) for r in rows) > MOST_ANSWERS:
+        why = "too many tickets at once; choose some with --suite, --task or --density"
     else:
         why = NOT_RECORDED
     for row in rows:
         row.update(dict.fromkeys(COLUMNS))
         row["other_data_missing"] = why
-    if not recorded or len(rows) > MOST_ROWS:
+    if not recorded or too_many:
         return
     sql = SQL.format(
         base=against.base(measure), metric=quoted(measure.name), where=scope.where("f")
