@@ -164,6 +164,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any
 
 
 @pytest.fixture(scope="session")
+def chosen_class() -> type[Chosen]:
+    """The class of scenarios with chosen numbers, to derive others from."""
+    return Chosen
+
+
+@pytest.fixture(scope="session")
 def results(made: Callable[..., Any]) -> Callable[..., Any]:
     """`results(**scenario)`: made-up numbers."""
     return lambda **options: made(Scenario(**options))

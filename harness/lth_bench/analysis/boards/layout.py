@@ -82,7 +82,8 @@ def tables(
     notes: Callable[[list[BoardRow]], Sequence[str]],
     about: Callable[[BoardRow], str] | None = None,
 ) -> list[Table]:
-    """One table a suite and task, in the rows' order, a block for each density or share of FLOPs.
+    """One table a suite and task, in the rows' order, a block for each density, share of FLOPs or
+    budget.
 
     `header` and `about`, which adds to the title, are given a row of the task, `line` a row and
     whether it is its block's first. Where any of the rows was tuned, a last column says what that
@@ -141,8 +142,13 @@ def _with_tuning(
 
 
 def _block(row: BoardRow) -> object:
-    """The density or share of FLOPs, or, where a row is about all, whether it is the dense run."""
-    return row.get("flops_share", row.get("target_density", row["strategy"] == "dense"))
+    """The share of FLOPs, the budget or the density, or, where a row is about all, whether it is
+    the dense run.
+    """
+    for key in ("flops_share", "budget", "target_density"):
+        if key in row:
+            return row[key]
+    return row["strategy"] == "dense"
 
 
 def under_tickets(rows: Sequence[BoardRow]) -> list[BoardRow]:
