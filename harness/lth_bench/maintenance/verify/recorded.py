@@ -34,7 +34,8 @@ class Row:
     status: str
     values: Mapping[str, Any]
     """Everything of it that is not a time: densities, costs, metrics, weights kept in each layer,
-    and the key of its training, which its start values and its mask are part of."""
+    which test examples it gets right, and the key of its training, which its start values and its
+    mask are part of."""
     score: float | None
     """The task's primary metric on the test split."""
 
@@ -200,6 +201,7 @@ BESIDE = (
     "SELECT ticket_id, metric, value FROM metrics WHERE metric NOT LIKE '%seconds'",
     "SELECT ticket_id, 'kept in ' || layer, kept FROM layers",
     "SELECT ticket_id, 'training', min(key) FROM ticket_trainings WHERE role = 'train' GROUP BY 1",
+    "SELECT ticket_id, 'answers by ' || metric, bits FROM answers",
 )
 """Queries for what other tables have of a ticket: its id, a name and a value."""
 
