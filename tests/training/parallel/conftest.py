@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lth_bench.data.root import data_root
 from lth_bench.running.executors.ranks import FollowerProcess
@@ -16,6 +17,7 @@ from lth_bench.running.executors.worker import Worker, WorkerConfig
 from lth_bench.running.plan import plan_suite
 from lth_bench.running.progress import Recorded
 from lth_bench.running.request import RunRequest, prepare
+from lth_bench.training.dispatch.workbench import Workbench
 from lth_bench.training.parallel.leader import Leader
 from lth_bench.training.state import Trained
 
@@ -56,6 +58,24 @@ class Ran:
     trained: list[Trained]
     """What each of its fits gave, in order."""
 
+    def require_equal(self, other: Ran) -> None:
+        """The same values and curves, but for rounding, and the same masks."""
+        assert (self.status, self.reason) == (other.status, other.reason) == ("ok", None)
+        assert len(self.trained) == len(other.trained) > 0
+        for a, b in zip(self.trained, other.trained, strict=True):
+            assert a.variant != b.variant == "data_parallel"
+            assert (a.step, a.start, a.best.step) == (b.step, b.start, b.best.step)
+            for values, others in ((a.values, b.values), (a.best.values, b.best.values)):
+                assert values.keys() == others.keys()
+                for key, value in values.items():
+                    assert (value.double() - others[key].double()).abs().max() < 1e-12, key
+            for name, kept in a.mask.kept.items():
+                assert torch.equal(kept, b.mask.kept[name])
+                assert not b.values[f"{name}.weight"][~kept].any()
+            for p, q in zip(a.curve, b.curve, strict=True):
+                losses = (q.train_loss, q.val_loss)
+                assert (p.train_loss, p.val_loss) == pytest.approx(losses, rel=1e-12)
+
 
 class Places:
     """Workers with one device and with two; each keeps its trainings apart."""
@@ -65,14 +85,14 @@ class Places:
         self._leaders: list[Leader] = []
         self.workers = {n: self.worker(n) for n in (1, 2)}
 
-    def worker(self, devices: int, **changes: Any) -> Worker:
+    def worker(self, devices: int) -> Worker:
         """A worker with so many CPU processes, and trainings of its own."""
         ranks = ("cpu",) * devices if devices > 1 else ()
         own = self._folder / f"artifacts-{devices}-{len(self._leaders)}"
         config = WorkerConfig(device="cpu", ranks=ranks, artifacts=own, data_root=data_root())
         leader = None
         if ranks:
-            leader = Leader(partial(FollowerProcess, replace(config, **changes)), ranks)
+            leader = Leader(partial(FollowerProcess, config), ranks)
             self._leaders.append(leader)
         return Worker(config, leader=leader)
 
@@ -102,21 +122,24 @@ class Places:
         loaded, registry = prepare(RunRequest.from_arguments(suite=path, overrides=changed))
         found: list[Trained] = []
         records: list[dict[str, Any]] = []
-        for planned in plan_suite(loaded, registry, data_root()).experiments:
-            bench, _ = worker.bench(planned.experiment)
-            fit: Callable[..., Trained] = type(bench).fit
+        fit = Workbench.fit
 
-            def kept(*given: Any, fit: Any = fit, bench: Any = bench, **named: Any) -> Trained:
-                found.append(fit(bench, *given, **named))
-                return found[-1]
+        def kept(bench: Workbench, *given: Any, **named: Any) -> Trained:
+            found.append(fit(bench, *given, **named))
+            return found[-1]
 
-            bench.fit = kept  # type: ignore[method-assign]
-            worker.run(
-                planned.experiment,
-                lambda e: records.append(e.record) if isinstance(e, Recorded) else None,
-            )
-            del bench.fit
-        return Ran(records[-1]["status"], records[-1]["reason"], found)
+        def note(event: object) -> None:
+            if isinstance(event, Recorded):
+                records.append(event.record)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Workbench, "fit", kept)
+            for planned in plan_suite(loaded, registry, data_root()).experiments:
+                worker.run(planned.experiment, note)
+        ends = [r for r in records if r["record"] == "experiment"]
+        bad = [r for r in ends if r["status"] != "ok"]
+        end = (bad or ends)[-1]
+        return Ran(end["status"], end["reason"], found)
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def replica(module: nn.Module, device: torch.device) -> nn.Module:
-    """A second module with the same parameters and buffers, not copies of them, whose batch norms
-    take their statistics over all ranks. The first one can still be called by one rank alone.
+    """A second module in the same memory, whose batch norms take their statistics over all ranks.
+    The first one can still be called by one rank alone.
+
+    Its parameters are objects of their own, since DistributedDataParallel leaves hooks on them for
+    as long as it lives.
     """
-    tensors = [*module.parameters(), *module.buffers()]
-    twin = copy.deepcopy(module, {id(t): t for t in tensors})
+    shared: dict[int, Tensor] = {id(b): b for b in module.buffers()}
+    for p in module.parameters():
+        shared[id(p)] = nn.Parameter(p.detach(), requires_grad=p.requires_grad)
+    twin = copy.deepcopy(module, shared)
     if device.type == "cuda":
         convert = nn.SyncBatchNorm.convert_sync_batchnorm
         synced: nn.Module = convert(twin)  # type: ignore[no-untyped-call]  # torch's stub

@@ -54,15 +54,23 @@ class DataParallel(Plain):
         """All ranks make theirs at the same time."""
         self.group, self._crew = group, crew
         self._stale = True
+        self._replica = replica(network.module, network.device)
         super().__init__(network, data, recipe, 1)
+        some_unused = leaves_parameters_out(network)
         with crew.together():
             self._parallel = DistributedDataParallel(
-                replica(network.module, network.device),
+                self._replica,
                 device_ids=[network.device] if network.device.type == "cuda" else None,
-                find_unused_parameters=leaves_parameters_out(network),
+                find_unused_parameters=some_unused,
                 # equal everywhere, as batch norm's statistics are
                 **{BUFFERS: False},
             )
+
+    def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """In the network's own memory, where evaluations find the values."""
+        kept = self._replica.state_dict(keep_vars=True)
+        parameters = dict(self._replica.named_parameters())
+        return parameters, {k: v for k, v in kept.items() if k not in parameters}
 
     def make_batch_source(self) -> BatchSource:
         """Of this rank's part of every batch."""

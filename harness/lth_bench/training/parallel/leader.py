@@ -172,7 +172,7 @@ class Leader:
     def _cause(self, seconds: float) -> str | None:
         """The first rank that raised or died, and why, as soon as one is known."""
         end = time.monotonic() + seconds
-        lost: dict[str, str] = {}
+        lost: list[str] = []
         while True:
             for follower in self._followers:
                 with contextlib.suppress(EOFError, OSError):
@@ -181,14 +181,14 @@ class Leader:
                         if what == RAISED:
                             return f"{follower.name}: {text}"
                         if what == LOST:
-                            lost[follower.name] = text
+                            lost.append(follower.name)
                 how = follower.how()
                 if how is not None and follower.name not in lost:
                     return f"{follower.name} {how}"
             if time.monotonic() >= end:
                 break
             wait([f.sentinel for f in self._followers if f.how() is None], 0.05)
-        return next((f"{name} lost contact: {text}" for name, text in lost.items()), None)
+        return f"{lost[0]} lost contact with the others" if lost else None
 
 
 class LostRank(RuntimeError):
