@@ -25,7 +25,6 @@ from lth_bench.training.randomness import seed_of
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Parametrize, Penalty, Values
 
-
 _OPTIONS = inspect.signature(DistributedDataParallel).parameters
 BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
 """What newer and older versions of torch call whether rank 0's buffers overwrite the others'."""
