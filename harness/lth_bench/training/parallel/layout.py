@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,8 +26,11 @@ from lth_bench.training.recipe import Recipe
 from lth_bench.training.request import Parametrize, Penalty, Values
 
 _OPTIONS = inspect.signature(DistributedDataParallel).parameters
-BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
-"""What newer and older versions of torch call whether rank 0's buffers overwrite the others'."""
+_NAME = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
+BUFFERS: dict[str, Any] = {_NAME: False}
+"""Buffers are not sent: they are equal everywhere, as batch norm's statistics are. Versions of
+torch differ in how they call it.
+"""
 
 
 class Crew(Protocol):
@@ -61,14 +64,13 @@ class DataParallel(Plain):
                 self._replica,
                 device_ids=[network.device] if network.device.type == "cuda" else None,
                 find_unused_parameters=some_unused,
-                # equal everywhere, as batch norm's statistics are
-                **{BUFFERS: False},
+                **BUFFERS,
             )
 
     def make_tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """In the network's own memory, where evaluations find the values."""
         kept = self._replica.state_dict(keep_vars=True)
-        parameters = dict(self._replica.named_parameters())
+        parameters: dict[str, Tensor] = dict(self._replica.named_parameters())
         return parameters, {k: v for k, v in kept.items() if k not in parameters}
 
     def make_batch_source(self) -> BatchSource:
