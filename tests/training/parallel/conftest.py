@@ -18,7 +18,7 @@ from lth_bench.running.plan import plan_suite
 from lth_bench.running.progress import Recorded
 from lth_bench.running.request import RunRequest, prepare
 from lth_bench.training.dispatch.workbench import Workbench
-from lth_bench.training.parallel.leader import Leader
+from lth_bench.training.parallel.leader import RankLeader
 from lth_bench.training.state import Trained
 
 SUITE = """
@@ -82,7 +82,7 @@ class Places:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._leaders: list[Leader] = []
+        self._leaders: list[RankLeader] = []
         self.workers = {n: self.worker(n) for n in (1, 2)}
 
     def worker(self, devices: int) -> Worker:
@@ -92,11 +92,11 @@ class Places:
         config = WorkerConfig(device="cpu", ranks=ranks, artifacts=own, data_root=data_root())
         leader = None
         if ranks:
-            leader = Leader(partial(FollowerProcess, config), ranks)
+            leader = RankLeader(partial(FollowerProcess, config), ranks)
             self._leaders.append(leader)
         return Worker(config, leader=leader)
 
-    def leader(self, worker: Worker) -> Leader:
+    def leader(self, worker: Worker) -> RankLeader:
         """Of a worker with several devices."""
         assert worker._leader is not None
         return worker._leader

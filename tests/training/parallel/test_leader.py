@@ -15,7 +15,7 @@ from lth_bench.training.input.task_data import Share
 from lth_bench.training.parallel import leader
 from lth_bench.training.parallel.follower import LOST, RAISED, follow
 from lth_bench.training.parallel.group import VARIABLE, is_lost_contact, rank_seconds
-from lth_bench.training.parallel.leader import Leader
+from lth_bench.training.parallel.leader import RankLeader
 
 CLOSED = RuntimeError("[gloo/transport/tcp/pair.cc:545] Connection closed by peer")
 
@@ -38,8 +38,10 @@ class Made:
         self.killed = True
 
 
-def leading(*followers: Any) -> Leader:
-    made = Leader(lambda share, place: followers[share.rank - 1], ["cuda:0", "cuda:1", "cuda:2"])
+def leading(*followers: Any) -> RankLeader:
+    made = RankLeader(
+        lambda share, place: followers[share.rank - 1], ["cuda:0", "cuda:1", "cuda:2"]
+    )
     made._followers = list(followers)
     return made
 
@@ -74,10 +76,10 @@ def test_the_cause_is_told_and_not_its_effects() -> None:
 
 def test_no_answer_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "0.05")
-    followers = Made(1), Made(2)
     late = RuntimeError("gloo: Timed out waiting 50ms for recv operation to complete")
-    assert reason(late, *followers, after=0.06).startswith("no answer for 0.05 s from rank 1 of 3")
-    assert reason(late, *followers, after=0.06).endswith(f"give {VARIABLE} more seconds")
+    said = reason(late, Made(1), Made(2), after=0.06)
+    assert said.startswith("no answer for 0.05 s from rank 1 of 3 (cuda:1), rank 2 of 3 (cuda:2)")
+    assert said.endswith(f"give {VARIABLE} more seconds")
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), RuntimeError("mine"), KeyboardInterrupt()])

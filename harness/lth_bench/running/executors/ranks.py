@@ -79,8 +79,8 @@ def follower_main(
     from lth_bench.running.executors.worker import Worker
     from lth_bench.system.devices import prepare_process
     from lth_bench.training.parallel.follower import follow
-    from lth_bench.training.parallel.group import Group, rank_seconds
+    from lth_bench.training.parallel.group import Ranks, rank_seconds
 
     prepare_process(config.device)
-    join = partial(Group.join, place, share, torch.device(config.device), rank_seconds())
+    join = partial(Ranks.join, place, share, torch.device(config.device), rank_seconds())
     follow(pipe, join, Worker(config).followed)

@@ -49,7 +49,7 @@ from lth_bench.training.input.ablated import AblatedView
 from lth_bench.training.input.placement import Placement, choose, make_data, memory_of
 from lth_bench.training.input.task_data import Examples
 from lth_bench.training.keys import digest
-from lth_bench.training.parallel.leader import Leader
+from lth_bench.training.parallel.leader import RankLeader
 from lth_bench.training.recipe import Recipe
 from lth_bench.training.start import start_values
 
@@ -96,7 +96,7 @@ class Worker:
         saving: CheckpointPolicy | None = None,
         *,
         cache: TrainingCache | None = None,
-        leader: Leader | None = None,
+        leader: RankLeader | None = None,
     ) -> None:
         """`leader` spreads trainings over devices, where there are several."""
         self.config = config

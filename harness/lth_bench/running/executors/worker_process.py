@@ -55,7 +55,7 @@ def worker_main(
     from lth_bench.running.executors.worker import Worker
     from lth_bench.running.progress import StepsTrained
     from lth_bench.system.devices import prepare_process
-    from lth_bench.training.parallel.leader import Leader
+    from lth_bench.training.parallel.leader import RankLeader
 
     prepare_process(config.device)
     worker: Worker | None = None
@@ -67,7 +67,9 @@ def worker_main(
 
             cache = FetchingCache(artifacts, config.artifacts / "trainings", config.trained_since)
         pool = Pool(watchdog.begin, config.execution.timeout, config.device)
-        leader = Leader(partial(FollowerProcess, config), config.ranks) if config.ranks else None
+        leader = (
+            RankLeader(partial(FollowerProcess, config), config.ranks) if config.ranks else None
+        )
         return Worker(config, pool=pool, saving=saving, cache=cache, leader=leader)
 
     def hear() -> None:

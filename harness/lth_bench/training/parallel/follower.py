@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import describe_error
 from lth_bench.system.blame import training_error
-from lth_bench.training.parallel.group import Group, is_lost_contact
+from lth_bench.training.parallel.group import Ranks, is_lost_contact
 from lth_bench.training.parallel.layout import DataParallel
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class NoCrew:
     """A follower has no followers."""
 
     def tell(self, *_: object) -> None:
-        """Nobody."""
+        """It has none to tell."""
 
     def together(self) -> AbstractContextManager[None]:
         """An error ends the process, which is how the leader learns of it."""
@@ -35,7 +35,7 @@ class NoCrew:
 
 
 def follow(
-    pipe: Connection, join: Callable[[], Group], bench_of: Callable[[Any, AblatedView | None], Any]
+    pipe: Connection, join: Callable[[], Ranks], bench_of: Callable[[Any, AblatedView | None], Any]
 ) -> None:
     """Say that the process is there, meet the others, and do what the leader says. `bench_of` makes
     a task's bench on this rank's device.

@@ -34,7 +34,7 @@ def rank_seconds() -> float:
 
 
 @dataclass(frozen=True)
-class Group:
+class Ranks:
     """All ranks, as one of them sees them. They are on one machine, and talk over its loopback
     interface, or between GPUs as NCCL does.
     """
@@ -44,7 +44,7 @@ class Group:
     device: torch.device
 
     @classmethod
-    def join(cls, place: Path, share: Share, device: torch.device, seconds: float) -> Group:
+    def join(cls, place: Path, share: Share, device: torch.device, seconds: float) -> Ranks:
         """Meet the others at a file that does not exist yet. Returns when all have come; raises
         torch's error after `seconds`.
         """

@@ -19,7 +19,7 @@ from lth_bench.training.engine.network import Network
 from lth_bench.training.input.batches import BatchSource, make_batch_source
 from lth_bench.training.input.task_data import TaskData
 from lth_bench.training.parallel.batch_norm import replica
-from lth_bench.training.parallel.group import Group
+from lth_bench.training.parallel.group import Ranks
 from lth_bench.training.parallel.refusals import leaves_parameters_out
 from lth_bench.training.randomness import seed_of
 from lth_bench.training.recipe import Recipe
@@ -51,7 +51,7 @@ class DataParallel(Plain):
     variant = "data_parallel"
 
     def __init__(
-        self, network: Network, data: TaskData, recipe: Recipe, *, group: Group, crew: Crew
+        self, network: Network, data: TaskData, recipe: Recipe, *, group: Ranks, crew: Crew
     ) -> None:
         """All ranks make theirs at the same time."""
         self.group, self._crew = group, crew

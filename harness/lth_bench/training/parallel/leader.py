@@ -18,7 +18,7 @@ from lth_bench.errors import TrainingError
 from lth_bench.system.blame import ends_the_run
 from lth_bench.training.input.task_data import Share
 from lth_bench.training.parallel.follower import LOST, RAISED, READY
-from lth_bench.training.parallel.group import VARIABLE, Group, is_lost_contact, rank_seconds
+from lth_bench.training.parallel.group import VARIABLE, Ranks, is_lost_contact, rank_seconds
 from lth_bench.training.parallel.layout import DataParallel
 from lth_bench.training.parallel.refusals import require_parallel
 
@@ -48,18 +48,18 @@ class RankProcess(Protocol):
         """End it at once."""
 
 
-Start = Callable[[Share, Path], RankProcess]
+StartRank = Callable[[Share, Path], RankProcess]
 """Starts a follower, which meets the others at that file."""
 
 
-class Leader:
+class RankLeader:
     """Trainings of this process that are spread over devices, one at a time."""
 
-    def __init__(self, start: Start, devices: Sequence[str]) -> None:
+    def __init__(self, start: StartRank, devices: Sequence[str]) -> None:
         """`devices`: one for each rank, this process's first."""
         self._start, self._devices = start, list(devices)
         self._followers: list[RankProcess] = []
-        self._group: Group | None = None
+        self._group: Ranks | None = None
         self._layout: tuple[Any, Recipe, DataParallel] | None = None
         self._folder: Path | None = None
         self._seconds = rank_seconds()
@@ -137,7 +137,7 @@ class Leader:
             for rank in range(1, of):
                 self._followers.append(self._start(Share(rank, of), place))
             self._hear()
-            self._group = Group.join(place, Share(0, of), device, self._seconds)
+            self._group = Ranks.join(place, Share(0, of), device, self._seconds)
         self._closing = threading.Event()
         if not self._group.notices_loss:
             about = (self._followers, self._group, self._closing)
@@ -195,7 +195,7 @@ class LostRank(RuntimeError):
     """A follower ended before it was ready; the message says which and how."""
 
 
-def _watch(followers: Sequence[RankProcess], group: Group, closing: threading.Event) -> None:
+def _watch(followers: Sequence[RankProcess], group: Ranks, closing: threading.Event) -> None:
     """In a thread: where a rank has died, NCCL lets this one wait on."""
     wait([follower.sentinel for follower in followers])
     if not closing.is_set():
