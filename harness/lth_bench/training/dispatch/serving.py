@@ -39,10 +39,11 @@ class Work:
     steps: int = 0
     """Summed over the members of cohorts."""
     seconds: float = 0.0
+    examples: int = 0
 
-    def add(self, steps: int, seconds: float) -> None:
+    def add(self, steps: int, seconds: float, examples: int) -> None:
         """Add to it."""
-        self.steps += steps
+        self.steps, self.examples = self.steps + steps, self.examples + examples
         self.seconds += seconds
 
 
@@ -316,7 +317,8 @@ def _fits(
             bench.forget_layouts()
             raise
         return False
-    bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
+    steps, seconds = (cohort.done - before) * len(mine), time.perf_counter() - began
+    bench.trained.add(steps, seconds, steps * recipe.batch_size)
     _note_memory(mine, bench.memory.of(cohort.layout))
     return True
 
