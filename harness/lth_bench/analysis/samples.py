@@ -51,6 +51,9 @@ class Sample:
     """Seeds on which the method cannot reach the density, or whose control there is not."""
     missing: frozenset[int]
     """Seeds still owed."""
+    dropped: frozenset[int] = frozenset()
+    """Those of `missing` that have ended and are not run again by themselves: out of memory or time,
+    or without a finite value."""
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
     stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
@@ -86,6 +89,7 @@ def samples(
     labels: Sequence[str] = (),
     rows: str = "flat",
     given: Sequence[object] = (),
+    every_seed: bool = False,
 ) -> list[Sample]:
     """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
 
@@ -93,7 +97,8 @@ def samples(
     task's own. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
-    `given` its parameters. UnknownName for a metric that is neither.
+    `given` its parameters. With `every_seed`, also the seeds that only some labels have, where seeds
+    were added until decided. UnknownName for a metric that is neither.
     """
     name = quoted(measured(con, metric).name)
     where, parameters = ["true"], list(given)
@@ -114,10 +119,13 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
+            list(seed) FILTER (
+                NOT coalesce({ok}, false) AND status IN ('ok', 'oom', 'timeout')
+            ),
             2 * half_step(judged_by({name}, any_value(metric)), min(test_examples))
                 + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
             list(seed) FILTER ({ok} AND {_never(metric)})
-        FROM ({scored_sql(name, rows)}) f
+        FROM ({scored_sql(name, rows, every_seed=every_seed)}) f
         WHERE {" AND ".join(where)}
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
             source_model, source_dataset, source_recipe
@@ -140,7 +148,7 @@ def _never(metric: str) -> str:
 def _sample(row: tuple[Any, ...]) -> Sample:
     suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
     *found, step, never = rest
-    seeds, values, lost, skipped, missing = (x or [] for x in found)
+    seeds, values, lost, skipped, missing, dropped = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
         suite=suite,
@@ -156,6 +164,7 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         lost=frozenset(lost),
         skipped=frozenset(skipped),
         missing=frozenset(missing),
+        dropped=frozenset(dropped),
         step=step or 0.0,
         censored=frozenset(never or ()),
     )

@@ -22,6 +22,7 @@ from lth_bench.cli.options import (
     SmokeOption,
     StrategiesOption,
     SuiteArgument,
+    UntilDecidedOption,
     WorkersOption,
 )
 
@@ -36,6 +37,7 @@ def plan(
         bool, typer.Option(metavar="", help="Time a few steps of each task on this device.")
     ] = True,
     seeds: SeedsOption = None,
+    until_decided: UntilDecidedOption = False,
     strategy: StrategiesOption = None,
     model: ModelsOption = None,
     dataset: DatasetsOption = None,
@@ -58,7 +60,7 @@ def plan(
     from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance, device_name
-    from lth_bench.running.request import RetryPolicy, RunRequest, prepare
+    from lth_bench.running.request import RetryPolicy, RunRequest, prepare_run
     from lth_bench.running.shard import shard_of
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
@@ -71,6 +73,7 @@ def plan(
         device=device,
         workers=workers,
         seeds=seeds,
+        until_decided=until_decided,
         strategies=strategy,
         models=model,
         datasets=dataset,
@@ -82,7 +85,7 @@ def plan(
         shard=shard,
         cohort_size=cohort_size,
     )
-    loaded, registry = prepare(request)
+    loaded, registry = prepare_run(request)
     execution, root = request.execution, data_root()
     chosen = devices.choose(execution.device)
     check(loaded, registry)

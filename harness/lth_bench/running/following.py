@@ -15,6 +15,7 @@ from lth_bench.running.progress import (
     Recorded,
     RunEnded,
     RunStarted,
+    SeedsAdded,
     StepsTrained,
     planned_title,
 )
@@ -46,6 +47,7 @@ def follow(
     emit(start)
     try:
         emit(CaughtUp(known))
+        plans: dict[str, Mapping[str, Any]] = {}
         running = set(start.steps) - {
             r["experiment_id"] for r in known if _ends(r) and r["run_id"] == run.run_id
         }
@@ -55,6 +57,11 @@ def follow(
             for record, end in Journal(paths).read(offset):
                 offset, grew = end, True
                 if record.get("run_id") == run.run_id:
+                    if record["record"] == "planned":
+                        plans = {str(p["experiment_id"]): p for p in record["experiments"]}
+                    elif record["record"] == "started":
+                        running |= set(record["work"]["steps"])
+                        emit(_added(record["work"], plans))
                     _emit(record, emit)
                     if _ends(record):
                         running.discard(record["experiment_id"])
@@ -108,6 +115,8 @@ class _Read(NamedTuple):
 def _read(paths: Paths, run: RecordedRun) -> _Read:
     """What the journal has of a run up to now, and where the next record begins."""
     offset, head, text = 0, {}, ""
+    steps: dict[str, int] = {}
+    trainings = 0
     overrides: list[str] = []
     plans: list[Mapping[str, Any]] = []
     known = []
@@ -123,14 +132,15 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
             case "planned":
                 plans += record["experiments"]
             case "started":
-                head = record["work"]
+                head = head or record["work"]  # others add to it
+                trainings += record["work"]["trainings"]
+                steps |= {str(k): int(n) for k, n in record["work"]["steps"].items()}
             case "begun" | "ticket" | "experiment":
                 known.append(record)
-    steps = {str(name): int(number) for name, number in head["steps"].items()}
     start = RunStarted(
         suite=run.suite,
         planned=len(plans),
-        trainings=head["trainings"],
+        trainings=trainings,
         steps=steps,
         titles={p["experiment_id"]: planned_title(p) for p in plans},
         workers=head["workers"],
@@ -140,6 +150,17 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
         headline=headline_of(text, overrides),
     )
     return _Read(start, known, offset)
+
+
+def _added(work: Mapping[str, Any], plans: Mapping[str, Mapping[str, Any]]) -> SeedsAdded:
+    """What was planned just before."""
+    steps = {str(k): int(n) for k, n in work["steps"].items()}
+    return SeedsAdded(
+        steps=steps,
+        trainings=work["trainings"],
+        titles={k: planned_title(plans[k]) for k in steps if k in plans},
+        experiments=list(plans.values()),
+    )
 
 
 def _emit(record: Mapping[str, Any], emit: Listener) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from lth_bench.running.progress import (
     Note,
     Recorded,
     RunStarted,
+    SeedsAdded,
     title,
 )
 from lth_bench.store.journal import Journal, encode
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.plan import Plan
     from lth_bench.running.provenance import Provenance
-    from lth_bench.store.records import WorkAhead
+    from lth_bench.store.run_records import WorkAhead
 
 GOOD = ("ok", "skipped")
 """Statuses of experiments that did not fail."""
@@ -264,6 +265,7 @@ def write_head(
             "suite_toml": suite.text,
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
+            **({} if suite.decide is None else {"decide": asdict(suite.decide)}),
             "command": command,
             "pid": os.getpid(),
             "environment": environment,
@@ -271,16 +273,24 @@ def write_head(
         }
     )
     experiments = [p.experiment.planned_record() for p in plan.experiments]
-    journal.append({"record": "planned", "run_id": run_id, "experiments": experiments})
+    write_planned(journal, run_id, experiments)
     return experiments
 
 
-def write_started(journal: Journal, run_id: str, started: RunStarted) -> None:
-    """The journal's record of what a run has to do, for those who follow it."""
+def write_planned(journal: Journal, run_id: str, experiments: Sequence[Mapping[str, Any]]) -> None:
+    """The journal's record of experiments that a run plans, each of which has rows from then on."""
+    journal.append({"record": "planned", "run_id": run_id, "experiments": list(experiments)})
+
+
+def write_started(journal: Journal, run_id: str, started: RunStarted | SeedsAdded) -> None:
+    """The journal's record of what a run has to do, for those who follow it; of what is added, too,
+    of which nobody knows how long it takes.
+    """
+    begins = isinstance(started, RunStarted)
     work: WorkAhead = {
         "trainings": started.trainings,
         "steps": dict(started.steps),
-        "workers": started.workers,
-        "seconds": started.seconds,
+        "workers": started.workers if begins else None,
+        "seconds": started.seconds if begins else None,
     }
     journal.append({"record": "started", "run_id": run_id, "work": work})

@@ -144,7 +144,8 @@ def _take(run: RecordedRun, record: Mapping[str, Any]) -> None:
         case "started":
             work = record.get("work")
             steps = work.get("steps") if isinstance(work, Mapping) else None
-            run.todo = set(steps) if isinstance(steps, Mapping) else None
+            if isinstance(steps, Mapping):  # a second one adds to the first
+                run.todo = (run.todo or set()) | set(steps)
         case "experiment":
             run.ended[str(record.get("experiment_id"))] = str(record.get("status"))
 

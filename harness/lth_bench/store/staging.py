@@ -53,6 +53,11 @@ _EXPERIMENT = (
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
+_LOOK = (
+    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, p DOUBLE, "
+    "p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, metric VARCHAR, "
+    "source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
+)
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
 )
@@ -125,6 +130,8 @@ COLUMNS = {
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
+    "decide": "STRUCT(margin DOUBLE, max_seeds BIGINT)",
+    "look": _LOOK,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 

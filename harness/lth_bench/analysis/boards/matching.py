@@ -68,7 +68,7 @@ SQL = """
             cell,
             count(*) FILTER (is_lost(status)) AS lost, count(*) FILTER (is_lost(status)) AS failed,
             count(*) FILTER (status = 'skipped') AS skipped
-        FROM flat WHERE status NOT IN ('ok', 'planned') GROUP BY cell
+        FROM counted_rows() WHERE status NOT IN ('ok', 'planned') GROUP BY cell
     ),
     told AS (
         SELECT

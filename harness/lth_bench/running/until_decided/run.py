@@ -1,0 +1,177 @@
+"""A run whose seeds are added until its comparisons are decided: what is due goes to the schedule,
+and every look to the journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lth_bench.running.executors.schedule import Schedule
+from lth_bench.running.pending import PendingWork
+from lth_bench.running.progress import Event, Recorded, SeedsAdded, title
+from lth_bench.running.recorder import Recorder, write_planned, write_started
+from lth_bench.running.shard import part_of
+from lth_bench.running.until_decided.past import past
+from lth_bench.running.until_decided.seeds import DueSeeds
+from lth_bench.running.until_decided.units import Row, Unit
+from lth_bench.store.paths import Paths
+
+if TYPE_CHECKING:
+    from lth_bench.running.plan import Plan, Planned
+
+ERROR = 0.05
+"""Of each row: the most that it may be called different, or equivalent, by mistake."""
+
+
+@dataclass(kw_only=True)
+class Due:
+    """Seeds that are added, as a run finds them."""
+
+    seeds: DueSeeds
+    told: list[dict[str, Any]]
+    """The records of looks that the journal has."""
+
+
+class Work(NamedTuple):
+    """What a run does."""
+
+    plan: Plan
+    """What it has as planned when it begins."""
+    left: PendingWork
+    due: Due | None = None
+    """None at a fixed number of seeds."""
+
+
+def due_first(whole: Plan, paths: Paths, left: PendingWork) -> Work:
+    """Of a plan up to the maximum of seeds, and what of it is left: what is due at first, and what
+    has ended.
+    """
+    found = past(paths, left, {p.experiment.experiment_id for p in whole.experiments})
+    seeds = DueSeeds(whole)
+    seeds.begin(found.known(left.ended), found.begun)
+    mine = [p for p in whole.experiments if p.experiment.experiment_id in seeds.due]
+    todo = [p for p in mine if p.experiment.experiment_id not in left.ended]
+    return Work(part_of(whole, mine), replace(left, todo=todo), Due(seeds=seeds, told=found.looks))
+
+
+class UntilDecided:
+    """Stands between the executor and the recorder of a run."""
+
+    def __init__(self, *, due: Due, plan: Plan, recorder: Recorder) -> None:
+        """`plan` has every experiment up to the maximum."""
+        self.seeds, self.plan, self.recorder = due.seeds, plan, recorder
+        self.schedule = Schedule(())
+        self.schedule.more = self._ahead
+        self._told = {_identity(record) for record in due.told}
+
+    def begin(self, sound: Sequence[Planned]) -> Schedule:
+        """The schedule of what is due at first, without what cannot run: to that nothing is added."""
+        self._tell_looks()
+        self.seeds.leave_to({p.experiment.task for p in sound})
+        self.schedule.add(sound)
+        return self.schedule
+
+    def handle(self, event: Event) -> None:
+        """An executor's event or a worker's; the journal gets it first."""
+        self.recorder.handle(event)
+        if isinstance(event, Recorded):
+            due = self.seeds.take(event.record)
+            self._tell_looks()
+            self.schedule.add(self._planned(due))
+
+    def _ahead(self, task: str | None) -> list[Planned]:
+        return self._planned(self.seeds.ahead(task))
+
+    def _planned(self, items: list[Planned]) -> list[Planned]:
+        """The same, with a row for each from now on."""
+        if not items:
+            return []
+        recorder = self.recorder
+        records = [item.experiment.planned_record() for item in items]
+        write_planned(recorder.journal, recorder.run_id, records)
+        steps = {p.experiment.experiment_id: max(1, p.steps or self._dense_steps(p)) for p in items}
+        added = SeedsAdded(
+            steps=steps,
+            trainings=sum(max(1, len(p.fits)) for p in items),
+            titles={p.experiment.experiment_id: title(p.experiment) for p in items},
+            experiments=records,
+        )
+        write_started(recorder.journal, recorder.run_id, added)
+        recorder.summary.planned += len(items)
+        recorder.emit(added)
+        return items
+
+    def _dense_steps(self, item: Planned) -> int:
+        return self.plan.dense_runs.get((*item.experiment.task, item.experiment.seed), 0)
+
+    def _tell_looks(self) -> None:
+        for unit, row, i in self.seeds.new_looks():
+            record = look_record(unit, row, i, self.plan.suite.baseline)
+            if _identity(record) not in self._told:
+                self._told.add(_identity(record))
+                self.recorder.journal.append({**record, "run_id": self.recorder.run_id})
+
+
+def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
+    """What became of the comparisons, in sentences."""
+    rows = [row for unit in seeds.units.values() for row in unit.rows]
+    most = seeds.rule.max_seeds
+    kinds: Counter[str] = Counter()
+    for row in rows:
+        stop = row.looks[-1].stop if row.looks else None
+        kinds["skipped" if row.pairs.skipped else stop.why if stop else "to come"] += 1
+    words = {
+        "decided": "decided",
+        "futile": f"stopped as unlikely to be decided by {most} seeds",
+        "maximum": f"still open at {most} seeds",
+        "lost": "lost a seed",
+        "skipped": "cannot reach their density",
+        "to come": "not decided yet",
+    }
+    told = ", ".join(f"{kinds[why]} {word}" for why, word in words.items() if kinds[why])
+    due, fixed = len(seeds.due), len(plan.experiments)
+    return [
+        f"{len(rows)} comparisons: {told or 'none'}; each is wrong in {ERROR:.0%} of cases at "
+        f"most, so that up to {ERROR * len(rows):.1f} of {len(rows)} may be",
+        f"{due} experiments, where {most} seeds of everything are {fixed}",
+    ]
+
+
+def look_record(unit: Unit, row: Row, i: int, baseline: str) -> dict[str, Any]:
+    """The journal's record of a look (`store.run_records.LookRecord`), without its run."""
+    experiment = next(iter(unit.by_seed.values())).experiment
+    plan, verdict = experiment.planned_record(), row.looks[i]
+    assert verdict.stop is not None
+    summary = verdict.summary
+    names = ("suite", "model", "dataset", "recipe", "label")
+    return {
+        "record": "look",
+        **{name: plan[name] for name in names},
+        "target_density": row.density,
+        "look": {
+            "n": verdict.stop.at,
+            "verdict": verdict.kind,
+            "stop": None if verdict.stop.why == "to come" else verdict.stop.why,
+            "difference": None if summary is None else summary.mean,
+            "deviation": None if summary is None else summary.deviation,
+            "p": verdict.p,
+            "p_equivalent": verdict.p_equivalent,
+            "margin": verdict.margin,
+            "max_seeds": verdict.stop.maximum,
+            "baseline": baseline,
+            "metric": unit.measure.name,
+            **{name: plan[name] for name in ("source_model", "source_dataset", "source_recipe")},
+        },
+    }
+
+
+def _identity(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes two records of a look the same one."""
+    look = record.get("look") or {}
+    names = ("suite", "model", "dataset", "recipe", "label", "target_density")
+    own = ("n", "verdict", "stop", "difference", "margin", "max_seeds", "source_model",
+           "source_dataset", "source_recipe")  # fmt: skip
+    return (*(record.get(name) for name in names), *(look.get(name) for name in own))
