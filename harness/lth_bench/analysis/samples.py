@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lth_bench.analysis.measures import measured
 from lth_bench.store.metric import CENSORED, scored_sql
 from lth_bench.store.schema import quoted
+from lth_bench.suite.decide import Decide
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,8 +53,10 @@ class Sample:
     missing: frozenset[int]
     """Seeds still owed."""
     dropped: frozenset[int] = frozenset()
-    """Those of `missing` that have ended and are not run again by themselves: out of memory or time,
-    or without a finite value."""
+    """Those of `missing` that have ended and are not run again by themselves: out of memory or
+    time, or without a finite value."""
+    rule: Decide | None = None
+    """Until when seeds were added, where every seed was asked for; None at a fixed number."""
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
     stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
@@ -97,8 +100,8 @@ def samples(
     task's own. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
-    `given` its parameters. With `every_seed`, also the seeds that only some labels have, where seeds
-    were added until decided. UnknownName for a metric that is neither.
+    `given` its parameters. With `every_seed`, also the seeds that only some labels have, where
+    seeds were added until decided. UnknownName for a metric that is neither.
     """
     name = quoted(measured(con, metric).name)
     where, parameters = ["true"], list(given)
@@ -134,7 +137,18 @@ def samples(
         """,
         parameters,
     ).fetchall()
-    return [_sample(row) for row in found]
+    rules = rules_of(con) if every_seed else {}
+    return [_sample(row, rules) for row in found]
+
+
+def rules_of(con: DuckDBPyConnection) -> dict[str, Decide]:
+    """By suite: until when its last run added seeds, of those that did."""
+    return {
+        suite: Decide(margin=margin, max_seeds=most)
+        for suite, margin, most in con.execute(
+            "SELECT suite, decide_margin, max_seeds FROM suites WHERE max_seeds IS NOT NULL"
+        ).fetchall()
+    }
 
 
 def _never(metric: str) -> str:
@@ -145,7 +159,7 @@ def _never(metric: str) -> str:
     return f"f.ticket_id IN (SELECT ticket_id FROM metrics WHERE metric = {reached} AND value = 0)"
 
 
-def _sample(row: tuple[Any, ...]) -> Sample:
+def _sample(row: tuple[Any, ...], rules: Mapping[str, Decide]) -> Sample:
     suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
     *found, step, never = rest
     seeds, values, lost, skipped, missing, dropped = (x or [] for x in found)
@@ -167,4 +181,5 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         dropped=frozenset(dropped),
         step=step or 0.0,
         censored=frozenset(never or ()),
+        rule=rules.get(suite),
     )

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 Fate = float | Literal["lost", "skipped", "dropped"]
 """What a seed came to: its value; lost by the method; a density that cannot be reached; or ended
-without a value that the machine owes no more, such as out of memory. A seed that is still to come has
-none.
+without a value that the machine still owes, such as out of memory. One that is to come has none.
 """
 Fates = Mapping[int, Fate]
 """By seed."""
@@ -38,7 +37,7 @@ class SeedPairs(NamedTuple):
 
 
 def in_order(mine: Fates, base: Fates, most: int) -> SeedPairs:
-    """The pairs of seeds below `most`, up to the first seed that is still to come on either side."""
+    """The pairs of seeds below `most`, up to the first that is still to come on either side."""
     differences: list[float | None] = []
     references: list[float] = []
     left_out = 0

@@ -62,6 +62,8 @@ def plan(
     from lth_bench.running.provenance import Provenance, device_name
     from lth_bench.running.request import RetryPolicy, RunRequest, prepare_run
     from lth_bench.running.shard import shard_of
+    from lth_bench.running.until_decided.expected import expected_seeds
+    from lth_bench.running.until_decided.run import due_first
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
     from lth_bench.system import devices
@@ -89,7 +91,7 @@ def plan(
     execution, root = request.execution, data_root()
     chosen = devices.choose(execution.device)
     check(loaded, registry)
-    planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
+    whole = planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
     faults = planned.faults | look_for_faults(planned.experiments, registry, root)
     require_some([faults.get("/".join(p.experiment.task)) for p in planned.experiments])
     worker_devices = devices.workers_for(chosen.names, execution.workers)
@@ -104,9 +106,16 @@ def plan(
         retry=RetryPolicy(),
     )
     done = set(left.ended)
+    adaptive = None
+    if loaded.decide is not None:
+        work = due_first(whole, paths, left)
+        assert work.due is not None
+        adaptive = expected_seeds(whole, work.due.seeds)
+        planned = adaptive.plan
+        done &= {p.experiment.experiment_id for p in planned.experiments}
     outlook = None
     notes = [f"{task} cannot run: {fault}" for task, fault in faults.items()]
-    notes += planned.notes
+    notes += [*([adaptive.words] if adaptive else []), *planned.notes]
     memory = memory_of(worker_devices)
     for one in datasets((p for p in planned.experiments if p.fault is None), registry):
         try:
@@ -126,6 +135,12 @@ def plan(
             paths=paths,
         )
     document = {**_document(planned, done, outlook), "notes": notes}
+    if adaptive is not None:
+        document["until_decided"] = {
+            "seeds": adaptive.seeds,
+            "fewest_experiments": adaptive.fewest,
+            "most_experiments": adaptive.most,
+        }
     if json_:
         print(json.dumps(document))
     else:

@@ -114,7 +114,8 @@ class _Read(NamedTuple):
 
 def _read(paths: Paths, run: RecordedRun) -> _Read:
     """What the journal has of a run up to now, and where the next record begins."""
-    offset, head, text = 0, {}, ""
+    offset, text = 0, ""
+    head: Mapping[str, Any] = {}
     steps: dict[str, int] = {}
     trainings = 0
     overrides: list[str] = []

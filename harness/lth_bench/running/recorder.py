@@ -286,11 +286,10 @@ def write_started(journal: Journal, run_id: str, started: RunStarted | SeedsAdde
     """The journal's record of what a run has to do, for those who follow it; of what is added, too,
     of which nobody knows how long it takes.
     """
-    begins = isinstance(started, RunStarted)
     work: WorkAhead = {
         "trainings": started.trainings,
         "steps": dict(started.steps),
-        "workers": started.workers if begins else None,
-        "seconds": started.seconds if begins else None,
+        "workers": started.workers if isinstance(started, RunStarted) else None,
+        "seconds": started.seconds if isinstance(started, RunStarted) else None,
     }
     journal.append({"record": "started", "run_id": run_id, "work": work})

@@ -83,8 +83,8 @@ def looks(
     higher: bool = True,
     unit: Unit = "points",
 ) -> Iterator[Verdict]:
-    """What each look at A's differences A − B says, up to the one that decides; their `stop` says at
-    how many pairs, and why no more are needed.
+    """What each look at A's differences A − B says, up to the one that decides; their `stop` says
+    at how many pairs, and why no more are needed.
 
     `pairs` are in the order of the seeds, as far as they ended without a gap; None is a seed that A
     lost. At each look, with the deviation of at least half a `step`, the first that holds: A lost a
@@ -117,8 +117,8 @@ def decide(
     higher: bool = True,
     unit: Unit = "points",
 ) -> Verdict:
-    """The last of `looks`: the first that decides, which stays whatever comes later, or an open one.
-    Below three pairs there is none yet: insufficient.
+    """The last of `looks`: the first that decides, which stays whatever comes later, or an open
+    one. Below three pairs there is none yet: insufficient.
     """
     last = None
     for last in looks(pairs, rule, step=step, higher=higher, unit=unit):  # noqa: B007

@@ -49,7 +49,7 @@ def _signed(text: str) -> str:
 VerdictKind = Literal["better", "worse", "equivalent", "open", "insufficient", "failed"]
 
 StopReason = Literal["to come", "decided", "futile", "maximum", "lost"]
-"""Why no seeds are added: a verdict, too little chance of one, no more seeds allowed, a lost seed."""
+"""Why no seeds are added: a verdict, too little chance of one, the most allowed, a lost seed."""
 
 
 class Stop(NamedTuple):
@@ -139,8 +139,8 @@ class Verdict:
         if self.kind == "open":
             assert self.summary is not None
             ends = span(self.summary.interval(self.level), self.unit)
-            ahead = outlook(self.n, self.forecast) if self.stop is None else until(self.stop)
-            return f"open: {ends}; {ahead}"
+            said = outlook(self.n, self.forecast) if self.stop is None else until(self.stop)
+            return f"open: {ends}; {said}"
         return f"{self.kind} (by less than {size})" if self.within else self.kind
 
 

@@ -54,9 +54,9 @@ _EXPERIMENT = (
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
 _LOOK = (
-    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, p DOUBLE, "
-    "p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, metric VARCHAR, "
-    "source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
+    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, "
+    "p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, "
+    "metric VARCHAR, source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'

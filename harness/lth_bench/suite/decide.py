@@ -1,4 +1,4 @@
-"""Until when seeds are added: what a suite or the command line says of it, and what goes with it."""
+"""Until when seeds are added: what a suite or a command says of it, and what goes with it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def with_rule(
     option = "--until-decided"
     if asked and seeds is not None:
         raise UserError(
-            f"--seeds fixes the number of seeds, and {option} adds them where a comparison is open; "
-            f"leave one out, or set the most with --set suite.decide.max_seeds=20"
+            f"--seeds fixes the number of seeds, and {option} adds them where a comparison is "
+            f"open; leave one out, or set the most with --set suite.decide.max_seeds=20"
         )
     if asked and smoke:
         raise UserError(f"--smoke trains one seed, so that {option} has nothing to decide")
@@ -69,8 +69,8 @@ def with_rule(
         )
     if not any(s.label != suite.baseline and s.use != "dense" for s in suite.strategies):
         raise UserError(
-            f"suite {suite.name!r} has nothing to compare with {suite.baseline!r}, so that {option} "
-            f"has nothing to decide; add a strategy with --add NAME, or give --seeds N"
+            f"suite {suite.name!r} has nothing to compare with {suite.baseline!r}, so that "
+            f"{option} has nothing to decide; add a strategy with --add NAME, or give --seeds N"
         )
     rule = suite.decide or Decide()
     return replace(suite, decide=rule, seeds=tuple(range(rule.max_seeds)))

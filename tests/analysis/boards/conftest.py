@@ -47,9 +47,12 @@ class Chosen(Scenario):
     sources: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """The task that a label's tickets were found on, where it is another one."""
     baseline: str = "dense"
+    decide: Mapping[str, Any] | None = None
+    """The rule by which seeds were added, if they were."""
 
     def run(self) -> dict[str, Any]:
-        return {**super().run(), "baseline": self.baseline}
+        rule = {} if self.decide is None else {"decide": self.decide}
+        return {**super().run(), "baseline": self.baseline, **rule}
 
     def experiments(self) -> list[dict[str, Any]]:
         planned = []

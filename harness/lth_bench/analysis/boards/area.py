@@ -187,7 +187,7 @@ def rows(
     found = ranked(found, largest_first)
     values = {row["key"]: _by_seed(row) for row in found}
     if few(found, ON):
-        add_places(found, ON, values, higher=measure.higher)
+        add_places(found, ON, values, higher=measure.higher, rules=against.rules)
     return found
 
 

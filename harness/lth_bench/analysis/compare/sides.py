@@ -193,7 +193,13 @@ def _side(
                 raise UserError(f"{path} has no strategy {show(name)}{suggest(name, names)}")
         chosen = [label for label, use in labels if {label, use} & set(strategies)]
     found = samples(
-        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given
+        con,
+        metric=metric,
+        suites=suites,
+        labels=chosen,
+        rows=rows.sql,
+        given=rows.given,
+        every_seed=True,
     )
     if side.label is not None:
         controls = {s.control for s in found}

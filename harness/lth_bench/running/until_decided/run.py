@@ -68,7 +68,7 @@ class UntilDecided:
         self._told = {_identity(record) for record in due.told}
 
     def begin(self, sound: Sequence[Planned]) -> Schedule:
-        """The schedule of what is due at first, without what cannot run: to that nothing is added."""
+        """The schedule of what is due at first, without what cannot run: that gets no seeds."""
         self._tell_looks()
         self.seeds.leave_to({p.experiment.task for p in sound})
         self.schedule.add(sound)
@@ -133,11 +133,10 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     }
     told = ", ".join(f"{kinds[why]} {word}" for why, word in words.items() if kinds[why])
     due, fixed = len(seeds.due), len(plan.experiments)
-    return [
-        f"{len(rows)} comparisons: {told or 'none'}; each is wrong in {ERROR:.0%} of cases at "
-        f"most, so that up to {ERROR * len(rows):.1f} of {len(rows)} may be",
-        f"{due} experiments, where {most} seeds of everything are {fixed}",
-    ]
+    found = (
+        f"{len(rows)} comparisons: {told or 'none'}; expect {ERROR * len(rows):.1f} wrong at most"
+    )
+    return [found, f"{due} experiments, where {most} seeds of everything are {fixed}"]
 
 
 def look_record(unit: Unit, row: Row, i: int, baseline: str) -> dict[str, Any]:

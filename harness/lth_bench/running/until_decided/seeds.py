@@ -128,6 +128,10 @@ class DueSeeds:
                 best = (seeds, -chance, unit)
         return [] if best is None else self._seeds_of(best[2], best[2].after(best[0]))
 
+    def require(self, unit: Unit, seeds: int) -> list[Planned]:
+        """Make a unit's seeds up to this number due; those that were not."""
+        return self._seeds_of(unit, min(seeds, self.rule.max_seeds))
+
     def new_looks(self) -> list[tuple[Unit, Row, int]]:
         """Looks that were taken since this was asked last: the unit, the row and which look."""
         found = []

@@ -65,6 +65,9 @@ def _value(ticket: Mapping[str, Any]) -> Fate:
     return float(value) if value is not None and math.isfinite(value) else "dropped"
 
 
+NO_PAIRS = SeedPairs((), 0.0)
+
+
 class UnitKey(NamedTuple):
     """Which experiments run or stop together."""
 
@@ -87,7 +90,7 @@ class Row:
     density: float
     looks: list[Verdict] = field(default_factory=list)
     """What each look said."""
-    pairs: SeedPairs = SeedPairs((), 0.0)
+    pairs: SeedPairs = NO_PAIRS
     told: int = 0
     """Looks that the journal knows of."""
 
@@ -135,7 +138,7 @@ class Unit:
                 if against is not None:
                     base[seed] = against
             row.pairs = in_order(mine, base, self.rule.max_seeds)
-            found = judged_in_order(row.pairs, self.rule, self.measure, self._step(outcomes))
+            found = judged_in_order(row.pairs, self.rule, self.measure, self.step(outcomes))
             row.looks = list(found)
 
     @property
@@ -144,7 +147,8 @@ class Unit:
         e = next(iter(self.by_seed.values())).experiment
         return Measure(f"test_{e.metric}", e.metric_unit, e.higher_is_better)  # type: ignore[arg-type]
 
-    def _step(self, outcomes: Outcomes) -> float:
+    def step(self, outcomes: Outcomes) -> float:
+        """The smallest difference that the measurement can show; 0 where that is not known."""
         if self.measure.name not in ON_TEST_EXAMPLES:
             return 0.0
         known = (outcomes.examples.get(p.experiment.experiment_id) for p in self.by_seed.values())
