@@ -1,4 +1,4 @@
-"""The function that the scheduler calls, also on rows of a database and on simulations from them."""
+"""The function that the scheduler calls, on rows of a database and on simulations from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORDS = runpy.run_path(str(Path(__file__).parents[1] / "store" / "records.py")
 
 
 def test_pairs_are_the_first_seeds_without_a_gap() -> None:
-    base = {seed: 0.5 for seed in range(6)}
+    base = dict.fromkeys(range(6), 0.5)
     mine: dict[int, Any] = {0: 0.6, 1: 0.7, 3: 0.9}
     assert in_order(mine, base, 10).differences == pytest.approx([0.1, 0.2])
     assert in_order({**mine, 2: 0.8}, base, 3).differences == pytest.approx([0.1, 0.2, 0.3])

@@ -95,7 +95,8 @@ def test_a_lost_seed_ends_it_at_the_next_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("summary", "n", "chance"), [(Summary(3, 1.0, 0.8), 30, 0.79), (Summary(10, 0.2, 2.0), 30, 0.05)]
+    ("summary", "n", "chance"),
+    [(Summary(3, 1.0, 0.8), 30, 0.79), (Summary(10, 0.2, 2.0), 30, 0.05)],
 )
 def test_worked_chances(summary: Summary, n: int, chance: float) -> None:
     assert chance_decided(summary, n, 0.5) == pytest.approx(chance, abs=0.02)
@@ -123,7 +124,7 @@ def test_the_maximum_is_the_last_look() -> None:
 
 @pytest.mark.parametrize(("margin", "maximum"), [(0.0, 30), (-1.0, 30), (0.5, 2), (0.5, 61)])
 def test_rules_that_there_are_not(margin: float, maximum: int) -> None:
-    with pytest.raises(ValueError, match="margin|maximum"):
+    with pytest.raises(ValueError, match=r"margin|maximum"):
         SequentialRule(margin=margin, maximum=maximum)
 
 

@@ -74,8 +74,9 @@ def test_all_else_is_over_the_seeds_that_all_labels_have(con: Any) -> None:
 def test_a_fixed_number_of_seeds_is_judged_as_ever(chosen: Chosen) -> None:
     found = rows(chosen(CELLS))
     assert found["snip"]["n"] == 5 and found["snip"]["stop"] is None
-    assert found["snip"]["verdict_text"].startswith("better") and "decided" not in (
-        found["snip"]["verdict_text"]
+    assert (
+        found["snip"]["verdict_text"].startswith("better")
+        and "decided" not in (found["snip"]["verdict_text"])
     )
 
 

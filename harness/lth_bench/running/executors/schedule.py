@@ -98,7 +98,9 @@ class Schedule:
         if running is None and self._suspects:
             return self._suspects.pop(0)
         if not len(self):
-            while self._count < room and (more := self.more(running)):
+            # no more than fills a cohort, whose empty places cost as much, or keeps a core busy
+            free = min(room, places or int(running is None))
+            while self._count < free and (more := self.more(running)):
                 self.add(more)
         items: list[Planned] = []
         task = running

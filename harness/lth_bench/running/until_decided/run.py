@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.running.executors.schedule import Schedule
 from lth_bench.running.pending import PendingWork
-from lth_bench.running.progress import Event, Recorded, SeedsAdded, title
+from lth_bench.running.progress import Event, ExperimentStarted, Recorded, SeedsAdded, title
 from lth_bench.running.recorder import Recorder, write_planned, write_started
 from lth_bench.running.shard import part_of
 from lth_bench.running.until_decided.past import past
@@ -20,6 +20,7 @@ from lth_bench.running.until_decided.units import Row, Unit
 from lth_bench.store.paths import Paths
 
 if TYPE_CHECKING:
+    from lth_bench.lottery import Experiment
     from lth_bench.running.plan import Plan, Planned
 
 ERROR = 0.05
@@ -66,6 +67,8 @@ class UntilDecided:
         self.schedule = Schedule(())
         self.schedule.more = self._ahead
         self._told = {_identity(record) for record in due.told}
+        self._waiting: dict[str, Planned] = {}
+        """Added, and not begun yet."""
 
     def begin(self, sound: Sequence[Planned]) -> Schedule:
         """The schedule of what is due at first, without what cannot run: that gets no seeds."""
@@ -76,33 +79,45 @@ class UntilDecided:
 
     def handle(self, event: Event) -> None:
         """An executor's event or a worker's; the journal gets it first."""
+        if isinstance(event, ExperimentStarted):
+            self._plan_now(event.experiment)
         self.recorder.handle(event)
         if isinstance(event, Recorded):
             due = self.seeds.take(event.record)
             self._tell_looks()
-            self.schedule.add(self._planned(due))
+            self.schedule.add(self._added(due))
 
     def _ahead(self, task: str | None) -> list[Planned]:
-        return self._planned(self.seeds.ahead(task))
+        return self._added(self.seeds.ahead(task))
 
-    def _planned(self, items: list[Planned]) -> list[Planned]:
-        """The same, with a row for each from now on."""
-        if not items:
-            return []
-        recorder = self.recorder
-        records = [item.experiment.planned_record() for item in items]
-        write_planned(recorder.journal, recorder.run_id, records)
-        steps = {p.experiment.experiment_id: max(1, p.steps or self._dense_steps(p)) for p in items}
-        added = SeedsAdded(
-            steps=steps,
+    def _added(self, items: list[Planned]) -> list[Planned]:
+        """The same, of which those who listen know."""
+        if items:
+            self._waiting |= {p.experiment.experiment_id: p for p in items}
+            self.recorder.summary.planned += len(items)
+            self.recorder.emit(self._event(items))
+        return items
+
+    def _plan_now(self, experiment: Experiment) -> None:
+        """A seed that was added has a row as soon as it begins, and not before: what a kill leaves
+        is then what the next run goes on with.
+        """
+        item = self._waiting.pop(experiment.experiment_id, None)
+        if item is not None:
+            journal, run_id = self.recorder.journal, self.recorder.run_id
+            event = self._event([item])
+            write_planned(journal, run_id, event.experiments)
+            write_started(journal, run_id, event)
+
+    def _event(self, items: Sequence[Planned]) -> SeedsAdded:
+        return SeedsAdded(
+            steps={
+                p.experiment.experiment_id: max(1, p.steps or self._dense_steps(p)) for p in items
+            },
             trainings=sum(max(1, len(p.fits)) for p in items),
             titles={p.experiment.experiment_id: title(p.experiment) for p in items},
-            experiments=records,
+            experiments=[p.experiment.planned_record() for p in items],
         )
-        write_started(recorder.journal, recorder.run_id, added)
-        recorder.summary.planned += len(items)
-        recorder.emit(added)
-        return items
 
     def _dense_steps(self, item: Planned) -> int:
         return self.plan.dense_runs.get((*item.experiment.task, item.experiment.seed), 0)
