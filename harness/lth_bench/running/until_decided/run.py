@@ -17,6 +17,7 @@ from lth_bench.running.shard import part_of
 from lth_bench.running.until_decided.past import past
 from lth_bench.running.until_decided.seeds import DueSeeds
 from lth_bench.running.until_decided.units import Row, Unit
+from lth_bench.stats.sequential import look_after
 from lth_bench.store.paths import Paths
 
 if TYPE_CHECKING:
@@ -65,10 +66,12 @@ class UntilDecided:
         """`plan` has every experiment up to the maximum."""
         self.seeds, self.plan, self.recorder = due.seeds, plan, recorder
         self.schedule = Schedule(())
-        self.schedule.more = self._ahead
+        self.schedule.more = self._more
         self._told = {_identity(record) for record in due.told}
         self._waiting: dict[str, Planned] = {}
         """Added, and not begun yet."""
+        self._later: dict[int, list[Planned]] = {}
+        """By the look that it is for: due, and not in the schedule yet."""
 
     def begin(self, sound: Sequence[Planned]) -> Schedule:
         """The schedule of what is due at first, without what cannot run: that gets no seeds."""
@@ -85,10 +88,21 @@ class UntilDecided:
         if isinstance(event, Recorded):
             due = self.seeds.take(event.record)
             self._tell_looks()
-            self.schedule.add(self._added(due))
+            for item in self._added(due):
+                look = look_after(item.experiment.seed, self.seeds.rule.max_seeds)
+                self._later.setdefault(look, []).append(item)
+            if not len(self.schedule):
+                self.schedule.add(self._next_batch())
 
-    def _ahead(self, task: str | None) -> list[Planned]:
-        return self._added(self.seeds.ahead(task))
+    def _next_batch(self) -> list[Planned]:
+        """What is due for the look at the fewest seeds: of all labels together, so that cohorts are
+        full, and no chain of looks of a long method keeps the first look of others waiting.
+        """
+        return self._later.pop(min(self._later)) if self._later else []
+
+    def _more(self, task: str | None) -> list[Planned]:
+        """Where nothing waits: what is due, or one look ahead."""
+        return self._next_batch() or self._added(self.seeds.ahead(task))
 
     def _added(self, items: list[Planned]) -> list[Planned]:
         """The same, of which those who listen know."""
