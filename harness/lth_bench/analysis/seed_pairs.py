@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from lth_bench.stats import Verdict
     from lth_bench.suite.decide import Decide
 
-Fate = float | Literal["lost", "skipped", "dropped"]
+SeedFate = float | Literal["lost", "skipped", "dropped"]
 """What a seed came to: its value; lost by the method; a density that cannot be reached; or ended
 without a value that the machine still owes, such as out of memory. One that is to come has none.
 """
-Fates = Mapping[int, Fate]
+SeedFates = Mapping[int, SeedFate]
 """By seed."""
 
 
@@ -36,7 +36,7 @@ class SeedPairs(NamedTuple):
     """Whether the row cannot reach its density, which ends the comparison."""
 
 
-def in_order(mine: Fates, base: Fates, most: int) -> SeedPairs:
+def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
     """The pairs of seeds below `most`, up to the first that is still to come on either side."""
     differences: list[float | None] = []
     references: list[float] = []
@@ -76,7 +76,7 @@ def judged_in_order(
     )
 
 
-def fates_of(sample: Sample) -> dict[int, Fate]:
+def fates_of(sample: Sample) -> dict[int, SeedFate]:
     """What each seed of a sample of the database came to."""
     return {
         **sample.values,

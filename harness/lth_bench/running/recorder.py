@@ -283,8 +283,8 @@ def write_planned(journal: Journal, run_id: str, experiments: Sequence[Mapping[s
 
 
 def write_started(journal: Journal, run_id: str, started: RunStarted | SeedsAdded) -> None:
-    """The journal's record of what a run has to do, for those who follow it; of what is added, too,
-    of which nobody knows how long it takes.
+    """The journal's record of what a run has to do, for those who follow it; also of seeds that are
+    added.
     """
     work: WorkAhead = {
         "trainings": started.trainings,

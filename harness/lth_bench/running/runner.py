@@ -97,7 +97,7 @@ def _run_at(
     from lth_bench.running.provenance import Provenance
     from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
-    from lth_bench.running.until_decided.run import UntilDecided, Work, conclusion, due_first
+    from lth_bench.running.until_decided.run import RunWork, UntilDecided, conclusion, due_first
 
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
@@ -110,7 +110,7 @@ def _run_at(
     about = place.describe()
     provenance = Provenance.of(about["device"])
 
-    def look() -> Work:
+    def look() -> RunWork:
         found = remaining(
             whole,
             paths,
@@ -120,7 +120,7 @@ def _run_at(
             provenance=provenance,
             retry=execution.retry_policy,
         )
-        return Work(whole, found) if suite.decide is None else due_first(whole, paths, found)
+        return RunWork(whole, found) if suite.decide is None else due_first(whole, paths, found)
 
     seen = _size(paths.journal)
     plan, left, due = look()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.boards.rows import ON
@@ -56,6 +56,7 @@ class Baselines:
     use `dense`."""
     asked: str | None = None
     """As the user named it."""
+    _: KW_ONLY
     rules: Mapping[str, Decide] = field(default_factory=dict)
     """By suite: until when its last run added seeds; suites with a fixed number are not in it."""
 
@@ -222,7 +223,7 @@ def baselines(con: DuckDBPyConnection, scope: BoardScope, asked: str | None = No
         if not any(asked in names for names in there.values()):
             raise UnknownName("baseline", asked, set().union(*there.values()))
         chosen = {s: names.get(asked) for s, names in there.items()}
-        return Baselines(chosen, scope, references, asked, _rules(con, scope))
+        return Baselines(chosen, scope, references, asked, rules=_rules(con, scope))
     own = dict(con.execute("SELECT suite, baseline FROM suites").fetchall())
     # a suite whose baseline was not run this time is compared with dense
     listed = {s: names.get(own.get(s, ""), DENSE) for s, names in there.items()}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
-from lth_bench.analysis.seed_pairs import Fate, fates_of, in_order, judged_in_order
+from lth_bench.analysis.seed_pairs import SeedFate, fates_of, in_order, judged_in_order
 from lth_bench.stats import Verdict, mean
 from lth_bench.suite.decide import Decide
 
 if TYPE_CHECKING:
-    from lth_bench.analysis.seed_pairs import Fates
+    from lth_bench.analysis.seed_pairs import SeedFates
 
 
 class AdaptiveLine(NamedTuple):
@@ -56,10 +56,10 @@ def adaptive(
     )
 
 
-def _together(samples: Sequence[Sample]) -> dict[int, Fate]:
+def _together(samples: Sequence[Sample]) -> dict[int, SeedFate]:
     """What each seed came to over several densities: its mean, or the worst of what it came to."""
     parts = [fates_of(sample) for sample in samples]
-    found: dict[int, Fate] = {}
+    found: dict[int, SeedFate] = {}
     for seed in parts[0]:
         fates = [part[seed] for part in parts if seed in part]
         if len(fates) < len(parts):
@@ -73,5 +73,5 @@ def _together(samples: Sequence[Sample]) -> dict[int, Fate]:
     return found
 
 
-def _is_value(fates: Fates, seed: int) -> bool:
+def _is_value(fates: SeedFates, seed: int) -> bool:
     return not isinstance(fates.get(seed, "dropped"), str)

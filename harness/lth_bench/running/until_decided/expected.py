@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from lth_bench.running.shard import part_of
 from lth_bench.running.until_decided.seeds import DueSeeds
-from lth_bench.running.until_decided.units import Unit
+from lth_bench.running.until_decided.units import SeedUnit
+from lth_bench.stats import mean
 from lth_bench.stats.expected_stop import expected_stops
 from lth_bench.stats.sequential import FEWEST, SequentialRule
 
@@ -36,14 +36,14 @@ class ExpectedSeeds:
     @property
     def words(self) -> str:
         """In a sentence."""
-        mean, of = f"{self.seeds:.1f} seeds a comparison", f"{self.fewest:,} to {self.most:,}"
+        each, of = f"{self.seeds:.1f} seeds a comparison", f"{self.fewest:,} to {self.most:,}"
         whence = (
             f"from the results of {self.known} of {self.units}"
             if self.known
             else "as in simulations of typical differences"
         )
         return (
-            f"seeds are added until decided: about {mean} and "
+            f"seeds are added until decided: about {each} and "
             f"{len(self.plan.experiments):,} experiments ({of} are possible), {whence}"
         )
 
@@ -58,7 +58,7 @@ def expected_seeds(whole: Plan, due: DueSeeds) -> ExpectedSeeds:
     mine = [p for p in whole.experiments if p.experiment.experiment_id in due.due]
     return ExpectedSeeds(
         plan=part_of(whole, mine),
-        seeds=fmean(ends.values()) if ends else 0.0,
+        seeds=mean(ends.values()) if ends else 0.0,
         fewest=fewest,
         most=len(whole.experiments),
         known=sum(any(row.at for row in unit.rows) for unit in due.units.values()),
@@ -66,7 +66,7 @@ def expected_seeds(whole: Plan, due: DueSeeds) -> ExpectedSeeds:
     )
 
 
-def _end(unit: Unit, step: float) -> float:
+def _end(unit: SeedUnit, step: float) -> float:
     """Seeds until the unit's slowest row stops, on average."""
     if not unit.open_rows:
         return float(max((row.at for row in unit.rows), default=FEWEST))
@@ -78,4 +78,4 @@ def _end(unit: Unit, step: float) -> float:
         stops.append(expected_stops(pairs, rule, step=step, draws=24))
         if not row.looks:
             break  # densities of one method go together: one typical row stands for all
-    return fmean(max(at) for at in zip(*stops, strict=True))
+    return mean(max(at) for at in zip(*stops, strict=True))

@@ -16,7 +16,7 @@ from lth_bench.running.recorder import Recorder, write_planned, write_started
 from lth_bench.running.shard import part_of
 from lth_bench.running.until_decided.past import past
 from lth_bench.running.until_decided.seeds import DueSeeds
-from lth_bench.running.until_decided.units import Row, Unit
+from lth_bench.running.until_decided.units import Row, SeedUnit
 from lth_bench.stats.sequential import look_after
 from lth_bench.store.paths import Paths
 
@@ -37,7 +37,7 @@ class Due:
     """The records of looks that the journal has."""
 
 
-class Work(NamedTuple):
+class RunWork(NamedTuple):
     """What a run does."""
 
     plan: Plan
@@ -47,7 +47,7 @@ class Work(NamedTuple):
     """None at a fixed number of seeds."""
 
 
-def due_first(whole: Plan, paths: Paths, left: PendingWork) -> Work:
+def due_first(whole: Plan, paths: Paths, left: PendingWork) -> RunWork:
     """Of a plan up to the maximum of seeds, and what of it is left: what is due at first, and what
     has ended.
     """
@@ -56,7 +56,9 @@ def due_first(whole: Plan, paths: Paths, left: PendingWork) -> Work:
     seeds.begin(found.known(left.ended), found.begun)
     mine = [p for p in whole.experiments if p.experiment.experiment_id in seeds.due]
     todo = [p for p in mine if p.experiment.experiment_id not in left.ended]
-    return Work(part_of(whole, mine), replace(left, todo=todo), Due(seeds=seeds, told=found.looks))
+    return RunWork(
+        part_of(whole, mine), replace(left, todo=todo), Due(seeds=seeds, told=found.looks)
+    )
 
 
 class UntilDecided:
@@ -168,7 +170,7 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     return [found, f"{due} experiments, where {most} seeds of everything are {fixed}"]
 
 
-def look_record(unit: Unit, row: Row, i: int, baseline: str) -> dict[str, Any]:
+def look_record(unit: SeedUnit, row: Row, i: int, baseline: str) -> dict[str, Any]:
     """The journal's record of a look (`store.run_records.LookRecord`), without its run."""
     experiment = next(iter(unit.by_seed.values())).experiment
     plan, verdict = experiment.planned_record(), row.looks[i]

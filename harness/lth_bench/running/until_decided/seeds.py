@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.running.executors.schedule import task_of
-from lth_bench.running.until_decided.units import Outcomes, Row, Unit, UnitKey
+from lth_bench.running.until_decided.units import Outcomes, Row, SeedUnit, UnitKey
 from lth_bench.stats.sequential import FEWEST
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class DueSeeds:
         self._all = {p.experiment.experiment_id: p for p in plan.experiments}
         self._companions: dict[tuple[tuple[str, str, str], int], list[Planned]] = {}
         """By task and seed: the dense run and the baseline, which others are compared with."""
-        self.units: dict[UnitKey, Unit] = {}
+        self.units: dict[UnitKey, SeedUnit] = {}
         self._arrange(plan)
 
     def _arrange(self, plan: Plan) -> None:
@@ -60,7 +60,7 @@ class DueSeeds:
         if key not in self.units:
             # another network that is not pruned is compared with at every density too
             other = {d: d if d in there else 1.0 for d in key.densities if {d, 1.0} & there}
-            self.units[key] = Unit(
+            self.units[key] = SeedUnit(
                 key=key,
                 rule=self.rule,
                 base=base,
@@ -114,7 +114,7 @@ class DueSeeds:
         """The seeds up to one look further, of the open unit with the fewest, for a worker without
         other work; `task` is that of what it runs, as `schedule.task_of` names it.
         """
-        best: tuple[int, float, Unit] | None = None
+        best: tuple[int, float, SeedUnit] | None = None
         for unit in self.units.values():
             if not unit.open_rows:
                 continue
@@ -128,11 +128,11 @@ class DueSeeds:
                 best = (seeds, -chance, unit)
         return [] if best is None else self._seeds_of(best[2], best[2].after(best[0]))
 
-    def require(self, unit: Unit, seeds: int) -> list[Planned]:
+    def require(self, unit: SeedUnit, seeds: int) -> list[Planned]:
         """Make a unit's seeds up to this number due; those that were not."""
         return self._seeds_of(unit, min(seeds, self.rule.max_seeds))
 
-    def new_looks(self) -> list[tuple[Unit, Row, int]]:
+    def new_looks(self) -> list[tuple[SeedUnit, Row, int]]:
         """Looks that were taken since this was asked last: the unit, the row and which look."""
         found = []
         for unit in self.units.values():
@@ -145,10 +145,10 @@ class DueSeeds:
         item = self._all.get(record["experiment_id"])
         self.outcomes.take(record, item.experiment.densities if item is not None else ())
 
-    def _up_to(self, unit: Unit) -> list[Planned]:
+    def _up_to(self, unit: SeedUnit) -> list[Planned]:
         return self._seeds_of(unit, unit.needed)
 
-    def _seeds_of(self, unit: Unit, seeds: int) -> list[Planned]:
+    def _seeds_of(self, unit: SeedUnit, seeds: int) -> list[Planned]:
         wanted: list[Planned] = []
         for seed in range(seeds):
             wanted += self._companions.get((unit.key.task, seed), [])
@@ -164,7 +164,7 @@ class DueSeeds:
                 found.append(item)
         return found
 
-    def _scheduled(self, unit: Unit) -> int:
+    def _scheduled(self, unit: SeedUnit) -> int:
         """Seeds of a unit that are due, from the first on without a gap."""
         seeds = 0
         while seeds in unit.by_seed and unit.by_seed[seeds].experiment.experiment_id in self.due:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lth_bench.analysis.measures import Measure
-from lth_bench.analysis.seed_pairs import Fate, SeedPairs, in_order, judged_in_order
+from lth_bench.analysis.seed_pairs import SeedFate, SeedPairs, in_order, judged_in_order
 from lth_bench.stats.sequential import FEWEST, chance_decided, look_after
 from lth_bench.store.metric import ON_TEST_EXAMPLES
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lth_bench.stats import Verdict
     from lth_bench.suite.decide import Decide
 
-FATES: Mapping[str, Fate] = {
+FATES: Mapping[str, SeedFate] = {
     "skipped": "skipped",
     "failed": "lost",
     "diverged": "lost",
@@ -32,7 +32,7 @@ class Outcomes:
     """What the seeds came to, from the records of their tickets and experiments."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, float], Fate] = {}
+        self._of: dict[tuple[str, float], SeedFate] = {}
         """By experiment and density."""
         self.examples: dict[str, int] = {}
         """Test examples behind an experiment's metrics."""
@@ -51,14 +51,14 @@ class Outcomes:
         for density in densities if fate is not None else ():
             self._of.setdefault((identity, density), fate)  # type: ignore[arg-type]
 
-    def of(self, planned: Planned | None, density: float) -> Fate | None:
+    def of(self, planned: Planned | None, density: float) -> SeedFate | None:
         """What a seed's experiment came to at a density; None while that is to come."""
         if planned is None:
             return None
         return self._of.get((planned.experiment.experiment_id, density))
 
 
-def _value(ticket: Mapping[str, Any]) -> Fate:
+def _value(ticket: Mapping[str, Any]) -> SeedFate:
     value = ticket.get("score")
     if value is None:
         value = (ticket.get("metrics") or {}).get("test_accuracy")
@@ -109,7 +109,7 @@ class Row:
 
 
 @dataclass(kw_only=True)
-class Unit:
+class SeedUnit:
     """A label's experiments on a task, at all seeds that there may be."""
 
     key: UnitKey
