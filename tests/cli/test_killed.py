@@ -141,7 +141,7 @@ schema_version = 1
 
 [suite]
 name = "decided"
-densities = [0.1]
+densities = [0.6]
 seeds = 2
 decide = { max_seeds = 8 }
 
@@ -180,9 +180,8 @@ def test_seeds_that_are_added_until_decided(here, tmp_path_factory, lth, killed)
     alone("run", alone.write("suite.toml", DECIDED))
     killed(DECIDED, [
         ("all training 100", -9),
-        ("all append 30", -9),
-        ("coordinator append 55", -9),
-        ("worker hooks 2", 0),
+        ("all append 20", -9),
+        ("", 0),
     ])  # fmt: skip
     assert asked(alone, looks) and asked(lth, looks) == asked(alone, looks)
     assert asked(lth, "SELECT DISTINCT status FROM tickets_flat") == [("ok",)]
