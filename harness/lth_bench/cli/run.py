@@ -61,7 +61,7 @@ def run(
     import json
     import sys
 
-    from lth_bench.cli.conclusion import conclude, report_study
+    from lth_bench.cli.conclusion import cards_of, conclude, report_study
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare_run
     from lth_bench.running.runner import require_writable, run_suite
@@ -113,6 +113,7 @@ def run(
             **(sharing(path, summary.suite) or {}),
             "results": str(path),
             "exit_code": summary.exit_code,
+            "cards": cards_of(path, summary.suite),
         }
         print(json.dumps(document))
     else:

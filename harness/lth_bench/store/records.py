@@ -167,6 +167,10 @@ class TicketRecord(TypedDict):
     metrics: dict[str, float | None]
     score: NotRequired[float | None]
     """The task's primary metric on the test split; `test_accuracy` of `metrics` when absent."""
+    right: NotRequired[dict[str, str]]
+    """Which test examples it gets right, by the metric that is the fraction of them: a bit each in
+    the order of the test split, the first as the highest bit of the first byte, in base64. Missing
+    in older journals, and of metrics that are no such fraction."""
     layers: list[LayerKept]
     units: NotRequired[list[UnitCounts]]
     """Not of controls, nor of a mask that keeps every weight."""

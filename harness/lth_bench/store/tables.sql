@@ -120,6 +120,8 @@ CREATE TABLE tickets (
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
 
+CREATE TABLE answers (ticket_id VARCHAR, metric VARCHAR, bits BLOB);
+
 CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT,
     frozen BOOLEAN
@@ -183,6 +185,7 @@ COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own include
 COMMENT ON TABLE uncommon IS 'Seeds that not all labels have, where seeds are added until decided.';
 COMMENT ON TABLE looks IS 'What each look said, where seeds are added until decided.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
+COMMENT ON TABLE answers IS 'Which test examples each ticket gets right, a bit each.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
 COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';

@@ -24,6 +24,8 @@ FIXED: dict[str, Any] = dict.fromkeys(("decided_at", "max_seeds", "stop"))
 """Columns of a row whose number of seeds was fixed."""
 
 AT = ("target_density", "label", "control")
+WIDER = ("difference_other_data_low", "difference_other_data_high")
+ADDED = "seeds were added until decided: the interval would be of a mean that is exaggerated"
 SOURCE = ("source_model", "source_dataset", "source_recipe")
 
 
@@ -57,6 +59,7 @@ def decided(
             row |= {"decided_at": 0, "max_seeds": rule.max_seeds, "stop": "to come"}
             if verdict is not None:
                 row |= _columns(verdict)
+                row |= dict.fromkeys(WIDER) | {"other_data_missing": ADDED}
     return found
 
 

@@ -16,7 +16,7 @@ from lth_bench.running.recorder import Recorder, write_planned, write_started
 from lth_bench.running.shard import part_of
 from lth_bench.running.until_decided.past import past
 from lth_bench.running.until_decided.seeds import DueSeeds
-from lth_bench.running.until_decided.units import Row, SeedUnit
+from lth_bench.running.until_decided.units import SeedRow, SeedUnit
 from lth_bench.stats.sequential import look_after
 from lth_bench.store.paths import Paths
 
@@ -170,7 +170,7 @@ def conclusion(seeds: DueSeeds, plan: Plan) -> list[str]:
     return [found, f"{due} experiments, where {most} seeds of everything are {fixed}"]
 
 
-def look_record(unit: SeedUnit, row: Row, i: int, baseline: str) -> dict[str, Any]:
+def look_record(unit: SeedUnit, row: SeedRow, i: int, baseline: str) -> dict[str, Any]:
     """The journal's record of a look (`store.run_records.LookRecord`), without its run."""
     experiment = next(iter(unit.by_seed.values())).experiment
     plan, verdict = experiment.planned_record(), row.looks[i]

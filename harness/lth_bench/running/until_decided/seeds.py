@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.running.executors.schedule import task_of
-from lth_bench.running.until_decided.units import Outcomes, Row, SeedUnit, UnitKey
+from lth_bench.running.until_decided.units import Outcomes, SeedRow, SeedUnit, UnitKey
 from lth_bench.stats.sequential import FEWEST
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DueSeeds:
                 rule=self.rule,
                 base=base,
                 base_density=other,
-                rows=[Row(density=d) for d in key.densities if d in other],
+                rows=[SeedRow(density=d) for d in key.densities if d in other],
             )
         self.units[key].by_seed[item.experiment.seed] = item
 
@@ -132,7 +132,7 @@ class DueSeeds:
         """Make a unit's seeds up to this number due; those that were not."""
         return self._seeds_of(unit, min(seeds, self.rule.max_seeds))
 
-    def new_looks(self) -> list[tuple[SeedUnit, Row, int]]:
+    def new_looks(self) -> list[tuple[SeedUnit, SeedRow, int]]:
         """Looks that were taken since this was asked last: the unit, the row and which look."""
         found = []
         for unit in self.units.values():

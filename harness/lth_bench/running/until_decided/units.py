@@ -84,7 +84,7 @@ class UnitKey(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Row:
+class SeedRow:
     """One comparison: a unit's label at a density."""
 
     density: float
@@ -119,7 +119,7 @@ class SeedUnit:
     """The baseline's experiments, by seed and density of its own."""
     base_density: Mapping[float, float] = field(default_factory=dict)
     """Of each density, the baseline's that it is compared with; without those it has none for."""
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SeedRow] = field(default_factory=list)
     closed: bool = False
     """Whether no seeds are added, whatever is open."""
 
@@ -156,7 +156,7 @@ class SeedUnit:
         return 1 / examples if examples else 0.0
 
     @property
-    def open_rows(self) -> list[Row]:
+    def open_rows(self) -> list[SeedRow]:
         """Those that more seeds may decide."""
         most = self.rule.max_seeds
         return [
