@@ -26,8 +26,8 @@ TYPED = {
     "models": ["mlp"], "datasets": ["digits"],
     "overrides": ["suite.seeds=2"], "plugins": [Path("mine.py")], "add": ["snip"],
     "no_plugins": True, "smoke": True, "shard": "3/8", "until_decided": True,
-    "cohort_size": "4", "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"], "rerun": True,
-    "exit_first": True,
+    "cohort_size": "4", "exact_cohort_size": True, "timeout": "2m", "retry": ["oom,failed"],
+    "rerun": True, "exit_first": True,
 }  # fmt: skip
 """Every argument, as typer gives it."""
 PYTHON = {

@@ -25,7 +25,16 @@ from lth_bench.store.records import (
     TrainingUse,
     TrialRecord,
 )
-from lth_bench.store.run_records import LookRecord, LookTaken, PluginUse, RunRecord, SeedRule
+from lth_bench.store.run_records import (
+    LookRecord,
+    LookTaken,
+    PluginUse,
+    RunRecord,
+    SeedRule,
+    StragglerRecord,
+    WorkersRecord,
+    WorkerTotals,
+)
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
 START = FileMark(schema_version=schema.SCHEMA_VERSION, offset=0, records=0, head="", tail="")
@@ -96,14 +105,16 @@ def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
     for record in (
-        RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, LookRecord
+        RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, WorkersRecord,
+        StragglerRecord, LookRecord,
     ):  # fmt: skip
         documented |= set(record.__annotations__)
-    # who writes is asked by those that follow the journal, and is no result
-    assert documented - {"pid"} == set(COLUMNS)
+    # asked by those that follow the journal, and no result
+    assert documented - {"pid", "progress"} == set(COLUMNS)
     for inner, column in (
         (PluginUse, "plugins"), (PlannedExperiment, "experiments"), (TicketCost, "cost"),
-        (TrainingUse, "trainings"), (SeedRule, "decide"), (LookTaken, "look"),
+        (TrainingUse, "trainings"), (WorkerTotals, "workers"), (SeedRule, "decide"),
+        (LookTaken, "look"),
     ):  # fmt: skip
         for name in inner.__annotations__:
             assert f"{name} " in COLUMNS[column].replace('"', ""), (column, name)

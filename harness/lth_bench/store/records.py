@@ -1,4 +1,5 @@
-"""The records of the journal: what each line holds.
+"""The records of the journal: what each line holds. Those of a run itself, and of how it goes,
+are in `run_records.py`.
 
 Fields are only ever added. Readers treat a missing field as null and ignore unknown fields and
 records. Accuracies and densities are fractions in [0, 1], steps are
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from lth_bench.store.run_records import TrialSoFar
 from lth_bench.store.ticket_records import (
     FateRecord,
     LayerKept,
@@ -234,6 +236,10 @@ class TrialRecord(TypedDict):
     sampler: str
     pruner: str
     source_hash: str | None
+    reason: NotRequired[str | None]
+    """Why it failed."""
+    progress: NotRequired[TrialSoFar]
+    """For followers."""
 
 
 class Numerics(TypedDict):

@@ -1,6 +1,7 @@
-"""The records of the journal about runs: what they are, have to do, and decide on the way.
+"""The records of the journal that tell of a run: what it is, what it has to do, and how it goes.
 
-Fields are only ever added, as in `store.records`.
+What holds for all records is in `records.py`. Those of how a run goes are for its followers and
+for the views of workers; no result depends on them.
 """
 
 from __future__ import annotations
@@ -82,6 +83,109 @@ class BegunRecord(TypedDict):
     at: NotRequired[str]
     run_id: str
     experiment_id: str
+    worker: NotRequired[str]
+
+
+class WorkerTotals(TypedDict):
+    """What a worker has done since the run began (`running.usage.WorkerUse`)."""
+
+    slot: int
+    """Of the run's places for workers, from 0."""
+    worker: str
+    host: str
+    device: str
+    state: Literal["starting", "busy", "queued", "idle"]
+    processes: int
+    units: int
+    experiments: int
+    retries: int
+    steps: int
+    examples: int
+    training_seconds: float
+    starting_seconds: float
+    busy_seconds: float
+    queued_seconds: float
+    idle_seconds: float
+
+
+class WorkersRecord(TypedDict):
+    """What all workers of a run have done so far. The last record of a run counts."""
+
+    record: Literal["workers"]
+    at: NotRequired[str]
+    run_id: str
+    suite: str
+    workers: list[WorkerTotals]
+
+
+class StragglerRecord(TypedDict):
+    """An experiment takes much longer than expected, or took. The last one counts of a run, an
+    experiment and a worker.
+    """
+
+    record: Literal["straggler"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_id: str
+    worker: str
+    seconds: float
+    """Since it began there; once it has ended, the whole time."""
+    expected_seconds: float
+    ended: bool
+
+
+class RetriedRecord(TypedDict):
+    """Experiments start again on another worker."""
+
+    record: Literal["retried"]
+    at: NotRequired[str]
+    run_id: str
+    experiment_ids: list[str]
+    reason: str
+
+
+class NoteRecord(TypedDict):
+    """A sentence for who follows the run."""
+
+    record: Literal["note"]
+    at: NotRequired[str]
+    run_id: str
+    message: str
+
+
+class StudySoFar(TypedDict):
+    """How far a study of a tuning is (`running.progress.StudyProgress`)."""
+
+    name: str
+    done: int
+    total: int | None
+    best: str
+
+
+class TrialSoFar(StudySoFar):
+    """The same when a trial has ended."""
+
+    params: str
+    """The trial's parameters in a line."""
+
+
+class TuningRecord(TypedDict):
+    """A tuning begins its work."""
+
+    record: Literal["tuning"]
+    at: NotRequired[str]
+    run_id: str
+    opening: str
+    """What is about to happen, in a line."""
+    studies: list[StudySoFar]
+
+
+class TunedRecord(TypedDict):
+    """A tuning has ended, in whatever way."""
+
+    record: Literal["tuned"]
+    at: NotRequired[str]
+    run_id: str
 
 
 class LookTaken(TypedDict):

@@ -58,6 +58,12 @@ _LOOK = (
     "p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, "
     "metric VARCHAR, source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
 )
+_WORKER = (
+    "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
+    "processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT, steps BIGINT, "
+    "examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE, busy_seconds DOUBLE, "
+    "queued_seconds DOUBLE, idle_seconds DOUBLE)[]"
+)
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
 )
@@ -127,6 +133,9 @@ COLUMNS = {
     "seeds": "BIGINT[]",
     "steps": "BIGINT",
     "experiment_ids": "VARCHAR[]",
+    "workers": _WORKER,
+    "expected_seconds": "DOUBLE",
+    "ended": "BOOLEAN",
     "budget": "JSON",
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
