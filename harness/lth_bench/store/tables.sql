@@ -153,6 +153,14 @@ CREATE TABLE trials (
 
 CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
+-- One row per form in which `measure` has timed a ticket, per device, threads and batch size.
+CREATE TABLE latencies (
+    ticket_id VARCHAR, device VARCHAR, host VARCHAR, torch VARCHAR, threads BIGINT,
+    batch_size BIGINT, dtype VARCHAR, clock VARCHAR, form VARCHAR, reason VARCHAR, repeats BIGINT,
+    median_seconds DOUBLE, q1_seconds DOUBLE, q3_seconds DOUBLE, speedup DOUBLE,
+    speedup_q1 DOUBLE, speedup_q3 DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
+);
+
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
 COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
 COMMENT ON TABLE suites IS 'Suites as last run: name, version, TOML, baseline.';
@@ -178,3 +186,4 @@ COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';
+COMMENT ON TABLE latencies IS 'Measured speed and memory of tickets, by form and device.';
