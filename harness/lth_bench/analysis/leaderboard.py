@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 KINDS: tuple[str, ...] = get_args(BoardKind)
 LATENCY = "latency"
-"""The kind that shows what `measure` has timed, and no results of a run, so that no suite has it."""
+"""The kind that shows what `measure` has timed: no result of a run, so that no suite has it."""
 COMPUTED = ("flops", "matching", "area", "cost")
 """Those that compute with the values of the metric at several densities."""
 WITHIN = {

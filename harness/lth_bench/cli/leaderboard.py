@@ -31,8 +31,8 @@ def leaderboard(
             "sparsest density not worse than the baseline; area: under the metric against log "
             "density; cost: of reaching a value of the metric; speed: the early-stop step; "
             "transfer: the task a ticket was found on against the one it was trained on; "
-            "ingredients: each ticket against its controls and ablations, and which matter; latency: "
-            "what `measure` has timed, and the density at which a ticket is faster than dense.",
+            "ingredients: each ticket against its controls and ablations, and which matter; "
+            "latency: what `measure` has timed, and from which density on a ticket is faster.",
         ),
     ] = "accuracy",
     metric: Annotated[

@@ -13,7 +13,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,13 +47,22 @@ class DeployedForm:
         return sum(_bytes(tensor) for tensor in self.network.state_dict().values())
 
 
+class FormSource(NamedTuple):
+    """What forms are made from."""
+
+    masked: nn.Module
+    """The ticket's network with zeros where weights are pruned."""
+    ticket: SavedTicket
+    device: torch.device
+
+
 def forms_of(ticket: SavedTicket, device: torch.device) -> list[DeployedForm]:
     """Every form of FORMS, in their order, for a device."""
-    masked = ticket.module(ticket.masked())
+    source = FormSource(ticket.module(ticket.masked()), ticket, device)
     found = []
     for name, make in FORMS.items():
         try:
-            network = make(masked, ticket, device)
+            network = make(source)
             found.append(DeployedForm(name=name, network=network.eval()))
         except UserError as error:
             found.append(DeployedForm(name=name, network=None, reason=error.message))
@@ -64,6 +73,9 @@ def forms_of(ticket: SavedTicket, device: torch.device) -> list[DeployedForm]:
 
 class CSRLinear(nn.Module):
     """A linear layer with its weight [out, in] in compressed rows."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -82,6 +94,9 @@ class CSRConv2d(nn.Module):
     """A convolution with its weight [out, in · height · width of the kernel] in compressed rows,
     times the patches of the image, which is how torch can use such a weight.
     """
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -118,19 +133,11 @@ def _csr(weight: Tensor) -> Tensor:
         )
 
 
-def _unpruned(_: nn.Module, ticket: SavedTicket, __: torch.device) -> nn.Module:
-    return ticket.unpruned()
-
-
-def _masked(masked: nn.Module, _: SavedTicket, __: torch.device) -> nn.Module:
-    return masked
-
-
-def _compressed(masked: nn.Module, ticket: SavedTicket, _: torch.device) -> nn.Module:
+def _compressed(source: FormSource) -> nn.Module:
     """A copy with the layers of the mask that torch can compute so."""
-    found = copy.deepcopy(masked)
+    found = copy.deepcopy(source.masked)
     replaced = 0
-    for key in ticket.mask.items_by_key():
+    for key in source.ticket.mask.items_by_key():
         name = layer_name(key)
         if name not in dict(found.named_modules()) or not name:
             continue
@@ -142,7 +149,7 @@ def _compressed(masked: nn.Module, ticket: SavedTicket, _: torch.device) -> nn.M
         elif type(layer) is nn.Conv2d and _is_plain(layer):
             made = CSRConv2d(layer)
         if made is not None:
-            setattr(found.get_submodule(owner), last, made)
+            setattr(found.get_submodule(owner), last, made.train(layer.training))
             replaced += 1
     if not replaced:
         raise UserError("it has no linear layer and no plain convolution")
@@ -153,9 +160,9 @@ def _is_plain(conv: nn.Conv2d) -> bool:
     return conv.groups == 1 and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
 
 
-def _shrunk(masked: nn.Module, ticket: SavedTicket, _: torch.device) -> nn.Module:
-    small = compact_network(masked, ticket.input_shape)
-    if _parameters(small) == _parameters(masked):
+def _shrunk(source: FormSource) -> nn.Module:
+    small = compact_network(source.masked, source.ticket.input_shape)
+    if _parameters(small) == _parameters(source.masked):
         raise UserError("every channel and neuron has an effect, so there is nothing to cut out")
     return small
 
@@ -164,10 +171,11 @@ def _parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _semi_structured(masked: nn.Module, _: SavedTicket, device: torch.device) -> nn.Module:
+def _semi_structured(source: FormSource) -> nn.Module:
+    device = source.device
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < SEMI_STRUCTURED:
         raise UserError("this device has no kernels for 2:4 sparsity")
-    found = copy.deepcopy(masked).to(device)
+    found = copy.deepcopy(source.masked).to(device)
     layers = [x for x in found.modules() if type(x) is nn.Linear and _is_two_of_four(x.weight)]
     if not layers:
         raise UserError("no linear layer keeps at most two weights in every four")
@@ -193,11 +201,11 @@ def _bytes(tensor: Any) -> int:
     return int(tensor.numel() * tensor.element_size())
 
 
-FORMS: dict[str, Callable[[nn.Module, SavedTicket, torch.device], nn.Module]] = {
-    "dense": _unpruned,
-    "masked": _masked,
+FORMS: dict[str, Callable[[FormSource], nn.Module]] = {
+    "dense": lambda source: source.ticket.unpruned(),
+    "masked": lambda source: source.masked,
     "csr": _compressed,
     "shrunk": _shrunk,
     "2:4": _semi_structured,
 }
-"""How each form is made: from the masked network, the ticket, and for a device."""
+"""How each form is made."""

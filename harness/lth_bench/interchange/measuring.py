@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class MeasureRequest:
     """Which tickets to time, and how."""
 
     results: Path
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     """Suites, tasks and densities; controls are not timed, since their masks are the tickets'."""
     strategies: Sequence[str] = ()
     """Labels or strategies; none is all."""
@@ -45,7 +45,7 @@ class MeasureRequest:
     device: str = "cpu"
     """As `--device` takes it; of several GPUs the first."""
     batch_sizes: Sequence[int] = BATCH_SIZES
-    options: TimingOptions = TimingOptions()
+    options: TimingOptions = field(default_factory=TimingOptions)
     again: bool = False
     """Whether to time what was timed before."""
     artifacts: Sequence[Path] = ()
@@ -79,11 +79,18 @@ def measure(request: MeasureRequest, tell: Callable[[str], None]) -> MeasureRepo
         require_options(one, cores())
     if request.seeds < 1:
         raise UserError(f"--seeds must be at least 1 of each label, but got {request.seeds}")
+    paths = Paths(request.results)
+    paths.require()
+    if not paths.journal.exists():
+        raise UserError(
+            f"{paths.results} has no journal beside it to record times in; measure results where "
+            f"they were made, or merge them first: `lth-bench merge {paths.quoted} --results "
+            f"NEW.duckdb`"
+        )
     device = names()[0] if options.device != "cpu" else cpu_name()
     rows, known = _tickets(request, settings, device)
     failures: dict[str, str] = {}
     measured = 0
-    paths = Paths(request.results)
     if rows:
         with Journal(paths) as journal:
             for number, row in enumerate(rows, 1):

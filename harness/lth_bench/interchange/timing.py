@@ -2,10 +2,10 @@
 
 Each form's block of runs is timed in turn, round after round, so that what disturbs the machine
 disturbs all of them: a form's speed-up is the median over the rounds of the dense block's time over
-its own. How many runs make a block of at least a millisecond is found by
-`torch.utils.benchmark.Timer.blocked_autorange`, which also waits for a GPU. With one thread on a CPU
-the clock is the process's CPU time, which does not go on while other programs have the core;
-otherwise it is the wall clock.
+its own. How many runs make a block of at least a millisecond is found by torch's
+`Timer.blocked_autorange`, which also waits for a GPU. With one thread on a CPU the clock is the
+process's CPU time, which does not go on while other programs have the core; otherwise it is the
+wall clock.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ def _time(form: DeployedForm, times: Tensor | None, dense: Tensor, peak: int | N
     speed_low, speed, speed_high = _quartiles(dense / times)
     return {
         "form": form.name, "reason": None, "bytes": form.bytes, "peak_memory": peak,
-        "repeats": len(times), "median_seconds": median, "q1_seconds": low, "q3_seconds": high,
-        "speedup": speed, "speedup_q1": speed_low, "speedup_q3": speed_high,
+        "repeats": len(times), "median_seconds": median, "seconds_low": low, "seconds_high": high,
+        "speedup": speed, "speedup_low": speed_low, "speedup_high": speed_high,
     }  # fmt: skip
 
 

@@ -24,13 +24,14 @@ class FormTime(TypedDict):
     """Blocks of runs that were timed."""
     median_seconds: NotRequired[float]
     """Of one batch, over the blocks."""
-    q1_seconds: NotRequired[float]
-    q3_seconds: NotRequired[float]
+    seconds_low: NotRequired[float]
+    """First quartile over the blocks, and `seconds_high` the third."""
+    seconds_high: NotRequired[float]
     speedup: NotRequired[float]
     """Time of the dense network over that of this form: median over the rounds, in each of which
     every form was timed once. Above 1 is faster."""
-    speedup_q1: NotRequired[float]
-    speedup_q3: NotRequired[float]
+    speedup_low: NotRequired[float]
+    speedup_high: NotRequired[float]
 
 
 class LatencyRecord(TypedDict):
@@ -65,8 +66,8 @@ COLUMNS = {
     "clock": "VARCHAR",
     "forms": (
         "STRUCT(form VARCHAR, reason VARCHAR, bytes BIGINT, peak_memory BIGINT, repeats BIGINT, "
-        "median_seconds DOUBLE, q1_seconds DOUBLE, q3_seconds DOUBLE, speedup DOUBLE, "
-        "speedup_q1 DOUBLE, speedup_q3 DOUBLE)[]"
+        "median_seconds DOUBLE, seconds_low DOUBLE, seconds_high DOUBLE, speedup DOUBLE, "
+        "speedup_low DOUBLE, speedup_high DOUBLE)[]"
     ),
 }
 """The fields that no other record has, and the types that DuckDB reads them as."""
@@ -89,8 +90,8 @@ WHERE
 INSERT INTO latencies
 SELECT
     ticket_id, device, host, torch, threads, batch_size, dtype, clock, f.form, f.reason, f.repeats,
-    f.median_seconds, f.q1_seconds, f.q3_seconds, f.speedup, f.speedup_q1, f.speedup_q3, f.bytes,
-    f.peak_memory, recorded_at
+    f.median_seconds, f.seconds_low, f.seconds_high, f.speedup, f.speedup_low, f.speedup_high,
+    f.bytes, f.peak_memory, recorded_at
 FROM (SELECT *, unnest(forms) AS f FROM batch_latencies);
 
 DROP TABLE batch_latencies;

@@ -157,8 +157,8 @@ CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id V
 CREATE TABLE latencies (
     ticket_id VARCHAR, device VARCHAR, host VARCHAR, torch VARCHAR, threads BIGINT,
     batch_size BIGINT, dtype VARCHAR, clock VARCHAR, form VARCHAR, reason VARCHAR, repeats BIGINT,
-    median_seconds DOUBLE, q1_seconds DOUBLE, q3_seconds DOUBLE, speedup DOUBLE,
-    speedup_q1 DOUBLE, speedup_q3 DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
+    median_seconds DOUBLE, seconds_low DOUBLE, seconds_high DOUBLE, speedup DOUBLE,
+    speedup_low DOUBLE, speedup_high DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
 );
 
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';

@@ -25,11 +25,11 @@ SQL = """
         {task}, c.target_density, {label}, l.device, l.threads, l.batch_size, l.clock, l.form,
         count(l.median_seconds) AS n, min(l.repeats) AS repeats,
         avg(l.median_seconds) AS median_seconds,
-        avg(l.q1_seconds) AS q1_seconds, avg(l.q3_seconds) AS q3_seconds,
+        avg(l.seconds_low) AS seconds_low, avg(l.seconds_high) AS seconds_high,
         exp(avg(ln(l.speedup))) AS speedup,
-        exp(avg(ln(l.speedup_q1))) AS speedup_q1, exp(avg(ln(l.speedup_q3))) AS speedup_q3,
-        coalesce(bool_and(l.speedup_q1 > 1), false) AS faster,
-        coalesce(bool_and(l.speedup_q3 < 1), false) AS slower,
+        exp(avg(ln(l.speedup_low))) AS speedup_low, exp(avg(ln(l.speedup_high))) AS speedup_high,
+        coalesce(bool_and(l.speedup_low > 1), false) AS faster,
+        coalesce(bool_and(l.speedup_high < 1), false) AS slower,
         avg(l.bytes) AS bytes, max(l.peak_memory) AS peak_memory, any_value(l.reason) AS reason
     FROM latencies l
     JOIN flat f ON f.ticket_id = l.ticket_id AND f.status = 'ok' AND f.control = 'none'
@@ -42,12 +42,12 @@ SQL = """
 """
 
 LEGEND = (
-    "Measured by `lth-bench measure`, side by side. dense: median time of a batch. × masked, × CSR, "
-    "× shrunk, × 2:4: times faster than dense, median over the rounds with quartiles; above 1 is "
-    "faster, and where three quarters of the rounds are, it counts as faster. masked: zeros in dense "
-    "tensors; CSR: only the kept weights of linear and convolutional layers; shrunk: without the "
-    "channels and neurons that have no effect; 2:4: a GPU's kernels for two weights in every four. "
-    "kB: of the parameters, with the indices of CSR. n: seeds."
+    "Measured by `lth-bench measure`, side by side. dense: median time of a batch of the unpruned "
+    "network. × masked, × CSR, × shrunk, × 2:4: times faster than dense, median over the rounds "
+    "with quartiles; where three quarters of the rounds are above 1, it counts as faster. masked: "
+    "zeros in dense tensors; CSR: only the kept weights of linear and convolution layers; shrunk: "
+    "without the channels and neurons that have no effect; 2:4: a GPU's kernels for two weights in "
+    "every four. kB: of the parameters, with the indices of CSR. n: seeds."
 )
 
 
@@ -121,7 +121,7 @@ def _speed(row: BoardRow | None) -> Cell:
     if row is None or row["speedup"] is None:
         return Cell("–", "dim")
     short = ratio(row["speedup"])
-    text = f"{short} ({ratio(row['speedup_q1'])}–{ratio(row['speedup_q3'])})"
+    text = f"{short} ({ratio(row['speedup_low'])}–{ratio(row['speedup_high'])})"
     return Cell(text, "good" if row["faster"] else "bad" if row["slower"] else "", short=short)
 
 
