@@ -10,6 +10,7 @@ from lth_bench.stats.across import (
 )
 from lth_bench.stats.best import may_be_best
 from lth_bench.stats.critical import CriticalDifference, critical_groups
+from lth_bench.stats.observation import foreseen, prediction_interval
 from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
@@ -33,6 +34,7 @@ __all__ = [
     "differences",
     "equivalence_p",
     "forecast",
+    "foreseen",
     "holm",
     "interquartile_mean",
     "judge",
@@ -44,6 +46,7 @@ __all__ = [
     "paired_interval",
     "paired_t",
     "performance_profile",
+    "prediction_interval",
     "probability_of_improvement",
     "rank_intervals",
     "ranks",
