@@ -15,6 +15,7 @@ from thoroughness import cases
 
 from lth_bench.errors import UserError
 from lth_bench.store import schema
+from lth_bench.store.latencies import FormTime, LatencyRecord
 from lth_bench.store.mark import FileMark
 from lth_bench.store.records import (
     ExperimentRecord,
@@ -80,7 +81,7 @@ values = st.recursive(
 
 @few
 @given(
-    st.sampled_from(["run", "planned", "ticket", "experiment", "other"]),
+    st.sampled_from(["run", "planned", "ticket", "experiment", "latency", "other"]),
     st.dictionaries(st.sampled_from([c for c in COLUMNS if c not in ("record", "at")]), values),
 )
 def test_any_fields_are_read_or_one_error(con: Any, record: str, fields: dict[str, Any]) -> None:
@@ -96,13 +97,14 @@ def test_numbers_out_of_range_become_null(con: Any) -> None:
 def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
-    for record in (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord):
+    kinds = (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, LatencyRecord)
+    for record in kinds:
         documented |= set(record.__annotations__)
     # who writes is asked by those that follow the journal, and is no result
     assert documented - {"pid"} == set(COLUMNS)
     for inner, column in (
         (PluginUse, "plugins"), (PlannedExperiment, "experiments"), (TicketCost, "cost"),
-        (TrainingUse, "trainings"),
+        (TrainingUse, "trainings"), (FormTime, "forms"),
     ):  # fmt: skip
         for name in inner.__annotations__:
             assert f"{name} " in COLUMNS[column].replace('"', ""), (column, name)

@@ -70,7 +70,7 @@ def _of(found: BreakEven, speeds: Sequence[FormSpeed]) -> str:
     if found.from_density is None:
         return f"not faster at any density, down to {kept(least)}%"
     best = max(speed.speedup for speed in speeds if speed.density <= found.from_density)
-    upto = f"up to {best:.2g} times"
+    upto = f"up to {best:.3g} times"
     if found.estimate is None:
         return f"faster at every density, from {kept(found.from_density)}% down, {upto}"
     return (
@@ -87,6 +87,6 @@ def _masked(speeds: Sequence[FormSpeed]) -> str:
         return f"masked: never faster than dense; {why}."
     return (
         f"masked: {why}, so a mask alone makes nothing faster; the {len(faster)} of {len(speeds)} "
-        f"rows that measured up to {max(faster):.2g} times faster owe it to layers whose time "
+        f"rows that measured up to {max(faster):.3g} times faster owe it to layers whose time "
         f"depends on values, such as max pooling, or to noise."
     )

@@ -58,7 +58,8 @@ def board(con: DuckDBPyConnection, scope: BoardScope) -> Board:
     of a batch, averaged over the seeds, `speedup` the geometric mean of the seeds' medians.
     """
     sql = SQL.format(task=TASK, label=LABEL, where=scope.where("f", "tasks", "densities"))
-    rows = fetch(con, sql, scope.parameters)
+    given = {name: x for name, x in scope.parameters.items() if name != "controls"}
+    rows = fetch(con, sql, given)  # controls are not measured
     if not rows:
         raise NothingSelected(
             "no ticket of these has been measured; `lth-bench measure` times them on this device"
