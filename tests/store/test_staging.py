@@ -21,12 +21,17 @@ from lth_bench.store.records import (
     ExperimentRecord,
     PlannedExperiment,
     PlannedRecord,
-    PluginUse,
-    RunRecord,
     TicketCost,
     TicketRecord,
     TrainingUse,
     TrialRecord,
+)
+from lth_bench.store.run_records import (
+    PluginUse,
+    RunRecord,
+    StragglerRecord,
+    WorkersRecord,
+    WorkerTotals,
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
@@ -97,14 +102,16 @@ def test_numbers_out_of_range_become_null(con: Any) -> None:
 def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
-    kinds = (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, LatencyRecord)
-    for record in kinds:
+    for record in (
+        RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, WorkersRecord,
+        StragglerRecord, LatencyRecord,
+    ):  # fmt: skip
         documented |= set(record.__annotations__)
-    # who writes is asked by those that follow the journal, and is no result
-    assert documented - {"pid"} == set(COLUMNS)
+    # asked by those that follow the journal, and no result
+    assert documented - {"pid", "progress"} == set(COLUMNS)
     for inner, column in (
         (PluginUse, "plugins"), (PlannedExperiment, "experiments"), (TicketCost, "cost"),
-        (TrainingUse, "trainings"), (FormTime, "forms"),
+        (TrainingUse, "trainings"), (WorkerTotals, "workers"), (FormTime, "forms"),
     ):  # fmt: skip
         for name in inner.__annotations__:
             assert f"{name} " in COLUMNS[column].replace('"', ""), (column, name)

@@ -10,6 +10,7 @@ from lth_bench.stats.across import (
 )
 from lth_bench.stats.best import may_be_best
 from lth_bench.stats.critical import CriticalDifference, critical_groups
+from lth_bench.stats.examples import examples_variance, total_error, wider_interval
 from lth_bench.stats.observation import foreseen, prediction_interval
 from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
@@ -33,6 +34,7 @@ __all__ = [
     "critical_groups",
     "differences",
     "equivalence_p",
+    "examples_variance",
     "forecast",
     "foreseen",
     "holm",
@@ -53,6 +55,8 @@ __all__ = [
     "seeds_needed",
     "t_interval",
     "tasks_needed",
+    "total_error",
+    "wider_interval",
     "wilcoxon",
     "wilson",
 ]

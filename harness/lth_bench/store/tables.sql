@@ -106,6 +106,8 @@ CREATE TABLE tickets (
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
 
+CREATE TABLE answers (ticket_id VARCHAR, metric VARCHAR, bits BLOB);
+
 CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT,
     frozen BOOLEAN
@@ -161,6 +163,19 @@ CREATE TABLE latencies (
     speedup_low DOUBLE, speedup_high DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
 );
 
+-- What each worker of a run did until its last record; the view `workers` adds rates.
+CREATE TABLE worker_uses (
+    run_id VARCHAR, suite VARCHAR, slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR,
+    state VARCHAR, processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT,
+    steps BIGINT, examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE,
+    busy_seconds DOUBLE, queued_seconds DOUBLE, idle_seconds DOUBLE, recorded_at TIMESTAMP
+);
+
+CREATE TABLE stragglers (
+    run_id VARCHAR, experiment_id VARCHAR, worker VARCHAR, seconds DOUBLE,
+    expected_seconds DOUBLE, ended BOOLEAN, recorded_at TIMESTAMP
+);
+
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
 COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
 COMMENT ON TABLE suites IS 'Suites as last run: name, version, TOML, baseline.';
@@ -175,6 +190,7 @@ COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
 COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
+COMMENT ON TABLE answers IS 'Which test examples each ticket gets right, a bit each.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
 COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';
@@ -184,6 +200,8 @@ COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row 
 COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
+COMMENT ON TABLE worker_uses IS 'What each worker of a run did with its time.';
+COMMENT ON TABLE stragglers IS 'Experiments that took much longer than similar ones.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';
 COMMENT ON TABLE latencies IS 'Measured speed and memory of tickets, by form and device.';

@@ -197,8 +197,9 @@ def load_side(
                 raise UserError(f"{path} has no strategy {show(name)}{suggest(name, names)}")
         chosen = [label for label, use in labels if {label, use} & set(strategies)]
     found = samples(
-        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given
-    )
+        con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given,
+        answers=True,
+    )  # fmt: skip
     if side.label is not None:
         controls = {s.control for s in found}
         found = [s for s in found if s.control == side.control]
