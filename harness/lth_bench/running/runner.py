@@ -21,7 +21,7 @@ from lth_bench.running.progress import CaughtUp, Listener, Note, RunEnded, RunSt
 from lth_bench.running.recorder import FirstFailure, Recorder, RunSummary, write_head, write_started
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, looks_like_duckdb
-from lth_bench.system.devices import require_system
+from lth_bench.system.devices import all_of, require_system
 
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
@@ -45,7 +45,7 @@ def worker_config(
 
     return WorkerConfig(
         device="cpu",
-        devices=tuple(devices),
+        devices=tuple(all_of(devices)),
         artifacts=paths.artifacts.absolute(),
         data_root=root.absolute(),
         plugins=tuple(request.selection.plugins),
@@ -107,6 +107,7 @@ def _run_at(
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.datasets import Opened, open_data
     from lth_bench.running.estimate import expected_seconds
+    from lth_bench.running.executors.places import require_hardware
     from lth_bench.running.executors.simulated import Pace
     from lth_bench.running.following import tickets_of
     from lth_bench.running.paces import measured_paces
@@ -117,9 +118,7 @@ def _run_at(
     from lth_bench.running.starts import keep_starts
     from lth_bench.running.stragglers import StragglerWatch
 
-    for task in suite.tasks:
-        dtype = str(task.recipe.get("dtype", "float32"))
-        place.require_dtype(dtype, task.recipe_name)
+    require_hardware(place, suite)
     root = data_root()
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
