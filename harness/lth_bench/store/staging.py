@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
+from lth_bench.store import latencies
 from lth_bench.store.finite import finite
 from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
 from lth_bench.store.mark import FileMark, digests
@@ -142,6 +143,7 @@ COLUMNS = {
     "source_hash": "VARCHAR",
     "decide": "STRUCT(margin DOUBLE, max_seeds BIGINT)",
     "look": _LOOK,
+    **latencies.COLUMNS,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 

@@ -169,6 +169,14 @@ CREATE TABLE trials (
 
 CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
+-- One row per form in which `measure` has timed a ticket, per device, threads and batch size.
+CREATE TABLE latencies (
+    ticket_id VARCHAR, device VARCHAR, host VARCHAR, torch VARCHAR, threads BIGINT,
+    batch_size BIGINT, dtype VARCHAR, clock VARCHAR, form VARCHAR, reason VARCHAR, repeats BIGINT,
+    median_seconds DOUBLE, seconds_low DOUBLE, seconds_high DOUBLE, speedup DOUBLE,
+    speedup_low DOUBLE, speedup_high DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
+);
+
 -- What each worker of a run did until its last record; the view `workers` adds rates.
 CREATE TABLE worker_uses (
     run_id VARCHAR, suite VARCHAR, slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR,
@@ -212,3 +220,4 @@ COMMENT ON TABLE worker_uses IS 'What each worker of a run did with its time.';
 COMMENT ON TABLE stragglers IS 'Experiments that took much longer than similar ones.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';
+COMMENT ON TABLE latencies IS 'Measured speed and memory of tickets, by form and device.';
