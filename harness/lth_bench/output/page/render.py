@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -34,10 +36,12 @@ TITLE = "Lottery tickets, compared"
 SCRIPTS = (
     "link.js",
     "start.js",
+    "rove.js",
     "tables.js",
     "charts.js",
     "figures.js",
     "plots.js",
+    "library.js",
     "views.js",
     "files.js",
 )
@@ -110,7 +114,7 @@ def render_page(report: ReportFacts) -> str:
     known = report.suites
     detail = detail_of(report.evidence)
     series = looks_of(report.subjects)
-    return _environment().get_template("page.html").render(
+    return environment().get_template("page.html").render(
         number=payload.add,
         heights=HEIGHTS,
         lost=LOST,
@@ -130,7 +134,7 @@ def render_page(report: ReportFacts) -> str:
         style=Markup(style),
         style_id=security.map_style_id(plotly),
         script=Markup(script),
-        plotly=Markup(plotly),
+        plotly=Markup(packed(plotly)),
         numbers=lambda: Markup(payload.text(series)),  # last, when all groups are in it
         suites=[_suite(i, suite, detail, len(known) == 1) for i, suite in enumerate(known, 1)],
         tasks=sum(len(suite.tasks) for suite in known),
@@ -139,7 +143,7 @@ def render_page(report: ReportFacts) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Everything is escaped, control characters are �, and a name that is missing is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -179,6 +183,13 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
         {"id": f"{prefix}-{s.key}", "key": s.key, "title": s.title, "parts": s.parts}
         for s in sections
     ]
+
+
+def packed(code: str) -> str:
+    """Code as the page holds it: gzip in base64, which `library.js` unpacks. The same code gives
+    the same text.
+    """
+    return base64.b64encode(gzip.compress(code.encode(), mtime=0)).decode()
 
 
 def _title(report: ReportFacts) -> str:
