@@ -1,7 +1,7 @@
 """How long the report of 2,000 experiments takes, how large it is, and when it is on the screen.
 
-`make bench ARGS="-k report"`. Prints numbers; the size is asserted, times are not: `cpu_seconds` are
-those that a quiet core would need, `seconds` what this machine took.
+`make bench ARGS="-k report"`. Prints numbers; the size is asserted, times are not: `cpu_seconds`
+are what a quiet core would need, `seconds` what this machine took.
 """
 
 from __future__ import annotations
