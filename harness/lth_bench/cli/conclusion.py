@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.errors import UserError
-from lth_bench.output.progress import duration
+from lth_bench.output.words import duration
+from lth_bench.output.workers import summed_up
 
 if TYPE_CHECKING:
     from lth_bench.running.recorder import RunSummary
@@ -31,6 +32,8 @@ def conclude(summary: RunSummary, results: Path, by: str = "accuracy") -> None:
     if worked and (shared := sharing(results, summary.suite)):
         run, asked = shared["steps_run"], shared["steps_asked"]
         _say(f"{asked:,} steps requested, {run:,} trained, {asked - run:,} shared")
+    if (used := summed_up(summary.uses)) is not None:
+        _say(used)
     for note in summary.notes:
         _say(note)
     if summary.interrupted:

@@ -62,6 +62,7 @@ def plan(
     from lth_bench.running.shard import shard_of
     from lth_bench.store.paths import Paths
     from lth_bench.suite.check import check
+    from lth_bench.suite.spec import devices_per_training
     from lth_bench.system import devices
     from lth_bench.training.input.placement import memory_of
 
@@ -89,7 +90,8 @@ def plan(
     planned = shard_of(plan_suite(loaded, registry, root), request.selection.shard)
     faults = planned.faults | look_for_faults(planned.experiments, registry, root)
     require_some([faults.get("/".join(p.experiment.task)) for p in planned.experiments])
-    worker_devices = devices.workers_for(chosen.names, execution.workers)
+    each = devices_per_training(loaded)
+    worker_devices = devices.workers_for(chosen.names, execution.workers, each, imagined=True)
     provenance, paths = Provenance.of(device_name(chosen.names)), Paths(execution.results)
     left = remaining(
         planned,
@@ -111,7 +113,7 @@ def plan(
         except UserError as error:  # it fits nowhere: its tasks will fail
             note = error.message
         notes += [note] if note else []
-    notes += [*left.notes, *chosen.notes]
+    notes += [*left.notes, *chosen.notes, *devices.too_few(chosen.names, each)]
     if estimate:
         outlook = estimate_plan(
             planned,
@@ -210,7 +212,7 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
 
     listing = table("task", "strategy")
     listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")

@@ -75,6 +75,10 @@ class Results:
         """View `devices`: what each device of a run trained, how fast, in how much memory."""
         return self.table("devices", **where)
 
+    def workers(self, **where: Where) -> DataFrame:
+        """View `workers`: what each worker of a run did with its time, and how fast it trained."""
+        return self.table("workers", **where)
+
     def failures(self, **where: Where) -> DataFrame:
         """View `failures`: planned rows without a result, and why."""
         return self.table("failures", **where)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
+from lth_bench.store import latencies
 from lth_bench.store.finite import finite
 from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
 from lth_bench.store.mark import FileMark, digests
@@ -52,6 +53,12 @@ _EXPERIMENT = (
     "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
+)
+_WORKER = (
+    "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
+    "processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT, steps BIGINT, "
+    "examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE, busy_seconds DOUBLE, "
+    "queued_seconds DOUBLE, idle_seconds DOUBLE)[]"
 )
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
@@ -122,10 +129,14 @@ COLUMNS = {
     "seeds": "BIGINT[]",
     "steps": "BIGINT",
     "experiment_ids": "VARCHAR[]",
+    "workers": _WORKER,
+    "expected_seconds": "DOUBLE",
+    "ended": "BOOLEAN",
     "budget": "JSON",
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
+    **latencies.COLUMNS,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 

@@ -290,6 +290,13 @@ class Suite:
         return [(s, t) for t in self.tasks for s in self.strategies if s.applies_to(t)]
 
 
+def devices_per_training(suite: Suite) -> int:
+    """The most devices that one of its trainings is spread over."""
+    recipes = [t.recipe for task in suite.tasks for t in task.with_sources]
+    recipes += [strategy.recipe_on(task) for strategy, task in suite.pairs()]
+    return max((int(recipe.get("devices", 1)) for recipe in recipes), default=1)
+
+
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`under` with the values of `over`, nested tables included."""
     out = dict(under)

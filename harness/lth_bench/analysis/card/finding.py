@@ -57,9 +57,14 @@ def _match(task: TaskCard) -> str:
         )  # fmt: skip
     if cheapest is None:
         if set(task.verdicts) <= {"worse", "failed"}:
-            by = task.measure.value(abs(best.row["difference"]))
+            # the baseline itself has no difference, where it is the first
+            first = next((r for r in task.rows if r.row["difference"] is not None), None)
+            if first is None:
+                return f"None matches {task.against}."
+            by = task.measure.value(abs(first.row["difference"]))
+            which = "the first" if first is best else "the next"
             unit = task.measure.difference_unit
-            return f"None matches {task.against}: the first is worse by {by} {unit}".rstrip() + "."
+            return f"None matches {task.against}: {which} is worse by {by} {unit}".rstrip() + "."
         return f"None is shown to match {task.against} yet."
     cost = "" if cheapest.cost is None else f" ({ratio(cheapest.cost)}× its training FLOPs)"
     if len(task.matching) == 1:
