@@ -27,6 +27,7 @@ CONSEQUENCES = {
     "mean the same.",
     "suite file": "The files differ although their version is the same: rows of one name need not "
     "mean the same.",
+    "recipe": "Not the same training, although the recipe has one name.",
     "data": "Not the same examples: no metric of this data can be compared.",
     "source of methods": "Methods of one name ran different code.",
     "lth-bench": "What a newer version records may be missing in the other, and its engine may "
@@ -86,7 +87,7 @@ def made(con: DuckDBPyConnection, suite: str, database: str, schema: int | None)
     ends = con.execute(
         """
         SELECT DISTINCT x.torch, x.engine, x.device, o.cohort_size, x.dataset, x.fingerprint,
-            x.label, x.source_hash
+            x.label, x.source_hash, x.recipe, md5(x.config ->> '$.recipe')
         FROM experiments x LEFT JOIN outcomes o USING (experiment_id)
         WHERE x.current AND x.suite = ? AND x.status <> 'planned'
         """,
@@ -94,7 +95,8 @@ def made(con: DuckDBPyConnection, suite: str, database: str, schema: int | None)
     ).fetchall()
     for at, key in enumerate(("torch", "engine", "device", "cohort size")):
         found[key] = _each(row[at] for row in ends)
-    for what, name, value in (("data", 4, 5), ("source of methods", 6, 7)):
+    named = (("data", 4, 5), ("source of methods", 6, 7), ("recipe", 8, 9))
+    for what, name, value in named:
         for one in dict.fromkeys(row[name] for row in ends):
             codes = _each(row[value] for row in ends if row[name] == one)
             found[f"{what}: {one}"] = tuple(code[:12] for code in codes)

@@ -124,7 +124,7 @@ SOURCE = """concat_ws('/',
     CASE WHEN source_recipe <> recipe THEN source_recipe END)"""
 
 OWN = """own AS (
-    SELECT t.*, t.status = 'ok' AS ok,
+    SELECT t.*, p.suite, t.status = 'ok' AS ok,
         (t.flops_masked_theoretical + coalesce(t.search_flops_masked_theoretical, 0))
             / nullif(d.flops_dense, 0) AS flops_ratio
     FROM tickets t JOIN (

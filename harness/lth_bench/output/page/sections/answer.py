@@ -72,16 +72,16 @@ def opening(suite: SuiteReport, finding: bool) -> list[Part]:
 
 def _methods(card: TaskCard) -> Grid:
     measure = card.measure
-    scale = _scale(measure, [row.row for row in card.rows])
+    scale = scale_over(measure, [row.row for row in card.rows])
     rows = [] if card.dense is None else [_dense(card.dense, measure)]
     for row in card.rows:
         style: Style = "best" if row is card.best else ""
         cells = (
             Cell(place(row.row)),
             Cell(row.name, style),
-            Cell(_mean(row.row, measure), style),
-            _delta(row.row, measure),
-            _drawn(row.row, scale),
+            Cell(mean_text(row.row, measure), style),
+            delta_cell(row.row, measure),
+            drawn_cell(row.row, scale),
             Cell(row.verdict, row.style),
             Cell(cost_in_words(row)),
         )
@@ -101,7 +101,7 @@ def _methods(card: TaskCard) -> Grid:
 
 
 def _dense(row: BoardRow, measure: Measure) -> GridRow:
-    texts = ("", "dense", _mean(row, measure), "", "", "", "1×")
+    texts = ("", "dense", mean_text(row, measure), "", "", "", "1×")
     return GridRow([Cell(text) for text in texts], style="dense")
 
 
@@ -109,7 +109,7 @@ def _tasks(card: Card) -> Grid:
     """A line a task: its first method, and the cheapest that matches."""
     rows = []
     one = len({task.measure.name for task in card.tasks}) == 1
-    scale = _scale(
+    scale = scale_over(
         card.tasks[0].measure,
         [task.best.row for task in card.tasks if one and task.best is not None],
     )
@@ -121,8 +121,8 @@ def _tasks(card: Card) -> Grid:
             found = [
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
                 Cell(mean_in_words(task.measure, best.row, named=not one)),
-                _delta(best.row, task.measure),
-                _drawn(best.row, scale if one else None),
+                delta_cell(best.row, task.measure),
+                drawn_cell(best.row, scale if one else None),
                 Cell(best.verdict, best.style),
             ]
         rows.append(
@@ -143,7 +143,8 @@ def _tasks(card: Card) -> Grid:
     return Grid(caption="First of each task", columns=columns, rows=rows, head=0, cards=True)
 
 
-def _scale(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
+def scale_over(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
+    """One scale for the differences of these rows; None where nothing was compared."""
     known = [_whiskers(row) for row in rows if row["difference"] is not None]
     if not known:
         return None
@@ -154,11 +155,12 @@ def _whiskers(row: BoardRow) -> tuple[float | None, float | None, float | None]:
     return (row["difference_low"], row["difference"], row["difference_high"])
 
 
-def _delta(row: BoardRow, measure: Measure) -> Cell:
+def delta_cell(row: BoardRow, measure: Measure) -> Cell:
+    """The mean difference with half of its interval; empty where nothing was compared."""
     return Cell("" if row["difference"] is None else difference(row, "", measure).text)
 
 
-def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
+def drawn_cell(row: BoardRow, scale: IntervalScale | None) -> Cell:
     """What lies beyond the scale ends at its edge."""
     low, mean, high = _whiskers(row)
     if scale is None or mean is None:
@@ -181,5 +183,6 @@ def _drawn(row: BoardRow, scale: IntervalScale | None) -> Cell:
     )
 
 
-def _mean(row: BoardRow, measure: Measure) -> str:
+def mean_text(row: BoardRow, measure: Measure) -> str:
+    """The mean over the seeds, or a dash."""
     return "–" if row["mean"] is None else measure.value(row["mean"])
