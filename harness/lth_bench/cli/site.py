@@ -38,8 +38,8 @@ def site(
         typer.Option(
             "--query",
             metavar="FOLDER",
-            help="A copy of DuckDB-WASM, for a page of SQL queries. Its checksums are compared with "
-            "those of a SHA256SUMS in it, or of the version that is known. Nothing is downloaded.",
+            help="A copy of DuckDB-WASM, for a page of SQL queries; nothing is downloaded. Its "
+            "checksums must be those of a SHA256SUMS in it, or of the version that is known.",
         ),
     ] = None,
     show_hosts: Annotated[

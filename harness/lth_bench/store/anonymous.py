@@ -25,12 +25,16 @@ NAMES = ("suite", "model", "dataset", "recipe", "label")
 """What tells the rows of results apart."""
 
 _HOME = re.compile(r"(?:/home|/Users)/[^/\s'\"]+|(?<![\w.])/root(?=/|\b)")
-_QUOTED = re.compile(r"(?P<quote>['\"])(?:[/~]|[A-Za-z]:\\)[^'\"\n]*[/\\](?P<last>[^'\"\n/\\]*)(?P=quote)")
+_QUOTED = re.compile(
+    r"(?P<quote>['\"])(?:[/~]|[A-Za-z]:\\)[^'\"\n]*[/\\](?P<last>[^'\"\n/\\]*)(?P=quote)"
+)
 _PATH = re.compile(
     r"(?<![\w.:/~])"  # no part of a URL, a relative path or a task
     r"(?:[A-Za-z]:\\|~?/|~)(?:[^\s/\\'\":,;()\[\]{}<>=|]+[/\\])+(?P<last>[^\s/\\'\":,;()\[\]{}<>=|]*)"
 )
-_SERVER = re.compile(r"(?P<scheme>\b(?!https?:)[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@'\"]*@)?[^\s/'\"]+")
+_SERVER = re.compile(
+    r"(?P<scheme>\b(?!https?:)[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@'\"]*@)?[^\s/'\"]+"
+)
 _ADDRESS = re.compile(r"(?P<option>--address[= ])\S+")
 _IP = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)")
 
@@ -46,7 +50,9 @@ def anonymise(journal: Path, target: Path) -> None:
     with target.open("wb") as file:
         for offset, line in whole_lines(journal):
             text = line.decode("utf-8", "replace")
-            file.write(clean.record(decode(line, journal, offset)) if clean.concerns(text) else line)
+            file.write(
+                clean.record(decode(line, journal, offset)) if clean.concerns(text) else line
+            )
 
 
 class Cleaner:

@@ -1,4 +1,4 @@
-"""Results as they can be made public: one database, its tables as files, and nothing of the machine."""
+"""Results to be made public: a database and its tables as files, without names of machines."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PAIRING = (
-    "The same seed gives other digits, so seeds are no pairs, and differences are not taken seed by "
+    "The same seed gives other digits, so seeds are no pairs, and no difference is taken seed by "
     "seed."
 )
 TIMES = "Seconds and throughput are those of different machines."

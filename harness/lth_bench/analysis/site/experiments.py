@@ -50,8 +50,8 @@ class TicketRow:
     steps: int | None
     search_steps: int | None
     flops_ratio: float | None
-    """FLOPs of search and training, if pruned weights cost nothing, as a multiple of the dense run's
-    at that seed."""
+    """FLOPs of search and training, if pruned weights cost nothing, as a multiple of the dense
+    run's at that seed."""
     seconds: float | None
     """Of its own training."""
     status: str
@@ -96,6 +96,7 @@ class LabelSeed:
     ends: list[ExperimentEnd] = field(default_factory=list)
     tickets: list[TicketRow] = field(default_factory=list)
     layers: list[LayersKept] = field(default_factory=list)
+    """Of every round, as of `maps`; an intermediate one under the density that it reached."""
     curves: list[LearningCurve] = field(default_factory=list)
     maps: list[MaskMap] = field(default_factory=list)
 
@@ -136,7 +137,10 @@ OWN = """own AS (
 """Every suite's tickets, as the start of a query."""
 
 
-Key = tuple[str, str]
+REACHED = "CASE WHEN o.reported THEN o.target_density ELSE o.density END"
+"""What a round is called by: intermediate ones are on the way to their target."""
+
+SuiteExperiment = tuple[str, str]
 """Suite and experiment_id: an experiment may belong to several suites."""
 
 
@@ -161,7 +165,7 @@ def experiments(con: DuckDBPyConnection) -> dict[str, list[LabelSeed]]:
 
 def _planned(
     con: DuckDBPyConnection, measures: Mapping[Place, Measure]
-) -> dict[Key, LabelSeed]:
+) -> dict[SuiteExperiment, LabelSeed]:
     ends = [field.name for field in fields(ExperimentEnd) if field.name != "command"]
     rows = con.execute(
         f"""
@@ -194,7 +198,7 @@ def _planned(
     return found
 
 
-def _tickets(con: DuckDBPyConnection) -> list[tuple[Key, TicketRow]]:
+def _tickets(con: DuckDBPyConnection) -> list[tuple[SuiteExperiment, TicketRow]]:
     names = [field.name for field in fields(TicketRow)]
     unreached = {
         "experiment_id": "experiment_id",
@@ -216,17 +220,17 @@ def _tickets(con: DuckDBPyConnection) -> list[tuple[Key, TicketRow]]:
 
 
 def _layers(
-    con: DuckDBPyConnection, known: Mapping[Key, LabelSeed]
-) -> Iterator[tuple[Key, LayersKept]]:
+    con: DuckDBPyConnection, known: Mapping[SuiteExperiment, LabelSeed]
+) -> Iterator[tuple[SuiteExperiment, LayersKept]]:
     rows = con.execute(
         f"""
         WITH {OWN}
-        SELECT o.suite, o.experiment_id, o.target_density, list(layer ORDER BY position),
+        SELECT o.suite, o.experiment_id, {REACHED}, list(layer ORDER BY position),
             list(total ORDER BY position), list(kept / total ORDER BY position)
         FROM own o JOIN layers l USING (ticket_id)
-        WHERE ok AND reported AND control = 'none' AND l.total > 0
-        GROUP BY o.suite, o.experiment_id, o.ticket_id, o.target_density
-        ORDER BY o.target_density DESC, o.ticket_id
+        WHERE ok AND control = 'none' AND l.total > 0
+        GROUP BY o.suite, o.experiment_id, o.ticket_id, o.reported, o.target_density, o.density
+        ORDER BY {REACHED} DESC, o.ticket_id
         """
     ).fetchall()
     for *key, density, layers, total, kept in rows:
@@ -237,13 +241,14 @@ def _layers(
 
 
 def _curves(
-    con: DuckDBPyConnection, known: Mapping[Key, LabelSeed]
-) -> Iterator[tuple[Key, LearningCurve]]:
+    con: DuckDBPyConnection, known: Mapping[SuiteExperiment, LabelSeed]
+) -> Iterator[tuple[SuiteExperiment, LearningCurve]]:
     rows = con.execute(
         f"""
         WITH {OWN},
         counted AS (
-            SELECT o.suite, o.experiment_id, o.ticket_id, o.control, o.target_density, c.step, c.val_score,
+            SELECT o.suite, o.experiment_id, o.ticket_id, o.control, o.target_density, c.step,
+                c.val_score,
                 CASE WHEN isfinite(c.val_loss) THEN c.val_loss END AS val_loss,
                 row_number() OVER (PARTITION BY o.suite, c.ticket_id ORDER BY c.step) - 1 AS i,
                 count(*) OVER (PARTITION BY o.suite, c.ticket_id) AS m
@@ -266,17 +271,17 @@ def _curves(
 
 
 def _maps(
-    con: DuckDBPyConnection, known: Mapping[Key, LabelSeed]
-) -> Iterator[tuple[Key, MaskMap]]:
+    con: DuckDBPyConnection, known: Mapping[SuiteExperiment, LabelSeed]
+) -> Iterator[tuple[SuiteExperiment, MaskMap]]:
     rows = con.execute(
         f"""
         WITH {OWN}
-        SELECT o.suite, o.experiment_id, o.target_density, u.layer, u.side = 'kernel',
+        SELECT o.suite, o.experiment_id, {REACHED}, u.layer, u.side = 'kernel',
             u.shape[2] * u.shape[3], u.shape[3], u.kept, l.total
         FROM own o JOIN units u USING (ticket_id)
         JOIN layers l ON l.ticket_id = u.ticket_id AND l.layer = u.layer
-        WHERE ok AND reported AND control = 'none' AND l.total > 0 AND {IS_MAP}
-        ORDER BY o.target_density DESC
+        WHERE ok AND control = 'none' AND l.total > 0 AND {IS_MAP}
+        ORDER BY {REACHED} DESC
         """
     ).fetchall()
     for *key, density, layer, is_kernel, places, width, kept, total in rows:
@@ -300,6 +305,6 @@ def _subject(one: LabelSeed, control: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _key(values: Sequence[str]) -> Key:
+def _key(values: Sequence[str]) -> SuiteExperiment:
     suite, experiment_id = values
     return suite, experiment_id

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lth_bench.analysis.evidence import Run
-from lth_bench.analysis.page import ReportFacts, SuiteReport, TaskReport, gather_report
+from lth_bench.analysis.evidence import Run, Task
+from lth_bench.analysis.page import ReportFacts, SuiteReport, gather_report
 from lth_bench.analysis.site.apart import Made, made
 from lth_bench.analysis.site.experiments import LabelSeed, experiments
+from lth_bench.analysis.suite_order import UNKNOWN, SuiteOrder, suite_orders
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class LabelSetting:
     """A label's parameters and code on some tasks of a suite."""
 
     label: str
@@ -28,8 +29,7 @@ class Setting:
     """Empty where nothing was recorded."""
     plugin_version: str
     tuned: bool
-    tasks: tuple[tuple[str, str, str], ...]
-    """Model, dataset and recipe of each."""
+    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,15 @@ class SiteSuite:
     report: ReportFacts
     """All that its report shows."""
     searches: Sequence[LabelSeed]
-    settings: Sequence[Setting]
+    settings: Sequence[LabelSetting]
     made: Made
+    order: SuiteOrder = UNKNOWN
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of tickets, in the order of the suite; the dense run is no method."""
+        found = {s.sample.label for task in self.suite.tasks for s in task.tickets}
+        return sorted(found, key=self.order.of_label)
 
     @property
     def suite(self) -> SuiteReport:
@@ -55,38 +62,37 @@ class SiteSuite:
         """Its newest run."""
         return next(iter(self.suite.runs), None)
 
-    @property
-    def devices(self) -> list[str]:
-        """What it ran on, each once."""
-        return list(dict.fromkeys(run.device for run in self.suite.runs if run.device))
 
-    def without_figures(self) -> SiteSuite:
-        """What pages about several suites need: evidence and experiments are most of the memory."""
-        tasks = [replace(task, evidence=_bare(task)) for task in self.suite.tasks]
-        suite = replace(self.suite, tasks=tasks)
-        return replace(self, report=replace(self.report, suites=[suite]))
-
-
-def gather_database(
-    con: DuckDBPyConnection, database: str, schema: int | None
-) -> list[SiteSuite]:
+def gather_database(con: DuckDBPyConnection, database: str, schema: int | None) -> list[SiteSuite]:
     """Every suite of a database, by name. `schema` is the version of the original's tables."""
     report = gather_report(con)  # once for all: most of its time is a query's, however few rows
     searches = experiments(con)
+    orders = suite_orders(con)
     return [
         SiteSuite(
             database=database,
             name=suite.name,
             report=replace(report, suites=[suite]),
-            searches=searches.get(suite.name, []),
-            settings=_settings(con, suite.name),
+            searches=sorted(searches.get(suite.name, []), key=_key(own)),
+            settings=sorted(_settings(con, suite.name), key=lambda s: own.of_label(s.label)),
             made=made(con, suite.name, database, schema),
+            order=own,
         )
         for suite in report.suites
+        for own in (orders.get(suite.name, UNKNOWN),)
     ]
 
 
-def _settings(con: DuckDBPyConnection, suite: str) -> list[Setting]:
+def _key(order: SuiteOrder) -> Callable[[LabelSeed], Any]:
+    return lambda one: (
+        order.of_task(one.place.task),
+        order.of_label(one.label),
+        one.name,
+        one.seed,
+    )
+
+
+def _settings(con: DuckDBPyConnection, suite: str) -> list[LabelSetting]:
     rows = con.execute(
         """
         SELECT label, strategy, params, coalesce(source_hash, ''), coalesce(plugin_version, ''),
@@ -97,16 +103,9 @@ def _settings(con: DuckDBPyConnection, suite: str) -> list[Setting]:
         [suite],
     ).fetchall()
     return [
-        Setting(
+        LabelSetting(
             label=label, strategy=strategy, params=json.loads(params or "{}"), source_hash=code,
-            plugin_version=version, tuned=tuned, tasks=tuple(sorted(tuple(t) for t in tasks)),
+            plugin_version=version, tuned=tuned, tasks=tuple(sorted(Task(*task) for task in tasks)),
         )
         for label, strategy, params, code, version, tuned, tasks in rows
     ]  # fmt: skip
-
-
-def _bare(task: TaskReport) -> Any:
-    return replace(
-        task.evidence, density={}, pareto=[], kept=[], learning=[], distances=[], weights=[],
-        fates=[], maps=[], units=[], instability=[], boundaries=[], differences=[], procedure=None,
-    )  # fmt: skip

@@ -17,7 +17,7 @@ _ARXIV = re.compile(r"\barXiv:\s?(\d{4}\.\d{4,5})\b", re.IGNORECASE)
 _DOI = re.compile(r"\b(?:doi:\s?|https://doi\.org/)(10\.\d{4,}/[^\s,;)]+[^\s,;).])", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodPaper:
     """A strategy as it is installed here."""
 
@@ -49,7 +49,10 @@ def paper_of(strategy: str, text: str, package: str) -> MethodPaper:
     cited = _CITED.search(about[0])
     links = [f"https://arxiv.org/abs/{number}" for number in _ARXIV.findall(text)]
     links += [f"https://doi.org/{doi}" for doi in _DOI.findall(text)]
-    return MethodPaper(strategy, about, cited[1] if cited else "", tuple(links), package)
+    return MethodPaper(
+        strategy=strategy, about=about, cited=cited[1] if cited else "", links=tuple(links),
+        package=package,
+    )  # fmt: skip
 
 
 def _docstring(entry: Entry) -> str:

@@ -8,7 +8,7 @@ in it do not reorder the text around it. Control characters become � before th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lth_bench.analysis.boards.judging import STYLES
@@ -123,7 +123,7 @@ class GridRow:
     """Whether a rule stands above it, until the grid is sorted."""
     style: Style = ""
     """Of all cells that have none of their own."""
-    anchor: str = ""
+    anchor: str = field(default="", kw_only=True)
     """What links to this row name; letters, digits and hyphens."""
 
 

@@ -148,8 +148,9 @@ def page_context(report: ReportFacts) -> dict[str, Any]:
 
 def drawing(subjects: Sequence[Subject]) -> dict[str, Any]:
     """What templates need for figures: they number them, and write the numbers last of all."""
-    import lth_bench
     from markupsafe import Markup
+
+    import lth_bench
 
     payload = Payload()
     series = looks_of(subjects)

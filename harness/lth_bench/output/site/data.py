@@ -26,6 +26,8 @@ from lth_bench.output.words import counted
 
 SUMS, CFF, BIBTEX = "SHA256SUMS", "CITATION.cff", "citation.bib"
 
+JOURNAL = "A database holds its journal, so that it can be merged into other results."
+
 KINDS = {"parquet": "Parquet", "csv": "CSV"}
 
 
@@ -71,9 +73,7 @@ class Citation:
         year = self.released[:4]
         fields = {
             "title": f"{{{_tex(self.title)}}}",
-            "author": " and ".join(
-                name if name.startswith("{") else _tex(name) for name in names
-            ),
+            "author": " and ".join(name if name.startswith("{") else _tex(name) for name in names),
             "year": year,
             "note": f"Results of lth-bench {_tex(self.version)}",
         }
@@ -107,18 +107,19 @@ def data_page(
     first = databases[0]
     code = [
         Code("In Python", f'import lth_bench\n\nlth_bench.results("{first}.duckdb").leaderboard()'),
-        Code("In SQL", f"lth-bench query --results {first}.duckdb \"FROM leaderboard WHERE control = "
-             "'none'\""),
+        Code("In SQL", f'lth-bench query --results {first}.duckdb "FROM leaderboard"'),
         Code("Check the files", f"sha256sum --check {SUMS}"),
         Code("Into your own results", f"lth-bench merge {first}.duckdb"),
     ]  # fmt: skip
     parts: list[Part] = [
-        Prose([f"{left} A database holds its journal, so that it can be merged into other results. "
-               "Checksums of all files are in ", PageLink(SUMS, links.to(f"data/{SUMS}")), "."]),
+        Prose([f"{left} {JOURNAL} Checksums of all files are in ",
+               PageLink(SUMS, links.to(f"data/{SUMS}")), "."]),
         _databases(folder, databases, links, sums),
     ]  # fmt: skip
     tables = [
-        PageGroup(key=f"tables-{name}", title=f"Tables of {name}", parts=[_tables(folder, name, links)])
+        PageGroup(
+            key=f"tables-{name}", title=f"Tables of {name}", parts=[_tables(folder, name, links)]
+        )
         for name in databases
     ]
     files = [PageLink(name, links.to(f"data/{name}")) for name in (CFF, BIBTEX)]
@@ -132,16 +133,14 @@ def data_page(
             *tables,
             PageGroup(key="use", title="Use them", parts=code),
             PageGroup(key="cite", title="Cite them", parts=[
-                Prose(["As ", files[0], " and ", files[1], "; please cite the methods' papers too."]),
+                Prose(["As ", files[0], " or ", files[1], "; cite the methods' papers too."]),
                 Code("BibTeX", citation.bibtex),
             ]),
         ],
     )  # fmt: skip
 
 
-def _databases(
-    folder: Path, names: Sequence[str], links: Links, sums: Mapping[str, str]
-) -> Grid:
+def _databases(folder: Path, names: Sequence[str], links: Links, sums: Mapping[str, str]) -> Grid:
     rows = [
         GridRow([
             LinksCell(text="", links=[PageLink(file, links.to(f"data/{file}"))]),

@@ -21,7 +21,7 @@ from lth_bench.output.page.content import (
     RowFilter,
     clean,
 )
-from lth_bench.output.page.sections.answer import delta_cell, drawn_cell, scale_over
+from lth_bench.output.page.sections.answer import delta_cell
 from lth_bench.output.site.pages import (
     PageGroup,
     SitePage,
@@ -33,9 +33,7 @@ from lth_bench.output.site.pages import (
 from lth_bench.output.site.places import DATA, INDEX, QUERY, Links
 from lth_bench.output.words import counted, remaining
 
-APART = (
-    "Each verdict is one of its own database: no number of one is compared with a number of another."
-)
+APART = "Verdicts are within a database: no number of one is compared with a number of another."
 
 
 def index_page(
@@ -54,14 +52,14 @@ def index_page(
         PageGroup(key="methods", title="Methods", parts=[_methods(suites, links, papers)]),
         PageGroup(key="repeat", title="Repeat a suite", parts=_commands(suites, links, name)),
     ]
-    apart = _apart(suites, links, several=len(databases) > 1)
+    apart = _apart(suites, several=len(databases) > 1)
     if apart:
         groups.append(PageGroup(key="apart", title="What cannot be compared", parts=apart))
     results = sum(one.report.results for one in suites)
     tasks = sum(len(one.suite.tasks) for one in suites)
     facts = [
         f"{counted(len(suites), 'suite')}, {counted(tasks, 'task')}",
-        counted(len({label for one in suites for label in labels_of(one)}), "method"),
+        counted(len({label for one in suites for label in one.labels}), "method"),
         counted(results, "result"),
     ]
     if len(databases) > 1:
@@ -77,40 +75,18 @@ def index_page(
     )
 
 
-def labels_of(suite: SiteSuite) -> list[str]:
-    """Labels of tickets, in the order of the suite; the dense run is no method."""
-    found = dict.fromkeys(
-        standing.sample.label
-        for task in suite.suite.tasks
-        for standing in task.standings
-        if standing.is_ticket
-    )
-    return list(found)
-
-
 def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
     """A row a task: the first method at the headline density, when and on what it ran."""
-    known = [
-        task.card.best.row
-        for one in suites
-        for task in one.suite.tasks
-        if task.card is not None and task.card.best is not None and task.measure.is_accuracy
-    ]
-    accuracy = next((t.measure for s in suites for t in s.suite.tasks if t.measure.is_accuracy), None)
-    scale = scale_over(accuracy, known) if accuracy is not None else None
     rows = []
     for number, one in enumerate(suites):
         for index, task in enumerate(one.suite.tasks, 1):
             best = _best(task, links)
-            drawn = Cell("")
-            if task.card is not None and task.card.best is not None and task.measure.is_accuracy:
-                drawn = drawn_cell(task.card.best.row, scale)
             rows.append(
                 GridRow(
                     [
                         LinksCell(text="", links=[links.task(task.place.task, task.name)]),
                         LinksCell(text="", links=[links.suite(one, name(one), f"s1-{index}")]),
-                        *best, drawn, Cell(date_of(one)), Cell(hardware_of(one)),
+                        *best, Cell(date_of(one)), Cell(hardware_of(one)),
                     ],
                     facets=[number],
                     first=index == 1,
@@ -119,7 +95,7 @@ def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
         if not one.suite.tasks:  # nothing but a search for parameters
             link = LinksCell(text="", links=[links.suite(one, name(one))])
             texts = ["", "tuned only", *[""] * 3]
-            rows.append(GridRow([Cell("–"), link, *map(Cell, texts), Cell(""), Cell(date_of(one)),
+            rows.append(GridRow([Cell("–"), link, *map(Cell, texts), Cell(date_of(one)),
                                  Cell(hardware_of(one))], facets=[number], first=True))  # fmt: skip
     columns = (
         Column("task", numeric=False),
@@ -130,7 +106,6 @@ def _tasks(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
         Column("Δ", "mean difference to what the suite compares with, seed by seed, ± half of its "
                "95% t-interval"),
         Column("verdict", numeric=False),
-        Column("better →", "the difference drawn, of accuracies", numeric=False),
         Column("date", "of the newest run, UTC", numeric=False),
         Column("hardware", numeric=False),
     )  # fmt: skip
@@ -160,9 +135,7 @@ def _best(task: TaskReport, links: Links) -> list[Cell]:
     ]
 
 
-def _methods(
-    suites: Sequence[SiteSuite], links: Links, papers: Mapping[str, MethodPaper]
-) -> Grid:
+def _methods(suites: Sequence[SiteSuite], links: Links, papers: Mapping[str, MethodPaper]) -> Grid:
     first, tied, tasks = (defaultdict[str, int](int) for _ in range(3))
     strategies: dict[str, dict[str, None]] = {}
     for one in suites:
@@ -217,7 +190,7 @@ def _commands(suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> lis
     return [Grid(caption="The newest run of each suite", columns=columns, rows=rows, cards=True)]
 
 
-def _apart(suites: Sequence[SiteSuite], links: Links, several: bool) -> list[Part]:
+def _apart(suites: Sequence[SiteSuite], several: bool) -> list[Part]:
     parts: list[Part] = [Prose([APART])] if several else []
     groups: dict[str, list[SiteSuite]] = defaultdict(list)
     for one in suites:

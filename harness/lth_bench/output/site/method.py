@@ -32,7 +32,9 @@ from lth_bench.output.site.task import task_link
 from lth_bench.output.words import counted, remaining
 from lth_bench.params import show
 
-Found = tuple[SiteSuite, TaskReport]
+UNKNOWN_HERE = "Its strategy is not installed where this site was made: no description is known."
+
+TaskOfSuite = tuple[SiteSuite, TaskReport]
 """A suite with the report of one of its tasks."""
 
 
@@ -54,12 +56,16 @@ def method_page(
         setting.strategy for one in suites for setting in one.settings if setting.label == label
     )
     known = [papers[one] for one in strategies if one in papers]
+    parts: dict[str, list[Part]] = {
+        "At the headline density": [_tasks(label, found, links, name)],
+        "At every density": [_densities(label, found, links, name)],
+        "What it is": _about(known),
+        "Parameters and code": [_settings(label, suites, links, name)],
+    }
     groups = [
-        PageGroup(key="tasks", title="At the headline density", parts=[_tasks(label, found, links, name)]),
-        PageGroup(key="densities", title="At every density", parts=[_densities(label, found, links, name)]),
-        PageGroup(key="about", title="What it is", parts=_about(known)),
-        PageGroup(key="settings", title="Parameters and code", parts=[_settings(label, suites, links, name)]),
-    ]  # fmt: skip
+        PageGroup(key=title.lower().replace(" ", "-"), title=title, parts=own)
+        for title, own in parts.items()
+    ]
     for number, suite in enumerate(suites, 1):
         own = [one for one in suite.searches if one.label == label]
         if own:
@@ -91,12 +97,11 @@ def _about(known: Sequence[MethodPaper]) -> list[Part]:
             end += ["."]
         parts.append(Prose(end, "quiet"))
     if not known:
-        parts.append(Prose(["Its strategy is not installed where this site was made, so nothing is "
-                            "said of it here."], "quiet"))  # fmt: skip
+        parts.append(Prose([UNKNOWN_HERE], "quiet"))
     return parts
 
 
-def _tasks(label: str, found: Sequence[Found], links: Links, name: SuiteName) -> Grid:
+def _tasks(label: str, found: Sequence[TaskOfSuite], links: Links, name: SuiteName) -> Grid:
     """A row a task, at the density that its suite fixes."""
     rows = [
         (suite, task, task.card, row)
@@ -146,14 +151,19 @@ def _result(card: TaskCard, row: CardRow, measure: Measure) -> list[Cell]:
     ]
 
 
-def _densities(label: str, found: Sequence[Found], links: Links, name: SuiteName) -> Grid:
+def _densities(label: str, found: Sequence[TaskOfSuite], links: Links, name: SuiteName) -> Grid:
     rows = []
     for number, (suite, task) in enumerate(found):
+        cards = [] if task.card is None else [task.card, *task.card.elsewhere]
+        short = {
+            card.density: Cell(row.verdict, row.style)
+            for card in cards for row in card.rows if row.row["label"] == label
+        }  # fmt: skip
         own = [s for s in task.standings if s.sample.label == label]
         for index, standing in enumerate(own):
             rows.append(
                 GridRow(
-                    [*_where(suite, task, links, name), *_standing(standing, task)],
+                    [*_where(suite, task, links, name), *_standing(standing, task, short)],
                     facets=[number],
                     first=index == 0,
                     style="" if standing.is_ticket else "dim",
@@ -177,8 +187,10 @@ def _densities(label: str, found: Sequence[Found], links: Links, name: SuiteName
     )  # fmt: skip
 
 
-def _standing(standing: Standing, task: TaskReport) -> list[Cell]:
+def _standing(standing: Standing, task: TaskReport, short: Mapping[float, Cell]) -> list[Cell]:
+    """`short` are tickets' verdicts by density, as cards say them."""
     row = standing.row
+    verdict = short.get(standing.density) if standing.is_ticket else None
     return [
         Cell(standing.name),
         Cell(remaining(standing.density)),
@@ -186,7 +198,7 @@ def _standing(standing: Standing, task: TaskReport) -> list[Cell]:
         Cell(mean_in_words(task.measure, row, named=True)),
         Cell(seeds(row)),
         delta_cell(row, task.measure),
-        verdict_cell(row),
+        verdict or verdict_cell(row),
     ]
 
 
@@ -198,9 +210,7 @@ def _where(suite: SiteSuite, task: TaskReport, links: Links, name: SuiteName) ->
     ]
 
 
-def _settings(
-    label: str, suites: Sequence[SiteSuite], links: Links, name: SuiteName
-) -> Grid:
+def _settings(label: str, suites: Sequence[SiteSuite], links: Links, name: SuiteName) -> Grid:
     rows = []
     for suite in suites:
         spoken = {task.place.task: task.name for task in suite.suite.tasks}

@@ -16,6 +16,7 @@ from lth_bench.output.page.content import (
     PageLink,
     Part,
     Prose,
+    ProsePiece,
     Section,
 )
 from lth_bench.output.site.places import Links
@@ -77,6 +78,14 @@ def hardware_of(suite: SiteSuite) -> str:
     return "; ".join(dict.fromkeys(found)) or "–"
 
 
+def listed_links(words: str, links: Sequence[PageLink]) -> Prose:
+    """`Methods: imp, snip.`"""
+    pieces: list[ProsePiece] = [words]
+    for number, link in enumerate(links):
+        pieces += [", "] * bool(number) + [link]
+    return Prose([*pieces, "." if links else "none."])
+
+
 def differences(results: Sequence[SiteSuite], several: str) -> list[Part]:
     """What results of several databases, suites or machines cannot be compared in; `several` names
     them. Empty where nothing differs.
@@ -117,9 +126,7 @@ def tickets_grid(
         counts = {word: ends.count(word) for word in dict.fromkeys(ends)}
         said = ", ".join(f"{number:,} {word}" for word, number in counts.items())
         names_ = [task] if by_task else [task, label]
-        made.append(
-            GridRow([*map(Cell, names_), Cell(said), LinksCell(text="", links=found)])
-        )
+        made.append(GridRow([*map(Cell, names_), Cell(said), LinksCell(text="", links=found)]))
     columns = [
         Column("task", numeric=False), *([] if by_task else [Column("method", numeric=False)]),
         Column("experiments", numeric=False), Column("tickets", numeric=False),

@@ -1,4 +1,4 @@
-"""Where each page of a site lies, by names that hold on any file system and stay from run to run."""
+"""Where each page of a site lies: names that hold on any file system and stay from run to run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST = 60
 """Characters of a name, without its ending."""
 
 
-class Places:
+class PagePaths:
     """Pages by what they are about. Each keeps its place once it has one."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Places:
 class Links:
     """Relative links from one page to others."""
 
-    def __init__(self, page: str, places: Places) -> None:
+    def __init__(self, page: str, places: PagePaths) -> None:
         self.page, self.places = page, places
 
     def to(self, path: str, anchor: str = "") -> str:

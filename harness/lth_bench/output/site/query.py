@@ -92,8 +92,7 @@ def query_page(frame: SiteFrame, links: Links, databases: Sequence[str], folder:
         facts=["SQL in this browser; nothing leaves it"],
         groups=[
             PageGroup(key="ask", title="In SQL", parts=[
-                Prose(["The views and tables are those of the database. Whatever is changed here is "
-                       "changed in this tab only."]),
+                Prose(["The views and tables are those of the database, which stays as it is."]),
             ]),
         ],
         record=json.dumps({"databases": [f"data/{name}.duckdb" for name in databases]}),

@@ -18,6 +18,7 @@ from lth_bench.output.site.pages import (
     date_of,
     differences,
     hardware_of,
+    listed_links,
     tickets_grid,
 )
 from lth_bench.output.site.places import Links
@@ -35,7 +36,8 @@ def task_page(
     """`found` are the suites that have the task, each with its report of it."""
     names = list(dict.fromkeys(report.name for _, report in found))
     groups = [
-        _group(number, suite, report, links, name) for number, (suite, report) in enumerate(found, 1)
+        _group(number, suite, report, links, name)
+        for number, (suite, report) in enumerate(found, 1)
     ]
     apart = differences([suite for suite, _ in found], "what these suites found")
     if apart:
@@ -61,10 +63,12 @@ def _group(
     intro: list[Part] = [
         Prose([f"On {hardware_of(suite)}, last run {date_of(suite)}; ", where, "."]),
     ]
+    methods = [links.method(label) for label in suite.labels
+               if any(s.sample.label == label for s in report.tickets)]  # fmt: skip
+    if methods:
+        intro.append(listed_links("Methods: ", methods))
     sections = [section for section in (answer(report), failures(report)) if section is not None]
-    sections.append(
-        Section("tickets", "Tickets", [tickets_grid(suite, own, links, by_task=False)])
-    )
+    sections.append(Section("tickets", "Tickets", [tickets_grid(suite, own, links, by_task=False)]))
     key = f"s{number}"
     return PageGroup(
         key=key, title=clean(name(suite)), kind="Suite", parts=intro,

@@ -7,9 +7,10 @@ page a ticket would be five to ten times as many files, each with the frame and 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lth_bench.analysis.evidence import LayersKept, Subject
 from lth_bench.analysis.experiment import repeat
@@ -38,7 +39,15 @@ from lth_bench.output.words import listed, remaining
 from lth_bench.params import show
 
 FIGURES = (learning, kept_per_layer, mask_maps)
-DETAIL = Detail(points=40, maps=6)
+DETAIL = Detail(points=40, maps=12)
+
+BAND = re.compile(r" The [^.]*'s 95% interval is drawn as a band[^.]*\.")
+MEANS = {
+    "; means over the seeds": "",
+    "Means over the seeds; t": "T",
+    "Masks of all seeds (1) together; a": "A",
+}
+"""What figures say of several seeds, and what is left of it for one."""
 
 VALUES = (
     "The mask with its values is no part of this site. Where the results lie with their artifacts, "
@@ -76,19 +85,17 @@ def search_page(
 
 def _alone(picture: Picture) -> Picture:
     """Without what is said of means over the seeds."""
-    from dataclasses import replace
-
-    note = picture.note.replace("; means over the seeds", "").replace("Means over the seeds; t", "T")
-    return replace(picture, note=note.replace("Masks of all seeds (1) together; a", "A"))
+    note = BAND.sub("", picture.note)
+    for words, instead in MEANS.items():
+        note = note.replace(words, instead)
+    return replace(picture, note=note)
 
 
 def _tickets(one: LabelSeed) -> Grid:
     rows = []
     for ticket in one.tickets:
         style: Style = "dim" if ticket.control != "none" or not ticket.reported else ""
-        rows.append(
-            GridRow(_cells(ticket, one), style=style, anchor=ticket.ticket_id or "")
-        )
+        rows.append(GridRow(_cells(ticket, one), style=style, anchor=ticket.ticket_id or ""))
     columns = (
         Column("ticket", "the first characters name it in `lth-bench show`", numeric=False),
         Column("density %", "weights kept: the target, and in brackets what was reached"),
@@ -140,7 +147,9 @@ def _reasons(one: LabelSeed) -> list[Part]:
 
 def _layers(found: Sequence[LayersKept]) -> Grid:
     """A row a layer, a column a density."""
-    layers = dict.fromkeys((layer, n) for one in found for layer, n in zip(one.layers, one.total, strict=True))
+    layers = dict.fromkeys(
+        (layer, n) for one in found for layer, n in zip(one.layers, one.total, strict=True)
+    )
     by_density = [dict(zip(one.layers, one.kept, strict=True)) for one in found]
     rows = [
         GridRow([
@@ -164,7 +173,8 @@ def _repeat(one: LabelSeed) -> list[Part]:
     commands = dict.fromkeys(repeat(end.command, facts) for end in one.ends if end.command)
     parts += [Code("Repeat this seed", command) for command in commands]
     ticket = next(
-        (t for t in reversed(one.tickets) if t.reported and t.control == "none" and t.ticket_id), None
+        (t for t in reversed(one.tickets) if t.reported and t.control == "none" and t.ticket_id),
+        None,
     )
     if ticket is not None and ticket.ticket_id is not None:
         command = ["lth-bench", "export", "ticket", ticket.ticket_id, "--output",
@@ -203,7 +213,7 @@ def _record(one: LabelSeed) -> str:
         "experiments": [asdict(end) for end in one.ends],
         "tickets": [asdict(ticket) for ticket in one.tickets],
         "layers": [
-            {"target_density": x.target_density, "layers": x.layers, "total": x.total, "kept": x.kept}
+            {"density": x.target_density, "layers": x.layers, "total": x.total, "kept": x.kept}
             for x in one.layers
         ],
     }  # fmt: skip

@@ -11,17 +11,16 @@ from pathlib import Path
 from lth_bench.analysis.evidence import Task
 from lth_bench.analysis.page import TaskReport
 from lth_bench.analysis.site import LabelSeed, SiteSuite, gather_database, papers
-from lth_bench.output.page.content import PageLink, Part, Prose, ProsePiece, clean
+from lth_bench.output.page.content import PageLink, Part, Prose, clean
 from lth_bench.output.site.data import Citation, data_page, write_citation
-from lth_bench.output.site.index import index_page, labels_of
+from lth_bench.output.site.index import index_page
 from lth_bench.output.site.method import method_page
-from lth_bench.output.site.pages import SuiteName, differences, tickets_grid
-from lth_bench.output.site.places import DATA, INDEX, QUERY, Links, Places
+from lth_bench.output.site.pages import SuiteName, differences, listed_links, tickets_grid
+from lth_bench.output.site.places import DATA, INDEX, QUERY, Links, PagePaths
 from lth_bench.output.site.query import QueryFiles, query_page
 from lth_bench.output.site.render import SiteFrame
 from lth_bench.output.site.task import task_page
 from lth_bench.output.site.tickets import search_page
-from lth_bench.output.words import counted
 from lth_bench.store.public import checksum, publish, write_sums, write_tables
 from lth_bench.store.reading import reading
 
@@ -75,9 +74,7 @@ def write_site(
     suites: list[SiteSuite] = []
     site = _Site(folder, options)
     for one in databases:
-        public = publish(
-            one.results, data, one.name, suites=options.suites, hosts=options.hosts
-        )
+        public = publish(one.results, data, one.name, suites=options.suites, hosts=options.hosts)
         write_tables(public, data, note)
         with reading(public.database, note) as con:
             found = gather_database(con, one.name, public.schema_version)
@@ -106,7 +103,7 @@ class _Site:
 
     def __init__(self, folder: Path, options: SiteOptions) -> None:
         self._folder, self._options = folder, options
-        self._places = Places()
+        self._places = PagePaths()
         self._frame = SiteFrame(options.title)
         self._frame.write_assets(folder)
 
@@ -133,9 +130,9 @@ class _Site:
         for task_, found in tasks.items():
             links = self._links(self._places.task(task_))
             self._save(links.page, self._frame.page(task_page(task_, found, links, name), links))
-        for label in dict.fromkeys(label for suite in suites for label in labels_of(suite)):
+        for label in dict.fromkeys(label for suite in suites for label in suite.labels):
             links = self._links(self._places.method(label))
-            those = [one for one in suites if label in labels_of(one)]
+            those = [one for one in suites if label in one.labels]
             page = method_page(label, those, links, told, name)
             self._save(links.page, self._frame.page(page, links))
 
@@ -163,18 +160,17 @@ class _Site:
         trail = [PageLink(clean(name(suite)), links.to(links.page))]
         same = [one for one in suites if one.name == suite.name]
         pages: list[Part] = [
-            _listed("Methods: ", [links.method(label) for label in labels_of(suite)]),
-            _listed("Tasks: ", [links.task(t.place.task, t.name) for t in suite.suite.tasks]),
+            listed_links("Methods: ", [links.method(label) for label in suite.labels]),
+            listed_links("Tasks: ", [links.task(t.place.task, t.name) for t in suite.suite.tasks]),
         ]
         others = [one for one in same if one is not suite]
         if others:
-            pages.append(_listed("The same suite elsewhere: ",
+            pages.append(listed_links("The same suite elsewhere: ",
                                  [links.suite(one, name(one)) for one in others]))  # fmt: skip
         pages += differences(same, "the results of this suite")
         pages.append(tickets_grid(suite, suite.searches, links, by_task=False))
-        pages.append(Prose([f"{counted(len(suite.searches), 'page')} of tickets in all; the data "
-                            "are ", PageLink("files to save", links.to(DATA)), "."],
-                           "quiet"))  # fmt: skip
+        files = PageLink("to be saved", links.to(DATA))
+        pages.append(Prose(["All of this is in files ", files, "."], "quiet"))
         self._save(links.page, self._frame.suite(suite.report, links, trail, pages))
 
     def _search(self, one: LabelSeed, suite: SiteSuite, name: SuiteName) -> None:
@@ -191,10 +187,3 @@ class _Site:
         file = self._folder / page
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _listed(words: str, links: Sequence[PageLink]) -> Prose:
-    pieces: list[ProsePiece] = [words]
-    for number, link in enumerate(links):
-        pieces += [", "] * bool(number) + [link]
-    return Prose([*pieces, "." if links else "none."])
