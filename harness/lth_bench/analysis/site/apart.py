@@ -7,11 +7,9 @@ can come from several machines.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from lth_bench.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -67,7 +65,7 @@ class Apart:
 def made(con: DuckDBPyConnection, suite: str, database: str, schema: int | None) -> Made:
     """Of the results that count; `schema` is the version of the tables as they were found."""
     found: dict[str, tuple[str, ...]] = {}
-    found["schema"] = () if schema is None else (str(schema),)
+    found["schema"] = _each([schema])
     rows = con.execute(
         """
         SELECT DISTINCT suite_version, md5(suite_toml), host, environment
@@ -113,9 +111,9 @@ def apart(results: Sequence[Made]) -> list[Apart]:
     for key in sorted(keys, key=lambda key: (order.index(_kind(key)), key)):
         values = {one.database: one.values[key] for one in results if one.values.get(key)}
         several = len({value for own in values.values() for value in own}) > 1
-        # a machine's name says nothing of another database's: both may be `host-1`
-        within = any(len(own) > 1 for own in values.values())
-        if several or (key == "machine" and within):
+        if key == "machine":  # a number says nothing of another database's
+            several = any(len(own) > 1 for own in values.values())
+        if several:
             found.append(Apart(key, values, CONSEQUENCES[_kind(key)]))
     whats = {one.what for one in found}
     if "suite version" in whats:
@@ -123,14 +121,9 @@ def apart(results: Sequence[Made]) -> list[Apart]:
     return found
 
 
-def current_schema() -> int:
-    """The version of the tables that this lth-bench writes."""
-    return SCHEMA_VERSION
-
-
 def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def _each(values: object) -> tuple[str, ...]:
-    return tuple(sorted({str(value) for value in values if value not in (None, "")}))  # type: ignore[attr-defined]
+def _each(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(sorted({str(value) for value in values if value not in (None, "")}))
