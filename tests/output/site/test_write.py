@@ -39,7 +39,9 @@ def test_every_link_leads_to_a_file_and_a_place_in_it(site: Path) -> None:
     ids = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages(site)}
     links = 0
     for path, text in pages(site):
-        for href in re.findall(r'\b(?:href|src)="([^"]*)"', text):
+        found = re.findall(r'\b(?:href|src)="([^"]*)"', text)
+        later = re.findall(r'\bdata-scripts="([^"]*)"', text)
+        for href in [*found, *" ".join(later).split()]:
             assert not re.match(r"[a-z]+:|/", href), (path, href)
             file, _, anchor = href.partition("#")
             target = ((site / path).parent / unquote(file)).resolve() if file else site / path

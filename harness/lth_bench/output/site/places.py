@@ -13,7 +13,8 @@ from lth_bench.output.page.content import PageLink, clean
 INDEX, DATA, QUERY = "index.html", "data/index.html", "query.html"
 """Pages that every site has; the last one only with a copy of DuckDB-WASM."""
 STYLE, SCRIPT, PLOTLY = "assets/site.css", "assets/page.js", "assets/plotly.js"
-"""Files that all pages share."""
+LATER = "assets/later.js"
+"""Files that pages share; the last one loads the scripts of a page with figures."""
 
 LONGEST = 60
 """Characters of a name, without its ending."""

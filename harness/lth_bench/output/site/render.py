@@ -19,7 +19,7 @@ from lth_bench.output.page.render import (
 )
 from lth_bench.output.pictures.model import Picture
 from lth_bench.output.site.pages import SitePage
-from lth_bench.output.site.places import PLOTLY, SCRIPT, STYLE, Links
+from lth_bench.output.site.places import LATER, PLOTLY, SCRIPT, STYLE, Links
 
 PACKAGE = "lth_bench.output.site"
 
@@ -42,6 +42,7 @@ class SiteFrame:
             STYLE: style_sheet() + _file("site.css"),
             SCRIPT: script,
             PLOTLY: self._plotly,
+            LATER: _file("later.js"),
         }
         for name, text in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
@@ -84,6 +85,7 @@ class SiteFrame:
             style_file=STYLE,
             script_file=SCRIPT,
             plotly_file=PLOTLY,
+            later_file=LATER,
             style_id=self._style_id if figures else "",
             policy=policy or security.site_policy(),
             more_scripts=scripts,
