@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Write a suite": ("how-to/suites.md", "suites/README.md"),
         "Reproduce a paper": ("how-to/papers.md", "suites/papers/README.md"),
         "Study the effect": ("how-to/studies.md", "suites/studies/README.md"),
+        "Reference results": ("how-to/reference-results.md", "suites/reference/README.md"),
         "A task of your own": ("how-to/own-task.md", "docs/how-to/own-task.md"),
         "Write a strategy": ("how-to/strategies.md", "plugins/README.md"),
         "Example: SynFlow": ("how-to/synflow.md", "plugins/synflow/README.md"),

@@ -25,7 +25,7 @@ PLACES: tuple[dict[str, tuple[float, str]], ...] = (
     },
     {
         "testing": (0, "contracts of a strategy"),
-        "maintenance": (1, "doctor, gc, why"),
+        "maintenance": (1, "doctor, gc, why, verify"),
         "output": (2, "tables, figures, report"),
         "tuning": (3, "Optuna studies"),
         "scaffold": (4, "plugin new"),

@@ -152,7 +152,12 @@ def test_every_format(compare, format):
         (["imp", "snip", "--fail-on", "wors"], 4, "--fail-on: unknown verdict 'wors'; did you"),
         (["imp", "snip", "--format", "xml"], 4, "unknown format 'xml'"),
         (["imp", "a b"], 4, "a side is LABEL, LABEL/CONTROL, LABEL@REV"),
-        (["imp"], 4, "Missing argument 'B'"),
+        (["imp"], 4, "compare takes two sides, A and B; or A alone and --with reference"),
+        (["imp", "--with", "rumour"], 4, "--with must be reference, but got 'rumour'"),
+        (["imp", "--with", "reference", "--masks"], 4, "--with compares values, and --masks masks"),
+        (["old.duckdb", "--with", "reference"], 4, "old.duckdb is a whole database; name the"),
+        (["imp@run-1", "imp", "--with", "reference"], 4, "A must be a label of the reference"),
+        (["none", "--with", "reference"], 4, "results.duckdb has no results of 'none'"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_error(compare, arguments, code, message):

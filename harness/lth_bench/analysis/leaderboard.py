@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from lth_bench.analysis.boards import (
     area,
+    budget,
     censoring,
     cost,
     flops,
@@ -211,7 +212,11 @@ def _board(con: DuckDBPyConnection, q: Question, scope: BoardScope, known: Measu
     elif q.by == "speed":
         board = speed.board(con, scope, against, q.margin or speed.MARGIN, known)
     else:
-        kind = {"accuracy": metric, "flops": flops, "matching": matching, "area": area}[q.by]
+        kinds = {
+            "accuracy": metric, "flops": flops, "matching": matching, "area": area,
+            "budget": budget,
+        }  # fmt: skip
+        kind = kinds[q.by]
         board = kind.board(con, scope, against, q.margin, known)
     board = replace(board, tables=_noted(board.tables, [say(con, scope) for say in notes.EVERY]))
     tasks = [task.suite for task in scope.tasks.values()]

@@ -10,7 +10,7 @@ none: that says nothing of the method either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lth_bench.analysis.measures import measured
@@ -54,6 +54,11 @@ class Sample:
     step: float = 0.0
     """The distance of two values: of accuracies on N test examples 1/N; of a chance 3/√n, which
     stands for what n seeds that agree do not show; 0 where it is not known, and of all others."""
+    answers: Mapping[int, bytes | None] = field(default_factory=dict)
+    """By seed: which test examples are right, packed as in the table `answers`; None of a seed
+    without. Empty unless asked for."""
+    examples: int | None = None
+    """Test examples that answers are of; None where seeds differ, or it is not known."""
     censored: frozenset[int] = frozenset()
     """Seeds whose value is a time that was not reached: later than the value, the budget."""
 
@@ -86,6 +91,7 @@ def samples(
     labels: Sequence[str] = (),
     rows: str = "flat",
     given: Sequence[object] = (),
+    answers: bool = False,
 ) -> list[Sample]:
     """Every cell's sample of one metric, by suite, task, density from dense to sparse, label.
 
@@ -93,7 +99,7 @@ def samples(
     task's own. A row that
     ended ok without that metric (as where only some strategies report it) counts as missing.
     `rows` is SQL for other rows than those that count, with the columns of the table `flat`, and
-    `given` its parameters. UnknownName for a metric that is neither.
+    `given` its parameters; `answers` asks for those. UnknownName for a metric that is neither.
     """
     name = quoted(measured(con, metric).name)
     where, parameters = ["true"], list(given)
@@ -102,6 +108,8 @@ def samples(
             where.append(f"list_contains(?, f.{column})")
             parameters.append(list(asked))
     ok = "f.status = 'ok' AND value IS NOT NULL AND isfinite(value)"
+    bits = f"list(a.bits ORDER BY seed) FILTER ({ok})" if answers else "NULL"
+    joined = ANSWERS.format(metric=name) if answers else ""
     found = con.execute(
         f"""
         SELECT
@@ -114,10 +122,12 @@ def samples(
             list(seed) FILTER (
                 NOT coalesce({ok}, false) AND NOT is_lost(status) AND status <> 'skipped'
             ),
-            2 * half_step(judged_by({name}, any_value(metric)), min(test_examples))
+            2 * half_step(judged_by({name}, any_value(f.metric)), min(test_examples))
                 + 2 * half_step_of_chance({name}, count(*) FILTER ({ok})),
-            list(seed) FILTER ({ok} AND {_never(metric)})
-        FROM ({scored_sql(name, rows)}) f
+            list(seed) FILTER ({ok} AND {_never(metric)}),
+            CASE WHEN min(test_examples) = max(test_examples) THEN min(test_examples) END,
+            {bits}
+        FROM ({scored_sql(name, rows)}) f {joined}
         WHERE {" AND ".join(where)}
         GROUP BY cell, suite, model, dataset, recipe, target_density, strategy, label, control,
             source_model, source_dataset, source_recipe
@@ -127,6 +137,10 @@ def samples(
         parameters,
     ).fetchall()
     return [_sample(row) for row in found]
+
+
+ANSWERS = """
+    LEFT JOIN answers a ON a.ticket_id = f.ticket_id AND a.metric = judged_by({metric}, f.metric)"""
 
 
 def _never(metric: str) -> str:
@@ -139,7 +153,7 @@ def _never(metric: str) -> str:
 
 def _sample(row: tuple[Any, ...]) -> Sample:
     suite, model, dataset, recipe, density, strategy, label, control, source, *rest = row
-    *found, step, never = rest
+    *found, step, never, examples, bits = rest
     seeds, values, lost, skipped, missing = (x or [] for x in found)
     by_seed = dict(zip(seeds, values, strict=True))
     return Sample(
@@ -157,5 +171,7 @@ def _sample(row: tuple[Any, ...]) -> Sample:
         skipped=frozenset(skipped),
         missing=frozenset(missing),
         step=step or 0.0,
+        answers=dict(zip(seeds, bits, strict=True)) if bits else {},
+        examples=examples,
         censored=frozenset(never or ()),
     )

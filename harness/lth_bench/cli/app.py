@@ -28,6 +28,7 @@ from lth_bench.cli.show import show
 from lth_bench.cli.site import site
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
+from lth_bench.cli.verify import verify
 from lth_bench.cli.why import why
 from lth_bench.errors import INTERNAL, INTERRUPTED, OK, UserError
 from lth_bench.system.streams import lost, reader_gone
@@ -55,6 +56,7 @@ for command in (
     why,
     query,
     merge,
+    verify,
     gc,
     doctor,
     schema,
@@ -91,7 +93,8 @@ def common(
 
 def main() -> NoReturn:
     """Run the command line. Exit codes: 0 ok, 1 some experiments failed, 2 interrupted, 3 a fault
-    of lth-bench, 4 usage or suite error, 5 nothing selected, 6 what `--fail-on` was told to refuse.
+    of lth-bench, 4 usage or suite error, 5 nothing selected, 6 what `--fail-on` was told to refuse,
+    or results that `verify` finds different.
     """
     try:
         code = app(standalone_mode=False)

@@ -29,7 +29,8 @@ def leaderboard(
             help="accuracy: the task's primary metric, or --metric, at each density; flops: the "
             "same at equal FLOPs of the network; matching: the "
             "sparsest density not worse than the baseline; area: under the metric against log "
-            "density; cost: of reaching a value of the metric; speed: the early-stop step; "
+            "density; cost: of reaching a value of the metric; budget: the metric at equal total "
+            "cost of search and training; speed: the early-stop step; "
             "transfer: the task a ticket was found on against the one it was trained on; "
             "ingredients: each ticket against its controls and ablations, and which matter.",
         ),

@@ -36,7 +36,7 @@ def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str,
         from lth_bench.plugins.asking import ask
 
         name, params = str(config.get("name")), config.get("params") or {}
-        if not isinstance(params, Mapping) or any(map(_leads_out, params.values())):
+        if not isinstance(params, Mapping) or any(map(leads_out, params.values())):
             return None
         try:
             dataset = build(registry.get("datasets", name), params, name)
@@ -49,7 +49,7 @@ def fingerprint_lookup(registry: Registry, root: Path) -> Callable[[Mapping[str,
     return look
 
 
-def _leads_out(value: object) -> bool:
+def leads_out(value: object) -> bool:
     """Whether a parameter may be a path out of the data root."""
     if not isinstance(value, str):
         return False

@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -68,19 +69,35 @@ def require_ablated(plan: Plan) -> None:
         )
 
 
-def run_suite(suite: Suite, registry: Registry, request: RunRequest, emit: Listener) -> RunSummary:
-    """Run what is left of a suite. Everything that can be refused is refused before training."""
+def run_suite(
+    suite: Suite,
+    registry: Registry,
+    request: RunRequest,
+    emit: Listener,
+    *,
+    only: frozenset[str] | None = None,
+) -> RunSummary:
+    """Run what is left of a suite; of the experiments with the ids `only`, if they are given.
+
+    Everything that can be refused is refused before training.
+    """
     from lth_bench.running.executors.places import open_place
     from lth_bench.suite.check import check
 
     require_system()
     check(suite, registry)
     with open_place(request.execution) as place:
-        return _run_at(place, suite, registry, request, emit)
+        return _run_at(place, suite, registry, request, emit, only=only)
 
 
 def _run_at(
-    place: Workplace, suite: Suite, registry: Registry, request: RunRequest, emit: Listener
+    place: Workplace,
+    suite: Suite,
+    registry: Registry,
+    request: RunRequest,
+    emit: Listener,
+    *,
+    only: frozenset[str] | None,
 ) -> RunSummary:
     """Run what is left of a suite where the request says."""
     began = time.monotonic()
@@ -104,6 +121,9 @@ def _run_at(
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
     plan = shard_of(plan, request.selection.shard)
+    if only is not None:
+        chosen = [p for p in plan.experiments if p.experiment.experiment_id in only]
+        plan = replace(plan, experiments=tuple(chosen))
     paths = Paths(execution.results)
     about = place.describe()
     provenance = Provenance.of(about["device"])

@@ -10,6 +10,8 @@ from lth_bench.stats.across import (
 )
 from lth_bench.stats.best import may_be_best
 from lth_bench.stats.critical import CriticalDifference, critical_groups
+from lth_bench.stats.examples import examples_variance, total_error, wider_interval
+from lth_bench.stats.observation import foreseen, prediction_interval
 from lth_bench.stats.paired import bootstrap_interval, differences, paired_interval
 from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
@@ -32,7 +34,9 @@ __all__ = [
     "critical_groups",
     "differences",
     "equivalence_p",
+    "examples_variance",
     "forecast",
+    "foreseen",
     "holm",
     "interquartile_mean",
     "judge",
@@ -44,12 +48,15 @@ __all__ = [
     "paired_interval",
     "paired_t",
     "performance_profile",
+    "prediction_interval",
     "probability_of_improvement",
     "rank_intervals",
     "ranks",
     "seeds_needed",
     "t_interval",
     "tasks_needed",
+    "total_error",
+    "wider_interval",
     "wilcoxon",
     "wilson",
 ]

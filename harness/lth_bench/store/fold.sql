@@ -110,6 +110,7 @@ SEMI JOIN (SELECT * FROM batch_tickets WHERE reported) b
 
 DELETE FROM tickets WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM metrics WHERE ticket_id IN (SELECT ticket_id FROM replaced);
+DELETE FROM answers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM layers WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM units WHERE ticket_id IN (SELECT ticket_id FROM replaced);
 DELETE FROM curves WHERE ticket_id IN (SELECT ticket_id FROM replaced);
@@ -139,6 +140,15 @@ FROM batch_tickets;
 INSERT INTO metrics
 SELECT ticket_id, m.key, m.value
 FROM (SELECT ticket_id, unnest(map_entries(metrics)) AS m FROM batch_tickets);
+
+-- a stranger's text that is no base64 is passed over
+INSERT INTO answers
+SELECT ticket_id, metric, bits
+FROM (
+    SELECT ticket_id, r.key AS metric, TRY(from_base64(r.value)) AS bits
+    FROM (SELECT ticket_id, unnest(map_entries("right")) AS r FROM batch_tickets)
+)
+WHERE bits IS NOT NULL;
 
 INSERT INTO layers
 SELECT ticket_id, position - 1, x.layer, x.kind, x.total, x.kept, coalesce(x.frozen, false)

@@ -58,7 +58,8 @@ SELECT
     task, seed,
     any_value(value) AS value,
     any_value(early_stop_step) AS early_stop_step,
-    any_value(flops_dense) AS flops_dense
+    any_value(flops_dense) AS flops_dense,
+    any_value(ticket_id) AS ticket_id
 FROM (
     SELECT *, arg_min(label, (label <> 'dense', label)) OVER (PARTITION BY task) AS reference
     FROM scored(metric_name)

@@ -92,6 +92,7 @@ COLUMNS = {
     "numerics": "STRUCT(torch VARCHAR, engine BIGINT, device VARCHAR)",
     "metrics": "MAP(VARCHAR, DOUBLE)",
     "score": "DOUBLE",
+    "right": "MAP(VARCHAR, VARCHAR)",
     "layers": _LAYER,
     "units": _UNITS,
     "cost": _COST,

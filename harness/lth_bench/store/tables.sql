@@ -106,6 +106,8 @@ CREATE TABLE tickets (
 
 CREATE TABLE metrics (ticket_id VARCHAR, metric VARCHAR, value DOUBLE);
 
+CREATE TABLE answers (ticket_id VARCHAR, metric VARCHAR, bits BLOB);
+
 CREATE TABLE layers (
     ticket_id VARCHAR, position INTEGER, layer VARCHAR, kind VARCHAR, total BIGINT, kept BIGINT,
     frozen BOOLEAN
@@ -167,6 +169,7 @@ COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
 COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
+COMMENT ON TABLE answers IS 'Which test examples each ticket gets right, a bit each.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
 COMMENT ON TABLE units IS 'Weights kept of each unit, and of each pixel, of each ticket.';
 COMMENT ON TABLE curves IS 'Losses, validation accuracy and primary metric at the evaluations of each ticket.';

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_SEED = 2**31 - 1
 Seed = Annotated[int, Range(0, MAX_SEED)]
 BoardKind = Literal[
-    "accuracy", "flops", "matching", "area", "cost", "speed", "transfer", "ingredients"
+    "accuracy", "flops", "matching", "area", "cost", "budget", "speed", "transfer", "ingredients"
 ]
 """What a leaderboard is by (`analysis/leaderboard.py`)."""
 

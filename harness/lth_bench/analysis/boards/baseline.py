@@ -60,7 +60,8 @@ class Baselines:
         """A query for the runs to pair with, at every density to pair them at.
 
         Its columns: task, seed, target_density, value (of the metric), label and control (NULL
-        where it is the dense run). Needs `parameters` and those of the scope.
+        where it is the dense run), and ticket_id of the value. Needs `parameters` and those of the
+        scope.
         """
         metric = quoted(measure.name)
         densities = f"""(
@@ -68,13 +69,15 @@ class Baselines:
             WHERE {self.scope.where("c", "tasks", "densities")}
         )"""
         return f"""
-            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control
+            SELECT d.task, d.seed, c.target_density, d.value, NULL AS label, NULL AS control,
+                d.ticket_id
             FROM dense_of({metric}) d
             JOIN {densities} c ON c.task = d.task
             WHERE d.task IN (SELECT unnest($dense_tasks))
             UNION ALL
             SELECT f.task, f.seed, c.target_density, arg_min(f.value, {FOREIGN}),
-                any_value(f.label), any_value(f.control)
+                any_value(f.label), any_value(f.control),
+                arg_min(f.ticket_id, {FOREIGN}) FILTER (f.value IS NOT NULL)
             FROM scored({metric}) f
             JOIN (
                 SELECT unnest($base_tasks) AS task, unnest($base_labels) AS label,

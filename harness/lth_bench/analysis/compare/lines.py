@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.censored import signs
 from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
@@ -50,6 +51,8 @@ class Comparison:
     """Likewise for B."""
     interval: Interval | None
     """Mean of B − A with its 95% interval; None where there are no common seeds."""
+    wider: Interval | None
+    """The same mean with its 95% interval for other test examples too; None where there is none."""
     verdict: Verdict
     lost_a: frozenset[int]
     """Seeds on which A failed or could not reach the density."""
@@ -110,8 +113,9 @@ def _line(
     mean_a = _mean([a[seed] for seed in seeds]) if seeds else None
     # the resolution of a mean over densities is finer by their number
     step = max(s.step for s in everything) / len(samples_a)
+    summary = Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None
     verdict = judge(
-        Summary.of(b[seed] - a[seed] for seed in seeds) if seeds else None,
+        summary,
         options.measure.margin(options.margin, mean_a or 0.0),
         lost=len(lost_a | lost_b),
         planned=len(planned),
@@ -126,6 +130,11 @@ def _line(
         a=mean_a,
         b=_mean([b[seed] for seed in seeds]) if seeds else None,
         interval=paired_interval(b, a, method=options.interval, step=step) if seeds else None,
+        wider=(
+            None
+            if summary is None
+            else of_pairs(summary.floored(step), samples_b, samples_a, seeds)
+        ),
         verdict=verdict,
         lost_a=lost_a,
         lost_b=lost_b,

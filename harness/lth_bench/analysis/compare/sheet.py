@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from lth_bench.analysis.answers import NO_FRACTION, NOT_RECORDED, OLD, ONE_SEED, OTHER_DATA, SOME
 from lth_bench.analysis.censored import told
 from lth_bench.analysis.compare.lines import Comparison, Options
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.numbers import kept, p_value
 from lth_bench.analysis.table import Board, Cell, Line, Style, Table
 from lth_bench.stats import Interval, TasksVerdict
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 from lth_bench.system.text import printable
 
 STYLES: dict[str, Style] = {
@@ -54,16 +56,19 @@ def sheet(
 
     for (suite, *names), members in groupby(comparisons, key=task):
         blocks = list(members)
+        named, wider = bool(blocks[0][0].group.name), _has_wider(blocks)
         tables.append(
             Table(
-                header=_header(named=bool(blocks[0][0].group.name)),
+                header=_header(named=named, wider=wider),
                 blocks=[
-                    [_line(x, i == 0, measure) for i, x in enumerate(block)] for block in blocks
+                    [_line(x, i == 0, measure, wider=wider) for i, x in enumerate(block)]
+                    for block in blocks
                 ],
                 title=printable(f"{suite}: {' · '.join(names)}"),
                 group=printable(heading),
-                left=frozenset({1, 6} if blocks[0][0].group.name else {5}),
-                optional=frozenset({7 if blocks[0][0].group.name else 6}),
+                left=frozenset({1, 6 + wider} if named else {5 + wider}),
+                optional=frozenset({6 + named + wider}),
+                wide=frozenset({4 + named}) if wider else frozenset(),
                 notes=tuple(
                     printable(text)
                     for text in (*_in_words(blocks, measure), *(() if tables else notes))
@@ -98,13 +103,18 @@ def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
     return Board(sheets[0].name, rows, tables, " ".join([sheets[0].legend, *others]))
 
 
-def _header(named: bool) -> tuple[str, ...]:
+def _has_wider(blocks: Sequence[Sequence[Comparison]]) -> bool:
+    return any(x.wider is not None for block in blocks for x in block)
+
+
+def _header(named: bool, wider: bool) -> tuple[str, ...]:
     return (
         "density %",
         *(["strategy"] if named else []),
         "A",
         "B",
         "B − A",
+        *([OTHER_DATA] if wider else []),
         "p",
         "verdict",
         "detects",
@@ -112,7 +122,7 @@ def _header(named: bool) -> tuple[str, ...]:
     )
 
 
-def _line(x: Comparison, first: bool, measure: Measure) -> Line:
+def _line(x: Comparison, first: bool, measure: Measure, *, wider: bool) -> Line:
     style = STYLES[x.verdict.kind]
     left = kept(x.density) if x.density is not None else "all"
     name = x.group.name if first else ""
@@ -126,11 +136,16 @@ def _line(x: Comparison, first: bool, measure: Measure) -> Line:
         *([Cell(printable(name))] if x.group.name else []),
         *(Cell("–" if mean is None else measure.value(mean)) for mean in (x.a, x.b)),
         Cell(difference, style if style in ("good", "bad") else "", short=short),
+        *([Cell(measure.half_width(*_top(x.wider)))] if wider else []),
         Cell(p_value(x.verdict.p)),
         Cell(x.text, style, short=x.short),
         Cell("–" if x.verdict.detectable is None else measure.value(x.verdict.detectable)),
         Cell(str(n) if n == planned else f"{n}/{planned}"),
     )
+
+
+def _top(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if interval is None else (interval.mean, interval.high)
 
 
 def _difference(interval: Interval, measure: Measure) -> str:
@@ -158,12 +173,22 @@ def _in_words(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[
         )
     elif group.name:
         words.append(f"{len(lines)} lines: {_counted(lines)}.")
+    words += _old(blocks, measure)
     for x in (block[0].group for block in blocks):
         for side, only in (("A", x.only_a), ("B", x.only_b)):
             if only:
                 who = f"{x.name}: " if x.name else ""
                 words.append(f"{who}only {side} has {', '.join(f'{d:g}' for d in only)}.")
     return words
+
+
+def _old(blocks: Sequence[Sequence[Comparison]], measure: Measure) -> list[str]:
+    """What must be said where answers were not recorded."""
+    lines = [x for block in blocks for x in block if x.interval is not None and x.interval.n > 1]
+    lacking = [x for x in lines if _missing(x, measure) == NOT_RECORDED]
+    if not lacking:
+        return []
+    return [f"{OLD if len(lacking) == len(lines) else SOME}."]
 
 
 def _never_reached(lines: Sequence[Comparison]) -> list[str]:
@@ -223,8 +248,10 @@ def _legend(options: Options, tasks: bool) -> str:
         f"all: each seed's mean over the densities. p: paired t-test. equivalent: shown to differ "
         f"by less than {measure.margin_words(options.margin)}; open: neither is shown; its 95% "
         f"interval, and how many seeds would settle it if more seeds vary as these do. "
-        f"detects: the true difference that this many seeds detect with 80% power. Lines are not "
-        f"corrected for multiple tests: of 20 without a true difference, about one will show one. "
+        f"± other data: half-width of its 95% interval for other seeds and other test data, which "
+        f"no verdict uses. detects: the true difference that this many seeds detect with 80% "
+        f"power. Lines are not corrected for multiple tests: of 20 without a true difference, "
+        f"about one will show one. "
         + (BOOTSTRAP if options.interval == "bootstrap" else "")
         + ("across tasks: signed-rank test of the tasks' mean differences. " if tasks else "")
     ).rstrip()
@@ -262,7 +289,21 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "verdict_text": x.text,
         "n50": ahead and ahead.n50,
         "n80": ahead and ahead.n80,
+        "other_data_low": x.wider and x.wider.low,
+        "other_data_high": x.wider and x.wider.high,
+        "other_data_missing": _missing(x, options.measure),
     }
+
+
+def _missing(x: Comparison, measure: Measure) -> str | None:
+    """Why a line has no interval for other test data."""
+    if x.wider is not None or x.interval is None:
+        return None
+    if x.interval.n < 2:
+        return ONE_SEED
+    if measure.name not in ON_TEST_EXAMPLES:
+        return NO_FRACTION.format(metric=measure.name)
+    return NOT_RECORDED
 
 
 def _task_row(a: str, b: str, name: str, verdict: TasksVerdict, options: Options) -> dict[str, Any]:
@@ -288,6 +329,6 @@ COLUMNS = (
     "line", "a", "b", "suite", "model", "dataset", "recipe", "strategy", "target_density",
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
-    "verdict_text", "n50", "n80",
+    "verdict_text", "n50", "n80", "other_data_low", "other_data_high", "other_data_missing",
 )  # fmt: skip
 """Keys of every row."""

@@ -214,7 +214,7 @@ def _boards(con: DuckDBPyConnection, suite: str, asked: Measure | None) -> dict[
     name = None if asked is None else asked.name
     questions = {
         by: Question(by=by, metric=name, selection=selection)
-        for by in ("matching", "area", "cost", "transfer")
+        for by in ("matching", "area", "cost", "budget", "transfer")
     }
     questions["across"] = Question(metric=name, across=True, selection=selection)
     found = {}

@@ -104,6 +104,8 @@ class Payload:
             found["z"] = self._axis(panel.z)
         if panel.more is not None:
             found["more"] = self._axis(panel.more)
+        if panel.wider:
+            found["wider"] = panel.wider
         if panel.ends_named:
             found["named"] = True
         if panel.isometric:
@@ -126,6 +128,8 @@ class Payload:
             found["e"] = self._array(y, trace.reach)
         if trace.down:
             found["f"] = self._array(y, trace.down)
+        if any(value is not None for value in trace.wide):
+            found["g"] = self._array(y, trace.wide)
         if trace.n:
             found["n"] = self._shared(map(str, trace.n))
         if any(trace.lost):

@@ -14,6 +14,11 @@ PAIRED = (
     " Paired by seed: means with 95% t-intervals; points of one density are drawn apart. "
     "A line that leaves the axes collapses."
 )
+WIDER = "on other test examples too"
+THIN = (
+    " Thick bars: other seeds on the task's own test examples; thin bars: on other test examples "
+    "too. Verdicts are about the former."
+)
 CONTROLS_NOTE = (
     "Each line is a copy of the ticket without one of its ingredients, less the ticket itself, "
     "which is the line at 0: reinit has the mask alone, moved_values the initial values alone (at "
@@ -41,7 +46,8 @@ def ingredients(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         title="What makes a ticket",
         panels=panels,
         panels_are="files",
-        note=CONTROLS_NOTE,
+        note=CONTROLS_NOTE + _thin(panels),
+        foot=_thin(panels).strip(),
     )
 
 
@@ -51,12 +57,18 @@ def break_even(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
     if not found:
         return None
     to = found[0].to
+    panels = [_panel(found, to, evidence.measure, "methods")]
     return Picture(
         key="break-even",
         title=f"Differences to {to} against density",
-        panels=[_panel(found, to, evidence.measure, "methods")],
-        note=LABELS_NOTE.format(to=to),
+        panels=panels,
+        note=LABELS_NOTE.format(to=to) + _thin(panels),
+        foot=_thin(panels).strip(),
     )
+
+
+def _thin(panels: Sequence[Panel]) -> str:
+    return THIN if any(panel.wider for panel in panels) else ""
 
 
 def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Panel:
@@ -74,6 +86,7 @@ def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Pan
             x=one.x,
             y=one.mean,
             reach=half_widths(one.mean, one.high),
+            wide=half_widths(one.mean, one.wide) if any(x is not None for x in one.wide) else (),
             n=one.n,
             shift=shift,
         )
@@ -85,6 +98,7 @@ def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Pan
         x=density_axis(densities),
         y=Axis(title=f"Difference to {to}", format=form, range=of_traces([zero, *lines])),
         traces=[zero, *lines],
+        wider=WIDER if any(line.wide for line in lines) else "",
         about=f"{known.title} of {len(lines)} {what} less that of {to}, against the fraction of "
         "weights remaining. The numbers are in a table below.",
         size="large",

@@ -29,6 +29,7 @@ TITLES = {
     "matching": "The sparsest ticket that matches the baseline",
     "area": "Over all densities: area under the curve",
     "cost": "What it costs to reach {0}",
+    "budget": "At equal total cost of search and training",
     "across": "Across tasks",
 }
 """By leaderboard, in the order they are read; {0} is the metric."""

@@ -191,13 +191,14 @@ class Figures {
       for (const mark of this.marks(data).traces.filter(each => each.look !== 'front').map(each => onAxis(each, axis))) {
         mark.y.forEach((y, i) => rows.push([
           data.title, mark.name, placed(data.x, mark.x[i]), shown(axis, y), mark.low ? shown(axis, mark.low[i]) : '',
-          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '']));
+          mark.high ? shown(axis, mark.high[i]) : '', mark.n ? String(mark.n[i]) : '', mark.more ? shown(data.more, mark.more[i]) : '', '',
+          mark.wideHigh && mark.wideHigh[i] !== null ? `${shown(axis, mark.wideLow[i])} to ${shown(axis, mark.wideHigh[i])}` : '']));
       }
       for (const heat of this.marks(data).heats) rows.push(...heatRows(data, axis, heat));
     }
     const first = this.shown()[0].data;
     const axis = this.axis(first);
-    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : ''];
+    const heads = ['figure', 'line', first.x.title, (first.z ?? axis).title, 'low', 'high', 'seeds', first.more?.title ?? '', first.heats.length ? axis.title : '', first.wider ?? ''];
     const used = heads.map((_, index) => index).filter(index => rows.some(row => row[index] !== '') && (index > 0 || new Set(rows.map(cells => cells[0])).size > 1));
     return { heads, rows, used };
   }
@@ -247,7 +248,7 @@ function heatRows(data, axis, { x, y, z, reach, more, n }) {
     const half = value === null ? null : reach?.[j][i] ?? null;
     const end = sign => (half === null ? '' : shown(data.z, value + sign * half));
     return [[data.title, '', placed(data.x, x[i]), shown(data.z, value), end(-1), end(1), n ? String(n[j][i]) : '',
-      more ? shown(data.more, more[j][i]) : '', placed(axis, y[j])]];
+      more ? shown(data.more, more[j][i]) : '', placed(axis, y[j]), '']];
   }));
 }
 
