@@ -146,3 +146,65 @@ def test_what_is_no_database_is_refused_in_one_message(
         found = here("verify", name, *options, code=4)
         assert said in found.stderr
         assert found.stderr.count("error:") == 1
+
+
+def test_a_newer_versions_database_is_refused(here: Any) -> None:
+    import duckdb
+
+    with duckdb.connect(str(here.folder / "newer.duckdb")) as con:
+        con.execute("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
+        con.execute(
+            "INSERT INTO meta VALUES ('schema_version', '99'), ('journal_offset', '0'), "
+            "('records', '0')"
+        )
+    found = here("verify", "newer.duckdb", code=4)
+    assert "was made by a newer lth-bench (tables of version 99" in found.stderr
+
+
+def test_an_older_versions_database_is_read_by_its_journal_and_left_alone(
+    here: Any, theirs: Path
+) -> None:
+    import duckdb
+
+    with duckdb.connect(str(theirs)) as con:
+        con.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+    before = theirs.read_bytes()
+    found = told(here("verify", theirs, "--sample", 1, "--seed", 0, "--json"))
+    assert found["verdicts"]["equal"] == 1
+    assert theirs.read_bytes() == before
+    theirs.with_suffix(".journal.jsonl").unlink()
+    alone = here("verify", theirs, code=4)
+    assert "has no journal in it, and results.journal.jsonl is not beside it" in alone.stderr
+
+
+def test_data_that_is_missing_or_leads_out_is_refused(here: Any, theirs: Path) -> None:
+    """Of a planned experiment, as a stranger's record may have it."""
+    changed(
+        theirs,
+        '"dataset":{"name":"digits","params":{}}',
+        '"dataset":{"name":"digits","params":{"of":{"file":"/etc/passwd"}}}',
+    )
+    found = here("verify", theirs, code=4)
+    assert "none of the 8 finished experiments" in found.stderr
+    assert "dataset 'digits' reads a file outside of the data root" in found.stderr
+
+
+def test_other_data_is_refused(here: Any, theirs: Path) -> None:
+    records = map(json.loads, theirs.with_suffix(".journal.jsonl").read_text().splitlines())
+    print_ = next(r["fingerprint"] for r in records if r["record"] == "experiment")
+    changed(theirs, print_, "f" * 40)
+    found = here("verify", theirs, code=4)
+    assert f"the data of digits differs: {'f' * 12} there, {print_[:12]} here" in found.stderr
+
+
+def test_rows_are_exported_for_others(here: Any, theirs: Path) -> None:
+    here("export", "rows", "tiny", "--output", "mine.parquet", "--results", theirs)
+    found = told(here("verify", "mine.parquet", "--sample", 1, "--seed", 0, "--json"))
+    assert (found["recorded"], found["verdicts"]["equal"]) == (8, 1)
+    for arguments, said in (
+        (("mine.parquet",), "mine.parquet exists"),
+        (("mine.csv",), "--output must end in .parquet"),
+        (("no/mine.parquet",), "there is no folder"),
+    ):
+        wrong = here("export", "rows", "tiny", "--output", *arguments, "--results", theirs, code=4)
+        assert said in wrong.stderr

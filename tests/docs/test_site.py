@@ -31,7 +31,8 @@ def pages(site: types.ModuleType, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_every_document_is_on_the_site(site: types.ModuleType) -> None:
-    found = {str(p.relative_to(ROOT)) for p in DOCUMENTS if "templates" not in p.parts}
+    documents = [*DOCUMENTS, *(ROOT / "docs").rglob("*.ipynb")]
+    found = {str(p.relative_to(ROOT)) for p in documents if "templates" not in p.parts}
     assert {*site.files()} | {*site.NOT_ON_THE_SITE} == found
 
 

@@ -20,12 +20,17 @@ from lth_bench.store.records import (
     ExperimentRecord,
     PlannedExperiment,
     PlannedRecord,
-    PluginUse,
-    RunRecord,
     TicketCost,
     TicketRecord,
     TrainingUse,
     TrialRecord,
+)
+from lth_bench.store.run_records import (
+    PluginUse,
+    RunRecord,
+    StragglerRecord,
+    WorkersRecord,
+    WorkerTotals,
 )
 from lth_bench.store.staging import COLUMNS, copy_lines, stage, unstage
 
@@ -96,13 +101,16 @@ def test_numbers_out_of_range_become_null(con: Any) -> None:
 def test_every_documented_field_is_read() -> None:
     """`records.py` and the columns that are read from the journal say the same."""
     documented = set()
-    for record in (RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord):
+    for record in (
+        RunRecord, PlannedRecord, TicketRecord, ExperimentRecord, TrialRecord, WorkersRecord,
+        StragglerRecord,
+    ):  # fmt: skip
         documented |= set(record.__annotations__)
-    # who writes is asked by those that follow the journal, and is no result
-    assert documented - {"pid"} == set(COLUMNS)
+    # asked by those that follow the journal, and no result
+    assert documented - {"pid", "progress"} == set(COLUMNS)
     for inner, column in (
         (PluginUse, "plugins"), (PlannedExperiment, "experiments"), (TicketCost, "cost"),
-        (TrainingUse, "trainings"),
+        (TrainingUse, "trainings"), (WorkerTotals, "workers"),
     ):  # fmt: skip
         for name in inner.__annotations__:
             assert f"{name} " in COLUMNS[column].replace('"', ""), (column, name)

@@ -28,6 +28,9 @@ FolderOption = Annotated[
 SnapshotOption = Annotated[
     Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.duckdb.")
 ]
+RowsOption = Annotated[
+    Path, typer.Option("--output", metavar="FILE", help="File to write, such as mine.parquet.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", metavar="", help="Overwrite existing files.")]
 
 
@@ -72,6 +75,36 @@ def snapshot(
 
     found = export_snapshot(results or default_results(), output, suite or (), force)
     _tell(found, json_)
+
+
+@app.command("rows")
+def rows(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Name of the suite.")],
+    output: RowsOption,
+    results: ResultsOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write a suite's results seed by seed as one Parquet file, to give to others.
+
+    It says with which suite, versions and processor they were made, and names no machine and no
+    folder. `lth-bench verify` runs experiments of such a file again.
+    """
+    import shlex
+
+    from lth_bench.errors import UserError
+    from lth_bench.store.export import Exported
+    from lth_bench.store.paths import default_results
+    from lth_bench.store.seed_rows import write_rows
+
+    if output.suffix != ".parquet":
+        raise UserError(f"--output must end in .parquet, but got {output}")
+    if output.exists() and not force:
+        raise UserError(f"{output} exists; name another file, or overwrite it with --force")
+    if not output.absolute().parent.is_dir():
+        raise UserError(f"there is no folder {output.absolute().parent}; make it first")
+    write_rows(results or default_results(), suite, output, shlex.join(["lth-bench", "run", suite]))
+    _tell(Exported(output, 1, output.stat().st_size), json_)
 
 
 def _tables(

@@ -132,14 +132,15 @@ def leaderboard(
     table = format == "table"
     with reading(results or default_results(), to_stderr) as con:
         board = answer(con, question)
-        found = cards(con, question, board.rows, results) if table and question.has_card else []
-    for card in found:
+        wanted = question.has_card and format in ("table", "json")
+        found = cards(con, question, board.rows, results) if wanted else []
+    for card in found if table else ():
         print_card(card, stdout())
         print()
     if not legend:
         board = replace(board, legend="")
     elif found:
         board = replace(board, legend=f"{LEGEND}\n{board.legend}")
-    print_board(board, format)
+    print_board(board, format, found)
     if table and not legend and sys.stderr.isatty():
         print("what the columns mean: --legend", file=sys.stderr)

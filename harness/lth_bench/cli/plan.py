@@ -210,7 +210,7 @@ def _print(document: dict[str, Any]) -> None:
     from rich.text import Text
 
     from lth_bench.cli.output import console, table
-    from lth_bench.output.progress import duration
+    from lth_bench.output.words import duration
 
     listing = table("task", "strategy")
     listing.title = Text(f"{document['suite']}: {document['experiments']} experiments")

@@ -59,7 +59,7 @@ def run(
     import json
     import sys
 
-    from lth_bench.cli.conclusion import conclude, report_study
+    from lth_bench.cli.conclusion import cards_of, conclude, report_study
     from lth_bench.output.progress import make_progress
     from lth_bench.running.request import RunRequest, prepare
     from lth_bench.running.runner import require_writable, run_suite
@@ -110,6 +110,7 @@ def run(
             **(sharing(path, summary.suite) or {}),
             "results": str(path),
             "exit_code": summary.exit_code,
+            "cards": cards_of(path, summary.suite),
         }
         print(json.dumps(document))
     else:

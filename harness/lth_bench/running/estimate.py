@@ -91,15 +91,14 @@ def estimate_plan(
 
 
 def expected_seconds(
-    plan: Plan, todo: Sequence[Planned], paths: Paths, devices: Sequence[str], device: str
+    plan: Plan, todo: Sequence[Planned], paces: Mapping[tuple[str, str, str], Pace], workers: int
 ) -> float | None:
-    """Seconds that these take at the paces of earlier runs on a device of this name, without timing
-    anything now. None where a task's pace is not known.
+    """Seconds that these take at the paces of earlier runs, without timing anything now. None where
+    a task's pace is not known.
     """
-    paces = measured_paces(paths, (p.experiment for p in todo), device)
     if not todo or any(p.experiment.task not in paces for p in todo):
         return None
-    return simulated_time(plan, todo, paces, len(devices))[0]
+    return simulated_time(plan, todo, paces, workers)[0]
 
 
 def simulated_time(

@@ -107,12 +107,15 @@ def _run_at(
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.datasets import Opened, open_data
     from lth_bench.running.estimate import expected_seconds
+    from lth_bench.running.executors.simulated import Pace
     from lth_bench.running.following import tickets_of
+    from lth_bench.running.paces import measured_paces
     from lth_bench.running.pending import PendingWork, remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance
     from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
+    from lth_bench.running.stragglers import StragglerWatch
 
     for task in suite.tasks:
         dtype = str(task.recipe.get("dtype", "float32"))
@@ -150,10 +153,11 @@ def _run_at(
         if not left.ended:
             require_some([opened.fault(p) for p in left.todo])
         require_space(paths, sum(p.bytes for p in left.todo) + plan.dense_bytes)
-    seconds = None
+    paces: dict[tuple[str, str, str], Pace] = {}
     if execution.cohort_size is None:  # paces are those of the size that is measured
-        device = str(about["device"])
-        seconds = expected_seconds(plan, left.todo, paths, place.workers, device)
+        unfinished = (p.experiment for p in left.todo)
+        paces = measured_paces(paths, unfinished, str(about["device"]))
+    seconds = expected_seconds(plan, left.todo, paces, len(place.workers))
     run_id = uuid.uuid4().hex[:12]
     config = worker_config(request, paths, root, place.workers, provenance.fingerprints)
     with Journal(paths) as journal:
@@ -186,6 +190,7 @@ def _run_at(
             exit_first=execution.exit_first,
             provenance=provenance,
             replaced=left.replaced,
+            watch=StragglerWatch(paces),
         )
         planned = (p.experiment for p in todo)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
@@ -195,7 +200,7 @@ def _run_at(
         if left.ended and todo:
             emit(CaughtUp(tickets_of(paths, left.ended.keys())))
         for note in place.devices.notes if todo else ():
-            emit(Note(note))
+            recorder.handle(Note(note))
         try:
             with terminate_as_interrupt():
                 sound = []

@@ -227,6 +227,33 @@ FROM batch_trials;
 INSERT INTO trial_experiments
 SELECT study_id, number, unnest(experiment_ids) FROM batch_trials;
 
+-- Workers: each record has the totals of all of its run's.
+CREATE TEMP TABLE batch_workers AS
+SELECT * FROM staged WHERE record = 'workers' AND run_id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY journal_order DESC) = 1;
+
+DELETE FROM worker_uses WHERE run_id IN (SELECT run_id FROM batch_workers);
+INSERT INTO worker_uses
+SELECT
+    run_id, suite, w.slot, w.worker, w.host, w.device, w.state, w.processes, w.units,
+    w.experiments, w.retries, w.steps, w.examples, w.training_seconds, w.starting_seconds,
+    w.busy_seconds, w.queued_seconds, w.idle_seconds, recorded_at
+FROM (SELECT run_id, suite, recorded_at, unnest(workers) AS w FROM batch_workers);
+
+CREATE TEMP TABLE batch_stragglers AS
+SELECT * FROM staged
+WHERE record = 'straggler' AND run_id IS NOT NULL AND experiment_id IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY run_id, experiment_id, worker ORDER BY journal_order DESC
+) = 1;
+
+DELETE FROM stragglers s USING batch_stragglers b
+WHERE s.run_id = b.run_id AND s.experiment_id = b.experiment_id
+    AND s.worker IS NOT DISTINCT FROM b.worker;
+INSERT INTO stragglers
+SELECT run_id, experiment_id, worker, seconds, expected_seconds, ended, recorded_at
+FROM batch_stragglers;
+
 CREATE TEMP TABLE touched AS
 SELECT experiment_id FROM batch_tickets UNION SELECT experiment_id FROM batch_outcomes;
 
@@ -236,4 +263,6 @@ DROP TABLE batch_outcomes;
 DROP TABLE batch_tickets;
 DROP TABLE batch_trainings;
 DROP TABLE batch_trials;
+DROP TABLE batch_workers;
+DROP TABLE batch_stragglers;
 DROP TABLE replaced;

@@ -1,4 +1,5 @@
-"""The records of the journal: what each line holds.
+"""The records of the journal: what each line holds. Those of a run itself, and of how it goes,
+are in `run_records.py`.
 
 Fields are only ever added. Readers treat a missing field as null and ignore unknown fields and
 records. Accuracies and densities are fractions in [0, 1], steps are
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from lth_bench.store.run_records import TrialSoFar
 from lth_bench.store.ticket_records import (
     FateRecord,
     LayerKept,
@@ -21,69 +23,6 @@ from lth_bench.store.ticket_records import (
 Status = Literal["ok", "failed", "diverged", "oom", "timeout", "skipped", "interrupted"]
 """The outcome of an experiment. `skipped`: the strategy cannot reach the density, or the control
 would equal its ticket."""
-
-
-class PluginUse(TypedDict):
-    """A plugin that was loaded by a run."""
-
-    name: str
-    group: str
-    """strategies, models, datasets, objectives or observers."""
-    origin: str
-    """The distribution or file it came from."""
-    version: str | None
-    source_hash: str | None
-
-
-class RunRecord(TypedDict):
-    """A command that trains has started."""
-
-    record: Literal["run"]
-    at: NotRequired[str]
-    run_id: str
-    suite: str
-    suite_version: int | str
-    suite_toml: str
-    """The suite as it was run, complete."""
-    baseline: NotRequired[str]
-    """The label that the suite compares with; `dense` if missing."""
-    overrides: NotRequired[list[str]]
-    """`--set` and filters, as given."""
-    command: str
-    pid: NotRequired[int]  # of the process that writes the journal
-    environment: dict[str, Any]
-    """python, torch, device, host, cpu, threads, git, …"""
-    plugins: list[PluginUse]
-
-
-class WorkAhead(TypedDict):
-    """What a run of a suite has to do."""
-
-    trainings: int
-    """Of all planned experiments, shared ones counted once."""
-    steps: dict[str, int]
-    """experiment_id → steps that it will train, of those left to do."""
-    workers: int
-    seconds: float | None
-    """Expected duration at earlier runs' paces; null where they do not tell."""
-
-
-class StartedRecord(TypedDict):
-    """A run of a suite begins its work: for its followers, not a part of any result."""
-
-    record: Literal["started"]
-    at: NotRequired[str]
-    run_id: str
-    work: WorkAhead  # nested, since a name has one type in all records
-
-
-class BegunRecord(TypedDict):
-    """A worker has got an experiment: for followers, as `started`."""
-
-    record: Literal["begun"]
-    at: NotRequired[str]
-    run_id: str
-    experiment_id: str
 
 
 class TunedFrom(TypedDict):
@@ -297,6 +236,10 @@ class TrialRecord(TypedDict):
     sampler: str
     pruner: str
     source_hash: str | None
+    reason: NotRequired[str | None]
+    """Why it failed."""
+    progress: NotRequired[TrialSoFar]
+    """For followers."""
 
 
 class Numerics(TypedDict):

@@ -53,6 +53,12 @@ _EXPERIMENT = (
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
+_WORKER = (
+    "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
+    "processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT, steps BIGINT, "
+    "examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE, busy_seconds DOUBLE, "
+    "queued_seconds DOUBLE, idle_seconds DOUBLE)[]"
+)
 _PLUGIN = (
     'STRUCT(name VARCHAR, "group" VARCHAR, origin VARCHAR, version VARCHAR, source_hash VARCHAR)[]'
 )
@@ -122,6 +128,9 @@ COLUMNS = {
     "seeds": "BIGINT[]",
     "steps": "BIGINT",
     "experiment_ids": "VARCHAR[]",
+    "workers": _WORKER,
+    "expected_seconds": "DOUBLE",
+    "ended": "BOOLEAN",
     "budget": "JSON",
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",

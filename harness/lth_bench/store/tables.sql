@@ -155,6 +155,19 @@ CREATE TABLE trials (
 
 CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
+-- What each worker of a run did until its last record; the view `workers` adds rates.
+CREATE TABLE worker_uses (
+    run_id VARCHAR, suite VARCHAR, slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR,
+    state VARCHAR, processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT,
+    steps BIGINT, examples BIGINT, training_seconds DOUBLE, starting_seconds DOUBLE,
+    busy_seconds DOUBLE, queued_seconds DOUBLE, idle_seconds DOUBLE, recorded_at TIMESTAMP
+);
+
+CREATE TABLE stragglers (
+    run_id VARCHAR, experiment_id VARCHAR, worker VARCHAR, seconds DOUBLE,
+    expected_seconds DOUBLE, ended BOOLEAN, recorded_at TIMESTAMP
+);
+
 COMMENT ON TABLE meta IS 'Version of these tables, and how far the journal is folded.';
 COMMENT ON TABLE t_quantiles IS 'Two-sided 95% quantiles of Student''s t by degrees of freedom.';
 COMMENT ON TABLE suites IS 'Suites as last run: name, version, TOML, baseline.';
@@ -179,5 +192,7 @@ COMMENT ON TABLE matrices IS 'Values for every pair of moments in a search, row 
 COMMENT ON TABLE outlines IS 'Decision boundaries and their dual polygons, as points in the plane.';
 COMMENT ON TABLE trainings IS 'Trainings by key; none is trained twice.';
 COMMENT ON TABLE ticket_trainings IS 'Which trainings each ticket used, and as what.';
+COMMENT ON TABLE worker_uses IS 'What each worker of a run did with its time.';
+COMMENT ON TABLE stragglers IS 'Experiments that took much longer than similar ones.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';

@@ -6,7 +6,8 @@ import hashlib
 import os
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,16 @@ from lth_bench.errors import UserError
 from lth_bench.running.datasets import open_data
 from lth_bench.running.pending import DONE
 from lth_bench.running.plan import Plan, require_some
-from lth_bench.running.progress import Event, Listener, Note, Retried, RunEnded, Stopping
+from lth_bench.running.progress import (
+    Event,
+    Listener,
+    Note,
+    Retried,
+    RunEnded,
+    Stopping,
+    Straggling,
+    WorkersUsed,
+)
 from lth_bench.running.provenance import Provenance
 from lth_bench.running.recorder import Recorder, RunSummary, write_head
 from lth_bench.running.request import RunRequest
@@ -84,6 +94,7 @@ def _tune_at(
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
     from lth_bench.running.starts import keep_starts
+    from lth_bench.running.stragglers import StragglerWatch
     from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()
@@ -148,6 +159,7 @@ def _tune_at(
             summary=silent,
             emit=partial(_of_trials, emit),
             provenance=provenance,
+            watch=StragglerWatch(),
         )
         waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
         loop = TuningLoop(
@@ -161,9 +173,12 @@ def _tune_at(
             summary=summary,
         )
         loop.announced.update(p.experiment.experiment_id for p in planned)
-        emit(loop.scores.started(len(workers)))
+        started = loop.scores.started(len(workers))
+        studied = [asdict(study) for study in started.studies]
+        recorder.follow("tuning", opening=started.opening, studies=studied)
+        emit(started)
         for note in (*place.devices.notes, *idle(goals), *lost):
-            emit(Note(note))
+            recorder.handle(Note(note))
         try:
             with terminate_as_interrupt():
                 loop.begin(take_over)
@@ -185,15 +200,18 @@ def _tune_at(
             raise
         finally:
             emit(RunEnded())
+            with suppress(UserError):  # what ended it is told, not that this could not be recorded
+                recorder.follow("tuned")
             recorder.fold(final=True)
     summary.notes += silent.notes
+    summary.uses = silent.uses
     summary.seconds = time.monotonic() - began
     return summary
 
 
 def _of_trials(emit: Listener, event: Event) -> None:
     """Tuning shows trials, not experiments, and what goes wrong on the way."""
-    if isinstance(event, Note | Retried | Stopping):
+    if isinstance(event, Note | Retried | Stopping | Straggling | WorkersUsed):
         emit(event)
 
 

@@ -28,7 +28,8 @@ def experiment(
     given: dict[str, Any] = {
         "experiment_id": "e1", "suite": "mine", "label": "imp", "strategy": "imp", "task": TASK,
         "source": TASK, "seed": 0, "source_hash": "abc", "plugin_version": None, "config": {},
-        "run_id": "r", "fingerprint": "f", "numerics": numerics, "rows": rows,
+        "run_id": "r", "fingerprint": "f", "numerics": numerics, "densities": (0.5, 0.2),
+        "rows": rows,
     }  # fmt: skip
     return RecordedExperiment(**{**given, **changes})
 

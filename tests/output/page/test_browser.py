@@ -8,66 +8,15 @@ from __future__ import annotations
 
 import csv
 import re
-import runpy
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from chromium import HOSTILE, MISSING, PATIENCE
 
-from lth_bench.analysis.page import gather_report
-from lth_bench.output.page import write_page
-from lth_bench.store import fold
-from lth_bench.store.database import open_safe
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the package `playwright` is not installed"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-)  # fmt: skip
-
-PATIENCE = 240_000
-"""Milliseconds that a busy machine has for any one step; a hang ends the whole run after 300 s."""
-
-HOSTILE = "<b>imp</b>&lt;%{x}'\"</script>"
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report with everything in it, hostile names included."""
-    records = runpy.run_path(str(Path(__file__).parents[2] / "store" / "records.py"))
-    folder = tmp_path_factory.mktemp("browser")
-    scenario = records["Scenario"](
-        tasks=(("mlp", "digits", "mlp"), ("conv2", "cifar10", "paper")),
-        strategies=("dense", "imp", "one_shot", "snip", "random", "early_bird", HOSTILE),
-        densities=(0.5, 0.2, 0.1), controls=("reinit",), weights=True, curve_points=8,
-        outcomes={("snip", 1): ("failed", "first line\nsecond <i>line</i>")},
-    )  # fmt: skip
-    rates = {n: {"params": {HOSTILE: 0.1 * n, "lr": 0.01 * 2**n}, "distributions": {
-        HOSTILE: records["uniform"](0, 2), "lr": records["uniform"](0.001, 99, log=True),
-    }} for n in range(12)}  # fmt: skip
-    search = records["Search"](label=HOSTILE, changes=rates)
-    paths = records["write"](folder / "results.duckdb", scenario, search)
-    fold(paths)
-    with open_safe(paths) as con:
-        return write_page(gather_report(con), folder / "report.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(
-            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE
-        )
-        yield opened
-        opened.close()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
 class Visits:
@@ -381,7 +330,7 @@ def test_the_page_works_with_the_keyboard(page: Any) -> None:
         text, outline = page.evaluate(state)
         assert outline != "none", f"no focus to be seen on {text!r}"
         seen.append(text)
-    assert {"task", "accuracy %", "reinit"} <= set(seen)
+    assert {"task", "#", "reinit"} <= set(seen)
 
 
 @pytest.mark.slow

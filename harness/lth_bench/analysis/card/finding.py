@@ -71,12 +71,14 @@ def _leaders(tasks: Sequence[TaskCard]) -> str:
         return f"No method has a result on any of {len(tasks)} tasks."
     alone = sum(not task.tied and task.best is not None for task in tasks)
     (name, most), *others = first.most_common()
-    said = f"{name} is first on {most} of {len(tasks)} tasks"
+    said = f"{name} is first on {_share(most, len(tasks))}"
     if others:
         said += f", {_named([f'{other} on {n}' for other, n in others])}"
     ties = sum(task.best is not None for task in tasks) - alone
     if not ties:
         return f"{said}, ahead of all others on each."
+    if not alone:
+        return f"{said}, tied with others on each."
     return f"{said}; tied with others on {ties} of them."
 
 
@@ -84,12 +86,25 @@ def _matches(tasks: Sequence[TaskCard]) -> str:
     compared = [task for task in tasks if task.compared]
     if not compared:
         return "There is nothing to compare with."
-    cheapest = Counter(task.cheapest.name for task in tasks if task.cheapest is not None)
+    found = [task.cheapest for task in tasks if task.cheapest is not None]
     against = compared[0].against
-    if not cheapest:
+    if not found:
         return f"None is shown to match {against} on any task."
-    which = _named([f"{name} on {n}" for name, n in cheapest.most_common()])
-    return f"Cheapest that matches {against}: {which} of {len(tasks)} tasks."
+    (name, most), *others = Counter(row.name for row in found).most_common()
+    which = f"{name} on {_share(most, len(tasks))}"
+    if others:
+        which += f", {_named([f'{other} on {n}' for other, n in others])}"
+    costs = sorted(row.cost for row in found if row.cost is not None)
+    ends = list(dict.fromkeys(f"{x:.2g}×" for x in (*costs[:1], *costs[-1:])))
+    cost = f", at {' to '.join(ends)} its training FLOPs" if ends else ""
+    return f"Cheapest that matches {against}: {which}{cost}."
+
+
+def _share(some: int, tasks: int) -> str:
+    """`both tasks`, `all 5 tasks`, `3 of 5 tasks`."""
+    if some < tasks:
+        return f"{some} of {tasks} tasks"
+    return "both tasks" if tasks == 2 else f"all {tasks} tasks"
 
 
 def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> list[NextStep]:

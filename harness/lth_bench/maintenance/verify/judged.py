@@ -161,6 +161,8 @@ def _what(one: RecordedExperiment, again: RecordedExperiment, other: Sequence[Ro
     then = one.rows[place].values
     now = again.rows[place].values
     name = next(k for k, v in then.items() if v is not None and now.get(k) != v)
+    if isinstance(then[name], bytes):
+        return f"{_named(place)}: {name} differ"
     return f"{_named(place)}: {name} {then[name]} there, {now.get(name)} here"
 
 

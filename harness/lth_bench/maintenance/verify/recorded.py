@@ -34,7 +34,8 @@ class Row:
     status: str
     values: Mapping[str, Any]
     """Everything of it that is not a time: densities, costs, metrics, weights kept in each layer,
-    and the key of its training, which its start values and its mask are part of."""
+    which test examples it gets right, and the key of its training, which its start values and its
+    mask are part of."""
     score: float | None
     """The task's primary metric on the test split."""
 
@@ -60,13 +61,15 @@ class RecordedExperiment:
     fingerprint: str | None
     numerics: Mapping[str, Any]
     """torch, engine, device, cpu (its name), cohort_size; None where it is not recorded."""
+    densities: tuple[float, ...]
+    """Its target densities."""
     rows: Mapping[RowKey, Row]
+    """Empty where they were not asked for."""
 
     @property
     def name(self) -> str:
         """`imp on mlp/digits/short, seed 3 at 0.2`; the density where there is one alone."""
-        densities = sorted({density for density, _ in self.rows}, reverse=True)
-        at = f" at {densities[0]:g}" if len(densities) == 1 else ""
+        at = f" at {self.densities[0]:g}" if len(self.densities) == 1 else ""
         return f"{self.label} on {'/'.join(self.task)}, seed {self.seed}{at}"
 
 
@@ -134,7 +137,8 @@ def runs(con: DuckDBPyConnection) -> dict[str, RunText]:
 def recorded(
     con: DuckDBPyConnection, ids: Collection[str] | None = None
 ) -> list[RecordedExperiment]:
-    """The experiments that count and have a result, by id; of `ids` alone where they are given.
+    """The experiments that count and have a result, by id; those of `ids`, with their rows, where
+    they are given, otherwise all of them, without.
 
     What a search for parameters tried on the validation split is not among them.
     """
@@ -143,7 +147,7 @@ def recorded(
         SELECT e.experiment_id, e.suite, e.label, e.strategy, e.model, e.dataset, e.recipe,
             e.source_model, e.source_dataset, e.source_recipe, e.seed, e.source_hash,
             e.plugin_version, e.config, e.run_id, e.fingerprint, e.torch, e.engine, e.device,
-            v.environment ->> 'cpu' AS cpu, o.cohort_size
+            v.environment ->> 'cpu' AS cpu, o.cohort_size, e.densities
         FROM experiments e
         LEFT JOIN outcomes o ON o.experiment_id = e.experiment_id
         LEFT JOIN environments v ON v.run_id = o.run_id
@@ -153,13 +157,13 @@ def recorded(
         """,
         [list(WITH_RESULT), *(2 * [None if ids is None else list(ids)])],
     ).fetchall()
-    rows = _rows(con, [row[0] for row in found])
+    rows = _rows(con, ids) if ids else {}
     return [_one(row, rows.get((row[1], row[0]), {})) for row in found]
 
 
 def _one(row: tuple[Any, ...], rows: Mapping[RowKey, Row]) -> RecordedExperiment:
     (identity, suite, label, strategy, model, dataset, recipe, *source, seed, code, version, config,
-     run_id, fingerprint, torch, engine, device, cpu, size) = row  # fmt: skip
+     run_id, fingerprint, torch, engine, device, cpu, size, densities) = row  # fmt: skip
     said = json.loads(config) if config else {}
     return RecordedExperiment(
         experiment_id=identity,
@@ -181,6 +185,7 @@ def _one(row: tuple[Any, ...], rows: Mapping[RowKey, Row]) -> RecordedExperiment
             "cpu": cpu,
             "cohort_size": size,
         },
+        densities=tuple(densities or ()),
         rows=rows,
     )
 
@@ -196,6 +201,7 @@ BESIDE = (
     "SELECT ticket_id, metric, value FROM metrics WHERE metric NOT LIKE '%seconds'",
     "SELECT ticket_id, 'kept in ' || layer, kept FROM layers",
     "SELECT ticket_id, 'training', min(key) FROM ticket_trainings WHERE role = 'train' GROUP BY 1",
+    "SELECT ticket_id, 'answers by ' || metric, bits FROM answers",
 )
 """Queries for what other tables have of a ticket: its id, a name and a value."""
 

@@ -97,10 +97,8 @@ def _missing(one: RecordedExperiment, registry: Registry) -> str | None:
                 f"allow it with --plugin FILE"
             )
         params = part.get("params") if isinstance(part, Mapping) else None
-        if key == "dataset" and isinstance(params, Mapping):
-            out = [str(value) for value in params.values() if leads_out(value)]
-            if out:
-                return f"dataset {name!r} reads {out[0]}, which is outside of the data root"
+        if key == "dataset" and leads_out(params):
+            return f"dataset {name!r} reads a file outside of the data root"
     return None
 
 
@@ -122,7 +120,7 @@ def _plan(
     if text is None:
         refuse(members, "the suite that it was run for is not recorded")
         return
-    path = place.absolute().parent / f"{text.suite}.toml"
+    path = place.absolute().parent / "suite.toml"
     try:
         suite = _suite(text, members, path, registry)
         needs = [name for name in suite.plugins if not _allowed(name, registry)]
@@ -228,7 +226,7 @@ def _here(task: TaskSpec, registry: Registry) -> bool:
         start = one.model.start
         if start is not None and start.weights is None and leads_out(start.source):
             return False
-        if any(leads_out(value) for value in one.dataset.params.values()):
+        if leads_out(one.dataset.params):
             return False
     return True
 

@@ -89,12 +89,13 @@ def verify(
 
     with opened(database) as con:
         known = recorded(con)
-        texts = runs(con)
-        cells = by_cell(samples(con, metric="score"))
-    if not known:
-        raise UserError(f"{database} has no finished experiment to run again")
-    divided = repeatable(known, texts, registry, place=database, root=data_root())
-    able = [one for one in known if one.experiment_id in divided.planned]
+        if not known:
+            raise UserError(f"{database} has no finished experiment to run again")
+        divided = repeatable(known, runs(con), registry, place=database, root=data_root())
+        able = [one for one in known if one.experiment_id in divided.planned]
+        chosen = recorded(con, [one.experiment_id for one in choose(able, count, seed)])
+        suites = list({one.suite for one in chosen})
+        cells = by_cell(samples(con, metric="score", suites=suites)) if chosen else {}
     refused = [(one, divided.refused[one.experiment_id]) for one in known if one not in able]
     if not able:
         reasons = list(dict.fromkeys(why for _, why in refused))
@@ -102,7 +103,6 @@ def verify(
             f"none of the {len(known)} finished experiments of {database} can be run again here: "
             f"{some_of(reasons, 600)}"
         )
-    chosen = choose(able, count, seed)
     reruns = run_again(chosen, divided, registry, where, emit)
     return _verification(
         database,

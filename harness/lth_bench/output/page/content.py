@@ -237,4 +237,7 @@ def clean(text: object) -> str:
 
 def clean_lines(text: object) -> str:
     """A text of several lines from the database: each made safe, tabs as spaces."""
-    return "\n".join(printable(line) for line in str(text).expandtabs(4).splitlines())
+    shown = str(text)
+    if shown.isprintable():  # a line, as nearly all are
+        return shown
+    return "\n".join(printable(line) for line in shown.expandtabs(4).splitlines())

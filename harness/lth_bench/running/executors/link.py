@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -34,6 +35,10 @@ class Link(Protocol):
         """What the records of its experiments call it: `cpu`, or `10.0.0.7 cuda:0`."""
 
     @property
+    def host(self) -> str:
+        """Name or address of its machine; empty as long as it has none."""
+
+    @property
     def ready(self) -> bool:
         """Whether it takes experiments. One on another machine may wait for a place there."""
 
@@ -61,6 +66,7 @@ class ProcessLink:
     def __init__(self, context: Any, config: WorkerConfig, artifacts: Connection | None = None):
         """Starts it. `artifacts` is its way to trainings that other machines keep."""
         self.name = config.name or config.device
+        self.host = socket.gethostname()
         self.watchdog = RawValue(Watchdog)
         self.pipe, theirs = context.Pipe()
         more = () if artifacts is None else (artifacts,)

@@ -36,7 +36,7 @@ class RayLink:
     """A worker on a node, through the actor that watches over it."""
 
     def __init__(self, ray: Any, actor: Any, device: str) -> None:
-        self.name, self.ready = device, False
+        self.name, self.host, self.ready = device, "", False
         self._ray, self._actor = ray, actor
         self._heard: deque[Message] = deque()
         self._ended: Ended | None = None
@@ -59,6 +59,7 @@ class RayLink:
             )
             return
         self.name = answer["node"]
+        self.host = self.name.partition(" ")[0]
         self._heard.extend(map(unpack, answer["said"]))
         dead = bool(self._heard) and isinstance(self._heard[-1], Ended)
         self.hearing = None if dead else self._actor.hear.remote()
@@ -71,12 +72,11 @@ class RayLink:
         """The next message that has arrived."""
         while self._heard:
             message = self._heard.popleft()
-            if isinstance(message, WorkerReady):
-                self.ready = True
-            elif isinstance(message, Ended):
+            if isinstance(message, Ended):
                 self._ended = message
-            else:
-                return message
+                continue
+            self.ready = self.ready or isinstance(message, WorkerReady)
+            return message
         return None
 
     def ended(self) -> Ended | None:

@@ -139,7 +139,7 @@ class Worker:
         self.pool.serve(benches[0], level=self.cohort_size == 1)
         done = Work()
         for bench in benches:
-            done.add(bench.trained.steps, bench.trained.seconds)
+            done.add(bench.trained.steps, bench.trained.seconds, bench.trained.examples)
         return done
 
     def give_back(self) -> list[str]:

@@ -83,9 +83,11 @@ def worker_main(
             reason = lacking(config.needs, worker)
         except UserError as error:
             reason = f"cannot run this: {error.message}"
-        send(pipe, Unfit(reason) if reason else WorkerReady())
         if reason:
+            send(pipe, Unfit(reason))
             return
+    with contextlib.suppress(OSError):  # the coordinator may be gone, which is noticed next
+        send(pipe, WorkerReady())
     while True:
         try:
             hear()
@@ -97,7 +99,7 @@ def worker_main(
                     hear()
                 work = worker.serve()
                 if work.steps:
-                    send(pipe, StepsTrained(work.steps, work.seconds))
+                    send(pipe, StepsTrained(work.steps, work.seconds, work.examples))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return  # the coordinator is gone
         except Preempted:

@@ -300,7 +300,8 @@ def _fits(
             bench.forget_layouts()
             raise
         return False
-    bench.trained.add((cohort.done - before) * len(mine), time.perf_counter() - began)
+    steps, seconds = (cohort.done - before) * len(mine), time.perf_counter() - began
+    bench.trained.add(steps, seconds, steps * recipe.batch_size)
     _note_memory(mine, bench.memory.of(cohort.layout))
     return True
 

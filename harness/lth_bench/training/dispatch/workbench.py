@@ -51,10 +51,11 @@ class Work:
     steps: int = 0
     """Summed over the members of cohorts."""
     seconds: float = 0.0
+    examples: int = 0
 
-    def add(self, steps: int, seconds: float) -> None:
+    def add(self, steps: int, seconds: float, examples: int) -> None:
         """Add to it."""
-        self.steps += steps
+        self.steps, self.examples = self.steps + steps, self.examples + examples
         self.seconds += seconds
 
 

@@ -12,7 +12,7 @@ from lth_bench.analysis.card import CHOSEN, Card, TaskCard
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.analysis.table import Cell, Style
-from lth_bench.output.card import cost_in_words, mean_in_words
+from lth_bench.output.card import cost_in_words, drawn_row, mean_in_words
 from lth_bench.output.interval import IntervalScale
 from lth_bench.output.page.content import (
     Code,
@@ -38,12 +38,13 @@ def answer(task: TaskReport) -> Section | None:
     card = task.card
     if card is None or not card.rows:
         return None
-    views = [_at_density(one) for one in (card, *card.elsewhere)]
+    views = [at_density(one) for one in (card, *card.elsewhere)]
     parts = views[0].parts if len(views) == 1 else [Views("weights kept", views)]
     return Section("answer", views[0].heading, parts)
 
 
-def _at_density(card: TaskCard) -> View:
+def at_density(card: TaskCard) -> View:
+    """A task's methods at one density, and how it was chosen."""
     chosen = CHOSEN[card.chosen].removeprefix("density ")
     about = (
         f"The density is {chosen}; verdicts are against {card.against}, and the "
@@ -57,9 +58,11 @@ def opening(suite: SuiteReport, finding: bool) -> list[Part]:
     """What came of a suite, of several tasks a line each, and what to do next. `finding`: whether
     it is to be said here, and not in the page's title.
     """
-    card = suite.card
-    if card is None:
-        return []
+    return [] if suite.card is None else of_card(suite.card, finding=finding)
+
+
+def of_card(card: Card, finding: bool) -> list[Part]:
+    """The same of a card."""
     parts: list[Part] = [Prose([card.finding], "finding")] if finding else []
     if len(card.tasks) > 1:
         parts.append(_tasks(card))
@@ -108,11 +111,11 @@ def _dense(row: BoardRow, measure: Measure) -> GridRow:
 def _tasks(card: Card) -> Grid:
     """A line a task: its first method, and the cheapest that matches."""
     rows = []
+    measure = card.tasks[0].measure
     one = len({task.measure.name for task in card.tasks}) == 1
-    scale = scale_over(
-        card.tasks[0].measure,
-        [task.best.row for task in card.tasks if one and task.best is not None],
-    )
+    shares = card.shares
+    drawn = {task.name: drawn_row(task, card) for task in card.tasks if task.best is not None}
+    scale = scale_over(measure if one else None, list(drawn.values()))
     for task in card.tasks:
         best, cheapest = task.best, task.cheapest
         matched = "none yet" if cheapest is None else f"{cheapest.name} ({cost_in_words(cheapest)})"
@@ -122,33 +125,36 @@ def _tasks(card: Card) -> Grid:
                 Cell(best.name + (f" +{len(task.tied)} tied" if task.tied else ""), "best"),
                 Cell(mean_in_words(task.measure, best.row, named=not one)),
                 delta_cell(best.row, task.measure),
-                drawn_cell(best.row, scale if one else None),
+                drawn_cell(drawn[task.name], scale),
                 Cell(best.verdict, best.style),
             ]
-        rows.append(
-            GridRow([Cell(task.name), Cell(remaining(task.density)), *found, Cell(matched)])
-        )
-    measure = card.tasks[0].measure
+        own = [Cell(remaining(task.density))] if len(shares) > 1 else []
+        rows.append(GridRow([Cell(task.name), *own, *found, Cell(matched)]))
     columns = (
         Column("task", numeric=False),
-        Column("density %", "weights kept"),
+        *([Column("density %", "weights kept")] if len(shares) > 1 else []),
         Column("first", "and how many are not shown to be worse than it", numeric=False),
         Column(measure.column if one else "metric", "its mean over the seeds"),
         Column("Δ", "mean difference to what it is compared with, seed by seed, ± half of its 95% "
                "t-interval"),
-        Column("better →", "the difference drawn", numeric=False),
+        Column("better →", "the difference drawn" + ("" if one else ", in margins"), numeric=False),
         Column("verdict", numeric=False),
         Column("cheapest match", "the cheapest that is shown to be not worse", numeric=False),
     )  # fmt: skip
-    return Grid(caption="First of each task", columns=columns, rows=rows, head=0, cards=True)
+    where = "" if len(shares) > 1 else f", at {shares[0]} of the weights"
+    return Grid(
+        caption=f"First of each task{where}", columns=columns, rows=rows, head=0, cards=True
+    )
 
 
-def scale_over(measure: Measure, rows: Sequence[BoardRow]) -> IntervalScale | None:
-    """One scale for the differences of these rows; None where nothing was compared."""
+def scale_over(measure: Measure | None, rows: Sequence[BoardRow]) -> IntervalScale | None:
+    """One scale for the differences of these rows; None where nothing was compared. Without a
+    measure better is above 0.
+    """
     known = [_whiskers(row) for row in rows if row["difference"] is not None]
     if not known:
         return None
-    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure.higher)
+    return IntervalScale.over(known, IntervalCell.WIDTH, higher=measure is None or measure.higher)
 
 
 def _whiskers(row: BoardRow) -> tuple[float | None, float | None, float | None]:

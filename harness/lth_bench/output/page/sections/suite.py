@@ -24,6 +24,8 @@ from lth_bench.output.page.content import (
 )
 from lth_bench.output.pictures import OF_GROUPS, transfer
 from lth_bench.output.words import listed
+from lth_bench.output.workers import summed_up
+from lth_bench.running.usage import recorded_uses
 
 TITLES = {
     "matching": "The sparsest ticket that matches the baseline",
@@ -125,6 +127,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
         ("host", run.host),
         ("Python", run.python),
         ("torch", run.torch),
+        ("workers", summed_up(recorded_uses(run.workers)) or ""),
     ]
     told = {"device", "host", "python", "torch"}
     rows += [

@@ -3,6 +3,7 @@
 
 const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: 'reset', showTips: false };
 const PAPER = { dark: false, page: '#ffffff', text: '#000000', quiet: '#444444', grid: '#e2e2e2', rule: '#bbbbbb', mouse: false };
+const PRINTED = { ...PAPER, lowest: 230 }; // lower figures than on the screen, so that pages fill
 const PAPER_WIDTH = 690; // pixels between the margins of A4
 const MOST_ROWS = 4000;
 const HEAT_WIDTH = 470;
@@ -122,7 +123,7 @@ class Figures {
   isOn(mark) { return !this.off.has(mark.name) && !this.off.controls.has(mark.control); }
 
   draw(place, colours = theme(), width = place.figure.clientWidth) {
-    if (place.figure.hidden || width === 0) return;
+    if (!window.Plotly || place.figure.hidden || width === 0) return;
     if (place.data.heats.length && !place.data.heats[0].texts) width = Math.min(width, HEAT_WIDTH);
     const { traces, layout, owners } = drawing(place.data, this.axis(place.data), this.marks(place.data), { font: theme().font, ...colours }, width);
     place.plot.style.minHeight = `${layout.height}px`;
@@ -170,6 +171,7 @@ class Figures {
     }
     bar.replaceChildren(...buttons);
     bar.hidden = buttons.length === 0;
+    roving(bar);
     if (focused !== null) buttons.find(made => made.dataset.name === focused)?.focus();
   }
 
@@ -315,10 +317,14 @@ function recolour() {
 function ontoPaper() {
   if (printing) return;
   printing = true;
+  drawOnPaper();
+}
+function drawOnPaper() {
   for (const group of groups.filter(({ element }) => element.offsetParent !== null)) {
-    const width = group.element.dataset.columns !== '1' ? PAPER_WIDTH / 2 - 16 : PAPER_WIDTH;
-    for (const place of group.places) group.draw(place, PAPER, width);
-    group.legend(PAPER);
+    const columns = Number(group.element.dataset.columns);
+    const width = columns === 1 ? PAPER_WIDTH : PAPER_WIDTH / columns - 16;
+    for (const place of group.places) group.draw(place, PRINTED, width);
+    group.legend(PRINTED);
   }
   plotsOntoPaper();
 }

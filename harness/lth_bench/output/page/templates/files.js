@@ -31,6 +31,7 @@ function saveButtons(title, actions) {
     button.addEventListener('click', act);
     bar.append(button);
   }
+  roving(bar);
   return bar;
 }
 
@@ -58,6 +59,7 @@ function standalone(group, { data, figure }) {
 }
 
 async function saveImages(group, format) {
+  await library;
   for (const place of group.shown()) {
     const made = standalone(group, place);
     const { width, height } = made.layout;

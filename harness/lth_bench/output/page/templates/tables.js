@@ -95,5 +95,9 @@ function filterable(grid) {
   choice(`${section.getAttribute('aria-labelledby')}.${all('.grid', section).indexOf(grid)}`, get, set);
 }
 
-for (const table of all('table.sorts')) sortable(table);
+for (const table of all('table.sorts')) {
+  sortable(table);
+  roving(table.tHead);
+}
+for (const row of all('.switches')) roving(row);
 for (const filters of all('.filters')) filterable(filters.closest('.grid'));

@@ -21,6 +21,7 @@ for (const group of all('.views')) {
     say(heading.textContent);
   }));
   chooser.hidden = false;
+  roving(chooser);
   show(current);
   choice(heading.id, () => current, show);
 }
