@@ -6,21 +6,20 @@ Skipped where the package `playwright` or a `chromium` is missing.
 from __future__ import annotations
 
 import json
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import MISSING, NO_AXE, PATIENCE, findings, launched
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the package `playwright` is not installed"
-)
-REPORT = runpy.run_path(str(Path(__file__).parents[1] / "page" / "test_browser.py"))
-CHROMIUM, PATIENCE = REPORT["CHROMIUM"], REPORT["PATIENCE"]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
-browser = REPORT["browser"]
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -81,4 +80,16 @@ def test_a_phone_has_everything_within_its_width(browser: Any, site: Path) -> No
         page.goto(file.as_uri())
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert over <= 0, file
+    context.close()
+
+
+@pytest.mark.skipif(bool(NO_AXE), reason=NO_AXE)
+def test_nothing_keeps_people_from_its_pages(browser: Any, site: Path) -> None:
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, bypass_csp=True)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    files = [next((site / kind).glob("*.html")) for kind in ("tasks", "methods", "tickets")]
+    for file in (site / "index.html", site / "data" / "index.html", *files):
+        page.goto(file.as_uri())
+        assert findings(page, "serious", "critical") == {}, file
     context.close()
