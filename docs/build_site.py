@@ -78,6 +78,10 @@ SECTIONS: dict[str, dict[str, tuple[str, Source]]] = {
         "Statistics": ("explanation/statistics.md", "harness/lth_bench/stats/README.md"),
         "Measurements": ("explanation/measurements.md", "docs/explanation/measurements.md"),
         "Security": ("explanation/security.md", "SECURITY.md"),
+        "Several devices": (
+            "explanation/devices.md",
+            "harness/lth_bench/training/parallel/README.md",
+        ),
         "The HTML report": ("explanation/report.md", "harness/lth_bench/output/page/README.md"),
         "The contracts' tests": ("explanation/contracts.md", "harness/lth_bench/testing/README.md"),
         "A zoo of networks": ("explanation/zoo.md", "tests/zoo/TABLE.md"),

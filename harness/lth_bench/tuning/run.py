@@ -31,7 +31,7 @@ from lth_bench.running.request import RunRequest
 from lth_bench.running.runner import require_space, terminate_as_interrupt, worker_config
 from lth_bench.store.journal import Journal
 from lth_bench.store.paths import Paths, open_to_read
-from lth_bench.system.devices import require_system
+from lth_bench.system.devices import all_of, require_system
 from lth_bench.system.text import redacted
 from lth_bench.tuning.goal import goals_of, idle
 from lth_bench.tuning.journal import (
@@ -93,14 +93,13 @@ def _tune_at(
 ) -> TuneSummary:
     from lth_bench.data.root import data_root
     from lth_bench.plugins.preflight import preflight
+    from lth_bench.running.executors.places import require_hardware
     from lth_bench.running.starts import keep_starts
     from lth_bench.running.stragglers import StragglerWatch
     from lth_bench.tuning.storage import close_storage, open_storage
 
     began = time.monotonic()
-    for task in suite.tasks:
-        dtype = str(task.recipe.get("dtype", "float32"))
-        place.require_dtype(dtype, task.recipe_name)
+    require_hardware(place, suite)
     root = data_root()
     faults: dict[str, str] = {}
     goals = goals_of(suite, registry, root, faults)
@@ -161,7 +160,7 @@ def _tune_at(
             provenance=provenance,
             watch=StragglerWatch(),
         )
-        waiting = len(workers) * WAITING[workers[0].partition(":")[0]]
+        waiting = len(workers) * WAITING[all_of(workers)[0].partition(":")[0]]
         loop = TuningLoop(
             studies=studies,
             registry=registry,

@@ -38,6 +38,7 @@ class Config:
     name: str = ""
     execution: object = None
     done: str = ""  # a folder with a file a finished training
+    ranks: tuple = ()
 
 @dataclass(frozen=True)
 class Behaviour:

@@ -31,6 +31,7 @@ class Config:
     device: str
     execution: object = None
     name: str = ""
+    ranks: tuple = ()
 
 def Job(experiment_id, stubborn=False):
     return Experiment(

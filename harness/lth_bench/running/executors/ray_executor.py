@@ -20,6 +20,7 @@ from lth_bench.running.executors.messages import (
     to_plain,
     unpack,
 )
+from lth_bench.running.executors.ranks import on_device
 from lth_bench.running.progress import Note
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class RayExecutor(Executor[RayLink]):
         """A new actor. It waits until the cluster has a place for it."""
         from lth_bench.running.executors.ray_agent import Agent
 
-        config = replace(self.config, device=device, plugins=())
+        config = replace(on_device(self.config, device), plugins=())
         # `hear` waits on a thread of its own while others are called
         actor = (
             self._ray.remote(Agent)

@@ -51,9 +51,11 @@ def worker_main(
     )
     from lth_bench.running.executors.needs import lacking
     from lth_bench.running.executors.pool import Pool
+    from lth_bench.running.executors.ranks import FollowerProcess
     from lth_bench.running.executors.worker import Worker
     from lth_bench.running.progress import StepsTrained
     from lth_bench.system.devices import prepare_process
+    from lth_bench.training.parallel.leader import RankLeader
 
     prepare_process(config.device)
     worker: Worker | None = None
@@ -65,7 +67,10 @@ def worker_main(
 
             cache = FetchingCache(artifacts, config.artifacts / "trainings", config.trained_since)
         pool = Pool(watchdog.begin, config.execution.timeout, config.device)
-        return Worker(config, pool=pool, saving=saving, cache=cache)
+        leader = (
+            RankLeader(partial(FollowerProcess, config), config.ranks) if config.ranks else None
+        )
+        return Worker(config, pool=pool, saving=saving, cache=cache, leader=leader)
 
     def hear() -> None:
         """Do what the coordinator says next: begin experiments, or give some back."""

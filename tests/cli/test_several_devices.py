@@ -1,0 +1,70 @@
+"""Trainings over two processes, from the command line; the ImageNet suite on a made-up folder."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from lth_bench.suite import load_suite
+from lth_bench.system.devices import cores
+
+from .test_streaming import photographs
+
+SMALL = [
+    f"{where}.{what}"
+    for where, whats in {
+        "recipes.rigl": ("devices=2", "batch_size=12", "val_size=12", "crop=4"),
+        "recipes.gradual": ("devices=2", "batch_size=12", "val_size=12", "crop=4"),
+        "tasks.0.dataset": ("size=32", "resize=36"),
+        "tasks.1.dataset": ("size=32", "resize=36"),
+        "suite": ("densities=[0.1]",),
+    }.items()
+    for what in whats
+]
+
+
+def changes(**more: object) -> list[str]:
+    """The suite at a few pixels and examples; `more` are other values of RigL's recipe."""
+    keys = {f"recipes.rigl.{key}": value for key, value in more.items()}
+    kept = [one for one in SMALL if one.partition("=")[0] not in keys]
+    return [w for one in (*kept, *(f"{k}={v}" for k, v in keys.items())) for w in ("--set", one)]
+
+
+@pytest.fixture
+def imagenet(here):
+    """The suite's data: three classes of a few images of all sizes."""
+    photographs(here.folder / "data" / "imagenet")
+    here.env |= {"LTH_BENCH_DATA": str(here.folder / "data"), "LTH_BENCH_STREAM": "always"}
+    here.env["LTH_BENCH_CACHE"] = str(here.folder / "cache")
+    return here
+
+
+def test_without_the_data_there_is_one_message(here) -> None:
+    here.env["LTH_BENCH_DATA"] = str(here.folder)
+    for command in ("validate", "plan"):
+        said = here(command, "imagenet_resnet50", code=4).stderr
+        assert f"looked for {here.folder / 'imagenet'}" in said and said.count("error") == 1
+
+
+def test_more_devices_than_there_are(imagenet) -> None:
+    """A run is refused; a plan is one for a machine that has them."""
+    n = cores() + 1
+    few = changes(devices=n, batch_size=n)
+    said = imagenet("run", "imagenet_resnet50", *few, "--device", "cpu", code=4).stderr
+    assert f"a recipe trains on {n} devices at once, but the run has {n - 1} CPU c" in said
+    out = imagenet("plan", "imagenet_resnet50", *few, "--device", "cpu", "--no-estimate").stdout
+    assert f"a recipe trains on {n} devices at once" in " ".join(out.split())
+    uneven = imagenet("validate", "imagenet_resnet50", *changes(devices=5), code=4)
+    assert "got batch_size = 12 and devices = 5" in uneven.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cores() < 2, reason="a training over two processes takes two cores")
+def test_the_suite_runs_over_two_processes(imagenet) -> None:
+    imagenet.patience = 1100
+    done = imagenet("run", "imagenet_resnet50", "--smoke", "-s", "gradual", *changes())
+    assert "imagenet_resnet50-smoke: 3 ok" in done.stderr and "1 worker" in done.stderr
+    suite = load_suite("imagenet_resnet50")
+    with duckdb.connect(str(imagenet.results), read_only=True) as con:
+        rows = con.execute("SELECT DISTINCT model, recipe, status FROM tickets_flat").fetchall()
+    assert sorted(rows) == sorted((t.model.label, t.recipe_name, "ok") for t in suite.tasks)
