@@ -126,14 +126,19 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
     if failed := sum(row["failed"] for row in rows):
         why = f"{failed} result{'s' * (failed > 1)} failed; the reasons"
         found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
-    if command and (pending := sum(row["pending"] for row in rows)):
+    pending = sum(row["pending"] for row in rows)
+    if command and pending:
         why = f"{pending} result{'s' * (pending > 1)} still to come; go on"
+        found.append(NextStep(why, command))
+    waiting = sum(row.get("stop") == "to come" for row in rows)
+    if command and waiting and not pending:
+        why = f"{waiting} comparison{'s' * (waiting > 1)} not decided yet; go on"
         found.append(NextStep(why, command))
     few = [row for row in rows if row["verdict"] == "insufficient"]
     opened = [row for row in rows if row["verdict"] == "open"]
     if command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
-    elif command and opened:
+    elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
     return found
 
