@@ -187,7 +187,8 @@ def _judged(row: BoardRow, against: Baselines, margin: float | None, measure: Me
     size = measure.margin(against.margin(margin), row.pop("base_mean") or 0.0)
     is_base = row["label"] == row["baseline"]
     options: Mapping[str, Any] = {
-        "level": against.level(row["suite"]), "step": step_of(measure)(row), "higher": measure.higher, "unit": measure.difference_unit,
+        "level": against.level(row["suite"]), "step": step_of(measure)(row),
+        "higher": measure.higher, "unit": measure.difference_unit,
     }  # fmt: skip
     found = judged(
         row["difference_n"], row["difference"], row["difference_deviation"], margin=size,
