@@ -233,6 +233,7 @@ def _fold_batch(con: DuckDBPyConnection) -> None:
         con.execute("CREATE TEMP VIEW stale AS FROM slots SEMI JOIN touched USING (experiment_id)")
     con.execute(schema.sql("flat.sql"))
     con.execute("DROP VIEW stale; DROP TABLE touched")
+    con.execute(schema.sql("uncommon.sql"))
 
 
 @contextlib.contextmanager

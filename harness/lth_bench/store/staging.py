@@ -54,6 +54,11 @@ _EXPERIMENT = (
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
 )
+_LOOK = (
+    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, "
+    "p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, "
+    "metric VARCHAR, source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
+)
 _WORKER = (
     "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
     "processes BIGINT, units BIGINT, experiments BIGINT, retries BIGINT, steps BIGINT, "
@@ -136,6 +141,8 @@ COLUMNS = {
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
+    "decide": "STRUCT(margin DOUBLE, max_seeds BIGINT)",
+    "look": _LOOK,
     **latencies.COLUMNS,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""

@@ -147,13 +147,13 @@ def _tasks(
     for evidence in found:
         place = evidence.place
         where = (place.suite, "/".join(place.task))
-        own = Baselines({place.suite: against.of[place.suite]}, scope, against.references)
+        own = against.of_suite(place.suite)
         tasks.append(
             TaskReport(
                 evidence=evidence,
                 name=printable(names[place.suite][place.task]),
                 standings=_standings(by_task[where], by_cell[where], own),
-                words=Words.of(evidence.measure, None, own.word),
+                words=Words.of(evidence.measure, own.margin(None), own.word),
                 versus=own.short,
                 against=own.word,
                 matching=matched[where],
