@@ -61,9 +61,9 @@ def test_more_devices_than_there_are(imagenet) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(cores() < 2, reason="a training over two processes takes two cores")
 def test_the_suite_runs_over_two_processes(imagenet) -> None:
-    imagenet.patience = 1100
+    imagenet.workers = True
     done = imagenet("run", "imagenet_resnet50", "--smoke", "-s", "gradual", *changes())
-    assert "imagenet_resnet50-smoke: 3 ok" in done.stderr and "1 worker" in done.stderr
+    assert "imagenet_resnet50-smoke: 6 ok" in done.stderr and "1 worker" in done.stderr
     suite = load_suite("imagenet_resnet50")
     with duckdb.connect(str(imagenet.results), read_only=True) as con:
         rows = con.execute("SELECT DISTINCT model, recipe, status FROM tickets_flat").fetchall()
