@@ -10,6 +10,7 @@ Prints numbers and asserts that the rows are the same, no time.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import subprocess
 import sys
@@ -55,6 +56,7 @@ class Run:
 def test_executors(tmp_path: Path) -> None:
     """Seconds of each run, and the ratio of the medians."""
     pytest.importorskip("ray", reason="Ray is not installed")
+    faulthandler.cancel_dump_traceback_later()  # on a busy machine it takes longer than a test may
     runs: dict[str, list[Run]] = {"local": [], "ray": []}
     for number in range(PAIRS):
         # each goes first in turn, since what else runs on the machine changes

@@ -87,7 +87,10 @@ def test_every_format_is_the_only_output_on_stdout(run, format: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "across"),
-    [*((by, []) for by in KINDS if by not in WITHIN), *((by, ["--across"]) for by in ACROSS)],
+    [
+        *((by, []) for by in KINDS if by not in (*WITHIN, "budget")),
+        *((by, ["--across"]) for by in ACROSS),
+    ],
 )
 def test_every_kind(run, by: str, across: list[str]) -> None:
     code, out, err = run("--by", by, *across, "--suite", "quickstart")
@@ -96,6 +99,12 @@ def test_every_kind(run, by: str, across: list[str]) -> None:
     assert ("across 2 tasks by" in out) == bool(across)
     document = json.loads(run("--by", by, *across, "--suite", "quickstart", "--json")[1])
     assert {row["suite"] for row in document["leaderboard"]} == {"quickstart"}
+
+
+def test_budgets_need_the_ablation(run) -> None:
+    code, out, err = run("--by", "budget", "--suite", "quickstart")
+    assert (code, out, err.count("\n")) == (5, "", 1)
+    assert "no result here has the ablation equal_cost" in err and "studies/cost" in err
 
 
 def test_a_grid_needs_a_transferred_ticket(run) -> None:

@@ -17,6 +17,7 @@ from lth_bench.cli.export import app as export_app
 from lth_bench.cli.gc import gc
 from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
+from lth_bench.cli.measure import measure
 from lth_bench.cli.merge import merge
 from lth_bench.cli.plan import plan
 from lth_bench.cli.plugin import app as plugin_app
@@ -53,6 +54,7 @@ for command in (
     show,
     why,
     query,
+    measure,
     merge,
     verify,
     gc,

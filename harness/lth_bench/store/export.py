@@ -21,7 +21,18 @@ from lth_bench.store.snapshot import extract_journal, make_snapshot
 from lth_bench.store.subset import copy_suites
 
 INTERNAL = frozenset(
-    {"meta", "t_quantiles", "plans", "tasks", "cells", "slots", "flat", "outcomes", "worker_uses"}
+    {
+        "meta",
+        "t_quantiles",
+        "plans",
+        "tasks",
+        "cells",
+        "slots",
+        "flat",
+        "outcomes",
+        "uncommon",
+        "worker_uses",
+    }
 )
 """Tables behind the views; they may change, and are not exported."""
 

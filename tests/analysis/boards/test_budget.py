@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from lth_bench.analysis.leaderboard import Question, leaderboard
-from lth_bench.errors import NothingSelected
+from lth_bench.errors import NothingSelected, UserError
 from lth_bench.output.formats import render_board
 
 BUDGET = 3000
@@ -124,6 +125,27 @@ def test_the_table(spent) -> None:
     assert table.lines()[0][0].text == "3,000 steps (3.00×)"
     text = render_board(board, "table", 160)
     assert "At equal total cost" in text and "+2.67" in text
+
+
+@pytest.mark.parametrize("width", [100, 160])
+def test_it_fits_the_terminal(spent, width: int) -> None:
+    text = render_board(leaderboard(spent(), Question(by="budget")), "table", width)
+    table = text.split("At equal total cost")[0]
+    assert max(map(len, table.splitlines())) <= width
+
+
+def test_every_format_has_every_row(spent) -> None:
+    board = leaderboard(spent(), Question(by="budget"))
+    (found,) = json.loads(render_board(board, "json")).values()
+    assert [row["label"] for row in found] == [row["label"] for row in board.rows]
+    for format in ("csv", "markdown", "latex"):
+        text = render_board(board, format).replace("\\_", "_")
+        assert all(row["label"] in text for row in board.rows)
+
+
+def test_it_is_for_each_task_alone() -> None:
+    with pytest.raises(UserError, match="--by budget compares within each task"):
+        Question(by="budget", across=True)
 
 
 def test_without_the_ablation_it_says_what_to_do(spent) -> None:

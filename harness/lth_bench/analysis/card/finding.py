@@ -55,9 +55,14 @@ def _match(task: TaskCard) -> str:
         )  # fmt: skip
     if cheapest is None:
         if set(task.verdicts) <= {"worse", "failed"}:
-            by = task.measure.value(abs(best.row["difference"]))
+            # the baseline itself has no difference, where it is the first
+            first = next((r for r in task.rows if r.row["difference"] is not None), None)
+            if first is None:
+                return f"None matches {task.against}."
+            by = task.measure.value(abs(first.row["difference"]))
+            which = "the first" if first is best else "the next"
             unit = task.measure.difference_unit
-            return f"None matches {task.against}: the first is worse by {by} {unit}".rstrip() + "."
+            return f"None matches {task.against}: {which} is worse by {by} {unit}".rstrip() + "."
         return f"None is shown to match {task.against} yet."
     cost = "" if cheapest.cost is None else f" ({ratio(cheapest.cost)}× its training FLOPs)"
     if len(task.matching) == 1:
@@ -121,14 +126,19 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
     if failed := sum(row["failed"] for row in rows):
         why = f"{failed} result{'s' * (failed > 1)} failed; the reasons"
         found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
-    if command and (pending := sum(row["pending"] for row in rows)):
+    pending = sum(row["pending"] for row in rows)
+    if command and pending:
         why = f"{pending} result{'s' * (pending > 1)} still to come; go on"
+        found.append(NextStep(why, command))
+    waiting = sum(row.get("stop") == "to come" for row in rows)
+    if command and waiting and not pending:
+        why = f"{waiting} comparison{'s' * (waiting > 1)} not decided yet; go on"
         found.append(NextStep(why, command))
     few = [row for row in rows if row["verdict"] == "insufficient"]
     opened = [row for row in rows if row["verdict"] == "open"]
     if command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
-    elif command and opened:
+    elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
     return found
 

@@ -44,7 +44,7 @@ def learning_curves(
         f"""
         {shown(densities)},
         tickets AS (
-            SELECT cell, ticket_id FROM flat
+            SELECT cell, ticket_id FROM counted_rows()
             WHERE status = 'ok' AND cell IN (SELECT cell FROM shown)
         ),
         grouped AS (

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lth_bench.analysis.boards.judging import adaptive_legend
 from lth_bench.analysis.evidence import Subject
 from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.page import ReportFacts, SuiteReport
@@ -125,6 +126,9 @@ def render_page(report: ReportFacts) -> str:
         facts=_facts(report),
         measures=report.measures,
         baselines=_baselines(known),
+        adaptive=adaptive_legend(
+            s.row for suite in known for task in suite.tasks for s in task.standings
+        ),
         margins=_for_each(report.measures, lambda m: m.margin_words(None, "the baseline")),
         worst=_for_each(report.measures, lambda m: m.worst_words),
         fractions=any(measure.name in ON_TEST_EXAMPLES for measure in report.measures),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lth_bench.analysis.answers import OLD
 from lth_bench.analysis.evidence import Contrast, TaskEvidence
 from lth_bench.analysis.measures import Measure
 from lth_bench.output.pictures.detail import FULL, Detail
 from lth_bench.output.pictures.model import Axis, Format, Panel, Picture, Trace, half_widths
 from lth_bench.output.pictures.ranges import density_axis, dodges, of_traces
+from lth_bench.store.metric import ON_TEST_EXAMPLES
 
 PAIRED = (
     " Paired by seed: means with 95% t-intervals; points of one density are drawn apart. "
@@ -46,8 +48,8 @@ def ingredients(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         title="What makes a ticket",
         panels=panels,
         panels_are="files",
-        note=CONTROLS_NOTE + _thin(panels),
-        foot=_thin(panels).strip(),
+        note=CONTROLS_NOTE + _thin(panels, evidence.measure),
+        foot=THIN.strip() if any(panel.wider for panel in panels) else "",
     )
 
 
@@ -62,13 +64,17 @@ def break_even(evidence: TaskEvidence, _: Detail = FULL) -> Picture | None:
         key="break-even",
         title=f"Differences to {to} against density",
         panels=panels,
-        note=LABELS_NOTE.format(to=to) + _thin(panels),
-        foot=_thin(panels).strip(),
+        note=LABELS_NOTE.format(to=to) + _thin(panels, evidence.measure),
+        foot=THIN.strip() if any(panel.wider for panel in panels) else "",
     )
 
 
-def _thin(panels: Sequence[Panel]) -> str:
-    return THIN if any(panel.wider for panel in panels) else ""
+def _thin(panels: Sequence[Panel], known: Measure) -> str:
+    """What the second bars are, or why there are none."""
+    if any(panel.wider for panel in panels):
+        return THIN
+    whole = any(half is not None for panel in panels for t in panel.traces for half in t.reach)
+    return f" {OLD[:1].upper()}{OLD[1:]}." if whole and known.name in ON_TEST_EXAMPLES else ""
 
 
 def _panel(found: Sequence[Contrast], to: str, known: Measure, what: str) -> Panel:

@@ -12,7 +12,15 @@ from lth_bench.analysis.page import SuiteReport, TaskReport
 from lth_bench.output.page.content import Part, Prose, Section
 from lth_bench.output.page.sections.answer import answer
 from lth_bench.output.page.sections.ranking import failures, ranking
-from lth_bench.output.page.sections.suite import beside, boards, claims, moved, repeat
+from lth_bench.output.page.sections.suite import (
+    beside,
+    boards,
+    claims,
+    literature,
+    measured_speed,
+    moved,
+    repeat,
+)
 from lth_bench.output.page.sections.summary import summary
 from lth_bench.output.page.sections.tuning import tuning
 from lth_bench.output.pictures import Detail, Picture
@@ -62,6 +70,8 @@ def of_suite(suite: SuiteReport) -> list[Section]:
         beside(suite),
         moved(suite),
         tuning(suite),
+        measured_speed(suite),
+        literature(suite),
         claims(suite),
         repeat(suite),
     ]
