@@ -36,3 +36,25 @@ def test_none_names_a_folder_or_a_machine(name: str) -> None:
     assert set(said["environment"]) <= {"python", "torch", "packages", "device", "cpu", "git"}
     assert "/" not in said["command"]
     assert name in {one.suite for one in MAKE["RECIPES"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", references())
+def test_the_code_gives_them_again(name: str) -> None:
+    """An experiment of each. One whose strategy has been edited since is refused; where all of a
+    file are, `make reference` is due.
+    """
+    from lth_bench.maintenance.verify.again import RerunOn
+    from lth_bench.maintenance.verify.verify import verify
+    from lth_bench.plugins import load_registry
+
+    found = verify(
+        references()[name],
+        count=1,
+        seed=0,
+        registry=load_registry((), False),
+        where=RerunOn(device="cpu", workers=1),
+        emit=lambda event: None,
+    )
+    assert found.exit_code == 0, found.as_json()
+    assert found.counts["equal"] + found.counts["consistent"] == 1
