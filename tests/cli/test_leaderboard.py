@@ -55,7 +55,14 @@ def test_every_suite_and_task_as_a_table(run) -> None:
 def test_filters(run, arguments: list[str], number: int) -> None:
     code, out, _ = run(*arguments, "--json")
     assert code == 0
-    assert len(json.loads(out)["leaderboard"]) == number
+    document = json.loads(out)
+    assert len(document["leaderboard"]) == number
+    for card in document.get("cards", []):
+        assert card["finding"] and card["settled"] <= card["verdicts"]
+        for task in card["tasks"]:
+            assert {row["label"] for row in task["methods"]} <= {
+                row["label"] for row in document["leaderboard"]
+            }
 
 
 def test_it_leads_with_a_card_for_each_suite(run) -> None:

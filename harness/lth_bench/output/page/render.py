@@ -18,7 +18,7 @@ from lth_bench.analysis.measures import ACCURACY, Measure, named_once
 from lth_bench.analysis.page import ReportFacts, SuiteReport
 from lth_bench.errors import UserError
 from lth_bench.output.page import security
-from lth_bench.output.page.content import Section, clean, clean_lines
+from lth_bench.output.page.content import Part, Section, clean, clean_lines
 from lth_bench.output.page.payload import HEIGHTS, Payload
 from lth_bench.output.page.sections import of_suite, of_task
 from lth_bench.output.page.sections.answer import opening
@@ -218,6 +218,22 @@ def _sections(prefix: str, sections: Sequence[Section]) -> list[dict[str, Any]]:
     ]
 
 
+def fragment(parts: Sequence[Part], title: str = "", lead: str = "") -> str:
+    """Paragraphs and grids with their style, below a title, in one element.
+
+    It has no script, takes the document's colours, light or dark, and its style concerns nothing
+    outside of it. Pictures are not among the parts: they need the page's scripts.
+    """
+    from markupsafe import Markup
+
+    return environment().get_template("fragment.html").render(
+        parts=parts,
+        title=title,
+        lead=lead,
+        style=Markup(_file("fragment.css")),
+    )  # fmt: skip
+
+
 def packed(code: str) -> str:
     """Code as the page holds it: gzip in base64, which `library.js` unpacks. The same code gives
     the same text.
@@ -249,6 +265,9 @@ def _facts(report: ReportFacts) -> list[str]:
         counted(len(tickets), "method"),
         counted(report.results, "result"),
     ]
+    if len(known) == 1 and known[0].card is not None:
+        settled, verdicts = known[0].card.settled
+        facts.insert(0, f"{settled} of {counted(verdicts, 'verdict')} settled")
     if report.measures != [ACCURACY]:
         said = [f"{measure.heading}, {measure.direction}" for measure in report.measures]
         facts.insert(0, f"by {'; '.join(said)}")
