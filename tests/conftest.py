@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from thoroughness import cases
 
 pytest_plugins = [
@@ -32,7 +32,12 @@ if "LTH_BENCH_CACHE" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["LTH_BENCH_CACHE"], ignore_errors=True)
 
 # A loaded machine is no failure. `.ci/run` sets LTH_BENCH_THOROUGH.
-settings.register_profile("lth-bench", deadline=None, max_examples=cases(100))
+settings.register_profile(
+    "lth-bench",
+    deadline=None,
+    max_examples=cases(100),
+    suppress_health_check=[HealthCheck.too_slow],  # of how fast examples are made
+)
 settings.load_profile("lth-bench")
 
 

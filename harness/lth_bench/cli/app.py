@@ -17,6 +17,7 @@ from lth_bench.cli.export import app as export_app
 from lth_bench.cli.gc import gc
 from lth_bench.cli.leaderboard import leaderboard
 from lth_bench.cli.ls import app as ls_app
+from lth_bench.cli.measure import measure
 from lth_bench.cli.merge import merge
 from lth_bench.cli.plan import plan
 from lth_bench.cli.plugin import app as plugin_app
@@ -25,6 +26,7 @@ from lth_bench.cli.report import report
 from lth_bench.cli.run import run
 from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
+from lth_bench.cli.site import site
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.cli.verify import verify
@@ -50,9 +52,11 @@ for command in (
     compare,
     claims,
     report,
+    site,
     show,
     why,
     query,
+    measure,
     merge,
     verify,
     gc,

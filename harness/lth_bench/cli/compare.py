@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,14 +23,15 @@ from lth_bench.cli.options import (
 
 if TYPE_CHECKING:
     from lth_bench.analysis.compare.sides import Selector
+    from lth_bench.analysis.table import Board
 
-WITH = ("reference",)
+WITH = ("reference", "literature")
 """What else than the user's own results a label can be compared with."""
 SIDE = "LABEL, LABEL/CONTROL, LABEL@REV, PATH.duckdb or PATH.duckdb:LABEL."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"The reference: {SIDE}")],
+    a: Annotated[str | None, typer.Argument(metavar="[A]", help=f"The reference: {SIDE}")] = None,
     b: Annotated[
         str | None, typer.Argument(metavar="[B]", help="Compared with A; given in the same forms.")
     ] = None,
@@ -40,7 +42,8 @@ def compare(
             "--with",
             metavar="NAME",
             help="Compare with other results than your own: reference, those that come with "
-            "lth-bench. Takes your label alone, or their label and yours.",
+            "lth-bench; takes your label alone, or their label and yours. literature, the papers' "
+            "figures; takes no side, or your label alone.",
             autocompletion=complete.one_of(*WITH),
         ),
     ] = None,
@@ -110,6 +113,8 @@ def compare(
     A method of yours with the reference results: `compare mine --with reference`, without running
     the other methods.
 
+    Your results with the papers', where task and density fit: `compare --with literature`.
+
     Exit codes: 0, or 6 as requested by --fail-on.
     """
     import sys
@@ -136,8 +141,30 @@ def compare(
         raise UserError(f"--interval must be t or bootstrap, but got {interval!r}")
     if with_ is not None and with_ not in WITH:
         raise UserError(f"--with must be {' or '.join(WITH)}, but got {with_!r}")
-    if b is None and with_ is None:
-        raise UserError("compare takes two sides, A and B; or A alone and --with reference")
+    if with_ == "literature":
+        about_pairs = {
+            "--metric": metric is not None,
+            "--margin": margin is not None,
+            "--interval": interval != "t",
+            "--fail-on": bool(gates),
+            "--masks": masks,
+            "a second side": b is not None,
+        }
+        for option in (name for name, given in about_pairs.items() if given):
+            raise UserError(f"{option} has no meaning with --with literature; leave it out")
+        board = _literature(
+            results or default_results(),
+            suites=suite or (),
+            tasks=task or (),
+            densities=density or (),
+            labels=[*([a] if a is not None else []), *(strategy or ())],
+        )
+        print_board(board, format)
+        return OK
+    if a is None or (b is None and with_ is None):
+        raise UserError(
+            "compare takes two sides, A and B; or A and --with reference; or --with literature"
+        )
     if with_ is not None and masks:
         raise UserError("--with compares values, and --masks masks; leave one out")
     one, other = parse(a), parse(a if b is None else b)
@@ -215,6 +242,20 @@ def compare(
     for text in failing:
         print(f"fails: {text}", file=sys.stderr)
     return REGRESSION if failing else OK
+
+
+def _literature(results: Path, *, labels: Sequence[str], **filters: Any) -> Board:
+    from lth_bench.analysis.compare.literature import literature
+    from lth_bench.analysis.samples import samples
+    from lth_bench.errors import UnknownName
+    from lth_bench.store.reading import reading, to_stderr
+
+    with reading(results, to_stderr) as con:
+        known = {name for s in samples(con) for name in (s.label, s.name)}
+        for label in labels:
+            if label not in known:
+                raise UnknownName("label", label, known)
+        return literature(con, labels=labels, **filters)
 
 
 def _masks(one: Selector, other: Selector, *, format: str, results: Path, **rest: Any) -> int:

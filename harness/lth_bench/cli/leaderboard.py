@@ -32,7 +32,8 @@ def leaderboard(
             "density; cost: of reaching a value of the metric; budget: the metric at equal total "
             "cost of search and training; speed: the early-stop step; "
             "transfer: the task a ticket was found on against the one it was trained on; "
-            "ingredients: each ticket against its controls and ablations, and which matter.",
+            "ingredients: each ticket against its controls and ablations, and which matter; "
+            "latency: what `measure` has timed, and from which density on a ticket is faster.",
         ),
     ] = "accuracy",
     metric: Annotated[

@@ -13,7 +13,7 @@ from lth_bench.analysis.samples import display_name
 from lth_bench.analysis.table import Cell
 from lth_bench.output.interval import IntervalScale
 from lth_bench.output.page.content import Column, Grid, GridRow, Part, Prose
-from lth_bench.output.page.fragment import fragment
+from lth_bench.output.page.render import fragment
 from lth_bench.output.page.sections.answer import drawn_cell, scale_over
 from lth_bench.output.words import counted, remaining
 

@@ -14,7 +14,7 @@ from lth_bench.analysis.evidence import gather, subjects, task_groups
 from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import UnknownName, UserError
 from lth_bench.output.card import print_card
-from lth_bench.output.page.fragment import fragment
+from lth_bench.output.page.render import fragment
 from lth_bench.output.page.sections.answer import at_density, of_card
 from lth_bench.output.pictures import FULL, OF_GROUPS, PICTURES, Picture
 from lth_bench.output.style import Look, looks

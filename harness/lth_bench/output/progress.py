@@ -27,6 +27,7 @@ from lth_bench.running.progress import (
     Retried,
     RunEnded,
     RunStarted,
+    SeedsAdded,
     StepsTrained,
     Stopping,
     Straggling,
@@ -89,6 +90,10 @@ class ProgressDisplay:
         match event:
             case RunStarted():
                 self._run_started(event)
+            case SeedsAdded():
+                self.meter.add(event.steps)
+                self.titles |= event.titles
+                self.best.add(event.experiments)
             case ExperimentStarted(experiment):
                 self.titles[experiment.experiment_id] = title(experiment)
                 self._begin(experiment.experiment_id)
@@ -217,6 +222,7 @@ class ProgressDisplay:
         rate = f", {meter.rate():,.0f} steps/s" if meter.trained_steps else ""
         self.bars.update(
             self.tasks["run"],
+            total=meter.total,
             completed=meter.done_steps,
             counts=f"{meter.done}/{len(meter.weights)} experiments{failed}{rate}",
             remaining=f"{duration(left)} left" if left is not None else "",

@@ -20,6 +20,7 @@ from lth_bench.running.progress import (
     Repeated,
     RunEnded,
     RunStarted,
+    SeedsAdded,
     StepsTrained,
     Straggling,
     StudyProgress,
@@ -58,6 +59,7 @@ def follow(
     emit(history.start)
     try:
         left: set[str] = set()
+        plans: list[Mapping[str, Any]] = []
         if isinstance(history.start, RunStarted):
             emit(CaughtUp(history.known))
             left = set(history.start.steps) - {
@@ -74,6 +76,11 @@ def follow(
                 if record.get("run_id") != run.run_id:
                     continue
                 _name(record, titles)
+                if record["record"] == "planned":
+                    plans = record["experiments"]
+                elif record["record"] == "started":
+                    left |= set(record["work"]["steps"])
+                    emit(_added(record["work"], plans, titles))
                 _emit(record, emit, titles, trials=run.tuning)
                 if _ends(record):
                     left.discard(record["experiment_id"])
@@ -136,7 +143,10 @@ class _Read:
 
 
 def _read(paths: Paths, run: RecordedRun) -> _Read:
-    offset, head, text = 0, {}, ""
+    offset, text = 0, ""
+    head: Mapping[str, Any] = {}
+    steps: dict[str, int] = {}
+    count = 0
     overrides: list[str] = []
     plans: list[Mapping[str, Any]] = []
     known, aside = [], []
@@ -157,7 +167,9 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
                 plans += record["experiments"]
                 _name(record, titles)
             case "started":
-                head = record["work"]
+                head = head or record["work"]  # others add to it
+                count += record["work"]["trainings"]
+                steps |= _steps(record["work"])
             case "tuning":
                 opening = record["opening"]
                 studies |= {study["name"]: StudyProgress(**study) for study in record["studies"]}
@@ -180,11 +192,10 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
         return _Read(
             start=started, known=[], aside=aside, titles=titles, offset=offset, over=run.over
         )
-    steps = {str(name): int(number) for name, number in head["steps"].items()}
     start = RunStarted(
         suite=run.suite,
         planned=len(plans),
-        trainings=head["trainings"],
+        trainings=count,
         steps=steps,
         titles=titles,
         workers=head["workers"],
@@ -194,6 +205,23 @@ def _read(paths: Paths, run: RecordedRun) -> _Read:
         headline=headline_of(text, overrides),
     )
     return _Read(start=start, known=known, aside=aside, titles=titles, offset=offset, over=False)
+
+
+def _steps(work: Mapping[str, Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in work["steps"].items()}
+
+
+def _added(
+    work: Mapping[str, Any], plans: list[Mapping[str, Any]], titles: Mapping[str, str]
+) -> SeedsAdded:
+    """What was planned just before."""
+    steps = _steps(work)
+    return SeedsAdded(
+        steps=steps,
+        trainings=work["trainings"],
+        titles={name: titles.get(name, name) for name in steps},
+        experiments=plans,
+    )
 
 
 def _name(record: Mapping[str, Any], titles: dict[str, str]) -> None:

@@ -38,6 +38,16 @@ class RunStarted:
     """The density that the suite is summed up at, where it fixes one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeedsAdded:
+    """More experiments are planned: seeds where a comparison is open. As in `RunStarted`."""
+
+    steps: Mapping[str, int]
+    trainings: int
+    titles: Mapping[str, str]
+    experiments: Sequence[Mapping[str, Any]] = ()
+
+
 @dataclass(frozen=True)
 class ExperimentStarted:
     """A worker has an experiment. One that changes the worker starts again."""
@@ -195,6 +205,7 @@ class TrialEnded:
 
 Event = (
     RunStarted
+    | SeedsAdded
     | ExperimentStarted
     | Begun
     | WorkersUsed

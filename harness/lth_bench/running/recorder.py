@@ -20,6 +20,7 @@ from lth_bench.running.progress import (
     Recorded,
     Retried,
     RunStarted,
+    SeedsAdded,
     Straggling,
     WorkersUsed,
     title,
@@ -310,6 +311,7 @@ def write_head(
             "suite_toml": suite.text,
             "overrides": list(suite.overrides),
             "baseline": suite.baseline,
+            **({} if suite.decide is None else {"decide": asdict(suite.decide)}),
             "command": command,
             "pid": os.getpid(),
             "environment": environment,
@@ -317,16 +319,23 @@ def write_head(
         }
     )
     experiments = [p.experiment.planned_record() for p in plan.experiments]
-    journal.append({"record": "planned", "run_id": run_id, "experiments": experiments})
+    write_planned(journal, run_id, experiments)
     return experiments
 
 
-def write_started(journal: Journal, run_id: str, started: RunStarted) -> None:
-    """The journal's record of what a run has to do, for those who follow it."""
+def write_planned(journal: Journal, run_id: str, experiments: Sequence[Mapping[str, Any]]) -> None:
+    """The journal's record of experiments that a run plans, each of which has rows from then on."""
+    journal.append({"record": "planned", "run_id": run_id, "experiments": list(experiments)})
+
+
+def write_started(journal: Journal, run_id: str, started: RunStarted | SeedsAdded) -> None:
+    """The journal's record of what a run has to do, for those who follow it; also of seeds that are
+    added.
+    """
     work: WorkAhead = {
         "trainings": started.trainings,
         "steps": dict(started.steps),
-        "workers": started.workers,
-        "seconds": started.seconds,
+        "workers": started.workers if isinstance(started, RunStarted) else None,
+        "seconds": started.seconds if isinstance(started, RunStarted) else None,
     }
     journal.append({"record": "started", "run_id": run_id, "work": work})

@@ -26,6 +26,7 @@ from lth_bench.system.devices import all_of, require_system
 if TYPE_CHECKING:
     from lth_bench.plugins import Registry
     from lth_bench.running.executors.places import Workplace
+    from lth_bench.running.executors.schedule import Schedule
     from lth_bench.running.executors.worker import WorkerConfig
     from lth_bench.running.plan import Plan, Planned
     from lth_bench.running.request import RunRequest
@@ -86,6 +87,9 @@ def run_suite(
 
     require_system()
     check(suite, registry)
+    if suite.decide is not None and (only is not None or len(suite.seeds) < suite.decide.max_seeds):
+        # what is verified, and what tuning ends with, names its seeds
+        suite = replace(suite, decide=None)
     with open_place(request.execution) as place:
         return _run_at(place, suite, registry, request, emit, only=only)
 
@@ -111,28 +115,29 @@ def _run_at(
     from lth_bench.running.executors.simulated import Pace
     from lth_bench.running.following import tickets_of
     from lth_bench.running.paces import measured_paces
-    from lth_bench.running.pending import PendingWork, remaining
+    from lth_bench.running.pending import remaining
     from lth_bench.running.plan import plan_suite, require_some
     from lth_bench.running.provenance import Provenance
     from lth_bench.running.shard import shard_of
     from lth_bench.running.starts import keep_starts
     from lth_bench.running.stragglers import StragglerWatch
+    from lth_bench.running.until_decided.run import RunWork, UntilDecided, conclusion, due_first
 
     require_hardware(place, suite)
     root = data_root()
     plan = plan_suite(suite, registry, root)
     require_ablated(plan)
-    plan = shard_of(plan, request.selection.shard)
+    whole = shard_of(plan, request.selection.shard)
     if only is not None:
-        chosen = [p for p in plan.experiments if p.experiment.experiment_id in only]
-        plan = replace(plan, experiments=tuple(chosen))
+        chosen = [p for p in whole.experiments if p.experiment.experiment_id in only]
+        whole = replace(whole, experiments=tuple(chosen))
     paths = Paths(execution.results)
     about = place.describe()
     provenance = Provenance.of(about["device"])
 
-    def look() -> PendingWork:
-        return remaining(
-            plan,
+    def look() -> RunWork:
+        found = remaining(
+            whole,
             paths,
             registry=registry,
             root=root,
@@ -140,9 +145,10 @@ def _run_at(
             provenance=provenance,
             retry=execution.retry_policy,
         )
+        return RunWork(whole, found) if suite.decide is None else due_first(whole, paths, found)
 
     seen = _size(paths.journal)
-    left = look()
+    plan, left, due = look()
     left_out = preflight((p.experiment for p in left.todo), registry)
     opened = Opened([], {}, {})
     if left.todo:
@@ -161,7 +167,7 @@ def _run_at(
     config = worker_config(request, paths, root, place.workers, provenance.fingerprints)
     with Journal(paths) as journal:
         if _size(paths.journal) != seen:  # another run has ended since; no other writes now
-            left = look()
+            plan, left, due = look()
         todo, ended = left.todo, left.ended.values()
         keep_starts(todo, paths.artifacts)  # within the journal's lock, so that gc lets them be
         summary = RunSummary(
@@ -191,7 +197,7 @@ def _run_at(
             replaced=left.replaced,
             watch=StragglerWatch(paces),
         )
-        planned = (p.experiment for p in todo)
+        planned = (p.experiment for p in whole.experiments)
         recorder.give_up([e for e in planned if e.experiment_id in left.outdated])
         started = _started(plan, todo, len(place.workers), seconds, experiments)
         write_started(journal, run_id, started)
@@ -208,8 +214,13 @@ def _run_at(
                         recorder.fail(item.experiment, fault)
                     else:
                         sound.append(item)
+                handle: Listener = recorder.handle
+                work: Sequence[Planned] | Schedule = sound
+                if due is not None:
+                    adding = UntilDecided(due=due, plan=whole, recorder=recorder)
+                    handle, work = adding.handle, adding.begin(sound)
                 if sound:
-                    place.run(config, sound, recorder.handle, planned=sound, registry=registry)
+                    place.run(config, work, handle, planned=sound, registry=registry)
         except KeyboardInterrupt:
             summary.interrupted = True
             recorder.interrupt()
@@ -219,6 +230,8 @@ def _run_at(
         finally:
             emit(RunEnded())
             recorder.fold(final=True)
+        if due is not None:
+            summary.notes += conclusion(due.seeds, whole)
     summary.seconds = time.monotonic() - began
     return summary
 

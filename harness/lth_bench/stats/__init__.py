@@ -17,6 +17,7 @@ from lth_bench.stats.power import minimum_detectable_effect, seeds_needed
 from lth_bench.stats.predictive import Forecast, chance_settled, forecast
 from lth_bench.stats.proportion import wilson
 from lth_bench.stats.ranks import rank_intervals, ranks, wilcoxon
+from lth_bench.stats.sequential import SequentialRule, decide
 from lth_bench.stats.significance import equivalence_p, holm, not_worse_p, paired_t
 from lth_bench.stats.summary import Interval, Summary, mean, t_interval
 from lth_bench.stats.verdict import Verdict, VerdictKind, judge
@@ -25,6 +26,7 @@ __all__ = [
     "CriticalDifference",
     "Forecast",
     "Interval",
+    "SequentialRule",
     "Summary",
     "TasksVerdict",
     "Verdict",
@@ -32,6 +34,7 @@ __all__ = [
     "bootstrap_interval",
     "chance_settled",
     "critical_groups",
+    "decide",
     "differences",
     "equivalence_p",
     "examples_variance",

@@ -24,7 +24,7 @@ DELETE FROM suites WHERE suite IN (SELECT suite FROM batch_runs);
 INSERT INTO suites
 SELECT
     suite, suite_version, suite_toml, coalesce(baseline, 'dense'), run_id, recorded_at,
-    journal_order
+    journal_order, decide.max_seeds, decide.margin
 FROM batch_runs
 QUALIFY row_number() OVER (PARTITION BY suite ORDER BY journal_order DESC) = 1;
 
@@ -206,6 +206,32 @@ QUALIFY row_number() OVER (
     PARTITION BY b.key
     ORDER BY reused, CASE WHEN reused THEN journal_order ELSE -journal_order END, ticket_id
 ) = 1;
+
+-- Looks.
+CREATE TEMP TABLE batch_looks AS
+SELECT
+    suite, model, dataset, recipe,
+    coalesce(look.source_model, model) AS source_model,
+    coalesce(look.source_dataset, dataset) AS source_dataset,
+    coalesce(look.source_recipe, recipe) AS source_recipe, label,
+    target_density, look.n AS n, look.verdict AS verdict, look.stop AS stop,
+    look.difference AS difference, look.deviation AS deviation, look.p AS p,
+    look.p_equivalent AS p_equivalent, look.margin AS margin, look.max_seeds AS max_seeds,
+    look.baseline AS baseline, look.metric AS metric, run_id, recorded_at, journal_order
+FROM staged WHERE record = 'look' AND suite IS NOT NULL AND label IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY suite, model, dataset, recipe, source_model, source_dataset, source_recipe,
+        label, target_density, n
+    ORDER BY journal_order DESC
+) = 1;
+
+DELETE FROM looks l USING batch_looks b
+WHERE l.suite = b.suite AND l.model = b.model AND l.dataset = b.dataset AND l.recipe = b.recipe
+    AND l.source_model = b.source_model AND l.source_dataset = b.source_dataset
+    AND l.source_recipe = b.source_recipe AND l.label = b.label
+    AND l.target_density = b.target_density AND l.n = b.n;
+INSERT INTO looks BY NAME SELECT * FROM batch_looks;
+DROP TABLE batch_looks;
 
 -- Trials.
 CREATE TEMP TABLE batch_trials AS

@@ -21,6 +21,14 @@ class PluginUse(TypedDict):
     source_hash: str | None
 
 
+class SeedRule(TypedDict):
+    """Until when a run adds seeds (`suite.decide.Decide`)."""
+
+    margin: float | None
+    """Null for the metric's default."""
+    max_seeds: int
+
+
 class RunRecord(TypedDict):
     """A command that trains has started."""
 
@@ -33,6 +41,8 @@ class RunRecord(TypedDict):
     """The suite as it was run, complete."""
     baseline: NotRequired[str]
     """The label that the suite compares with; `dense` if missing."""
+    decide: NotRequired[SeedRule]
+    """Missing where the number of seeds was fixed."""
     overrides: NotRequired[list[str]]
     """`--set` and filters, as given."""
     command: str
@@ -49,13 +59,16 @@ class WorkAhead(TypedDict):
     """Of all planned experiments, shared ones counted once."""
     steps: dict[str, int]
     """experiment_id → steps that it will train, of those left to do."""
-    workers: int
+    workers: int | None
+    """Null, as the next, in a record of seeds that were added."""
     seconds: float | None
     """Expected duration at earlier runs' paces; null where they do not tell."""
 
 
 class StartedRecord(TypedDict):
-    """A run of a suite begins its work: for its followers, not a part of any result."""
+    """A run of a suite begins its work, or adds seeds: for its followers, not a part of any result.
+    What comes later in a run adds to what came before.
+    """
 
     record: Literal["started"]
     at: NotRequired[str]
@@ -173,3 +186,43 @@ class TunedRecord(TypedDict):
     record: Literal["tuned"]
     at: NotRequired[str]
     run_id: str
+
+
+class LookTaken(TypedDict):
+    """What a look at a comparison said (`stats.sequential`)."""
+
+    n: int
+    """Pairs of seeds, the first in their order."""
+    verdict: str
+    """better, worse, equivalent, open or failed."""
+    stop: str | None
+    """Why no seeds are added: decided, futile, maximum or lost; null where some are."""
+    difference: float | None
+    """Mean of the label minus the baseline, in the unit of the metric; the next likewise."""
+    deviation: float | None
+    p: float | None
+    """Nominal: below .0064, the row is better or worse."""
+    p_equivalent: float | None
+    """Nominal: below .0072, it is equivalent."""
+    margin: float
+    max_seeds: int
+    baseline: str
+    metric: str
+    source_model: str
+    source_dataset: str
+    source_recipe: str
+
+
+class LookRecord(TypedDict):
+    """A comparison was looked at, in a run that adds seeds until decided."""
+
+    record: Literal["look"]
+    at: NotRequired[str]
+    run_id: str
+    suite: str
+    model: str
+    dataset: str
+    recipe: str
+    label: str
+    target_density: float
+    look: LookTaken

@@ -164,7 +164,8 @@ def _take(run: RecordedRun, record: Mapping[str, Any]) -> None:
         case "started":
             work = record.get("work")
             steps = work.get("steps") if isinstance(work, Mapping) else None
-            run.todo = set(steps) if isinstance(steps, Mapping) else None
+            if isinstance(steps, Mapping):  # a second one adds to the first
+                run.todo = (run.todo or set()) | set(steps)
         case "workers":
             totals = record.get("workers")
             if isinstance(totals, list) and all(isinstance(one, Mapping) for one in totals):

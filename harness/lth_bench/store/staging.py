@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lth_bench.errors import UserError
+from lth_bench.store import latencies
 from lth_bench.store.finite import finite
 from lth_bench.store.journal import bad_record, decode, is_ticket, lines_of, require_short
 from lth_bench.store.mark import FileMark, digests
@@ -52,6 +53,11 @@ _EXPERIMENT = (
     "tuned_from STRUCT(study VARCHAR, trial BIGINT, steps BIGINT), "
     "parameters BIGINT, prunable BIGINT, not_prunable VARCHAR[], metric VARCHAR, "
     "metric_unit VARCHAR, higher_is_better BOOLEAN, start JSON)[]"
+)
+_LOOK = (
+    "STRUCT(n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE, deviation DOUBLE, "
+    "p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT, baseline VARCHAR, "
+    "metric VARCHAR, source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR)"
 )
 _WORKER = (
     "STRUCT(slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR, state VARCHAR, "
@@ -135,6 +141,9 @@ COLUMNS = {
     "sampler": "VARCHAR",
     "pruner": "VARCHAR",
     "source_hash": "VARCHAR",
+    "decide": "STRUCT(margin DOUBLE, max_seeds BIGINT)",
+    "look": _LOOK,
+    **latencies.COLUMNS,
 }
 """Keys of all records and the types that DuckDB reads them as; unknown keys are ignored."""
 

@@ -12,7 +12,8 @@ CREATE TABLE t_quantiles (df BIGINT, t DOUBLE);
 
 CREATE TABLE suites (
     suite VARCHAR, suite_version VARCHAR, suite_toml VARCHAR, baseline VARCHAR,
-    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
+    run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT,
+    max_seeds BIGINT, decide_margin DOUBLE  -- NULL at a fixed number of seeds, and by default
 );
 
 CREATE TABLE environments (
@@ -77,6 +78,19 @@ CREATE TABLE flat (
     config_id VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, test_examples BIGINT,
     empty_layers BIGINT, score DOUBLE, metric VARCHAR, higher_is_better BOOLEAN,
     early_stop_score DOUBLE, bit_operations DOUBLE, search_bit_operations DOUBLE
+);
+
+-- Of suites whose seeds are added until decided: the seeds that not all labels of a task have.
+-- Means, ranks and figures leave them out; refilled at every fold.
+CREATE TABLE uncommon (task INTEGER, seed BIGINT);
+
+-- What each look at such a comparison said; `stop` is why no more seeds were needed, if so.
+CREATE TABLE looks (
+    suite VARCHAR, model VARCHAR, dataset VARCHAR, recipe VARCHAR,
+    source_model VARCHAR, source_dataset VARCHAR, source_recipe VARCHAR, label VARCHAR,
+    target_density DOUBLE, n BIGINT, verdict VARCHAR, stop VARCHAR, difference DOUBLE,
+    deviation DOUBLE, p DOUBLE, p_equivalent DOUBLE, margin DOUBLE, max_seeds BIGINT,
+    baseline VARCHAR, metric VARCHAR, run_id VARCHAR, recorded_at TIMESTAMP, journal_order BIGINT
 );
 
 -- What objectives say of their primary metrics, by the names that tickets have them under. Other
@@ -155,6 +169,14 @@ CREATE TABLE trials (
 
 CREATE TABLE trial_experiments (study_id VARCHAR, number BIGINT, experiment_id VARCHAR);
 
+-- One row per form in which `measure` has timed a ticket, per device, threads and batch size.
+CREATE TABLE latencies (
+    ticket_id VARCHAR, device VARCHAR, host VARCHAR, torch VARCHAR, threads BIGINT,
+    batch_size BIGINT, dtype VARCHAR, clock VARCHAR, form VARCHAR, reason VARCHAR, repeats BIGINT,
+    median_seconds DOUBLE, seconds_low DOUBLE, seconds_high DOUBLE, speedup DOUBLE,
+    speedup_low DOUBLE, speedup_high DOUBLE, bytes BIGINT, peak_memory BIGINT, recorded_at TIMESTAMP
+);
+
 -- What each worker of a run did until its last record; the view `workers` adds rates.
 CREATE TABLE worker_uses (
     run_id VARCHAR, suite VARCHAR, slot BIGINT, worker VARCHAR, host VARCHAR, device VARCHAR,
@@ -181,6 +203,8 @@ COMMENT ON TABLE slots IS 'The rows of tickets_flat: planned (experiment, densit
 COMMENT ON TABLE outcomes IS 'The last status of each experiment that ended.';
 COMMENT ON TABLE tickets IS 'Finished rounds; reported is false for intermediate ones.';
 COMMENT ON TABLE metrics IS 'Every metric of every ticket, plugins'' own included.';
+COMMENT ON TABLE uncommon IS 'Seeds that not all labels have, where seeds are added until decided.';
+COMMENT ON TABLE looks IS 'What each look said, where seeds are added until decided.';
 COMMENT ON TABLE measures IS 'Unit and direction of the primary metrics of objectives.';
 COMMENT ON TABLE answers IS 'Which test examples each ticket gets right, a bit each.';
 COMMENT ON TABLE layers IS 'Weights kept in each prunable layer of each ticket.';
@@ -196,3 +220,4 @@ COMMENT ON TABLE worker_uses IS 'What each worker of a run did with its time.';
 COMMENT ON TABLE stragglers IS 'Experiments that took much longer than similar ones.';
 COMMENT ON TABLE trials IS 'Trials of the searches for parameters, all states.';
 COMMENT ON TABLE trial_experiments IS 'Which experiments each trial is made of.';
+COMMENT ON TABLE latencies IS 'Measured speed and memory of tickets, by form and device.';

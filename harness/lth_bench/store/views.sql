@@ -265,7 +265,7 @@ ORDER BY suite, model, dataset, recipe, label, study_id;
 
 -- Ratios are geometric means of the ratios seed by seed, as on the leaderboard by speed.
 CREATE VIEW convergence AS
-WITH ok AS (SELECT * FROM flat WHERE status = 'ok'),
+WITH ok AS (SELECT * FROM counted_rows() WHERE status = 'ok'),
 grouped AS (
     SELECT
         f.cell,

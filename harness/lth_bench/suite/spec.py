@@ -14,6 +14,7 @@ from lth_bench.params.build import Keys
 from lth_bench.suite.start import StartSpec
 
 if TYPE_CHECKING:
+    from lth_bench.suite.decide import Decide
     from lth_bench.suite.tune import TuneSpec
 
 MAX_SEED = 2**31 - 1
@@ -282,6 +283,8 @@ class Suite:
     """The place of each strategy that is not in the file → the option that adds it."""
     claims: tuple[Claim, ...] = ()
     """Claims of the file, without those that no longer apply because of `--set`."""
+    decide: Decide | None = None
+    """Until when a run adds seeds, of which `seeds` then are the most; None for a fixed number."""
     tune: TuneSpec | None = None
     """How its strategies' parameters are tuned; None without a table [tune]."""
 

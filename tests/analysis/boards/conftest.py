@@ -50,9 +50,12 @@ class Chosen(Scenario):
     """By the same keys: which test examples each seed gets right, as `1101`. Accuracies are theirs,
     unless they are given."""
     baseline: str = "dense"
+    decide: Mapping[str, Any] | None = None
+    """The rule by which seeds were added, if they were."""
 
     def run(self) -> dict[str, Any]:
-        return {**super().run(), "baseline": self.baseline}
+        rule = {} if self.decide is None else {"decide": self.decide}
+        return {**super().run(), "baseline": self.baseline, **rule}
 
     def experiments(self) -> list[dict[str, Any]]:
         planned = []

@@ -269,6 +269,25 @@ def test_lines_that_are_off_are_in_the_link(visit: Visits) -> None:
     assert pressed == "false"
 
 
+def test_order_and_scale_are_in_the_link(visit: Visits) -> None:
+    page = visit()
+    page.locator(".ranking thead").first.get_by_role("button", name="accuracy %").click()
+    drawn(page).locator("xpath=ancestor::div[contains(@class, 'group')]").locator(
+        "select"
+    ).last.select_option("error, logarithmic")
+    order = column(page, "method")
+    page.reload()
+    assert column(page, "method") == order
+    head = page.locator(".ranking thead th[aria-sort]").first
+    assert head.get_attribute("aria-sort") == "descending"
+    chosen = page.locator(".group").first.locator("select").last
+    assert chosen.evaluate("one => one.selectedOptions[0].text") == "error, logarithmic"
+    head.get_by_role("button").click()
+    head.get_by_role("button").click()  # the first order, which no link names
+    assert "sort" not in page.url
+    assert "figure" in page.url
+
+
 def test_tables_and_figures_are_saved(visit: Visits, tmp_path: Path) -> None:
     page = visit()
 

@@ -68,7 +68,7 @@ SQL = """
             cell,
             count(*) FILTER (is_lost(status)) AS lost, count(*) FILTER (is_lost(status)) AS failed,
             count(*) FILTER (status = 'skipped') AS skipped
-        FROM flat WHERE status NOT IN ('ok', 'planned') GROUP BY cell
+        FROM counted_rows() WHERE status NOT IN ('ok', 'planned') GROUP BY cell
     ),
     told AS (
         SELECT
@@ -165,8 +165,11 @@ def rows(
     from scipy.special import stdtrit
 
     from lth_bench.stats.curve import ROUNDOFF
+    from lth_bench.stats.sequential import ALIKE
     from lth_bench.stats.verdict import LEAST
 
+    # where the number of seeds depends on results, the level of a look
+    one_sided = 1 - ALIKE if against.rules else 0.95
     df = [d for (d,) in con.execute("SELECT df FROM t_quantiles ORDER BY df").fetchall()]
     where = scope.where("f")
     sql = SQL.format(
@@ -177,7 +180,7 @@ def rows(
     found = fetch(con, sql, {
         **scope.parameters, **against.parameters, "least": LEAST, "sign": measure.sign,
         "margin": measure.margin(margin, 1.0), "relative": not measure.is_fraction,
-        "roundoff": ROUNDOFF, "df": df, "t": [float(t) for t in stdtrit(df, 0.95)],
+        "roundoff": ROUNDOFF, "df": df, "t": [float(t) for t in stdtrit(df, one_sided)],
     })  # fmt: skip
     if not found:
         raise NothingSelected("there is no ticket yet that could match anything")

@@ -8,7 +8,14 @@ from lth_bench.analysis.answers import OTHER_DATA
 from lth_bench.analysis.boards import other_data
 from lth_bench.analysis.boards.baseline import Baselines
 from lth_bench.analysis.boards.censoring import LEGEND, add_censoring, bounded, counted
-from lth_bench.analysis.boards.judging import Words, images, step_of, with_verdict
+from lth_bench.analysis.boards.decided import decided
+from lth_bench.analysis.boards.judging import (
+    Words,
+    adaptive_legend,
+    images,
+    step_of,
+    with_verdict,
+)
 from lth_bench.analysis.boards.layout import (
     TIED,
     detects,
@@ -69,6 +76,10 @@ def rows(
     be settled); `rank_low` and `rank_high`, the 95% confidence interval of the rank, and `tied`,
     whether the best of the density is not shown to be better; and the columns of `other_data`. A
     deviation of accuracies counts as half of 1 / `test_examples` at least.
+
+    Where seeds were added until decided, the verdict and the difference are those of all pairs of
+    seeds, and three columns tell how (`decided.decided`); all else is over the seeds that all
+    labels of the task have.
     """
     metric = quoted(measure.name)
     query = leaderboard_sql(
@@ -80,10 +91,12 @@ def rows(
     found = fetch(con, SQL.format(leaderboard=query), {**scope.parameters, **against.parameters})
     against.require_common(found, "difference_n")
     if few(found, BLOCK):
-        add_places(found, BLOCK, _values(con, found, measure), step_of(measure), measure.higher)
+        values, step = _values(con, found, measure), step_of(measure)
+        add_places(found, BLOCK, values, step, measure.higher, rules=against.rules)
     other_data.add_other_data(con, found, scope, against, measure)
     add_censoring(con, found, against, measure)
-    return [with_verdict(row, against, margin, measure) for row in found]
+    judged = [with_verdict(row, against, margin, measure) for row in found]
+    return decided(con, judged, against, margin, measure)
 
 
 def board(
@@ -95,7 +108,7 @@ def board(
 ) -> Board:
     """The leaderboard by a metric."""
     found = rows(con, scope, against, margin, measure)
-    words = Words.of(measure, margin, against.word)
+    words = Words.of(measure, against.margin(margin), against.word)
     wider = other_data.shown(found)
     shown = tables(
         found,
@@ -110,7 +123,7 @@ def board(
     said += other_data.LEGEND if wider else ""
     if any(row.get("censored") for row in found):
         said += LEGEND
-    return Board("leaderboard", found, shown, said)
+    return Board("leaderboard", found, shown, said + adaptive_legend(found))
 
 
 def header(row: BoardRow, measure: Measure = ACCURACY, wider: bool = False) -> tuple[str, ...]:

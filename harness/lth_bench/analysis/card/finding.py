@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lth_bench.analysis.boards.rows import without_result
-from lth_bench.analysis.card.model import NextStep, TaskCard
+from lth_bench.analysis.card.model import CardRow, NextStep, TaskCard
 from lth_bench.analysis.numbers import ratio
 from lth_bench.stats.verdict import LEAST
 
@@ -21,6 +21,8 @@ def finding(tasks: Sequence[TaskCard]) -> str:
     """Who is best, who is tied, which is the cheapest that matches: of one task, or of several."""
     if len(tasks) == 1:
         return f"{_leader(tasks[0])} {_match(tasks[0])}".strip()
+    if both := _one_and_the_same(tasks):
+        return both
     return f"{_leaders(tasks)} {_matches(tasks)}".strip()
 
 
@@ -70,6 +72,22 @@ def _match(task: TaskCard) -> str:
     return f"The cheapest of {len(task.matching)} that match {task.against}: {cheapest.name}{cost}."
 
 
+def _one_and_the_same(tasks: Sequence[TaskCard]) -> str:
+    """Where one method is the first and the cheapest that matches everywhere; otherwise empty."""
+    names = {row.name if row is not None else "" for t in tasks for row in (t.best, t.cheapest)}
+    if len(names) > 1 or "" in names:
+        return ""
+    cost = _costs([task.cheapest for task in tasks if task.cheapest is not None])
+    return f"{_leaders(tasks).rstrip('.')}, and the cheapest that matches {tasks[0].against}{cost}."
+
+
+def _costs(rows: Sequence[CardRow]) -> str:
+    """What they cost, from the least to the most: `, at 1.1× to 2.2× its training FLOPs`."""
+    costs = sorted(row.cost for row in rows if row.cost is not None)
+    ends = list(dict.fromkeys(f"{x:.2g}×" for x in (*costs[:1], *costs[-1:])))
+    return f", at {' to '.join(ends)} its training FLOPs" if ends else ""
+
+
 def _leaders(tasks: Sequence[TaskCard]) -> str:
     first = Counter(task.best.name for task in tasks if task.best is not None)
     if not first:
@@ -99,10 +117,7 @@ def _matches(tasks: Sequence[TaskCard]) -> str:
     which = f"{name} on {_share(most, len(tasks))}"
     if others:
         which += f", {_named([f'{other} on {n}' for other, n in others])}"
-    costs = sorted(row.cost for row in found if row.cost is not None)
-    ends = list(dict.fromkeys(f"{x:.2g}×" for x in (*costs[:1], *costs[-1:])))
-    cost = f", at {' to '.join(ends)} its training FLOPs" if ends else ""
-    return f"Cheapest that matches {against}: {which}{cost}."
+    return f"Cheapest that matches {against}: {which}{_costs(found)}."
 
 
 def _share(some: int, tasks: int) -> str:
@@ -126,14 +141,19 @@ def next_steps(tasks: Sequence[TaskCard], command: str, results: str = "") -> li
     if failed := sum(row["failed"] for row in rows):
         why = f"{failed} result{'s' * (failed > 1)} failed; the reasons"
         found.append(NextStep(why, f'lth-bench query{results} "FROM failures"'))
-    if command and (pending := sum(row["pending"] for row in rows)):
+    pending = sum(row["pending"] for row in rows)
+    if command and pending:
         why = f"{pending} result{'s' * (pending > 1)} still to come; go on"
+        found.append(NextStep(why, command))
+    waiting = sum(row.get("stop") == "to come" for row in rows)
+    if command and waiting and not pending:
+        why = f"{waiting} comparison{'s' * (waiting > 1)} not decided yet; go on"
         found.append(NextStep(why, command))
     few = [row for row in rows if row["verdict"] == "insufficient"]
     opened = [row for row in rows if row["verdict"] == "open"]
     if command and few and not found:
         found.append(NextStep("a verdict takes three seeds, better five", with_seeds(command, 5)))
-    elif command and opened:
+    elif command and opened and not waiting:
         found += settled_by(command, [row["n80"] for row in opened])
     return found
 

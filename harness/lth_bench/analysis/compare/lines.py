@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lth_bench.analysis.answers import of_pairs
 from lth_bench.analysis.censored import signs
+from lth_bench.analysis.compare.adaptive import adaptive
 from lth_bench.analysis.compare.pairs import PairGroup
 from lth_bench.analysis.measures import Measure
 from lth_bench.analysis.samples import Sample
@@ -69,6 +70,9 @@ class Comparison:
     @property
     def short(self) -> str | None:
         """A shorter verdict for a narrow table, such as "open ~4–7"; None where there is none."""
+        stop = self.verdict.stop
+        if stop is not None and self.verdict.kind in ("better", "worse", "equivalent", "open"):
+            return f"{self.verdict.kind} {stop.at}/{stop.maximum}"
         if self.verdict.kind != "open":
             return None
         if self.verdict.signs is not None:
@@ -124,17 +128,22 @@ def _line(
         unit=options.measure.difference_unit,
         signs=signs(samples_b, samples_a),
     )
+    mean_b = _mean([b[seed] for seed in seeds]) if seeds else None
+    interval = paired_interval(b, a, method=options.interval, step=step) if seeds else None
+    wider = None
+    if summary is not None:
+        wider = of_pairs(summary.floored(step), samples_b, samples_a, seeds)
+    found = adaptive(samples_a, samples_b, options.measure, options.margin)
+    if found is not None and found.verdict.summary is not None:
+        verdict, mean_a, mean_b = found
+        interval, wider = found.verdict.summary.interval(verdict.level), None
     return Comparison(
         group=group,
         density=density,
         a=mean_a,
-        b=_mean([b[seed] for seed in seeds]) if seeds else None,
-        interval=paired_interval(b, a, method=options.interval, step=step) if seeds else None,
-        wider=(
-            None
-            if summary is None
-            else of_pairs(summary.floored(step), samples_b, samples_a, seeds)
-        ),
+        b=mean_b,
+        interval=interval,
+        wider=wider,
         verdict=verdict,
         lost_a=lost_a,
         lost_b=lost_b,

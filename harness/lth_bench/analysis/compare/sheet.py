@@ -26,6 +26,11 @@ STYLES: dict[str, Style] = {
     "failed": "bad",
 }
 
+ADAPTIVE = (
+    " Where seeds were added until decided (at 5 of 30: of at most 30 pairs of seeds), better and "
+    "worse take p < .0064 and equivalent p < .0072 at each look, so that at most 5% of such lines "
+    "are wrong; A, B and B − A are estimates at the stop, with the repeated interval."
+)
 BOOTSTRAP = (
     "The intervals are percentile bootstraps, which are too narrow for few seeds: a nominal 95% "
     "covers 74% at n = 3 and 91% at n = 10 (stats/README.md). "
@@ -85,7 +90,10 @@ def sheet(
         tables.append(_across(tasks, measure, heading, words))
     rows = [_row(a, b, x, options) for block in comparisons for x in block]
     rows += [_task_row(a, b, name, verdict, options) for name, verdict in tasks.items()]
-    return Board("comparison", rows, tables, _legend(options, bool(tasks)))
+    legend = _legend(options, bool(tasks))
+    if any(x.verdict.stop is not None for block in comparisons for x in block):
+        legend += ADAPTIVE
+    return Board("comparison", rows, tables, legend)
 
 
 def joined(sheets: Sequence[Board], options: Sequence[Options]) -> Board:
@@ -292,6 +300,9 @@ def _row(a: str, b: str, x: Comparison, options: Options) -> dict[str, Any]:
         "other_data_low": x.wider and x.wider.low,
         "other_data_high": x.wider and x.wider.high,
         "other_data_missing": _missing(x, options.measure),
+        "decided_at": verdict.stop and verdict.stop.at,
+        "max_seeds": verdict.stop and verdict.stop.maximum,
+        "stop": verdict.stop and verdict.stop.why,
     }
 
 
@@ -330,5 +341,6 @@ COLUMNS = (
     "metric", "n", "planned", "a_mean", "b_mean", "difference", "low", "high", "interval", "p",
     "p_equivalent", "margin", "detectable", "needed", "a_lost", "b_lost", "verdict",
     "verdict_text", "n50", "n80", "other_data_low", "other_data_high", "other_data_missing",
+    "decided_at", "max_seeds", "stop",
 )  # fmt: skip
 """Keys of every row."""

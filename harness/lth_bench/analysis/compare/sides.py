@@ -198,7 +198,7 @@ def load_side(
         chosen = [label for label, use in labels if {label, use} & set(strategies)]
     found = samples(
         con, metric=metric, suites=suites, labels=chosen, rows=rows.sql, given=rows.given,
-        answers=True,
+        answers=True, every_seed=True,
     )  # fmt: skip
     if side.label is not None:
         controls = {s.control for s in found}

@@ -78,7 +78,7 @@ def procedures(
                 w.*, f.seed, f.ticket_id, f.density, f.score, coalesce(f.rewind_step, 0) AS start,
                 CASE WHEN w.strategy = 'dense' THEN 0 ELSE f.round + 1 END AS number,
                 p.iterative
-            FROM flat f
+            FROM counted_rows() f
             JOIN who w ON w.cell = f.cell
             JOIN plans p ON p.experiment_id = f.experiment_id AND p.suite = f.suite
             WHERE f.status = 'ok' AND f.control = 'none'

@@ -55,6 +55,22 @@ def boards(suite: SuiteReport) -> Section | None:
     return Section("boards", "Other leaderboards", parts) if parts else None
 
 
+def literature(suite: SuiteReport) -> Section | None:
+    """The papers' figures beside the suite's, where task and density fit."""
+    if "literature" not in suite.boards:
+        return None
+    parts = _parts(suite.boards["literature"], "The same by lth-bench compare --with literature.")
+    return Section("literature", "Beside the literature", parts)
+
+
+def measured_speed(suite: SuiteReport) -> Section | None:
+    """What `measure` has timed: whether tickets are faster, or only could be."""
+    if "latency" not in suite.boards:
+        return None
+    parts = _parts(suite.boards["latency"], "The same by lth-bench leaderboard --by latency.")
+    return Section("latency", "Faster, or only in theory?", parts)
+
+
 def moved(suite: SuiteReport) -> Section | None:
     """Where tickets are found against where they are trained, as figure and as tables."""
     found = [(one, picture) for one in suite.transfers if (picture := transfer(one)) is not None]

@@ -75,6 +75,7 @@ class Figures {
       select.addEventListener('change', () => {
         this.choice[index] = Number(select.value);
         this.chosen();
+        chosenBy();
       });
     });
     this.details = element.querySelector('details.numbers');
@@ -284,6 +285,19 @@ for (const [place, off] of switchedOff) {
     off.controls.clear();
     for (const name of given) (name[0] === '*' ? off.controls : off).add(name.slice(1));
     for (const group of groups) if (group.off === off) group.touch();
+  });
+}
+
+// What is chosen for a group of figures, as its scale, in the link too.
+for (const group of groups.filter(({ choice: values }) => values.length)) {
+  choice(keyOf(group.element, '.group', 'figure'), () => group.choice.join('.'), text => {
+    const selects = all('.choices select', group.element);
+    text.split('.').slice(0, selects.length).forEach((value, index) => {
+      if (!selects[index].options[value]) return; // of another report
+      selects[index].value = value;
+      group.choice[index] = Number(value);
+    });
+    group.chosen();
   });
 }
 

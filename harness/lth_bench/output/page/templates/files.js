@@ -42,6 +42,12 @@ for (const grid of all('.grid')) {
   grid.append(saveButtons(title, [['CSV', () => save(fileName(grid, title, 'csv'), 'text/csv', csvOf(rows()))]]));
 }
 
+for (const table of all('table.facts')) {
+  const title = table.caption.textContent;
+  const rows = () => [...table.rows].map(row => [...row.cells].map(cell => cell.textContent));
+  table.closest('.scroll').after(saveButtons(title, [['CSV', () => save(fileName(table, title, 'csv'), 'text/csv', csvOf(rows()))]]));
+}
+
 // On white, with a title and a legend, so that it can be read alone.
 function standalone(group, { data, figure }) {
   const axis = group.axis(data);
