@@ -73,7 +73,10 @@ def test_executors(tmp_path: Path) -> None:
             f"{median(run.own for run in found):.1%} of busy time outside of trainings; "
             f"{found[0].steps:,} steps"
         )
+    even = [(1 - h.own) / (1 - r.own) for r, h in zip(ray, local, strict=True)]
     print(
         f"  ray / local: {median(r.seconds for r in ray) / median(h.seconds for h in local):.3f} "
-        f"of the medians; pair by pair {', '.join(f'{ratio:.3f}' for ratio in ratios)}"
+        f"of the medians; pair by pair {', '.join(f'{ratio:.3f}' for ratio in ratios)}\n"
+        f"  of busy time a second of training, which other load on the machine changes least: "
+        f"{', '.join(f'{ratio:.3f}' for ratio in even)}"
     )

@@ -16,7 +16,7 @@ from lth_bench.analysis.leaderboard import Question, leaderboard
 from lth_bench.errors import NothingSelected, UnknownName, UserError
 from lth_bench.interchange.forms import DeployedForm
 from lth_bench.interchange.measuring import MeasureRequest, measure
-from lth_bench.interchange.timing import TimingOptions, _agreeing
+from lth_bench.interchange.timing import TimingOptions, _agreeing, time_ticket
 from lth_bench.store import Paths, rebuild
 from lth_bench.store.export import export_snapshot
 from lth_bench.store.reading import reading
@@ -191,3 +191,15 @@ def test_an_unpruned_network_is_of_the_same_size(home: Any, ticket_id: Any) -> N
     ticket = lth_bench.load_ticket(home.results, ticket_id("imp"))
     shapes = {key: value.shape for key, value in ticket.unpruned().state_dict().items()}
     assert shapes == {key: value.shape for key, value in ticket.final.values.items()}
+
+
+@pytest.mark.gpus(devices=1)
+def test_on_a_gpu_memory_is_measured_too(home: Any, ticket_id: Any, pretend_gpu: Any) -> None:
+    """On a pretend one, which has no sparse kernels; so what has none is said to be unavailable."""
+    ticket = lth_bench.load_ticket(home.results, ticket_id("early_bird"))
+    found = {t["form"]: t for t in time_ticket(ticket, TimingOptions(device="cuda:0", repeats=5))}
+    assert found["shrunk"]["reason"] is None
+    for form in ("dense", "masked", "shrunk"):
+        assert found[form]["repeats"] == 5
+        assert found[form]["peak_memory"] is not None
+    assert found["2:4"]["reason"]

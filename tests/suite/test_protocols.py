@@ -24,8 +24,8 @@ def test_rows_are_of_papers_with_figures_and_of_models_that_are_here() -> None:
     assert len(seen) == len(set(seen))
     for p in protocols():
         assert (p.paper, p.network, p.dataset) in papers
-        assert registry.get("models", p.model.partition("(")[0])
-        assert registry.get("datasets", p.data)
+        assert registry.get("models", p.model.partition("(")[0].partition(":")[0])
+        assert registry.get("datasets", p.data.partition(":")[0])
         assert p.basis in ("source", "unverified")
         assert p.augmentation in ("", "none", "crop", "flip", "crop and flip")
         for number in (p.batch_size, p.lr, p.momentum, p.weight_decay):
@@ -78,4 +78,7 @@ def test_a_model_may_have_more_parameters_than_the_papers_but_not_other_ones() -
     assert not wide.is_task("wide_resnet(depth=22,width=2)", "cifar100")
     figure = figures()["evci2020/wrn22-rigl-erk-5"]
     assert protocol_of(figure) == wide
-    assert protocol_of(figures()["renda2020/r50-dense"]) is None  # there is no ImageNet here
+    imagenet = protocol_of(figures()["renda2020/r50-dense"])
+    assert imagenet is not None
+    assert imagenet.is_task("torchvision:resnet50", "image_folder:imagenet(resize=256,size=224)")
+    assert protocol_of(figures()["liu2019/vgg16-ft-70"]) is None

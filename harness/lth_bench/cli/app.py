@@ -26,6 +26,7 @@ from lth_bench.cli.report import report
 from lth_bench.cli.run import run
 from lth_bench.cli.schema import schema
 from lth_bench.cli.show import show
+from lth_bench.cli.site import site
 from lth_bench.cli.tune import tune
 from lth_bench.cli.validate import validate
 from lth_bench.cli.verify import verify
@@ -51,6 +52,7 @@ for command in (
     compare,
     claims,
     report,
+    site,
     show,
     why,
     query,

@@ -3,9 +3,9 @@
 Each form's block of runs is timed in turn, round after round, so that what disturbs the machine
 disturbs all of them: a form's speed-up is the median over the rounds of the dense block's time over
 its own. How many runs make a block of at least a millisecond is found by torch's
-`Timer.blocked_autorange`, which also waits for a GPU. With one thread on a CPU the clock is the
-process's CPU time, which does not go on while other programs have the core; otherwise it is the
-wall clock.
+`Timer.blocked_autorange`. With one thread on a CPU the clock is the process's CPU time, which does
+not go on while other programs have the core; otherwise it is the wall clock, on a GPU once its work
+is done.
 """
 
 from __future__ import annotations
@@ -125,13 +125,13 @@ def _times(
     forms: Sequence[DeployedForm], x: Tensor, options: TimingOptions
 ) -> Mapping[str, Tensor]:
     """Seconds of a batch by form: float64 [repeats], each the mean over a block."""
-    timer, clocks = _timer(), {"cpu": {"timer": time.process_time}, "wall": {}}
+    timer, clock = _timer(), _clock(options)
     timers: dict[str, Any] = {
         form.name: timer(
             "network(x)",
             globals={"network": form.network.to(x.device), "x": x},
             num_threads=options.threads,
-            **clocks[options.clock],
+            timer=clock,
         )
         for form in forms
         if form.network is not None
@@ -147,6 +147,20 @@ def _times(
         for name in order:
             found[name].append(timers[name].timeit(runs[name]).median)
     return {name: torch.tensor(x, dtype=torch.float64) for name, x in found.items()}
+
+
+def _clock(options: TimingOptions) -> Callable[[], float]:
+    """Seconds; on a GPU once it has done what it was given."""
+    if options.clock == "cpu":
+        return time.process_time
+    if options.device == "cpu":
+        return time.perf_counter
+
+    def after_the_gpu() -> float:
+        torch.cuda.synchronize(options.device)
+        return time.perf_counter()
+
+    return after_the_gpu
 
 
 def _timer() -> Callable[..., Any]:

@@ -57,7 +57,8 @@ def compact_network(module: nn.Module, input_shape: tuple[int, ...]) -> nn.Modul
             raise refusal(module, "without the units that have no effect its outputs differ")
     for name, parameter in module.named_parameters():
         small.get_parameter(name).requires_grad_(parameter.requires_grad)
-    return small.to(like.device, like.dtype)
+    # a copy, since what traced the network still holds its parameters
+    return copy.deepcopy(small).to(like.device, like.dtype)
 
 
 @torch.no_grad()

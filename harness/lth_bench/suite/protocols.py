@@ -51,13 +51,10 @@ class Protocol:
     """`source`: read in the paper or its code; `unverified`: at second hand."""
 
     def is_task(self, model: str, dataset: str) -> bool:
-        """Whether a task's model and dataset, by their labels here, are the paper's. A model may
-        have further parameters, which are a difference of protocol.
+        """Whether a task's model and dataset, by their labels here, are the paper's. They may have
+        further parameters; a model's are a difference of protocol.
         """
-        name, _, wanted = self.model.rstrip(")").partition("(")
-        base, _, given = model.rstrip(")").partition("(")
-        parts = set(wanted.split(",")) - {""}
-        return base == name and parts <= set(given.split(",")) and dataset == self.data
+        return _fits(self.model, model) and _fits(self.data, dataset)
 
     def differences(self, model: str, recipe: Mapping[str, Any]) -> Iterator[str]:
         """In what a task differs from it, and what is not known of it: `batch size 60 here, 128
@@ -104,6 +101,13 @@ def protocol_of(figure: Figure) -> Protocol | None:
     paper = figure.name.partition("/")[0]
     key = (paper, figure.network, figure.dataset)
     return next((p for p in protocols() if (p.paper, p.network, p.dataset) == key), None)
+
+
+def _fits(published: str, label: str) -> bool:
+    """Whether a label has the paper's name, and among its parameters the paper's."""
+    name, _, wanted = published.rstrip(")").partition("(")
+    base, _, given = label.rstrip(")").partition("(")
+    return base == name and set(wanted.split(",")) - {""} <= set(given.split(","))
 
 
 def _length(recipe: Mapping[str, Any]) -> str:

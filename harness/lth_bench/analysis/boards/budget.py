@@ -169,7 +169,7 @@ def rows(
             for key, value in (("cells", cell), ("budgets", budget), ("bases", base)):
                 members[key].append(value)
     made = SQL.format(metric=metric, task=TASK, label=LABEL, order=ORDER)
-    shown = [_judged(row, margin, measure) for row in fetch(con, made, members)]
+    shown = [_judged(row, against, margin, measure) for row in fetch(con, made, members)]
     return rank_rows(shown, lambda row: _merit(row, measure), BLOCK)
 
 
@@ -183,11 +183,12 @@ def _base(members: Sequence[Sequence[Any]], wanted: str, *, asked: bool) -> int 
     return int(own[0]) if own and not asked else None
 
 
-def _judged(row: BoardRow, margin: float | None, measure: Measure) -> BoardRow:
-    size = measure.margin(margin, row.pop("base_mean") or 0.0)
+def _judged(row: BoardRow, against: Baselines, margin: float | None, measure: Measure) -> BoardRow:
+    size = measure.margin(against.margin(margin), row.pop("base_mean") or 0.0)
     is_base = row["label"] == row["baseline"]
     options: Mapping[str, Any] = {
-        "step": step_of(measure)(row), "higher": measure.higher, "unit": measure.difference_unit,
+        "level": against.level(row["suite"]), "step": step_of(measure)(row),
+        "higher": measure.higher, "unit": measure.difference_unit,
     }  # fmt: skip
     found = judged(
         row["difference_n"], row["difference"], row["difference_deviation"], margin=size,
@@ -216,7 +217,7 @@ def board(
 ) -> Board:
     """The leaderboard at equal total cost."""
     found = rows(con, scope, against, margin, measure)
-    words = Words.of(measure, margin, "the baseline")
+    words = Words.of(measure, against.margin(margin), "the baseline")
     unit = f", in {measure.difference_unit}" if measure.difference_unit else ""
     legend = (
         "At equal total cost: methods whose search and training took as many steps together, "

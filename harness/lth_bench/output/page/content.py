@@ -8,7 +8,7 @@ in it do not reorder the text around it. Control characters become � before th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lth_bench.analysis.boards.judging import STYLES
@@ -27,7 +27,15 @@ class Name:
     text: str
 
 
-ProsePiece = str | Name
+@dataclass(frozen=True)
+class PageLink:
+    """Words that lead to another page; of a name from the database too."""
+
+    text: str
+    href: str
+
+
+ProsePiece = str | Name | PageLink
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,13 @@ class IntervalCell(Cell):
     """Where the difference does not matter: the left end, and the width."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinksCell(Cell):
+    """Links to other pages, after the cell's text."""
+
+    links: Sequence[PageLink]
+
+
 @dataclass(frozen=True)
 class RowFilter:
     """Something that the rows of a grid can be filtered by."""
@@ -108,6 +123,8 @@ class GridRow:
     """Whether a rule stands above it, until the grid is sorted."""
     style: Style = ""
     """Of all cells that have none of their own."""
+    anchor: str = field(default="", kw_only=True)
+    """What links to this row name; letters, digits and hyphens."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 // shown before it is read. A site has it as a file of its own, loaded before this script.
 
 async function unpackedLibrary() {
-  if (window.Plotly) return;
+  if (window.Plotly || !document.getElementById('plotly')) return; // a page of a site without figures needs none
   await new Promise(done => { requestAnimationFrame(() => setTimeout(done)); }); // after the first paint
   const packed = document.getElementById('plotly');
   const bytes = Uint8Array.from(atob(packed.textContent), letter => letter.charCodeAt(0));
