@@ -4,7 +4,7 @@ Both have the same workers on this machine, and take turns, so that what else ru
 A run's time is what its workers had from their start on, as the view `workers` has it: without the
 start of processes and of the cluster. Results are the same bit for bit (tests/running/executors).
 
-`make ray bench ARGS="-k executors"`; `LTH_BENCH_PAIRS` is how many runs each makes, 3 by default.
+`make ray bench ARGS="-k executors"`; `PAIRS` is how many runs each makes, 3 by default.
 Prints numbers and asserts that the rows are the same, no time.
 """
 
@@ -20,7 +20,7 @@ from statistics import median
 import duckdb
 import pytest
 
-PAIRS = int(os.environ.get("LTH_BENCH_PAIRS", "3"))
+PAIRS = int(os.environ.get("PAIRS", "3"))
 WORKERS = 2
 USED = """
     SELECT max(busy_seconds + queued_seconds + idle_seconds), max(starting_seconds),
