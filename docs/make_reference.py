@@ -39,7 +39,7 @@ class Recipe:
     suite: str
     command: tuple[str, ...]
     reduced: str = ""
-    """What is less than in the suite; "" for nothing."""
+    """What is run of the suite; "" for all of it."""
 
 
 def _short(name: str) -> Recipe:
@@ -79,7 +79,7 @@ RECIPES = (
             "--set",
             "suite.densities=[0.2107, 0.0557, 0.0358]",
         ),
-        "12 of 15 sparsity levels, and 40,000 of 50,000 steps",
+        "3 of 15 sparsity levels, at 10,000 of 50,000 steps",
     ),
 )
 
@@ -146,7 +146,7 @@ def table() -> str:
     """A line for every file, and what they were made with."""
     known = {one.suite: one for one in RECIPES}
     lines = [
-        "| suite | version | seeds | rows | size | left out | SHA-256 |",
+        "| suite | version | seeds | rows | size | what was run | SHA-256 |",
         "|---|---|---|---|---|---|---|",
     ]
     made: dict[str, list[str]] = {}
@@ -163,7 +163,7 @@ def table() -> str:
         seeds = f"{found[1][0]}–{found[1][-1]}" if len(found[1]) > 1 else str(found[1][0])
         lines.append(
             f"| `{name}` | {said['suite_version']} | {len(found[1])} ({seeds}) | {found[0]:,} | "
-            f"{len(content) / 1e3:.1f} kB | {known[name].reduced or 'nothing'} | "
+            f"{len(content) / 1e3:.1f} kB | {known[name].reduced or 'the whole suite'} | "
             f"`{hashlib.sha256(content).hexdigest()[:16]}` |"
         )
         made.setdefault(_made(said), []).append(name)

@@ -89,3 +89,7 @@ def test_other_seeds_in_a_command() -> None:
     assert with_seeds("lth-bench run 'my suite.toml' --seeds=0,4 --smoke", 8) == (
         "lth-bench run 'my suite.toml' --smoke --seeds 8"
     )
+
+
+def test_a_call_from_python_has_the_argument() -> None:
+    assert with_seeds("lth_bench.run(quickstart)", 9) == "lth_bench.run(quickstart, seeds=9)"

@@ -176,7 +176,9 @@ def settled_by(command: str, seeds: Iterable[int | None]) -> list[NextStep]:
 
 
 def with_seeds(command: str, seeds: int) -> str:
-    """A run's command with another number of seeds."""
+    """A run's command with another number of seeds; of a call from Python with the argument."""
+    if command.startswith("lth_bench.run("):
+        return f"{command.removesuffix(')')}, seeds={seeds})"
     words = shlex.split(re.sub(r"(?<=\s)--seeds=", "--seeds ", command))
     if "--seeds" in words:
         at = words.index("--seeds")

@@ -27,7 +27,7 @@ class RerunOn:
     """On what experiments are run again."""
 
     device: str = "auto"
-    """As `--device` takes it."""
+    """As `--device` takes it; under `auto`, what was trained on a CPU is trained on one."""
     workers: int | None = None
     """Worker processes; None is one per GPU, or one per core."""
 
@@ -71,7 +71,7 @@ def run_again(
     """
     reruns = Reruns()
     with _folder() as results:
-        for (run_id, size), members in _groups(chosen):
+        for (run_id, size, on_cpu), members in _groups(chosen):
             ids = frozenset(one.experiment_id for one in members)
             request = RunRequest(
                 selection=SuiteSelection(
@@ -81,7 +81,7 @@ def run_again(
                 ),
                 execution=Execution(
                     results=results,
-                    device=where.device,
+                    device="cpu" if on_cpu and where.device == "auto" else where.device,
                     workers=where.workers,
                     cohort_size=size,
                     exact_cohort_size=True,
@@ -100,11 +100,12 @@ def run_again(
 
 def _groups(
     chosen: Sequence[RecordedExperiment],
-) -> Iterator[tuple[tuple[str, int], list[RecordedExperiment]]]:
-    """By run and cohort size; where none is recorded it is 1."""
+) -> Iterator[tuple[tuple[str, int, bool], list[RecordedExperiment]]]:
+    """By run, by cohort size, 1 where none is recorded, and by whether a CPU trained them."""
 
-    def key(one: RecordedExperiment) -> tuple[str, int]:
-        return one.run_id, int(one.numerics["cohort_size"] or 1)
+    def key(one: RecordedExperiment) -> tuple[str, int, bool]:
+        size = int(one.numerics["cohort_size"] or 1)
+        return one.run_id, size, one.numerics["device"] == "cpu"
 
     for found, members in groupby(sorted(chosen, key=key), key=key):
         yield found, list(members)
