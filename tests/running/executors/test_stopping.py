@@ -16,7 +16,7 @@ from lth_bench.running.executors import coordinator, link, stopping
 from lth_bench.running.executors.local import LocalExecutor
 from lth_bench.running.executors.stopping import StopSignals
 from lth_bench.running.plan import Planned
-from lth_bench.running.progress import ExperimentStarted, Note, Stopping
+from lth_bench.running.progress import ExperimentStarted, Note, Stopping, WorkersUsed
 from lth_bench.running.request import Execution
 
 WORKER = """
@@ -82,6 +82,8 @@ def stop(fake, monkeypatch):
         heard, left = [], list(signals)
 
         def handle(event):
+            if isinstance(event, WorkersUsed):  # what workers did, every few seconds and at the end
+                return
             heard.append(event)
             ready = isinstance(event, Note) and event.message.startswith("ready")
             if (ready or isinstance(event, Stopping)) and left:
