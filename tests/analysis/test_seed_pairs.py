@@ -31,7 +31,9 @@ def test_pairs_are_the_first_seeds_without_a_gap() -> None:
 def test_what_is_no_pair_and_what_ends_the_comparison() -> None:
     base: dict[int, Any] = {0: 0.5, 1: "lost", 2: 0.5, 3: 0.5, 4: 0.5}
     mine: dict[int, Any] = {0: 0.6, 1: 0.6, 2: "dropped", 3: "lost", 4: "skipped"}
-    assert in_order(mine, base, 4) == SeedPairs([pytest.approx(0.1), None], 0.5, left_out=2)
+    assert in_order(mine, base, 4) == SeedPairs(
+        [pytest.approx(0.1), None], 0.5, left_out=2, seeds=[0, 3]
+    )
     assert in_order(mine, base, 5).skipped
 
 

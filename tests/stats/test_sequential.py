@@ -130,8 +130,8 @@ def test_rules_that_there_are_not(margin: float, maximum: int) -> None:
 
 def test_the_text_says_where_it_was_decided() -> None:
     assert decide([1.4, 1.5, 1.7], RULE, unit="").text == "better (decided at 3 of 30)"
-    same = decide([-0.001, 0.001, 0.0], SequentialRule(margin=0.005))
-    assert same.text == "equivalent within ±0.5 points (decided at 3 of 30)"
+    same = decide([-0.001, 0.001, 0.0005], SequentialRule(margin=0.02))
+    assert same.text == "equivalent within ±2 points (decided at 3 of 30)"
 
 
 def test_a_p_that_holds_at_any_stop() -> None:
@@ -156,3 +156,21 @@ def test_errors_over_all_looks_by_simulation() -> None:
         wrong["tie"] += decide((0.3 * noise).tolist(), rule).kind in ("better", "worse")
         wrong["margin"] += decide((0.5 + 0.3 * noise).tolist(), rule).kind == "equivalent"
     assert max(wrong.values()) / 600 <= 0.036 + 4 * 0.0076
+
+
+@pytest.mark.parametrize(
+    ("pairs", "seed"),
+    [
+        ([1.4, 1.5, 1.7], None),
+        ([1.4, 1.6, 1.8], 1),  # without the middle one t = 9.8, and a look at three takes 12.4
+        ([0.4, 0.6, 0.8, 0.5, 0.7], None),
+        ([-0.1, 0.1, 0.0], 2),  # without it the others' interval leaves the margin
+    ],
+)
+def test_a_verdict_that_one_seed_decides(pairs: list[float], seed: int | None) -> None:
+    found = decide(pairs, RULE)
+    assert found.stop is not None and found.stop.why == "decided"
+    assert found.stop.seed == seed
+    assert (f"open without seed {seed})" in found.text) == (seed is not None)
+    mirrored = decide([-x for x in pairs], RULE)
+    assert mirrored.stop is not None and mirrored.stop.seed == seed

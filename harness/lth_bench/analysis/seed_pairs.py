@@ -5,6 +5,7 @@ are judged: the same for the run that adds them, for boards and for simulations.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lth_bench.analysis.measures import Measure
@@ -32,6 +33,8 @@ class SeedPairs(NamedTuple):
     """Mean of the baseline over the first three pairs, to which a relative margin refers."""
     left_out: int = 0
     """Seeds that have ended and are no pair."""
+    seeds: Sequence[int] = ()
+    """Of the differences; those from 0 on where none are given."""
     skipped: bool = False
     """Whether the row cannot reach its density, which ends the comparison."""
 
@@ -40,21 +43,24 @@ def in_order(mine: SeedFates, base: SeedFates, most: int) -> SeedPairs:
     """The pairs of seeds below `most`, up to the first that is still to come on either side."""
     differences: list[float | None] = []
     references: list[float] = []
+    seeds: list[int] = []
     left_out = 0
     for seed in range(most):
         if seed not in mine or seed not in base:
             break
         own, other = mine[seed], base[seed]
         if own == "skipped":
-            return SeedPairs(differences, _first(references), left_out, skipped=True)
+            return SeedPairs(differences, _first(references), left_out, seeds, skipped=True)
         if own == "dropped" or isinstance(other, str):
             left_out += 1
         elif own == "lost":
             differences.append(None)
+            seeds.append(seed)
         else:
+            seeds.append(seed)
             differences.append(float(own) - other)
             references.append(other)
-    return SeedPairs(differences, _first(references), left_out)
+    return SeedPairs(differences, _first(references), left_out, seeds)
 
 
 def judged_in_order(
@@ -62,18 +68,23 @@ def judged_in_order(
 ) -> Iterator[Verdict]:
     """What each look says, up to the one that decides: `stats.sequential.looks`.
 
-    `step` is the smallest difference that the measurement can show.
+    `step` is the smallest difference that the measurement can show. A `stop` names the seed that
+    decides, if a single one does.
     """
     from lth_bench.stats.sequential import SequentialRule, looks
 
     margin = measure.margin(rule.margin, pairs.reference)
-    return looks(
+    for verdict in looks(
         pairs.differences,
         SequentialRule(margin=margin, maximum=rule.max_seeds),
         step=step,
         higher=measure.higher,
         unit=measure.difference_unit,
-    )
+    ):
+        stop = verdict.stop
+        if stop is not None and stop.seed is not None and pairs.seeds:
+            verdict = replace(verdict, stop=stop._replace(seed=pairs.seeds[stop.seed]))
+        yield verdict
 
 
 def fates_of(sample: Sample) -> dict[int, SeedFate]:

@@ -60,11 +60,14 @@ class Stop(NamedTuple):
     maximum: int
     """Pairs of seeds at most."""
     why: StopReason = "to come"
+    seed: int | None = None
+    """The one seed that decides: without it, it would be open. None where no single one does."""
 
     @property
     def where(self) -> str:
-        """`at 5 of 30`."""
-        return f"at {self.at} of {self.maximum}"
+        """`at 5 of 30`, and the seed that decides, if one does."""
+        alone = "" if self.seed is None else f"; open without seed {self.seed}"
+        return f"at {self.at} of {self.maximum}{alone}"
 
 
 LEAST = 3

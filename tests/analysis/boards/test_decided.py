@@ -131,3 +131,22 @@ def test_ranks_are_tested_at_the_level_of_all_looks(con: Any, chosen: Chosen) ->
         assert fixed[label]["rank"] == added[label]["rank"]
         assert fixed[label]["rank_low"] >= added[label]["rank_low"]
         assert fixed[label]["rank_high"] <= added[label]["rank_high"]
+
+
+def test_a_row_that_one_seed_decides_is_flagged(chosen: Chosen) -> None:
+    """Seed 1 is out of memory, so that the place of the pair is not the seed."""
+    cells = {("dense", 1.0): BASE[:4], ("imp", 0.5): [*plus(1.4), "oom", *plus(0, 0, 1.6, 1.8)[2:]],
+             ("snip", 0.5): plus(1.4, 1.5, 1.7)}  # fmt: skip
+    con = chosen(cells, decide=RULE)
+    found = rows(con)
+    assert (found["imp"]["decided_by_seed"], found["snip"]["decided_by_seed"]) == (2, None)
+    assert found["imp"]["verdict_text"] == "better (decided at 3 of 10; open without seed 2)"
+    words = Words.of(ACCURACY, None, "dense")
+    assert words.cell(found["imp"]).text == "better 3/10!"
+    assert words.in_words(found["imp"]).text == "better (3 of 10!)"
+    assert words.cell(found["snip"]).text == "better 3/10"
+    assert "!: one seed decides" in leaderboard(con, Question()).legend
+
+
+def test_a_legend_without_such_rows_does_not_mention_them(con: Any) -> None:
+    assert "one seed decides" not in leaderboard(con, Question()).legend

@@ -94,6 +94,8 @@ def test_a_score_outside_of_the_seeds_interval_is_different(cells: Any) -> None:
         found = judge_rerun(one, experiment({0.5: 0.91, 0.2: score}), cells)
         assert found.verdict == verdict
         assert found.high == high
+        # outside of its own 95% interval either way, and one row in twenty is
+        assert (found.outside, found.with_interval) == (1, 1)
 
 
 def test_one_seed_leaves_it_open() -> None:

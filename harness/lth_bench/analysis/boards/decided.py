@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lth_bench.stats import Verdict
     from lth_bench.suite.decide import Decide
 
-FIXED: dict[str, Any] = dict.fromkeys(("decided_at", "max_seeds", "stop"))
+FIXED: dict[str, Any] = dict.fromkeys(("decided_at", "max_seeds", "stop", "decided_by_seed"))
 """Columns of a row whose number of seeds was fixed."""
 
 AT = ("target_density", "label", "control")
@@ -38,7 +38,8 @@ def decided(
 ) -> list[BoardRow]:
     """The rows with `decided_at` (pairs of seeds at the last look), `max_seeds` and `stop`
     (`decided`, `futile`, `maximum`, `lost`, `to come`; all three None at a fixed number of seeds),
-    and with verdict, p and difference of that look: `difference` is the estimate at the stop,
+    `decided_by_seed` (the one seed without which a verdict would be open, if there is one), and
+    with verdict, p and difference of that look: `difference` is the estimate at the stop,
     `difference_low` and `difference_high` the repeated interval of level 1 − .0064, `difference_n`
     the pairs. `margin` goes before the suites' own.
     """
@@ -114,7 +115,7 @@ def _columns(verdict: Verdict) -> BoardRow:
         "difference_n": 0 if summary is None else summary.n,
         "difference_deviation": None if summary is None else summary.deviation,
         "decided_at": verdict.stop.at, "max_seeds": verdict.stop.maximum,
-        "stop": verdict.stop.why,
+        "stop": verdict.stop.why, "decided_by_seed": verdict.stop.seed,
     }  # fmt: skip
 
 

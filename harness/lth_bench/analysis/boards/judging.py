@@ -93,8 +93,9 @@ def step_of(measure: Measure) -> Callable[[BoardRow], float]:
 
 
 def stopped(row: BoardRow) -> str:
-    """Where a row's seeds stopped, for a narrow cell: `5/30`."""
-    return f"{row['decided_at']}/{row['max_seeds']}"
+    """Where a row's seeds stopped, for a narrow cell: `5/30`; `5/30!` where one seed decides."""
+    alone = "!" if row.get("decided_by_seed") is not None else ""
+    return f"{row['decided_at']}/{row['max_seeds']}{alone}"
 
 
 def adaptive_legend(rows: Iterable[BoardRow]) -> str:
@@ -103,6 +104,12 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
     if not found:
         return ""
     count = len(found)
+    alone = ""
+    if any(row.get("decided_by_seed") is not None for row in found):
+        alone = (
+            " !: one seed decides; with the others' mean and spread alone the row would be open, "
+            "and more seeds should be run before it is relied on (verdict_text names the seed)."
+        )
     return (
         " Seeds were added until decided: 5/30 is decided at 5 of at most 30 pairs of seeds (open: "
         "stopped there, as unlikely to be decided). At each look, after 3, 4, 5, 6, 8, … pairs, "
@@ -110,7 +117,7 @@ def adaptive_legend(rows: Iterable[BoardRow]) -> str:
         f"row: of these {count}, expect {0.05 * count:.1f} at most. Where a few seeds collapse it "
         "can be three times as many. Δ is the estimate at the stop, which is exaggerated where it "
         "is decided, with its repeated interval; all other columns, ranks too, are over the seeds "
-        "that all labels of the task have."
+        f"that all labels of the task have.{alone}"
     )
 
 
@@ -181,7 +188,8 @@ class Words:
             text = f"{row['lost']} of {row['planned']} failed"
         elif row.get("stop") == "decided":
             word = "same" if kind == "equivalent" else getattr(self, kind)
-            text = f"{word} ({row['decided_at']} of {row['max_seeds']})"
+            alone = "!" if row.get("decided_by_seed") is not None else ""
+            text = f"{word} ({row['decided_at']} of {row['max_seeds']}{alone})"
         elif kind == "open" and row.get("stop") is not None:
             text = f"open ({row['decided_at']} of {row['max_seeds']})"
         elif kind == "equivalent":

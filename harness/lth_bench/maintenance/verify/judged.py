@@ -12,8 +12,9 @@ from lth_bench.stats import foreseen, prediction_interval
 
 Agreement = Literal["equal", "consistent", "different", "open"]
 """`equal`: every recorded value is the same, bit for bit. `consistent`: on other numerics, every
-row's score lies in the prediction interval of its seeds. `different`: neither. `open`: on other
-numerics, with a single seed, so that no interval can be had."""
+row's score lies in the prediction interval of that row's seeds, which is widened so that all rows
+together are judged at `LEVEL`. `different`: neither. `open`: on other numerics, with a single seed,
+so that no interval can be had."""
 
 LEVEL = 0.95
 """Chance that all rows of an honest experiment on other numerics count as consistent, at least, if
@@ -44,6 +45,10 @@ class Verified:
     high: float | None = None
     n: int = 0
     """Seeds of it."""
+    with_interval: int = 0
+    """Rows with a score and a prediction interval of their own, if its values differ."""
+    outside: int = 0
+    """Of these, rows whose score lies outside of their own 95% interval: by chance 1 in 20."""
 
 
 def judge_rerun(
@@ -87,8 +92,12 @@ def _by_scores(
 ) -> Verified:
     """Judge by the rows' scores, which lie where their seeds make them likely or not."""
     one = draft.recorded
-    level = 1 - (1 - LEVEL) / len(one.rows)  # Bonferroni: all rows together
+    # An experiment has one verdict. At 95% a row, one of 14 rows would call half of all honest
+    # experiments different (49% if rows were independent, and they share a seed), so that rows are
+    # judged together (Bonferroni), and how many leave their own interval is said beside it.
+    level = 1 - (1 - LEVEL) / len(one.rows)
     found = []
+    own: list[bool] = []
     for place in other:
         there, here = one.rows[place].score, again.rows[place].score
         if there is None or here is None:
@@ -98,6 +107,8 @@ def _by_scores(
         step = sample.step if sample is not None else 0.0
         interval = prediction_interval(values or [there], level=level, step=step)
         found.append((foreseen(interval, here), place, there, here, interval))
+        alone = foreseen(prediction_interval(values or [there], level=LEVEL, step=step), here)
+        own += [] if alone is None else [alone]
     if not found:
         return replace(draft, verdict="different", reason=_what(one, again, other))
     # what lies outside first, then what no interval can be had of, then the largest difference
@@ -112,6 +123,8 @@ def _by_scores(
         low=interval.low,
         high=interval.high,
         n=interval.n,
+        with_interval=len(own),
+        outside=own.count(False),
     )
     if inside is None:
         return replace(told, verdict="open", reason="one seed gives no interval")

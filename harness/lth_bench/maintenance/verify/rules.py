@@ -7,11 +7,12 @@ Whether the numbers are right is what running experiments again tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lth_bench.analysis.samples import rules_of
 from lth_bench.analysis.table import Board, Cell, Table
 from lth_bench.errors import some_of
 from lth_bench.system.text import printable
@@ -101,6 +102,10 @@ def _suites(con: DuckDBPyConnection) -> Iterator[str]:
 
 
 def _seeds(con: DuckDBPyConnection) -> Iterator[str]:
+    """Equal seeds, or else the choice of seeds may favour a method. Where they were added until
+    decided they differ by design: then each label has the first ones, up to where its rows stop.
+    """
+    adaptive = rules_of(con)
     rows = con.execute(
         """
         SELECT suite, model, dataset, recipe, label, list(DISTINCT seed ORDER BY seed)
@@ -117,12 +122,42 @@ def _seeds(con: DuckDBPyConnection) -> Iterator[str]:
                 f"{task[0]}: {label} on {name} has {len(seeds)} seeds, and {SEEDS} are the fewest "
                 f"with which a comparison can be decided"
             )
+        if task[0] in adaptive:
+            gaps = sorted(set(range(max(seeds) + 1)) - set(seeds))
+            if gaps:
+                yield (
+                    f"{task[0]}: {label} on {name} lacks seeds before its last, and seeds that are "
+                    f"added until decided come in order: {some_of([str(seed) for seed in gaps])}"
+                )
+            continue
         lacking = sorted(most[tuple(task)] - set(seeds))
         if lacking:
             yield (
                 f"{task[0]}: {label} on {name} lacks seeds that others have: "
                 f"{some_of([str(seed) for seed in lacking])}"
             )
+    yield from _undecided(con, adaptive)
+
+
+def _undecided(con: DuckDBPyConnection, adaptive: Collection[str]) -> Iterator[str]:
+    """Comparisons whose last look asks for more seeds: an unfinished run."""
+    rows = con.execute(
+        """
+        SELECT suite, model, dataset, recipe, label, count(*) FROM (
+            SELECT suite, model, dataset, recipe, label, arg_max(stop IS NULL, n) AS on_its_way
+            FROM looks
+            GROUP BY suite, model, dataset, recipe, label, target_density, source_model,
+                source_dataset, source_recipe
+        )
+        WHERE on_its_way AND list_contains($suites, suite) GROUP BY ALL ORDER BY ALL
+        """,
+        {"suites": sorted(adaptive)},
+    ).fetchall()
+    for suite, *task, label, count in rows:
+        yield (
+            f"{suite}: {label} on {'/'.join(task)} has {count} comparisons that need more seeds; "
+            f"rerun the suite, which adds them"
+        )
 
 
 def _grid(con: DuckDBPyConnection) -> Iterator[str]:
@@ -176,7 +211,12 @@ RULES = (
     ),
     Rule("provenance", "source hash, data and numerics of every experiment are known", _provenance),
     Rule("suites", "a shipped suite's name means that suite, unchanged", _suites),
-    Rule("seeds", f"every row has at least {SEEDS} seeds, and all of a task the same", _seeds),
+    Rule(
+        "seeds",
+        f"every row has at least {SEEDS} seeds, and all of a task the same; where they are added "
+        f"until decided, the first ones until it is",
+        _seeds,
+    ),
     Rule("grid", "all methods of a task have its densities, and there is a dense run", _grid),
     Rule("complete", "no planned row is missing", _complete),
 )

@@ -14,9 +14,10 @@ STYLES: dict[str, Style] = {
 }  # fmt: skip
 LEGEND = (
     "equal: every recorded value again, bit for bit, masks included. consistent: on other "
-    "numerics, each row's score in the prediction interval of its seeds (t · s · √(1 + 1/n), all "
-    f"rows of an experiment together at {LEVEL:.0%}). different: neither, or other bits on the "
-    "same numerics. open: one seed gives no interval. Shown is the row that differs most."
+    "numerics, each row's score in the prediction interval of that row's seeds (t · s · "
+    f"√(1 + 1/n), widened so that all rows of an experiment hold together at {LEVEL:.0%}, as "
+    "shown). different: neither, or other bits on the same "
+    "numerics. open: one seed gives no interval. Shown is the row that differs most."
 )
 
 
@@ -29,7 +30,7 @@ def verification_board(found: Verification) -> Board:
         for one, why in found.failed
     ]  # fmt: skip
     table = Table(
-        header=("experiment", "equal rows", "there", "here", "95% of seeds", "verdict", "why"),
+        header=("experiment", "equal rows", "there", "here", "seeds allow", "verdict", "why"),
         blocks=[lines],
         title=printable(str(found.database)),
         left=frozenset({0, 5, 6}),
@@ -63,6 +64,14 @@ def _notes(found: Verification) -> Iterator[str]:
         f"{count} of {found.repeatable} experiments that can be run again here, chosen with --seed "
         f"{found.seed}: {told or 'none compared'}{failed}."
     )
+    rows = sum(one.with_interval for one in found.judged)
+    if rows:
+        outside = sum(one.outside for one in found.judged)
+        chance = (1 - LEVEL) * rows
+        yield (
+            f"{outside} of {rows} rows with other values lie outside of their own {LEVEL:.0%} "
+            f"prediction interval; by chance {chance:.1f} would."
+        )
     reasons: dict[str, list[str]] = {}
     for one, why in found.refused:
         reasons.setdefault(why, []).append(one.name)
