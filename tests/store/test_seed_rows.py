@@ -112,7 +112,7 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(UserError, match="there is no file"), restored(tmp_path / "y.parquet"):
         pass
-    with pytest.raises(UserError, match="is a folder; name a .parquet file"), restored(tmp_path):
+    with pytest.raises(UserError, match="is a folder; name a"), restored(tmp_path):
         pass
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_written_is_one_message_and_leaves_nothing(file: P
     results = file.with_name("results.duckdb")
     before = sorted(file.parent.iterdir())
     for target in (file / "x.parquet", Path("/proc/x.parquet")):  # in a file, and where root cannot
-        with pytest.raises(DiskError, match="cannot write .*x.parquet: .*Nothing is left there"):
+        with pytest.raises(DiskError, match=r"cannot write .*x\.parquet: .*Nothing is left there"):
             write_rows(results, "quickstart", target, "")
     assert sorted(file.parent.iterdir()) == before
 

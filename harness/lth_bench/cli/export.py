@@ -141,6 +141,8 @@ def _tell(found: Exported, json_: bool) -> None:
     if json_:
         print_json(asdict(found))
     else:
-        size = f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e5 else f"{found.bytes / 1e3:,.1f} kB"
+        size = (
+            f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e5 else f"{found.bytes / 1e3:,.1f} kB"
+        )
         what = f"{found.files} files in {found.output}" if found.files > 1 else str(found.output)
         print(f"wrote {what} ({size})")
